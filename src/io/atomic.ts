@@ -26,7 +26,8 @@ export async function writeFileAtomic(path: string, data: Uint8Array | string): 
     await rename(temporary, target);
     await syncFolder(folder);
   } catch (cause) {
-    await rm(temporary, { force: true });
+    // Clean-up fails for the same cause as the write (a parent that is no folder): the first failure is the one to report.
+    await rm(temporary, { force: true }).catch(() => undefined);
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new GmtlError(
       'io/write-failed',
