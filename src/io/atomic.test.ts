@@ -1,41 +1,70 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { GmtlError } from '../errors.ts';
-import { writeFileAtomic } from './atomic.ts';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import {
+  type FileOperations,
+  nodeFileOperations,
+  removeStaleTemporaryFiles,
+  writeFileAtomic,
+  writeFileAtomicSync,
+} from './atomic.ts';
 
 let folder = '';
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'gmtl-atomic-'));
+beforeEach(() => {
+  folder = fs.mkdtempSync(join(tmpdir(), 'gmtl-atomic-'));
 });
-afterAll(async () => {
-  await rm(folder, { recursive: true, force: true });
+afterEach(() => fs.rmSync(folder, { recursive: true }));
+
+test('replaces a file and leaves nothing else behind', async () => {
+  const path = join(folder, 'a.json');
+  await writeFileAtomic(path, 'one');
+  await writeFileAtomic(path, new Uint8Array([116, 119, 111]));
+  expect(fs.readFileSync(path, 'utf8')).toBe('two');
+  writeFileAtomicSync(path, 'three');
+  expect(fs.readFileSync(path, 'utf8')).toBe('three');
+  expect(fs.readdirSync(folder)).toEqual(['a.json']);
 });
 
-describe('writeFileAtomic', () => {
-  it('creates missing folders, replaces an old file and leaves nothing else behind', async () => {
-    const path = join(folder, 'deep', 'er', 'a.txt');
-    await writeFileAtomic(path, 'an older, longer content');
-    await writeFileAtomic(path, new Uint8Array([0x67, 0x6d]));
-    expect(await readFile(path, 'utf8')).toBe('gm');
-    expect(await readdir(join(folder, 'deep', 'er'))).toEqual(['a.txt']);
-  });
+test('a full disk leaves the target untouched, removes the temporary file and says so', async () => {
+  const path = join(folder, 'a.json');
+  fs.writeFileSync(path, 'old');
+  const full: FileOperations = {
+    ...nodeFileOperations,
+    async createSynced(temporary, data) {
+      await nodeFileOperations.createSynced(temporary, data.subarray(0, 1));
+      throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
+    },
+  };
+  await expect(writeFileAtomic(path, 'new', full)).rejects.toMatchObject({ name: 'GmtlError', code: 'disk-full' });
+  expect(fs.readFileSync(path, 'utf8')).toBe('old');
+  expect(fs.readdirSync(folder)).toEqual(['a.json']);
+});
 
-  it('keeps one whole content when writers race', async () => {
-    const path = join(folder, 'race.txt');
-    const contents = Array.from({ length: 8 }, (_, index) => String(index).repeat(20_000));
-    await Promise.all(contents.map((content) => writeFileAtomic(path, content)));
-    expect(contents).toContain(await readFile(path, 'utf8'));
-    expect((await readdir(folder)).filter((name) => name.endsWith('.tmp'))).toEqual([]);
-  });
+test('a rename that fails removes the temporary file and names the path', async () => {
+  const path = join(folder, 'taken');
+  fs.mkdirSync(path);
+  await expect(writeFileAtomic(path, 'x')).rejects.toThrow(/taken: it is a folder/);
+  expect(() => writeFileAtomicSync(path, 'x')).toThrow(/taken: it is a folder/);
+  expect(fs.readdirSync(folder)).toEqual(['taken']);
+});
 
-  it('names the path when the parent is a file', async () => {
-    const parent = join(folder, 'plain');
-    await writeFile(parent, 'x');
-    const failure = await writeFileAtomic(join(parent, 'a.txt'), 'y').catch((error: unknown) => error);
-    expect(failure).toBeInstanceOf(GmtlError);
-    expect((failure as GmtlError).code).toBe('io/write-failed');
-    expect((failure as GmtlError).message).toContain(join(parent, 'a.txt'));
-  });
+test('a missing folder is named', async () => {
+  const path = join(folder, 'missing', 'a.json');
+  await expect(writeFileAtomic(path, 'x')).rejects.toThrow(/missing does not exist/);
+  expect(() => writeFileAtomicSync(path, 'x')).toThrow(/missing does not exist/);
+});
+
+test('cleans up what a killed process left, and only that', async () => {
+  const crash: FileOperations = {
+    ...nodeFileOperations,
+    rename: () => Promise.reject(new Error('killed')),
+    unlink: () => Promise.reject(new Error('killed')),
+  };
+  await expect(writeFileAtomic(join(folder, 'a.json'), 'x', crash)).rejects.toThrow('killed');
+  fs.writeFileSync(join(folder, 'notes.tmp'), 'mine');
+  expect(fs.readdirSync(folder)).toHaveLength(2);
+  expect(await removeStaleTemporaryFiles(folder)).toHaveLength(1);
+  expect(fs.readdirSync(folder)).toEqual(['notes.tmp']);
+  expect(await removeStaleTemporaryFiles(join(folder, 'absent'))).toEqual([]);
 });

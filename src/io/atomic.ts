@@ -1,49 +1,168 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, rename, rm } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import * as fs from 'node:fs';
+import { open, readdir, rename, unlink } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { GmtlError } from '../errors.ts';
 
 /**
- * Writes a file so that a reader (or a crash) sees either the old content or the whole new one, never a part.
- * The data goes to a temporary file in the same folder (a rename is atomic only within one file system), is flushed to the
- * disk and then renamed over `path`. Missing parent folders are created. A string is written as UTF-8.
- *
- * @throws GmtlError `io/write-failed` naming the path when the folder or the file cannot be written.
+ * The file operations an atomic write is made of. Replaceable, so that tests can stop the "process" between any two of them.
+ * Every operation either completes or rejects; none retries.
  */
-export async function writeFileAtomic(path: string, data: Uint8Array | string): Promise<void> {
-  const target = resolve(path);
-  const folder = dirname(target);
-  const temporary = join(folder, `.${basename(target)}.${process.pid}.${randomBytes(6).toString('hex')}.tmp`);
-  try {
-    await mkdir(folder, { recursive: true });
-    const handle = await open(temporary, 'wx');
+export interface FileOperations {
+  /** Creates `path` (it must not exist), writes `data`, fsyncs and closes it. */
+  createSynced(path: string, data: Uint8Array): Promise<void>;
+  rename(from: string, to: string): Promise<void>;
+  unlink(path: string): Promise<void>;
+  /** Makes renames and deletions within the folder durable. */
+  syncFolder(folder: string): Promise<void>;
+}
+
+/** The real file system. */
+export const nodeFileOperations: FileOperations = {
+  async createSynced(path, data) {
+    const handle = await open(path, 'wx');
     try {
       await handle.writeFile(data);
       await handle.sync();
     } finally {
       await handle.close();
     }
-    await rename(temporary, target);
-    await syncFolder(folder);
-  } catch (cause) {
-    // Clean-up fails for the same cause as the write (a parent that is no folder): the first failure is the one to report.
-    await rm(temporary, { force: true }).catch(() => undefined);
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new GmtlError(
-      'io/write-failed',
-      `Cannot write ${target}: ${reason}. Check that the folder is writable and the disk has space.`,
-      { cause },
+  },
+  rename,
+  unlink,
+  async syncFolder(folder) {
+    // Windows cannot open a folder for fsync; NTFS journals the rename itself.
+    if (process.platform === 'win32') return;
+    const handle = await open(folder, 'r');
+    try {
+      await handle.sync();
+    } catch (error) {
+      if (!isFolderSyncUnsupported(error)) throw error;
+    } finally {
+      await handle.close();
+    }
+  },
+};
+
+const TEMPORARY_NAME = /^\..+\.[0-9a-f]{16}\.gmtl-tmp$/;
+
+/**
+ * Replaces `path` with `data` so that a reader, a crash or a power cut sees the old content or the new one, never a mixture: a temporary
+ * file in the same folder is written and fsynced, renamed over the target, and the folder fsynced. The folder must exist.
+ *
+ * @throws GmtlError `disk-full`, `file-not-writable` or `file-write-failed`; the target is then untouched and the temporary file removed.
+ */
+export async function writeFileAtomic(
+  path: string,
+  data: string | Uint8Array,
+  files: FileOperations = nodeFileOperations,
+): Promise<void> {
+  const temporary = temporaryPath(path);
+  try {
+    await files.createSynced(temporary, toBytes(data));
+    await files.rename(temporary, path);
+  } catch (error) {
+    // The first error is the one to report; a temporary file that cannot be removed now goes at the next start.
+    await files.unlink(temporary).catch(() => undefined);
+    throw describeWriteError(error, path);
+  }
+  await files.syncFolder(dirname(path));
+}
+
+/** As {@link writeFileAtomic}, blocking: for exit paths and small files. */
+export function writeFileAtomicSync(path: string, data: string | Uint8Array): void {
+  const temporary = temporaryPath(path);
+  try {
+    const file = fs.openSync(temporary, 'wx');
+    try {
+      fs.writeFileSync(file, data);
+      fs.fsyncSync(file);
+    } finally {
+      fs.closeSync(file);
+    }
+    fs.renameSync(temporary, path);
+  } catch (error) {
+    fs.rmSync(temporary, { force: true });
+    throw describeWriteError(error, path);
+  }
+  syncFolderSync(dirname(path));
+}
+
+/**
+ * Deletes the temporary files that killed processes left in `folder` (which may be absent). Call it only where no other process writes,
+ * e.g. while holding the run's lock: a live temporary file looks the same.
+ * @returns the names removed.
+ */
+export async function removeStaleTemporaryFiles(
+  folder: string,
+  files: FileOperations = nodeFileOperations,
+): Promise<string[]> {
+  let names: string[];
+  try {
+    names = await readdir(folder);
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return [];
+    throw error;
+  }
+  const stale = names.filter((name) => TEMPORARY_NAME.test(name));
+  for (const name of stale) await files.unlink(join(folder, name));
+  return stale;
+}
+
+/** Turns a failed write into an error the user can act on. Errors of other kinds (a test's simulated crash) pass unchanged. */
+export function describeWriteError(error: unknown, path: string): unknown {
+  const code = errorCode(error);
+  if (code === undefined) return error;
+  const options = { cause: error };
+  if (code === 'ENOSPC' || code === 'EDQUOT') {
+    const what = code === 'ENOSPC' ? 'the disk is full' : 'the disk quota is used up';
+    return new GmtlError(
+      'disk-full',
+      `cannot write ${path}: ${what}. Free some space and run again; earlier files are intact.`,
+      options,
     );
+  }
+  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') {
+    const message = `cannot write ${path}: no permission (${code}). Choose another folder or change its rights.`;
+    return new GmtlError('file-not-writable', message, options);
+  }
+  if (code === 'ENOENT' || code === 'ENOTDIR') {
+    const message = `cannot write ${path}: the folder ${dirname(path)} does not exist. Create it first.`;
+    return new GmtlError('file-write-failed', message, options);
+  }
+  if (code === 'EISDIR') {
+    return new GmtlError('file-write-failed', `cannot write ${path}: it is a folder. Choose another name.`, options);
+  }
+  return new GmtlError('file-write-failed', `cannot write ${path}: ${(error as Error).message}`, options);
+}
+
+/** The `code` of a Node system error, e.g. `ENOENT`; undefined for any other value. */
+export function errorCode(error: unknown): string | undefined {
+  if (!(error instanceof Error) || error instanceof GmtlError || !('code' in error)) return undefined;
+  return typeof error.code === 'string' ? error.code : undefined;
+}
+
+function syncFolderSync(folder: string): void {
+  if (process.platform === 'win32') return;
+  const handle = fs.openSync(folder, 'r');
+  try {
+    fs.fsyncSync(handle);
+  } catch (error) {
+    if (!isFolderSyncUnsupported(error)) throw error;
+  } finally {
+    fs.closeSync(handle);
   }
 }
 
-/** The rename itself survives a power cut only once the folder is flushed; Windows cannot open folders, and needs no flush. */
-async function syncFolder(folder: string): Promise<void> {
-  if (process.platform === 'win32') return;
-  const handle = await open(folder, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
+/** Some network file systems refuse fsync on folders; there the rename is as durable as they make it. */
+function isFolderSyncUnsupported(error: unknown): boolean {
+  return ['EINVAL', 'ENOTSUP', 'EISDIR'].includes(errorCode(error) ?? '');
+}
+
+function temporaryPath(path: string): string {
+  return join(dirname(path), `.${basename(path)}.${randomBytes(8).toString('hex')}.gmtl-tmp`);
+}
+
+function toBytes(data: string | Uint8Array): Uint8Array {
+  return typeof data === 'string' ? new TextEncoder().encode(data) : data;
 }
