@@ -36,7 +36,7 @@ test('a full disk leaves the target untouched, removes the temporary file and sa
       throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
     },
   };
-  await expect(writeFileAtomic(path, 'new', full)).rejects.toMatchObject({ name: 'GmtlError', code: 'disk-full' });
+  await expect(writeFileAtomic(path, 'new', full)).rejects.toMatchObject({ name: 'GmtlError', code: 'io/disk-full' });
   expect(fs.readFileSync(path, 'utf8')).toBe('old');
   expect(fs.readdirSync(folder)).toEqual(['a.json']);
 });
@@ -49,10 +49,28 @@ test('a rename that fails removes the temporary file and names the path', async 
   expect(fs.readdirSync(folder)).toEqual(['taken']);
 });
 
-test('a missing folder is named', async () => {
-  const path = join(folder, 'missing', 'a.json');
-  await expect(writeFileAtomic(path, 'x')).rejects.toThrow(/missing does not exist/);
-  expect(() => writeFileAtomicSync(path, 'x')).toThrow(/missing does not exist/);
+test('creates missing folders', async () => {
+  const path = join(folder, 'deep', 'er', 'a.txt');
+  await writeFileAtomic(path, 'x');
+  writeFileAtomicSync(join(folder, 'other', 'b.txt'), 'y');
+  expect(fs.readdirSync(join(folder, 'deep', 'er'))).toEqual(['a.txt']);
+  expect(fs.readFileSync(join(folder, 'other', 'b.txt'), 'utf8')).toBe('y');
+});
+
+test('names the path when the parent is a file', async () => {
+  fs.writeFileSync(join(folder, 'plain'), 'x');
+  const path = join(folder, 'plain', 'a.txt');
+  const error = { name: 'GmtlError', code: 'io/write-failed', message: expect.stringContaining(path) };
+  await expect(writeFileAtomic(path, 'y')).rejects.toMatchObject(error);
+  expect(() => writeFileAtomicSync(path, 'y')).toThrow(expect.objectContaining(error));
+});
+
+test('keeps one whole content when writers race', async () => {
+  const path = join(folder, 'race.txt');
+  const contents = Array.from({ length: 8 }, (_, index) => String(index).repeat(20_000));
+  await Promise.all(contents.map((content) => writeFileAtomic(path, content)));
+  expect(contents).toContain(fs.readFileSync(path, 'utf8'));
+  expect(fs.readdirSync(folder)).toEqual(['race.txt']);
 });
 
 test('cleans up what a killed process left, and only that', async () => {

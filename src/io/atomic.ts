@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
-import { open, readdir, rename, unlink } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { GmtlError } from '../errors.ts';
 
@@ -9,6 +9,8 @@ import { GmtlError } from '../errors.ts';
  * Every operation either completes or rejects; none retries.
  */
 export interface FileOperations {
+  /** Creates a folder and its parents; an existing one is left as it is. */
+  makeFolder(folder: string): Promise<void>;
   /** Creates `path` (it must not exist), writes `data`, fsyncs and closes it. */
   createSynced(path: string, data: Uint8Array): Promise<void>;
   rename(from: string, to: string): Promise<void>;
@@ -19,6 +21,9 @@ export interface FileOperations {
 
 /** The real file system. */
 export const nodeFileOperations: FileOperations = {
+  async makeFolder(folder) {
+    await mkdir(folder, { recursive: true });
+  },
   async createSynced(path, data) {
     const handle = await open(path, 'wx');
     try {
@@ -48,9 +53,9 @@ const TEMPORARY_NAME = /^\..+\.[0-9a-f]{16}\.gmtl-tmp$/;
 
 /**
  * Replaces `path` with `data` so that a reader, a crash or a power cut sees the old content or the new one, never a mixture: a temporary
- * file in the same folder is written and fsynced, renamed over the target, and the folder fsynced. The folder must exist.
+ * file in the same folder is written and fsynced, renamed over the target, and the folder fsynced. Missing parent folders are created. A string is written as UTF-8.
  *
- * @throws GmtlError `disk-full`, `file-not-writable` or `file-write-failed`; the target is then untouched and the temporary file removed.
+ * @throws GmtlError `io/disk-full`, `io/not-writable` or `io/write-failed`; the target is then untouched and the temporary file removed.
  */
 export async function writeFileAtomic(
   path: string,
@@ -59,6 +64,7 @@ export async function writeFileAtomic(
 ): Promise<void> {
   const temporary = temporaryPath(path);
   try {
+    await files.makeFolder(dirname(path));
     await files.createSynced(temporary, toBytes(data));
     await files.rename(temporary, path);
   } catch (error) {
@@ -73,6 +79,7 @@ export async function writeFileAtomic(
 export function writeFileAtomicSync(path: string, data: string | Uint8Array): void {
   const temporary = temporaryPath(path);
   try {
+    fs.mkdirSync(dirname(path), { recursive: true });
     const file = fs.openSync(temporary, 'wx');
     try {
       fs.writeFileSync(file, data);
@@ -82,7 +89,7 @@ export function writeFileAtomicSync(path: string, data: string | Uint8Array): vo
     }
     fs.renameSync(temporary, path);
   } catch (error) {
-    fs.rmSync(temporary, { force: true });
+    removeQuietlySync(temporary);
     throw describeWriteError(error, path);
   }
   syncFolderSync(dirname(path));
@@ -117,29 +124,38 @@ export function describeWriteError(error: unknown, path: string): unknown {
   if (code === 'ENOSPC' || code === 'EDQUOT') {
     const what = code === 'ENOSPC' ? 'the disk is full' : 'the disk quota is used up';
     return new GmtlError(
-      'disk-full',
+      'io/disk-full',
       `cannot write ${path}: ${what}. Free some space and run again; earlier files are intact.`,
       options,
     );
   }
   if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') {
     const message = `cannot write ${path}: no permission (${code}). Choose another folder or change its rights.`;
-    return new GmtlError('file-not-writable', message, options);
+    return new GmtlError('io/not-writable', message, options);
   }
-  if (code === 'ENOENT' || code === 'ENOTDIR') {
-    const message = `cannot write ${path}: the folder ${dirname(path)} does not exist. Create it first.`;
-    return new GmtlError('file-write-failed', message, options);
+  if (code === 'ENOTDIR' || code === 'EEXIST') {
+    const message = `cannot write ${path}: part of its path is a file, not a folder. Choose another place.`;
+    return new GmtlError('io/write-failed', message, options);
   }
   if (code === 'EISDIR') {
-    return new GmtlError('file-write-failed', `cannot write ${path}: it is a folder. Choose another name.`, options);
+    return new GmtlError('io/write-failed', `cannot write ${path}: it is a folder. Choose another name.`, options);
   }
-  return new GmtlError('file-write-failed', `cannot write ${path}: ${(error as Error).message}`, options);
+  return new GmtlError('io/write-failed', `cannot write ${path}: ${(error as Error).message}`, options);
 }
 
 /** The `code` of a Node system error, e.g. `ENOENT`; undefined for any other value. */
 export function errorCode(error: unknown): string | undefined {
   if (!(error instanceof Error) || error instanceof GmtlError || !('code' in error)) return undefined;
   return typeof error.code === 'string' ? error.code : undefined;
+}
+
+/** A parent that is no folder fails the removal as well: the first failure is the one to report. */
+function removeQuietlySync(path: string): void {
+  try {
+    fs.rmSync(path, { force: true });
+  } catch (error) {
+    if (errorCode(error) === undefined) throw error;
+  }
 }
 
 function syncFolderSync(folder: string): void {
