@@ -5,7 +5,7 @@ import { decodeSafetensors, encodeSafetensors, type SafetensorsFile, type Stored
 
 /**
  * Reads and validates a safetensors file.
- * @throws GmtlError `file-not-found`, or as {@link decodeSafetensors}.
+ * @throws GmtlError `io/not-found`, or as {@link decodeSafetensors}.
  */
 export async function readSafetensors(path: string): Promise<SafetensorsFile> {
   return decodeSafetensors(await readBytes(path), path);
@@ -20,17 +20,17 @@ export async function writeSafetensors(
   await writeFileAtomic(path, encodeSafetensors(tensors, metadata));
 }
 
-/** Reads a whole file. @throws GmtlError `file-not-found` or `file-not-readable`. */
+/** Reads a whole file. @throws GmtlError `io/not-found` or `io/not-readable`. */
 export async function readBytes(path: string): Promise<Uint8Array> {
   try {
     return await readFile(path);
   } catch (error) {
     const code = errorCode(error);
     if (code === 'ENOENT')
-      throw new GmtlError('file-not-found', `${path}: no such file. Check the path.`, { cause: error });
+      throw new GmtlError('io/not-found', `${path}: no such file. Check the path.`, { cause: error });
     if (code === 'EISDIR')
-      throw new GmtlError('file-not-readable', `${path}: is a folder, a file is needed.`, { cause: error });
-    throw new GmtlError('file-not-readable', `${path}: cannot be read (${(error as Error).message}).`, {
+      throw new GmtlError('io/not-readable', `${path}: is a folder, a file is needed.`, { cause: error });
+    throw new GmtlError('io/not-readable', `${path}: cannot be read (${(error as Error).message}).`, {
       cause: error,
     });
   }

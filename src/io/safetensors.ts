@@ -34,7 +34,7 @@ const MAXIMUM_HEADER_BYTES = 100_000_000;
 
 /**
  * Serialises tensors. Names keep the map's order in the header; the bytes are laid out widest type first, so that each is aligned.
- * @throws GmtlError `safetensors-invalid` when a shape disagrees with its data, the data's type with its dtype, or the dtype is BF16
+ * @throws GmtlError `safetensors/invalid` when a shape disagrees with its data, the data's type with its dtype, or the dtype is BF16
  * (read only).
  */
 export function encodeSafetensors(tensors: StoredTensors, metadata?: Readonly<Record<string, string>>): Uint8Array {
@@ -68,8 +68,8 @@ export function encodeSafetensors(tensors: StoredTensors, metadata?: Readonly<Re
 /**
  * Parses and validates a whole safetensors file. The returned arrays are copies.
  * @param fileName named in errors.
- * @throws GmtlError `not-safetensors` for a foreign file (it says which kind), `safetensors-truncated` for one cut short and
- * `safetensors-invalid` for a header that contradicts itself or the file.
+ * @throws GmtlError `safetensors/foreign` for a foreign file (it says which kind), `safetensors/truncated` for one cut short and
+ * `safetensors/invalid` for a header that contradicts itself or the file.
  */
 export function decodeSafetensors(bytes: Uint8Array, fileName: string): SafetensorsFile {
   const { header, dataStart } = readHeader(bytes, fileName);
@@ -102,7 +102,7 @@ export function decodeSafetensors(bytes: Uint8Array, fileName: string): Safetens
   const available = bytes.length - dataStart;
   if (position > available) {
     throw new GmtlError(
-      'safetensors-truncated',
+      'safetensors/truncated',
       `${fileName}: the file is cut short: its header promises ${dataStart + position} bytes, it has ${bytes.length}. Download or copy it again.`,
     );
   }
@@ -124,16 +124,16 @@ export function looksLikeSafetensors(bytes: Uint8Array): boolean {
 
 function readHeader(bytes: Uint8Array, fileName: string): { header: Record<string, unknown>; dataStart: number } {
   if (bytes.length === 0) {
-    throw new GmtlError('not-safetensors', `${fileName}: the file is empty. Download or copy it again.`);
+    throw new GmtlError('safetensors/foreign', `${fileName}: the file is empty. Download or copy it again.`);
   }
   if (!looksLikeSafetensors(bytes)) {
     const { what, advice } = identifyForeignFile(bytes);
-    throw new GmtlError('not-safetensors', `${fileName}: not a safetensors file; it is ${what}. ${advice}`);
+    throw new GmtlError('safetensors/foreign', `${fileName}: not a safetensors file; it is ${what}. ${advice}`);
   }
   const dataStart = 8 + Number(readHeaderLength(bytes));
   if (dataStart > bytes.length) {
     throw new GmtlError(
-      'safetensors-truncated',
+      'safetensors/truncated',
       `${fileName}: the file is cut short within its header (${dataStart} bytes are needed, it has ${bytes.length}). Download or copy it again.`,
     );
   }
@@ -230,7 +230,7 @@ function invalid(where: string, problem: string, cause?: unknown): GmtlError {
   const advice = 'The file is damaged or was written by a faulty program: write or download it again.';
   const message =
     where.startsWith('tensor') || where.startsWith('(') ? `${where}: ${problem}.` : `${where}: ${problem}. ${advice}`;
-  return new GmtlError('safetensors-invalid', message, { cause });
+  return new GmtlError('safetensors/invalid', message, { cause });
 }
 
 function jsonEntry(key: string, value: unknown): string {
