@@ -1,0 +1,95 @@
+import { GmtlError } from '../../errors.ts';
+import type { SeededRandom } from './random.ts';
+
+/** What an examiner would count in one image. */
+export interface Findings {
+  readonly microaneurysms: number;
+  /** Haemorrhages in the four quadrants around the fovea: above-left, above-right, below-left, below-right. */
+  readonly haemorrhages: readonly [number, number, number, number];
+  readonly softExudates: number;
+  /** Tufts of new vessels. */
+  readonly neovascularTufts: number;
+  /** From the fovea to the nearest pixel of hard exudate, in disc diameters; null without exudates. */
+  readonly exudateDistance: number | null;
+}
+
+/** The two labels of "B. Disease Grading". */
+export interface Grades {
+  /** 0 none, 1 mild, 2 moderate, 3 severe, 4 proliferative. */
+  readonly retinopathy: number;
+  /** 0 none, 1 exudates farther than one disc diameter from the fovea, 2 within. */
+  readonly oedema: number;
+}
+
+/** So many haemorrhages in each quadrant make the retinopathy severe (the 4-2-1 rule, scaled to a drawn retina). */
+export const severeHaemorrhagesPerQuadrant = 3;
+
+/**
+ * Grades a retina from its lesions, after the International Clinical Diabetic Retinopathy scale (Wilkinson et al. 2003)
+ * in a form that lesions alone decide.
+ */
+export function gradeFindings(findings: Findings): Grades {
+  return { retinopathy: gradeRetinopathy(findings), oedema: gradeOedema(findings.exudateDistance) };
+}
+
+function gradeRetinopathy(findings: Findings): number {
+  if (findings.neovascularTufts > 0) return 4;
+  const everywhere = findings.haemorrhages.every((count) => count >= severeHaemorrhagesPerQuadrant);
+  if (everywhere || findings.softExudates > 0) return 3;
+  if (findings.haemorrhages.some((count) => count > 0) || findings.exudateDistance !== null) return 2;
+  return findings.microaneurysms > 0 ? 1 : 0;
+}
+
+function gradeOedema(exudateDistance: number | null): number {
+  if (exudateDistance === null) return 0;
+  return exudateDistance <= 1 ? 2 : 1;
+}
+
+// Counted from IDRiD's 413 training labels; DME among the 259 with retinopathy >= 2 (below that DME is always 0).
+const retinopathyCounts = [134, 20, 136, 74, 49];
+const oedemaCounts = [23, 41, 195];
+// Segmented images all bear lesions; grade 3 or 4 is what soft exudates (in half of IDRiD's) imply.
+const segmentationCounts = [0, 0, 45, 42, 13];
+
+/** Grades for `count` images of "B. Disease Grading": IDRiD's proportions as exactly as `count` allows, shuffled. */
+export function allotGradingLabels(count: number, random: SeededRandom): Grades[] {
+  return pairWithOedema(apportion(retinopathyCounts, count), oedemaCounts, random);
+}
+
+/** Grades for `count` images of "A. Segmentation": grade 2 and above, always with hard exudates. */
+export function allotSegmentationLabels(count: number, random: SeededRandom): Grades[] {
+  return pairWithOedema(apportion(segmentationCounts, count), [0, 30, 70], random);
+}
+
+function pairWithOedema(perGrade: number[], oedemaWeights: number[], random: SeededRandom): Grades[] {
+  const diseased = perGrade[2] + perGrade[3] + perGrade[4];
+  const oedema = random.shuffle(
+    apportion(oedemaWeights, diseased).flatMap((n, label) => new Array<number>(n).fill(label)),
+  );
+  const grades: Grades[] = [];
+  for (let retinopathy = 0; retinopathy < perGrade.length; retinopathy++) {
+    for (let n = 0; n < perGrade[retinopathy]; n++) {
+      grades.push({ retinopathy, oedema: retinopathy < 2 ? 0 : oedema.pop()! });
+    }
+  }
+  return random.shuffle(grades);
+}
+
+/** Splits `total` in proportion to the weights by largest remainders; the parts sum to `total`. */
+export function apportion(weights: readonly number[], total: number): number[] {
+  const sum = weights.reduce((a, b) => a + b, 0);
+  if (!(sum > 0))
+    throw new GmtlError('synthetic-weights', `apportion: weights must sum to more than 0, got [${weights}]`);
+  const exact = weights.map((weight) => (weight / sum) * total);
+  const parts = exact.map(Math.floor);
+  const order = exact
+    .map((value, index) => ({ index, rest: value - Math.floor(value) }))
+    .sort((a, b) => b.rest - a.rest || a.index - b.index);
+  let left = total - parts.reduce((a, b) => a + b, 0);
+  for (const { index } of order) {
+    if (left === 0) break;
+    parts[index]++;
+    left--;
+  }
+  return parts;
+}
