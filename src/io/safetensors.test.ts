@@ -47,6 +47,14 @@ describe('round trip', () => {
     expect(decodeSafetensors(shifted.subarray(1), 'a').tensors.get('labels')).toEqual(tensors.get('labels'));
   });
 
+  test('a Node Buffer, whose slice() shares memory, gives arrays of their own', () => {
+    const pool = Buffer.from(new Uint8Array(bytes.length + 1));
+    pool.set(bytes, 1);
+    const read = decodeSafetensors(pool.subarray(1), 'a').tensors;
+    pool.fill(0);
+    for (const [name, tensor] of tensors) expect(read.get(name), name).toEqual(tensor);
+  });
+
   test('a name like __proto__ is an ordinary tensor', () => {
     const map = new Map([['__proto__', tensors.get('seed')!]]);
     expect([...decodeSafetensors(encodeSafetensors(map), 'a').tensors.keys()]).toEqual(['__proto__']);

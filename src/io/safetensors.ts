@@ -110,7 +110,8 @@ export function decodeSafetensors(bytes: Uint8Array, fileName: string): Safetens
 
   const tensors = new Map<string, StoredTensor>();
   for (const { name, dtype, shape, begin, end } of found) {
-    const raw = bytes.slice(dataStart + begin, dataStart + end);
+    // Not bytes.slice(): Node's Buffer overrides it to share memory, at any alignment.
+    const raw = new Uint8Array(bytes.subarray(dataStart + begin, dataStart + end));
     tensors.set(name, { dtype, shape, data: fromLittleEndian(dtype, raw) });
   }
   return { tensors, metadata };
