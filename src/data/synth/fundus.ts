@@ -1,6 +1,6 @@
 import { GmtlError } from '../../errors.ts';
 import { type Anatomy, distance, drawAnatomy } from './anatomy.ts';
-import { type Findings, type Grades, gradeFindings } from './labels.ts';
+import { type Findings, type Grades, gradeFindings, type Wanted } from './labels.ts';
 import { type LesionPlan, planLesions, quadrant } from './lesions.ts';
 import { type LesionPlanes, type Painting, paintFundus, rasterLesions } from './paint.ts';
 import { SeededRandom } from './random.ts';
@@ -22,10 +22,9 @@ export interface Fundus extends Painting {
  *
  * @param key names the picture: the same key, height and options give the same pixels
  * @param height of the frame in pixels; the width is 1.5 heights
- * @param softExudates whether cotton-wool spots are among the lesions (they imply grade 3 or 4)
- * @throws GmtlError `synthetic-placement` when the lesions would not fit, which no frame of 64 pixels or more has shown
+ * @throws GmtlError `data/synthetic-placement` when the lesions would not fit, which no frame of 64 pixels or more has shown
  */
-export function drawFundus(key: string, height: number, wanted: Grades, softExudates: boolean): Fundus {
+export function drawFundus(key: string, height: number, wanted: Wanted): Fundus {
   const attempts = 24;
   for (let attempt = 0; attempt < attempts; attempt++) {
     const random = new SeededRandom(`${key}/${attempt}`);
@@ -33,17 +32,17 @@ export function drawFundus(key: string, height: number, wanted: Grades, softExud
     const vessels = growVessels(anatomy, random);
     const walls = new VesselMap(anatomy.width, anatomy.height);
     for (const { points } of vessels) walls.draw(points, 4 * anatomy.unit);
-    const plan = planLesions(anatomy, walls, random, wanted, softExudates);
+    const plan = planLesions(anatomy, walls, random, wanted);
     const planes = rasterLesions(anatomy, plan);
     const findings = examine(anatomy, plan, planes);
     const grades = gradeFindings(findings);
     if (grades.retinopathy !== wanted.retinopathy || grades.oedema !== wanted.oedema) continue;
-    if (softExudates !== findings.softExudates > 0) continue;
+    if (wanted.softExudates !== findings.softExudates > 0) continue;
     const painting = paintFundus(anatomy, vessels, plan, planes, random);
     return { ...painting, width: anatomy.width, height, anatomy, plan, findings, grades };
   }
   throw new GmtlError(
-    'synthetic-placement',
+    'data/synthetic-placement',
     `synthetic image ${key}: no room for the lesions of retinopathy grade ${wanted.retinopathy}, oedema grade ` +
       `${wanted.oedema} in a frame ${height} pixels high after ${attempts} attempts; use another seed or a larger size`,
   );

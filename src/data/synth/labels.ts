@@ -45,41 +45,53 @@ function gradeOedema(exudateDistance: number | null): number {
   return exudateDistance <= 1 ? 2 : 1;
 }
 
-// Counted from IDRiD's 413 training labels; DME among the 259 with retinopathy >= 2 (below that DME is always 0).
-const retinopathyCounts = [134, 20, 136, 74, 49];
-const oedemaCounts = [23, 41, 195];
-// Segmented images all bear lesions; grade 3 or 4 is what soft exudates (in half of IDRiD's) imply.
-const segmentationCounts = [0, 0, 45, 42, 13];
-
-/** Grades for `count` images of "B. Disease Grading": IDRiD's proportions as exactly as `count` allows, shuffled. */
-export function allotGradingLabels(count: number, random: SeededRandom): Grades[] {
-  return pairWithOedema(apportion(retinopathyCounts, count), oedemaCounts, random);
+/** The grades an image is to have, and whether cotton-wool spots are among the reasons. */
+export interface Wanted extends Grades {
+  readonly softExudates: boolean;
 }
 
-/** Grades for `count` images of "A. Segmentation": grade 2 and above, always with hard exudates. */
-export function allotSegmentationLabels(count: number, random: SeededRandom): Grades[] {
-  return pairWithOedema(apportion(segmentationCounts, count), [0, 30, 70], random);
+interface Mixture {
+  /** Weights of the retinopathy grades 0..4. */
+  readonly retinopathy: readonly number[];
+  /** Weights of the oedema grades 0..2 among images of retinopathy 2 and above; below, oedema is always 0 in IDRiD. */
+  readonly oedema: readonly number[];
+  /** Share of the images of retinopathy 3 and above that have soft exudates. */
+  readonly softShare: number;
 }
 
-function pairWithOedema(perGrade: number[], oedemaWeights: number[], random: SeededRandom): Grades[] {
+/** "B. Disease Grading": counted from IDRiD's 413 training labels. */
+export const gradingMixture: Mixture = { retinopathy: [134, 20, 136, 74, 49], oedema: [23, 41, 195], softShare: 0.5 };
+
+/** "A. Segmentation": lesions in every image, hard exudates in every image, soft ones in about half, as in IDRiD. */
+export const segmentationMixture: Mixture = { retinopathy: [0, 0, 45, 42, 13], oedema: [0, 30, 70], softShare: 0.9 };
+
+/** Labels for `count` images in the mixture's proportions, as exactly as `count` allows, in shuffled order. */
+export function allotLabels(mixture: Mixture, count: number, random: SeededRandom): Wanted[] {
+  const perGrade = apportion(mixture.retinopathy, count);
   const diseased = perGrade[2] + perGrade[3] + perGrade[4];
   const oedema = random.shuffle(
-    apportion(oedemaWeights, diseased).flatMap((n, label) => new Array<number>(n).fill(label)),
+    apportion(mixture.oedema, diseased).flatMap((n, label) => new Array<number>(n).fill(label)),
   );
-  const grades: Grades[] = [];
-  for (let retinopathy = 0; retinopathy < perGrade.length; retinopathy++) {
-    for (let n = 0; n < perGrade[retinopathy]; n++) {
-      grades.push({ retinopathy, oedema: retinopathy < 2 ? 0 : oedema.pop()! });
+  const labels: Wanted[] = [];
+  let severe = 0;
+  for (const [retinopathy, number] of perGrade.entries()) {
+    for (let n = 0; n < number; n++) {
+      let softExudates = false;
+      if (retinopathy >= 3) {
+        severe++;
+        softExudates = Math.round(severe * mixture.softShare) > Math.round((severe - 1) * mixture.softShare);
+      }
+      labels.push({ retinopathy, oedema: retinopathy < 2 ? 0 : oedema.pop()!, softExudates });
     }
   }
-  return random.shuffle(grades);
+  return random.shuffle(labels);
 }
 
 /** Splits `total` in proportion to the weights by largest remainders; the parts sum to `total`. */
 export function apportion(weights: readonly number[], total: number): number[] {
   const sum = weights.reduce((a, b) => a + b, 0);
   if (!(sum > 0))
-    throw new GmtlError('synthetic-weights', `apportion: weights must sum to more than 0, got [${weights}]`);
+    throw new GmtlError('data/synthetic-weights', `apportion: weights must sum to more than 0, got [${weights}]`);
   const exact = weights.map((weight) => (weight / sum) * total);
   const parts = exact.map(Math.floor);
   const order = exact

@@ -1,5 +1,5 @@
 import { type Anatomy, discDistance, distance, fromDisc, inField, type Point } from './anatomy.ts';
-import { type Grades, severeHaemorrhagesPerQuadrant } from './labels.ts';
+import { severeHaemorrhagesPerQuadrant, type Wanted } from './labels.ts';
 import type { SeededRandom } from './random.ts';
 import { type Blob, blobReach, type VesselMap } from './raster.ts';
 import type { Vessel } from './vessels.ts';
@@ -25,15 +25,9 @@ const leastRadius = 0.74;
  * Places the lesions that the wanted grades call for. Placement is by rejection and may fall short in a crowded eye, so
  * the caller grades what was really placed and asks again where that differs.
  */
-export function planLesions(
-  anatomy: Anatomy,
-  vessels: VesselMap,
-  random: SeededRandom,
-  wanted: Grades,
-  softExudates: boolean,
-): LesionPlan {
+export function planLesions(anatomy: Anatomy, vessels: VesselMap, random: SeededRandom, wanted: Wanted): LesionPlan {
   const planner = new Planner(anatomy, vessels, random);
-  const { retinopathy, oedema } = wanted;
+  const { retinopathy, oedema, softExudates } = wanted;
   if (retinopathy === 4) {
     planner.addTufts(random.integer(1, 3));
     if (random.chance(0.6)) planner.addPreretinalHaemorrhage();
@@ -119,7 +113,7 @@ class Planner {
 
   addSoftExudates(count: number): void {
     for (let n = 0; n < count; n++) {
-      const radius = this.#random.range(6, 9.5) * this.#anatomy.unit;
+      const radius = this.#random.range(6, 10) * this.#anatomy.unit;
       const at = this.#findPlace(radius * 1.25, {
         apart: 6,
         offVessels: -99,
@@ -130,7 +124,7 @@ class Planner {
       if (!at) continue;
       const { disc } = this.#anatomy;
       const across = Math.atan2(at.y - disc.y, at.x - disc.x) + Math.PI / 2 + this.#random.range(-0.5, 0.5);
-      const softness = radius * this.#random.range(0.6, 0.85);
+      const softness = radius * this.#random.range(0.95, 1.35);
       this.#add(
         'SE',
         this.#blob(at, radius, { lobes: 0.14, stretch: this.#random.range(1.1, 1.7), angle: across, softness }),

@@ -18,17 +18,17 @@ export interface Look {
 
 /** Draws the look of one photograph. */
 export function drawLook(random: SeededRandom): Look {
-  const red = random.range(150, 212);
-  const green = red * random.range(0.4, 0.53);
+  const red = random.range(148, 214);
+  const green = red * random.range(0.38, 0.56);
   const cool = random.chance(0.25) ? random.range(8, 30) : 0;
   return {
-    base: [red, green, green * random.range(0.22, 0.5)],
+    base: [red, green, green * random.range(0.16, 0.66)],
     vignette: random.range(0.16, 0.42),
     slopeX: random.range(-0.12, 0.12),
     slopeY: random.range(-0.1, 0.1),
     grain: random.range(0.025, 0.05),
     tigroid: random.chance(0.4) ? random.range(0.08, 0.16) : random.range(0.02, 0.06),
-    macula: random.range(0.34, 0.5),
+    macula: random.range(0.26, 0.46),
     glow: random.range(0.08, 0.3),
     vesselDepth: random.range(0.85, 1.2),
     haze: random.range(0, 0.12),

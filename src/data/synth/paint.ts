@@ -1,3 +1,4 @@
+import type { Lesion } from '../types.ts';
 import { type Anatomy, discDistance } from './anatomy.ts';
 import { expose, shineLight } from './camera.ts';
 import type { LesionKind, LesionPlan } from './lesions.ts';
@@ -7,14 +8,10 @@ import type { SeededRandom } from './random.ts';
 import { stampBlob, VesselMap } from './raster.ts';
 import type { Vessel } from './vessels.ts';
 
-/** Mask classes, in IDRiD's order. */
-export const maskKinds = ['MA', 'HE', 'EX', 'SE', 'OD'] as const;
-export type MaskKind = (typeof maskKinds)[number];
-
 /** A finished picture: interleaved 8-bit RGB, and one 0/1 byte a pixel for each kind of mask (row-major). */
 export interface Painting {
   readonly rgb: Uint8Array;
-  readonly masks: Record<MaskKind, Uint8Array>;
+  readonly masks: Record<Lesion, Uint8Array>;
 }
 
 /** Opacity of each lesion kind at each pixel, 0..1. */
@@ -51,14 +48,25 @@ export function paintFundus(
   return { rgb: expose(image, anatomy, random), masks: readMasks(anatomy, planes) };
 }
 
-function readMasks(anatomy: Anatomy, planes: LesionPlanes): Record<MaskKind, Uint8Array> {
+function readMasks(anatomy: Anatomy, planes: LesionPlanes): Record<Lesion, Uint8Array> {
   const { width, height } = anatomy;
-  const half = (plane: Float32Array): Uint8Array => Uint8Array.from(plane, (opacity) => (opacity >= 0.5 ? 1 : 0));
   const disc = new Uint8Array(width * height);
   for (let y = 0, at = 0; y < height; y++) {
     for (let x = 0; x < width; x++, at++) disc[at] = discDistance(anatomy, { x, y }) <= 0 ? 1 : 0;
   }
-  return { MA: half(planes.MA), HE: half(planes.HE), EX: half(planes.EX), SE: half(planes.SE), OD: disc };
+  return {
+    MA: atLeastHalf(planes.MA),
+    HE: atLeastHalf(planes.HE),
+    EX: atLeastHalf(planes.EX),
+    SE: atLeastHalf(planes.SE),
+    OD: disc,
+  };
+}
+
+function atLeastHalf(plane: Float32Array): Uint8Array {
+  const mask = new Uint8Array(plane.length);
+  for (let at = 0; at < plane.length; at++) mask[at] = plane[at] >= 0.5 ? 1 : 0;
+  return mask;
 }
 
 /** The pigmented background: choroidal streaks, fibre striae around the disc, glow there, and the dark macula. */
@@ -102,8 +110,8 @@ function paintDisc(image: Float32Array, anatomy: Anatomy, look: Look, random: Se
   const { width, height, unit, disc, temporal } = anatomy;
   const mottle = valueNoise(random, width, height, 6 * unit);
   const brightness = random.range(0.94, 1.06);
-  const rimColour = [252, Math.max(150, look.base[1] * 1.8), look.base[2] * 1.9 + 22];
-  const cupColour = [262, 226, look.base[2] * 2.4 + 70];
+  const rimColour = [252, Math.max(158, look.base[1] * 1.85), Math.min(130, look.base[2] * 1.9 + 22)];
+  const cupColour = [262, 226, Math.min(195, look.base[2] * 2.4 + 70)];
   const reach = disc.radiusY + 6 * unit;
   for (let y = Math.max(0, Math.floor(disc.y - reach)); y <= Math.min(height - 1, disc.y + reach); y++) {
     for (let x = Math.max(0, Math.floor(disc.x - reach)); x <= Math.min(width - 1, disc.x + reach); x++) {
@@ -130,8 +138,8 @@ const absorption = {
   artery: [0.12, 0.5, 0.46],
   vein: [0.3, 0.76, 0.62],
   tuft: [0.1, 0.72, 0.62],
-  haemorrhage: [0.52, 1.05, 0.9],
-  microaneurysm: [0.4, 1.1, 0.95],
+  haemorrhage: [0.44, 0.98, 0.85],
+  microaneurysm: [0.34, 1.05, 0.9],
 } as const;
 
 function absorb(image: Float32Array, at: number, depth: number, colour: readonly [number, number, number]): void {
@@ -173,16 +181,16 @@ function paintLesions(
   const { width, height, unit } = anatomy;
   const mottle = valueNoise(random, width, height, 2.5 * unit);
   // Relative to the pigment, so that they keep their contrast in pale and in dark eyes.
-  const exudate = [250, Math.max(208, look.base[1] * 2.3), 70 + look.base[2] * 1.6];
-  const cotton = [236, Math.max(178, look.base[1] * 1.95), 76 + look.base[2] * 1.9];
+  const exudate = [250, Math.max(208, look.base[1] * 2.3), Math.min(150, 70 + look.base[2] * 1.4)];
+  const cotton = [236, Math.max(182, look.base[1] * 1.95), Math.min(150, 80 + look.base[2] * 1.5)];
   for (let pixel = 0; pixel < width * height; pixel++) {
     const at = 3 * pixel;
     const { MA, HE, SE, EX } = planes;
     if (MA[pixel] + HE[pixel] + SE[pixel] + EX[pixel] === 0) continue;
     const grain = mottle(pixel % width, Math.floor(pixel / width));
-    absorb(image, at, HE[pixel] * (1 + 0.15 * grain), absorption.haemorrhage);
+    absorb(image, at, HE[pixel] * (0.9 + 0.2 * grain), absorption.haemorrhage);
     absorb(image, at, MA[pixel], absorption.microaneurysm);
-    const soft = (0.8 + 0.12 * grain) * SE[pixel];
+    const soft = (0.82 + 0.16 * grain) * SE[pixel];
     const hard = (0.9 + 0.08 * grain) * EX[pixel];
     for (let c = 0; c < 3; c++) {
       image[at + c] += (cotton[c] - image[at + c]) * soft;

@@ -61,25 +61,26 @@ function frameAngle(anatomy: Anatomy, angle: number): number {
 /** One main arcade: leaves the disc upwards (or downwards), bends temporally, flattens beyond the fovea. */
 function arcade(anatomy: Anatomy, random: SeededRandom, rise: number, radius: number): Vessel['points'] {
   const { axis, unit } = anatomy;
-  const length = axis * random.range(1.65, 2.1);
+  const length = axis * random.range(2.0, 2.5);
   const lean = random.range(-0.2, 0.06) * axis;
+  const droop = random.range(-0.12, 0.35);
   const waves = [1.5, 2.7, 4.6].map((cycles) => ({
     cycles: cycles * random.range(0.8, 1.2),
     phase: random.range(0, 2 * Math.PI),
-    height: (random.range(3.5, 8) * unit) / cycles,
+    height: (random.range(5, 13) * unit) / cycles,
   }));
   const points: Vessel['points'] = [];
   const steps = 90;
   for (let step = 0; step <= steps; step++) {
     const t = step / steps;
     let u = -0.03 * axis + length * t * t + lean * t * (1 - t) * 2;
-    let v = rise * (1 - (1 - t) ** 2.2);
+    let v = rise * (1 - (1 - t) ** 2.6 - droop * t * t * t);
     for (const wave of waves) {
       const sway = wave.height * Math.sin(2 * Math.PI * wave.cycles * t + wave.phase) * Math.min(1, 6 * t);
       u += 0.6 * sway * (1 - t);
       v += sway;
     }
-    points.push({ ...fromDisc(anatomy, u, v), radius: radius * (1 - 0.58 * t) });
+    points.push({ ...fromDisc(anatomy, u, v), radius: radius * (1 - 0.72 * t) });
   }
   return points;
 }
@@ -96,21 +97,21 @@ function sprout(
 ): void {
   const { unit, disc, discDiameter, fovea } = anatomy;
   let side = random.sign();
-  let next = random.range(10, 24) * unit;
+  let next = random.range(12, 34) * unit;
   let travelled = 0;
   for (let i = 1; i < parent.length - 2; i++) {
     travelled += distance(parent[i - 1], parent[i]);
     if (travelled < next) continue;
-    next = travelled + random.range(13, 30) * unit * (depth === 0 ? 1 : 0.85);
+    next = travelled + random.range(20, 46) * unit;
     const at = parent[i];
     if (distance(at, disc) < 0.75 * discDiameter) continue;
-    const radius = at.radius * random.range(0.5, 0.74);
+    const radius = at.radius * random.range(0.45, 0.76);
     if (radius < 0.36 * unit) return;
     const heading = Math.atan2(parent[i + 1].y - parent[i - 1].y, parent[i + 1].x - parent[i - 1].x);
-    const turn = side * random.range(0.5, 1.05);
+    const turn = side * random.range(0.4, 0.9);
     const aim = { x: at.x + Math.cos(heading + turn), y: at.y + Math.sin(heading + turn) };
     const inward = distance(aim, fovea) < distance(at, fovea);
-    const length = (inward && arcadeSign !== 0 ? random.range(35, 75) : random.range(35, 110)) * (depth > 0 ? 0.6 : 1);
+    const length = (inward && arcadeSign !== 0 ? random.range(45, 90) : random.range(40, 120)) * (depth > 0 ? 0.6 : 1);
     walk(anatomy, random, vessels, at, heading + turn, radius, kind, inward ? 'inward' : 'outward', depth + 1, length);
     side = random.chance(0.75) ? -side : side;
   }
@@ -139,10 +140,10 @@ function walk(
   for (let n = 1; n <= steps; n++) {
     const toFovea = Math.atan2(fovea.y - at.y, fovea.x - at.x);
     const gap = distance(at, fovea) / discDiameter;
-    bend = 0.82 * bend + 0.055 * random.normal();
+    bend = 0.86 * bend + 0.03 * random.normal() - 0.012 * Math.sin(angle - heading);
     angle += bend;
-    if (course === 'inward') angle += 0.035 * Math.sin(toFovea - angle);
-    if (course === 'outward') angle -= 0.03 * Math.sin(toFovea - angle);
+    if (course === 'inward') angle += 0.022 * Math.sin(toFovea - angle);
+    if (course === 'outward') angle -= 0.02 * Math.sin(toFovea - angle);
     // Close to the fovea a vessel turns along the edge of the avascular zone, harder the nearer it is.
     if (gap < 0.85) {
       const ahead = Math.cos(toFovea - angle);
