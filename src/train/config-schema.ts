@@ -1,0 +1,257 @@
+/** Every knob of training: its type, its limits, its default and the reason. The documentation is made from this file. */
+import { z } from 'zod';
+
+const positiveInt = z.int().min(1);
+const probability = z.number().min(0).max(1);
+const weight = z.number().min(0);
+const four = (description: string) =>
+  z.tuple([positiveInt, positiveInt, positiveInt, positiveInt]).describe(description);
+
+const customTrunk = z
+  .strictObject({
+    depths: four('ConvNeXt blocks in each of the four stages.'),
+    dims: four('Channels of each of the four stages.'),
+  })
+  .describe('A ConvNeXt of your own.');
+
+const model = z.strictObject({
+  trunk: z
+    .union([z.enum(['atto', 'femto', 'pico', 'nano', 'tiny', 'small', 'base', 'demo']), customTrunk])
+    .default('atto')
+    .describe(
+      'Shared ConvNeXt trunk: a named variant (names and sizes as in timm), or {depths, dims}. atto is the smallest published one.',
+    ),
+  dropPath: probability
+    .default(0)
+    .describe('Stochastic depth of the last block; earlier blocks rise linearly from 0. ConvNeXt uses 0.1 for tiny.'),
+  headDropout: probability.default(0.3).describe('Dropout in the gate and the two grading heads.'),
+  decoderDropout: probability
+    .default(0)
+    .describe('Channel dropout after each decoder block. 0: the decoder is small and masks are few.'),
+  decoderChannels: four('Channels of the four decoder blocks, coarse to fine.').default([256, 128, 64, 32]),
+  skipConnections: z
+    .boolean()
+    .default(true)
+    .describe('U-Net skip connections from the trunk. Small lesions are lost without them.'),
+  gateHidden: positiveInt.default(256).describe('Hidden width of the gate.'),
+  retinoHidden: positiveInt.default(256).describe('Hidden width of the retinopathy head.'),
+  edemaHidden: positiveInt.default(128).describe('Hidden width of the macular edema head.'),
+  layerScaleInit: weight
+    .default(1e-6)
+    .describe(
+      'Initial layer scale (gamma) of each block. 1e-6 as in ConvNeXt; raise it when training from scratch for few steps.',
+    ),
+});
+
+const jitter = (what: string) => probability.default(0).describe(`Largest relative change of ${what}; 0 turns it off.`);
+const augment = z.strictObject({
+  horizontalFlip: z
+    .boolean()
+    .default(true)
+    .describe('Mirror left and right, half of the time. A mirrored eye is the other eye.'),
+  verticalFlip: z.boolean().default(true).describe('Mirror top and bottom, half of the time.'),
+  quarterTurns: z.boolean().default(true).describe('Turn by a random multiple of 90 degrees.'),
+  scale: z
+    .tuple([z.number().positive(), z.number().positive()])
+    .default([0.9, 1.1])
+    .describe('Random zoom [min, max]; [1, 1] turns it off.'),
+  colorJitter: z
+    .strictObject({
+      brightness: jitter('brightness'),
+      contrast: jitter('contrast'),
+      saturation: jitter('saturation'),
+      hue: z.number().min(0).max(0.5).default(0).describe('Largest hue shift, in turns; 0 turns it off.'),
+    })
+    .prefault({}),
+});
+
+const data = z.strictObject({
+  imageSize: z
+    .int()
+    .min(32)
+    .multipleOf(32, 'must be a multiple of 32: the trunk halves the image five times')
+    .default(256)
+    .describe('Side of the square network input, in pixels; a multiple of 32.'),
+  segmentationPerBatch: z.int().min(0).default(2).describe('Images with masks in each batch.'),
+  classificationPerBatch: z.int().min(0).default(2).describe('Images with grades in each batch.'),
+  maskResize: z
+    .enum(['area-max', 'nearest'])
+    .default('area-max')
+    .describe('How masks shrink. area-max keeps a lesion of one source pixel; nearest loses most microaneurysms.'),
+  augment: augment.prefault({}),
+  clahe: z
+    .boolean()
+    .default(false)
+    .describe('Local contrast equalisation (CLAHE, clip 2, 8x8 tiles) of the lightness.'),
+  normalization: z
+    .enum(['imagenet', 'idrid'])
+    .default('imagenet')
+    .describe('Channel means and deviations: imagenet suits pretrained weights, idrid training from scratch.'),
+  validationFraction: z
+    .number()
+    .min(0)
+    .max(0.5)
+    .default(0.15)
+    .describe(
+      'Part of the training images held out to choose the best checkpoint. The official test split is never used for that.',
+    ),
+  cacheDir: z
+    .string()
+    .min(1)
+    .nullable()
+    .default(null)
+    .describe('Folder for decoded, resized images; null keeps them in memory only.'),
+  skipBad: z
+    .boolean()
+    .default(false)
+    .describe('Leave out unreadable images, with a warning each, instead of stopping.'),
+  prefetch: z.int().min(0).default(2).describe('Batches prepared ahead.'),
+});
+
+const loss = z.strictObject({
+  bceWeight: weight.default(1).describe('Weight of the binary cross-entropy within the segmentation loss.'),
+  diceWeight: weight.default(1).describe('Weight of 1 - Dice within the segmentation loss.'),
+  diceSmooth: z
+    .number()
+    .positive()
+    .default(1)
+    .describe('Added to numerator and denominator of Dice. 1 keeps an empty mask from dominating.'),
+  posWeight: z
+    .union([z.number().positive(), z.array(z.number().positive()).length(5)])
+    .default(1)
+    .describe('Weight of lesion pixels in the cross-entropy: one number, or one each for MA, HE, EX, SE, OD.'),
+  labelSmoothing: z.number().min(0).max(0.9).default(0).describe('Label smoothing of the grading losses.'),
+  gateWeight: weight
+    .default(1)
+    .describe('Weight of the cross-entropy that teaches the gate which task an image is for.'),
+  gateEntropyWeight: z
+    .number()
+    .default(0.01)
+    .describe('Weight of the gate entropy added to the loss; positive values make the gate decide firmly.'),
+  segmentationWeight: weight.default(1).describe('Weight of the segmentation loss in the sum.'),
+  classificationWeight: weight.default(1).describe('Weight of the grading losses in the sum.'),
+  classWeights: z
+    .union([
+      z.enum(['none', 'balanced']),
+      z.strictObject({
+        retinopathy: z.array(weight).length(5).describe('Weights of grades 0 to 4.'),
+        edema: z.array(weight).length(3).describe('Weights of risks 0 to 2.'),
+      }),
+    ])
+    .default('none')
+    .describe(
+      'Weights of the grades in their cross-entropies: none, balanced (inverse frequency in the training split), or explicit.',
+    ),
+});
+
+const optimizer = z.strictObject({
+  name: z.enum(['adamw', 'sgd']).default('adamw').describe('AdamW (decoupled decay), or SGD with momentum.'),
+  lr: z.number().positive().default(1e-3).describe('Peak learning rate.'),
+  weightDecay: weight
+    .default(0.05)
+    .describe('Decay of matrices and kernels; biases and one-dimensional parameters are never decayed.'),
+  betas: z
+    .tuple([z.number().min(0).lt(1), z.number().min(0).lt(1)])
+    .default([0.9, 0.999])
+    .describe('Decay rates of the two AdamW moments.'),
+  eps: z.number().positive().default(1e-8).describe('AdamW denominator offset.'),
+  momentum: z.number().min(0).lt(1).default(0.9).describe('SGD momentum.'),
+  schedule: z
+    .enum(['constant', 'cosine', 'onecycle'])
+    .default('cosine')
+    .describe('Course of the learning rate after warm-up.'),
+  warmupSteps: z.int().min(0).nullable().default(null).describe('Steps of linear warm-up; null takes warmupFraction.'),
+  warmupFraction: z
+    .number()
+    .min(0)
+    .lt(1)
+    .default(0.05)
+    .describe('Warm-up as a part of all steps, used where warmupSteps is null.'),
+  minLr: weight.default(1e-6).describe('Learning rate at the end of a cosine or one-cycle schedule.'),
+  gradClipNorm: weight.default(1).describe('Gradients are scaled down to this global norm; 0 turns clipping off.'),
+  emaDecay: z
+    .number()
+    .min(0)
+    .lt(1)
+    .default(0)
+    .describe('Decay of the averaged weights used for evaluation; 0 turns averaging off.'),
+  emaWarmup: z
+    .boolean()
+    .default(true)
+    .describe('Shorter averaging early on: decay = min(emaDecay, 1 - (1 + step)^(-2/3)), as in timm.'),
+});
+
+const training = z.strictObject({
+  epochs: positiveInt.default(20).describe('Epochs to train.'),
+  stepsPerEpoch: positiveInt
+    .nullable()
+    .default(null)
+    .describe('Optimiser steps an epoch; null: one pass over the larger of the two pools.'),
+  seed: z
+    .int()
+    .min(0)
+    .max(0xffffffff)
+    .default(42)
+    .describe('Seed of initialisation, data order, augmentation and dropout (32 bits).'),
+  validateEvery: positiveInt.default(1).describe('Epochs between validations.'),
+  checkpointEvery: positiveInt.default(100).describe('Steps between checkpoints, besides one at each end of an epoch.'),
+  routing: z
+    .enum(['supervised', 'gate'])
+    .default('supervised')
+    .describe(
+      'supervised: each image trains the head of its own task; gate: the gate probabilities weight the two heads.',
+    ),
+});
+
+/**
+ * The whole training configuration. Strict: unknown keys are errors. {@link resolveConfig} adds names, suggestions and origins to them.
+ */
+export const trainConfigSchema = z
+  .strictObject({
+    model: model.prefault({}),
+    data: data.prefault({}),
+    loss: loss.prefault({}),
+    optimizer: optimizer.prefault({}),
+    training: training.prefault({}),
+    adapter: z
+      .string()
+      .min(1)
+      .default('auto')
+      .describe('WebGPU adapter: auto, or a kind or name as the doctor command lists them.'),
+  })
+  .superRefine((config, context) => {
+    const report = (path: string[], message: string) => context.addIssue({ code: 'custom', path, message });
+    if (config.data.segmentationPerBatch + config.data.classificationPerBatch === 0) {
+      report(['data', 'segmentationPerBatch'], 'and data.classificationPerBatch are both 0: a batch needs an image');
+    }
+    if (config.data.augment.scale[0] > config.data.augment.scale[1])
+      report(['data', 'augment', 'scale'], 'must be [min, max] with min <= max');
+    if (config.optimizer.minLr > config.optimizer.lr) {
+      report(
+        ['optimizer', 'minLr'],
+        `must not exceed optimizer.lr (${config.optimizer.minLr} > ${config.optimizer.lr})`,
+      );
+    }
+    if (
+      config.loss.bceWeight + config.loss.diceWeight === 0 &&
+      config.data.segmentationPerBatch > 0 &&
+      config.loss.segmentationWeight > 0
+    ) {
+      report(
+        ['loss', 'bceWeight'],
+        'and loss.diceWeight are both 0: masks would teach nothing (set loss.segmentationWeight to 0 if that is meant)',
+      );
+    }
+  });
+
+/** A complete, validated configuration. */
+export type TrainConfig = z.output<typeof trainConfigSchema>;
+
+/** A tree of {@link TrainConfig} with any part left out; tuples and lists are whole or absent. */
+export type PartialConfig = DeepPartial<TrainConfig>;
+
+type DeepPartial<T> = T extends readonly unknown[]
+  ? T
+  : T extends object
+    ? { [Key in keyof T]?: DeepPartial<T[Key]> }
+    : T;
