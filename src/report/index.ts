@@ -1,0 +1,14 @@
+/** Pictures and tables of a run: training curves, confusion matrices, lesion overlays, terminal tables. */
+export * from './colours.ts';
+export * from './confusion.ts';
+export * from './curves.ts';
+export {
+  type LesionMasks,
+  type OverlayOptions,
+  type RgbImage,
+  renderComparison,
+  renderOverlay,
+  writeComparison,
+  writeOverlay,
+} from './overlay.ts';
+export * from './table.ts';

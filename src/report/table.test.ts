@@ -1,0 +1,42 @@
+import { describe, expect, it } from 'vitest';
+import { formatTable, intervalText } from './table.ts';
+
+describe('formatTable', () => {
+  it('aligns text left and numbers right, without trailing blanks', () => {
+    const table = formatTable(
+      [{ header: 'lesion' }, { header: 'Dice' }, { header: 'images', digits: 0 }, { header: 'note' }],
+      [
+        ['MA', 0.38124, 27, 'weak'],
+        ['OD', Number.NaN, 5, null],
+      ],
+    );
+    expect(table.split('\n')).toEqual([
+      'lesion   Dice  images  note',
+      '──────  ─────  ──────  ────',
+      'MA      0.381      27  weak',
+      'OD        n/a       5',
+    ]);
+  });
+
+  it('obeys the alignment asked for and counts characters, not UTF-16 units', () => {
+    const table = formatTable(
+      [{ header: 'a', align: 'right' }, { header: 'b' }],
+      [
+        ['µ👁', 'x'],
+        ['long', 'y'],
+      ],
+    );
+    expect(table.split('\n').slice(2)).toEqual(['  µ👁  x', 'long  y']);
+  });
+
+  it('names the row with the wrong number of cells', () => {
+    expect(() => formatTable([{ header: 'a' }], [['x'], ['y', 'z']])).toThrow(/row 1 has 2 cells for 1 columns/);
+  });
+});
+
+describe('intervalText', () => {
+  it('prints an estimate with its bounds', () => {
+    expect(intervalText({ estimate: 0.7123, low: 0.65, high: 0.7714 })).toBe('0.712 [0.650, 0.771]');
+    expect(intervalText({ estimate: 0.5, low: Number.NaN, high: 1 }, 1)).toBe('0.5 [n/a, 1.0]');
+  });
+});
