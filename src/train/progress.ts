@@ -1,0 +1,178 @@
+import { type Options, SingleBar } from 'cli-progress';
+
+/** What one step reports. */
+export interface StepReport {
+  /** Optimiser steps done in the run, this one included. */
+  readonly step: number;
+  readonly epoch: number;
+  readonly loss: number;
+  /** Images in this step's batch. */
+  readonly images: number;
+}
+
+export interface ProgressOptions {
+  /** Steps of the whole run. */
+  readonly totalSteps: number;
+  readonly totalEpochs: number;
+  /** Steps already done, when resuming. Default 0. */
+  readonly startStep?: number;
+  /** Default standard error: standard output stays free for results. */
+  readonly stream?: NodeJS.WriteStream;
+  /** Where the stream is no terminal: the least time between two lines. Default 10 seconds. */
+  readonly lineIntervalMs?: number;
+  /** Milliseconds that never go back. Default `performance.now`. */
+  readonly clock?: () => number;
+}
+
+/** Shows training's progress: a bar on a terminal, else plain lines at a bounded rate. */
+export interface Progress {
+  update(report: StepReport): void;
+  /** Shows a line of its own, above the bar. */
+  message(text: string): void;
+  /** Shows the last state and gives the terminal back. Call it on errors too. */
+  stop(): void;
+}
+
+/** The weight of the newest step in the running means: steady within some 20 steps, yet following a change of speed. */
+const SMOOTHING = 0.1;
+
+/** Running means of step time, images a second and loss. */
+export class StepMeter {
+  readonly #clock: () => number;
+  #lastTime: number;
+  #secondsPerStep: number | undefined;
+  #images: number | undefined;
+  #loss: number | undefined;
+
+  constructor(clock: () => number = () => performance.now()) {
+    this.#clock = clock;
+    this.#lastTime = clock();
+  }
+
+  /** Call once after each step. The first step's compilation time leaves the mean soon. */
+  add(report: StepReport): void {
+    const now = this.#clock();
+    this.#secondsPerStep = smooth(this.#secondsPerStep, (now - this.#lastTime) / 1000);
+    this.#images = smooth(this.#images, report.images);
+    // A mean that met a NaN would stay one for ever; the newest loss shows whether training has recovered.
+    const previous = this.#loss !== undefined && Number.isFinite(this.#loss) ? this.#loss : undefined;
+    this.#loss = smooth(previous, report.loss);
+    this.#lastTime = now;
+  }
+
+  get loss(): number {
+    return this.#loss ?? Number.NaN;
+  }
+
+  get imagesPerSecond(): number {
+    return this.#images === undefined || !this.#secondsPerStep ? 0 : this.#images / this.#secondsPerStep;
+  }
+
+  /** Seconds until `remainingSteps` are done. */
+  secondsFor(remainingSteps: number): number {
+    return (this.#secondsPerStep ?? 0) * remainingSteps;
+  }
+}
+
+/** Starts showing progress. The bar redraws on a timer, which keeps the process alive until {@link Progress.stop}. */
+export function startProgress(options: ProgressOptions): Progress {
+  const stream = options.stream ?? process.stderr;
+  return stream.isTTY ? barProgress(options, stream) : lineProgress(options, stream);
+}
+
+/** Seconds as `42s`, `3m05s` or `1h02m`. */
+export function formatDuration(seconds: number): string {
+  const whole = Math.max(0, Math.round(seconds));
+  const two = (value: number) => String(value).padStart(2, '0');
+  if (whole < 60) return `${whole}s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)}m${two(whole % 60)}s`;
+  return `${Math.floor(whole / 3600)}h${two(Math.floor(whole / 60) % 60)}m`;
+}
+
+function barProgress(options: ProgressOptions, stream: NodeJS.WriteStream): Progress {
+  const meter = new StepMeter(options.clock);
+  const barOptions: Options = {
+    format: '{bar} {value}/{total} | epoch {epochs} | loss {loss} | {speed} images/s | ETA {remaining}',
+    stream,
+    barsize: 24,
+    // A crash before stop() would leave a hidden cursor hidden.
+    hideCursor: false,
+    noTTYOutput: false,
+    synchronousUpdate: true,
+    fps: 10,
+    // Signals belong to the trainer, which saves a checkpoint first.
+    gracefulExit: false,
+    barCompleteChar: '=',
+    barIncompleteChar: '-',
+  };
+  const bar = new SingleBar(barOptions);
+  const startStep = options.startStep ?? 0;
+  bar.start(options.totalSteps, startStep, {
+    epochs: `-/${options.totalEpochs}`,
+    loss: '-',
+    speed: '-',
+    remaining: '-',
+  });
+  let running = true;
+  return {
+    update(report) {
+      meter.add(report);
+      bar.update(report.step, {
+        epochs: `${report.epoch}/${options.totalEpochs}`,
+        loss: formatLoss(meter.loss),
+        speed: meter.imagesPerSecond.toFixed(1),
+        remaining: formatDuration(meter.secondsFor(options.totalSteps - report.step)),
+      });
+    },
+    message(text) {
+      // Clears the bar's line; the next update draws the bar again below the text. ESC 7 renews the cursor position that cli-progress
+      // saved at the start and returns to at the end: else what follows would be written over the messages.
+      stream.write(`\r\u001b[K${text}\n\u001b7`);
+    },
+    stop() {
+      if (running) bar.stop();
+      running = false;
+    },
+  };
+}
+
+function lineProgress(options: ProgressOptions, stream: NodeJS.WriteStream): Progress {
+  const clock = options.clock ?? (() => performance.now());
+  const meter = new StepMeter(clock);
+  const interval = options.lineIntervalMs ?? 10_000;
+  let lastLine = Number.NEGATIVE_INFINITY;
+  let pending: StepReport | undefined;
+  const write = (report: StepReport) => {
+    const parts = [
+      `step ${report.step}/${options.totalSteps}`,
+      `epoch ${report.epoch}/${options.totalEpochs}`,
+      `loss ${formatLoss(meter.loss)}`,
+      `${meter.imagesPerSecond.toFixed(1)} images/s`,
+      `ETA ${formatDuration(meter.secondsFor(options.totalSteps - report.step))}`,
+    ];
+    stream.write(`${parts.join(' | ')}\n`);
+    lastLine = clock();
+    pending = undefined;
+  };
+  return {
+    update(report) {
+      meter.add(report);
+      pending = report;
+      if (clock() - lastLine >= interval) write(report);
+    },
+    message(text) {
+      stream.write(`${text}\n`);
+    },
+    stop() {
+      if (pending !== undefined) write(pending);
+    },
+  };
+}
+
+function smooth(mean: number | undefined, value: number): number {
+  return mean === undefined ? value : mean + SMOOTHING * (value - mean);
+}
+
+function formatLoss(loss: number): string {
+  return Number.isFinite(loss) ? loss.toPrecision(4) : String(loss);
+}
