@@ -40,8 +40,8 @@ export interface OpenedAdapter {
   /** Why this one was taken, in a sentence. */
   readonly reason: string;
   /**
-   * Drops the reference to Dawn's instance, which would otherwise keep the process from ending. Destroy the device first.
-   * Calling it again does nothing.
+   * Drops the reference to Dawn's instance (a second later, or when the process ends before that), which could otherwise
+   * keep the process from ending. Destroy the device first. Calling it again does nothing.
    */
   release(): void;
 }
@@ -62,6 +62,9 @@ interface SharedInstance {
   readonly key: string;
   users: number;
 }
+
+/** Far longer than a destroyed device's last callbacks take (a few turns of the event loop). */
+const GRACE_MILLISECONDS = 1000;
 
 let shared: SharedInstance | undefined;
 let previous: Promise<unknown> = Promise.resolve();
@@ -123,21 +126,30 @@ async function requestAdapter(gpu: GPU, request: GPURequestAdapterOptions): Prom
 /** The one instance of this process: shared by those who want the same drivers and toggles. */
 function acquire(flags: string[], variables: Record<string, string>): SharedInstance {
   const key = JSON.stringify([flags, variables]);
-  if (shared !== undefined && shared.key !== key) {
+  if (shared !== undefined && shared.key !== key && shared.users > 0) {
     throw new GmtlError(
       'adapter/one-instance',
       'This process has an adapter open that was chosen with other drivers or Dawn toggles, and a second Dawn instance ' +
         'beside the first can abort the process. Release the first adapter, or use a second process.',
     );
   }
-  shared ??= { gpu: create(flags), key, users: 0 };
+  if (shared?.key !== key) shared = { gpu: create(flags), key, users: 0 };
   shared.users += 1;
   return shared;
 }
 
+/**
+ * Dropped after a while instead of at once: Dawn's bindings still run callbacks of a destroyed device on the instance, and
+ * where the garbage collector had taken it, 2 of 100 processes crashed in `InstanceBase::ProcessEvents` at their end
+ * (webgpu 0.6.2). The timer does not keep the process alive.
+ */
 function letGo(instance: SharedInstance): void {
   instance.users -= 1;
-  if (instance.users === 0 && shared === instance) shared = undefined;
+  if (instance.users > 0) return;
+  const drop = () => {
+    if (instance.users === 0 && shared === instance) shared = undefined;
+  };
+  setTimeout(drop, GRACE_MILLISECONDS).unref();
 }
 
 function opened(adapter: GPUAdapter, instance: SharedInstance, plan: Plan, loader: LoaderOrigin): OpenedAdapter {
