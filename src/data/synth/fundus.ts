@@ -29,6 +29,9 @@ export function drawFundus(key: string, height: number, wanted: Wanted): Fundus 
   for (let attempt = 0; attempt < attempts; attempt++) {
     const random = new SeededRandom(`${key}/${attempt}`);
     const anatomy = drawAnatomy(random, height);
+    const { disc, field } = anatomy;
+    // One eye in about 2,000 would have its disc cut by the rim.
+    if (distance(disc, field) + disc.radiusY > field.radius) continue;
     const vessels = growVessels(anatomy, random);
     const walls = new VesselMap(anatomy.width, anatomy.height);
     for (const { points } of vessels) walls.draw(points, 4 * anatomy.unit);

@@ -26,7 +26,7 @@ export function drawLook(random: SeededRandom): Look {
     vignette: random.range(0.16, 0.42),
     slopeX: random.range(-0.12, 0.12),
     slopeY: random.range(-0.1, 0.1),
-    grain: random.range(0.025, 0.05),
+    grain: random.range(0.03, 0.06),
     tigroid: random.chance(0.4) ? random.range(0.08, 0.16) : random.range(0.02, 0.06),
     macula: random.range(0.26, 0.46),
     glow: random.range(0.08, 0.3),
