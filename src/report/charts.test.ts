@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { confusionMatrix } from '../metrics/confusion.ts';
 import { renderConfusion } from './confusion.ts';
 import { type EpochRow, renderCurves } from './curves.ts';
+import { renderReliability } from './reliability.ts';
 import { escapeXml, PALETTE, svgToPng } from './svg.ts';
 
 type Picture = { width: number; height: number; data: Buffer };
@@ -99,6 +100,32 @@ describe('renderConfusion', () => {
     expect(short.height).toBe(long.height);
     expect(long.width).toBeGreaterThan(short.width + 5 * 20);
     expect(() => renderConfusion(matrix, ['a'])).toThrow(/needs 5 names, got 1/);
+  });
+});
+
+describe('renderReliability', () => {
+  const bin = (low: number, high: number, accuracy: number) => ({
+    low,
+    high,
+    accuracy,
+    confidence: (low + high) / 2,
+    count: 4,
+  });
+
+  it('draws bars as high as the accuracy of their bin', async () => {
+    const low = await decode(renderReliability([bin(0, 0.5, 0.2), bin(0.5, 1, 0.4)], { scale: 1 }));
+    const high = await decode(renderReliability([bin(0, 0.5, 0.4), bin(0.5, 1, 0.8)], { scale: 1 }));
+    expect([low.width, low.height]).toEqual([520, 568]);
+    // PALETTE[0] at 0.8 opacity on white; the grid lines behind it tint a few rows, the diagonal hides some more.
+    const [few, many] = [count(low, '#338ec1'), count(high, '#338ec1')];
+    expect(few).toBeGreaterThan(0.25 * 420 * 420);
+    expect(few).toBeLessThan(0.3 * 420 * 420);
+    expect(many / few).toBeGreaterThan(1.9);
+    expect(many / few).toBeLessThan(2.1);
+  });
+
+  it('refuses bins without a case', () => {
+    expect(() => renderReliability([{ ...bin(0, 1, 0), count: 0 }])).toThrow(/no cases/);
   });
 });
 

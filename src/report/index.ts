@@ -1,4 +1,4 @@
-/** Pictures and tables of a run: training curves, confusion matrices, lesion overlays, terminal tables. */
+/** Pictures and tables of a run: training curves, confusion matrices, reliability diagrams, lesion overlays, terminal tables. */
 export * from './colours.ts';
 export * from './confusion.ts';
 export * from './curves.ts';
@@ -11,4 +11,5 @@ export {
   writeComparison,
   writeOverlay,
 } from './overlay.ts';
+export * from './reliability.ts';
 export * from './table.ts';
