@@ -1,0 +1,39 @@
+// out[i] = a[i] (+ - * /) b[i], NumPy broadcasting, any rank up to 6.
+//
+// Layout: row-major. The output's extents are padded at the front with 1 to six axes; a stretched axis has stride 0.
+// A thread owns one output element. Simple on purpose: this is the version that serves every shape.
+
+// #include "common/grid.wgsl"
+// #include "common/binaryOperation.wgsl"
+
+struct Uniforms {
+  size: u32,
+  extent1: u32, extent2: u32, extent3: u32, extent4: u32, extent5: u32,
+  a0: u32, a1: u32, a2: u32, a3: u32, a4: u32, a5: u32,
+  b0: u32, b1: u32, b2: u32, b3: u32, b4: u32, b5: u32,
+}
+
+@group(0) @binding(0) var<uniform> u: Uniforms;
+@group(0) @binding(1) var<storage, read> a: array<f32>;
+@group(0) @binding(2) var<storage, read> b: array<f32>;
+@group(0) @binding(3) var<storage, read_write> out: array<f32>;
+
+@compute @workgroup_size(64)
+fn main(
+  @builtin(workgroup_id) workgroup: vec3u,
+  @builtin(num_workgroups) workgroups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = linearWorkgroup(workgroup, workgroups) * 64u + lane;
+  if (i >= u.size) { return; }
+  var rest = i;
+  let i5 = rest % u.extent5; rest /= u.extent5;
+  let i4 = rest % u.extent4; rest /= u.extent4;
+  let i3 = rest % u.extent3; rest /= u.extent3;
+  let i2 = rest % u.extent2; rest /= u.extent2;
+  let i1 = rest % u.extent1;
+  let i0 = rest / u.extent1;
+  let atA = i0 * u.a0 + i1 * u.a1 + i2 * u.a2 + i3 * u.a3 + i4 * u.a4 + i5 * u.a5;
+  let atB = i0 * u.b0 + i1 * u.b1 + i2 * u.b2 + i3 * u.b3 + i4 * u.b4 + i5 * u.b5;
+  out[i] = operate(vec4f(a[atA]), vec4f(b[atB])).x;
+}

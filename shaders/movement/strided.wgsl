@@ -1,0 +1,38 @@
+// out[outOffset + sum index_k * outStride_k] = x[inOffset + sum index_k * inStride_k] over a grid of up to six axes.
+//
+// One kernel for all movement: permute (permuted input strides), slice (an offset), expand (input stride 0), and writing into a
+// part of a larger buffer (concat, pad). A thread owns one element of the grid. Values are moved as bit patterns, so any
+// four-byte type passes through.
+
+// #include "common/grid.wgsl"
+
+struct Uniforms {
+  size: u32,
+  extent1: u32, extent2: u32, extent3: u32, extent4: u32, extent5: u32,
+  inOffset: u32, in0: u32, in1: u32, in2: u32, in3: u32, in4: u32, in5: u32,
+  outOffset: u32, out0: u32, out1: u32, out2: u32, out3: u32, out4: u32, out5: u32,
+}
+
+@group(0) @binding(0) var<uniform> u: Uniforms;
+@group(0) @binding(1) var<storage, read> x: array<u32>;
+@group(0) @binding(2) var<storage, read_write> out: array<u32>;
+
+@compute @workgroup_size(64)
+fn main(
+  @builtin(workgroup_id) workgroup: vec3u,
+  @builtin(num_workgroups) workgroups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = linearWorkgroup(workgroup, workgroups) * 64u + lane;
+  if (i >= u.size) { return; }
+  var rest = i;
+  let i5 = rest % u.extent5; rest /= u.extent5;
+  let i4 = rest % u.extent4; rest /= u.extent4;
+  let i3 = rest % u.extent3; rest /= u.extent3;
+  let i2 = rest % u.extent2; rest /= u.extent2;
+  let i1 = rest % u.extent1;
+  let i0 = rest / u.extent1;
+  let from = u.inOffset + i0 * u.in0 + i1 * u.in1 + i2 * u.in2 + i3 * u.in3 + i4 * u.in4 + i5 * u.in5;
+  let to = u.outOffset + i0 * u.out0 + i1 * u.out1 + i2 * u.out2 + i3 * u.out3 + i4 * u.out4 + i5 * u.out5;
+  out[to] = x[from];
+}

@@ -1,0 +1,28 @@
+// gradInput[i] = gradOutput[i] * f'(x[i]). Threads and the partial last group as in forward.wgsl.
+
+// #include "common/grid.wgsl"
+// #include "common/unaryFunction.wgsl"
+
+struct Uniforms { size: u32, stride: u32, scale: f32 }
+
+@group(0) @binding(0) var<uniform> u: Uniforms;
+@group(0) @binding(1) var<storage, read> gradOutput: array<vec4f>;
+@group(0) @binding(2) var<storage, read> x: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> gradInput: array<vec4f>;
+
+@compute @workgroup_size(64)
+fn main(
+  @builtin(workgroup_id) workgroup: vec3u,
+  @builtin(num_workgroups) workgroups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  for (var group = linearWorkgroup(workgroup, workgroups) * 64u + lane; group * 4u < u.size; group += u.stride) {
+    let value = gradOutput[group] * unaryDerivative(x[group], u.scale);
+    let left = u.size - group * 4u;
+    if (left >= 4u) {
+      gradInput[group] = value;
+    } else {
+      for (var k = 0u; k < left; k++) { gradInput[group][k] = value[k]; }
+    }
+  }
+}

@@ -1,0 +1,265 @@
+import { GmtlError } from '../errors.ts';
+import { accumulateProgram } from '../ops/accumulate/program.ts';
+import { type Backend, runProgram } from '../ops/backend.ts';
+import { addProgram } from '../ops/binary/program.ts';
+import type { Op, Program } from '../ops/definition.ts';
+import { expandProgram } from '../ops/movement/expand.ts';
+import type { Value } from '../ops/value.ts';
+import { Generator } from '../tensor/random.ts';
+import { formatShape, sizeOf, type Shape, type TypedArray, type DType } from '../tensor/spec.ts';
+import { collectNodes, type Edge, GraphNode } from './graph.ts';
+import { Tensor } from './tensor.ts';
+
+interface Scope {
+  readonly tensors: Set<Tensor>;
+  /** Only the outermost scope lists nodes: a graph may outlive the inner scopes that built it. */
+  readonly nodes: GraphNode[];
+}
+
+function collectTensors(value: unknown, found: Set<Tensor>): void {
+  if (value instanceof Tensor) found.add(value);
+  else if (Array.isArray(value)) for (const item of value) collectTensors(item, found);
+  else if (value instanceof Map) for (const item of value.values()) collectTensors(item, found);
+  else if (value !== null && typeof value === 'object' && Object.getPrototypeOf(value) === Object.prototype) {
+    for (const item of Object.values(value)) collectTensors(item, found);
+  }
+}
+
+export interface EngineOptions {
+  /** Seed of initialisation and of everything random that is given no seed of its own. Default 0. */
+  readonly seed?: number;
+}
+
+/**
+ * Runs ops on a backend, builds the graph, owns the lifetimes. One engine is current at a time (`setEngine`), as PyTorch has
+ * one default device; tensors remember theirs.
+ *
+ * Memory: a tensor made inside `scope` is freed when the scope ends, unless it is returned or kept; one made outside lives
+ * until `dispose`. What backward needs is kept by the graph, separately, until backward has used it.
+ */
+export class Engine {
+  readonly backend: Backend;
+  readonly generator: Generator;
+  #gradEnabled = true;
+  readonly #scopes: Scope[] = [];
+
+  constructor(backend: Backend, options: EngineOptions = {}) {
+    this.backend = backend;
+    this.generator = new Generator(options.seed ?? 0);
+  }
+
+  get gradEnabled(): boolean {
+    return this.#gradEnabled;
+  }
+
+  /** A tensor holding `data` (row-major). Throws a `shape` error when the count does not fit. */
+  tensor(
+    data: TypedArray | readonly number[] | Float64Array,
+    shape: Shape = [data.length],
+    options: { dtype?: DType; requiresGrad?: boolean; name?: string } = {},
+  ): Tensor {
+    const dtype = options.dtype ?? (data instanceof Uint32Array ? 'u32' : data instanceof Int32Array ? 'i32' : 'f32');
+    if (data.length !== sizeOf(shape)) {
+      throw new GmtlError('shape', `tensor: ${data.length} numbers do not fill shape ${formatShape(shape)}`);
+    }
+    const value = this.backend.upload({ shape: [...shape], dtype }, data, options.name ?? 'tensor');
+    return this.adopt(value, null, { requiresGrad: options.requiresGrad ?? false });
+  }
+
+  /** Makes `value` (whose one reference it takes over) a tensor, owned by the current scope. */
+  adopt(value: Value, node: GraphNode | null = null, options: { requiresGrad?: boolean } = {}): Tensor {
+    const tensor = new Tensor(this, value, node, options.requiresGrad ?? false);
+    this.#scopes.at(-1)?.tensors.add(tensor);
+    return tensor;
+  }
+
+  /** Applies an op; the tensor of its first output. Its other outputs are internal and freed unless saved for backward. */
+  apply<A extends object>(op: Op<A>, inputs: readonly Tensor[], attributes: A): Tensor {
+    const [first, ...rest] = this.applyAll(op, inputs, attributes);
+    for (const tensor of rest) tensor.dispose();
+    return first;
+  }
+
+  /** Applies an op; tensors of all its outputs. Gradients flow through the first only. */
+  applyAll<A extends object>(op: Op<A>, inputs: readonly Tensor[], attributes: A): Tensor[] {
+    for (const input of inputs) {
+      if (input.engine !== this) throw new GmtlError('engine', `${op.name}: an input belongs to another engine`);
+      if (input.disposed) throw new GmtlError('freed', `${op.name}: an input of shape ${formatShape(input.shape)} was already freed`);
+    }
+    const values = inputs.map((input) => input.value);
+    const outputs = runProgram(this.backend, op.forward, values, attributes);
+    const node = this.#record(op, inputs, attributes, values, outputs);
+    return outputs.map((output, index) => this.adopt(output, index === 0 ? node : null));
+  }
+
+  /** A view of `tensor` under another shape: no memory moves. */
+  view<A extends object>(op: Op<A>, tensor: Tensor, shape: Shape, attributes: A): Tensor {
+    if (tensor.disposed) throw new GmtlError('freed', `${op.name}: an input of shape ${formatShape(tensor.shape)} was already freed`);
+    tensor.value.storage.retain();
+    const value: Value = { spec: { shape, dtype: tensor.dtype }, storage: tensor.value.storage };
+    return this.adopt(value, this.#record(op, [tensor], attributes, [tensor.value], [value]));
+  }
+
+  /** Runs a program that is no differentiable op (an optimiser step, a reduction over gradients). */
+  run<A extends object>(program: Program<A>, inputs: readonly Tensor[], attributes: A): Tensor[] {
+    return runProgram(
+      this.backend,
+      program,
+      inputs.map((input) => input.value),
+      attributes,
+    ).map((value) => this.adopt(value));
+  }
+
+  #record<A extends object>(
+    op: Op<A>,
+    inputs: readonly Tensor[],
+    attributes: A,
+    values: readonly Value[],
+    outputs: readonly Value[],
+  ): GraphNode | null {
+    if (!this.#gradEnabled || !('backward' in op.gradient)) return null;
+    const edges = inputs.map((input): Edge => {
+      if (input.node) return { node: input.node };
+      return input.requiresGrad ? { leaf: input } : null;
+    });
+    if (edges.every((edge) => edge === null)) return null;
+    const node = new GraphNode(op as unknown as Op, attributes, edges, values, outputs);
+    this.#scopes[0]?.nodes.push(node);
+    return node;
+  }
+
+  /**
+   * Gradients of `root` (a scalar, or with `gradient` given any shape) with respect to every leaf it depends on are added to
+   * the leaves' `grad`. Frees the graph as it goes; a second call on it throws.
+   */
+  backward(root: Tensor, gradient?: Tensor): void {
+    const { node } = root;
+    if (!node) {
+      throw new GmtlError('autograd', 'backward: this tensor depends on nothing that requires a gradient (or was made under noGrad)');
+    }
+    if (node.released) throw new GmtlError('autograd', 'backward: this graph was already used; run the forward pass again');
+    if (!gradient && sizeOf(root.shape) !== 1) {
+      throw new GmtlError('autograd', `backward: a tensor of shape ${formatShape(root.shape)} is no scalar; reduce it or pass a gradient`);
+    }
+    const { backend } = this;
+    const seed = gradient?.value ?? backend.upload(root.value.spec, new Float32Array(sizeOf(root.shape)).fill(1), 'gradient seed');
+    if (gradient) seed.storage.retain();
+
+    const gradients = new Map<GraphNode, Value>([[node, seed]]);
+    const leaves = new Map<Tensor, Value>();
+    for (const current of collectNodes(node)) {
+      const gradOutput = gradients.get(current);
+      gradients.delete(current);
+      if (gradOutput) {
+        if (current.released) throw new GmtlError('autograd', `backward: the graph of ${current.op.name} was already used or freed`);
+        current.backward(backend, gradOutput).forEach((inputGradient, index) => {
+          const edge = current.edges[index];
+          if (!inputGradient || !edge) return;
+          if ('node' in edge) this.#accumulate(gradients, edge.node, inputGradient);
+          else this.#accumulate(leaves, edge.leaf, inputGradient);
+        });
+        gradOutput.storage.release();
+      }
+      current.release();
+    }
+    for (const [leaf, value] of leaves) this.#addToLeaf(leaf, value);
+  }
+
+  /** The one place where gradients are summed: in place where nobody else reads the memory. Takes over `value`. */
+  #accumulate<K>(slots: Map<K, Value>, key: K, value: Value): void {
+    const present = slots.get(key);
+    if (!present) {
+      slots.set(key, value);
+    } else if (present.storage.references === 1) {
+      runProgram(this.backend, accumulateProgram, [present, value], {});
+      value.storage.release();
+    } else {
+      const [sum] = runProgram(this.backend, addProgram, [present, value], {});
+      present.storage.release();
+      value.storage.release();
+      slots.set(key, sum);
+    }
+  }
+
+  #addToLeaf(leaf: Tensor, value: Value): void {
+    if (leaf.grad) {
+      runProgram(this.backend, accumulateProgram, [leaf.grad.value, value], {});
+      value.storage.release();
+      return;
+    }
+    let own = value;
+    if (value.storage.references > 1) {
+      // Shared with another leaf's gradient: clipping scales gradients in place, so each leaf needs its own.
+      [own] = runProgram(this.backend, expandProgram, [value], { shape: value.spec.shape });
+      value.storage.release();
+    }
+    leaf.grad = new Tensor(this, own, null, false);
+  }
+
+  /** Frees every tensor made by `body` except those it returns. Synchronous: a promise is refused. */
+  scope<T>(body: () => T): T {
+    const scope: Scope = { tensors: new Set(), nodes: [] };
+    this.#scopes.push(scope);
+    const kept = new Set<Tensor>();
+    try {
+      const result = body();
+      if (result instanceof Promise) {
+        throw new GmtlError('scope', 'scope: the body must be synchronous; read results back after the scope has ended');
+      }
+      collectTensors(result, kept);
+      return result;
+    } finally {
+      this.#scopes.pop();
+      const outer = this.#scopes.at(-1);
+      for (const tensor of scope.tensors) {
+        if (kept.has(tensor)) outer?.tensors.add(tensor);
+        else tensor.dispose();
+      }
+      for (const node of scope.nodes) {
+        if (outer) this.#scopes[0].nodes.push(node);
+        else node.release();
+      }
+    }
+  }
+
+  /** Takes a tensor out of the scopes: it lives until it is disposed of. */
+  keep(tensor: Tensor): void {
+    for (const scope of this.#scopes) scope.tensors.delete(tensor);
+  }
+
+  /** Runs `body` without building a graph. */
+  noGrad<T>(body: () => T): T {
+    const previous = this.#gradEnabled;
+    this.#gradEnabled = false;
+    try {
+      return body();
+    } finally {
+      this.#gradEnabled = previous;
+    }
+  }
+}
+
+let current: Engine | null = null;
+
+/** The engine that new tensors and modules use. */
+export function engine(): Engine {
+  if (!current) throw new GmtlError('engine', 'no engine is current: `setEngine(await createEngine())` first');
+  return current;
+}
+
+/** Makes `next` current; gives back the previous one. */
+export function setEngine(next: Engine | null): Engine | null {
+  const previous = current;
+  current = next;
+  return previous;
+}
+
+/** `engine().noGrad`. */
+export function noGrad<T>(body: () => T): T {
+  return engine().noGrad(body);
+}
+
+/** `engine().scope`. */
+export function scope<T>(body: () => T): T {
+  return engine().scope(body);
+}

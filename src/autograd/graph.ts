@@ -1,0 +1,111 @@
+import type { Backend } from '../ops/backend.ts';
+import { runProgram } from '../ops/backend.ts';
+import type { BackwardContext, Differentiable, Op, Program } from '../ops/definition.ts';
+import type { Value } from '../ops/value.ts';
+import { formatShape, type Shape, sizeOf, type TensorSpec } from '../tensor/spec.ts';
+import type { Tensor } from './tensor.ts';
+
+/** Where an input of a node came from: another node, or a leaf that collects gradients. */
+export type Edge = { readonly node: GraphNode } | { readonly leaf: Tensor } | null;
+
+let nextNodeId = 1;
+
+/**
+ * One executed op in the graph. Ids grow with time and inputs are always older than outputs, so descending ids are a valid
+ * order for backward, without recursion however deep the graph.
+ */
+export class GraphNode {
+  readonly id = nextNodeId++;
+  readonly op: Op;
+  readonly attributes: object;
+  readonly edges: readonly Edge[];
+  readonly inputSpecs: readonly TensorSpec[];
+  readonly outputSpecs: readonly TensorSpec[];
+  readonly #savedInputs: (Value | undefined)[];
+  readonly #savedOutputs: (Value | undefined)[];
+  #released = false;
+
+  constructor(op: Op, attributes: object, edges: readonly Edge[], inputs: readonly Value[], outputs: readonly Value[]) {
+    this.op = op;
+    this.attributes = attributes;
+    this.edges = edges;
+    this.inputSpecs = inputs.map((input) => input.spec);
+    this.outputSpecs = outputs.map((output) => output.spec);
+    const { saves } = op.gradient as Differentiable<object>;
+    const keep = (values: readonly Value[], indices: readonly number[] | undefined) =>
+      values.map((value, index) => {
+        if (!indices?.includes(index)) return undefined;
+        value.storage.retain();
+        return value;
+      });
+    this.#savedInputs = keep(inputs, saves.inputs);
+    this.#savedOutputs = keep(outputs, saves.outputs);
+  }
+
+  get released(): boolean {
+    return this.#released;
+  }
+
+  /** Runs the op's backward. Returns one owned gradient an input (one reference each), or null. */
+  backward(backend: Backend, gradOutput: Value): (Value | null)[] {
+    const temporaries: Value[] = [];
+    const saved = (values: (Value | undefined)[], index: number, what: string): Value => {
+      const value = values[index];
+      if (!value) throw new Error(`${this.op.name}: backward reads ${what} ${index}, which its \`saves\` does not list`);
+      return value;
+    };
+    const context: BackwardContext<object> = {
+      attributes: this.attributes,
+      input: (index) => saved(this.#savedInputs, index, 'input'),
+      output: (index) => saved(this.#savedOutputs, index, 'output'),
+      inputSpecs: this.inputSpecs,
+      outputSpecs: this.outputSpecs,
+      gradOutput,
+      needs: (index) => this.edges[index] !== null,
+      run: <B extends object>(program: Program<B>, inputs: readonly Value[], attributes: B): Value[] => {
+        const outputs = runProgram(backend, program, inputs, attributes);
+        temporaries.push(...outputs);
+        return outputs;
+      },
+      reshape: (value: Value, shape: Shape): Value => {
+        if (sizeOf(shape) !== sizeOf(value.spec.shape)) {
+          throw new Error(`${this.op.name}: ${formatShape(value.spec.shape)} is no ${formatShape(shape)}`);
+        }
+        return { spec: { shape, dtype: value.spec.dtype }, storage: value.storage };
+      },
+    };
+    const gradients = (this.op.gradient as Differentiable<object>).backward(context);
+    const wanted = this.edges.map((edge, index) => {
+      const gradient = edge ? (gradients[index] ?? null) : null;
+      gradient?.storage.retain();
+      return gradient;
+    });
+    for (const value of temporaries) value.storage.release();
+    return wanted;
+  }
+
+  /** Drops what was kept for backward. */
+  release(): void {
+    if (this.#released) return;
+    this.#released = true;
+    for (const values of [this.#savedInputs, this.#savedOutputs]) {
+      for (const value of values) value?.storage.release();
+      values.length = 0;
+    }
+  }
+}
+
+/** All nodes that `root` depends on, newest first. Iterative: depth is bounded by memory, not by the call stack. */
+export function collectNodes(root: GraphNode): GraphNode[] {
+  const seen = new Set<GraphNode>([root]);
+  const stack = [root];
+  for (let node = stack.pop(); node; node = stack.pop()) {
+    for (const edge of node.edges) {
+      if (edge && 'node' in edge && !seen.has(edge.node)) {
+        seen.add(edge.node);
+        stack.push(edge.node);
+      }
+    }
+  }
+  return [...seen].sort((a, b) => b.id - a.id);
+}

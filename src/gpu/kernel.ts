@@ -1,0 +1,107 @@
+/**
+ * What a kernel is, as data: the types that ops describe their kernels and dispatches with. Nothing here touches a device,
+ * so plans can be made and tested without one.
+ */
+
+export type BindingAccess = 'read' | 'read_write';
+
+/** WGSL element type of a storage binding `array<type>`. */
+export type BindingType = 'f32' | 'u32' | 'i32' | 'vec4f' | 'vec2f' | 'vec4u';
+
+export interface BindingDefinition {
+  readonly name: string;
+  readonly access: BindingAccess;
+  readonly type: BindingType;
+}
+
+export type UniformType = 'u32' | 'i32' | 'f32';
+
+/**
+ * One compute entry point. In WGSL: `@group(0) @binding(0) var<uniform> u: Uniforms;` with the fields of `uniforms` in order
+ * (scalars only), then the storage bindings at 1, 2, … in order. A kernel without uniforms leaves binding 0 out.
+ */
+export interface KernelDefinition {
+  /** `<op>/<kernel>`, equal to the path of its file under shaders/ without `.wgsl`. Also the profile and error label. */
+  readonly name: string;
+  readonly bindings: readonly BindingDefinition[];
+  readonly uniforms: Readonly<Record<string, UniformType>>;
+  /** Names of the WGSL `override` constants a dispatch may set. */
+  readonly overrides?: readonly string[];
+  /** Names of the generated `const` lines put in front of the file (where WGSL wants a const, such as array lengths). */
+  readonly constants?: readonly string[];
+  /** Device features without which the kernel cannot be compiled. */
+  readonly features?: readonly ('subgroups' | 'shader-f16')[];
+}
+
+/** Names a buffer of the program being planned: its inputs, outputs and scratch space. */
+export type BufferReference = `in${number}` | `out${number}` | `tmp${number}`;
+
+/** One dispatch of a plan. */
+export interface Dispatch {
+  readonly kernel: KernelDefinition;
+  /** Binding name → buffer. Every binding of the kernel must be given. */
+  readonly buffers: Readonly<Record<string, BufferReference>>;
+  /** Uniform field → value. Every field must be given. */
+  readonly uniforms: Readonly<Record<string, number>>;
+  readonly overrides?: Readonly<Record<string, number>>;
+  readonly constants?: Readonly<Record<string, number>>;
+  /** Workgroups along x, y, z; each at most 65,535 (use foldGrid). */
+  readonly workgroups: readonly [number, number, number];
+}
+
+/** The ordered dispatches of one program and the scratch buffers (in bytes) they need. */
+export interface Plan {
+  readonly dispatches: readonly Dispatch[];
+  readonly scratch?: readonly number[];
+}
+
+/** software = the CPU pretends to be a GPU (lavapipe, SwiftShader); gpu = hardware. Kernels are chosen by it. */
+export type DeviceClass = 'software' | 'gpu';
+
+/** The limits that plans look at, under WebGPU's own names. */
+export interface PlanLimits {
+  readonly maxStorageBufferBindingSize: number;
+  readonly maxBufferSize: number;
+  readonly maxStorageBuffersPerShaderStage: number;
+  readonly maxComputeWorkgroupStorageSize: number;
+  readonly maxComputeInvocationsPerWorkgroup: number;
+  readonly maxComputeWorkgroupSizeX: number;
+  readonly maxComputeWorkgroupSizeY: number;
+  readonly maxComputeWorkgroupSizeZ: number;
+  readonly maxComputeWorkgroupsPerDimension: number;
+}
+
+/** WebGPU's default limits: what every adapter grants. */
+export const DEFAULT_LIMITS: PlanLimits = {
+  maxStorageBufferBindingSize: 134_217_728,
+  maxBufferSize: 268_435_456,
+  maxStorageBuffersPerShaderStage: 8,
+  maxComputeWorkgroupStorageSize: 16_384,
+  maxComputeInvocationsPerWorkgroup: 256,
+  maxComputeWorkgroupSizeX: 256,
+  maxComputeWorkgroupSizeY: 256,
+  maxComputeWorkgroupSizeZ: 64,
+  maxComputeWorkgroupsPerDimension: 65_535,
+};
+
+/** What a plan may know of where it will run. */
+export interface PlanTarget {
+  readonly deviceClass: DeviceClass;
+  readonly limits: PlanLimits;
+  /** Optional WebGPU features the device was made with (`subgroups`, `shader-f16`, …). */
+  readonly features: ReadonlySet<string>;
+  /** Lanes of a subgroup where it is one known number (min = max), else 0: do not build on it. */
+  readonly subgroupSize: number;
+}
+
+/** Rounds a number of workgroups into a grid that respects the 65,535 limit; shaders/common/grid.wgsl undoes it. */
+export function foldGrid(workgroups: number, limit = 65_535): [number, number, number] {
+  if (workgroups <= limit) return [Math.max(1, workgroups), 1, 1];
+  const rows = Math.ceil(workgroups / limit);
+  return [Math.ceil(workgroups / rows), rows, 1];
+}
+
+/** Workgroups for `threads` invocations in workgroups of `size`, folded. */
+export function gridFor(threads: number, size: number): [number, number, number] {
+  return foldGrid(Math.ceil(threads / size));
+}

@@ -1,0 +1,99 @@
+/**
+ * Device buffers, pooled by size class. A freed buffer may be handed out again at once: commands run in the order they were
+ * recorded, so a later kernel cannot overtake an earlier one's reads. Host writes are the exception; see device.ts.
+ */
+
+export interface PooledBuffer {
+  readonly id: number;
+  readonly buffer: GPUBuffer;
+  /** Bytes of the buffer itself: the size class, at least what was asked for. */
+  readonly capacity: number;
+}
+
+export interface PoolStatistics {
+  /** Bytes of buffers now in use. */
+  readonly liveBytes: number;
+  /** Bytes held from the device: in use and waiting to be used again. */
+  readonly allocatedBytes: number;
+  /** The most that was in use at one time. */
+  readonly peakLiveBytes: number;
+  readonly liveBuffers: number;
+  readonly allocatedBuffers: number;
+}
+
+/** Four classes to an octave (at most 25 % waste), never under 256 bytes. */
+export function sizeClass(bytes: number): number {
+  if (bytes <= 256) return 256;
+  const octave = 2 ** Math.floor(Math.log2(bytes));
+  if (octave === bytes) return bytes;
+  const step = octave / 4;
+  return Math.ceil(bytes / step) * step;
+}
+
+export class BufferPool {
+  readonly #create: (bytes: number, label: string) => GPUBuffer;
+  readonly #onDestroy: () => void;
+  readonly #free = new Map<number, PooledBuffer[]>();
+  static #nextId = 1;
+  #liveBytes = 0;
+  #allocatedBytes = 0;
+  #peakLiveBytes = 0;
+  #liveBuffers = 0;
+  #allocatedBuffers = 0;
+
+  /** `create` makes a device buffer; `onDestroy` hears when pooled buffers were destroyed (caches that name them must go). */
+  constructor(create: (bytes: number, label: string) => GPUBuffer, onDestroy: () => void) {
+    this.#create = create;
+    this.#onDestroy = onDestroy;
+  }
+
+  acquire(bytes: number, label: string): PooledBuffer {
+    const capacity = sizeClass(bytes);
+    let pooled = this.#free.get(capacity)?.pop();
+    if (!pooled) {
+      pooled = { id: BufferPool.#nextId++, buffer: this.#create(capacity, label), capacity };
+      this.#allocatedBytes += capacity;
+      this.#allocatedBuffers++;
+    }
+    this.#liveBytes += capacity;
+    this.#liveBuffers++;
+    this.#peakLiveBytes = Math.max(this.#peakLiveBytes, this.#liveBytes);
+    return pooled;
+  }
+
+  release(pooled: PooledBuffer): void {
+    const list = this.#free.get(pooled.capacity);
+    if (list) list.push(pooled);
+    else this.#free.set(pooled.capacity, [pooled]);
+    this.#liveBytes -= pooled.capacity;
+    this.#liveBuffers--;
+  }
+
+  /** Gives the unused buffers back to the device. */
+  trim(): void {
+    for (const list of this.#free.values()) {
+      for (const pooled of list) {
+        pooled.buffer.destroy();
+        this.#allocatedBytes -= pooled.capacity;
+        this.#allocatedBuffers--;
+      }
+    }
+    this.#free.clear();
+    this.#onDestroy();
+  }
+
+  statistics(): PoolStatistics {
+    return {
+      liveBytes: this.#liveBytes,
+      allocatedBytes: this.#allocatedBytes,
+      peakLiveBytes: this.#peakLiveBytes,
+      liveBuffers: this.#liveBuffers,
+      allocatedBuffers: this.#allocatedBuffers,
+    };
+  }
+
+  /** Starts a new peak measurement. */
+  resetPeak(): void {
+    this.#peakLiveBytes = this.#liveBytes;
+  }
+}

@@ -1,0 +1,37 @@
+import { requireShape, sameShape } from '../../tensor/shape.ts';
+import { formatShape, sizeOf } from '../../tensor/spec.ts';
+import { defineKernel, defineProgram } from '../definition.ts';
+import { elementwisePlan } from '../unary/program.ts';
+
+const accumulateKernel = defineKernel({
+  name: 'accumulate/accumulate',
+  bindings: [
+    { name: 'accumulated', access: 'read_write', type: 'vec4f' },
+    { name: 'x', access: 'read', type: 'vec4f' },
+  ],
+  uniforms: { size: 'u32', stride: 'u32', scale: 'f32' },
+});
+
+/** target = target + scale * x, in place: the sum of gradients. `scale` is 1 where left out. */
+export const accumulateProgram = defineProgram<{ readonly scale?: number }>({
+  name: 'accumulate',
+  kernels: [accumulateKernel],
+  mutates: [0],
+  infer([target, x]) {
+    requireShape(
+      sameShape(target.shape, x.shape),
+      'accumulate',
+      `${formatShape(x.shape)} cannot be added to ${formatShape(target.shape)} in place`,
+    );
+    return [];
+  },
+  plan: ([target], _outputs, { scale = 1 }, device) =>
+    elementwisePlan(accumulateKernel, { accumulated: 'in0', x: 'in1' }, sizeOf(target.shape), device, { uniforms: { scale } }),
+  reference([target, x], { scale = 1 }) {
+    x.data.forEach((value, i) => {
+      target.data[i] += scale * value;
+    });
+    return [];
+  },
+  cost: ([target]) => ({ flops: 2 * sizeOf(target.shape), bytes: 12 * sizeOf(target.shape) }),
+});

@@ -1,0 +1,61 @@
+import type { TensorSpec, TypedArray } from '../tensor/spec.ts';
+import type { Program } from './definition.ts';
+import type { Value } from './value.ts';
+
+export interface BackendStatistics {
+  readonly liveBytes: number;
+  readonly liveBuffers: number;
+  readonly peakLiveBytes: number;
+  readonly allocatedBytes: number;
+}
+
+/**
+ * Executes programs: on a GPU (GpuBackend), in float64 on the CPU (ReferenceBackend), or not at all (DryBackend: shapes only).
+ * The autograd engine runs on any of them.
+ */
+export interface Backend {
+  /** What runs: shown to people. */
+  readonly name: string;
+  /** Memory of undefined content, with one reference held by the caller. */
+  allocate(spec: TensorSpec, what: string): Value;
+  /** Memory holding `data` (row-major). */
+  upload(spec: TensorSpec, data: TypedArray | readonly number[] | Float64Array, what: string): Value;
+  /** Overwrites a value's elements from the host. */
+  write(value: Value, data: TypedArray | Float64Array): void;
+  /** The elements, after everything executed so far. Float64Array from the reference backend, typed by dtype from the GPU. */
+  download(value: Value): Promise<TypedArray | Float64Array>;
+  /** Records one execution. `outputs` are already allocated. */
+  execute<A extends object>(
+    program: Program<A>,
+    inputs: readonly Value[],
+    outputs: readonly Value[],
+    attributes: A,
+    version?: string,
+  ): void;
+  /** Waits for everything; throws what went wrong. */
+  synchronize(): Promise<void>;
+  statistics(): BackendStatistics;
+  destroy(): void;
+}
+
+/** Infers, allocates and executes: how everything above runs a program. */
+export function runProgram<A extends object>(
+  backend: Backend,
+  program: Program<A>,
+  inputs: readonly Value[],
+  attributes: A,
+  version?: string,
+): Value[] {
+  const specs = program.infer(
+    inputs.map((input) => input.spec),
+    attributes,
+  );
+  const outputs = specs.map((spec) => backend.allocate(spec, program.name));
+  try {
+    backend.execute(program, inputs, outputs, attributes, version);
+  } catch (error) {
+    for (const output of outputs) output.storage.release();
+    throw error;
+  }
+  return outputs;
+}

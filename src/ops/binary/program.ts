@@ -1,0 +1,134 @@
+import { gridFor, type PlanTarget } from '../../gpu/kernel.ts';
+import { broadcastShapes, broadcastStrides } from '../../tensor/shape.ts';
+import { f32, type Shape, sizeOf } from '../../tensor/spec.ts';
+import { defineKernel, defineProgram, type Program } from '../definition.ts';
+import { referenceBinary } from './reference.ts';
+
+export type BinaryName = 'add' | 'sub' | 'mul' | 'div';
+
+const OPERATIONS: readonly BinaryName[] = ['add', 'sub', 'mul', 'div'];
+
+export type NoAttributes = Record<never, never>;
+
+const broadcastKernel = defineKernel({
+  name: 'binary/broadcast',
+  bindings: [
+    { name: 'a', access: 'read', type: 'f32' },
+    { name: 'b', access: 'read', type: 'f32' },
+    { name: 'out', access: 'read_write', type: 'f32' },
+  ],
+  uniforms: {
+    size: 'u32',
+    ...{ extent1: 'u32', extent2: 'u32', extent3: 'u32', extent4: 'u32', extent5: 'u32' },
+    ...{ a0: 'u32', a1: 'u32', a2: 'u32', a3: 'u32', a4: 'u32', a5: 'u32' },
+    ...{ b0: 'u32', b1: 'u32', b2: 'u32', b3: 'u32', b4: 'u32', b5: 'u32' },
+  },
+  overrides: ['OPERATION'],
+});
+
+const vec4Kernel = defineKernel({
+  name: 'binary/vec4',
+  bindings: [
+    { name: 'a', access: 'read', type: 'vec4f' },
+    { name: 'b', access: 'read', type: 'vec4f' },
+    { name: 'out', access: 'read_write', type: 'vec4f' },
+  ],
+  uniforms: { groups: 'u32', stride: 'u32', aDivisor: 'u32', aPeriod: 'u32', bDivisor: 'u32', bPeriod: 'u32' },
+  overrides: ['OPERATION', 'A_SPLAT', 'B_SPLAT'],
+});
+
+interface Walk {
+  readonly divisor: number;
+  readonly period: number;
+  readonly splat: boolean;
+}
+
+/** Element i of the output reads element (i / divisor) % period of the operand, where that is so and fits groups of four. */
+function walkOf(operand: Shape, output: Shape): Walk | null {
+  const size = sizeOf(output);
+  if (sizeOf(operand) === 1) return { divisor: size, period: 1, splat: true };
+  const strides = broadcastStrides(operand, output);
+  const used = output.map((extent, axis) => extent > 1 && strides[axis] > 0);
+  const first = used.indexOf(true);
+  const last = used.lastIndexOf(true);
+  if (output.some((extent, axis) => extent > 1 && !used[axis] && axis > first && axis < last)) return null;
+  const divisor = sizeOf(output.slice(last + 1));
+  const period = sizeOf(operand);
+  if (divisor === 1) return period % 4 === 0 ? { divisor, period, splat: false } : null;
+  return divisor % 4 === 0 ? { divisor, period, splat: true } : null;
+}
+
+/** Groups of four a thread works on: software adapters pay for every invocation, GPUs for idle lanes. */
+function groupsPerThread(target: PlanTarget): number {
+  return target.deviceClass === 'software' ? 16 : 2;
+}
+
+function pad6(values: readonly number[], fill: number): number[] {
+  return [...new Array<number>(6 - values.length).fill(fill), ...values];
+}
+
+/** The program of one arithmetic operation with broadcasting; all four share the kernels. */
+export function binaryProgram(name: BinaryName): Program<NoAttributes> {
+  const operation = OPERATIONS.indexOf(name);
+  return defineProgram<NoAttributes>({
+    name,
+    kernels: [broadcastKernel, vec4Kernel],
+    versions: ['broadcast', 'vec4'],
+    infer: ([a, b]) => [f32(broadcastShapes(name, a.shape, b.shape))],
+    plan([a, b], [out], _attributes, target, version) {
+      const size = sizeOf(out.shape);
+      const walkA = walkOf(a.shape, out.shape);
+      const walkB = walkOf(b.shape, out.shape);
+      const fits = size % 4 === 0 && walkA && walkB;
+      const buffers = { a: 'in0', b: 'in1', out: 'out0' } as const;
+      if (fits && version !== 'broadcast') {
+        const groups = size / 4;
+        const workgroups = gridFor(Math.ceil(groups / groupsPerThread(target)), 64);
+        return {
+          dispatches: [
+            {
+              kernel: vec4Kernel,
+              buffers,
+              overrides: { OPERATION: operation, A_SPLAT: Number(walkA.splat), B_SPLAT: Number(walkB.splat) },
+              uniforms: {
+                groups,
+                stride: workgroups[0] * workgroups[1] * 64,
+                aDivisor: walkA.divisor,
+                aPeriod: walkA.period,
+                bDivisor: walkB.divisor,
+                bPeriod: walkB.period,
+              },
+              workgroups,
+            },
+          ],
+        };
+      }
+      if (version === 'vec4' || out.shape.length > 6) return null;
+      const extents = pad6(out.shape, 1);
+      const stridesA = pad6(broadcastStrides(a.shape, out.shape), 0);
+      const stridesB = pad6(broadcastStrides(b.shape, out.shape), 0);
+      const numbered = (prefix: string, values: readonly number[]) =>
+        Object.fromEntries(values.map((value, axis) => [`${prefix}${axis}`, value]));
+      const { extent0: _, ...extentFields } = numbered('extent', extents);
+      return {
+        dispatches: [
+          {
+            kernel: broadcastKernel,
+            buffers,
+            overrides: { OPERATION: operation },
+            uniforms: { size, ...extentFields, ...numbered('a', stridesA), ...numbered('b', stridesB) },
+            workgroups: gridFor(size, 64),
+          },
+        ],
+      };
+    },
+    reference: ([a, b], _attributes, [out]) => [referenceBinary(name, a, b, out.shape)],
+    cost: (_inputs, [out]) => ({ flops: sizeOf(out.shape) }),
+  });
+}
+
+export const addProgram = binaryProgram('add');
+export const subProgram = binaryProgram('sub');
+export const mulProgram = binaryProgram('mul');
+export const divProgram = binaryProgram('div');
+

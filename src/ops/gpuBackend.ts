@@ -1,0 +1,162 @@
+import { GmtlError } from '../errors.ts';
+import type { BoundBuffer, GpuDevice, PreparedDispatch } from '../gpu/device.ts';
+import type { BufferReference } from '../gpu/kernel.ts';
+import { allocateTyped, byteLength, formatShape, sizeOf, type TensorSpec, type TypedArray, viewTyped } from '../tensor/spec.ts';
+import type { Backend, BackendStatistics } from './backend.ts';
+import type { Program } from './definition.ts';
+import { Storage, type Value } from './value.ts';
+
+interface PreparedPlan {
+  readonly dispatches: readonly { readonly prepared: PreparedDispatch; readonly buffers: readonly BufferReference[] }[];
+  readonly scratch: readonly number[];
+}
+
+export interface GpuBackendOptions {
+  /** Forces kernel versions: program name → version. For tests, benchmarks and tuning. */
+  readonly versions?: ReadonlyMap<string, string>;
+}
+
+function describe(inputs: readonly { readonly spec: TensorSpec }[]): string {
+  return inputs.map((input) => formatShape(input.spec.shape)).join(' ');
+}
+
+/** Bindings end on whole vec4f (the pool's buffers do too), so that any tensor can be read as `array<vec4f>`. */
+function bindingBytes(bytes: number): number {
+  return Math.ceil(bytes / 16) * 16;
+}
+
+/** Runs programs on a device. Plans are made once for a program, its shapes and attributes. */
+export class GpuBackend implements Backend {
+  readonly gpu: GpuDevice;
+  readonly #versions: ReadonlyMap<string, string>;
+  readonly #plans = new Map<string, PreparedPlan>();
+
+  constructor(gpu: GpuDevice, options: GpuBackendOptions = {}) {
+    this.gpu = gpu;
+    this.#versions = options.versions ?? new Map();
+  }
+
+  get name(): string {
+    return this.gpu.name;
+  }
+
+  allocate(spec: TensorSpec, what: string): Value {
+    const bytes = byteLength(spec);
+    const pool = this.gpu.activePool;
+    const pooled = this.gpu.acquire(bytes, `${what} ${formatShape(spec.shape)}`);
+    const handle = { kind: 'gpu', bound: { pooled, bytes: bindingBytes(bytes) }, pool } as const;
+    return { spec, storage: new Storage(handle, () => pool.release(pooled)) };
+  }
+
+  upload(spec: TensorSpec, data: TypedArray | readonly number[] | Float64Array, what: string): Value {
+    const value = this.allocate(spec, what);
+    this.write(value, data);
+    return value;
+  }
+
+  write(value: Value, data: TypedArray | readonly number[] | Float64Array): void {
+    const { shape, dtype } = value.spec;
+    if (data.length !== sizeOf(shape)) {
+      throw new GmtlError('shape', `${data.length} numbers do not fill a tensor of shape ${formatShape(shape)}`);
+    }
+    const target = allocateTyped(dtype, 0);
+    const typed =
+      data.constructor === target.constructor
+        ? (data as TypedArray)
+        : (() => {
+            const copy = allocateTyped(dtype, data.length);
+            copy.set(data);
+            return copy;
+          })();
+    this.gpu.write(this.#bound(value).pooled, typed as TypedArray & ArrayBufferView<ArrayBuffer>);
+  }
+
+  async download(value: Value): Promise<TypedArray> {
+    return viewTyped(value.spec.dtype, await this.gpu.read(this.#bound(value).pooled, byteLength(value.spec)));
+  }
+
+  execute<A extends object>(
+    program: Program<A>,
+    inputs: readonly Value[],
+    outputs: readonly Value[],
+    attributes: A,
+    version = this.#versions.get(program.name),
+  ): void {
+    const plan = this.#plan(program, inputs, outputs, attributes, version);
+    const scratch = plan.scratch.map((bytes) => ({
+      pooled: this.gpu.acquire(bytes, `${program.name} scratch`),
+      bytes: bindingBytes(bytes),
+    }));
+    const pool = this.gpu.activePool;
+    const resolve = (reference: BufferReference): BoundBuffer => {
+      const index = Number(reference.slice(reference.startsWith('in') ? 2 : 3));
+      if (reference.startsWith('in')) return this.#bound(inputs[index]);
+      return reference.startsWith('out') ? this.#bound(outputs[index]) : scratch[index];
+    };
+    try {
+      for (const { prepared, buffers } of plan.dispatches) this.gpu.dispatch(prepared, buffers.map(resolve));
+    } finally {
+      for (const buffer of scratch) pool.release(buffer.pooled);
+    }
+  }
+
+  #plan<A extends object>(
+    program: Program<A>,
+    inputs: readonly Value[],
+    outputs: readonly Value[],
+    attributes: A,
+    version: string | undefined,
+  ): PreparedPlan {
+    let key = `${program.name}|${version ?? ''}|${JSON.stringify(attributes)}`;
+    for (const input of inputs) key += `|${input.spec.dtype}${input.spec.shape.join(',')}`;
+    const cached = this.#plans.get(key);
+    if (cached) return cached;
+
+    const plan = program.plan(
+      inputs.map((input) => input.spec),
+      outputs.map((output) => output.spec),
+      attributes,
+      this.gpu.target,
+      version,
+    );
+    if (!plan) {
+      throw new GmtlError(
+        'plan',
+        `${program.name}: version '${version ?? 'default'}' cannot run on shapes ${describe(inputs)} on ${this.name}`,
+      );
+    }
+    const prepared: PreparedPlan = {
+      scratch: plan.scratch ?? [],
+      dispatches: plan.dispatches.map((dispatch) => ({
+        prepared: this.gpu.prepare(dispatch, `${dispatch.kernel.name} ${describe(inputs)}`),
+        buffers: dispatch.kernel.bindings.map((binding) => {
+          const reference = dispatch.buffers[binding.name];
+          if (!reference) throw new GmtlError('plan', `${program.name}: kernel ${dispatch.kernel.name} lacks buffer ${binding.name}`);
+          return reference;
+        }),
+      })),
+    };
+    this.#plans.set(key, prepared);
+    return prepared;
+  }
+
+  #bound(value: Value): BoundBuffer {
+    const { storage } = value;
+    if (storage.freed || storage.handle.kind !== 'gpu') {
+      throw new GmtlError('freed', `a tensor of shape ${formatShape(value.spec.shape)} was used after its memory was freed`);
+    }
+    return storage.handle.bound;
+  }
+
+  synchronize(): Promise<void> {
+    return this.gpu.synchronize();
+  }
+
+  statistics(): BackendStatistics {
+    return this.gpu.statistics();
+  }
+
+  destroy(): void {
+    this.gpu.destroy();
+  }
+}

@@ -1,0 +1,81 @@
+import { type BufferReference, type Dispatch, gridFor } from '../../gpu/kernel.ts';
+import { requireShape, stridesOf } from '../../tensor/shape.ts';
+import { formatShape, type Shape, sizeOf } from '../../tensor/spec.ts';
+import { defineKernel } from '../definition.ts';
+
+const axisFields = (prefix: string, first: number): Record<string, 'u32'> =>
+  Object.fromEntries(Array.from({ length: 6 - first }, (_, axis) => [`${prefix}${axis + first}`, 'u32'] as const));
+
+export const stridedKernel = defineKernel({
+  name: 'movement/strided',
+  bindings: [
+    { name: 'x', access: 'read', type: 'u32' },
+    { name: 'out', access: 'read_write', type: 'u32' },
+  ],
+  uniforms: {
+    size: 'u32',
+    ...axisFields('extent', 1),
+    inOffset: 'u32',
+    ...axisFields('in', 0),
+    outOffset: 'u32',
+    ...axisFields('out', 0),
+  },
+});
+
+/** One side of a strided move: element (i0, i1, …) is at offset + sum of i_k * strides[k]. */
+export interface StridedSide {
+  readonly offset?: number;
+  readonly strides: readonly number[];
+}
+
+/** Moves a grid of `extents` elements; at most six axes of extent above 1. */
+export function stridedDispatch(
+  op: string,
+  extents: Shape,
+  from: StridedSide & { readonly buffer: BufferReference },
+  to: StridedSide & { readonly buffer: BufferReference },
+): Dispatch {
+  const axes = extents.flatMap((extent, axis) => (extent > 1 ? [axis] : []));
+  requireShape(axes.length <= 6, op, `shape ${formatShape(extents)} has more than six axes of extent above 1`);
+  const padded = (values: readonly number[], fill: number) => [
+    ...new Array<number>(6 - axes.length).fill(fill),
+    ...axes.map((axis) => values[axis]),
+  ];
+  const numbered = (prefix: string, values: readonly number[]) =>
+    Object.fromEntries(values.map((value, axis) => [`${prefix}${axis}`, value]));
+  const { extent0: _, ...extentFields } = numbered('extent', padded(extents, 1));
+  const size = sizeOf(extents);
+  return {
+    kernel: stridedKernel,
+    buffers: { x: from.buffer, out: to.buffer },
+    uniforms: {
+      size,
+      ...extentFields,
+      inOffset: from.offset ?? 0,
+      ...numbered('in', padded(from.strides, 0)),
+      outOffset: to.offset ?? 0,
+      ...numbered('out', padded(to.strides, 0)),
+    },
+    workgroups: gridFor(size, 64),
+  };
+}
+
+/** The same move on float64 arrays. */
+export function moveStrided(
+  extents: Shape,
+  from: StridedSide & { readonly data: Float64Array },
+  to: StridedSide & { readonly data: Float64Array },
+): void {
+  const grid = stridesOf(extents);
+  const size = sizeOf(extents);
+  for (let i = 0; i < size; i++) {
+    let source = from.offset ?? 0;
+    let target = to.offset ?? 0;
+    for (let axis = 0; axis < extents.length; axis++) {
+      const index = Math.floor(i / grid[axis]) % extents[axis];
+      source += index * from.strides[axis];
+      target += index * to.strides[axis];
+    }
+    to.data[target] = from.data[source];
+  }
+}

@@ -1,0 +1,57 @@
+import { normalizeAxes, reducedShape } from '../../tensor/shape.ts';
+import { type Case, type CaseInput, defineOp, type Op, type Program } from '../definition.ts';
+import { expandProgram } from '../movement/expand.ts';
+import { affineProgram } from '../unary/program.ts';
+import { meanProgram, type ReduceAttributes, reducedCount, sumProgram } from './program.ts';
+
+function reduceCase(
+  name: string,
+  shape: readonly number[],
+  axes: readonly number[] | undefined,
+  purpose: Case['purpose'],
+  keepDims?: boolean,
+): Case<ReduceAttributes> {
+  const inputs: CaseInput[] = [{ shape }];
+  return { name, inputs, attributes: { ...(axes && { axes }), ...(keepDims && { keepDims }) }, purpose };
+}
+
+/** One way for each pattern of kept (K) and reduced (R) axes, long and short, odd and in fours. */
+export const reduceCases: readonly Case<ReduceAttributes>[] = [
+  reduceCase('all, tiny', [2, 3], undefined, ['test', 'gradient']),
+  reduceCase('scalar', [], undefined, ['test', 'gradient']),
+  reduceCase('all, long', [13, 100, 20], undefined, ['test']),
+  reduceCase('all, odd', [13, 101, 7], undefined, ['test']),
+  reduceCase('KR', [5, 8], [-1], ['test', 'gradient']),
+  reduceCase('KR, long rows', [3, 1000], [1], ['test']),
+  reduceCase('RK', [6, 5], [0], ['test', 'gradient']),
+  reduceCase('RK, long columns', [3000, 24], [0], ['test']),
+  reduceCase('KRK', [2, 3, 4], [1], ['test', 'gradient'], true),
+  reduceCase('RKR', [3, 2, 5], [0, 2], ['test', 'gradient']),
+  reduceCase('KRKR', [2, 33, 3, 70], [1, 3], ['test'], true),
+  reduceCase('bias gradient, ConvNeXt-T stage 1, N4', [12_544, 384], [0], ['bench']),
+  reduceCase('pooling, ConvNeXt-T stage 4, N8', [8, 49, 768], [1], ['bench']),
+];
+
+function opOf(name: string, forward: Program<ReduceAttributes>, isMean: boolean): Op<ReduceAttributes> {
+  return defineOp<ReduceAttributes>({
+    name,
+    forward,
+    gradient: {
+      saves: {},
+      backward(context) {
+        const { shape } = context.inputSpecs[0];
+        const axes = normalizeAxes(name, context.attributes.axes, shape.length);
+        const kept = context.reshape(context.gradOutput, reducedShape(shape, axes, true));
+        const scaled = isMean ? context.run(affineProgram, [kept], { scale: 1 / reducedCount(shape, axes) })[0] : kept;
+        return context.run(expandProgram, [scaled], { shape });
+      },
+    },
+    cases: reduceCases,
+  });
+}
+
+/** Sum over axes. */
+export const sum = opOf('sum', sumProgram, false);
+
+/** Mean over axes. */
+export const mean = opOf('mean', meanProgram, true);

@@ -1,0 +1,119 @@
+import { type BufferReference, type Dispatch, gridFor, type KernelDefinition, type Plan, type PlanTarget } from '../../gpu/kernel.ts';
+import { type Shape, sizeOf } from '../../tensor/spec.ts';
+import { defineKernel } from '../definition.ts';
+
+const bindings = (type: 'f32' | 'vec4f'): KernelDefinition['bindings'] => [
+  { name: 'x', access: 'read', type },
+  { name: 'out', access: 'read_write', type },
+];
+const uniforms = { outputs: 'u32', extent: 'u32', inner: 'u32', chunks: 'u32', scale: 'f32' } as const;
+
+export const sumKernel = defineKernel({ name: 'reduce/sum', bindings: bindings('f32'), uniforms });
+export const sumVec4Kernel = defineKernel({ name: 'reduce/sumVec4', bindings: bindings('vec4f'), uniforms });
+
+/** A reduction over the middle axis of [outer, extent, inner]. */
+export interface MiddleReduction {
+  readonly outer: number;
+  readonly extent: number;
+  readonly inner: number;
+}
+
+/**
+ * The reductions over one run of neighbouring axes each, innermost first, that together reduce `axes` of `shape`.
+ * Axes of extent 1 cost nothing.
+ */
+export function splitReduction(shape: Shape, axes: readonly number[]): MiddleReduction[] {
+  const stages: MiddleReduction[] = [];
+  const current = [...shape];
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    if (!axes.includes(axis) || shape[axis] === 1) continue;
+    let first = axis;
+    while (first > 0 && (axes.includes(first - 1) || shape[first - 1] === 1)) first--;
+    stages.push({
+      outer: sizeOf(current.slice(0, first)),
+      extent: sizeOf(current.slice(first, axis + 1)),
+      inner: sizeOf(current.slice(axis + 1)),
+    });
+    for (let done = first; done <= axis; done++) current[done] = 1;
+    axis = first;
+  }
+  return stages;
+}
+
+/** Threads that keep the device busy: beyond them a longer sum a thread costs less than another pass. */
+function usefulThreads(target: PlanTarget): number {
+  return target.deviceClass === 'software' ? 256 : 32_768;
+}
+
+/**
+ * Dispatches that sum `stages` in turn from `source` to `destination`, multiplying the end result by `scale`. Scratch buffers are
+ * appended to `scratch` (in bytes).
+ */
+export function planSum(
+  source: BufferReference,
+  destination: BufferReference,
+  stages: readonly MiddleReduction[],
+  scale: number,
+  target: PlanTarget,
+  version: string | undefined,
+  scratch: number[] = [],
+): Dispatch[] {
+  const passes: { vector: boolean; outer: number; extent: number; inner: number; chunks: number }[] = [];
+  for (let { outer, extent, inner } of stages) {
+    for (;;) {
+      const rows = inner === 1 && extent % 4 === 0 && extent >= 64 && version !== 'scalar';
+      if (rows) {
+        // A row sum is a column sum of its four interleaved quarters, then a sum of four.
+        extent /= 4;
+        inner = 4;
+      }
+      const vector = inner % 4 === 0 && version !== 'scalar';
+      const columns = outer * (vector ? inner / 4 : inner);
+      const wanted = Math.min(Math.ceil(usefulThreads(target) / columns), Math.ceil(extent / 8));
+      const chunks = extent <= 32 ? 1 : Math.max(1, wanted);
+      passes.push({ vector, outer, extent, inner: vector ? inner / 4 : inner, chunks });
+      if (rows) {
+        extent = chunks * 4;
+        inner = 1;
+        if (extent === 1) break;
+      } else {
+        if (chunks === 1) break;
+        extent = chunks;
+      }
+    }
+  }
+
+  let from = source;
+  return passes.map(({ vector, outer, extent, inner, chunks }, index) => {
+    const outputs = outer * chunks * inner;
+    const last = index === passes.length - 1;
+    let to = destination;
+    if (!last) {
+      to = `tmp${scratch.length}`;
+      scratch.push(outputs * (vector ? 16 : 4));
+    }
+    const dispatch: Dispatch = {
+      kernel: vector ? sumVec4Kernel : sumKernel,
+      buffers: { x: from, out: to },
+      uniforms: { outputs, extent, inner, chunks, scale: last ? scale : 1 },
+      workgroups: gridFor(outputs, 64),
+    };
+    from = to;
+    return dispatch;
+  });
+}
+
+/** The plan of a reduction by sum from input 0 to output 0. */
+export function sumPlan(
+  shape: Shape,
+  axes: readonly number[],
+  scale: number,
+  target: PlanTarget,
+  version: string | undefined,
+): Plan {
+  const stages = splitReduction(shape, axes);
+  // Nothing to add up: one pass that copies (and scales).
+  const work = stages.length > 0 ? stages : [{ outer: 1, extent: 1, inner: sizeOf(shape) }];
+  const scratch: number[] = [];
+  return { dispatches: planSum('in0', 'out0', work, scale, target, version, scratch), scratch };
+}

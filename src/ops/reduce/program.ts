@@ -1,0 +1,35 @@
+import { normalizeAxes, reducedShape } from '../../tensor/shape.ts';
+import { f32, type Shape, sizeOf } from '../../tensor/spec.ts';
+import { defineProgram, type Program } from '../definition.ts';
+import { sumKernel, sumPlan, sumVec4Kernel } from './plan.ts';
+import { referenceSum } from './reference.ts';
+
+export interface ReduceAttributes {
+  /** Axes to reduce, negative ones counted from the back; all where left out. */
+  readonly axes?: readonly number[];
+  /** Whether reduced axes stay as extent 1. Default false. */
+  readonly keepDims?: boolean;
+}
+
+/** Elements that one output element is made of. */
+export function reducedCount(shape: Shape, axes: readonly number[] | undefined): number {
+  return normalizeAxes('reduce', axes, shape.length).reduce((count, axis) => count * shape[axis], 1);
+}
+
+function reduction(name: 'sum' | 'mean', scaleOf: (shape: Shape, axes: readonly number[] | undefined) => number): Program<ReduceAttributes> {
+  return defineProgram<ReduceAttributes>({
+    name,
+    kernels: [sumKernel, sumVec4Kernel],
+    versions: ['scalar', 'vec4'],
+    infer: ([x], { axes, keepDims = false }) => [
+      f32(reducedShape(x.shape, normalizeAxes(name, axes, x.shape.length), keepDims)),
+    ],
+    plan: ([x], _outputs, { axes }, target, version) =>
+      sumPlan(x.shape, normalizeAxes(name, axes, x.shape.length), scaleOf(x.shape, axes), target, version),
+    reference: ([x], { axes }) => [referenceSum(x, axes, scaleOf(x.shape, axes))],
+    cost: ([x]) => ({ flops: sizeOf(x.shape) }),
+  });
+}
+
+export const sumProgram = reduction('sum', () => 1);
+export const meanProgram = reduction('mean', (shape, axes) => 1 / reducedCount(shape, axes));

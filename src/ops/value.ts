@@ -1,0 +1,45 @@
+import type { BoundBuffer } from '../gpu/device.ts';
+import type { BufferPool } from '../gpu/pool.ts';
+import type { TensorSpec } from '../tensor/spec.ts';
+
+/** Where a storage's elements live: device memory, float64 host memory, or nowhere (shape-only runs). */
+export type StorageHandle =
+  | { readonly kind: 'gpu'; readonly bound: BoundBuffer; readonly pool: BufferPool }
+  | { readonly kind: 'host'; readonly data: Float64Array }
+  | { readonly kind: 'none' };
+
+/** Reference-counted memory. Tensors, graph nodes and optimisers hold references; at zero the backend takes it back. */
+export class Storage {
+  readonly handle: StorageHandle;
+  readonly #free: (storage: Storage) => void;
+  #references = 1;
+
+  constructor(handle: StorageHandle, free: (storage: Storage) => void) {
+    this.handle = handle;
+    this.#free = free;
+  }
+
+  get references(): number {
+    return this.#references;
+  }
+
+  get freed(): boolean {
+    return this.#references === 0;
+  }
+
+  retain(): void {
+    if (this.#references === 0) throw new Error('a freed storage was retained: a reference count went wrong');
+    this.#references++;
+  }
+
+  release(): void {
+    if (this.#references === 0) throw new Error('a storage was released once too often: a reference count went wrong');
+    if (--this.#references === 0) this.#free(this);
+  }
+}
+
+/** A tensor below autograd: a shape and type over memory. */
+export interface Value {
+  readonly spec: TensorSpec;
+  readonly storage: Storage;
+}

@@ -1,0 +1,92 @@
+/**
+ * Counter-based random numbers: Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011).
+ * shaders/common/random.wgsl computes the same words, so a seed gives the same mask on every adapter and on the CPU.
+ */
+
+const MULTIPLIER_0 = 0xd2511f53;
+const MULTIPLIER_1 = 0xcd9e8d57;
+const WEYL_0 = 0x9e3779b9;
+const WEYL_1 = 0xbb67ae85;
+
+function multiplyHigh(a: number, b: number): number {
+  const aLow = a & 0xffff;
+  const aHigh = a >>> 16;
+  const bLow = b & 0xffff;
+  const bHigh = b >>> 16;
+  const low = aLow * bLow;
+  const middle1 = aHigh * bLow + (low >>> 16);
+  const middle2 = aLow * bHigh + (middle1 & 0xffff);
+  return (aHigh * bHigh + Math.floor(middle1 / 65536) + Math.floor(middle2 / 65536)) >>> 0;
+}
+
+/** The four 32-bit words at `counter` under `key`. */
+export function philox(
+  counter: readonly [number, number, number, number],
+  key: readonly [number, number],
+): [number, number, number, number] {
+  let [c0, c1, c2, c3] = counter;
+  let [k0, k1] = key;
+  for (let round = 0; round < 10; round++) {
+    const high0 = multiplyHigh(MULTIPLIER_0, c0);
+    const low0 = Math.imul(MULTIPLIER_0, c0) >>> 0;
+    const high1 = multiplyHigh(MULTIPLIER_1, c2);
+    const low1 = Math.imul(MULTIPLIER_1, c2) >>> 0;
+    [c0, c1, c2, c3] = [(high1 ^ c1 ^ k0) >>> 0, low1, (high0 ^ c3 ^ k1) >>> 0, low0];
+    k0 = (k0 + WEYL_0) >>> 0;
+    k1 = (k1 + WEYL_1) >>> 0;
+  }
+  return [c0 >>> 0, c1 >>> 0, c2 >>> 0, c3 >>> 0];
+}
+
+/** A uniform number in [0, 1) with 24 random bits, exact in float32: what `randomUniform` of random.wgsl gives. */
+export function uniformFromWord(word: number): number {
+  return (word >>> 8) * 2 ** -24;
+}
+
+/** The uniform number of element `index` in stream `stream` under `seed`; each Philox block serves four elements. */
+export function uniformAt(seed: number, stream: number, index: number): number {
+  const words = philox([index >>> 2, 0, stream >>> 0, 0], [seed >>> 0, 0x67_6d_74_6c]);
+  return uniformFromWord(words[index & 3]);
+}
+
+/** A sequential generator on the same core: initialisation, shuffles. `state()` is its whole state. */
+export class Generator {
+  readonly seed: number;
+  #position: number;
+
+  constructor(seed: number, position = 0) {
+    this.seed = seed >>> 0;
+    this.#position = position;
+  }
+
+  state(): { seed: number; position: number } {
+    return { seed: this.seed, position: this.#position };
+  }
+
+  /** Uniform in [0, 1). */
+  uniform(): number {
+    const position = this.#position++;
+    const words = philox([(position >>> 2) >>> 0, Math.floor(position / 2 ** 34), 0xffff_ffff, 0], [this.seed, 0x67_6d_74_6c]);
+    return uniformFromWord(words[position & 3]);
+  }
+
+  /** Standard normal (Box-Muller). */
+  normal(): number {
+    const radius = Math.sqrt(-2 * Math.log(1 - this.uniform()));
+    return radius * Math.cos(2 * Math.PI * this.uniform());
+  }
+
+  /** Integer in [0, bound). */
+  integer(bound: number): number {
+    return Math.floor(this.uniform() * bound);
+  }
+
+  /** Fisher-Yates, in place. */
+  shuffle<T>(items: T[]): T[] {
+    for (let last = items.length - 1; last > 0; last--) {
+      const other = this.integer(last + 1);
+      [items[last], items[other]] = [items[other], items[last]];
+    }
+    return items;
+  }
+}

@@ -1,0 +1,121 @@
+/**
+ * All shape arithmetic, pure: no function here knows of a device. Each throws a `GmtlError` with code `shape`
+ * that names the op and the shapes concerned.
+ */
+import { GmtlError } from '../errors.ts';
+import { formatShape, type Shape, sizeOf } from './spec.ts';
+
+/** The error every shape mistake ends in. */
+export function shapeError(op: string, message: string): GmtlError {
+  return new GmtlError('shape', `${op}: ${message}`);
+}
+
+/** Throws unless `condition`; for the checks in `infer` functions. */
+export function requireShape(condition: boolean, op: string, message: string): asserts condition {
+  if (!condition) throw shapeError(op, message);
+}
+
+export function sameShape(a: Shape, b: Shape): boolean {
+  return a.length === b.length && a.every((extent, axis) => extent === b[axis]);
+}
+
+/** NumPy broadcasting: axes are aligned at the right, an extent of 1 stretches. */
+export function broadcastShapes(op: string, a: Shape, b: Shape): number[] {
+  const rank = Math.max(a.length, b.length);
+  const result: number[] = [];
+  for (let axis = 0; axis < rank; axis++) {
+    const extentA = a[a.length - rank + axis] ?? 1;
+    const extentB = b[b.length - rank + axis] ?? 1;
+    if (extentA !== extentB && extentA !== 1 && extentB !== 1) {
+      throw shapeError(op, `shapes ${formatShape(a)} and ${formatShape(b)} do not broadcast (axis ${axis}: ${extentA} against ${extentB})`);
+    }
+    result.push(extentA === 1 ? extentB : extentA);
+  }
+  return result;
+}
+
+/** Row-major strides in elements. */
+export function stridesOf(shape: Shape): number[] {
+  const strides = new Array<number>(shape.length);
+  let stride = 1;
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    strides[axis] = stride;
+    stride *= shape[axis];
+  }
+  return strides;
+}
+
+/** Strides of `shape` when read through `target` (broadcast): stretched axes have stride 0. */
+export function broadcastStrides(shape: Shape, target: Shape): number[] {
+  const own = stridesOf(shape);
+  return target.map((extent, axis) => {
+    const at = axis - (target.length - shape.length);
+    return at < 0 || (shape[at] === 1 && extent !== 1) ? 0 : own[at];
+  });
+}
+
+/** An axis counted from the front; negative ones count from the back as in NumPy. */
+export function normalizeAxis(op: string, axis: number, rank: number): number {
+  const normal = axis < 0 ? axis + rank : axis;
+  if (!Number.isInteger(axis) || normal < 0 || normal >= rank) {
+    throw shapeError(op, `axis ${axis} is outside a tensor of rank ${rank}`);
+  }
+  return normal;
+}
+
+/** Sorted, distinct, counted from the front; `undefined` means all axes. */
+export function normalizeAxes(op: string, axes: readonly number[] | number | undefined, rank: number): number[] {
+  if (axes === undefined) return Array.from({ length: rank }, (_, axis) => axis);
+  const list = (typeof axes === 'number' ? [axes] : axes).map((axis) => normalizeAxis(op, axis, rank));
+  const distinct = [...new Set(list)].sort((a, b) => a - b);
+  if (distinct.length !== list.length) throw shapeError(op, `axes ${formatShape(list)} name one axis twice`);
+  return distinct;
+}
+
+/** The shape after reducing over `axes`. */
+export function reducedShape(shape: Shape, axes: readonly number[], keepDims: boolean): number[] {
+  const result: number[] = [];
+  shape.forEach((extent, axis) => {
+    if (!axes.includes(axis)) result.push(extent);
+    else if (keepDims) result.push(1);
+  });
+  return result;
+}
+
+/** Fills in one extent of -1 and checks that the element count stays. */
+export function resolveReshape(op: string, from: Shape, to: Shape): number[] {
+  const unknown = to.filter((extent) => extent === -1).length;
+  const known = to.reduce((product, extent) => (extent === -1 ? product : product * extent), 1);
+  const total = sizeOf(from);
+  if (unknown > 1) throw shapeError(op, `at most one extent of ${formatShape(to)} may be -1`);
+  const result = to.map((extent) => (extent === -1 ? total / known : extent));
+  if (result.some((extent) => !Number.isInteger(extent) || extent < 1) || sizeOf(result) !== total) {
+    throw shapeError(op, `${formatShape(from)} (${total} elements) cannot be viewed as ${formatShape(to)}`);
+  }
+  return result;
+}
+
+/** Output extent of a convolution or pooling window along one axis (floor mode, as PyTorch's default). */
+export function convolutionExtent(
+  op: string,
+  input: number,
+  kernel: number,
+  stride: number,
+  padding: number,
+  dilation: number,
+): number {
+  const reach = dilation * (kernel - 1) + 1;
+  const extent = Math.floor((input + 2 * padding - reach) / stride) + 1;
+  if (extent < 1) {
+    throw shapeError(
+      op,
+      `a window of ${kernel} (dilation ${dilation}, padding ${padding}) does not fit an input extent of ${input}`,
+    );
+  }
+  return extent;
+}
+
+/** ceil(a / b) of positive integers. */
+export function ceilDiv(a: number, b: number): number {
+  return Math.floor((a + b - 1) / b);
+}
