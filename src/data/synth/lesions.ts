@@ -2,7 +2,7 @@ import { type Anatomy, discDistance, distance, fromDisc, inField, type Point } f
 import { severeHaemorrhagesPerQuadrant, type Wanted } from './labels.ts';
 import type { SeededRandom } from './random.ts';
 import { type Blob, blobReach, type VesselMap } from './raster.ts';
-import type { Vessel } from './vessels.ts';
+import { drawTuft, type Vessel } from './vessels.ts';
 
 export type LesionKind = 'MA' | 'HE' | 'EX' | 'SE';
 
@@ -281,23 +281,4 @@ class Planner {
   #pixels(units: number): number {
     return Math.max(leastRadius, units * this.#anatomy.unit);
   }
-}
-
-/** A knot of fine vessels: random walks that are drawn back to the centre when they stray. */
-function drawTuft(random: SeededRandom, centre: Point, size: number, unit: number): Vessel[] {
-  const tuft: Vessel[] = [];
-  for (let line = random.integer(10, 14); line > 0; line--) {
-    const points: Vessel['points'] = [];
-    let at: Point = { x: centre.x + 0.4 * size * random.normal(), y: centre.y + 0.4 * size * random.normal() };
-    let angle = random.range(0, 2 * Math.PI);
-    for (let step = 0; step < 26; step++) {
-      points.push({ ...at, radius: 0.72 * unit });
-      const home = Math.atan2(centre.y - at.y, centre.x - at.x);
-      const stray = distance(at, centre) / size;
-      angle += 0.55 * random.normal() + 0.6 * Math.max(0, stray - 0.4) * Math.sin(home - angle);
-      at = { x: at.x + 1.6 * unit * Math.cos(angle), y: at.y + 1.6 * unit * Math.sin(angle) };
-    }
-    tuft.push({ kind: 'artery', points });
-  }
-  return tuft;
 }

@@ -159,3 +159,22 @@ function walk(
   vessels.push({ kind, points });
   if (depth < 3) sprout(anatomy, random, vessels, points, kind, depth, 0);
 }
+
+/** A tuft of new vessels, `size` pixels in radius: random walks that are drawn back to the centre when they stray. */
+export function drawTuft(random: SeededRandom, centre: Point, size: number, unit: number): Vessel[] {
+  const tuft: Vessel[] = [];
+  for (let line = random.integer(10, 14); line > 0; line--) {
+    const points: Vessel['points'] = [];
+    let at: Point = { x: centre.x + 0.4 * size * random.normal(), y: centre.y + 0.4 * size * random.normal() };
+    let angle = random.range(0, 2 * Math.PI);
+    for (let step = 0; step < 26; step++) {
+      points.push({ ...at, radius: 0.72 * unit });
+      const home = Math.atan2(centre.y - at.y, centre.x - at.x);
+      const stray = distance(at, centre) / size;
+      angle += 0.55 * random.normal() + 0.6 * Math.max(0, stray - 0.4) * Math.sin(home - angle);
+      at = { x: at.x + 1.6 * unit * Math.cos(angle), y: at.y + 1.6 * unit * Math.sin(angle) };
+    }
+    tuft.push({ kind: 'artery', points });
+  }
+  return tuft;
+}
