@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import sharp, { type OutputInfo } from 'sharp';
 import { GmtlError } from '../errors.ts';
 import { isJpeg, paletteAsGrey } from './palette.ts';
+import { isTiff, isTruncatedTiff } from './tiff.ts';
 import type { Lesion } from './types.ts';
 
 /** A binary mask: `data[y * width + x]` is 0 or 1. */
@@ -44,8 +45,9 @@ export async function decodeMask(path: string, options: MaskOptions = {}, bytes?
   try {
     const content = bytes ?? (await readFile(path));
     lossy = isJpeg(content);
+    if (isTiff(content) && isTruncatedTiff(content)) throw new Error('the file ends before its pixel data does');
     const grey = paletteAsGrey(content);
-    const input = sharp(grey ?? content, { failOn: 'truncated', limitInputPixels: false });
+    const input = sharp(grey ?? content, { failOn: 'error', limitInputPixels: false });
     const image = grey === null ? input : input.extractChannel(0);
     decoded = await image.raw().toBuffer({ resolveWithObject: true });
   } catch (cause) {

@@ -1,4 +1,5 @@
 import { crc32 } from 'node:zlib';
+import { isTiff, tiffPaletteAsGrey } from './tiff.ts';
 
 /*
  * IDRiD's masks are 1-bit PALETTE images whose entry 1 is red. Decoders expand palettes to colours, and a luminance
@@ -7,20 +8,6 @@ import { crc32 } from 'node:zlib';
  * libpng, with all their compressions) then hands out the stored indices. Grey of fewer than 8 bits is scaled up, which keeps
  * zero zero and everything else above zero.
  */
-
-const TAG_BITS_PER_SAMPLE = 258;
-const TAG_PHOTOMETRIC = 262;
-const PHOTOMETRIC_PALETTE = 3;
-const PHOTOMETRIC_MIN_IS_BLACK = 1;
-
-/** True when the bytes start like a TIFF (classic or BigTIFF, either byte order). */
-export function isTiff(bytes: Buffer): boolean {
-  if (bytes.length < 8) return false;
-  const order = bytes.toString('latin1', 0, 2);
-  if (order !== 'II' && order !== 'MM') return false;
-  const version = order === 'II' ? bytes.readUInt16LE(2) : bytes.readUInt16BE(2);
-  return version === 42 || version === 43;
-}
 
 const PNG_SIGNATURE = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
 
@@ -43,35 +30,6 @@ export function paletteAsGrey(bytes: Buffer): Buffer | null {
   if (isTiff(bytes)) return tiffPaletteAsGrey(bytes);
   if (isPng(bytes)) return pngPaletteAsGrey(bytes);
   return null;
-}
-
-/** TIFF 6.0, section 2: the first image file directory holds PhotometricInterpretation as a SHORT stored in the entry. */
-function tiffPaletteAsGrey(bytes: Buffer): Buffer | null {
-  const little = bytes[0] === 0x49;
-  const u16 = (at: number) => (little ? bytes.readUInt16LE(at) : bytes.readUInt16BE(at));
-  const u32 = (at: number) => (little ? bytes.readUInt32LE(at) : bytes.readUInt32BE(at));
-  const u64 = (at: number) => Number(little ? bytes.readBigUInt64LE(at) : bytes.readBigUInt64BE(at));
-  const big = u16(2) === 43;
-  const directory = big ? u64(8) : u32(4);
-  if (directory + 8 > bytes.length) return null;
-  const count = big ? u64(directory) : u16(directory);
-  const entrySize = big ? 20 : 12;
-  const first = directory + (big ? 8 : 2);
-  let found = -1;
-  let bits = 1;
-  for (let index = 0; index < count; index++) {
-    const entry = first + index * entrySize;
-    if (entry + entrySize > bytes.length) return null;
-    const value = entry + (big ? 12 : 8);
-    const tag = u16(entry);
-    if (tag === TAG_PHOTOMETRIC && u16(value) === PHOTOMETRIC_PALETTE) found = value;
-    if (tag === TAG_BITS_PER_SAMPLE) bits = u16(value);
-  }
-  if (found < 0 || bits > 8) return null;
-  const copy = Buffer.from(bytes);
-  if (little) copy.writeUInt16LE(PHOTOMETRIC_MIN_IS_BLACK, found);
-  else copy.writeUInt16BE(PHOTOMETRIC_MIN_IS_BLACK, found);
-  return copy;
 }
 
 /** PNG (ISO/IEC 15948): colour type 3 and 0 store the same packed samples; a grey PNG must not carry PLTE. */

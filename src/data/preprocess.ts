@@ -4,6 +4,7 @@ import { GmtlError } from '../errors.ts';
 import { type CropBox, findFieldOfView, frameBox, type RgbImage } from './fov.ts';
 import { addMaskBit, cropRgb, type MaskResize } from './geometry.ts';
 import { decodeMask } from './mask.ts';
+import { isTiff, isTruncatedTiff } from './tiff.ts';
 import { type DatasetItem, LESIONS } from './types.ts';
 
 /** Contrast-limited adaptive histogram equalisation of the luminance. */
@@ -45,6 +46,7 @@ export interface Sample {
 export async function decodeImage(name: string, bytes?: Buffer): Promise<RgbImage> {
   try {
     const content = bytes ?? (await readFile(name));
+    if (isTiff(content) && isTruncatedTiff(content)) throw new Error('the file ends before its pixel data does');
     const { data, info } = await sharp(content, { failOn: 'error', limitInputPixels: false })
       .removeAlpha()
       .toColourspace('srgb')
