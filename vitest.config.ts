@@ -1,6 +1,13 @@
+import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
+  // The package's Node entry is CommonJS behind "type": "module" and cannot be loaded; its browser module can.
+  resolve: {
+    alias: {
+      wgsl_reflect: fileURLToPath(new URL('node_modules/wgsl_reflect/wgsl_reflect.module.js', import.meta.url)),
+    },
+  },
   test: {
     include: ['src/**/*.test.ts', 'kernels-test/**/*.test.ts', 'cli/**/*.test.ts', 'bench/**/*.test.ts'],
     testTimeout: 120_000,

@@ -32,7 +32,7 @@ fn main(
   let i2 = rest % u.extent2; rest /= u.extent2;
   let i1 = rest % u.extent1;
   let i0 = rest / u.extent1;
-  let from = u.inOffset + i0 * u.in0 + i1 * u.in1 + i2 * u.in2 + i3 * u.in3 + i4 * u.in4 + i5 * u.in5;
-  let to = u.outOffset + i0 * u.out0 + i1 * u.out1 + i2 * u.out2 + i3 * u.out3 + i4 * u.out4 + i5 * u.out5;
-  out[to] = x[from];
+  let source = u.inOffset + i0 * u.in0 + i1 * u.in1 + i2 * u.in2 + i3 * u.in3 + i4 * u.in4 + i5 * u.in5;
+  let destination = u.outOffset + i0 * u.out0 + i1 * u.out1 + i2 * u.out2 + i3 * u.out3 + i4 * u.out4 + i5 * u.out5;
+  out[destination] = x[source];
 }

@@ -66,6 +66,12 @@ export class Engine {
     return this.adopt(value, null, { requiresGrad: options.requiresGrad ?? false });
   }
 
+  /** A tensor of undefined content: to be written before it is read. */
+  empty(shape: Shape, options: { dtype?: DType; requiresGrad?: boolean; name?: string } = {}): Tensor {
+    const value = this.backend.allocate({ shape: [...shape], dtype: options.dtype ?? 'f32' }, options.name ?? 'tensor');
+    return this.adopt(value, null, { requiresGrad: options.requiresGrad ?? false });
+  }
+
   /** Makes `value` (whose one reference it takes over) a tensor, owned by the current scope. */
   adopt(value: Value, node: GraphNode | null = null, options: { requiresGrad?: boolean } = {}): Tensor {
     const tensor = new Tensor(this, value, node, options.requiresGrad ?? false);
@@ -84,7 +90,8 @@ export class Engine {
   applyAll<A extends object>(op: Op<A>, inputs: readonly Tensor[], attributes: A): Tensor[] {
     for (const input of inputs) {
       if (input.engine !== this) throw new GmtlError('engine', `${op.name}: an input belongs to another engine`);
-      if (input.disposed) throw new GmtlError('freed', `${op.name}: an input of shape ${formatShape(input.shape)} was already freed`);
+      if (input.disposed)
+        throw new GmtlError('freed', `${op.name}: an input of shape ${formatShape(input.shape)} was already freed`);
     }
     const values = inputs.map((input) => input.value);
     const outputs = runProgram(this.backend, op.forward, values, attributes);
@@ -94,7 +101,8 @@ export class Engine {
 
   /** A view of `tensor` under another shape: no memory moves. */
   view<A extends object>(op: Op<A>, tensor: Tensor, shape: Shape, attributes: A): Tensor {
-    if (tensor.disposed) throw new GmtlError('freed', `${op.name}: an input of shape ${formatShape(tensor.shape)} was already freed`);
+    if (tensor.disposed)
+      throw new GmtlError('freed', `${op.name}: an input of shape ${formatShape(tensor.shape)} was already freed`);
     tensor.value.storage.retain();
     const value: Value = { spec: { shape, dtype: tensor.dtype }, storage: tensor.value.storage };
     return this.adopt(value, this.#record(op, [tensor], attributes, [tensor.value], [value]));
@@ -135,14 +143,22 @@ export class Engine {
   backward(root: Tensor, gradient?: Tensor): void {
     const { node } = root;
     if (!node) {
-      throw new GmtlError('autograd', 'backward: this tensor depends on nothing that requires a gradient (or was made under noGrad)');
+      throw new GmtlError(
+        'autograd',
+        'backward: this tensor depends on nothing that requires a gradient (or was made under noGrad)',
+      );
     }
-    if (node.released) throw new GmtlError('autograd', 'backward: this graph was already used; run the forward pass again');
+    if (node.released)
+      throw new GmtlError('autograd', 'backward: this graph was already used; run the forward pass again');
     if (!gradient && sizeOf(root.shape) !== 1) {
-      throw new GmtlError('autograd', `backward: a tensor of shape ${formatShape(root.shape)} is no scalar; reduce it or pass a gradient`);
+      throw new GmtlError(
+        'autograd',
+        `backward: a tensor of shape ${formatShape(root.shape)} is no scalar; reduce it or pass a gradient`,
+      );
     }
     const { backend } = this;
-    const seed = gradient?.value ?? backend.upload(root.value.spec, new Float32Array(sizeOf(root.shape)).fill(1), 'gradient seed');
+    const seed =
+      gradient?.value ?? backend.upload(root.value.spec, new Float32Array(sizeOf(root.shape)).fill(1), 'gradient seed');
     if (gradient) seed.storage.retain();
 
     const gradients = new Map<GraphNode, Value>([[node, seed]]);
@@ -151,7 +167,8 @@ export class Engine {
       const gradOutput = gradients.get(current);
       gradients.delete(current);
       if (gradOutput) {
-        if (current.released) throw new GmtlError('autograd', `backward: the graph of ${current.op.name} was already used or freed`);
+        if (current.released)
+          throw new GmtlError('autograd', `backward: the graph of ${current.op.name} was already used or freed`);
         current.backward(backend, gradOutput).forEach((inputGradient, index) => {
           const edge = current.edges[index];
           if (!inputGradient || !edge) return;
@@ -204,7 +221,10 @@ export class Engine {
     try {
       const result = body();
       if (result instanceof Promise) {
-        throw new GmtlError('scope', 'scope: the body must be synchronous; read results back after the scope has ended');
+        throw new GmtlError(
+          'scope',
+          'scope: the body must be synchronous; read results back after the scope has ended',
+        );
       }
       collectTensors(result, kept);
       return result;

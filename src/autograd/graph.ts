@@ -51,7 +51,8 @@ export class GraphNode {
     const temporaries: Value[] = [];
     const saved = (values: (Value | undefined)[], index: number, what: string): Value => {
       const value = values[index];
-      if (!value) throw new Error(`${this.op.name}: backward reads ${what} ${index}, which its \`saves\` does not list`);
+      if (!value)
+        throw new Error(`${this.op.name}: backward reads ${what} ${index}, which its \`saves\` does not list`);
       return value;
     };
     const context: BackwardContext<object> = {

@@ -45,12 +45,17 @@ export class Tensor {
   async data(): Promise<TypedArray> {
     const content = await this.engine.backend.download(this.value);
     if (!(content instanceof Float64Array)) return content;
-    return this.dtype === 'f32' ? Float32Array.from(content) : this.dtype === 'u32' ? Uint32Array.from(content) : Int32Array.from(content);
+    return this.dtype === 'f32'
+      ? Float32Array.from(content)
+      : this.dtype === 'u32'
+        ? Uint32Array.from(content)
+        : Int32Array.from(content);
   }
 
   /** The one element of a scalar tensor. */
   async item(): Promise<number> {
-    if (this.size !== 1) throw new GmtlError('shape', `item: a tensor of shape ${formatShape(this.shape)} has ${this.size} elements`);
+    if (this.size !== 1)
+      throw new GmtlError('shape', `item: a tensor of shape ${formatShape(this.shape)} has ${this.size} elements`);
     return (await this.data())[0];
   }
 
@@ -61,14 +66,16 @@ export class Tensor {
 
   /** Overwrites the elements from the host, in place (an input buffer of a captured step, loaded weights). */
   write(data: TypedArray | Float64Array): this {
-    if (this.#disposed) throw new GmtlError('freed', `write: this tensor of shape ${formatShape(this.shape)} was already freed`);
+    if (this.#disposed)
+      throw new GmtlError('freed', `write: this tensor of shape ${formatShape(this.shape)} was already freed`);
     this.engine.backend.write(this.value, data);
     return this;
   }
 
   /** The same memory outside the graph. */
   detach(): Tensor {
-    if (this.#disposed) throw new GmtlError('freed', `detach: this tensor of shape ${formatShape(this.shape)} was already freed`);
+    if (this.#disposed)
+      throw new GmtlError('freed', `detach: this tensor of shape ${formatShape(this.shape)} was already freed`);
     this.value.storage.retain();
     return this.engine.adopt(this.value);
   }

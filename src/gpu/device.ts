@@ -1,4 +1,5 @@
 import { GmtlError } from '../errors.ts';
+import { BUFFER_USAGE, MAP_MODE_READ } from './flags.ts';
 import type { DeviceClass, Dispatch, PlanLimits, PlanTarget } from './kernel.ts';
 import { type CompiledKernel, PipelineCache } from './pipelines.ts';
 import { BufferPool, type PooledBuffer, type PoolStatistics } from './pool.ts';
@@ -45,6 +46,7 @@ export class GpuDevice {
   #capture: { dispatch: RecordedDispatch; bindGroupFor: (arena: GPUBuffer) => GPUBindGroup }[] | null = null;
   readonly #pendingErrors = new Set<Promise<GmtlError | null>>();
   #failure: GmtlError | null = null;
+  #failureIsVague = false;
   #destroyed = false;
 
   /** Requests a device with the adapter's own limits and those optional features that it has. */
@@ -77,7 +79,9 @@ export class GpuDevice {
       limits,
       features: new Set([...device.features]),
       subgroupSize:
-        device.features.has('subgroups') && size.subgroupMinSize === size.subgroupMaxSize ? (size.subgroupMinSize ?? 0) : 0,
+        device.features.has('subgroups') && size.subgroupMinSize === size.subgroupMaxSize
+          ? (size.subgroupMinSize ?? 0)
+          : 0,
     };
     this.#recorder = new Recorder(device, options.dispatchesPerSubmit ?? 512);
     this.#pipelines = new PipelineCache(device, files, (pending) => this.#watch(pending));
@@ -95,7 +99,10 @@ export class GpuDevice {
       );
     });
     device.onuncapturederror = (event) => {
-      this.#failure ??= new GmtlError('gpu', `the GPU refused a command: ${event.error.message}`);
+      if (this.#failure) return;
+      // A kernel that did not compile is reported here first, as an invalid object; its own error follows and says why.
+      this.#failure = new GmtlError('gpu', `the GPU refused a command: ${event.error.message}`);
+      this.#failureIsVague = true;
     };
   }
 
@@ -157,12 +164,12 @@ export class GpuDevice {
     const staging = this.device.createBuffer({
       label: 'readback',
       size: bytes,
-      usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
+      usage: BUFFER_USAGE.MAP_READ | BUFFER_USAGE.COPY_DST,
     });
     this.#recorder.copy(pooled.buffer, staging, bytes);
     this.flush();
     try {
-      await staging.mapAsync(GPUMapMode.READ);
+      await staging.mapAsync(MAP_MODE_READ);
       const content = staging.getMappedRange().slice(0);
       staging.unmap();
       await this.#settleErrors();
@@ -186,14 +193,18 @@ export class GpuDevice {
   prepare(dispatch: Dispatch, label: string): PreparedDispatch {
     const limit = this.target.limits.maxComputeWorkgroupsPerDimension;
     if (dispatch.workgroups.some((count) => count > limit || count < 1 || !Number.isInteger(count))) {
-      throw new GmtlError('dispatch', `${label}: a grid of ${dispatch.workgroups.join(' x ')} workgroups is not possible`);
+      throw new GmtlError(
+        'dispatch',
+        `${label}: a grid of ${dispatch.workgroups.join(' x ')} workgroups is not possible`,
+      );
     }
     const kernel = this.#pipelines.get(dispatch);
     const uniforms = new Uint8Array(kernel.uniformFields.length * 4);
     const view = new DataView(uniforms.buffer);
     kernel.uniformFields.forEach(([field, type], index) => {
       const value = dispatch.uniforms[field];
-      if (value === undefined || Number.isNaN(value)) throw new GmtlError('dispatch', `${label}: uniform ${field} is ${value}`);
+      if (value === undefined || Number.isNaN(value))
+        throw new GmtlError('dispatch', `${label}: uniform ${field} is ${value}`);
       if (type === 'f32') view.setFloat32(index * 4, value, true);
       else if (type === 'i32') view.setInt32(index * 4, value, true);
       else view.setUint32(index * 4, value, true);
@@ -264,6 +275,11 @@ export class GpuDevice {
 
   // --- errors and end ---
 
+  /** Whether the device reported a failure: nothing more can be done with it. */
+  get failed(): boolean {
+    return this.#failure !== null;
+  }
+
   /** Throws the first failure the device reported since (shader, validation, out of memory, lost). */
   throwIfFailed(): void {
     if (this.#failure) throw this.#failure;
@@ -277,7 +293,10 @@ export class GpuDevice {
   #watch(pending: Promise<GmtlError | null>): void {
     const watched = pending.then((error) => {
       this.#pendingErrors.delete(watched);
-      if (error) this.#failure ??= error;
+      if (error && (!this.#failure || this.#failureIsVague)) {
+        this.#failure = error;
+        this.#failureIsVague = false;
+      }
       return error;
     });
     this.#pendingErrors.add(watched);
@@ -289,18 +308,20 @@ export class GpuDevice {
     const buffer = device.createBuffer({
       label,
       size,
-      usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
+      usage: BUFFER_USAGE.STORAGE | BUFFER_USAGE.COPY_SRC | BUFFER_USAGE.COPY_DST,
     });
     this.#watch(
-      device.popErrorScope().then((error) =>
-        error
-          ? new GmtlError(
-              'out-of-memory',
-              `the adapter ${this.name} has no memory left for ${label} (${size} bytes; ` +
-                `${this.#pool.statistics().allocatedBytes} held): lower the batch size or the image size`,
-            )
-          : null,
-      ),
+      device
+        .popErrorScope()
+        .then((error) =>
+          error
+            ? new GmtlError(
+                'out-of-memory',
+                `the adapter ${this.name} has no memory left for ${label} (${size} bytes; ` +
+                  `${this.#pool.statistics().allocatedBytes} held): lower the batch size or the image size`,
+              )
+            : null,
+        ),
     );
     return buffer;
   }

@@ -1,4 +1,5 @@
 import { GmtlError } from '../errors.ts';
+import { SHADER_STAGE_COMPUTE } from './flags.ts';
 import type { Dispatch, KernelDefinition } from './kernel.ts';
 import { assembleShader, type ShaderFiles } from './shaders.ts';
 
@@ -53,7 +54,8 @@ export class PipelineCache {
 
   #compile({ kernel, overrides, constants }: Dispatch): CompiledKernel {
     for (const name of Object.keys(overrides ?? {})) {
-      if (!kernel.overrides?.includes(name)) throw new GmtlError('shader', `${kernel.name}: no override is named ${name}`);
+      if (!kernel.overrides?.includes(name))
+        throw new GmtlError('shader', `${kernel.name}: no override is named ${name}`);
     }
     const device = this.#device;
     const path = `${kernel.name}.wgsl`;
@@ -106,11 +108,15 @@ export class PipelineCache {
     if (!entry) {
       const entries: GPUBindGroupLayoutEntry[] = kernel.bindings.map((binding, index) => ({
         binding: index + 1,
-        visibility: 4, // GPUShaderStage.COMPUTE
+        visibility: SHADER_STAGE_COMPUTE,
         buffer: { type: binding.access === 'read' ? 'read-only-storage' : 'storage' },
       }));
       if (hasUniforms) {
-        entries.unshift({ binding: 0, visibility: 4, buffer: { type: 'uniform', hasDynamicOffset: true } });
+        entries.unshift({
+          binding: 0,
+          visibility: SHADER_STAGE_COMPUTE,
+          buffer: { type: 'uniform', hasDynamicOffset: true },
+        });
       }
       const layout = this.#device.createBindGroupLayout({ label: key, entries });
       const pipelineLayout = this.#device.createPipelineLayout({ label: key, bindGroupLayouts: [layout] });

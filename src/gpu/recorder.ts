@@ -1,3 +1,4 @@
+import { BUFFER_USAGE, MAP_MODE_READ } from './flags.ts';
 import type { CompiledKernel } from './pipelines.ts';
 
 /** Dynamic uniform offsets must be multiples of this (WebGPU's default minUniformBufferOffsetAlignment). */
@@ -34,7 +35,8 @@ export class Recorder {
   #uniformBytes = 0;
   #dispatches = 0;
   #submits = 0;
-  #profile: { querySet: GPUQuerySet; labels: string[]; capacity: number; times: Promise<DispatchTime[]>[] } | null = null;
+  #profile: { querySet: GPUQuerySet; labels: string[]; capacity: number; times: Promise<DispatchTime[]>[] } | null =
+    null;
 
   /** `capacity` is the most dispatches one submit holds: it bounds the arena and how long one submit can run. */
   constructor(device: GPUDevice, capacity: number) {
@@ -44,7 +46,7 @@ export class Recorder {
     this.arena = device.createBuffer({
       label: 'uniform arena',
       size: capacity * UNIFORM_STRIDE,
-      usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
+      usage: BUFFER_USAGE.UNIFORM | BUFFER_USAGE.COPY_DST,
     });
   }
 
@@ -150,13 +152,13 @@ export class Recorder {
     const labels = profile.labels;
     profile.labels = [];
     const size = labels.length * 16;
-    const resolved = this.#device.createBuffer({ size, usage: GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC });
-    const readable = this.#device.createBuffer({ size, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
+    const resolved = this.#device.createBuffer({ size, usage: BUFFER_USAGE.QUERY_RESOLVE | BUFFER_USAGE.COPY_SRC });
+    const readable = this.#device.createBuffer({ size, usage: BUFFER_USAGE.MAP_READ | BUFFER_USAGE.COPY_DST });
     encoder.resolveQuerySet(profile.querySet, 0, labels.length * 2, resolved, 0);
     encoder.copyBufferToBuffer(resolved, 0, readable, 0, size);
     return () => {
       profile.times.push(
-        readable.mapAsync(GPUMapMode.READ).then(() => {
+        readable.mapAsync(MAP_MODE_READ).then(() => {
           const stamps = new BigUint64Array(readable.getMappedRange().slice(0));
           readable.unmap();
           readable.destroy();
@@ -192,7 +194,7 @@ export class CapturedStep {
     this.#uniforms = device.createBuffer({
       label: 'captured uniforms',
       size,
-      usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
+      usage: BUFFER_USAGE.UNIFORM | BUFFER_USAGE.COPY_DST,
     });
     const host = new Uint8Array(size);
     this.#items = items.map(({ dispatch, bindGroupFor }, index) => {

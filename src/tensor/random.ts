@@ -66,7 +66,10 @@ export class Generator {
   /** Uniform in [0, 1). */
   uniform(): number {
     const position = this.#position++;
-    const words = philox([(position >>> 2) >>> 0, Math.floor(position / 2 ** 34), 0xffff_ffff, 0], [this.seed, 0x67_6d_74_6c]);
+    const words = philox(
+      [(position >>> 2) >>> 0, Math.floor(position / 2 ** 34), 0xffff_ffff, 0],
+      [this.seed, 0x67_6d_74_6c],
+    );
     return uniformFromWord(words[position & 3]);
   }
 

@@ -27,7 +27,10 @@ export function broadcastShapes(op: string, a: Shape, b: Shape): number[] {
     const extentA = a[a.length - rank + axis] ?? 1;
     const extentB = b[b.length - rank + axis] ?? 1;
     if (extentA !== extentB && extentA !== 1 && extentB !== 1) {
-      throw shapeError(op, `shapes ${formatShape(a)} and ${formatShape(b)} do not broadcast (axis ${axis}: ${extentA} against ${extentB})`);
+      throw shapeError(
+        op,
+        `shapes ${formatShape(a)} and ${formatShape(b)} do not broadcast (axis ${axis}: ${extentA} against ${extentB})`,
+      );
     }
     result.push(extentA === 1 ? extentB : extentA);
   }

@@ -26,7 +26,9 @@ export const accumulateProgram = defineProgram<{ readonly scale?: number }>({
     return [];
   },
   plan: ([target], _outputs, { scale = 1 }, device) =>
-    elementwisePlan(accumulateKernel, { accumulated: 'in0', x: 'in1' }, sizeOf(target.shape), device, { uniforms: { scale } }),
+    elementwisePlan(accumulateKernel, { accumulated: 'in0', x: 'in1' }, sizeOf(target.shape), device, {
+      uniforms: { scale },
+    }),
   reference([target, x], { scale = 1 }) {
     x.data.forEach((value, i) => {
       target.data[i] += scale * value;

@@ -131,4 +131,3 @@ export const addProgram = binaryProgram('add');
 export const subProgram = binaryProgram('sub');
 export const mulProgram = binaryProgram('mul');
 export const divProgram = binaryProgram('div');
-

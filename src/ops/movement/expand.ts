@@ -32,7 +32,11 @@ export const expandProgram = defineProgram<ExpandAttributes>({
   }),
   reference([x], { shape }) {
     const out = new Float64Array(sizeOf(shape));
-    moveStrided(shape, { data: x.data, strides: broadcastStrides(x.shape, shape) }, { data: out, strides: stridesOf(shape) });
+    moveStrided(
+      shape,
+      { data: x.data, strides: broadcastStrides(x.shape, shape) },
+      { data: out, strides: stridesOf(shape) },
+    );
     return [out];
   },
   cost: () => ({ flops: 0 }),

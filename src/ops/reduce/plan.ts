@@ -1,4 +1,11 @@
-import { type BufferReference, type Dispatch, gridFor, type KernelDefinition, type Plan, type PlanTarget } from '../../gpu/kernel.ts';
+import {
+  type BufferReference,
+  type Dispatch,
+  gridFor,
+  type KernelDefinition,
+  type Plan,
+  type PlanTarget,
+} from '../../gpu/kernel.ts';
 import { type Shape, sizeOf } from '../../tensor/spec.ts';
 import { defineKernel } from '../definition.ts';
 

@@ -16,7 +16,10 @@ export function reducedCount(shape: Shape, axes: readonly number[] | undefined):
   return normalizeAxes('reduce', axes, shape.length).reduce((count, axis) => count * shape[axis], 1);
 }
 
-function reduction(name: 'sum' | 'mean', scaleOf: (shape: Shape, axes: readonly number[] | undefined) => number): Program<ReduceAttributes> {
+function reduction(
+  name: 'sum' | 'mean',
+  scaleOf: (shape: Shape, axes: readonly number[] | undefined) => number,
+): Program<ReduceAttributes> {
   return defineProgram<ReduceAttributes>({
     name,
     kernels: [sumKernel, sumVec4Kernel],

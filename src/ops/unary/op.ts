@@ -1,5 +1,12 @@
 import { type Case, defineOp, ELEMENTWISE_TOLERANCE, type Op, type Program, type Tolerance } from '../definition.ts';
-import { affineProgram, UNARY_NAMES, type UnaryAttributes, type UnaryName, unaryBackwardProgram, unaryProgram } from './program.ts';
+import {
+  affineProgram,
+  UNARY_NAMES,
+  type UnaryAttributes,
+  type UnaryName,
+  unaryBackwardProgram,
+  unaryProgram,
+} from './program.ts';
 
 const CURVED: Tolerance = {
   relativeL2: 2e-6,
@@ -15,7 +22,8 @@ const LOG: Tolerance = {
 
 function casesOf(name: UnaryName): readonly Case<UnaryAttributes>[] {
   const fill = name === 'log' || name === 'sqrt' ? 'positive' : 'normal';
-  const tolerance = name === 'log' ? LOG : name === 'relu' || name === 'affine' || name === 'square' ? ELEMENTWISE_TOLERANCE : CURVED;
+  const tolerance =
+    name === 'log' ? LOG : name === 'relu' || name === 'affine' || name === 'square' ? ELEMENTWISE_TOLERANCE : CURVED;
   const attributes: UnaryAttributes = name === 'affine' ? { scale: -1.5, shift: 0.25 } : {};
   const inputs = (shape: readonly number[]) => [{ shape, fill } as const];
   return [
@@ -24,7 +32,17 @@ function casesOf(name: UnaryName): readonly Case<UnaryAttributes>[] {
     { name: 'odd count', inputs: inputs([7, 13, 11]), attributes, purpose: ['test'], tolerance },
     {
       name: 'far out',
-      inputs: [{ shape: [10], fill: { values: name === 'log' || name === 'sqrt' ? [1e-6, 1e-3, 0.1, 1, 2, 10, 100, 1e4, 1e6, 3] : [-30, -9, -4.2, -1, -0.01, 0.01, 1, 4.2, 9, 30] } }],
+      inputs: [
+        {
+          shape: [10],
+          fill: {
+            values:
+              name === 'log' || name === 'sqrt'
+                ? [1e-6, 1e-3, 0.1, 1, 2, 10, 100, 1e4, 1e6, 3]
+                : [-30, -9, -4.2, -1, -0.01, 0.01, 1, 4.2, 9, 30],
+          },
+        },
+      ],
       attributes,
       purpose: name === 'exp' ? [] : ['test'],
       tolerance,
@@ -38,7 +56,7 @@ function opOf(name: UnaryName): Op<UnaryAttributes> {
   return defineOp<UnaryAttributes>({
     name,
     forward: unaryProgram(name),
-    programs: [backward],
+    programs: name === 'affine' ? [] : [backward],
     gradient:
       name === 'affine'
         ? {

@@ -1,0 +1,25 @@
+import { afterAll } from 'vitest';
+import type { GpuDevice } from '../src/gpu/device.ts';
+import { createNodeDevice } from '../src/gpu/node/createDevice.ts';
+
+let shared: Promise<GpuDevice> | null = null;
+
+/** The test process's one device, on the adapter that GMTL_ADAPTER names (else the best there is). */
+export async function testDevice(): Promise<GpuDevice> {
+  const present = await shared;
+  if (present?.failed) {
+    // One broken kernel must not hide the others: start afresh.
+    present.destroy();
+    shared = null;
+  }
+  shared ??= createNodeDevice().then(({ device }) => device);
+  return shared;
+}
+
+/** Call once a test file: closes the device at its end. */
+export function closeDeviceAfterwards(): void {
+  afterAll(async () => {
+    (await shared)?.destroy();
+    shared = null;
+  });
+}

@@ -1,0 +1,180 @@
+/** Tier: no adapter. What the registry promises, checked against the shaders and the references alone. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { WgslReflect } from 'wgsl_reflect';
+import { gradcheck, runCase } from '../src/autograd/gradcheck.ts';
+import { DEFAULT_LIMITS, type KernelDefinition, type PlanTarget } from '../src/gpu/kernel.ts';
+import { diskShaders, packageRoot } from '../src/gpu/node/shaderFiles.ts';
+import { assembleShader } from '../src/gpu/shaders.ts';
+import type { CasePurpose } from '../src/ops/definition.ts';
+import { ops } from '../src/ops/index.ts';
+import { type ProgramCall, recordCalls } from '../src/ops/invocations.ts';
+import { DryBackend } from '../src/ops/tapBackend.ts';
+
+const shaderRoot = join(packageRoot(), 'shaders');
+const programs = [...new Set(ops.flatMap((op) => [op.forward, ...(op.programs ?? [])]))];
+
+/** Empties the function bodies: the reflection library wants declarations only, and its parser does not know all of WGSL. */
+function declarations(code: string): string {
+  let result = '';
+  let rest = code.replace(/\/\/.*$/gm, '');
+  for (;;) {
+    const start = rest.search(/\bfn\s/);
+    if (start < 0) return result + rest;
+    const open = rest.indexOf('{', start);
+    let depth = 1;
+    let end = open + 1;
+    for (; depth > 0 && end < rest.length; end++) depth += rest[end] === '{' ? 1 : rest[end] === '}' ? -1 : 0;
+    const header = rest.slice(start, open);
+    // Helper functions may return values, which an empty body does not: only the entry point is kept.
+    result += rest.slice(0, start) + (/\bfn\s+main\b/.test(header) ? `${header}{}` : '');
+    rest = rest.slice(end);
+  }
+}
+
+function callsOf(purpose: CasePurpose): (ProgramCall & { op: string; testCase: string })[] {
+  return ops.flatMap((op) =>
+    op.cases
+      .filter((testCase) => testCase.purpose.includes(purpose))
+      .flatMap((testCase) =>
+        recordCalls(new DryBackend(), (backend) => runCase(op, testCase, backend, null)).map((call) => ({
+          ...call,
+          op: op.name,
+          testCase: testCase.name,
+        })),
+      ),
+  );
+}
+
+const calls = [...callsOf('test'), ...callsOf('bench')];
+const kernels: KernelDefinition[] = [
+  ...new Set([...programs, ...calls.map(({ program }) => program)].flatMap((program) => program.kernels)),
+];
+
+describe('shader files', () => {
+  const files = readdirSync(shaderRoot, { recursive: true, encoding: 'utf8' })
+    .map((file) => file.replaceAll('\\', '/'))
+    .filter((file) => file.endsWith('.wgsl'));
+
+  it('each is claimed by exactly one kernel', () => {
+    const claimed = kernels.map(({ name }) => `${name}.wgsl`);
+    expect(claimed.filter((file, index) => claimed.indexOf(file) !== index)).toEqual([]);
+    expect(files.filter((file) => !file.startsWith('common/')).sort()).toEqual([...claimed].sort());
+  });
+
+  it('each common file is included by a kernel', () => {
+    const included = new Set(
+      files.flatMap((file) =>
+        [...readFileSync(join(shaderRoot, file), 'utf8').matchAll(/^\/\/ #include "([^"]+)"/gm)].map((m) => m[1]),
+      ),
+    );
+    expect(files.filter((file) => file.startsWith('common/') && !included.has(file))).toEqual([]);
+  });
+
+  for (const kernel of kernels) {
+    it(`${kernel.name}: bindings, uniforms and overrides equal its definition`, () => {
+      const constants = Object.fromEntries((kernel.constants ?? []).map((name) => [name, 4]));
+      const reflected = new WgslReflect(
+        declarations(assembleShader(diskShaders(), `${kernel.name}.wgsl`, constants).code),
+      );
+      const storage = reflected.storage.map((variable) => ({
+        group: variable.group,
+        binding: variable.binding,
+        name: variable.name,
+        access: variable.access,
+        type: variable.format
+          ?.getTypeName()
+          .replace('vec4<f32>', 'vec4f')
+          .replace('vec4<u32>', 'vec4u')
+          .replace('vec2<f32>', 'vec2f'),
+      }));
+      expect(storage.sort((a, b) => a.binding - b.binding)).toEqual(
+        kernel.bindings.map(({ name, access, type }, index) => ({ group: 0, binding: index + 1, name, access, type })),
+      );
+      const [uniform] = reflected.uniforms;
+      const fields = uniform?.members?.map((member) => [member.name, member.type.name]) ?? [];
+      expect(fields).toEqual(Object.entries(kernel.uniforms));
+      expect(reflected.overrides.map(({ name }) => name).sort()).toEqual([...(kernel.overrides ?? [])].sort());
+      expect(reflected.entry.compute.map(({ name }) => name)).toEqual(['main']);
+    });
+  }
+});
+
+describe('registry', () => {
+  it('names are unique', () => {
+    const names = ops.map(({ name }) => name);
+    expect(names.filter((name, index) => names.indexOf(name) !== index)).toEqual([]);
+    const programNames = programs.map(({ name }) => name);
+    expect(programNames.filter((name, index) => programNames.indexOf(name) !== index)).toEqual([]);
+  });
+
+  it('every differentiable op has a gradient case; the others say why they have none', () => {
+    const without = ops.filter((op) =>
+      'backward' in op.gradient
+        ? !op.cases.some(({ purpose }) => purpose.includes('gradient'))
+        : op.gradient.none.length < 10,
+    );
+    expect(without.map(({ name }) => name)).toEqual([]);
+  });
+
+  it('every program has a test case and a bench case that reach it', () => {
+    for (const purpose of ['test', 'bench'] as const) {
+      const reached = new Set(callsOf(purpose).map(({ program }) => program.name));
+      expect(
+        programs.map(({ name }) => name).filter((name) => !reached.has(name)),
+        purpose,
+      ).toEqual([]);
+    }
+  });
+
+  it("plans fit WebGPU's default limits, for each class of device and version", () => {
+    const problems: string[] = [];
+    for (const deviceClass of ['software', 'gpu'] as const) {
+      for (const subgroupSize of [0, 8, 32]) {
+        const features = new Set(subgroupSize ? ['subgroups'] : []);
+        const target: PlanTarget = { deviceClass, limits: DEFAULT_LIMITS, features, subgroupSize };
+        for (const call of calls) {
+          for (const version of [undefined, ...(call.program.versions ?? [])]) {
+            const plan = call.program.plan(call.inputs, call.outputs, call.attributes, target, version);
+            const label = `${call.op} / ${call.testCase}: ${call.program.name} ${version ?? 'default'} on ${deviceClass}`;
+            if (!plan) {
+              if (version === undefined) problems.push(`${label}: no plan`);
+              continue;
+            }
+            for (const dispatch of plan.dispatches) {
+              if (dispatch.workgroups.some((count) => count > 65_535 || count < 1))
+                problems.push(`${label}: grid ${dispatch.workgroups}`);
+              if (dispatch.kernel.bindings.length > DEFAULT_LIMITS.maxStorageBuffersPerShaderStage)
+                problems.push(`${label}: bindings`);
+              if (!call.program.kernels.includes(dispatch.kernel))
+                problems.push(`${label}: undeclared kernel ${dispatch.kernel.name}`);
+              for (const binding of dispatch.kernel.bindings) {
+                if (!dispatch.buffers[binding.name]) problems.push(`${label}: no buffer for ${binding.name}`);
+              }
+              for (const field of Object.keys(dispatch.kernel.uniforms)) {
+                if (!Number.isFinite(dispatch.uniforms[field]))
+                  problems.push(`${label}: uniform ${field} = ${dispatch.uniforms[field]}`);
+              }
+            }
+            for (const bytes of plan.scratch ?? []) {
+              if (bytes > DEFAULT_LIMITS.maxStorageBufferBindingSize)
+                problems.push(`${label}: scratch of ${bytes} bytes`);
+            }
+          }
+        }
+      }
+    }
+    expect([...new Set(problems)]).toEqual([]);
+  });
+});
+
+describe('central differences of the references agree with backward', () => {
+  for (const op of ops) {
+    for (const testCase of op.cases.filter(({ purpose }) => purpose.includes('gradient'))) {
+      it(`${op.name}: ${testCase.name}`, async () => {
+        expect(await gradcheck(op, testCase)).toEqual([]);
+      });
+    }
+  }
+});
