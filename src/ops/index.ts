@@ -2,7 +2,9 @@
 import { accumulate } from './accumulate/op.ts';
 import { add, div, mul, sub } from './binary/op.ts';
 import type { Op } from './definition.ts';
-import { expand } from './movement/expand.ts';
+import { layerNorm } from './layerNorm/op.ts';
+import { matmul } from './matmul/op.ts';
+import { movementOps } from './movement/index.ts';
 import { mean, sum } from './reduce/op.ts';
 import { unaryOps } from './unary/op.ts';
 
@@ -14,9 +16,13 @@ export const ops: readonly Op[] = [
   sub,
   mul,
   div,
+  // products
+  matmul,
   // reductions
   sum,
   mean,
   // movement
-  expand,
+  ...movementOps,
+  // normalisation
+  layerNorm,
 ];
