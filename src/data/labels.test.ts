@@ -1,0 +1,74 @@
+import { describe, expect, it } from 'vitest';
+import type { GmtlError } from '../errors.ts';
+import { imageKey, looksLikeGradingCsv, readGradingCsv, scanGradingCsv } from './labels.ts';
+
+const HEADER = 'Image name,Retinopathy grade,Risk of macular edema';
+
+describe('readGradingCsv', () => {
+  it('reads the official quirks: BOM, CRLF, trailing space, empty columns, blank rows', async () => {
+    const text = `\uFEFF${HEADER} ,,,,,,,,,\r\nIDRiD_001,3,2,,,,,,,,,\r\n\r\n,,,,,,,,,,,\r\n IDRiD_002 , 0 ,0,,,,,,,,,\r\n`;
+    expect(await readGradingCsv('labels.csv', text)).toEqual([
+      { image: 'IDRiD_001', retino: 3, edema: 2, line: 2 },
+      { image: 'IDRiD_002', retino: 0, edema: 0, line: 5 },
+    ]);
+  });
+
+  it('takes file extensions off names and 3.0 for 3', async () => {
+    expect(await readGradingCsv('x.csv', `${HEADER}\nIDRiD_001.jpg,3.0,2\n`)).toEqual([
+      { image: 'IDRiD_001', retino: 3, edema: 2, line: 2 },
+    ]);
+  });
+
+  for (const [row, complaint] of [
+    ['IDRiD_001,5,0', /x\.csv, line 3 \(IDRiD_001\): Retinopathy grade is "5", not an integer from 0 to 4/],
+    ['IDRiD_001,1,3', /x\.csv, line 3 \(IDRiD_001\): Risk of macular edema is "3", not an integer from 0 to 2/],
+    ['IDRiD_001,,0', /Retinopathy grade is ""/],
+    ['IDRiD_001,1.5,0', /Retinopathy grade is "1.5"/],
+    ['IDRiD_001,-1,0', /Retinopathy grade is "-1"/],
+    ['IDRiD_001,two,0', /Retinopathy grade is "two"/],
+    ['IDRiD_001,2', /Risk of macular edema is ""/],
+    [',2,1', /line 3: grades without an image name/],
+  ] as const) {
+    it(`refuses the row "${row}"`, async () => {
+      await expect(readGradingCsv('x.csv', `${HEADER}\nIDRiD_009,0,0\n${row}\n`)).rejects.toMatchObject({
+        code: 'data/csv-grade',
+        message: expect.stringMatching(complaint),
+      });
+    });
+  }
+
+  it('refuses an image graded twice, naming both lines', async () => {
+    await expect(readGradingCsv('x.csv', `${HEADER}\nIDRiD_001,0,0\nidrid_001,1,0\n`)).rejects.toMatchObject({
+      code: 'data/csv-duplicate',
+      message: expect.stringMatching(/line 3.*line 2/),
+    });
+  });
+
+  it('refuses a table without the columns, without rows, or that is missing', async () => {
+    await expect(readGradingCsv('x.csv', 'Image name,Grade\nIDRiD_001,1\n')).rejects.toMatchObject({
+      code: 'data/csv-columns',
+      message: expect.stringMatching(/no column for retino, edema.*found: image name, grade/),
+    });
+    await expect(readGradingCsv('x.csv', `${HEADER}\n`)).rejects.toMatchObject({ code: 'data/csv-empty' });
+    await expect(readGradingCsv('/nowhere/x.csv')).rejects.toMatchObject({ code: 'data/csv-unreadable' });
+  });
+
+  it('collects every problem and keeps the good rows', async () => {
+    const problems: GmtlError[] = [];
+    const rows = await scanGradingCsv('x.csv', problems, `${HEADER}\nA,9,0\nB,1,0\nC,1,9\n`);
+    expect(rows.map((row) => row.image)).toEqual(['B']);
+    expect(problems.map((problem) => problem.code)).toEqual(['data/csv-grade', 'data/csv-grade']);
+  });
+});
+
+describe('names', () => {
+  it('matches files and rows whatever their case and extension', () => {
+    expect(imageKey('x/IDRiD_001.JPG')).toBe('idrid_001');
+    expect(imageKey('IDRiD_001 ')).toBe('idrid_001');
+  });
+
+  it('tells grading tables from localisation tables', () => {
+    expect(looksLikeGradingCsv(`\uFEFF${HEADER} ,,\r\n`)).toBe(true);
+    expect(looksLikeGradingCsv('Image No,X- Coordinate,Y - Coordinate\r\n')).toBe(false);
+  });
+});
