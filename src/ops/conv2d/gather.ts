@@ -1,0 +1,160 @@
+import { type BufferReference, type Dispatch, gridFor, type Plan } from '../../gpu/kernel.ts';
+import { defineKernel } from '../definition.ts';
+import type { ConvolutionGeometry, Pair } from './geometry.ts';
+
+export const gatherKernel = defineKernel({
+  name: 'conv2d/gather',
+  bindings: [
+    { name: 'source', access: 'read', type: 'f32' },
+    { name: 'weight', access: 'read', type: 'f32' },
+    { name: 'bias', access: 'read', type: 'f32' },
+    { name: 'out', access: 'read_write', type: 'f32' },
+  ],
+  uniforms: {
+    size: 'u32',
+    toHeight: 'u32',
+    toWidth: 'u32',
+    toChannels: 'u32',
+    fromHeight: 'i32',
+    fromWidth: 'i32',
+    fromChannels: 'u32',
+    kernelHeight: 'i32',
+    kernelWidth: 'i32',
+    multiplyY: 'i32',
+    multiplyX: 'i32',
+    tapY: 'i32',
+    tapX: 'i32',
+    offsetY: 'i32',
+    offsetX: 'i32',
+    divideY: 'i32',
+    divideX: 'i32',
+    fromPerGroup: 'u32',
+    toPerGroup: 'u32',
+    tapStride: 'u32',
+    fromStride: 'u32',
+    toStride: 'u32',
+    groupStride: 'u32',
+  },
+  overrides: ['HAS_BIAS', 'RELU'],
+});
+
+/**
+ * A convolution seen from the pixels it writes: pixel p reads, for tap k, pixel (p * multiply + k * tap + offset) / divide where
+ * that is whole and inside. Forward passes and input gradients (= transposed convolutions) are both of this form.
+ */
+export interface Gather {
+  readonly direction: 'forward' | 'transposed';
+  readonly batch: number;
+  readonly from: Pair;
+  readonly fromChannels: number;
+  readonly to: Pair;
+  readonly toChannels: number;
+  readonly kernel: Pair;
+  readonly groups: number;
+  readonly multiply: Pair;
+  readonly tap: Pair;
+  readonly offset: Pair;
+  readonly divide: Pair;
+}
+
+/** From the input to the output. */
+export function forwardGather(geometry: ConvolutionGeometry): Gather {
+  const { batch, input, inChannels, output, outChannels, kernel, groups, stride, dilation, padding } = geometry;
+  return {
+    direction: 'forward',
+    batch,
+    from: input,
+    fromChannels: inChannels,
+    to: output,
+    toChannels: outChannels,
+    kernel,
+    groups,
+    multiply: stride,
+    tap: dilation,
+    offset: [-padding[0], -padding[1]],
+    divide: [1, 1],
+  };
+}
+
+/** From the output (or its gradient) to the input. */
+export function transposedGather(geometry: ConvolutionGeometry): Gather {
+  const { batch, input, inChannels, output, outChannels, kernel, groups, stride, dilation, padding } = geometry;
+  return {
+    direction: 'transposed',
+    batch,
+    from: output,
+    fromChannels: outChannels,
+    to: input,
+    toChannels: inChannels,
+    kernel,
+    groups,
+    multiply: [1, 1],
+    tap: [-dilation[0], -dilation[1]],
+    offset: padding,
+    divide: stride,
+  };
+}
+
+/** The buffers of a gather: the bias may be missing. */
+export interface GatherBuffers {
+  readonly source: BufferReference;
+  readonly weight: BufferReference;
+  readonly bias?: BufferReference | undefined;
+  readonly out: BufferReference;
+}
+
+/** What follows the sum, as override constants. */
+export function epilogueOverrides(buffers: GatherBuffers, relu: boolean): Record<string, number> {
+  return { HAS_BIAS: buffers.bias ? 1 : 0, RELU: relu ? 1 : 0 };
+}
+
+/** The uniforms that say which pixels a gather reads. */
+export function windowUniforms({ kernel, multiply, tap, offset, divide }: Gather) {
+  return {
+    kernelHeight: kernel[0],
+    kernelWidth: kernel[1],
+    multiplyY: multiply[0],
+    multiplyX: multiply[1],
+    tapY: tap[0],
+    tapX: tap[1],
+    offsetY: offset[0],
+    offsetX: offset[1],
+    divideY: divide[0],
+    divideX: divide[1],
+  };
+}
+
+/** One thread an element, any geometry. */
+export function planSimpleGather(gather: Gather, buffers: GatherBuffers, relu: boolean): Plan {
+  const { batch, from, fromChannels, to, toChannels, groups, direction } = gather;
+  const size = batch * to[0] * to[1] * toChannels;
+  const fromPerGroup = fromChannels / groups;
+  const toPerGroup = toChannels / groups;
+  // Weights are [taps, in / groups, out] whichever end of them is summed over.
+  const forward = direction === 'forward';
+  const outChannels = forward ? toChannels : fromChannels;
+  const inPerGroup = forward ? fromPerGroup : toPerGroup;
+  const dispatch: Dispatch = {
+    kernel: gatherKernel,
+    buffers: { source: buffers.source, weight: buffers.weight, bias: buffers.bias ?? buffers.weight, out: buffers.out },
+    uniforms: {
+      size,
+      toHeight: to[0],
+      toWidth: to[1],
+      toChannels,
+      fromHeight: from[0],
+      fromWidth: from[1],
+      fromChannels,
+      ...windowUniforms(gather),
+      fromPerGroup,
+      toPerGroup,
+      tapStride: inPerGroup * outChannels,
+      fromStride: forward ? outChannels : 1,
+      toStride: forward ? 1 : outChannels,
+      groupStride: outChannels / groups,
+    },
+    overrides: epilogueOverrides(buffers, relu),
+    workgroups: gridFor(size, 64),
+  };
+  return { dispatches: [dispatch] };
+}

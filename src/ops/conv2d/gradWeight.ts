@@ -1,0 +1,95 @@
+import { type BufferReference, type Dispatch, gridFor, type Plan, type PlanTarget } from '../../gpu/kernel.ts';
+import { sizeOf } from '../../tensor/spec.ts';
+import { defineKernel } from '../definition.ts';
+import { planSum } from '../reduce/plan.ts';
+import { type ConvolutionGeometry, weightShape } from './geometry.ts';
+
+export const gradWeightKernel = defineKernel({
+  name: 'conv2d/gradWeight',
+  bindings: [
+    { name: 'x', access: 'read', type: 'f32' },
+    { name: 'gradOutput', access: 'read', type: 'f32' },
+    { name: 'partial', access: 'read_write', type: 'f32' },
+  ],
+  uniforms: {
+    size: 'u32',
+    weights: 'u32',
+    chunks: 'u32',
+    pixels: 'u32',
+    inHeight: 'i32',
+    inWidth: 'i32',
+    inChannels: 'u32',
+    outHeight: 'u32',
+    outWidth: 'u32',
+    outChannels: 'u32',
+    kernelWidth: 'u32',
+    strideY: 'i32',
+    strideX: 'i32',
+    dilationY: 'i32',
+    dilationX: 'i32',
+    paddingY: 'i32',
+    paddingX: 'i32',
+    inPerGroup: 'u32',
+    outPerGroup: 'u32',
+  },
+});
+
+/** Stride, dilation and padding under the names that kernels have for them. */
+export function placementUniforms({ stride, dilation, padding }: ConvolutionGeometry) {
+  return {
+    strideY: stride[0],
+    strideX: stride[1],
+    dilationY: dilation[0],
+    dilationX: dilation[1],
+    paddingY: padding[0],
+    paddingX: padding[1],
+  };
+}
+
+/** `partials` writes [chunks, size of `out`] to where it is told; what is left is to add the chunks up. */
+export function planPartials(
+  chunks: number,
+  size: number,
+  out: BufferReference,
+  target: PlanTarget,
+  partials: (to: BufferReference) => Dispatch,
+): Plan {
+  if (chunks === 1) return { dispatches: [partials(out)] };
+  const scratch = [chunks * size * 4];
+  const sums = planSum('tmp0', out, [{ outer: 1, extent: chunks, inner: size }], 1, target, undefined, scratch);
+  return { dispatches: [partials('tmp0'), ...sums], scratch };
+}
+
+/** Chunks of a sum over `extent` so that about `wanted` threads run, each adding at least `least` terms. */
+export function chunksFor(threads: number, wanted: number, extent: number, least: number): number {
+  return Math.max(1, Math.min(Math.ceil(wanted / threads), Math.floor(extent / least)));
+}
+
+/** From `x` (in0) and `gradOutput` (in1) to out0, one weight a thread: any geometry. */
+export function planSimpleGradWeight(geometry: ConvolutionGeometry, target: PlanTarget): Plan {
+  const { batch, input, inChannels, output, outChannels, kernel, groups } = geometry;
+  const weights = sizeOf(weightShape(geometry));
+  const pixels = batch * output[0] * output[1];
+  const chunks = chunksFor(weights, target.deviceClass === 'software' ? 256 : 65_536, pixels, 16);
+  return planPartials(chunks, weights, 'out0', target, (partial) => ({
+    kernel: gradWeightKernel,
+    buffers: { x: 'in0', gradOutput: 'in1', partial },
+    uniforms: {
+      size: weights * chunks,
+      weights,
+      chunks,
+      pixels,
+      inHeight: input[0],
+      inWidth: input[1],
+      inChannels,
+      outHeight: output[0],
+      outWidth: output[1],
+      outChannels,
+      kernelWidth: kernel[1],
+      ...placementUniforms(geometry),
+      inPerGroup: inChannels / groups,
+      outPerGroup: outChannels / groups,
+    },
+    workgroups: gridFor(weights * chunks, 64),
+  }));
+}

@@ -1,0 +1,51 @@
+import { type BackwardContext, defineOp } from '../definition.ts';
+import { sumProgram } from '../reduce/program.ts';
+import { unaryOps } from '../unary/op.ts';
+import type { Value } from '../value.ts';
+import { conv2dCases } from './cases.ts';
+import type { ConvolutionAttributes } from './geometry.ts';
+import { conv2dProgram, gradInputProgram, gradWeightProgram } from './program.ts';
+
+const [reluBackwardProgram] = unaryOps.relu.programs!;
+
+/** The gradient before the activation. relu's is 0 where its result is 0, so the result is all it takes. */
+export function gradientBeforeActivation(context: BackwardContext<ConvolutionAttributes>): Value {
+  if (context.attributes.activation !== 'relu') return context.gradOutput;
+  return context.run(reluBackwardProgram, [context.gradOutput, context.output(0)], {})[0];
+}
+
+/** The gradient of a bias over channels, the last axis: null where there is no bias or none is wanted. */
+export function biasGradient(context: BackwardContext<ConvolutionAttributes>, gradient: Value): Value | null {
+  if (context.inputSpecs.length < 3 || !context.needs(2)) return null;
+  return context.run(sumProgram, [gradient], { axes: [0, 1, 2] })[0];
+}
+
+/** Convolution of images; see geometry.ts for layouts and attributes. Inputs: x, weight, bias (may be left out). */
+export const conv2d = defineOp<ConvolutionAttributes>({
+  name: 'conv2d',
+  forward: conv2dProgram,
+  programs: [gradInputProgram, gradWeightProgram],
+  gradient: {
+    saves: { inputs: [0, 1], outputs: [0] },
+    backward(context) {
+      const { attributes, inputSpecs } = context;
+      const [, height, width] = inputSpecs[0].shape;
+      const [kernelHeight, kernelWidth] = inputSpecs[1].shape;
+      const { activation: _, ...placement } = attributes;
+      const gradient = gradientBeforeActivation(context);
+      return [
+        context.needs(0)
+          ? context.run(gradInputProgram, [gradient, context.input(1)], { ...placement, inputSize: [height, width] })[0]
+          : null,
+        context.needs(1)
+          ? context.run(gradWeightProgram, [context.input(0), gradient], {
+              ...placement,
+              kernel: [kernelHeight, kernelWidth],
+            })[0]
+          : null,
+        biasGradient(context, gradient),
+      ];
+    },
+  },
+  cases: conv2dCases,
+});

@@ -1,0 +1,161 @@
+import type { Plan, PlanTarget } from '../../gpu/kernel.ts';
+import { requireShape, sameShape } from '../../tensor/shape.ts';
+import { f32, formatShape, type Shape } from '../../tensor/spec.ts';
+import { defineProgram } from '../definition.ts';
+import { sumKernel, sumVec4Kernel } from '../reduce/plan.ts';
+import { forwardGather, gatherKernel, planSimpleGather, transposedGather } from './gather.ts';
+import {
+  type ConvolutionAttributes,
+  type ConvolutionGeometry,
+  convolutionFlops,
+  convolutionGeometry,
+  inputShape,
+  outputShape,
+  type Pair,
+  requireBias,
+  weightShape,
+} from './geometry.ts';
+import { gradWeightKernel, planSimpleGradWeight } from './gradWeight.ts';
+import { referenceForward, referenceGradInput, referenceGradWeight } from './reference.ts';
+
+/** Of the input gradient: strides above 1 leave the input's size open, so it is said. */
+export interface GradInputAttributes extends ConvolutionAttributes {
+  readonly inputSize: Pair;
+}
+
+/** Of the weight gradient. */
+export interface GradWeightAttributes extends ConvolutionAttributes {
+  readonly kernel: Pair;
+}
+
+/** (x [N, H, W, C], weight [KH, KW, C / groups, out], bias [out]?) → [N, OH, OW, out]. */
+export const conv2dProgram = defineProgram<ConvolutionAttributes>({
+  name: 'conv2d',
+  kernels: [gatherKernel],
+  infer([x, weight, bias], attributes) {
+    const geometry = convolutionGeometry('conv2d', x.shape, weight.shape, attributes);
+    requireBias('conv2d', bias, geometry.outChannels);
+    return [f32(outputShape(geometry))];
+  },
+  plan([x, weight, bias], _outputs, attributes): Plan | null {
+    const geometry = convolutionGeometry('conv2d', x.shape, weight.shape, attributes);
+    const buffers = { source: 'in0', weight: 'in1', bias: bias && 'in2', out: 'out0' } as const;
+    return planSimpleGather(forwardGather(geometry), buffers, attributes.activation === 'relu');
+  },
+  reference: ([x, weight, bias], attributes) => [
+    referenceForward(
+      convolutionGeometry('conv2d', x.shape, weight.shape, attributes),
+      x.data,
+      weight.data,
+      bias?.data,
+      attributes.activation === 'relu',
+    ),
+  ],
+  cost: ([x, weight], _outputs, attributes) => ({
+    flops: convolutionFlops(convolutionGeometry('conv2d', x.shape, weight.shape, attributes)),
+  }),
+});
+
+/** The geometry of the convolution whose output is `from` and whose input is of `size`. Throws where no such one exists. */
+export function transposedGeometry(
+  op: string,
+  from: { readonly shape: Shape },
+  weight: { readonly shape: Shape },
+  size: Pair,
+  attributes: ConvolutionAttributes,
+): ConvolutionGeometry {
+  requireShape(
+    from.shape.length === 4 && weight.shape.length === 4,
+    op,
+    `shapes ${formatShape(from.shape)} and ${formatShape(weight.shape)} must have four axes each`,
+  );
+  const groups = attributes.groups ?? 1;
+  const input = [from.shape[0], ...size, weight.shape[2] * groups];
+  const geometry = convolutionGeometry(op, input, weight.shape, attributes);
+  requireShape(
+    sameShape(outputShape(geometry), from.shape),
+    op,
+    `${formatShape(from.shape)} is not what a convolution of ${formatShape(input)} with ${formatShape(weight.shape)} gives, ` +
+      `which is ${formatShape(outputShape(geometry))}`,
+  );
+  return geometry;
+}
+
+export const transposedKernels = [gatherKernel];
+export const transposedVersions = ['simple'];
+
+/** Plans a transposed convolution from in0 with the weights in1 (and the bias in2) to out0. */
+export function planTransposed(
+  geometry: ConvolutionGeometry,
+  hasBias: boolean,
+  relu: boolean,
+  _target: PlanTarget,
+  _version: string | undefined,
+): Plan | null {
+  const buffers = { source: 'in0', weight: 'in1', bias: hasBias ? 'in2' : undefined, out: 'out0' } as const;
+  return planSimpleGather(transposedGather(geometry), buffers, relu);
+}
+
+/** (gradOutput, weight) → gradInput. */
+export const gradInputProgram = defineProgram<GradInputAttributes>({
+  name: 'conv2d.gradInput',
+  kernels: transposedKernels,
+  versions: transposedVersions,
+  infer: ([gradOutput, weight], attributes) => [
+    f32(inputShape(transposedGeometry('conv2d.gradInput', gradOutput, weight, attributes.inputSize, attributes))),
+  ],
+  plan: ([gradOutput, weight], _outputs, attributes, target, version) =>
+    planTransposed(
+      transposedGeometry('conv2d.gradInput', gradOutput, weight, attributes.inputSize, attributes),
+      false,
+      false,
+      target,
+      version,
+    ),
+  reference: ([gradOutput, weight], attributes, [out]) => [
+    referenceGradInput(
+      convolutionGeometry('conv2d.gradInput', out.shape, weight.shape, attributes),
+      gradOutput.data,
+      weight.data,
+    ),
+  ],
+  cost: ([, weight], [out], attributes) => ({
+    flops: convolutionFlops(convolutionGeometry('conv2d.gradInput', out.shape, weight.shape, attributes)),
+  }),
+});
+
+function gradWeightGeometry(
+  x: { shape: readonly number[] },
+  gradOutput: { shape: readonly number[] },
+  attributes: GradWeightAttributes,
+): ConvolutionGeometry {
+  const name = 'conv2d.gradWeight';
+  requireShape(
+    x.shape.length === 4 && gradOutput.shape.length === 4,
+    name,
+    `shapes ${formatShape(x.shape)} and ${formatShape(gradOutput.shape)} must have four axes each`,
+  );
+  const weight = [...attributes.kernel, x.shape[3] / (attributes.groups ?? 1), gradOutput.shape[3]];
+  const geometry = convolutionGeometry(name, x.shape, weight, attributes);
+  requireShape(
+    sameShape(outputShape(geometry), gradOutput.shape),
+    name,
+    `a gradient of shape ${formatShape(gradOutput.shape)} for an output of ${formatShape(outputShape(geometry))}`,
+  );
+  return geometry;
+}
+
+/** (x, gradOutput) → gradWeight. */
+export const gradWeightProgram = defineProgram<GradWeightAttributes>({
+  name: 'conv2d.gradWeight',
+  kernels: [gradWeightKernel, sumKernel, sumVec4Kernel],
+  infer: ([x, gradOutput], attributes) => [f32(weightShape(gradWeightGeometry(x, gradOutput, attributes)))],
+  plan: ([x, gradOutput], _outputs, attributes, target) =>
+    planSimpleGradWeight(gradWeightGeometry(x, gradOutput, attributes), target),
+  reference: ([x, gradOutput], attributes) => [
+    referenceGradWeight(gradWeightGeometry(x, gradOutput, attributes), x.data, gradOutput.data),
+  ],
+  cost: ([x, gradOutput], _outputs, attributes) => ({
+    flops: convolutionFlops(gradWeightGeometry(x, gradOutput, attributes)),
+  }),
+});

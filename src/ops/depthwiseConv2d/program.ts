@@ -1,0 +1,137 @@
+import type { Plan, PlanTarget } from '../../gpu/kernel.ts';
+import { requireShape, sameShape } from '../../tensor/shape.ts';
+import { f32, formatShape, type Shape } from '../../tensor/spec.ts';
+import { forwardGather, gatherKernel, planSimpleGather, transposedGather } from '../conv2d/gather.ts';
+import {
+  type ConvolutionAttributes,
+  type ConvolutionGeometry,
+  convolutionFlops,
+  convolutionGeometry,
+  inputShape,
+  outputShape,
+  type Pair,
+  requireBias,
+} from '../conv2d/geometry.ts';
+import { gradWeightKernel, planSimpleGradWeight } from '../conv2d/gradWeight.ts';
+import { referenceForward, referenceGradInput, referenceGradWeight } from '../conv2d/reference.ts';
+import { defineProgram } from '../definition.ts';
+import { sumKernel, sumVec4Kernel } from '../reduce/plan.ts';
+
+export type DepthwiseAttributes = Pick<ConvolutionAttributes, 'stride' | 'padding' | 'dilation'>;
+
+export interface DepthwiseGradInputAttributes extends DepthwiseAttributes {
+  readonly inputSize: Pair;
+}
+
+export interface DepthwiseGradWeightAttributes extends DepthwiseAttributes {
+  readonly kernel: Pair;
+}
+
+/** The grouped convolution that it is: one group a channel; a weight [KH, KW, C] is in memory that of [KH, KW, 1, C]. */
+function geometryOf(op: string, x: Shape, weight: Shape, attributes: DepthwiseAttributes): ConvolutionGeometry {
+  requireShape(
+    x.length === 4 && weight.length === 3 && x[3] === weight[2],
+    op,
+    `input ${formatShape(x)} must be [N, H, W, C] and weight ${formatShape(weight)} [KH, KW, C] of the same channels`,
+  );
+  const grouped = [weight[0], weight[1], 1, weight[2]];
+  return convolutionGeometry(op, x, grouped, { ...attributes, groups: x[3] });
+}
+
+function requireOutput(op: string, geometry: ConvolutionGeometry, gradOutput: Shape): void {
+  requireShape(
+    sameShape(outputShape(geometry), gradOutput),
+    op,
+    `a gradient of shape ${formatShape(gradOutput)} for an output of ${formatShape(outputShape(geometry))}`,
+  );
+}
+
+/** (x [N, H, W, C], weight [KH, KW, C], bias [C]?) → [N, OH, OW, C]. */
+export const depthwiseProgram = defineProgram<DepthwiseAttributes>({
+  name: 'depthwiseConv2d',
+  kernels: [gatherKernel],
+  versions: ['simple'],
+  infer([x, weight, bias], attributes) {
+    const geometry = geometryOf('depthwiseConv2d', x.shape, weight.shape, attributes);
+    requireBias('depthwiseConv2d', bias, geometry.outChannels);
+    return [f32(outputShape(geometry))];
+  },
+  plan([x, weight, bias], _outputs, attributes): Plan | null {
+    const geometry = geometryOf('depthwiseConv2d', x.shape, weight.shape, attributes);
+    const buffers = { source: 'in0', weight: 'in1', bias: bias && 'in2', out: 'out0' } as const;
+    return planSimpleGather(forwardGather(geometry), buffers, false);
+  },
+  reference: ([x, weight, bias], attributes) => [
+    referenceForward(
+      geometryOf('depthwiseConv2d', x.shape, weight.shape, attributes),
+      x.data,
+      weight.data,
+      bias?.data,
+      false,
+    ),
+  ],
+  cost: ([x, weight], _outputs, attributes) => ({
+    flops: convolutionFlops(geometryOf('depthwiseConv2d', x.shape, weight.shape, attributes)),
+  }),
+});
+
+function gradInputGeometry(
+  gradOutput: Shape,
+  weight: Shape,
+  attributes: DepthwiseGradInputAttributes,
+): ConvolutionGeometry {
+  const op = 'depthwiseConv2d.gradInput';
+  const geometry = geometryOf(op, [gradOutput[0], ...attributes.inputSize, gradOutput[3]], weight, attributes);
+  requireOutput(op, geometry, gradOutput);
+  return geometry;
+}
+
+/** (gradOutput, weight) → gradInput. */
+export const depthwiseGradInputProgram = defineProgram<DepthwiseGradInputAttributes>({
+  name: 'depthwiseConv2d.gradInput',
+  kernels: [gatherKernel],
+  versions: ['simple'],
+  infer: ([gradOutput, weight], attributes) => [
+    f32(inputShape(gradInputGeometry(gradOutput.shape, weight.shape, attributes))),
+  ],
+  plan([gradOutput, weight], _outputs, attributes): Plan | null {
+    const geometry = gradInputGeometry(gradOutput.shape, weight.shape, attributes);
+    return planSimpleGather(transposedGather(geometry), { source: 'in0', weight: 'in1', out: 'out0' }, false);
+  },
+  reference: ([gradOutput, weight], attributes) => [
+    referenceGradInput(gradInputGeometry(gradOutput.shape, weight.shape, attributes), gradOutput.data, weight.data),
+  ],
+  cost: ([gradOutput, weight], _outputs, attributes) => ({
+    flops: convolutionFlops(gradInputGeometry(gradOutput.shape, weight.shape, attributes)),
+  }),
+});
+
+function gradWeightGeometry(
+  x: Shape,
+  gradOutput: Shape,
+  attributes: DepthwiseGradWeightAttributes,
+): ConvolutionGeometry {
+  const op = 'depthwiseConv2d.gradWeight';
+  const geometry = geometryOf(op, x, [...attributes.kernel, x[3]], attributes);
+  requireOutput(op, geometry, gradOutput);
+  return geometry;
+}
+
+/** (x, gradOutput) → gradWeight. */
+export const depthwiseGradWeightProgram = defineProgram<DepthwiseGradWeightAttributes>({
+  name: 'depthwiseConv2d.gradWeight',
+  kernels: [gradWeightKernel, sumKernel, sumVec4Kernel],
+  versions: ['simple'],
+  infer([x, gradOutput], attributes) {
+    const { kernel, outChannels } = gradWeightGeometry(x.shape, gradOutput.shape, attributes);
+    return [f32([...kernel, outChannels])];
+  },
+  plan: ([x, gradOutput], _outputs, attributes, target: PlanTarget): Plan | null =>
+    planSimpleGradWeight(gradWeightGeometry(x.shape, gradOutput.shape, attributes), target),
+  reference: ([x, gradOutput], attributes) => [
+    referenceGradWeight(gradWeightGeometry(x.shape, gradOutput.shape, attributes), x.data, gradOutput.data),
+  ],
+  cost: ([x, gradOutput], _outputs, attributes) => ({
+    flops: convolutionFlops(gradWeightGeometry(x.shape, gradOutput.shape, attributes)),
+  }),
+});
