@@ -8,6 +8,7 @@ import { depthwiseConv2d } from './depthwiseConv2d/op.ts';
 import { layerNorm } from './layerNorm/op.ts';
 import { matmul } from './matmul/op.ts';
 import { movementOps } from './movement/index.ts';
+import { optimizerOps } from './optimizer/op.ts';
 import { mean, sum } from './reduce/op.ts';
 import { unaryOps } from './unary/op.ts';
 
@@ -32,4 +33,6 @@ export const ops: readonly Op[] = [
   ...movementOps,
   // normalisation
   layerNorm,
+  // optimiser steps
+  ...optimizerOps,
 ];

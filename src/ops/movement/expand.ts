@@ -2,7 +2,8 @@ import { broadcastShapes, broadcastStrides, requireShape, sameShape, stridesOf }
 import { formatShape, type Shape, sizeOf } from '../../tensor/spec.ts';
 import { type Case, defineOp, defineProgram, ELEMENTWISE_TOLERANCE } from '../definition.ts';
 import { sumTo } from '../reduce/sumTo.ts';
-import { moveStrided, stridedDispatch, stridedKernel } from './strided.ts';
+import { MOVE_KERNELS, MOVE_VERSIONS, moveDispatch } from './move.ts';
+import { moveStrided } from './strided.ts';
 
 export interface ExpandAttributes {
   readonly shape: Shape;
@@ -11,7 +12,8 @@ export interface ExpandAttributes {
 /** x stretched to `shape` by NumPy's rules (extents of 1 repeat); with an equal shape, a copy. */
 export const expandProgram = defineProgram<ExpandAttributes>({
   name: 'expand',
-  kernels: [stridedKernel],
+  kernels: MOVE_KERNELS,
+  versions: MOVE_VERSIONS,
   infer([x], { shape }) {
     requireShape(
       sameShape(broadcastShapes('expand', x.shape, shape), shape),
@@ -20,16 +22,12 @@ export const expandProgram = defineProgram<ExpandAttributes>({
     );
     return [{ shape, dtype: x.dtype }];
   },
-  plan: ([x], [out]) => ({
-    dispatches: [
-      stridedDispatch(
-        'expand',
-        out.shape,
-        { buffer: 'in0', strides: broadcastStrides(x.shape, out.shape) },
-        { buffer: 'out0', strides: stridesOf(out.shape) },
-      ),
-    ],
-  }),
+  plan([x], [out], _attributes, target, version) {
+    const from = { buffer: 'in0', strides: broadcastStrides(x.shape, out.shape) } as const;
+    const to = { buffer: 'out0', strides: stridesOf(out.shape) } as const;
+    const dispatch = moveDispatch('expand', out.shape, from, to, target, version);
+    return dispatch && { dispatches: [dispatch] };
+  },
   reference([x], { shape }) {
     const out = new Float64Array(sizeOf(shape));
     moveStrided(
@@ -62,6 +60,7 @@ export const expand = defineOp<ExpandAttributes>({
     expandCase('scalar', [], [2, 3], ['test', 'gradient']),
     expandCase('middle axis', [2, 1, 3], [2, 4, 3], ['test', 'gradient']),
     expandCase('new front axis', [5], [3, 5], ['test', 'gradient']),
+    expandCase('rows in fours', [2, 1, 8], [2, 3, 8], ['test']),
     expandCase('pooled features back to a map, ConvNeXt-T stage 4', [8, 1, 1, 768], [8, 7, 7, 768], ['bench']),
   ],
 });

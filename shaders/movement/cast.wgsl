@@ -1,0 +1,38 @@
+// out[i] = x[i] as another four-byte type. FROM and TO: 0 f32, 1 u32, 2 i32; both sides are bound as bit patterns.
+//
+// A thread owns elements a whole grid (`stride` threads) apart. Not vectorised: it only ever meets masks, labels and seeds.
+
+// #include "common/grid.wgsl"
+
+override FROM: u32 = 0u;
+override TO: u32 = 0u;
+
+struct Uniforms { size: u32, stride: u32 }
+
+@group(0) @binding(0) var<uniform> u: Uniforms;
+@group(0) @binding(1) var<storage, read> x: array<u32>;
+@group(0) @binding(2) var<storage, read_write> out: array<u32>;
+
+fn convert(bits: u32) -> u32 {
+  if (TO == 0u) {
+    if (FROM == 1u) { return bitcast<u32>(f32(bits)); }
+    if (FROM == 2u) { return bitcast<u32>(f32(bitcast<i32>(bits))); }
+    return bits;
+  }
+  if (FROM == 0u) {
+    if (TO == 1u) { return u32(bitcast<f32>(bits)); }
+    return bitcast<u32>(i32(bitcast<f32>(bits)));
+  }
+  return bits;
+}
+
+@compute @workgroup_size(64)
+fn main(
+  @builtin(workgroup_id) workgroup: vec3u,
+  @builtin(num_workgroups) workgroups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  for (var i = linearWorkgroup(workgroup, workgroups) * 64u + lane; i < u.size; i += u.stride) {
+    out[i] = convert(x[i]);
+  }
+}

@@ -1,0 +1,131 @@
+import type { BufferReference, Dispatch, PlanTarget } from '../../gpu/kernel.ts';
+import { requireShape } from '../../tensor/shape.ts';
+import { formatShape, type Shape, sizeOf } from '../../tensor/spec.ts';
+import { defineKernel } from '../definition.ts';
+import { rowGrid } from '../rows.ts';
+import { type StridedSide, stridedDispatch, stridedKernel } from './strided.ts';
+
+const numberedFields = (prefix: string, first: number): Record<string, 'u32'> =>
+  Object.fromEntries(Array.from({ length: 5 - first }, (_, axis) => [`${prefix}${axis + first}`, 'u32'] as const));
+
+export const rowsKernel = defineKernel({
+  name: 'movement/rows',
+  bindings: [
+    { name: 'x', access: 'read', type: 'vec4u' },
+    { name: 'out', access: 'read_write', type: 'vec4u' },
+  ],
+  uniforms: {
+    rows: 'u32',
+    inner: 'u32',
+    lanes: 'u32',
+    ...numberedFields('extent', 1),
+    inOffset: 'u32',
+    ...numberedFields('in', 0),
+    outOffset: 'u32',
+    ...numberedFields('out', 0),
+  },
+});
+
+/** The kernels of `moveDispatch` and its versions, for the definitions of programs that move. */
+export const MOVE_KERNELS = [stridedKernel, rowsKernel] as const;
+export const MOVE_VERSIONS = ['strided', 'rows'] as const;
+
+export type MoveSide = StridedSide & { readonly buffer: BufferReference };
+
+interface Axis {
+  extent: number;
+  from: number;
+  to: number;
+}
+
+/** Drops axes of extent 1 and merges neighbours that are one run on both sides: fewer, longer axes for the same move. */
+function mergeAxes(extents: Shape, from: StridedSide, to: StridedSide): Axis[] {
+  const merged: Axis[] = [];
+  extents.forEach((extent, axis) => {
+    if (extent === 1) return;
+    const next = { extent, from: from.strides[axis], to: to.strides[axis] };
+    const last = merged.at(-1);
+    if (last && last.from === extent * next.from && last.to === extent * next.to) {
+      merged[merged.length - 1] = { ...next, extent: last.extent * extent };
+    } else {
+      merged.push(next);
+    }
+  });
+  return merged;
+}
+
+/** The rows kernel's dispatch, or null where the innermost run is not in whole, aligned groups of four on both sides. */
+function rowsDispatch(axes: readonly Axis[], from: MoveSide, to: MoveSide, target: PlanTarget): Dispatch | null {
+  const run = axes.at(-1);
+  const outer = axes.slice(0, -1);
+  const { offset: inOffset = 0 } = from;
+  const { offset: outOffset = 0 } = to;
+  const inFours = [inOffset, outOffset, ...outer.flatMap((axis) => [axis.from, axis.to])].every(
+    (value) => value % 4 === 0,
+  );
+  if (!run || run.from !== 1 || run.to !== 1 || run.extent % 4 !== 0 || !inFours || outer.length > 5) return null;
+  const rows = sizeOf(outer.map((axis) => axis.extent));
+  const inner = run.extent / 4;
+  const { lanes, workgroups } = rowGrid(rows, inner, target);
+  const numbered = (prefix: string, values: readonly number[], fill: number, first = 0) =>
+    Object.fromEntries(
+      [...new Array<number>(5 - values.length).fill(fill), ...values]
+        .map((value, axis) => [`${prefix}${axis}`, value] as const)
+        .slice(first),
+    );
+  return {
+    kernel: rowsKernel,
+    buffers: { x: from.buffer, out: to.buffer },
+    uniforms: {
+      rows,
+      inner,
+      lanes,
+      ...numbered(
+        'extent',
+        outer.map((axis) => axis.extent),
+        1,
+        1,
+      ),
+      inOffset: inOffset / 4,
+      ...numbered(
+        'in',
+        outer.map((axis) => axis.from / 4),
+        0,
+      ),
+      outOffset: outOffset / 4,
+      ...numbered(
+        'out',
+        outer.map((axis) => axis.to / 4),
+        0,
+      ),
+    },
+    workgroups,
+  };
+}
+
+/**
+ * Moves a grid of `extents` elements from one strided side to the other. Runs of contiguous elements in whole groups of four go
+ * by rows, all else element by element. Null where `version` is 'rows' and there are no such runs. Throws a `shape` error
+ * where more than six axes remain after neighbours that lie alike were merged.
+ */
+export function moveDispatch(
+  op: string,
+  extents: Shape,
+  from: MoveSide,
+  to: MoveSide,
+  target: PlanTarget,
+  version?: string,
+): Dispatch | null {
+  const axes = mergeAxes(extents, from, to);
+  if (version !== 'strided') {
+    const byRows = rowsDispatch(axes, from, to, target);
+    if (byRows || version === 'rows') return byRows;
+  }
+  requireShape(axes.length <= 6, op, `moving ${formatShape(extents)} takes more than six axes`);
+  return stridedDispatch(
+    op,
+    axes.map((axis) => axis.extent),
+    { ...from, strides: axes.map((axis) => axis.from) },
+    { ...to, strides: axes.map((axis) => axis.to) },
+  );
+}

@@ -1,0 +1,23 @@
+import { gridFor, type PlanTarget } from '../gpu/kernel.ts';
+
+/** How threads are laid over `rows` rows of `inner` contiguous elements (or groups of four). */
+export interface RowGrid {
+  /** Threads that share a row; thread t owns elements t % lanes, t % lanes + lanes, … of row t / lanes. */
+  readonly lanes: number;
+  readonly workgroups: readonly [number, number, number];
+}
+
+/** Threads that keep the device busy; beyond them a longer walk along the row costs less than another thread. */
+function usefulThreads(target: PlanTarget): number {
+  return target.deviceClass === 'software' ? 1024 : 1_048_576;
+}
+
+/**
+ * The grid of the kernels that work row by row. Software adapters pay for every invocation and for its integer divisions, so a
+ * thread walks a whole row there; on GPUs neighbouring threads take neighbouring elements of a row (coalesced).
+ */
+export function rowGrid(rows: number, inner: number, target: PlanTarget): RowGrid {
+  const coalesced = target.deviceClass === 'software' ? 1 : 32;
+  const lanes = Math.min(inner, Math.max(coalesced, Math.ceil(usefulThreads(target) / rows)));
+  return { lanes, workgroups: gridFor(rows * lanes, 64) };
+}
