@@ -1,0 +1,31 @@
+// average[i] += hyper[0] * (x[i] - average[i]), in place: an exponential moving average with decay 1 - hyper[0].
+// This form (torch.lerp's) rounds less than decay * average + (1 - decay) * x, and stays put where x = average.
+// Threads and the partial last group as in unary/forward.wgsl.
+
+// #include "common/grid.wgsl"
+
+struct Uniforms { size: u32, stride: u32 }
+
+@group(0) @binding(0) var<uniform> u: Uniforms;
+@group(0) @binding(1) var<storage, read_write> average: array<vec4f>;
+@group(0) @binding(2) var<storage, read> x: array<vec4f>;
+@group(0) @binding(3) var<storage, read> hyper: array<vec4f>;
+
+@compute @workgroup_size(64)
+fn main(
+  @builtin(workgroup_id) workgroup: vec3u,
+  @builtin(num_workgroups) workgroups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let weight = hyper[0].x;
+  for (var group = linearWorkgroup(workgroup, workgroups) * 64u + lane; group * 4u < u.size; group += u.stride) {
+    let old = average[group];
+    let value = old + weight * (x[group] - old);
+    let left = u.size - group * 4u;
+    if (left >= 4u) {
+      average[group] = value;
+    } else {
+      for (var k = 0u; k < left; k++) { average[group][k] = value[k]; }
+    }
+  }
+}

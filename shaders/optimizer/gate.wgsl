@@ -1,0 +1,38 @@
+// From the first `count` slots [sum of squares, count of non-finite elements]:
+//   norm = sqrt(sum of all)     nonFinite = 1 if any element, or the sum itself, is not finite
+//   gate = [min(1, maxNorm / (norm + 1e-6)), norm, nonFinite, suppressed + nonFinite]
+// as torch.nn.utils.clip_grad_norm_; maxNorm 0: no clipping, the scale is 1. With nonFinite the scale and the norm are 0.
+//
+// One workgroup: a thread sums every 64th slot, then thread 0 the 64 sums, in order. A few ten thousand slots at most, so the
+// workgroup memory (slow on software adapters) does not show. Overflow is recognised in the words of the sum.
+
+struct Uniforms { count: u32, maxNorm: f32 }
+
+@group(0) @binding(0) var<uniform> u: Uniforms;
+@group(0) @binding(1) var<storage, read> slots: array<vec2f>;
+@group(0) @binding(2) var<storage, read_write> gate: array<f32>;
+
+var<workgroup> partial: array<vec2f, 64>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(local_invocation_index) lane: u32) {
+  var own = vec2f(0.0);
+  for (var slot = lane; slot < u.count; slot += 64u) { own += slots[slot]; }
+  partial[lane] = own;
+  workgroupBarrier();
+  if (lane != 0u) { return; }
+  var total = vec2f(0.0);
+  for (var i = 0u; i < 64u; i++) { total += partial[i]; }
+  let overflow = (bitcast<u32>(total.x) & 0x7f800000u) == 0x7f800000u;
+  if (overflow || total.y > 0.0) {
+    gate[0] = 0.0;
+    gate[1] = 0.0;
+    gate[2] = 1.0;
+    gate[3] += 1.0;
+    return;
+  }
+  let norm = sqrt(total.x);
+  gate[0] = select(1.0, min(1.0, u.maxNorm / (norm + 1e-6)), u.maxNorm > 0.0);
+  gate[1] = norm;
+  gate[2] = 0.0;
+}

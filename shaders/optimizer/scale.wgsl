@@ -1,0 +1,29 @@
+// x[i] *= gate[0], in place: gradients scaled to the clipped norm. With gate[2] (nonFinite) set, nothing is touched.
+// Threads and the partial last group as in unary/forward.wgsl.
+
+// #include "common/grid.wgsl"
+
+struct Uniforms { size: u32, stride: u32 }
+
+@group(0) @binding(0) var<uniform> u: Uniforms;
+@group(0) @binding(1) var<storage, read_write> x: array<vec4f>;
+@group(0) @binding(2) var<storage, read> gate: array<vec4f>;
+
+@compute @workgroup_size(64)
+fn main(
+  @builtin(workgroup_id) workgroup: vec3u,
+  @builtin(num_workgroups) workgroups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  if (gate[0].z != 0.0) { return; }
+  let scale = gate[0].x;
+  for (var group = linearWorkgroup(workgroup, workgroups) * 64u + lane; group * 4u < u.size; group += u.stride) {
+    let value = scale * x[group];
+    let left = u.size - group * 4u;
+    if (left >= 4u) {
+      x[group] = value;
+    } else {
+      for (var k = 0u; k < left; k++) { x[group][k] = value[k]; }
+    }
+  }
+}

@@ -1,0 +1,48 @@
+import type { Tensor } from '../autograd/tensor.ts';
+import { adamwProgram } from '../ops/optimizer/elementwise.ts';
+import { Optimizer } from './optimizer.ts';
+import { type NamedParameter, type ParameterGroup, type ResolvedParameter, requireSetting } from './parameters.ts';
+
+export interface AdamWOptions {
+  /** Default 1e-3. */
+  readonly lr?: number;
+  /** Default [0.9, 0.999]. */
+  readonly betas?: readonly [number, number];
+  /** Default 1e-8. */
+  readonly eps?: number;
+  /** Decoupled. Default 0.01, as PyTorch. */
+  readonly weightDecay?: number;
+}
+
+/**
+ * AdamW (Loshchilov and Hutter 2019) with the arithmetic and defaults of torch.optim.AdamW. Moments are named `exp_avg` and `exp_avg_sq`.
+ */
+export class AdamW extends Optimizer {
+  readonly #betas: readonly [number, number];
+  readonly #eps: number;
+
+  constructor(
+    params: Iterable<NamedParameter | ParameterGroup>,
+    { lr = 1e-3, betas = [0.9, 0.999], eps = 1e-8, weightDecay = 0.01 }: AdamWOptions = {},
+  ) {
+    for (const beta of betas) requireSetting('a beta', beta, beta >= 0 && beta < 1);
+    requireSetting('eps', eps, eps > 0);
+    super(params, { lr, weightDecay }, ['exp_avg', 'exp_avg_sq']);
+    this.#betas = betas;
+    this.#eps = eps;
+  }
+
+  protected override hyperValues(step: number): readonly [number, number, number, number] {
+    const [beta1, beta2] = this.#betas;
+    return [this.lr, 1 / (1 - beta1 ** step), 1 / Math.sqrt(1 - beta2 ** step), 0];
+  }
+
+  protected override updateParameter(parameter: ResolvedParameter, grad: Tensor, gate: Tensor): void {
+    const [beta1, beta2] = this.#betas;
+    const { tensor, weightDecay, lrScale } = parameter;
+    const m = this.moment(parameter, 'exp_avg');
+    const v = this.moment(parameter, 'exp_avg_sq');
+    const attributes = { beta1, beta2, eps: this.#eps, weightDecay, lrScale };
+    this.engine.run(adamwProgram, [tensor, grad, m, v, this.hyper, gate], attributes);
+  }
+}

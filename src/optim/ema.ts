@@ -1,0 +1,132 @@
+import type { Engine } from '../autograd/engine.ts';
+import type { Tensor } from '../autograd/tensor.ts';
+import { GmtlError } from '../errors.ts';
+import { emaProgram, swapProgram } from '../ops/optimizer/elementwise.ts';
+import { stateTensor } from './gradientGate.ts';
+import { type OptimizerState, readTensors, writeTensors } from './optimizer.ts';
+import { type NamedParameter, requireDistinct, requireSetting } from './parameters.ts';
+
+export interface EMAOptions {
+  /** Part of the average that stays at each update. Default 0.9998 (timm's 0.9999 suits longer training). */
+  readonly decay?: number;
+  /** Shorter averaging early on: decay = min(decay, 1 - (1 + step)^(-2/3)), as timm's ModelEmaV3 with warm-up. Default true. */
+  readonly warmup?: boolean;
+}
+
+/**
+ * Exponential moving average of weights (and of other state, such as running statistics, where given), on the device. The
+ * averages start as copies at the first update.
+ */
+export class EMA {
+  readonly #engine: Engine;
+  readonly #params: readonly NamedParameter[];
+  readonly #decay: number;
+  readonly #warmup: boolean;
+  readonly #averages = new Map<string, Tensor>();
+  readonly #hyper: Tensor;
+  #stepCount = 0;
+  #swapped = false;
+
+  constructor(params: Iterable<NamedParameter>, { decay = 0.9998, warmup = true }: EMAOptions = {}) {
+    requireSetting('EMA decay', decay, decay >= 0 && decay < 1);
+    this.#params = [...params];
+    requireDistinct(this.#params);
+    this.#decay = decay;
+    this.#warmup = warmup;
+    this.#engine = this.#params[0].tensor.engine;
+    for (const { name, tensor } of this.#params) {
+      this.#averages.set(
+        name,
+        stateTensor(this.#engine, tensor.shape, new Float32Array(tensor.size), `${name} average`),
+      );
+    }
+    this.#hyper = stateTensor(this.#engine, [4], new Float32Array(4), 'average weight');
+  }
+
+  get stepCount(): number {
+    return this.#stepCount;
+  }
+
+  /** Whether the parameters now hold the averages. */
+  get swapped(): boolean {
+    return this.#swapped;
+  }
+
+  /**
+   * Decay of update `step`, counted from 0. As in timm's ModelEmaV3.get_decay, the first is 0: the average starts as a copy of
+   * the weights after the first step.
+   */
+  decayAt(step: number): number {
+    if (step === 0) return 0;
+    return this.#warmup ? Math.min(this.#decay, 1 - (1 + step) ** (-2 / 3)) : this.#decay;
+  }
+
+  /** The host's half of an update: writes the decay. Not inside a capture. */
+  advance(): void {
+    this.#requireOut('advance');
+    this.#hyper.write(Float64Array.of(1 - this.decayAt(this.#stepCount), 0, 0, 0));
+    this.#stepCount++;
+  }
+
+  /** The device's half: one dispatch a parameter. */
+  update(): void {
+    this.#requireOut('update');
+    for (const { name, tensor } of this.#params) {
+      this.#engine.run(emaProgram, [this.#average(name), tensor, this.#hyper], {});
+    }
+  }
+
+  /** One update; after each optimiser step. Throws `optim/ema` while swapped in. */
+  step(): void {
+    this.advance();
+    this.update();
+  }
+
+  /** Exchanges parameters and averages on the device; a second call undoes it. Throws `optim/ema` before the first update. */
+  swap(): void {
+    if (this.#stepCount === 0) throw new GmtlError('optim/ema', 'EMA.swap: there is no average before the first step');
+    for (const { name, tensor } of this.#params) this.#engine.run(swapProgram, [tensor, this.#average(name)], {});
+    this.#swapped = !this.#swapped;
+  }
+
+  /** Runs `body` with the averages in place of the parameters, and puts these back whatever happens. */
+  async evaluate<T>(body: () => T | Promise<T>): Promise<T> {
+    this.#requireOut('evaluate');
+    this.swap();
+    try {
+      return await body();
+    } finally {
+      this.swap();
+    }
+  }
+
+  /** Waits for the device and reads the averages, by parameter name. */
+  async stateDict(): Promise<OptimizerState> {
+    this.#requireOut('stateDict');
+    const step = this.#stepCount;
+    return { step, tensors: await readTensors(this.#averages) };
+  }
+
+  /** Throws `optim/state` where names or sizes differ; nothing is written then. */
+  loadStateDict(state: OptimizerState): void {
+    this.#requireOut('loadStateDict');
+    if (!Number.isInteger(state.step) || state.step < 0) {
+      throw new GmtlError('optim/state', `an average cannot have done ${state.step} steps`);
+    }
+    writeTensors('EMA', this.#averages, state.tensors);
+    this.#stepCount = state.step;
+  }
+
+  dispose(): void {
+    for (const tensor of this.#averages.values()) tensor.dispose();
+    this.#hyper.dispose();
+  }
+
+  #average(name: string): Tensor {
+    return this.#averages.get(name) as Tensor;
+  }
+
+  #requireOut(what: string): void {
+    if (this.#swapped) throw new GmtlError('optim/ema', `EMA.${what}: the averages are swapped in; call swap() first`);
+  }
+}

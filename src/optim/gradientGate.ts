@@ -1,0 +1,102 @@
+import type { Engine } from '../autograd/engine.ts';
+import type { Tensor } from '../autograd/tensor.ts';
+import { GmtlError } from '../errors.ts';
+import { gatedScaleProgram } from '../ops/optimizer/elementwise.ts';
+import { clipGateProgram, slotsFor, squaresProgram } from '../ops/optimizer/norm.ts';
+import type { Shape } from '../tensor/spec.ts';
+import { type NamedParameter, requireDistinct, requireSetting } from './parameters.ts';
+
+/** A float32 tensor that outlives scopes and captures: optimiser state. */
+export function stateTensor(engine: Engine, shape: Shape, data: Float32Array | Float64Array, name: string): Tensor {
+  return engine.tensor(data, shape, { name, dtype: 'f32' }).keep();
+}
+
+/** What the last `measure` found. */
+export interface GateReading {
+  /** Global L2 norm of the gradients before clipping; NaN where they are not finite. */
+  readonly norm: number;
+  /** Factor the optimiser multiplies the gradients by: 1 where nothing is clipped, 0 where they are not finite. */
+  readonly scale: number;
+  /** No NaN or infinity in the gradients, the loss, or the norm itself. */
+  readonly finite: boolean;
+  /** Steps suppressed since the gate was made. */
+  readonly suppressed: number;
+}
+
+/**
+ * Global-norm clipping and the search for NaN and Inf, all on the device: one dispatch a gradient and one more. An optimiser that
+ * is given the gate scales gradients as it reads them and leaves everything untouched where something is not finite.
+ * Nothing is read back unless `read` asks.
+ */
+export class GradientGate {
+  /** [scale, norm, nonFinite, suppressed], shape [4]. */
+  readonly tensor: Tensor;
+  readonly #engine: Engine;
+  readonly #params: readonly NamedParameter[];
+  readonly #maxNorm: number;
+  readonly #slots: Tensor;
+
+  /** `maxNorm` 0 (the default): no clipping, only the search. Throws `optim/empty`, `optim/duplicate`, `optim/setting`. */
+  constructor(params: Iterable<NamedParameter>, { maxNorm = 0 }: { readonly maxNorm?: number } = {}) {
+    requireSetting('maxNorm', maxNorm, maxNorm >= 0);
+    this.#params = [...params];
+    requireDistinct(this.#params);
+    this.#maxNorm = maxNorm;
+    this.#engine = this.#params[0].tensor.engine;
+    let capacity = 1; // the loss
+    for (const { tensor } of this.#params) capacity += slotsFor(tensor.size);
+    this.#slots = stateTensor(this.#engine, [capacity, 2], new Float32Array(2 * capacity), 'squares of gradients');
+    this.tensor = stateTensor(this.#engine, [4], new Float32Array([1, 0, 0, 0]), 'gradient gate');
+  }
+
+  /** Looks at the gradients of now (parameters without one are passed over) and at the scalar `loss` where given. */
+  measure(loss?: Tensor): void {
+    let first = 0;
+    for (const { tensor } of this.#params) {
+      if (!tensor.grad) continue;
+      this.#engine.run(squaresProgram, [tensor.grad, this.#slots], { first });
+      first += slotsFor(tensor.size);
+    }
+    if (loss) {
+      if (loss.size !== 1) throw new GmtlError('shape', `GradientGate.measure: the loss is ${loss}, not a scalar`);
+      this.#engine.run(squaresProgram, [loss, this.#slots], { first, weight: 0 });
+      first++;
+    }
+    this.#engine.run(clipGateProgram, [this.#slots, this.tensor], { count: first, maxNorm: this.#maxNorm });
+  }
+
+  /** Scales the gradients in place by what `measure` found; not needed before an optimiser step that is given the gate. */
+  scaleGradients(): void {
+    for (const { tensor } of this.#params) {
+      if (tensor.grad) this.#engine.run(gatedScaleProgram, [tensor.grad, this.tensor], {});
+    }
+  }
+
+  /** Waits for the device. */
+  async read(): Promise<GateReading> {
+    const [scale, norm, nonFinite, suppressed] = await this.tensor.data();
+    const finite = nonFinite === 0;
+    return { norm: finite ? norm : Number.NaN, scale, finite, suppressed };
+  }
+
+  dispose(): void {
+    this.tensor.dispose();
+    this.#slots.dispose();
+  }
+}
+
+/**
+ * Scales the gradients in place so that their global L2 norm is at most `maxNorm`, as torch.nn.utils.clip_grad_norm_; gradients that
+ * are not finite are left as they are. Returns the norm before clipping (NaN where not finite). Waits for the device: a training loop uses a
+ * `GradientGate` instead, which does not.
+ */
+export async function clipGradNorm(params: Iterable<NamedParameter>, maxNorm: number): Promise<number> {
+  const gate = new GradientGate(params, { maxNorm });
+  try {
+    gate.measure();
+    gate.scaleGradients();
+    return (await gate.read()).norm;
+  } finally {
+    gate.dispose();
+  }
+}

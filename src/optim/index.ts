@@ -1,0 +1,17 @@
+/** Optimisers, learning-rate schedules, gradient clipping, weight averaging. */
+export { AdamW, type AdamWOptions } from './adamw.ts';
+export { EMA, type EMAOptions } from './ema.ts';
+export { clipGradNorm, type GateReading, GradientGate } from './gradientGate.ts';
+export { Optimizer, type OptimizerState } from './optimizer.ts';
+export { type NamedParameter, noDecay, type ParameterGroup } from './parameters.ts';
+export { SGD, type SGDOptions } from './sgd.ts';
+export {
+  constant,
+  cosine,
+  type DecayOptions,
+  type OneCycleOptions,
+  oneCycle,
+  polynomial,
+  type Schedule,
+  type WarmupOptions,
+} from './schedules.ts';

@@ -1,0 +1,44 @@
+import type { Tensor } from '../autograd/tensor.ts';
+import { GmtlError } from '../errors.ts';
+import { sgdProgram } from '../ops/optimizer/elementwise.ts';
+import { Optimizer } from './optimizer.ts';
+import { type NamedParameter, type ParameterGroup, type ResolvedParameter, requireSetting } from './parameters.ts';
+
+export interface SGDOptions {
+  /** Default 1e-3. */
+  readonly lr?: number;
+  /** Default 0. */
+  readonly momentum?: number;
+  /** Needs momentum. Default false. */
+  readonly nesterov?: boolean;
+  /** L2, joined to the gradient. Default 0. */
+  readonly weightDecay?: number;
+}
+
+/** SGD with momentum as torch.optim.SGD with dampening 0. The moment is named `momentum_buffer` (kept even without momentum). */
+export class SGD extends Optimizer {
+  readonly #momentum: number;
+  readonly #nesterov: boolean;
+
+  constructor(
+    params: Iterable<NamedParameter | ParameterGroup>,
+    { lr = 1e-3, momentum = 0, nesterov = false, weightDecay = 0 }: SGDOptions = {},
+  ) {
+    requireSetting('momentum', momentum, momentum >= 0);
+    if (nesterov && momentum === 0) throw new GmtlError('optim/setting', 'nesterov needs a momentum above 0');
+    super(params, { lr, weightDecay }, ['momentum_buffer']);
+    this.#momentum = momentum;
+    this.#nesterov = nesterov;
+  }
+
+  protected override hyperValues(): readonly [number, number, number, number] {
+    return [this.lr, 0, 0, 0];
+  }
+
+  protected override updateParameter(parameter: ResolvedParameter, grad: Tensor, gate: Tensor): void {
+    const { tensor, weightDecay, lrScale } = parameter;
+    const velocity = this.moment(parameter, 'momentum_buffer');
+    const attributes = { momentum: this.#momentum, nesterov: this.#nesterov, weightDecay, lrScale };
+    this.engine.run(sgdProgram, [tensor, grad, velocity, this.hyper, gate], attributes);
+  }
+}
