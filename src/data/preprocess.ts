@@ -87,7 +87,9 @@ export async function preprocessImage(image: RgbImage, name: string, options: Pr
       .toBuffer();
   }
   if (clahe !== null) pixels = await equalise(pixels, size, clahe);
-  return { size, image: pixels, maskBits: null, box };
+  // A plain array, not sharp's Buffer: what comes out of the cache is one too.
+  const plain = new Uint8Array(pixels.buffer, pixels.byteOffset, pixels.byteLength);
+  return { size, image: plain, maskBits: null, box };
 }
 
 /** Equalises Y of YCbCr (ITU-R BT.601) and keeps the colour differences: R − Y and the like stay as they are. */
