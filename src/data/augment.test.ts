@@ -5,12 +5,11 @@ import {
   drawTransform,
   IDENTITY,
   type Normalisation,
-  renderImage,
-  renderMasks,
   type Transform,
 } from './augment.ts';
 import type { Sample } from './preprocess.ts';
 import { KeyedRandom, STREAMS } from './random.ts';
+import { renderImage, renderMasks } from './render.ts';
 
 const SIDE = 16;
 const PLAIN: Normalisation = { mean: [0, 0, 0], std: [1 / 255, 1 / 255, 1 / 255] };
@@ -108,8 +107,8 @@ describe('render', () => {
     // Mean grey: 255 pixels of 100 and one of .299·200 + .587·100 + .114·50.
     const grey = (255 * 100 + 124.2) / 256;
     const contrast = [200, 100, 50].map((value) => 0.5 * value + 0.5 * grey);
-    first({ contrast: 0.5 }).forEach((value, channel) => expect(value).toBeCloseTo(contrast[channel], 3));
-    first({ saturation: 0 }).forEach((value) => expect(value).toBeCloseTo(124.2, 3));
+    for (const [channel, value] of first({ contrast: 0.5 }).entries()) expect(value).toBeCloseTo(contrast[channel], 3);
+    for (const value of first({ saturation: 0 })) expect(value).toBeCloseTo(124.2, 3);
   });
 });
 

@@ -1,14 +1,8 @@
-import {
-  type AugmentOptions,
-  drawTransform,
-  IDENTITY,
-  type Normalisation,
-  renderImage,
-  renderMasks,
-} from './augment.ts';
+import { type AugmentOptions, drawTransform, IDENTITY, type Normalisation } from './augment.ts';
 import type { CropBox } from './fov.ts';
 import type { Sample } from './preprocess.ts';
 import { KeyedRandom, STREAMS } from './random.ts';
+import { renderImage, renderMasks } from './render.ts';
 import { type DatasetItem, LESIONS } from './types.ts';
 
 /** Rows of pictures and targets, ready for upload. S is the network's side, N the number of rows. */
