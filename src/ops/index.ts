@@ -9,8 +9,10 @@ import { layerNorm } from './layerNorm/op.ts';
 import { matmul } from './matmul/op.ts';
 import { movementOps } from './movement/index.ts';
 import { optimizerOps } from './optimizer/op.ts';
+import { avgPool2d, maxPool2d } from './pool/op.ts';
 import { mean, sum } from './reduce/op.ts';
 import { unaryOps } from './unary/op.ts';
+import { upsampleBilinear2d, upsampleNearest2d } from './upsample/op.ts';
 
 export const ops: readonly Op[] = [
   accumulate,
@@ -29,6 +31,12 @@ export const ops: readonly Op[] = [
   // reductions
   sum,
   mean,
+  // pooling
+  maxPool2d,
+  avgPool2d,
+  // resizing
+  upsampleNearest2d,
+  upsampleBilinear2d,
   // movement
   ...movementOps,
   // normalisation

@@ -63,7 +63,7 @@ function rowsDispatch(axes: readonly Axis[], from: MoveSide, to: MoveSide, targe
   const inFours = [inOffset, outOffset, ...outer.flatMap((axis) => [axis.from, axis.to])].every(
     (value) => value % 4 === 0,
   );
-  if (!run || run.from !== 1 || run.to !== 1 || run.extent % 4 !== 0 || !inFours || outer.length > 5) return null;
+  if (run?.from !== 1 || run.to !== 1 || run.extent % 4 !== 0 || !inFours || outer.length > 5) return null;
   const rows = sizeOf(outer.map((axis) => axis.extent));
   const inner = run.extent / 4;
   const { lanes, workgroups } = rowGrid(rows, inner, target);

@@ -1,0 +1,54 @@
+// out[n, y, x, c] = sum over the window of x, padding counting as zeros, divided by the window's elements: all of them
+// (COUNT_PADDING = 1) or those within x. NHWC.
+//
+// `lanes` threads share an output pixel and walk its channels in groups of four (`channels` counts groups): the window is worked out
+// once a pixel. On software adapters one thread takes a whole pixel, on GPUs neighbouring threads take neighbouring channels.
+
+// #include "common/grid.wgsl"
+
+override KERNEL_Y: u32 = 2u;
+override KERNEL_X: u32 = 2u;
+override COUNT_PADDING: u32 = 1u;
+
+struct Uniforms {
+  outputs: u32, lanes: u32, channels: u32,
+  inHeight: u32, inWidth: u32, outHeight: u32, outWidth: u32,
+  strideY: u32, strideX: u32, paddingY: u32, paddingX: u32, dilationY: u32, dilationX: u32,
+}
+
+@group(0) @binding(0) var<uniform> u: Uniforms;
+@group(0) @binding(1) var<storage, read> x: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> out: array<vec4f>;
+
+@compute @workgroup_size(64)
+fn main(
+  @builtin(workgroup_id) workgroup: vec3u,
+  @builtin(num_workgroups) workgroups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let thread = linearWorkgroup(workgroup, workgroups) * 64u + lane;
+  if (thread >= u.outputs * u.lanes) { return; }
+  let pixel = thread / u.lanes;
+  let outX = pixel % u.outWidth;
+  let outY = (pixel / u.outWidth) % u.outHeight;
+  let plane = pixel / (u.outWidth * u.outHeight) * u.inHeight * u.inWidth;
+  let startY = i32(outY * u.strideY) - i32(u.paddingY);
+  let startX = i32(outX * u.strideX) - i32(u.paddingX);
+  for (var channel = thread % u.lanes; channel < u.channels; channel += u.lanes) {
+    var sum = vec4f(0.0);
+    var count = 0u;
+    for (var ky = 0u; ky < KERNEL_Y; ky++) {
+      let inY = u32(startY + i32(ky * u.dilationY));
+      for (var kx = 0u; kx < KERNEL_X; kx++) {
+        let inX = u32(startX + i32(kx * u.dilationX));
+        // Indices below zero have wrapped to large ones.
+        if (inY < u.inHeight && inX < u.inWidth) {
+          sum += x[(plane + inY * u.inWidth + inX) * u.channels + channel];
+          count++;
+        }
+      }
+    }
+    if (COUNT_PADDING == 1u) { count = KERNEL_Y * KERNEL_X; }
+    out[pixel * u.channels + channel] = sum / f32(count);
+  }
+}

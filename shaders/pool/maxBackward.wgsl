@@ -1,0 +1,53 @@
+// gradX[n, y, x, c] = sum of gradOutput over those windows whose argmax is this pixel. NHWC. A gather: no atomics, fixed order.
+//
+// A thread owns one input element. The simple version: any number of channels.
+
+// #include "common/grid.wgsl"
+
+override KERNEL_Y: u32 = 2u;
+override KERNEL_X: u32 = 2u;
+
+struct Uniforms {
+  outputs: u32, lanes: u32, channels: u32,
+  inHeight: u32, inWidth: u32, outHeight: u32, outWidth: u32,
+  strideY: u32, strideX: u32, paddingY: u32, paddingX: u32, dilationY: u32, dilationX: u32,
+}
+
+@group(0) @binding(0) var<uniform> u: Uniforms;
+@group(0) @binding(1) var<storage, read> gradOutput: array<f32>;
+@group(0) @binding(2) var<storage, read> argmax: array<u32>;
+@group(0) @binding(3) var<storage, read_write> gradX: array<f32>;
+
+@compute @workgroup_size(64)
+fn main(
+  @builtin(workgroup_id) workgroup: vec3u,
+  @builtin(num_workgroups) workgroups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let thread = linearWorkgroup(workgroup, workgroups) * 64u + lane;
+  if (thread >= u.outputs * u.channels) { return; }
+  let pixel = thread / u.channels;
+  let inX = pixel % u.inWidth;
+  let inY = (pixel / u.inWidth) % u.inHeight;
+  let plane = pixel / (u.inWidth * u.inHeight) * u.outHeight * u.outWidth;
+  // Windows [first, last) along each axis are those that reach this pixel.
+  let reachY = u.dilationY * (KERNEL_Y - 1u);
+  let reachX = u.dilationX * (KERNEL_X - 1u);
+  let aboveY = inY + u.paddingY;
+  let aboveX = inX + u.paddingX;
+  let firstY = (max(aboveY, reachY) - reachY + u.strideY - 1u) / u.strideY;
+  let firstX = (max(aboveX, reachX) - reachX + u.strideX - 1u) / u.strideX;
+  let lastY = min(aboveY / u.strideY + 1u, u.outHeight);
+  let lastX = min(aboveX / u.strideX + 1u, u.outWidth);
+  let channel = thread % u.channels;
+  {
+    var sum = 0.0;
+    for (var outY = firstY; outY < lastY; outY++) {
+      for (var outX = firstX; outX < lastX; outX++) {
+        let at = (plane + outY * u.outWidth + outX) * u.channels + channel;
+        sum += select(0.0, gradOutput[at], argmax[at] == u32(inY * u.inWidth + inX));
+      }
+    }
+    gradX[pixel * u.channels + channel] = sum;
+  }
+}

@@ -1,0 +1,49 @@
+// out[n, y, x, c] = the four input pixels around the source position of (y, x), weighted bilinearly, NHWC.
+//
+// A thread owns one element of the result. The simple version: any number of channels.
+
+// #include "common/grid.wgsl"
+// #include "common/linearSource.wgsl"
+
+struct Uniforms {
+  pixels: u32, lanes: u32, channels: u32,
+  inHeight: i32, inWidth: i32, outHeight: i32, outWidth: i32,
+  factorY: i32, shiftY: i32, denominatorY: i32, factorX: i32, shiftX: i32, denominatorX: i32,
+}
+
+@group(0) @binding(0) var<uniform> u: Uniforms;
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(2) var<storage, read_write> out: array<f32>;
+
+@compute @workgroup_size(64)
+fn main(
+  @builtin(workgroup_id) workgroup: vec3u,
+  @builtin(num_workgroups) workgroups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let thread = linearWorkgroup(workgroup, workgroups) * 64u + lane;
+  if (thread >= u.pixels * u.channels) { return; }
+  let pixel = thread / u.channels;
+  let axisY = Axis(u.factorY, u.shiftY, u.denominatorY, u.inHeight, u.outHeight);
+  let axisX = Axis(u.factorX, u.shiftX, u.denominatorX, u.inWidth, u.outWidth);
+  let atY = numerator(axisY, i32(pixel) / u.outWidth % u.outHeight);
+  let atX = numerator(axisX, i32(pixel) % u.outWidth);
+  let y0 = atY / u.denominatorY;
+  let x0 = atX / u.denominatorX;
+  let weightY = f32(atY - y0 * u.denominatorY) / f32(u.denominatorY);
+  let weightX = f32(atX - x0 * u.denominatorX) / f32(u.denominatorX);
+  let plane = i32(pixel) / (u.outWidth * u.outHeight) * u.inHeight;
+  let row0 = (plane + y0) * u.inWidth;
+  let row1 = (plane + min(y0 + 1, u.inHeight - 1)) * u.inWidth;
+  let x1 = min(x0 + 1, u.inWidth - 1);
+  let p00 = u32(row0 + x0) * u.channels;
+  let p01 = u32(row0 + x1) * u.channels;
+  let p10 = u32(row1 + x0) * u.channels;
+  let p11 = u32(row1 + x1) * u.channels;
+  let channel = thread % u.channels;
+  {
+    let top = x[p00 + channel] * (1.0 - weightX) + x[p01 + channel] * weightX;
+    let bottom = x[p10 + channel] * (1.0 - weightX) + x[p11 + channel] * weightX;
+    out[pixel * u.channels + channel] = top * (1.0 - weightY) + bottom * weightY;
+  }
+}

@@ -1,0 +1,47 @@
+// gradX[n, y, x, c] = sum of weight * gradOutput over the outputs that read this pixel, NHWC. A gather: no atomics, fixed order; the
+// weight is a tent along each axis.
+//
+// A thread owns one element of the result. The simple version: any number of channels.
+
+// #include "common/grid.wgsl"
+// #include "common/linearSource.wgsl"
+
+struct Uniforms {
+  pixels: u32, lanes: u32, channels: u32,
+  inHeight: i32, inWidth: i32, outHeight: i32, outWidth: i32,
+  factorY: i32, shiftY: i32, denominatorY: i32, factorX: i32, shiftX: i32, denominatorX: i32,
+}
+
+@group(0) @binding(0) var<uniform> u: Uniforms;
+@group(0) @binding(1) var<storage, read> gradOutput: array<f32>;
+@group(0) @binding(2) var<storage, read_write> gradX: array<f32>;
+
+@compute @workgroup_size(64)
+fn main(
+  @builtin(workgroup_id) workgroup: vec3u,
+  @builtin(num_workgroups) workgroups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let thread = linearWorkgroup(workgroup, workgroups) * 64u + lane;
+  if (thread >= u.pixels * u.channels) { return; }
+  let pixel = thread / u.channels;
+  let axisY = Axis(u.factorY, u.shiftY, u.denominatorY, u.inHeight, u.outHeight);
+  let axisX = Axis(u.factorX, u.shiftX, u.denominatorX, u.inWidth, u.outWidth);
+  let inY = i32(pixel) / u.inWidth % u.inHeight;
+  let inX = i32(pixel) % u.inWidth;
+  let readersY = readers(axisY, inY);
+  let readersX = readers(axisX, inX);
+  let plane = i32(pixel) / (u.inWidth * u.inHeight) * u.outHeight;
+  let channel = thread % u.channels;
+  {
+    var sum = 0.0;
+    for (var outY = readersY.x; outY <= readersY.y; outY++) {
+      let weightY = tent(axisY, outY, inY);
+      for (var outX = readersX.x; outX <= readersX.y; outX++) {
+        let weight = weightY * tent(axisX, outX, inX);
+        sum += weight * gradOutput[u32((plane + outY) * u.outWidth + outX) * u.channels + channel];
+      }
+    }
+    gradX[pixel * u.channels + channel] = sum;
+  }
+}

@@ -1,0 +1,34 @@
+// out[n, y, x, c] = x[n, floor(y * inHeight / outHeight), floor(x * inWidth / outWidth), c], NHWC.
+//
+// `lanes` threads share a pixel of the result and walk its channels in groups of four (`channels` counts groups): positions are worked
+// out once a pixel. On software adapters one thread takes a whole pixel, on GPUs neighbouring threads neighbouring channels.
+
+// #include "common/grid.wgsl"
+// #include "common/nearestSource.wgsl"
+
+struct Uniforms {
+  pixels: u32, lanes: u32, channels: u32,
+  inHeight: u32, inWidth: u32, outHeight: u32, outWidth: u32,
+  scaleY: f32, scaleX: f32,
+}
+
+@group(0) @binding(0) var<uniform> u: Uniforms;
+@group(0) @binding(1) var<storage, read> x: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> out: array<vec4f>;
+
+@compute @workgroup_size(64)
+fn main(
+  @builtin(workgroup_id) workgroup: vec3u,
+  @builtin(num_workgroups) workgroups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let thread = linearWorkgroup(workgroup, workgroups) * 64u + lane;
+  if (thread >= u.pixels * u.lanes) { return; }
+  let pixel = thread / u.lanes;
+  let inX = nearestSource(pixel % u.outWidth, u.scaleX, u.inWidth);
+  let inY = nearestSource((pixel / u.outWidth) % u.outHeight, u.scaleY, u.inHeight);
+  let source = (pixel / (u.outWidth * u.outHeight) * u.inHeight + inY) * u.inWidth + inX;
+  for (var channel = thread % u.lanes; channel < u.channels; channel += u.lanes) {
+    out[pixel * u.channels + channel] = x[source * u.channels + channel];
+  }
+}

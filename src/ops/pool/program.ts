@@ -1,0 +1,165 @@
+import type { BindingDefinition, BindingType } from '../../gpu/kernel.ts';
+import { requireShape, sameShape } from '../../tensor/shape.ts';
+import { f32, formatShape, type Shape, sizeOf } from '../../tensor/spec.ts';
+import { defineKernel, defineProgram } from '../definition.ts';
+import { referenceAverage, referenceAverageBackward, referenceMax, referenceMaxBackward } from './reference.ts';
+import { pooledShape, WINDOW_UNIFORMS, type WindowAttributes, windowDispatch, windowOf } from './window.ts';
+
+export type MaxPoolAttributes = WindowAttributes;
+
+export interface AvgPoolAttributes extends Omit<WindowAttributes, 'dilation'> {
+  /** Whether padding counts as zeros in the mean. Default true, as PyTorch. */
+  readonly countIncludePad?: boolean;
+}
+
+/** The attributes of a backward program: those of the forward and the shape it pooled. */
+export interface InputShape {
+  readonly inputShape: Shape;
+}
+
+const VERSIONS = ['scalar', 'vec4'] as const;
+
+const INDICES = ['argmax'];
+const OUTPUTS = ['out', 'gradX'];
+
+/** The simple and the fast kernel over the same buffers. */
+function kernelPair(
+  name: string,
+  buffers: readonly string[],
+  written: readonly string[],
+  overrides: readonly string[],
+) {
+  const make = (suffix: string, float: BindingType, integer: BindingType) =>
+    defineKernel({
+      name: `pool/${name}${suffix}`,
+      bindings: buffers.map(
+        (buffer): BindingDefinition => ({
+          name: buffer,
+          access: written.includes(buffer) ? 'read_write' : 'read',
+          type: INDICES.includes(buffer) ? integer : float,
+        }),
+      ),
+      uniforms: WINDOW_UNIFORMS,
+      overrides: ['KERNEL_Y', 'KERNEL_X', ...overrides],
+    });
+  return { scalar: make('', 'f32', 'u32'), vec4: make('Vec4', 'vec4f', 'vec4u') };
+}
+
+const max = kernelPair('max', ['x', 'out', 'argmax'], ['out', 'argmax'], []);
+const maxBackward = kernelPair('maxBackward', ['gradOutput', 'argmax', 'gradX'], OUTPUTS, []);
+const average = kernelPair('avg', ['x', 'out'], OUTPUTS, ['COUNT_PADDING']);
+const averageBackward = kernelPair('avgBackward', ['gradOutput', 'gradX'], OUTPUTS, ['COUNT_PADDING']);
+
+/** Whether the fast kernel serves, or null where `version` asks for what cannot be. */
+function useVector(channels: number, version: string | undefined): boolean | null {
+  const fits = channels % 4 === 0;
+  if (version === 'vec4') return fits ? true : null;
+  return fits && version !== 'scalar';
+}
+
+/** x [N, H, W, C] → maxima [N, H', W', C] and, as u32, the index y * W + x of each in its plane (the first of equals). */
+export const maxPoolProgram = defineProgram<MaxPoolAttributes>({
+  name: 'maxPool2d',
+  kernels: [max.scalar, max.vec4],
+  versions: VERSIONS,
+  infer([x], attributes) {
+    const shape = pooledShape(windowOf('maxPool2d', x.shape, attributes));
+    return [f32(shape), { shape, dtype: 'u32' }];
+  },
+  plan([x], _outputs, attributes, target, version) {
+    const vector = useVector(x.shape[3], version);
+    if (vector === null) return null;
+    const kernel = vector ? max.vec4 : max.scalar;
+    const dispatch = windowDispatch(windowOf('maxPool2d', x.shape, attributes), 'output', vector, target);
+    return { dispatches: [{ kernel, buffers: { x: 'in0', out: 'out0', argmax: 'out1' }, ...dispatch }] };
+  },
+  reference: ([x], attributes) => referenceMax(x.data, windowOf('maxPool2d', x.shape, attributes)),
+  cost([x], [out], attributes) {
+    const { y, x: across } = windowOf('maxPool2d', x.shape, attributes);
+    return { flops: sizeOf(out.shape) * y.kernel * across.kernel };
+  },
+});
+
+/** (gradOutput, argmax) → gradient of x. */
+export const maxPoolBackwardProgram = defineProgram<MaxPoolAttributes & InputShape>({
+  name: 'maxPool2d.backward',
+  kernels: [maxBackward.scalar, maxBackward.vec4],
+  versions: VERSIONS,
+  infer([gradOutput, argmax], attributes) {
+    const expected = pooledShape(windowOf('maxPool2d.backward', attributes.inputShape, attributes));
+    requireShape(
+      sameShape(gradOutput.shape, expected) && sameShape(argmax.shape, expected),
+      'maxPool2d.backward',
+      `gradient ${formatShape(gradOutput.shape)} and argmax ${formatShape(argmax.shape)} should be ${formatShape(expected)}`,
+    );
+    return [f32(attributes.inputShape)];
+  },
+  plan(_inputs, [gradX], attributes, target, version) {
+    const vector = useVector(gradX.shape[3], version);
+    if (vector === null) return null;
+    const kernel = vector ? maxBackward.vec4 : maxBackward.scalar;
+    const dispatch = windowDispatch(windowOf('maxPool2d', gradX.shape, attributes), 'input', vector, target);
+    return { dispatches: [{ kernel, buffers: { gradOutput: 'in0', argmax: 'in1', gradX: 'out0' }, ...dispatch }] };
+  },
+  reference: ([gradOutput, argmax], attributes) => [
+    referenceMaxBackward(gradOutput.data, argmax.data, windowOf('maxPool2d', attributes.inputShape, attributes)),
+  ],
+  cost: ([gradOutput]) => ({ flops: sizeOf(gradOutput.shape) }),
+});
+
+const countsPadding = ({ countIncludePad = true }: AvgPoolAttributes): boolean => countIncludePad;
+
+/** x [N, H, W, C] → means [N, H', W', C]. */
+export const avgPoolProgram = defineProgram<AvgPoolAttributes>({
+  name: 'avgPool2d',
+  kernels: [average.scalar, average.vec4],
+  versions: VERSIONS,
+  infer: ([x], attributes) => [f32(pooledShape(windowOf('avgPool2d', x.shape, attributes)))],
+  plan([x], _outputs, attributes, target, version) {
+    const vector = useVector(x.shape[3], version);
+    if (vector === null) return null;
+    const kernel = vector ? average.vec4 : average.scalar;
+    const dispatch = windowDispatch(windowOf('avgPool2d', x.shape, attributes), 'output', vector, target);
+    const overrides = { ...dispatch.overrides, COUNT_PADDING: Number(countsPadding(attributes)) };
+    return { dispatches: [{ kernel, buffers: { x: 'in0', out: 'out0' }, ...dispatch, overrides }] };
+  },
+  reference: ([x], attributes) => [
+    referenceAverage(x.data, windowOf('avgPool2d', x.shape, attributes), countsPadding(attributes)),
+  ],
+  cost([x], [out], attributes) {
+    const { y, x: across } = windowOf('avgPool2d', x.shape, attributes);
+    return { flops: sizeOf(out.shape) * y.kernel * across.kernel };
+  },
+});
+
+/** gradOutput → gradient of x. */
+export const avgPoolBackwardProgram = defineProgram<AvgPoolAttributes & InputShape>({
+  name: 'avgPool2d.backward',
+  kernels: [averageBackward.scalar, averageBackward.vec4],
+  versions: VERSIONS,
+  infer([gradOutput], attributes) {
+    const expected = pooledShape(windowOf('avgPool2d.backward', attributes.inputShape, attributes));
+    requireShape(
+      sameShape(gradOutput.shape, expected),
+      'avgPool2d.backward',
+      `gradient ${formatShape(gradOutput.shape)} should be ${formatShape(expected)}`,
+    );
+    return [f32(attributes.inputShape)];
+  },
+  plan(_inputs, [gradX], attributes, target, version) {
+    const vector = useVector(gradX.shape[3], version);
+    if (vector === null) return null;
+    const kernel = vector ? averageBackward.vec4 : averageBackward.scalar;
+    const dispatch = windowDispatch(windowOf('avgPool2d', gradX.shape, attributes), 'input', vector, target);
+    const overrides = { ...dispatch.overrides, COUNT_PADDING: Number(countsPadding(attributes)) };
+    return { dispatches: [{ kernel, buffers: { gradOutput: 'in0', gradX: 'out0' }, ...dispatch, overrides }] };
+  },
+  reference: ([gradOutput], attributes) => [
+    referenceAverageBackward(
+      gradOutput.data,
+      windowOf('avgPool2d', attributes.inputShape, attributes),
+      countsPadding(attributes),
+    ),
+  ],
+  cost: ([gradOutput]) => ({ flops: sizeOf(gradOutput.shape) }),
+});

@@ -1,0 +1,101 @@
+import { gridFor, type PlanTarget, type UniformType } from '../../gpu/kernel.ts';
+import { convolutionExtent, requireShape } from '../../tensor/shape.ts';
+import { formatShape, type Shape } from '../../tensor/spec.ts';
+import { rowGrid } from '../rows.ts';
+
+/** One number for both axes, or [along the height, along the width]. */
+export type Pair = number | readonly [number, number];
+
+export interface WindowAttributes {
+  readonly kernel: Pair;
+  /** The kernel's size where left out, as PyTorch. */
+  readonly stride?: Pair;
+  /** 0 where left out. */
+  readonly padding?: Pair;
+  /** 1 where left out. */
+  readonly dilation?: Pair;
+}
+
+/** A window along one axis and the extents it leads from and to. */
+export interface WindowAxis {
+  readonly kernel: number;
+  readonly stride: number;
+  readonly padding: number;
+  readonly dilation: number;
+  readonly input: number;
+  readonly output: number;
+}
+
+export interface Window {
+  readonly batch: number;
+  readonly channels: number;
+  readonly y: WindowAxis;
+  readonly x: WindowAxis;
+}
+
+/** The windows over an NHWC input. Throws a `shape` error where they do not fit it, or the padding exceeds half the kernel. */
+export function windowOf(op: string, shape: Shape, attributes: WindowAttributes): Window {
+  requireShape(shape.length === 4, op, `the input must be [N, H, W, C], not ${formatShape(shape)}`);
+  const { kernel, stride = kernel, padding = 0, dilation = 1 } = attributes;
+  const along = (axis: 0 | 1): WindowAxis => {
+    const at = (pair: Pair): number => (typeof pair === 'number' ? pair : pair[axis]);
+    const own = { kernel: at(kernel), stride: at(stride), padding: at(padding), dilation: at(dilation) };
+    const reach = own.dilation * (own.kernel - 1) + 1;
+    requireShape(
+      [own.kernel, own.stride, own.dilation].every((value) => Number.isInteger(value) && value > 0) &&
+        Number.isInteger(own.padding) &&
+        own.padding >= 0 &&
+        2 * own.padding <= reach,
+      op,
+      `kernel ${own.kernel}, stride ${own.stride}, dilation ${own.dilation} must be positive integers and padding ${own.padding} at most half the kernel`,
+    );
+    const input = shape[axis + 1];
+    return { ...own, input, output: convolutionExtent(op, input, own.kernel, own.stride, own.padding, own.dilation) };
+  };
+  return { batch: shape[0], channels: shape[3], y: along(0), x: along(1) };
+}
+
+/** NHWC shape of the pooled map. */
+export function pooledShape({ batch, channels, y, x }: Window): number[] {
+  return [batch, y.output, x.output, channels];
+}
+
+/** The uniforms of all pool kernels, in order. */
+export const WINDOW_UNIFORMS: Readonly<Record<string, UniformType>> = {
+  ...{ outputs: 'u32', lanes: 'u32', channels: 'u32' },
+  ...{ inHeight: 'u32', inWidth: 'u32', outHeight: 'u32', outWidth: 'u32' },
+  ...{ strideY: 'u32', strideX: 'u32', paddingY: 'u32', paddingX: 'u32', dilationY: 'u32', dilationX: 'u32' },
+};
+
+/** Uniforms, overrides and grid of a pool kernel that owns the pixels of the output (forward) or of the input (backward). */
+export function windowDispatch(
+  { batch, channels, y, x }: Window,
+  owns: 'output' | 'input',
+  vector: boolean,
+  target: PlanTarget,
+) {
+  const outputs = batch * y[owns] * x[owns];
+  const items = vector ? channels / 4 : channels;
+  const { lanes, workgroups } = vector
+    ? rowGrid(outputs, items, target)
+    : { lanes: items, workgroups: gridFor(outputs * items, 64) };
+  return {
+    uniforms: {
+      outputs,
+      lanes,
+      channels: items,
+      inHeight: y.input,
+      inWidth: x.input,
+      outHeight: y.output,
+      outWidth: x.output,
+      strideY: y.stride,
+      strideX: x.stride,
+      paddingY: y.padding,
+      paddingX: x.padding,
+      dilationY: y.dilation,
+      dilationX: x.dilation,
+    },
+    overrides: { KERNEL_Y: y.kernel, KERNEL_X: x.kernel },
+    workgroups,
+  };
+}

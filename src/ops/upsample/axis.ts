@@ -1,0 +1,60 @@
+import { requireShape } from '../../tensor/shape.ts';
+import { formatShape, type Shape } from '../../tensor/spec.ts';
+
+/** Source position of output `at` along one axis: (at * factor + shift) / denominator, clamped to [0, input - 1]. Exact integers. */
+export interface LinearAxis {
+  readonly factor: number;
+  readonly shift: number;
+  readonly denominator: number;
+  readonly input: number;
+  readonly output: number;
+}
+
+/**
+ * PyTorch's area_pixel_compute_source_index with an explicit size (no scale factor). alignCorners: at * (input - 1) / (output - 1), 0 for one
+ * output. Otherwise (at + 0.5) * input / output - 0.5, not below 0; beyond the last pixel both neighbours are that pixel.
+ */
+export function linearAxis(input: number, output: number, alignCorners: boolean): LinearAxis {
+  if (!alignCorners) return { factor: 2 * input, shift: input - output, denominator: 2 * output, input, output };
+  if (output === 1) return { factor: 0, shift: 0, denominator: 1, input, output };
+  return { factor: input - 1, shift: 0, denominator: output - 1, input, output };
+}
+
+/** float32(input / output): PyTorch's scale of nearest-neighbour resizing. */
+export function nearestScale(input: number, output: number): number {
+  return Math.fround(input / output);
+}
+
+/** The input position that output `at` reads, as PyTorch's nearest_neighbor_compute_source_index rounds it. */
+export function nearestSource(at: number, input: number, output: number): number {
+  return Math.min(Math.floor(Math.fround(at * nearestScale(input, output))), input - 1);
+}
+
+/** The two input positions that output `at` reads and the second one's weight. */
+export function linearSource(axis: LinearAxis, at: number): { first: number; second: number; weight: number } {
+  const position = Math.min(Math.max((at * axis.factor + axis.shift) / axis.denominator, 0), axis.input - 1);
+  const first = Math.floor(position);
+  return { first, second: Math.min(first + 1, axis.input - 1), weight: position - first };
+}
+
+/** Largest extent that keeps the kernels' int32 arithmetic exact. */
+const LARGEST_EXTENT = 16_384;
+
+/** The resized NHWC shape. Throws a `shape` error for another rank or an impossible size. */
+export function resizedShape(op: string, shape: Shape, size: readonly [number, number]): number[] {
+  requireShape(shape.length === 4, op, `the input must be [N, H, W, C], not ${formatShape(shape)}`);
+  requireShape(
+    size.length === 2 &&
+      [...size, shape[1], shape[2]].every(
+        (extent) => Number.isInteger(extent) && extent >= 1 && extent <= LARGEST_EXTENT,
+      ),
+    op,
+    `cannot resize ${formatShape(shape)} to ${formatShape(size)}: extents must be whole and from 1 to ${LARGEST_EXTENT}`,
+  );
+  return [shape[0], size[0], size[1], shape[3]];
+}
+
+/** floor(extent * scale), PyTorch's output size for a scale factor, of an NHWC shape's height and width. */
+export function scaledSize(shape: Shape, scale: number): [number, number] {
+  return [Math.floor(shape[1] * scale), Math.floor(shape[2] * scale)];
+}

@@ -1,0 +1,148 @@
+import { type Dispatch, gridFor, type KernelDefinition, type PlanTarget, type UniformType } from '../../gpu/kernel.ts';
+import { requireShape, sameShape } from '../../tensor/shape.ts';
+import { f32, formatShape, type Shape, sizeOf } from '../../tensor/spec.ts';
+import { defineKernel, defineProgram, type Program } from '../definition.ts';
+import { rowGrid } from '../rows.ts';
+import { linearAxis, nearestScale, resizedShape } from './axis.ts';
+import { type Resampling, referenceResize, referenceResizeBackward } from './reference.ts';
+
+export interface ResizeAttributes {
+  /** Height and width of the result. */
+  readonly size: readonly [number, number];
+  /** Bilinear only: whether the corner pixels' centres stay where they are. Default false, as PyTorch. */
+  readonly alignCorners?: boolean;
+}
+
+export interface ResizeBackwardAttributes extends ResizeAttributes {
+  readonly inputShape: Shape;
+}
+
+const VERSIONS = ['scalar', 'vec4'] as const;
+
+const commonUniforms = { pixels: 'u32', lanes: 'u32', channels: 'u32' } as const;
+
+const UNIFORMS: Record<Resampling, Readonly<Record<string, UniformType>>> = {
+  nearest: {
+    ...commonUniforms,
+    ...{ inHeight: 'u32', inWidth: 'u32', outHeight: 'u32', outWidth: 'u32' },
+    ...{ scaleY: 'f32', scaleX: 'f32' },
+  },
+  bilinear: {
+    ...commonUniforms,
+    ...{ inHeight: 'i32', inWidth: 'i32', outHeight: 'i32', outWidth: 'i32' },
+    ...{ factorY: 'i32', shiftY: 'i32', denominatorY: 'i32', factorX: 'i32', shiftX: 'i32', denominatorX: 'i32' },
+  },
+};
+
+interface KernelPair {
+  readonly scalar: KernelDefinition;
+  readonly vec4: KernelDefinition;
+}
+
+function kernelPair(kind: Resampling, suffix: '' | 'Backward', source: string, result: string): KernelPair {
+  const make = (version: '' | 'Vec4', type: 'f32' | 'vec4f'): KernelDefinition =>
+    defineKernel({
+      name: `upsample/${kind}${suffix}${version}`,
+      bindings: [
+        { name: source, access: 'read', type },
+        { name: result, access: 'read_write', type },
+      ],
+      uniforms: UNIFORMS[kind],
+    });
+  return { scalar: make('', 'f32'), vec4: make('Vec4', 'vec4f') };
+}
+
+/** The dispatch over the pixels of `owned` (the result's shape), or null where `version` cannot serve. */
+function resizeDispatch(
+  kind: Resampling,
+  kernels: KernelPair,
+  buffers: Dispatch['buffers'],
+  inputShape: Shape,
+  { size, alignCorners = false }: ResizeAttributes,
+  owned: Shape,
+  target: PlanTarget,
+  version: string | undefined,
+): Dispatch | null {
+  const fits = inputShape[3] % 4 === 0;
+  if (version === 'vec4' && !fits) return null;
+  const vector = fits && version !== 'scalar';
+  const pixels = owned[0] * owned[1] * owned[2];
+  const channels = vector ? inputShape[3] / 4 : inputShape[3];
+  const grid = vector
+    ? rowGrid(pixels, channels, target)
+    : { lanes: channels, workgroups: gridFor(pixels * channels, 64) };
+  const [, inHeight, inWidth] = inputShape;
+  const [outHeight, outWidth] = size;
+  const y = linearAxis(inHeight, outHeight, alignCorners);
+  const x = linearAxis(inWidth, outWidth, alignCorners);
+  const positions: Readonly<Record<string, number>> =
+    kind === 'nearest'
+      ? { scaleY: nearestScale(inHeight, outHeight), scaleX: nearestScale(inWidth, outWidth) }
+      : {
+          ...{ factorY: y.factor, shiftY: y.shift, denominatorY: y.denominator },
+          ...{ factorX: x.factor, shiftX: x.shift, denominatorX: x.denominator },
+        };
+  return {
+    kernel: vector ? kernels.vec4 : kernels.scalar,
+    buffers,
+    uniforms: { pixels, lanes: grid.lanes, channels, inHeight, inWidth, outHeight, outWidth, ...positions },
+    workgroups: grid.workgroups,
+  };
+}
+
+/** Forward and backward programs of one way of resizing. */
+export function resizePrograms(
+  op: string,
+  kind: Resampling,
+): { forward: Program<ResizeAttributes>; backward: Program<ResizeBackwardAttributes> } {
+  const kernels = kernelPair(kind, '', 'x', 'out');
+  const backwardKernels = kernelPair(kind, 'Backward', 'gradOutput', 'gradX');
+  const flopsPerTap = kind === 'nearest' ? 0 : 2;
+  const forward = defineProgram<ResizeAttributes>({
+    name: op,
+    kernels: [kernels.scalar, kernels.vec4],
+    versions: VERSIONS,
+    infer: ([x], { size }) => [f32(resizedShape(op, x.shape, size))],
+    plan([x], [out], attributes, target, version) {
+      const buffers = { x: 'in0', out: 'out0' } as const;
+      const dispatch = resizeDispatch(kind, kernels, buffers, x.shape, attributes, out.shape, target, version);
+      return dispatch && { dispatches: [dispatch] };
+    },
+    reference: ([x], { size, alignCorners = false }) => [referenceResize(kind, x.data, x.shape, size, alignCorners)],
+    cost: (_inputs, [out]) => ({ flops: 4 * flopsPerTap * sizeOf(out.shape) }),
+  });
+  const backward = defineProgram<ResizeBackwardAttributes>({
+    name: `${op}.backward`,
+    kernels: [backwardKernels.scalar, backwardKernels.vec4],
+    versions: VERSIONS,
+    infer([gradOutput], { inputShape, size }) {
+      const expected = resizedShape(op, inputShape, size);
+      requireShape(
+        sameShape(gradOutput.shape, expected),
+        `${op}.backward`,
+        `gradient ${formatShape(gradOutput.shape)} should be ${formatShape(expected)}`,
+      );
+      return [f32(inputShape)];
+    },
+    plan(_inputs, [gradX], attributes, target, version) {
+      const buffers = { gradOutput: 'in0', gradX: 'out0' } as const;
+      const { inputShape } = attributes;
+      const dispatch = resizeDispatch(
+        kind,
+        backwardKernels,
+        buffers,
+        inputShape,
+        attributes,
+        gradX.shape,
+        target,
+        version,
+      );
+      return dispatch && { dispatches: [dispatch] };
+    },
+    reference: ([gradOutput], { inputShape, size, alignCorners = false }) => [
+      referenceResizeBackward(kind, gradOutput.data, inputShape, size, alignCorners),
+    ],
+    cost: ([gradOutput]) => ({ flops: 4 * flopsPerTap * sizeOf(gradOutput.shape) }),
+  });
+  return { forward, backward };
+}

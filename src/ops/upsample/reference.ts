@@ -1,0 +1,63 @@
+import { type Shape, sizeOf } from '../../tensor/spec.ts';
+import { linearAxis, linearSource, nearestSource } from './axis.ts';
+
+export type Resampling = 'nearest' | 'bilinear';
+
+/** Calls `visit(output element, input element, weight)` for everything the resize reads. */
+function forEachTap(
+  kind: Resampling,
+  [batch, inHeight, inWidth, channels]: Shape,
+  [outHeight, outWidth]: readonly [number, number],
+  alignCorners: boolean,
+  visit: (to: number, from: number, weight: number) => void,
+): void {
+  const taps = (input: number, output: number, at: number): [number, number][] => {
+    if (kind === 'nearest') return [[nearestSource(at, input, output), 1]];
+    const { first, second, weight } = linearSource(linearAxis(input, output, alignCorners), at);
+    return [
+      [first, 1 - weight],
+      [second, weight],
+    ];
+  };
+  for (let n = 0; n < batch; n++) {
+    for (let y = 0; y < outHeight; y++) {
+      for (let x = 0; x < outWidth; x++) {
+        const to = ((n * outHeight + y) * outWidth + x) * channels;
+        for (const [inY, weightY] of taps(inHeight, outHeight, y)) {
+          for (const [inX, weightX] of taps(inWidth, outWidth, x)) {
+            const from = ((n * inHeight + inY) * inWidth + inX) * channels;
+            for (let c = 0; c < channels; c++) visit(to + c, from + c, weightY * weightX);
+          }
+        }
+      }
+    }
+  }
+}
+
+export function referenceResize(
+  kind: Resampling,
+  data: Float64Array,
+  shape: Shape,
+  size: readonly [number, number],
+  alignCorners: boolean,
+): Float64Array {
+  const out = new Float64Array(shape[0] * size[0] * size[1] * shape[3]);
+  forEachTap(kind, shape, size, alignCorners, (to, from, weight) => {
+    out[to] += weight * data[from];
+  });
+  return out;
+}
+
+export function referenceResizeBackward(
+  kind: Resampling,
+  gradient: Float64Array,
+  inputShape: Shape,
+  size: readonly [number, number],
+  alignCorners: boolean,
+): Float64Array {
+  const gradX = new Float64Array(sizeOf(inputShape));
+  forEachTap(kind, inputShape, size, alignCorners, (to, from, weight) => {
+    gradX[from] += weight * gradient[to];
+  });
+  return gradX;
+}
