@@ -1,13 +1,23 @@
 /** Tier: no adapter. Schedules against torch.optim.lr_scheduler (fixtures/make_fixtures.py). */
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { schedules } from './fixtures/read.ts';
 import { constant, cosine, oneCycle, polynomial, type Schedule } from './schedules.ts';
+
+interface Course {
+  readonly name: string;
+  readonly options: Readonly<Record<string, number>>;
+  readonly rates: readonly number[];
+}
+
+const fixtures: { readonly schedules: readonly Course[] } = JSON.parse(
+  readFileSync(new URL('fixtures/optim.json', import.meta.url), 'utf8'),
+);
 
 type Options = Parameters<typeof cosine>[0];
 const makers: Record<string, (options: Options) => Schedule> = { constant, cosine, oneCycle, polynomial };
 
 describe('as torch has them', () => {
-  schedules.forEach(({ name, options, rates }) => {
+  fixtures.schedules.forEach(({ name, options, rates }) => {
     it(`${name} ${JSON.stringify(options)}`, () => {
       const schedule = makers[name](options as unknown as Options);
       rates.forEach((rate, step) => {
