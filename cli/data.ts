@@ -74,7 +74,8 @@ const verifyCommand: CommandModule<object, VerifyArguments> = {
     if (json) {
       const problems = result.problems.map(({ code, message }) => ({ code, message }));
       const duplicates = result.duplicates.map((pair) => ({ ...pair, first: pair.first.id, second: pair.second.id }));
-      const { labels, coverage, unused, ok } = result;
+      const { coverage, unused, ok } = result;
+      const labels = result.labels.map((row) => ({ ...row, unlikely: row.unlikely.map((item) => item.id) }));
       console.log(JSON.stringify({ source: dir, ok, problems, duplicates, labels, coverage, unused }, null, 2));
     } else {
       console.log(formatVerifyReport(result));

@@ -71,3 +71,10 @@ export async function renderBatch(rows: readonly BatchRow[], count: number, opti
   }
   return batch;
 }
+
+/** A single picture as the network's input [1, S, S, 3], not augmented: for inference on images outside a data set. */
+export function imageTensor(sample: Sample, normalisation: Normalisation): Float32Array {
+  const out = new Float32Array(3 * sample.size * sample.size);
+  renderImage(sample, IDENTITY, normalisation, sample.size, out, 0);
+  return out;
+}

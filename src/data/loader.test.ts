@@ -2,11 +2,11 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Batch } from './batch.ts';
+import { type Batch, imageTensor } from './batch.ts';
 import { openDataset } from './dataset.ts';
 import { evaluationBatches, type LoaderOptions, loaderOptions, SampleSource, TrainLoader } from './loader.ts';
 import { Limiter, mapParallel } from './parallel.ts';
-import { DEFAULT_PREPROCESS } from './preprocess.ts';
+import { DEFAULT_PREPROCESS, decodeImage, preprocessImage } from './preprocess.ts';
 import { SampleMemory } from './samplememory.ts';
 import { TaskBalancedSampler } from './sampler.ts';
 import { writeTinyIdrid } from './testsupport.ts';
@@ -167,6 +167,11 @@ describe('evaluationBatches', () => {
     const again = await collect(evaluationBatches(items, 3, source));
     expect(again.map((batch) => [...batch.image])).toEqual(batches.map((batch) => [...batch.image]));
     expect(await collect(evaluationBatches([], 3, source))).toEqual([]);
+    // A picture outside a data set is prepared in the same way.
+    const path = items[0].imagePath;
+    const sample = await preprocessImage(await decodeImage(path), path, source.options.preprocess);
+    const alone = imageTensor(sample, source.options.normalisation);
+    expect([...alone]).toEqual([...batches[0].image.subarray(0, alone.length)]);
   });
 
   it('leaves bad images out on request, and names them otherwise', async () => {

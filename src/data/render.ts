@@ -23,29 +23,32 @@ export function renderImage(
   const { mean, std } = normalisation;
   const scale = std.map((value) => 1 / (255 * value));
   const shift = mean.map((value, channel) => -value / std[channel]);
+  const { brightness, contrast, saturation } = transform;
+  const recoloured = brightness !== 1 || contrast !== 1 || saturation !== 1;
   const walk = sourceWalk(transform, size, sample.size);
-  if (walk.identity) {
-    // Evaluation: nothing moves, so each byte has one value (2 ms instead of 12 for 512x512).
-    const tables = scale.map((factor, channel) =>
+  if (walk.identity && !recoloured) {
+    // Evaluation: nothing moves, so each byte has one value (2 ms instead of 8 for 512x512).
+    const { image } = sample;
+    const [red, green, blue] = scale.map((factor, channel) =>
       Float32Array.from({ length: 256 }, (_, value) => value * factor + shift[channel]),
     );
-    const { image } = sample;
     for (let at = 0; at < image.length; at += 3) {
-      out[start + at] = tables[0][image[at]];
-      out[start + at + 1] = tables[1][image[at + 1]];
-      out[start + at + 2] = tables[2][image[at + 2]];
+      out[start + at] = red[image[at]];
+      out[start + at + 1] = green[image[at + 1]];
+      out[start + at + 2] = blue[image[at + 2]];
     }
-  } else {
-    resample(sample, walk, size, out, start);
-    for (let at = start; at < start + 3 * size * size; at += 3) {
-      out[at] = out[at] * scale[0] + shift[0];
-      out[at + 1] = out[at + 1] * scale[1] + shift[1];
-      out[at + 2] = out[at + 2] * scale[2] + shift[2];
-    }
+    return;
   }
-  const { brightness, contrast, saturation } = transform;
-  if (brightness !== 1 || contrast !== 1 || saturation !== 1)
-    recolour(sample, transform, scale, shift, size, out, start);
+  resample(sample, walk, size, out, start);
+  const end = start + 3 * size * size;
+  if (recoloured) recolour(transform, contrast === 1 ? 0 : meanGrey(sample.image), out, start, end);
+  const [redScale, greenScale, blueScale] = scale;
+  const [redShift, greenShift, blueShift] = shift;
+  for (let at = start; at < end; at += 3) {
+    out[at] = out[at] * redScale + redShift;
+    out[at + 1] = out[at + 1] * greenScale + greenShift;
+    out[at + 2] = out[at + 2] * blueScale + blueShift;
+  }
 }
 
 /** Bilinear values 0 … 255 of every output pixel. */
@@ -90,31 +93,18 @@ function resample(sample: Sample, walk: Walk, size: number, out: Float32Array, s
   }
 }
 
-/** Changes the colours of normalised values in place. */
-function recolour(
-  sample: Sample,
-  transform: Transform,
-  scale: readonly number[],
-  shift: readonly number[],
-  size: number,
-  out: Float32Array,
-  start: number,
-): void {
+/** Changes the colours of values 0 … 255 in place. `grey` is the mean grey of the picture before. */
+function recolour(transform: Transform, grey: number, out: Float32Array, start: number, end: number): void {
   const { brightness, contrast, saturation } = transform;
-  const pivot = contrast === 1 ? 0 : (1 - contrast) * Math.min(255, brightness * meanGrey(sample.image));
-  const [redScale, greenScale, blueScale] = scale;
-  const [redShift, greenShift, blueShift] = shift;
-  const redBack = 1 / redScale;
-  const greenBack = 1 / greenScale;
-  const blueBack = 1 / blueScale;
-  for (let at = start; at < start + 3 * size * size; at += 3) {
-    const red = clamp(clamp(brightness * (out[at] - redShift) * redBack) * contrast + pivot);
-    const green = clamp(clamp(brightness * (out[at + 1] - greenShift) * greenBack) * contrast + pivot);
-    const blue = clamp(clamp(brightness * (out[at + 2] - blueShift) * blueBack) * contrast + pivot);
+  const pivot = (1 - contrast) * Math.min(255, brightness * grey);
+  for (let at = start; at < end; at += 3) {
+    const red = clamp(clamp(brightness * out[at]) * contrast + pivot);
+    const green = clamp(clamp(brightness * out[at + 1]) * contrast + pivot);
+    const blue = clamp(clamp(brightness * out[at + 2]) * contrast + pivot);
     const light = (1 - saturation) * (RED * red + GREEN * green + BLUE * blue);
-    out[at] = clamp(saturation * red + light) * redScale + redShift;
-    out[at + 1] = clamp(saturation * green + light) * greenScale + greenShift;
-    out[at + 2] = clamp(saturation * blue + light) * blueScale + blueShift;
+    out[at] = clamp(saturation * red + light);
+    out[at + 1] = clamp(saturation * green + light);
+    out[at + 2] = clamp(saturation * blue + light);
   }
 }
 

@@ -3,7 +3,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { imagePathA, imagePathB, maskPath, TINY_HEIGHT, TINY_WIDTH, tinyMask, writeTinyIdrid } from './testsupport.ts';
+import {
+  imagePathA,
+  imagePathB,
+  labelsCsv,
+  labelsPath,
+  maskPath,
+  TINY_HEIGHT,
+  TINY_WIDTH,
+  tinyMask,
+  writeTinyIdrid,
+} from './testsupport.ts';
 import { verifyDataset } from './verify.ts';
 import { formatVerifyReport } from './verifyreport.ts';
 
@@ -22,8 +32,8 @@ describe('verifyDataset', () => {
     const result = await verify();
     expect(result.ok).toBe(true);
     expect(result.labels).toEqual([
-      { split: 'train', images: 4, retino: [2, 0, 1, 0, 1], edema: [2, 1, 1] },
-      { split: 'test', images: 1, retino: [0, 0, 0, 1, 0], edema: [0, 0, 1] },
+      { split: 'train', images: 4, retino: [2, 0, 1, 0, 1], edema: [2, 1, 1], unlikely: [] },
+      { split: 'test', images: 1, retino: [0, 0, 0, 1, 0], edema: [0, 0, 1], unlikely: [] },
     ]);
     const ma = result.coverage.find((row) => row.split === 'train' && row.lesion === 'MA');
     expect(ma).toMatchObject({ images: 3, files: 3, empty: 0 });
@@ -72,6 +82,13 @@ describe('verifyDataset', () => {
       empty: 1,
     });
     expect(formatVerifyReport(result)).toMatch(/Problems: 2\n {2}- .*IDRiD_0/);
+  });
+
+  it('points out grades that contradict each other', async () => {
+    await writeFile(labelsPath(root, 'test'), labelsCsv([[1, 2]]));
+    const result = await verify();
+    expect(result.ok).toBe(true);
+    expect(formatVerifyReport(result)).toMatch(/1 image\(s\) with DR 0 or 1 but DME above 0.*: B\/test\/IDRiD_001/);
   });
 
   it('refuses a missing source', async () => {

@@ -25,6 +25,8 @@ export interface LabelCounts {
   readonly images: number;
   readonly retino: readonly number[];
   readonly edema: readonly number[];
+  /** Images with retinopathy grade 0 or 1 but an edema risk: official IDRiD has none, so these may be slips. */
+  readonly unlikely: readonly DatasetItem[];
 }
 
 /** How much of the frames a structure's masks mark. */
@@ -169,6 +171,7 @@ function countLabels(items: readonly DatasetItem[]): LabelCounts[] {
         images: graded.length,
         retino: count(RETINO_GRADES, (item) => item.retino),
         edema: count(EDEMA_GRADES, (item) => item.edema),
+        unlikely: graded.filter((item) => item.retino !== null && item.retino < 2 && (item.edema ?? 0) > 0),
       },
     ];
   });

@@ -37,7 +37,18 @@ function labelLines({ labels }: VerifyResult): string[] {
     return [row.split, String(row.images), ...row.retino.map(String), ...row.edema.map(String), note];
   });
   const header = ['split', 'graded', 'DR0', 'DR1', 'DR2', 'DR3', 'DR4', 'DME0', 'DME1', 'DME2', ''];
-  return ['Grades', ...table(header, rows), ''];
+  const unlikely = labels.flatMap((row) => row.unlikely);
+  const warning =
+    unlikely.length === 0
+      ? []
+      : [
+          `  ${unlikely.length} image(s) with DR 0 or 1 but DME above 0, which the official labels never have: ` +
+            `${unlikely
+              .slice(0, LISTED)
+              .map((item) => item.id)
+              .join(', ')}${unlikely.length > LISTED ? ', …' : ''}`,
+        ];
+  return ['Grades', ...table(header, rows), ...warning, ''];
 }
 
 function coverageLines({ coverage }: VerifyResult): string[] {

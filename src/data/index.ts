@@ -1,0 +1,52 @@
+export {
+  type AugmentOptions,
+  DEFAULT_AUGMENT,
+  IDRID_NORMALISATION,
+  IMAGENET_NORMALISATION,
+  type Normalisation,
+} from './augment.ts';
+export { type Batch, imageTensor } from './batch.ts';
+export { defaultCacheFolder } from './cachefolder.ts';
+export { type OpenOptions, openDataset } from './dataset.ts';
+export type { CropBox, RgbImage } from './fov.ts';
+export { type MaskResize, mapMaskToFrame } from './geometry.ts';
+export { type IdridScan, readIdrid, scanIdrid } from './idrid.ts';
+export { type GradingRow, OFFICIAL_COUNTS, readGradingCsv } from './labels.ts';
+export {
+  DEFAULT_LOADER,
+  evaluationBatches,
+  type LoaderOptions,
+  type LoaderTiming,
+  SampleSource,
+  type SkippedItem,
+  TrainLoader,
+} from './loader.ts';
+export { type BinaryMask, decodeMask, type MaskOptions } from './mask.ts';
+export { loadMetadata, type MetadataRow, writeMetadata } from './metadata.ts';
+export {
+  type ClaheOptions,
+  DEFAULT_PREPROCESS,
+  decodeImage,
+  type PreprocessOptions,
+  preprocessImage,
+  preprocessItem,
+  type Sample,
+} from './preprocess.ts';
+export { type Draw, type SamplerOptions, type SamplerState, TaskBalancedSampler } from './sampler.ts';
+export { carveValidation, DEFAULT_SPLIT, type SplitOptions } from './split.ts';
+export {
+  type Dataset,
+  type DatasetItem,
+  EDEMA_GRADES,
+  LESION_NAMES,
+  LESIONS,
+  type Lesion,
+  type MaskPaths,
+  RETINO_GRADES,
+  type Split,
+  selectItems,
+  type Task,
+  TASKS,
+} from './types.ts';
+export { type VerifyOptions, type VerifyResult, verifyDataset } from './verify.ts';
+export { formatVerifyReport } from './verifyreport.ts';
