@@ -2,8 +2,15 @@ import type { Plan, PlanTarget } from '../../gpu/kernel.ts';
 import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { f32, formatShape, type Shape } from '../../tensor/spec.ts';
 import { defineProgram } from '../definition.ts';
-import { sumKernel, sumVec4Kernel } from '../reduce/plan.ts';
-import { forwardGather, gatherKernel, planSimpleGather, transposedGather } from './gather.ts';
+import { forwardGather, transposedGather } from './gather.ts';
+import {
+  gatherKernels,
+  gatherVersions,
+  gradWeightKernels,
+  gradWeightVersions,
+  planGather,
+  planGradWeight,
+} from './plan.ts';
 import {
   type ConvolutionAttributes,
   type ConvolutionGeometry,
@@ -15,7 +22,6 @@ import {
   requireBias,
   weightShape,
 } from './geometry.ts';
-import { gradWeightKernel, planSimpleGradWeight } from './gradWeight.ts';
 import { referenceForward, referenceGradInput, referenceGradWeight } from './reference.ts';
 
 /** Of the input gradient: strides above 1 leave the input's size open, so it is said. */
@@ -31,16 +37,17 @@ export interface GradWeightAttributes extends ConvolutionAttributes {
 /** (x [N, H, W, C], weight [KH, KW, C / groups, out], bias [out]?) → [N, OH, OW, out]. */
 export const conv2dProgram = defineProgram<ConvolutionAttributes>({
   name: 'conv2d',
-  kernels: [gatherKernel],
+  kernels: gatherKernels,
+  versions: gatherVersions,
   infer([x, weight, bias], attributes) {
     const geometry = convolutionGeometry('conv2d', x.shape, weight.shape, attributes);
     requireBias('conv2d', bias, geometry.outChannels);
     return [f32(outputShape(geometry))];
   },
-  plan([x, weight, bias], _outputs, attributes): Plan | null {
+  plan([x, weight, bias], _outputs, attributes, target, version): Plan | null {
     const geometry = convolutionGeometry('conv2d', x.shape, weight.shape, attributes);
     const buffers = { source: 'in0', weight: 'in1', bias: bias && 'in2', out: 'out0' } as const;
-    return planSimpleGather(forwardGather(geometry), buffers, attributes.activation === 'relu');
+    return planGather(geometry, forwardGather, buffers, attributes.activation === 'relu', target, version);
   },
   reference: ([x, weight, bias], attributes) => [
     referenceForward(
@@ -81,26 +88,23 @@ export function transposedGeometry(
   return geometry;
 }
 
-export const transposedKernels = [gatherKernel];
-export const transposedVersions = ['simple'];
-
 /** Plans a transposed convolution from in0 with the weights in1 (and the bias in2) to out0. */
 export function planTransposed(
   geometry: ConvolutionGeometry,
   hasBias: boolean,
   relu: boolean,
-  _target: PlanTarget,
-  _version: string | undefined,
+  target: PlanTarget,
+  version: string | undefined,
 ): Plan | null {
   const buffers = { source: 'in0', weight: 'in1', bias: hasBias ? 'in2' : undefined, out: 'out0' } as const;
-  return planSimpleGather(transposedGather(geometry), buffers, relu);
+  return planGather(geometry, transposedGather, buffers, relu, target, version);
 }
 
 /** (gradOutput, weight) → gradInput. */
 export const gradInputProgram = defineProgram<GradInputAttributes>({
   name: 'conv2d.gradInput',
-  kernels: transposedKernels,
-  versions: transposedVersions,
+  kernels: gatherKernels,
+  versions: gatherVersions,
   infer: ([gradOutput, weight], attributes) => [
     f32(inputShape(transposedGeometry('conv2d.gradInput', gradOutput, weight, attributes.inputSize, attributes))),
   ],
@@ -148,10 +152,11 @@ function gradWeightGeometry(
 /** (x, gradOutput) → gradWeight. */
 export const gradWeightProgram = defineProgram<GradWeightAttributes>({
   name: 'conv2d.gradWeight',
-  kernels: [gradWeightKernel, sumKernel, sumVec4Kernel],
+  kernels: gradWeightKernels,
+  versions: gradWeightVersions,
   infer: ([x, gradOutput], attributes) => [f32(weightShape(gradWeightGeometry(x, gradOutput, attributes)))],
-  plan: ([x, gradOutput], _outputs, attributes, target) =>
-    planSimpleGradWeight(gradWeightGeometry(x, gradOutput, attributes), target),
+  plan: ([x, gradOutput], _outputs, attributes, target, version) =>
+    planGradWeight(gradWeightGeometry(x, gradOutput, attributes), target, version),
   reference: ([x, gradOutput], attributes) => [
     referenceGradWeight(gradWeightGeometry(x, gradOutput, attributes), x.data, gradOutput.data),
   ],

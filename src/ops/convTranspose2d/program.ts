@@ -9,7 +9,8 @@ import {
   requireBias,
   settle,
 } from '../conv2d/geometry.ts';
-import { planTransposed, transposedGeometry, transposedKernels, transposedVersions } from '../conv2d/program.ts';
+import { gatherKernels, gatherVersions } from '../conv2d/plan.ts';
+import { planTransposed, transposedGeometry } from '../conv2d/program.ts';
 import { referenceGradInput } from '../conv2d/reference.ts';
 import { defineProgram } from '../definition.ts';
 
@@ -61,8 +62,8 @@ export function geometryOf(
 /** (x [N, H, W, C], weight [KH, KW, out / groups, C], bias [out]?) → [N, OH, OW, out]. */
 export const convTranspose2dProgram = defineProgram<TransposedAttributes>({
   name: 'convTranspose2d',
-  kernels: transposedKernels,
-  versions: transposedVersions,
+  kernels: gatherKernels,
+  versions: gatherVersions,
   infer([x, weight, bias], attributes) {
     const geometry = geometryOf(x, weight, attributes);
     requireBias('convTranspose2d', bias, geometry.inChannels);

@@ -1,0 +1,123 @@
+enable subgroups;
+diagnostic(off, subgroup_uniformity);
+
+// partial[c, ky, kx, i, o] = sum over the output pixels p of chunk c of x[n, py * stride + ky * dilation - padding, …, i] * gradOutput[p, o]
+//
+// One group. A chunk is a run of `run` neighbouring output pixels, a multiple of LANES; reduce/sum adds the chunks up in order.
+// A workgroup is one subgroup of LANES (8 on lavapipe, 4 on SwiftShader) and owns one tap x 8 input channels x LANES groups of four
+// output channels of one chunk. It takes LANES pixels at a time: lane k loads the 8 input channels of pixel k, subgroupBroadcast
+// hands them round, and each lane, which owns four output channels of all 8 input channels in registers, loads its part of
+// gradOutput. On software adapters a load is a gather, lane by lane, and dearer than the arithmetic. Channels are in fours.
+// Control flow that depends on the workgroup and uniforms only is uniform, which WGSL's analysis cannot see.
+
+// #include "common/grid.wgsl"
+
+override LANES: u32 = 8u;
+
+struct Uniforms {
+  pixels: u32,
+  run: u32,
+  inHeight: i32,
+  inWidth: i32,
+  inChannels4: u32,
+  outHeight: i32,
+  outWidth: i32,
+  outChannels4: u32,
+  kernelWidth: u32,
+  taps: u32,
+  strideY: i32,
+  strideX: i32,
+  dilationY: i32,
+  dilationX: i32,
+  paddingY: i32,
+  paddingX: i32,
+  rows: u32,
+  columns: u32,
+  workgroups: u32,
+}
+
+@group(0) @binding(0) var<uniform> u: Uniforms;
+@group(0) @binding(1) var<storage, read> x: array<vec4f>;
+@group(0) @binding(2) var<storage, read> gradOutput: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> partial: array<vec4f>;
+
+@compute @workgroup_size(LANES)
+fn main(
+  @builtin(workgroup_id) workgroup: vec3u,
+  @builtin(num_workgroups) workgroups: vec3u,
+  @builtin(subgroup_invocation_id) lane: u32,
+) {
+  let index = linearWorkgroup(workgroup, workgroups);
+  if (index >= u.workgroups) { return; }
+  let column = (index % u.columns) * LANES + lane;
+  let loadColumn = min(column, u.outChannels4 - 1u);
+  let row = (index / u.columns) % u.rows * 2u;
+  let secondRow = row + 1u < u.inChannels4;
+  let tap = (index / (u.columns * u.rows)) % u.taps;
+  let chunk = index / (u.columns * u.rows * u.taps);
+  let shiftX = i32(tap % u.kernelWidth) * u.dilationX - u.paddingX;
+  let shiftY = i32(tap / u.kernelWidth) * u.dilationY - u.paddingY;
+  let first = chunk * u.run;
+  let end = min(first + u.run, u.pixels);
+
+  // Where this lane's pixel is; advanced by LANES pixels at a time, without divisions.
+  let start = i32(first + lane);
+  var outX = start % u.outWidth;
+  var outY = (start / u.outWidth) % u.outHeight;
+  var image = start / (u.outWidth * u.outHeight);
+
+  var sum0 = vec4f(0.0);
+  var sum1 = vec4f(0.0);
+  var sum2 = vec4f(0.0);
+  var sum3 = vec4f(0.0);
+  var sum4 = vec4f(0.0);
+  var sum5 = vec4f(0.0);
+  var sum6 = vec4f(0.0);
+  var sum7 = vec4f(0.0);
+  for (var p = first; p < end; p += LANES) {
+    let atX = outX * u.strideX + shiftX;
+    let atY = outY * u.strideY + shiftY;
+    let inside = p + lane < end && atX >= 0 && atX < u.inWidth && atY >= 0 && atY < u.inHeight;
+    if (subgroupAny(inside)) {
+      let base = select(0u, u32((image * u.inHeight + atY) * u.inWidth + atX) * u.inChannels4 + row, inside);
+      let mineA = select(vec4f(0.0), x[base], inside);
+      let mineB = select(vec4f(0.0), x[base + select(0u, 1u, secondRow)], inside);
+      let last = end - 1u;
+      for (var k = 0u; k < LANES; k++) {
+        let g = gradOutput[min(p + k, last) * u.outChannels4 + loadColumn];
+        let a = subgroupShuffle(mineA, k);
+        let b = subgroupShuffle(mineB, k);
+        sum0 = fma(g, vec4f(a.x), sum0);
+        sum1 = fma(g, vec4f(a.y), sum1);
+        sum2 = fma(g, vec4f(a.z), sum2);
+        sum3 = fma(g, vec4f(a.w), sum3);
+        sum4 = fma(g, vec4f(b.x), sum4);
+        sum5 = fma(g, vec4f(b.y), sum5);
+        sum6 = fma(g, vec4f(b.z), sum6);
+        sum7 = fma(g, vec4f(b.w), sum7);
+      }
+    }
+    outX += i32(LANES);
+    while (outX >= u.outWidth) {
+      outX -= u.outWidth;
+      outY++;
+      if (outY == u.outHeight) {
+        outY = 0;
+        image++;
+      }
+    }
+  }
+
+  if (column >= u.outChannels4) { return; }
+  let to = (((chunk * u.taps + tap) * u.inChannels4 + row) * 4u) * u.outChannels4 + column;
+  let step = u.outChannels4;
+  partial[to] = sum0;
+  partial[to + step] = sum1;
+  partial[to + 2u * step] = sum2;
+  partial[to + 3u * step] = sum3;
+  if (!secondRow) { return; }
+  partial[to + 4u * step] = sum4;
+  partial[to + 5u * step] = sum5;
+  partial[to + 6u * step] = sum6;
+  partial[to + 7u * step] = sum7;
+}
