@@ -43,12 +43,23 @@ const packedUniforms = {
   bBatch: 'u32',
 } as const;
 
-export const registerKernel = defineKernel({
-  name: 'matmul/register',
-  bindings: bindings('vec4f'),
-  uniforms: packedUniforms,
-  overrides: ['ACTIVATION', 'HAS_BIAS', 'A_TRANSPOSED'],
-});
+const packedKernel = (
+  name: string,
+  overrides: readonly string[] = [],
+  features: KernelDefinition['features'] = [],
+): KernelDefinition =>
+  defineKernel({
+    name: `matmul/${name}`,
+    bindings: bindings('vec4f'),
+    uniforms: packedUniforms,
+    overrides: ['ACTIVATION', 'HAS_BIAS', ...overrides],
+    features,
+  });
+
+export const registerKernel = packedKernel('register');
+export const subgroupKernel = packedKernel('subgroup', [], ['subgroups']);
+export const transposedKernel = packedKernel('transposed');
+export const tiledKernel = packedKernel('tiled', ['A_TRANSPOSED']);
 
 export const packKernel = defineKernel({
   name: 'matmul/pack',

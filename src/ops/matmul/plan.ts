@@ -10,9 +10,13 @@ import {
 import { ceilDiv } from '../../tensor/shape.ts';
 import { planSum } from '../reduce/plan.ts';
 import { ACTIVATIONS, type Activation, type MatmulGeometry } from './geometry.ts';
-import { packKernel, registerKernel, simpleKernel } from './kernels.ts';
+import { packKernel, registerKernel, simpleKernel, subgroupKernel, tiledKernel, transposedKernel } from './kernels.ts';
 
-export const MATMUL_VERSIONS = ['simple', 'register'] as const;
+/**
+ * simple: a thread an output. register: eight rows a thread, no workgroup memory. subgroup: the same with a's numbers handed
+ * round in a subgroup of eight lanes. tiled: workgroup memory. All but the first split long k axes.
+ */
+export const MATMUL_VERSIONS = ['simple', 'register', 'subgroup', 'tiled'] as const;
 export type MatmulVersion = (typeof MATMUL_VERSIONS)[number];
 
 export interface Epilogue {
@@ -20,12 +24,18 @@ export interface Epilogue {
   readonly activation: Activation;
 }
 
-interface Variant {
+/** A kernel and the outputs one workgroup of it owns. */
+interface TiledKernel {
   readonly kernel: KernelDefinition;
-  /** Outputs of one workgroup. */
-  readonly tileRows: number;
-  readonly tileColumns: number;
-  readonly overrides: Readonly<Record<string, number>>;
+  readonly rows: number;
+  readonly columns: number;
+  readonly overrides?: Readonly<Record<string, number>>;
+}
+
+/** The kernels of a version for `a` stored [m, k] and [k, m]. */
+interface Variant {
+  readonly straight: TiledKernel;
+  readonly transposed: TiledKernel;
 }
 
 /** An operand as the fast kernels read it: rows of `stride` vec4f. */
@@ -112,9 +122,15 @@ function packOperand(
   return { buffer, stride: quads, batchStride: batch > 1 ? packedRows * quads : 0 };
 }
 
-/** Workgroups that keep the device busy: with fewer, the k axis is cut into parts. */
-function usefulWorkgroups(target: PlanTarget): number {
-  return target.deviceClass === 'software' ? 64 : 512;
+/**
+ * Parts of the k axis. With few tiles it is cut to keep the device busy; on a software adapter a transposed `a` is cut also
+ * so that the rows of a and b of one part stay in a core's cache while all tiles walk over them.
+ */
+function partsOf(k: number, tiles: number, aTransposed: boolean, target: PlanTarget): number {
+  const software = target.deviceClass === 'software';
+  const forThreads = ceilDiv(software ? 64 : 512, tiles);
+  const forCache = software && aTransposed ? ceilDiv(k, 512) : 1;
+  return Math.min(Math.max(forThreads, forCache), Math.floor(k / 64));
 }
 
 /**
@@ -138,11 +154,12 @@ function packedPlan(geometry: MatmulGeometry, epilogue: Epilogue, variant: Varia
       ? { buffer: 'in1', stride: n / 4, batchStride: bBatched ? (n * k) / 4 : 0 }
       : packOperand('in1', bBatched ? batch : 1, [k, n], transposeB, dispatches, scratch);
 
-  const tilesM = ceilDiv(m, variant.tileRows);
-  const tilesN = ceilDiv(n, variant.tileColumns);
+  const tiled = aTransposed ? variant.transposed : variant.straight;
+  const tilesM = ceilDiv(m, tiled.rows);
+  const tilesN = ceilDiv(n, tiled.columns);
   const tiles = batch * tilesM * tilesN;
   const splittable = batch === 1 && !epilogue.hasBias && epilogue.activation === 'none';
-  const wanted = splittable ? Math.min(ceilDiv(usefulWorkgroups(target), tiles), Math.floor(k / 64)) : 1;
+  const wanted = splittable ? partsOf(k, tiles, aTransposed, target) : 1;
   const chunk = wanted > 1 ? ceilDiv(ceilDiv(k, wanted), 4) * 4 : k;
   const slices = wanted > 1 ? ceilDiv(k, chunk) : batch;
   const split = wanted > 1 && slices > 1;
@@ -151,7 +168,7 @@ function packedPlan(geometry: MatmulGeometry, epilogue: Epilogue, variant: Varia
   const partial: BufferReference = `tmp${scratch.length}`;
   if (split) scratch.push(slices * m * n * 4);
   dispatches.push({
-    kernel: variant.kernel,
+    kernel: tiled.kernel,
     buffers: { a: a.buffer, b: b.buffer, out: split ? partial : 'out0', ...buffers },
     uniforms: {
       m,
@@ -167,7 +184,7 @@ function packedPlan(geometry: MatmulGeometry, epilogue: Epilogue, variant: Varia
       bStride: b.stride,
       bBatch: b.batchStride,
     },
-    overrides: { ...epilogueOverrides(epilogue), A_TRANSPOSED: aTransposed ? 1 : 0, ...variant.overrides },
+    overrides: { ...epilogueOverrides(epilogue), ...tiled.overrides },
     workgroups: foldGrid(slices * tilesM * tilesN),
   });
   if (split) {
@@ -178,27 +195,40 @@ function packedPlan(geometry: MatmulGeometry, epilogue: Epilogue, variant: Varia
   return { dispatches, scratch };
 }
 
-function variantOf(version: Exclude<MatmulVersion, 'simple'>): Variant | null {
+const TRANSPOSED: TiledKernel = { kernel: transposedKernel, rows: 8, columns: 64 };
+const TILED = { kernel: tiledKernel, rows: 64, columns: 64 };
+
+function variantOf(version: Exclude<MatmulVersion, 'simple'>, target: PlanTarget): Variant | null {
   switch (version) {
     case 'register':
-      return { kernel: registerKernel, tileRows: 8, tileColumns: 64, overrides: {} };
+      return { straight: { kernel: registerKernel, rows: 8, columns: 64 }, transposed: TRANSPOSED };
+    case 'subgroup':
+      if (target.subgroupSize !== 8) return null;
+      return { straight: { kernel: subgroupKernel, rows: 8, columns: 32 }, transposed: TRANSPOSED };
+    case 'tiled':
+      return {
+        straight: { ...TILED, overrides: { A_TRANSPOSED: 0 } },
+        transposed: { ...TILED, overrides: { A_TRANSPOSED: 1 } },
+      };
     default:
       return version satisfies never;
   }
 }
 
 /** The fastest version that can run on the target. */
-function defaultVersion(): MatmulVersion {
-  return 'register';
+function defaultVersion(target: PlanTarget): MatmulVersion {
+  if (target.deviceClass === 'gpu') return 'tiled';
+  return target.subgroupSize === 8 ? 'subgroup' : 'register';
 }
 
+/** The dispatches of a product in `version`, by default the fastest; null where the target cannot run that version. */
 export function matmulPlan(
   geometry: MatmulGeometry,
   epilogue: Epilogue,
   target: PlanTarget,
-  version: string = defaultVersion(),
+  version: string = defaultVersion(target),
 ): Plan | null {
   if (version === 'simple') return simplePlan(geometry, epilogue);
-  const variant = variantOf(version as Exclude<MatmulVersion, 'simple'>);
+  const variant = variantOf(version as Exclude<MatmulVersion, 'simple'>, target);
   return variant && packedPlan(geometry, epilogue, variant, target);
 }

@@ -3,7 +3,7 @@ import { requireShape } from '../../tensor/shape.ts';
 import { defineProgram } from '../definition.ts';
 import { sumKernel, sumVec4Kernel } from '../reduce/plan.ts';
 import { type MatmulAttributes, matmulGeometry, requireBias } from './geometry.ts';
-import { packKernel, registerKernel, simpleKernel } from './kernels.ts';
+import { packKernel, registerKernel, simpleKernel, subgroupKernel, tiledKernel, transposedKernel } from './kernels.ts';
 import { MATMUL_VERSIONS, matmulPlan } from './plan.ts';
 import { referenceMatmul } from './reference.ts';
 
@@ -13,7 +13,16 @@ import { referenceMatmul } from './reference.ts';
  */
 export const matmulProgram = defineProgram<MatmulAttributes>({
   name: 'matmul',
-  kernels: [simpleKernel, registerKernel, packKernel, sumKernel, sumVec4Kernel],
+  kernels: [
+    simpleKernel,
+    registerKernel,
+    subgroupKernel,
+    transposedKernel,
+    tiledKernel,
+    packKernel,
+    sumKernel,
+    sumVec4Kernel,
+  ],
   versions: MATMUL_VERSIONS,
   infer(inputs, attributes) {
     requireShape(

@@ -1,0 +1,89 @@
+// out[z, i, j] = f(bias[j] + sum over k of a[z, i, k] * b[z, k, j])
+//
+// a is [k, m] (it is the gradient with respect to a weight: sums over all pixels), b is [k, n], both in rows of whole vec4f. For software
+// adapters: a workgroup is eight threads that share eight rows, a thread owns those rows of 2 x 4 columns. The loads of a
+// have one address for the whole workgroup, which lavapipe's compiler sees and makes them scalar: 10 - 20 GFLOP/s
+// (two cores); broadcasts between lanes gain nothing here.
+
+// #include "common/grid.wgsl"
+// #include "common/matmulStore.wgsl"
+
+// aStride, bStride, aBatch and bBatch count vec4f. Slice z is a batch entry or, where split is 1, the part
+// z * chunk .. z * chunk + chunk - 1 of the k axis (chunk is a multiple of 4).
+struct Uniforms {
+  m: u32, n: u32, k: u32, chunk: u32, split: u32, slices: u32, tilesM: u32, tilesN: u32,
+  aStride: u32, aBatch: u32, bStride: u32, bBatch: u32,
+}
+
+@group(0) @binding(0) var<uniform> u: Uniforms;
+@group(0) @binding(1) var<storage, read> a: array<vec4f>;
+@group(0) @binding(2) var<storage, read> b: array<vec4f>;
+@group(0) @binding(3) var<storage, read> bias: array<f32>;
+@group(0) @binding(4) var<storage, read_write> out: array<f32>;
+@group(0) @binding(5) var<storage, read_write> pre: array<f32>;
+
+@compute @workgroup_size(8)
+fn main(
+  @builtin(workgroup_id) workgroup: vec3u,
+  @builtin(num_workgroups) workgroups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let tile = linearWorkgroup(workgroup, workgroups);
+  if (tile >= u.tilesM * u.tilesN * u.slices) { return; }
+  // Neighbouring workgroups share columns of b, then the part of the k axis.
+  let row0 = (tile % u.tilesM) * 8u;
+  let rest = tile / u.tilesM;
+  let z = rest / u.tilesN;
+  let begin = u.split * z * u.chunk;
+  let end = min(begin + u.chunk, u.k);
+  let baseA = z * u.aBatch;
+  let baseB = z * u.bBatch + begin * u.bStride;
+  let c0 = (rest % u.tilesN) * 16u + lane;
+  let c1 = (rest % u.tilesN) * 16u + lane + 8u;
+  // Rows and columns past the end repeat the last ones and are not stored.
+  var atB0 = baseB + min(c0, u.bStride - 1u);
+  var atB1 = baseB + min(c1, u.bStride - 1u);
+  var s0a = vec4f(0.0); var s0b = vec4f(0.0);
+  var s1a = vec4f(0.0); var s1b = vec4f(0.0);
+  var s2a = vec4f(0.0); var s2b = vec4f(0.0);
+  var s3a = vec4f(0.0); var s3b = vec4f(0.0);
+  var s4a = vec4f(0.0); var s4b = vec4f(0.0);
+  var s5a = vec4f(0.0); var s5b = vec4f(0.0);
+  var s6a = vec4f(0.0); var s6b = vec4f(0.0);
+  var s7a = vec4f(0.0); var s7b = vec4f(0.0);
+  var atA0 = baseA + begin * u.aStride + min(row0 / 4u, u.aStride - 1u);
+  var atA1 = baseA + begin * u.aStride + min(row0 / 4u + 1u, u.aStride - 1u);
+  for (var k = begin; k < end; k++) {
+    let a0 = a[atA0]; let a1 = a[atA1];
+    let b0 = b[atB0]; let b1 = b[atB1];
+    s0a += a0.x * b0; s0b += a0.x * b1;
+    s1a += a0.y * b0; s1b += a0.y * b1;
+    s2a += a0.z * b0; s2b += a0.z * b1;
+    s3a += a0.w * b0; s3b += a0.w * b1;
+    s4a += a1.x * b0; s4b += a1.x * b1;
+    s5a += a1.y * b0; s5b += a1.y * b1;
+    s6a += a1.z * b0; s6b += a1.z * b1;
+    s7a += a1.w * b0; s7b += a1.w * b1;
+    atA0 += u.aStride;
+    atA1 += u.aStride;
+    atB0 += u.bStride;
+    atB1 += u.bStride;
+  }
+
+  store(z, row0, c0 * 4u, s0a);
+  store(z, row0, c1 * 4u, s0b);
+  store(z, row0 + 1u, c0 * 4u, s1a);
+  store(z, row0 + 1u, c1 * 4u, s1b);
+  store(z, row0 + 2u, c0 * 4u, s2a);
+  store(z, row0 + 2u, c1 * 4u, s2b);
+  store(z, row0 + 3u, c0 * 4u, s3a);
+  store(z, row0 + 3u, c1 * 4u, s3b);
+  store(z, row0 + 4u, c0 * 4u, s4a);
+  store(z, row0 + 4u, c1 * 4u, s4b);
+  store(z, row0 + 5u, c0 * 4u, s5a);
+  store(z, row0 + 5u, c1 * 4u, s5b);
+  store(z, row0 + 6u, c0 * 4u, s6a);
+  store(z, row0 + 6u, c1 * 4u, s6b);
+  store(z, row0 + 7u, c0 * 4u, s7a);
+  store(z, row0 + 7u, c1 * 4u, s7b);
+}
