@@ -5,12 +5,15 @@ import { conv2d } from './conv2d/op.ts';
 import { convTranspose2d } from './convTranspose2d/op.ts';
 import type { Op } from './definition.ts';
 import { depthwiseConv2d } from './depthwiseConv2d/op.ts';
+import { crossEntropy } from './crossEntropy/op.ts';
+import { entropy } from './entropy/op.ts';
 import { layerNorm } from './layerNorm/op.ts';
 import { matmul } from './matmul/op.ts';
 import { movementOps } from './movement/index.ts';
 import { optimizerOps } from './optimizer/op.ts';
 import { avgPool2d, maxPool2d } from './pool/op.ts';
 import { mean, sum } from './reduce/op.ts';
+import { logSoftmax, softmax } from './softmax/op.ts';
 import { unaryOps } from './unary/op.ts';
 import { upsampleBilinear2d, upsampleNearest2d } from './upsample/op.ts';
 
@@ -41,6 +44,11 @@ export const ops: readonly Op[] = [
   ...movementOps,
   // normalisation
   layerNorm,
+  softmax,
+  logSoftmax,
+  // losses
+  crossEntropy,
+  entropy,
   // optimiser steps
   ...optimizerOps,
 ];

@@ -1,0 +1,52 @@
+import type { NdArray } from '../definition.ts';
+import { referenceLogSoftmax } from '../softmax/reference.ts';
+import type { CrossEntropyAttributes } from './program.ts';
+
+/** Whether a row counts. */
+function counts(label: number, columns: number, ignoreIndex: number): boolean {
+  return label >= 0 && label !== ignoreIndex && label < columns;
+}
+
+/** [loss, factor], as torch.nn.functional.cross_entropy; see op.ts for what differs. */
+export function referenceCrossEntropy(
+  [logits, labels, classWeights]: readonly NdArray[],
+  { labelSmoothing = 0, ignoreIndex = -1, reduction = 'mean' }: CrossEntropyAttributes,
+): Float64Array[] {
+  const columns = logits.shape[logits.shape.length - 1];
+  const logProbabilities = referenceLogSoftmax(logits);
+  const weightOf = (column: number): number => classWeights?.data[column] ?? 1;
+  let weights = 0;
+  const losses = labels.data.map((label, row) => {
+    if (!counts(label, columns, ignoreIndex)) return 0;
+    weights += weightOf(label);
+    let spread = 0;
+    for (let c = 0; c < columns; c++) spread -= weightOf(c) * logProbabilities[row * columns + c];
+    const own = -weightOf(label) * logProbabilities[row * columns + label];
+    return (1 - labelSmoothing) * own + (labelSmoothing / columns) * spread;
+  });
+  if (reduction === 'none') return [losses, Float64Array.of(1)];
+  const factor = reduction === 'sum' ? 1 : weights > 0 ? 1 / weights : 0;
+  return [Float64Array.of(factor * losses.reduce((a, b) => a + b, 0)), Float64Array.of(factor)];
+}
+
+/** The gradient of the logits, from (gradOutput, logits, labels, factor, classWeights?). */
+export function referenceCrossEntropyBackward(
+  [gradOutput, logits, labels, factor, classWeights]: readonly NdArray[],
+  { labelSmoothing = 0, ignoreIndex = -1, reduction = 'mean' }: CrossEntropyAttributes,
+): Float64Array {
+  const columns = logits.shape[logits.shape.length - 1];
+  const weightOf = (column: number): number => classWeights?.data[column] ?? 1;
+  let allWeights = 0;
+  for (let c = 0; c < columns; c++) allWeights += weightOf(c);
+  return referenceLogSoftmax(logits).map((logProbability, i) => {
+    const row = Math.floor(i / columns);
+    const column = i % columns;
+    const label = labels.data[row];
+    if (!counts(label, columns, ignoreIndex)) return 0;
+    const p = Math.exp(logProbability);
+    const own = weightOf(label) * (p - (column === label ? 1 : 0));
+    const spread = p * allWeights - weightOf(column);
+    const scale = gradOutput.data[reduction === 'none' ? row : 0] * factor.data[0];
+    return scale * ((1 - labelSmoothing) * own + (labelSmoothing / columns) * spread);
+  });
+}

@@ -1,0 +1,95 @@
+import { gridFor } from '../../gpu/kernel.ts';
+import { requireShape, sameShape } from '../../tensor/shape.ts';
+import { f32, formatShape, sizeOf, type TensorSpec } from '../../tensor/spec.ts';
+import { defineKernel, defineProgram } from '../definition.ts';
+import { finishKernel, LOSS_OUTPUTS, optional, planLoss, rowLossWorkgroups } from '../loss/plan.ts';
+import { referenceEntropy, referenceEntropyBackward } from './reference.ts';
+
+export type NoAttributes = Record<never, never>;
+
+const forwardKernel = defineKernel({
+  name: 'entropy/forward',
+  bindings: [
+    { name: 'logits', access: 'read', type: 'f32' },
+    { name: 'sampleWeights', access: 'read', type: 'f32' },
+    ...LOSS_OUTPUTS,
+  ],
+  uniforms: { rows: 'u32', columns: 'u32', stride: 'u32' },
+  overrides: ['HAS_SAMPLE_WEIGHTS'],
+});
+
+const backwardKernel = defineKernel({
+  name: 'entropy/backward',
+  bindings: [
+    { name: 'gradOutput', access: 'read', type: 'f32' },
+    { name: 'logits', access: 'read', type: 'f32' },
+    { name: 'sampleWeights', access: 'read', type: 'f32' },
+    { name: 'factor', access: 'read', type: 'f32' },
+    { name: 'gradLogits', access: 'read_write', type: 'f32' },
+  ],
+  uniforms: { rows: 'u32', columns: 'u32' },
+  overrides: ['HAS_SAMPLE_WEIGHTS'],
+});
+
+const columnsOf = (logits: TensorSpec): number => logits.shape[logits.shape.length - 1];
+const rowsOf = (logits: TensorSpec): number => sizeOf(logits.shape) / columnsOf(logits);
+
+/** (logits [..., C], sampleWeights? [...]) → loss [], factor [] for backward. */
+export const entropyProgram = defineProgram<NoAttributes>({
+  name: 'entropy',
+  kernels: [forwardKernel, finishKernel],
+  infer([logits, sampleWeights]) {
+    requireShape(logits.shape.length > 0, 'entropy', 'logits need a last axis of classes');
+    requireShape(
+      sampleWeights === undefined || sameShape(sampleWeights.shape, logits.shape.slice(0, -1)),
+      'entropy',
+      `sample weights of ${formatShape(sampleWeights?.shape ?? [])} for logits of ${formatShape(logits.shape)}`,
+    );
+    return [f32([]), f32([])];
+  },
+  plan([logits, sampleWeights], _outputs, _attributes, target) {
+    const workgroups = rowLossWorkgroups(rowsOf(logits), target);
+    const weighted = sampleWeights !== undefined;
+    return planLoss(
+      {
+        kernel: forwardKernel,
+        buffers: { logits: 'in0', sampleWeights: optional(weighted, 'in1', 'in0') },
+        uniforms: { rows: rowsOf(logits), columns: columnsOf(logits), stride: workgroups * 64 },
+        overrides: { HAS_SAMPLE_WEIGHTS: weighted ? 1 : 0 },
+      },
+      workgroups,
+      'mean',
+    );
+  },
+  reference: ([logits, sampleWeights]) => referenceEntropy(logits, sampleWeights),
+  cost: ([logits]) => ({ flops: 6 * sizeOf(logits.shape) }),
+});
+
+/** (gradOutput, logits, factor, sampleWeights?) → gradLogits. */
+export const entropyBackwardProgram = defineProgram<NoAttributes>({
+  name: 'entropy.backward',
+  kernels: [backwardKernel],
+  infer: ([, logits]) => [f32(logits.shape)],
+  plan([, logits, , sampleWeights]) {
+    const weighted = sampleWeights !== undefined;
+    return {
+      dispatches: [
+        {
+          kernel: backwardKernel,
+          buffers: {
+            gradOutput: 'in0',
+            logits: 'in1',
+            sampleWeights: optional(weighted, 'in3', 'in1'),
+            factor: 'in2',
+            gradLogits: 'out0',
+          },
+          uniforms: { rows: rowsOf(logits), columns: columnsOf(logits) },
+          overrides: { HAS_SAMPLE_WEIGHTS: weighted ? 1 : 0 },
+          workgroups: gridFor(rowsOf(logits), 64),
+        },
+      ],
+    };
+  },
+  reference: (inputs) => [referenceEntropyBackward(inputs)],
+  cost: ([, logits]) => ({ flops: 9 * sizeOf(logits.shape) }),
+});

@@ -1,0 +1,111 @@
+import {
+  type BufferReference,
+  type Dispatch,
+  foldGrid,
+  type KernelDefinition,
+  type Plan,
+  type PlanTarget,
+} from '../../gpu/kernel.ts';
+import { defineKernel } from '../definition.ts';
+
+/** How a loss over many rows or elements becomes the result; 'none' leaves one loss a row. */
+export type Reduction = 'none' | 'sum' | 'mean';
+
+/** As shaders/common/lossMean.wgsl numbers them. */
+export const REDUCTION_CODES: Readonly<Record<Reduction, number>> = { none: 0, sum: 1, mean: 2 };
+
+/** Adds up the workgroups' partial (loss, weight) where there are several. */
+export const finishKernel = defineKernel({
+  name: 'loss/finish',
+  bindings: [
+    { name: 'partials', access: 'read', type: 'vec2f' },
+    { name: 'loss', access: 'read_write', type: 'f32' },
+    { name: 'factor', access: 'read_write', type: 'f32' },
+  ],
+  uniforms: { count: 'u32', reduction: 'u32' },
+});
+
+/** Bindings that every first pass of a loss ends with. */
+export const LOSS_OUTPUTS: KernelDefinition['bindings'] = [
+  { name: 'partials', access: 'read_write', type: 'vec2f' },
+  { name: 'loss', access: 'read_write', type: 'f32' },
+  { name: 'factor', access: 'read_write', type: 'f32' },
+];
+
+/** A first pass of `workgroups` workgroups into out0 (loss) and out1 (factor), and the second pass where it takes one. */
+export function planLoss(
+  first: Omit<Dispatch, 'workgroups'>,
+  workgroups: number,
+  reduction: Reduction,
+): Plan & { readonly dispatches: readonly Dispatch[] } {
+  const dispatches: Dispatch[] = [
+    {
+      ...first,
+      buffers: { ...first.buffers, partials: 'tmp0', loss: 'out0', factor: 'out1' },
+      workgroups: foldGrid(workgroups),
+    },
+  ];
+  if (workgroups > 1 && reduction !== 'none') {
+    dispatches.push({
+      kernel: finishKernel,
+      buffers: { partials: 'tmp0', loss: 'out0', factor: 'out1' },
+      uniforms: { count: workgroups, reduction: REDUCTION_CODES[reduction] },
+      workgroups: [1, 1, 1],
+    });
+  }
+  return { dispatches, scratch: [workgroups * 8] };
+}
+
+/** Workgroups of 64 threads for a loss whose threads own whole rows: at most 64 rows are done in one dispatch. */
+export function rowLossWorkgroups(rows: number, target: PlanTarget): number {
+  return Math.min(Math.ceil(rows / 64), target.deviceClass === 'software' ? 8 : 512);
+}
+
+/** How the elements of [samples, perSample], channels innermost, are dealt out to threads of one sample each. */
+export interface SampleGrid {
+  /** Whether a thread owns groups of four elements; `perSample` and `threads` then count groups. */
+  readonly vector: boolean;
+  readonly perSample: number;
+  /** Threads of a sample: a multiple of the channels, so that a thread meets the same channels in every turn. */
+  readonly threads: number;
+  /** Workgroups of a sample. */
+  readonly groups: number;
+  /** Workgroups in all, not yet folded. */
+  readonly workgroups: number;
+}
+
+/**
+ * A grid of about `threads` threads in all. `vector` asks for groups of four; null where a sample's elements do not come in fours.
+ */
+export function sampleGrid(
+  samples: number,
+  perSample: number,
+  channels: number,
+  threads: number,
+  vector: boolean,
+): SampleGrid | null {
+  if (vector && perSample % 4 !== 0) return null;
+  const items = vector ? perSample / 4 : perSample;
+  const wanted = Math.min(items, Math.max(64, Math.ceil(threads / samples)));
+  const own = Math.ceil(wanted / channels) * channels;
+  const groups = Math.ceil(own / 64);
+  return { vector, perSample: items, threads: own, groups, workgroups: samples * groups };
+}
+
+/** The grid of a version: 'scalar', 'vec4', or where left out vec4 if it fits. */
+export function versionedGrid(
+  samples: number,
+  perSample: number,
+  channels: number,
+  threads: number,
+  version: string | undefined,
+): SampleGrid | null {
+  if (version === 'scalar') return sampleGrid(samples, perSample, channels, threads, false);
+  const vector = sampleGrid(samples, perSample, channels, threads, true);
+  return vector ?? (version === undefined ? sampleGrid(samples, perSample, channels, threads, false) : null);
+}
+
+/** The buffer of an optional input, or any other readable one of the same element type to stand in for it. */
+export function optional(present: boolean, buffer: BufferReference, standIn: BufferReference): BufferReference {
+  return present ? buffer : standIn;
+}

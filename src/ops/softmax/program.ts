@@ -1,0 +1,72 @@
+import { gridFor, type Plan } from '../../gpu/kernel.ts';
+import { requireShape } from '../../tensor/shape.ts';
+import { f32, type Shape, sizeOf } from '../../tensor/spec.ts';
+import { defineKernel, defineProgram, type Program } from '../definition.ts';
+import { referenceLogSoftmax, referenceSoftmaxBackward } from './reference.ts';
+
+export type SoftmaxName = 'softmax' | 'logSoftmax';
+
+export type NoAttributes = Record<never, never>;
+
+const forwardKernel = defineKernel({
+  name: 'softmax/forward',
+  bindings: [
+    { name: 'x', access: 'read', type: 'f32' },
+    { name: 'out', access: 'read_write', type: 'f32' },
+  ],
+  uniforms: { rows: 'u32', columns: 'u32' },
+  overrides: ['LOG'],
+});
+
+const backwardKernel = defineKernel({
+  name: 'softmax/backward',
+  bindings: [
+    { name: 'gradOutput', access: 'read', type: 'f32' },
+    { name: 'y', access: 'read', type: 'f32' },
+    { name: 'gradX', access: 'read_write', type: 'f32' },
+  ],
+  uniforms: { rows: 'u32', columns: 'u32' },
+  overrides: ['LOG'],
+});
+
+function rowPlan(
+  kernel: typeof forwardKernel,
+  name: SoftmaxName,
+  shape: Shape,
+  buffers: Plan['dispatches'][number]['buffers'],
+): Plan {
+  const columns = shape[shape.length - 1];
+  const rows = sizeOf(shape) / columns;
+  const overrides = { LOG: name === 'logSoftmax' ? 1 : 0 };
+  return { dispatches: [{ kernel, buffers, uniforms: { rows, columns }, overrides, workgroups: gridFor(rows, 64) }] };
+}
+
+/** softmax or log softmax over the last axis. */
+export function softmaxProgram(name: SoftmaxName): Program<NoAttributes> {
+  return defineProgram<NoAttributes>({
+    name,
+    kernels: [forwardKernel],
+    infer([x]) {
+      requireShape(x.shape.length > 0, name, 'a scalar has no last axis to normalise over');
+      return [f32(x.shape)];
+    },
+    plan: ([x]) => rowPlan(forwardKernel, name, x.shape, { x: 'in0', out: 'out0' }),
+    reference([x]) {
+      const log = referenceLogSoftmax(x);
+      return [name === 'logSoftmax' ? log : log.map(Math.exp)];
+    },
+    cost: ([x]) => ({ flops: 5 * sizeOf(x.shape) }),
+  });
+}
+
+/** (gradOutput, y) → gradX, from the forward's output. */
+export function softmaxBackwardProgram(name: SoftmaxName): Program<NoAttributes> {
+  return defineProgram<NoAttributes>({
+    name: `${name}.backward`,
+    kernels: [backwardKernel],
+    infer: ([, y]) => [f32(y.shape)],
+    plan: ([, y]) => rowPlan(backwardKernel, name, y.shape, { gradOutput: 'in0', y: 'in1', gradX: 'out0' }),
+    reference: ([gradOutput, y]) => [referenceSoftmaxBackward(name, gradOutput, y)],
+    cost: ([, y]) => ({ flops: 4 * sizeOf(y.shape) }),
+  });
+}
