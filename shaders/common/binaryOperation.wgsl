@@ -1,4 +1,4 @@
-// The arithmetic of the binary family; OPERATION picks it at pipeline creation: 0 add, 1 sub, 2 mul, 3 div.
+// The arithmetic of the binary family; OPERATION picks it at pipeline creation: 0 add, 1 sub, 2 mul, 3 div, 4 equal (1 or 0).
 
 override OPERATION: u32 = 0u;
 
@@ -7,6 +7,7 @@ fn operate(a: vec4f, b: vec4f) -> vec4f {
     case 0u: { return a + b; }
     case 1u: { return a - b; }
     case 2u: { return a * b; }
-    default: { return a / b; }
+    case 3u: { return a / b; }
+    default: { return select(vec4f(0.0), vec4f(1.0), a == b); }
   }
 }

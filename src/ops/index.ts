@@ -1,5 +1,6 @@
 /** The registry: every op, one line each. Tests and benchmarks walk it; see definition.ts for what an op says of itself. */
 import { accumulate } from './accumulate/op.ts';
+import { bceWithLogits } from './bceWithLogits/op.ts';
 import { add, div, mul, sub } from './binary/op.ts';
 import { conv2d } from './conv2d/op.ts';
 import { convTranspose2d } from './convTranspose2d/op.ts';
@@ -7,12 +8,15 @@ import type { Op } from './definition.ts';
 import { depthwiseConv2d } from './depthwiseConv2d/op.ts';
 import { crossEntropy } from './crossEntropy/op.ts';
 import { entropy } from './entropy/op.ts';
+import { dropout, dropPath } from './dropout/op.ts';
 import { layerNorm } from './layerNorm/op.ts';
+import { layerScale, scaleResidual } from './layerScale/op.ts';
 import { matmul } from './matmul/op.ts';
 import { movementOps } from './movement/index.ts';
 import { optimizerOps } from './optimizer/op.ts';
 import { avgPool2d, maxPool2d } from './pool/op.ts';
-import { mean, sum } from './reduce/op.ts';
+import { max, mean, sum } from './reduce/op.ts';
+import { softDice } from './softDice/op.ts';
 import { logSoftmax, softmax } from './softmax/op.ts';
 import { unaryOps } from './unary/op.ts';
 import { upsampleBilinear2d, upsampleNearest2d } from './upsample/op.ts';
@@ -34,12 +38,18 @@ export const ops: readonly Op[] = [
   // reductions
   sum,
   mean,
+  max,
   // pooling
   maxPool2d,
   avgPool2d,
   // resizing
   upsampleNearest2d,
   upsampleBilinear2d,
+  // scaling and dropping
+  layerScale,
+  scaleResidual,
+  dropout,
+  dropPath,
   // movement
   ...movementOps,
   // normalisation
@@ -48,6 +58,8 @@ export const ops: readonly Op[] = [
   logSoftmax,
   // losses
   crossEntropy,
+  bceWithLogits,
+  softDice,
   entropy,
   // optimiser steps
   ...optimizerOps,

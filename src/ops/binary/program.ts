@@ -4,9 +4,10 @@ import { f32, type Shape, sizeOf } from '../../tensor/spec.ts';
 import { defineKernel, defineProgram, type Program } from '../definition.ts';
 import { referenceBinary } from './reference.ts';
 
-export type BinaryName = 'add' | 'sub' | 'mul' | 'div';
+/** `equal` gives 1 where a = b, else 0; it serves gradients and is no op of its own. */
+export type BinaryName = 'add' | 'sub' | 'mul' | 'div' | 'equal';
 
-const OPERATIONS: readonly BinaryName[] = ['add', 'sub', 'mul', 'div'];
+const OPERATIONS: readonly BinaryName[] = ['add', 'sub', 'mul', 'div', 'equal'];
 
 export type NoAttributes = Record<never, never>;
 
@@ -131,3 +132,4 @@ export const addProgram = binaryProgram('add');
 export const subProgram = binaryProgram('sub');
 export const mulProgram = binaryProgram('mul');
 export const divProgram = binaryProgram('div');
+export const equalProgram = binaryProgram('equal');

@@ -13,6 +13,8 @@ function operate(name: BinaryName, a: number, b: number): number {
       return a * b;
     case 'div':
       return a / b;
+    case 'equal':
+      return a === b ? 1 : 0;
     default:
       return name satisfies never;
   }

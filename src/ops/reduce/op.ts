@@ -1,8 +1,9 @@
 import { normalizeAxes, reducedShape } from '../../tensor/shape.ts';
 import { type Case, type CaseInput, defineOp, type Op, type Program } from '../definition.ts';
+import { divProgram, equalProgram, mulProgram } from '../binary/program.ts';
 import { expandProgram } from '../movement/expand.ts';
 import { affineProgram } from '../unary/program.ts';
-import { meanProgram, type ReduceAttributes, reducedCount, sumProgram } from './program.ts';
+import { maxProgram, meanProgram, type ReduceAttributes, reducedCount, sumProgram } from './program.ts';
 
 function reduceCase(
   name: string,
@@ -55,3 +56,40 @@ export const sum = opOf('sum', sumProgram, false);
 
 /** Mean over axes. */
 export const mean = opOf('mean', meanProgram, true);
+
+/** Maximum over axes, as torch.amax: equal maxima share the gradient evenly. */
+export const max = defineOp<ReduceAttributes>({
+  name: 'max',
+  forward: maxProgram,
+  programs: [equalProgram],
+  gradient: {
+    saves: { inputs: [0], outputs: [0] },
+    backward(context) {
+      const { shape } = context.inputSpecs[0];
+      const axes = normalizeAxes('max', context.attributes.axes, shape.length);
+      const kept = reducedShape(shape, axes, true);
+      const [winners] = context.run(equalProgram, [context.input(0), context.reshape(context.output(0), kept)], {});
+      const [count] = context.run(sumProgram, [winners], { axes, keepDims: true });
+      const [share] = context.run(divProgram, [context.reshape(context.gradOutput, kept), count], {});
+      return context.run(mulProgram, [winners, share], {});
+    },
+  },
+  cases: [
+    ...reduceCases.map((testCase) => ({
+      ...testCase,
+      inputs: testCase.inputs.map((input): CaseInput => ({ ...input, fill: 'distinct' })),
+    })),
+    {
+      name: 'ties share',
+      inputs: [{ shape: [6, 8], fill: { integersBelow: 2 } }],
+      attributes: { axes: [1] },
+      purpose: ['test'],
+    },
+    {
+      name: 'all negative',
+      inputs: [{ shape: [4], fill: { values: [-9, -3, -5, -3] } }],
+      attributes: {},
+      purpose: ['test'],
+    },
+  ],
+});

@@ -17,6 +17,9 @@ const uniforms = { outputs: 'u32', extent: 'u32', inner: 'u32', chunks: 'u32', s
 
 export const sumKernel = defineKernel({ name: 'reduce/sum', bindings: bindings('f32'), uniforms });
 export const sumVec4Kernel = defineKernel({ name: 'reduce/sumVec4', bindings: bindings('vec4f'), uniforms });
+const { scale: _scale, ...unscaled } = uniforms;
+export const maxKernel = defineKernel({ name: 'reduce/max', bindings: bindings('f32'), uniforms: unscaled });
+export const maxVec4Kernel = defineKernel({ name: 'reduce/maxVec4', bindings: bindings('vec4f'), uniforms: unscaled });
 
 /** A reduction over the middle axis of [outer, extent, inner]. */
 export interface MiddleReduction {
@@ -65,6 +68,20 @@ export function planSum(
   version: string | undefined,
   scratch: number[] = [],
 ): Dispatch[] {
+  return planStages(source, destination, stages, scale, target, version, scratch);
+}
+
+/** As `planSum`; with a scale of null the reduction is the maximum. */
+function planStages(
+  source: BufferReference,
+  destination: BufferReference,
+  stages: readonly MiddleReduction[],
+  scale: number | null,
+  target: PlanTarget,
+  version: string | undefined,
+  scratch: number[],
+): Dispatch[] {
+  const [scalarKernel, vectorKernel] = scale === null ? [maxKernel, maxVec4Kernel] : [sumKernel, sumVec4Kernel];
   const passes: { vector: boolean; outer: number; extent: number; inner: number; chunks: number }[] = [];
   for (let { outer, extent, inner } of stages) {
     for (;;) {
@@ -100,9 +117,9 @@ export function planSum(
       scratch.push(outputs * (vector ? 16 : 4));
     }
     const dispatch: Dispatch = {
-      kernel: vector ? sumVec4Kernel : sumKernel,
+      kernel: vector ? vectorKernel : scalarKernel,
       buffers: { x: from, out: to },
-      uniforms: { outputs, extent, inner, chunks, scale: last ? scale : 1 },
+      uniforms: { outputs, extent, inner, chunks, ...(scale !== null && { scale: last ? scale : 1 }) },
       workgroups: gridFor(outputs, 64),
     };
     from = to;
@@ -110,11 +127,11 @@ export function planSum(
   });
 }
 
-/** The plan of a reduction by sum from input 0 to output 0. */
-export function sumPlan(
+/** The plan of a reduction from input 0 to output 0: by sum times `scale`, or where that is null by maximum. */
+export function reductionPlan(
   shape: Shape,
   axes: readonly number[],
-  scale: number,
+  scale: number | null,
   target: PlanTarget,
   version: string | undefined,
 ): Plan {
@@ -122,5 +139,5 @@ export function sumPlan(
   // Nothing to add up: one pass that copies (and scales).
   const work = stages.length > 0 ? stages : [{ outer: 1, extent: 1, inner: sizeOf(shape) }];
   const scratch: number[] = [];
-  return { dispatches: planSum('in0', 'out0', work, scale, target, version, scratch), scratch };
+  return { dispatches: planStages('in0', 'out0', work, scale, target, version, scratch), scratch };
 }

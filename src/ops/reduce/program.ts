@@ -1,8 +1,8 @@
 import { normalizeAxes, reducedShape } from '../../tensor/shape.ts';
 import { f32, type Shape, sizeOf } from '../../tensor/spec.ts';
 import { defineProgram, type Program } from '../definition.ts';
-import { sumKernel, sumPlan, sumVec4Kernel } from './plan.ts';
-import { referenceSum } from './reference.ts';
+import { maxKernel, maxVec4Kernel, reductionPlan, sumKernel, sumVec4Kernel } from './plan.ts';
+import { referenceMax, referenceSum } from './reference.ts';
 
 export interface ReduceAttributes {
   /** Axes to reduce, negative ones counted from the back; all where left out. */
@@ -28,7 +28,7 @@ function reduction(
       f32(reducedShape(x.shape, normalizeAxes(name, axes, x.shape.length), keepDims)),
     ],
     plan: ([x], _outputs, { axes }, target, version) =>
-      sumPlan(x.shape, normalizeAxes(name, axes, x.shape.length), scaleOf(x.shape, axes), target, version),
+      reductionPlan(x.shape, normalizeAxes(name, axes, x.shape.length), scaleOf(x.shape, axes), target, version),
     reference: ([x], { axes }) => [referenceSum(x, axes, scaleOf(x.shape, axes))],
     cost: ([x]) => ({ flops: sizeOf(x.shape) }),
   });
@@ -36,3 +36,17 @@ function reduction(
 
 export const sumProgram = reduction('sum', () => 1);
 export const meanProgram = reduction('mean', (shape, axes) => 1 / reducedCount(shape, axes));
+
+/** The largest element. */
+export const maxProgram = defineProgram<ReduceAttributes>({
+  name: 'max',
+  kernels: [maxKernel, maxVec4Kernel],
+  versions: ['scalar', 'vec4'],
+  infer: ([x], { axes, keepDims = false }) => [
+    f32(reducedShape(x.shape, normalizeAxes('max', axes, x.shape.length), keepDims)),
+  ],
+  plan: ([x], _outputs, { axes }, target, version) =>
+    reductionPlan(x.shape, normalizeAxes('max', axes, x.shape.length), null, target, version),
+  reference: ([x], { axes }) => [referenceMax(x, axes)],
+  cost: ([x]) => ({ flops: sizeOf(x.shape) }),
+});

@@ -27,3 +27,13 @@ export function referenceSum(x: NdArray, axes: readonly number[] | undefined, sc
   });
   return out.map((value) => value * scale);
 }
+
+/** Maximum over axes (all where undefined). */
+export function referenceMax(x: NdArray, axes: readonly number[] | undefined): Float64Array {
+  const list = normalizeAxes('max', axes, x.shape.length);
+  const out = new Float64Array(sizeOf(reducedShape(x.shape, list, false))).fill(Number.NEGATIVE_INFINITY);
+  forEachReduced(x, list, (to, from) => {
+    out[to] = Math.max(out[to], x.data[from]);
+  });
+  return out;
+}

@@ -1,0 +1,33 @@
+// out[i] = x[i] * scale where the uniform number of element i is at least p, else 0.
+//
+// The mask is a pure function of (seed[0] = seed, seed[1] = stream, i): backward computes it again instead of reading it back. A
+// thread owns groups of four neighbouring elements (one Philox block), a whole grid apart; the partial last group is stored element by
+// element.
+
+// #include "common/grid.wgsl"
+// #include "common/random.wgsl"
+
+struct Uniforms { size: u32, stride: u32, p: f32, scale: f32 }
+
+@group(0) @binding(0) var<uniform> u: Uniforms;
+@group(0) @binding(1) var<storage, read> x: array<vec4f>;
+@group(0) @binding(2) var<storage, read> seed: array<u32>;
+@group(0) @binding(3) var<storage, read_write> out: array<vec4f>;
+
+@compute @workgroup_size(64)
+fn main(
+  @builtin(workgroup_id) workgroup: vec3u,
+  @builtin(num_workgroups) workgroups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  for (var item = linearWorkgroup(workgroup, workgroups) * 64u + lane; item * 4u < u.size; item += u.stride) {
+    let kept = randomUniform4(seed[0], seed[1], item) >= vec4f(u.p);
+    let value = select(vec4f(0.0), x[item] * u.scale, kept);
+    let left = u.size - item * 4u;
+    if (left >= 4u) {
+      out[item] = value;
+    } else {
+      for (var k = 0u; k < left; k++) { out[item][k] = value[k]; }
+    }
+  }
+}

@@ -1,0 +1,30 @@
+// out[o, c, i] = max over r = c, c + chunks, c + 2 chunks, … < extent of x[o, r, i]
+//
+// Layouts, chunks and order as in sum.wgsl. A thread owns four neighbouring columns:
+// `inner` and `outputs` count groups of four.
+
+// #include "common/grid.wgsl"
+
+struct Uniforms { outputs: u32, extent: u32, inner: u32, chunks: u32 }
+
+@group(0) @binding(0) var<uniform> u: Uniforms;
+@group(0) @binding(1) var<storage, read> x: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> out: array<vec4f>;
+
+@compute @workgroup_size(64)
+fn main(
+  @builtin(workgroup_id) workgroup: vec3u,
+  @builtin(num_workgroups) workgroups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = linearWorkgroup(workgroup, workgroups) * 64u + lane;
+  if (i >= u.outputs) { return; }
+  let column = i % u.inner;
+  let chunk = (i / u.inner) % u.chunks;
+  let outer = i / (u.inner * u.chunks);
+  var best = vec4f(-3.4e38);
+  for (var row = chunk; row < u.extent; row += u.chunks) {
+    best = max(best, x[(outer * u.extent + row) * u.inner + column]);
+  }
+  out[i] = best;
+}

@@ -1,0 +1,135 @@
+import { type BufferReference, type Dispatch, gridFor } from '../../gpu/kernel.ts';
+import { uniformAt } from '../../tensor/random.ts';
+import { requireShape, sameShape } from '../../tensor/shape.ts';
+import { f32, formatShape, type Shape, sizeOf, type TensorSpec } from '../../tensor/spec.ts';
+import { mulProgram } from '../binary/program.ts';
+import { defineKernel, defineProgram, type NdArray, type Program } from '../definition.ts';
+import { referenceBinary } from '../binary/reference.ts';
+import { elementwisePlan } from '../unary/program.ts';
+
+export interface DropPathAttributes {
+  /** Probability to drop, in [0, 1]. */
+  readonly p: number;
+}
+
+export interface DropoutAttributes extends DropPathAttributes {
+  /** What is dropped together: each element by itself (default), or a sample's whole channel (Dropout2d). */
+  readonly granularity?: 'element' | 'channel';
+}
+
+const elementKernel = defineKernel({
+  name: 'dropout/element',
+  bindings: [
+    { name: 'x', access: 'read', type: 'vec4f' },
+    { name: 'seed', access: 'read', type: 'u32' },
+    { name: 'out', access: 'read_write', type: 'vec4f' },
+  ],
+  uniforms: { size: 'u32', stride: 'u32', p: 'f32', scale: 'f32' },
+});
+
+const factorsKernel = defineKernel({
+  name: 'dropout/factors',
+  bindings: [
+    { name: 'seed', access: 'read', type: 'u32' },
+    { name: 'factors', access: 'read_write', type: 'f32' },
+  ],
+  uniforms: { size: 'u32', p: 'f32', scale: 'f32' },
+});
+
+function checked(op: string, [x, seed]: readonly TensorSpec[], p: number): TensorSpec[] {
+  requireShape(p >= 0 && p <= 1, op, `the probability ${p} is not within [0, 1]`);
+  requireShape(
+    seed.dtype === 'u32' && sameShape(seed.shape, [2]),
+    op,
+    `the second input must be the u32 pair [seed, stream], not ${formatShape(seed.shape)} ${seed.dtype}`,
+  );
+  return [f32(x.shape)];
+}
+
+/** What survivors are multiplied by, so that the expectation stays. With p = 1 there are none. */
+const survivorScale = (p: number): number => (p < 1 ? 1 / (1 - p) : 0);
+
+/** Shape of the factors that `x` is multiplied by, one a sample or one a sample and channel. */
+function factorShape(shape: Shape, granularity: 'sample' | 'channel'): number[] {
+  return shape.map((extent, axis) =>
+    axis === 0 || (granularity === 'channel' && axis === shape.length - 1) ? extent : 1,
+  );
+}
+
+function factorAt(seed: NdArray, p: number, index: number): number {
+  return uniformAt(seed.data[0], seed.data[1], index) >= Math.fround(p) ? survivorScale(p) : 0;
+}
+
+type Factored = Pick<Program<DropPathAttributes>, 'kernels' | 'plan' | 'reference'>;
+
+/** Makes the factors, then multiplies by them with the kernels of `mul`. */
+function factored(granularity: 'sample' | 'channel'): Factored {
+  return {
+    kernels: [factorsKernel, ...mulProgram.kernels],
+    plan([x], outputs, { p }, target, version) {
+      const factors = f32(factorShape(x.shape, granularity));
+      const product = mulProgram.plan([x, factors], outputs, {}, target, version);
+      if (!product) return null;
+      const size = sizeOf(factors.shape);
+      const make: Dispatch = {
+        kernel: factorsKernel,
+        buffers: { seed: 'in1', factors: 'tmp0' },
+        uniforms: { size, p, scale: survivorScale(p) },
+        workgroups: gridFor(Math.ceil(size / 4), 64),
+      };
+      const rename = (reference: BufferReference): BufferReference => (reference === 'in1' ? 'tmp0' : reference);
+      return {
+        dispatches: [
+          make,
+          ...product.dispatches.map((dispatch) => ({
+            ...dispatch,
+            buffers: Object.fromEntries(
+              Object.entries(dispatch.buffers).map(([name, reference]) => [name, rename(reference)] as const),
+            ),
+          })),
+        ],
+        scratch: [size * 4],
+      };
+    },
+    reference([x, seed], { p }) {
+      const shape = factorShape(x.shape, granularity);
+      const data = Float64Array.from({ length: sizeOf(shape) }, (_, index) => factorAt(seed, p, index));
+      return [referenceBinary('mul', x, { shape, data }, x.shape)];
+    },
+  };
+}
+
+const bySample = factored('sample');
+const byChannel = factored('channel');
+
+/** (x, seed) → x with elements (or whole channels of a sample) set to 0 with probability p, the others over 1 - p. */
+export const dropoutProgram = defineProgram<DropoutAttributes>({
+  name: 'dropout',
+  kernels: [elementKernel, ...byChannel.kernels],
+  infer: (inputs, { p }) => checked('dropout', inputs, p),
+  plan(inputs, outputs, attributes, target) {
+    if (attributes.granularity === 'channel') return byChannel.plan(inputs, outputs, attributes, target);
+    const { p } = attributes;
+    return elementwisePlan(elementKernel, { x: 'in0', seed: 'in1', out: 'out0' }, sizeOf(inputs[0].shape), target, {
+      uniforms: { p, scale: survivorScale(p) },
+    });
+  },
+  reference(inputs, attributes, outputs) {
+    if (attributes.granularity === 'channel') return byChannel.reference(inputs, attributes, outputs);
+    const [x, seed] = inputs;
+    return [x.data.map((value, index) => value * factorAt(seed, attributes.p, index))];
+  },
+  cost: ([x]) => ({ flops: sizeOf(x.shape) }),
+});
+
+/** (x [N, …], seed) → x with whole samples set to 0 with probability p, the others over 1 - p. */
+export const dropPathProgram = defineProgram<DropPathAttributes>({
+  name: 'dropPath',
+  ...bySample,
+  versions: mulProgram.versions,
+  infer(inputs, { p }) {
+    requireShape(inputs[0].shape.length >= 1, 'dropPath', 'a scalar has no samples to drop');
+    return checked('dropPath', inputs, p);
+  },
+  cost: ([x]) => ({ flops: sizeOf(x.shape) }),
+});

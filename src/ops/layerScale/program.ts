@@ -1,0 +1,213 @@
+import {
+  type BindingDefinition,
+  type BindingType,
+  type BufferReference,
+  gridFor,
+  type Plan,
+  type PlanTarget,
+} from '../../gpu/kernel.ts';
+import { ceilDiv, requireShape, sameShape } from '../../tensor/shape.ts';
+import { f32, formatShape, type Shape, sizeOf, type TensorSpec } from '../../tensor/spec.ts';
+import type { NoAttributes } from '../binary/program.ts';
+import { defineKernel, defineProgram, type NdArray } from '../definition.ts';
+import { planSum, sumKernel, sumVec4Kernel } from '../reduce/plan.ts';
+import { rowGrid } from '../rows.ts';
+
+const VERSIONS = ['scalar', 'vec4'] as const;
+
+const binding = (name: string, type: BindingType, access: BindingDefinition['access'] = 'read') => ({
+  name,
+  access,
+  type,
+});
+
+const scaleKernels = (['f32', 'vec4f'] as const).map((type) =>
+  defineKernel({
+    name: `layerScale/scale${type === 'f32' ? '' : 'Vec4'}`,
+    bindings: [
+      binding('residual', type),
+      binding('x', type),
+      binding('gamma', type),
+      binding('factor', 'f32'),
+      binding('out', type, 'read_write'),
+    ],
+    uniforms: { rows: 'u32', lanes: 'u32', channels: 'u32', rowsPerSample: 'u32' },
+    overrides: ['HAS_RESIDUAL', 'HAS_FACTOR'],
+  }),
+);
+
+const gradGammaKernels = (['f32', 'vec4f'] as const).map((type) =>
+  defineKernel({
+    name: `layerScale/gradGamma${type === 'f32' ? '' : 'Vec4'}`,
+    bindings: [
+      binding('gradOutput', type),
+      binding('x', type),
+      binding('factor', 'f32'),
+      binding('partial', type, 'read_write'),
+    ],
+    uniforms: { rows: 'u32', channels: 'u32', chunks: 'u32', rowsPerSample: 'u32' },
+    overrides: ['HAS_FACTOR'],
+  }),
+);
+
+interface Rows {
+  readonly rows: number;
+  readonly channels: number;
+  readonly rowsPerSample: number;
+}
+
+function rowsOf(shape: Shape): Rows {
+  const channels = shape.at(-1) ?? 1;
+  const rows = sizeOf(shape) / channels;
+  return { rows, channels, rowsPerSample: rows / (shape.length > 1 ? shape[0] : 1) };
+}
+
+function checkInputs(op: string, x: TensorSpec, gamma: Shape, factor: TensorSpec | undefined): void {
+  requireShape(
+    x.shape.length >= 1 && sameShape(gamma, x.shape.slice(-1)),
+    op,
+    `gamma ${formatShape(gamma)} must hold one number for each entry of the last axis of ${formatShape(x.shape)}`,
+  );
+  requireShape(
+    !factor || (x.shape.length > 1 && sameShape(factor.shape, x.shape.slice(0, 1))),
+    op,
+    `factor ${formatShape(factor?.shape ?? [])} must hold one number for each sample of ${formatShape(x.shape)}`,
+  );
+}
+
+/** Whether the fast kernel serves, or null where `version` asks for what cannot be. */
+function useVector(channels: number, version: string | undefined): boolean | null {
+  const fits = channels % 4 === 0;
+  if (version === 'vec4') return fits ? true : null;
+  return fits && version !== 'scalar';
+}
+
+interface ScaleBuffers {
+  readonly residual?: BufferReference;
+  readonly x: BufferReference;
+  readonly gamma: BufferReference;
+  readonly factor?: BufferReference;
+}
+
+function scalePlan(shape: Shape, buffers: ScaleBuffers, target: PlanTarget, version: string | undefined): Plan | null {
+  const { rows, channels: width, rowsPerSample } = rowsOf(shape);
+  const vector = useVector(width, version);
+  if (vector === null) return null;
+  const channels = vector ? width / 4 : width;
+  const grid = vector ? rowGrid(rows, channels, target) : { lanes: channels, workgroups: gridFor(rows * channels, 64) };
+  const { residual, x, gamma, factor } = buffers;
+  return {
+    dispatches: [
+      {
+        kernel: scaleKernels[Number(vector)],
+        buffers: { residual: residual ?? x, x, gamma, factor: factor ?? gamma, out: 'out0' },
+        uniforms: { rows, lanes: grid.lanes, channels, rowsPerSample },
+        overrides: { HAS_RESIDUAL: Number(residual !== undefined), HAS_FACTOR: Number(factor !== undefined) },
+        workgroups: grid.workgroups,
+      },
+    ],
+  };
+}
+
+function referenceScale(
+  x: NdArray,
+  gamma: NdArray,
+  factor: NdArray | undefined,
+  residual: NdArray | undefined,
+): Float64Array {
+  const { channels, rowsPerSample } = rowsOf(x.shape);
+  return x.data.map((value, i) => {
+    const scale = factor ? factor.data[Math.floor(i / channels / rowsPerSample)] : 1;
+    return (residual ? residual.data[i] : 0) + scale * gamma.data[i % channels] * value;
+  });
+}
+
+/** (x, gamma, factor?) → factor[n] * gamma[c] * x: layer scale, and the gradient of x. */
+export const layerScaleProgram = defineProgram<NoAttributes>({
+  name: 'layerScale',
+  kernels: scaleKernels,
+  versions: VERSIONS,
+  infer([x, gamma, factor]) {
+    checkInputs('layerScale', x, gamma.shape, factor);
+    return [f32(x.shape)];
+  },
+  plan: ([x, , factor], _outputs, _attributes, target, version) =>
+    scalePlan(x.shape, { x: 'in0', gamma: 'in1', ...(factor && { factor: 'in2' }) }, target, version),
+  reference: ([x, gamma, factor]) => [referenceScale(x, gamma, factor, undefined)],
+  cost: ([x]) => ({ flops: sizeOf(x.shape) }),
+});
+
+/** (residual, x, gamma, factor?) → residual + factor[n] * gamma[c] * x. */
+export const scaleResidualProgram = defineProgram<NoAttributes>({
+  name: 'scaleResidual',
+  kernels: scaleKernels,
+  versions: VERSIONS,
+  infer([residual, x, gamma, factor]) {
+    requireShape(
+      sameShape(residual.shape, x.shape),
+      'scaleResidual',
+      `residual ${formatShape(residual.shape)} and x ${formatShape(x.shape)} must have one shape`,
+    );
+    checkInputs('scaleResidual', x, gamma.shape, factor);
+    return [f32(x.shape)];
+  },
+  plan: ([x, , , factor], _outputs, _attributes, target, version) =>
+    scalePlan(x.shape, { residual: 'in0', x: 'in1', gamma: 'in2', ...(factor && { factor: 'in3' }) }, target, version),
+  reference: ([residual, x, gamma, factor]) => [referenceScale(x, gamma, factor, residual)],
+  cost: ([x]) => ({ flops: 2 * sizeOf(x.shape) }),
+});
+
+/** Threads that keep the device busy; more chunks only lengthen the second pass. */
+function chunksFor(rows: number, columns: number, target: PlanTarget): number {
+  const threads = target.deviceClass === 'software' ? 256 : 32_768;
+  return Math.max(1, Math.min(ceilDiv(threads, columns), ceilDiv(rows, 8)));
+}
+
+/** (gradOutput, x, factor?) → gradient of gamma: sum over rows of factor * gradOutput * x. */
+export const gradGammaProgram = defineProgram<NoAttributes>({
+  name: 'layerScale.gradGamma',
+  kernels: [...gradGammaKernels, sumKernel, sumVec4Kernel],
+  versions: VERSIONS,
+  infer([gradOutput, x, factor]) {
+    requireShape(
+      sameShape(gradOutput.shape, x.shape),
+      'layerScale.gradGamma',
+      `gradient ${formatShape(gradOutput.shape)} and x ${formatShape(x.shape)} must have one shape`,
+    );
+    checkInputs('layerScale.gradGamma', x, x.shape.slice(-1), factor);
+    return [f32(x.shape.slice(-1))];
+  },
+  plan([, x, factor], _outputs, _attributes, target, version) {
+    const { rows, channels: width, rowsPerSample } = rowsOf(x.shape);
+    const vector = useVector(width, version);
+    if (vector === null) return null;
+    const channels = vector ? width / 4 : width;
+    const chunks = chunksFor(rows, channels, target);
+    const scratch = chunks > 1 ? [chunks * width * 4] : [];
+    const partial = chunks > 1 ? 'tmp0' : 'out0';
+    const stages = [{ outer: 1, extent: chunks, inner: width }];
+    return {
+      dispatches: [
+        {
+          kernel: gradGammaKernels[Number(vector)],
+          buffers: { gradOutput: 'in0', x: 'in1', factor: factor ? 'in2' : 'in0', partial },
+          uniforms: { rows, channels, chunks, rowsPerSample },
+          overrides: { HAS_FACTOR: Number(factor !== undefined) },
+          workgroups: gridFor(chunks * channels, 64),
+        },
+        ...(chunks > 1 ? planSum('tmp0', 'out0', stages, 1, target, version, scratch) : []),
+      ],
+      scratch,
+    };
+  },
+  reference([gradOutput, x, factor], _attributes, [out]) {
+    const { channels, rowsPerSample } = rowsOf(x.shape);
+    const gradGamma = new Float64Array(sizeOf(out.shape));
+    x.data.forEach((value, i) => {
+      const scale = factor ? factor.data[Math.floor(i / channels / rowsPerSample)] : 1;
+      gradGamma[i % channels] += scale * gradOutput.data[i] * value;
+    });
+    return [gradGamma];
+  },
+  cost: ([x]) => ({ flops: 2 * sizeOf(x.shape) }),
+});
