@@ -1,30 +1,30 @@
-// The end of every matrix product kernel: out[z, row, column] = f(sum + bias[column]), and with an activation f the
-// sum before it in pre (backward reads it). Wants u.m, u.n and the bindings bias, out and pre of the kernel.
-// Four scalar stores: rows of any length, and the stores are one K-th of the work.
+// The end of every matrix product kernel: out = f(sum + bias) and, with an activation f, the sum before it in pre (backward
+// reads it). Wants the uniforms m, n, hasBias, writesPre and relu, and the bindings bias, out and pre of the kernel.
+// Only gelu is chosen at pipeline creation; the rest are uniforms: few pipelines, each costs up to a second to
+// compile on software adapters. Scalar stores: rows of any length, and stores are one k-th of the work.
 
-// #include "common/activation.wgsl"
+// #include "common/erf.wgsl"
 
-override HAS_BIAS: bool = false;
+override GELU: bool = false;
 
-// Columns column .. column + 3 of one row; those at or past u.n, and rows at or past u.m, are left out.
+fn activate(x: vec4f) -> vec4f {
+  if (GELU) { return 0.5 * x * (1.0 + erf(x * 0.7071067811865476)); }
+  return select(x, max(x, vec4f(0.0)), u.relu != 0u);
+}
+
+// Columns column .. column + 3 of one row below u.m; those at or past u.n are left out.
 fn store(z: u32, row: u32, column: u32, sum: vec4f) {
-  if (row >= u.m || column >= u.n) { return; }
+  if (column >= u.n) { return; }
   let count = min(4u, u.n - column);
   var value = sum;
-  if (HAS_BIAS) {
+  if (u.hasBias != 0u) {
     let last = u.n - 1u;
     value += vec4f(bias[column], bias[min(column + 1u, last)], bias[min(column + 2u, last)], bias[min(column + 3u, last)]);
   }
   let result = activate(value);
   let at = (z * u.m + row) * u.n + column;
-  if (ACTIVATION != 0u) {
-    pre[at] = value.x;
-    if (count > 1u) { pre[at + 1u] = value.y; }
-    if (count > 2u) { pre[at + 2u] = value.z; }
-    if (count > 3u) { pre[at + 3u] = value.w; }
+  for (var i = 0u; i < count; i++) { out[at + i] = result[i]; }
+  if (u.writesPre != 0u) {
+    for (var i = 0u; i < count; i++) { pre[at + i] = value[i]; }
   }
-  out[at] = result.x;
-  if (count > 1u) { out[at + 1u] = result.y; }
-  if (count > 2u) { out[at + 2u] = result.z; }
-  if (count > 3u) { out[at + 3u] = result.w; }
 }

@@ -12,6 +12,7 @@
 struct Uniforms {
   m: u32, n: u32, k: u32, chunk: u32, split: u32, slices: u32, tilesM: u32, tilesN: u32,
   aStride: u32, aBatch: u32, bStride: u32, bBatch: u32,
+  hasBias: u32, writesPre: u32, relu: u32,
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
@@ -120,20 +121,12 @@ fn main(
     atA7++;
   }
 
-  store(z, row0, c0 * 4u, s0a);
-  store(z, row0, c1 * 4u, s0b);
-  store(z, row0 + 1u, c0 * 4u, s1a);
-  store(z, row0 + 1u, c1 * 4u, s1b);
-  store(z, row0 + 2u, c0 * 4u, s2a);
-  store(z, row0 + 2u, c1 * 4u, s2b);
-  store(z, row0 + 3u, c0 * 4u, s3a);
-  store(z, row0 + 3u, c1 * 4u, s3b);
-  store(z, row0 + 4u, c0 * 4u, s4a);
-  store(z, row0 + 4u, c1 * 4u, s4b);
-  store(z, row0 + 5u, c0 * 4u, s5a);
-  store(z, row0 + 5u, c1 * 4u, s5b);
-  store(z, row0 + 6u, c0 * 4u, s6a);
-  store(z, row0 + 6u, c1 * 4u, s6b);
-  store(z, row0 + 7u, c0 * 4u, s7a);
-  store(z, row0 + 7u, c1 * 4u, s7b);
+  // A loop of unknown length, so that compilers do not copy the epilogue for each row.
+  var sums0 = array<vec4f, 8>(s0a, s1a, s2a, s3a, s4a, s5a, s6a, s7a);
+  var sums1 = array<vec4f, 8>(s0b, s1b, s2b, s3b, s4b, s5b, s6b, s7b);
+  let rows = min(8u, u.m - row0);
+  for (var r = 0u; r < rows; r++) {
+    store(z, row0 + r, c0 * 4u, sums0[r]);
+    store(z, row0 + r, c1 * 4u, sums1[r]);
+  }
 }

@@ -10,6 +10,7 @@ struct Uniforms {
   m: u32, n: u32, k: u32, size: u32,
   aBatch: u32, aRow: u32, aInner: u32,
   bBatch: u32, bInner: u32, bColumn: u32,
+  hasBias: u32, writesPre: u32, relu: u32,
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
@@ -38,8 +39,7 @@ fn main(
     atA += u.aInner;
     atB += u.bInner;
   }
-  var value = sum;
-  if (HAS_BIAS) { value += bias[column]; }
-  if (ACTIVATION != 0u) { pre[i] = value; }
-  out[i] = activate(vec4f(value)).x;
+  if (u.hasBias != 0u) { sum += bias[column]; }
+  if (u.writesPre != 0u) { pre[i] = sum; }
+  out[i] = activate(vec4f(sum)).x;
 }

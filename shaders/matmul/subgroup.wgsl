@@ -15,6 +15,7 @@ enable subgroups;
 struct Uniforms {
   m: u32, n: u32, k: u32, chunk: u32, split: u32, slices: u32, tilesM: u32, tilesN: u32,
   aStride: u32, aBatch: u32, bStride: u32, bBatch: u32,
+  hasBias: u32, writesPre: u32, relu: u32,
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
@@ -103,12 +104,10 @@ fn main(
     atA++;
   }
 
-  store(z, row0, c0 * 4u, s0);
-  store(z, row0 + 1u, c0 * 4u, s1);
-  store(z, row0 + 2u, c0 * 4u, s2);
-  store(z, row0 + 3u, c0 * 4u, s3);
-  store(z, row0 + 4u, c0 * 4u, s4);
-  store(z, row0 + 5u, c0 * 4u, s5);
-  store(z, row0 + 6u, c0 * 4u, s6);
-  store(z, row0 + 7u, c0 * 4u, s7);
+  // A loop of unknown length, so that compilers do not copy the epilogue for each row.
+  var sums0 = array<vec4f, 8>(s0, s1, s2, s3, s4, s5, s6, s7);
+  let rows = min(8u, u.m - row0);
+  for (var r = 0u; r < rows; r++) {
+    store(z, row0 + r, c0 * 4u, sums0[r]);
+  }
 }

@@ -16,6 +16,7 @@ override A_TRANSPOSED: bool = false;
 struct Uniforms {
   m: u32, n: u32, k: u32, chunk: u32, split: u32, slices: u32, tilesM: u32, tilesN: u32,
   aStride: u32, aBatch: u32, bStride: u32, bBatch: u32,
+  hasBias: u32, writesPre: u32, relu: u32,
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
@@ -97,9 +98,11 @@ fn main(
   }
 
   let row = row0 + high * 4u;
-  let column = (quad0 + low) * 4u;
-  store(z, row, column, s0);
-  store(z, row + 1u, column, s1);
-  store(z, row + 2u, column, s2);
-  store(z, row + 3u, column, s3);
+  if (row >= u.m) { return; }
+  // A loop of unknown length, so that compilers do not copy the epilogue for each row.
+  var sums = array<vec4f, 4>(s0, s1, s2, s3);
+  let rows = min(4u, u.m - row);
+  for (var r = 0u; r < rows; r++) {
+    store(z, row + r, (quad0 + low) * 4u, sums[r]);
+  }
 }

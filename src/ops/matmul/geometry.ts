@@ -1,10 +1,8 @@
 import { broadcastShapes, requireShape, sameShape } from '../../tensor/shape.ts';
 import { formatShape, type Shape, sizeOf } from '../../tensor/spec.ts';
 
-/** In the order of the switch in shaders/common/activation.wgsl. */
-export const ACTIVATIONS = ['none', 'relu', 'gelu'] as const;
-
-export type Activation = (typeof ACTIVATIONS)[number];
+/** What a product may end in. */
+export type Activation = 'none' | 'relu' | 'gelu';
 
 export interface MatmulAttributes {
   /** a is stored (...batch, K, M). Default false: (...batch, M, K). */

@@ -9,6 +9,9 @@ const bindings = (type: 'f32' | 'vec4f'): KernelDefinition['bindings'] => [
   { name: 'pre', access: 'read_write', type: 'f32' },
 ];
 
+/** See shaders/common/matmulStore.wgsl. */
+const epilogueUniforms = { hasBias: 'u32', writesPre: 'u32', relu: 'u32' } as const;
+
 export const simpleKernel = defineKernel({
   name: 'matmul/simple',
   bindings: bindings('f32'),
@@ -23,8 +26,9 @@ export const simpleKernel = defineKernel({
     bBatch: 'u32',
     bInner: 'u32',
     bColumn: 'u32',
+    ...epilogueUniforms,
   },
-  overrides: ['ACTIVATION', 'HAS_BIAS'],
+  overrides: ['GELU'],
 });
 
 /** Uniforms of the kernels that read packed operands: see shaders/matmul/register.wgsl. */
@@ -41,6 +45,7 @@ const packedUniforms = {
   aBatch: 'u32',
   bStride: 'u32',
   bBatch: 'u32',
+  ...epilogueUniforms,
 } as const;
 
 const packedKernel = (
@@ -52,7 +57,7 @@ const packedKernel = (
     name: `matmul/${name}`,
     bindings: bindings('vec4f'),
     uniforms: packedUniforms,
-    overrides: ['ACTIVATION', 'HAS_BIAS', ...overrides],
+    overrides: ['GELU', ...overrides],
     features,
   });
 

@@ -9,7 +9,7 @@ import {
 } from '../../gpu/kernel.ts';
 import { ceilDiv } from '../../tensor/shape.ts';
 import { planSum } from '../reduce/plan.ts';
-import { ACTIVATIONS, type Activation, type MatmulGeometry } from './geometry.ts';
+import type { Activation, MatmulGeometry } from './geometry.ts';
 import { packKernel, registerKernel, simpleKernel, subgroupKernel, tiledKernel, transposedKernel } from './kernels.ts';
 
 /**
@@ -60,9 +60,14 @@ function epilogueBuffers(
   };
 }
 
-const epilogueOverrides = ({ hasBias, activation }: Epilogue): Record<string, number> => ({
-  HAS_BIAS: hasBias ? 1 : 0,
-  ACTIVATION: ACTIVATIONS.indexOf(activation),
+const epilogueUniforms = ({ hasBias, activation }: Epilogue): Record<string, number> => ({
+  hasBias: hasBias ? 1 : 0,
+  writesPre: activation === 'none' ? 0 : 1,
+  relu: activation === 'relu' ? 1 : 0,
+});
+
+const epilogueOverrides = ({ activation }: Epilogue): Record<string, number> => ({
+  GELU: activation === 'gelu' ? 1 : 0,
 });
 
 function simplePlan(geometry: MatmulGeometry, epilogue: Epilogue): Plan {
@@ -83,6 +88,7 @@ function simplePlan(geometry: MatmulGeometry, epilogue: Epilogue): Plan {
       bBatch: bBatched ? k * n : 0,
       bInner: transposeB ? 1 : n,
       bColumn: transposeB ? k : 1,
+      ...epilogueUniforms(epilogue),
     },
     overrides: epilogueOverrides(epilogue),
     workgroups: gridFor(size, 64),
@@ -183,6 +189,7 @@ function packedPlan(geometry: MatmulGeometry, epilogue: Epilogue, variant: Varia
       aBatch: a.batchStride,
       bStride: b.stride,
       bBatch: b.batchStride,
+      ...epilogueUniforms(epilogue),
     },
     overrides: { ...epilogueOverrides(epilogue), ...tiled.overrides },
     workgroups: foldGrid(slices * tilesM * tilesN),
