@@ -13,13 +13,16 @@ fn tent(axis: Axis, at: i32, pixel: i32) -> f32 {
   return max(0.0, 1.0 - f32(abs(numerator(axis, at) - pixel * axis.denominator)) / f32(axis.denominator));
 }
 
-// Outputs [first, last] that may read input `pixel`; a few more than do, whose tent is zero.
+// Outputs [first, last] whose tent at input `pixel` is not zero: those strictly between its neighbours (all on a border's outer side, where
+// positions are clamped). May be empty when shrinking: last < first.
 fn readers(axis: Axis, pixel: i32) -> vec2i {
   var first = 0;
   var last = axis.output - 1;
   if (axis.factor > 0) {
-    if (pixel > 0) { first = clamp(((pixel - 1) * axis.denominator - axis.shift) / axis.factor, 0, last); }
-    if (pixel < axis.input - 1) { last = clamp(((pixel + 1) * axis.denominator - axis.shift) / axis.factor + 1, 0, last); }
+    let below = (pixel - 1) * axis.denominator - axis.shift;
+    let above = (pixel + 1) * axis.denominator - axis.shift;
+    if (pixel > 0 && below >= 0) { first = below / axis.factor + 1; }
+    if (pixel < axis.input - 1) { last = min(last, (above + axis.factor - 1) / axis.factor - 1); }
   }
   return vec2i(first, last);
 }
