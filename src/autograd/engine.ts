@@ -4,6 +4,7 @@ import { type Backend, runProgram } from '../ops/backend.ts';
 import { addProgram } from '../ops/binary/program.ts';
 import type { Op, Program } from '../ops/definition.ts';
 import { expandProgram } from '../ops/movement/expand.ts';
+import { fillProgram } from '../ops/movement/fill.ts';
 import type { Value } from '../ops/value.ts';
 import { Generator } from '../tensor/random.ts';
 import { formatShape, sizeOf, type Shape, type TypedArray, type DType } from '../tensor/spec.ts';
@@ -157,8 +158,7 @@ export class Engine {
       );
     }
     const { backend } = this;
-    const seed =
-      gradient?.value ?? backend.upload(root.value.spec, new Float32Array(sizeOf(root.shape)).fill(1), 'gradient seed');
+    const seed = gradient?.value ?? runProgram(backend, fillProgram, [], { shape: root.shape, value: 1 })[0];
     if (gradient) seed.storage.retain();
 
     const gradients = new Map<GraphNode, Value>([[node, seed]]);

@@ -1,12 +1,23 @@
 import { GmtlError } from '../errors.ts';
+import { add, div, mul, sub } from '../ops/binary/op.ts';
+import type { Op } from '../ops/definition.ts';
+import { matmul } from '../ops/matmul/op.ts';
+import { permute } from '../ops/movement/permute.ts';
+import { reshape } from '../ops/movement/reshape.ts';
+import { slice } from '../ops/movement/slice.ts';
+import type { ReduceAttributes } from '../ops/reduce/program.ts';
+import { mean, sum } from '../ops/reduce/op.ts';
+import { unaryOps } from '../ops/unary/op.ts';
+import type { UnaryName } from '../ops/unary/program.ts';
 import type { Value } from '../ops/value.ts';
+import { normalizeAxis, resolveReshape } from '../tensor/shape.ts';
 import { type DType, formatShape, type Shape, sizeOf, type TypedArray } from '../tensor/spec.ts';
 import type { Engine } from './engine.ts';
 import type { GraphNode } from './graph.ts';
 
 /**
  * An n-dimensional array on the engine's backend, row-major and contiguous, that remembers how it was computed.
- * Differentiable functions of tensors stand in src/nn/functional.ts and, the common ones, as methods added in src/autograd/methods.ts.
+ * The common functions are methods; those with weights or many options stand in src/nn/functional.ts.
  */
 export class Tensor {
   readonly engine: Engine;
@@ -93,6 +104,116 @@ export class Tensor {
     this.value.storage.release();
     this.grad?.dispose();
     this.grad = null;
+  }
+
+  // --- arithmetic, with NumPy broadcasting; a plain number is cheaper than a tensor of one ---
+
+  #binary(op: Op<Record<never, never>>, other: Tensor, swapped = false): Tensor {
+    return this.engine.apply(op, swapped ? [other, this] : [this, other], {});
+  }
+
+  #unary(name: UnaryName): Tensor {
+    return this.engine.apply(unaryOps[name], [this], {});
+  }
+
+  /** scale * this + shift. */
+  affine(scale: number, shift: number): Tensor {
+    return this.engine.apply(unaryOps.affine, [this], { scale, shift });
+  }
+
+  add(other: Tensor | number): Tensor {
+    return typeof other === 'number' ? this.affine(1, other) : this.#binary(add, other);
+  }
+
+  sub(other: Tensor | number): Tensor {
+    return typeof other === 'number' ? this.affine(1, -other) : this.#binary(sub, other);
+  }
+
+  mul(other: Tensor | number): Tensor {
+    return typeof other === 'number' ? this.affine(other, 0) : this.#binary(mul, other);
+  }
+
+  div(other: Tensor | number): Tensor {
+    return typeof other === 'number' ? this.affine(1 / other, 0) : this.#binary(div, other);
+  }
+
+  neg(): Tensor {
+    return this.affine(-1, 0);
+  }
+
+  // --- elementwise functions ---
+
+  /** Exact (erf) form, as torch.nn.functional.gelu's default. */
+  gelu(): Tensor {
+    return this.#unary('gelu');
+  }
+
+  relu(): Tensor {
+    return this.#unary('relu');
+  }
+
+  silu(): Tensor {
+    return this.#unary('silu');
+  }
+
+  sigmoid(): Tensor {
+    return this.#unary('sigmoid');
+  }
+
+  tanh(): Tensor {
+    return this.#unary('tanh');
+  }
+
+  exp(): Tensor {
+    return this.#unary('exp');
+  }
+
+  log(): Tensor {
+    return this.#unary('log');
+  }
+
+  sqrt(): Tensor {
+    return this.#unary('sqrt');
+  }
+
+  square(): Tensor {
+    return this.#unary('square');
+  }
+
+  // --- products, reductions, movement ---
+
+  /** this · other over the last two axes; `other` may be one matrix for all leading axes. */
+  matmul(other: Tensor): Tensor {
+    return this.engine.apply(matmul, [this, other], {});
+  }
+
+  /** Sum over `axes` (all where left out). */
+  sum(axes?: readonly number[], keepDims = false): Tensor {
+    return this.engine.apply<ReduceAttributes>(sum, [this], { axes, keepDims });
+  }
+
+  /** Mean over `axes` (all where left out). */
+  mean(axes?: readonly number[], keepDims = false): Tensor {
+    return this.engine.apply<ReduceAttributes>(mean, [this], { axes, keepDims });
+  }
+
+  /** The same elements under another shape; one extent may be -1. No memory moves. */
+  reshape(shape: Shape): Tensor {
+    const resolved = resolveReshape('reshape', this.shape, shape);
+    return this.engine.view(reshape, this, resolved, { shape: resolved });
+  }
+
+  /** Axis k of the result is axis `axes[k]` of this. */
+  permute(axes: readonly number[]): Tensor {
+    return this.engine.apply(permute, [this], { axes });
+  }
+
+  /** Elements `start` to `end` (exclusive) along one axis. */
+  slice(axis: number, start: number, end: number): Tensor {
+    const along = normalizeAxis('slice', axis, this.shape.length);
+    const starts = this.shape.map((_, k) => (k === along ? start : 0));
+    const ends = this.shape.map((extent, k) => (k === along ? end : extent));
+    return this.engine.apply(slice, [this], { starts, ends });
   }
 
   /** `Tensor f32[2, 3]`. */

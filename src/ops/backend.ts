@@ -32,6 +32,8 @@ export interface Backend {
     attributes: A,
     version?: string,
   ): void;
+  /** Hands what was recorded to the device, where there is one. */
+  flush?(): void;
   /** Waits for everything; throws what went wrong. */
   synchronize(): Promise<void>;
   statistics(): BackendStatistics;

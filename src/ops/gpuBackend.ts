@@ -1,7 +1,15 @@
 import { GmtlError } from '../errors.ts';
 import type { BoundBuffer, GpuDevice, PreparedDispatch } from '../gpu/device.ts';
 import type { BufferReference } from '../gpu/kernel.ts';
-import { allocateTyped, byteLength, formatShape, sizeOf, type TensorSpec, type TypedArray, viewTyped } from '../tensor/spec.ts';
+import {
+  allocateTyped,
+  byteLength,
+  formatShape,
+  sizeOf,
+  type TensorSpec,
+  type TypedArray,
+  viewTyped,
+} from '../tensor/spec.ts';
 import type { Backend, BackendStatistics } from './backend.ts';
 import type { Program } from './definition.ts';
 import { Storage, type Value } from './value.ts';
@@ -131,7 +139,8 @@ export class GpuBackend implements Backend {
         prepared: this.gpu.prepare(dispatch, `${dispatch.kernel.name} ${describe(inputs)}`),
         buffers: dispatch.kernel.bindings.map((binding) => {
           const reference = dispatch.buffers[binding.name];
-          if (!reference) throw new GmtlError('plan', `${program.name}: kernel ${dispatch.kernel.name} lacks buffer ${binding.name}`);
+          if (!reference)
+            throw new GmtlError('plan', `${program.name}: kernel ${dispatch.kernel.name} lacks buffer ${binding.name}`);
           return reference;
         }),
       })),
@@ -143,9 +152,16 @@ export class GpuBackend implements Backend {
   #bound(value: Value): BoundBuffer {
     const { storage } = value;
     if (storage.freed || storage.handle.kind !== 'gpu') {
-      throw new GmtlError('freed', `a tensor of shape ${formatShape(value.spec.shape)} was used after its memory was freed`);
+      throw new GmtlError(
+        'freed',
+        `a tensor of shape ${formatShape(value.spec.shape)} was used after its memory was freed`,
+      );
     }
     return storage.handle.bound;
+  }
+
+  flush(): void {
+    this.gpu.flush();
   }
 
   synchronize(): Promise<void> {

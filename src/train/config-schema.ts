@@ -29,6 +29,24 @@ const model = z.strictObject({
     .default(0)
     .describe('Channel dropout after each decoder block. 0: the decoder is small and masks are few.'),
   decoderChannels: four('Channels of the four decoder blocks, coarse to fine.').default([256, 128, 64, 32]),
+  decoderNorm: z
+    .boolean()
+    .default(true)
+    .describe(
+      'LayerNorm after each decoder convolution. Training from scratch needs it; the published decoder has none.',
+    ),
+  headNorm: z
+    .boolean()
+    .default(true)
+    .describe("LayerNorm of the pooled features, as in ConvNeXt's own classifier; the published system leaves it out."),
+  maskPrior: z
+    .number()
+    .gt(0)
+    .lt(1)
+    .default(0.02)
+    .describe(
+      'Probability the untrained mask head predicts: lesions are rare, and 0.5 everywhere costs the first epochs.',
+    ),
   skipConnections: z
     .boolean()
     .default(true)
@@ -45,22 +63,18 @@ const model = z.strictObject({
 
 const jitter = (what: string) => probability.default(0).describe(`Largest relative change of ${what}; 0 turns it off.`);
 const augment = z.strictObject({
-  horizontalFlip: z
-    .boolean()
-    .default(true)
-    .describe('Mirror left and right, half of the time. A mirrored eye is the other eye.'),
-  verticalFlip: z.boolean().default(true).describe('Mirror top and bottom, half of the time.'),
+  flips: z.boolean().default(true).describe('Mirror left-right and top-bottom, each half of the time.'),
   quarterTurns: z.boolean().default(true).describe('Turn by a random multiple of 90 degrees.'),
   scale: z
     .tuple([z.number().positive(), z.number().positive()])
     .default([0.9, 1.1])
     .describe('Random zoom [min, max]; [1, 1] turns it off.'),
+  shift: probability.default(0.04).describe('Largest random shift of the view, as a part of the side.'),
   colorJitter: z
     .strictObject({
       brightness: jitter('brightness'),
       contrast: jitter('contrast'),
       saturation: jitter('saturation'),
-      hue: z.number().min(0).max(0.5).default(0).describe('Largest hue shift, in turns; 0 turns it off.'),
     })
     .prefault({}),
 });
@@ -82,7 +96,7 @@ const data = z.strictObject({
   clahe: z
     .boolean()
     .default(false)
-    .describe('Local contrast equalisation (CLAHE, clip 2, 8x8 tiles) of the lightness.'),
+    .describe('Local contrast equalisation (CLAHE: slope at most 3, windows of an eighth of the side).'),
   normalization: z
     .enum(['imagenet', 'idrid'])
     .default('imagenet')
@@ -101,6 +115,10 @@ const data = z.strictObject({
     .nullable()
     .default(null)
     .describe('Folder for decoded, resized images; null keeps them in memory only.'),
+  balanceGrades: z
+    .boolean()
+    .default(false)
+    .describe('Draw every retinopathy grade equally often instead of as often as it occurs.'),
   skipBad: z
     .boolean()
     .default(false)
@@ -199,7 +217,7 @@ const training = z.strictObject({
     .enum(['supervised', 'gate'])
     .default('supervised')
     .describe(
-      'supervised: each image trains the head of its own task; gate: the gate probabilities weight the two heads.',
+      'supervised: each image trains the expert of its own task; gate: only images that the gate routes to it do.',
     ),
 });
 

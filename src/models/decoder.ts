@@ -1,0 +1,96 @@
+import type { Tensor } from '../autograd/tensor.ts';
+import * as F from '../nn/functional.ts';
+import { constant, kaimingNormal, zeros } from '../nn/init.ts';
+import { Conv2d, ConvTranspose2d, Layer, LayerNorm } from '../nn/layers.ts';
+import { block, Module } from '../nn/module.ts';
+import type { RandomSource } from '../nn/randomSource.ts';
+
+export interface DecoderOptions {
+  /** Channels of the four trunk stages, finest first. */
+  readonly features: readonly number[];
+  /** Channels of the four decoder blocks, coarsest first. */
+  readonly channels: readonly number[];
+  /** Output maps. */
+  readonly classes: number;
+  /** Whether each block concatenates the trunk's features of its scale. */
+  readonly skips: boolean;
+  /** Whether each block's convolution is followed by a LayerNorm over channels. The published decoder has none. */
+  readonly norm: boolean;
+  /** Channel dropout after each block. */
+  readonly dropout: number;
+  /** Mean probability the untrained head predicts: sets its bias, so that rare lesions do not start at 0.5 everywhere. */
+  readonly prior: number;
+  readonly random: RandomSource;
+}
+
+/** ConvTranspose 2x2 stride 2 - ReLU - [concatenate skip] - Conv 3x3 - [LayerNorm] - ReLU - Dropout2d. */
+class DecoderBlock extends Module {
+  readonly up: ConvTranspose2d;
+  readonly conv: Conv2d;
+  readonly norm: LayerNorm | null;
+  readonly #dropout: ((x: Tensor) => Tensor) | null;
+
+  constructor(inChannels: number, skipChannels: number, outChannels: number, options: DecoderOptions) {
+    super();
+    const convolution = { weight: kaimingNormal(9 * (outChannels + skipChannels)), bias: zeros };
+    // Each output pixel of the transposed convolution reads one tap: its fan is the input channels alone.
+    this.up = new ConvTranspose2d(inChannels, outChannels, 2, {
+      stride: 2,
+      activation: 'relu',
+      init: { weight: kaimingNormal(inChannels), bias: zeros },
+    });
+    this.conv = new Conv2d(outChannels + skipChannels, outChannels, 3, {
+      padding: 1,
+      activation: options.norm ? 'none' : 'relu',
+      init: convolution,
+    });
+    this.norm = options.norm ? new LayerNorm(outChannels, 1e-6) : null;
+    this.#dropout = options.dropout > 0 ? options.random.dropout2d(options.dropout) : null;
+  }
+
+  forward(x: Tensor, skip: Tensor | null): Tensor {
+    return block(x, () => {
+      const upsampled = this.up.forward(x);
+      let result = this.conv.forward(skip ? F.concat([upsampled, skip], -1) : upsampled);
+      if (this.norm) result = this.norm.forward(result).relu();
+      return this.training && this.#dropout ? this.#dropout(result) : result;
+    });
+  }
+}
+
+/**
+ * Four upsampling blocks from stride 32 to stride 2, a 1x1 convolution and a bilinear step to full size: the segmentation
+ * expert of github.com/manish33scss/MultiClassModel_idrid, with U-Net skip connections (Ronneberger et al. 2015) as an option.
+ */
+export class Decoder extends Module {
+  readonly blocks: readonly DecoderBlock[];
+  readonly head: Layer;
+  readonly #skips: boolean;
+
+  constructor(options: DecoderOptions) {
+    super();
+    const { features, channels, skips } = options;
+    this.#skips = skips;
+    const coarse = [...features].reverse();
+    this.blocks = channels.map((outChannels, index) => {
+      const inChannels = index === 0 ? coarse[0] : channels[index - 1];
+      return new DecoderBlock(inChannels, skips ? (coarse[index + 1] ?? 0) : 0, outChannels, options);
+    });
+    const last = channels[channels.length - 1];
+    this.head = new Conv2d(last, options.classes, 1, {
+      init: { weight: kaimingNormal(last), bias: constant(Math.log(options.prior / (1 - options.prior))) },
+    });
+  }
+
+  /** Trunk features, finest first → logits [N, height, width, classes]. */
+  forward(features: readonly Tensor[], height: number, width: number): Tensor {
+    const coarse = [...features].reverse();
+    return coarse[0].engine.scope(() => {
+      const decoded = this.blocks.reduce(
+        (x, each, index) => each.forward(x, this.#skips ? (coarse[index + 1] ?? null) : null),
+        coarse[0],
+      );
+      return F.upsampleBilinear2d(this.head.forward(decoded), [height, width]);
+    });
+  }
+}

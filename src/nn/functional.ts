@@ -1,0 +1,177 @@
+/**
+ * Differentiable functions of tensors, named as in torch.nn.functional. Activations are NHWC: [N, H, W, C].
+ * Each throws a `shape` error that names the op and the shapes when they do not fit.
+ */
+import type { Tensor } from '../autograd/tensor.ts';
+import { bceWithLogits as bceWithLogitsOp } from '../ops/bceWithLogits/op.ts';
+import { conv2d as conv2dOp } from '../ops/conv2d/op.ts';
+import { convTranspose2d as convTranspose2dOp } from '../ops/convTranspose2d/op.ts';
+import { crossEntropy as crossEntropyOp } from '../ops/crossEntropy/op.ts';
+import type { CrossEntropyAttributes } from '../ops/crossEntropy/program.ts';
+import { depthwiseConv2d as depthwiseConv2dOp } from '../ops/depthwiseConv2d/op.ts';
+import { entropy as entropyOp } from '../ops/entropy/op.ts';
+import { layerNorm as layerNormOp } from '../ops/layerNorm/op.ts';
+import { scaleResidual as scaleResidualOp } from '../ops/layerScale/op.ts';
+import { matmul as matmulOp } from '../ops/matmul/op.ts';
+import { concat as concatOp } from '../ops/movement/concat.ts';
+import { softDice as softDiceOp } from '../ops/softDice/op.ts';
+import type { SoftDiceAttributes } from '../ops/softDice/program.ts';
+import { logSoftmax as logSoftmaxOp, softmax as softmaxOp } from '../ops/softmax/op.ts';
+import {
+  upsampleBilinear2d as upsampleBilinear2dOp,
+  upsampleNearest2d as upsampleNearest2dOp,
+} from '../ops/upsample/op.ts';
+
+export type Pair = readonly [number, number];
+
+export function pair(value: number | Pair): Pair {
+  return typeof value === 'number' ? [value, value] : value;
+}
+
+function optional(...tensors: (Tensor | null | undefined)[]): Tensor[] {
+  return tensors.filter((tensor): tensor is Tensor => tensor != null);
+}
+
+/** x · weightᵀ + bias over the last axis: x [..., in], weight [out, in], bias [out]. `activation` is fused. */
+export function linear(
+  x: Tensor,
+  weight: Tensor,
+  bias?: Tensor | null,
+  activation: 'none' | 'relu' | 'gelu' = 'none',
+): Tensor {
+  return x.engine.apply(matmulOp, optional(x, weight, bias), { transposeB: true, activation });
+}
+
+export interface ConvolutionOptions {
+  readonly stride?: number | Pair;
+  readonly padding?: number | Pair;
+  readonly dilation?: number | Pair;
+  readonly groups?: number;
+  readonly activation?: 'none' | 'relu';
+}
+
+/** Cross-correlation (as PyTorch's conv2d): x [N, H, W, C], weight [KH, KW, C / groups, out], bias [out]. */
+export function conv2d(x: Tensor, weight: Tensor, bias?: Tensor | null, options: ConvolutionOptions = {}): Tensor {
+  return x.engine.apply(conv2dOp, optional(x, weight, bias), {
+    stride: pair(options.stride ?? 1),
+    padding: pair(options.padding ?? 0),
+    dilation: pair(options.dilation ?? 1),
+    groups: options.groups ?? 1,
+    activation: options.activation ?? 'none',
+  });
+}
+
+/** A filter of its own for each channel: x [N, H, W, C], weight [KH, KW, C], bias [C]. */
+export function depthwiseConv2d(
+  x: Tensor,
+  weight: Tensor,
+  bias?: Tensor | null,
+  options: Omit<ConvolutionOptions, 'groups' | 'activation'> = {},
+): Tensor {
+  return x.engine.apply(depthwiseConv2dOp, optional(x, weight, bias), {
+    stride: pair(options.stride ?? 1),
+    padding: pair(options.padding ?? 0),
+    dilation: pair(options.dilation ?? 1),
+  });
+}
+
+/** Normalises over the last axis: biased variance, `eps` inside the square root (Ba et al. 2016; torch.nn.LayerNorm). */
+export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, eps = 1e-5): Tensor {
+  return x.engine.apply(layerNormOp, [x, weight, bias], { eps });
+}
+
+/** Transposed convolution (torch.nn.functional.conv_transpose2d): x [N, H, W, C], weight [KH, KW, out, C], bias [out]. */
+export function convTranspose2d(
+  x: Tensor,
+  weight: Tensor,
+  bias?: Tensor | null,
+  options: { stride?: number | Pair; padding?: number | Pair; activation?: 'none' | 'relu' } = {},
+): Tensor {
+  return x.engine.apply(convTranspose2dOp, optional(x, weight, bias), {
+    stride: pair(options.stride ?? 1),
+    padding: pair(options.padding ?? 0),
+    activation: options.activation ?? 'none',
+  });
+}
+
+/** Joins tensors along an axis. */
+export function concat(tensors: readonly Tensor[], axis: number): Tensor {
+  return tensors[0].engine.apply(concatOp, tensors, { axis });
+}
+
+/** Rows `rows` (axis 0) of x, in that order; x itself where that is all of them. Runs of neighbours are moved together. */
+export function selectRows(x: Tensor, rows: readonly number[]): Tensor {
+  if (rows.length === x.shape[0] && rows.every((row, index) => row === index)) return x;
+  const runs: [number, number][] = [];
+  for (const row of rows) {
+    const last = runs.at(-1);
+    if (last && last[1] === row) last[1] = row + 1;
+    else runs.push([row, row + 1]);
+  }
+  const parts = runs.map(([start, end]) => x.slice(0, start, end));
+  return parts.length === 1 ? parts[0] : concat(parts, 0);
+}
+
+/** Bilinear resizing to [height, width] (torch.nn.functional.interpolate, mode 'bilinear'). */
+export function upsampleBilinear2d(x: Tensor, size: Pair, alignCorners = false): Tensor {
+  return x.engine.apply(upsampleBilinear2dOp, [x], { size, alignCorners });
+}
+
+/** Nearest-neighbour resizing to [height, width] (interpolate, mode 'nearest'). */
+export function upsampleNearest2d(x: Tensor, size: Pair): Tensor {
+  return x.engine.apply(upsampleNearest2dOp, [x], { size });
+}
+
+/** Over the last axis. */
+export function softmax(x: Tensor): Tensor {
+  return x.engine.apply(softmaxOp, [x], {});
+}
+
+/** Over the last axis. */
+export function logSoftmax(x: Tensor): Tensor {
+  return x.engine.apply(logSoftmaxOp, [x], {});
+}
+
+/**
+ * Softmax cross-entropy: logits [N, C], labels i32 [N] (negative: the row counts nothing), class weights [C]. The mean is weighted as
+ * in torch.nn.functional.cross_entropy; it is 0 where no row counts.
+ */
+export function crossEntropy(
+  logits: Tensor,
+  labels: Tensor,
+  options: CrossEntropyAttributes & { readonly classWeights?: Tensor | null } = {},
+): Tensor {
+  const { classWeights, ...attributes } = options;
+  return logits.engine.apply(crossEntropyOp, optional(logits, labels, classWeights), attributes);
+}
+
+/** Mean over rows of the entropy (nats) of softmax(logits): logits [N, C], sample weights [N]. */
+export function entropy(logits: Tensor, sampleWeights?: Tensor | null): Tensor {
+  return logits.engine.apply(entropyOp, optional(logits, sampleWeights), {});
+}
+
+/** residual + factor * gamma * x: x and residual [N, ..., C], gamma [C], one factor a sample [N] (drop path; no gradient). */
+export function scaleResidual(residual: Tensor, x: Tensor, gamma: Tensor, factor?: Tensor | null): Tensor {
+  return x.engine.apply(scaleResidualOp, optional(residual, x, gamma, factor), {});
+}
+
+/**
+ * Mean binary cross-entropy of sigmoid(logits): logits and targets [N, ..., C], posWeight [C] multiplies the positive targets' term,
+ * sample weights [N] (samples of weight 0 count nothing). torch.nn.functional.binary_cross_entropy_with_logits.
+ */
+export function bceWithLogits(
+  logits: Tensor,
+  targets: Tensor,
+  options: { readonly posWeight?: Tensor | null; readonly sampleWeights?: Tensor | null } = {},
+): Tensor {
+  const { posWeight, sampleWeights } = options;
+  return logits.engine.apply(bceWithLogitsOp, optional(logits, targets, posWeight, sampleWeights), {
+    posWeight: posWeight != null,
+    sampleWeights: sampleWeights != null,
+  });
+}
+
+/** 1 - soft Dice of sigmoid(logits): logits and targets [N, ..., C]; see SoftDiceAttributes for the two conventions. */
+export function softDiceLoss(logits: Tensor, targets: Tensor, options: SoftDiceAttributes = {}): Tensor {
+  return logits.engine.apply(softDiceOp, [logits, targets], options);
+}

@@ -1,0 +1,53 @@
+/** Initialisers, as torch.nn.init and timm name them. All draw from the generator they are given: same seed, same weights. */
+import type { Generator } from '../tensor/random.ts';
+import { type Shape, sizeOf } from '../tensor/spec.ts';
+
+export type Initializer = (shape: Shape, generator: Generator) => Float32Array;
+
+function fill(shape: Shape, draw: () => number): Float32Array {
+  const data = new Float32Array(sizeOf(shape));
+  for (let i = 0; i < data.length; i++) data[i] = draw();
+  return data;
+}
+
+export const zeros: Initializer = (shape) => new Float32Array(sizeOf(shape));
+
+export const ones: Initializer = (shape) => new Float32Array(sizeOf(shape)).fill(1);
+
+export function constant(value: number): Initializer {
+  return (shape) => new Float32Array(sizeOf(shape)).fill(value);
+}
+
+/** Normal of standard deviation `std`, redrawn outside ±2 (timm's trunc_normal_ with a = -2, b = 2: absolute bounds). */
+export function truncatedNormal(std: number): Initializer {
+  return (shape, generator) =>
+    fill(shape, () => {
+      for (;;) {
+        const value = generator.normal() * std;
+        if (Math.abs(value) <= 2) return value;
+      }
+    });
+}
+
+/** U(-bound, bound) with bound = sqrt(6 / ((1 + slope^2) fanIn)): torch.nn.init.kaiming_uniform_ (leaky ReLU of `slope`). */
+export function kaimingUniform(fanIn: number, slope = 0): Initializer {
+  const bound = Math.sqrt(6 / ((1 + slope * slope) * fanIn));
+  return (shape, generator) => fill(shape, () => (2 * generator.uniform() - 1) * bound);
+}
+
+/** N(0, 2 / fanOut): torch.nn.init.kaiming_normal_(mode='fan_out', nonlinearity='relu'). */
+export function kaimingNormal(fan: number): Initializer {
+  return (shape, generator) => fill(shape, () => generator.normal() * Math.sqrt(2 / fan));
+}
+
+/** torch.nn.init.xavier_uniform_. */
+export function xavierUniform(fanIn: number, fanOut: number): Initializer {
+  const bound = Math.sqrt(6 / (fanIn + fanOut));
+  return (shape, generator) => fill(shape, () => (2 * generator.uniform() - 1) * bound);
+}
+
+/** U(-1/sqrt(fanIn), 1/sqrt(fanIn)): PyTorch's default of Linear and Conv weights and biases. */
+export function torchDefault(fanIn: number): Initializer {
+  const bound = 1 / Math.sqrt(fanIn);
+  return (shape, generator) => fill(shape, () => (2 * generator.uniform() - 1) * bound);
+}

@@ -1,0 +1,170 @@
+import type { Tensor } from '../autograd/tensor.ts';
+import { engine } from '../autograd/engine.ts';
+import * as F from './functional.ts';
+import { type Initializer, ones, torchDefault, zeros } from './init.ts';
+import { Module } from './module.ts';
+import { type ExternalLayout, Parameter } from './parameter.ts';
+
+/** A module of one input and one output. */
+export abstract class Layer extends Module {
+  abstract forward(x: Tensor): Tensor;
+}
+
+function parameter(shape: readonly number[], init: Initializer, external?: ExternalLayout): Parameter {
+  return new Parameter(shape, init(shape, engine().generator), { external });
+}
+
+export interface LinearOptions {
+  /** Default true. */
+  readonly bias?: boolean;
+  /** Default: PyTorch's, U(±1/sqrt(in)) for both. */
+  readonly init?: { readonly weight: Initializer; readonly bias: Initializer };
+  /** The weight's shape in files: as of a 1x1 convolution (out, in, 1, 1) instead of (out, in). Same elements. */
+  readonly asConvolution?: boolean;
+  /** Fused into the product. Default 'none'. */
+  readonly activation?: 'none' | 'relu' | 'gelu';
+}
+
+/** x · weightᵀ + bias over the last axis; weight [out, in] as torch.nn.Linear. */
+export class Linear extends Layer {
+  readonly weight: Parameter;
+  readonly bias: Parameter | null;
+  readonly #activation: 'none' | 'relu' | 'gelu';
+
+  constructor(inFeatures: number, outFeatures: number, options: LinearOptions = {}) {
+    super();
+    const init = options.init ?? { weight: torchDefault(inFeatures), bias: torchDefault(inFeatures) };
+    const external = options.asConvolution ? { order: [0, 1], shape: [outFeatures, inFeatures, 1, 1] } : undefined;
+    this.weight = parameter([outFeatures, inFeatures], init.weight, external);
+    this.bias = (options.bias ?? true) ? parameter([outFeatures], init.bias) : null;
+    this.#activation = options.activation ?? 'none';
+  }
+
+  override forward(x: Tensor): Tensor {
+    return F.linear(x, this.weight, this.bias, this.#activation);
+  }
+}
+
+export interface ConvolutionLayerOptions extends F.ConvolutionOptions {
+  readonly bias?: boolean;
+  readonly init?: { readonly weight: Initializer; readonly bias: Initializer };
+}
+
+/** Convolution of NHWC images; weight [k, k, in / groups, out], in files PyTorch's (out, in / groups, k, k). */
+export class Conv2d extends Layer {
+  readonly weight: Parameter;
+  readonly bias: Parameter | null;
+  readonly #options: F.ConvolutionOptions;
+
+  constructor(inChannels: number, outChannels: number, kernelSize: number, options: ConvolutionLayerOptions = {}) {
+    super();
+    const perGroup = inChannels / (options.groups ?? 1);
+    const fanIn = perGroup * kernelSize * kernelSize;
+    const init = options.init ?? { weight: torchDefault(fanIn), bias: torchDefault(fanIn) };
+    this.weight = parameter([kernelSize, kernelSize, perGroup, outChannels], init.weight, { order: [3, 2, 0, 1] });
+    this.bias = (options.bias ?? true) ? parameter([outChannels], init.bias) : null;
+    this.#options = options;
+  }
+
+  override forward(x: Tensor): Tensor {
+    return F.conv2d(x, this.weight, this.bias, this.#options);
+  }
+}
+
+/** One filter a channel; weight [k, k, channels], in files (channels, 1, k, k). Padding keeps the size at stride 1. */
+export class DepthwiseConv2d extends Layer {
+  readonly weight: Parameter;
+  readonly bias: Parameter;
+  readonly #padding: number;
+
+  constructor(
+    channels: number,
+    kernelSize: number,
+    options: { init?: { weight: Initializer; bias: Initializer } } = {},
+  ) {
+    super();
+    const init = options.init ?? { weight: torchDefault(kernelSize ** 2), bias: torchDefault(kernelSize ** 2) };
+    const external = { order: [2, 0, 1], shape: [channels, 1, kernelSize, kernelSize] };
+    this.weight = parameter([kernelSize, kernelSize, channels], init.weight, external);
+    this.bias = parameter([channels], init.bias);
+    this.#padding = (kernelSize - 1) / 2;
+  }
+
+  override forward(x: Tensor): Tensor {
+    return F.depthwiseConv2d(x, this.weight, this.bias, { padding: this.#padding });
+  }
+}
+
+/** Transposed convolution; weight [k, k, out, in], in files PyTorch's (in, out, k, k). */
+export class ConvTranspose2d extends Layer {
+  readonly weight: Parameter;
+  readonly bias: Parameter;
+  readonly #options: { stride?: number; activation?: 'none' | 'relu' };
+
+  constructor(
+    inChannels: number,
+    outChannels: number,
+    kernelSize: number,
+    options: { stride?: number; activation?: 'none' | 'relu'; init?: { weight: Initializer; bias: Initializer } } = {},
+  ) {
+    super();
+    const fan = outChannels * kernelSize ** 2;
+    const init = options.init ?? { weight: torchDefault(fan), bias: torchDefault(fan) };
+    this.weight = parameter([kernelSize, kernelSize, outChannels, inChannels], init.weight, { order: [3, 2, 0, 1] });
+    this.bias = parameter([outChannels], init.bias);
+    this.#options = options;
+  }
+
+  override forward(x: Tensor): Tensor {
+    return F.convTranspose2d(x, this.weight, this.bias, this.#options);
+  }
+}
+
+/** Normalisation over the last axis. */
+export class LayerNorm extends Layer {
+  readonly weight: Parameter;
+  readonly bias: Parameter;
+  readonly #eps: number;
+
+  constructor(channels: number, eps = 1e-5) {
+    super();
+    this.weight = parameter([channels], ones);
+    this.bias = parameter([channels], zeros);
+    this.#eps = eps;
+  }
+
+  override forward(x: Tensor): Tensor {
+    return F.layerNorm(x, this.weight, this.bias, this.#eps);
+  }
+}
+
+/** Layers one after another, named by their index as torch.nn.Sequential's. */
+export class Sequential extends Layer {
+  readonly #layers: readonly Layer[];
+
+  constructor(...layers: Layer[]) {
+    super();
+    this.#layers = layers;
+    layers.forEach((layer, index) => {
+      Object.defineProperty(this, String(index), { value: layer, enumerable: true });
+    });
+  }
+
+  override forward(x: Tensor): Tensor {
+    return this.#layers.reduce((value, layer) => layer.forward(value), x);
+  }
+}
+
+/** A layer without parameters, from a function: a place holder that keeps Sequential's numbering as PyTorch's. */
+export class Lambda extends Layer {
+  readonly #function: (x: Tensor) => Tensor;
+
+  constructor(body: (x: Tensor) => Tensor) {
+    super();
+    this.#function = body;
+  }
+
+  override forward(x: Tensor): Tensor {
+    return this.#function(x);
+  }
+}

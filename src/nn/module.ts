@@ -1,0 +1,150 @@
+import { Parameter } from './parameter.ts';
+import type { Tensor } from '../autograd/tensor.ts';
+import { GmtlError } from '../errors.ts';
+import { formatShape } from '../tensor/spec.ts';
+
+/** A tensor as files hold it: PyTorch's shape and element order. */
+export interface ExternalTensor {
+  readonly shape: readonly number[];
+  readonly data: Float32Array;
+}
+
+/** What `loadStateDict` did with each name. */
+export interface LoadReport {
+  readonly matched: readonly string[];
+  /** Parameters of the module that the file does not hold. */
+  readonly missing: readonly string[];
+  /** Names in the file that the module does not have. */
+  readonly unexpected: readonly string[];
+  readonly mismatched: readonly {
+    readonly name: string;
+    readonly expected: readonly number[];
+    readonly found: readonly number[];
+  }[];
+}
+
+/**
+ * Base of everything with parameters. Sub-modules and parameters are found as properties, in the order of their assignment, and
+ * named by them, so properties bear the names that timm, torchvision or segmentation_models_pytorch give them
+ * (`conv_dw`, `stages.0.blocks.1`). Modules compose ops; none has kernels of its own.
+ */
+export abstract class Module {
+  /** Whether dropout, drop path and batch statistics are active. Set by `train` and `eval`. */
+  training = true;
+
+  #children(): [string, Module | Parameter][] {
+    const found: [string, Module | Parameter][] = [];
+    for (const [name, value] of Object.entries(this)) {
+      if (value instanceof Module || value instanceof Parameter) found.push([name, value]);
+      else if (Array.isArray(value)) {
+        value.forEach((item: unknown, index) => {
+          if (item instanceof Module || item instanceof Parameter) found.push([`${name}.${index}`, item]);
+        });
+      }
+    }
+    return found;
+  }
+
+  /** Every parameter and buffer with its dotted name. */
+  *namedTensors(prefix = ''): Generator<[string, Parameter]> {
+    for (const [name, child] of this.#children()) {
+      if (child instanceof Parameter) yield [prefix + name, child];
+      else yield* child.namedTensors(`${prefix}${name}.`);
+    }
+  }
+
+  /** The trainable ones, with their dotted names. */
+  *namedParameters(prefix = ''): Generator<[string, Parameter]> {
+    for (const entry of this.namedTensors(prefix)) if (!entry[1].isBuffer) yield entry;
+  }
+
+  parameters(): Parameter[] {
+    return [...this.namedParameters()].map(([, parameter]) => parameter);
+  }
+
+  /** Number of trainable elements. */
+  parameterCount(): number {
+    return this.parameters().reduce((count, parameter) => count + parameter.size, 0);
+  }
+
+  *modules(): Generator<Module> {
+    yield this;
+    for (const [, child] of this.#children()) if (child instanceof Module) yield* child.modules();
+  }
+
+  train(mode = true): this {
+    for (const module of this.modules()) module.training = mode;
+    return this;
+  }
+
+  eval(): this {
+    return this.train(false);
+  }
+
+  zeroGrad(): void {
+    for (const parameter of this.parameters()) {
+      parameter.grad?.dispose();
+      parameter.grad = null;
+    }
+  }
+
+  /** Reads all parameters and buffers back, in PyTorch's layouts under the module's names. */
+  async stateDict(prefix = ''): Promise<Map<string, ExternalTensor>> {
+    const entries = [...this.namedTensors(prefix)];
+    const data = await Promise.all(entries.map(([, parameter]) => parameter.data()));
+    return new Map(
+      entries.map(([name, parameter], index) => [name, parameter.toExternal(data[index] as Float32Array)]),
+    );
+  }
+
+  /**
+   * Writes tensors in PyTorch's layouts into the module. With `strict` (the default) anything missing, unexpected or of another
+   * shape is an error that lists it, and nothing is written.
+   */
+  loadStateDict(tensors: ReadonlyMap<string, ExternalTensor>, options: { strict?: boolean } = {}): LoadReport {
+    const own = new Map(this.namedTensors());
+    const matched: string[] = [];
+    const missing: string[] = [];
+    const mismatched: LoadReport['mismatched'][number][] = [];
+    for (const [name, parameter] of own) {
+      const tensor = tensors.get(name);
+      if (!tensor) missing.push(name);
+      else if (tensor.shape.join() !== parameter.externalShape.join()) {
+        mismatched.push({ name, expected: parameter.externalShape, found: tensor.shape });
+      } else matched.push(name);
+    }
+    const unexpected = [...tensors.keys()].filter((name) => !own.has(name));
+    if ((options.strict ?? true) && missing.length + unexpected.length + mismatched.length > 0) {
+      const list = (title: string, names: readonly string[]): string =>
+        names.length > 0
+          ? `\n  ${title} (${names.length}): ${names.slice(0, 6).join(', ')}${names.length > 6 ? ', …' : ''}`
+          : '';
+      const shapes = mismatched.map(
+        ({ name, expected, found }) => `${name} is ${formatShape(found)}, not ${formatShape(expected)}`,
+      );
+      throw new GmtlError(
+        'state-dict',
+        `the weights do not fit this model:${list('missing', missing)}${list('unknown', unexpected)}${list('of another shape', shapes)}`,
+      );
+    }
+    for (const name of matched) {
+      const parameter = own.get(name);
+      const tensor = tensors.get(name);
+      if (parameter && tensor) parameter.write(parameter.fromExternal(tensor.data));
+    }
+    return { matched, missing, unexpected, mismatched };
+  }
+
+  /** Frees all parameters. */
+  dispose(): void {
+    for (const [, parameter] of this.namedTensors()) parameter.dispose();
+  }
+}
+
+/**
+ * Runs `body` in a scope of its own: intermediate tensors are given up at its end (the graph keeps what backward needs), so that
+ * a deep network's forward pass holds no more than it must.
+ */
+export function block(input: Tensor, body: () => Tensor): Tensor {
+  return input.engine.scope(body);
+}

@@ -1,0 +1,72 @@
+import { type Engine, engine as currentEngine } from '../autograd/engine.ts';
+import { Tensor } from '../autograd/tensor.ts';
+import { stridesOf } from '../tensor/shape.ts';
+import type { Shape } from '../tensor/spec.ts';
+
+/** How a parameter's elements lie in PyTorch's files, told against the engine's own layout. */
+export interface ExternalLayout {
+  /** PyTorch's axis k is the engine's axis `order[k]`. */
+  readonly order: readonly number[];
+  /** PyTorch's shape where it has extra axes of extent 1; else the permuted shape. */
+  readonly shape?: Shape;
+}
+
+function permuteData(data: Float32Array, shape: Shape, order: readonly number[]): Float32Array {
+  const strides = stridesOf(shape);
+  const targetShape = order.map((axis) => shape[axis]);
+  const steps = order.map((axis) => strides[axis]);
+  const result = new Float32Array(data.length);
+  const index = new Array<number>(shape.length).fill(0);
+  let from = 0;
+  for (let to = 0; to < result.length; to++) {
+    result[to] = data[from];
+    for (let axis = index.length - 1; axis >= 0; axis--) {
+      from += steps[axis];
+      if (++index[axis] < targetShape[axis]) break;
+      from -= steps[axis] * targetShape[axis];
+      index[axis] = 0;
+    }
+  }
+  return result;
+}
+
+/**
+ * A tensor that belongs to a module: trained, or (a buffer, such as running statistics) only stored with it. It knows PyTorch's
+ * layout of itself, so that state dicts have the shapes other frameworks expect.
+ */
+export class Parameter extends Tensor {
+  readonly isBuffer: boolean;
+  readonly #external: ExternalLayout | undefined;
+
+  constructor(
+    shape: Shape,
+    data: Float32Array,
+    options: { external?: ExternalLayout; buffer?: boolean; engine?: Engine } = {},
+  ) {
+    const engine = options.engine ?? currentEngine();
+    const value = engine.backend.upload({ shape: [...shape], dtype: 'f32' }, data, 'parameter');
+    super(engine, value, null, !options.buffer);
+    this.isBuffer = options.buffer ?? false;
+    this.#external = options.external;
+  }
+
+  /** The shape that PyTorch gives this parameter. */
+  get externalShape(): Shape {
+    const external = this.#external;
+    if (!external) return this.shape;
+    return external.shape ?? external.order.map((axis) => this.shape[axis]);
+  }
+
+  toExternal(data: Float32Array): { shape: Shape; data: Float32Array } {
+    const external = this.#external;
+    return { shape: this.externalShape, data: external ? permuteData(data, this.shape, external.order) : data };
+  }
+
+  fromExternal(data: Float32Array): Float32Array {
+    const external = this.#external;
+    if (!external) return data;
+    const shape = external.order.map((axis) => this.shape[axis]);
+    const inverse = this.shape.map((_, axis) => external.order.indexOf(axis));
+    return permuteData(data, shape, inverse);
+  }
+}

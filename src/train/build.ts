@@ -1,0 +1,122 @@
+import type { Engine } from '../autograd/engine.ts';
+import { setEngine } from '../autograd/engine.ts';
+import { IDRID_NORMALISATION, IMAGENET_NORMALISATION } from '../data/augment.ts';
+import type { LoaderOptions } from '../data/loader.ts';
+import { type DatasetItem, EDEMA_GRADES, RETINO_GRADES } from '../data/types.ts';
+import { GatedMultitaskNet } from '../models/multitask.ts';
+import {
+  AdamW,
+  type NamedParameter,
+  noDecay,
+  type Optimizer,
+  type Schedule,
+  SGD,
+  constant,
+  cosine,
+  oneCycle,
+} from '../optim/index.ts';
+import type { TrainConfig } from './config.ts';
+import type { ObjectiveConstants } from './objective.ts';
+
+/** The network a configuration describes, initialised from its seed. */
+export function buildModel(engine: Engine, config: TrainConfig): GatedMultitaskNet {
+  const previous = setEngine(engine);
+  try {
+    return new GatedMultitaskNet({ ...config.model, seed: config.training.seed });
+  } finally {
+    setEngine(previous);
+  }
+}
+
+/** A module's trainable parameters under their names. */
+export function namedParameters(model: GatedMultitaskNet): NamedParameter[] {
+  return [...model.namedParameters()].map(([name, tensor]) => ({ name, tensor }));
+}
+
+export function buildOptimizer(config: TrainConfig, params: readonly NamedParameter[]): Optimizer {
+  const { name, lr, weightDecay, betas, eps, momentum } = config.optimizer;
+  const groups = noDecay(params, weightDecay);
+  return name === 'adamw'
+    ? new AdamW(groups, { lr, betas, eps, weightDecay })
+    : new SGD(groups, { lr, momentum, weightDecay });
+}
+
+/** Learning rate of each step (counted from 0), as a factor of the configured rate. */
+export function buildSchedule(config: TrainConfig, totalSteps: number): Schedule {
+  const { schedule, warmupFraction, warmupSteps, minLr, lr } = config.optimizer;
+  const warmup = warmupSteps ?? Math.round(warmupFraction * totalSteps);
+  switch (schedule) {
+    case 'constant':
+      return constant({ warmupSteps: warmup });
+    case 'cosine':
+      return cosine({ totalSteps, warmupSteps: warmup, minFactor: minLr / lr });
+    case 'onecycle':
+      return oneCycle({ totalSteps, pctStart: totalSteps > 0 ? warmup / totalSteps : 0.3 });
+    default:
+      return schedule satisfies never;
+  }
+}
+
+function balanced(labels: readonly (number | null)[], classes: number): Float32Array {
+  const counts = new Array<number>(classes).fill(0);
+  for (const label of labels) if (label !== null) counts[label]++;
+  const present = counts.filter((count) => count > 0).length;
+  const total = counts.reduce((sum, count) => sum + count, 0);
+  // As scikit-learn's class_weight='balanced', over the classes that occur; one that does not occur has no say.
+  return Float32Array.from(counts, (count) => (count > 0 ? total / (present * count) : 0));
+}
+
+/** The constant tensors of the losses: class weights from the training items, lesion weights from the configuration. */
+export function buildConstants(engine: Engine, config: TrainConfig, train: readonly DatasetItem[]): ObjectiveConstants {
+  const { posWeight, classWeights } = config.loss;
+  const vector = (values: Float32Array): ReturnType<Engine['tensor']> => engine.tensor(values, [values.length]).keep();
+  const lesionWeights =
+    typeof posWeight === 'number' ? new Float32Array(5).fill(posWeight) : Float32Array.from(posWeight);
+  if (classWeights === 'none') {
+    return {
+      posWeight: lesionWeights.every((value) => value === 1) ? null : vector(lesionWeights),
+      retinoWeights: null,
+      edemaWeights: null,
+    };
+  }
+  const weights =
+    classWeights === 'balanced'
+      ? {
+          retino: balanced(
+            train.map(({ retino }) => retino),
+            RETINO_GRADES,
+          ),
+          edema: balanced(
+            train.map(({ edema }) => edema),
+            EDEMA_GRADES,
+          ),
+        }
+      : { retino: Float32Array.from(classWeights.retinopathy), edema: Float32Array.from(classWeights.edema) };
+  return {
+    posWeight: lesionWeights.every((value) => value === 1) ? null : vector(lesionWeights),
+    retinoWeights: vector(weights.retino),
+    edemaWeights: vector(weights.edema),
+  };
+}
+
+/** How images are prepared, the same for training, evaluation and inference. */
+export function loaderSettings(
+  config: TrainConfig,
+): Partial<LoaderOptions> & Pick<LoaderOptions, 'preprocess' | 'normalisation'> {
+  const { data, training } = config;
+  const { colorJitter, ...geometry } = data.augment;
+  return {
+    preprocess: {
+      size: data.imageSize,
+      crop: 'fov',
+      maskResize: data.maskResize,
+      clahe: data.clahe ? { maxSlope: 3, window: 1 / 8 } : null,
+    },
+    normalisation: data.normalization === 'imagenet' ? IMAGENET_NORMALISATION : IDRID_NORMALISATION,
+    augment: { ...geometry, ...colorJitter },
+    seed: training.seed,
+    prefetch: Math.max(1, data.prefetch),
+    skipBad: data.skipBad,
+    ...(data.cacheDir !== null && { cacheFolder: data.cacheDir }),
+  };
+}
