@@ -1,0 +1,47 @@
+// gradLogits = gradOutput * factor * w * ((1 - t) - (1 + (pw - 1) * t) * sigmoid(-z)): names and threads as in forward.wgsl.
+
+// #include "common/grid.wgsl"
+
+override HAS_POSITIVE_WEIGHTS: bool = false;
+override HAS_SAMPLE_WEIGHTS: bool = false;
+
+struct Uniforms { samples: u32, perSample: u32, channels: u32, threads: u32, groups: u32 }
+
+@group(0) @binding(0) var<uniform> u: Uniforms;
+@group(0) @binding(1) var<storage, read> gradOutput: array<f32>;
+@group(0) @binding(2) var<storage, read> logits: array<f32>;
+@group(0) @binding(3) var<storage, read> targets: array<f32>;
+@group(0) @binding(4) var<storage, read> positiveWeights: array<f32>;
+@group(0) @binding(5) var<storage, read> sampleWeights: array<f32>;
+@group(0) @binding(6) var<storage, read> factor: array<f32>;
+@group(0) @binding(7) var<storage, read_write> gradLogits: array<f32>;
+
+alias Number = f32;
+
+// 1 / (1 + exp(z)) without overflow.
+fn sigmoidOfMinus(z: Number) -> Number {
+  let e = exp(-abs(z));
+  return select(Number(1.0), e, z >= Number(0.0)) / (1.0 + e);
+}
+
+@compute @workgroup_size(64)
+fn main(
+  @builtin(workgroup_id) workgroup: vec3u,
+  @builtin(num_workgroups) workgroups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let index = linearWorkgroup(workgroup, workgroups);
+  let sample = index / u.groups;
+  let thread = (index % u.groups) * 64u + lane;
+  if (sample >= u.samples || thread >= u.threads) { return; }
+  var scale = gradOutput[0] * factor[0];
+  if (HAS_SAMPLE_WEIGHTS) { scale *= sampleWeights[sample]; }
+  var positive = Number(1.0);
+  if (HAS_POSITIVE_WEIGHTS) { positive = positiveWeights[thread % u.channels]; }
+  for (var i = thread; i < u.perSample; i += u.threads) {
+    let at = sample * u.perSample + i;
+    let z = logits[at];
+    let t = targets[at];
+    gradLogits[at] = scale * ((1.0 - t) - (1.0 + (positive - 1.0) * t) * sigmoidOfMinus(z));
+  }
+}

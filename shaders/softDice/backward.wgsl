@@ -1,0 +1,44 @@
+// gradX = gradOutput * (cP * q - cI * t) * s: (cI, cP) the coefficients [samples, channels] of finish.wgsl, q = 1 (2 p where SQUARED),
+// s = p (1 - p) with p the sigmoid of x where FROM_LOGITS, else p = x and s = 1. Threads as in partial.wgsl.
+
+// #include "common/grid.wgsl"
+
+override FROM_LOGITS: bool = true;
+override SQUARED: bool = false;
+
+struct Uniforms { samples: u32, perSample: u32, channels: u32, threads: u32, groups: u32 }
+
+@group(0) @binding(0) var<uniform> u: Uniforms;
+@group(0) @binding(1) var<storage, read> gradOutput: array<f32>;
+@group(0) @binding(2) var<storage, read> x: array<f32>;
+@group(0) @binding(3) var<storage, read> targets: array<f32>;
+@group(0) @binding(4) var<storage, read> coefficients: array<vec2f>;
+@group(0) @binding(5) var<storage, read_write> gradX: array<f32>;
+
+@compute @workgroup_size(64)
+fn main(
+  @builtin(workgroup_id) workgroup: vec3u,
+  @builtin(num_workgroups) workgroups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let index = linearWorkgroup(workgroup, workgroups);
+  let sample = index / u.groups;
+  let thread = (index % u.groups) * 64u + lane;
+  if (sample >= u.samples || thread >= u.threads) { return; }
+  let pair = gradOutput[0] * coefficients[sample * u.channels + thread % u.channels];
+  let both = pair.x;
+  let predicted = pair.y;
+  for (var i = thread; i < u.perSample; i += u.threads) {
+    let at = sample * u.perSample + i;
+    var p = x[at];
+    var slope = f32(1.0);
+    if (FROM_LOGITS) {
+      let e = exp(-clamp(abs(p), f32(0.0), f32(80.0)));
+      slope = e / ((1.0 + e) * (1.0 + e));
+      p = select(e, f32(1.0), p >= f32(0.0)) / (1.0 + e);
+    }
+    var q = f32(1.0);
+    if (SQUARED) { q = 2.0 * p; }
+    gradX[at] = (predicted * q - both * targets[at]) * slope;
+  }
+}

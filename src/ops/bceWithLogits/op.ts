@@ -1,0 +1,86 @@
+import { type Case, type CaseInput, defineOp, type Tolerance } from '../definition.ts';
+import { type BceAttributes, bceWithLogitsBackwardProgram, bceWithLogitsProgram } from './program.ts';
+
+const EXPONENTIAL: Tolerance = {
+  relativeL2: 4e-6,
+  element: 1e-5,
+  reason: 'WGSL grants exp 3 + 2|x| ulp and log an absolute error of 2^-21 near 1; sums in another order',
+};
+
+function bceCase(
+  name: string,
+  shape: readonly number[],
+  purpose: Case['purpose'],
+  settings: {
+    posWeight?: readonly number[];
+    sampleWeights?: readonly number[];
+    reduction?: 'sum';
+    values?: readonly number[];
+  } = {},
+): Case<BceAttributes> {
+  const { posWeight, sampleWeights, reduction, values } = settings;
+  const vector = (own: readonly number[]): CaseInput => ({ shape: [own.length], fill: { values: own }, grad: false });
+  return {
+    name,
+    inputs: [
+      values ? { shape, fill: { values } } : { shape },
+      { shape, fill: 'uniform', grad: false },
+      ...(posWeight ? [vector(posWeight)] : []),
+      ...(sampleWeights ? [vector(sampleWeights)] : []),
+    ],
+    attributes: {
+      posWeight: posWeight !== undefined,
+      sampleWeights: sampleWeights !== undefined,
+      reduction: reduction ?? 'mean',
+    },
+    purpose,
+    tolerance: EXPONENTIAL,
+  };
+}
+
+/**
+ * Binary cross entropy of logits [N, ..., C] against targets in [0, 1] of that shape, as torch.nn.functional.
+ * binary_cross_entropy_with_logits with `pos_weight` a vector over the last axis. Sample weights [N] weigh whole samples and, unlike
+ * PyTorch's `weight`, the mean too: sum of w * l / sum of w, so that samples of weight 0 count nothing; all zero: 0 with zero gradient.
+ */
+export const bceWithLogits = defineOp<BceAttributes>({
+  name: 'bceWithLogits',
+  forward: bceWithLogitsProgram,
+  programs: [bceWithLogitsBackwardProgram],
+  gradient: {
+    saves: { inputs: [0, 1, 2, 3], outputs: [1] },
+    backward(context) {
+      const { inputSpecs } = context;
+      if (!context.needs(0)) return inputSpecs.map(() => null);
+      const optionals = inputSpecs.slice(2).map((_, index) => context.input(index + 2));
+      const inputs = [context.gradOutput, context.input(0), context.input(1), context.output(1), ...optionals];
+      const [gradLogits] = context.run(bceWithLogitsBackwardProgram, inputs, context.attributes);
+      return [gradLogits, ...inputSpecs.slice(1).map(() => null)];
+    },
+  },
+  cases: [
+    bceCase('tiny', [2, 3], ['test', 'gradient']),
+    bceCase('one element', [1], ['test', 'gradient']),
+    bceCase('sum', [3, 4], ['test', 'gradient'], { reduction: 'sum' }),
+    bceCase('positive weights', [2, 2, 3], ['test', 'gradient'], { posWeight: [12, 1, 0.5] }),
+    bceCase('sample weights', [3, 2, 2], ['test', 'gradient'], { sampleWeights: [1, 0, 2.5] }),
+    bceCase('both weights', [4, 3, 2], ['test', 'gradient'], { posWeight: [3, 2], sampleWeights: [0, 1, 2, 0.5] }),
+    bceCase('both weights, sum', [2, 3, 2], ['test', 'gradient'], {
+      posWeight: [3, 2],
+      sampleWeights: [0.5, 3],
+      reduction: 'sum',
+    }),
+    bceCase('no weight', [2, 3], ['test', 'gradient'], { sampleWeights: [0, 0] }),
+    bceCase('logits of 80', [2, 4], ['test'], {
+      values: [80, -80, 1000, -1000, 10, -10, 0, 5],
+      posWeight: [1, 12, 3, 1],
+    }),
+    bceCase('several turns, odd', [3, 37, 29, 5], ['test'], { posWeight: [2, 5, 1, 0.5, 3], sampleWeights: [1, 0, 2] }),
+    bceCase('several turns, in fours', [3, 32, 30, 5], ['test'], {
+      posWeight: [2, 5, 1, 0.5, 3],
+      sampleWeights: [1, 3, 2],
+    }),
+    bceCase('several turns, one channel', [2, 40, 41, 1], ['test']),
+    bceCase('lesion maps, N8', [8, 128, 128, 5], ['bench'], { sampleWeights: [1, 0, 1, 1, 0, 1, 1, 1] }),
+  ],
+});

@@ -1,0 +1,91 @@
+import { type Case, type CaseInput, defineOp, type Tolerance } from '../definition.ts';
+import { type SoftDiceAttributes, softDiceBackwardProgram, softDiceProgram } from './program.ts';
+
+const EXPONENTIAL: Tolerance = {
+  relativeL2: 5e-6,
+  element: 1e-5,
+  reason: 'WGSL grants exp 3 + 2|x| ulp; sums of some thousand terms in another order',
+};
+
+/** Targets 0 and 1 of which class `empty` has no positives. */
+function masks(shape: readonly number[], empty?: number): CaseInput {
+  const channels = shape[shape.length - 1];
+  const size = shape.reduce((a, b) => a * b, 1);
+  const values = Array.from({ length: size }, (_, i) => (i % channels !== empty && (i * i + 5 * i) % 7 < 3 ? 1 : 0));
+  return { shape, fill: { values }, grad: false };
+}
+
+function diceCase(
+  name: string,
+  shape: readonly number[],
+  purpose: Case['purpose'],
+  attributes: SoftDiceAttributes = {},
+  settings: { sampleWeights?: readonly number[]; empty?: number; values?: readonly number[] } = {},
+): Case<SoftDiceAttributes> {
+  const { sampleWeights, empty, values } = settings;
+  const fill = values ? ({ values } as const) : attributes.fromLogits === false ? 'uniform' : 'normal';
+  return {
+    name,
+    inputs: [
+      { shape, fill },
+      masks(shape, empty),
+      ...(sampleWeights
+        ? [{ shape: [sampleWeights.length], fill: { values: sampleWeights }, grad: false } as const]
+        : []),
+    ],
+    attributes,
+    purpose,
+    tolerance: EXPONENTIAL,
+  };
+}
+
+const SMP: SoftDiceAttributes = { perSample: false, ignoreEmptyClasses: true };
+
+/**
+ * Soft Dice loss of predictions [N, ..., C] (logits or probabilities) against targets in [0, 1] of that shape, optionally with sample
+ * weights [N]: 1 - the mean of (2 I + smooth) / (P + T + smooth), I = sum of p t, P = sum of p, T = sum of t; the denominator is held
+ * above 1e-7. The mean is over classes and (perSample) over samples by weight, else the sums run over the whole batch with each
+ * sample's terms weighed, as DiceLoss('multilabel') of segmentation_models.pytorch with `ignoreEmptyClasses`. No weight: 0, no gradient.
+ */
+export const softDice = defineOp<SoftDiceAttributes>({
+  name: 'softDice',
+  forward: softDiceProgram,
+  programs: [softDiceBackwardProgram],
+  gradient: {
+    saves: { inputs: [0, 1], outputs: [1] },
+    backward(context) {
+      const { inputSpecs } = context;
+      if (!context.needs(0)) return inputSpecs.map(() => null);
+      const inputs = [context.gradOutput, context.input(0), context.input(1), context.output(1)];
+      const [gradX] = context.run(softDiceBackwardProgram, inputs, context.attributes);
+      return [gradX, ...inputSpecs.slice(1).map(() => null)];
+    },
+  },
+  cases: [
+    diceCase('tiny', [2, 3, 2], ['test', 'gradient'], { smooth: 1e-5 }),
+    diceCase('probabilities', [2, 5, 3], ['test', 'gradient'], { smooth: 1, fromLogits: false }),
+    diceCase('squares', [2, 5, 3], ['test', 'gradient'], { smooth: 1, squaredDenominator: true }),
+    diceCase('squares of probabilities', [1, 2, 2, 1], ['test', 'gradient'], {
+      fromLogits: false,
+      squaredDenominator: true,
+    }),
+    diceCase('sample weights', [3, 4, 2], ['test', 'gradient'], { smooth: 1e-5 }, { sampleWeights: [1, 0, 2] }),
+    diceCase('no weight', [2, 3, 2], ['test', 'gradient'], { smooth: 1e-5 }, { sampleWeights: [0, 0] }),
+    diceCase('batch-wide', [3, 4, 2], ['test', 'gradient'], { smooth: 1e-6, perSample: false }),
+    diceCase('batch-wide, sample weights', [3, 4, 2], ['test', 'gradient'], SMP, { sampleWeights: [1, 0, 2.5] }),
+    diceCase('batch-wide, empty class', [2, 4, 3], ['test', 'gradient'], SMP, { empty: 1 }),
+    diceCase('empty class', [2, 4, 3], ['test', 'gradient'], { ignoreEmptyClasses: true, smooth: 1e-5 }, { empty: 2 }),
+    diceCase('empty class, smoothed', [2, 4, 3], ['test', 'gradient'], { smooth: 1e-5 }, { empty: 2 }),
+    diceCase('logits of 80', [1, 4, 2], ['test'], { smooth: 1e-5 }, { values: [80, -80, -80, 80, 1000, -1000, 2, -3] }),
+    diceCase('several turns, odd', [3, 37, 29, 5], ['test'], { smooth: 1e-5 }, { sampleWeights: [1, 0.5, 2] }),
+    diceCase('several turns, in fours', [3, 32, 30, 5], ['test'], SMP, { empty: 3 }),
+    diceCase('more groups than lanes', [23, 3, 5], ['test'], { smooth: 1e-5 }),
+    diceCase('one class', [2, 40, 41, 1], ['test'], { smooth: 1e-6, perSample: false }),
+    {
+      name: 'lesion maps, N8',
+      inputs: [{ shape: [8, 128, 128, 5] }, { shape: [8, 128, 128, 5], fill: { integersBelow: 2 } }],
+      attributes: { smooth: 1e-5 },
+      purpose: ['bench'],
+    },
+  ],
+});
