@@ -1,7 +1,6 @@
-import type { Plan, PlanTarget } from '../../gpu/kernel.ts';
+import type { Plan } from '../../gpu/kernel.ts';
 import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { f32, formatShape, type Shape } from '../../tensor/spec.ts';
-import { forwardGather, gatherKernel, planSimpleGather, transposedGather } from '../conv2d/gather.ts';
 import {
   type ConvolutionAttributes,
   type ConvolutionGeometry,
@@ -12,10 +11,15 @@ import {
   type Pair,
   requireBias,
 } from '../conv2d/geometry.ts';
-import { gradWeightKernel, planSimpleGradWeight } from '../conv2d/gradWeight.ts';
 import { referenceForward, referenceGradInput, referenceGradWeight } from '../conv2d/reference.ts';
 import { defineProgram } from '../definition.ts';
-import { sumKernel, sumVec4Kernel } from '../reduce/plan.ts';
+import {
+  depthwiseGradWeightKernels,
+  depthwiseKernels,
+  depthwiseVersions,
+  planDepthwise,
+  planDepthwiseGradWeight,
+} from './plan.ts';
 
 export type DepthwiseAttributes = Pick<ConvolutionAttributes, 'stride' | 'padding' | 'dilation'>;
 
@@ -49,17 +53,17 @@ function requireOutput(op: string, geometry: ConvolutionGeometry, gradOutput: Sh
 /** (x [N, H, W, C], weight [KH, KW, C], bias [C]?) → [N, OH, OW, C]. */
 export const depthwiseProgram = defineProgram<DepthwiseAttributes>({
   name: 'depthwiseConv2d',
-  kernels: [gatherKernel],
-  versions: ['simple'],
+  kernels: depthwiseKernels,
+  versions: depthwiseVersions,
   infer([x, weight, bias], attributes) {
     const geometry = geometryOf('depthwiseConv2d', x.shape, weight.shape, attributes);
     requireBias('depthwiseConv2d', bias, geometry.outChannels);
     return [f32(outputShape(geometry))];
   },
-  plan([x, weight, bias], _outputs, attributes): Plan | null {
+  plan([x, weight, bias], _outputs, attributes, _target, version): Plan | null {
     const geometry = geometryOf('depthwiseConv2d', x.shape, weight.shape, attributes);
     const buffers = { source: 'in0', weight: 'in1', bias: bias && 'in2', out: 'out0' } as const;
-    return planSimpleGather(forwardGather(geometry), buffers, false);
+    return planDepthwise(geometry, false, buffers, version);
   },
   reference: ([x, weight, bias], attributes) => [
     referenceForward(
@@ -89,14 +93,14 @@ function gradInputGeometry(
 /** (gradOutput, weight) → gradInput. */
 export const depthwiseGradInputProgram = defineProgram<DepthwiseGradInputAttributes>({
   name: 'depthwiseConv2d.gradInput',
-  kernels: [gatherKernel],
-  versions: ['simple'],
+  kernels: depthwiseKernels,
+  versions: depthwiseVersions,
   infer: ([gradOutput, weight], attributes) => [
     f32(inputShape(gradInputGeometry(gradOutput.shape, weight.shape, attributes))),
   ],
-  plan([gradOutput, weight], _outputs, attributes): Plan | null {
+  plan([gradOutput, weight], _outputs, attributes, _target, version): Plan | null {
     const geometry = gradInputGeometry(gradOutput.shape, weight.shape, attributes);
-    return planSimpleGather(transposedGather(geometry), { source: 'in0', weight: 'in1', out: 'out0' }, false);
+    return planDepthwise(geometry, true, { source: 'in0', weight: 'in1', out: 'out0' }, version);
   },
   reference: ([gradOutput, weight], attributes) => [
     referenceGradInput(gradInputGeometry(gradOutput.shape, weight.shape, attributes), gradOutput.data, weight.data),
@@ -120,14 +124,14 @@ function gradWeightGeometry(
 /** (x, gradOutput) → gradWeight. */
 export const depthwiseGradWeightProgram = defineProgram<DepthwiseGradWeightAttributes>({
   name: 'depthwiseConv2d.gradWeight',
-  kernels: [gradWeightKernel, sumKernel, sumVec4Kernel],
-  versions: ['simple'],
+  kernels: depthwiseGradWeightKernels,
+  versions: depthwiseVersions,
   infer([x, gradOutput], attributes) {
     const { kernel, outChannels } = gradWeightGeometry(x.shape, gradOutput.shape, attributes);
     return [f32([...kernel, outChannels])];
   },
-  plan: ([x, gradOutput], _outputs, attributes, target: PlanTarget): Plan | null =>
-    planSimpleGradWeight(gradWeightGeometry(x.shape, gradOutput.shape, attributes), target),
+  plan: ([x, gradOutput], _outputs, attributes, target, version): Plan | null =>
+    planDepthwiseGradWeight(gradWeightGeometry(x.shape, gradOutput.shape, attributes), target, version),
   reference: ([x, gradOutput], attributes) => [
     referenceGradWeight(gradWeightGeometry(x.shape, gradOutput.shape, attributes), x.data, gradOutput.data),
   ],

@@ -1,0 +1,148 @@
+import { type Dispatch, gridFor, type Plan, type PlanTarget } from '../../gpu/kernel.ts';
+import {
+  type GatherBuffers,
+  forwardGather,
+  gatherKernel,
+  planSimpleGather,
+  transposedGather,
+} from '../conv2d/gather.ts';
+import type { ConvolutionGeometry } from '../conv2d/geometry.ts';
+import { chunksFor, gradWeightKernel, planPartials, planSimpleGradWeight } from '../conv2d/gradWeight.ts';
+import { defineKernel } from '../definition.ts';
+import { sumKernel, sumVec4Kernel } from '../reduce/plan.ts';
+
+const rowsKernel = defineKernel({
+  name: 'depthwiseConv2d/rows',
+  bindings: [
+    { name: 'source', access: 'read', type: 'vec4f' },
+    { name: 'weight', access: 'read', type: 'vec4f' },
+    { name: 'bias', access: 'read', type: 'vec4f' },
+    { name: 'out', access: 'read_write', type: 'vec4f' },
+  ],
+  uniforms: {
+    threads: 'u32',
+    channels4: 'u32',
+    inHeight: 'i32',
+    inWidth: 'i32',
+    outHeight: 'u32',
+    outWidth: 'u32',
+    tiles: 'u32',
+    paddingY: 'i32',
+    paddingX: 'i32',
+  },
+  overrides: ['HAS_BIAS', 'FLIP', 'KERNEL_HEIGHT', 'KERNEL_WIDTH'],
+});
+
+const gradWeightRowsKernel = defineKernel({
+  name: 'depthwiseConv2d/gradWeightRows',
+  bindings: [
+    { name: 'x', access: 'read', type: 'vec4f' },
+    { name: 'gradOutput', access: 'read', type: 'vec4f' },
+    { name: 'partial', access: 'read_write', type: 'vec4f' },
+  ],
+  uniforms: {
+    threads: 'u32',
+    channels4: 'u32',
+    kernelHeight: 'u32',
+    chunks: 'u32',
+    rows: 'u32',
+    inHeight: 'i32',
+    inWidth: 'i32',
+    outHeight: 'u32',
+    outWidth: 'i32',
+    paddingY: 'i32',
+    paddingX: 'i32',
+  },
+  overrides: ['KERNEL_WIDTH'],
+});
+
+export const depthwiseKernels = [gatherKernel, rowsKernel];
+export const depthwiseVersions = ['simple', 'rows'];
+export const depthwiseGradWeightKernels = [gradWeightKernel, gradWeightRowsKernel, sumKernel, sumVec4Kernel];
+
+/** Whether windows move pixel by pixel over channels in fours: what the row kernels serve. */
+function movesByPixels({ stride, dilation, outChannels }: ConvolutionGeometry): boolean {
+  return [...stride, ...dilation].every((step) => step === 1) && outChannels % 4 === 0;
+}
+
+/** Eight pixels of a row a thread; null where windows do not move by pixels or channels are not in fours. */
+function planRows(geometry: ConvolutionGeometry, transposed: boolean, buffers: GatherBuffers): Plan | null {
+  if (!movesByPixels(geometry)) return null;
+  const { batch, kernel, padding, outChannels } = geometry;
+  const [from, to] = transposed ? [geometry.output, geometry.input] : [geometry.input, geometry.output];
+  const tiles = Math.ceil(to[1] / 8);
+  const threads = batch * to[0] * tiles * (outChannels / 4);
+  const dispatch: Dispatch = {
+    kernel: rowsKernel,
+    buffers: { source: buffers.source, weight: buffers.weight, bias: buffers.bias ?? buffers.weight, out: buffers.out },
+    uniforms: {
+      threads,
+      channels4: outChannels / 4,
+      inHeight: from[0],
+      inWidth: from[1],
+      outHeight: to[0],
+      outWidth: to[1],
+      tiles,
+      paddingY: transposed ? kernel[0] - 1 - padding[0] : padding[0],
+      paddingX: transposed ? kernel[1] - 1 - padding[1] : padding[1],
+    },
+    overrides: {
+      HAS_BIAS: buffers.bias ? 1 : 0,
+      FLIP: transposed ? 1 : 0,
+      KERNEL_HEIGHT: kernel[0],
+      KERNEL_WIDTH: kernel[1],
+    },
+    workgroups: gridFor(threads, 64),
+  };
+  return { dispatches: [dispatch] };
+}
+
+/** The forward pass, or with `transposed` the input gradient, in the version asked for, else the fastest that can. */
+export function planDepthwise(
+  geometry: ConvolutionGeometry,
+  transposed: boolean,
+  buffers: GatherBuffers,
+  version: string | undefined,
+): Plan | null {
+  const rows = version === 'simple' ? null : planRows(geometry, transposed, buffers);
+  if (rows || version === 'rows') return rows;
+  return planSimpleGather(transposed ? transposedGather(geometry) : forwardGather(geometry), buffers, false);
+}
+
+function planGradWeightRows(geometry: ConvolutionGeometry, target: PlanTarget): Plan | null {
+  const { batch, input, output, kernel, padding, outChannels } = geometry;
+  if (!movesByPixels(geometry) || kernel[1] > 7) return null;
+  const rows = batch * output[0];
+  const chunkThreads = (outChannels / 4) * kernel[0];
+  const chunks = chunksFor(chunkThreads, target.deviceClass === 'software' ? 1024 : 65_536, rows, 1);
+  const threads = chunkThreads * chunks;
+  return planPartials(chunks, kernel[0] * kernel[1] * outChannels, 'out0', target, (partial) => ({
+    kernel: gradWeightRowsKernel,
+    buffers: { x: 'in0', gradOutput: 'in1', partial },
+    uniforms: {
+      threads,
+      channels4: outChannels / 4,
+      kernelHeight: kernel[0],
+      chunks,
+      rows,
+      inHeight: input[0],
+      inWidth: input[1],
+      outHeight: output[0],
+      outWidth: output[1],
+      paddingY: padding[0],
+      paddingX: padding[1],
+    },
+    overrides: { KERNEL_WIDTH: kernel[1] },
+    workgroups: gridFor(threads, 64),
+  }));
+}
+
+/** The weight gradient from in0 (x) and in1 (gradOutput) to out0, in the version asked for, else the fastest that can. */
+export function planDepthwiseGradWeight(
+  geometry: ConvolutionGeometry,
+  target: PlanTarget,
+  version: string | undefined,
+): Plan | null {
+  const rows = version === 'simple' ? null : planGradWeightRows(geometry, target);
+  return rows || version === 'rows' ? rows : planSimpleGradWeight(geometry, target);
+}
