@@ -1,5 +1,6 @@
 /** The registry: every op, one line each. Tests and benchmarks walk it; see definition.ts for what an op says of itself. */
 import { accumulate } from './accumulate/op.ts';
+import { batchNorm } from './batchNorm/op.ts';
 import { bceWithLogits } from './bceWithLogits/op.ts';
 import { add, div, mul, sub } from './binary/op.ts';
 import { conv2d } from './conv2d/op.ts';
@@ -54,6 +55,7 @@ export const ops: readonly Op[] = [
   ...movementOps,
   // normalisation
   layerNorm,
+  batchNorm,
   softmax,
   logSoftmax,
   // losses

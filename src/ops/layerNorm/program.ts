@@ -2,6 +2,7 @@ import { gridFor } from '../../gpu/kernel.ts';
 import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { f32, formatShape, type Shape, sizeOf } from '../../tensor/spec.ts';
 import { defineProgram } from '../definition.ts';
+import { planColumnPairs, rowChunks } from '../reduce/columnPairs.ts';
 import { sumKernel, sumVec4Kernel } from '../reduce/plan.ts';
 import {
   forwardKernel,
@@ -13,7 +14,7 @@ import {
   gradParametersKernel,
   gradParametersVec4Kernel,
 } from './kernels.ts';
-import { planColumnPairs, planRows, ROW_VERSIONS, rowChunks } from './plan.ts';
+import { planRows, ROW_VERSIONS } from './plan.ts';
 import { referenceGradInput, referenceGradParameters, referenceLayerNorm } from './reference.ts';
 
 export interface LayerNormAttributes {

@@ -1,0 +1,38 @@
+// Partial sums of the parameters' gradients over the rows r = k, k + chunks, … of chunk k:
+// gradWeight[k, c] = sum of gradY[r, c] * (x[r, c] - mean[c]) * rstd[c],  gradBias[k, c] = sum of gradY[r, c].
+//
+// A thread owns one column of one chunk. A second, ordered pass adds the chunks up.
+
+// #include "common/grid.wgsl"
+
+struct Uniforms { rows: u32, columns: u32, chunks: u32 }
+
+@group(0) @binding(0) var<uniform> u: Uniforms;
+@group(0) @binding(1) var<storage, read> gradY: array<f32>;
+@group(0) @binding(2) var<storage, read> x: array<f32>;
+@group(0) @binding(3) var<storage, read> mean: array<f32>;
+@group(0) @binding(4) var<storage, read> rstd: array<f32>;
+@group(0) @binding(5) var<storage, read_write> gradWeight: array<f32>;
+@group(0) @binding(6) var<storage, read_write> gradBias: array<f32>;
+
+@compute @workgroup_size(64)
+fn main(
+  @builtin(workgroup_id) workgroup: vec3u,
+  @builtin(num_workgroups) workgroups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = linearWorkgroup(workgroup, workgroups) * 64u + lane;
+  if (i >= u.columns * u.chunks) { return; }
+  let column = i % u.columns;
+  let center = mean[column];
+  var product = f32(0.0);
+  var sum = f32(0.0);
+  for (var row = i / u.columns; row < u.rows; row += u.chunks) {
+    let at = row * u.columns + column;
+    let g = gradY[at];
+    sum += g;
+    product += g * (x[at] - center);
+  }
+  gradWeight[i] = product * rstd[column];
+  gradBias[i] = sum;
+}

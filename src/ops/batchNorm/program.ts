@@ -1,0 +1,157 @@
+import {
+  type BufferReference,
+  type Dispatch,
+  gridFor,
+  type KernelDefinition,
+  type PlanTarget,
+} from '../../gpu/kernel.ts';
+import { requireShape, sameShape } from '../../tensor/shape.ts';
+import { f32, formatShape, type Shape, sizeOf } from '../../tensor/spec.ts';
+import { defineProgram } from '../definition.ts';
+import { planColumnPairs, rowChunks } from '../reduce/columnPairs.ts';
+import { sumKernel, sumVec4Kernel } from '../reduce/plan.ts';
+import { finishKernel, gradInputKernels, gradSumsKernels, normalizeKernels, statsKernels } from './kernels.ts';
+import { referenceBatchNorm, referenceBatchNormBackward } from './reference.ts';
+
+export interface BatchNormAttributes {
+  /** Whether to normalise with the batch's statistics and update the running ones, or with the running ones. */
+  readonly training: boolean;
+  /** Added to the variance inside the square root. Default 1e-5, as PyTorch. */
+  readonly eps?: number;
+  /** Share of the batch's statistics in the new running ones. Default 0.1, as PyTorch. */
+  readonly momentum?: number;
+}
+
+const VERSIONS = ['scalar', 'vec4'] as const;
+
+/** How [..., C] is walked: by threads that own one column (group of four) of one chunk of rows. */
+interface Columns {
+  readonly rows: number;
+  /** Channels. */
+  readonly columns: number;
+  /** Threads of one chunk: channels, or groups of four. */
+  readonly own: number;
+  readonly version: (typeof VERSIONS)[number];
+}
+
+function columnsOf(shape: Shape, version: string | undefined): Columns | null {
+  const columns = shape[shape.length - 1];
+  if (version === 'vec4' && columns % 4 !== 0) return null;
+  const vector = columns % 4 === 0 && version !== 'scalar';
+  return {
+    rows: sizeOf(shape) / columns,
+    columns,
+    own: vector ? columns / 4 : columns,
+    version: vector ? 'vec4' : 'scalar',
+  };
+}
+
+/** A dispatch of one of the kernel pairs over `chunks` chunks of rows. */
+function columnDispatch(
+  kernels: Readonly<Record<(typeof VERSIONS)[number], KernelDefinition>>,
+  { rows, own, version }: Columns,
+  chunks: number,
+  buffers: Readonly<Record<string, BufferReference>>,
+  uniforms: Readonly<Record<string, number>> = {},
+): Dispatch {
+  return {
+    kernel: kernels[version],
+    buffers,
+    uniforms: { rows, columns: own, chunks, ...uniforms },
+    workgroups: gridFor(own * chunks, 64),
+  };
+}
+
+/** Chunks for a walk without sums: as many threads as the device can use. */
+function elementChunks({ rows, own }: Columns, target: PlanTarget): number {
+  const threads = target.deviceClass === 'software' ? 512 : 131_072;
+  return Math.min(rows, Math.ceil(threads / own));
+}
+
+/** (x [..., C], weight, bias, runningMean, runningVar [C]) → y [..., C], mean [C], rstd [C] (the latter two for backward). */
+export const batchNormProgram = defineProgram<BatchNormAttributes>({
+  name: 'batchNorm',
+  kernels: [...Object.values(statsKernels), finishKernel, ...Object.values(normalizeKernels)],
+  versions: VERSIONS,
+  mutates: [3, 4],
+  infer([x, ...channelVectors], { training }) {
+    const columns = x.shape.at(-1);
+    requireShape(columns !== undefined, 'batchNorm', 'a scalar has no channels');
+    requireShape(
+      channelVectors.length === 4 && channelVectors.every((vector) => sameShape(vector.shape, [columns])),
+      'batchNorm',
+      `weight, bias, running mean and variance must all be [${columns}] for an input of ${formatShape(x.shape)}, not ${channelVectors.map((vector) => formatShape(vector.shape)).join(' ')}`,
+    );
+    requireShape(
+      !training || sizeOf(x.shape) > columns,
+      'batchNorm',
+      `training takes more than one value a channel, but the input is ${formatShape(x.shape)}: use a larger batch or eval mode`,
+    );
+    return [f32(x.shape), f32([columns]), f32([columns])];
+  },
+  plan([x], _outputs, { training, eps = 1e-5, momentum = 0.1 }, target, version) {
+    const walk = columnsOf(x.shape, version);
+    if (!walk) return null;
+    const { rows, columns } = walk;
+    const chunks = training ? rowChunks(rows, walk.own, target) : 1;
+    const stats = columnDispatch(statsKernels, walk, chunks, { x: 'in0', means: 'tmp0', squares: 'tmp1' });
+    return {
+      scratch: training ? [chunks * columns * 4, chunks * columns * 4] : [],
+      dispatches: [
+        ...(training ? [stats] : []),
+        {
+          kernel: finishKernel,
+          buffers: {
+            // Not read in eval mode: any readable buffer will do.
+            means: training ? 'tmp0' : 'in0',
+            squares: training ? 'tmp1' : 'in0',
+            runningMean: 'in3',
+            runningVar: 'in4',
+            mean: 'out1',
+            rstd: 'out2',
+          },
+          uniforms: { rows, columns, chunks, training: training ? 1 : 0, eps, momentum },
+          workgroups: gridFor(columns, 64),
+        },
+        columnDispatch(normalizeKernels, walk, elementChunks(walk, target), {
+          x: 'in0',
+          weight: 'in1',
+          bias: 'in2',
+          mean: 'out1',
+          rstd: 'out2',
+          y: 'out0',
+        }),
+      ],
+    };
+  },
+  reference: (inputs, attributes) => referenceBatchNorm(inputs, attributes),
+  cost: ([x], _outputs, { training }) => ({ flops: (training ? 9 : 3) * sizeOf(x.shape) }),
+});
+
+/** (gradY, x, weight, mean, rstd) → gradX, gradWeight, gradBias. */
+export const batchNormBackwardProgram = defineProgram<Pick<BatchNormAttributes, 'training'>>({
+  name: 'batchNorm.backward',
+  kernels: [...Object.values(gradSumsKernels), ...Object.values(gradInputKernels), sumKernel, sumVec4Kernel],
+  versions: VERSIONS,
+  infer: ([, x, weight]) => [f32(x.shape), f32(weight.shape), f32(weight.shape)],
+  plan([, x], _outputs, { training }, target, version) {
+    const walk = columnsOf(x.shape, version);
+    if (!walk) return null;
+    const { rows, columns } = walk;
+    const statistics = { gradY: 'in0', x: 'in1', mean: 'in3', rstd: 'in4' } as const;
+    const chunks = rowChunks(rows, walk.own, target);
+    const sums = planColumnPairs(['out1', 'out2'], columns, chunks, target, (gradWeight, gradBias) =>
+      columnDispatch(gradSumsKernels, walk, chunks, { ...statistics, gradWeight, gradBias }),
+    );
+    const gradInput = columnDispatch(
+      gradInputKernels,
+      walk,
+      elementChunks(walk, target),
+      { ...statistics, weight: 'in2', gradWeight: 'out1', gradBias: 'out2', gradX: 'out0' },
+      { inverseRows: training ? 1 / rows : 0 },
+    );
+    return { scratch: sums.scratch, dispatches: [...sums.dispatches, gradInput] };
+  },
+  reference: (inputs, { training }) => referenceBatchNormBackward(inputs, training),
+  cost: ([, x]) => ({ flops: 9 * sizeOf(x.shape) }),
+});
