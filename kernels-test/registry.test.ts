@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { WgslReflect } from 'wgsl_reflect';
+import { ceilingKernels } from '../bench/ceilings.ts';
 import { gradcheck, runCase } from '../src/autograd/gradcheck.ts';
 import { DEFAULT_LIMITS, type KernelDefinition, type PlanTarget } from '../src/gpu/kernel.ts';
 import { diskShaders, packageRoot } from '../src/gpu/node/shaderFiles.ts';
@@ -50,6 +51,7 @@ function callsOf(purpose: CasePurpose): (ProgramCall & { op: string; testCase: s
 const calls = [...callsOf('test'), ...callsOf('bench')];
 const kernels: KernelDefinition[] = [
   ...new Set([...programs, ...calls.map(({ program }) => program)].flatMap((program) => program.kernels)),
+  ...ceilingKernels,
 ];
 
 describe('shader files', () => {

@@ -1,0 +1,172 @@
+/** Times every program that the ops' bench cases run, forward and backward, in every version, on one adapter. */
+import { GmtlError } from '../src/errors.ts';
+import type { GpuDevice } from '../src/gpu/device.ts';
+import type { Op } from '../src/ops/definition.ts';
+import { GpuBackend } from '../src/ops/gpuBackend.ts';
+import type { Invocation } from '../src/ops/tapBackend.ts';
+import type { TensorSpec } from '../src/tensor/spec.ts';
+import { type BenchCall, type BenchCase, collectCases, executeCase, type VersionChoice } from './calls.ts';
+import { type Ceilings, measureCeilings, withCopyProbe } from './ceilings.ts';
+import { type Rates, ratesOf, type Work, workOf } from './rates.ts';
+import { chooseTimer, type Measurement, measure, type Timer } from './timer.ts';
+
+export interface KernelBenchOptions {
+  /** Only calls whose `op / case / program` contains it. */
+  readonly filter?: string;
+  /** Every version a call can run in, or only the one the engine would choose. Default `all`. */
+  readonly versions?: 'all' | 'default';
+  /** Time for the samples of one row. Default 0.3. */
+  readonly seconds?: number;
+  /** Called before each row. */
+  readonly onProgress?: (done: number, total: number, label: string) => void;
+}
+
+/** One version of one program call of one case. */
+export interface BenchRow {
+  readonly op: string;
+  readonly testCase: string;
+  readonly part: 'forward' | 'backward';
+  /** How often the case makes this call. */
+  readonly count: number;
+  readonly program: string;
+  readonly version: string | null;
+  readonly isDefault: boolean;
+  readonly inputs: readonly TensorSpec[];
+  readonly outputs: readonly TensorSpec[];
+  readonly attributes: object;
+  readonly dispatches: number;
+  readonly work: Work;
+  readonly measurement: Measurement;
+  readonly rates: Rates;
+  /** Measured in an earlier case that makes the same call. */
+  readonly shared: boolean;
+}
+
+/** A case that could not be timed, and why. */
+export interface BenchProblem {
+  readonly op: string;
+  readonly testCase: string;
+  readonly message: string;
+}
+
+export interface KernelBench {
+  readonly timer: Pick<Timer, 'kind' | 'reason'>;
+  readonly ceilings: Ceilings;
+  readonly rows: readonly BenchRow[];
+  readonly problems: readonly BenchProblem[];
+}
+
+async function measureVersion(
+  backend: GpuBackend,
+  timer: Timer,
+  invocation: Invocation,
+  { version, dispatches }: VersionChoice,
+  seconds: number,
+): Promise<Measurement> {
+  const { program, inputs, attributes } = invocation;
+  const outputs = invocation.outputs.map(({ spec }) => backend.allocate(spec, `bench ${program.name}`));
+  try {
+    const record = () => backend.execute(program, inputs, outputs, attributes, version ?? undefined);
+    return await measure(backend.gpu, timer, record, dispatches, { seconds });
+  } finally {
+    for (const output of outputs) output.storage.release();
+  }
+}
+
+/** Whatever the plan of an op's bench cases throws is a defect of that op; a device that fails cannot go on. */
+function problemOf(error: unknown, device: GpuDevice): string {
+  if (!(error instanceof GmtlError) || device.failed) throw error;
+  return error.message;
+}
+
+/**
+ * Walks the bench cases of `ops`. Calls that several cases make are timed once.
+ * @throws GmtlError `bench/filter` when nothing fits the filter; what the device reported when it fails.
+ */
+export async function benchKernels(
+  device: GpuDevice,
+  ops: readonly Op[],
+  { filter, versions = 'all', seconds = 0.3, onProgress }: KernelBenchOptions = {},
+): Promise<KernelBench> {
+  const cases = collectCases(ops, device.target, { filter, versions });
+  if (cases.length === 0) {
+    const names = ops.map(({ name }) => name).join(', ');
+    throw new GmtlError(
+      'bench/filter',
+      `Nothing to time: no "op / case / program" contains "${filter}". The ops are ${names}.`,
+    );
+  }
+  const timer = await withCopyProbe(device, (probe) => chooseTimer(device, probe));
+  const ceilings = await measureCeilings(device, timer, Math.min(seconds, 0.25));
+
+  const rowKey = (call: BenchCall, choice: VersionChoice) => `${call.key} ${choice.version}`;
+  const total = new Set(
+    cases.flatMap(({ calls }) => calls.flatMap((call) => call.versions.map((choice) => rowKey(call, choice)))),
+  ).size;
+  const measured = new Map<string, Measurement>();
+  const rows: BenchRow[] = [];
+  const problems: BenchProblem[] = [];
+  const backend = new GpuBackend(device);
+
+  const timeCase = async (benchCase: BenchCase): Promise<void> => {
+    const { op, testCase, calls } = benchCase;
+    const missing = calls.filter((call) => call.versions.some((choice) => !measured.has(rowKey(call, choice))));
+    const fresh = new Set<string>();
+    if (missing.length > 0) {
+      const { invocations, free } = executeCase(benchCase, backend, new Set(missing.map(({ key }) => key)));
+      try {
+        for (const call of missing) {
+          const invocation = invocations.get(call.key);
+          if (!invocation) throw new Error(`${op.name} / ${testCase.name}: ${call.program.name} was planned, not run`);
+          for (const choice of call.versions) {
+            const key = rowKey(call, choice);
+            onProgress?.(
+              measured.size,
+              total,
+              `${op.name} / ${testCase.name} / ${call.program.name} ${choice.version ?? ''}`,
+            );
+            measured.set(key, await measureVersion(backend, timer, invocation, choice, seconds));
+            fresh.add(key);
+          }
+        }
+      } finally {
+        free();
+        device.trim();
+      }
+    }
+    for (const call of calls) {
+      const work = workOf(call.program, call.inputs, call.outputs, call.attributes);
+      for (const choice of call.versions) {
+        const measurement = measured.get(rowKey(call, choice))!;
+        rows.push({
+          op: op.name,
+          testCase: testCase.name,
+          part: call.part,
+          count: call.count,
+          program: call.program.name,
+          version: choice.version,
+          isDefault: choice.isDefault,
+          inputs: call.inputs,
+          outputs: call.outputs,
+          attributes: call.attributes,
+          dispatches: choice.dispatches,
+          work,
+          measurement,
+          rates: ratesOf(work, measurement.median, ceilings),
+          shared: !fresh.has(rowKey(call, choice)),
+        });
+      }
+    }
+  };
+
+  for (const benchCase of cases) {
+    try {
+      await timeCase(benchCase);
+    } catch (error) {
+      const message = problemOf(error, device);
+      problems.push({ op: benchCase.op.name, testCase: benchCase.testCase.name, message });
+    }
+  }
+  onProgress?.(total, total, 'done');
+  return { timer: { kind: timer.kind, reason: timer.reason }, ceilings, rows, problems };
+}

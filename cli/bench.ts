@@ -1,0 +1,121 @@
+import { SingleBar } from 'cli-progress';
+import type { Argv, CommandModule } from 'yargs';
+import { benchKernels } from '../bench/kernels.ts';
+import { formatHeader, formatKernelBench, lowShares, slowBackwards } from '../bench/report.ts';
+import { GmtlError } from '../src/errors.ts';
+import { readAdapterInfo } from '../src/gpu/node/classify.ts';
+import { createNodeDevice } from '../src/gpu/node/createDevice.ts';
+import { writeFileAtomic } from '../src/io/atomic.ts';
+import { ops } from '../src/ops/index.ts';
+import { gmtlVersion } from '../src/train/version.ts';
+
+interface KernelsArguments {
+  filter?: string;
+  json?: string;
+  versions: 'all' | 'default';
+  adapter: string;
+  seconds: number;
+  debug: boolean;
+}
+
+const kernelsCommand: CommandModule<object, KernelsArguments> = {
+  command: 'kernels',
+  describe: "Time every op's kernels, all versions side by side, against what the adapter can do",
+  builder: (yargs: Argv) =>
+    yargs
+      .option('filter', { type: 'string', describe: 'Only rows whose "op / case / program" contains this text' })
+      .option('json', { type: 'string', describe: 'Also write everything measured to this file' })
+      .option('versions', {
+        choices: ['all', 'default'] as const,
+        default: 'all' as const,
+        describe: 'Every version of a kernel, or only the one the engine chooses',
+      })
+      .option('seconds', { type: 'number', default: 0.3, describe: 'Time for the samples of one row' })
+      .option('adapter', {
+        type: 'string',
+        default: 'auto',
+        describe: 'auto, gpu, software, or part of the name of an adapter',
+      })
+      .option('debug', { type: 'boolean', default: false, describe: 'Say on standard error what is being timed' }),
+  handler: async ({ filter, json, versions, adapter, seconds, debug }) => {
+    if (!(seconds > 0)) throw new GmtlError('bench/seconds', `--seconds must be above 0, not ${seconds}.`);
+    const { device, opened } = await createNodeDevice({ adapter });
+    const progress = startRowProgress(debug);
+    try {
+      const bench = await benchKernels(device, ops, { filter, versions, seconds, onProgress: progress.update });
+      progress.stop();
+      const info = readAdapterInfo(device.info);
+      const date = new Date().toISOString();
+      const driver = info.description || 'not told by the adapter';
+      // Dawn turns the punctuation of the driver's name into dashes.
+      const name = info.device.replace(/-+$/, '') || device.name;
+      console.log(`${formatHeader(bench, { adapter: name, kind: opened.kind, driver, date })}\n`);
+      console.log(formatKernelBench(bench));
+      if (json !== undefined) {
+        const content = {
+          gmtl: gmtlVersion(),
+          date,
+          node: process.version,
+          platform: `${process.platform}-${process.arch}`,
+          adapter: { kind: opened.kind, ...info },
+          features: [...device.target.features].sort(),
+          secondsPerRow: seconds,
+          filter: filter ?? null,
+          ...bench,
+          slowBackwards: slowBackwards(bench.rows),
+          belowShare: lowShares(bench.rows).map(({ op, testCase, program }) => ({ op, testCase, program })),
+        };
+        await writeFileAtomic(json, `${JSON.stringify(content, null, 1)}\n`);
+        console.error(`wrote ${json}`);
+      }
+      if (bench.problems.length > 0) process.exitCode = 1;
+    } finally {
+      progress.stop();
+      device.destroy();
+    }
+  },
+};
+
+/** Least time between two lines where standard error is no terminal. */
+const LINE_INTERVAL = 10_000;
+
+/** A bar on a terminal, else (or for debugging) plain lines, on standard error. */
+function startRowProgress(debug: boolean): {
+  update: (done: number, total: number, label: string) => void;
+  stop: () => void;
+} {
+  if (debug || !process.stderr.isTTY) {
+    let last = Number.NEGATIVE_INFINITY;
+    return {
+      update: (done, total, label) => {
+        if (!debug && performance.now() - last < LINE_INTERVAL) return;
+        last = performance.now();
+        process.stderr.write(`${done}/${total} ${label}\n`);
+      },
+      stop: () => undefined,
+    };
+  }
+  const bar = new SingleBar({ format: '{bar} {value}/{total} {label}', clearOnComplete: true, hideCursor: false });
+  let running = false;
+  return {
+    update: (done, total, label) => {
+      if (!running) bar.start(total, done, { label });
+      running = true;
+      bar.update(done, { label: label.slice(0, 50) });
+    },
+    stop: () => {
+      if (running) bar.stop();
+      running = false;
+    },
+  };
+}
+
+/** `gmtl bench …`. */
+export const benchCommand: CommandModule = {
+  command: 'bench <what>',
+  describe: 'Measure the speed of kernels on an adapter',
+  builder: (yargs: Argv) => yargs.command(kernelsCommand).demandCommand(1, 'Say what to measure: kernels.'),
+  handler: () => {
+    throw new GmtlError('cli/bench-what', 'Say what to measure: gmtl bench kernels.');
+  },
+};

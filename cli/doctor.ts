@@ -1,0 +1,188 @@
+import { createRequire } from 'node:module';
+import { availableParallelism, release, totalmem } from 'node:os';
+import type { Argv, CommandModule } from 'yargs';
+import { GmtlError } from '../src/errors.ts';
+import type { GpuDevice } from '../src/gpu/device.ts';
+import { createNodeDevice } from '../src/gpu/node/createDevice.ts';
+import { type AdapterListing, listAdapters, type OpenedAdapter } from '../src/gpu/node/open.ts';
+import { readAdapterInfo } from '../src/gpu/node/classify.ts';
+import { GpuBackend } from '../src/ops/gpuBackend.ts';
+import { ops } from '../src/ops/index.ts';
+import { formatTable } from '../src/report/table.ts';
+import { gmtlVersion } from '../src/train/version.ts';
+import { SELF_TEST_BOUND, type SelfTestResult, selfTest } from './selftest.ts';
+
+interface DoctorArguments {
+  adapter: string;
+  debug: boolean;
+}
+
+/** Ops that between them try products, convolution, reductions and normalisation on the adapter. */
+const SELF_TEST_OPS: readonly string[] = ['matmul', 'conv2d', 'depthwiseConv2d', 'layerNorm', 'sum'];
+
+/** The limits that decide what fits; `--debug` prints all. */
+const SHOWN_LIMITS: readonly string[] = [
+  'maxBufferSize',
+  'maxStorageBufferBindingSize',
+  'maxStorageBuffersPerShaderStage',
+  'maxComputeWorkgroupStorageSize',
+  'maxComputeInvocationsPerWorkgroup',
+  'maxComputeWorkgroupsPerDimension',
+];
+
+const WIDTH = 100;
+
+/** Breaks text at blanks so that no line is longer than `width`, each indented; longer words stay whole. */
+export function wrap(text: string, indent: string, width = WIDTH): string {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(/\s+/)) {
+    if (line !== '' && indent.length + line.length + 1 + word.length > width) {
+      lines.push(indent + line);
+      line = word;
+    } else {
+      line = line === '' ? word : `${line} ${word}`;
+    }
+  }
+  return [...lines, indent + line].join('\n');
+}
+
+/** Bytes in binary units where they come out even, else as they are: `128 MiB`. */
+export function limitText(name: string, value: number): string {
+  if (!/Size$/.test(name) || /WorkgroupSize/.test(name)) return value.toLocaleString('en-GB').replaceAll(',', ' ');
+  for (const [unit, size] of [
+    ['GiB', 2 ** 30],
+    ['MiB', 2 ** 20],
+    ['KiB', 2 ** 10],
+  ] as const) {
+    if (value >= size) return `${Number((value / size).toFixed(2))} ${unit}`;
+  }
+  return `${value} bytes`;
+}
+
+function webgpuVersion(): string {
+  const require = createRequire(import.meta.url);
+  return (require('webgpu/package.json') as { version: string }).version;
+}
+
+function versionsText(): string {
+  const memory = (totalmem() / 2 ** 30).toFixed(1);
+  return [
+    `gmtl ${gmtlVersion()}, Node ${process.version}, webgpu ${webgpuVersion()} (Dawn)`,
+    `${process.platform}-${process.arch} ${release()}, ${availableParallelism()} processors, ${memory} GiB of memory`,
+  ]
+    .map((line) => `  ${line}`)
+    .join('\n');
+}
+
+/** The adapters and the drivers that offer none; an arrow marks the one in use. */
+export function adaptersText(listings: readonly AdapterListing[], chosen: string | undefined): string {
+  if (listings.length === 0) return '  none: there is no Vulkan driver at all';
+  return listings
+    .map(({ name, kind, driver, refused }) => {
+      if (refused !== undefined) return `  - ${name}\n${wrap(`refused: ${refused}`, '      ')}`;
+      const source = driver.manifest === undefined ? driver.source : `${driver.source} driver ${driver.manifest}`;
+      return `  ${name === chosen ? '→' : '-'} ${name}\n      ${kind}, ${source}`;
+    })
+    .join('\n');
+}
+
+function limitsText(device: GpuDevice, all: boolean): string {
+  const limits = device.device.limits as unknown as Record<string, unknown>;
+  const names = all
+    ? Object.keys(Object.getOwnPropertyDescriptors(Object.getPrototypeOf(limits))).filter(
+        (name) => typeof limits[name] === 'number',
+      )
+    : SHOWN_LIMITS;
+  const longest = Math.max(...names.map(({ length }) => length));
+  return names.map((name) => `  ${name.padEnd(longest)}  ${limitText(name, Number(limits[name]))}`).join('\n');
+}
+
+const errorText = (error: number | null): string => (error === null ? '-' : error.toExponential(1));
+
+/** The self-test's table and verdict. */
+export function selfTestText(results: readonly SelfTestResult[]): string {
+  const table = formatTable(
+    [
+      { header: '  op' },
+      { header: 'case' },
+      { header: 'output error', align: 'right' },
+      { header: 'gradient error', align: 'right' },
+      { header: 'ms', digits: 0 },
+      { header: '' },
+    ],
+    results.map(({ op, testCase, forwardError, backwardError, milliseconds, passed }) => [
+      `  ${op}`,
+      testCase,
+      errorText(forwardError),
+      errorText(backwardError),
+      milliseconds,
+      passed ? 'ok' : 'FAILED',
+    ]),
+  );
+  const failures = results.filter(({ failure }) => failure !== null);
+  const passed = results.every((result) => result.passed);
+  const bound = `relative L2 errors against float64, at most ${SELF_TEST_BOUND}; times hold compilation`;
+  return [
+    table,
+    ...failures.map(({ op, failure }) => wrap(`${op}: ${failure}`, '  ')),
+    `  ${bound}`,
+    passed
+      ? '  The adapter computes what it should.'
+      : wrap(
+          'This adapter gives wrong results: do not train on it. Update its driver, or choose another with --adapter.',
+          '  ',
+        ),
+  ].join('\n');
+}
+
+function chosenText(opened: OpenedAdapter, device: GpuDevice, debug: boolean): string {
+  const features = [...device.target.features].sort();
+  const { deviceClass, subgroupSize } = device.target;
+  const offered = [...opened.adapter.features].filter((feature) => !device.target.features.has(feature)).sort();
+  return [
+    wrap(opened.reason, '  '),
+    `  kernels for    ${deviceClass === 'gpu' ? 'GPUs' : 'software adapters'}`,
+    `  driver         ${device.info.description || 'not told by the adapter'}`,
+    `  subgroups      ${subgroupSize > 0 ? `${subgroupSize} lanes` : 'of no fixed size'}`,
+    `  used features  ${features.join(', ') || 'none'}`,
+    ...(debug ? ['  more features', wrap(offered.join(', ') || 'none', '    ')] : []),
+    '',
+    'Limits',
+    limitsText(device, debug),
+  ].join('\n');
+}
+
+/** `gmtl doctor`: what there is to compute with, and whether it computes correctly. */
+export const doctorCommand: CommandModule<object, DoctorArguments> = {
+  command: 'doctor',
+  describe: 'Show the adapters and test the one that would be used (exit code 1 if the test fails)',
+  builder: (yargs: Argv) =>
+    yargs
+      .option('adapter', {
+        type: 'string',
+        default: 'auto',
+        describe: 'auto, gpu, software, or part of the name of an adapter',
+      })
+      .option('debug', { type: 'boolean', default: false, describe: 'Print all features and limits' }),
+  handler: async ({ adapter, debug }) => {
+    console.log(`Versions\n${versionsText()}\n`);
+    const listings = await listAdapters();
+    const start = performance.now();
+    const { device, opened } = await createNodeDevice({ adapter });
+    const startUp = performance.now() - start;
+    try {
+      const info = JSON.stringify(readAdapterInfo(device.info));
+      const chosen = listings.find((listing) => JSON.stringify(listing.info) === info)?.name;
+      console.log(`Adapters\n${adaptersText(listings, chosen)}\n`);
+      console.log(`Chosen\n${chosenText(opened, device, debug)}\n`);
+      const tested = SELF_TEST_OPS.flatMap((name) => ops.filter((op) => op.name === name));
+      const results = await selfTest(new GpuBackend(device), tested);
+      if (results.length === 0) throw new GmtlError('doctor', 'the registry has none of the ops to test with');
+      console.log(`Self-test (adapter and device ready after ${startUp.toFixed(0)} ms)\n${selfTestText(results)}`);
+      if (!results.every(({ passed }) => passed)) process.exitCode = 1;
+    } finally {
+      device.destroy();
+    }
+  },
+};
