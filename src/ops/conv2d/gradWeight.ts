@@ -1,8 +1,8 @@
-import { type BufferReference, type Dispatch, gridFor, type Plan, type PlanTarget } from '../../gpu/kernel.ts';
+import { gridFor, type Plan, type PlanTarget } from '../../gpu/kernel.ts';
 import { sizeOf } from '../../tensor/spec.ts';
 import { defineKernel } from '../definition.ts';
-import { planSum } from '../reduce/plan.ts';
 import { type ConvolutionGeometry, weightShape } from './geometry.ts';
+import { Steps } from './steps.ts';
 
 export const gradWeightKernel = defineKernel({
   name: 'conv2d/gradWeight',
@@ -46,20 +46,6 @@ export function placementUniforms({ stride, dilation, padding }: ConvolutionGeom
   };
 }
 
-/** `partials` writes [chunks, size of `out`] to where it is told; what is left is to add the chunks up. */
-export function planPartials(
-  chunks: number,
-  size: number,
-  out: BufferReference,
-  target: PlanTarget,
-  partials: (to: BufferReference) => Dispatch,
-): Plan {
-  if (chunks === 1) return { dispatches: [partials(out)] };
-  const scratch = [chunks * size * 4];
-  const sums = planSum('tmp0', out, [{ outer: 1, extent: chunks, inner: size }], 1, target, undefined, scratch);
-  return { dispatches: [partials('tmp0'), ...sums], scratch };
-}
-
 /** Chunks of a sum over `extent` so that about `wanted` threads run, each adding at least `least` terms. */
 export function chunksFor(threads: number, wanted: number, extent: number, least: number): number {
   return Math.max(1, Math.min(Math.ceil(wanted / threads), Math.floor(extent / least)));
@@ -71,7 +57,8 @@ export function planSimpleGradWeight(geometry: ConvolutionGeometry, target: Plan
   const weights = sizeOf(weightShape(geometry));
   const pixels = batch * output[0] * output[1];
   const chunks = chunksFor(weights, target.deviceClass === 'software' ? 256 : 65_536, pixels, 16);
-  return planPartials(chunks, weights, 'out0', target, (partial) => ({
+  const steps = new Steps();
+  steps.sumOfChunks(chunks, weights, 'out0', target, (partial) => ({
     kernel: gradWeightKernel,
     buffers: { x: 'in0', gradOutput: 'in1', partial },
     uniforms: {
@@ -92,4 +79,5 @@ export function planSimpleGradWeight(geometry: ConvolutionGeometry, target: Plan
     },
     workgroups: gridFor(weights * chunks, 64),
   }));
+  return steps.plan;
 }

@@ -1,16 +1,47 @@
-import type { Plan, PlanTarget } from '../../gpu/kernel.ts';
-import { stridedKernel } from '../movement/strided.ts';
+import type { DeviceClass, Plan, PlanTarget } from '../../gpu/kernel.ts';
 import { sumKernel, sumVec4Kernel } from '../reduce/plan.ts';
 import { type Gather, type GatherBuffers, gatherKernel, planSimpleGather } from './gather.ts';
-import { gatherLanesKernel, planLanesGather } from './gatherLanes.ts';
+import { gatherLanesKernel, gatherTileKernel, type ProductVersion, planProductGather } from './gatherProduct.ts';
 import { type ConvolutionGeometry, folded } from './geometry.ts';
 import { gradWeightKernel, planSimpleGradWeight } from './gradWeight.ts';
-import { gradWeightLanesKernel, planLanesGradWeight } from './gradWeightLanes.ts';
+import { gradWeightLanesKernel, gradWeightTileKernel, planProductGradWeight } from './gradWeightProduct.ts';
+import { repackKernel } from './steps.ts';
 
-export const gatherKernels = [gatherKernel, stridedKernel, gatherLanesKernel];
-export const gatherVersions = ['simple', 'lanes'];
+export const gatherKernels = [gatherKernel, repackKernel, gatherLanesKernel, gatherTileKernel];
+export const gradWeightKernels = [
+  gradWeightKernel,
+  repackKernel,
+  gradWeightLanesKernel,
+  gradWeightTileKernel,
+  sumKernel,
+  sumVec4Kernel,
+];
+/** `simple` serves everything; `lanes` and `tile` are matrix products over one group, for software adapters and GPUs. */
+export const convolutionVersions: readonly string[] = ['simple', 'lanes', 'tile'];
 
-/** The dispatches of a forward pass or a transposed convolution in the version asked for, else in the fastest that can. */
+const FASTEST: Readonly<Record<DeviceClass, ProductVersion>> = { software: 'lanes', gpu: 'tile' };
+
+/** The plan in the version asked for, else in the fastest that can. */
+function choose(
+  target: PlanTarget,
+  version: string | undefined,
+  simple: () => Plan,
+  product: (version: ProductVersion) => Plan | null,
+): Plan | null {
+  switch (version) {
+    case undefined:
+      return product(FASTEST[target.deviceClass]) ?? simple();
+    case 'simple':
+      return simple();
+    case 'lanes':
+    case 'tile':
+      return product(version);
+    default:
+      throw new Error(`convolution: no version is called ${version}`);
+  }
+}
+
+/** The dispatches of a forward pass or, by the `direction` given, of a transposed convolution. */
 export function planGather(
   geometry: ConvolutionGeometry,
   direction: (geometry: ConvolutionGeometry) => Gather,
@@ -19,41 +50,29 @@ export function planGather(
   target: PlanTarget,
   version: string | undefined,
 ): Plan | null {
-  const simple = () => planSimpleGather(direction(geometry), buffers, relu);
-  const lanes = () =>
-    planLanesGather(direction(folded(geometry)), buffers, direction(geometry).toChannels, relu, target);
-  switch (version) {
-    case undefined:
-      return (target.deviceClass === 'software' ? lanes() : null) ?? simple();
-    case 'simple':
-      return simple();
-    case 'lanes':
-      return lanes();
-    default:
-      throw new Error(`conv2d: no version is called ${version}`);
-  }
+  const plain = direction(geometry);
+  const { toChannels } = plain;
+  const fold = direction(folded(geometry));
+  // Folded output channels are those of several pixels: a bias must then repeat after a whole number of vec4f.
+  const misfit = buffers.bias !== undefined && toChannels % 4 !== 0 && fold.toChannels !== toChannels;
+  return choose(
+    target,
+    version,
+    () => planSimpleGather(plain, buffers, relu),
+    (product) => planProductGather(product, misfit ? plain : fold, buffers, toChannels, relu, target),
+  );
 }
 
-export const gradWeightKernels = [gradWeightKernel, gradWeightLanesKernel, sumKernel, sumVec4Kernel];
-export const gradWeightVersions = ['simple', 'lanes'];
-
-/** The dispatches of a weight gradient in the version asked for, else in the fastest that can. */
+/** The dispatches of a weight gradient from in0 (x) and in1 (gradOutput) to out0. */
 export function planGradWeight(
   geometry: ConvolutionGeometry,
   target: PlanTarget,
   version: string | undefined,
 ): Plan | null {
-  switch (version) {
-    case undefined:
-      return (
-        (target.deviceClass === 'software' ? planLanesGradWeight(geometry, target) : null) ??
-        planSimpleGradWeight(geometry, target)
-      );
-    case 'simple':
-      return planSimpleGradWeight(geometry, target);
-    case 'lanes':
-      return planLanesGradWeight(geometry, target);
-    default:
-      throw new Error(`conv2d.gradWeight: no version is called ${version}`);
-  }
+  return choose(
+    target,
+    version,
+    () => planSimpleGradWeight(geometry, target),
+    (product) => planProductGradWeight(product, geometry, target),
+  );
 }

@@ -3,14 +3,7 @@ import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { f32, formatShape, type Shape } from '../../tensor/spec.ts';
 import { defineProgram } from '../definition.ts';
 import { forwardGather, transposedGather } from './gather.ts';
-import {
-  gatherKernels,
-  gatherVersions,
-  gradWeightKernels,
-  gradWeightVersions,
-  planGather,
-  planGradWeight,
-} from './plan.ts';
+import { gatherKernels, convolutionVersions, gradWeightKernels, planGather, planGradWeight } from './plan.ts';
 import {
   type ConvolutionAttributes,
   type ConvolutionGeometry,
@@ -38,7 +31,7 @@ export interface GradWeightAttributes extends ConvolutionAttributes {
 export const conv2dProgram = defineProgram<ConvolutionAttributes>({
   name: 'conv2d',
   kernels: gatherKernels,
-  versions: gatherVersions,
+  versions: convolutionVersions,
   infer([x, weight, bias], attributes) {
     const geometry = convolutionGeometry('conv2d', x.shape, weight.shape, attributes);
     requireBias('conv2d', bias, geometry.outChannels);
@@ -104,7 +97,7 @@ export function planTransposed(
 export const gradInputProgram = defineProgram<GradInputAttributes>({
   name: 'conv2d.gradInput',
   kernels: gatherKernels,
-  versions: gatherVersions,
+  versions: convolutionVersions,
   infer: ([gradOutput, weight], attributes) => [
     f32(inputShape(transposedGeometry('conv2d.gradInput', gradOutput, weight, attributes.inputSize, attributes))),
   ],
@@ -153,7 +146,7 @@ function gradWeightGeometry(
 export const gradWeightProgram = defineProgram<GradWeightAttributes>({
   name: 'conv2d.gradWeight',
   kernels: gradWeightKernels,
-  versions: gradWeightVersions,
+  versions: convolutionVersions,
   infer: ([x, gradOutput], attributes) => [f32(weightShape(gradWeightGeometry(x, gradOutput, attributes)))],
   plan: ([x, gradOutput], _outputs, attributes, target, version) =>
     planGradWeight(gradWeightGeometry(x, gradOutput, attributes), target, version),

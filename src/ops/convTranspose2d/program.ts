@@ -9,7 +9,7 @@ import {
   requireBias,
   settle,
 } from '../conv2d/geometry.ts';
-import { gatherKernels, gatherVersions } from '../conv2d/plan.ts';
+import { gatherKernels, convolutionVersions } from '../conv2d/plan.ts';
 import { planTransposed, transposedGeometry } from '../conv2d/program.ts';
 import { referenceGradInput } from '../conv2d/reference.ts';
 import { defineProgram } from '../definition.ts';
@@ -63,7 +63,7 @@ export function geometryOf(
 export const convTranspose2dProgram = defineProgram<TransposedAttributes>({
   name: 'convTranspose2d',
   kernels: gatherKernels,
-  versions: gatherVersions,
+  versions: convolutionVersions,
   infer([x, weight, bias], attributes) {
     const geometry = geometryOf(x, weight, attributes);
     requireBias('convTranspose2d', bias, geometry.inChannels);

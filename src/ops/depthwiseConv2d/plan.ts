@@ -7,7 +7,8 @@ import {
   transposedGather,
 } from '../conv2d/gather.ts';
 import type { ConvolutionGeometry } from '../conv2d/geometry.ts';
-import { chunksFor, gradWeightKernel, planPartials, planSimpleGradWeight } from '../conv2d/gradWeight.ts';
+import { chunksFor, gradWeightKernel, planSimpleGradWeight } from '../conv2d/gradWeight.ts';
+import { Steps } from '../conv2d/steps.ts';
 import { defineKernel } from '../definition.ts';
 import { sumKernel, sumVec4Kernel } from '../reduce/plan.ts';
 
@@ -116,7 +117,8 @@ function planGradWeightRows(geometry: ConvolutionGeometry, target: PlanTarget): 
   const chunkThreads = (outChannels / 4) * kernel[0];
   const chunks = chunksFor(chunkThreads, target.deviceClass === 'software' ? 1024 : 65_536, rows, 1);
   const threads = chunkThreads * chunks;
-  return planPartials(chunks, kernel[0] * kernel[1] * outChannels, 'out0', target, (partial) => ({
+  const steps = new Steps();
+  steps.sumOfChunks(chunks, kernel[0] * kernel[1] * outChannels, 'out0', target, (partial) => ({
     kernel: gradWeightRowsKernel,
     buffers: { x: 'in0', gradOutput: 'in1', partial },
     uniforms: {
@@ -135,6 +137,7 @@ function planGradWeightRows(geometry: ConvolutionGeometry, target: PlanTarget): 
     overrides: { KERNEL_WIDTH: kernel[1] },
     workgroups: gridFor(threads, 64),
   }));
+  return steps.plan;
 }
 
 /** The weight gradient from in0 (x) and in1 (gradOutput) to out0, in the version asked for, else the fastest that can. */

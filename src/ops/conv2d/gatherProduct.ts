@@ -1,0 +1,139 @@
+import { type Dispatch, foldGrid, type KernelDefinition, type Plan, type PlanTarget } from '../../gpu/kernel.ts';
+import { defineKernel } from '../definition.ts';
+import { epilogueOverrides, type Gather, type GatherBuffers, windowUniforms } from './gather.ts';
+import { inFours, Steps } from './steps.ts';
+
+/** Which kernels compute a product: subgroup broadcasts (software adapters) or tiles in workgroup memory (GPUs). */
+export type ProductVersion = 'lanes' | 'tile';
+
+const shared: Pick<KernelDefinition, 'bindings' | 'uniforms'> = {
+  bindings: [
+    { name: 'source', access: 'read', type: 'vec4f' },
+    { name: 'weight', access: 'read', type: 'vec4f' },
+    { name: 'bias', access: 'read', type: 'vec4f' },
+    { name: 'out', access: 'read_write', type: 'vec4f' },
+  ],
+  uniforms: {
+    batch: 'u32',
+    toHeight: 'u32',
+    toWidth: 'u32',
+    toChannels4: 'u32',
+    fromHeight: 'i32',
+    fromWidth: 'i32',
+    fromChannels4: 'u32',
+    kernelHeight: 'i32',
+    kernelWidth: 'i32',
+    multiplyY: 'i32',
+    multiplyX: 'i32',
+    tapY: 'i32',
+    tapX: 'i32',
+    offsetY: 'i32',
+    offsetX: 'i32',
+    divideY: 'i32',
+    divideX: 'i32',
+    phaseHeight: 'u32',
+    phaseWidth: 'u32',
+    phaseTiles: 'u32',
+    columns: 'u32',
+    biasChannels4: 'u32',
+    workgroups: 'u32',
+  },
+};
+
+export const gatherLanesKernel = defineKernel({
+  ...shared,
+  name: 'conv2d/gatherLanes',
+  overrides: ['HAS_BIAS', 'RELU', 'LANES'],
+  features: ['subgroups'],
+});
+
+export const gatherTileKernel = defineKernel({
+  ...shared,
+  name: 'conv2d/gatherTile',
+  overrides: ['HAS_BIAS', 'RELU'],
+  constants: ['COLUMNS'],
+});
+
+/** Lanes of the subgroups that kernels of this folder are written for: 0 where the target has others or none. */
+export function usableLanes({ subgroupSize, features }: PlanTarget): number {
+  return features.has('subgroups') && (subgroupSize === 8 || subgroupSize === 4) ? subgroupSize : 0;
+}
+
+/** Pixels and groups of four output channels a workgroup owns. */
+function tileOf(version: ProductVersion, toChannels4: number, target: PlanTarget): { pixels: number; columns: number } {
+  if (version === 'lanes') return { pixels: usableLanes(target), columns: usableLanes(target) };
+  const columns = toChannels4 <= 4 ? 4 : toChannels4 <= 8 ? 8 : 16;
+  return { pixels: 1024 / columns, columns };
+}
+
+/**
+ * A gather as a matrix product; null where it is grouped or the version cannot run on the target. Channels are padded to fours
+ * where they are not. `biasChannels`: after how many channels the bias repeats (folding makes channels of neighbouring pixels).
+ */
+export function planProductGather(
+  version: ProductVersion,
+  gather: Gather,
+  buffers: GatherBuffers,
+  biasChannels: number,
+  relu: boolean,
+  target: PlanTarget,
+): Plan | null {
+  if (gather.groups !== 1 || (version === 'lanes' && usableLanes(target) === 0)) return null;
+  const { batch, from, to, kernel, divide } = gather;
+  const fromChannels = inFours(gather.fromChannels);
+  const toChannels = inFours(gather.toChannels);
+  const taps = kernel[0] * kernel[1];
+  const steps = new Steps();
+
+  const source = steps.channels(buffers.source, batch * from[0] * from[1], gather.fromChannels, fromChannels);
+  const weight = weightsAsProduct(steps, gather, buffers, [taps, fromChannels, toChannels]);
+  const cut = toChannels !== gather.toChannels;
+  const pixels = batch * to[0] * to[1];
+  const out = cut ? steps.scratch(pixels * toChannels) : buffers.out;
+
+  const tile = tileOf(version, toChannels / 4, target);
+  const phase = [Math.ceil(to[0] / divide[0]), Math.ceil(to[1] / divide[1])];
+  const phaseTiles = Math.ceil((batch * phase[0] * phase[1]) / tile.pixels);
+  const columns = Math.ceil(toChannels / 4 / tile.columns);
+  const workgroups = phaseTiles * divide[0] * divide[1] * columns;
+  const dispatch: Dispatch = {
+    kernel: version === 'lanes' ? gatherLanesKernel : gatherTileKernel,
+    buffers: { source, weight, bias: buffers.bias ?? weight, out },
+    uniforms: {
+      batch,
+      toHeight: to[0],
+      toWidth: to[1],
+      toChannels4: toChannels / 4,
+      fromHeight: from[0],
+      fromWidth: from[1],
+      fromChannels4: fromChannels / 4,
+      ...windowUniforms(gather),
+      phaseHeight: phase[0],
+      phaseWidth: phase[1],
+      phaseTiles,
+      columns,
+      biasChannels4: Math.ceil(biasChannels / 4),
+      workgroups,
+    },
+    overrides: { ...epilogueOverrides(buffers, relu), ...(version === 'lanes' && { LANES: tile.columns }) },
+    ...(version === 'tile' && { constants: { COLUMNS: tile.columns } }),
+    workgroups: foldGrid(workgroups),
+  };
+  steps.add(dispatch);
+  steps.channels(out, pixels, toChannels, gather.toChannels, buffers.out);
+  return steps.plan;
+}
+
+/** The weights as [taps, from, to] padded to `shape`: in memory they are [taps, to, from] for transposed gathers. */
+function weightsAsProduct(
+  steps: Steps,
+  { direction, fromChannels, toChannels }: Gather,
+  { weight }: GatherBuffers,
+  shape: readonly [number, number, number],
+): GatherBuffers['weight'] {
+  const forward = direction === 'forward';
+  if (forward && shape[1] === fromChannels && shape[2] === toChannels) return weight;
+  const tap = fromChannels * toChannels;
+  const strides = forward ? ([tap, toChannels, 1] as const) : ([tap, 1, fromChannels] as const);
+  return steps.repack({ buffer: weight, middle: fromChannels, inner: toChannels, strides }, shape);
+}

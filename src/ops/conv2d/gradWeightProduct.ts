@@ -1,0 +1,110 @@
+import { foldGrid, type KernelDefinition, type Plan, type PlanTarget } from '../../gpu/kernel.ts';
+import { defineKernel } from '../definition.ts';
+import { type ProductVersion, usableLanes } from './gatherProduct.ts';
+import { type ConvolutionGeometry, folded } from './geometry.ts';
+import { chunksFor, placementUniforms } from './gradWeight.ts';
+import { inFours, Steps } from './steps.ts';
+
+const shared: Pick<KernelDefinition, 'bindings' | 'uniforms'> = {
+  bindings: [
+    { name: 'x', access: 'read', type: 'vec4f' },
+    { name: 'gradOutput', access: 'read', type: 'vec4f' },
+    { name: 'partial', access: 'read_write', type: 'vec4f' },
+  ],
+  uniforms: {
+    pixels: 'u32',
+    run: 'u32',
+    inHeight: 'i32',
+    inWidth: 'i32',
+    inChannels4: 'u32',
+    outHeight: 'i32',
+    outWidth: 'i32',
+    outChannels4: 'u32',
+    kernelWidth: 'u32',
+    taps: 'u32',
+    strideY: 'i32',
+    strideX: 'i32',
+    dilationY: 'i32',
+    dilationX: 'i32',
+    paddingY: 'i32',
+    paddingX: 'i32',
+    rows: 'u32',
+    columns: 'u32',
+    workgroups: 'u32',
+  },
+};
+
+export const gradWeightLanesKernel = defineKernel({
+  ...shared,
+  name: 'conv2d/gradWeightLanes',
+  overrides: ['LANES'],
+  features: ['subgroups'],
+});
+
+export const gradWeightTileKernel = defineKernel({ ...shared, name: 'conv2d/gradWeightTile' });
+
+/** Workgroups that keep the device evenly busy: subgroups on two or more cores, or 256 threads each on a GPU. */
+const WANTED_WORKGROUPS = { lanes: 64, tile: 1024 } as const;
+
+/**
+ * The weight gradient from in0 (x) and in1 (gradOutput) to out0 as a matrix product; null where the convolution is grouped or the
+ * version cannot run on the target. Channels are padded to fours where they are not.
+ */
+export function planProductGradWeight(
+  version: ProductVersion,
+  original: ConvolutionGeometry,
+  target: PlanTarget,
+): Plan | null {
+  const lanes = usableLanes(target);
+  if (original.groups !== 1 || (version === 'lanes' && lanes === 0)) return null;
+  const geometry = folded(original);
+  const { batch, input, output, kernel } = geometry;
+  const inChannels = inFours(geometry.inChannels);
+  const outChannels = inFours(geometry.outChannels);
+  const cut = inChannels !== geometry.inChannels || outChannels !== geometry.outChannels;
+  const pixels = batch * output[0] * output[1];
+  const taps = kernel[0] * kernel[1];
+  const weights = taps * inChannels * outChannels;
+  const steps = new Steps();
+  const x = steps.channels('in0', batch * input[0] * input[1], geometry.inChannels, inChannels);
+  const gradOutput = steps.channels('in1', pixels, geometry.outChannels, outChannels);
+
+  const step = version === 'lanes' ? lanes : 16;
+  const rows = version === 'lanes' ? Math.ceil(inChannels / 8) : Math.ceil((taps * inChannels) / 64);
+  const columns = Math.ceil(outChannels / 4 / step);
+  const tiles = rows * columns * (version === 'lanes' ? taps : 1);
+  const wanted = chunksFor(tiles, WANTED_WORKGROUPS[version], pixels, 64);
+  const run = Math.ceil(pixels / wanted / step) * step;
+  const chunks = Math.ceil(pixels / run);
+  const sum = cut ? steps.scratch(weights) : 'out0';
+  steps.sumOfChunks(chunks, weights, sum, target, (partial) => ({
+    kernel: version === 'lanes' ? gradWeightLanesKernel : gradWeightTileKernel,
+    buffers: { x, gradOutput, partial },
+    uniforms: {
+      pixels,
+      run,
+      inHeight: input[0],
+      inWidth: input[1],
+      inChannels4: inChannels / 4,
+      outHeight: output[0],
+      outWidth: output[1],
+      outChannels4: outChannels / 4,
+      kernelWidth: kernel[1],
+      taps,
+      ...placementUniforms(geometry),
+      rows,
+      columns,
+      workgroups: chunks * tiles,
+    },
+    ...(version === 'lanes' && { overrides: { LANES: lanes } }),
+    workgroups: foldGrid(chunks * tiles),
+  }));
+  if (cut) {
+    steps.repack(
+      { buffer: sum, middle: inChannels, inner: outChannels, strides: [inChannels * outChannels, outChannels, 1] },
+      [taps, geometry.inChannels, geometry.outChannels],
+      'out0',
+    );
+  }
+  return steps.plan;
+}

@@ -1,0 +1,102 @@
+import { type BufferReference, type Dispatch, gridFor, type Plan, type PlanTarget } from '../../gpu/kernel.ts';
+import { defineKernel } from '../definition.ts';
+import { planSum } from '../reduce/plan.ts';
+
+export const repackKernel = defineKernel({
+  name: 'conv2d/repack',
+  bindings: [
+    { name: 'source', access: 'read', type: 'f32' },
+    { name: 'out', access: 'read_write', type: 'f32' },
+  ],
+  uniforms: {
+    size: 'u32',
+    middle: 'u32',
+    inner: 'u32',
+    sourceMiddle: 'u32',
+    sourceInner: 'u32',
+    strideOuter: 'u32',
+    strideMiddle: 'u32',
+    strideInner: 'u32',
+  },
+});
+
+/** Rounded up to a multiple of four, as channels must be for kernels that read them by vec4f. */
+export const inFours = (channels: number): number => Math.ceil(channels / 4) * 4;
+
+/** What of a buffer seen as [outer, middle, inner] with these strides is copied; the rest of the copy is zeros. */
+export interface RepackSource {
+  readonly buffer: BufferReference;
+  readonly middle: number;
+  readonly inner: number;
+  readonly strides: readonly [number, number, number];
+}
+
+/** A plan being put together: dispatches in order and the scratch buffers they use. */
+export class Steps {
+  readonly #dispatches: Dispatch[] = [];
+  readonly #scratch: number[] = [];
+
+  get plan(): Plan {
+    return { dispatches: this.#dispatches, scratch: this.#scratch };
+  }
+
+  /** A new scratch buffer of `elements` float32. */
+  scratch(elements: number): BufferReference {
+    this.#scratch.push(elements * 4);
+    return `tmp${this.#scratch.length - 1}`;
+  }
+
+  add(dispatch: Dispatch): void {
+    this.#dispatches.push(dispatch);
+  }
+
+  /** Copies `source` into `out`, contiguous [outer, middle, inner], a new buffer by default. */
+  repack(
+    source: RepackSource,
+    [outer, middle, inner]: readonly [number, number, number],
+    out: BufferReference = this.scratch(outer * middle * inner),
+  ): BufferReference {
+    const size = outer * middle * inner;
+    const [strideOuter, strideMiddle, strideInner] = source.strides;
+    this.add({
+      kernel: repackKernel,
+      buffers: { source: source.buffer, out },
+      uniforms: {
+        size,
+        middle,
+        inner,
+        sourceMiddle: source.middle,
+        sourceInner: source.inner,
+        strideOuter,
+        strideMiddle,
+        strideInner,
+      },
+      workgroups: gridFor(size, 64),
+    });
+    return out;
+  }
+
+  /** `buffer` of [pixels, from] as [pixels, to], cut or padded with zeros: `buffer` itself where that changes nothing. */
+  channels(buffer: BufferReference, pixels: number, from: number, to: number, out?: BufferReference): BufferReference {
+    if (from === to) return buffer;
+    return this.repack({ buffer, middle: 1, inner: from, strides: [from, 0, 1] }, [pixels, 1, to], out);
+  }
+
+  /** Adds `partials`, which writes [chunks, size] to where it is told, and the sum over the chunks into `out`. */
+  sumOfChunks(
+    chunks: number,
+    size: number,
+    out: BufferReference,
+    target: PlanTarget,
+    partials: (to: BufferReference) => Dispatch,
+  ): void {
+    if (chunks === 1) {
+      this.add(partials(out));
+      return;
+    }
+    const partial = this.scratch(chunks * size);
+    this.add(partials(partial));
+    const stages = [{ outer: 1, extent: chunks, inner: size }];
+    this.#dispatches.push(...planSum(partial, out, stages, 1, target, undefined, this.#scratch));
+  }
+}
