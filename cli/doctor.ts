@@ -75,16 +75,22 @@ function versionsText(): string {
     .join('\n');
 }
 
-/** The adapters and the drivers that offer none; an arrow marks the one in use. */
+/** The adapters, an arrow at the one in use, and the drivers that offer none, by reason. */
 export function adaptersText(listings: readonly AdapterListing[], chosen: string | undefined): string {
-  if (listings.length === 0) return '  none: there is no Vulkan driver at all';
-  return listings
-    .map(({ name, kind, driver, refused }) => {
-      if (refused !== undefined) return `  - ${name}\n${wrap(`refused: ${refused}`, '      ')}`;
-      const source = driver.manifest === undefined ? driver.source : `${driver.source} driver ${driver.manifest}`;
-      return `  ${name === chosen ? '→' : '-'} ${name}\n      ${kind}, ${source}`;
-    })
-    .join('\n');
+  const refusals = new Map<string, string[]>();
+  for (const { name, refused } of listings) {
+    if (refused !== undefined) refusals.set(refused, [...(refusals.get(refused) ?? []), name]);
+  }
+  const adapters = listings.filter(({ refused }) => refused === undefined);
+  const lines = adapters.map(({ name, kind, driver }) => {
+    const source = driver.manifest === undefined ? driver.source : `${driver.source} driver ${driver.manifest}`;
+    return `  ${name === chosen ? '→' : ' '} ${name}\n${wrap(`${kind}, ${source}`, '      ')}`;
+  });
+  if (adapters.length === 0) lines.push('  none');
+  for (const [reason, names] of refusals) {
+    lines.push(wrap(`no adapter: ${reason}`, '    '), ...names.map((name) => `      ${name}`));
+  }
+  return lines.join('\n');
 }
 
 function limitsText(device: GpuDevice, all: boolean): string {

@@ -1,0 +1,98 @@
+import { describe, expect, it } from 'vitest';
+import { GmtlError } from '../src/errors.ts';
+import type { AdapterListing } from '../src/gpu/node/open.ts';
+import { defineProgram, type Op } from '../src/ops/definition.ts';
+import { layerNorm } from '../src/ops/layerNorm/op.ts';
+import { matmul } from '../src/ops/matmul/op.ts';
+import { ReferenceBackend } from '../src/ops/referenceBackend.ts';
+import { TapBackend } from '../src/ops/tapBackend.ts';
+import { adaptersText, limitText, selfTestText, wrap } from './doctor.ts';
+import { relativeError, selfTest } from './selftest.ts';
+
+/** As a miscompiled kernel would: adds an error to every output it computes. */
+class WrongBackend extends TapBackend {
+  constructor(relative: number) {
+    const inner = new ReferenceBackend();
+    super(inner, {
+      after: ({ outputs }) => {
+        const { data } = inner.array(outputs[0]);
+        for (let i = 0; i < data.length; i++) data[i] *= 1 + relative;
+      },
+    });
+  }
+}
+
+describe('self-test', () => {
+  it('passes a backend that computes as the references do, output and gradients', async () => {
+    const results = await selfTest(new ReferenceBackend(), [matmul, layerNorm]);
+    expect(results.map(({ op }) => op)).toEqual(['matmul', 'layerNorm']);
+    expect(results).toEqual(
+      results.map((result) => ({ ...result, forwardError: 0, backwardError: 0, passed: true, failure: null })),
+    );
+  });
+
+  it('fails one whose results are off, and says by how much', async () => {
+    const [result] = await selfTest(new WrongBackend(1e-3), [matmul]);
+    expect(result.passed).toBe(false);
+    expect(result.forwardError).toBeCloseTo(1e-3, 6);
+    expect(selfTestText([result])).toMatch(/1\.0e-3.*FAILED[\s\S]*wrong results/);
+    expect((await selfTest(new WrongBackend(1e-6), [matmul]))[0].passed).toBe(true);
+  });
+
+  it('reports a kernel that does not run instead of stopping', async () => {
+    const forward = defineProgram({
+      ...matmul.forward,
+      infer: () => {
+        throw new GmtlError('shader', 'did not compile');
+      },
+    });
+    const results = await selfTest(new ReferenceBackend(), [{ ...matmul, forward } as Op, layerNorm]);
+    expect(results.map(({ passed, failure }) => [passed, failure])).toEqual([
+      [false, 'did not compile'],
+      [true, null],
+    ]);
+    expect(selfTestText(results)).toContain('matmul: did not compile');
+  });
+
+  it('relative error: NaN and a missing number are never right', () => {
+    expect(relativeError([3, 4.05], [3, 4])).toBeCloseTo(0.01, 9);
+    expect(relativeError([Number.NaN, 4], [3, 4])).toBe(Number.POSITIVE_INFINITY);
+    expect(relativeError([3], [3, 4])).toBe(Number.POSITIVE_INFINITY);
+  });
+});
+
+describe('text', () => {
+  it('lists adapters first, the chosen one marked, then refusals by reason', () => {
+    const none = { info: undefined, features: [], limits: {} };
+    const refused = (name: string): AdapterListing => ({
+      ...none,
+      name,
+      kind: undefined,
+      driver: { source: 'system', manifest: name },
+      refused: 'too old',
+    });
+    const lavapipe: AdapterListing = {
+      ...none,
+      name: 'llvmpipe',
+      kind: 'lavapipe',
+      driver: { source: 'system', manifest: '/etc/lvp.json' },
+      refused: undefined,
+    };
+    expect(adaptersText([refused('/a.json'), lavapipe, refused('/b.json')], 'llvmpipe')).toBe(
+      '  → llvmpipe\n      lavapipe, system driver /etc/lvp.json\n    no adapter: too old\n      /a.json\n      /b.json',
+    );
+    expect(adaptersText([], undefined)).toBe('  none');
+  });
+
+  it('limits in the units people use', () => {
+    expect(limitText('maxStorageBufferBindingSize', 134_217_728)).toBe('128 MiB');
+    expect(limitText('maxComputeWorkgroupStorageSize', 16_384)).toBe('16 KiB');
+    expect(limitText('maxComputeWorkgroupsPerDimension', 65_535)).toBe('65 535');
+    expect(limitText('maxComputeWorkgroupSizeX', 1024)).toBe('1 024');
+  });
+
+  it('wraps at the width, words whole', () => {
+    expect(wrap('one two three', '  ', 9)).toBe('  one two\n  three');
+    expect(wrap('incomprehensible', '', 5)).toBe('incomprehensible');
+  });
+});
