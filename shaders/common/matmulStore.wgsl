@@ -12,19 +12,30 @@ fn activate(x: vec4f) -> vec4f {
   return select(x, max(x, vec4f(0.0)), u.relu != 0u);
 }
 
-// Columns column .. column + 3 of one row below u.m; those at or past u.n are left out.
-fn store(z: u32, row: u32, column: u32, sum: vec4f) {
-  if (column >= u.n) { return; }
-  let count = min(4u, u.n - column);
-  var value = sum;
+// The bias of four columns, for all rows of a thread; zero where there is none.
+fn biasOf(column: u32) -> vec4f {
+  var value = vec4f(0.0);
   if (u.hasBias != 0u) {
     let last = u.n - 1u;
-    value += vec4f(bias[column], bias[min(column + 1u, last)], bias[min(column + 2u, last)], bias[min(column + 3u, last)]);
+    for (var i = 0u; i < 4u; i++) { value[i] = bias[min(column + i, last)]; }
   }
-  let result = activate(value);
+  return value;
+}
+
+// Columns column .. column + 3 of one row below u.m (bias already added); those at or past u.n are left out.
+fn store(z: u32, row: u32, column: u32, sum: vec4f) {
+  if (column >= u.n) { return; }
+  let left = u.n - column;
   let at = (z * u.m + row) * u.n + column;
-  for (var i = 0u; i < count; i++) { out[at + i] = result[i]; }
+  let result = activate(sum);
+  out[at] = result.x;
+  if (left > 1u) { out[at + 1u] = result.y; }
+  if (left > 2u) { out[at + 2u] = result.z; }
+  if (left > 3u) { out[at + 3u] = result.w; }
   if (u.writesPre != 0u) {
-    for (var i = 0u; i < count; i++) { pre[at + i] = value[i]; }
+    pre[at] = sum.x;
+    if (left > 1u) { pre[at + 1u] = sum.y; }
+    if (left > 2u) { pre[at + 2u] = sum.z; }
+    if (left > 3u) { pre[at + 3u] = sum.w; }
   }
 }

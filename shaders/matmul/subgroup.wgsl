@@ -2,10 +2,11 @@ enable subgroups;
 
 // out[z, i, j] = f(bias[j] + sum over k of a[z, i, k] * b[z, k, j])
 //
-// a is [m, k], b is [k, n], both in rows of whole vec4f (zeros past k where k is no multiple of 4). For adapters whose subgroups have
-// eight lanes (lavapipe): a workgroup is one subgroup and owns eight rows of 8 x 4 columns. Lane i loads a of row i, four k at a
-// time, and hands it round by a broadcast, so each number of a is loaded once and not once a lane: on lavapipe a load is a
-// gather, lane by lane. 18 - 20 GFLOP/s at 512 cubed (two cores); twice the columns a lane was no faster and wastes more at n = 96.
+// a is [m, k], b is [k, n], both in rows of whole vec4f (zeros past k where k is no multiple of 4). For adapters whose
+// subgroups have eight lanes (lavapipe): a workgroup is one subgroup and owns eight rows of 8 x 4 columns. Lane i loads
+// the a of row i, four k at a time, and hands it round by broadcasts: each number of a is loaded once and not once a lane,
+// for on lavapipe a load is a gather, lane by lane. 13 - 20 GFLOP/s at 512 cubed on two cores; twice the columns a lane
+// were no faster and waste more where n is 96, four times were slower (registers spill) and took 3 s to compile.
 
 // #include "common/grid.wgsl"
 // #include "common/matmulStore.wgsl"
@@ -106,8 +107,9 @@ fn main(
 
   // A loop of unknown length, so that compilers do not copy the epilogue for each row.
   var sums0 = array<vec4f, 8>(s0, s1, s2, s3, s4, s5, s6, s7);
+  let bias0 = biasOf(c0 * 4u);
   let rows = min(8u, u.m - row0);
   for (var r = 0u; r < rows; r++) {
-    store(z, row0 + r, c0 * 4u, sums0[r]);
+    store(z, row0 + r, c0 * 4u, sums0[r] + bias0);
   }
 }

@@ -101,8 +101,10 @@ fn main(
   if (row >= u.m) { return; }
   // A loop of unknown length, so that compilers do not copy the epilogue for each row.
   var sums = array<vec4f, 4>(s0, s1, s2, s3);
+  let column = (quad0 + low) * 4u;
+  let columnBias = biasOf(column);
   let rows = min(4u, u.m - row);
   for (var r = 0u; r < rows; r++) {
-    store(z, row + r, (quad0 + low) * 4u, sums[r]);
+    store(z, row + r, column, sums[r] + columnBias);
   }
 }

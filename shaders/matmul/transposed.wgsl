@@ -1,9 +1,9 @@
-// out[z, i, j] = f(bias[j] + sum over k of a[z, i, k] * b[z, k, j])
+// out[z, i, j] = f(bias[j] + sum over k of a[z, k, i] * b[z, k, j])
 //
-// a is [k, m] (it is the gradient with respect to a weight: sums over all pixels), b is [k, n], both in rows of whole vec4f. For software
-// adapters: a workgroup is eight threads that share eight rows, a thread owns those rows of 2 x 4 columns. The loads of a
-// have one address for the whole workgroup, which lavapipe's compiler sees and makes them scalar: 10 - 20 GFLOP/s
-// (two cores); broadcasts between lanes gain nothing here.
+// a is [k, m], b is [k, n], both in rows of whole vec4f: the gradient of a weight, a sum over all pixels. For software
+// adapters: a workgroup is eight threads on the same eight rows, a thread owns these rows of 2 x 4 columns in registers.
+// The loads of a have one address for the whole workgroup, and lavapipe's compiler makes them scalar: 10 - 20 GFLOP/s on
+// two cores; handing a round by broadcasts gains nothing here.
 
 // #include "common/grid.wgsl"
 // #include "common/matmulStore.wgsl"
@@ -74,9 +74,11 @@ fn main(
   // A loop of unknown length, so that compilers do not copy the epilogue for each row.
   var sums0 = array<vec4f, 8>(s0a, s1a, s2a, s3a, s4a, s5a, s6a, s7a);
   var sums1 = array<vec4f, 8>(s0b, s1b, s2b, s3b, s4b, s5b, s6b, s7b);
+  let bias0 = biasOf(c0 * 4u);
+  let bias1 = biasOf(c1 * 4u);
   let rows = min(8u, u.m - row0);
   for (var r = 0u; r < rows; r++) {
-    store(z, row0 + r, c0 * 4u, sums0[r]);
-    store(z, row0 + r, c1 * 4u, sums1[r]);
+    store(z, row0 + r, c0 * 4u, sums0[r] + bias0);
+    store(z, row0 + r, c1 * 4u, sums1[r] + bias1);
   }
 }

@@ -128,15 +128,19 @@ function packOperand(
   return { buffer, stride: quads, batchStride: batch > 1 ? packedRows * quads : 0 };
 }
 
+/** Most bytes that the partial sums of a split product may take. */
+const MOST_PARTIAL_BYTES = 2 ** 25;
+
 /**
  * Parts of the k axis. With few tiles it is cut to keep the device busy; on a software adapter a transposed `a` is cut also
  * so that the rows of a and b of one part stay in a core's cache while all tiles walk over them.
  */
-function partsOf(k: number, tiles: number, aTransposed: boolean, target: PlanTarget): number {
+function partsOf({ m, n, k }: MatmulGeometry, tiles: number, aTransposed: boolean, target: PlanTarget): number {
   const software = target.deviceClass === 'software';
   const forThreads = ceilDiv(software ? 64 : 512, tiles);
   const forCache = software && aTransposed ? ceilDiv(k, 512) : 1;
-  return Math.min(Math.max(forThreads, forCache), Math.floor(k / 64));
+  const most = Math.min(Math.floor(k / 64), Math.floor(MOST_PARTIAL_BYTES / (4 * m * n)));
+  return Math.min(Math.max(forThreads, forCache), most);
 }
 
 /**
@@ -165,7 +169,7 @@ function packedPlan(geometry: MatmulGeometry, epilogue: Epilogue, variant: Varia
   const tilesN = ceilDiv(n, tiled.columns);
   const tiles = batch * tilesM * tilesN;
   const splittable = batch === 1 && !epilogue.hasBias && epilogue.activation === 'none';
-  const wanted = splittable ? partsOf(k, tiles, aTransposed, target) : 1;
+  const wanted = splittable ? partsOf(geometry, tiles, aTransposed, target) : 1;
   const chunk = wanted > 1 ? ceilDiv(ceilDiv(k, wanted), 4) * 4 : k;
   const slices = wanted > 1 ? ceilDiv(k, chunk) : batch;
   const split = wanted > 1 && slices > 1;

@@ -1,0 +1,92 @@
+import { describe, expect, it } from 'vitest';
+import { DEFAULT_LIMITS, type PlanTarget } from '../../gpu/kernel.ts';
+import { f32, type Shape } from '../../tensor/spec.ts';
+import { type MatmulAttributes, matmulGeometry } from './geometry.ts';
+import { matmulProgram } from './program.ts';
+
+const target = (deviceClass: PlanTarget['deviceClass'], subgroupSize: number): PlanTarget => ({
+  deviceClass,
+  limits: DEFAULT_LIMITS,
+  features: new Set(subgroupSize > 0 ? ['subgroups'] : []),
+  subgroupSize,
+});
+const lavapipe = target('software', 8);
+
+function kernelsOf(shapes: readonly Shape[], attributes: MatmulAttributes, on: PlanTarget, version?: string) {
+  const inputs = shapes.map(f32);
+  const plan = matmulProgram.plan(inputs, matmulProgram.infer(inputs, attributes), attributes, on, version);
+  return plan?.dispatches.map(({ kernel }) => kernel.name) ?? null;
+}
+
+describe('shapes of a matrix product', () => {
+  it('folds leading axes into rows where one b serves all', () => {
+    expect(matmulGeometry([2, 7, 7, 96], [384, 96], { transposeB: true })).toMatchObject({
+      batch: 1,
+      m: 98,
+      n: 384,
+      k: 96,
+      outShape: [2, 7, 7, 384],
+    });
+  });
+
+  it.each([
+    [[4], [4, 2], {}, 'at least two axes'],
+    [[2, 3], [4, 5], {}, 'rows of 3 elements do not meet columns of 4'],
+    [[2, 3], [3, 5], { transposeB: true }, 'rows of 3 elements do not meet columns of 5'],
+    [[2, 1, 4, 3], [1, 5, 3, 2], {}, 'expand the operand first'],
+    [[2, 4, 3], [5, 3, 2], {}, 'do not broadcast'],
+  ] as const)('refuses %j by %j %j', (a, b, attributes, message) => {
+    expect(() => matmulGeometry(a, b, attributes)).toThrow(message);
+  });
+
+  it('refuses a bias of another length', () => {
+    expect(() => matmulProgram.infer([f32([2, 3]), f32([3, 4]), f32([3])], {})).toThrow('must be [4]');
+  });
+});
+
+describe('kernels of a matrix product', () => {
+  const linear = [[64, 96], [384, 96], [384]];
+
+  it('are chosen by the class of device', () => {
+    const attributes = { transposeB: true };
+    expect(kernelsOf(linear, attributes, lavapipe)).toEqual(['matmul/pack', 'matmul/subgroup']);
+    expect(kernelsOf(linear, attributes, target('software', 4))).toEqual(['matmul/pack', 'matmul/register']);
+    expect(kernelsOf(linear, attributes, target('gpu', 32))).toEqual(['matmul/pack', 'matmul/tiled']);
+    expect(kernelsOf(linear, attributes, target('gpu', 32), 'subgroup')).toBeNull();
+  });
+
+  it('read operands in place where their rows are whole vec4f', () => {
+    const shapes = [
+      [64, 96],
+      [96, 384],
+    ];
+    expect(kernelsOf(shapes, {}, lavapipe)).toEqual(['matmul/subgroup']);
+    expect(
+      kernelsOf(
+        [
+          [64, 96],
+          [64, 40],
+        ],
+        { transposeA: true },
+        lavapipe,
+      ),
+    ).toEqual(['matmul/transposed']);
+  });
+
+  it('split a weight gradient over the pixels, within 32 MiB of partial sums', () => {
+    const inputs = [f32([401_408, 384]), f32([401_408, 96])];
+    const attributes = { transposeA: true };
+    const plan = matmulProgram.plan(inputs, [f32([384, 96])], attributes, lavapipe);
+    const [product, ...sums] = plan?.dispatches ?? [];
+    expect(product.kernel.name).toBe('matmul/transposed');
+    expect(product.uniforms.split).toBe(1);
+    expect(product.uniforms.chunk % 4).toBe(0);
+    expect(product.uniforms.chunk * product.uniforms.slices).toBeGreaterThanOrEqual(401_408);
+    expect(sums.length).toBeGreaterThan(0);
+    expect(Math.max(...(plan?.scratch ?? []))).toBeLessThanOrEqual(2 ** 25);
+  });
+
+  it('do not split a product that ends in a bias or an activation: it must see whole sums', () => {
+    expect(kernelsOf([[8, 4096], [4096, 8], [8]], {}, lavapipe)).toEqual(['matmul/subgroup']);
+  });
+});
