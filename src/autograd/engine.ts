@@ -5,6 +5,7 @@ import { addProgram } from '../ops/binary/program.ts';
 import type { Op, Program } from '../ops/definition.ts';
 import { expandProgram } from '../ops/movement/expand.ts';
 import { fillProgram } from '../ops/movement/fill.ts';
+import { TapBackend, type Taps } from '../ops/tapBackend.ts';
 import type { Value } from '../ops/value.ts';
 import { Generator } from '../tensor/random.ts';
 import { formatShape, sizeOf, type Shape, type TypedArray, type DType } from '../tensor/spec.ts';
@@ -39,14 +40,29 @@ export interface EngineOptions {
  * until `dispose`. What backward needs is kept by the graph, separately, until backward has used it.
  */
 export class Engine {
-  readonly backend: Backend;
+  #backend: Backend;
   readonly generator: Generator;
   #gradEnabled = true;
   readonly #scopes: Scope[] = [];
 
   constructor(backend: Backend, options: EngineOptions = {}) {
-    this.backend = backend;
+    this.#backend = backend;
     this.generator = new Generator(options.seed ?? 0);
+  }
+
+  get backend(): Backend {
+    return this.#backend;
+  }
+
+  /** Runs `body` while every execution is shown to `taps`: verification, counting, finding the op that went wrong. */
+  tapped<T>(taps: Taps, body: () => T): T {
+    const inner = this.#backend;
+    this.#backend = new TapBackend(inner, taps);
+    try {
+      return body();
+    } finally {
+      this.#backend = inner;
+    }
   }
 
   get gradEnabled(): boolean {

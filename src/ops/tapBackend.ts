@@ -42,19 +42,20 @@ export interface Invocation {
   readonly attributes: object;
 }
 
+/** What is called before and after each execution. */
+export interface Taps {
+  readonly before?: (invocation: Invocation) => void;
+  readonly after?: (invocation: Invocation) => void;
+}
+
 /** Passes everything on to `inner` and shows `before` / `after` each execution: verification, tests, benchmarks, counting. */
 export class TapBackend implements Backend {
   readonly inner: Backend;
-  readonly #before: ((invocation: Invocation) => void) | undefined;
-  readonly #after: ((invocation: Invocation) => void) | undefined;
+  readonly #taps: Taps;
 
-  constructor(
-    inner: Backend,
-    taps: { before?: (invocation: Invocation) => void; after?: (invocation: Invocation) => void },
-  ) {
+  constructor(inner: Backend, taps: Taps) {
     this.inner = inner;
-    this.#before = taps.before;
-    this.#after = taps.after;
+    this.#taps = taps;
   }
 
   get name(): string {
@@ -85,9 +86,13 @@ export class TapBackend implements Backend {
     version?: string,
   ): void {
     const invocation: Invocation = { program: program as Program, inputs, outputs, attributes };
-    this.#before?.(invocation);
+    this.#taps.before?.(invocation);
     this.inner.execute(program, inputs, outputs, attributes, version);
-    this.#after?.(invocation);
+    this.#taps.after?.(invocation);
+  }
+
+  flush(): void {
+    this.inner.flush?.();
   }
 
   synchronize(): Promise<void> {

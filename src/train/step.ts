@@ -8,6 +8,7 @@ import { GpuBackend } from '../ops/gpuBackend.ts';
 import type { EMA } from '../optim/ema.ts';
 import type { GradientGate } from '../optim/gradientGate.ts';
 import type { Optimizer } from '../optim/optimizer.ts';
+import { findNonFinite, type NonFiniteFinding } from './diagnose.ts';
 import {
   LOSS_PARTS,
   type LossPart,
@@ -111,6 +112,8 @@ export class TrainStep {
     const captured = engine.backend.gpu.capture(() => {
       made = this.#record(inputs);
     });
+    // What the eager run used is of no use any more: the recorded step has memory of its own.
+    engine.backend.gpu.trim();
     const { report, present } = made as unknown as { report: Tensor; present: LossPart[] };
     this.#recorded.set(key, { inputs, report, present, step: captured });
     return this.#read(report, present, batch.task.length);
@@ -212,6 +215,19 @@ export class TrainStep {
       gateProbabilities[2 * row + 1] = probability;
     }
     return { losses, gateProbabilities, gradNorm, finite: nonFinite === 0 };
+  }
+
+  /** Repeats the step on `batch` with every result read back: which op was the first to give NaN or infinity. */
+  async diagnose(batch: Batch, step: number): Promise<NonFiniteFinding | null> {
+    const { engine, model } = this.#options;
+    model.random.setStep(step);
+    const segmented = batch.task.filter((task) => task === 0).length;
+    const inputs = this.#makeInputs(batch, {
+      segmentation: range(0, segmented),
+      classification: range(segmented, batch.task.length),
+    });
+    this.#write(inputs, batch);
+    return findNonFinite(engine, () => this.#record(inputs).report.dispose());
   }
 
   dispose(): void {

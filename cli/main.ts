@@ -1,0 +1,53 @@
+#!/usr/bin/env node
+import yargs, { type CommandModule } from 'yargs';
+import { hideBin } from 'yargs/helpers';
+import { GmtlError } from '../src/errors.ts';
+import { gmtlVersion } from '../src/train/version.ts';
+import { benchCommand } from './bench.ts';
+import { dataCommand } from './data.ts';
+import { doctorCommand } from './doctor.ts';
+import { evaluateCommand } from './evaluate.ts';
+import { inferCommand } from './infer.ts';
+import { trainCommand } from './train.ts';
+
+const commands = [trainCommand, evaluateCommand, inferCommand, benchCommand, dataCommand, doctorCommand];
+
+/** Errors that the user can mend are one message; anything else is a fault of ours and says so. */
+function report(error: unknown, debug: boolean): void {
+  if (debug && error instanceof Error) {
+    console.error(error.stack);
+    for (let cause = error.cause; cause instanceof Error; cause = cause.cause) console.error('caused by:', cause.stack);
+  } else if (error instanceof GmtlError) {
+    console.error(`error: ${error.message}`);
+  } else {
+    const message = error instanceof Error ? error.message : String(error);
+    console.error(
+      `unexpected error: ${message}\nThis is a fault in gmtl. Run the command again with --debug to see where.`,
+    );
+  }
+  process.exitCode = 1;
+}
+
+async function main(): Promise<void> {
+  const words = hideBin(process.argv);
+  let parser = yargs(words)
+    .scriptName('gmtl')
+    .usage('$0 <command>\n\nTrains and runs the gated multitask retinal network with hand-written WebGPU kernels.')
+    .option('debug', { type: 'boolean', default: false, describe: 'Show stack traces' })
+    .version(gmtlVersion())
+    .demandCommand(1, 'Name a command.')
+    .strict()
+    .recommendCommands()
+    .wrap(Math.min(110, process.stdout.columns ?? 100))
+    .fail((message, error) => {
+      throw error ?? new GmtlError('usage', `${message} \`gmtl --help\` lists commands and options.`);
+    });
+  for (const command of commands) parser = parser.command(command as CommandModule);
+  try {
+    await parser.parseAsync();
+  } catch (error) {
+    report(error, words.includes('--debug'));
+  }
+}
+
+await main();

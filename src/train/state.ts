@@ -1,0 +1,67 @@
+import type { GatedMultitaskNet } from '../models/multitask.ts';
+import type { StoredTensors } from '../io/safetensors.ts';
+import type { EMA } from '../optim/ema.ts';
+import type { Optimizer } from '../optim/optimizer.ts';
+import { GmtlError } from '../errors.ts';
+
+type Mutable = Map<string, { dtype: 'F32'; shape: readonly number[]; data: Float32Array }>;
+
+function floats(tensors: StoredTensors): Map<string, { shape: readonly number[]; data: Float32Array }> {
+  return new Map(
+    [...tensors].map(([name, { shape, data }]) => [
+      name,
+      { shape, data: data instanceof Float32Array ? data : Float32Array.from(data as ArrayLike<number>) },
+    ]),
+  );
+}
+
+/** The model's parameters and buffers for a file. */
+export async function packWeights(model: GatedMultitaskNet): Promise<StoredTensors> {
+  const packed: Mutable = new Map();
+  for (const [name, { shape, data }] of await model.stateDict()) packed.set(name, { dtype: 'F32', shape, data });
+  return packed;
+}
+
+/** Averaged weights under the model's names, in PyTorch's layouts. */
+export async function packAverages(model: GatedMultitaskNet, ema: EMA): Promise<StoredTensors> {
+  const { tensors } = await ema.stateDict();
+  const packed: Mutable = new Map();
+  for (const [name, parameter] of model.namedParameters()) {
+    const data = tensors.get(name);
+    if (data) packed.set(name, { dtype: 'F32', ...parameter.toExternal(data) });
+  }
+  return packed;
+}
+
+/** Optimiser moments, flat, in the engine's element order. */
+export async function packOptimizer(optimizer: Optimizer): Promise<StoredTensors> {
+  const { tensors } = await optimizer.stateDict();
+  const packed: Mutable = new Map();
+  for (const [name, data] of tensors) packed.set(name, { dtype: 'F32', shape: [data.length], data });
+  return packed;
+}
+
+/** Writes weights into the model; all names and shapes must fit. `file` is for the message. */
+export function restoreWeights(model: GatedMultitaskNet, weights: StoredTensors, file: string): void {
+  try {
+    model.loadStateDict(floats(weights));
+  } catch (cause) {
+    if (cause instanceof GmtlError) throw new GmtlError(cause.code, `${file}: ${cause.message}`, { cause });
+    throw cause;
+  }
+}
+
+export function restoreAverages(model: GatedMultitaskNet, ema: EMA, averages: StoredTensors, step: number): void {
+  const stored = floats(averages);
+  const tensors = new Map<string, Float32Array>();
+  for (const [name, parameter] of model.namedParameters()) {
+    const tensor = stored.get(name);
+    if (tensor) tensors.set(name, parameter.fromExternal(tensor.data));
+  }
+  ema.loadStateDict({ step, tensors });
+}
+
+export function restoreOptimizer(optimizer: Optimizer, state: StoredTensors, step: number): void {
+  const tensors = new Map([...floats(state)].map(([name, { data }]) => [name, data]));
+  optimizer.loadStateDict({ step, tensors });
+}

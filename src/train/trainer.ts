@@ -1,0 +1,407 @@
+import type { Engine } from '../autograd/engine.ts';
+import type { Batch } from '../data/batch.ts';
+import { SampleSource, TrainLoader } from '../data/loader.ts';
+import { TaskBalancedSampler } from '../data/sampler.ts';
+import { type Dataset, LESIONS, selectItems } from '../data/types.ts';
+import { GmtlError } from '../errors.ts';
+import type { GatedMultitaskNet } from '../models/multitask.ts';
+import { EMA, GradientGate, type Optimizer, type Schedule } from '../optim/index.ts';
+import { buildConstants, buildModel, buildOptimizer, buildSchedule, loaderSettings, namedParameters } from './build.ts';
+import type { LoadedCheckpoint } from './checkpoint.ts';
+import { saveCheckpoint } from './checkpoint.ts';
+import type { TrainConfig } from './config.ts';
+import { type Evaluation, evaluate, meanDice, selectionScore } from './evaluate.ts';
+import type { RunLogs } from './logs.ts';
+import { LOSS_PARTS } from './objective.ts';
+import type { Progress } from './progress.ts';
+import {
+  packAverages,
+  packOptimizer,
+  packWeights,
+  restoreAverages,
+  restoreOptimizer,
+  restoreWeights,
+} from './state.ts';
+import { type StepReport, TrainStep } from './step.ts';
+
+/** Sums of the epoch under way; part of a checkpoint, so that a resumed epoch reports the same means. */
+interface EpochSums {
+  readonly losses: Record<string, number>;
+  readonly counts: Record<string, number>;
+  gateRight: number;
+  images: number;
+}
+
+const emptySums = (): EpochSums => ({ losses: {}, counts: {}, gateRight: 0, images: 0 });
+
+export interface TrainerOptions {
+  readonly engine: Engine;
+  readonly config: TrainConfig;
+  readonly dataset: Dataset;
+  readonly checkpointFolder: string;
+  readonly logs: RunLogs;
+  readonly progress: (totalSteps: number, startStep: number) => Progress;
+  /** Called with each finished epoch's row. */
+  readonly onEpoch?: (row: EpochSummary) => void;
+  readonly resume?: LoadedCheckpoint;
+}
+
+export interface EpochSummary {
+  readonly step: number;
+  readonly epoch: number;
+  readonly [column: string]: number;
+}
+
+/** Columns of the batch log. */
+export const BATCH_COLUMNS = [
+  'step',
+  'epoch',
+  'learningRate',
+  ...LOSS_PARTS,
+  'gradNorm',
+  'gateAccuracy',
+  'gateSegmentation',
+  'gateClassification',
+  'seconds',
+] as const;
+
+/** Columns of the epoch log: training means, then validation. NaN is written where something was not measured. */
+export const EPOCH_COLUMNS = [
+  'step',
+  'epoch',
+  'learningRate',
+  ...LOSS_PARTS.map((part) => `train_${part}`),
+  'train_gateAccuracy',
+  'val_total',
+  'val_bce',
+  'val_dice',
+  'val_retino',
+  'val_edema',
+  'val_gate',
+  ...LESIONS.map((lesion) => `val_dice_${lesion}`),
+  'val_meanDice',
+  'val_retinoAccuracy',
+  'val_edemaAccuracy',
+  'val_anyAuroc',
+  'val_gateAccuracy',
+  'val_score',
+  'seconds',
+  'waitShare',
+] as const;
+
+/** What training ended with. */
+export interface TrainResult {
+  readonly step: number;
+  readonly epoch: number;
+  readonly interrupted: boolean;
+  readonly bestScore: number;
+  readonly waitShare: number;
+  readonly skipped: number;
+}
+
+/** The training loop: batches, steps, validation, checkpoints, logs. One instance trains one run. */
+export class Trainer {
+  readonly model: GatedMultitaskNet;
+  readonly #options: TrainerOptions;
+  readonly #optimizer: Optimizer;
+  readonly #gate: GradientGate;
+  readonly #ema: EMA | null;
+  readonly #schedule: Schedule;
+  readonly #loader: TrainLoader;
+  readonly #step: TrainStep;
+  readonly #stepsPerEpoch: number;
+  readonly #totalSteps: number;
+  #done = 0;
+  #sums = emptySums();
+  #bestScore = Number.NaN;
+  #stopRequested = false;
+
+  constructor(options: TrainerOptions) {
+    this.#options = options;
+    const { engine, config, dataset } = options;
+    const train = selectItems(dataset, 'train');
+    const { segmentationPerBatch, classificationPerBatch, balanceGrades } = config.data;
+    const sampler = new TaskBalancedSampler(train, {
+      seed: config.training.seed,
+      segmentationPerBatch,
+      classificationPerBatch,
+      balanceGrades,
+    });
+    this.#stepsPerEpoch = config.training.stepsPerEpoch ?? sampler.stepsPerEpoch;
+    this.#totalSteps = this.#stepsPerEpoch * config.training.epochs;
+    this.#loader = new TrainLoader(sampler, new SampleSource(loaderSettings(config)));
+    this.model = buildModel(engine, config);
+    const params = namedParameters(this.model);
+    this.#optimizer = buildOptimizer(config, params);
+    this.#gate = new GradientGate(params, { maxNorm: config.optimizer.gradClipNorm });
+    this.#ema =
+      config.optimizer.emaDecay > 0
+        ? new EMA(params, { decay: config.optimizer.emaDecay, warmup: config.optimizer.emaWarmup })
+        : null;
+    this.#schedule = buildSchedule(config, this.#totalSteps);
+    this.#step = new TrainStep({
+      engine,
+      model: this.model,
+      optimizer: this.#optimizer,
+      gate: this.#gate,
+      ema: this.#ema,
+      objective: config.loss,
+      constants: buildConstants(engine, config, train),
+      routing: config.training.routing,
+    });
+    if (options.resume) this.#restore(options.resume);
+  }
+
+  get totalSteps(): number {
+    return this.#totalSteps;
+  }
+
+  get source(): SampleSource {
+    return this.#loader.source;
+  }
+
+  /** After the step under way: save and return. */
+  requestStop(): void {
+    this.#stopRequested = true;
+  }
+
+  /** Runs `body` with the weights that are evaluated: the averages where there are any. */
+  async withEvaluatedWeights<T>(body: () => Promise<T>): Promise<T> {
+    return this.#ema && this.#ema.stepCount > 0 ? this.#ema.evaluate(body) : body();
+  }
+
+  async run(): Promise<TrainResult> {
+    const { config, logs } = this.#options;
+    const progress = this.#options.progress(this.#totalSteps, this.#done);
+    let epochStart = performance.now();
+    let savedAt = this.#done;
+    // The report of step k is awaited after step k + 1 was handed to the device, so that the device never waits for it.
+    let pending: {
+      report: Promise<StepReport>;
+      batch: Batch;
+      step: number;
+      learningRate: number;
+      started: number;
+    } | null = null;
+    const settle = async (): Promise<void> => {
+      if (!pending) return;
+      const { report, batch, step, learningRate, started } = pending;
+      pending = null;
+      await this.#account(await report, batch, step, learningRate, (performance.now() - started) / 1000, progress);
+    };
+    try {
+      this.model.train();
+      while (this.#done < this.#totalSteps && !this.#stopRequested) {
+        const batch = await this.#loader.nextBatch();
+        const step = this.#done;
+        const learningRate = config.optimizer.lr * this.#schedule(step);
+        const started = performance.now();
+        const report = this.#step.run(batch, step, learningRate);
+        report.catch(() => undefined);
+        await settle();
+        pending = { report, batch, step, learningRate, started };
+        this.#done++;
+        const epochEnds = this.#done % this.#stepsPerEpoch === 0;
+        if (epochEnds) {
+          await settle();
+          await this.#finishEpoch((performance.now() - epochStart) / 1000, progress);
+          epochStart = performance.now();
+        }
+        if (epochEnds || this.#done - savedAt >= config.training.checkpointEvery) {
+          await settle();
+          await this.#save('last');
+          savedAt = this.#done;
+        }
+      }
+      await settle();
+      if (savedAt !== this.#done) await this.#save('last');
+    } finally {
+      progress.stop();
+      logs.flush();
+    }
+    const { timing, source } = this.#loader;
+    return {
+      step: this.#done,
+      epoch: Math.floor(this.#done / this.#stepsPerEpoch),
+      interrupted: this.#done < this.#totalSteps,
+      bestScore: this.#bestScore,
+      waitShare: timing.totalMs > 0 ? timing.waitedMs / timing.totalMs : 0,
+      skipped: source.skipped.size,
+    };
+  }
+
+  async #account(
+    report: StepReport,
+    batch: Batch,
+    step: number,
+    learningRate: number,
+    seconds: number,
+    progress: Progress,
+  ): Promise<void> {
+    const epoch = Math.floor(step / this.#stepsPerEpoch) + 1;
+    if (!report.finite) await this.#failNonFinite(report, batch, step);
+    const rows = batch.task.length;
+    const { gateProbabilities } = report;
+    let right = 0;
+    let toSegmentation = 0;
+    for (let row = 0; row < rows; row++) {
+      const route = gateProbabilities[2 * row + 1] > gateProbabilities[2 * row] ? 1 : 0;
+      if (route === batch.task[row]) right++;
+      if (route === 0) toSegmentation++;
+    }
+    this.#sums.gateRight += right;
+    this.#sums.images += rows;
+    for (const part of LOSS_PARTS) {
+      const value = report.losses[part];
+      if (Number.isNaN(value)) continue;
+      this.#sums.losses[part] = (this.#sums.losses[part] ?? 0) + value;
+      this.#sums.counts[part] = (this.#sums.counts[part] ?? 0) + 1;
+    }
+    const losses = Object.fromEntries(LOSS_PARTS.map((part) => [part, finiteOrNull(report.losses[part])]));
+    this.#options.logs.batches.append({
+      step: step + 1,
+      epoch,
+      learningRate,
+      ...losses,
+      gradNorm: report.gradNorm,
+      gateAccuracy: right / rows,
+      gateSegmentation: toSegmentation,
+      gateClassification: rows - toSegmentation,
+      seconds,
+    });
+    progress.update({ step: step + 1, epoch, loss: report.losses.total, images: rows });
+  }
+
+  async #failNonFinite(report: StepReport, batch: Batch, step: number): Promise<never> {
+    const finding = await this.#step.diagnose(batch, step);
+    const where = finding
+      ? `The first op with a result that is not finite: ${finding.program} on ${finding.shapes}${finding.inputsWere ? ' (its inputs were not finite either)' : ''}.`
+      : 'Repeating the step gave finite results, so no op can be named.';
+    const files = batch.items.map(({ imagePath }) => `  ${imagePath}`).join('\n');
+    throw new GmtlError(
+      'train/not-finite',
+      `step ${step + 1}: the loss (${report.losses.total}) or a gradient is NaN or infinite. The weights were left as they were before this step. ` +
+        `${where}\nLower optimizer.lr or set optimizer.gradClipNorm, or look at the batch's images:\n${files}`,
+    );
+  }
+
+  async #finishEpoch(seconds: number, progress: Progress): Promise<void> {
+    const { config, logs, onEpoch } = this.#options;
+    const epoch = this.#done / this.#stepsPerEpoch;
+    const row: Record<string, number> = Object.fromEntries(EPOCH_COLUMNS.map((column) => [column, Number.NaN]));
+    Object.assign(row, {
+      step: this.#done,
+      epoch,
+      learningRate: config.optimizer.lr * this.#schedule(this.#done - 1),
+      seconds,
+    });
+    for (const part of LOSS_PARTS) row[`train_${part}`] = this.#sums.losses[part] / this.#sums.counts[part];
+    row.train_gateAccuracy = this.#sums.gateRight / this.#sums.images;
+    const { timing } = this.#loader;
+    row.waitShare = timing.totalMs > 0 ? timing.waitedMs / timing.totalMs : 0;
+    const validation =
+      epoch % config.training.validateEvery === 0 || epoch === config.training.epochs ? await this.#validate() : null;
+    if (validation) Object.assign(row, validationColumns(validation, config));
+    this.#sums = emptySums();
+    const summary = row as unknown as EpochSummary;
+    logs.epochs.append(
+      Object.fromEntries(EPOCH_COLUMNS.map((column) => [column, finiteOrNull(row[column])])) as { step: number },
+    );
+    onEpoch?.(summary);
+    if (validation) {
+      const score = selectionScore(validation);
+      progress.message(
+        `epoch ${epoch}: train loss ${row.train_total.toFixed(4)}, validation Dice ${percent(meanDice(validation))}, ` +
+          `AUROC ${percent(validation.retinopathy?.anyAuroc ?? Number.NaN)}, gate ${percent(validation.gate.accuracy)}`,
+      );
+      if (!Number.isNaN(score) && !(score <= this.#bestScore)) {
+        this.#bestScore = score;
+        await this.#save('best');
+      }
+    }
+  }
+
+  async #validate(): Promise<Evaluation | null> {
+    const { engine, config, dataset } = this.#options;
+    const items = selectItems(dataset, 'val');
+    if (items.length === 0) return null;
+    const batchSize = Math.max(config.data.segmentationPerBatch, config.data.classificationPerBatch);
+    return this.withEvaluatedWeights(() =>
+      evaluate(engine, this.model, items, this.#loader.source, config, { batchSize, intervals: false }),
+    );
+  }
+
+  async #save(name: 'last' | 'best'): Promise<void> {
+    const { config, logs, checkpointFolder } = this.#options;
+    logs.flush();
+    await saveCheckpoint(checkpointFolder, name, {
+      weights: await packWeights(this.model),
+      ...(this.#ema && { ema: await packAverages(this.model, this.#ema) }),
+      ...(name === 'last' && { state: await packOptimizer(this.#optimizer) }),
+      step: this.#done,
+      epoch: Math.floor(this.#done / this.#stepsPerEpoch),
+      config: JSON.parse(JSON.stringify(config)),
+      metrics: { bestScore: this.#bestScore },
+      sampler: { ...this.#loader.state() },
+      random: {
+        seed: config.training.seed,
+        emaSteps: this.#ema?.stepCount ?? 0,
+        sums: JSON.parse(JSON.stringify(this.#sums)),
+      },
+    });
+  }
+
+  #restore(checkpoint: LoadedCheckpoint): void {
+    const { manifest, weights, ema, state, path } = checkpoint;
+    if (!manifest || !state) {
+      throw new GmtlError(
+        'checkpoint/not-resumable',
+        `${path}: only weights are there; resuming needs the run folder with its 'last' checkpoint`,
+      );
+    }
+    restoreWeights(this.model, weights, path);
+    restoreOptimizer(this.#optimizer, state, manifest.step);
+    const random = manifest.random as unknown as { emaSteps: number; sums: EpochSums };
+    if (this.#ema && ema) restoreAverages(this.model, this.#ema, ema, random.emaSteps);
+    this.#loader.restore(manifest.sampler as unknown as { step: number });
+    this.#done = manifest.step;
+    this.#sums = random.sums;
+    this.#bestScore = Number(manifest.metrics.bestScore ?? Number.NaN);
+  }
+
+  dispose(): void {
+    this.#step.dispose();
+    this.#optimizer.dispose();
+    this.#gate.dispose();
+    this.#ema?.dispose();
+    this.model.dispose();
+  }
+}
+
+const finiteOrNull = (value: number): number | null => (Number.isFinite(value) ? value : null);
+const percent = (value: number): string => (Number.isNaN(value) ? 'n/a' : value.toFixed(3));
+
+/** Validation's columns of an epoch row. */
+export function validationColumns(evaluation: Evaluation, config: TrainConfig): Record<string, number> {
+  const { losses, retinopathy, edema, gate, segmentation } = evaluation;
+  const { segmentationPerBatch: segmented, classificationPerBatch: graded } = config.data;
+  const { loss } = config;
+  const share = segmented / (segmented + graded);
+  const parts = [
+    loss.segmentationWeight * share * (loss.bceWeight * losses.bce + loss.diceWeight * losses.dice),
+    loss.classificationWeight * (1 - share) * 0.5 * (losses.retino + losses.edema),
+    loss.gateWeight * losses.gate + loss.gateEntropyWeight * gate.meanEntropy,
+  ];
+  const columns: Record<string, number> = {
+    val_total: parts.filter((part) => !Number.isNaN(part)).reduce((sum, part) => sum + part, 0),
+    val_meanDice: meanDice(evaluation),
+    val_retinoAccuracy: retinopathy?.accuracy ?? Number.NaN,
+    val_edemaAccuracy: edema?.accuracy ?? Number.NaN,
+    val_anyAuroc: retinopathy?.anyAuroc ?? Number.NaN,
+    val_gateAccuracy: gate.accuracy,
+    val_score: selectionScore(evaluation),
+  };
+  for (const [name, value] of Object.entries(losses)) columns[`val_${name}`] = value;
+  for (const lesion of LESIONS) columns[`val_dice_${lesion}`] = segmentation?.[lesion]?.dice ?? Number.NaN;
+  return columns;
+}
