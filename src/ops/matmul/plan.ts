@@ -239,7 +239,9 @@ export function matmulPlan(
   target: PlanTarget,
   version: string = defaultVersion(target),
 ): Plan | null {
-  if (version === 'simple') return simplePlan(geometry, epilogue);
-  const variant = variantOf(version as Exclude<MatmulVersion, 'simple'>, target);
+  const known = MATMUL_VERSIONS.find((name) => name === version);
+  if (known === undefined) return null;
+  if (known === 'simple') return simplePlan(geometry, epilogue);
+  const variant = variantOf(known, target);
   return variant && packedPlan(geometry, epilogue, variant, target);
 }
