@@ -2,6 +2,8 @@
 //
 // A thread owns whole rows, `stride` apart, and walks each three times (mean, variance, result) in vec4 loads: no workgroup
 // memory, no barriers, and the weights' loads are the same in all lanes. `groups` is columns / 4.
+// Keeping the row in a private array instead of reading it three times gained nothing for 192 to 768 columns on lavapipe and took
+// 0.4 to 6 s to compile for each number of columns.
 
 // #include "common/grid.wgsl"
 

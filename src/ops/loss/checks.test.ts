@@ -1,0 +1,89 @@
+import { describe, expect, it } from 'vitest';
+import { DEFAULT_LIMITS, type PlanTarget } from '../../gpu/kernel.ts';
+import { f32, type TensorSpec } from '../../tensor/spec.ts';
+import { batchNormProgram } from '../batchNorm/program.ts';
+import { bceWithLogitsProgram } from '../bceWithLogits/program.ts';
+import { crossEntropyProgram } from '../crossEntropy/program.ts';
+import { entropyProgram } from '../entropy/program.ts';
+import { layerNormProgram } from '../layerNorm/program.ts';
+import { softDiceProgram } from '../softDice/program.ts';
+import { sampleGrid } from './plan.ts';
+
+const labels = (...shape: number[]): TensorSpec => ({ shape, dtype: 'i32' });
+const GPU: PlanTarget = { deviceClass: 'gpu', limits: DEFAULT_LIMITS, features: new Set(), subgroupSize: 0 };
+
+describe('losses and normalisation name what does not fit', () => {
+  it.each<[string, () => unknown, RegExp]>([
+    [
+      'labels of another shape',
+      () => crossEntropyProgram.infer([f32([4, 3]), labels(3)], {}),
+      /labels must be i32 of shape \[4\]/,
+    ],
+    ['labels that are no integers', () => crossEntropyProgram.infer([f32([4, 3]), f32([4])], {}), /not f32 \[4\]/],
+    [
+      'class weights',
+      () => crossEntropyProgram.infer([f32([4, 3]), labels(4), f32([4])], {}),
+      /class weights of \[4\] for 3/,
+    ],
+    [
+      'smoothing',
+      () => crossEntropyProgram.infer([f32([4, 3]), labels(4)], { labelSmoothing: 1.5 }),
+      /outside \[0, 1\]/,
+    ],
+    [
+      'unannounced weights',
+      () => bceWithLogitsProgram.infer([f32([4, 3]), f32([4, 3]), f32([3])], {}),
+      /posWeight false/,
+    ],
+    [
+      'weights the wrong way round',
+      () =>
+        bceWithLogitsProgram.infer([f32([4, 3]), f32([4, 3]), f32([4]), f32([3])], {
+          posWeight: true,
+          sampleWeights: true,
+        }),
+      /\[3\] \[4\], not \[4\] \[3\]/,
+    ],
+    ['targets', () => softDiceProgram.infer([f32([2, 4, 3]), f32([2, 4, 2])], {}), /targets of \[2, 4, 2\]/],
+    ['sample weights', () => entropyProgram.infer([f32([2, 3]), f32([3])], {}), /sample weights of \[3\]/],
+    [
+      'weight and bias',
+      () => layerNormProgram.infer([f32([2, 3]), f32([3]), f32([2])], { eps: 1e-6 }),
+      /must both be \[3\]/,
+    ],
+    [
+      'training on one value a channel',
+      () => batchNormProgram.infer([f32([1, 1, 3]), f32([3]), f32([3]), f32([3]), f32([3])], { training: true }),
+      /more than one value a channel/,
+    ],
+  ])('%s', (_name, infer, message) => {
+    expect(infer).toThrow(message);
+  });
+});
+
+describe('plans', () => {
+  it('a loss over few rows is one dispatch', () => {
+    const plan = crossEntropyProgram.plan([f32([32, 5]), labels(32)], [f32([]), f32([])], {}, GPU);
+    expect(plan?.dispatches).toHaveLength(1);
+  });
+
+  it('a thread of a sample grid meets the same channels in every turn, and every element has a thread', () => {
+    for (const [samples, perSample, channels] of [
+      [8, 81_920, 5],
+      [1, 7, 7],
+      [3, 12, 3],
+      [2, 4096, 96],
+    ]) {
+      for (const vector of [false, true]) {
+        const grid = sampleGrid(samples, perSample, channels, 512, vector);
+        if (!grid) {
+          expect(perSample % 4).not.toBe(0);
+          continue;
+        }
+        expect(grid.threads % channels).toBe(0);
+        expect(grid.groups * 64).toBeGreaterThanOrEqual(grid.threads);
+        expect(grid.workgroups).toBe(samples * grid.groups);
+      }
+    }
+  });
+});
