@@ -2,8 +2,8 @@
 //
 // A thread owns whole rows, `stride` apart, and walks each three times (mean, variance, result) in vec4 loads: no workgroup
 // memory, no barriers, and the weights' loads are the same in all lanes. `groups` is columns / 4.
-// Keeping the row in a private array instead of reading it three times gained nothing for 192 to 768 columns on lavapipe and took
-// 0.4 to 6 s to compile for each number of columns.
+// Keeping the row in a private array instead of reading it three times showed no clear gain at 96 to 768 columns in one noisy run
+// on lavapipe, and its first use took 0.4 to 6 s for each number of columns (under 0.1 s this way).
 
 // #include "common/grid.wgsl"
 
