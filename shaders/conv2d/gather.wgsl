@@ -9,9 +9,6 @@
 
 // #include "common/grid.wgsl"
 
-override HAS_BIAS: bool = false;
-override RELU: bool = false;
-
 struct Uniforms {
   size: u32,
   toHeight: u32,
@@ -36,6 +33,8 @@ struct Uniforms {
   fromStride: u32,
   toStride: u32,
   groupStride: u32,
+  hasBias: u32,
+  relu: u32,
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
@@ -75,7 +74,7 @@ fn main(
       }
     }
   }
-  if (HAS_BIAS) { sum += bias[channel]; }
-  if (RELU) { sum = max(sum, 0.0); }
+  if (u.hasBias != 0u) { sum += bias[channel]; }
+  if (u.relu != 0u) { sum = max(sum, 0.0); }
   out[i] = sum;
 }

@@ -15,8 +15,6 @@ diagnostic(off, subgroup_uniformity);
 
 // #include "common/grid.wgsl"
 
-override HAS_BIAS: bool = false;
-override RELU: bool = false;
 override LANES: u32 = 8u;
 
 struct Uniforms {
@@ -43,6 +41,8 @@ struct Uniforms {
   columns: u32,
   biasChannels4: u32,
   workgroups: u32,
+  hasBias: u32,
+  relu: u32,
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
@@ -56,8 +56,8 @@ const NONE = 0xffffffffu;
 fn store(pixel: u32, column: u32, sum: vec4f, shift: vec4f) {
   if (pixel == NONE || column >= u.toChannels4) { return; }
   var value = sum;
-  if (HAS_BIAS) { value += shift; }
-  if (RELU) { value = max(value, vec4f(0.0)); }
+  if (u.hasBias != 0u) { value += shift; }
+  if (u.relu != 0u) { value = max(value, vec4f(0.0)); }
   out[pixel * u.toChannels4 + column] = value;
 }
 
@@ -133,7 +133,7 @@ fn main(
   }
 
   let toPixel = select(NONE, (image * u.toHeight + u32(y)) * u.toWidth + u32(x), exists);
-  let shift = bias[select(0u, loadColumn % u.biasChannels4, HAS_BIAS)];
+  let shift = bias[select(0u, loadColumn % u.biasChannels4, u.hasBias != 0u)];
   let p0 = subgroupBroadcast(toPixel, 0u);
   let p1 = subgroupBroadcast(toPixel, 1u);
   let p2 = subgroupBroadcast(toPixel, 2u);

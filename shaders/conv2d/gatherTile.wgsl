@@ -8,9 +8,6 @@
 
 // #include "common/grid.wgsl"
 
-override HAS_BIAS: bool = false;
-override RELU: bool = false;
-
 struct Uniforms {
   batch: u32,
   toHeight: u32,
@@ -35,6 +32,8 @@ struct Uniforms {
   columns: u32,
   biasChannels4: u32,
   workgroups: u32,
+  hasBias: u32,
+  relu: u32,
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
@@ -68,8 +67,8 @@ fn store(pixel: u32, phaseX: i32, phaseY: i32, column: u32, sum: vec4f) {
   let place = placeOf(pixel, phaseX, phaseY);
   if (!place.exists || column >= u.toChannels4) { return; }
   var value = sum;
-  if (HAS_BIAS) { value += bias[column % u.biasChannels4]; }
-  if (RELU) { value = max(value, vec4f(0.0)); }
+  if (u.hasBias != 0u) { value += bias[column % u.biasChannels4]; }
+  if (u.relu != 0u) { value = max(value, vec4f(0.0)); }
   out[((place.image * u.toHeight + u32(place.y)) * u.toWidth + u32(place.x)) * u.toChannels4 + column] = value;
 }
 

@@ -1,6 +1,6 @@
 // out[n, y, x, c] = bias[c] + sum over ky, kx of source[n, y + ky - paddingY, x + kx - paddingX, c] * weight[ky, kx, c]
 //
-// Stride and dilation 1, any window. With FLIP the taps are read in reverse, which makes it the input gradient (padding is then
+// Stride and dilation 1, any window. With tapStep -1 the taps are read in reverse, which makes it the input gradient (padding is then
 // window - 1 - padding). Layouts [N, H, W, C] and [KH, KW, C], C in fours.
 //
 // A thread owns four channels of eight neighbouring pixels of a row and moves a window of eight registers along the row: each
@@ -9,10 +9,7 @@
 
 // #include "common/grid.wgsl"
 
-override HAS_BIAS: bool = false;
-override FLIP: bool = false;
-override KERNEL_HEIGHT: u32 = 7u;
-override KERNEL_WIDTH: u32 = 7u;
+override KERNEL_WIDTH: i32 = 7;
 
 struct Uniforms {
   threads: u32,
@@ -24,6 +21,10 @@ struct Uniforms {
   tiles: u32,
   paddingY: i32,
   paddingX: i32,
+  kernelHeight: i32,
+  tapFirst: i32,
+  tapStep: i32,
+  hasBias: u32,
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
@@ -53,7 +54,7 @@ fn main(
   let image = line / u.outHeight;
 
   var sum0 = vec4f(0.0);
-  if (HAS_BIAS) { sum0 = bias[channel]; }
+  if (u.hasBias != 0u) { sum0 = bias[channel]; }
   var sum1 = sum0;
   var sum2 = sum0;
   var sum3 = sum0;
@@ -61,8 +62,8 @@ fn main(
   var sum5 = sum0;
   var sum6 = sum0;
   var sum7 = sum0;
-  for (var ky = 0u; ky < KERNEL_HEIGHT; ky++) {
-    let atY = y + i32(ky) - u.paddingY;
+  for (var ky = 0; ky < u.kernelHeight; ky++) {
+    let atY = y + ky - u.paddingY;
     if (atY < 0 || atY >= u.inHeight) { continue; }
     let row = (image * u32(u.inHeight) + u32(atY)) * u32(u.inWidth) * u.channels4 + channel;
     let first = i32(x) - u.paddingX;
@@ -74,10 +75,9 @@ fn main(
     var r5 = load(row, first + 5);
     var r6 = load(row, first + 6);
     var r7 = load(row, first + 7);
-    for (var kx = 0u; kx < KERNEL_WIDTH; kx++) {
-      var tap = ky * KERNEL_WIDTH + kx;
-      if (FLIP) { tap = KERNEL_HEIGHT * KERNEL_WIDTH - 1u - tap; }
-      let w = weight[tap * u.channels4 + channel];
+    for (var kx = 0; kx < KERNEL_WIDTH; kx++) {
+      let tap = u.tapFirst + (ky * KERNEL_WIDTH + kx) * u.tapStep;
+      let w = weight[u32(tap) * u.channels4 + channel];
       sum0 = fma(r0, w, sum0);
       sum1 = fma(r1, w, sum1);
       sum2 = fma(r2, w, sum2);
@@ -93,7 +93,7 @@ fn main(
       r4 = r5;
       r5 = r6;
       r6 = r7;
-      if (kx + 1u < KERNEL_WIDTH) { r7 = load(row, first + i32(kx) + 8); }
+      if (kx + 1 < KERNEL_WIDTH) { r7 = load(row, first + kx + 8); }
     }
   }
 

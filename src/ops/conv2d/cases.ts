@@ -66,6 +66,16 @@ export const conv2dCases: readonly Case<ConvolutionAttributes>[] = [
   convolutionCase('1x1, stride 2', [2, 5, 7, 8], [1, 1, 8, 4], { stride: [2, 2] }, ['test']),
   convolutionCase('U-Net decoder 64x64, 32 channels, N8', [8, 64, 64, 32], [3, 3, 32, 32], same, ['bench'], false),
   convolutionCase('U-Net decoder 32x32, 128 to 64, N8', [8, 32, 32, 128], [3, 3, 128, 64], same, ['bench'], false),
+  convolutionCase('U-Net head 128x128, 16 to 5, N4', [4, 128, 128, 16], [3, 3, 16, 5], same, ['bench']),
+  convolutionCase('U-Net decoder 128x128, 16 channels, N4', [4, 128, 128, 16], [3, 3, 16, 16], same, ['bench'], false),
+  convolutionCase(
+    'ResNet stem 7x7, N4',
+    [4, 224, 224, 3],
+    [7, 7, 3, 64],
+    { stride: [2, 2], padding: [3, 3] },
+    ['bench'],
+    false,
+  ),
   convolutionCase('ConvNeXt-T stem, N4', [4, 224, 224, 3], [4, 4, 3, 96], { stride: [4, 4] }, ['bench']),
   convolutionCase('ConvNeXt-T downsampling, N4', [4, 56, 56, 96], [2, 2, 96, 192], { stride: [2, 2] }, ['bench']),
   convolutionCase(

@@ -34,8 +34,9 @@ export const gatherKernel = defineKernel({
     fromStride: 'u32',
     toStride: 'u32',
     groupStride: 'u32',
+    hasBias: 'u32',
+    relu: 'u32',
   },
-  overrides: ['HAS_BIAS', 'RELU'],
 });
 
 /**
@@ -103,9 +104,9 @@ export interface GatherBuffers {
   readonly out: BufferReference;
 }
 
-/** What follows the sum, as override constants. */
-export function epilogueOverrides(buffers: GatherBuffers, relu: boolean): Record<string, number> {
-  return { HAS_BIAS: buffers.bias ? 1 : 0, RELU: relu ? 1 : 0 };
+/** What follows the sum: uniforms, for a branch at the end costs nothing and every override value a compiled pipeline. */
+export function epilogueUniforms(buffers: GatherBuffers, relu: boolean): Record<string, number> {
+  return { hasBias: buffers.bias ? 1 : 0, relu: relu ? 1 : 0 };
 }
 
 /** The uniforms that say which pixels a gather reads. */
@@ -152,8 +153,8 @@ export function planSimpleGather(gather: Gather, buffers: GatherBuffers, relu: b
       fromStride: forward ? outChannels : 1,
       toStride: forward ? 1 : outChannels,
       groupStride: outChannels / groups,
+      ...epilogueUniforms(buffers, relu),
     },
-    overrides: epilogueOverrides(buffers, relu),
     workgroups: gridFor(size, 64),
   };
   return { dispatches: [dispatch] };

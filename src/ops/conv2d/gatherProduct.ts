@@ -1,6 +1,6 @@
 import { type Dispatch, foldGrid, type KernelDefinition, type Plan, type PlanTarget } from '../../gpu/kernel.ts';
 import { defineKernel } from '../definition.ts';
-import { epilogueOverrides, type Gather, type GatherBuffers, windowUniforms } from './gather.ts';
+import { epilogueUniforms, type Gather, type GatherBuffers, windowUniforms } from './gather.ts';
 import { inFours, Steps } from './steps.ts';
 
 /** Which kernels compute a product: subgroup broadcasts (software adapters) or tiles in workgroup memory (GPUs). */
@@ -37,20 +37,21 @@ const shared: Pick<KernelDefinition, 'bindings' | 'uniforms'> = {
     columns: 'u32',
     biasChannels4: 'u32',
     workgroups: 'u32',
+    hasBias: 'u32',
+    relu: 'u32',
   },
 };
 
 export const gatherLanesKernel = defineKernel({
   ...shared,
   name: 'conv2d/gatherLanes',
-  overrides: ['HAS_BIAS', 'RELU', 'LANES'],
+  overrides: ['LANES'],
   features: ['subgroups'],
 });
 
 export const gatherTileKernel = defineKernel({
   ...shared,
   name: 'conv2d/gatherTile',
-  overrides: ['HAS_BIAS', 'RELU'],
   constants: ['COLUMNS'],
 });
 
@@ -114,9 +115,9 @@ export function planProductGather(
       columns,
       biasChannels4: Math.ceil(biasChannels / 4),
       workgroups,
+      ...epilogueUniforms(buffers, relu),
     },
-    overrides: { ...epilogueOverrides(buffers, relu), ...(version === 'lanes' && { LANES: tile.columns }) },
-    ...(version === 'tile' && { constants: { COLUMNS: tile.columns } }),
+    ...(version === 'lanes' ? { overrides: { LANES: tile.columns } } : { constants: { COLUMNS: tile.columns } }),
     workgroups: foldGrid(workgroups),
   };
   steps.add(dispatch);

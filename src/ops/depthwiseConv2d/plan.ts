@@ -30,8 +30,12 @@ const rowsKernel = defineKernel({
     tiles: 'u32',
     paddingY: 'i32',
     paddingX: 'i32',
+    kernelHeight: 'i32',
+    tapFirst: 'i32',
+    tapStep: 'i32',
+    hasBias: 'u32',
   },
-  overrides: ['HAS_BIAS', 'FLIP', 'KERNEL_HEIGHT', 'KERNEL_WIDTH'],
+  overrides: ['KERNEL_WIDTH'],
 });
 
 const gradWeightRowsKernel = defineKernel({
@@ -86,13 +90,12 @@ function planRows(geometry: ConvolutionGeometry, transposed: boolean, buffers: G
       tiles,
       paddingY: transposed ? kernel[0] - 1 - padding[0] : padding[0],
       paddingX: transposed ? kernel[1] - 1 - padding[1] : padding[1],
+      kernelHeight: kernel[0],
+      tapFirst: transposed ? kernel[0] * kernel[1] - 1 : 0,
+      tapStep: transposed ? -1 : 1,
+      hasBias: buffers.bias ? 1 : 0,
     },
-    overrides: {
-      HAS_BIAS: buffers.bias ? 1 : 0,
-      FLIP: transposed ? 1 : 0,
-      KERNEL_HEIGHT: kernel[0],
-      KERNEL_WIDTH: kernel[1],
-    },
+    overrides: { KERNEL_WIDTH: kernel[1] },
     workgroups: gridFor(threads, 64),
   };
   return { dispatches: [dispatch] };
