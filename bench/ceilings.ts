@@ -1,8 +1,8 @@
-/** What the adapter can do at best: its copy bandwidth and its multiply-add rate, measured in the same run as the kernels. */
+/** What the adapter can do at best: copy bandwidth, multiply-add rate and launch time, measured in the same run as the kernels. */
 import type { GpuDevice } from '../src/gpu/device.ts';
 import { type Dispatch, gridFor, type KernelDefinition } from '../src/gpu/kernel.ts';
 import { defineKernel } from '../src/ops/definition.ts';
-import { measure, type Timer } from './timer.ts';
+import { type Measurement, measure, type Timer } from './timer.ts';
 
 const copyKernel = defineKernel({
   name: 'bench/copy',
@@ -28,6 +28,13 @@ export interface Ceilings {
   readonly bytesPerSecond: number;
   /** Floating-point operations per second (a multiply-add counts two) in registers. */
   readonly flopsPerSecond: number;
+  /** Time of a dispatch that does next to nothing. */
+  readonly secondsPerDispatch: number;
+}
+
+/** A ceiling is what the adapter can do undisturbed: the best sample. */
+function bestSeconds({ samples }: Measurement): number {
+  return Math.min(...samples) / 1000;
 }
 
 const MEBIBYTE = 2 ** 20;
@@ -88,8 +95,8 @@ async function copyRate(device: GpuDevice, timer: Timer, seconds: number): Promi
   return withBuffers(device, [bytes, bytes], async (record) => {
     let best = 0;
     for (const threads of [4096, 65_536, 524_288, bytes / 16]) {
-      const { median } = await measure(device, timer, record(copyDispatch(bytes, threads)), 1, { seconds });
-      best = Math.max(best, (2 * bytes) / (median / 1000));
+      const measured = await measure(device, timer, record(copyDispatch(bytes, threads)), 1, { seconds });
+      best = Math.max(best, (2 * bytes) / bestSeconds(measured));
     }
     return best;
   });
@@ -111,12 +118,13 @@ async function fmaRate(device: GpuDevice, timer: Timer, seconds: number): Promis
           overrides: { USE_FMA: useFma },
           workgroups: [workgroups, 1, 1],
         };
-        const { median } = await measure(device, timer, record(dispatch), 1, { seconds, maxRuns: 10 });
+        const measured = await measure(device, timer, record(dispatch), 1, { seconds, maxRuns: 10 });
+        const { median } = measured;
         if (median < 3 && turns < 2 ** 20) {
           turns *= median < 0.3 ? 16 : 4;
           continue;
         }
-        best = Math.max(best, (threads * turns * PER_TURN * 2) / (median / 1000));
+        best = Math.max(best, (threads * turns * PER_TURN * 2) / bestSeconds(measured));
         break;
       }
     }
@@ -124,10 +132,17 @@ async function fmaRate(device: GpuDevice, timer: Timer, seconds: number): Promis
   });
 }
 
-/** Takes a few `seconds` of each of some settings. */
+async function launchTime(device: GpuDevice, timer: Timer, seconds: number): Promise<number> {
+  return withBuffers(device, [16, 16], async (record) => {
+    return bestSeconds(await measure(device, timer, record(copyDispatch(16, 1)), 1, { seconds }));
+  });
+}
+
+/** Takes about `seconds` for each of some settings. */
 export async function measureCeilings(device: GpuDevice, timer: Timer, seconds = 0.25): Promise<Ceilings> {
   return {
     bytesPerSecond: await copyRate(device, timer, seconds),
     flopsPerSecond: await fmaRate(device, timer, seconds),
+    secondsPerDispatch: await launchTime(device, timer, seconds),
   };
 }

@@ -52,15 +52,16 @@ describe('arithmetic', () => {
   });
 
   it('holds a call against the ceiling that binds it', () => {
-    const ceilings = { bytesPerSecond: 1e9, flopsPerSecond: 1e10 };
-    expect(ratesOf({ flops: 1e7, bytes: 4e6 }, 8, ceilings)).toEqual({
+    const ceilings = { bytesPerSecond: 1e9, flopsPerSecond: 1e10, secondsPerDispatch: 1e-5 };
+    expect(ratesOf({ flops: 1e7, bytes: 4e6 }, 8, 1, ceilings)).toEqual({
       gigaflopsPerSecond: 1.25,
       gigabytesPerSecond: 0.5,
       bound: 'memory',
       share: 0.5,
     });
-    expect(ratesOf({ flops: 1e8, bytes: 4e6 }, 40, ceilings)).toMatchObject({ bound: 'math', share: 0.25 });
-    expect(ratesOf({ flops: null, bytes: 1e6 }, 1, ceilings)).toMatchObject({ gigaflopsPerSecond: null, share: 1 });
+    expect(ratesOf({ flops: 1e8, bytes: 4e6 }, 40, 1, ceilings)).toMatchObject({ bound: 'math', share: 0.25 });
+    expect(ratesOf({ flops: null, bytes: 1e6 }, 1, 1, ceilings)).toMatchObject({ gigaflopsPerSecond: null, share: 1 });
+    expect(ratesOf({ flops: 8, bytes: 64 }, 0.04, 2, ceilings)).toMatchObject({ bound: 'launch', share: 0.5 });
   });
 
   it('counts inputs and outputs once, and what is updated in place twice', () => {
@@ -120,7 +121,7 @@ describe('report', () => {
   ];
   const bench: KernelBench = {
     timer: { kind: 'timestamps', reason: 'queries' },
-    ceilings: { bytesPerSecond: 5.41e9, flopsPerSecond: 67.9e9 },
+    ceilings: { bytesPerSecond: 5.41e9, flopsPerSecond: 67.9e9, secondsPerDispatch: 4e-5 },
     rows,
     problems: [{ op: 'conv', testCase: 'd', message: 'too large' }],
   };
@@ -155,7 +156,22 @@ describe('report', () => {
     expect(text).toContain('conv / a: conv.gradWeight 5.5x (11.000 ms after 2.000 ms)');
     expect(text).toContain('conv / d: too large');
     const machine = { adapter: 'card', kind: 'hardware', driver: 'driver 1', date: 'today' };
-    expect(formatHeader(bench, machine)).toContain('copy 5.41 GB/s, multiply-add 67.9 GFLOP/s');
+    expect(formatHeader(bench, machine)).toContain('copy 5.41 GB/s, multiply-add 67.9 GFLOP/s, 40 us');
+  });
+
+  it('tells calls of one program within a case apart by their shapes and attributes', () => {
+    const call = (rowCount: number, attributes: object, version: string) =>
+      row({ inputs: [f32([rowCount, 4])], attributes, version, isDefault: version === 'fast' }, 1);
+    const calls = [call(2, {}, 'simple'), call(2, {}, 'fast'), call(3, { transposeA: true }, 'fast')];
+    const lines = formatKernelBench({ ...bench, rows: calls }).split('\n');
+    const at = lines.indexOf('  forward 2x4');
+    expect(
+      lines
+        .slice(at)
+        .map((line) => line.trim().split(/\s+/)[0])
+        .slice(0, 5),
+    ).toEqual(['forward', 'conv', 'conv', 'forward', 'conv']);
+    expect(lines[at + 3]).toBe('  forward 3x4 transposeA');
   });
 
   it('does not claim that nothing is slow where nothing was compared', () => {
@@ -179,6 +195,7 @@ describe('a run', () => {
       }
       expect(bench.ceilings.bytesPerSecond).toBeGreaterThan(1e8);
       expect(bench.ceilings.flopsPerSecond).toBeGreaterThan(1e8);
+      expect(bench.ceilings.secondsPerDispatch).toBeGreaterThan(0);
       expect(device.statistics().liveBytes).toBe(before);
       await expect(benchKernels(device, [op], { filter: 'nothing' })).rejects.toMatchObject({ code: 'bench/filter' });
     } finally {

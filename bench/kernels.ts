@@ -152,7 +152,7 @@ export async function benchKernels(
           dispatches: choice.dispatches,
           work,
           measurement,
-          rates: ratesOf(work, measurement.median, ceilings),
+          rates: ratesOf(work, measurement.median, choice.dispatches, ceilings),
           shared: !fresh.has(rowKey(call, choice)),
         });
       }

@@ -24,8 +24,8 @@ export function workOf(
 export interface Rates {
   readonly gigaflopsPerSecond: number | null;
   readonly gigabytesPerSecond: number;
-  /** What limits the call on this adapter at best: moving its bytes, or its arithmetic. */
-  readonly bound: 'memory' | 'math';
+  /** What limits the call on this adapter at best: moving its bytes, its arithmetic, or starting its dispatches. */
+  readonly bound: 'memory' | 'math' | 'launch';
   /**
    * Time the call would take at the ceiling that binds it, as a share of the time it took (the roofline model: Williams,
    * Waterman, Patterson, CACM 2009). Can exceed 1 where the data fits in a cache that the copy benchmark does not fit in.
@@ -33,15 +33,17 @@ export interface Rates {
   readonly share: number;
 }
 
-/** Rates of work done in `milliseconds`. */
-export function ratesOf(work: Work, milliseconds: number, ceilings: Ceilings): Rates {
+/** Rates of work done in `milliseconds` by a plan of `dispatches` dispatches. */
+export function ratesOf(work: Work, milliseconds: number, dispatches: number, ceilings: Ceilings): Rates {
   const seconds = milliseconds / 1000;
   const memory = work.bytes / ceilings.bytesPerSecond;
   const math = (work.flops ?? 0) / ceilings.flopsPerSecond;
+  const launch = dispatches * ceilings.secondsPerDispatch;
+  const least = Math.max(memory, math, launch);
   return {
     gigaflopsPerSecond: work.flops === null ? null : work.flops / seconds / 1e9,
     gigabytesPerSecond: work.bytes / seconds / 1e9,
-    bound: math > memory ? 'math' : 'memory',
-    share: Math.max(memory, math) / seconds,
+    bound: least === launch ? 'launch' : least === math ? 'math' : 'memory',
+    share: least / seconds,
   };
 }

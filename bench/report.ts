@@ -3,7 +3,7 @@ import type { BenchRow, KernelBench } from './kernels.ts';
 
 /** A backward program may take this many times its forward; more is a defect (an acceptance bound of the engine). */
 export const SLOW_BACKWARD = 5;
-/** Below this share of the ceiling a default version is worth looking at. */
+/** Below this share of its ceiling a default version is worth looking at. */
 export const LOW_SHARE = 0.2;
 
 /** Rows of one case, in order. */
@@ -90,6 +90,20 @@ const COLUMNS: readonly Column[] = [
 
 const percent = (share: number): string => `${(share * 100).toFixed(share < 0.0995 ? 1 : 0)} %`;
 
+/** Shapes as `512x96 384x96`, and the attributes where there are any. */
+function callText({ inputs, attributes }: BenchRow): string {
+  const shapes = inputs.map(({ shape }) => shape.join('x') || '1').join(' ');
+  const settings = Object.entries(attributes)
+    .filter(([, value]) => value !== false && value !== undefined)
+    .map(([name, value]) => (value === true ? name : `${name}=${value}`));
+  return [shapes, ...settings].join(' ');
+}
+
+/** Whether the case calls the same program with other shapes or attributes as well: a line in front tells them apart. */
+function isAmbiguous(row: BenchRow, group: readonly BenchRow[]): boolean {
+  return group.some((other) => other.program === row.program && callText(other) !== callText(row));
+}
+
 function cells(row: BenchRow): Cell[] {
   const { gigaflopsPerSecond, gigabytesPerSecond, bound, share } = row.rates;
   const count = row.count > 1 ? ` x${row.count}` : '';
@@ -113,11 +127,19 @@ function heading({ op, testCase, forward, backward }: CaseGroup): string {
 /** The table, grouped by op and case, and a closing summary. */
 export function formatKernelBench(bench: KernelBench): string {
   const groups = groupByCase(bench.rows);
-  const [header, rule, ...lines] = formatTable(
+  const [header, rule, ...table] = formatTable(
     COLUMNS,
     groups.flatMap(({ rows }) => rows.map(cells)),
   ).split('\n');
-  const body = groups.flatMap((group) => ['', heading(group), ...lines.splice(0, group.rows.length)]);
+  const body = groups.flatMap((group) => {
+    const lines = table.splice(0, group.rows.length).flatMap((line, index) => {
+      const row = group.rows[index];
+      const previous = group.rows[index - 1];
+      const isNew = !previous || previous.program !== row.program || callText(previous) !== callText(row);
+      return isNew && isAmbiguous(row, group.rows) ? [`  ${row.part} ${callText(row)}`, line] : [line];
+    });
+    return ['', heading(group), ...lines];
+  });
   return [header, rule, ...body, '', ...summary(bench)].join('\n');
 }
 
@@ -142,7 +164,7 @@ function summary({ rows, problems }: KernelBench): string[] {
       `Below ${LOW_SHARE * 100} % of the ceiling, most time lost first:`,
       ...low.map(
         (row) =>
-          `  ${row.op} / ${row.testCase}: ${row.program} ${percent(row.rates.share)} (${row.measurement.median.toFixed(3)} ms)`,
+          `  ${row.op} / ${row.testCase}: ${row.program} ${percent(row.rates.share)} (${row.measurement.median.toFixed(3)} ms, ${callText(row)})`,
       ),
     );
   }
@@ -161,7 +183,7 @@ export function formatHeader(
   return [
     `adapter   ${machine.adapter} (${machine.kind})`,
     `driver    ${machine.driver}`,
-    `ceilings  copy ${(ceilings.bytesPerSecond / 1e9).toFixed(2)} GB/s, multiply-add ${(ceilings.flopsPerSecond / 1e9).toFixed(1)} GFLOP/s`,
+    `ceilings  copy ${(ceilings.bytesPerSecond / 1e9).toFixed(2)} GB/s, multiply-add ${(ceilings.flopsPerSecond / 1e9).toFixed(1)} GFLOP/s, ${(ceilings.secondsPerDispatch * 1e6).toFixed(0)} us a dispatch`,
     `timing    ${timer.kind}: ${timer.reason}; median of the samples`,
     `date      ${machine.date}`,
   ].join('\n');
