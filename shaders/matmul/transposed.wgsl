@@ -1,9 +1,9 @@
 // out[z, i, j] = f(bias[j] + sum over k of a[z, k, i] * b[z, k, j])
 //
 // a is [k, m], b is [k, n], both in rows of whole vec4f: the gradient of a weight, a sum over all pixels. For software
-// adapters: a workgroup is eight threads on the same eight rows, a thread owns these rows of 2 x 4 columns in registers.
-// The loads of a have one address for the whole workgroup, and lavapipe's compiler makes them scalar: 10 - 20 GFLOP/s on
-// two cores; handing a round by broadcasts gains nothing here.
+// adapters: a workgroup is eight threads on the same eight rows, a thread owns these rows of 3 x 4 columns in registers.
+// The loads of a have one address for the whole workgroup, and lavapipe's compiler makes them scalar: 20 - 30 GFLOP/s on
+// two cores for 384 x 96 outputs, where 2 x 4 columns gave 13 - 20; handing a round by broadcasts gains nothing here.
 
 // #include "common/grid.wgsl"
 // #include "common/matmulStore.wgsl"
@@ -39,46 +39,52 @@ fn main(
   let end = min(begin + u.chunk, u.k);
   let baseA = z * u.aBatch;
   let baseB = z * u.bBatch + begin * u.bStride;
-  let c0 = (rest % u.tilesN) * 16u + lane;
-  let c1 = (rest % u.tilesN) * 16u + lane + 8u;
+  let c0 = (rest % u.tilesN) * 24u + lane;
+  let c1 = c0 + 8u;
+  let c2 = c0 + 16u;
   // Rows and columns past the end repeat the last ones and are not stored.
   var atB0 = baseB + min(c0, u.bStride - 1u);
   var atB1 = baseB + min(c1, u.bStride - 1u);
-  var s0a = vec4f(0.0); var s0b = vec4f(0.0);
-  var s1a = vec4f(0.0); var s1b = vec4f(0.0);
-  var s2a = vec4f(0.0); var s2b = vec4f(0.0);
-  var s3a = vec4f(0.0); var s3b = vec4f(0.0);
-  var s4a = vec4f(0.0); var s4b = vec4f(0.0);
-  var s5a = vec4f(0.0); var s5b = vec4f(0.0);
-  var s6a = vec4f(0.0); var s6b = vec4f(0.0);
-  var s7a = vec4f(0.0); var s7b = vec4f(0.0);
+  var atB2 = baseB + min(c2, u.bStride - 1u);
+  var s0a = vec4f(0.0); var s0b = vec4f(0.0); var s0c = vec4f(0.0);
+  var s1a = vec4f(0.0); var s1b = vec4f(0.0); var s1c = vec4f(0.0);
+  var s2a = vec4f(0.0); var s2b = vec4f(0.0); var s2c = vec4f(0.0);
+  var s3a = vec4f(0.0); var s3b = vec4f(0.0); var s3c = vec4f(0.0);
+  var s4a = vec4f(0.0); var s4b = vec4f(0.0); var s4c = vec4f(0.0);
+  var s5a = vec4f(0.0); var s5b = vec4f(0.0); var s5c = vec4f(0.0);
+  var s6a = vec4f(0.0); var s6b = vec4f(0.0); var s6c = vec4f(0.0);
+  var s7a = vec4f(0.0); var s7b = vec4f(0.0); var s7c = vec4f(0.0);
   var atA0 = baseA + begin * u.aStride + min(row0 / 4u, u.aStride - 1u);
   var atA1 = baseA + begin * u.aStride + min(row0 / 4u + 1u, u.aStride - 1u);
   for (var k = begin; k < end; k++) {
     let a0 = a[atA0]; let a1 = a[atA1];
-    let b0 = b[atB0]; let b1 = b[atB1];
-    s0a += a0.x * b0; s0b += a0.x * b1;
-    s1a += a0.y * b0; s1b += a0.y * b1;
-    s2a += a0.z * b0; s2b += a0.z * b1;
-    s3a += a0.w * b0; s3b += a0.w * b1;
-    s4a += a1.x * b0; s4b += a1.x * b1;
-    s5a += a1.y * b0; s5b += a1.y * b1;
-    s6a += a1.z * b0; s6b += a1.z * b1;
-    s7a += a1.w * b0; s7b += a1.w * b1;
+    let b0 = b[atB0]; let b1 = b[atB1]; let b2 = b[atB2];
+    s0a += a0.x * b0; s0b += a0.x * b1; s0c += a0.x * b2;
+    s1a += a0.y * b0; s1b += a0.y * b1; s1c += a0.y * b2;
+    s2a += a0.z * b0; s2b += a0.z * b1; s2c += a0.z * b2;
+    s3a += a0.w * b0; s3b += a0.w * b1; s3c += a0.w * b2;
+    s4a += a1.x * b0; s4b += a1.x * b1; s4c += a1.x * b2;
+    s5a += a1.y * b0; s5b += a1.y * b1; s5c += a1.y * b2;
+    s6a += a1.z * b0; s6b += a1.z * b1; s6c += a1.z * b2;
+    s7a += a1.w * b0; s7b += a1.w * b1; s7c += a1.w * b2;
     atA0 += u.aStride;
     atA1 += u.aStride;
     atB0 += u.bStride;
     atB1 += u.bStride;
+    atB2 += u.bStride;
   }
 
   // A loop of unknown length, so that compilers do not copy the epilogue for each row.
   var sums0 = array<vec4f, 8>(s0a, s1a, s2a, s3a, s4a, s5a, s6a, s7a);
   var sums1 = array<vec4f, 8>(s0b, s1b, s2b, s3b, s4b, s5b, s6b, s7b);
+  var sums2 = array<vec4f, 8>(s0c, s1c, s2c, s3c, s4c, s5c, s6c, s7c);
   let bias0 = biasOf(c0 * 4u);
   let bias1 = biasOf(c1 * 4u);
+  let bias2 = biasOf(c2 * 4u);
   let rows = min(8u, u.m - row0);
   for (var r = 0u; r < rows; r++) {
     store(z, row0 + r, c0 * 4u, sums0[r] + bias0);
     store(z, row0 + r, c1 * 4u, sums1[r] + bias1);
+    store(z, row0 + r, c2 * 4u, sums2[r] + bias2);
   }
 }
