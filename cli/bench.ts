@@ -36,7 +36,11 @@ const kernelsCommand: CommandModule<object, KernelsArguments> = {
         default: 'auto',
         describe: 'auto, gpu, software, or part of the name of an adapter',
       })
-      .option('debug', { type: 'boolean', default: false, describe: 'Say on standard error what is being timed' }),
+      .option('debug', {
+        type: 'boolean',
+        default: false,
+        describe: 'Name every row on standard error as it is timed; show stack traces',
+      }),
   handler: async ({ filter, json, versions, adapter, seconds, debug }) => {
     if (!(seconds > 0)) throw new GmtlError('bench/seconds', `--seconds must be above 0, not ${seconds}.`);
     const { device, opened } = await createNodeDevice({ adapter });

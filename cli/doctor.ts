@@ -170,7 +170,11 @@ export const doctorCommand: CommandModule<object, DoctorArguments> = {
         default: 'auto',
         describe: 'auto, gpu, software, or part of the name of an adapter',
       })
-      .option('debug', { type: 'boolean', default: false, describe: 'Print all features and limits' }),
+      .option('debug', {
+        type: 'boolean',
+        default: false,
+        describe: 'Print all features and limits; show stack traces',
+      }),
   handler: async ({ adapter, debug }) => {
     console.log(`Versions\n${versionsText()}\n`);
     const listings = await listAdapters();
