@@ -1,7 +1,7 @@
 import type { Tensor } from '../autograd/tensor.ts';
 import * as F from '../nn/functional.ts';
 import { constant, kaimingNormal, zeros } from '../nn/init.ts';
-import { Conv2d, ConvTranspose2d, Layer, LayerNorm } from '../nn/layers.ts';
+import { Conv2d, ConvTranspose2d, type Layer, LayerNorm } from '../nn/layers.ts';
 import { block, Module } from '../nn/module.ts';
 import type { RandomSource } from '../nn/randomSource.ts';
 

@@ -1,0 +1,130 @@
+import type { Tensor } from '../autograd/tensor.ts';
+import * as F from '../nn/functional.ts';
+import { type Initializer, kaimingNormal, zeros } from '../nn/init.ts';
+import { BatchNorm2d, Conv2d, Layer, Linear, Sequential } from '../nn/layers.ts';
+import { block, Module } from '../nn/module.ts';
+
+/** What makes one variant of ResNet with basic blocks (He et al. 2016, "Deep Residual Learning"; torchvision). */
+export interface ResNetConfig {
+  /** Blocks of each of the four stages. */
+  readonly depths: readonly [number, number, number, number];
+  /** Channels of each stage; the stem has the first stage's. */
+  readonly widths: readonly [number, number, number, number];
+}
+
+/** torchvision's variants by name. */
+export const RESNET_VARIANTS = {
+  resnet18: { depths: [2, 2, 2, 2], widths: [64, 128, 256, 512] },
+  resnet34: { depths: [3, 4, 6, 3], widths: [64, 128, 256, 512] },
+} as const satisfies Record<string, ResNetConfig>;
+
+export type ResNetVariant = keyof typeof RESNET_VARIANTS;
+
+export interface ResNetOptions extends ResNetConfig {
+  /** Input channels. Default 3. */
+  readonly inChannels?: number;
+  /** Outputs of the classifier `fc`; 0 leaves it out (an encoder). Default 1000. */
+  readonly classes?: number;
+  /** Initialiser of the convolutions by their fan-out. Default: torchvision's kaiming_normal_(mode='fan_out'). */
+  readonly initConvolution?: (fanOut: number) => Initializer;
+}
+
+type Initialize = (fanOut: number) => Initializer;
+
+/** A convolution without bias, padded to keep the size at stride 1. */
+function convolution(inChannels: number, outChannels: number, kernelSize: number, stride: number, init: Initialize): Conv2d {
+  return new Conv2d(inChannels, outChannels, kernelSize, {
+    stride,
+    padding: (kernelSize - 1) / 2,
+    bias: false,
+    init: { weight: init(outChannels * kernelSize ** 2), bias: zeros },
+  });
+}
+
+/** relu(bn2(conv2(relu(bn1(conv1(x))))) + x), x projected by `downsample` where size or channels change. */
+export class BasicBlock extends Layer {
+  readonly conv1: Conv2d;
+  readonly bn1: BatchNorm2d;
+  readonly conv2: Conv2d;
+  readonly bn2: BatchNorm2d;
+  readonly downsample: Sequential | null;
+
+  constructor(inChannels: number, outChannels: number, stride = 1, init: Initialize = kaimingNormal) {
+    super();
+    this.conv1 = convolution(inChannels, outChannels, 3, stride, init);
+    this.bn1 = new BatchNorm2d(outChannels);
+    this.conv2 = convolution(outChannels, outChannels, 3, 1, init);
+    this.bn2 = new BatchNorm2d(outChannels);
+    this.downsample =
+      stride === 1 && inChannels === outChannels
+        ? null
+        : new Sequential(convolution(inChannels, outChannels, 1, stride, init), new BatchNorm2d(outChannels));
+  }
+
+  override forward(x: Tensor): Tensor {
+    return block(x, () => {
+      const inner = this.bn1.forward(this.conv1.forward(x)).relu();
+      const branch = this.bn2.forward(this.conv2.forward(inner));
+      return branch.add(this.downsample ? this.downsample.forward(x) : x).relu();
+    });
+  }
+}
+
+/** ResNet-18 / 34 under torchvision's parameter names (`conv1`, `bn1`, `layer1.0.conv1`, …, `fc`). */
+export class ResNet extends Module {
+  readonly conv1: Conv2d;
+  readonly bn1: BatchNorm2d;
+  readonly layer1: Sequential;
+  readonly layer2: Sequential;
+  readonly layer3: Sequential;
+  readonly layer4: Sequential;
+  readonly fc: Linear | null;
+  /** Channels of `forwardFeatures`: strides 2, 4, 8, 16, 32. */
+  readonly channels: readonly number[];
+
+  constructor(options: ResNetOptions) {
+    super();
+    const { depths, widths, inChannels = 3, classes = 1000, initConvolution = kaimingNormal } = options;
+    this.channels = [widths[0], ...widths];
+    this.conv1 = convolution(inChannels, widths[0], 7, 2, initConvolution);
+    this.bn1 = new BatchNorm2d(widths[0]);
+    const stage = (index: number): Sequential => {
+      const blocks = Array.from({ length: depths[index] }, (_, position) => {
+        const first = position === 0;
+        const from = first ? widths[Math.max(0, index - 1)] : widths[index];
+        return new BasicBlock(from, widths[index], first && index > 0 ? 2 : 1, initConvolution);
+      });
+      return new Sequential(...blocks);
+    };
+    this.layer1 = stage(0);
+    this.layer2 = stage(1);
+    this.layer3 = stage(2);
+    this.layer4 = stage(3);
+    this.fc = classes > 0 ? new Linear(widths[3], classes) : null;
+  }
+
+  /** Maps of the stem and the four stages, finest first: x [N, H, W, 3] → strides 2, 4, 8, 16, 32 (rounded up). */
+  forwardFeatures(x: Tensor): Tensor[] {
+    const stem = block(x, () => this.bn1.forward(this.conv1.forward(x)).relu());
+    const features = [stem];
+    let current = F.maxPool2d(stem, { kernel: 3, stride: 2, padding: 1 });
+    for (const layer of [this.layer1, this.layer2, this.layer3, this.layer4]) {
+      current = layer.forward(current);
+      features.push(current);
+    }
+    return features;
+  }
+
+  /** x [N, H, W, 3] → logits [N, classes], or pooled features [N, C] without a classifier. */
+  forward(x: Tensor): Tensor {
+    return x.engine.scope(() => {
+      const pooled = this.forwardFeatures(x)[4].mean([1, 2]);
+      return this.fc ? this.fc.forward(pooled) : pooled;
+    });
+  }
+}
+
+/** A named variant. */
+export function resnet(variant: ResNetVariant, options: Partial<ResNetOptions> = {}): ResNet {
+  return new ResNet({ ...RESNET_VARIANTS[variant], ...options });
+}
