@@ -1,0 +1,144 @@
+import { accessSync, constants, existsSync, mkdirSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type { CommandModule } from 'yargs';
+import { GmtlError } from '../src/errors.ts';
+import { inferImage, resultFiles, summary, writeResults } from '../src/infer/infer.ts';
+import { collectInputs, type InferInput } from '../src/infer/inputs.ts';
+import { loadTrainedWeights, newestRun } from '../src/infer/model.ts';
+import { describeWriteError } from '../src/io/atomic.ts';
+import { buildModel } from '../src/train/build.ts';
+import type { TaskChoice } from '../src/train/predict.ts';
+import { restoreWeights } from '../src/train/state.ts';
+import { adapterOption, withSession } from './session.ts';
+
+interface InferArguments {
+  images: string[];
+  checkpoint?: string;
+  config?: string;
+  weights: 'average' | 'raw';
+  task: TaskChoice;
+  threshold: number;
+  out: string;
+  overwrite: boolean;
+  adapter: string;
+}
+
+/** What can be wrong with one image and leaves the others as they are. */
+const IMAGE_FAULTS = ['data/image-unreadable', 'infer/no-fundus'];
+
+/** Makes the folder, and refuses before anything is computed what could not be written in the end. */
+function prepareFolder(folder: string, inputs: readonly InferInput[], overwrite: boolean): void {
+  try {
+    mkdirSync(folder, { recursive: true });
+    accessSync(folder, constants.W_OK);
+  } catch (error) {
+    throw describeWriteError(error, folder);
+  }
+  const sources = new Set(inputs.map(({ path }) => resolve(path)));
+  for (const { name } of inputs) {
+    const { overlay, masks } = resultFiles(folder, name);
+    for (const file of [overlay, ...Object.values(masks)]) {
+      if (sources.has(resolve(file))) {
+        throw new GmtlError(
+          'infer/exists',
+          `${file} is an image to look at and would be overwritten: choose another --out`,
+        );
+      }
+      if (!overwrite && existsSync(file)) {
+        throw new GmtlError(
+          'infer/exists',
+          `${file} is there already. Add --overwrite to replace earlier results, or choose another folder with --out.`,
+        );
+      }
+    }
+  }
+}
+
+async function infer(args: InferArguments): Promise<void> {
+  if (!(args.threshold > 0 && args.threshold < 1)) {
+    throw new GmtlError('usage', `--threshold ${args.threshold}: give a probability between 0 and 1, both excluded`);
+  }
+  const inputs = collectInputs(args.images);
+  const checkpoint = args.checkpoint ?? newestRun('runs');
+  const trained = await loadTrainedWeights(checkpoint, args.config, args.weights);
+  prepareFolder(args.out, inputs, args.overwrite);
+  const choice = args.checkpoint === undefined ? ' (the newest run here)' : '';
+  const step = trained.step === undefined ? '' : `, step ${trained.step}`;
+  console.error(`network  ${trained.path}${choice}${step}${trained.averaged ? ', averaged weights' : ''}`);
+  const failed: string[] = [];
+  await withSession(args.adapter, trained.config.training.seed, async ({ engine, device, opened }) => {
+    console.error(`adapter  ${device.name} (${opened.reason})`);
+    const model = buildModel(engine, trained.config);
+    restoreWeights(model, trained.weights, trained.path);
+    for (const [index, input] of inputs.entries()) {
+      const progress = inputs.length > 1 ? `${index + 1}/${inputs.length}  ` : '';
+      const start = performance.now();
+      try {
+        const inferred = await inferImage(engine, model, trained.config, input.path, {
+          choice: args.task,
+          threshold: args.threshold,
+        });
+        const written = await writeResults(args.out, input, inferred);
+        const milliseconds = Math.round(performance.now() - start);
+        console.log(JSON.stringify({ ...inferred.result, files: written, milliseconds }));
+        console.error(`${progress}${summary(inferred.result)}`);
+        const { lesions } = inferred.result;
+        if (lesions) {
+          const parts = Object.entries(lesions).map(
+            ([lesion, { share, regions }]) => `${lesion} ${(100 * share).toFixed(2)} % (${regions})`,
+          );
+          console.error(`    share of the frame (regions): ${parts.join(', ')}`);
+        }
+        for (const warning of inferred.result.warnings) console.error(`warning: ${input.path}: ${warning}`);
+      } catch (error) {
+        if (!(error instanceof GmtlError) || !IMAGE_FAULTS.includes(error.code)) throw error;
+        failed.push(input.path);
+        // Of a single image the error is the command's own; of several, the others go on.
+        if (inputs.length === 1) throw error;
+        console.log(JSON.stringify({ file: input.path, error: { code: error.code, message: error.message } }));
+        console.error(`${progress}error: ${error.message}`);
+      }
+    }
+    model.dispose();
+  });
+  console.error(`results  ${resolve(args.out)}`);
+  if (failed.length > 0) {
+    throw new GmtlError(
+      'infer/failed',
+      `${failed.length} of ${inputs.length} images failed (${failed.join(', ')}); the others are done`,
+    );
+  }
+}
+
+export const inferCommand: CommandModule<object, InferArguments> = {
+  command: 'infer <images..>',
+  describe: 'Predict the gated task, lesion masks and grades of images with a trained network',
+  builder: (yargs) =>
+    yargs
+      .positional('images', {
+        type: 'string',
+        array: true,
+        demandOption: true,
+        describe: 'Image files, or folders of them',
+      })
+      .option('checkpoint', {
+        type: 'string',
+        describe: 'Run folder, checkpoint manifest (.json) or .safetensors file. Default: the newest run in ./runs',
+      })
+      .option('config', { type: 'string', describe: 'Configuration (JSON) that goes with a bare .safetensors file' })
+      .option('weights', {
+        choices: ['average', 'raw'] as const,
+        default: 'average' as const,
+        describe: 'The moving average of the weights where the run kept one, or the weights themselves',
+      })
+      .option('task', {
+        choices: ['gate', 'both', 'segmentation', 'classification'] as const,
+        default: 'gate' as TaskChoice,
+        describe: 'Which expert sees an image: the one the gate chooses, both, or always the same',
+      })
+      .option('threshold', { type: 'number', default: 0.5, describe: 'Least probability of a mask pixel' })
+      .option('out', { type: 'string', default: 'infer', describe: 'Folder for masks and overlays' })
+      .option('overwrite', { type: 'boolean', default: false, describe: 'Replace earlier results in the folder' })
+      .option('adapter', adapterOption),
+  handler: infer,
+};
