@@ -32,7 +32,13 @@ export interface ResNetOptions extends ResNetConfig {
 type Initialize = (fanOut: number) => Initializer;
 
 /** A convolution without bias, padded to keep the size at stride 1. */
-function convolution(inChannels: number, outChannels: number, kernelSize: number, stride: number, init: Initialize): Conv2d {
+function convolution(
+  inChannels: number,
+  outChannels: number,
+  kernelSize: number,
+  stride: number,
+  init: Initialize,
+): Conv2d {
   return new Conv2d(inChannels, outChannels, kernelSize, {
     stride,
     padding: (kernelSize - 1) / 2,

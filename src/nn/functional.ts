@@ -3,6 +3,8 @@
  * Each throws a `shape` error that names the op and the shapes when they do not fit.
  */
 import type { Tensor } from '../autograd/tensor.ts';
+import { batchNorm as batchNormOp } from '../ops/batchNorm/op.ts';
+import type { BatchNormAttributes } from '../ops/batchNorm/program.ts';
 import { bceWithLogits as bceWithLogitsOp } from '../ops/bceWithLogits/op.ts';
 import { conv2d as conv2dOp } from '../ops/conv2d/op.ts';
 import { convTranspose2d as convTranspose2dOp } from '../ops/convTranspose2d/op.ts';
@@ -14,6 +16,8 @@ import { layerNorm as layerNormOp } from '../ops/layerNorm/op.ts';
 import { scaleResidual as scaleResidualOp } from '../ops/layerScale/op.ts';
 import { matmul as matmulOp } from '../ops/matmul/op.ts';
 import { concat as concatOp } from '../ops/movement/concat.ts';
+import { avgPool2d as avgPool2dOp, maxPool2d as maxPool2dOp } from '../ops/pool/op.ts';
+import type { AvgPoolAttributes, MaxPoolAttributes } from '../ops/pool/program.ts';
 import { softDice as softDiceOp } from '../ops/softDice/op.ts';
 import type { SoftDiceAttributes } from '../ops/softDice/program.ts';
 import { logSoftmax as logSoftmaxOp, softmax as softmaxOp } from '../ops/softmax/op.ts';
@@ -78,6 +82,30 @@ export function depthwiseConv2d(
 /** Normalises over the last axis: biased variance, `eps` inside the square root (Ba et al. 2016; torch.nn.LayerNorm). */
 export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, eps = 1e-5): Tensor {
   return x.engine.apply(layerNormOp, [x, weight, bias], { eps });
+}
+
+/**
+ * Batch normalisation over all axes but the last: x [..., C], the others [C]. Training normalises with the batch's own statistics (biased
+ * variance) and moves the running ones, in place, by `momentum` (unbiased variance); else the running ones are used.
+ */
+export function batchNorm(
+  x: Tensor,
+  weight: Tensor,
+  bias: Tensor,
+  running: { readonly mean: Tensor; readonly variance: Tensor },
+  attributes: BatchNormAttributes,
+): Tensor {
+  return x.engine.apply(batchNormOp, [x, weight, bias, running.mean, running.variance], attributes);
+}
+
+/** Maximum over windows of x [N, H, W, C]; the stride is the kernel's size where left out. Padding never wins. */
+export function maxPool2d(x: Tensor, options: MaxPoolAttributes): Tensor {
+  return x.engine.apply(maxPool2dOp, [x], options);
+}
+
+/** Mean over windows of x [N, H, W, C]; the stride is the kernel's size where left out. */
+export function avgPool2d(x: Tensor, options: AvgPoolAttributes): Tensor {
+  return x.engine.apply(avgPool2dOp, [x], options);
 }
 
 /** Transposed convolution (torch.nn.functional.conv_transpose2d): x [N, H, W, C], weight [KH, KW, out, C], bias [out]. */

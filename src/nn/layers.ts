@@ -1,6 +1,8 @@
 import type { Tensor } from '../autograd/tensor.ts';
 import { engine } from '../autograd/engine.ts';
 import * as F from './functional.ts';
+import { accumulateProgram } from '../ops/accumulate/program.ts';
+import { fillProgram } from '../ops/movement/fill.ts';
 import { type Initializer, ones, torchDefault, zeros } from './init.ts';
 import { Module } from './module.ts';
 import { type ExternalLayout, Parameter } from './parameter.ts';
@@ -135,6 +137,46 @@ export class LayerNorm extends Layer {
 
   override forward(x: Tensor): Tensor {
     return F.layerNorm(x, this.weight, this.bias, this.#eps);
+  }
+}
+
+/**
+ * Batch normalisation over the channels of NHWC maps, with torch.nn.BatchNorm2d's names and defaults. `num_batches_tracked` is
+ * only counted, as there with a given momentum.
+ */
+export class BatchNorm2d extends Layer {
+  readonly weight: Parameter;
+  readonly bias: Parameter;
+  readonly running_mean: Parameter;
+  readonly running_var: Parameter;
+  readonly num_batches_tracked: Parameter;
+  readonly #attributes: { readonly eps: number; readonly momentum: number };
+
+  constructor(channels: number, options: { readonly eps?: number; readonly momentum?: number } = {}) {
+    super();
+    const buffer = (shape: readonly number[], init: Initializer) =>
+      new Parameter(shape, init(shape, engine().generator), { buffer: true });
+    this.weight = parameter([channels], ones);
+    this.bias = parameter([channels], zeros);
+    this.running_mean = buffer([channels], zeros);
+    this.running_var = buffer([channels], ones);
+    this.num_batches_tracked = buffer([], zeros);
+    this.#attributes = { eps: options.eps ?? 1e-5, momentum: options.momentum ?? 0.1 };
+  }
+
+  override forward(x: Tensor): Tensor {
+    const { training } = this;
+    if (training) this.#count();
+    const running = { mean: this.running_mean, variance: this.running_var };
+    return F.batchNorm(x, this.weight, this.bias, running, { training, ...this.#attributes });
+  }
+
+  /** On the device, so that a captured step counts at each replay. */
+  #count(): void {
+    const { engine } = this.weight;
+    const [one] = engine.run(fillProgram, [], { shape: [], value: 1 });
+    engine.run(accumulateProgram, [this.num_batches_tracked, one], {});
+    one.dispose();
   }
 }
 
