@@ -89,6 +89,17 @@ export const EPOCH_COLUMNS = [
   'waitShare',
 ] as const;
 
+/** A step handed to the device whose report is still to come. */
+interface PendingStep {
+  readonly report: Promise<StepReport>;
+  readonly batch: Batch;
+  readonly step: number;
+  readonly learningRate: number;
+  readonly started: number;
+  /** When its report came; infinite before. */
+  readonly finishedAt: () => number;
+}
+
 /** What training ended with. */
 export interface TrainResult {
   readonly step: number;
@@ -115,6 +126,9 @@ export class Trainer {
   #sums = emptySums();
   #bestScore = Number.NaN;
   #stopRequested = false;
+  /** Milliseconds in which the device had finished a step and the next batch was not there yet. */
+  #starvedMs = 0;
+  #startedAt = 0;
 
   constructor(options: TrainerOptions) {
     this.#options = options;
@@ -173,16 +187,11 @@ export class Trainer {
   async run(): Promise<TrainResult> {
     const { config, logs } = this.#options;
     const progress = this.#options.progress(this.#totalSteps, this.#done);
-    let epochStart = performance.now();
+    this.#startedAt = performance.now();
+    let epochStart = this.#startedAt;
     let savedAt = this.#done;
     // The report of step k is awaited after step k + 1 was handed to the device, so that the device never waits for it.
-    let pending: {
-      report: Promise<StepReport>;
-      batch: Batch;
-      step: number;
-      learningRate: number;
-      started: number;
-    } | null = null;
+    let pending: PendingStep | null = null;
     const settle = async (): Promise<void> => {
       if (!pending) return;
       const { report, batch, step, learningRate, started } = pending;
@@ -192,14 +201,23 @@ export class Trainer {
     try {
       this.model.train();
       while (this.#done < this.#totalSteps && !this.#stopRequested) {
+        const asked = performance.now();
         const batch = await this.#loader.nextBatch();
+        // Waiting while the device still works on the step before costs nothing.
+        this.#starvedMs += Math.max(0, performance.now() - Math.max(asked, pending?.finishedAt() ?? asked));
         const step = this.#done;
         const learningRate = config.optimizer.lr * this.#schedule(step);
         const started = performance.now();
         const report = this.#step.run(batch, step, learningRate);
-        report.catch(() => undefined);
+        let finishedAt = Number.POSITIVE_INFINITY;
+        report.then(
+          () => {
+            finishedAt = performance.now();
+          },
+          () => undefined,
+        );
         await settle();
-        pending = { report, batch, step, learningRate, started };
+        pending = { report, batch, step, learningRate, started, finishedAt: () => finishedAt };
         this.#done++;
         const epochEnds = this.#done % this.#stepsPerEpoch === 0;
         if (epochEnds) {
@@ -219,15 +237,19 @@ export class Trainer {
       progress.stop();
       logs.flush();
     }
-    const { timing, source } = this.#loader;
+    const { source } = this.#loader;
     return {
       step: this.#done,
       epoch: Math.floor(this.#done / this.#stepsPerEpoch),
       interrupted: this.#done < this.#totalSteps,
       bestScore: this.#bestScore,
-      waitShare: timing.totalMs > 0 ? timing.waitedMs / timing.totalMs : 0,
+      waitShare: this.#waitShare(),
       skipped: source.skipped.size,
     };
+  }
+
+  #waitShare(): number {
+    return this.#starvedMs / (performance.now() - this.#startedAt);
   }
 
   async #account(
@@ -297,8 +319,7 @@ export class Trainer {
     });
     for (const part of LOSS_PARTS) row[`train_${part}`] = this.#sums.losses[part] / this.#sums.counts[part];
     row.train_gateAccuracy = this.#sums.gateRight / this.#sums.images;
-    const { timing } = this.#loader;
-    row.waitShare = timing.totalMs > 0 ? timing.waitedMs / timing.totalMs : 0;
+    row.waitShare = this.#waitShare();
     const validation =
       epoch % config.training.validateEvery === 0 || epoch === config.training.epochs ? await this.#validate() : null;
     if (validation) Object.assign(row, validationColumns(validation, config));
