@@ -164,7 +164,8 @@ export function summary({ file, gate, experts, retinopathy, edema }: InferResult
     `${basename(file)}: gate ${gate.task} (${percent(gate.probability)})`,
     ...(experts.length === 1 && experts[0] !== gate.task ? [`${experts[0]} as asked for`] : []),
     ...(retinopathy ? [`retinopathy ${graded(retinopathy)}`] : []),
-    ...(edema ? [`edema risk ${graded(edema)}`] : []),
+    // Its names are half a sentence each.
+    ...(edema ? [`edema risk ${edema.grade} (${percent(edema.probabilities[edema.grade])})`] : []),
   ];
   return parts.join(', ');
 }
