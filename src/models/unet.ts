@@ -2,7 +2,7 @@ import type { Tensor } from '../autograd/tensor.ts';
 import { GmtlError } from '../errors.ts';
 import * as F from '../nn/functional.ts';
 import { kaimingUniform, type Initializer, xavierUniform, zeros } from '../nn/init.ts';
-import { BatchNorm2d, Conv2d, Lambda, Layer, Linear, Sequential } from '../nn/layers.ts';
+import { BatchNorm2d, Conv2d, Lambda, type Layer, Linear, Sequential } from '../nn/layers.ts';
 import { block, Module } from '../nn/module.ts';
 import type { RandomSource } from '../nn/randomSource.ts';
 import { RESNET_VARIANTS, ResNet, type ResNetConfig, type ResNetVariant } from './resnet.ts';

@@ -1,0 +1,228 @@
+/**
+ * Tier: none for the float64 references, any adapter for the kernels. Whole models against PyTorch: output, loss, every gradient, and after ten
+ * AdamW steps on the same batch the losses on the way, every parameter, the running statistics and the output in eval mode. The
+ * weights go in and come out through state dicts, so names and layouts are those of timm, torchvision and segmentation_models_pytorch.
+ */
+import { beforeEach, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { Engine, setEngine } from '../src/autograd/engine.ts';
+import type { Tensor } from '../src/autograd/tensor.ts';
+import { ConvNeXt } from '../src/models/convnext.ts';
+import { BasicBlock, ResNet, resnet } from '../src/models/resnet.ts';
+import { Unet, UnetDecoder, UnetDecoderBlock } from '../src/models/unet.ts';
+import * as F from '../src/nn/functional.ts';
+import { zeros } from '../src/nn/init.ts';
+import { Sequential } from '../src/nn/layers.ts';
+import { type ExternalTensor, Module } from '../src/nn/module.ts';
+import type { Backend } from '../src/ops/backend.ts';
+import { GpuBackend } from '../src/ops/gpuBackend.ts';
+import { ReferenceBackend } from '../src/ops/referenceBackend.ts';
+import { DryBackend } from '../src/ops/tapBackend.ts';
+import { AdamW } from '../src/optim/index.ts';
+import { difference } from './compare.ts';
+import { closeDeviceAfterwards, testDevice } from './device.ts';
+import { Goldens, type Layout, toEngine } from './goldens.ts';
+
+/** As the fixture's: the first six channels at half size are decoded, the other four are the skip. */
+class UnetBlock extends Module {
+  readonly block = new UnetDecoderBlock(6, 4, 8);
+
+  forward(x: Tensor): Tensor {
+    const coarse = F.avgPool2d(x.slice(3, 0, 6), { kernel: 2 });
+    return this.block.forward(coarse, x.slice(3, 6, 10), [x.shape[1], x.shape[2]]);
+  }
+}
+
+interface Model {
+  readonly module: Module;
+  readonly forward: (x: Tensor) => Tensor;
+}
+
+function model<M extends Module>(module: M, forward: (module: M, x: Tensor) => Tensor): Model {
+  return { module, forward: (x) => forward(module, x) };
+}
+
+const WIDTHS = [4, 6, 8, 10] as const;
+const ONE_EACH = [1, 1, 1, 1] as const;
+
+const models: Readonly<Record<string, () => Model>> = {
+  convnext: () =>
+    model(new ConvNeXt({ depths: [1, 1, 2, 1], dims: [4, 8, 12, 16], classes: 5 }), (net, x) => net.forward(x)),
+  'basic-block': () => model(new Sequential(new BasicBlock(5, 8, 2), new BasicBlock(8, 8)), (net, x) => net.forward(x)),
+  resnet: () => model(new ResNet({ depths: ONE_EACH, widths: WIDTHS, classes: 5 }), (net, x) => net.forward(x)),
+  'unet-block': () => model(new UnetBlock(), (net, x) => net.forward(x)),
+  unet: () =>
+    model(
+      new Unet({ encoder: { depths: ONE_EACH, widths: WIDTHS }, decoderChannels: [10, 8, 6, 5, 4], classes: 2 }),
+      (net, x) => net.forward(x).masks,
+    ),
+};
+
+const LOSSES = {
+  crossEntropy: (output: Tensor, target: Tensor) => F.crossEntropy(output, target),
+  squaredError: (output: Tensor, target: Tensor) => output.sub(target).square().mean(),
+  bceWithLogits: (output: Tensor, target: Tensor) => F.bceWithLogits(output, target),
+};
+
+const adamwSchema = z.strictObject({
+  lr: z.number(),
+  betas: z.tuple([z.number(), z.number()]),
+  eps: z.number(),
+  weightDecay: z.number(),
+});
+
+/**
+ * Bounds of relative L2 errors. `forward`: outputs and losses; `gradient`: every gradient; `after`: parameters after ten steps;
+ * `moved`: how far they moved in those, the harder test, since AdamW divides a gradient by its own size and so small ones count
+ * as much as large ones.
+ */
+interface Bounds {
+  readonly forward: number;
+  readonly gradient: number;
+  readonly after: number;
+  readonly moved: number;
+}
+
+/** The references compute in float64, as the goldens were: what differs is their rounding to float32. */
+const ON_REFERENCES: Bounds = { forward: 2e-7, gradient: 2e-7, after: 2e-7, moved: 1e-4 };
+/** Float32 through up to twelve layers; measured on lavapipe: 4e-6, 7e-6, 1e-6, 5e-6. */
+const ON_ADAPTER: Bounds = { forward: 1e-5, gradient: 2e-5, after: 1e-5, moved: 1e-4 };
+/**
+ * Twenty batch normalisations, some over eight values, each divide by a spread that float32 knows the less the smaller it is:
+ * PyTorch's own float32 gradients are 2.6e-5 off its float64 here (measured on lavapipe: 2.7e-5, and 6.5e-5 of the movement).
+ */
+const DEEP_ON_ADAPTER: Bounds = { forward: 1e-5, gradient: 1e-4, after: 1e-5, moved: 5e-4 };
+
+closeDeviceAfterwards();
+
+function compare(what: string, got: ArrayLike<number>, want: ArrayLike<number>, bound: number): string[] {
+  if (got.length !== want.length) return [`${what}: ${got.length} elements instead of ${want.length}`];
+  const { relativeL2, worst } = difference(got, want);
+  if (relativeL2 <= bound) return [];
+  const at = `element ${worst} is ${got[worst]} instead of ${want[worst]}`;
+  return [`${what}: relative L2 ${relativeL2.toExponential(2)} (at most ${bound}): ${at}`];
+}
+
+/** All tensors one after another, by the names of `want`; names that differ are an error. */
+function flat(tensors: ReadonlyMap<string, ExternalTensor>, names: Iterable<string>): number[] {
+  return [...names].flatMap((name) => {
+    const tensor = tensors.get(name);
+    if (!tensor) throw new Error(`there is no ${name}`);
+    return [...tensor.data];
+  });
+}
+
+async function check(name: string, backend: Backend, bounds: Bounds): Promise<string[]> {
+  const goldens = await Goldens.read(name);
+  const engine = new Engine(backend);
+  setEngine(engine);
+  const { module, forward } = models[name]();
+  const start = goldens.group('state/');
+  module.loadStateDict(start);
+  module.train();
+  const loss = LOSSES[goldens.metadata('loss', z.enum(['crossEntropy', 'squaredError', 'bceWithLogits']))];
+  const upload = (key: string): Tensor => {
+    const stored = goldens.tensor(key);
+    const { shape, data, dtype } = toEngine(stored, stored.shape.length === 4 ? 'image' : 'plain');
+    return engine.tensor(data, shape, { dtype });
+  };
+  const outputLayout: Layout = goldens.tensor('output').shape.length === 4 ? 'image' : 'plain';
+  const x = upload('x');
+  const target = upload('target');
+  const named = [...module.namedParameters()].map(([key, tensor]) => ({ name: key, tensor }));
+  const optimizer = new AdamW(named, goldens.metadata('adamw', adamwSchema));
+  const problems: string[] = [];
+  const losses: number[] = [];
+  for (let step = 0; step < 10; step++) {
+    optimizer.zeroGrad();
+    const { output, value } = engine.scope(() => {
+      const output = forward(x);
+      const value = loss(output, target);
+      engine.backward(value);
+      return { output, value };
+    });
+    losses.push(await value.item());
+    if (step === 0) {
+      const want = toEngine(goldens.tensor('output'), outputLayout);
+      problems.push(...compare('output', await output.data(), want.data, bounds.forward));
+      for (const [key, parameter] of module.namedParameters()) {
+        if (!parameter.grad) throw new Error(`${key} got no gradient`);
+        const gradient = parameter.toExternal((await parameter.grad.data()) as Float32Array);
+        const wanted = goldens.tensor(`grad/${key}`);
+        expect(gradient.shape, key).toEqual(wanted.shape);
+        problems.push(...compare(`gradient of ${key}`, gradient.data, wanted.data as Float32Array, bounds.gradient));
+      }
+    }
+    output.dispose();
+    value.dispose();
+    optimizer.step();
+  }
+  problems.push(...compare('losses', losses, goldens.tensor('losses').data as Float32Array, bounds.forward));
+  const after = await module.stateDict();
+  const wanted = goldens.group('after/');
+  expect([...after.keys()].sort()).toEqual([...wanted.keys()].sort());
+  for (const [key, tensor] of wanted) {
+    problems.push(...compare(`${key} after ten steps`, after.get(key)?.data ?? [], tensor.data, bounds.after));
+  }
+  const trained = [...module.namedParameters()].map(([key]) => key);
+  const from = flat(start, trained);
+  const moved = (to: ReadonlyMap<string, ExternalTensor>): number[] => flat(to, trained).map((v, i) => v - from[i]);
+  problems.push(...compare('what ten steps moved', moved(after), moved(wanted), bounds.moved));
+  module.eval();
+  const evaluated = engine.noGrad(() => engine.scope(() => forward(x)));
+  const wantedEval = toEngine(goldens.tensor('evalOutput'), outputLayout);
+  problems.push(...compare('output in eval mode', await evaluated.data(), wantedEval.data, bounds.after));
+  for (const tensor of [x, target, evaluated]) tensor.dispose();
+  optimizer.dispose();
+  module.dispose();
+  setEngine(null);
+  return problems;
+}
+
+for (const where of ['references', 'adapter'] as const) {
+  describe(`on the ${where}`, () => {
+    let backend: Backend;
+    beforeEach(async () => {
+      backend = where === 'references' ? new ReferenceBackend() : new GpuBackend(await testDevice());
+    });
+    for (const name of Object.keys(models)) {
+      it(name, async () => {
+        const onAdapter = name === 'unet' ? DEEP_ON_ADAPTER : ON_ADAPTER;
+        expect(await check(name, backend, where === 'references' ? ON_REFERENCES : onAdapter)).toEqual([]);
+      });
+    }
+  });
+}
+
+describe('at full size', () => {
+  const namesSchema = z.record(z.string(), z.array(z.tuple([z.string(), z.array(z.number())])));
+  const initConvolution = () => zeros;
+
+  function shapes(module: Module): [string, readonly number[]][] {
+    return [...module.namedTensors()].map(([name, { externalShape }]) => [name, externalShape]);
+  }
+
+  beforeEach(() => {
+    // Only shapes count: nothing is stored.
+    setEngine(new Engine(new DryBackend()));
+  });
+
+  const counts = { resnet18: 11_689_512, resnet34: 21_797_672 } as const;
+  for (const variant of ['resnet18', 'resnet34'] as const) {
+    it(`${variant} has torchvision's names, shapes, order and parameter count`, async () => {
+      const wanted = (await Goldens.read('resnet')).metadata('names', namesSchema)[variant];
+      const net = resnet(variant, { initConvolution });
+      expect(shapes(net)).toEqual(wanted);
+      expect(net.parameterCount()).toBe(counts[variant]);
+      expect(resnet(variant, { initConvolution, classes: 0 }).parameterCount()).toBe(counts[variant] - 513_000);
+    });
+  }
+
+  it('the U-Net decoder on them has as many parameters as that of segmentation_models_pytorch', () => {
+    const decoder = new UnetDecoder({ encoderChannels: [64, 64, 128, 256, 512], initConvolution });
+    expect(decoder.parameterCount()).toBe(3_151_552);
+    const names = shapes(decoder).map(([name]) => name);
+    expect(names).toContain('blocks.0.conv1.0.weight');
+    expect(names).toContain('blocks.4.conv2.1.running_var');
+  });
+});
