@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { CommandModule } from 'yargs';
+import type { VerifiedOp } from '../src/autograd/verify.ts';
 import { openDataset } from '../src/data/dataset.ts';
 import { loadMetadata, writeMetadata } from '../src/data/metadata.ts';
 import { generateSyntheticIdrid } from '../src/data/synth/index.ts';
@@ -30,6 +31,7 @@ interface TrainArguments {
   seed?: number;
   adapter: string;
   'skip-bad': boolean;
+  verify: boolean;
 }
 
 const METADATA = 'metadata.json';
@@ -101,13 +103,17 @@ async function train(args: TrainArguments): Promise<void> {
   const lock = acquireRunLock(folder);
   try {
     await cleanCheckpoints(join(folder, CHECKPOINT_FOLDER));
-    await runTraining(prepared, args.adapter === 'auto' ? prepared.config.adapter : args.adapter);
+    await runTraining(prepared, args.adapter === 'auto' ? prepared.config.adapter : args.adapter, args.verify);
   } finally {
     lock.release();
   }
 }
 
-async function runTraining({ folder, config, dataset, resume }: Prepared, adapter: string): Promise<void> {
+async function runTraining(
+  { folder, config, dataset, resume }: Prepared,
+  adapter: string,
+  verify: boolean,
+): Promise<void> {
   await withSession(adapter, config.training.seed, async ({ engine, device, opened }) => {
     const counts = (['train', 'val', 'test'] as const).map((split) => `${selectItems(dataset, split).length} ${split}`);
     writeEnvironment(folder, {
@@ -135,6 +141,16 @@ async function runTraining({ folder, config, dataset, resume }: Prepared, adapte
     console.error(
       `network  ${trainer.model.parameterCount().toLocaleString('en')} parameters, ${trainer.totalSteps} steps`,
     );
+    if (verify) {
+      console.error('Holding every op of one step against its float64 reference; this takes a while …');
+      try {
+        reportVerification(await trainer.verify());
+      } finally {
+        logs.close();
+        trainer.dispose();
+      }
+      return;
+    }
     const interrupt = (): void => {
       console.error('\nStopping after this step; the run is saved and can be resumed. (Once more: stop at once.)');
       trainer.requestStop();
@@ -162,6 +178,26 @@ async function runTraining({ folder, config, dataset, resume }: Prepared, adapte
       trainer.dispose();
     }
   });
+}
+
+/** Beyond what float32 rounding explains in any op of the network. */
+const VERIFY_BOUND = 1e-3;
+
+function reportVerification(results: readonly VerifiedOp[]): void {
+  const wrong = results.find(({ relativeL2 }) => !(relativeL2 <= VERIFY_BOUND));
+  const worst = results.reduce((a, b) => (b.relativeL2 > a.relativeL2 ? b : a));
+  if (wrong) {
+    const { output, index, got, want } = wrong.element;
+    throw new GmtlError(
+      'verify/diverged',
+      `${wrong.program} on ${wrong.shapes} is the first op that differs from its reference: relative L2 ${wrong.relativeL2.toExponential(2)}, ` +
+        `element ${index} of output ${output} is ${got} instead of ${want}. The adapter or its driver computes wrong, or a kernel does: ` +
+        'try another --adapter, and please report it',
+    );
+  }
+  console.log(
+    `${results.length} op executions agree with their float64 references; the largest relative L2 error is ${worst.relativeL2.toExponential(2)} (${worst.program} on ${worst.shapes}).`,
+  );
 }
 
 async function finalReport(
@@ -241,6 +277,11 @@ export const trainCommand: CommandModule<object, TrainArguments> = {
       .option('out', { type: 'string', describe: 'Run folder to make. Default: runs/<time>-<preset>' })
       .option('epochs', { type: 'number', describe: 'Short for --set training.epochs' })
       .option('seed', { type: 'number', describe: 'Short for --set training.seed' })
+      .option('verify', {
+        type: 'boolean',
+        default: false,
+        describe: 'Only hold every op of the first step against its float64 reference',
+      })
       .option('skip-bad', {
         type: 'boolean',
         default: false,

@@ -1,5 +1,6 @@
 import type { Engine } from '../autograd/engine.ts';
 import type { Tensor } from '../autograd/tensor.ts';
+import { type VerifiedOp, verify } from '../autograd/verify.ts';
 import type { Batch } from '../data/batch.ts';
 import type { CapturedStep } from '../gpu/recorder.ts';
 import type { GatedMultitaskNet, Routes } from '../models/multitask.ts';
@@ -228,6 +229,21 @@ export class TrainStep {
     });
     this.#write(inputs, batch);
     return findNonFinite(engine, () => this.#record(inputs).report.dispose());
+  }
+
+  /** One step on `batch`, every program held against its float64 reference. */
+  async verify(batch: Batch, step: number): Promise<VerifiedOp[]> {
+    const { engine, model, optimizer, ema } = this.#options;
+    model.random.setStep(step);
+    optimizer.advance();
+    ema?.advance();
+    const segmented = batch.task.filter((task) => task === 0).length;
+    const inputs = this.#makeInputs(batch, {
+      segmentation: range(0, segmented),
+      classification: range(segmented, batch.task.length),
+    });
+    this.#write(inputs, batch);
+    return verify(engine, () => this.#record(inputs).report.dispose());
   }
 
   dispose(): void {

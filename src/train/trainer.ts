@@ -1,4 +1,5 @@
 import type { Engine } from '../autograd/engine.ts';
+import type { VerifiedOp } from '../autograd/verify.ts';
 import type { Batch } from '../data/batch.ts';
 import { SampleSource, TrainLoader } from '../data/loader.ts';
 import { TaskBalancedSampler } from '../data/sampler.ts';
@@ -184,19 +185,32 @@ export class Trainer {
     return this.#ema && this.#ema.stepCount > 0 ? this.#ema.evaluate(body) : body();
   }
 
+  /** One step, every op held against its float64 reference (see `verify`). The weights change as in any step. */
+  async verify(): Promise<VerifiedOp[]> {
+    const batch = await this.#loader.nextBatch();
+    this.model.train();
+    return this.#step.verify(batch, this.#done);
+  }
+
   async run(): Promise<TrainResult> {
     const { config, logs } = this.#options;
     const progress = this.#options.progress(this.#totalSteps, this.#done);
     this.#startedAt = performance.now();
     let epochStart = this.#startedAt;
     let savedAt = this.#done;
+    let settledAt = 0;
     // The report of step k is awaited after step k + 1 was handed to the device, so that the device never waits for it.
     let pending: PendingStep | null = null;
     const settle = async (): Promise<void> => {
       if (!pending) return;
       const { report, batch, step, learningRate, started } = pending;
       pending = null;
-      await this.#account(await report, batch, step, learningRate, (performance.now() - started) / 1000, progress);
+      const result = await report;
+      // Steps overlap: a step's time is that since the report before it.
+      const now = performance.now();
+      const seconds = (now - Math.max(started, settledAt)) / 1000;
+      settledAt = now;
+      await this.#account(result, batch, step, learningRate, seconds, progress);
     };
     try {
       this.model.train();
