@@ -89,9 +89,11 @@ const ON_REFERENCES: Bounds = { forward: 2e-7, gradient: 2e-7, after: 2e-7, move
 const ON_ADAPTER: Bounds = { forward: 1e-5, gradient: 2e-5, after: 1e-5, moved: 1e-4 };
 /**
  * Twenty batch normalisations, some over eight values, each divide by a spread that float32 knows the less the smaller it is:
- * PyTorch's own float32 gradients are 2.6e-5 off its float64 here (measured on lavapipe: 2.7e-5, and 6.5e-5 of the movement).
+ * PyTorch's own float32 gradients are 2.6e-5 off its float64 here (lavapipe's 2.7e-5). Within ten steps a ReLU may then switch on
+ * the other side, after which its small gradients differ: lavapipe ends 1e-6 and 6.5e-5 (of the movement) off, SwiftShader 4e-5
+ * and 3e-3. The references, which keep the bounds above, are what proves the mathematics of this one.
  */
-const DEEP_ON_ADAPTER: Bounds = { forward: 1e-5, gradient: 1e-4, after: 1e-5, moved: 5e-4 };
+const DEEP_ON_ADAPTER: Bounds = { forward: 1e-5, gradient: 1e-4, after: 1e-4, moved: 1e-2 };
 
 closeDeviceAfterwards();
 
