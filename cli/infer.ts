@@ -101,11 +101,11 @@ async function infer(args: InferArguments): Promise<void> {
     }
     model.dispose();
   });
-  console.error(`results  ${resolve(args.out)}`);
+  if (failed.length < inputs.length) console.error(`results  ${resolve(args.out)}`);
   if (failed.length > 0) {
     throw new GmtlError(
       'infer/failed',
-      `${failed.length} of ${inputs.length} images failed (${failed.join(', ')}); the others are done`,
+      `${failed.length} of ${inputs.length} images failed: ${failed.join(', ')}${failed.length < inputs.length ? '. The others are done.' : ''}`,
     );
   }
 }

@@ -12,6 +12,19 @@ import { trainCommand } from './train.ts';
 
 const commands = [trainCommand, evaluateCommand, inferCommand, benchCommand, dataCommand, doctorCommand];
 
+/** Options that may be given several times. */
+const LISTS = ['_', 'set', 'images'];
+
+/** yargs makes a list of an option given twice, where a command expects text. */
+function refuseRepeated(values: Readonly<Record<string, unknown>>): true {
+  for (const [name, value] of Object.entries(values)) {
+    if (Array.isArray(value) && !LISTS.includes(name)) {
+      throw new GmtlError('usage', `--${name} is given ${value.length} times; give it once`);
+    }
+  }
+  return true;
+}
+
 /** Errors that the user can mend are one message; anything else is a fault of ours and says so. */
 function report(error: unknown, debug: boolean): void {
   if (debug && error instanceof Error) {
@@ -37,6 +50,7 @@ async function main(): Promise<void> {
     .version(gmtlVersion())
     .demandCommand(1, 'Name a command.')
     .strict()
+    .check(refuseRepeated, true)
     .recommendCommands()
     .wrap(Math.min(110, process.stdout.columns ?? 100))
     .fail((message, error) => {

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { CommandModule } from 'yargs';
 import type { VerifiedOp } from '../src/autograd/verify.ts';
@@ -76,10 +76,15 @@ async function prepareNew(
 }
 
 async function prepareResumed(folder: string, args: TrainArguments): Promise<Prepared> {
-  if (args.preset !== undefined || args.config !== undefined || args.set.length > 0 || args.data !== undefined) {
+  const given = (['preset', 'config', 'data', 'out', 'epochs', 'seed'] as const).filter(
+    (name) => args[name] !== undefined,
+  );
+  const refused = [...given, ...(args.set.length > 0 ? ['set'] : []), ...(args['skip-bad'] ? ['skip-bad'] : [])];
+  if (refused.length > 0) {
+    const options = refused.map((name) => `--${name}`).join(', ');
     throw new GmtlError(
       'usage',
-      '--resume goes on with the run as it was configured; leave out --preset, --config, --set and --data, or start a new run',
+      `--resume goes on with the run as it was configured: leave out ${options}, or start a new run`,
     );
   }
   const config = readRunConfig(folder);
@@ -101,12 +106,22 @@ async function train(args: TrainArguments): Promise<void> {
   }
   const { folder } = prepared;
   const lock = acquireRunLock(folder);
+  let done = false;
   try {
     await cleanCheckpoints(join(folder, CHECKPOINT_FOLDER));
     await runTraining(prepared, args.adapter === 'auto' ? prepared.config.adapter : args.adapter, args.verify);
+    done = true;
   } finally {
     lock.release();
+    // A new run that failed before its first step holds nothing to resume or to read.
+    if (!done && !resumed && isBarren(folder)) rmSync(folder, { recursive: true });
   }
+}
+
+/** Whether a run folder has neither a checkpoint nor a logged step. */
+function isBarren(folder: string): boolean {
+  const logged = statSync(join(folder, 'batches.jsonl'), { throwIfNoEntry: false })?.size ?? 0;
+  return logged === 0 && readdirSync(join(folder, CHECKPOINT_FOLDER)).length === 0;
 }
 
 async function runTraining(

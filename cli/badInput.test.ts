@@ -1,0 +1,248 @@
+/** What a careless user does to every command: one clear message, exit code 1, no stack trace, nothing half-written. */
+import { execFile, spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  imagePathA,
+  imagePathB,
+  labelsCsv,
+  labelsPath,
+  maskPath,
+  tiffBytes,
+  tinyFundus,
+  writeTinyIdrid,
+} from '../src/data/testsupport.ts';
+
+const repository = fileURLToPath(new URL('..', import.meta.url));
+const program = join(repository, 'dist', 'cli', 'main.js');
+let root = '';
+let set = '';
+const at = (...parts: string[]): string => join(root, ...parts);
+
+/** The compiled program is made only where a source is newer. */
+function buildIfStale(): void {
+  const built = existsSync(program) ? statSync(program).mtimeMs : 0;
+  const stale = ['src', 'cli', 'bench'].some((folder) =>
+    readdirSync(join(repository, folder), { recursive: true, encoding: 'utf8' }).some(
+      (file) => /(?<!\.test)\.ts$/.test(file) && statSync(join(repository, folder, file)).mtimeMs > built,
+    ),
+  );
+  if (stale) {
+    const compiler = join(repository, 'node_modules', 'typescript', 'bin', 'tsc');
+    // Type errors are the type check's to report; the compiler emits all the same.
+    spawnSync(process.execPath, [compiler, '-p', 'tsconfig.build.json'], { cwd: repository });
+  }
+}
+
+interface Outcome {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function gmtl(...words: string[]): Promise<Outcome> {
+  return new Promise((done) => {
+    const environment = { ...process.env, GMTL_CACHE_DIR: at('cache') };
+    const child = execFile(
+      process.execPath,
+      [program, ...words],
+      { cwd: root, env: environment, timeout: 60_000 },
+      (_error, stdout, stderr) => done({ code: child.exitCode, stdout, stderr }),
+    );
+  });
+}
+
+/** Runs the command and expects it to fail as a user would want it to. */
+async function refuses(words: readonly string[], message: RegExp): Promise<Outcome> {
+  const outcome = await gmtl(...words);
+  const said = `gmtl ${words.join(' ')}\n${outcome.stdout}\n${outcome.stderr}`;
+  expect(outcome.code, said).toBe(1);
+  expect(`${outcome.stdout}\n${outcome.stderr}`, said).toMatch(message);
+  expect(said).not.toMatch(/\n\s+at .*:\d+:\d+\)?\n|unexpected error/);
+  expect(outcome.stderr.match(/^error: /gm)?.length ?? 0, said).toBeLessThanOrEqual(1);
+  return outcome;
+}
+
+/** The weights file of a run's best checkpoint, relative to the working folder. */
+function weightsOf(run: string): string {
+  const names = readdirSync(at(run, 'checkpoints'));
+  return join(run, 'checkpoints', names.find((name) => /^best-step.*-[0-9a-f]+\.safetensors$/.test(name))!);
+}
+
+/** A copy of the tiny data set with one thing wrong. */
+function damaged(name: string, damage: (folder: string) => void): string {
+  cpSync(set, at(name), { recursive: true });
+  damage(at(name));
+  return at(name);
+}
+
+const TINY = [
+  ...['--preset', 'demo', '--epochs', '1', '--adapter', 'software'],
+  ...['model.trunk={"depths":[1,1,1,1],"dims":[8,8,8,8]}', 'model.decoderChannels=[8,8,8,8]'].flatMap((item) => [
+    '--set',
+    item,
+  ]),
+  ...['data.imageSize=32', 'data.segmentationPerBatch=1', 'data.classificationPerBatch=1'].flatMap((item) => [
+    '--set',
+    item,
+  ]),
+  ...['--set', 'training.stepsPerEpoch=2'],
+];
+
+beforeAll(async () => {
+  buildIfStale();
+  root = await mkdtemp(join(tmpdir(), 'gmtl-bad-'));
+  set = at('set');
+  await writeTinyIdrid(set);
+  mkdirSync(at('empty'));
+  writeFileSync(at('eye.jpg'), await tinyFundus(5));
+  writeFileSync(at('cut.jpg'), readFileSync(at('eye.jpg')).subarray(0, 700));
+  writeFileSync(at('model.pth'), 'PK\u0003\u0004archive/data.pkl');
+  writeFileSync(at('other.json'), '{"a":1}');
+  writeFileSync(at('unknown.json'), '{"optimizer":{"learning":1}}');
+  const { code, stderr } = await gmtl('train', '--data', set, '--out', at('run'), ...TINY);
+  expect(code, stderr).toBe(0);
+});
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+describe('bad input', { concurrent: true }, () => {
+  it('train: what cannot be read or is not known', async () => {
+    await refuses(['train', '--data', at('nowhere')], /no data set at .*nowhere/);
+    await refuses(['train', '--data', at('empty')], /empty holds no IDRiD images/);
+    await refuses(['train', '--data', at('other.json')], /other\.json must hold a non-empty list/);
+    await refuses(
+      ['train', '--data', set, '--set', 'optimizer.lrr=1'],
+      /unknown setting "optimizer\.lrr".*"optimizer\.lr"/,
+    );
+    await refuses(
+      ['train', '--data', set, '--config', at('unknown.json')],
+      /unknown setting "optimizer\.learning".*unknown\.json/,
+    );
+    await refuses(['train', '--data', set, '--epochs', '0'], /training\.epochs = 0/);
+    expect(existsSync(at('runs'))).toBe(false);
+  });
+
+  it('train: an option given twice', async () => {
+    await refuses(['train', '--data', set, '--out', at('a'), '--out', at('b')], /--out is given 2 times/);
+  });
+
+  it('train: run folders that are none, in use or not writable', async () => {
+    await refuses(['train', '--data', set, '--out', at('run')], /run: the folder is not empty/);
+    await refuses(['train', '--data', set, '--out', at('eye.jpg')], /cannot write .*eye\.jpg/);
+    await refuses(['train', '--resume', at('empty')], /empty: no run folder/);
+    await refuses(
+      ['train', '--resume', at('run'), '--epochs', '9'],
+      /--resume goes on with the run as it was configured/,
+    );
+  });
+
+  it('train: an adapter that is not there leaves no run behind', async () => {
+    await refuses(['train', '--data', set, '--out', at('lost'), '--adapter', 'abacus'], /No adapter fits "abacus"/);
+    expect(existsSync(at('lost'))).toBe(false);
+  });
+
+  it('train: a truncated picture and a mask of another size are named', async () => {
+    const cut = damaged('set-cut', (folder) => {
+      for (const number of [1, 2, 3, 4])
+        writeFileSync(imagePathB(folder, 'train', number), readFileSync(at('cut.jpg')));
+    });
+    await refuses(
+      ['train', '--data', cut, '--out', at('run-cut'), ...TINY],
+      /Cannot decode the image .*IDRiD_00\d\.jpg/,
+    );
+    expect(existsSync(at('run-cut'))).toBe(false);
+    const small = tiffBytes({
+      width: 8,
+      height: 8,
+      values: new Array<number>(64).fill(1),
+      bits: 8,
+      photometric: 1,
+      compression: 'none',
+    });
+    const odd = damaged('set-odd', (folder) => {
+      for (const number of [1, 2, 3]) writeFileSync(maskPath(folder, 'train', number, 'EX'), small);
+    });
+    await refuses(['train', '--data', odd, '--out', at('run-odd'), ...TINY], /IDRiD_0\d_EX\.tif.*8x8/);
+  });
+
+  it('data: labels and masks that fit no picture', async () => {
+    const range = damaged('set-range', (folder) =>
+      writeFileSync(
+        labelsPath(folder, 'train'),
+        labelsCsv([
+          [0, 0],
+          [7, 1],
+          [4, 2],
+          [0, 0],
+        ]),
+      ),
+    );
+    await refuses(['data', 'prepare', range, '-o', at('range.json')], /Training Labels\.csv.*(row|line) 3.*7/is);
+    const row = damaged('set-row', (folder) => rmSync(imagePathB(folder, 'train', 2)));
+    await refuses(['data', 'prepare', row, '-o', at('row.json')], /IDRiD_002/);
+    const mask = damaged('set-mask', (folder) => rmSync(imagePathA(folder, 'train', 2)));
+    await refuses(['data', 'prepare', mask, '-o', at('mask.json')], /IDRiD_02/);
+    await refuses(['data', 'prepare', set, '-o', at('eye.jpg', 'x.json')], /cannot write .*x\.json/);
+    await refuses(['data', 'verify', at('empty')], /empty holds no IDRiD images/);
+    expect(readdirSync(root).filter((name) => /^(range|row|mask)\.json/.test(name))).toEqual([]);
+  });
+
+  it('evaluate: foreign and damaged runs', async () => {
+    await refuses(['evaluate', at('nowhere')], /nowhere: no run folder/);
+    await refuses(['evaluate', at('run'), '--checkpoint', 'third'], /no checkpoint named "third".*last\.json/);
+    cpSync(at('run'), at('run-damaged'), { recursive: true });
+    const weights = weightsOf('run-damaged');
+    writeFileSync(at(weights), readFileSync(at(weights)).subarray(0, 500));
+    await refuses(['evaluate', at('run-damaged')], /has 500 bytes, its manifest says/);
+    await refuses(
+      ['evaluate', at('run'), '--adapter', 'software', '--json', at('eye.jpg', 'x.json')],
+      /cannot write .*x\.json/,
+    );
+  });
+
+  it('infer: checkpoints that are none', async () => {
+    const weights = weightsOf('run');
+    await refuses(['infer', 'eye.jpg'], /no trained network.*gmtl train/);
+    await refuses(['infer', 'eye.jpg', '--checkpoint', 'eye.jpg'], /eye\.jpg: not a safetensors file; it is a JPEG/);
+    await refuses(['infer', 'eye.jpg', '--checkpoint', 'model.pth'], /model\.pth: not a safetensors file.*\.pth/);
+    await refuses(['infer', 'eye.jpg', '--checkpoint', 'other.json'], /other\.json: .*no checkpoint manifest/);
+    await refuses(['infer', 'eye.jpg', '--checkpoint', weights], /--config FILE/);
+    await refuses(['infer', 'empty', '--checkpoint', 'run'], /empty: the folder is empty/);
+    expect(existsSync(at('infer'))).toBe(false);
+  });
+
+  it('infer: a damaged picture among good ones does not stop them', async () => {
+    mkdirSync(at('eyes'));
+    cpSync(at('eye.jpg'), at('eyes', 'a.jpg'));
+    cpSync(at('cut.jpg'), at('eyes', 'b.jpg'));
+    await sharp({ create: { width: 90, height: 60, channels: 3, background: 'black' } })
+      .png()
+      .toFile(at('eyes', 'c.png'));
+    const words = ['infer', 'eyes', '--checkpoint', 'run', '--task', 'both', '--out', 'seen', '--adapter', 'software'];
+    const { code, stdout, stderr } = await gmtl(...words);
+    expect(code, stderr).toBe(1);
+    const lines = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { file: string; files?: string[]; error?: { code: string } });
+    expect(lines.map(({ file, error }) => [file, error?.code])).toEqual([
+      [join('eyes', 'a.jpg'), undefined],
+      [join('eyes', 'b.jpg'), 'data/image-unreadable'],
+      [join('eyes', 'c.png'), 'infer/no-fundus'],
+    ]);
+    expect(stderr).toMatch(/2 of 3 images failed/);
+    expect(readdirSync(at('seen')).sort()).toEqual(
+      ['EX', 'HE', 'MA', 'OD', 'SE', 'overlay'].map((kind) => `a_${kind}.png`),
+    );
+    await refuses(words, /a_overlay\.png is there already.*--overwrite/);
+  });
+
+  it('doctor: an adapter that is not there', async () => {
+    await refuses(['doctor', '--adapter', 'abacus'], /No adapter fits "abacus"/);
+  });
+});
