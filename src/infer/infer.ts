@@ -11,7 +11,7 @@ import { type Lesion, LESION_NAMES, LESIONS, type Task, TASKS } from '../data/ty
 import { GmtlError } from '../errors.ts';
 import { errorCode, writeFileAtomic } from '../io/atomic.ts';
 import type { GatedMultitaskNet } from '../models/multitask.ts';
-import { type LesionMasks, writeOverlay } from '../report/overlay.ts';
+import type { LesionMasks } from '../report/overlay.ts';
 import { loaderSettings } from '../train/build.ts';
 import type { TrainConfig } from '../train/config.ts';
 import { predict, type Prediction, type TaskChoice } from '../train/predict.ts';
@@ -147,6 +147,8 @@ export async function writeResults(
     await writeFileAtomic(files.masks[lesion], png);
     written.push(files.masks[lesion]);
   }
+  // The drawing libraries take half a second to load, which every command would pay.
+  const { writeOverlay } = await import('../report/overlay.ts');
   const drawn: LesionMasks = masks ?? {};
   await writeOverlay(files.overlay, { rgb: data, width, height }, drawn, {
     title: summary(result),
