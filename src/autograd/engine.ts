@@ -165,8 +165,18 @@ export class Engine {
         'backward: this tensor depends on nothing that requires a gradient (or was made under noGrad)',
       );
     }
-    if (node.released)
-      throw new GmtlError('autograd', 'backward: this graph was already used; run the forward pass again');
+    if (node.released) {
+      throw new GmtlError(
+        'autograd',
+        'backward: this graph was already used, or freed with the scope that built it; run the forward pass again',
+      );
+    }
+    if (gradient && formatShape(gradient.shape) !== formatShape(root.shape)) {
+      throw new GmtlError(
+        'shape',
+        `backward: a gradient of shape ${formatShape(gradient.shape)} does not fit a tensor of shape ${formatShape(root.shape)}`,
+      );
+    }
     if (!gradient && sizeOf(root.shape) !== 1) {
       throw new GmtlError(
         'autograd',
@@ -179,23 +189,31 @@ export class Engine {
 
     const gradients = new Map<GraphNode, Value>([[node, seed]]);
     const leaves = new Map<Tensor, Value>();
-    for (const current of collectNodes(node)) {
-      const gradOutput = gradients.get(current);
-      gradients.delete(current);
-      if (gradOutput) {
-        if (current.released)
-          throw new GmtlError('autograd', `backward: the graph of ${current.op.name} was already used or freed`);
-        current.backward(backend, gradOutput).forEach((inputGradient, index) => {
-          const edge = current.edges[index];
-          if (!inputGradient || !edge) return;
-          if ('node' in edge) this.#accumulate(gradients, edge.node, inputGradient);
-          else this.#accumulate(leaves, edge.leaf, inputGradient);
-        });
-        gradOutput.storage.release();
+    try {
+      for (const current of collectNodes(node)) {
+        const gradOutput = gradients.get(current);
+        if (gradOutput) {
+          if (current.released)
+            throw new GmtlError('autograd', `backward: the graph of ${current.op.name} was already used or freed`);
+          current.backward(backend, gradOutput).forEach((inputGradient, index) => {
+            const edge = current.edges[index];
+            if (!inputGradient || !edge) return;
+            if ('node' in edge) this.#accumulate(gradients, edge.node, inputGradient);
+            else this.#accumulate(leaves, edge.leaf, inputGradient);
+          });
+          gradients.delete(current);
+          gradOutput.storage.release();
+        }
+        current.release();
       }
-      current.release();
+      for (const [leaf, value] of leaves) {
+        leaves.delete(leaf);
+        this.#addToLeaf(leaf, value);
+      }
+    } finally {
+      // Empty unless something threw on the way.
+      for (const value of [...gradients.values(), ...leaves.values()]) value.storage.release();
     }
-    for (const [leaf, value] of leaves) this.#addToLeaf(leaf, value);
   }
 
   /** The one place where gradients are summed: in place where nobody else reads the memory. Takes over `value`. */

@@ -75,14 +75,16 @@ export class GraphNode {
         return { spec: { shape, dtype: value.spec.dtype }, storage: value.storage };
       },
     };
-    const gradients = (this.op.gradient as Differentiable<object>).backward(context);
-    const wanted = this.edges.map((edge, index) => {
-      const gradient = edge ? (gradients[index] ?? null) : null;
-      gradient?.storage.retain();
-      return gradient;
-    });
-    for (const value of temporaries) value.storage.release();
-    return wanted;
+    try {
+      const gradients = (this.op.gradient as Differentiable<object>).backward(context);
+      return this.edges.map((edge, index) => {
+        const gradient = edge ? (gradients[index] ?? null) : null;
+        gradient?.storage.retain();
+        return gradient;
+      });
+    } finally {
+      for (const value of temporaries) value.storage.release();
+    }
   }
 
   /** Drops what was kept for backward. */

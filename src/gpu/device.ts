@@ -2,7 +2,7 @@ import { GmtlError } from '../errors.ts';
 import { BUFFER_USAGE, MAP_MODE_READ } from './flags.ts';
 import type { DeviceClass, Dispatch, PlanLimits, PlanTarget } from './kernel.ts';
 import { type CompiledKernel, PipelineCache } from './pipelines.ts';
-import { BufferPool, type PooledBuffer, type PoolStatistics } from './pool.ts';
+import { addStatistics, BufferPool, type PooledBuffer, type PoolStatistics } from './pool.ts';
 import { CapturedStep, type DispatchTime, type RecordedDispatch, Recorder } from './recorder.ts';
 import type { ShaderFiles } from './shaders.ts';
 
@@ -43,6 +43,8 @@ export class GpuDevice {
   readonly #bindGroups = new Map<string, GPUBindGroup>();
   readonly #pool: BufferPool;
   #activePool: BufferPool;
+  /** Pools of the captured steps that live. */
+  readonly #capturePools = new Set<BufferPool>();
   #capture: { dispatch: RecordedDispatch; bindGroupFor: (arena: GPUBuffer) => GPUBindGroup }[] | null = null;
   readonly #pendingErrors = new Set<Promise<GmtlError | null>>();
   #failure: GmtlError | null = null;
@@ -115,12 +117,13 @@ export class GpuDevice {
     return { ...this.#recorder.counts, pipelines: this.#pipelines.size };
   }
 
+  /** Memory of the device's own pool and of every captured step's. The peak is the sum of their peaks: no less than the true one. */
   statistics(): PoolStatistics {
-    return this.#pool.statistics();
+    return addStatistics([this.#pool, ...this.#capturePools].map((pool) => pool.statistics()));
   }
 
   resetPeak(): void {
-    this.#pool.resetPeak();
+    for (const pool of [this.#pool, ...this.#capturePools]) pool.resetPeak();
   }
 
   trim(): void {
@@ -259,18 +262,28 @@ export class GpuDevice {
       (bytes, label) => this.#createBuffer(bytes, label),
       () => this.#bindGroups.clear(),
     );
+    this.#capturePools.add(pool);
+    const dropPool = (): void => {
+      pool.trim();
+      if (pool.statistics().allocatedBuffers === 0) this.#capturePools.delete(pool);
+    };
     const previous = this.#activePool;
     const items: { dispatch: RecordedDispatch; bindGroupFor: (arena: GPUBuffer) => GPUBindGroup }[] = [];
     this.#activePool = pool;
     this.#capture = items;
     try {
       record();
+    } catch (cause) {
+      // The device may still run what was recorded so far, and nothing of it is of use.
+      this.flush();
+      dropPool();
+      throw cause;
     } finally {
       this.#activePool = previous;
       this.#capture = null;
     }
     this.flush();
-    return new CapturedStep(this.device, items, () => pool.trim());
+    return new CapturedStep(this.device, items, dropPool);
   }
 
   // --- errors and end ---
@@ -318,7 +331,7 @@ export class GpuDevice {
             ? new GmtlError(
                 'out-of-memory',
                 `the adapter ${this.name} has no memory left for ${label} (${size} bytes; ` +
-                  `${this.#pool.statistics().allocatedBytes} held): lower the batch size or the image size`,
+                  `${this.statistics().allocatedBytes} held): lower the batch size or the image size`,
               )
             : null,
         ),

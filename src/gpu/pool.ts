@@ -21,6 +21,18 @@ export interface PoolStatistics {
   readonly allocatedBuffers: number;
 }
 
+/** The sum of several pools' statistics. */
+export function addStatistics(parts: readonly PoolStatistics[]): PoolStatistics {
+  const total = (key: keyof PoolStatistics): number => parts.reduce((sum, part) => sum + part[key], 0);
+  return {
+    liveBytes: total('liveBytes'),
+    allocatedBytes: total('allocatedBytes'),
+    peakLiveBytes: total('peakLiveBytes'),
+    liveBuffers: total('liveBuffers'),
+    allocatedBuffers: total('allocatedBuffers'),
+  };
+}
+
 /** Four classes to an octave (at most 25 % waste), never under 256 bytes. */
 export function sizeClass(bytes: number): number {
   if (bytes <= 256) return 256;

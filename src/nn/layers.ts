@@ -13,7 +13,9 @@ export abstract class Layer extends Module {
 }
 
 function parameter(shape: readonly number[], init: Initializer, external?: ExternalLayout): Parameter {
-  return new Parameter(shape, init(shape, engine().generator), { external });
+  const { backend, generator } = engine();
+  // Drawing a large network's weights takes seconds; a dry run has nowhere to put them.
+  return new Parameter(shape, backend.dry ? new Float32Array(0) : init(shape, generator), { external });
 }
 
 export interface LinearOptions {

@@ -16,6 +16,8 @@ export interface BackendStatistics {
 export interface Backend {
   /** What runs: shown to people. */
   readonly name: string;
+  /** True: values have no elements, so data for them need not be made. */
+  readonly dry?: boolean;
   /** Memory of undefined content, with one reference held by the caller. */
   allocate(spec: TensorSpec, what: string): Value;
   /** Memory holding `data` (row-major). */

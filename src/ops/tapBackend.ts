@@ -6,6 +6,7 @@ import { Storage, type Value } from './value.ts';
 /** Executes nothing: values have shapes and no memory. For walking a computation to see which programs it would run. */
 export class DryBackend implements Backend {
   readonly name = 'dry run';
+  readonly dry = true;
   #liveBuffers = 0;
 
   allocate(spec: TensorSpec): Value {
@@ -60,6 +61,10 @@ export class TapBackend implements Backend {
 
   get name(): string {
     return this.inner.name;
+  }
+
+  get dry(): boolean {
+    return this.inner.dry ?? false;
   }
 
   allocate(spec: TensorSpec, what: string): Value {

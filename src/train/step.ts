@@ -71,6 +71,8 @@ export class TrainStep {
   /** Recorded steps by the batch's shape. */
   readonly #recorded = new Map<string, Recorded>();
   readonly #warm = new Set<string>();
+  /** Settles when the last step with gate routing has. */
+  #lastGated: Promise<void> = Promise.resolve();
 
   constructor(options: TrainStepOptions) {
     this.#options = options;
@@ -79,11 +81,26 @@ export class TrainStep {
   /** Records or replays the step for `batch` at `learningRate`. The promise is the report; the next step may be started before it. */
   run(batch: Batch, step: number, learningRate: number): Promise<StepReport> {
     const { model, optimizer, ema, routing } = this.#options;
-    model.random.setStep(step);
-    optimizer.lr = learningRate;
-    optimizer.advance();
-    ema?.advance();
-    return routing === 'gate' ? this.#runGated(batch) : this.#runSupervised(batch);
+    const prepare = (): void => {
+      model.random.setStep(step);
+      optimizer.lr = learningRate;
+      optimizer.advance();
+      ema?.advance();
+    };
+    if (routing === 'supervised') {
+      prepare();
+      return this.#runSupervised(batch);
+    }
+    // The gate must be asked after the step before has taught it, and that step's learning rate and masks are its own.
+    const result = this.#lastGated.then(() => {
+      prepare();
+      return this.#runGated(batch);
+    });
+    this.#lastGated = result.then(
+      () => undefined,
+      () => undefined,
+    );
+    return result;
   }
 
   #runSupervised(batch: Batch): Promise<StepReport> {
