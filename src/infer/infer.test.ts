@@ -248,9 +248,17 @@ describe('countRegions', () => {
 });
 
 describe('suspicions', () => {
+  it('warns of a picture of one colour', () => {
+    const box = { left: 0, top: 0, size: 32, width: 32, height: 32 };
+    const image = Uint8Array.from({ length: 32 * 32 * 3 }, (_, at) => [180, 90, 40][at % 3]);
+    expect(suspicions({ size: 32, image, maskBits: null, box })).toEqual([expect.stringMatching(/one uniform area/)]);
+    image[0] = 100;
+    expect(suspicions({ size: 32, image, maskBits: null, box })).toEqual([]);
+  });
+
   it('warns of a picture much smaller than what the network takes', () => {
     const box = { left: 0, top: 0, size: 10, width: 10, height: 10 };
-    const image = Uint8Array.from({ length: 64 * 64 * 3 }, (_, at) => [180, 90, 40][at % 3]);
+    const image = Uint8Array.from({ length: 64 * 64 * 3 }, (_, at) => [180, 90, 40 + (at % 20)][at % 3]);
     expect(suspicions({ size: 64, image, maskBits: null, box })).toEqual([expect.stringMatching(/only 10 pixels/)]);
     expect(suspicions({ size: 64, image, maskBits: null, box: { ...box, size: 64 } })).toEqual([]);
   });

@@ -251,13 +251,28 @@ export function suspicions({ image, size, box }: Sample): string[] {
     for (let channel = 0; channel < 3; channel++) sums[channel] += image[at + channel];
   const [red, , blue] = sums;
   return [
+    ...(isUniform(image) ? ['the picture is one uniform area: what the network says of it means nothing'] : []),
     ...(red < 1.2 * blue
       ? ['the picture is not reddish as colour fundus photographs are: what the network says of it means nothing']
       : []),
     ...(box.size < size / 2
-      ? [`the picture shows only ${box.size} pixels where the network takes ${size}: small lesions are lost`]
+      ? [`the retina is only ${box.size} pixels wide where the network takes ${size}: small lesions are lost`]
       : []),
   ];
+}
+
+/** Whether no channel varies by more than camera noise. */
+function isUniform(image: Uint8Array): boolean {
+  for (let channel = 0; channel < 3; channel++) {
+    let least = 255;
+    let most = 0;
+    for (let at = channel; at < image.length; at += 3) {
+      least = Math.min(least, image[at]);
+      most = Math.max(most, image[at]);
+    }
+    if (most - least > 8) return false;
+  }
+  return true;
 }
 
 async function removeOld(path: string): Promise<void> {
