@@ -146,6 +146,13 @@ describe('bad input', { concurrent: true }, () => {
     expect(existsSync(at('lost'))).toBe(false);
   });
 
+  it('train: a batch the adapter cannot hold leaves no run behind', async () => {
+    const large = ['data.segmentationPerBatch=400', 'data.imageSize=512'].flatMap((item) => ['--set', item]);
+    const message = /a batch of 401 images of 512x512 takes .*lower data\.segmentationPerBatch/;
+    await refuses(['train', '--data', set, '--out', at('large'), ...TINY, ...large], message);
+    expect(existsSync(at('large'))).toBe(false);
+  });
+
   it('train: a truncated picture and a mask of another size are named', async () => {
     const cut = damaged('set-cut', (folder) => {
       for (const number of [1, 2, 3, 4])

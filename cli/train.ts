@@ -7,6 +7,7 @@ import { loadMetadata, writeMetadata } from '../src/data/metadata.ts';
 import { generateSyntheticIdrid } from '../src/data/synth/index.ts';
 import { type Dataset, LESIONS, selectItems } from '../src/data/types.ts';
 import { GmtlError } from '../src/errors.ts';
+import type { GpuDevice } from '../src/gpu/device.ts';
 import { CHECKPOINT_FOLDER, cleanCheckpoints, loadCheckpoint, type LoadedCheckpoint } from '../src/train/checkpoint.ts';
 import { resolveConfig, type TrainConfig } from '../src/train/config.ts';
 import { evaluate } from '../src/train/evaluate.ts';
@@ -118,6 +119,22 @@ async function train(args: TrainArguments): Promise<void> {
   }
 }
 
+/** Refuses a batch beyond the adapter before its pictures are read, which takes minutes for a large one. */
+function requireBatchFits(config: TrainConfig, device: GpuDevice): void {
+  const { segmentationPerBatch, classificationPerBatch, imageSize } = config.data;
+  const count = segmentationPerBatch + classificationPerBatch;
+  const bytes = 4 * imageSize ** 2 * Math.max(3 * count, LESIONS.length * segmentationPerBatch);
+  const { maxBufferSize, maxStorageBufferBindingSize } = device.target.limits;
+  const limit = Math.min(maxBufferSize, maxStorageBufferBindingSize);
+  if (bytes > limit) {
+    throw new GmtlError(
+      'train/batch-too-large',
+      `a batch of ${count} images of ${imageSize}x${imageSize} takes ${bytes} bytes, but one buffer of this adapter (${device.name}) ` +
+        `holds at most ${limit}: lower data.segmentationPerBatch, data.classificationPerBatch or data.imageSize`,
+    );
+  }
+}
+
 /** Whether a run folder has neither a checkpoint nor a logged step. */
 function isBarren(folder: string): boolean {
   const logged = statSync(join(folder, 'batches.jsonl'), { throwIfNoEntry: false })?.size ?? 0;
@@ -130,6 +147,7 @@ async function runTraining(
   verify: boolean,
 ): Promise<void> {
   await withSession(adapter, config.training.seed, async ({ engine, device, opened }) => {
+    requireBatchFits(config, device);
     const counts = (['train', 'val', 'test'] as const).map((split) => `${selectItems(dataset, split).length} ${split}`);
     writeEnvironment(folder, {
       adapter: { name: device.name, kind: opened.kind, reason: opened.reason, vendor: device.info.vendor },

@@ -194,7 +194,11 @@ export class Engine {
         const gradOutput = gradients.get(current);
         if (gradOutput) {
           if (current.released)
-            throw new GmtlError('autograd', `backward: the graph of ${current.op.name} was already used or freed`);
+            throw new GmtlError(
+              'autograd',
+              `backward: the graph of ${current.op.name} was already used, or freed with the outermost scope it was built in ` +
+                '(modules open one): run forward and backward within one `scope`',
+            );
           current.backward(backend, gradOutput).forEach((inputGradient, index) => {
             const edge = current.edges[index];
             if (!inputGradient || !edge) return;

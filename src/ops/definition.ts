@@ -121,7 +121,8 @@ export interface Case<A extends object = object> {
 export const SUM_TOLERANCE: Tolerance = {
   relativeL2: 2e-6,
   element: 1e-5,
-  reason: 'float32 rounding (6e-8) of sums of up to some thousand terms of like size, in another order than the reference',
+  reason:
+    'float32 rounding (6e-8) of sums of up to some thousand terms of like size, in another order than the reference',
 };
 
 /** One rounding of one operation, or a few. */

@@ -32,7 +32,10 @@ export class ReferenceBackend implements Backend {
   write(value: Value, data: TypedArray | readonly number[] | Float64Array): void {
     const target = this.array(value).data;
     if (data.length !== target.length) {
-      throw new GmtlError('shape', `${data.length} numbers do not fill a tensor of shape ${formatShape(value.spec.shape)}`);
+      throw new GmtlError(
+        'shape',
+        `${data.length} numbers do not fill a tensor of shape ${formatShape(value.spec.shape)}`,
+      );
     }
     target.set(data);
   }
@@ -41,19 +44,28 @@ export class ReferenceBackend implements Backend {
     return this.array(value).data.slice();
   }
 
-  execute<A extends object>(program: Program<A>, inputs: readonly Value[], outputs: readonly Value[], attributes: A): void {
+  execute<A extends object>(
+    program: Program<A>,
+    inputs: readonly Value[],
+    outputs: readonly Value[],
+    attributes: A,
+  ): void {
     const results = program.reference(
       inputs.map((input) => this.array(input)),
       attributes,
       outputs.map((output) => output.spec),
     );
     if (results.length !== outputs.length) {
-      throw new Error(`${program.name}: the reference gave ${results.length} outputs, infer promised ${outputs.length}`);
+      throw new Error(
+        `${program.name}: the reference gave ${results.length} outputs, infer promised ${outputs.length}`,
+      );
     }
     outputs.forEach((output, index) => {
       const { data, shape } = this.array(output);
       if (results[index].length !== data.length) {
-        throw new Error(`${program.name}: reference output ${index} has ${results[index].length} elements, not ${formatShape(shape)}`);
+        throw new Error(
+          `${program.name}: reference output ${index} has ${results[index].length} elements, not ${formatShape(shape)}`,
+        );
       }
       data.set(results[index]);
     });
@@ -63,7 +75,10 @@ export class ReferenceBackend implements Backend {
   array(value: Value): NdArray {
     const { handle, freed } = value.storage;
     if (freed || handle.kind !== 'host') {
-      throw new GmtlError('freed', `a tensor of shape ${formatShape(value.spec.shape)} was used after its memory was freed`);
+      throw new GmtlError(
+        'freed',
+        `a tensor of shape ${formatShape(value.spec.shape)} was used after its memory was freed`,
+      );
     }
     return { shape: value.spec.shape, data: handle.data };
   }
