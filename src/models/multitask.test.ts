@@ -1,0 +1,211 @@
+/** Tier: any adapter. The multitask network's gradient as a whole, and that an expert without images costs nothing. */
+import { afterEach, describe, expect, it } from 'vitest';
+import { closeDeviceAfterwards, testDevice } from '../../kernels-test/device.ts';
+import { Engine, setEngine } from '../autograd/engine.ts';
+import type { Tensor } from '../autograd/tensor.ts';
+import type { Backend } from '../ops/backend.ts';
+import { GpuBackend } from '../ops/gpuBackend.ts';
+import { ReferenceBackend } from '../ops/referenceBackend.ts';
+import { predict } from '../train/predict.ts';
+import { objective } from '../train/objective.ts';
+import { Generator } from '../tensor/random.ts';
+import { GatedMultitaskNet, type Routes } from './multitask.ts';
+import { LOSS_DEFAULTS, TINY_NETWORK } from './testsupport.ts';
+
+closeDeviceAfterwards();
+afterEach(() => {
+  setEngine(null);
+});
+
+const SIDE = 32;
+const ROWS = 3;
+const BOTH: Routes = { segmentation: [0, 2], classification: [1, 2] };
+
+function draw(seed: number, count: number): Float64Array {
+  const generator = new Generator(seed);
+  return Float64Array.from({ length: count }, () => generator.normal());
+}
+
+interface Bench {
+  readonly engine: Engine;
+  readonly model: GatedMultitaskNet;
+  /** The objective with both experts, dropout and drop path on; for the masks of one step. */
+  loss(): Tensor;
+}
+
+function build(backend: Backend): Bench {
+  const engine = new Engine(backend, { seed: 5 });
+  setEngine(engine);
+  const model = new GatedMultitaskNet({ ...TINY_NETWORK, headDropout: 0.3, decoderDropout: 0.2, dropPath: 0.3 });
+  model.random.setStep(7);
+  const image = engine.tensor(draw(1, ROWS * SIDE * SIDE * 3), [ROWS, SIDE, SIDE, 3]);
+  const targets = {
+    task: engine.tensor(Int32Array.of(0, 1, 1)),
+    masks: engine.tensor(
+      draw(2, 2 * SIDE * SIDE * 5).map((x) => (x > 1 ? 1 : 0)),
+      [2, SIDE, SIDE, 5],
+    ),
+    retino: engine.tensor(Int32Array.of(4, 0)),
+    edema: engine.tensor(Int32Array.of(-1, 2)),
+  };
+  const constants = {
+    posWeight: engine.tensor([1, 2, 1, 3, 1]),
+    retinoWeights: engine.tensor([1, 2, 1, 1, 3]),
+    edemaWeights: engine.tensor([1, 2, 0.5]),
+  };
+  const loss = (): Tensor => objective(model.forward(image, BOTH), targets, LOSS_DEFAULTS, constants).total;
+  return { engine, model, loss };
+}
+
+async function gradients({ engine, model, loss }: Bench): Promise<Map<string, ArrayLike<number>>> {
+  engine.scope(() => loss().backward());
+  const found = new Map<string, ArrayLike<number>>();
+  for (const [name, parameter] of model.namedParameters()) {
+    if (!parameter.grad) throw new Error(`${name} got no gradient`);
+    found.set(name, await engine.backend.download(parameter.grad.value));
+  }
+  return found;
+}
+
+describe('the gradient of the whole objective', () => {
+  it('is its directional derivative (float64 references, central differences)', async () => {
+    const bench = build(new ReferenceBackend());
+    const { engine, model } = bench;
+    const analytic = await gradients(bench);
+    const parameters = [...model.namedParameters()];
+    const start = new Map<string, Float64Array>();
+    for (const [name, parameter] of parameters) {
+      start.set(name, (await engine.backend.download(parameter.value)) as Float64Array);
+    }
+    const at = async (direction: ReadonlyMap<string, Float64Array>, step: number): Promise<number> => {
+      for (const [name, parameter] of parameters) {
+        const moves = direction.get(name);
+        parameter.write((start.get(name) as Float64Array).map((x, i) => x + step * (moves ? moves[i] : 0)));
+      }
+      const loss = engine.noGrad(() => engine.scope(bench.loss));
+      const [value] = await engine.backend.download(loss.value);
+      loss.dispose();
+      return value;
+    };
+    // Parts on their own, so that a small wrong gradient is not lost beside large ones; then everything at once.
+    const parts = ['trunk.stem', 'trunk.stages.1', 'trunk.stages.3', 'gate', 'decoder', 'retino', ''];
+    for (const [index, part] of parts.entries()) {
+      const direction = new Map<string, Float64Array>();
+      let seed = 100 * (index + 1);
+      for (const [name, parameter] of parameters) {
+        if (name.startsWith(part)) direction.set(name, draw(seed++, parameter.size));
+      }
+      let expected = 0;
+      for (const [name, moves] of direction) {
+        const gradient = analytic.get(name) as ArrayLike<number>;
+        expected += moves.reduce((sum, move, i) => sum + move * gradient[i], 0);
+      }
+      // Small enough that hardly a ReLU changes sides, large enough for float64's rounding of a loss near 3.
+      const step = 1e-7;
+      const numeric = ((await at(direction, step)) - (await at(direction, -step))) / (2 * step);
+      expect(Math.abs(expected), part).toBeGreaterThan(1e-4);
+      expect(Math.abs(numeric - expected) / Math.abs(expected), `direction within '${part}'`).toBeLessThan(1e-4);
+    }
+  });
+
+  it('on the adapter is the reference gradient, for every parameter', async () => {
+    const reference = build(new ReferenceBackend());
+    const want = await gradients(reference);
+    const bench = build(new GpuBackend(await testDevice()));
+    const got = await gradients(bench);
+    expect([...got.keys()]).toEqual([...want.keys()]);
+    for (const [name, expected] of want) {
+      const found = got.get(name) as ArrayLike<number>;
+      let error = 0;
+      let norm = 0;
+      for (let i = 0; i < expected.length; i++) {
+        error += (found[i] - expected[i]) ** 2;
+        norm += expected[i] ** 2;
+      }
+      expect(norm, name).toBeGreaterThan(0);
+      // float32 through some 40 layers: rounding adds up to a few 1e-6; 1e-4 leaves room for sums that cancel.
+      expect(Math.sqrt(error / norm), name).toBeLessThan(1e-4);
+    }
+  });
+});
+
+describe('routing', () => {
+  const routes: Record<string, Routes> = {
+    segmentation: { segmentation: [0, 1, 2], classification: [] },
+    classification: { segmentation: [], classification: [0, 1, 2] },
+    both: { segmentation: [0, 1, 2], classification: [0, 1, 2] },
+    none: { segmentation: [], classification: [] },
+  };
+
+  it('runs only the expert an image is sent to: programs and dispatches', async () => {
+    const device = await testDevice();
+    const { engine, model } = build(new GpuBackend(device));
+    model.eval();
+    const image = engine.tensor(draw(1, ROWS * SIDE * SIDE * 3), [ROWS, SIDE, SIDE, 3]);
+    const parametersOf = (prefix: string): Set<unknown> =>
+      new Set([...model.namedParameters()].filter(([name]) => name.startsWith(prefix)).map(([, p]) => p.value.storage));
+    const decoder = parametersOf('decoder.');
+    const heads = new Set([...parametersOf('retino.'), ...parametersOf('edema.')]);
+    const seen: Record<string, { programs: number; dispatches: number; decoder: number; heads: number }> = {};
+    for (const [name, route] of Object.entries(routes)) {
+      const before = device.counts.dispatches;
+      const count = { programs: 0, dispatches: 0, decoder: 0, heads: 0 };
+      const outputs = engine.noGrad(() =>
+        engine.scope(() =>
+          engine.tapped(
+            {
+              after: ({ inputs }) => {
+                count.programs++;
+                if (inputs.some(({ storage }) => decoder.has(storage))) count.decoder++;
+                if (inputs.some(({ storage }) => heads.has(storage))) count.heads++;
+              },
+            },
+            () => model.forward(image, route),
+          ),
+        ),
+      );
+      count.dispatches = device.counts.dispatches - before;
+      seen[name] = count;
+      expect(outputs.maskLogits === null).toBe(route.segmentation.length === 0);
+      expect(outputs.retinoLogits === null).toBe(route.classification.length === 0);
+      expect(outputs.edemaLogits === null).toBe(route.classification.length === 0);
+    }
+    const { segmentation, classification, both, none } = seen;
+    // Four blocks of two convolutions and a norm, and the head; two perceptrons of two layers.
+    expect(segmentation).toMatchObject({ decoder: 13, heads: 0 });
+    expect(classification).toMatchObject({ decoder: 0, heads: 4 });
+    expect(both).toMatchObject({ decoder: 13, heads: 4 });
+    expect(none).toMatchObject({ decoder: 0, heads: 0 });
+    for (const key of ['programs', 'dispatches'] as const) {
+      expect(both[key] - none[key]).toBe(segmentation[key] - none[key] + (classification[key] - none[key]));
+      expect(segmentation[key] - none[key]).toBeGreaterThanOrEqual(13);
+      expect(classification[key] - none[key]).toBeGreaterThanOrEqual(4);
+    }
+    await device.synchronize();
+  });
+
+  it('gives a row the same result whatever the other rows are routed to', async () => {
+    const { engine, model } = build(new GpuBackend(await testDevice()));
+    const images = Float32Array.from(draw(1, ROWS * SIDE * SIDE * 3));
+    const both = await predict(engine, model, images, ROWS, 'both');
+    const masks = await predict(engine, model, images, ROWS, 'segmentation');
+    const grades = await predict(engine, model, images, ROWS, 'classification');
+    const routed = await predict(engine, model, images, ROWS, 'gate');
+    for (let row = 0; row < ROWS; row++) {
+      expect(both[row].masks).toHaveLength(SIDE * SIDE * 5);
+      expect(masks[row]).toMatchObject({ retino: null, edema: null });
+      expect(grades[row].masks).toBeNull();
+      expect(masks[row].masks).toEqual(both[row].masks);
+      expect(grades[row].retino).toEqual(both[row].retino);
+      expect(grades[row].edema).toEqual(both[row].edema);
+      const graded = routed[row].gate[1] > routed[row].gate[0];
+      expect(routed[row].masks === null).toBe(graded);
+      expect(routed[row].retino === null).toBe(!graded);
+      expect(routed[row].masks ?? routed[row].retino).toEqual(graded ? both[row].retino : both[row].masks);
+    }
+    const live = engine.backend.statistics().liveBuffers;
+    await predict(engine, model, images, ROWS, 'gate');
+    expect(engine.backend.statistics().liveBuffers).toBe(live);
+    expect(model.training).toBe(true);
+  });
+});
