@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Engine, setEngine } from '../autograd/engine.ts';
 import { GmtlError } from '../errors.ts';
-import { Module } from '../nn/module.ts';
+import type { Module } from '../nn/module.ts';
 import { DryBackend } from '../ops/tapBackend.ts';
 import { ReferenceBackend } from '../ops/referenceBackend.ts';
 import { objective } from '../train/objective.ts';

@@ -61,7 +61,7 @@ export async function predict(
       engine.scope((): Omit<MultitaskOutput, 'gateLogits'> => {
         const { maskLogits, retinoLogits, edemaLogits } = model.experts(encoded, routes, side, side);
         return {
-          maskLogits: maskLogits && maskLogits.sigmoid(),
+          maskLogits: maskLogits?.sigmoid() ?? null,
           retinoLogits: retinoLogits && F.softmax(retinoLogits),
           edemaLogits: edemaLogits && F.softmax(edemaLogits),
         };
