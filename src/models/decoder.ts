@@ -1,9 +1,11 @@
 import type { Tensor } from '../autograd/tensor.ts';
 import * as F from '../nn/functional.ts';
 import { constant, kaimingNormal, zeros } from '../nn/init.ts';
-import { Conv2d, ConvTranspose2d, type Layer, LayerNorm } from '../nn/layers.ts';
+import { BatchNorm2d, Conv2d, ConvTranspose2d, type Layer, LayerNorm } from '../nn/layers.ts';
 import { block, Module } from '../nn/module.ts';
 import type { RandomSource } from '../nn/randomSource.ts';
+
+export type DecoderNorm = 'batch' | 'layer' | 'none';
 
 export interface DecoderOptions {
   /** Channels of the four trunk stages, finest first. */
@@ -14,8 +16,8 @@ export interface DecoderOptions {
   readonly classes: number;
   /** Whether each block concatenates the trunk's features of its scale. */
   readonly skips: boolean;
-  /** Whether each block's convolution is followed by a LayerNorm over channels. The published decoder has none. */
-  readonly norm: boolean;
+  /** What follows each block's convolution: statistics of the batch, of each pixel's channels, or nothing (as published). */
+  readonly norm: DecoderNorm;
   /** Channel dropout after each block. */
   readonly dropout: number;
   /** Mean probability the untrained head predicts: sets its bias, so that rare lesions do not start at 0.5 everywhere. */
@@ -23,11 +25,24 @@ export interface DecoderOptions {
   readonly random: RandomSource;
 }
 
-/** ConvTranspose 2x2 stride 2 - ReLU - [concatenate skip] - Conv 3x3 - [LayerNorm] - ReLU - Dropout2d. */
+function makeNorm(norm: DecoderNorm, channels: number): BatchNorm2d | LayerNorm | null {
+  switch (norm) {
+    case 'batch':
+      return new BatchNorm2d(channels);
+    case 'layer':
+      return new LayerNorm(channels, 1e-6);
+    case 'none':
+      return null;
+    default:
+      return norm satisfies never;
+  }
+}
+
+/** ConvTranspose 2x2 stride 2 - ReLU - [concatenate skip] - Conv 3x3 - [norm] - ReLU - Dropout2d. */
 class DecoderBlock extends Module {
   readonly up: ConvTranspose2d;
   readonly conv: Conv2d;
-  readonly norm: LayerNorm | null;
+  readonly norm: BatchNorm2d | LayerNorm | null;
   readonly #dropout: ((x: Tensor) => Tensor) | null;
 
   constructor(inChannels: number, skipChannels: number, outChannels: number, options: DecoderOptions) {
@@ -41,10 +56,10 @@ class DecoderBlock extends Module {
     });
     this.conv = new Conv2d(outChannels + skipChannels, outChannels, 3, {
       padding: 1,
-      activation: options.norm ? 'none' : 'relu',
+      activation: options.norm === 'none' ? 'relu' : 'none',
       init: convolution,
     });
-    this.norm = options.norm ? new LayerNorm(outChannels, 1e-6) : null;
+    this.norm = makeNorm(options.norm, outChannels);
     this.#dropout = options.dropout > 0 ? options.random.dropout2d(options.dropout) : null;
   }
 

@@ -5,7 +5,7 @@ import { Lambda, Linear, Sequential } from '../nn/layers.ts';
 import { Module } from '../nn/module.ts';
 import { RandomSource } from '../nn/randomSource.ts';
 import { CONVNEXT_VARIANTS, ConvNeXt, type ConvNeXtConfig, type ConvNeXtVariant } from './convnext.ts';
-import { Decoder } from './decoder.ts';
+import { Decoder, type DecoderNorm } from './decoder.ts';
 
 /** Index of each task in the gate's output, as in the published system. */
 export const TASK_INDEX = { segmentation: 0, classification: 1 } as const;
@@ -17,7 +17,7 @@ export interface MultitaskOptions {
   readonly decoderDropout: number;
   /** Coarsest first. */
   readonly decoderChannels: readonly number[];
-  readonly decoderNorm: boolean;
+  readonly decoderNorm: DecoderNorm;
   readonly skipConnections: boolean;
   readonly headNorm: boolean;
   readonly maskPrior: number;

@@ -8,7 +8,7 @@ export const TINY_NETWORK: MultitaskOptions = {
   headDropout: 0,
   decoderDropout: 0,
   decoderChannels: [6, 5, 4, 4],
-  decoderNorm: true,
+  decoderNorm: 'batch',
   skipConnections: true,
   headNorm: true,
   maskPrior: 0.2,

@@ -33,6 +33,11 @@ export function namedParameters(model: GatedMultitaskNet): NamedParameter[] {
   return [...model.namedParameters()].map(([name, tensor]) => ({ name, tensor }));
 }
 
+/** Parameters and buffers: what a moving average averages, so that running statistics fit the averaged weights. */
+export function averagedTensors(model: GatedMultitaskNet): NamedParameter[] {
+  return [...model.namedTensors()].map(([name, tensor]) => ({ name, tensor }));
+}
+
 export function buildOptimizer(config: TrainConfig, params: readonly NamedParameter[]): Optimizer {
   const { name, lr, weightDecay, betas, eps, momentum } = config.optimizer;
   const groups = noDecay(params, weightDecay);

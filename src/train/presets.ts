@@ -30,10 +30,23 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
   'idrid-128': {
     description: 'IDRiD at 128x128 with a small ConvNeXt trained from scratch: a real run for a modest machine.',
     config: {
-      model: { trunk: { depths: [1, 1, 2, 1], dims: [40, 80, 160, 320] }, layerScaleInit: 0.1 },
-      data: { imageSize: 128, segmentationPerBatch: 4, classificationPerBatch: 4, normalization: 'idrid' },
-      optimizer: { name: 'adamw', lr: 2e-3, schedule: 'onecycle', warmupFraction: 0.2 },
-      training: { epochs: 30 },
+      model: {
+        trunk: { depths: [1, 1, 2, 1], dims: [40, 80, 160, 320] },
+        layerScaleInit: 0.1,
+        decoderChannels: [128, 96, 64, 32],
+      },
+      data: {
+        imageSize: 128,
+        segmentationPerBatch: 4,
+        classificationPerBatch: 4,
+        normalization: 'idrid',
+        validationFraction: 0.12,
+        // The disc lies left or right of the macula, never above: quarter turns would throw that away.
+        augment: { quarterTurns: false, scale: [0.85, 1.25] },
+      },
+      loss: { posWeight: 2 },
+      optimizer: { name: 'adamw', lr: 2e-3, schedule: 'onecycle', warmupFraction: 0.2, emaDecay: 0.99 },
+      training: { epochs: 75, stepsPerEpoch: 20, validateEvery: 3 },
     },
   },
   'convnext-gated': {
@@ -49,7 +62,7 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
         decoderDropout: 0.2,
         decoderChannels: [256, 128, 64, 32],
         skipConnections: false,
-        decoderNorm: false,
+        decoderNorm: 'none',
         headNorm: false,
         maskPrior: 0.5,
         gateHidden: 256,

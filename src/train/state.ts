@@ -26,7 +26,7 @@ export async function packWeights(model: GatedMultitaskNet): Promise<StoredTenso
 export async function packAverages(model: GatedMultitaskNet, ema: EMA): Promise<StoredTensors> {
   const { tensors } = await ema.stateDict();
   const packed: Mutable = new Map();
-  for (const [name, parameter] of model.namedParameters()) {
+  for (const [name, parameter] of model.namedTensors()) {
     const data = tensors.get(name);
     if (data) packed.set(name, { dtype: 'F32', ...parameter.toExternal(data) });
   }
@@ -54,7 +54,7 @@ export function restoreWeights(model: GatedMultitaskNet, weights: StoredTensors,
 export function restoreAverages(model: GatedMultitaskNet, ema: EMA, averages: StoredTensors, step: number): void {
   const stored = floats(averages);
   const tensors = new Map<string, Float32Array>();
-  for (const [name, parameter] of model.namedParameters()) {
+  for (const [name, parameter] of model.namedTensors()) {
     const tensor = stored.get(name);
     if (tensor) tensors.set(name, parameter.fromExternal(tensor.data));
   }

@@ -7,7 +7,15 @@ import { type Dataset, LESIONS, selectItems } from '../data/types.ts';
 import { GmtlError } from '../errors.ts';
 import type { GatedMultitaskNet } from '../models/multitask.ts';
 import { EMA, GradientGate, type Optimizer, type Schedule } from '../optim/index.ts';
-import { buildConstants, buildModel, buildOptimizer, buildSchedule, loaderSettings, namedParameters } from './build.ts';
+import {
+  averagedTensors,
+  buildConstants,
+  buildModel,
+  buildOptimizer,
+  buildSchedule,
+  loaderSettings,
+  namedParameters,
+} from './build.ts';
 import type { LoadedCheckpoint } from './checkpoint.ts';
 import { saveCheckpoint } from './checkpoint.ts';
 import type { TrainConfig } from './config.ts';
@@ -151,7 +159,7 @@ export class Trainer {
     this.#gate = new GradientGate(params, { maxNorm: config.optimizer.gradClipNorm });
     this.#ema =
       config.optimizer.emaDecay > 0
-        ? new EMA(params, { decay: config.optimizer.emaDecay, warmup: config.optimizer.emaWarmup })
+        ? new EMA(averagedTensors(this.model), { decay: config.optimizer.emaDecay, warmup: config.optimizer.emaWarmup })
         : null;
     this.#schedule = buildSchedule(config, this.#totalSteps);
     this.#step = new TrainStep({
