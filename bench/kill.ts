@@ -1,0 +1,146 @@
+#!/usr/bin/env node
+import { existsSync } from 'node:fs';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { setTimeout as sleep } from 'node:timers/promises';
+import yargs from 'yargs';
+import { hideBin } from 'yargs/helpers';
+import { generateSyntheticIdrid } from '../src/data/synth/index.ts';
+import { CHECKPOINT_FOLDER, loadCheckpoint } from '../src/train/checkpoint.ts';
+import { readRunLog } from '../src/train/logs.ts';
+import { Generator } from '../src/tensor/random.ts';
+import { startGmtl, TINY_SETTINGS } from './trainProcess.ts';
+
+export interface KillOptions {
+  readonly kills: number;
+  /** Folder for data and run; it must exist. */
+  readonly folder: string;
+  readonly seed?: number;
+  /** Longest time from the network's start to the kill, in ms. Default 1500. */
+  readonly longestMs?: number;
+  readonly onKill?: (done: number, step: number) => void;
+}
+
+export interface KillReport {
+  readonly kills: number;
+  /** Kills after which `last` (and `best` where there is one) loaded with every hash right. */
+  readonly loaded: number;
+  /** Kills after which the resumed process wrote a further checkpoint. */
+  readonly advanced: number;
+  /** Kills that left files of an unfinished write behind. */
+  readonly torn: number;
+  readonly lastStep: number;
+  /** Rows of the batch log at the end. */
+  readonly rows: number;
+  readonly seconds: number;
+}
+
+/**
+ * Trains with a checkpoint at every step and kills the process (SIGKILL) at random moments, over and over. After every kill the
+ * checkpoints must load, hashes and all, at a step no earlier than before, and the resumed run must go on. At the end the run is
+ * stopped by SIGINT, and the batch log must hold every step once. @throws Error at the first thing that is not so.
+ */
+export async function killRepeatedly(options: KillOptions): Promise<KillReport> {
+  const { kills, folder, longestMs = 1500, onKill } = options;
+  const generator = new Generator(options.seed ?? 1);
+  const started = performance.now();
+  const data = join(folder, 'data');
+  const run = join(folder, 'run');
+  const checkpoints = join(run, CHECKPOINT_FOLDER);
+  await generateSyntheticIdrid({
+    directory: data,
+    size: 64,
+    segmentationTrain: 3,
+    segmentationTest: 1,
+    gradingTrain: 5,
+    gradingTest: 1,
+  });
+  const settings = [
+    ...TINY_SETTINGS,
+    'training.checkpointEvery=1',
+    'training.stepsPerEpoch=7',
+    'training.epochs=1000000',
+    'optimizer.emaDecay=0.9',
+  ].flatMap((setting) => ['--set', setting]);
+  let words = ['train', '--data', data, '--out', run, ...settings];
+  let step = 0;
+  let loaded = 0;
+  let advanced = 0;
+  let torn = 0;
+  const stepNow = async (): Promise<number> => {
+    const last = await loadCheckpoint(run, { name: 'last' });
+    if (existsSync(join(checkpoints, 'best.json'))) await loadCheckpoint(run, { name: 'best' });
+    return last.manifest?.step ?? 0;
+  };
+  for (let done = 1; done <= kills + 1; done++) {
+    const child = startGmtl(words, folder);
+    const fail = (what: string): never => {
+      child.child.kill('SIGKILL');
+      throw new Error(`kill ${done}: ${what}; the process said:\n${child.output()}`);
+    };
+    if (!(await child.printed('network '))) fail('the run did not start');
+    // The first run must have something to go on from; the last one is to stop by itself.
+    while (done === 1 && !existsSync(join(checkpoints, 'last.json'))) {
+      if (child.child.exitCode !== null) fail('the run ended early');
+      await sleep(20);
+    }
+    await sleep(generator.uniform() * longestMs);
+    const ending = done > kills ? 'SIGINT' : 'SIGKILL';
+    child.child.kill(ending);
+    const { code, signal } = await child.ended;
+    if (ending === 'SIGKILL' ? signal !== 'SIGKILL' : code !== 0) fail(`it ended with code ${code}, signal ${signal}`);
+    const present = existsSync(checkpoints) ? await readdir(checkpoints) : [];
+    const reached = await stepNow();
+    if (reached < step) fail(`the checkpoint went back from step ${step} to ${reached}`);
+    if (reached > step) advanced++;
+    step = reached;
+    if (ending === 'SIGKILL') {
+      loaded++;
+      if (present.some((name) => !/\.(json|safetensors)$/.test(name))) torn++;
+      onKill?.(done, step);
+    }
+    words = ['train', '--resume', run];
+  }
+  const rows = readRunLog(join(run, 'batches.jsonl'));
+  rows.forEach((row, index) => {
+    if (row.step !== index + 1) throw new Error(`row ${index + 1} of the batch log is of step ${String(row.step)}`);
+  });
+  if (rows.length !== step) throw new Error(`the batch log has ${rows.length} rows, the checkpoint is of step ${step}`);
+  return {
+    kills,
+    loaded,
+    advanced,
+    torn,
+    lastStep: step,
+    rows: rows.length,
+    seconds: (performance.now() - started) / 1000,
+  };
+}
+
+async function main(): Promise<void> {
+  const { kills, seed, keep } = await yargs(hideBin(process.argv))
+    .option('kills', { type: 'number', default: 20, describe: 'How often to kill' })
+    .option('seed', { type: 'number', default: 1, describe: 'Seed of the moments' })
+    .option('keep', { type: 'boolean', default: false, describe: 'Leave the run folder for inspection' })
+    .strict()
+    .parse();
+  const folder = await mkdtemp(join(tmpdir(), 'gmtl-kill-'));
+  try {
+    const report = await killRepeatedly({
+      kills,
+      folder,
+      seed,
+      onKill: (done, step) => {
+        if (done % 10 === 0) console.error(`${done} kills, step ${step}`);
+      },
+    });
+    console.log(JSON.stringify(report, null, 2));
+  } finally {
+    if (keep) console.error(`kept ${folder}`);
+    else await rm(folder, { recursive: true, force: true });
+  }
+}
+
+if (process.argv[1] && import.meta.url === pathToFileURL(resolve(process.argv[1])).href) await main();

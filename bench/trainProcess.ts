@@ -1,0 +1,71 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { GmtlError } from '../src/errors.ts';
+
+/** A network and batch so small that a step takes milliseconds and a start little more than the process itself. */
+export const TINY_SETTINGS: readonly string[] = [
+  'model.trunk={"depths":[1,1,1,1],"dims":[4,4,8,8]}',
+  'model.decoderChannels=[4,4,4,4]',
+  'model.gateHidden=4',
+  'model.retinoHidden=4',
+  'model.edemaHidden=4',
+  'data.imageSize=32',
+  'data.segmentationPerBatch=1',
+  'data.classificationPerBatch=1',
+];
+
+function cliPath(): string {
+  // From the sources (tests) and from dist alike.
+  for (const candidate of ['../cli/main.js', '../dist/cli/main.js']) {
+    const path = fileURLToPath(new URL(candidate, import.meta.url));
+    if (existsSync(path)) return path;
+  }
+  throw new GmtlError('bench/not-built', 'the command line is not built: run `npm run build` first');
+}
+
+/** A `gmtl` process under way. */
+export interface TrainProcess {
+  readonly child: ChildProcess;
+  /** Everything it printed so far, both streams. */
+  output(): string;
+  /** Resolves once `text` was printed, or with false when the process ended without. */
+  printed(text: string): Promise<boolean>;
+  readonly ended: Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }>;
+}
+
+/** Starts `gmtl` with `words` as a child process. Throws `bench/not-built` where dist is missing. */
+export function startGmtl(words: readonly string[], cwd: string): TrainProcess {
+  const child = spawn(process.execPath, [cliPath(), ...words], { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  let over = false;
+  const waiting = new Set<() => void>();
+  const wake = (): void => {
+    for (const check of [...waiting]) check();
+  };
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      output += text;
+      wake();
+    });
+  }
+  const ended = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code, signal) => {
+      over = true;
+      wake();
+      resolve({ code, signal });
+    });
+  });
+  const printed = (text: string): Promise<boolean> =>
+    new Promise((resolve) => {
+      const check = (): void => {
+        if (!output.includes(text) && !over) return;
+        waiting.delete(check);
+        resolve(output.includes(text));
+      };
+      waiting.add(check);
+      check();
+    });
+  return { child, output: () => output, printed, ended };
+}

@@ -1,0 +1,167 @@
+/** Tier: any adapter, built command line. Whole training runs as child processes: repeatable, interruptible, resumable. */
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startGmtl, TINY_SETTINGS } from '../bench/trainProcess.ts';
+import { openDataset } from '../src/data/dataset.ts';
+import { generateSyntheticIdrid } from '../src/data/synth/index.ts';
+import { selectItems } from '../src/data/types.ts';
+import { loadCheckpoint } from '../src/train/checkpoint.ts';
+import { readRunLog } from '../src/train/logs.ts';
+
+let root = '';
+let data = '';
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'gmtl-train-'));
+  data = join(root, 'data');
+  await generateSyntheticIdrid({
+    directory: data,
+    size: 64,
+    segmentationTrain: 4,
+    segmentationTest: 1,
+    gradingTrain: 6,
+    gradingTest: 2,
+  });
+});
+afterAll(() => rm(root, { recursive: true, force: true }));
+
+/** Everything that draws random numbers is on; two epochs of six steps. */
+const SETTINGS = [
+  ...TINY_SETTINGS,
+  'model.headDropout=0.3',
+  'model.decoderDropout=0.2',
+  'model.dropPath=0.2',
+  'data.augment.colorJitter.brightness=0.1',
+  'data.augment.colorJitter.saturation=0.1',
+  'optimizer.emaDecay=0.9',
+  'optimizer.lr=0.01',
+  'training.epochs=2',
+  'training.stepsPerEpoch=6',
+];
+
+const words = (folder: string, ...more: string[]): string[] => [
+  'train',
+  '--data',
+  data,
+  '--out',
+  folder,
+  ...[...SETTINGS, ...more].flatMap((setting) => ['--set', setting]),
+];
+
+/** What a finished run left, times aside: hashes of the files of tensors and the rows of both logs. */
+async function outcome(folder: string): Promise<Record<string, unknown>> {
+  const checkpoint = await loadCheckpoint(folder, { name: 'last' });
+  const files = checkpoint.manifest?.files;
+  const hashes: Record<string, string> = {};
+  for (const role of ['weights', 'ema', 'state'] as const) {
+    const name = files?.[role]?.name;
+    if (!name) throw new Error(`${folder}: no ${role}`);
+    hashes[role] = createHash('sha256')
+      .update(await readFile(join(folder, 'checkpoints', name)))
+      .digest('hex');
+  }
+  const timeless = (name: string) => readRunLog(join(folder, name)).map(({ seconds, waitShare, time, ...row }) => row);
+  const csvSteps = async (name: string): Promise<string[]> =>
+    (await readFile(join(folder, name), 'utf8'))
+      .trim()
+      .split('\n')
+      .map((line) => line.split(',')[0]);
+  return {
+    hashes,
+    step: checkpoint.manifest?.step,
+    random: checkpoint.manifest?.random,
+    sampler: checkpoint.manifest?.sampler,
+    metrics: checkpoint.manifest?.metrics,
+    batches: timeless('batches.jsonl'),
+    epochs: timeless('epochs.jsonl'),
+    batchSteps: await csvSteps('batches.csv'),
+    epochSteps: await csvSteps('epochs.csv'),
+  };
+}
+
+async function finish(arguments_: readonly string[]): Promise<string> {
+  const run = startGmtl(arguments_, root);
+  expect(await run.ended, run.output()).toEqual({ code: 0, signal: null });
+  return run.output();
+}
+
+/** Waits until the batch log of the run shows `steps`, then interrupts it. Gives what it printed. */
+async function interruptAfter(arguments_: readonly string[], folder: string, steps: number): Promise<string> {
+  const run = startGmtl(arguments_, root);
+  const log = join(folder, 'batches.jsonl');
+  const poll = async (): Promise<number> =>
+    existsSync(log) ? (await readFile(log, 'utf8')).split('\n').length - 1 : 0;
+  while ((await poll()) < steps && run.child.exitCode === null) await new Promise((resolve) => setTimeout(resolve, 5));
+  run.child.kill('SIGINT');
+  expect(await run.ended, run.output()).toEqual({ code: 0, signal: null });
+  return run.output();
+}
+
+describe('gmtl train', () => {
+  let whole: Record<string, unknown>;
+  beforeAll(async () => {
+    const folder = join(root, 'whole');
+    const output = await finish(words(folder));
+    expect(output).toContain('Test split');
+    for (const file of ['test.json', 'curves.png', 'config.json', 'environment.json'])
+      expect(existsSync(join(folder, file)), file).toBe(true);
+    whole = await outcome(folder);
+  });
+
+  it('logs every step and epoch, and repeats bitwise from the same seed', async () => {
+    expect(whole.batchSteps).toEqual(['step', ...Array.from({ length: 12 }, (_, i) => String(i + 1))]);
+    expect(whole.epochSteps).toEqual(['step', '6', '12']);
+    const folder = join(root, 'again');
+    await finish(words(folder));
+    expect(await outcome(folder)).toEqual(whole);
+  });
+
+  it('interrupted in mid-epoch, twice, and resumed, ends as the uninterrupted run did', async () => {
+    const folder = join(root, 'interrupted');
+    // Rows reach the disk with a checkpoint: at every step here, which changes no number.
+    const output = await interruptAfter(words(folder, 'training.checkpointEvery=1'), folder, 2);
+    const { manifest } = await loadCheckpoint(folder, { name: 'last' });
+    const step = manifest?.step ?? 0;
+    expect(step).toBeGreaterThanOrEqual(2);
+    expect(step).toBeLessThan(12);
+    expect(output).toContain(`Stopped at step ${step} of 12. Go on with: npx gmtl train --resume ${folder}`);
+    expect(existsSync(join(folder, 'test.json'))).toBe(false);
+    await interruptAfter(['train', '--resume', folder], folder, step + 1);
+    await finish(['train', '--resume', folder]);
+    expect(await outcome(folder)).toEqual(whole);
+  });
+
+  it('names the file it cannot decode; with --skip-bad goes on without it and says so', async () => {
+    // A picture that is broken only once training reads it: its header is whole.
+    const dataset = await openDataset(data, { valFraction: 0.15, seed: 42 });
+    const [victim] = selectItems(dataset, 'train', 'classification');
+    const bytes = await readFile(victim.imagePath);
+    await writeFile(victim.imagePath, bytes.subarray(0, Math.floor(bytes.length / 3)));
+    try {
+      const failing = startGmtl(words(join(root, 'failing')), root);
+      expect((await failing.ended).code).toBe(1);
+      expect(failing.output()).toContain(victim.imagePath);
+      const skipping = await finish([...words(join(root, 'skipping')), '--skip-bad']);
+      expect(skipping).toContain(`skipped  ${victim.imagePath}`);
+      expect((await outcome(join(root, 'skipping'))).step).toBe(12);
+    } finally {
+      await writeFile(victim.imagePath, bytes);
+    }
+  });
+
+  it('leaves no temporary files and no lock behind', async () => {
+    for (const name of ['whole', 'again', 'interrupted', 'skipping']) {
+      const files = [
+        ...(await readdir(join(root, name))),
+        ...(await readdir(join(root, name, 'checkpoints')).catch(() => [])),
+      ];
+      expect(
+        files.filter((file) => /tmp|lock/i.test(file)),
+        name,
+      ).toEqual([]);
+    }
+  });
+});
