@@ -1,0 +1,292 @@
+/** Tier: any adapter. Training steps on a tiny network: they learn, repeat bitwise when replayed, leak nothing, and stop at NaN. */
+import { afterEach, describe, expect, it } from 'vitest';
+import { closeDeviceAfterwards, testDevice } from '../../kernels-test/device.ts';
+import { Engine, setEngine } from '../autograd/engine.ts';
+import type { Batch } from '../data/batch.ts';
+import type { DatasetItem } from '../data/types.ts';
+import type { GpuDevice } from '../gpu/device.ts';
+import { GatedMultitaskNet, type MultitaskOptions } from '../models/multitask.ts';
+import { LOSS_DEFAULTS, TINY_NETWORK } from '../models/testsupport.ts';
+import { GpuBackend } from '../ops/gpuBackend.ts';
+import { AdamW, EMA, GradientGate, noDecay } from '../optim/index.ts';
+import { Generator } from '../tensor/random.ts';
+import { namedParameters } from './build.ts';
+import { type StepReport, TrainStep, type TrainStepOptions } from './step.ts';
+
+closeDeviceAfterwards();
+afterEach(() => {
+  setEngine(null);
+});
+
+const SIDE = 32;
+/** A leak of one buffer a step would show after a few; GMTL_LEAK_STEPS=1000 runs the long form. */
+const LEAK_STEPS = Number(process.env.GMTL_LEAK_STEPS ?? 60);
+
+function item(row: number, task: DatasetItem['task']): DatasetItem {
+  return {
+    id: `test/${row}`,
+    part: 'test',
+    split: 'train',
+    task,
+    imagePath: `/images/${row}.jpg`,
+    maskPaths: null,
+    retino: null,
+    edema: null,
+  };
+}
+
+/** `segmented` rows with a bright blob and its mask, then `graded` rows whose tint tells their grades. */
+function makeBatch(segmented: number, graded: number, seed = 1): Batch {
+  const rows = segmented + graded;
+  const generator = new Generator(seed);
+  const image = new Float32Array(rows * SIDE * SIDE * 3);
+  const masks = new Float32Array(rows * SIDE * SIDE * 5);
+  for (let row = 0; row < rows; row++) {
+    const [left, top] = [4 + generator.integer(12), 4 + generator.integer(12)];
+    for (let y = 0; y < SIDE; y++) {
+      for (let x = 0; x < SIDE; x++) {
+        const pixel = (row * SIDE + y) * SIDE + x;
+        const inside = x >= left && x < left + 12 && y >= top && y < top + 12;
+        for (let c = 0; c < 3; c++) image[3 * pixel + c] = 0.1 * generator.normal();
+        if (row < segmented) {
+          if (inside) image[3 * pixel] += 2;
+          for (let lesion = 0; lesion < 5; lesion++) masks[5 * pixel + lesion] = inside ? 1 : 0;
+        } else image[3 * pixel + 1 + (row % 2)] += 2;
+      }
+    }
+  }
+  const grades = (classes: number) =>
+    Int32Array.from({ length: rows }, (_, row) => (row < segmented ? -1 : (row * 2) % classes));
+  return {
+    image,
+    masks,
+    hasMasks: Uint8Array.from({ length: rows }, (_, row) => (row < segmented ? 1 : 0)),
+    task: Int32Array.from({ length: rows }, (_, row) => (row < segmented ? 0 : 1)),
+    retino: grades(5),
+    edema: grades(3),
+    items: Array.from({ length: rows }, (_, row) => item(row, row < segmented ? 'segmentation' : 'classification')),
+    boxes: Array.from({ length: rows }, () => ({ left: 0, top: 0, size: SIDE, width: SIDE, height: SIDE })),
+    count: rows,
+  };
+}
+
+interface Rig {
+  readonly step: TrainStep;
+  readonly model: GatedMultitaskNet;
+  readonly optimizer: AdamW;
+  readonly ema: EMA;
+  dispose(): void;
+}
+
+function makeRig(
+  device: GpuDevice,
+  options: { network?: Partial<MultitaskOptions>; maxNorm?: number } & Partial<TrainStepOptions> = {},
+): Rig {
+  const { network, maxNorm = 1, ...rest } = options;
+  const engine = new Engine(new GpuBackend(device), { seed: 5 });
+  setEngine(engine);
+  const model = new GatedMultitaskNet({ ...TINY_NETWORK, ...network }).train();
+  const params = namedParameters(model);
+  const optimizer = new AdamW(noDecay(params, 0.05), { lr: 1e-3 });
+  const gate = new GradientGate(params, { maxNorm });
+  const ema = new EMA(params, { decay: 0.9, warmup: true });
+  const step = new TrainStep({
+    engine,
+    model,
+    optimizer,
+    gate,
+    ema,
+    objective: LOSS_DEFAULTS,
+    constants: { posWeight: null, retinoWeights: null, edemaWeights: null },
+    routing: 'supervised',
+    ...rest,
+  });
+  const dispose = (): void => {
+    for (const part of [step, optimizer, gate, ema, model]) part.dispose();
+  };
+  return { step, model, optimizer, ema, dispose };
+}
+
+const NOISY: Partial<MultitaskOptions> = { headDropout: 0.3, decoderDropout: 0.3, dropPath: 0.3 };
+
+/** Everything a checkpoint would hold. */
+async function stateOf({ model, optimizer, ema }: Rig): Promise<Record<string, Float32Array>> {
+  const state: Record<string, Float32Array> = {};
+  for (const [name, { data }] of await model.stateDict()) state[`weights ${name}`] = data;
+  for (const [name, data] of (await optimizer.stateDict()).tensors) state[`optimiser ${name}`] = data;
+  for (const [name, data] of (await ema.stateDict()).tensors) state[`average ${name}`] = data;
+  return state;
+}
+
+describe('TrainStep', () => {
+  it('learns four images by heart: the loss falls twentyfold', async () => {
+    const rig = makeRig(await testDevice(), {
+      network: { gateHidden: 16, retinoHidden: 16, edemaHidden: 16, decoderChannels: [8, 8, 8, 8] },
+      objective: { ...LOSS_DEFAULTS, labelSmoothing: 0 },
+    });
+    const batch = makeBatch(2, 2);
+    const first = await rig.step.run(batch, 0, 0.01);
+    let last: StepReport = first;
+    for (let step = 1; step < 150; step++) last = await rig.step.run(batch, step, step < 110 ? 0.01 : 0.004);
+    expect(first.finite).toBe(true);
+    expect(last.losses.total).toBeLessThan(first.losses.total / 20);
+    for (const part of ['bce', 'dice', 'retino', 'edema', 'gate'] as const)
+      expect(last.losses[part], part).toBeLessThan(first.losses[part] / 5);
+    for (const [row, task] of batch.task.entries())
+      expect(last.gateProbabilities[2 * row + task], `row ${row}`).toBeGreaterThan(0.95);
+    rig.dispose();
+  });
+
+  it('is bitwise the same eager, recorded and replayed, with dropout, drop path, clipping and averages', async () => {
+    const device = await testDevice();
+    const results: { state: Record<string, Float32Array>; reports: StepReport[] }[] = [];
+    for (const capture of [false, true]) {
+      const rig = makeRig(device, { network: NOISY, maxNorm: 0.1, capture });
+      const reports: StepReport[] = [];
+      // Two shapes of batch in turn: each is recorded by itself.
+      for (let step = 0; step < 9; step++) {
+        const batch = step % 3 === 2 ? makeBatch(1, 2, step) : makeBatch(2, 1, step);
+        reports.push(await rig.step.run(batch, step, 0.01 / (step + 1)));
+      }
+      results.push({ state: await stateOf(rig), reports });
+      rig.dispose();
+    }
+    const [eager, replayed] = results;
+    expect(eager.reports.every(({ finite, gradNorm }) => finite && gradNorm > 0.1)).toBe(true);
+    expect(replayed.reports).toEqual(eager.reports);
+    expect(Object.keys(replayed.state)).toEqual(Object.keys(eager.state));
+    for (const [name, data] of Object.entries(eager.state)) expect(replayed.state[name], name).toEqual(data);
+  });
+
+  it('draws new masks at each step: the same batch twice gives two losses, and a repeated step the same', async () => {
+    const rig = makeRig(await testDevice(), { network: NOISY });
+    const batch = makeBatch(2, 2);
+    const totals: number[] = [];
+    for (const step of [0, 1, 1, 2, 1, 0]) totals.push((await rig.step.run(batch, step, 0)).losses.total);
+    const [zero, one, again, two, replayed, zeroAgain] = totals;
+    expect(again).toBe(one);
+    expect(replayed).toBe(one);
+    expect(zeroAgain).toBe(zero);
+    expect(new Set([zero, one, two]).size).toBe(3);
+    rig.dispose();
+  });
+
+  it(`holds no more memory after ${LEAK_STEPS} steps than after 5, and gives all of it back`, async () => {
+    const device = await testDevice();
+    const before = device.statistics();
+    const rig = makeRig(device, { network: { ...NOISY, decoderChannels: [4, 4, 4, 4] } });
+    const batch = makeBatch(1, 1);
+    let early = device.statistics();
+    for (let step = 0; step < LEAK_STEPS; step++) {
+      const report = rig.step.run(batch, step, 1e-3);
+      if (step === 5) early = device.statistics();
+      if (step % 20 === 19) await report;
+      else report.catch(() => undefined);
+    }
+    const late = device.statistics();
+    expect(early.liveBytes).toBeGreaterThan(before.liveBytes);
+    expect({ live: late.liveBytes, allocated: late.allocatedBytes, buffers: late.allocatedBuffers }).toEqual({
+      live: early.liveBytes,
+      allocated: early.allocatedBytes,
+      buffers: early.allocatedBuffers,
+    });
+    rig.dispose();
+    device.trim();
+    expect(device.statistics().liveBuffers).toBe(before.liveBuffers);
+    expect(device.statistics().allocatedBytes).toBeLessThanOrEqual(before.allocatedBytes);
+  });
+
+  it('holds no more memory after 10 eager steps than after 3', async () => {
+    const device = await testDevice();
+    for (const options of [{ capture: false }, { routing: 'gate' } as const]) {
+      const rig = makeRig(device, options);
+      const batch = makeBatch(1, 1);
+      let early = 0;
+      for (let step = 0; step < 10; step++) {
+        await rig.step.run(batch, step, 0);
+        if (step === 3) early = device.statistics().liveBytes;
+      }
+      expect(device.statistics().liveBytes).toBe(early);
+      rig.dispose();
+    }
+  });
+
+  it('routing by the gate trains an expert only on the rows the gate sends to it, one step after another', async () => {
+    const device = await testDevice();
+    const rig = makeRig(device, { routing: 'gate' });
+    const batch = makeBatch(2, 2);
+    const bias = async (task: number): Promise<void> => {
+      const parameter = [...rig.model.namedParameters()].find(([name]) => name === 'gate.3.bias')?.[1];
+      parameter?.write(Float32Array.of(task === 0 ? 50 : -50, task === 0 ? -50 : 50));
+    };
+    await bias(0);
+    const before = await rig.model.stateDict();
+    const segmented = await rig.step.run(batch, 0, 0.01);
+    expect(segmented.losses.bce).toBeGreaterThan(0);
+    expect(segmented.losses.retino).toBeNaN();
+    const after = await rig.model.stateDict();
+    const changed = (part: string): boolean =>
+      [...after].some(
+        ([name, { data }]) => name.startsWith(part) && data.some((x, i) => x !== before.get(name)?.data[i]),
+      );
+    expect([changed('decoder.'), changed('trunk.'), changed('retino.'), changed('edema.')]).toEqual([
+      true,
+      true,
+      false,
+      false,
+    ]);
+    await bias(1);
+    // Both are asked for at once; the second must wait for the first.
+    const [graded, next] = await Promise.all([rig.step.run(batch, 1, 0), rig.step.run(batch, 2, 0)]);
+    expect(graded.losses.bce).toBeNaN();
+    expect(graded.losses.retino).toBeGreaterThan(0);
+    expect(next.losses.total).toBe(graded.losses.total);
+    rig.dispose();
+  });
+
+  it('routing by the gate gives the same whether or not the next step is asked for early', async () => {
+    const device = await testDevice();
+    const states: Record<string, Float32Array>[] = [];
+    for (const early of [false, true]) {
+      const rig = makeRig(device, { routing: 'gate', network: NOISY });
+      const reports: Promise<StepReport>[] = [];
+      for (let step = 0; step < 4; step++) {
+        const report = rig.step.run(makeBatch(2, 2, step), step, 0.02 / (step + 1));
+        reports.push(report);
+        if (!early) await report;
+      }
+      await Promise.all(reports);
+      states.push(await stateOf(rig));
+      rig.dispose();
+    }
+    expect(states[1]).toEqual(states[0]);
+  });
+
+  it.each([0, 2])(
+    'leaves everything as it was when a batch holds NaN, after %i good steps, and names the op',
+    async (good) => {
+      const rig = makeRig(await testDevice(), { network: NOISY });
+      for (let step = 0; step < good; step++) await rig.step.run(makeBatch(2, 2, step), step, 0.01);
+      const before = await stateOf(rig);
+      const bad = makeBatch(2, 2);
+      bad.image[5] = Number.NaN;
+      const report = await rig.step.run(bad, good, 0.01);
+      expect(report.finite).toBe(false);
+      const after = await stateOf(rig);
+      for (const [name, data] of Object.entries(before)) {
+        // Batch statistics are taken as the forward pass goes by: training stops, and nothing of this step is ever saved.
+        if (name.includes('running_') || name.includes('num_batches')) continue;
+        // The averages go on towards the weights, which did not move.
+        if (name.startsWith('average')) expect(after[name].every(Number.isFinite), name).toBe(true);
+        else expect(after[name], name).toEqual(data);
+      }
+      const finding = await rig.step.diagnose(bad, good);
+      expect(finding).toMatchObject({ inputsWere: true });
+      expect(finding?.program).toMatch(/conv/i);
+      expect(finding?.shapes).toContain('[4, 32, 32, 3]');
+      // And it goes on from there.
+      expect((await rig.step.run(makeBatch(2, 2), good + 1, 0.01)).finite).toBe(true);
+      rig.dispose();
+    },
+  );
+});
