@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
 import { generateSyntheticIdrid } from '../src/data/synth/index.ts';
+import { parseManifest } from '../src/train/checkpoint-format.ts';
 import { CHECKPOINT_FOLDER, loadCheckpoint } from '../src/train/checkpoint.ts';
 import { readRunLog } from '../src/train/logs.ts';
 import { Generator } from '../src/tensor/random.ts';
@@ -18,7 +19,7 @@ export interface KillOptions {
   /** Folder for data and run; it must exist. */
   readonly folder: string;
   readonly seed?: number;
-  /** Longest time from the network's start to the kill, in ms. Default 1500. */
+  /** Longest wait before a kill, in ms, from the network's start or from a new checkpoint. Default 1000. */
   readonly longestMs?: number;
   readonly onKill?: (done: number, step: number) => void;
 }
@@ -43,7 +44,7 @@ export interface KillReport {
  * stopped by SIGINT, and the batch log must hold every step once. @throws Error at the first thing that is not so.
  */
 export async function killRepeatedly(options: KillOptions): Promise<KillReport> {
-  const { kills, folder, longestMs = 1500, onKill } = options;
+  const { kills, folder, longestMs = 1000, onKill } = options;
   const generator = new Generator(options.seed ?? 1);
   const started = performance.now();
   const data = join(folder, 'data');
@@ -69,6 +70,11 @@ export async function killRepeatedly(options: KillOptions): Promise<KillReport> 
   let loaded = 0;
   let advanced = 0;
   let torn = 0;
+  /** Step of the manifest in force, its files unread: they may be replaced at any moment. */
+  const savedStep = async (): Promise<number> => {
+    const path = join(checkpoints, 'last.json');
+    return existsSync(path) ? parseManifest(await readFile(path, 'utf8'), path).step : 0;
+  };
   const stepNow = async (): Promise<number> => {
     const last = await loadCheckpoint(run, { name: 'last' });
     if (existsSync(join(checkpoints, 'best.json'))) await loadCheckpoint(run, { name: 'best' });
@@ -81,10 +87,12 @@ export async function killRepeatedly(options: KillOptions): Promise<KillReport> 
       throw new Error(`kill ${done}: ${what}; the process said:\n${child.output()}`);
     };
     if (!(await child.printed('network '))) fail('the run did not start');
-    // The first run must have something to go on from; the last one is to stop by itself.
-    while (done === 1 && !existsSync(join(checkpoints, 'last.json'))) {
-      if (child.child.exitCode !== null) fail('the run ended early');
-      await sleep(20);
+    // Half of the kills come at any moment after the start, the others while steps and saves follow one another.
+    if (done === 1 || done > kills || generator.uniform() < 0.5) {
+      while ((await savedStep()) <= step) {
+        if (child.child.exitCode !== null) fail('the run ended early');
+        await sleep(20);
+      }
     }
     await sleep(generator.uniform() * longestMs);
     const ending = done > kills ? 'SIGINT' : 'SIGKILL';

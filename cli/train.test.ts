@@ -152,6 +152,20 @@ describe('gmtl train', () => {
     }
   });
 
+  it('stops at NaN, naming the step, the op and the batch, and keeps the checkpoint from before', async () => {
+    const folder = join(root, 'diverged');
+    const wild = ['optimizer.lr=1e30', 'optimizer.schedule="constant"', 'optimizer.warmupSteps=0'];
+    const run = startGmtl(words(folder, ...wild, 'training.checkpointEvery=1'), root);
+    expect((await run.ended).code).toBe(1);
+    const output = run.output();
+    const [, step] = /error: step (\d+): the loss .* is NaN or infinite/.exec(output) ?? [];
+    expect(output).toMatch(/first op with a result that is not finite: \S+ on \[/);
+    expect(output.match(/IDRiD_\d+\.jpg/g)?.length).toBeGreaterThanOrEqual(2);
+    const { manifest } = await loadCheckpoint(folder, { name: 'last' });
+    expect(manifest?.step).toBe(Number(step) - 1);
+    expect(manifest?.step).toBeGreaterThan(0);
+  });
+
   it('leaves no temporary files and no lock behind', async () => {
     for (const name of ['whole', 'again', 'interrupted', 'skipping']) {
       const files = [

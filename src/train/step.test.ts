@@ -125,9 +125,10 @@ describe('TrainStep', () => {
       objective: { ...LOSS_DEFAULTS, labelSmoothing: 0 },
     });
     const batch = makeBatch(2, 2);
+    const steps = 120;
     const first = await rig.step.run(batch, 0, 0.01);
     let last: StepReport = first;
-    for (let step = 1; step < 150; step++) last = await rig.step.run(batch, step, step < 110 ? 0.01 : 0.004);
+    for (let step = 1; step < steps; step++) last = await rig.step.run(batch, step, 0.02 * (1 - step / steps) + 0.001);
     expect(first.finite).toBe(true);
     expect(last.losses.total).toBeLessThan(first.losses.total / 20);
     for (const part of ['bce', 'dice', 'retino', 'edema', 'gate'] as const)
