@@ -1,22 +1,23 @@
-// out[i] = a[i] (+ - * /) b[i] where each operand is read as element (i / divisor) % period of its buffer: covers equal
-// shapes (divisor 1, period = size), a trailing vector such as a bias over channels (divisor 1, period C), a leading vector such
-// as one number a sample (divisor = elements a sample, period N) and a scalar (period 1).
+// out[i] = a[i] (+ - * /) b[i] where each operand is walked in one of three ways, in groups of four neighbouring elements:
+//   0 tail:  element i % tail: equal shapes (tail = all), a trailing vector such as a bias over channels (tail C);
+//   1 splat: element (i / divisor) % period, the same for the whole group: one number a sample, a scalar (divisor a multiple of 4);
+//   2 block: element ((i / divisor) % period) * tail + i % tail: a row of channels a sample, [N, 1, C] (tail a multiple of 4).
 //
-// A thread owns ITEMS groups of four neighbouring elements, a whole grid apart, so that neighbouring threads touch neighbouring
-// memory. A_SPLAT / B_SPLAT: the four elements share one operand element (divisor a multiple of 4), else period a multiple of 4.
+// A thread owns several groups, a whole grid apart, so that neighbouring threads touch neighbouring memory. The walk is an
+// override: integer division costs more than the arithmetic on software adapters, and the first way needs one of the three.
 // Limits: the element count is a multiple of 4.
 
 // #include "common/grid.wgsl"
 // #include "common/binaryOperation.wgsl"
 
-override A_SPLAT: bool = false;
-override B_SPLAT: bool = false;
+override A_WALK: u32 = 0u;
+override B_WALK: u32 = 0u;
 
 struct Uniforms {
   groups: u32,
   stride: u32,
-  aDivisor: u32, aPeriod: u32,
-  bDivisor: u32, bPeriod: u32,
+  aDivisor: u32, aPeriod: u32, aTail: u32,
+  bDivisor: u32, bPeriod: u32, bTail: u32,
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
@@ -25,19 +26,17 @@ struct Uniforms {
 @group(0) @binding(3) var<storage, read_write> out: array<vec4f>;
 
 fn readA(group: u32) -> vec4f {
-  if (A_SPLAT) {
-    let at = (group * 4u / u.aDivisor) % u.aPeriod;
-    return vec4f(a[at / 4u][at % 4u]);
-  }
-  return a[group % (u.aPeriod / 4u)];
+  if (A_WALK == 0u) { return a[group % (u.aTail / 4u)]; }
+  let row = (group * 4u / u.aDivisor) % u.aPeriod;
+  if (A_WALK == 1u) { return vec4f(a[row / 4u][row % 4u]); }
+  return a[row * (u.aTail / 4u) + group % (u.aTail / 4u)];
 }
 
 fn readB(group: u32) -> vec4f {
-  if (B_SPLAT) {
-    let at = (group * 4u / u.bDivisor) % u.bPeriod;
-    return vec4f(b[at / 4u][at % 4u]);
-  }
-  return b[group % (u.bPeriod / 4u)];
+  if (B_WALK == 0u) { return b[group % (u.bTail / 4u)]; }
+  let row = (group * 4u / u.bDivisor) % u.bPeriod;
+  if (B_WALK == 1u) { return vec4f(b[row / 4u][row % 4u]); }
+  return b[row * (u.bTail / 4u) + group % (u.bTail / 4u)];
 }
 
 @compute @workgroup_size(64)

@@ -34,29 +34,43 @@ const vec4Kernel = defineKernel({
     { name: 'b', access: 'read', type: 'vec4f' },
     { name: 'out', access: 'read_write', type: 'vec4f' },
   ],
-  uniforms: { groups: 'u32', stride: 'u32', aDivisor: 'u32', aPeriod: 'u32', bDivisor: 'u32', bPeriod: 'u32' },
-  overrides: ['OPERATION', 'A_SPLAT', 'B_SPLAT'],
+  uniforms: {
+    groups: 'u32',
+    stride: 'u32',
+    ...{ aDivisor: 'u32', aPeriod: 'u32', aTail: 'u32' },
+    ...{ bDivisor: 'u32', bPeriod: 'u32', bTail: 'u32' },
+  },
+  overrides: ['OPERATION', 'A_WALK', 'B_WALK'],
 });
 
+/** How shaders/binary/vec4.wgsl reads an operand; `kind` is its A_WALK or B_WALK. */
 interface Walk {
+  readonly kind: 0 | 1 | 2;
   readonly divisor: number;
   readonly period: number;
-  readonly splat: boolean;
+  readonly tail: number;
 }
 
-/** Element i of the output reads element (i / divisor) % period of the operand, where that is so and fits groups of four. */
+/**
+ * The walk of an operand whose used axes are some leading ones, some trailing ones, or both around a stretch in the middle; null for
+ * other patterns and for runs that do not fit groups of four.
+ */
 function walkOf(operand: Shape, output: Shape): Walk | null {
   const size = sizeOf(output);
-  if (sizeOf(operand) === 1) return { divisor: size, period: 1, splat: true };
+  if (sizeOf(operand) === 1) return { kind: 1, divisor: size, period: 1, tail: 1 };
   const strides = broadcastStrides(operand, output);
-  const used = output.map((extent, axis) => extent > 1 && strides[axis] > 0);
-  const first = used.indexOf(true);
-  const last = used.lastIndexOf(true);
-  if (output.some((extent, axis) => extent > 1 && !used[axis] && axis > first && axis < last)) return null;
-  const divisor = sizeOf(output.slice(last + 1));
-  const period = sizeOf(operand);
-  if (divisor === 1) return period % 4 === 0 ? { divisor, period, splat: false } : null;
-  return divisor % 4 === 0 ? { divisor, period, splat: true } : null;
+  // Axes of extent 1 belong to either side.
+  const used = output.map((extent, axis) => extent === 1 || strides[axis] > 0);
+  const tailStart = used.lastIndexOf(false) + 1;
+  const tail = sizeOf(output.slice(tailStart));
+  const firstUsed = output.findIndex((extent, axis) => extent > 1 && used[axis]);
+  if (firstUsed >= tailStart) return tail % 4 === 0 ? { kind: 0, divisor: 1, period: 1, tail } : null;
+  const middle = used.indexOf(false, firstUsed);
+  if (used.slice(middle, tailStart).some((isUsed, offset) => isUsed && output[middle + offset] > 1)) return null;
+  const divisor = sizeOf(output.slice(middle));
+  const period = sizeOf(output.slice(firstUsed, middle));
+  if (tail === 1) return divisor % 4 === 0 ? { kind: 1, divisor, period, tail } : null;
+  return tail % 4 === 0 ? { kind: 2, divisor, period, tail } : null;
 }
 
 /** Groups of four a thread works on: software adapters pay for every invocation, GPUs for idle lanes. */
@@ -90,14 +104,16 @@ export function binaryProgram(name: BinaryName): Program<NoAttributes> {
             {
               kernel: vec4Kernel,
               buffers,
-              overrides: { OPERATION: operation, A_SPLAT: Number(walkA.splat), B_SPLAT: Number(walkB.splat) },
+              overrides: { OPERATION: operation, A_WALK: walkA.kind, B_WALK: walkB.kind },
               uniforms: {
                 groups,
                 stride: workgroups[0] * workgroups[1] * 64,
                 aDivisor: walkA.divisor,
                 aPeriod: walkA.period,
+                aTail: walkA.tail,
                 bDivisor: walkB.divisor,
                 bPeriod: walkB.period,
+                bTail: walkB.tail,
               },
               workgroups,
             },
