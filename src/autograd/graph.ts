@@ -31,7 +31,8 @@ export class GraphNode {
     this.edges = edges;
     this.inputSpecs = inputs.map((input) => input.spec);
     this.outputSpecs = outputs.map((output) => output.spec);
-    const { saves } = op.gradient as Differentiable<object>;
+    const { saves: declared } = op.gradient as Differentiable<object>;
+    const saves = typeof declared === 'function' ? declared(attributes) : declared;
     const keep = (values: readonly Value[], indices: readonly number[] | undefined) =>
       values.map((value, index) => {
         if (!indices?.includes(index)) return undefined;

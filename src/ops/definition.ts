@@ -69,9 +69,18 @@ export interface BackwardContext<A extends object> {
   reshape(value: Value, shape: Shape): Value;
 }
 
+/** Indices of forward inputs and outputs. */
+export interface Saves {
+  readonly inputs?: readonly number[];
+  readonly outputs?: readonly number[];
+}
+
+/** What is saved, by attributes. Taken from a method's type, since those are bivariant and the registry holds ops of all attributes. */
+type SavesOf<A extends object> = { of(attributes: A): Saves }['of'];
+
 export interface Differentiable<A extends object> {
-  /** Which forward inputs and outputs `backward` reads: they are kept until then. May depend on the attributes. */
-  readonly saves: { readonly inputs?: readonly number[]; readonly outputs?: readonly number[] };
+  /** Which forward inputs and outputs `backward` reads: they are kept until then. */
+  readonly saves: Saves | SavesOf<A>;
   /** One gradient an input, null where there is none (integer inputs, inputs that do not need one). */
   backward(context: BackwardContext<A>): (Value | null)[];
 }

@@ -26,7 +26,8 @@ export const conv2d = defineOp<ConvolutionAttributes>({
   forward: conv2dProgram,
   programs: [gradInputProgram, gradWeightProgram],
   gradient: {
-    saves: { inputs: [0, 1], outputs: [0] },
+    // relu's gradient reads the result; nothing else needs it.
+    saves: ({ activation }) => ({ inputs: [0, 1], outputs: activation === 'relu' ? [0] : [] }),
     backward(context) {
       const { attributes, inputSpecs } = context;
       const [, height, width] = inputSpecs[0].shape;

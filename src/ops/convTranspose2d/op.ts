@@ -53,7 +53,8 @@ export const convTranspose2d = defineOp<TransposedAttributes>({
   forward: convTranspose2dProgram,
   programs: [conv2dProgram, gradWeightProgram],
   gradient: {
-    saves: { inputs: [0, 1], outputs: [0] },
+    // relu's gradient reads the result; nothing else needs it.
+    saves: ({ activation }) => ({ inputs: [0, 1], outputs: activation === 'relu' ? [0] : [] }),
     backward(context) {
       const { activation: _, outputPadding: __, ...placement } = context.attributes;
       const [kernelHeight, kernelWidth] = context.inputSpecs[1].shape;

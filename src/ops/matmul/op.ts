@@ -56,6 +56,9 @@ function backward(context: Context): (Value | null)[] {
 export const matmul = defineOp<MatmulAttributes>({
   name: 'matmul',
   forward: matmulProgram,
-  gradient: { saves: { inputs: [0, 1], outputs: [1] }, backward },
+  gradient: {
+    saves: ({ activation = 'none' }) => ({ inputs: [0, 1], outputs: activation === 'none' ? [] : [1] }),
+    backward,
+  },
   cases: matmulCases,
 });
