@@ -14,8 +14,6 @@ import { Tensor } from './tensor.ts';
 
 interface Scope {
   readonly tensors: Set<Tensor>;
-  /** Only the outermost scope lists nodes: a graph may outlive the inner scopes that built it. */
-  readonly nodes: GraphNode[];
 }
 
 function collectTensors(value: unknown, found: Set<Tensor>): void {
@@ -37,7 +35,8 @@ export interface EngineOptions {
  * one default device; tensors remember theirs.
  *
  * Memory: a tensor made inside `scope` is freed when the scope ends, unless it is returned or kept; one made outside lives
- * until `dispose`. What backward needs is kept by the graph, separately, until backward has used it.
+ * until `dispose`. What backward needs is kept by the graph, separately, until backward has used it or until no tensor that is left
+ * leads to it.
  */
 export class Engine {
   #backend: Backend;
@@ -149,7 +148,6 @@ export class Engine {
     });
     if (edges.every((edge) => edge === null)) return null;
     const node = new GraphNode(op as unknown as Op, attributes, edges, values, outputs);
-    this.#scopes[0]?.nodes.push(node);
     return node;
   }
 
@@ -196,8 +194,8 @@ export class Engine {
           if (current.released)
             throw new GmtlError(
               'autograd',
-              `backward: the graph of ${current.op.name} was already used, or freed with the outermost scope it was built in ` +
-                '(modules open one): run forward and backward within one `scope`',
+              `backward: the part of the graph that ended in ${current.op.name} was already used, or freed with the scope that built it; ` +
+                'run the forward pass again, or return from the scope every tensor whose graph is needed later',
             );
           current.backward(backend, gradOutput).forEach((inputGradient, index) => {
             const edge = current.edges[index];
@@ -251,9 +249,11 @@ export class Engine {
     leaf.grad = new Tensor(this, own, null, false);
   }
 
-  /** Frees every tensor made by `body` except those it returns. Synchronous: a promise is refused. */
+  /**
+   * Frees every tensor made by `body` except those it returns (with the graphs that lead to them). Synchronous: a promise is refused.
+   */
   scope<T>(body: () => T): T {
-    const scope: Scope = { tensors: new Set(), nodes: [] };
+    const scope: Scope = { tensors: new Set() };
     this.#scopes.push(scope);
     const kept = new Set<Tensor>();
     try {
@@ -272,10 +272,6 @@ export class Engine {
       for (const tensor of scope.tensors) {
         if (kept.has(tensor)) outer?.tensors.add(tensor);
         else tensor.dispose();
-      }
-      for (const node of scope.nodes) {
-        if (outer) this.#scopes[0].nodes.push(node);
-        else node.release();
       }
     }
   }

@@ -24,11 +24,14 @@ export class GraphNode {
   readonly #savedInputs: (Value | undefined)[];
   readonly #savedOutputs: (Value | undefined)[];
   #released = false;
+  /** Tensors that are this node's output, and nodes that have it as an input. */
+  #references = 0;
 
   constructor(op: Op, attributes: object, edges: readonly Edge[], inputs: readonly Value[], outputs: readonly Value[]) {
     this.op = op;
     this.attributes = attributes;
     this.edges = edges;
+    for (const edge of edges) if (edge && 'node' in edge) edge.node.retain();
     this.inputSpecs = inputs.map((input) => input.spec);
     this.outputSpecs = outputs.map((output) => output.spec);
     const { saves: declared } = op.gradient as Differentiable<object>;
@@ -85,6 +88,20 @@ export class GraphNode {
       });
     } finally {
       for (const value of temporaries) value.storage.release();
+    }
+  }
+
+  retain(): void {
+    this.#references++;
+  }
+
+  /** Gives up one reference. A graph that nothing leads to any more is freed, however deep: no recursion. */
+  drop(): void {
+    const stack: GraphNode[] = [this];
+    for (let node = stack.pop(); node; node = stack.pop()) {
+      if (--node.#references > 0) continue;
+      node.release();
+      for (const edge of node.edges) if (edge && 'node' in edge) stack.push(edge.node);
     }
   }
 

@@ -33,6 +33,7 @@ export class Tensor {
     this.engine = engine;
     this.value = value;
     this.node = node;
+    node?.retain();
     this.requiresGrad = requiresGrad || node !== null;
   }
 
@@ -102,6 +103,7 @@ export class Tensor {
     if (this.#disposed) return;
     this.#disposed = true;
     this.value.storage.release();
+    this.node?.drop();
     this.grad?.dispose();
     this.grad = null;
   }
