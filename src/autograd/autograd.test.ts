@@ -279,7 +279,7 @@ describe('scopes', () => {
     loss.dispose();
     expect(live()).toBe(before + 1); // the gradient
     const gradient = await gradientOf(x);
-    expect(gradient[0]).toBeCloseTo(2 * Math.E, 10);
+    expect(gradient[0]).toBeCloseTo(2 * Math.E, 5);
   });
 
   it('keep a graph alive across inner scopes until backward', async () => {
