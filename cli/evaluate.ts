@@ -22,6 +22,7 @@ interface EvaluateArguments {
   data?: string;
   weights: 'average' | 'raw';
   json?: string;
+  pictures?: string;
   adapter: string;
 }
 
@@ -63,6 +64,12 @@ async function run(args: EvaluateArguments): Promise<void> {
       await writeFileAtomic(args.json, `${JSON.stringify(evaluation, null, 2)}\n`);
       console.log(`written    ${args.json}`);
     }
+    if (args.pictures !== undefined) {
+      // The picture code loads a chart library: only where it is used.
+      const { writeComparisons } = await import('../src/infer/comparisons.ts');
+      const written = await writeComparisons(engine, model, items, source, args.pictures, 0.5);
+      console.log(`written    ${written.length} pictures of truth and prediction in ${args.pictures}`);
+    }
     model.dispose();
   });
 }
@@ -85,6 +92,7 @@ export const evaluateCommand: CommandModule<object, EvaluateArguments> = {
         default: 'average' as const,
         describe: 'The moving average of the weights where the run kept one, or the weights themselves',
       })
+      .option('pictures', { type: 'string', describe: 'Folder for pictures of truth beside prediction' })
       .option('json', { type: 'string', describe: 'File for everything that was measured' })
       .option('adapter', adapterOption),
   handler: run,
