@@ -1,6 +1,5 @@
 /** From an image file to what the network says of it, in the image's own frame, and to the files that show it. */
 import { basename, join } from 'node:path';
-import sharp from 'sharp';
 import { unlink } from 'node:fs/promises';
 import type { Engine } from '../autograd/engine.ts';
 import { imageTensor } from '../data/batch.ts';
@@ -12,6 +11,7 @@ import { GmtlError } from '../errors.ts';
 import { errorCode, writeFileAtomic } from '../io/atomic.ts';
 import type { GatedMultitaskNet } from '../models/multitask.ts';
 import type { LesionMasks } from '../report/overlay.ts';
+import { encodeMaskPng } from '../report/png.ts';
 import { loaderSettings } from '../train/build.ts';
 import type { TrainConfig } from '../train/config.ts';
 import { predict, type Prediction, type TaskChoice } from '../train/predict.ts';
@@ -139,12 +139,7 @@ export async function writeResults(
       await removeOld(files.masks[lesion]);
       continue;
     }
-    const grey = masks[lesion].map((value) => 255 * value);
-    const png = await sharp(grey, { raw: { width, height, channels: 1 }, limitInputPixels: false })
-      .toColourspace('b-w')
-      .png({ compressionLevel: 6 })
-      .toBuffer();
-    await writeFileAtomic(files.masks[lesion], png);
+    await writeFileAtomic(files.masks[lesion], encodeMaskPng(masks[lesion], width, height));
     written.push(files.masks[lesion]);
   }
   // The drawing libraries take half a second to load, which every command would pay.

@@ -11,5 +11,6 @@ export {
   writeComparison,
   writeOverlay,
 } from './overlay.ts';
+export * from './png.ts';
 export * from './reliability.ts';
 export * from './table.ts';
