@@ -23,6 +23,8 @@ export interface GpuDeviceOptions {
 
 const OPTIONAL_FEATURES = ['timestamp-query', 'shader-f16', 'subgroups'] as const;
 const MAX_CACHED_BIND_GROUPS = 16_384;
+/** How long a failed readback waits for its reason. */
+const LOSS_MILLISECONDS = 500;
 
 /** A dispatch with its kernel compiled and its uniforms packed: what executing a cached plan needs. */
 export interface PreparedDispatch {
@@ -164,11 +166,7 @@ export class GpuDevice {
   /** Device → host, after everything recorded so far. */
   async read(pooled: PooledBuffer, bytes: number): Promise<ArrayBuffer> {
     this.throwIfFailed();
-    const staging = this.device.createBuffer({
-      label: 'readback',
-      size: bytes,
-      usage: BUFFER_USAGE.MAP_READ | BUFFER_USAGE.COPY_DST,
-    });
+    const staging = this.#createBuffer(bytes, 'readback', BUFFER_USAGE.MAP_READ | BUFFER_USAGE.COPY_DST);
     this.#recorder.copy(pooled.buffer, staging, bytes);
     this.flush();
     try {
@@ -179,6 +177,9 @@ export class GpuDevice {
       return content;
     } catch (cause) {
       await this.#settleErrors();
+      // A readback fails when the device is lost, but the loss itself may be told a moment later.
+      await Promise.race([this.device.lost, new Promise((resolve) => setTimeout(resolve, LOSS_MILLISECONDS))]);
+      this.throwIfFailed();
       throw cause;
     } finally {
       staging.destroy();
@@ -315,14 +316,14 @@ export class GpuDevice {
     this.#pendingErrors.add(watched);
   }
 
-  #createBuffer(size: number, label: string): GPUBuffer {
+  #createBuffer(
+    size: number,
+    label: string,
+    usage = BUFFER_USAGE.STORAGE | BUFFER_USAGE.COPY_SRC | BUFFER_USAGE.COPY_DST,
+  ): GPUBuffer {
     const { device } = this;
     device.pushErrorScope('out-of-memory');
-    const buffer = device.createBuffer({
-      label,
-      size,
-      usage: BUFFER_USAGE.STORAGE | BUFFER_USAGE.COPY_SRC | BUFFER_USAGE.COPY_DST,
-    });
+    const buffer = device.createBuffer({ label, size, usage });
     this.#watch(
       device
         .popErrorScope()

@@ -7,7 +7,7 @@ export const UNIFORM_STRIDE = 256;
 /** One dispatch, ready to encode. `uniforms` is empty where the kernel has none. */
 export interface RecordedDispatch {
   readonly kernel: CompiledKernel;
-  /** Group made against the uniform arena that `uniformBuffer` of the encoding side names. */
+  /** Made against the uniform arena of whoever encodes it: the recorder's, or a captured step's own. */
   readonly bindGroup: GPUBindGroup;
   readonly uniforms: Uint8Array;
   readonly workgroups: readonly [number, number, number];
@@ -72,11 +72,6 @@ export class Recorder {
 
   copy(source: GPUBuffer, target: GPUBuffer, bytes: number): void {
     this.#encoderOutsidePass().copyBufferToBuffer(source, 0, target, 0, bytes);
-    this.#pending++;
-  }
-
-  clear(target: GPUBuffer, bytes: number): void {
-    this.#encoderOutsidePass().clearBuffer(target, 0, bytes);
     this.#pending++;
   }
 

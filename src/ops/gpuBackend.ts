@@ -24,6 +24,17 @@ export interface GpuBackendOptions {
   readonly versions?: ReadonlyMap<string, string>;
 }
 
+const MAX_CACHED_PLANS = 16_384;
+
+/** JSON, except that it tells infinities and NaN apart, all of which JSON calls null. */
+function attributesKey(attributes: object): string {
+  const text = JSON.stringify(attributes);
+  if (!text.includes('null')) return text;
+  return JSON.stringify(attributes, (_, value: unknown) =>
+    typeof value === 'number' && !Number.isFinite(value) ? String(value) : value,
+  );
+}
+
 function describe(inputs: readonly { readonly spec: TensorSpec }[]): string {
   return inputs.map((input) => formatShape(input.spec.shape)).join(' ');
 }
@@ -115,7 +126,7 @@ export class GpuBackend implements Backend {
     attributes: A,
     version: string | undefined,
   ): PreparedPlan {
-    let key = `${program.name}|${version ?? ''}|${JSON.stringify(attributes)}`;
+    let key = `${program.name}|${version ?? ''}|${attributesKey(attributes)}`;
     for (const input of inputs) key += `|${input.spec.dtype}${input.spec.shape.join(',')}`;
     const cached = this.#plans.get(key);
     if (cached) return cached;
@@ -145,6 +156,8 @@ export class GpuBackend implements Backend {
         }),
       })),
     };
+    // Attributes that differ at every call (a factor worked out on the host) would fill the memory of a long run.
+    if (this.#plans.size >= MAX_CACHED_PLANS) this.#plans.clear();
     this.#plans.set(key, prepared);
     return prepared;
   }

@@ -41,8 +41,8 @@ export async function findNonFinite(engine: Engine, body: () => void): Promise<N
     },
     body,
   );
-  for (const check of checks) {
-    const { invocation, outputs, inputs } = await check;
+  // All of them: a readback still under way when the device is closed would fail with nobody to hear it.
+  for (const { invocation, outputs, inputs } of await Promise.all(checks)) {
     if (outputs || inputs) {
       return {
         program: invocation.program.name,
