@@ -127,7 +127,8 @@ describe('bad input', { concurrent: true }, () => {
     expect(existsSync(at('runs'))).toBe(false);
   });
 
-  it('train: an option given twice', async () => {
+  it('train: an option given twice, or without its value', async () => {
+    await refuses(['train', '--data', set, '--out'], /--out is empty; give it a value/);
     await refuses(['train', '--data', set, '--out', at('a'), '--out', at('b')], /--out is given 2 times/);
   });
 

@@ -60,6 +60,7 @@ async function run(args: EvaluateArguments): Promise<void> {
     for (const { id, truth, routed, probability } of evaluation.gate.misroutes) {
       console.log(`misrouted  ${id}: ${truth} image sent to ${routed} (p = ${probability.toFixed(3)})`);
     }
+    for (const { item, reason } of source.skipped.values()) console.error(`skipped    ${item.imagePath}: ${reason}`);
     if (args.json !== undefined) {
       await writeFileAtomic(args.json, `${JSON.stringify(evaluation, null, 2)}\n`);
       console.log(`written    ${args.json}`);

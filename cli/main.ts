@@ -15,9 +15,10 @@ const commands = [trainCommand, evaluateCommand, inferCommand, benchCommand, dat
 /** Options that may be given several times. */
 const LISTS = ['_', 'set', 'images'];
 
-/** yargs makes a list of an option given twice, where a command expects text. */
-function refuseRepeated(values: Readonly<Record<string, unknown>>): true {
+/** yargs makes a list of an option given twice, where a command expects text, and empty text of one given without a value. */
+function refuseCareless(values: Readonly<Record<string, unknown>>): true {
   for (const [name, value] of Object.entries(values)) {
+    if (value === '') throw new GmtlError('usage', `--${name} is empty; give it a value`);
     if (Array.isArray(value) && !LISTS.includes(name)) {
       throw new GmtlError('usage', `--${name} is given ${value.length} times; give it once`);
     }
@@ -50,7 +51,7 @@ async function main(): Promise<void> {
     .version(gmtlVersion())
     .demandCommand(1, 'Name a command.')
     .strict()
-    .check(refuseRepeated, true)
+    .check(refuseCareless, true)
     .recommendCommands()
     .wrap(Math.min(110, process.stdout.columns ?? 100))
     .fail((message, error) => {

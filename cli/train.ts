@@ -107,15 +107,13 @@ async function train(args: TrainArguments): Promise<void> {
   }
   const { folder } = prepared;
   const lock = acquireRunLock(folder);
-  let done = false;
   try {
     await cleanCheckpoints(join(folder, CHECKPOINT_FOLDER));
     await runTraining(prepared, args.adapter === 'auto' ? prepared.config.adapter : args.adapter, args.verify);
-    done = true;
   } finally {
     lock.release();
-    // A new run that failed before its first step holds nothing to resume or to read.
-    if (!done && !resumed && isBarren(folder)) rmSync(folder, { recursive: true });
+    // A new run that failed before its first step, or only verified it, holds nothing to resume or to read.
+    if (!resumed && isBarren(folder)) rmSync(folder, { recursive: true });
   }
 }
 
@@ -194,8 +192,6 @@ async function runTraining(
     try {
       const result = await trainer.run();
       await drawCurves(folder);
-      for (const { item, reason } of trainer.source.skipped.values())
-        console.error(`skipped  ${item.imagePath}: ${reason}`);
       console.error(`waiting for data took ${(100 * result.waitShare).toFixed(1)} % of the time`);
       if (result.interrupted) {
         console.log(
@@ -205,6 +201,8 @@ async function runTraining(
       }
       await finalReport(folder, config, dataset, trainer, engine);
     } finally {
+      for (const { item, reason } of trainer.source.skipped.values())
+        console.error(`skipped  ${item.imagePath}: ${reason}`);
       process.removeListener('SIGINT', interrupt);
       process.removeListener('SIGTERM', interrupt);
       logs.close();

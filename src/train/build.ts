@@ -120,7 +120,7 @@ export function loaderSettings(
     normalisation: data.normalization === 'imagenet' ? IMAGENET_NORMALISATION : IDRID_NORMALISATION,
     augment: { ...geometry, ...colorJitter },
     seed: training.seed,
-    prefetch: Math.max(1, data.prefetch),
+    prefetch: data.prefetch,
     skipBad: data.skipBad,
     ...(data.cacheDir !== null && { cacheFolder: data.cacheDir }),
   };

@@ -114,7 +114,9 @@ const data = z.strictObject({
     .min(1)
     .nullable()
     .default(null)
-    .describe('Folder for decoded, resized images; null keeps them in memory only.'),
+    .describe(
+      "Folder where decoded, resized images are kept between runs, keyed by content and settings; null: gmtl in the system's cache folder.",
+    ),
   balanceGrades: z
     .boolean()
     .default(false)
@@ -123,7 +125,7 @@ const data = z.strictObject({
     .boolean()
     .default(false)
     .describe('Leave out unreadable images, with a warning each, instead of stopping.'),
-  prefetch: z.int().min(0).default(2).describe('Batches prepared ahead.'),
+  prefetch: positiveInt.default(2).describe('Batches prepared ahead.'),
 });
 
 const loss = z.strictObject({
@@ -185,7 +187,9 @@ const optimizer = z.strictObject({
     .lt(1)
     .default(0.05)
     .describe('Warm-up as a part of all steps, used where warmupSteps is null.'),
-  minLr: weight.default(1e-6).describe('Learning rate at the end of a cosine or one-cycle schedule.'),
+  minLr: weight
+    .default(1e-6)
+    .describe('Learning rate at the end of a cosine schedule. One-cycle ends at lr / 250,000, as in PyTorch.'),
   gradClipNorm: weight.default(1).describe('Gradients are scaled down to this global norm; 0 turns clipping off.'),
   emaDecay: z
     .number()

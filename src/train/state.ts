@@ -1,18 +1,19 @@
 import type { GatedMultitaskNet } from '../models/multitask.ts';
-import type { StoredTensors } from '../io/safetensors.ts';
+import type { StoredTensor, StoredTensors } from '../io/safetensors.ts';
 import type { EMA } from '../optim/ema.ts';
 import type { Optimizer } from '../optim/optimizer.ts';
 import { GmtlError } from '../errors.ts';
 
 type Mutable = Map<string, { dtype: 'F32'; shape: readonly number[]; data: Float32Array }>;
 
+/** Files of other programs hold halves, bytes and (`num_batches_tracked`) 64-bit integers too. */
+function toFloat32(data: StoredTensor['data']): Float32Array {
+  if (data instanceof Float32Array) return data;
+  return data instanceof BigInt64Array ? Float32Array.from(Array.from(data, Number)) : Float32Array.from(data);
+}
+
 function floats(tensors: StoredTensors): Map<string, { shape: readonly number[]; data: Float32Array }> {
-  return new Map(
-    [...tensors].map(([name, { shape, data }]) => [
-      name,
-      { shape, data: data instanceof Float32Array ? data : Float32Array.from(data as ArrayLike<number>) },
-    ]),
-  );
+  return new Map([...tensors].map(([name, { shape, data }]) => [name, { shape, data: toFloat32(data) }]));
 }
 
 /** The model's parameters and buffers for a file. */
@@ -51,6 +52,7 @@ export function restoreWeights(model: GatedMultitaskNet, weights: StoredTensors,
   }
 }
 
+/** Writes averages under the model's names into `ema`, which has done `step` updates. @throws GmtlError `optim/state` where they do not fit. */
 export function restoreAverages(model: GatedMultitaskNet, ema: EMA, averages: StoredTensors, step: number): void {
   const stored = floats(averages);
   const tensors = new Map<string, Float32Array>();
@@ -61,6 +63,7 @@ export function restoreAverages(model: GatedMultitaskNet, ema: EMA, averages: St
   ema.loadStateDict({ step, tensors });
 }
 
+/** Writes an optimiser's moments as {@link packOptimizer} packed them. @throws GmtlError `optim/state` where they do not fit. */
 export function restoreOptimizer(optimizer: Optimizer, state: StoredTensors, step: number): void {
   const tensors = new Map([...floats(state)].map(([name, { data }]) => [name, data]));
   optimizer.loadStateDict({ step, tensors });

@@ -324,7 +324,7 @@ export class Trainer {
     const files = batch.items.map(({ imagePath }) => `  ${imagePath}`).join('\n');
     throw new GmtlError(
       'train/not-finite',
-      `step ${step + 1}: the loss (${report.losses.total}) or a gradient is NaN or infinite. The weights were left as they were before this step. ` +
+      `step ${step + 1}: the loss (${report.losses.total}) or a gradient is NaN or infinite. It changed no weight, and nothing was saved after it. ` +
         `${where}\nLower optimizer.lr or set optimizer.gradClipNorm, or look at the batch's images:\n${files}`,
     );
   }
