@@ -8,6 +8,8 @@ export { Tensor } from './autograd/tensor.ts';
 export { gradcheck } from './autograd/gradcheck.ts';
 export { createEngine, type CreateEngineOptions } from './createEngine.ts';
 export { GmtlError } from './errors.ts';
+export { readSafetensors, writeSafetensors } from './io/safetensors-file.ts';
+export type { SafetensorsFile, StoredTensor, StoredTensors } from './io/safetensors.ts';
 export { GpuDevice } from './gpu/device.ts';
 export { CONVNEXT_VARIANTS, ConvNeXt, type ConvNeXtConfig, type ConvNeXtVariant, convnext } from './models/convnext.ts';
 export { GatedMultitaskNet, type MultitaskOptions, type Routes } from './models/multitask.ts';

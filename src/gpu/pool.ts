@@ -42,6 +42,7 @@ export function sizeClass(bytes: number): number {
   return Math.ceil(bytes / step) * step;
 }
 
+/** Hands out device buffers by size class and takes them back; nothing is destroyed before `trim`. */
 export class BufferPool {
   readonly #create: (bytes: number, label: string) => GPUBuffer;
   readonly #onDestroy: () => void;

@@ -26,8 +26,10 @@ import {
   upsampleNearest2d as upsampleNearest2dOp,
 } from '../ops/upsample/op.ts';
 
+/** [height, width], or whatever is told for the two image axes. */
 export type Pair = readonly [number, number];
 
+/** One number for both axes, or one each. */
 export function pair(value: number | Pair): Pair {
   return typeof value === 'number' ? [value, value] : value;
 }

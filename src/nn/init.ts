@@ -10,10 +10,13 @@ function fill(shape: Shape, draw: () => number): Float32Array {
   return data;
 }
 
+/** All 0. */
 export const zeros: Initializer = (shape) => new Float32Array(sizeOf(shape));
 
+/** All 1. */
 export const ones: Initializer = (shape) => new Float32Array(sizeOf(shape)).fill(1);
 
+/** All `value`. */
 export function constant(value: number): Initializer {
   return (shape) => new Float32Array(sizeOf(shape)).fill(value);
 }

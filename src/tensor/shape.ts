@@ -15,6 +15,7 @@ export function requireShape(condition: boolean, op: string, message: string): a
   if (!condition) throw shapeError(op, message);
 }
 
+/** Equal ranks and equal extents. */
 export function sameShape(a: Shape, b: Shape): boolean {
   return a.length === b.length && a.every((extent, axis) => extent === b[axis]);
 }

@@ -38,6 +38,7 @@ export function averagedTensors(model: GatedMultitaskNet): NamedParameter[] {
   return [...model.namedTensors()].map(([name, tensor]) => ({ name, tensor }));
 }
 
+/** The configured optimiser; one-dimensional parameters are not decayed. Its learning rate is set before each step. */
 export function buildOptimizer(config: TrainConfig, params: readonly NamedParameter[]): Optimizer {
   const { name, lr, weightDecay, betas, eps, momentum } = config.optimizer;
   const groups = noDecay(params, weightDecay);

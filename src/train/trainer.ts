@@ -16,8 +16,8 @@ import {
   loaderSettings,
   namedParameters,
 } from './build.ts';
-import type { LoadedCheckpoint } from './checkpoint.ts';
-import { saveCheckpoint } from './checkpoint.ts';
+import { type LoadedCheckpoint, saveCheckpoint } from './checkpoint.ts';
+import { decodeMetric } from './checkpoint-format.ts';
 import type { TrainConfig } from './config.ts';
 import { type Evaluation, evaluate, meanDice, selectionScore } from './evaluate.ts';
 import type { RunLogs } from './logs.ts';
@@ -409,7 +409,7 @@ export class Trainer {
     this.#loader.restore(manifest.sampler as unknown as { step: number });
     this.#done = manifest.step;
     this.#sums = random.sums;
-    this.#bestScore = Number(manifest.metrics.bestScore ?? Number.NaN);
+    this.#bestScore = decodeMetric(manifest.metrics.bestScore ?? 'NaN');
   }
 
   dispose(): void {

@@ -76,6 +76,7 @@ export function fromDisc(anatomy: Anatomy, u: number, v: number): Point {
   return { x: disc.x + temporal.x * u + superior.x * v, y: disc.y + temporal.y * u + superior.y * v };
 }
 
+/** Euclidean distance, pixels. */
 export function distance(a: Point, b: Point): number {
   return Math.hypot(a.x - b.x, a.y - b.y);
 }

@@ -42,10 +42,12 @@ export function gradingName(number: number): string {
   return `IDRiD_${String(number).padStart(3, '0')}`;
 }
 
+/** Where an image of part A lies, relative to the data set's root. */
 export function segmentationImage(half: Half, name: string): string {
   return join(segmentation, images, halfFolder[half], `${name}.jpg`);
 }
 
+/** Where the mask of one lesion kind lies: `IDRiD_07_MA.tif` in its kind's folder. */
 export function segmentationMask(half: Half, name: string, kind: Lesion): string {
   return join(
     segmentation,
@@ -56,10 +58,12 @@ export function segmentationMask(half: Half, name: string, kind: Lesion): string
   );
 }
 
+/** Where an image of part B lies. */
 export function gradingImage(half: Half, name: string): string {
   return join(grading, images, halfFolder[half], `${name}.jpg`);
 }
 
+/** Where the labels of one half of part B lie. */
 export function gradingTable(half: Half): string {
   const file =
     half === 'train' ? 'a. IDRiD_Disease Grading_Training Labels.csv' : 'b. IDRiD_Disease Grading_Testing Labels.csv';

@@ -71,6 +71,7 @@ export function referenceGradInput(
   return finish(out, bias, relu);
 }
 
+/** gradWeight[w] = sum over images and positions of x * gradOutput, in the weight's layout. */
 export function referenceGradWeight(
   geometry: ConvolutionGeometry,
   x: Float64Array,

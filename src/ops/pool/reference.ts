@@ -54,6 +54,7 @@ function divisor(window: Window, countPadding: boolean, pixels: readonly number[
   return countPadding ? window.y.kernel * window.x.kernel : pixels.length;
 }
 
+/** Mean of each window; `countPadding` divides by the whole kernel, else by the pixels within the image. */
 export function referenceAverage(data: Float64Array, window: Window, countPadding: boolean): Float64Array {
   const out = new Float64Array(window.batch * window.y.output * window.x.output * window.channels);
   forEachWindow(window, (to, at, pixels) => {
@@ -62,6 +63,7 @@ export function referenceAverage(data: Float64Array, window: Window, countPaddin
   return out;
 }
 
+/** Each pixel's share of the gradients of the windows that hold it. */
 export function referenceAverageBackward(gradient: Float64Array, window: Window, countPadding: boolean): Float64Array {
   const gradX = new Float64Array(window.batch * window.y.input * window.x.input * window.channels);
   forEachWindow(window, (from, at, pixels) => {

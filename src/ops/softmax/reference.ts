@@ -16,6 +16,7 @@ export function referenceLogSoftmax(x: NdArray): Float64Array {
   return out;
 }
 
+/** Gradient of the input from the output y, row by row: y (g - sum g y) for softmax, g - exp(y) sum g for its logarithm. */
 export function referenceSoftmaxBackward(name: SoftmaxName, gradOutput: NdArray, y: NdArray): Float64Array {
   const columns = y.shape[y.shape.length - 1];
   return y.data.map((value, i) => {

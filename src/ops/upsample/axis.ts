@@ -53,8 +53,3 @@ export function resizedShape(op: string, shape: Shape, size: readonly [number, n
   );
   return [shape[0], size[0], size[1], shape[3]];
 }
-
-/** floor(extent * scale), PyTorch's output size for a scale factor, of an NHWC shape's height and width. */
-export function scaledSize(shape: Shape, scale: number): [number, number] {
-  return [Math.floor(shape[1] * scale), Math.floor(shape[2] * scale)];
-}

@@ -34,6 +34,7 @@ function forEachTap(
   }
 }
 
+/** Every output is the weighted sum of the inputs it reads; shape is [N, H, W, C]. */
 export function referenceResize(
   kind: Resampling,
   data: Float64Array,
@@ -48,6 +49,7 @@ export function referenceResize(
   return out;
 }
 
+/** The transpose of {@link referenceResize}: each input gathers from the outputs that read it. */
 export function referenceResizeBackward(
   kind: Resampling,
   gradient: Float64Array,
