@@ -1,9 +1,10 @@
 import type { Engine } from '../autograd/engine.ts';
+import type { Tensor } from '../autograd/tensor.ts';
 import type { VerifiedOp } from '../autograd/verify.ts';
 import type { Batch } from '../data/batch.ts';
 import { SampleSource, TrainLoader } from '../data/loader.ts';
 import { TaskBalancedSampler } from '../data/sampler.ts';
-import { type Dataset, LESIONS, selectItems } from '../data/types.ts';
+import { type Dataset, selectItems } from '../data/types.ts';
 import { GmtlError } from '../errors.ts';
 import type { GatedMultitaskNet } from '../models/multitask.ts';
 import { EMA, GradientGate, type Optimizer, type Schedule } from '../optim/index.ts';
@@ -18,10 +19,11 @@ import {
 } from './build.ts';
 import { type LoadedCheckpoint, saveCheckpoint } from './checkpoint.ts';
 import { decodeMetric } from './checkpoint-format.ts';
+import { EPOCH_COLUMNS, finiteOrNull, validationColumns } from './columns.ts';
 import type { TrainConfig } from './config.ts';
 import { type Evaluation, evaluate, meanDice, selectionScore } from './evaluate.ts';
 import type { RunLogs } from './logs.ts';
-import { LOSS_PARTS } from './objective.ts';
+import { LOSS_PARTS, type ObjectiveConstants } from './objective.ts';
 import type { Progress } from './progress.ts';
 import {
   packAverages,
@@ -61,43 +63,6 @@ export interface EpochSummary {
   readonly [column: string]: number;
 }
 
-/** Columns of the batch log. */
-export const BATCH_COLUMNS = [
-  'step',
-  'epoch',
-  'learningRate',
-  ...LOSS_PARTS,
-  'gradNorm',
-  'gateAccuracy',
-  'gateSegmentation',
-  'gateClassification',
-  'seconds',
-] as const;
-
-/** Columns of the epoch log: training means, then validation. NaN is written where something was not measured. */
-export const EPOCH_COLUMNS = [
-  'step',
-  'epoch',
-  'learningRate',
-  ...LOSS_PARTS.map((part) => `train_${part}`),
-  'train_gateAccuracy',
-  'val_total',
-  'val_bce',
-  'val_dice',
-  'val_retino',
-  'val_edema',
-  'val_gate',
-  ...LESIONS.map((lesion) => `val_dice_${lesion}`),
-  'val_meanDice',
-  'val_retinoAccuracy',
-  'val_edemaAccuracy',
-  'val_anyAuroc',
-  'val_gateAccuracy',
-  'val_score',
-  'seconds',
-  'waitShare',
-] as const;
-
 /** A step handed to the device whose report is still to come. */
 interface PendingStep {
   readonly report: Promise<StepReport>;
@@ -129,6 +94,7 @@ export class Trainer {
   readonly #schedule: Schedule;
   readonly #loader: TrainLoader;
   readonly #step: TrainStep;
+  readonly #constants: ObjectiveConstants;
   readonly #stepsPerEpoch: number;
   readonly #totalSteps: number;
   #done = 0;
@@ -162,6 +128,7 @@ export class Trainer {
         ? new EMA(averagedTensors(this.model), { decay: config.optimizer.emaDecay, warmup: config.optimizer.emaWarmup })
         : null;
     this.#schedule = buildSchedule(config, this.#totalSteps);
+    this.#constants = buildConstants(engine, config, train);
     this.#step = new TrainStep({
       engine,
       model: this.model,
@@ -169,7 +136,7 @@ export class Trainer {
       gate: this.#gate,
       ema: this.#ema,
       objective: config.loss,
-      constants: buildConstants(engine, config, train),
+      constants: this.#constants,
       routing: config.training.routing,
     });
     if (options.resume) this.#restore(options.resume);
@@ -405,7 +372,11 @@ export class Trainer {
     restoreWeights(this.model, weights, path);
     restoreOptimizer(this.#optimizer, state, manifest.step);
     const random = manifest.random as unknown as { emaSteps: number; sums: EpochSums };
-    if (this.#ema && ema) restoreAverages(this.model, this.#ema, ema, random.emaSteps);
+    if (this.#ema) {
+      if (!ema)
+        throw new GmtlError('checkpoint/not-resumable', `${path}: the averages are missing that this run keeps`);
+      restoreAverages(this.model, this.#ema, ema, random.emaSteps);
+    }
     this.#loader.restore(manifest.sampler as unknown as { step: number });
     this.#done = manifest.step;
     this.#sums = random.sums;
@@ -417,34 +388,9 @@ export class Trainer {
     this.#optimizer.dispose();
     this.#gate.dispose();
     this.#ema?.dispose();
+    for (const tensor of Object.values<Tensor | null>({ ...this.#constants })) tensor?.dispose();
     this.model.dispose();
   }
 }
 
-const finiteOrNull = (value: number): number | null => (Number.isFinite(value) ? value : null);
 const percent = (value: number): string => (Number.isNaN(value) ? 'n/a' : value.toFixed(3));
-
-/** Validation's columns of an epoch row. */
-export function validationColumns(evaluation: Evaluation, config: TrainConfig): Record<string, number> {
-  const { losses, retinopathy, edema, gate, segmentation } = evaluation;
-  const { segmentationPerBatch: segmented, classificationPerBatch: graded } = config.data;
-  const { loss } = config;
-  const share = segmented / (segmented + graded);
-  const parts = [
-    loss.segmentationWeight * share * (loss.bceWeight * losses.bce + loss.diceWeight * losses.dice),
-    loss.classificationWeight * (1 - share) * 0.5 * (losses.retino + losses.edema),
-    loss.gateWeight * losses.gate + loss.gateEntropyWeight * gate.meanEntropy,
-  ];
-  const columns: Record<string, number> = {
-    val_total: parts.filter((part) => !Number.isNaN(part)).reduce((sum, part) => sum + part, 0),
-    val_meanDice: meanDice(evaluation),
-    val_retinoAccuracy: retinopathy?.accuracy ?? Number.NaN,
-    val_edemaAccuracy: edema?.accuracy ?? Number.NaN,
-    val_anyAuroc: retinopathy?.anyAuroc ?? Number.NaN,
-    val_gateAccuracy: gate.accuracy,
-    val_score: selectionScore(evaluation),
-  };
-  for (const [name, value] of Object.entries(losses)) columns[`val_${name}`] = value;
-  for (const lesion of LESIONS) columns[`val_dice_${lesion}`] = segmentation?.[lesion]?.dice ?? Number.NaN;
-  return columns;
-}

@@ -1,0 +1,70 @@
+/** What a run's logs record: the columns of its two tables, and how a validation fills its part of them. */
+import { LESIONS } from '../data/types.ts';
+import type { TrainConfig } from './config.ts';
+import { type Evaluation, meanDice, selectionScore } from './evaluate.ts';
+import { LOSS_PARTS } from './objective.ts';
+
+/** Columns of the batch log. */
+export const BATCH_COLUMNS = [
+  'step',
+  'epoch',
+  'learningRate',
+  ...LOSS_PARTS,
+  'gradNorm',
+  'gateAccuracy',
+  'gateSegmentation',
+  'gateClassification',
+  'seconds',
+] as const;
+
+/** Columns of the epoch log: training means, then validation. An empty cell (JSON: null) where something was not measured. */
+export const EPOCH_COLUMNS = [
+  'step',
+  'epoch',
+  'learningRate',
+  ...LOSS_PARTS.map((part) => `train_${part}`),
+  'train_gateAccuracy',
+  'val_total',
+  'val_bce',
+  'val_dice',
+  'val_retino',
+  'val_edema',
+  'val_gate',
+  ...LESIONS.map((lesion) => `val_dice_${lesion}`),
+  'val_meanDice',
+  'val_retinoAccuracy',
+  'val_edemaAccuracy',
+  'val_anyAuroc',
+  'val_gateAccuracy',
+  'val_score',
+  'seconds',
+  'waitShare',
+] as const;
+
+/** JSON has no NaN: an empty cell instead. */
+export const finiteOrNull = (value: number): number | null => (Number.isFinite(value) ? value : null);
+
+/** Validation's columns of an epoch row. */
+export function validationColumns(evaluation: Evaluation, config: TrainConfig): Record<string, number> {
+  const { losses, retinopathy, edema, gate, segmentation } = evaluation;
+  const { segmentationPerBatch: segmented, classificationPerBatch: graded } = config.data;
+  const { loss } = config;
+  const share = segmented / (segmented + graded);
+  const parts = [
+    loss.segmentationWeight * share * (loss.bceWeight * losses.bce + loss.diceWeight * losses.dice),
+    loss.classificationWeight * (1 - share) * 0.5 * (losses.retino + losses.edema),
+    loss.gateWeight * losses.gate + loss.gateEntropyWeight * gate.meanEntropy,
+  ];
+  const columns: Record<string, number> = {
+    val_total: parts.filter((part) => !Number.isNaN(part)).reduce((sum, part) => sum + part, 0),
+    val_meanDice: meanDice(evaluation),
+    val_retinoAccuracy: retinopathy?.accuracy ?? Number.NaN,
+    val_edemaAccuracy: edema?.accuracy ?? Number.NaN,
+    val_anyAuroc: retinopathy?.anyAuroc ?? Number.NaN,
+    val_gateAccuracy: gate.accuracy,
+    val_score: selectionScore(evaluation),
+  };
+  for (const [name, value] of Object.entries(losses)) columns[`val_${name}`] = value;
+  for (const lesion of LESIONS) columns[`val_dice_${lesion}`] = segmentation?.[lesion]?.dice ?? Number.NaN;
+  return columns;
+}
