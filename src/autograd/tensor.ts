@@ -2,11 +2,12 @@ import { GmtlError } from '../errors.ts';
 import { add, div, mul, sub } from '../ops/binary/op.ts';
 import type { Op } from '../ops/definition.ts';
 import { matmul } from '../ops/matmul/op.ts';
+import { cast } from '../ops/movement/cast.ts';
 import { permute } from '../ops/movement/permute.ts';
 import { reshape } from '../ops/movement/reshape.ts';
 import { slice } from '../ops/movement/slice.ts';
 import type { ReduceAttributes } from '../ops/reduce/program.ts';
-import { mean, sum } from '../ops/reduce/op.ts';
+import { max, mean, sum } from '../ops/reduce/op.ts';
 import { unaryOps } from '../ops/unary/op.ts';
 import type { UnaryName } from '../ops/unary/program.ts';
 import type { Value } from '../ops/value.ts';
@@ -150,6 +151,11 @@ export class Tensor {
     return this.#unary('gelu');
   }
 
+  /** The tanh approximation (torch.nn.functional.gelu with approximate='tanh'). */
+  geluTanh(): Tensor {
+    return this.#unary('geluTanh');
+  }
+
   relu(): Tensor {
     return this.#unary('relu');
   }
@@ -197,6 +203,16 @@ export class Tensor {
   /** Mean over `axes` (all where left out). */
   mean(axes?: readonly number[], keepDims = false): Tensor {
     return this.engine.apply<ReduceAttributes>(mean, [this], { axes, keepDims });
+  }
+
+  /** Maximum over `axes` (all where left out); equal maxima share the gradient evenly (torch.amax). */
+  max(axes?: readonly number[], keepDims = false): Tensor {
+    return this.engine.apply<ReduceAttributes>(max, [this], { axes, keepDims });
+  }
+
+  /** The elements as another type, outside the graph; fractions are cut off towards zero. */
+  cast(dtype: DType): Tensor {
+    return this.engine.apply(cast, [this], { dtype });
   }
 
   /** The same elements under another shape; one extent may be -1. No memory moves. */

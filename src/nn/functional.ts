@@ -13,9 +13,10 @@ import type { CrossEntropyAttributes } from '../ops/crossEntropy/program.ts';
 import { depthwiseConv2d as depthwiseConv2dOp } from '../ops/depthwiseConv2d/op.ts';
 import { entropy as entropyOp } from '../ops/entropy/op.ts';
 import { layerNorm as layerNormOp } from '../ops/layerNorm/op.ts';
-import { scaleResidual as scaleResidualOp } from '../ops/layerScale/op.ts';
+import { layerScale as layerScaleOp, scaleResidual as scaleResidualOp } from '../ops/layerScale/op.ts';
 import { matmul as matmulOp } from '../ops/matmul/op.ts';
 import { concat as concatOp } from '../ops/movement/concat.ts';
+import { pad as padOp, type PadAttributes } from '../ops/movement/pad.ts';
 import { avgPool2d as avgPool2dOp, maxPool2d as maxPool2dOp } from '../ops/pool/op.ts';
 import type { AvgPoolAttributes, MaxPoolAttributes } from '../ops/pool/program.ts';
 import { softDice as softDiceOp } from '../ops/softDice/op.ts';
@@ -129,6 +130,11 @@ export function concat(tensors: readonly Tensor[], axis: number): Tensor {
   return tensors[0].engine.apply(concatOp, tensors, { axis });
 }
 
+/** A border of `value` (default 0): one count an axis, in front and behind. */
+export function pad(x: Tensor, attributes: PadAttributes): Tensor {
+  return x.engine.apply(padOp, [x], attributes);
+}
+
 /** Rows `rows` (axis 0) of x, in that order; x itself where that is all of them. Runs of neighbours are moved together. */
 export function selectRows(x: Tensor, rows: readonly number[]): Tensor {
   if (rows.length === x.shape[0] && rows.every((row, index) => row === index)) return x;
@@ -178,6 +184,11 @@ export function crossEntropy(
 /** Mean over rows of the entropy (nats) of softmax(logits): logits [N, C], sample weights [N]. */
 export function entropy(logits: Tensor, sampleWeights?: Tensor | null): Tensor {
   return logits.engine.apply(entropyOp, optional(logits, sampleWeights), {});
+}
+
+/** gamma * x: x [..., C], gamma [C] (ConvNeXt's layer scale); {@link scaleResidual} adds the residual in the same pass. */
+export function layerScale(x: Tensor, gamma: Tensor): Tensor {
+  return x.engine.apply(layerScaleOp, [x, gamma], {});
 }
 
 /** residual + factor * gamma * x: x and residual [N, ..., C], gamma [C], one factor a sample [N] (drop path; no gradient). */
