@@ -57,7 +57,7 @@ export class SampleCache {
         hashes.push(known.hash);
         continue;
       }
-      const content = await readFile(path);
+      const content = await readInput(path);
       const hash = createHash('sha256').update(content).digest('hex');
       this.#hashes.set(path, { stamp, hash });
       contents[index] = content;
@@ -86,7 +86,7 @@ export class SampleCache {
     } else {
       this.counts.misses++;
     }
-    const image = contents[0] ?? (await readFile(item.imagePath));
+    const image = contents[0] ?? (await readInput(item.imagePath));
     const files: ItemFiles = { image, masks: contents.slice(1) };
     const sample = await preprocessItem(item, options, files);
     await writeFileAtomic(path, encodeEntry(sample));
@@ -94,10 +94,20 @@ export class SampleCache {
   }
 }
 
+function unreadable(path: string, cause: unknown): GmtlError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new GmtlError('data/image-unreadable', `Cannot read ${path}: ${reason}.`, { cause });
+}
+
+async function readInput(path: string): Promise<Buffer> {
+  return readFile(path).catch((cause: unknown) => {
+    throw unreadable(path, cause);
+  });
+}
+
 async function fileStamp(path: string): Promise<string> {
   const entry = await stat(path).catch((cause: unknown) => {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new GmtlError('data/image-unreadable', `Cannot read ${path}: ${reason}.`, { cause });
+    throw unreadable(path, cause);
   });
   return `${entry.size}:${entry.mtimeMs}`;
 }
