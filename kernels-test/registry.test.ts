@@ -103,6 +103,16 @@ describe('shader files', () => {
   }
 });
 
+/** Kinds of device that a plan may be made for. */
+const TARGETS: readonly PlanTarget[] = (['software', 'gpu'] as const).flatMap((deviceClass) =>
+  [0, 8, 32].map((subgroupSize) => ({
+    deviceClass,
+    limits: DEFAULT_LIMITS,
+    features: new Set(subgroupSize ? ['subgroups'] : []),
+    subgroupSize,
+  })),
+);
+
 describe('registry', () => {
   it('names are unique', () => {
     const names = ops.map(({ name }) => name);
@@ -130,39 +140,49 @@ describe('registry', () => {
     }
   });
 
+  it('every version of every program is reached by a test case on some target', () => {
+    const named = programs.flatMap(({ name, versions = [] }) => versions.map((version) => `${name} ${version}`));
+    const reached = new Set<string>();
+    for (const { program, inputs, outputs, attributes } of callsOf('test')) {
+      for (const version of program.versions ?? []) {
+        if (TARGETS.some((target) => program.plan(inputs, outputs, attributes, target, version)))
+          reached.add(`${program.name} ${version}`);
+      }
+    }
+    expect(named.length).toBeGreaterThan(0);
+    expect(named.filter((version) => !reached.has(version))).toEqual([]);
+  });
+
   it("plans fit WebGPU's default limits, for each class of device and version", () => {
     const problems: string[] = [];
-    for (const deviceClass of ['software', 'gpu'] as const) {
-      for (const subgroupSize of [0, 8, 32]) {
-        const features = new Set(subgroupSize ? ['subgroups'] : []);
-        const target: PlanTarget = { deviceClass, limits: DEFAULT_LIMITS, features, subgroupSize };
-        for (const call of calls) {
-          for (const version of [undefined, ...(call.program.versions ?? [])]) {
-            const plan = call.program.plan(call.inputs, call.outputs, call.attributes, target, version);
-            const label = `${call.op} / ${call.testCase}: ${call.program.name} ${version ?? 'default'} on ${deviceClass}`;
-            if (!plan) {
-              if (version === undefined) problems.push(`${label}: no plan`);
-              continue;
+    for (const target of TARGETS) {
+      const { deviceClass } = target;
+      for (const call of calls) {
+        for (const version of [undefined, ...(call.program.versions ?? [])]) {
+          const plan = call.program.plan(call.inputs, call.outputs, call.attributes, target, version);
+          const label = `${call.op} / ${call.testCase}: ${call.program.name} ${version ?? 'default'} on ${deviceClass}`;
+          if (!plan) {
+            if (version === undefined) problems.push(`${label}: no plan`);
+            continue;
+          }
+          for (const dispatch of plan.dispatches) {
+            if (dispatch.workgroups.some((count) => count > 65_535 || count < 1))
+              problems.push(`${label}: grid ${dispatch.workgroups}`);
+            if (dispatch.kernel.bindings.length > DEFAULT_LIMITS.maxStorageBuffersPerShaderStage)
+              problems.push(`${label}: bindings`);
+            if (!call.program.kernels.includes(dispatch.kernel))
+              problems.push(`${label}: undeclared kernel ${dispatch.kernel.name}`);
+            for (const binding of dispatch.kernel.bindings) {
+              if (!dispatch.buffers[binding.name]) problems.push(`${label}: no buffer for ${binding.name}`);
             }
-            for (const dispatch of plan.dispatches) {
-              if (dispatch.workgroups.some((count) => count > 65_535 || count < 1))
-                problems.push(`${label}: grid ${dispatch.workgroups}`);
-              if (dispatch.kernel.bindings.length > DEFAULT_LIMITS.maxStorageBuffersPerShaderStage)
-                problems.push(`${label}: bindings`);
-              if (!call.program.kernels.includes(dispatch.kernel))
-                problems.push(`${label}: undeclared kernel ${dispatch.kernel.name}`);
-              for (const binding of dispatch.kernel.bindings) {
-                if (!dispatch.buffers[binding.name]) problems.push(`${label}: no buffer for ${binding.name}`);
-              }
-              for (const field of Object.keys(dispatch.kernel.uniforms)) {
-                if (!Number.isFinite(dispatch.uniforms[field]))
-                  problems.push(`${label}: uniform ${field} = ${dispatch.uniforms[field]}`);
-              }
+            for (const field of Object.keys(dispatch.kernel.uniforms)) {
+              if (!Number.isFinite(dispatch.uniforms[field]))
+                problems.push(`${label}: uniform ${field} = ${dispatch.uniforms[field]}`);
             }
-            for (const bytes of plan.scratch ?? []) {
-              if (bytes > DEFAULT_LIMITS.maxStorageBufferBindingSize)
-                problems.push(`${label}: scratch of ${bytes} bytes`);
-            }
+          }
+          for (const bytes of plan.scratch ?? []) {
+            if (bytes > DEFAULT_LIMITS.maxStorageBufferBindingSize)
+              problems.push(`${label}: scratch of ${bytes} bytes`);
           }
         }
       }

@@ -40,11 +40,17 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
         segmentationPerBatch: 4,
         classificationPerBatch: 4,
         normalization: 'idrid',
-        validationFraction: 0.12,
-        // The disc lies left or right of the macula, never above: quarter turns would throw that away.
-        augment: { quarterTurns: false, scale: [0.85, 1.25] },
+        validationFraction: 0.1,
+        augment: {
+          // The disc lies left or right of the macula, never above: quarter turns would throw that away.
+          quarterTurns: false,
+          scale: [0.85, 1.25],
+          // Some thirty images with masks: without strong changes of light, a pale disc of an unseen eye is missed.
+          colorJitter: { brightness: 0.25, contrast: 0.25, saturation: 0.2 },
+        },
       },
-      loss: { posWeight: 2 },
+      // MA, HE, EX, SE, OD: the rarer, the heavier.
+      loss: { posWeight: [8, 4, 4, 8, 4] },
       optimizer: { name: 'adamw', lr: 2e-3, schedule: 'onecycle', warmupFraction: 0.2, emaDecay: 0.99 },
       training: { epochs: 75, stepsPerEpoch: 20, validateEvery: 3 },
     },
