@@ -1,3 +1,4 @@
+/// <reference types="@webgpu/types" preserve="true" />
 /**
  * gmtl as a library: the engine, its modules, optimisers and the multitask network. `createEngine` makes the engine in Node; in a browser
  * build one from `GpuDevice.open(adapter, shaderFiles, …)` and the same classes.
