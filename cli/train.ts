@@ -275,15 +275,18 @@ async function drawCurves(folder: string): Promise<void> {
         ),
         gateAccuracy: number(row.train_gateAccuracy),
       },
-      validation: {
-        loss: number(row.val_total),
-        lossParts: Object.fromEntries(
-          ['bce', 'dice', 'retino', 'edema', 'gate'].map((part) => [part, number(row[`val_${part}`])]),
-        ),
-        dice: Object.fromEntries(LESIONS.map((lesion) => [lesion, number(row[`val_dice_${lesion}`])])),
-        accuracy: { retinopathy: number(row.val_retinoAccuracy), edema: number(row.val_edemaAccuracy) },
-        gateAccuracy: number(row.val_gateAccuracy),
-      },
+      validation:
+        typeof row.val_total !== 'number'
+          ? undefined
+          : {
+              loss: number(row.val_total),
+              lossParts: Object.fromEntries(
+                ['bce', 'dice', 'retino', 'edema', 'gate'].map((part) => [part, number(row[`val_${part}`])]),
+              ),
+              dice: Object.fromEntries(LESIONS.map((lesion) => [lesion, number(row[`val_dice_${lesion}`])])),
+              accuracy: { retinopathy: number(row.val_retinoAccuracy), edema: number(row.val_edemaAccuracy) },
+              gateAccuracy: number(row.val_gateAccuracy),
+            },
     })),
   );
 }

@@ -61,6 +61,20 @@ describe('renderCurves', () => {
     );
   });
 
+  it('joins what was measured every third epoch only', async () => {
+    const lone = Array.from({ length: 60 }, (_, index) => ({ ...rows[index % rows.length], epoch: index + 1 }));
+    const thirds = lone.map(({ epoch, validation }, index) => (index % 3 === 0 ? { epoch, validation } : { epoch }));
+    const drawn = await decode(renderCurves(thirds, { scale: 1 }));
+    const full = await decode(
+      renderCurves(
+        lone.map(({ epoch, validation }) => ({ epoch, validation })),
+        { scale: 1 },
+      ),
+    );
+    // Optic disc: a level line, as long with a third of the points as with all.
+    expect(count(drawn, '#009e73')).toBeGreaterThan(0.8 * count(full, '#009e73'));
+  });
+
   it('breaks the line at a NaN instead of drawing through it', () => {
     const gap = rows.map((row) => ({ epoch: row.epoch, train: { loss: row.epoch === 7 ? Number.NaN : 1 } }));
     const whole = rows.map((row) => ({ epoch: row.epoch, train: { loss: 1 } }));

@@ -4,7 +4,7 @@ import { writeFileAtomic } from '../io/atomic.ts';
 import { LESION_COLOURS } from './colours.ts';
 import { chartToPng, INK, PALETTE } from './svg.ts';
 
-/** What one pass over a split measured. Absent or NaN values leave a gap. */
+/** What one pass over a split measured. NaN leaves a gap; lines go on over epochs that were not measured. */
 export type SplitValues = {
   readonly loss?: number;
   /** Parts of the loss by name, say `segmentation`, `DR grade`, `gate`. */
@@ -30,7 +30,12 @@ export type CurveOptions = {
   readonly scale?: number;
 };
 
-type Line = { readonly name: string; readonly colour: string; readonly dashed: boolean; readonly values: number[] };
+type Line = {
+  readonly name: string;
+  readonly colour: string;
+  readonly dashed: boolean;
+  readonly values: (number | undefined)[];
+};
 type Panel = { readonly title: string; readonly unit: 'loss' | 'share' | 'rate'; readonly lines: Line[] };
 
 const WIDTH = 1260;
@@ -63,8 +68,8 @@ export async function writeCurves(path: string, rows: readonly EpochRow[], optio
 }
 
 function panelsOf(rows: readonly EpochRow[]): Panel[] {
-  const split = (name: 'train' | 'validation', pick: (values: SplitValues) => number | undefined): number[] =>
-    rows.map((row) => (row[name] === undefined ? Number.NaN : (pick(row[name]) ?? Number.NaN)));
+  const split = (name: 'train' | 'validation', pick: (values: SplitValues) => number | undefined) =>
+    rows.map((row) => (row[name] === undefined ? undefined : pick(row[name])));
   const pair = (name: string, colour: string, pick: (values: SplitValues) => number | undefined): Line[] => [
     { name: label(name, 'validation'), colour, dashed: false, values: split('validation', pick) },
     { name: label(name, 'train'), colour, dashed: true, values: split('train', pick) },
@@ -86,7 +91,7 @@ function panelsOf(rows: readonly EpochRow[]): Panel[] {
     name: 'learning rate',
     colour: PALETTE[0],
     dashed: false,
-    values: rows.map((row) => row.learningRate ?? Number.NaN),
+    values: rows.map((row) => row.learningRate),
   };
   const panels: Panel[] = [
     { title: 'Total loss', unit: 'loss', lines: pair('', PALETTE[0], (values) => values.loss) },
@@ -223,7 +228,10 @@ function seriesOf(line: Line, panel: Panel, index: number, epochs: readonly numb
     type: 'line',
     xAxisIndex: index,
     yAxisIndex: index,
-    data: line.values.map((value, row) => [epochs[row], Number.isFinite(value) ? value : null]),
+    // Validation may come every few epochs only: what was not measured is left out, or no two points would be neighbours.
+    data: line.values.flatMap((value, row) =>
+      value === undefined ? [] : [[epochs[row], Number.isFinite(value) ? value : null]],
+    ),
     // With few epochs a line alone is hard to see, and a single point draws no line at all.
     showSymbol: finite <= 12,
     symbol: 'circle',
