@@ -202,7 +202,7 @@ export class GpuDevice {
         `${label}: a grid of ${dispatch.workgroups.join(' x ')} workgroups is not possible`,
       );
     }
-    const kernel = this.#pipelines.get(dispatch);
+    const kernel = this.#pipelines.get(dispatch, label);
     const uniforms = new Uint8Array(kernel.uniformFields.length * 4);
     const view = new DataView(uniforms.buffer);
     kernel.uniformFields.forEach(([field, type], index) => {

@@ -36,7 +36,8 @@ export class PipelineCache {
     return this.#count;
   }
 
-  get(dispatch: Dispatch): CompiledKernel {
+  /** `label` says in errors what the kernel was wanted for: the op's inputs. */
+  get(dispatch: Dispatch, label: string): CompiledKernel {
     const { kernel } = dispatch;
     let variants = this.#compiled.get(kernel);
     if (!variants) {
@@ -46,13 +47,13 @@ export class PipelineCache {
     const key = JSON.stringify([sortedEntries(dispatch.overrides), sortedEntries(dispatch.constants)]);
     let compiled = variants.get(key);
     if (!compiled) {
-      compiled = this.#compile(dispatch);
+      compiled = this.#compile(dispatch, label);
       variants.set(key, compiled);
     }
     return compiled;
   }
 
-  #compile({ kernel, overrides, constants }: Dispatch): CompiledKernel {
+  #compile({ kernel, overrides, constants }: Dispatch, label: string): CompiledKernel {
     for (const name of Object.keys(overrides ?? {})) {
       if (!kernel.overrides?.includes(name))
         throw new GmtlError('shader', `${kernel.name}: no override is named ${name}`);
@@ -87,7 +88,8 @@ export class PipelineCache {
         const settings = JSON.stringify({ ...overrides, ...constants });
         return new GmtlError(
           'shader',
-          `kernel ${kernel.name} ${settings} did not compile:\n${messages.join('\n') || `  ${error.message}`}`,
+          `kernel ${kernel.name} ${settings} did not compile (wanted for ${label}):\n${messages.join('\n') || `  ${error.message}`}\n` +
+            'Try another --adapter (`gmtl doctor` lists them); if the shader is unchanged, please report it with the adapter and driver',
         );
       })(),
     );

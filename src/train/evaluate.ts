@@ -2,6 +2,7 @@ import type { Engine } from '../autograd/engine.ts';
 import type { Batch } from '../data/batch.ts';
 import { evaluationBatches, type SampleSource } from '../data/loader.ts';
 import { type DatasetItem, EDEMA_GRADES, LESIONS, RETINO_GRADES, TASKS } from '../data/types.ts';
+import { GmtlError } from '../errors.ts';
 import {
   type GateCase,
   gateReport,
@@ -136,6 +137,12 @@ export async function evaluate(
     }
   }
 
+  if (gate.length === 0) {
+    throw new GmtlError(
+      'data/all-bad',
+      `Not one of the ${items.length} images to score could be read. Run "gmtl data verify".`,
+    );
+  }
   const byId = new Map(edema.map((one) => [one.id, one]));
   const joint = retino.flatMap((dr): JointCase[] => {
     const dme = byId.get(dr.id);
