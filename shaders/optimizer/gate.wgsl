@@ -1,12 +1,13 @@
 // From the first `count` slots [sum of squares, count of non-finite elements]:
 //   norm = sqrt(sum of all)     nonFinite = 1 if any element, or the sum itself, is not finite
 //   gate = [min(1, maxNorm / (norm + 1e-6)), norm, nonFinite, suppressed + nonFinite]
-// as torch.nn.utils.clip_grad_norm_; maxNorm 0: no clipping, the scale is 1. With nonFinite the scale and the norm are 0.
+// sticky: once nonFinite, always (until the host resets the gate), so that steps already on their way change nothing either.
+// As torch.nn.utils.clip_grad_norm_; maxNorm 0: no clipping, the scale is 1. With nonFinite the scale and the norm are 0.
 //
 // One workgroup: a thread sums every 64th slot, then thread 0 the 64 sums, in order. A few ten thousand slots at most, so the
 // workgroup memory (slow on software adapters) does not show. Overflow is recognised in the words of the sum.
 
-struct Uniforms { count: u32, maxNorm: f32 }
+struct Uniforms { count: u32, maxNorm: f32, sticky: u32 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
 @group(0) @binding(1) var<storage, read> slots: array<vec2f>;
@@ -24,7 +25,7 @@ fn main(@builtin(local_invocation_index) lane: u32) {
   var total = vec2f(0.0);
   for (var i = 0u; i < 64u; i++) { total += partial[i]; }
   let overflow = (bitcast<u32>(total.x) & 0x7f800000u) == 0x7f800000u;
-  if (overflow || total.y > 0.0) {
+  if (overflow || total.y > 0.0 || (u.sticky == 1u && gate[2] > 0.0)) {
     gate[0] = 0.0;
     gate[1] = 0.0;
     gate[2] = 1.0;

@@ -34,14 +34,22 @@ export class GradientGate {
   readonly #engine: Engine;
   readonly #params: readonly NamedParameter[];
   readonly #maxNorm: number;
+  readonly #sticky: boolean;
   readonly #slots: Tensor;
 
-  /** `maxNorm` 0 (the default): no clipping, only the search. Throws `optim/empty`, `optim/duplicate`, `optim/setting`. */
-  constructor(params: Iterable<NamedParameter>, { maxNorm = 0 }: { readonly maxNorm?: number } = {}) {
+  /**
+   * `maxNorm` 0 (the default): no clipping, only the search. `sticky`: once shut, the gate stays shut, for loops that have the next steps
+   * on their way before they read the last one's report. Throws `optim/empty`, `optim/duplicate`, `optim/setting`.
+   */
+  constructor(
+    params: Iterable<NamedParameter>,
+    { maxNorm = 0, sticky = false }: { readonly maxNorm?: number; readonly sticky?: boolean } = {},
+  ) {
     requireSetting('maxNorm', maxNorm, maxNorm >= 0);
     this.#params = [...params];
     requireDistinct(this.#params);
     this.#maxNorm = maxNorm;
+    this.#sticky = sticky;
     this.#engine = this.#params[0].tensor.engine;
     let capacity = 1; // the loss
     for (const { tensor } of this.#params) capacity += slotsFor(tensor.size);
@@ -62,7 +70,11 @@ export class GradientGate {
       this.#engine.run(squaresProgram, [loss, this.#slots], { first, weight: 0 });
       first++;
     }
-    this.#engine.run(clipGateProgram, [this.#slots, this.tensor], { count: first, maxNorm: this.#maxNorm });
+    this.#engine.run(clipGateProgram, [this.#slots, this.tensor], {
+      count: first,
+      maxNorm: this.#maxNorm,
+      sticky: this.#sticky,
+    });
   }
 
   /** Scales the gradients in place by what `measure` found; not needed before an optimiser step that is given the gate. */

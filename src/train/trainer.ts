@@ -122,7 +122,7 @@ export class Trainer {
     this.model = buildModel(engine, config);
     const params = namedParameters(this.model);
     this.#optimizer = buildOptimizer(config, params);
-    this.#gate = new GradientGate(params, { maxNorm: config.optimizer.gradClipNorm });
+    this.#gate = new GradientGate(params, { maxNorm: config.optimizer.gradClipNorm, sticky: true });
     this.#ema =
       config.optimizer.emaDecay > 0
         ? new EMA(averagedTensors(this.model), { decay: config.optimizer.emaDecay, warmup: config.optimizer.emaWarmup })

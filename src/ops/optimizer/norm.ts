@@ -82,7 +82,7 @@ const gateKernel: KernelDefinition = defineKernel({
     { name: 'slots', access: 'read', type: 'vec2f' },
     { name: 'gate', access: 'read_write', type: 'f32' },
   ],
-  uniforms: { count: 'u32', maxNorm: 'f32' },
+  uniforms: { count: 'u32', maxNorm: 'f32', sticky: 'u32' },
 });
 
 export interface ClipGateAttributes {
@@ -90,6 +90,8 @@ export interface ClipGateAttributes {
   readonly count: number;
   /** Gradients are scaled down to this norm; 0: never. */
   readonly maxNorm: number;
+  /** Whether a gate that once found something not finite stays shut. Default false. */
+  readonly sticky?: boolean;
 }
 
 /** As torch.nn.utils.clip_grad_norm_. */
@@ -111,24 +113,24 @@ export const clipGateProgram = defineProgram<ClipGateAttributes>({
     );
     return [];
   },
-  plan: (_inputs, _outputs, { count, maxNorm }) => ({
+  plan: (_inputs, _outputs, { count, maxNorm, sticky = false }) => ({
     dispatches: [
       {
         kernel: gateKernel,
         buffers: { slots: 'in0', gate: 'in1' },
-        uniforms: { count, maxNorm },
+        uniforms: { count, maxNorm, sticky: Number(sticky) },
         workgroups: [1, 1, 1],
       },
     ],
   }),
-  reference([slots, gate], { count, maxNorm }) {
+  reference([slots, gate], { count, maxNorm, sticky = false }) {
     let sum = 0;
     let bad = 0;
     for (let slot = 0; slot < count; slot++) {
       sum += slots.data[2 * slot];
       bad += slots.data[2 * slot + 1];
     }
-    if (bad > 0 || !Number.isFinite(sum)) {
+    if (bad > 0 || !Number.isFinite(sum) || (sticky && gate.data[2] > 0)) {
       gate.data.set([0, 0, 1, gate.data[3] + 1]);
     } else {
       const norm = Math.sqrt(sum);

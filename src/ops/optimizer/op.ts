@@ -186,6 +186,8 @@ const clipGate = defineOp<ClipGateAttributes>({
       { shape: [2, 2], fill: { values: [Number.POSITIVE_INFINITY, 0, 1, 0] } },
       { count: 2, maxNorm: 1 },
     ),
+    gateCase('opens again', { shape: [3, 2], fill: { values: FINITE } }, { count: 3, maxNorm: 1, sticky: false }),
+    gateCase('stays shut', { shape: [3, 2], fill: { values: FINITE } }, { count: 3, maxNorm: 1, sticky: true }),
     gateCase('slots of ConvNeXt-T', { shape: [56_000, 2], fill: 'zeros' }, { count: 56_000, maxNorm: 1 }, ['bench']),
   ],
 });
