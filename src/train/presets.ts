@@ -32,7 +32,7 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
       // MA, HE, EX, SE, OD: the rarer, the heavier.
       loss: { posWeight: [8, 4, 4, 8, 4] },
       optimizer: { lr: 3e-3, schedule: 'onecycle', warmupFraction: 0.2 },
-      training: { epochs: 10, stepsPerEpoch: 30, validateEvery: 2, checkpointEvery: 30 },
+      training: { epochs: 15, stepsPerEpoch: 30, validateEvery: 3, checkpointEvery: 30 },
     },
   },
   'idrid-128': {
