@@ -105,8 +105,8 @@ export class TrainStep {
 
   #runSupervised(batch: Batch): Promise<StepReport> {
     const { engine, capture = true } = this.#options;
-    const segmented = batch.task.filter((task) => task === 0).length;
-    const key = `${batch.task.length} ${segmented}`;
+    const routes = ownRoutes(batch);
+    const key = `${batch.task.length} ${routes.segmentation.length}`;
     const known = this.#recorded.get(key);
     if (known?.step) {
       this.#write(known.inputs, batch);
@@ -114,7 +114,6 @@ export class TrainStep {
       known.step.replay();
       return this.#read(known.report, known.present, batch.task.length);
     }
-    const routes = { segmentation: range(0, segmented), classification: range(segmented, batch.task.length) };
     const inputs = known?.inputs ?? this.#makeInputs(batch, routes);
     this.#write(inputs, batch);
     if (!(engine.backend instanceof GpuBackend) || !capture || !this.#warm.has(key)) {
@@ -161,7 +160,7 @@ export class TrainStep {
     const { report, present } = this.#record(inputs);
     const result = this.#read(report, present, batch.task.length);
     report.dispose();
-    for (const tensor of [inputs.image, ...Object.values(inputs.targets)]) tensor?.dispose();
+    disposeInputs(inputs);
     return result;
   }
 
@@ -239,13 +238,13 @@ export class TrainStep {
   async diagnose(batch: Batch, step: number): Promise<NonFiniteFinding | null> {
     const { engine, model } = this.#options;
     model.random.setStep(step);
-    const segmented = batch.task.filter((task) => task === 0).length;
-    const inputs = this.#makeInputs(batch, {
-      segmentation: range(0, segmented),
-      classification: range(segmented, batch.task.length),
-    });
+    const inputs = this.#makeInputs(batch, ownRoutes(batch));
     this.#write(inputs, batch);
-    return findNonFinite(engine, () => this.#record(inputs).report.dispose());
+    try {
+      return await findNonFinite(engine, () => this.#record(inputs).report.dispose());
+    } finally {
+      disposeInputs(inputs);
+    }
   }
 
   /** One step on `batch`, every program held against its float64 reference. */
@@ -254,23 +253,33 @@ export class TrainStep {
     model.random.setStep(step);
     optimizer.advance();
     ema?.advance();
-    const segmented = batch.task.filter((task) => task === 0).length;
-    const inputs = this.#makeInputs(batch, {
-      segmentation: range(0, segmented),
-      classification: range(segmented, batch.task.length),
-    });
+    const inputs = this.#makeInputs(batch, ownRoutes(batch));
     this.#write(inputs, batch);
-    return verify(engine, () => this.#record(inputs).report.dispose());
+    try {
+      return await verify(engine, () => this.#record(inputs).report.dispose());
+    } finally {
+      disposeInputs(inputs);
+    }
   }
 
   dispose(): void {
     for (const { inputs, report, step } of this.#recorded.values()) {
       if (step) report.dispose();
       step?.dispose();
-      for (const tensor of [inputs.image, ...Object.values(inputs.targets)]) tensor?.dispose();
+      disposeInputs(inputs);
     }
     this.#recorded.clear();
   }
+}
+
+/** Each row to its own task's expert; segmentation rows come first in a batch. */
+function ownRoutes(batch: Batch): Routes {
+  const segmented = batch.task.filter((task) => task === 0).length;
+  return { segmentation: range(0, segmented), classification: range(segmented, batch.task.length) };
+}
+
+function disposeInputs({ image, targets }: Inputs): void {
+  for (const tensor of [image, ...Object.values(targets)]) tensor?.dispose();
 }
 
 function imageShape(batch: Batch): number[] {
