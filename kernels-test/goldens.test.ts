@@ -33,6 +33,9 @@ const WITHOUT: Record<string, string> = {
   emaStep: 'in place: src/optim/optimizer.test.ts holds it against its formula',
   gatedScale: 'half of clip_grad_norm_, which src/optim/optimizer.test.ts holds against PyTorch',
   squaresToSlots: 'half of clip_grad_norm_, which src/optim/optimizer.test.ts holds against PyTorch',
+  dotsToSlots: 'the kernel of dot, with slots of its own; src/ops/optimizer/products.test.ts holds it against sums',
+  dotTotals: 'the second kernel of dot; src/ops/optimizer/products.test.ts holds it against sums',
+  axpy: 'in place: src/ops/optimizer/products.test.ts holds it against its formula',
   clipGate: 'half of clip_grad_norm_, which src/optim/optimizer.test.ts holds against PyTorch',
 };
 

@@ -14,6 +14,13 @@ fn sigmoid(x: vec4f) -> vec4f {
   return 1.0 / (1.0 + exp(-clamp(x, vec4f(-80.0), vec4f(80.0))));
 }
 
+// log(1 + exp(x)). Where exp(-|x|) is small, 1 + it would round it away: the series keeps it.
+fn softplus(x: vec4f) -> vec4f {
+  let e = exp(-min(abs(x), vec4f(80.0)));
+  let series = e * (1.0 - e * (0.5 - e * (0.33333334 - 0.25 * e)));
+  return max(x, vec4f(0.0)) + select(log(1.0 + e), series, e < vec4f(0.01));
+}
+
 const SQRT_HALF = 0.7071067811865476;
 const INVERSE_SQRT_TWO_PI = 0.3989422804014327;
 const SQRT_TWO_OVER_PI = 0.7978845608028654;
@@ -31,7 +38,9 @@ fn unary(x: vec4f, scale: f32, shift: f32) -> vec4f {
     case 7u: { return log(x); }
     case 8u: { return scale * x + shift; }
     case 9u: { return sqrt(x); }
-    default: { return x * x; }
+    case 10u: { return x * x; }
+    case 11u: { return abs(x); }
+    default: { return softplus(x); }
   }
 }
 
@@ -50,6 +59,8 @@ fn unaryDerivative(x: vec4f, scale: f32) -> vec4f {
     case 7u: { return 1.0 / x; }
     case 8u: { return vec4f(scale); }
     case 9u: { return 0.5 / sqrt(x); }
-    default: { return 2.0 * x; }
+    case 10u: { return 2.0 * x; }
+    case 11u: { return sign(x); }
+    default: { return sigmoid(x); }
   }
 }

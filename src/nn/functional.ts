@@ -17,11 +17,13 @@ import { layerScale as layerScaleOp, scaleResidual as scaleResidualOp } from '..
 import { matmul as matmulOp } from '../ops/matmul/op.ts';
 import { concat as concatOp } from '../ops/movement/concat.ts';
 import { pad as padOp, type PadAttributes } from '../ops/movement/pad.ts';
+import { dot as dotOp } from '../ops/optimizer/productOps.ts';
 import { avgPool2d as avgPool2dOp, maxPool2d as maxPool2dOp } from '../ops/pool/op.ts';
 import type { AvgPoolAttributes, MaxPoolAttributes } from '../ops/pool/program.ts';
 import { softDice as softDiceOp } from '../ops/softDice/op.ts';
 import type { SoftDiceAttributes } from '../ops/softDice/program.ts';
 import { logSoftmax as logSoftmaxOp, softmax as softmaxOp } from '../ops/softmax/op.ts';
+import { unaryOps } from '../ops/unary/op.ts';
 import {
   upsampleBilinear2d as upsampleBilinear2dOp,
   upsampleNearest2d as upsampleNearest2dOp,
@@ -123,6 +125,21 @@ export function convTranspose2d(
     padding: pair(options.padding ?? 0),
     activation: options.activation ?? 'none',
   });
+}
+
+/** |x|, any shape; the derivative at 0 is 0. */
+export function abs(x: Tensor): Tensor {
+  return x.engine.apply(unaryOps.abs, [x], {});
+}
+
+/** log(1 + exp(x)), any shape, without overflow (torch.nn.functional.softplus). */
+export function softplus(x: Tensor): Tensor {
+  return x.engine.apply(unaryOps.softplus, [x], {});
+}
+
+/** Sum of a * b over two tensors of one shape, as a scalar []; differentiable in both. */
+export function dot(a: Tensor, b: Tensor): Tensor {
+  return a.engine.apply(dotOp, [a, b], {});
 }
 
 /** Joins tensors along an axis. */

@@ -15,6 +15,7 @@ import { layerScale, scaleResidual } from './layerScale/op.ts';
 import { matmul } from './matmul/op.ts';
 import { movementOps } from './movement/index.ts';
 import { optimizerOps } from './optimizer/op.ts';
+import { productOps } from './optimizer/productOps.ts';
 import { avgPool2d, maxPool2d } from './pool/op.ts';
 import { max, mean, sum } from './reduce/op.ts';
 import { softDice } from './softDice/op.ts';
@@ -65,4 +66,5 @@ export const ops: readonly Op[] = [
   entropy,
   // optimiser steps
   ...optimizerOps,
+  ...productOps,
 ];

@@ -20,10 +20,12 @@ const LOG: Tolerance = {
   reason: 'WGSL grants log an absolute error of 2^-21 in [0.5, 2]',
 };
 
+/** Those without a transcendental function. */
+const PLAIN: readonly UnaryName[] = ['relu', 'affine', 'square', 'abs'];
+
 function casesOf(name: UnaryName): readonly Case<UnaryAttributes>[] {
   const fill = name === 'log' || name === 'sqrt' ? 'positive' : 'normal';
-  const tolerance =
-    name === 'log' ? LOG : name === 'relu' || name === 'affine' || name === 'square' ? ELEMENTWISE_TOLERANCE : CURVED;
+  const tolerance = name === 'log' ? LOG : PLAIN.includes(name) ? ELEMENTWISE_TOLERANCE : CURVED;
   const attributes: UnaryAttributes = name === 'affine' ? { scale: -1.5, shift: 0.25 } : {};
   const inputs = (shape: readonly number[]) => [{ shape, fill } as const];
   return [

@@ -17,6 +17,8 @@ export const UNARY_NAMES = [
   'affine',
   'sqrt',
   'square',
+  'abs',
+  'softplus',
 ] as const;
 
 export type UnaryName = (typeof UNARY_NAMES)[number];

@@ -51,12 +51,16 @@ export function unaryFunction(name: UnaryName, x: number, { scale = 1, shift = 0
       return Math.sqrt(x);
     case 'square':
       return x * x;
+    case 'abs':
+      return Math.abs(x);
+    case 'softplus':
+      return Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
     default:
       return name satisfies never;
   }
 }
 
-/** d f / d x; relu has 0 at 0, as PyTorch. */
+/** d f / d x; relu and abs have 0 at 0, as PyTorch. */
 export function unaryDerivative(name: UnaryName, x: number, { scale = 1 }: UnaryAttributes): number {
   switch (name) {
     case 'gelu':
@@ -87,6 +91,10 @@ export function unaryDerivative(name: UnaryName, x: number, { scale = 1 }: Unary
       return 0.5 / Math.sqrt(x);
     case 'square':
       return 2 * x;
+    case 'abs':
+      return Math.sign(x);
+    case 'softplus':
+      return sigmoid(x);
     default:
       return name satisfies never;
   }

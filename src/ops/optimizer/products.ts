@@ -1,0 +1,207 @@
+/** Inner products of many pairs of gradients and what is done with them (PCGrad's projection, a cosine). No readback. */
+import { type Dispatch, gridFor, type KernelDefinition } from '../../gpu/kernel.ts';
+import { requireShape, sameShape } from '../../tensor/shape.ts';
+import { f32, formatShape, sizeOf } from '../../tensor/spec.ts';
+import { defineKernel, defineProgram, type NdArray } from '../definition.ts';
+import { elementwisePlan } from '../unary/program.ts';
+import { slotsFor } from './norm.ts';
+
+const dotsKernel: KernelDefinition = defineKernel({
+  name: 'optimizer/dots',
+  bindings: [
+    { name: 'a', access: 'read', type: 'vec4f' },
+    { name: 'b', access: 'read', type: 'vec4f' },
+    { name: 'slots', access: 'read_write', type: 'vec4f' },
+  ],
+  uniforms: { size: 'u32', first: 'u32', count: 'u32' },
+});
+
+const totalsKernel: KernelDefinition = defineKernel({
+  name: 'optimizer/dotTotals',
+  bindings: [
+    { name: 'slots', access: 'read', type: 'vec4f' },
+    { name: 'totals', access: 'read_write', type: 'f32' },
+  ],
+  uniforms: { first: 'u32', count: 'u32', width: 'u32' },
+});
+
+function dotsDispatch(size: number, first: number, slots: 'in2' | 'tmp0'): Dispatch {
+  const count = slotsFor(size);
+  return {
+    kernel: dotsKernel,
+    buffers: { a: 'in0', b: 'in1', slots },
+    uniforms: { size, first, count },
+    workgroups: gridFor(count, 64),
+  };
+}
+
+function referenceDots(a: NdArray, b: NdArray): [ab: number, aa: number, bb: number] {
+  const sums: [number, number, number] = [0, 0, 0];
+  a.data.forEach((value, i) => {
+    sums[0] += value * b.data[i];
+    sums[1] += value * value;
+    sums[2] += b.data[i] * b.data[i];
+  });
+  return sums;
+}
+
+export interface DotsAttributes {
+  /** The first slot this pair writes; it writes `slotsFor(its size)` of them. */
+  readonly first: number;
+}
+
+/**
+ * slots[first + s] = [sum of a b, sum of a², sum of b², 0] over the groups of four elements s, s + count, …
+ * Inputs: a and b of one shape; slots of shape [n, 4], updated in place. Tensors of one model share the slots: the totals of a range of
+ * slots are the inner products of the gradients laid end to end.
+ */
+export const dotsProgram = defineProgram<DotsAttributes>({
+  name: 'dotsToSlots',
+  kernels: [dotsKernel],
+  mutates: [2],
+  infer([a, b, slots], { first }) {
+    requireShape(
+      sameShape(a.shape, b.shape),
+      'dotsToSlots',
+      `shapes ${formatShape(a.shape)} and ${formatShape(b.shape)} differ`,
+    );
+    const [count = 0, width] = slots.shape;
+    const needed = first + slotsFor(sizeOf(a.shape));
+    requireShape(
+      slots.shape.length === 2 && width === 4 && count >= needed,
+      'dotsToSlots',
+      `slots of shape ${formatShape(slots.shape)}; ${formatShape(a.shape)} at slot ${first} needs [${needed}, 4]`,
+    );
+    return [];
+  },
+  plan: ([a], _outputs, { first }) => ({ dispatches: [dotsDispatch(sizeOf(a.shape), first, 'in2')] }),
+  reference([a, b, slots], { first }) {
+    const count = slotsFor(a.data.length);
+    slots.data.fill(0, 4 * first, 4 * (first + count));
+    for (let i = 0; i < a.data.length; i++) {
+      const at = 4 * (first + (Math.floor(i / 4) % count));
+      slots.data[at] += a.data[i] * b.data[i];
+      slots.data[at + 1] += a.data[i] ** 2;
+      slots.data[at + 2] += b.data[i] ** 2;
+    }
+    return [];
+  },
+  cost: ([a]) => ({ flops: 6 * sizeOf(a.shape), bytes: 8 * sizeOf(a.shape) }),
+});
+
+export interface DotTotalsAttributes {
+  /** The first slot to sum. Default 0. */
+  readonly first?: number;
+  /** Slots to sum. */
+  readonly count: number;
+}
+
+/** (slots [n, 4] as `dotsProgram` fills them) → [a·b, a·a, b·b], shape [3], summed over the slots first .. first + count. */
+export const dotTotalsProgram = defineProgram<DotTotalsAttributes>({
+  name: 'dotTotals',
+  kernels: [totalsKernel],
+  infer([slots], { first = 0, count }) {
+    requireShape(
+      slots.shape.length === 2 && slots.shape[1] === 4 && first >= 0 && count > 0 && slots.shape[0] >= first + count,
+      'dotTotals',
+      `slots of shape ${formatShape(slots.shape)}; slots ${first} to ${first + count} need [${first + count}, 4]`,
+    );
+    return [f32([3])];
+  },
+  plan: (_inputs, _outputs, { first = 0, count }) => ({
+    dispatches: [
+      {
+        kernel: totalsKernel,
+        buffers: { slots: 'in0', totals: 'out0' },
+        uniforms: { first, count, width: 3 },
+        workgroups: [1, 1, 1],
+      },
+    ],
+  }),
+  reference([slots], { first = 0, count }) {
+    const totals = new Float64Array(3);
+    for (let slot = first; slot < first + count; slot++)
+      for (let k = 0; k < 3; k++) totals[k] += slots.data[4 * slot + k];
+    return [totals];
+  },
+  cost: (_inputs, _outputs, { count }) => ({ flops: 3 * count, bytes: 16 * count }),
+});
+
+/** (a, b of one shape) → the sum of a b, shape []. The same kernels, with slots of its own. */
+export const dotProgram = defineProgram<object>({
+  name: 'dot',
+  kernels: [dotsKernel, totalsKernel],
+  infer([a, b]) {
+    requireShape(
+      sameShape(a.shape, b.shape),
+      'dot',
+      `shapes ${formatShape(a.shape)} and ${formatShape(b.shape)} differ`,
+    );
+    return [f32([])];
+  },
+  plan([a]) {
+    const size = sizeOf(a.shape);
+    const count = slotsFor(size);
+    return {
+      scratch: [16 * count],
+      dispatches: [
+        dotsDispatch(size, 0, 'tmp0'),
+        {
+          kernel: totalsKernel,
+          buffers: { slots: 'tmp0', totals: 'out0' },
+          uniforms: { first: 0, count, width: 1 },
+          workgroups: [1, 1, 1],
+        },
+      ],
+    };
+  },
+  reference: ([a, b]) => [Float64Array.of(referenceDots(a, b)[0])],
+  cost: ([a]) => ({ flops: 2 * sizeOf(a.shape) }),
+});
+
+const axpyKernel: KernelDefinition = defineKernel({
+  name: 'optimizer/axpy',
+  bindings: [
+    { name: 'y', access: 'read_write', type: 'vec4f' },
+    { name: 'x', access: 'read', type: 'vec4f' },
+    { name: 'alpha', access: 'read', type: 'f32' },
+  ],
+  uniforms: { size: 'u32', stride: 'u32', index: 'u32', scale: 'f32' },
+});
+
+export interface AxpyAttributes {
+  /** Which element of alpha. Default 0. */
+  readonly index?: number;
+  /** Multiplies alpha. Default 1. */
+  readonly scale?: number;
+}
+
+/** y += scale * alpha[index] * x in place. Inputs: y and x of one shape; alpha of any shape, on the device. */
+export const axpyProgram = defineProgram<AxpyAttributes>({
+  name: 'axpy',
+  kernels: [axpyKernel],
+  mutates: [0],
+  infer([y, x, alpha], { index = 0 }) {
+    requireShape(
+      sameShape(y.shape, x.shape),
+      'axpy',
+      `x has shape ${formatShape(x.shape)}, y has ${formatShape(y.shape)}`,
+    );
+    requireShape(
+      Number.isInteger(index) && index >= 0 && index < sizeOf(alpha.shape),
+      'axpy',
+      `alpha of shape ${formatShape(alpha.shape)} has no element ${index}`,
+    );
+    return [];
+  },
+  plan: ([y], _outputs, { index = 0, scale = 1 }, target) =>
+    elementwisePlan(axpyKernel, { y: 'in0', x: 'in1', alpha: 'in2' }, sizeOf(y.shape), target, {
+      uniforms: { index, scale },
+    }),
+  reference([y, x, alpha], { index = 0, scale = 1 }) {
+    const factor = scale * alpha.data[index];
+    for (let i = 0; i < y.data.length; i++) y.data[i] += factor * x.data[i];
+    return [];
+  },
+  cost: ([y]) => ({ flops: 2 * sizeOf(y.shape), bytes: 12 * sizeOf(y.shape) }),
+});
