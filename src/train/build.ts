@@ -14,6 +14,8 @@ import {
   constant,
   cosine,
   oneCycle,
+  Plateau,
+  polynomial,
 } from '../optim/index.ts';
 import type { TrainConfig } from './config.ts';
 import type { ObjectiveConstants } from './objective.ts';
@@ -47,20 +49,33 @@ export function buildOptimizer(config: TrainConfig, params: readonly NamedParame
     : new SGD(groups, { lr, momentum, weightDecay });
 }
 
-/** Learning rate of each step (counted from 0), as a factor of the configured rate. */
+/**
+ * Learning rate of each step (counted from 0), as a factor of the configured rate. Of the plateau schedule it is the warm-up only: what
+ * the validations make of the rate is the {@link buildPlateau}'s.
+ */
 export function buildSchedule(config: TrainConfig, totalSteps: number): Schedule {
-  const { schedule, warmupFraction, warmupSteps, minLr, lr } = config.optimizer;
+  const { schedule, warmupFraction, warmupSteps, minLr, lr, polyPower } = config.optimizer;
   const warmup = warmupSteps ?? Math.round(warmupFraction * totalSteps);
   switch (schedule) {
     case 'constant':
+    case 'plateau':
       return constant({ warmupSteps: warmup });
     case 'cosine':
       return cosine({ totalSteps, warmupSteps: warmup, minFactor: minLr / lr });
+    case 'poly':
+      return polynomial({ totalSteps, warmupSteps: warmup, minFactor: minLr / lr, power: polyPower });
     case 'onecycle':
       return oneCycle({ totalSteps, pctStart: totalSteps > 0 ? warmup / totalSteps : 0.3 });
     default:
       return schedule satisfies never;
   }
+}
+
+/** The part of the plateau schedule that validations drive; null with any other. `mode`: whether its figure should fall or rise. */
+export function buildPlateau(config: TrainConfig, mode: 'min' | 'max'): Plateau | null {
+  const { schedule, plateauFactor, plateauPatience, minLr, lr } = config.optimizer;
+  if (schedule !== 'plateau') return null;
+  return new Plateau({ mode, factor: plateauFactor, patience: plateauPatience, minFactor: minLr / lr });
 }
 
 function balanced(labels: readonly (number | null)[], classes: number): Float32Array {
