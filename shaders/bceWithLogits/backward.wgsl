@@ -1,11 +1,23 @@
 // gradLogits = gradOutput * factor * w * ((1 - t) - (1 + (pw - 1) * t) * sigmoid(-z)): names and threads as in forward.wgsl.
+// gradOutput is one number (gradStride 0) or one a sample (1). FOCAL: the derivative of focal factor times element loss.
 
+// #include "common/bce.wgsl"
 // #include "common/grid.wgsl"
 
 override HAS_POSITIVE_WEIGHTS: bool = false;
 override HAS_SAMPLE_WEIGHTS: bool = false;
 
-struct Uniforms { samples: u32, perSample: u32, channels: u32, threads: u32, groups: u32 }
+struct Uniforms {
+  samples: u32,
+  perSample: u32,
+  channels: u32,
+  threads: u32,
+  groups: u32,
+  gradStride: u32,
+  gamma: f32,
+  alphaPositive: f32,
+  alphaNegative: f32,
+}
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
 @group(0) @binding(1) var<storage, read> gradOutput: array<f32>;
@@ -18,12 +30,6 @@ struct Uniforms { samples: u32, perSample: u32, channels: u32, threads: u32, gro
 
 alias Number = f32;
 
-// 1 / (1 + exp(z)) without overflow.
-fn sigmoidOfMinus(z: Number) -> Number {
-  let e = exp(-abs(z));
-  return select(Number(1.0), e, z >= Number(0.0)) / (1.0 + e);
-}
-
 @compute @workgroup_size(64)
 fn main(
   @builtin(workgroup_id) workgroup: vec3u,
@@ -34,7 +40,7 @@ fn main(
   let sample = index / u.groups;
   let thread = (index % u.groups) * 64u + lane;
   if (sample >= u.samples || thread >= u.threads) { return; }
-  var scale = gradOutput[0] * factor[0];
+  var scale = gradOutput[sample * u.gradStride] * factor[0];
   if (HAS_SAMPLE_WEIGHTS) { scale *= sampleWeights[sample]; }
   var positive = Number(1.0);
   if (HAS_POSITIVE_WEIGHTS) { positive = positiveWeights[thread % u.channels]; }
@@ -42,6 +48,14 @@ fn main(
     let at = sample * u.perSample + i;
     let z = logits[at];
     let t = targets[at];
-    gradLogits[at] = scale * ((1.0 - t) - (1.0 + (positive - 1.0) * t) * sigmoidOfMinus(z));
+    var slope = (1.0 - t) - (1.0 + (positive - 1.0) * t) * sigmoidOfMinus(z);
+    if (FOCAL) {
+      // d q / d z = (1 - 2 t) sigmoid(z) sigmoid(-z); over q first, which keeps it from underflowing.
+      let q = focalMiss(z, t);
+      let own = (1.0 - t) * z + (1.0 + (positive - 1.0) * t) * softplusOfMinus(z);
+      let fall = u.gamma * (1.0 - 2.0 * t) * (sigmoidOfMinus(z) / q) * sigmoidOfMinus(-z);
+      slope = focalFactor(q, t, u.gamma, u.alphaPositive, u.alphaNegative) * (slope + own * fall);
+    }
+    gradLogits[at] = scale * slope;
   }
 }

@@ -1,17 +1,31 @@
 // Binary cross entropy of logits z against targets t, [samples, perSample] with the channels innermost:
 //   element loss = w * ((1 - t) * z + (1 + (pw - 1) * t) * log(1 + exp(-z))), element weight = w,
 // pw the channel's positive weight, w the sample's weight (1 where there are none). Mean = sum of losses / sum of weights.
+// FOCAL multiplies the element loss by the focal factor of common/bce.wgsl.
 //
 // `groups` workgroups share a sample; thread t of its `threads` owns elements t, t + threads, …. `threads` is a multiple of `channels`,
-// so a thread meets the same channels in every turn. Samples of weight 0 are not read. Then common/lossMean.wgsl.
+// so a thread meets the same channels in every turn. Samples of weight 0 are not read. Then common/lossMean.wgsl, or for one mean a
+// sample loss/finishSamples.wgsl.
 
+// #include "common/bce.wgsl"
 // #include "common/grid.wgsl"
 // #include "common/lossMean.wgsl"
 
 override HAS_POSITIVE_WEIGHTS: bool = false;
 override HAS_SAMPLE_WEIGHTS: bool = false;
 
-struct Uniforms { samples: u32, perSample: u32, channels: u32, threads: u32, groups: u32, partialCount: u32, reduction: u32 }
+struct Uniforms {
+  samples: u32,
+  perSample: u32,
+  channels: u32,
+  threads: u32,
+  groups: u32,
+  partialCount: u32,
+  reduction: u32,
+  gamma: f32,
+  alphaPositive: f32,
+  alphaNegative: f32,
+}
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
 @group(0) @binding(1) var<storage, read> logits: array<f32>;
@@ -23,13 +37,6 @@ struct Uniforms { samples: u32, perSample: u32, channels: u32, threads: u32, gro
 @group(0) @binding(7) var<storage, read_write> factor: array<f32>;
 
 alias Number = f32;
-
-// log(1 + exp(-z)). Where exp(-|z|) is small, 1 + it would round it away: the series keeps it.
-fn softplusOfMinus(z: Number) -> Number {
-  let e = exp(-abs(z));
-  let series = e * (1.0 - e * (0.5 - e * (0.33333334 - 0.25 * e)));
-  return max(-z, Number(0.0)) + select(log(1.0 + e), series, e < Number(0.01));
-}
 
 @compute @workgroup_size(64)
 fn main(
@@ -51,7 +58,9 @@ fn main(
     for (var i = thread; i < u.perSample; i += u.threads) {
       let z = logits[sample * u.perSample + i];
       let t = targets[sample * u.perSample + i];
-      sum += (1.0 - t) * z + (1.0 + (positive - 1.0) * t) * softplusOfMinus(z);
+      var own = (1.0 - t) * z + (1.0 + (positive - 1.0) * t) * softplusOfMinus(z);
+      if (FOCAL) { own *= focalFactor(focalMiss(z, t), t, u.gamma, u.alphaPositive, u.alphaNegative); }
+      sum += own;
       count += 1.0;
     }
   }

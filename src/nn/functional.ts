@@ -6,6 +6,7 @@ import type { Tensor } from '../autograd/tensor.ts';
 import { batchNorm as batchNormOp } from '../ops/batchNorm/op.ts';
 import type { BatchNormAttributes } from '../ops/batchNorm/program.ts';
 import { bceWithLogits as bceWithLogitsOp } from '../ops/bceWithLogits/op.ts';
+import type { BceAttributes } from '../ops/bceWithLogits/program.ts';
 import { conv2d as conv2dOp } from '../ops/conv2d/op.ts';
 import { convTranspose2d as convTranspose2dOp } from '../ops/convTranspose2d/op.ts';
 import { crossEntropy as crossEntropyOp } from '../ops/crossEntropy/op.ts';
@@ -213,17 +214,23 @@ export function scaleResidual(residual: Tensor, x: Tensor, gamma: Tensor, factor
   return x.engine.apply(scaleResidualOp, optional(residual, x, gamma, factor), {});
 }
 
+/** Of bceWithLogits; the tensors are not differentiated through. */
+export type BceOptions = Omit<BceAttributes, 'posWeight' | 'sampleWeights'> & {
+  /** [C]: multiplies the positive targets' term. */
+  readonly posWeight?: Tensor | null;
+  /** [N]: samples of weight 0 count nothing. Not with reduction 'sample'. */
+  readonly sampleWeights?: Tensor | null;
+};
+
 /**
- * Mean binary cross-entropy of sigmoid(logits): logits and targets [N, ..., C], posWeight [C] multiplies the positive targets' term,
- * sample weights [N] (samples of weight 0 count nothing). torch.nn.functional.binary_cross_entropy_with_logits.
+ * Binary cross-entropy of sigmoid(logits), a scalar: logits and targets [N, ..., C] (torch.nn.functional.binary_cross_entropy_with_logits).
+ * With `gamma` (and `alpha`) the focal loss, as torchvision.ops.sigmoid_focal_loss (Lin et al. 2017). With reduction 'sample' the mean of each
+ * sample, [N]: weigh the rows by multiplying, which is differentiable in the weights too.
  */
-export function bceWithLogits(
-  logits: Tensor,
-  targets: Tensor,
-  options: { readonly posWeight?: Tensor | null; readonly sampleWeights?: Tensor | null } = {},
-): Tensor {
-  const { posWeight, sampleWeights } = options;
+export function bceWithLogits(logits: Tensor, targets: Tensor, options: BceOptions = {}): Tensor {
+  const { posWeight, sampleWeights, ...attributes } = options;
   return logits.engine.apply(bceWithLogitsOp, optional(logits, targets, posWeight, sampleWeights), {
+    ...attributes,
     posWeight: posWeight != null,
     sampleWeights: sampleWeights != null,
   });

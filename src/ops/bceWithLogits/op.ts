@@ -7,6 +7,12 @@ const EXPONENTIAL: Tolerance = {
   reason: 'WGSL grants exp 3 + 2|x| ulp and log an absolute error of 2^-21 near 1; sums in another order',
 };
 
+const POWER: Tolerance = {
+  relativeL2: 1e-5,
+  element: 2e-5,
+  reason: 'q^gamma = exp(gamma log q), where WGSL grants log an absolute error of 2^-21 and exp 3 + 2|x| ulp',
+};
+
 function bceCase(
   name: string,
   shape: readonly number[],
@@ -14,17 +20,20 @@ function bceCase(
   settings: {
     posWeight?: readonly number[];
     sampleWeights?: readonly number[];
-    reduction?: 'sum';
+    reduction?: 'sum' | 'sample';
+    gamma?: number;
+    alpha?: number;
+    hard?: boolean;
     values?: readonly number[];
   } = {},
 ): Case<BceAttributes> {
-  const { posWeight, sampleWeights, reduction, values } = settings;
+  const { posWeight, sampleWeights, reduction, gamma, alpha, hard, values } = settings;
   const vector = (own: readonly number[]): CaseInput => ({ shape: [own.length], fill: { values: own }, grad: false });
   return {
     name,
     inputs: [
       values ? { shape, fill: { values } } : { shape },
-      { shape, fill: 'uniform', grad: false },
+      { shape, fill: hard ? { integersBelow: 2 } : 'uniform', grad: false },
       ...(posWeight ? [vector(posWeight)] : []),
       ...(sampleWeights ? [vector(sampleWeights)] : []),
     ],
@@ -32,9 +41,11 @@ function bceCase(
       posWeight: posWeight !== undefined,
       sampleWeights: sampleWeights !== undefined,
       reduction: reduction ?? 'mean',
+      ...(gamma !== undefined && { gamma }),
+      ...(alpha !== undefined && { alpha }),
     },
     purpose,
-    tolerance: EXPONENTIAL,
+    tolerance: gamma === undefined ? EXPONENTIAL : POWER,
   };
 }
 
@@ -42,6 +53,7 @@ function bceCase(
  * Binary cross entropy of logits [N, ..., C] against targets in [0, 1] of that shape, as torch.nn.functional.
  * binary_cross_entropy_with_logits with `pos_weight` a vector over the last axis. Sample weights [N] weigh whole samples and, unlike
  * PyTorch's `weight`, the mean too: sum of w * l / sum of w, so that samples of weight 0 count nothing; all zero: 0 with zero gradient.
+ * `gamma` and `alpha` make it the focal loss, as torchvision.ops.sigmoid_focal_loss (Lin et al. 2017).
  */
 export const bceWithLogits = defineOp<BceAttributes>({
   name: 'bceWithLogits',
@@ -70,6 +82,39 @@ export const bceWithLogits = defineOp<BceAttributes>({
       sampleWeights: [0.5, 3],
       reduction: 'sum',
     }),
+    bceCase('one mean a sample', [3, 2, 2], ['test', 'gradient'], { reduction: 'sample', posWeight: [3, 0.5] }),
+    bceCase('one mean of one sample', [1, 2, 3], ['test', 'gradient'], { reduction: 'sample' }),
+    bceCase('focal', [3, 2, 2], ['test', 'gradient'], { gamma: 2 }),
+    bceCase('focal, hard targets', [3, 2, 2], ['test', 'gradient'], { gamma: 2, alpha: 0.25, hard: true }),
+    bceCase('focal, all options', [3, 2, 2], ['test', 'gradient'], {
+      gamma: 1.5,
+      alpha: 0.75,
+      posWeight: [3, 0.5],
+      sampleWeights: [1, 0, 2.5],
+    }),
+    bceCase('balanced without focus', [3, 5], ['test', 'gradient'], { gamma: 0, alpha: 0.25 }),
+    bceCase('focal below one, a sample each', [2, 5], ['test', 'gradient'], {
+      gamma: 0.5,
+      reduction: 'sample',
+      hard: true,
+    }),
+    bceCase('focal, logits of 80', [2, 7], ['test'], {
+      values: [80, -80, 1000, -1000, 10, -10, 0, 5, -5, 80, -80, 30, -30, 1000],
+      gamma: 2,
+      alpha: 0.25,
+      hard: true,
+    }),
+    bceCase('focal below one, logits of 80', [2, 7], ['test'], {
+      values: [80, -80, 1000, -1000, 10, -10, 0, 5, -5, 80, -80, 30, -30, 1000],
+      gamma: 0.5,
+      hard: true,
+    }),
+    bceCase('several turns, odd, a sample each', [3, 37, 29, 5], ['test'], { reduction: 'sample' }),
+    bceCase('several turns, in fours, focal, a sample each', [70, 4, 4, 5], ['test'], {
+      reduction: 'sample',
+      gamma: 2,
+      posWeight: [2, 5, 1, 0.5, 3],
+    }),
     bceCase('no weight', [2, 3], ['test', 'gradient'], { sampleWeights: [0, 0] }),
     bceCase('logits of 80', [2, 4], ['test'], {
       values: [80, -80, 1000, -1000, 10, -10, 0, 5],
@@ -81,6 +126,7 @@ export const bceWithLogits = defineOp<BceAttributes>({
       sampleWeights: [1, 3, 2],
     }),
     bceCase('several turns, one channel', [2, 40, 41, 1], ['test']),
+    bceCase('lesion maps, N8, focal, a sample each', [8, 128, 128, 5], ['bench'], { reduction: 'sample', gamma: 2 }),
     bceCase('lesion maps, N8', [8, 128, 128, 5], ['bench'], { sampleWeights: [1, 2, 1, 1, 2, 1, 1, 1] }),
   ],
 });

@@ -1,8 +1,23 @@
-import { type BufferReference, foldGrid, type KernelDefinition, type PlanTarget } from '../../gpu/kernel.ts';
+import {
+  type BufferReference,
+  type Dispatch,
+  foldGrid,
+  type KernelDefinition,
+  type PlanTarget,
+} from '../../gpu/kernel.ts';
 import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { f32, formatShape, type Shape, sizeOf, type TensorSpec } from '../../tensor/spec.ts';
 import { defineKernel, defineProgram } from '../definition.ts';
-import { finishKernel, LOSS_OUTPUTS, planLoss, REDUCTION_CODES, type SampleGrid, versionedGrid } from '../loss/plan.ts';
+import {
+  finishKernel,
+  finishSamplesKernel,
+  LOSS_OUTPUTS,
+  planLoss,
+  planSampleLosses,
+  REDUCTION_CODES,
+  type SampleGrid,
+  versionedGrid,
+} from '../loss/plan.ts';
 import { referenceBce, referenceBceBackward } from './reference.ts';
 
 export interface BceAttributes {
@@ -10,9 +25,19 @@ export interface BceAttributes {
   readonly posWeight?: boolean;
   /** Whether sample weights [N] are the last input. Default false. */
   readonly sampleWeights?: boolean;
-  /** Default 'mean': over the elements of the weighed samples. */
-  readonly reduction?: 'mean' | 'sum';
+  /**
+   * Default 'mean': over the elements of the weighed samples. 'sample': the mean of each sample by itself, [N]; it takes no sample
+   * weights (multiply the result, which is differentiable in both).
+   */
+  readonly reduction?: 'mean' | 'sum' | 'sample';
+  /** Focusing exponent of the focal loss (Lin et al. 2017), 0 or more. Default 0: plain cross entropy. */
+  readonly gamma?: number;
+  /** Focal balance: positives count alpha, negatives 1 - alpha. Default null: both count 1. */
+  readonly alpha?: number | null;
 }
+
+const OVERRIDES = ['HAS_POSITIVE_WEIGHTS', 'HAS_SAMPLE_WEIGHTS', 'FOCAL'] as const;
+const FOCAL_UNIFORMS = { gamma: 'f32', alphaPositive: 'f32', alphaNegative: 'f32' } as const;
 
 const forwardDefinition = (name: string, type: 'f32' | 'vec4f'): KernelDefinition => ({
   name,
@@ -31,8 +56,9 @@ const forwardDefinition = (name: string, type: 'f32' | 'vec4f'): KernelDefinitio
     groups: 'u32',
     partialCount: 'u32',
     reduction: 'u32',
+    ...FOCAL_UNIFORMS,
   },
-  overrides: ['HAS_POSITIVE_WEIGHTS', 'HAS_SAMPLE_WEIGHTS'],
+  overrides: OVERRIDES,
 });
 
 const backwardDefinition = (name: string, type: 'f32' | 'vec4f'): KernelDefinition => ({
@@ -46,8 +72,16 @@ const backwardDefinition = (name: string, type: 'f32' | 'vec4f'): KernelDefiniti
     { name: 'factor', access: 'read', type: 'f32' },
     { name: 'gradLogits', access: 'read_write', type },
   ],
-  uniforms: { samples: 'u32', perSample: 'u32', channels: 'u32', threads: 'u32', groups: 'u32' },
-  overrides: ['HAS_POSITIVE_WEIGHTS', 'HAS_SAMPLE_WEIGHTS'],
+  uniforms: {
+    samples: 'u32',
+    perSample: 'u32',
+    channels: 'u32',
+    threads: 'u32',
+    groups: 'u32',
+    gradStride: 'u32',
+    ...FOCAL_UNIFORMS,
+  },
+  overrides: OVERRIDES,
 });
 
 const forwardKernel = defineKernel(forwardDefinition('bceWithLogits/forward', 'f32'));
@@ -64,13 +98,20 @@ function check(
   attributes: BceAttributes,
 ): void {
   const op = 'bceWithLogits';
-  const { posWeight = false, sampleWeights = false } = attributes;
+  const { posWeight = false, sampleWeights = false, reduction = 'mean', gamma = 0, alpha = null } = attributes;
   requireShape(logits.shape.length > 0, op, 'logits must have at least one axis');
   requireShape(
     sameShape(logits.shape, targets.shape),
     op,
     `targets of ${formatShape(targets.shape)} for logits of ${formatShape(logits.shape)}`,
   );
+  requireShape(
+    !(sampleWeights && reduction === 'sample'),
+    op,
+    "reduction 'sample' takes no sample weights: multiply its result by them",
+  );
+  requireShape(gamma >= 0, op, `a focal gamma of ${gamma} is negative`);
+  requireShape(alpha === null || (alpha >= 0 && alpha <= 1), op, `a focal alpha of ${alpha} is outside [0, 1]`);
   const expected: Shape[] = [];
   if (posWeight) expected.push([logits.shape[logits.shape.length - 1]]);
   if (sampleWeights) expected.push([logits.shape[0]]);
@@ -82,14 +123,14 @@ function check(
   );
 }
 
-/** Without sample weights the batch is one long sample: nothing depends on where samples end. */
+/** Where nothing depends on where samples end, the batch is one long sample. */
 function gridOf(
   { shape }: TensorSpec,
-  { sampleWeights = false }: BceAttributes,
+  { sampleWeights = false, reduction }: BceAttributes,
   threads: number,
   version: string | undefined,
 ): (SampleGrid & { readonly samples: number }) | null {
-  const samples = sampleWeights ? shape[0] : 1;
+  const samples = sampleWeights || reduction === 'sample' ? shape[0] : 1;
   const grid = versionedGrid(samples, sizeOf(shape) / samples, shape[shape.length - 1], threads, version);
   return grid && { ...grid, samples };
 }
@@ -102,46 +143,53 @@ function optionalBuffers({ posWeight, sampleWeights }: BceAttributes, first: num
   };
 }
 
-const overridesOf = ({ posWeight, sampleWeights }: BceAttributes) => ({
-  HAS_POSITIVE_WEIGHTS: posWeight ? 1 : 0,
-  HAS_SAMPLE_WEIGHTS: sampleWeights ? 1 : 0,
+const isFocal = ({ gamma = 0, alpha = null }: BceAttributes): boolean => gamma > 0 || alpha !== null;
+
+const focalUniforms = ({ gamma = 0, alpha = null }: BceAttributes) => ({
+  gamma,
+  alphaPositive: alpha ?? 1,
+  alphaNegative: alpha === null ? 1 : 1 - alpha,
+});
+
+const overridesOf = (attributes: BceAttributes) => ({
+  HAS_POSITIVE_WEIGHTS: attributes.posWeight ? 1 : 0,
+  HAS_SAMPLE_WEIGHTS: attributes.sampleWeights ? 1 : 0,
+  FOCAL: isFocal(attributes) ? 1 : 0,
 });
 
 const forwardThreads = (target: PlanTarget): number => (target.deviceClass === 'software' ? 512 : 32_768);
 const backwardThreads = (target: PlanTarget): number => (target.deviceClass === 'software' ? 1024 : 131_072);
 
-/** (logits [N, ..., C], targets of that shape, posWeight? [C], sampleWeights? [N]) → loss [], factor [] for backward. */
+/** (logits [N, ..., C], targets of that shape, posWeight? [C], sampleWeights? [N]) → loss [] ([N] with 'sample'), factor [] for backward. */
 export const bceWithLogitsProgram = defineProgram<BceAttributes>({
   name: 'bceWithLogits',
-  kernels: [forwardKernel, forwardVec4Kernel, finishKernel],
+  kernels: [forwardKernel, forwardVec4Kernel, finishKernel, finishSamplesKernel],
   versions: VERSIONS,
   infer([logits, targets, ...optionals], attributes) {
     check(logits, targets, optionals, attributes);
-    return [f32([]), f32([])];
+    return [f32(attributes.reduction === 'sample' ? [logits.shape[0]] : []), f32([])];
   },
   plan([logits], _outputs, attributes, target, version) {
     const grid = gridOf(logits, attributes, forwardThreads(target), version);
     if (!grid) return null;
     const { samples, perSample, threads, groups, workgroups } = grid;
     const { reduction = 'mean' } = attributes;
-    return planLoss(
-      {
-        kernel: grid.vector ? forwardVec4Kernel : forwardKernel,
-        buffers: { logits: 'in0', targets: 'in1', ...optionalBuffers(attributes, 2) },
-        uniforms: {
-          samples,
-          perSample,
-          channels: logits.shape[logits.shape.length - 1],
-          threads,
-          groups,
-          partialCount: workgroups,
-          reduction: REDUCTION_CODES[reduction],
-        },
-        overrides: overridesOf(attributes),
+    const first: Omit<Dispatch, 'workgroups'> = {
+      kernel: grid.vector ? forwardVec4Kernel : forwardKernel,
+      buffers: { logits: 'in0', targets: 'in1', ...optionalBuffers(attributes, 2) },
+      uniforms: {
+        samples,
+        perSample,
+        channels: logits.shape[logits.shape.length - 1],
+        threads,
+        groups,
+        partialCount: workgroups,
+        reduction: REDUCTION_CODES[reduction === 'sample' ? 'mean' : reduction],
+        ...focalUniforms(attributes),
       },
-      workgroups,
-      reduction,
-    );
+      overrides: overridesOf(attributes),
+    };
+    return reduction === 'sample' ? planSampleLosses(first, samples, groups) : planLoss(first, workgroups, reduction);
   },
   reference: (inputs, attributes) => referenceBce(inputs, attributes),
   cost: ([logits]) => ({ flops: 10 * sizeOf(logits.shape) }),
@@ -169,7 +217,15 @@ export const bceWithLogitsBackwardProgram = defineProgram<BceAttributes>({
             ...optionalBuffers(attributes, 4),
             gradLogits: 'out0',
           },
-          uniforms: { samples, perSample, channels: logits.shape[logits.shape.length - 1], threads, groups },
+          uniforms: {
+            samples,
+            perSample,
+            channels: logits.shape[logits.shape.length - 1],
+            threads,
+            groups,
+            gradStride: attributes.reduction === 'sample' ? 1 : 0,
+            ...focalUniforms(attributes),
+          },
           overrides: overridesOf(attributes),
           workgroups: foldGrid(workgroups),
         },

@@ -2,6 +2,7 @@ import {
   type BufferReference,
   type Dispatch,
   foldGrid,
+  gridFor,
   type KernelDefinition,
   type Plan,
   type PlanTarget,
@@ -54,6 +55,33 @@ export function planLoss(
     });
   }
   return { dispatches, scratch: [workgroups * 8] };
+}
+
+/** Adds up each sample's partial (loss, weight). */
+export const finishSamplesKernel = defineKernel({
+  name: 'loss/finishSamples',
+  bindings: finishKernel.bindings,
+  uniforms: { samples: 'u32', groups: 'u32' },
+});
+
+/**
+ * As `planLoss`, to one mean a sample: loss [samples], and the factor that all of them share. `groups` workgroups work on a sample; a
+ * single workgroup in all must finish by itself, as the mean.
+ */
+export function planSampleLosses(
+  first: Omit<Dispatch, 'workgroups'>,
+  samples: number,
+  groups: number,
+): Plan & { readonly dispatches: readonly Dispatch[] } {
+  const { dispatches, scratch } = planLoss(first, samples * groups, 'none');
+  if (samples * groups === 1) return { dispatches, scratch };
+  const finish: Dispatch = {
+    kernel: finishSamplesKernel,
+    buffers: { partials: 'tmp0', loss: 'out0', factor: 'out1' },
+    uniforms: { samples, groups },
+    workgroups: gridFor(samples, 64),
+  };
+  return { dispatches: [...dispatches, finish], scratch };
 }
 
 /** Workgroups of 64 threads for a loss whose threads own whole rows: at most 64 rows are done in one dispatch. */
