@@ -11,6 +11,8 @@ export type BootstrapOptions = {
   readonly seed?: number;
 };
 
+const DEFAULTS = { resamples: 2000, level: 0.95, seed: 1 };
+
 /** A metric with its percentile interval. */
 export type Interval = {
   /** The metric on the cases as given. */
@@ -36,8 +38,48 @@ export function bootstrapInterval<Case>(
   metric: (resample: readonly Case[]) => number,
   options: BootstrapOptions = {},
 ): Interval {
-  const { resamples = 2000, level = 0.95, seed = 1 } = options;
-  if (cases.length === 0) throw new GmtlError('metrics/empty', 'bootstrapInterval: no cases to resample.');
+  const values: number[] = [];
+  eachResample(cases.length, options, (drawn) => {
+    values.push(metric(Array.from(drawn, (index) => cases[index])));
+  });
+  return intervalOf(metric(cases), values, options);
+}
+
+/** How often each case is in a resample; they add up to the number of cases. */
+export type Weights = Uint32Array;
+
+/**
+ * {@link bootstrapInterval} of many figures in one loop over the resamples: a figure is a function of how often each case was
+ * drawn, so that whatever does not depend on the draw (sorting scores, counting pixels) is done once, before. The draws are those of
+ * `bootstrapInterval` with the same seed and number of cases; figures of one call share them.
+ *
+ * @param measure all figures, by name, of a weighted sample; the same names every time. All weights are 1 for the estimate.
+ */
+export function bootstrapIntervals<Name extends string>(
+  cases: number,
+  measure: (weights: Weights) => Readonly<Record<Name, number>>,
+  options: BootstrapOptions = {},
+): Record<Name, Interval> {
+  const weights = new Uint32Array(cases);
+  const estimates = measure(weights.fill(1));
+  const names = Object.keys(estimates) as Name[];
+  const values = names.map((): number[] => []);
+  eachResample(cases, options, (drawn) => {
+    weights.fill(0);
+    for (const index of drawn) weights[index]++;
+    const figures = measure(weights);
+    names.forEach((name, index) => {
+      values[index].push(figures[name]);
+    });
+  });
+  const intervals = names.map((name, index) => [name, intervalOf(estimates[name], values[index], options)]);
+  return Object.fromEntries(intervals) as Record<Name, Interval>;
+}
+
+/** Calls `visit` with the indices of each resample's cases; the array is reused. */
+function eachResample(cases: number, options: BootstrapOptions, visit: (drawn: Uint32Array) => void): void {
+  const { resamples, level, seed } = { ...DEFAULTS, ...options };
+  if (cases === 0) throw new GmtlError('metrics/empty', 'bootstrapInterval: no cases to resample.');
   if (!Number.isInteger(resamples) || resamples < 1 || !(level > 0 && level < 1)) {
     throw new GmtlError(
       'metrics/bootstrap',
@@ -45,21 +87,23 @@ export function bootstrapInterval<Case>(
     );
   }
   const generator = new Generator(seed);
-  const resample = [...cases];
-  const values: number[] = [];
+  const drawn = new Uint32Array(cases);
   for (let draw = 0; draw < resamples; draw++) {
-    for (let index = 0; index < cases.length; index++) resample[index] = cases[generator.integer(cases.length)];
-    const value = metric(resample);
-    if (!Number.isNaN(value)) values.push(value);
+    for (let index = 0; index < cases; index++) drawn[index] = generator.integer(cases);
+    visit(drawn);
   }
-  const sorted = Float64Array.from(values).sort();
+}
+
+function intervalOf(estimate: number, values: readonly number[], options: BootstrapOptions): Interval {
+  const { level } = { ...DEFAULTS, ...options };
+  const sorted = Float64Array.from(values.filter((value) => !Number.isNaN(value))).sort();
   return {
-    estimate: metric(cases),
+    estimate,
     low: percentile(sorted, (1 - level) / 2),
     high: percentile(sorted, (1 + level) / 2),
     level,
-    resamples,
-    undefinedResamples: resamples - sorted.length,
+    resamples: values.length,
+    undefinedResamples: values.length - sorted.length,
   };
 }
 

@@ -21,7 +21,7 @@ export function reliabilityBins(truth: Numbers, probabilities: Numbers, classes:
   for (let index = 0; index < cases; index++) {
     const predicted = argmax(probabilities, index * classes, classes);
     const value = probabilities[index * classes + predicted];
-    const bin = Math.min(bins - 1, Math.max(0, Math.ceil(value * bins) - 1));
+    const bin = reliabilityBinOf(value, bins);
     count[bin]++;
     confidence[bin] += value;
     if (predicted === truth[index]) right[bin]++;
@@ -35,10 +35,20 @@ export function reliabilityBins(truth: Numbers, probabilities: Numbers, classes:
   }));
 }
 
+/** The bin (low, high] of a confidence; 0 counts to the first. */
+export function reliabilityBinOf(confidence: number, bins: number): number {
+  return Math.min(bins - 1, Math.max(0, Math.ceil(confidence * bins) - 1));
+}
+
 /** Expected calibration error: Σ over {@link reliabilityBins} of share of cases · |accuracy − confidence|. */
 export function expectedCalibrationError(truth: Numbers, probabilities: Numbers, classes: number, bins = 15): number {
-  const table = reliabilityBins(truth, probabilities, classes, bins);
-  return table.reduce((sum, bin) => sum + (bin.count / truth.length) * Math.abs(bin.accuracy - bin.confidence), 0);
+  return binnedError(reliabilityBins(truth, probabilities, classes, bins));
+}
+
+/** The expected calibration error that a table of bins amounts to. NaN without cases. */
+export function binnedError(table: readonly Pick<ReliabilityBin, 'count' | 'accuracy' | 'confidence'>[]): number {
+  const cases = table.reduce((sum, bin) => sum + bin.count, 0);
+  return table.reduce((sum, bin) => sum + (bin.count / cases) * Math.abs(bin.accuracy - bin.confidence), 0);
 }
 
 /**
@@ -46,12 +56,17 @@ export function expectedCalibrationError(truth: Numbers, probabilities: Numbers,
  * (probability − truth)², from 0 (perfect) to 2. With two classes it is twice the binary score of scikit-learn.
  */
 export function brierScore(truth: Numbers, probabilities: Numbers, classes: number): number {
-  const cases = checkProbabilities('brierScore', truth, probabilities, classes);
-  let sum = 0;
-  for (let index = 0; index < cases; index++) {
+  const each = brierScores(truth, probabilities, classes);
+  return each.reduce((sum, value) => sum + value, 0) / each.length;
+}
+
+/** {@link brierScore}'s term of each case. */
+export function brierScores(truth: Numbers, probabilities: Numbers, classes: number): Float64Array {
+  const scores = new Float64Array(checkProbabilities('brierScore', truth, probabilities, classes));
+  for (let index = 0; index < scores.length; index++) {
     for (let label = 0; label < classes; label++) {
-      sum += (probabilities[index * classes + label] - (truth[index] === label ? 1 : 0)) ** 2;
+      scores[index] += (probabilities[index * classes + label] - (truth[index] === label ? 1 : 0)) ** 2;
     }
   }
-  return sum / cases;
+  return scores;
 }

@@ -11,7 +11,8 @@ import {
 } from './confusion.ts';
 import fixtures from './fixtures/metrics.json' with { type: 'json' };
 import { gateReport } from './gate.ts';
-import { gradingIntervals, gradingReport, jointInterval } from './grading.ts';
+import { gradingReport } from './grading.ts';
+import { gradingIntervals, jointInterval } from './grading-intervals.ts';
 import { predictedClasses } from './inputs.ts';
 import {
   auroc,

@@ -5,7 +5,7 @@ import { checkLabel, type Numbers, sameLength } from './inputs.ts';
 export type ConfusionMatrix = {
   readonly classes: number;
   /** (classes × classes), row-major: `counts[truth * classes + predicted]`. */
-  readonly counts: Float64Array;
+  readonly counts: readonly number[];
 };
 
 /** One class against the rest. Zero denominators give 0 (scikit-learn's `zero_division=0`). */
@@ -31,7 +31,7 @@ export type MacroScores = { readonly precision: number; readonly recall: number;
  */
 export function confusionMatrix(truth: Numbers, predicted: Numbers, classes: number): ConfusionMatrix {
   const cases = sameLength('confusionMatrix', truth, predicted);
-  const counts = new Float64Array(classes * classes);
+  const counts = new Array<number>(classes * classes).fill(0);
   for (let index = 0; index < cases; index++) {
     checkLabel('confusionMatrix truth', truth[index], classes, index);
     checkLabel('confusionMatrix prediction', predicted[index], classes, index);

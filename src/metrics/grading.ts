@@ -1,5 +1,4 @@
 import { GmtlError } from '../errors.ts';
-import { type BootstrapOptions, bootstrapInterval, type Interval } from './bootstrap.ts';
 import { brierScore, expectedCalibrationError, type ReliabilityBin, reliabilityBins } from './calibration.ts';
 import {
   accuracy,
@@ -8,13 +7,30 @@ import {
   type ConfusionMatrix,
   classScores,
   confusionMatrix,
-  jointAccuracy,
   type MacroScores,
   macroScores,
   quadraticWeightedKappa,
 } from './confusion.ts';
-import { argmax, predictedClasses } from './inputs.ts';
-import { gradeAuroc, oneVersusRestAuroc } from './ranking.ts';
+import { predictedClasses } from './inputs.ts';
+import {
+  gradeAuroc,
+  gradeScores,
+  type OperatingPoint,
+  oneVersusRestAuroc,
+  sensitivityAtSpecificity,
+  specificityAtSensitivity,
+} from './ranking.ts';
+
+/** The specificity (sensitivity) at which a report states the sensitivity (specificity): a screening programme's order of size. */
+export const SCREENING_BAR = 0.9;
+
+/** Where a screening question ("any retinopathy", "referable") would be operated on these very cases. */
+export type ScreeningPoints = {
+  /** The highest sensitivity at a specificity of at least {@link SCREENING_BAR}. */
+  readonly sensitivityAtSpecificity90: OperatingPoint;
+  /** The highest specificity at a sensitivity of at least {@link SCREENING_BAR}. */
+  readonly specificityAtSensitivity90: OperatingPoint;
+};
 
 /** One graded image: a label and softmax probabilities for a task. */
 export type GradedCase = { readonly id: string; readonly truth: number; readonly probabilities: ArrayLike<number> };
@@ -33,17 +49,11 @@ export type GradingReport = {
   readonly anyAuroc: number;
   /** AUROC of grade >= 2 by p(grade >= 2): referable. */
   readonly referableAuroc: number;
+  /** Grade >= 1 and grade >= 2; null where the cases hold one side of the question only. */
+  readonly screening: { readonly any: ScreeningPoints | null; readonly referable: ScreeningPoints | null };
   readonly expectedCalibrationError: number;
   readonly brier: number;
   readonly reliability: readonly ReliabilityBin[];
-};
-
-/** Percentile intervals of a grading task's headline figures. */
-export type GradingIntervals = {
-  readonly accuracy: Interval;
-  readonly quadraticWeightedKappa: Interval;
-  readonly macroF1: Interval;
-  readonly referableAuroc: Interval;
 };
 
 /**
@@ -51,7 +61,7 @@ export type GradingIntervals = {
  * @throws GmtlError naming the case whose label or probabilities are wrong, or `metrics/empty`.
  */
 export function gradingReport(cases: readonly GradedCase[], classes: number): GradingReport {
-  const { truth, probabilities } = stack(cases, classes);
+  const { truth, probabilities } = stackCases(cases, classes);
   const confusion = confusionMatrix(truth, predictedClasses(probabilities, classes), classes);
   const auroc = oneVersusRestAuroc(truth, probabilities, classes);
   return {
@@ -65,57 +75,35 @@ export function gradingReport(cases: readonly GradedCase[], classes: number): Gr
     macroAuroc: auroc.macro,
     anyAuroc: gradeAuroc(truth, probabilities, classes, 1),
     referableAuroc: gradeAuroc(truth, probabilities, classes, 2),
+    screening: {
+      any: screeningPoints(truth, probabilities, classes, 1),
+      referable: screeningPoints(truth, probabilities, classes, 2),
+    },
     expectedCalibrationError: expectedCalibrationError(truth, probabilities, classes),
     brier: brierScore(truth, probabilities, classes),
     reliability: reliabilityBins(truth, probabilities, classes),
   };
 }
 
-/** Bootstrap intervals over the cases of {@link gradingReport}'s headline figures. */
-export function gradingIntervals(
-  cases: readonly GradedCase[],
+function screeningPoints(
+  truth: Int32Array,
+  probabilities: Float64Array,
   classes: number,
-  options: BootstrapOptions = {},
-): GradingIntervals {
-  const matrixOf = (resample: readonly GradedCase[]): ConfusionMatrix =>
-    confusionMatrix(
-      resample.map((one) => one.truth),
-      resample.map((one) => argmax(one.probabilities, 0, classes)),
-      classes,
-    );
-  const interval = (metric: (resample: readonly GradedCase[]) => number): Interval =>
-    bootstrapInterval(cases, metric, options);
+  minimumGrade: number,
+): ScreeningPoints | null {
+  const { positives, scores } = gradeScores(truth, probabilities, classes, minimumGrade);
+  if (new Set(positives).size < 2) return null;
   return {
-    accuracy: interval((resample) => accuracy(matrixOf(resample))),
-    quadraticWeightedKappa: interval((resample) => quadraticWeightedKappa(matrixOf(resample))),
-    macroF1: interval((resample) => macroScores(matrixOf(resample)).f1),
-    referableAuroc: interval((resample) => {
-      const { truth, probabilities } = stack(resample, classes);
-      return gradeAuroc(truth, probabilities, classes, 2);
-    }),
+    sensitivityAtSpecificity90: sensitivityAtSpecificity(positives, scores, SCREENING_BAR),
+    specificityAtSensitivity90: specificityAtSensitivity(positives, scores, SCREENING_BAR),
   };
 }
 
-/** An image with both grades, for the joint measure. */
-export type JointCase = { readonly id: string; readonly dr: GradedCase; readonly dme: GradedCase };
-
-/** Joint DR + DME accuracy (see {@link jointAccuracy}) with its bootstrap interval over the cases. */
-export function jointInterval(cases: readonly JointCase[], options: BootstrapOptions = {}): Interval {
-  const predicted = (one: GradedCase): number => argmax(one.probabilities, 0, one.probabilities.length);
-  return bootstrapInterval(
-    cases,
-    (resample) =>
-      jointAccuracy(
-        resample.map((one) => one.dr.truth),
-        resample.map((one) => predicted(one.dr)),
-        resample.map((one) => one.dme.truth),
-        resample.map((one) => predicted(one.dme)),
-      ),
-    options,
-  );
-}
-
-function stack(cases: readonly GradedCase[], classes: number): { truth: Int32Array; probabilities: Float64Array } {
+/** Labels and (cases × classes) row-major probabilities of a list of cases. @throws GmtlError `metrics/length` naming the case. */
+export function stackCases(
+  cases: readonly GradedCase[],
+  classes: number,
+): { truth: Int32Array; probabilities: Float64Array } {
   const truth = new Int32Array(cases.length);
   const probabilities = new Float64Array(cases.length * classes);
   cases.forEach((one, index) => {

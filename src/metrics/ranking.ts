@@ -85,7 +85,7 @@ export function gradeScores(
 
 /**
  * The operating point of highest sensitivity among those whose specificity is at least `minimumSpecificity`, over the thresholds
- * given by the scores themselves. With nothing called positive (threshold +infinity) it is always attainable.
+ * given by the scores themselves. With nothing called positive (threshold +infinity; null in JSON) it is always attainable.
  * @throws GmtlError `metrics/one-class` where sensitivity or specificity is undefined.
  */
 export function sensitivityAtSpecificity(
@@ -93,31 +93,60 @@ export function sensitivityAtSpecificity(
   scores: Numbers,
   minimumSpecificity: number,
 ): OperatingPoint {
-  const order = ascending('sensitivityAtSpecificity', positives, scores).reverse();
+  const points = rocCurve(positives, scores);
+  needBoth('sensitivityAtSpecificity', points);
+  // Sensitivity only grows along the curve; of equal ones the first has the higher specificity.
+  return points.reduce((best, point) =>
+    point.specificity >= minimumSpecificity && point.sensitivity > best.sensitivity ? point : best,
+  );
+}
+
+/**
+ * The operating point of highest specificity among those whose sensitivity is at least `minimumSensitivity` (at most 1, so that
+ * calling everything positive attains it), over the thresholds given by the scores themselves.
+ * @throws GmtlError `metrics/one-class` where sensitivity or specificity is undefined.
+ */
+export function specificityAtSensitivity(
+  positives: Numbers,
+  scores: Numbers,
+  minimumSensitivity: number,
+): OperatingPoint {
+  const points = rocCurve(positives, scores);
+  needBoth('specificityAtSensitivity', points);
+  // Specificity only falls along the curve.
+  return points.find((point) => point.sensitivity >= minimumSensitivity) ?? points[points.length - 1];
+}
+
+/**
+ * The receiver operating characteristic: from nothing called positive (threshold +infinity; null in JSON) to everything, one point
+ * a distinct score. Sensitivity is NaN without positives, specificity without negatives.
+ */
+export function rocCurve(positives: Numbers, scores: Numbers): OperatingPoint[] {
+  const order = ascending('rocCurve', positives, scores).reverse();
   const positiveCount = order.reduce((sum, index) => sum + (positives[index] !== 0 ? 1 : 0), 0);
   const negativeCount = order.length - positiveCount;
-  if (positiveCount === 0 || negativeCount === 0) {
-    throw new GmtlError(
-      'metrics/one-class',
-      'sensitivityAtSpecificity: the truth holds one class only; it needs both.',
-    );
-  }
-  let best: OperatingPoint = { threshold: Number.POSITIVE_INFINITY, sensitivity: 0, specificity: 1 };
   let truePositive = 0;
-  let falsePositive = 0;
-  order.forEach((caseIndex, position) => {
-    if (positives[caseIndex] !== 0) truePositive++;
-    else falsePositive++;
-    const next = order[position + 1];
-    if (next !== undefined && scores[next] === scores[caseIndex]) return;
-    const point = {
-      threshold: scores[caseIndex],
-      sensitivity: truePositive / positiveCount,
-      specificity: 1 - falsePositive / negativeCount,
-    };
-    if (point.specificity >= minimumSpecificity && point.sensitivity > best.sensitivity) best = point;
+  let trueNegative = negativeCount;
+  const point = (threshold: number): OperatingPoint => ({
+    threshold,
+    sensitivity: truePositive / positiveCount,
+    specificity: trueNegative / negativeCount,
   });
-  return best;
+  const points = [point(Number.POSITIVE_INFINITY)];
+  for (let position = 0; position < order.length; position++) {
+    const index = order[position];
+    if (positives[index] !== 0) truePositive++;
+    else trueNegative--;
+    if (position + 1 === order.length || scores[order[position + 1]] !== scores[index])
+      points.push(point(scores[index]));
+  }
+  return points;
+}
+
+function needBoth(metric: string, points: readonly OperatingPoint[]): void {
+  if (Number.isNaN(points[0].sensitivity) || Number.isNaN(points[0].specificity)) {
+    throw new GmtlError('metrics/one-class', `${metric}: the truth holds one class only; it needs both.`);
+  }
 }
 
 /**
@@ -143,7 +172,8 @@ export function averagePrecision(positives: Numbers, scores: Numbers): number {
   return sum / positiveCount;
 }
 
-function ascending(metric: string, positives: Numbers, scores: Numbers): Uint32Array {
+/** Indices of the cases by rising score. @throws GmtlError as {@link auroc}. */
+export function ascending(metric: string, positives: Numbers, scores: Numbers): Uint32Array {
   const cases = sameLength(metric, positives, scores, 'truth and scores');
   for (let index = 0; index < cases; index++) {
     if (Number.isNaN(scores[index])) {

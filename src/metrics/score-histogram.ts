@@ -15,6 +15,9 @@ export class ScoreHistogram {
   /** Count of positives / negatives by bin (bins + 1 of them); exact up to 2^53. */
   readonly positives: Float64Array;
   readonly negatives: Float64Array;
+  /** Of those, the ones whose score is exactly k / 10: {@link elevenThresholdAuprc} does not call them positive at k / 10. */
+  readonly gridPositives: Float64Array;
+  readonly gridNegatives: Float64Array;
 
   /**
    * @param bins at least 4096 and a multiple of 10, so that the thresholds 0, 0.1, … are bin edges. The default of 10,000
@@ -30,6 +33,8 @@ export class ScoreHistogram {
     this.bins = bins;
     this.positives = new Float64Array(bins + 1);
     this.negatives = new Float64Array(bins + 1);
+    this.gridPositives = new Float64Array(GRID_STEPS + 1);
+    this.gridNegatives = new Float64Array(GRID_STEPS + 1);
   }
 
   /**
@@ -37,7 +42,8 @@ export class ScoreHistogram {
    * @throws GmtlError `metrics/probability` with the pixel's index; the histogram is then unusable.
    */
   add(truth: Numbers, probability: Numbers, valid?: Numbers): void {
-    const { bins, positives, negatives } = this;
+    const { bins, positives, negatives, gridPositives, gridNegatives } = this;
+    const stride = bins / GRID_STEPS;
     for (let index = 0; index < truth.length; index++) {
       if (valid !== undefined && valid[index] === 0) continue;
       const value = probability[index];
@@ -47,9 +53,15 @@ export class ScoreHistogram {
           `Pixel ${index} has the value ${value}; a probability in [0, 1] is needed: apply the sigmoid, check for NaN.`,
         );
       }
-      const bin = Math.floor(value * bins);
-      if (truth[index] !== 0) positives[bin]++;
+      const level = value * bins;
+      const bin = Math.floor(level);
+      const isPositive = truth[index] !== 0;
+      if (isPositive) positives[bin]++;
       else negatives[bin]++;
+      if (level === bin && bin % stride === 0) {
+        if (isPositive) gridPositives[bin / stride]++;
+        else gridNegatives[bin / stride]++;
+      }
     }
   }
 
@@ -62,49 +74,83 @@ export class ScoreHistogram {
       this.positives[bin] += other.positives[bin];
       this.negatives[bin] += other.negatives[bin];
     }
+    for (let step = 0; step <= GRID_STEPS; step++) {
+      this.gridPositives[step] += other.gridPositives[step];
+      this.gridNegatives[step] += other.gridNegatives[step];
+    }
+  }
+
+  /** Number of positives added. */
+  positiveCount(): number {
+    return this.positives.reduce((left, right) => left + right, 0);
   }
 
   /**
-   * Average precision Σ (Rₙ − Rₙ₋₁)·Pₙ of the quantised scores: equal to scikit-learn's `average_precision_score` of
-   * floor(p · bins). NaN where there is no positive.
+   * AUPR, exact: the average precision Σ (Rₙ − Rₙ₋₁)·Pₙ of the quantised scores, equal to scikit-learn's
+   * `average_precision_score` of floor(p · bins). NaN where there is no positive.
    */
   averagePrecision(): number {
-    let truePositive = 0;
-    let predicted = 0;
-    let sum = 0;
-    for (let bin = this.bins; bin >= 0; bin--) {
-      predicted += this.positives[bin] + this.negatives[bin];
-      truePositive += this.positives[bin];
-      if (this.positives[bin] > 0) sum += (this.positives[bin] * truePositive) / predicted;
-    }
-    return truePositive === 0 ? Number.NaN : sum / truePositive;
+    return averagePrecisionOfBins(this.positives, this.negatives);
   }
 
   /**
-   * Area under the precision–recall curve sampled at the 11 thresholds 0, 0.1, …, 1 (a pixel is positive where p >= threshold),
-   * by the trapezoidal rule from the anchor (recall 0, precision 1); thresholds that predict nothing coincide with the anchor.
-   * Papers on lesion segmentation report such a grid; it is coarser than, and not comparable with, {@link averagePrecision}.
-   * NaN where there is no positive.
+   * AUPR, 11 thresholds: see {@link areaOfElevenThresholds}. It is coarser than, and not comparable with,
+   * {@link averagePrecision}. NaN where there is no positive.
    */
   elevenThresholdAuprc(): number {
+    return areaOfElevenThresholds(this.elevenThresholdCounts(), this.positiveCount());
+  }
+
+  /** True and false positives where p > k / 10, k = 0..10: `[tp0, …, tp10, fp0, …, fp10]`. They add up over images. */
+  elevenThresholdCounts(): Float64Array {
     const stride = this.bins / GRID_STEPS;
-    const positiveCount = this.positives.reduce((left, right) => left + right, 0);
-    if (positiveCount === 0) return Number.NaN;
+    const counts = new Float64Array(2 * (GRID_STEPS + 1));
     let truePositive = 0;
-    let predicted = 0;
-    let lastRecall = 0;
-    let lastPrecision = 1;
-    let area = 0;
+    let falsePositive = 0;
     for (let bin = this.bins; bin >= 0; bin--) {
       truePositive += this.positives[bin];
-      predicted += this.positives[bin] + this.negatives[bin];
-      if (bin % stride !== 0 || predicted === 0) continue;
-      const recall = truePositive / positiveCount;
-      const precision = truePositive / predicted;
-      area += ((recall - lastRecall) * (precision + lastPrecision)) / 2;
-      lastRecall = recall;
-      lastPrecision = precision;
+      falsePositive += this.negatives[bin];
+      if (bin % stride !== 0) continue;
+      const step = bin / stride;
+      counts[step] = truePositive - this.gridPositives[step];
+      counts[GRID_STEPS + 1 + step] = falsePositive - this.gridNegatives[step];
     }
-    return area;
+    return counts;
   }
+}
+
+/** {@link ScoreHistogram.averagePrecision} of counts by rising score; the bins may be of any width. */
+export function averagePrecisionOfBins(positives: Numbers, negatives: Numbers): number {
+  let truePositive = 0;
+  let predicted = 0;
+  let sum = 0;
+  for (let bin = positives.length - 1; bin >= 0; bin--) {
+    predicted += positives[bin] + negatives[bin];
+    truePositive += positives[bin];
+    if (positives[bin] > 0) sum += (positives[bin] * truePositive) / predicted;
+  }
+  return truePositive === 0 ? Number.NaN : sum / truePositive;
+}
+
+/**
+ * Area under the precision–recall curve sampled at the 11 thresholds 0, 0.1, …, 1 as the mmsegmentation forks of the lesion
+ * papers have it (M2MRF, HRDecoder: `lesion_metric.py`): a pixel is predicted where p > threshold (strictly, so nothing is at 1),
+ * precision is 1 where nothing is predicted, and the points are joined by the trapezoidal rule.
+ * @param counts see {@link ScoreHistogram.elevenThresholdCounts}; @param positives pixels of the truth.
+ */
+export function areaOfElevenThresholds(counts: Numbers, positives: number): number {
+  if (positives === 0) return Number.NaN;
+  let lastRecall = 0;
+  let lastPrecision = 1;
+  let area = 0;
+  for (let step = GRID_STEPS; step >= 0; step--) {
+    const truePositive = counts[step];
+    const predicted = truePositive + counts[GRID_STEPS + 1 + step];
+    const recall = truePositive / positives;
+    const precision = predicted === 0 ? 1 : truePositive / predicted;
+    area += ((recall - lastRecall) * (precision + lastPrecision)) / 2;
+    lastRecall = recall;
+    lastPrecision = precision;
+  }
+  return area;
 }
