@@ -88,6 +88,29 @@ export async function saveCheckpoint(
       `checkpoint name ${JSON.stringify(name)}: use letters, digits, "_", "." and "-"`,
     );
   }
+  const { manifest, contents } = describeCheckpoint(name, payload);
+  await files.makeFolder(folder);
+  const older = await dataFilesOf(folder, name);
+  try {
+    for (const [file, bytes] of contents) await writeFileAtomic(join(folder, file), bytes, files);
+    await writeFileAtomic(join(folder, `${name}.json`), `${JSON.stringify(manifest, null, 2)}\n`, files);
+  } catch (error) {
+    // A full disk is the usual cause: give back what this attempt took. The old checkpoint may share a file of equal content.
+    for (const file of contents.keys()) if (!older.includes(file)) await removeQuietly(join(folder, file), files);
+    throw error;
+  }
+  for (const file of older) if (!contents.has(file)) await removeQuietly(join(folder, file), files);
+  return manifest;
+}
+
+export interface DescribedCheckpoint {
+  readonly manifest: CheckpointManifest;
+  /** The data files by name. */
+  readonly contents: ReadonlyMap<string, Uint8Array>;
+}
+
+/** Encodes a checkpoint: its manifest, and its data files under names made of step and content. */
+export function describeCheckpoint(name: string, payload: CheckpointPayload): DescribedCheckpoint {
   const { config, sampler, random, step, epoch } = payload;
   requireJson(config, 'config');
   requireJson(sampler, 'sampler');
@@ -126,19 +149,7 @@ export async function saveCheckpoint(
       ...(payload.state && { state: describe('state', payload.state) }),
     },
   };
-
-  await files.makeFolder(folder);
-  const older = await dataFilesOf(folder, name);
-  try {
-    for (const [file, bytes] of contents) await writeFileAtomic(join(folder, file), bytes, files);
-    await writeFileAtomic(join(folder, `${name}.json`), `${JSON.stringify(manifest, null, 2)}\n`, files);
-  } catch (error) {
-    // A full disk is the usual cause: give back what this attempt took. The old checkpoint may share a file of equal content.
-    for (const file of contents.keys()) if (!older.includes(file)) await removeQuietly(join(folder, file), files);
-    throw error;
-  }
-  for (const file of older) if (!contents.has(file)) await removeQuietly(join(folder, file), files);
-  return manifest;
+  return { manifest, contents };
 }
 
 /**
@@ -233,7 +244,10 @@ async function resolveTarget(path: string, name: string): Promise<string> {
   for (const folder of [inner, path]) {
     const names = await listFolder(folder);
     if (names.includes(`${name}.json`)) return join(folder, `${name}.json`);
-    const others = names.filter((candidate) => names.some((data) => `${DATA_FILE.exec(data)?.[1]}.json` === candidate));
+    const others = names.filter(
+      (candidate) =>
+        /^best-\d+\.json$/.test(candidate) || names.some((data) => `${DATA_FILE.exec(data)?.[1]}.json` === candidate),
+    );
     if (others.length > 0) {
       throw new GmtlError(
         'checkpoint/not-found',
@@ -247,11 +261,13 @@ async function resolveTarget(path: string, name: string): Promise<string> {
   );
 }
 
-async function dataFilesOf(folder: string, name: string): Promise<string[]> {
+/** Data files that belong to the checkpoint of this name. */
+export async function dataFilesOf(folder: string, name: string): Promise<string[]> {
   return (await listFolder(folder)).filter((file) => DATA_FILE.exec(file)?.[1] === name);
 }
 
-async function listFolder(folder: string): Promise<string[]> {
+/** The names in a folder; none where it does not exist. */
+export async function listFolder(folder: string): Promise<string[]> {
   try {
     return await readdir(folder);
   } catch (error) {
@@ -260,12 +276,13 @@ async function listFolder(folder: string): Promise<string[]> {
   }
 }
 
-async function readText(path: string): Promise<string> {
+/** A whole file as text. */
+export async function readText(path: string): Promise<string> {
   return new TextDecoder().decode(await readBytes(path));
 }
 
 /** A leftover is removed by the next save or the next start; failing now would turn a finished save into an error. */
-async function removeQuietly(path: string, files: FileOperations): Promise<void> {
+export async function removeQuietly(path: string, files: FileOperations): Promise<void> {
   try {
     await files.unlink(path);
   } catch (error) {
