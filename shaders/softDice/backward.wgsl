@@ -1,12 +1,13 @@
 // gradX = gradOutput * (cP * q - cI * t) * s: (cI, cP) the coefficients [samples, channels] of finish.wgsl, q = 1 (2 p where SQUARED),
 // s = p (1 - p) with p the sigmoid of x where FROM_LOGITS, else p = x and s = 1. Threads as in partial.wgsl.
+// gradOutput is one number (gradStride 0), or one a group [samples, channels] (1).
 
 // #include "common/grid.wgsl"
 
 override FROM_LOGITS: bool = true;
 override SQUARED: bool = false;
 
-struct Uniforms { samples: u32, perSample: u32, channels: u32, threads: u32, groups: u32 }
+struct Uniforms { samples: u32, perSample: u32, channels: u32, threads: u32, groups: u32, gradStride: u32 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
 @group(0) @binding(1) var<storage, read> gradOutput: array<f32>;
@@ -25,7 +26,8 @@ fn main(
   let sample = index / u.groups;
   let thread = (index % u.groups) * 64u + lane;
   if (sample >= u.samples || thread >= u.threads) { return; }
-  let pair = gradOutput[0] * coefficients[sample * u.channels + thread % u.channels];
+  let entry = sample * u.channels + thread % u.channels;
+  let pair = gradOutput[entry * u.gradStride] * coefficients[entry];
   let both = pair.x;
   let predicted = pair.y;
   for (var i = thread; i < u.perSample; i += u.threads) {

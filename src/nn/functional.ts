@@ -236,7 +236,34 @@ export function bceWithLogits(logits: Tensor, targets: Tensor, options: BceOptio
   });
 }
 
-/** 1 - soft Dice of sigmoid(logits): logits and targets [N, ..., C]; see SoftDiceAttributes for the two conventions. */
-export function softDiceLoss(logits: Tensor, targets: Tensor, options: SoftDiceAttributes = {}): Tensor {
-  return logits.engine.apply(softDiceOp, [logits, targets], options);
+/** Named conventions of the soft Dice loss; see {@link softDiceLoss}. */
+const DICE_FORMS = {
+  sample: { perSample: true },
+  batch: { perSample: false, flattenClasses: true, smooth: 1e-6 },
+  smp: { perSample: false, ignoreEmptyClasses: true, smooth: 0 },
+} as const satisfies Record<string, SoftDiceAttributes>;
+
+export type DiceForm = keyof typeof DICE_FORMS;
+
+export type SoftDiceOptions = Omit<SoftDiceAttributes, 'reduction'> & {
+  readonly form?: DiceForm;
+  /** Default 'mean', a scalar; 'sample' (form 'sample' only): the mean over the classes of each sample, [N]. */
+  readonly reduction?: 'mean' | 'sample';
+};
+
+/**
+ * 1 - soft Dice of sigmoid(logits), a scalar: logits and targets [N, ..., C]. `form` names what is summed before dividing:
+ * - 'sample' (default): the pixels of each class of each sample, then the mean over samples and classes; smooth 0 unless told.
+ * - 'batch': all pixels of all classes and samples, flattened together; smooth 1e-6.
+ * - 'smp': each class over the batch, then the mean over classes, of which those without positives in the batch give 0; smooth 0, the
+ *   denominator at least 1e-7. DiceLoss(mode='multilabel') of segmentation_models.pytorch.
+ * Options given beside it override the form's own. `tverskyAlpha` and `tverskyBeta` weigh false positives and false negatives (Salehi et al.
+ * 2017) in any form. Rows are weighed by multiplying the result of reduction 'sample', which is differentiable in the weights too.
+ */
+export function softDiceLoss(logits: Tensor, targets: Tensor, options: SoftDiceOptions = {}): Tensor {
+  const { form = 'sample', reduction = 'mean', ...rest } = options;
+  const given = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
+  const attributes: SoftDiceAttributes = { ...DICE_FORMS[form], ...given };
+  if (reduction === 'mean') return logits.engine.apply(softDiceOp, [logits, targets], attributes);
+  return logits.engine.apply(softDiceOp, [logits, targets], { ...attributes, reduction: 'none' }).mean([1]);
 }

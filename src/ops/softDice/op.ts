@@ -40,12 +40,15 @@ function diceCase(
 }
 
 const SMP: SoftDiceAttributes = { perSample: false, ignoreEmptyClasses: true };
+const FLAT: SoftDiceAttributes = { perSample: false, flattenClasses: true, smooth: 1e-6 };
 
 /**
  * Soft Dice loss of predictions [N, ..., C] (logits or probabilities) against targets in [0, 1] of that shape, optionally with sample
  * weights [N]: 1 - the mean of (2 I + smooth) / (P + T + smooth), I = sum of p t, P = sum of p, T = sum of t; the denominator is held
  * above 1e-7. The mean is over classes and (perSample) over samples by weight, else the sums run over the whole batch with each
  * sample's terms weighed, as DiceLoss('multilabel') of segmentation_models.pytorch with `ignoreEmptyClasses`. No weight: 0, no gradient.
+ * Tversky weights (Salehi et al. 2017) turn the denominator into 2 (1 - alpha - beta) I + 2 alpha P + 2 beta T + smooth, that is twice
+ * I + alpha FP + beta FN + smooth / 2.
  */
 export const softDice = defineOp<SoftDiceAttributes>({
   name: 'softDice',
@@ -76,6 +79,63 @@ export const softDice = defineOp<SoftDiceAttributes>({
     diceCase('batch-wide, empty class', [2, 4, 3], ['test', 'gradient'], SMP, { empty: 1 }),
     diceCase('empty class', [2, 4, 3], ['test', 'gradient'], { ignoreEmptyClasses: true, smooth: 1e-5 }, { empty: 2 }),
     diceCase('empty class, smoothed', [2, 4, 3], ['test', 'gradient'], { smooth: 1e-5 }, { empty: 2 }),
+    diceCase('Tversky', [2, 4, 3], ['test', 'gradient'], { smooth: 1, tverskyAlpha: 0.3, tverskyBeta: 0.7 }),
+    diceCase('Tversky of squares', [2, 4, 2], ['test', 'gradient'], {
+      smooth: 1e-3,
+      tverskyAlpha: 0.6,
+      tverskyBeta: 0.9,
+      squaredDenominator: true,
+    }),
+    diceCase(
+      'Tversky, batch-wide, sample weights',
+      [3, 4, 2],
+      ['test', 'gradient'],
+      { ...SMP, tverskyBeta: 2 },
+      {
+        sampleWeights: [1, 0, 2.5],
+      },
+    ),
+    diceCase(
+      'Tversky of false negatives alone, nothing there',
+      [2, 4, 3],
+      ['test'],
+      { tverskyAlpha: 0, tverskyBeta: 1 },
+      {
+        empty: 1,
+      },
+    ),
+    diceCase('all flattened', [2, 3, 3], ['test', 'gradient'], FLAT),
+    diceCase('all flattened, Tversky', [2, 2, 4], ['test', 'gradient'], {
+      ...FLAT,
+      tverskyAlpha: 0.2,
+      tverskyBeta: 0.8,
+    }),
+    diceCase(
+      'classes flattened per sample, sample weights',
+      [3, 5, 3],
+      ['test', 'gradient'],
+      {
+        flattenClasses: true,
+        smooth: 1,
+      },
+      { sampleWeights: [1, 0, 2] },
+    ),
+    diceCase('all flattened, several turns', [2, 37, 29, 5], ['test'], FLAT),
+    diceCase('one loss a class and sample', [3, 4, 2], ['test', 'gradient'], { smooth: 1e-5, reduction: 'none' }),
+    diceCase(
+      'one loss a class and sample, Tversky, empty class',
+      [2, 5, 3],
+      ['test', 'gradient'],
+      {
+        smooth: 1e-5,
+        tverskyAlpha: 0.3,
+        tverskyBeta: 0.7,
+        ignoreEmptyClasses: true,
+        reduction: 'none',
+      },
+      { empty: 1 },
+    ),
+    diceCase('one loss a class and sample, more than lanes', [23, 4, 5], ['test'], { smooth: 1e-5, reduction: 'none' }),
     diceCase('logits of 80', [1, 4, 2], ['test'], { smooth: 1e-5 }, { values: [80, -80, -80, 80, 1000, -1000, 2, -3] }),
     diceCase('several turns, odd', [3, 37, 29, 5], ['test'], { smooth: 1e-5 }, { sampleWeights: [1, 0.5, 2] }),
     diceCase('several turns, in fours', [3, 32, 30, 5], ['test'], SMP, { empty: 3 }),

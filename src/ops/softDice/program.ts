@@ -4,7 +4,7 @@ import { f32, formatShape, sizeOf, type TensorSpec } from '../../tensor/spec.ts'
 import { defineKernel, defineProgram } from '../definition.ts';
 import { optional, type SampleGrid, versionedGrid } from '../loss/plan.ts';
 import { planSum, sumKernel, sumVec4Kernel } from '../reduce/plan.ts';
-import { referenceSoftDice, referenceSoftDiceBackward } from './reference.ts';
+import { referenceSoftDice, referenceSoftDiceBackward, tverskyFactors } from './reference.ts';
 
 export interface SoftDiceAttributes {
   /** Added to numerator and denominator. Default 0; 1e-5 in the per-sample Dice of the multitask baseline. */
@@ -17,6 +17,16 @@ export interface SoftDiceAttributes {
   readonly squaredDenominator?: boolean;
   /** Whether a class without positives (in the sample, or in the batch) gives loss 0, still counted in the mean. Default false. */
   readonly ignoreEmptyClasses?: boolean;
+  /** Whether the classes share one sum, as if there were a single class: with perSample false, all is flattened together. Default false. */
+  readonly flattenClasses?: boolean;
+  /**
+   * Tversky index (Salehi et al. 2017): weights of false positives and of false negatives, 0 or more. Default 0.5 and 0.5, which is Dice.
+   * `smooth` stays Dice's, that is, twice what is added to I + alpha FP + beta FN.
+   */
+  readonly tverskyAlpha?: number;
+  readonly tverskyBeta?: number;
+  /** 'none' (with perSample, without sample weights): the loss of each class of each sample, [N, C]. Default 'mean'. */
+  readonly reduction?: 'mean' | 'none';
 }
 
 const partialDefinition = (name: string, type: 'f32' | 'vec4f'): KernelDefinition => ({
@@ -39,7 +49,7 @@ const backwardDefinition = (name: string, type: 'f32' | 'vec4f'): KernelDefiniti
     { name: 'coefficients', access: 'read', type: 'vec2f' },
     { name: 'gradX', access: 'read_write', type },
   ],
-  uniforms: { samples: 'u32', perSample: 'u32', channels: 'u32', threads: 'u32', groups: 'u32' },
+  uniforms: { samples: 'u32', perSample: 'u32', channels: 'u32', threads: 'u32', groups: 'u32', gradStride: 'u32' },
   overrides: ['FROM_LOGITS', 'SQUARED'],
 });
 
@@ -56,7 +66,18 @@ const finishKernel = defineKernel({
     { name: 'loss', access: 'read_write', type: 'f32' },
     { name: 'coefficients', access: 'read_write', type: 'vec2f' },
   ],
-  uniforms: { samples: 'u32', channels: 'u32', rows: 'u32', smoothing: 'f32', perSample: 'u32', ignoreEmpty: 'u32' },
+  uniforms: {
+    samples: 'u32',
+    channels: 'u32',
+    rows: 'u32',
+    smoothing: 'f32',
+    perSample: 'u32',
+    ignoreEmpty: 'u32',
+    perGroup: 'u32',
+    kI: 'f32',
+    kP: 'f32',
+    kT: 'f32',
+  },
   overrides: ['HAS_SAMPLE_WEIGHTS'],
 });
 
@@ -65,10 +86,17 @@ const VERSIONS = ['scalar', 'vec4'] as const;
 /** Rows of partial sums that the finishing workgroup adds up itself; more are summed by passes of their own first. */
 const MOST_ROWS = 64;
 
-const channelsOf = ({ shape }: TensorSpec): number => shape[shape.length - 1];
+/** Classes that have sums of their own. */
+const channelsOf = ({ shape }: TensorSpec, { flattenClasses = false }: SoftDiceAttributes): number =>
+  flattenClasses ? 1 : shape[shape.length - 1];
 
-function gridOf(x: TensorSpec, threads: number, version: string | undefined): SampleGrid | null {
-  return versionedGrid(x.shape[0], sizeOf(x.shape) / x.shape[0], channelsOf(x), threads, version);
+function gridOf(
+  x: TensorSpec,
+  attributes: SoftDiceAttributes,
+  threads: number,
+  version: string | undefined,
+): SampleGrid | null {
+  return versionedGrid(x.shape[0], sizeOf(x.shape) / x.shape[0], channelsOf(x, attributes), threads, version);
 }
 
 const overridesOf = ({ fromLogits = true, squaredDenominator = false }: SoftDiceAttributes) => ({
@@ -79,12 +107,16 @@ const overridesOf = ({ fromLogits = true, squaredDenominator = false }: SoftDice
 const partialThreads = (target: PlanTarget): number => (target.deviceClass === 'software' ? 512 : 32_768);
 const backwardThreads = (target: PlanTarget): number => (target.deviceClass === 'software' ? 1024 : 131_072);
 
-/** (x [N, ..., C], targets of that shape, sampleWeights? [N]) → loss [], coefficients [N, C, 2] for backward. */
+/**
+ * (x [N, ..., C], targets of that shape, sampleWeights? [N]) → loss [] ([N, C] with reduction 'none'), coefficients [N, C, 2] for backward; C is 1
+ * with flattenClasses.
+ */
 export const softDiceProgram = defineProgram<SoftDiceAttributes>({
   name: 'softDice',
   kernels: [partialKernel, partialVec4Kernel, finishKernel, sumKernel, sumVec4Kernel],
   versions: VERSIONS,
-  infer([x, targets, sampleWeights], { smooth = 0 }) {
+  infer([x, targets, sampleWeights], attributes) {
+    const { smooth = 0, perSample = true, tverskyAlpha = 0.5, tverskyBeta = 0.5, reduction = 'mean' } = attributes;
     requireShape(x.shape.length >= 2, 'softDice', `predictions must be [N, ..., C], not ${formatShape(x.shape)}`);
     requireShape(
       sameShape(x.shape, targets.shape),
@@ -97,15 +129,26 @@ export const softDiceProgram = defineProgram<SoftDiceAttributes>({
       `sample weights of ${formatShape(sampleWeights?.shape ?? [])} for a batch of ${x.shape[0]}`,
     );
     requireShape(smooth >= 0, 'softDice', `smooth must not be negative, but is ${smooth}`);
-    return [f32([]), f32([x.shape[0], channelsOf(x), 2])];
+    requireShape(
+      tverskyAlpha >= 0 && tverskyBeta >= 0,
+      'softDice',
+      `Tversky weights must not be negative, but are ${tverskyAlpha} and ${tverskyBeta}`,
+    );
+    requireShape(
+      reduction === 'mean' || (perSample && sampleWeights === undefined),
+      'softDice',
+      "reduction 'none' is for sums per sample without sample weights: multiply its result by them",
+    );
+    const groups = [x.shape[0], channelsOf(x, attributes)];
+    return [f32(reduction === 'none' ? groups : []), f32([...groups, 2])];
   },
   plan([x, , sampleWeights], _outputs, attributes, target, version) {
-    const grid = gridOf(x, partialThreads(target), version);
+    const grid = gridOf(x, attributes, partialThreads(target), version);
     if (!grid) return null;
     const { vector, perSample, threads, groups, workgroups } = grid;
-    const { smooth = 0, perSample: bySample = true, ignoreEmptyClasses = false } = attributes;
+    const { smooth = 0, perSample: bySample = true, ignoreEmptyClasses = false, reduction } = attributes;
     const samples = x.shape[0];
-    const channels = channelsOf(x);
+    const channels = channelsOf(x, attributes);
     const entries = vector ? threads * 4 : threads;
     let rows = entries / channels;
     const scratch = [3 * samples * entries * 4];
@@ -152,6 +195,8 @@ export const softDiceProgram = defineProgram<SoftDiceAttributes>({
             smoothing: smooth,
             perSample: bySample ? 1 : 0,
             ignoreEmpty: ignoreEmptyClasses ? 1 : 0,
+            perGroup: reduction === 'none' ? 1 : 0,
+            ...tverskyFactors(attributes),
           },
           overrides: { HAS_SAMPLE_WEIGHTS: weighted ? 1 : 0 },
           workgroups: [1, 1, 1],
@@ -170,7 +215,7 @@ export const softDiceBackwardProgram = defineProgram<SoftDiceAttributes>({
   versions: VERSIONS,
   infer: ([, x]) => [f32(x.shape)],
   plan([, x], _outputs, attributes, target, version) {
-    const grid = gridOf(x, backwardThreads(target), version);
+    const grid = gridOf(x, attributes, backwardThreads(target), version);
     if (!grid) return null;
     const { vector, perSample, threads, groups, workgroups } = grid;
     return {
@@ -178,7 +223,14 @@ export const softDiceBackwardProgram = defineProgram<SoftDiceAttributes>({
         {
           kernel: vector ? backwardVec4Kernel : backwardKernel,
           buffers: { gradOutput: 'in0', x: 'in1', targets: 'in2', coefficients: 'in3', gradX: 'out0' },
-          uniforms: { samples: x.shape[0], perSample, channels: channelsOf(x), threads, groups },
+          uniforms: {
+            samples: x.shape[0],
+            perSample,
+            channels: channelsOf(x, attributes),
+            threads,
+            groups,
+            gradStride: attributes.reduction === 'none' ? 1 : 0,
+          },
           overrides: overridesOf(attributes),
           workgroups: foldGrid(workgroups),
         },
