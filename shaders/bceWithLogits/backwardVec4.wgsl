@@ -3,6 +3,7 @@
 // gradOutput is one number (gradStride 0) or one a sample (1). FOCAL: the derivative of focal factor times element loss.
 
 // #include "common/bce.wgsl"
+// #include "common/focal.wgsl"
 // #include "common/grid.wgsl"
 
 override HAS_POSITIVE_WEIGHTS: bool = false;

@@ -1,13 +1,14 @@
 // Binary cross entropy of logits z against targets t, [samples, perSample] with the channels innermost:
 //   element loss = w * ((1 - t) * z + (1 + (pw - 1) * t) * log(1 + exp(-z))), element weight = w,
 // pw the channel's positive weight, w the sample's weight (1 where there are none). Mean = sum of losses / sum of weights.
-// FOCAL multiplies the element loss by the focal factor of common/bce.wgsl.
+// FOCAL multiplies the element loss by the focal factor of common/focal.wgsl.
 //
 // `groups` workgroups share a sample; thread t of its `threads` owns elements t, t + threads, …. `threads` is a multiple of `channels`,
 // so a thread meets the same channels in every turn. Samples of weight 0 are not read. Then common/lossMean.wgsl, or for one mean a
 // sample loss/finishSamples.wgsl.
 
 // #include "common/bce.wgsl"
+// #include "common/focal.wgsl"
 // #include "common/grid.wgsl"
 // #include "common/lossMean.wgsl"
 

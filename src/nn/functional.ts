@@ -9,6 +9,8 @@ import { bceWithLogits as bceWithLogitsOp } from '../ops/bceWithLogits/op.ts';
 import type { BceAttributes } from '../ops/bceWithLogits/program.ts';
 import { conv2d as conv2dOp } from '../ops/conv2d/op.ts';
 import { convTranspose2d as convTranspose2dOp } from '../ops/convTranspose2d/op.ts';
+import { corn as cornOp } from '../ops/corn/op.ts';
+import type { CornAttributes } from '../ops/corn/program.ts';
 import { crossEntropy as crossEntropyOp } from '../ops/crossEntropy/op.ts';
 import type { CrossEntropyAttributes } from '../ops/crossEntropy/program.ts';
 import { depthwiseConv2d as depthwiseConv2dOp } from '../ops/depthwiseConv2d/op.ts';
@@ -188,7 +190,8 @@ export function logSoftmax(x: Tensor): Tensor {
 
 /**
  * Softmax cross-entropy: logits [N, C], labels i32 [N] (negative: the row counts nothing), class weights [C]. The mean is weighted as
- * in torch.nn.functional.cross_entropy; it is 0 where no row counts.
+ * in torch.nn.functional.cross_entropy; it is 0 where no row counts. With reduction 'none' a loss a row, [N], 0 where ignored: weigh the
+ * rows by multiplying, which is differentiable in the weights too.
  */
 export function crossEntropy(
   logits: Tensor,
@@ -197,6 +200,15 @@ export function crossEntropy(
 ): Tensor {
   const { classWeights, ...attributes } = options;
   return logits.engine.apply(crossEntropyOp, optional(logits, labels, classWeights), attributes);
+}
+
+/**
+ * CORN loss of ordinal grades, a scalar: logits [N, K - 1], labels i32 [N] in 0 .. K - 1 (negative: the row counts nothing), as corn_loss of
+ * coral_pytorch (Shi, Cao and Raschka 2021, arXiv 2111.08851). 'none' gives each row's mean over its tasks, [N], 0 where ignored.
+ * Probabilities: `cornProbabilities` of src/nn/losses/corn.ts.
+ */
+export function cornLoss(logits: Tensor, labels: Tensor, options: CornAttributes = {}): Tensor {
+  return logits.engine.apply(cornOp, [logits, labels], options);
 }
 
 /** Mean over rows of the entropy (nats) of softmax(logits): logits [N, C], sample weights [N]. */
@@ -236,6 +248,14 @@ export function bceWithLogits(logits: Tensor, targets: Tensor, options: BceOptio
   });
 }
 
+/**
+ * Focal loss of sigmoid(logits) (Lin et al. 2017, torchvision.ops.sigmoid_focal_loss): {@link bceWithLogits} by another name, with gamma 2 and
+ * alpha null (no balance) unless told, and the mean over elements.
+ */
+export function focalWithLogits(logits: Tensor, targets: Tensor, options: BceOptions = {}): Tensor {
+  return bceWithLogits(logits, targets, { ...options, gamma: options.gamma ?? 2 });
+}
+
 /** Named conventions of the soft Dice loss; see {@link softDiceLoss}. */
 const DICE_FORMS = {
   sample: { perSample: true },
@@ -257,7 +277,7 @@ export type SoftDiceOptions = Omit<SoftDiceAttributes, 'reduction'> & {
  * - 'batch': all pixels of all classes and samples, flattened together; smooth 1e-6.
  * - 'smp': each class over the batch, then the mean over classes, of which those without positives in the batch give 0; smooth 0, the
  *   denominator at least 1e-7. DiceLoss(mode='multilabel') of segmentation_models.pytorch.
- * Options given beside it override the form's own. `tverskyAlpha` and `tverskyBeta` weigh false positives and false negatives (Salehi et al.
+ * Options given beside it override the form's own. `alpha` and `beta` weigh false positives and false negatives (Salehi et al.
  * 2017) in any form. Rows are weighed by multiplying the result of reduction 'sample', which is differentiable in the weights too.
  */
 export function softDiceLoss(logits: Tensor, targets: Tensor, options: SoftDiceOptions = {}): Tensor {

@@ -5,6 +5,7 @@ import { bceWithLogits } from './bceWithLogits/op.ts';
 import { add, div, mul, sub } from './binary/op.ts';
 import { conv2d } from './conv2d/op.ts';
 import { convTranspose2d } from './convTranspose2d/op.ts';
+import { corn } from './corn/op.ts';
 import type { Op } from './definition.ts';
 import { depthwiseConv2d } from './depthwiseConv2d/op.ts';
 import { crossEntropy } from './crossEntropy/op.ts';
@@ -61,6 +62,7 @@ export const ops: readonly Op[] = [
   logSoftmax,
   // losses
   crossEntropy,
+  corn,
   bceWithLogits,
   softDice,
   entropy,

@@ -8,7 +8,7 @@ function softplusOfMinus(z: number): number {
 
 const sigmoid = (z: number): number => 1 / (1 + Math.exp(-z));
 
-/** Cross entropy times the focal factor (common/bce.wgsl) of one element, and its derivative by the logit. */
+/** Cross entropy times the focal factor (common/focal.wgsl) of one element, and its derivative by the logit. */
 function element(
   z: number,
   t: number,

@@ -79,18 +79,18 @@ export const softDice = defineOp<SoftDiceAttributes>({
     diceCase('batch-wide, empty class', [2, 4, 3], ['test', 'gradient'], SMP, { empty: 1 }),
     diceCase('empty class', [2, 4, 3], ['test', 'gradient'], { ignoreEmptyClasses: true, smooth: 1e-5 }, { empty: 2 }),
     diceCase('empty class, smoothed', [2, 4, 3], ['test', 'gradient'], { smooth: 1e-5 }, { empty: 2 }),
-    diceCase('Tversky', [2, 4, 3], ['test', 'gradient'], { smooth: 1, tverskyAlpha: 0.3, tverskyBeta: 0.7 }),
+    diceCase('Tversky', [2, 4, 3], ['test', 'gradient'], { smooth: 1, alpha: 0.3, beta: 0.7 }),
     diceCase('Tversky of squares', [2, 4, 2], ['test', 'gradient'], {
       smooth: 1e-3,
-      tverskyAlpha: 0.6,
-      tverskyBeta: 0.9,
+      alpha: 0.6,
+      beta: 0.9,
       squaredDenominator: true,
     }),
     diceCase(
       'Tversky, batch-wide, sample weights',
       [3, 4, 2],
       ['test', 'gradient'],
-      { ...SMP, tverskyBeta: 2 },
+      { ...SMP, beta: 2 },
       {
         sampleWeights: [1, 0, 2.5],
       },
@@ -99,7 +99,7 @@ export const softDice = defineOp<SoftDiceAttributes>({
       'Tversky of false negatives alone, nothing there',
       [2, 4, 3],
       ['test'],
-      { tverskyAlpha: 0, tverskyBeta: 1 },
+      { alpha: 0, beta: 1 },
       {
         empty: 1,
       },
@@ -107,8 +107,8 @@ export const softDice = defineOp<SoftDiceAttributes>({
     diceCase('all flattened', [2, 3, 3], ['test', 'gradient'], FLAT),
     diceCase('all flattened, Tversky', [2, 2, 4], ['test', 'gradient'], {
       ...FLAT,
-      tverskyAlpha: 0.2,
-      tverskyBeta: 0.8,
+      alpha: 0.2,
+      beta: 0.8,
     }),
     diceCase(
       'classes flattened per sample, sample weights',
@@ -128,8 +128,8 @@ export const softDice = defineOp<SoftDiceAttributes>({
       ['test', 'gradient'],
       {
         smooth: 1e-5,
-        tverskyAlpha: 0.3,
-        tverskyBeta: 0.7,
+        alpha: 0.3,
+        beta: 0.7,
         ignoreEmptyClasses: true,
         reduction: 'none',
       },

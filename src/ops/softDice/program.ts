@@ -23,8 +23,8 @@ export interface SoftDiceAttributes {
    * Tversky index (Salehi et al. 2017): weights of false positives and of false negatives, 0 or more. Default 0.5 and 0.5, which is Dice.
    * `smooth` stays Dice's, that is, twice what is added to I + alpha FP + beta FN.
    */
-  readonly tverskyAlpha?: number;
-  readonly tverskyBeta?: number;
+  readonly alpha?: number;
+  readonly beta?: number;
   /** 'none' (with perSample, without sample weights): the loss of each class of each sample, [N, C]. Default 'mean'. */
   readonly reduction?: 'mean' | 'none';
 }
@@ -116,7 +116,7 @@ export const softDiceProgram = defineProgram<SoftDiceAttributes>({
   kernels: [partialKernel, partialVec4Kernel, finishKernel, sumKernel, sumVec4Kernel],
   versions: VERSIONS,
   infer([x, targets, sampleWeights], attributes) {
-    const { smooth = 0, perSample = true, tverskyAlpha = 0.5, tverskyBeta = 0.5, reduction = 'mean' } = attributes;
+    const { smooth = 0, perSample = true, alpha = 0.5, beta = 0.5, reduction = 'mean' } = attributes;
     requireShape(x.shape.length >= 2, 'softDice', `predictions must be [N, ..., C], not ${formatShape(x.shape)}`);
     requireShape(
       sameShape(x.shape, targets.shape),
@@ -130,9 +130,9 @@ export const softDiceProgram = defineProgram<SoftDiceAttributes>({
     );
     requireShape(smooth >= 0, 'softDice', `smooth must not be negative, but is ${smooth}`);
     requireShape(
-      tverskyAlpha >= 0 && tverskyBeta >= 0,
+      alpha >= 0 && beta >= 0,
       'softDice',
-      `Tversky weights must not be negative, but are ${tverskyAlpha} and ${tverskyBeta}`,
+      `Tversky weights must not be negative, but are ${alpha} and ${beta}`,
     );
     requireShape(
       reduction === 'mean' || (perSample && sampleWeights === undefined),

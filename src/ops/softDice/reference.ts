@@ -6,12 +6,12 @@ const SMALLEST_DENOMINATOR = 1e-7;
 const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
 
 /** What the denominator weighs intersection, predictions and targets with: see shaders/softDice/finish.wgsl. */
-export function tverskyFactors({ tverskyAlpha = 0.5, tverskyBeta = 0.5 }: SoftDiceAttributes): {
+export function tverskyFactors({ alpha = 0.5, beta = 0.5 }: SoftDiceAttributes): {
   readonly kI: number;
   readonly kP: number;
   readonly kT: number;
 } {
-  return { kI: 2 * (1 - tverskyAlpha - tverskyBeta), kP: 2 * tverskyAlpha, kT: 2 * tverskyBeta };
+  return { kI: 2 * (1 - alpha - beta), kP: 2 * alpha, kT: 2 * beta };
 }
 
 /** [loss, coefficients]: see shaders/softDice/finish.wgsl. */

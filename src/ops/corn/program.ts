@@ -1,0 +1,94 @@
+import { gridFor } from '../../gpu/kernel.ts';
+import { requireShape, sameShape } from '../../tensor/shape.ts';
+import { f32, formatShape, sizeOf, type TensorSpec } from '../../tensor/spec.ts';
+import { defineKernel, defineProgram } from '../definition.ts';
+import {
+  finishKernel,
+  LOSS_OUTPUTS,
+  planLoss,
+  REDUCTION_CODES,
+  type Reduction,
+  rowLossWorkgroups,
+} from '../loss/plan.ts';
+import { referenceCorn, referenceCornBackward } from './reference.ts';
+
+export interface CornAttributes {
+  /** Default 'mean': over all tasks of all rows, as coral_pytorch. 'none': each row's mean over its own tasks, [N]. */
+  readonly reduction?: Reduction;
+}
+
+const forwardKernel = defineKernel({
+  name: 'corn/forward',
+  bindings: [
+    { name: 'logits', access: 'read', type: 'f32' },
+    { name: 'labels', access: 'read', type: 'i32' },
+    ...LOSS_OUTPUTS,
+  ],
+  uniforms: { rows: 'u32', tasks: 'u32', stride: 'u32', reduction: 'u32' },
+});
+
+const backwardKernel = defineKernel({
+  name: 'corn/backward',
+  bindings: [
+    { name: 'gradOutput', access: 'read', type: 'f32' },
+    { name: 'logits', access: 'read', type: 'f32' },
+    { name: 'labels', access: 'read', type: 'i32' },
+    { name: 'factor', access: 'read', type: 'f32' },
+    { name: 'gradLogits', access: 'read_write', type: 'f32' },
+  ],
+  uniforms: { rows: 'u32', tasks: 'u32', perRow: 'u32' },
+});
+
+const tasksOf = (logits: TensorSpec): number => logits.shape[logits.shape.length - 1];
+
+/** (logits [N, K - 1], labels i32 [N] of K grades) → loss [] ([N] with reduction 'none'), factor [] for backward. */
+export const cornProgram = defineProgram<CornAttributes>({
+  name: 'corn',
+  kernels: [forwardKernel, finishKernel],
+  infer([logits, labels], { reduction }) {
+    requireShape(logits.shape.length > 0, 'corn', 'logits need a last axis of tasks, one less than there are grades');
+    requireShape(
+      sameShape(labels.shape, logits.shape.slice(0, -1)) && labels.dtype === 'i32',
+      'corn',
+      `labels must be i32 of shape ${formatShape(logits.shape.slice(0, -1))} for logits of ${formatShape(logits.shape)}, not ${labels.dtype} ${formatShape(labels.shape)}`,
+    );
+    return [f32(reduction === 'none' ? labels.shape : []), f32([])];
+  },
+  plan([logits, labels], _outputs, { reduction = 'mean' }, target) {
+    const rows = sizeOf(labels.shape);
+    const workgroups = rowLossWorkgroups(rows, target);
+    return planLoss(
+      {
+        kernel: forwardKernel,
+        buffers: { logits: 'in0', labels: 'in1' },
+        uniforms: { rows, tasks: tasksOf(logits), stride: workgroups * 64, reduction: REDUCTION_CODES[reduction] },
+      },
+      workgroups,
+      reduction,
+    );
+  },
+  reference: (inputs, attributes) => referenceCorn(inputs, attributes),
+  cost: ([logits]) => ({ flops: 6 * sizeOf(logits.shape) }),
+});
+
+/** (gradOutput, logits, labels, factor) → gradLogits. */
+export const cornBackwardProgram = defineProgram<CornAttributes>({
+  name: 'corn.backward',
+  kernels: [backwardKernel],
+  infer: ([, logits]) => [f32(logits.shape)],
+  plan([, logits, labels], _outputs, { reduction }) {
+    const rows = sizeOf(labels.shape);
+    return {
+      dispatches: [
+        {
+          kernel: backwardKernel,
+          buffers: { gradOutput: 'in0', logits: 'in1', labels: 'in2', factor: 'in3', gradLogits: 'out0' },
+          uniforms: { rows, tasks: tasksOf(logits), perRow: reduction === 'none' ? 1 : 0 },
+          workgroups: gridFor(rows, 64),
+        },
+      ],
+    };
+  },
+  reference: (inputs, attributes) => [referenceCornBackward(inputs, attributes)],
+  cost: ([, logits]) => ({ flops: 6 * sizeOf(logits.shape) }),
+});
