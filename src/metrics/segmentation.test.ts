@@ -1,14 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { bootstrapInterval } from './bootstrap.ts';
 import fixtures from './fixtures/metrics.json' with { type: 'json' };
 import { averagePrecision } from './ranking.ts';
 import { ScoreHistogram } from './score-histogram.ts';
-import { dice, mergedAveragePrecision, SegmentationAccumulator, sumCounts } from './segmentation.ts';
+import { SegmentationAccumulator } from './segmentation.ts';
 
 const fixture = fixtures.segmentation;
 
-function accumulate(keepHistograms = false): SegmentationAccumulator {
-  const accumulator = new SegmentationAccumulator(['EX'], { bins: fixture.bins, keepHistograms });
+function accumulate(): SegmentationAccumulator {
+  const accumulator = new SegmentationAccumulator(['EX'], { bins: fixture.bins });
   fixture.images.forEach((image, index) => {
     accumulator.add(`image ${index}`, 'EX', Uint8Array.from(image.truth), Float32Array.from(image.probability));
   });
@@ -48,18 +47,6 @@ describe('segmentation metrics equal scikit-learn', () => {
     const truth = fixture.images.flatMap((image) => image.truth);
     const probability = fixture.images.flatMap((image) => image.probability);
     expect(averagePrecision(truth, probability)).toBeCloseTo(fixture.averagePrecisionUnquantised, 12);
-  });
-});
-
-describe('bootstrap over images', () => {
-  it('resamples the aggregated Dice and the average precision', () => {
-    const { images, dice: aggregated, averagePrecision: pooled } = accumulate(true).result().EX;
-    expect(mergedAveragePrecision(images)).toBe(pooled);
-    const interval = bootstrapInterval(images, (resample) => dice(sumCounts(resample)), { resamples: 500, seed: 3 });
-    expect(interval.estimate).toBe(aggregated);
-    expect(interval.low).toBeLessThan(aggregated);
-    expect(interval.high).toBeGreaterThan(aggregated);
-    expect(() => mergedAveragePrecision(accumulate().result().EX.images)).toThrow(/keepHistograms/);
   });
 });
 

@@ -15,8 +15,6 @@ export type ImageScores = PixelCounts & {
   readonly image: string;
   readonly dice: number;
   readonly iou: number;
-  /** The image's score histogram, where the accumulator keeps them (for bootstrap intervals of the AUPRC). */
-  readonly histogram?: ScoreHistogram;
 };
 
 /**
@@ -33,10 +31,12 @@ export type LesionScores = {
   readonly sensitivity: number;
   /** TP / (TP + FP); 0 where nothing was predicted though there was truth, NaN where there was neither. */
   readonly ppv: number;
-  /** Average precision (scikit-learn's definition) over all pixels, scores quantised to `bins` levels; NaN without truth. */
+  /** AUPR, exact: average precision (scikit-learn's) over all pixels, scores quantised to `bins` levels; NaN without truth. */
   readonly averagePrecision: number;
-  /** Trapezoidal area at the thresholds 0, 0.1, …, 1: for comparison with papers that report it. */
+  /** AUPR, 11 thresholds: the coarser trapezoidal area that lesion papers report; see `areaOfElevenThresholds`. */
   readonly auprc11: number;
+  /** The pixels are predicted where their probability >= this. Neither AUPR depends on it. */
+  readonly threshold: number;
   readonly counts: PixelCounts;
   /** Mean over the images that are not empty in both; NaN where all are. */
   readonly perImage: {
@@ -50,30 +50,37 @@ export type LesionScores = {
 
 /** Options of {@link SegmentationAccumulator}. */
 export type SegmentationOptions = {
-  /** A pixel is predicted where its probability >= threshold. Default 0.5. */
-  readonly threshold?: number;
+  /** A pixel is predicted where its probability >= threshold: one for all lesions, or one a lesion (0.5 where it has none). Default 0.5. */
+  readonly threshold?: number | Readonly<Record<string, number>>;
   /** Levels of the score histograms, see {@link ScoreHistogram}. Default 10,000. */
   readonly bins?: number;
-  /** Keep one histogram an image and lesion (160 KB each) so that the AUPRC can be bootstrapped. Default false. */
-  readonly keepHistograms?: boolean;
 };
 
-/** Collects segmentation scores image by image; memory does not grow with the number of pixels. */
+/** The threshold of a lesion, see {@link SegmentationOptions}. */
+export function thresholdOf(threshold: SegmentationOptions['threshold'], lesion: string): number {
+  if (typeof threshold === 'number') return threshold;
+  return threshold?.[lesion] ?? 0.5;
+}
+
+/**
+ * Collects segmentation scores image by image; memory does not grow with the number of pixels (160 KB an image and lesion at the
+ * default bins, for the bootstrap of the AUPR).
+ */
 export class SegmentationAccumulator {
   readonly lesions: readonly string[];
-  readonly threshold: number;
   readonly bins: number;
-  readonly keepHistograms: boolean;
+  readonly #threshold: SegmentationOptions['threshold'];
   readonly #images = new Map<string, ImageScores[]>();
+  readonly #imageHistograms = new Map<string, ScoreHistogram[]>();
   readonly #histograms = new Map<string, ScoreHistogram>();
 
   constructor(lesions: readonly string[], options: SegmentationOptions = {}) {
     this.lesions = lesions;
-    this.threshold = options.threshold ?? 0.5;
+    this.#threshold = options.threshold;
     this.bins = options.bins ?? 10_000;
-    this.keepHistograms = options.keepHistograms ?? false;
     for (const lesion of lesions) {
       this.#images.set(lesion, []);
+      this.#imageHistograms.set(lesion, []);
       this.#histograms.set(lesion, new ScoreHistogram(this.bins));
     }
   }
@@ -116,9 +123,26 @@ export class SegmentationAccumulator {
       throw new GmtlError(cause.code, `Segmentation, ${where}: ${cause.message}`, { cause });
     }
     total.merge(histogram);
-    const counts = countPixels(truth, probability, this.threshold, valid);
-    const scores = { image, ...counts, dice: dice(counts), iou: iou(counts) };
-    images.push(this.keepHistograms ? { ...scores, histogram } : scores);
+    this.#imageHistograms.get(lesion)?.push(histogram);
+    const counts = countPixels(truth, probability, thresholdOf(this.#threshold, lesion), valid);
+    images.push({ image, ...counts, dice: dice(counts), iou: iou(counts) });
+  }
+
+  /** Score histogram over all images of a lesion: for curves, thresholds and calibration. @throws GmtlError `metrics/lesion`. */
+  histogram(lesion: string): ScoreHistogram {
+    const histogram = this.#histograms.get(lesion);
+    if (histogram === undefined) {
+      throw new GmtlError(
+        'metrics/lesion',
+        `Segmentation: unknown lesion ${lesion}; known are ${this.lesions.join(', ')}.`,
+      );
+    }
+    return histogram;
+  }
+
+  /** Score histograms of a lesion's images, in the order of `result()[lesion].images`. */
+  imageHistograms(lesion: string): readonly ScoreHistogram[] {
+    return this.#imageHistograms.get(lesion) ?? [];
   }
 
   /** Scores of everything added so far, by lesion. @throws GmtlError `metrics/empty` for a lesion to which nothing was added. */
@@ -141,6 +165,7 @@ export class SegmentationAccumulator {
       ppv: ppv(counts),
       averagePrecision: histogram.averagePrecision(),
       auprc11: histogram.elevenThresholdAuprc(),
+      threshold: thresholdOf(this.#threshold, lesion),
       counts,
       perImage: {
         dice: scored.reduce((sum, image) => sum + image.dice, 0) / scored.length,
@@ -205,20 +230,4 @@ export function ppv(counts: PixelCounts): number {
   const predicted = counts.truePositive + counts.falsePositive;
   if (predicted === 0) return counts.falseNegative > 0 ? 0 : Number.NaN;
   return counts.truePositive / predicted;
-}
-
-/** Average precision over the merged histograms of a set of images; NaN without truth. @throws GmtlError `metrics/bins` without histograms. */
-export function mergedAveragePrecision(images: readonly ImageScores[]): number {
-  let merged: ScoreHistogram | undefined;
-  for (const image of images) {
-    if (image.histogram === undefined) {
-      throw new GmtlError(
-        'metrics/bins',
-        `Image ${image.image} has no histogram; build the SegmentationAccumulator with keepHistograms: true.`,
-      );
-    }
-    merged ??= new ScoreHistogram(image.histogram.bins);
-    merged.merge(image.histogram);
-  }
-  return merged?.averagePrecision() ?? Number.NaN;
 }
