@@ -205,10 +205,26 @@ export function crossEntropy(
 /**
  * CORN loss of ordinal grades, a scalar: logits [N, K - 1], labels i32 [N] in 0 .. K - 1 (negative: the row counts nothing), as corn_loss of
  * coral_pytorch (Shi, Cao and Raschka 2021, arXiv 2111.08851). 'none' gives each row's mean over its tasks, [N], 0 where ignored.
- * Probabilities: `cornProbabilities` of src/nn/losses/corn.ts.
+ * Probabilities: {@link cornProbabilities}, or on the host that of src/nn/losses/corn.ts.
  */
 export function cornLoss(logits: Tensor, labels: Tensor, options: CornAttributes = {}): Tensor {
   return logits.engine.apply(cornOp, [logits, labels], options);
+}
+
+/**
+ * Probabilities of the grades [N, K] from CORN logits [N, K - 1]: P(y = k) = (1 - sigmoid(logit k)) times the sigmoids of the logits before k.
+ * Composed of small ops, differentiable.
+ */
+export function cornProbabilities(logits: Tensor): Tensor {
+  const [above, below] = [logits.sigmoid(), logits.neg().sigmoid()];
+  const tasks = logits.shape[1];
+  let reached = above.slice(1, 0, 1);
+  const columns = [below.slice(1, 0, 1)];
+  for (let k = 1; k < tasks; k++) {
+    columns.push(reached.mul(below.slice(1, k, k + 1)));
+    reached = reached.mul(above.slice(1, k, k + 1));
+  }
+  return concat([...columns, reached], 1);
 }
 
 /** Mean over rows of the entropy (nats) of softmax(logits): logits [N, C], sample weights [N]. */

@@ -3,6 +3,7 @@ import { DEFAULT_LIMITS, type PlanTarget } from '../../gpu/kernel.ts';
 import { f32, type TensorSpec } from '../../tensor/spec.ts';
 import { batchNormProgram } from '../batchNorm/program.ts';
 import { bceWithLogitsProgram } from '../bceWithLogits/program.ts';
+import { cornProgram } from '../corn/program.ts';
 import { crossEntropyProgram } from '../crossEntropy/program.ts';
 import { entropyProgram } from '../entropy/program.ts';
 import { layerNormProgram } from '../layerNorm/program.ts';
@@ -44,6 +45,33 @@ describe('losses and normalisation name what does not fit', () => {
         }),
       /\[3\] \[4\], not \[4\] \[3\]/,
     ],
+    [
+      'sample weights for a loss a sample',
+      () =>
+        bceWithLogitsProgram.infer([f32([4, 3]), f32([4, 3]), f32([4])], { sampleWeights: true, reduction: 'sample' }),
+      /multiply its result/,
+    ],
+    [
+      'focal gamma',
+      () => bceWithLogitsProgram.infer([f32([4, 3]), f32([4, 3])], { gamma: -1 }),
+      /gamma of -1 is negative/,
+    ],
+    [
+      'focal alpha',
+      () => bceWithLogitsProgram.infer([f32([4, 3]), f32([4, 3])], { alpha: 1.25 }),
+      /alpha of 1.25 is outside \[0, 1\]/,
+    ],
+    [
+      'Tversky weights',
+      () => softDiceProgram.infer([f32([2, 4, 3]), f32([2, 4, 3])], { alpha: 0.3, beta: -0.7 }),
+      /0.3 and -0.7/,
+    ],
+    [
+      'one Dice a sample of sums over the batch',
+      () => softDiceProgram.infer([f32([2, 4, 3]), f32([2, 4, 3])], { perSample: false, reduction: 'none' }),
+      /per sample without sample weights/,
+    ],
+    ['grades', () => cornProgram.infer([f32([4, 3]), f32([4])], {}), /labels must be i32 of shape \[4\]/],
     ['targets', () => softDiceProgram.infer([f32([2, 4, 3]), f32([2, 4, 2])], {}), /targets of \[2, 4, 2\]/],
     ['sample weights', () => entropyProgram.infer([f32([2, 3]), f32([3])], {}), /sample weights of \[3\]/],
     [
