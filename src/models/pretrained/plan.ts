@@ -184,7 +184,7 @@ function unknownNames(where: string, file: ShapeTable): GmtlError {
   const shown = names.slice(0, 3).join(', ') + (names.length > 3 ? ', …' : '');
   return new GmtlError(
     'init/unknown-names',
-    `${where}: ${names.length === 0 ? 'holds no tensors' : `its ${names.length} names (${shown}) are neither a ConvNeXt's nor a ResNet's`}. ` +
+    `${where}: ${names.length === 0 ? 'holds no tensors' : `its names (${shown}) are neither a ConvNeXt's nor a ResNet's`}. ` +
       'Known are the names of timm (stages.0.blocks.0.conv_dw.weight), torchvision (features.1.0.layer_scale; layer1.0.conv1.weight), ' +
       'the original ConvNeXt (stages.0.0.dwconv.weight), segmentation_models_pytorch (encoder.layer1.0.conv1.weight) and gmtl (trunk.stages.0.blocks.0.conv_dw.weight).',
   );
