@@ -11,7 +11,7 @@ import {
 } from './confusion.ts';
 import { GmtlError } from '../errors.ts';
 import { type GradedCase, SCREENING_BAR, stackCases } from './grading.ts';
-import { argmax, predictedClasses } from './inputs.ts';
+import { argmax, meanOfDefined, predictedClasses } from './inputs.ts';
 import { gradeScores } from './ranking.ts';
 import { weightedCalibrationError, weightedMean, weightedRanking } from './weighted.ts';
 
@@ -153,9 +153,4 @@ function weightedConfusion(
     counts[truth[index] * classes + predicted[index]] += weights[index];
   }
   return { classes, counts };
-}
-
-function meanOfDefined(values: readonly number[]): number {
-  const defined = values.filter((value) => !Number.isNaN(value));
-  return defined.reduce((sum, value) => sum + value, 0) / defined.length;
 }

@@ -76,3 +76,9 @@ export function predictedClasses(probabilities: Numbers, classes: number): Int32
   }
   return Int32Array.from({ length: cases }, (_, index) => argmax(probabilities, index * classes, classes));
 }
+
+/** Mean of the values that are not NaN; NaN where all are. */
+export function meanOfDefined(values: readonly number[]): number {
+  const defined = values.filter((value) => !Number.isNaN(value));
+  return defined.reduce((sum, value) => sum + value, 0) / defined.length;
+}

@@ -4,6 +4,7 @@ import { bootstrapInterval, bootstrapIntervals } from './bootstrap.ts';
 import { accuracy, confusionMatrix } from './confusion.ts';
 import base from './fixtures/metrics.json' with { type: 'json' };
 import fixtures from './fixtures/protocol.json' with { type: 'json' };
+import { FrocAccumulator } from './froc.ts';
 import { gateIntervals, gateReport } from './gate.ts';
 import { type GradedCase, gradingReport } from './grading.ts';
 import { gradingFigures, gradingIntervals } from './grading-intervals.ts';
@@ -11,7 +12,7 @@ import { argmax } from './inputs.ts';
 import { specificityAtSensitivity } from './ranking.ts';
 import { ScoreHistogram } from './score-histogram.ts';
 import { SegmentationAccumulator } from './segmentation.ts';
-import { segmentationIntervals } from './segmentation-intervals.ts';
+import { meanOverLesions, segmentationIntervals } from './segmentation-intervals.ts';
 
 const casesOf = ({ truth, probabilities, classes }: (typeof base.classification)[number]): GradedCase[] =>
   truth.map((label, index) => ({
@@ -260,6 +261,9 @@ describe('segmentation intervals', () => {
     });
     const { lesions, mean } = segmentationIntervals(accumulator, { resamples: 100 });
     expect(mean?.lesions).toEqual(['MA', 'EX', 'SE']);
+    for (const figure of ['dice', 'iou', 'averagePrecision', 'auprc11'] as const) {
+      expect(mean?.[figure].estimate).toBeCloseTo(meanOverLesions(accumulator.result(), figure), 12);
+    }
     // MA and EX have the same masks and share their draws, so their mean has their interval.
     expect(mean?.dice).toEqual(lesions.MA.dice);
     expect(mean?.averagePrecision).toEqual(lesions.EX.averagePrecision);
@@ -268,5 +272,30 @@ describe('segmentation intervals', () => {
     const disc = new SegmentationAccumulator(['OD']);
     disc.add('a', 'OD', [1], [1]);
     expect(segmentationIntervals(disc, { resamples: 10 }).mean).toBeNull();
+  });
+});
+
+describe('results', () => {
+  it('are plain: JSON gives them back', () => {
+    const cases = casesOf(base.classification[0]);
+    const gate = [{ id: 'a', truth: 0, probabilities: [0.9, 0.1] }];
+    const accumulator = new SegmentationAccumulator(['EX']);
+    base.segmentation.images.slice(0, 3).forEach(({ truth, probability }, index) => {
+      accumulator.add(`${index}`, 'EX', truth, probability);
+    });
+    const froc = new FrocAccumulator(['EX']);
+    const { width, images } = base.segmentation;
+    froc.add('a', 'EX', { ...images[0], width });
+    const few = { resamples: 5 };
+    const results = [
+      gradingReport(cases, 5),
+      gradingIntervals(cases, 5, few),
+      gateReport(gate, ['a', 'b']).misroutes,
+      segmentationIntervals(accumulator, few),
+      accumulator.result(),
+      froc.result(),
+      froc.intervals(few),
+    ];
+    for (const result of results) expect(JSON.parse(JSON.stringify(result))).toEqual(result);
   });
 });

@@ -1,4 +1,5 @@
 import { type BootstrapOptions, bootstrapIntervals, type Interval, type Weights } from './bootstrap.ts';
+import { meanOfDefined } from './inputs.ts';
 import { areaOfElevenThresholds, averagePrecisionOfBins, type ScoreHistogram } from './score-histogram.ts';
 import {
   dice,
@@ -84,15 +85,27 @@ export function segmentationIntervals(
   const setEstimate = (name: string, estimate: number): void => {
     intervals[name] = { ...intervals[name], estimate };
   };
-  const exact = (lesion: string): number => scores[lesion].averagePrecision;
-  for (const lesion of accumulator.lesions) setEstimate(`${lesion}.averagePrecision`, exact(lesion));
-  setEstimate('mean.averagePrecision', meanOfDefined(meanLesions.map(exact)));
+  for (const lesion of accumulator.lesions) {
+    setEstimate(`${lesion}.averagePrecision`, scores[lesion].averagePrecision);
+  }
+  setEstimate('mean.averagePrecision', meanOverLesions(scores, 'averagePrecision'));
   const pick = <Name extends string>(prefix: string, names: readonly Name[]): Record<Name, Interval> =>
     Object.fromEntries(names.map((name) => [name, intervals[`${prefix}.${name}`]])) as Record<Name, Interval>;
   return {
     lesions: Object.fromEntries(accumulator.lesions.map((lesion) => [lesion, pick(lesion, LESION_FIGURES)])),
     mean: meanLesions.length === 0 ? null : { ...pick('mean', MEAN_FIGURES), lesions: meanLesions },
   };
+}
+
+/**
+ * Mean of a figure over those of {@link MEAN_LESIONS} that were scored and for which it is defined; NaN where it is for none. It is
+ * the estimate of {@link SegmentationIntervals.mean}.
+ */
+export function meanOverLesions(
+  scores: Readonly<Record<string, LesionScores>>,
+  figure: 'dice' | 'iou' | 'averagePrecision' | 'auprc11',
+): number {
+  return meanOfDefined(MEAN_LESIONS.filter((lesion) => lesion in scores).map((lesion) => scores[lesion][figure]));
 }
 
 /** See {@link segmentationIntervals}. */
@@ -191,9 +204,4 @@ function weightedMeanOfDefined(
     count += weights[index];
   });
   return sum / count;
-}
-
-function meanOfDefined(values: readonly number[]): number {
-  const defined = values.filter((value) => !Number.isNaN(value));
-  return defined.reduce((sum, value) => sum + value, 0) / defined.length;
 }

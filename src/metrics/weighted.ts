@@ -1,7 +1,6 @@
-import { checkProbabilities, type Numbers } from './inputs.ts';
+import { argmax, checkProbabilities, type Numbers } from './inputs.ts';
 import type { Weights } from './bootstrap.ts';
 import { binnedError, reliabilityBinOf } from './calibration.ts';
-import { argmax } from './inputs.ts';
 import { ascending } from './ranking.ts';
 
 /** A figure of a sample in which case i occurs `weights[i]` times: what a bootstrap evaluates thousands of times. */
