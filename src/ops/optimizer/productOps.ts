@@ -1,5 +1,4 @@
 import { type Case, type CaseInput, defineOp, ELEMENTWISE_TOLERANCE, type Op } from '../definition.ts';
-import { expandProgram } from '../movement/expand.ts';
 import { mulProgram } from '../binary/program.ts';
 import { slotsFor } from './norm.ts';
 import {
@@ -31,20 +30,8 @@ export const dot = defineOp<object>({
   gradient: {
     saves: { inputs: [0, 1] },
     backward(context) {
-      const { gradOutput, inputSpecs } = context;
-      const [stretched] = context.run(
-        expandProgram,
-        [
-          context.reshape(
-            gradOutput,
-            inputSpecs[0].shape.map(() => 1),
-          ),
-        ],
-        {
-          shape: inputSpecs[0].shape,
-        },
-      );
-      const times = (index: number) => context.run(mulProgram, [stretched, context.input(index)], {})[0];
+      // mul stretches the scalar.
+      const times = (index: number) => context.run(mulProgram, [context.gradOutput, context.input(index)], {})[0];
       return [context.needs(0) ? times(1) : null, context.needs(1) ? times(0) : null];
     },
   },
