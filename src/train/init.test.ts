@@ -28,6 +28,7 @@ import { Unet } from '../models/unet.ts';
 import type { Module } from '../nn/module.ts';
 import { GpuBackend } from '../ops/gpuBackend.ts';
 import { ReferenceBackend } from '../ops/referenceBackend.ts';
+import { saveCheckpoint } from './checkpoint.ts';
 import { formatInitReport, initFromFile } from './init.ts';
 
 closeDeviceAfterwards();
@@ -275,6 +276,19 @@ describe('files that are refused, and those that are not', () => {
       return;
     }
     throw new Error('no header length ended in 0x80');
+  });
+
+  it("takes a run folder's averaged weights where there are any, and a manifest", async () => {
+    const [raw, averaged, net] = [small(), small(), small()];
+    const rest = { step: 1, epoch: 1, config: {}, metrics: {}, sampler: null, random: null };
+    const weights = await stored(raw);
+    await saveCheckpoint(join(folder, 'run', 'checkpoints'), 'last', { ...rest, weights, ema: await stored(averaged) });
+    await saveCheckpoint(join(folder, 'run', 'checkpoints'), 'best', { ...rest, weights });
+    expect((await net.stateDict()).get('stem.0.weight')).not.toEqual((await averaged.stateDict()).get('stem.0.weight'));
+    await initFromFile(net, join(folder, 'run'));
+    expect(await net.stateDict()).toEqual(await averaged.stateDict());
+    await initFromFile(net, join(folder, 'run', 'checkpoints', 'best.json'));
+    expect(await net.stateDict()).toEqual(await raw.stateDict());
   });
 
   it('refuses integers where weights should be', async () => {
