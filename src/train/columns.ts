@@ -17,6 +17,16 @@ export const BATCH_COLUMNS = [
   'seconds',
 ] as const;
 
+/** Headline figures of the weights themselves, where `val_` columns are those of their averages. */
+const RAW_COLUMNS = [
+  'raw_total',
+  'raw_meanDice',
+  'raw_retinoQwk',
+  'raw_retinoAccuracy',
+  'raw_anyAuroc',
+  'raw_score',
+] as const;
+
 /** Columns of the epoch log: training means, then validation. An empty cell (JSON: null) where something was not measured. */
 export const EPOCH_COLUMNS = [
   'step',
@@ -33,10 +43,13 @@ export const EPOCH_COLUMNS = [
   ...LESIONS.map((lesion) => `val_dice_${lesion}`),
   'val_meanDice',
   'val_retinoAccuracy',
+  'val_retinoQwk',
   'val_edemaAccuracy',
+  'val_edemaQwk',
   'val_anyAuroc',
   'val_gateAccuracy',
   'val_score',
+  ...RAW_COLUMNS,
   'seconds',
   'waitShare',
 ] as const;
@@ -59,6 +72,8 @@ export function validationColumns(evaluation: Evaluation, config: TrainConfig): 
     val_total: parts.filter((part) => !Number.isNaN(part)).reduce((sum, part) => sum + part, 0),
     val_meanDice: meanDice(evaluation),
     val_retinoAccuracy: retinopathy?.accuracy ?? Number.NaN,
+    val_retinoQwk: retinopathy?.quadraticWeightedKappa ?? Number.NaN,
+    val_edemaQwk: edema?.quadraticWeightedKappa ?? Number.NaN,
     val_edemaAccuracy: edema?.accuracy ?? Number.NaN,
     val_anyAuroc: retinopathy?.anyAuroc ?? Number.NaN,
     val_gateAccuracy: gate.accuracy,
@@ -67,4 +82,19 @@ export function validationColumns(evaluation: Evaluation, config: TrainConfig): 
   for (const [name, value] of Object.entries(losses)) columns[`val_${name}`] = value;
   for (const lesion of LESIONS) columns[`val_dice_${lesion}`] = segmentation?.[lesion]?.dice ?? Number.NaN;
   return columns;
+}
+
+/** The `raw_` columns of an epoch row. */
+export function rawColumns(evaluation: Evaluation, config: TrainConfig): Record<string, number> {
+  const values = validationColumns(evaluation, config);
+  return Object.fromEntries(RAW_COLUMNS.map((column) => [column, values[column.replace('raw_', 'val_')]]));
+}
+
+/** A log row's numbers under TensorBoard's tags: `batch/<column>` or `epoch/<column>`. */
+export function eventTags(
+  group: 'batch' | 'epoch',
+  row: Readonly<Record<string, number | null>>,
+): Record<string, number | null> {
+  const tagged = Object.entries(row).filter(([column]) => column !== 'step');
+  return Object.fromEntries(tagged.map(([column, value]) => [`${group}/${column}`, value]));
 }

@@ -7,23 +7,27 @@ import { TaskBalancedSampler } from '../data/sampler.ts';
 import { type Dataset, selectItems } from '../data/types.ts';
 import { GmtlError } from '../errors.ts';
 import type { GatedMultitaskNet } from '../models/multitask.ts';
-import { EMA, GradientGate, type Optimizer, type Schedule } from '../optim/index.ts';
+import { EMA, GradientGate, type Optimizer, type Plateau, type PlateauState, type Schedule } from '../optim/index.ts';
+import { bestMetric, Ranking, type RankingState } from './best.ts';
 import {
   averagedTensors,
   buildConstants,
   buildModel,
   buildOptimizer,
+  buildPlateau,
   buildSchedule,
   loaderSettings,
   namedParameters,
 } from './build.ts';
-import { type LoadedCheckpoint, saveCheckpoint } from './checkpoint.ts';
-import { decodeMetric } from './checkpoint-format.ts';
-import { EPOCH_COLUMNS, finiteOrNull, validationColumns } from './columns.ts';
+import { type CheckpointPayload, type LoadedCheckpoint, saveCheckpoint } from './checkpoint.ts';
+import { saveRankedCheckpoint } from './checkpoint-ranking.ts';
+import { EPOCH_COLUMNS, eventTags, finiteOrNull, rawColumns, validationColumns } from './columns.ts';
 import type { TrainConfig } from './config.ts';
-import { type Evaluation, evaluate, meanDice, selectionScore } from './evaluate.ts';
+import { type Evaluation, evaluate, meanDice } from './evaluate.ts';
+import { countRoutes, EpochSums, type EpochSumsState } from './epochSums.ts';
 import type { RunLogs } from './logs.ts';
 import { LOSS_PARTS, type ObjectiveConstants } from './objective.ts';
+import type { MisrouteLog } from './misroutes.ts';
 import type { Progress } from './progress.ts';
 import {
   packAverages,
@@ -34,16 +38,7 @@ import {
   restoreWeights,
 } from './state.ts';
 import { type StepReport, TrainStep } from './step.ts';
-
-/** Sums of the epoch under way; part of a checkpoint, so that a resumed epoch reports the same means. */
-interface EpochSums {
-  readonly losses: Record<string, number>;
-  readonly counts: Record<string, number>;
-  gateRight: number;
-  images: number;
-}
-
-const emptySums = (): EpochSums => ({ losses: {}, counts: {}, gateRight: 0, images: 0 });
+import type { EventWriter } from './tensorboard.ts';
 
 export interface TrainerOptions {
   readonly engine: Engine;
@@ -51,10 +46,24 @@ export interface TrainerOptions {
   readonly dataset: Dataset;
   readonly checkpointFolder: string;
   readonly logs: RunLogs;
+  /** Scalars for TensorBoard; none where left out. */
+  readonly events?: EventWriter;
+  /** Validation images that the gate sent astray; none where left out. */
+  readonly misroutes?: MisrouteLog;
   readonly progress: (totalSteps: number, startStep: number) => Progress;
   /** Called with each finished epoch's row. */
   readonly onEpoch?: (row: EpochSummary) => void;
   readonly resume?: LoadedCheckpoint;
+  /** Steps of the best checkpoints that the resumed run's folder holds (`rankedSteps`). */
+  readonly rankedSteps?: readonly number[];
+}
+
+/** What a checkpoint's manifest keeps besides tensors, for {@link Trainer} to go on from. */
+interface SavedState {
+  readonly emaSteps: number;
+  readonly sums: EpochSumsState;
+  readonly ranking?: RankingState;
+  readonly plateau?: PlateauState | null;
 }
 
 export interface EpochSummary {
@@ -79,7 +88,10 @@ export interface TrainResult {
   readonly step: number;
   readonly epoch: number;
   readonly interrupted: boolean;
-  readonly bestScore: number;
+  /** Ended by training.earlyStopping, before all epochs. */
+  readonly stoppedEarly: boolean;
+  /** Best value of training.bestMetric; NaN where it was never defined. */
+  readonly best: number;
   readonly waitShare: number;
   readonly skipped: number;
 }
@@ -98,8 +110,9 @@ export class Trainer {
   readonly #stepsPerEpoch: number;
   readonly #totalSteps: number;
   #done = 0;
-  #sums = emptySums();
-  #bestScore = Number.NaN;
+  readonly #ranking: Ranking;
+  readonly #plateau: Plateau | null;
+  readonly #sums = new EpochSums();
   #stopRequested = false;
   /** Milliseconds in which the device had finished a step and the next batch was not there yet. */
   #starvedMs = 0;
@@ -108,6 +121,8 @@ export class Trainer {
   constructor(options: TrainerOptions) {
     this.#options = options;
     const { engine, config, dataset } = options;
+    this.#ranking = new Ranking(bestMetric(config.training.bestMetric), config.training.keepBest);
+    this.#plateau = buildPlateau(config, this.#ranking.metric.mode);
     const train = selectItems(dataset, 'train');
     const { segmentationPerBatch, classificationPerBatch, balanceGrades } = config.data;
     const sampler = new TaskBalancedSampler(train, {
@@ -144,6 +159,11 @@ export class Trainer {
 
   get totalSteps(): number {
     return this.#totalSteps;
+  }
+
+  /** Whether the moving average is evaluated in the weights' place. */
+  get averages(): boolean {
+    return this.#ema !== null;
   }
 
   get source(): SampleSource {
@@ -189,13 +209,13 @@ export class Trainer {
     };
     try {
       this.model.train();
-      while (this.#done < this.#totalSteps && !this.#stopRequested) {
+      while (this.#done < this.#totalSteps && !this.#stopRequested && !this.#stoppedEarly()) {
         const asked = performance.now();
         const batch = await this.#loader.nextBatch();
         // Waiting while the device still works on the step before costs nothing.
         this.#starvedMs += Math.max(0, performance.now() - Math.max(asked, pending?.finishedAt() ?? asked));
         const step = this.#done;
-        const learningRate = config.optimizer.lr * this.#schedule(step);
+        const learningRate = this.#learningRate(step);
         const started = performance.now();
         const report = this.#step.run(batch, step, learningRate);
         let finishedAt = Number.POSITIVE_INFINITY;
@@ -225,16 +245,27 @@ export class Trainer {
     } finally {
       progress.stop();
       logs.flush();
+      this.#options.events?.flush();
     }
     const { source } = this.#loader;
     return {
       step: this.#done,
       epoch: Math.floor(this.#done / this.#stepsPerEpoch),
-      interrupted: this.#done < this.#totalSteps,
-      bestScore: this.#bestScore,
+      interrupted: this.#done < this.#totalSteps && !this.#stoppedEarly(),
+      stoppedEarly: this.#done < this.#totalSteps && this.#stoppedEarly(),
+      best: this.#ranking.best,
       waitShare: this.#waitShare(),
       skipped: source.skipped.size,
     };
+  }
+
+  #stoppedEarly(): boolean {
+    const { earlyStopping } = this.#options.config.training;
+    return earlyStopping > 0 && this.#ranking.sinceBest >= earlyStopping;
+  }
+
+  #learningRate(step: number): number {
+    return this.#options.config.optimizer.lr * this.#schedule(step) * (this.#plateau?.factor ?? 1);
   }
 
   #waitShare(): number {
@@ -252,24 +283,10 @@ export class Trainer {
     const epoch = Math.floor(step / this.#stepsPerEpoch) + 1;
     if (!report.finite) await this.#failNonFinite(report, batch, step);
     const rows = batch.task.length;
-    const { gateProbabilities } = report;
-    let right = 0;
-    let toSegmentation = 0;
-    for (let row = 0; row < rows; row++) {
-      const route = gateProbabilities[2 * row + 1] > gateProbabilities[2 * row] ? 1 : 0;
-      if (route === batch.task[row]) right++;
-      if (route === 0) toSegmentation++;
-    }
-    this.#sums.gateRight += right;
-    this.#sums.images += rows;
-    for (const part of LOSS_PARTS) {
-      const value = report.losses[part];
-      if (Number.isNaN(value)) continue;
-      this.#sums.losses[part] = (this.#sums.losses[part] ?? 0) + value;
-      this.#sums.counts[part] = (this.#sums.counts[part] ?? 0) + 1;
-    }
+    const { right, toSegmentation } = countRoutes(report, batch.task);
+    this.#sums.add(report.losses, right, rows);
     const losses = Object.fromEntries(LOSS_PARTS.map((part) => [part, finiteOrNull(report.losses[part])]));
-    this.#options.logs.batches.append({
+    const row = {
       step: step + 1,
       epoch,
       learningRate,
@@ -279,7 +296,9 @@ export class Trainer {
       gateSegmentation: toSegmentation,
       gateClassification: rows - toSegmentation,
       seconds,
-    });
+    };
+    this.#options.logs.batches.append(row);
+    this.#options.events?.scalars(step + 1, eventTags('batch', row));
     progress.update({ step: step + 1, epoch, loss: report.losses.total, images: rows });
   }
 
@@ -303,62 +322,81 @@ export class Trainer {
     Object.assign(row, {
       step: this.#done,
       epoch,
-      learningRate: config.optimizer.lr * this.#schedule(this.#done - 1),
+      learningRate: this.#learningRate(this.#done - 1),
       seconds,
     });
-    for (const part of LOSS_PARTS) row[`train_${part}`] = this.#sums.losses[part] / this.#sums.counts[part];
-    row.train_gateAccuracy = this.#sums.gateRight / this.#sums.images;
+    Object.assign(row, this.#sums.columns());
     row.waitShare = this.#waitShare();
-    const validation =
-      epoch % config.training.validateEvery === 0 || epoch === config.training.epochs ? await this.#validate() : null;
-    if (validation) Object.assign(row, validationColumns(validation, config));
-    this.#sums = emptySums();
+    const due = epoch % config.training.validateEvery === 0 || epoch === config.training.epochs;
+    const validation = due ? await this.#validate() : null;
+    if (validation) {
+      Object.assign(row, validationColumns(validation.evaluated, config));
+      if (validation.raw) Object.assign(row, rawColumns(validation.raw, config));
+      this.#options.misroutes?.append(this.#done, epoch, validation.evaluated.gate.misroutes);
+    }
+    this.#sums.reset();
     const summary = row as unknown as EpochSummary;
     logs.epochs.append(
       Object.fromEntries(EPOCH_COLUMNS.map((column) => [column, finiteOrNull(row[column])])) as { step: number },
     );
+    this.#options.events?.scalars(this.#done, eventTags('epoch', row));
     onEpoch?.(summary);
     if (validation) {
-      const score = selectionScore(validation);
+      const { evaluated } = validation;
+      const value = row[this.#ranking.metric.column];
       progress.message(
-        `epoch ${epoch}: train loss ${row.train_total.toFixed(4)}, validation Dice ${percent(meanDice(validation))}, ` +
-          `AUROC ${percent(validation.retinopathy?.anyAuroc ?? Number.NaN)}, gate ${percent(validation.gate.accuracy)}`,
+        `epoch ${epoch}: train loss ${row.train_total.toFixed(4)}, validation Dice ${percent(meanDice(evaluated))}, ` +
+          `AUROC ${percent(evaluated.retinopathy?.anyAuroc ?? Number.NaN)}, gate ${percent(evaluated.gate.accuracy)}` +
+          (validation.raw ? ` (without averaging: Dice ${percent(meanDice(validation.raw))})` : ''),
       );
-      if (!Number.isNaN(score) && !(score <= this.#bestScore)) {
-        this.#bestScore = score;
-        await this.#save('best');
+      if (Number.isNaN(value)) {
+        progress.message(`${this.#ranking.metric.name} is not defined on these validation images: no best checkpoint`);
       }
+      if (this.#plateau?.observe(value))
+        progress.message(`learning rate lowered to ${this.#learningRate(this.#done).toExponential(2)}`);
+      if (this.#ranking.add(this.#done, value)) await this.#save('best');
+      if (this.#stoppedEarly())
+        progress.message(
+          `no better ${this.#ranking.metric.name} in ${this.#ranking.sinceBest} validations: training ends`,
+        );
     }
   }
 
-  async #validate(): Promise<Evaluation | null> {
+  /** Scores the validation images: by the averages where there are any, and then by the weights themselves too. */
+  async #validate(): Promise<{ evaluated: Evaluation; raw: Evaluation | null } | null> {
     const { engine, config, dataset } = this.#options;
     const items = selectItems(dataset, 'val');
     if (items.length === 0) return null;
     const batchSize = Math.max(config.data.segmentationPerBatch, config.data.classificationPerBatch);
-    return this.withEvaluatedWeights(() =>
-      evaluate(engine, this.model, items, this.#loader.source, config, { batchSize, intervals: false }),
-    );
+    const score = (): Promise<Evaluation> =>
+      evaluate(engine, this.model, items, this.#loader.source, config, { batchSize, intervals: false });
+    const evaluated = await this.withEvaluatedWeights(score);
+    return { evaluated, raw: this.#ema ? await score() : null };
   }
 
   async #save(name: 'last' | 'best'): Promise<void> {
     const { config, logs, checkpointFolder } = this.#options;
     logs.flush();
-    await saveCheckpoint(checkpointFolder, name, {
+    this.#options.events?.flush();
+    const payload: CheckpointPayload = {
       weights: await packWeights(this.model),
       ...(this.#ema && { ema: await packAverages(this.model, this.#ema) }),
       ...(name === 'last' && { state: await packOptimizer(this.#optimizer) }),
       step: this.#done,
       epoch: Math.floor(this.#done / this.#stepsPerEpoch),
       config: JSON.parse(JSON.stringify(config)),
-      metrics: { bestScore: this.#bestScore },
+      metrics: { best: this.#ranking.best },
       sampler: { ...this.#loader.state() },
       random: {
         seed: config.training.seed,
         emaSteps: this.#ema?.stepCount ?? 0,
-        sums: JSON.parse(JSON.stringify(this.#sums)),
+        sums: { ...this.#sums.state() },
+        ranking: JSON.parse(JSON.stringify(this.#ranking.state())),
+        plateau: this.#plateau ? { ...this.#plateau.state() } : null,
       },
-    });
+    };
+    if (name === 'last') await saveCheckpoint(checkpointFolder, name, payload);
+    else await saveRankedCheckpoint(checkpointFolder, this.#ranking.steps, payload);
   }
 
   #restore(checkpoint: LoadedCheckpoint): void {
@@ -371,7 +409,7 @@ export class Trainer {
     }
     restoreWeights(this.model, weights, path);
     restoreOptimizer(this.#optimizer, state, manifest.step);
-    const random = manifest.random as unknown as { emaSteps: number; sums: EpochSums };
+    const random = manifest.random as unknown as SavedState;
     if (this.#ema) {
       if (!ema)
         throw new GmtlError('checkpoint/not-resumable', `${path}: the averages are missing that this run keeps`);
@@ -379,8 +417,9 @@ export class Trainer {
     }
     this.#loader.restore(manifest.sampler as unknown as { step: number });
     this.#done = manifest.step;
-    this.#sums = random.sums;
-    this.#bestScore = decodeMetric(manifest.metrics.bestScore ?? 'NaN');
+    this.#sums.restore(random.sums);
+    if (random.ranking) this.#ranking.restore(random.ranking, new Set(this.#options.rankedSteps));
+    if (random.plateau) this.#plateau?.restore(random.plateau);
   }
 
   dispose(): void {
