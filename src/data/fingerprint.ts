@@ -1,10 +1,9 @@
-import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import sharp from 'sharp';
-import { GmtlError } from '../errors.ts';
 import { writeFileAtomic } from '../io/atomic.ts';
+import { hashFile } from './filehash.ts';
 import { mapParallel } from './parallel.ts';
 
 const ROWS = 32;
@@ -41,23 +40,19 @@ export const DEFAULT_SIMILARITY: SimilarityLimits = { hashBits: 120, meanGrey: 1
  */
 export function fingerprintFiles(paths: readonly string[], cacheFolder: string | null): Promise<Fingerprint[]> {
   return mapParallel(paths, async (path) => {
-    const bytes = await readFile(path).catch((cause: unknown) => {
-      const reason = cause instanceof Error ? cause.message : String(cause);
-      throw new GmtlError('data/image-unreadable', `Cannot read the image ${path}: ${reason}.`, { cause });
-    });
-    const sha256 = createHash('sha256').update(bytes).digest('hex');
+    const sha256 = await hashFile(path);
     const stored = cacheFolder === null ? null : join(cacheFolder, THUMBNAIL_FOLDER, sha256);
     const known = stored === null ? null : await readThumbnail(stored);
     if (known !== null) return { sha256, thumbnail: known };
-    const thumbnail = await makeThumbnail(bytes);
+    const thumbnail = await makeThumbnail(path);
     if (stored !== null && thumbnail !== null) await writeThumbnail(stored, thumbnail);
     return { sha256, thumbnail };
   });
 }
 
-async function makeThumbnail(bytes: Buffer): Promise<Uint8Array | null> {
+async function makeThumbnail(path: string): Promise<Uint8Array | null> {
   try {
-    const { data, info } = await sharp(bytes, { limitInputPixels: false })
+    const { data, info } = await sharp(path, { limitInputPixels: false })
       .greyscale()
       .resize(COLUMNS, ROWS, { fit: 'fill', kernel: 'mitchell' })
       .raw()

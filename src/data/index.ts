@@ -8,10 +8,20 @@ export {
 export { type Batch, imageTensor } from './batch.ts';
 export { defaultCacheFolder } from './cachefolder.ts';
 export { type OpenOptions, openDataset } from './dataset.ts';
+export {
+  countItems,
+  type DatasetCounts,
+  type DatasetSummary,
+  datasetFingerprint,
+  type SplitCounts,
+  summariseDataset,
+} from './datasetfingerprint.ts';
+export { assignFolds, type FoldOptions } from './folds.ts';
 export type { CropBox, RgbImage } from './fov.ts';
 export { type MaskResize, mapMaskToFrame } from './geometry.ts';
 export { type IdridScan, readIdrid, scanIdrid } from './idrid.ts';
-export { type GradingRow, OFFICIAL_COUNTS, readGradingCsv } from './labels.ts';
+export { type JoinResult, joinLabels } from './join.ts';
+export { effectiveNumberWeights, type GradingRow, OFFICIAL_COUNTS, OFFICIAL_MASKS, readGradingCsv } from './labels.ts';
 export {
   DEFAULT_LOADER,
   evaluationBatches,
@@ -22,7 +32,7 @@ export {
   TrainLoader,
 } from './loader.ts';
 export { type BinaryMask, decodeMask, type MaskOptions } from './mask.ts';
-export { loadMetadata, type MetadataRow, writeMetadata } from './metadata.ts';
+export { loadMetadata, type Metadata, type MetadataOptions, type MetadataRow, writeMetadata } from './metadata.ts';
 export {
   type ClaheOptions,
   DEFAULT_PREPROCESS,
@@ -34,6 +44,7 @@ export {
 } from './preprocess.ts';
 export { type Draw, type SamplerOptions, type SamplerState, TaskBalancedSampler } from './sampler.ts';
 export { carveValidation, DEFAULT_SPLIT, type SplitOptions } from './split.ts';
+export { type SystemBEntry, type SystemBListOptions, writeSystemB } from './systemb.ts';
 export {
   type Dataset,
   type DatasetItem,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { GmtlError } from '../errors.ts';
-import { imageKey, looksLikeGradingCsv, readGradingCsv, scanGradingCsv } from './labels.ts';
+import { effectiveNumberWeights, imageKey, looksLikeGradingCsv, readGradingCsv, scanGradingCsv } from './labels.ts';
 
 const HEADER = 'Image name,Retinopathy grade,Risk of macular edema';
 
@@ -70,5 +70,23 @@ describe('names', () => {
   it('tells grading tables from localisation tables', () => {
     expect(looksLikeGradingCsv(`\uFEFF${HEADER} ,,\r\n`)).toBe(true);
     expect(looksLikeGradingCsv('Image No,X- Coordinate,Y - Coordinate\r\n')).toBe(false);
+  });
+});
+
+describe('effectiveNumberWeights', () => {
+  it('follows (1 - beta) / (1 - beta^n), from equal weights to inverse frequency', () => {
+    // beta 0.5: 1 sample 1, 2 samples 2/3, 3 samples 4/7; together 47/21, scaled to 3.
+    const weights = effectiveNumberWeights([1, 0, 2, 3], 0.5);
+    const scale = 3 / (47 / 21);
+    for (const [index, value] of [1, 0, 2 / 3, 4 / 7].entries()) expect(weights[index]).toBeCloseTo(value * scale, 12);
+    expect([...effectiveNumberWeights([134, 20, 136], 0)]).toEqual([1, 1, 1]);
+    const inverse = effectiveNumberWeights([10, 40], 1 - 1e-9);
+    expect(inverse[0] / inverse[1]).toBeCloseTo(4, 5);
+  });
+
+  it('refuses a beta or counts out of range', () => {
+    expect(() => effectiveNumberWeights([1, 2], 1)).toThrow(/beta is 1/);
+    expect(() => effectiveNumberWeights([1, -2], 0.9)).toThrow(/Class 1 has -2/);
+    expect(() => effectiveNumberWeights([0, 0], 0.9)).toThrow(/No class/);
   });
 });

@@ -3,7 +3,8 @@ import { dirname, relative, resolve, sep } from 'node:path';
 import { z } from 'zod';
 import { GmtlError } from '../errors.ts';
 import { writeFileAtomic } from '../io/atomic.ts';
-import { type Dataset, type DatasetItem, EDEMA_GRADES, RETINO_GRADES } from './types.ts';
+import { looksLikeSystemB, systemBItems } from './systemb.ts';
+import { type Dataset, type DatasetItem, EDEMA_GRADES, LESIONS, RETINO_GRADES } from './types.ts';
 
 const maskPath = z.string().min(1).nullable();
 
@@ -74,13 +75,82 @@ export async function writeMetadata(file: string, items: readonly DatasetItem[])
   await writeFileAtomic(file, `[\n${rows.map((row) => `  ${JSON.stringify(row)}`).join(',\n')}\n]\n`);
 }
 
+/** A data set read from a list. */
+export interface Metadata extends Dataset {
+  /** False for a list in System B's form: it tells no validation split, so one has to be carved. */
+  readonly splitsFixed: boolean;
+}
+
+/** For lists in System B's form; a file written by `gmtl data prepare` needs none of them. */
+export interface MetadataOptions {
+  /** A folder with the images: paths that do not exist (of another machine) are looked for in it by their last parts. */
+  readonly images?: string;
+  /** A second list in System B's form: all its entries are the testing split. */
+  readonly test?: string;
+}
+
 /**
- * Reads a metadata JSON and checks every row.
+ * Reads a metadata JSON and checks every row: a file of `gmtl data prepare`, or a list of entries as System B writes it
+ * (`image_path`, `task` "seg" or "cls", `task_vector`, `mask_paths`, `retino_label`, `edema_label`; neither ids nor splits; entries
+ * repeated to balance the tasks, see `systemBItems`).
  *
  * @throws GmtlError `data/metadata-unreadable`, `data/metadata-json`, `data/metadata-row` (row number, id, field and reason),
- *   `data/metadata-duplicate`, `data/metadata-missing-file`.
+ *   `data/metadata-duplicate`, `data/metadata-missing-file`, `data/metadata-test` (a second list where none can be used).
  */
-export async function loadMetadata(file: string): Promise<Dataset> {
+export async function loadMetadata(file: string, options: MetadataOptions = {}): Promise<Metadata> {
+  const content = await readList(file);
+  const folder = dirname(resolve(file));
+  const { images, test } = options;
+  if (looksLikeSystemB(content)) {
+    const own = await systemBItems(file, content, { folder, images });
+    const items = [...own.items];
+    const notes = [...own.notes];
+    if (test !== undefined) {
+      const rows = await readList(test);
+      const held = await systemBItems(test, rows, { folder: dirname(resolve(test)), images, split: 'test' });
+      const clash = held.items.find((item) => own.items.some(({ id }) => id === item.id));
+      if (clash !== undefined) {
+        throw new GmtlError(
+          'data/metadata-test',
+          `${clash.id} stands in ${file} and in ${test} as a testing image. Take it out of one of them.`,
+        );
+      }
+      items.push(...held.items);
+      notes.push(...held.notes);
+    }
+    if (!items.some((item) => item.split === 'test')) {
+      notes.push(
+        `${file} has no testing images: evaluate on validation, or name a second list with the testing images.`,
+      );
+    }
+    await checkFiles(file, items);
+    return { source: file, items, notes, splitsFixed: false };
+  }
+  if (test !== undefined) {
+    throw new GmtlError('data/metadata-test', `${file} names its own testing images: leave ${test} out.`);
+  }
+  const items: DatasetItem[] = [];
+  const seen = new Map<string, number>();
+  for (const [index, entry] of content.entries()) {
+    const parsed = rowSchema.safeParse(entry);
+    if (!parsed.success) throw rowError(file, index, entry, parsed.error);
+    const item = toItem(parsed.data, folder);
+    const earlier = seen.get(item.id);
+    if (earlier !== undefined) {
+      throw new GmtlError(
+        'data/metadata-duplicate',
+        `${file}, row ${index + 1}: the id "${item.id}" stands in row ${earlier + 1} already. Keep one row an image; the sampler balances the tasks.`,
+      );
+    }
+    seen.set(item.id, index);
+    items.push(item);
+  }
+  await checkFiles(file, items);
+  return { source: file, items, notes: [], splitsFixed: true };
+}
+
+/** The rows of a JSON list. */
+async function readList(file: string): Promise<unknown[]> {
   const text = await readFile(file, 'utf8').catch((cause: unknown) => {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new GmtlError('data/metadata-unreadable', `Cannot read the metadata file ${file}: ${reason}.`, { cause });
@@ -102,25 +172,7 @@ export async function loadMetadata(file: string): Promise<Dataset> {
       `${file} must hold a non-empty list of rows. Write it with "gmtl data prepare".`,
     );
   }
-  const folder = dirname(resolve(file));
-  const items: DatasetItem[] = [];
-  const seen = new Map<string, number>();
-  for (const [index, entry] of content.entries()) {
-    const parsed = rowSchema.safeParse(entry);
-    if (!parsed.success) throw rowError(file, index, entry, parsed.error);
-    const item = toItem(parsed.data, folder);
-    const earlier = seen.get(item.id);
-    if (earlier !== undefined) {
-      throw new GmtlError(
-        'data/metadata-duplicate',
-        `${file}, row ${index + 1}: the id "${item.id}" stands in row ${earlier + 1} already. Keep one row an image; the sampler balances the tasks.`,
-      );
-    }
-    seen.set(item.id, index);
-    items.push(item);
-  }
-  await checkFiles(file, items);
-  return { source: file, items, notes: [] };
+  return content;
 }
 
 function toItem(row: MetadataRow, folder: string): DatasetItem {
@@ -133,7 +185,9 @@ function toItem(row: MetadataRow, folder: string): DatasetItem {
     task: row.task,
     imagePath: resolve(folder, row.image_path),
     maskPaths:
-      row.task === 'segmentation' ? { MA: mask(MA), HE: mask(HE), EX: mask(EX), SE: mask(SE), OD: mask(OD) } : null,
+      row.task === 'segmentation' || LESIONS.some((lesion) => row.mask_paths[lesion] !== null)
+        ? { MA: mask(MA), HE: mask(HE), EX: mask(EX), SE: mask(SE), OD: mask(OD) }
+        : null,
     retino: row.retino_label,
     edema: row.edema_label,
   };
@@ -156,8 +210,8 @@ async function checkFiles(file: string, items: readonly DatasetItem[]): Promise<
       await access(path).catch(() => {
         throw new GmtlError(
           'data/metadata-missing-file',
-          `${file}, row ${index + 1} (${item.id}): there is no file ${path}. Paths are relative to the metadata file: move it back beside the images, ` +
-            'or write it again with "gmtl data prepare".',
+          `${file}, row ${index + 1} (${item.id}): there is no file ${path}. Relative paths start at the metadata file's folder: move it back beside the images, ` +
+            'write it again with "gmtl data prepare", or (for a list of System B) name the folder with the images.',
         );
       });
     }

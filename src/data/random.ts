@@ -1,7 +1,16 @@
 import { philox, uniformFromWord } from '../tensor/random.ts';
 
 /** Purposes of random numbers in the data pipeline: the same seed never gives two of them the same stream. */
-export const STREAMS = { split: 1, shuffle: 2, augment: 3, classOrder: 4 } as const;
+export const STREAMS = {
+  split: 1,
+  shuffle: 2,
+  augment: 3,
+  classOrder: 4,
+  folds: 5,
+  list: 6,
+  tile: 7,
+  gumbel: 8,
+} as const;
 
 /**
  * A random stream addressed by (seed, stream, a, b), on Philox4x32-10. Two streams with different addresses are

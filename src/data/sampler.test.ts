@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { TaskBalancedSampler } from './sampler.ts';
-import { type DatasetItem, noMasks } from './types.ts';
+import { type DatasetItem, type Lesion, noMasks } from './types.ts';
 
 function item(task: 'segmentation' | 'classification', number: number, retino: number | null = null): DatasetItem {
   const segmentation = task === 'segmentation';
@@ -90,5 +90,37 @@ describe('TaskBalancedSampler', () => {
     expect(make(items, { segmentationPerBatch: 1.5 })).toThrow(/1\.5 segmentation images a batch/);
     expect(make(items, { segmentationPerBatch: 0, classificationPerBatch: 0 })).toThrow(/A batch of 0 images/);
     expect(() => new TaskBalancedSampler(items, options).restore({ step: -1 })).toThrow(/step -1/);
+  });
+
+  it('draws by lesion: each structure in turn, on an image that has it', () => {
+    const withMasks = (number: number, ...lesions: readonly Lesion[]): DatasetItem => ({
+      ...item('segmentation', number),
+      maskPaths: { ...noMasks(), ...Object.fromEntries(lesions.map((lesion) => [lesion, '/mask.tif'])) },
+    });
+    // SE on one image of four; one image has the optic disc only.
+    const masked = [
+      withMasks(0, 'MA', 'OD'),
+      withMasks(1, 'MA', 'OD'),
+      withMasks(2, 'MA', 'SE', 'OD'),
+      withMasks(3, 'OD'),
+    ];
+    const sampler = (balanceLesions: boolean | readonly Lesion[]) =>
+      new TaskBalancedSampler(masked, { seed: 7, segmentationPerBatch: 3, classificationPerBatch: 0, balanceLesions });
+    const drawn = (balanceLesions: boolean | readonly Lesion[]) => {
+      const counts = [0, 0, 0, 0];
+      const all = sampler(balanceLesions);
+      for (let step = 0; step < 48; step++) for (const row of all.batch(step)) counts[row.index]++;
+      return counts;
+    };
+    expect(drawn(false)).toEqual([36, 36, 36, 36]);
+    // Of 144 draws 48 each for MA (three images), SE (one) and OD (four).
+    expect(drawn(true)).toEqual([28, 28, 76, 12]);
+    // 48 each for MA, SE and "none of them".
+    expect(drawn(['MA', 'SE'])).toEqual([16, 16, 64, 48]);
+    const steps = Array.from({ length: 20 }, (_, step) => sampler(true).batch(step));
+    const late = sampler(true);
+    for (let step = 19; step >= 0; step--) expect(late.batch(step)).toEqual(steps[step]);
+    const addresses = steps.flat().map((row) => `${row.index} ${row.pass} ${row.place}`);
+    expect(new Set(addresses).size).toBe(addresses.length);
   });
 });

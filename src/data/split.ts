@@ -1,7 +1,7 @@
 import { GmtlError } from '../errors.ts';
 import { type Fingerprint, groupSamePictures } from './fingerprint.ts';
 import { KeyedRandom, STREAMS } from './random.ts';
-import type { DatasetItem } from './types.ts';
+import { type DatasetItem, TASKS } from './types.ts';
 
 export interface SplitOptions {
   /** Share of the training pictures moved to validation, 0 … 0.5. */
@@ -41,6 +41,46 @@ export function carveValidation(
   if (!(valFraction >= 0 && valFraction <= 0.5)) {
     throw new GmtlError('data/val-fraction', `The validation fraction is ${valFraction}; give a number from 0 to 0.5.`);
   }
+  const { strata, dropped, notes } = stratifyTraining(items, fingerprints, options.leaks);
+  const validation = drawStrata(strata, valFraction, seed);
+  const result = items
+    .map((item, index): DatasetItem => (validation.has(index) ? { ...item, split: 'val' } : item))
+    .filter((_, index) => !dropped.has(index));
+  checkTrainingLeft(
+    items,
+    result,
+    `moving ${100 * valFraction} % to validation and leaving out leaked images`,
+    'Lower the validation fraction or add images.',
+  );
+  return { items: result, notes };
+}
+
+/** One picture of the training split: the images that show it, and the smallest of their content hashes. */
+export interface TrainingPicture {
+  readonly hash: string;
+  /** Indices into the items. */
+  readonly members: readonly number[];
+}
+
+export interface TrainingStrata {
+  /** Pictures by stratum: retinopathy grade and "has masks". */
+  readonly strata: ReadonlyMap<string, readonly TrainingPicture[]>;
+  /** Indices of training images left out because they show a testing picture. */
+  readonly dropped: ReadonlySet<number>;
+  readonly notes: string[];
+}
+
+/**
+ * Groups the images outside the testing split by picture, and the pictures by what a draw should keep in proportion.
+ *
+ * @param fingerprints one for each item.
+ * @throws GmtlError `data/leak` with `leaks: 'refuse'` when a training image is a testing image too.
+ */
+export function stratifyTraining(
+  items: readonly DatasetItem[],
+  fingerprints: readonly Fingerprint[],
+  leaks: SplitOptions['leaks'],
+): TrainingStrata {
   const roots = groupSamePictures(fingerprints);
   const groups = new Map<number, number[]>();
   for (let index = 0; index < items.length; index++) {
@@ -51,16 +91,16 @@ export function carveValidation(
 
   const notes: string[] = [];
   const dropped = new Set<number>();
-  const strata = new Map<string, { hash: string; members: number[] }[]>();
+  const strata = new Map<string, TrainingPicture[]>();
   for (const members of groups.values()) {
     const training = members.filter((index) => items[index].split !== 'test');
     if (training.length === 0) continue;
     const testing = members.filter((index) => items[index].split === 'test');
-    if (testing.length > 0 && options.leaks !== 'keep') {
+    if (testing.length > 0 && leaks !== 'keep') {
       const names = `${training.map((index) => items[index].imagePath).join(', ')} (training) and ${testing
         .map((index) => items[index].imagePath)
         .join(', ')} (testing) are the same picture`;
-      if (options.leaks === 'refuse') {
+      if (leaks === 'refuse') {
         throw new GmtlError('data/leak', `${names}. Remove the training copy, or choose to drop leaked images.`);
       }
       notes.push(`${names}: the training copy is left out.`);
@@ -75,30 +115,30 @@ export function carveValidation(
     if (list === undefined) strata.set(stratum, [{ hash, members: training }]);
     else list.push({ hash, members: training });
   }
+  return { strata, dropped, notes };
+}
 
-  const validation = drawStrata(strata, valFraction, seed);
-  const result = items
-    .map((item, index): DatasetItem => (validation.has(index) ? { ...item, split: 'val' } : item))
-    .filter((_, index) => !dropped.has(index));
-  for (const task of ['segmentation', 'classification'] as const) {
-    const before = items.some((item) => item.task === task && item.split !== 'test');
-    if (before && !result.some((item) => item.task === task && item.split === 'train')) {
-      throw new GmtlError(
-        'data/split-empty',
-        `No ${task} image is left for training after moving ${100 * valFraction} % to validation and leaving out leaked images. ` +
-          'Lower the validation fraction or add images.',
-      );
+/**
+ * Refuses a split that leaves a task without training images.
+ *
+ * @throws GmtlError `data/split-empty`, naming the task.
+ */
+export function checkTrainingLeft(
+  before: readonly DatasetItem[],
+  after: readonly DatasetItem[],
+  what: string,
+  remedy: string,
+): void {
+  for (const task of TASKS) {
+    const had = before.some((item) => item.task === task && item.split !== 'test');
+    if (had && !after.some((item) => item.task === task && item.split === 'train')) {
+      throw new GmtlError('data/split-empty', `No ${task} image is left for training after ${what}. ${remedy}`);
     }
   }
-  return { items: result, notes };
 }
 
 /** Shares the wanted total over the strata by largest remainder, then draws in each a seeded order of its content hashes. */
-function drawStrata(
-  strata: ReadonlyMap<string, { hash: string; members: number[] }[]>,
-  fraction: number,
-  seed: number,
-): Set<number> {
+function drawStrata(strata: TrainingStrata['strata'], fraction: number, seed: number): Set<number> {
   const names = [...strata.keys()].sort();
   const sizes = names.map((name) => strata.get(name)!.length);
   const total = Math.round(fraction * sizes.reduce((sum, size) => sum + size, 0));
