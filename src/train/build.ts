@@ -3,11 +3,15 @@ import { setEngine } from '../autograd/engine.ts';
 import { IDRID_NORMALISATION, IMAGENET_NORMALISATION } from '../data/augment.ts';
 import type { LoaderOptions } from '../data/loader.ts';
 import { type DatasetItem, EDEMA_GRADES, RETINO_GRADES } from '../data/types.ts';
+import { GmtlError } from '../errors.ts';
+import { layerScaleOf } from '../models/layerDecay.ts';
 import { GatedMultitaskNet } from '../models/multitask.ts';
+import { describeTrunk } from '../models/pretrained/trunk.ts';
 import {
   AdamW,
   type NamedParameter,
   noDecay,
+  type ParameterGroup,
   type Optimizer,
   type Schedule,
   SGD,
@@ -40,13 +44,46 @@ export function averagedTensors(model: GatedMultitaskNet): NamedParameter[] {
   return [...model.namedTensors()].map(([name, tensor]) => ({ name, tensor }));
 }
 
-/** The configured optimiser; one-dimensional parameters are not decayed. Its learning rate is set before each step. */
-export function buildOptimizer(config: TrainConfig, params: readonly NamedParameter[]): Optimizer {
+/**
+ * The configured optimiser; one-dimensional parameters are not decayed, and with optimizer.layerDecay below 1 the trunk's lower layers learn
+ * more slowly. Its learning rate is set before each step.
+ * @param shapes of all of the network's tensors in PyTorch's layouts (`shapesOf`), by which its trunk is found.
+ * @throws GmtlError `optim/layers` where layers should decay, but the network has no trunk with layers.
+ */
+export function buildOptimizer(
+  config: TrainConfig,
+  params: readonly NamedParameter[],
+  shapes: ReadonlyMap<string, readonly number[]>,
+): Optimizer {
   const { name, lr, weightDecay, betas, eps, momentum } = config.optimizer;
-  const groups = noDecay(params, weightDecay);
+  const groups = decayLayers(noDecay(params, weightDecay), config.optimizer.layerDecay, shapes);
   return name === 'adamw'
     ? new AdamW(groups, { lr, betas, eps, weightDecay })
     : new SGD(groups, { lr, momentum, weightDecay });
+}
+
+/** Splits groups by the learning rate factor of their parameters' layers. */
+function decayLayers(
+  groups: readonly ParameterGroup[],
+  decay: number,
+  shapes: ReadonlyMap<string, readonly number[]>,
+): readonly ParameterGroup[] {
+  if (decay === 1) return groups;
+  const trunk = describeTrunk(shapes);
+  if (!trunk) {
+    throw new GmtlError(
+      'optim/layers',
+      `optimizer.layerDecay is ${decay}, but the network has no ConvNeXt or ResNet trunk: set it to 1`,
+    );
+  }
+  return groups.flatMap(({ params, ...settings }) => {
+    const byScale = new Map<number, NamedParameter[]>();
+    for (const parameter of params) {
+      const lrScale = layerScaleOf(parameter.name, trunk, decay);
+      byScale.set(lrScale, [...(byScale.get(lrScale) ?? []), parameter]);
+    }
+    return [...byScale].map(([lrScale, own]): ParameterGroup => ({ ...settings, params: own, lrScale }));
+  });
 }
 
 /**

@@ -4,7 +4,8 @@ import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { resolveConfig } from './config.ts';
-import { acquireRunLock, createRunFolder, readRunConfig, writeEnvironment, writeRunConfig } from './run.ts';
+import { writeEnvironment } from './environment.ts';
+import { acquireRunLock, createRunFolder, readRunConfig, writeRunConfig } from './run.ts';
 
 let root = '';
 beforeEach(() => {
@@ -36,14 +37,22 @@ describe('run folder', () => {
     expect(readRunConfig(path)).toEqual(config);
     expect(() => readRunConfig(root)).toThrow(/no run folder/);
 
-    writeEnvironment(path, { adapter: { name: 'software' }, data: { fingerprint: 'abc' } });
-    writeEnvironment(path, { adapter: { name: 'other' }, data: null });
+    writeEnvironment(path, {
+      adapter: { name: 'software' },
+      data: { fingerprint: 'abc' },
+      command: ['train', '--epochs', '3'],
+      seed: 7,
+    });
+    writeEnvironment(path, { adapter: { name: 'other' }, data: null, command: [], seed: 7 });
     const environment = JSON.parse(fs.readFileSync(join(path, 'environment.json'), 'utf8'));
     expect(environment).toMatchObject({
       node: process.versions.node,
       adapter: { name: 'software' },
       data: { fingerprint: 'abc' },
+      command: ['train', '--epochs', '3'],
+      seed: 7,
     });
+    if (environment.commit !== null) expect(environment.commit).toMatch(/^[0-9a-f]{40}(-dirty)?$/);
     for (const version of [environment.gmtl, environment.webgpu]) expect(version).toMatch(/^\d+\.\d+\.\d+/);
     expect(fs.existsSync(join(path, 'environment-2.json'))).toBe(true);
   });

@@ -1,33 +1,16 @@
-/** The folder of one training run: its name, its configuration and the record of what it ran on. */
+/** The folder of one training run: its name and its configuration. */
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { arch, cpus, platform, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { GmtlError } from '../errors.ts';
 import { describeWriteError, errorCode, writeFileAtomicSync } from '../io/atomic.ts';
 import { CHECKPOINT_FOLDER } from './checkpoint.ts';
-import { type JsonValue, requireJson } from './checkpoint-format.ts';
 import { type TrainConfig, validateConfig } from './config.ts';
-import { gmtlVersion } from './version.ts';
 
 export { acquireRunLock, type RunLock } from './lock.ts';
 
 export interface RunFolder {
   readonly path: string;
   readonly checkpoints: string;
-}
-
-/** What a run ran on. The adapter and the data describe themselves. */
-export interface Environment {
-  readonly gmtl: string;
-  readonly node: string;
-  readonly webgpu: string;
-  readonly platform: string;
-  readonly processor: string;
-  readonly processorCount: number;
-  readonly memoryBytes: number;
-  readonly adapter: JsonValue;
-  readonly data: JsonValue;
 }
 
 /**
@@ -73,35 +56,6 @@ export function readRunConfig(runFolder: string): TrainConfig {
   return validateConfig(values, path);
 }
 
-/**
- * Writes `environment.json`. A resumed run keeps the first record and gets `environment-2.json` and so on.
- * @returns the path written.
- */
-export function writeEnvironment(
-  runFolder: string,
-  described: { readonly adapter: JsonValue; readonly data: JsonValue },
-): string {
-  requireJson(described.adapter, 'environment adapter');
-  requireJson(described.data, 'environment data');
-  const environment: Environment = {
-    gmtl: gmtlVersion(),
-    node: process.versions.node,
-    webgpu: packageVersion('webgpu'),
-    platform: `${platform()} ${release()} ${arch()}`,
-    processor: cpus()[0]?.model ?? 'unknown',
-    processorCount: cpus().length,
-    memoryBytes: totalmem(),
-    adapter: described.adapter,
-    data: described.data,
-  };
-  const taken = new Set(readdirSync(runFolder));
-  let name = 'environment.json';
-  for (let count = 2; taken.has(name); count++) name = `environment-${count}.json`;
-  const path = join(runFolder, name);
-  writeFileAtomicSync(path, `${JSON.stringify(environment, null, 2)}\n`);
-  return path;
-}
-
 function createUnique(options: { readonly root?: string; readonly preset?: string; readonly now?: Date }): string {
   const root = options.root ?? 'runs';
   const stem = [timeStamp(options.now ?? new Date()), options.preset].filter((part) => part !== undefined).join('-');
@@ -141,13 +95,8 @@ function tryMakeFolder(path: string): boolean {
 }
 
 /** Local time as `2026-01-31_09-05-59`: sorts by time, and has no character that a file system refuses. */
-function timeStamp(now: Date): string {
+export function timeStamp(now: Date): string {
   const two = (value: number) => String(value).padStart(2, '0');
   const date = [now.getFullYear(), two(now.getMonth() + 1), two(now.getDate())].join('-');
   return `${date}_${[now.getHours(), now.getMinutes(), now.getSeconds()].map(two).join('-')}`;
-}
-
-function packageVersion(name: string): string {
-  const { version } = createRequire(import.meta.url)(`${name}/package.json`) as { version: string };
-  return version;
 }

@@ -25,6 +25,7 @@ import { EPOCH_COLUMNS, eventTags, finiteOrNull, rawColumns, validationColumns }
 import type { TrainConfig } from './config.ts';
 import { type Evaluation, evaluate, meanDice } from './evaluate.ts';
 import { countRoutes, EpochSums, type EpochSumsState } from './epochSums.ts';
+import { shapesOf } from './init.ts';
 import type { RunLogs } from './logs.ts';
 import { LOSS_PARTS, type ObjectiveConstants } from './objective.ts';
 import type { MisrouteLog } from './misroutes.ts';
@@ -136,7 +137,7 @@ export class Trainer {
     this.#loader = new TrainLoader(sampler, new SampleSource(loaderSettings(config)));
     this.model = buildModel(engine, config);
     const params = namedParameters(this.model);
-    this.#optimizer = buildOptimizer(config, params);
+    this.#optimizer = buildOptimizer(config, params, shapesOf(this.model));
     this.#gate = new GradientGate(params, { maxNorm: config.optimizer.gradClipNorm, sticky: true });
     this.#ema =
       config.optimizer.emaDecay > 0
