@@ -1,4 +1,4 @@
-import { copyFile, mkdtemp, rm } from 'node:fs/promises';
+import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -62,6 +62,34 @@ describe('gmtl data', () => {
     await expect(
       run('data', 'prepare', join(root, 'set'), '-o', join(root, 'm.json'), '--leaks', 'refuse'),
     ).rejects.toMatchObject({ code: 'data/leak' });
+  });
+
+  it('verify only warns of other problems, or fails on them with --strict, and writes JSON', async () => {
+    await writeFile(imagePathB(join(root, 'set'), 'train', 1), 'no picture');
+    const file = join(root, 'findings.json');
+    await run('data', 'verify', join(root, 'set'), '--json', file);
+    expect(process.exitCode ?? 0).toBe(0);
+    expect(printed.join('\n')).toMatch(/WARNING: \d problem\(s\), 0 leak/);
+    expect(JSON.parse(await readFile(file, 'utf8'))).toMatchObject({
+      ok: false,
+      leaky: false,
+      problems: expect.arrayContaining([expect.objectContaining({ code: 'data/image-unreadable' })]),
+    });
+    await run('data', 'verify', join(root, 'set'), '--strict');
+    expect(process.exitCode).toBe(1);
+  });
+
+  it('prepare writes and takes the list of System B', async () => {
+    const [list, back] = [join(root, 'list.json'), join(root, 'back.json')];
+    const held = ['--val-fraction', '0'];
+    await run('data', 'prepare', join(root, 'set'), '-o', list, '--format', 'system-b', '--oversample', '3', ...held);
+    expect(printed.join('\n')).toContain(`${list}: 9 segmentation + 4 classification entries`);
+    await run('data', 'prepare', list, '-o', back, ...held);
+    expect(printed.join('\n')).toMatch(/6 repeated entries of 3 image/);
+    const dataset = await loadMetadata(back);
+    expect(selectItems(dataset, 'train')).toHaveLength(7);
+    expect(selectItems(dataset, 'test')).toEqual([]);
+    await expect(run('data', 'prepare', list, '-o', back, '--oversample', '3')).rejects.toThrow(/--format system-b/);
   });
 
   it('synth draws a set that verifies', async () => {

@@ -1,16 +1,44 @@
 import { SingleBar } from 'cli-progress';
 import type { Argv, CommandModule } from 'yargs';
 import { openDataset } from '../src/data/dataset.ts';
-import { writeMetadata } from '../src/data/metadata.ts';
+import { type MetadataOptions, writeMetadata } from '../src/data/metadata.ts';
 import { DEFAULT_SPLIT } from '../src/data/split.ts';
 import { generateSyntheticIdrid } from '../src/data/synth/index.ts';
+import { writeSystemB } from '../src/data/systemb.ts';
 import type { Dataset, Split, Task } from '../src/data/types.ts';
 import { verifyDataset } from '../src/data/verify.ts';
-import { formatVerifyReport } from '../src/data/verifyreport.ts';
+import { formatVerifyReport, verifyReportData } from '../src/data/verifyreport.ts';
 import { GmtlError } from '../src/errors.ts';
+import { writeFileAtomic } from '../src/io/atomic.ts';
 
-interface PrepareArguments {
+interface ListArguments {
+  images: string | undefined;
+  test: string | undefined;
+}
+
+/** Options for a data set given as a list in System B's form. */
+function withListOptions<T>(yargs: Argv<T>): Argv<T & ListArguments> {
+  return yargs
+    .option('images', {
+      type: 'string',
+      describe: "For a list in System B's form: folder in which to find images whose paths are another machine's",
+    })
+    .option('test', {
+      type: 'string',
+      describe: "For a list in System B's form: a second list, whose images are the testing split",
+    });
+}
+
+const listOptions = ({ images, test }: ListArguments): MetadataOptions => ({
+  ...(images === undefined ? {} : { images }),
+  ...(test === undefined ? {} : { test }),
+});
+
+interface PrepareArguments extends ListArguments {
   dir: string;
+  format: 'gmtl' | 'system-b';
+  oversample: number | undefined;
+  'join-labels': boolean;
   output: string;
   'val-fraction': number;
   seed: number;
@@ -21,11 +49,11 @@ const prepareCommand: CommandModule<object, PrepareArguments> = {
   command: 'prepare <dir>',
   describe: 'Read IDRiD, carve a validation split from its training images and write a metadata JSON',
   builder: (yargs: Argv) =>
-    yargs
+    withListOptions(yargs)
       .positional('dir', {
         type: 'string',
         demandOption: true,
-        describe: 'Folder in the official IDRiD layout, at any nesting',
+        describe: "Folder in the official IDRiD layout, at any nesting; or a list of entries in System B's form",
       })
       .option('output', {
         alias: 'o',
@@ -43,45 +71,81 @@ const prepareCommand: CommandModule<object, PrepareArguments> = {
         choices: ['drop', 'refuse', 'keep'] as const,
         default: DEFAULT_SPLIT.leaks,
         describe: 'Training images that are testing images too: leave them out, stop, or train on them',
+      })
+      .option('join-labels', {
+        type: 'boolean',
+        default: false,
+        describe: 'Give copies of one picture within a split the labels of both',
+      })
+      .option('format', {
+        choices: ['gmtl', 'system-b'] as const,
+        default: 'gmtl' as const,
+        describe: "gmtl: every split. system-b: the training split as System B's balanced list",
+      })
+      .option('oversample', {
+        type: 'number',
+        describe: 'With --format system-b: how often each segmentation entry stands in the list (default 8)',
       }),
-  handler: async ({ dir, output, 'val-fraction': valFraction, seed, leaks }) => {
-    const dataset = await openDataset(dir, { valFraction, seed, leaks });
-    await writeMetadata(output, dataset.items);
+  handler: async ({ dir, output, 'val-fraction': valFraction, seed, leaks, format, oversample, ...rest }) => {
+    if (oversample !== undefined && format !== 'system-b') {
+      throw new GmtlError(
+        'usage',
+        '--oversample is for --format system-b; gmtl balances the tasks when it draws batches.',
+      );
+    }
+    const metadata = listOptions(rest);
+    const dataset = await openDataset(dir, { valFraction, seed, leaks, metadata, joinLabels: rest['join-labels'] });
     for (const note of dataset.notes) console.warn(`note: ${note}`);
-    console.log(`${output}: ${summarise(dataset)}`);
+    if (format === 'gmtl') {
+      await writeMetadata(output, dataset.items);
+      console.log(`${output}: ${summarise(dataset)}`);
+      return;
+    }
+    const counts = await writeSystemB(output, dataset.items, {
+      seed,
+      ...(oversample === undefined ? {} : { oversample }),
+    });
+    console.warn(
+      'note: the list holds the training split only. Do not draw a test part from it: copies of an image would stand on both sides.',
+    );
+    console.log(`${output}: ${counts.segmentation} segmentation + ${counts.classification} classification entries`);
   },
 };
 
-interface VerifyArguments {
+interface VerifyArguments extends ListArguments {
   dir: string;
-  json: boolean;
+  json: string | undefined;
+  strict: boolean;
 }
 
 const verifyCommand: CommandModule<object, VerifyArguments> = {
   command: 'verify <dir>',
-  describe: 'Check a data set: files, labels, masks, duplicates, leaks (exit code 1 if anything is wrong)',
+  describe: 'Check a data set: files, labels, masks, sizes, duplicates, leaks (exit code 1 on a leak)',
   builder: (yargs: Argv) =>
-    yargs
+    withListOptions(yargs)
       .positional('dir', {
         type: 'string',
         demandOption: true,
-        describe: 'Folder in the IDRiD layout, or a metadata JSON',
+        describe: "Folder in the IDRiD layout, a metadata JSON, or a list in System B's form",
       })
-      .option('json', { type: 'boolean', default: false, describe: 'Print the findings as JSON' }),
-  handler: async ({ dir, json }) => {
+      .option('json', {
+        type: 'string',
+        describe: 'Also write the findings as JSON to this file; without a name: print them instead of the text',
+      })
+      .option('strict', {
+        type: 'boolean',
+        default: false,
+        describe: 'Exit code 1 on any problem (unreadable files, missing rows …), not only on leaks',
+      }),
+  handler: async ({ dir, json, strict, ...rest }) => {
     const progress = progressBar('decoding');
-    const result = await verifyDataset(dir, { onProgress: progress.update }).finally(progress.stop);
-    if (json) {
-      const problems = result.problems.map(({ code, message }) => ({ code, message }));
-      const duplicates = result.duplicates.map((pair) => ({ ...pair, first: pair.first.id, second: pair.second.id }));
-      const { coverage, unused, ok } = result;
-      const labels = result.labels.map((row) => ({ ...row, unlikely: row.unlikely.map((item) => item.id) }));
-      console.log(JSON.stringify({ source: dir, ok, problems, duplicates, labels, coverage, unused }, null, 2));
-    } else {
-      console.log(formatVerifyReport(result));
-    }
+    const options = { onProgress: progress.update, metadata: listOptions(rest) };
+    const result = await verifyDataset(dir, options).finally(progress.stop);
+    const data = JSON.stringify(verifyReportData(result), null, 2);
+    if (json) await writeFileAtomic(json, `${data}\n`);
+    console.log(json === '' ? data : formatVerifyReport(result));
     // The report above says why; an exception would only repeat it.
-    if (!result.ok) process.exitCode = 1;
+    if (result.leaky || (strict && !result.ok)) process.exitCode = 1;
   },
 };
 

@@ -60,4 +60,4 @@ export {
   TASKS,
 } from './types.ts';
 export { type VerifyOptions, type VerifyResult, verifyDataset } from './verify.ts';
-export { formatVerifyReport } from './verifyreport.ts';
+export { formatVerifyReport, verifyReportData } from './verifyreport.ts';

@@ -1,4 +1,4 @@
-import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
@@ -36,7 +36,7 @@ describe('verifyDataset', () => {
       { split: 'test', images: 1, retino: [0, 0, 0, 1, 0], edema: [0, 0, 1], unlikely: [] },
     ]);
     const ma = result.coverage.find((row) => row.split === 'train' && row.lesion === 'MA');
-    expect(ma).toMatchObject({ images: 3, files: 3, empty: 0 });
+    expect(ma).toMatchObject({ images: 3, files: 3, empty: 0, official: 54, pixels: 12 });
     expect(ma?.share).toBeCloseTo(4 / (TINY_WIDTH * TINY_HEIGHT), 9);
     expect(result.coverage.find((row) => row.split === 'train' && row.lesion === 'HE')).toMatchObject({
       files: 0,
@@ -45,6 +45,9 @@ describe('verifyDataset', () => {
     const report = formatVerifyReport(result);
     expect(report).toMatch(/train\s+4\s+2\s+0\s+1\s+0\s+1\s+2\s+1\s+1\s+official: 413/);
     expect(report).toMatch(/OK: no problems/);
+    expect(report).toMatch(/train\s+SE Soft Exudates\s+0\/3\s+26\s+0\s+0\s+0\.000 %/);
+    expect(report).toMatch(/B\s+train\s+96x64\s+4\n/);
+    expect(result.leaky).toBe(false);
   });
 
   it('finds leaks, exact and re-encoded, and copies within a split', async () => {
@@ -82,6 +85,18 @@ describe('verifyDataset', () => {
       empty: 1,
     });
     expect(formatVerifyReport(result)).toMatch(/Problems: 2\n {2}- .*IDRiD_0/);
+  });
+
+  it('points out images of an unusual size', async () => {
+    await sharp(imagePathB(root, 'train', 1))
+      .resize(192, 128)
+      .toFile(join(root, 'large.jpg'));
+    await rename(join(root, 'large.jpg'), imagePathB(root, 'train', 1));
+    const result = await verify();
+    expect(result.sizes.filter((size) => size.odd).map(({ width, items }) => [width, items[0].id])).toEqual([
+      [192, 'B/train/IDRiD_001'],
+    ]);
+    expect(formatVerifyReport(result)).toMatch(/192x128\s+1\s+not the usual size: B\/train\/IDRiD_001/);
   });
 
   it('points out grades that contradict each other', async () => {

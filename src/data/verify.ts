@@ -3,9 +3,9 @@ import { GmtlError } from '../errors.ts';
 import { defaultCacheFolder } from './cachefolder.ts';
 import { compareFingerprints, type Fingerprint, fingerprintFiles } from './fingerprint.ts';
 import { scanIdrid } from './idrid.ts';
-import { OFFICIAL_COUNTS } from './labels.ts';
+import { OFFICIAL_COUNTS, OFFICIAL_MASKS } from './labels.ts';
 import { decodeMask } from './mask.ts';
-import { loadMetadata } from './metadata.ts';
+import { loadMetadata, type MetadataOptions } from './metadata.ts';
 import { mapParallel } from './parallel.ts';
 import { decodeImage } from './preprocess.ts';
 import { type DatasetItem, EDEMA_GRADES, type Lesion, LESIONS, RETINO_GRADES, type Split } from './types.ts';
@@ -35,12 +35,27 @@ export interface MaskCoverage {
   readonly lesion: Lesion;
   readonly images: number;
   readonly files: number;
+  /** Mask files IDRiD has of this structure in this split; null for validation. */
+  readonly official: number | null;
   /** Mask files without a foreground pixel. */
   readonly empty: number;
+  /** Foreground pixels over all masks. */
+  readonly pixels: number;
   /** Foreground share over all frames of the split, absent files counted as empty. */
   readonly share: number;
   /** The fullest mask's share of its frame. */
   readonly largestShare: number;
+}
+
+/** How many images of a part and split have a size. */
+export interface SizeCount {
+  readonly part: string;
+  readonly split: Split;
+  readonly width: number;
+  readonly height: number;
+  readonly items: readonly DatasetItem[];
+  /** Another size is more frequent in this part. */
+  readonly odd: boolean;
 }
 
 export interface VerifyResult {
@@ -51,6 +66,11 @@ export interface VerifyResult {
   readonly duplicates: readonly DuplicatePair[];
   readonly labels: readonly LabelCounts[];
   readonly coverage: readonly MaskCoverage[];
+  readonly sizes: readonly SizeCount[];
+  /** What reading the source had to say (repeated entries collapsed, no testing images). */
+  readonly notes: readonly string[];
+  /** Some picture stands in two splits: what is measured on them is worthless. */
+  readonly leaky: boolean;
   /** No problems and no leaks. */
   readonly ok: boolean;
 }
@@ -58,6 +78,8 @@ export interface VerifyResult {
 export interface VerifyOptions {
   /** Folder for thumbnails; null: none. Default: `defaultCacheFolder()`. */
   readonly cacheFolder?: string | null;
+  /** For a list in System B's form. */
+  readonly metadata?: MetadataOptions;
   /** Called after each image is decoded. */
   readonly onProgress?: (done: number, total: number) => void;
 }
@@ -81,8 +103,8 @@ export async function verifyDataset(source: string, options: VerifyOptions = {})
     );
   });
   const scan = entry.isDirectory()
-    ? await scanIdrid(source)
-    : { items: [...(await loadMetadata(source)).items], problems: [], unused: [] };
+    ? { ...(await scanIdrid(source)), notes: [] }
+    : { ...(await loadMetadata(source, options.metadata)), problems: [], unused: [] };
   const problems: GmtlError[] = [...scan.problems];
   const known = new Set(problems.map((problem) => problem.message));
   const items = scan.items;
@@ -93,6 +115,7 @@ export async function verifyDataset(source: string, options: VerifyOptions = {})
   const decoded = await decodeAll(items, options.onProgress);
   for (const { errors } of decoded) problems.push(...errors.filter((error) => !known.has(error.message)));
   const duplicates = findDuplicates(items, fingerprints);
+  const leaky = duplicates.some((pair) => pair.leak);
   return {
     source,
     items,
@@ -101,11 +124,17 @@ export async function verifyDataset(source: string, options: VerifyOptions = {})
     duplicates,
     labels: countLabels(items),
     coverage: measureCoverage(items, decoded),
-    ok: problems.length === 0 && !duplicates.some((pair) => pair.leak),
+    sizes: countSizes(items, decoded),
+    notes: scan.notes,
+    leaky,
+    ok: problems.length === 0 && !leaky,
   };
 }
 
 interface Decoded {
+  /** 0 when the image cannot be decoded. */
+  readonly width: number;
+  readonly height: number;
   readonly pixels: number;
   readonly foreground: Partial<Record<Lesion, number>>;
   readonly errors: readonly GmtlError[];
@@ -119,10 +148,10 @@ function decodeAll(
   return mapParallel(items, async (item): Promise<Decoded> => {
     const errors: GmtlError[] = [];
     const foreground: Partial<Record<Lesion, number>> = {};
-    let pixels = 0;
+    let [width, height] = [0, 0];
     try {
       const image = await decodeImage(item.imagePath);
-      pixels = image.width * image.height;
+      ({ width, height } = image);
       for (const lesion of LESIONS) {
         const path = item.maskPaths?.[lesion] ?? null;
         if (path === null) continue;
@@ -136,7 +165,7 @@ function decodeAll(
       errors.push(asUserError(error));
     }
     onProgress?.(++done, items.length);
-    return { pixels, foreground, errors };
+    return { width, height, pixels: width * height, foreground, errors };
   });
 }
 
@@ -191,7 +220,9 @@ function measureCoverage(items: readonly DatasetItem[], decoded: readonly Decode
         lesion,
         images: rows.length,
         files: rows.filter((row) => row.item.maskPaths?.[lesion] != null).length,
+        official: split === 'val' ? null : OFFICIAL_MASKS[split][lesion],
         empty: rows.filter((row) => row.foreground[lesion] === 0).length,
+        pixels: marked,
         share: pixels === 0 ? 0 : marked / pixels,
         largestShare: Math.max(
           0,
@@ -199,6 +230,30 @@ function measureCoverage(items: readonly DatasetItem[], decoded: readonly Decode
         ),
       };
     });
+  });
+}
+
+function countSizes(items: readonly DatasetItem[], decoded: readonly Decoded[]): SizeCount[] {
+  const found = new Map<string, { part: string; split: Split; width: number; height: number; items: DatasetItem[] }>();
+  for (const [index, item] of items.entries()) {
+    const { width, height } = decoded[index];
+    if (width === 0) continue;
+    const key = JSON.stringify([item.part, item.split, width, height]);
+    const known = found.get(key);
+    if (known === undefined) found.set(key, { part: item.part, split: item.split, width, height, items: [item] });
+    else known.items.push(item);
+  }
+  const sizes = [...found.values()];
+  const total = (part: string, width: number, height: number) =>
+    sizes
+      .filter((size) => size.part === part && size.width === width && size.height === height)
+      .reduce((sum, size) => sum + size.items.length, 0);
+  return sizes.map((size) => {
+    const own = total(size.part, size.width, size.height);
+    return {
+      ...size,
+      odd: sizes.some((other) => other.part === size.part && total(other.part, other.width, other.height) > own),
+    };
   });
 }
 

@@ -8,7 +8,9 @@ const LISTED = 20;
 /** The result of `verifyDataset` as text for a terminal. */
 export function formatVerifyReport(result: VerifyResult): string {
   const lines: string[] = [`Data set ${result.source}: ${result.items.length} images`, ''];
-  lines.push(...labelLines(result), ...coverageLines(result), ...duplicateLines(result), ...unusedLines(result));
+  lines.push(...labelLines(result), ...coverageLines(result), ...sizeLines(result));
+  lines.push(...duplicateLines(result), ...unusedLines(result));
+  if (result.notes.length > 0) lines.push('Notes', ...result.notes.map((note) => `  - ${note}`), '');
   if (result.problems.length > 0) {
     lines.push(`Problems: ${result.problems.length}`);
     lines.push(...result.problems.map((problem) => `  - ${problem.message}`), '');
@@ -17,7 +19,7 @@ export function formatVerifyReport(result: VerifyResult): string {
   lines.push(
     result.ok
       ? 'OK: no problems, no picture in two splits.'
-      : `NOT OK: ${result.problems.length} problem(s), ${leaks} leak(s) between splits.`,
+      : `${result.leaky ? 'NOT OK' : 'WARNING'}: ${result.problems.length} problem(s), ${leaks} leak(s) between splits.`,
   );
   return lines.join('\n');
 }
@@ -57,11 +59,24 @@ function coverageLines({ coverage }: VerifyResult): string[] {
     row.split,
     `${row.lesion} ${LESION_NAMES[row.lesion]}`,
     `${row.files}/${row.images}`,
+    row.official === null ? '' : String(row.official),
     String(row.empty),
+    String(row.pixels),
     `${(100 * row.share).toFixed(3)} %`,
     `${(100 * row.largestShare).toFixed(2)} %`,
   ]);
-  return ['Masks', ...table(['split', 'structure', 'files', 'empty', 'coverage', 'largest'], rows), ''];
+  const header = ['split', 'structure', 'files', 'official', 'empty', 'pixels', 'coverage', 'largest'];
+  return ['Masks', ...table(header, rows), ''];
+}
+
+function sizeLines({ sizes }: VerifyResult): string[] {
+  if (sizes.length === 0) return [];
+  const rows = sizes.map(({ part, split, width, height, items, odd }) => {
+    const names = items.slice(0, LISTED).map((item) => item.id);
+    const note = odd ? `not the usual size: ${names.join(', ')}${items.length > LISTED ? ', …' : ''}` : '';
+    return [part, split, `${width}x${height}`, String(items.length), note];
+  });
+  return ['Image sizes', ...table(['part', 'split', 'size', 'images', ''], rows), ''];
 }
 
 function duplicateLines({ duplicates, source }: VerifyResult): string[] {
@@ -92,6 +107,28 @@ function unusedLines({ unused }: VerifyResult): string[] {
   const lines = [`Files not used: ${odd.length}`];
   for (const [reason, paths] of byReason) lines.push(`  - ${paths.length} ${reason}, e.g. ${paths[0]}`);
   return [...lines, ''];
+}
+
+/** The result of `verifyDataset` as plain data for `JSON.stringify`: images by id, problems by code and message. */
+export function verifyReportData(result: VerifyResult) {
+  const { source, ok, leaky, coverage, unused, notes } = result;
+  return {
+    source,
+    ok,
+    leaky,
+    images: result.items.length,
+    problems: result.problems.map(({ code, message }) => ({ code, message })),
+    duplicates: result.duplicates.map((pair) => ({ ...pair, first: pair.first.id, second: pair.second.id })),
+    labels: result.labels.map((row) => ({
+      ...row,
+      official: officialCounts(row.split),
+      unlikely: row.unlikely.map((item) => item.id),
+    })),
+    coverage,
+    sizes: result.sizes.map((size) => ({ ...size, items: size.items.map((item) => item.id) })),
+    unused,
+    notes,
+  };
 }
 
 /** Columns padded to their widest cell; numbers are short, so everything is left-aligned. */
