@@ -106,8 +106,17 @@ describe('gmtl train', () => {
     const folder = join(root, 'whole');
     const output = await finish(words(folder));
     expect(output).toContain('Test split');
-    for (const file of ['test.json', 'curves.png', 'config.json', 'environment.json'])
+    const record = [
+      'config.json',
+      'environment.json',
+      'metadata.json',
+      'finished.json',
+      'misroutes.csv',
+      'tensorboard',
+    ];
+    for (const file of ['test.json', 'test-raw.json', 'curves.png', ...record])
       expect(existsSync(join(folder, file)), file).toBe(true);
+    expect(output).toContain('without averaging: ');
     whole = await outcome(folder);
   });
 
@@ -117,6 +126,109 @@ describe('gmtl train', () => {
     const folder = join(root, 'again');
     await finish(words(folder));
     expect(await outcome(folder)).toEqual(whole);
+  });
+
+  it('leaves the evaluated weights of the best and the last checkpoint under stamped names', async () => {
+    const folder = join(root, 'whole');
+    const { files, bestStep } = JSON.parse(await readFile(join(folder, 'finished.json'), 'utf8'));
+    for (const [checkpoint, name] of [
+      ['best', files.best],
+      ['last', files.final],
+    ]) {
+      expect(name).toMatch(/^(best|final)_model_\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d\.safetensors$/);
+      const { ema, manifest } = await loadCheckpoint(folder, { name: checkpoint });
+      expect((await loadCheckpoint(join(folder, name))).weights).toEqual(ema);
+      if (checkpoint === 'best') expect(manifest?.step).toBe(bestStep);
+    }
+  });
+
+  it('records what repeating the run takes, and scores the weights beside their averages', async () => {
+    const folder = join(root, 'whole');
+    const environment = JSON.parse(await readFile(join(folder, 'environment.json'), 'utf8'));
+    expect(environment.command.slice(0, 3)).toEqual(['train', '--data', data]);
+    expect(environment).toMatchObject({ seed: 42, data: { sha256: expect.stringMatching(/^[0-9a-f]{64}$/) } });
+    const rows = readRunLog(join(folder, 'epochs.jsonl'));
+    for (const row of rows) {
+      expect(row.raw_total).toEqual(expect.any(Number));
+      expect(row.raw_total).not.toBe(row.val_total);
+    }
+  });
+
+  it('ranks the k best, lowers the rate on a plateau and stops early, the same when interrupted', async () => {
+    const more = [
+      'training.epochs=8',
+      'training.stepsPerEpoch=2',
+      'training.keepBest=3',
+      'training.bestMetric=dice',
+      'training.earlyStopping=4',
+      'optimizer.schedule=plateau',
+      'optimizer.plateauPatience=0',
+      // Steps too small to find a lesion: Dice stands still at 0 on every adapter.
+      'optimizer.lr=1e-6',
+      'optimizer.minLr=0',
+      'optimizer.warmupSteps=0',
+    ];
+    const folder = join(root, 'ranked');
+    const output = await finish(words(folder, ...more));
+    expect(output).toContain('no better dice in 4 validations: training ends');
+    const rows = readRunLog(join(folder, 'epochs.jsonl'));
+    expect(rows.map(({ learningRate }) => learningRate)).toEqual(
+      [1e-6, 1e-6, 1e-7, 1e-8, 1e-9].map((rate) => expect.closeTo(rate, 14)),
+    );
+    const best = rows
+      .map(({ step, val_meanDice }) => ({ step, value: val_meanDice as number }))
+      .toSorted((a, b) => b.value - a.value)
+      .slice(0, 3);
+    for (const [rank, { step }] of best.entries()) {
+      const name = rank === 0 ? 'best' : `best-${rank + 1}`;
+      expect((await loadCheckpoint(folder, { name })).manifest?.step, name).toBe(step);
+    }
+    expect(JSON.parse(await readFile(join(folder, 'finished.json'), 'utf8'))).toMatchObject({ stoppedEarly: true });
+    const again = join(root, 'ranked-interrupted');
+    await interruptAfter(words(again, ...more, 'training.checkpointEvery=1'), again, 5);
+    await finish(['train', '--resume', again]);
+    expect(await outcome(again)).toEqual(await outcome(folder));
+  });
+
+  it('refuses a figure that validation does not give, before it reads images', async () => {
+    const run = startGmtl(words(join(root, 'refused'), 'training.bestMetric=retinoQWK'), root);
+    expect((await run.ended).code).toBe(1);
+    expect(run.output()).toContain('Did you mean "retinoQwk"');
+    expect(existsSync(join(root, 'refused'))).toBe(false);
+  });
+
+  it('cross-validates in folders of their own, does not repeat a finished fold, and summarises', async () => {
+    const folder = join(root, 'folds');
+    const short = ['training.epochs=1', 'training.stepsPerEpoch=2', 'training.checkpointEvery=1'];
+    const output = await interruptAfter([...words(folder, ...short), '--folds', '2'], join(folder, 'fold-1'), 1);
+    expect(output).toContain(`The cross-validation goes on with: npx gmtl train --resume ${folder}`);
+    expect(existsSync(join(folder, 'summary.json'))).toBe(false);
+    const text = await finish(['train', '--resume', folder]);
+    const summary = JSON.parse(await readFile(join(folder, 'summary.json'), 'utf8'));
+    expect(text).toContain(await readFile(join(folder, 'summary.txt'), 'utf8'));
+    const losses = [1, 2].map((fold) => {
+      const [row] = readRunLog(join(folder, `fold-${fold}`, 'epochs.jsonl'));
+      return row.val_total as number;
+    });
+    expect(summary.figures.val_total.mean).toBeCloseTo((losses[0] + losses[1]) / 2, 10);
+    expect(summary.figures.val_total.deviation).toBeCloseTo(Math.abs(losses[0] - losses[1]) / Math.SQRT2, 10);
+    const items = await Promise.all(
+      [1, 2].map(async (fold) => JSON.parse(await readFile(join(folder, `fold-${fold}`, 'metadata.json'), 'utf8'))),
+    );
+    expect(items[0]).not.toEqual(items[1]);
+    const repeated = await finish(['train', '--resume', folder]);
+    expect(repeated).toContain('fold 1 of 2 is finished');
+    expect(repeated).toContain('fold 2 of 2 is finished');
+  });
+
+  it('starts from given weights, reports what matched, and does not do so again on resuming', async () => {
+    const folder = join(root, 'initialised');
+    const short = ['training.epochs=1', 'training.stepsPerEpoch=1', 'optimizer.layerDecay=0.7'];
+    const output = await finish([...words(folder, ...short), '--init', join(root, 'whole')]);
+    const report = JSON.parse(await readFile(join(folder, 'init.json'), 'utf8'));
+    expect(report.loadedElements).toBeGreaterThan(0);
+    expect(output).toContain('stem');
+    expect(await finish(['train', '--resume', folder])).not.toContain('stem.0');
   });
 
   it('interrupted in mid-epoch, twice, and resumed, ends as the uninterrupted run did', async () => {
