@@ -122,6 +122,12 @@ export class Trainer {
   constructor(options: TrainerOptions) {
     this.#options = options;
     const { engine, config, dataset } = options;
+    if (config.training.accumulate > 1) {
+      throw new GmtlError(
+        'train/accumulate',
+        `training.accumulate is ${config.training.accumulate}, but steps take one batch as yet: set it to 1`,
+      );
+    }
     this.#ranking = new Ranking(bestMetric(config.training.bestMetric), config.training.keepBest);
     this.#plateau = buildPlateau(config, this.#ranking.metric.mode);
     const train = selectItems(dataset, 'train');
