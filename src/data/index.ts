@@ -45,6 +45,7 @@ export {
 export { type Draw, type SamplerOptions, type SamplerState, TaskBalancedSampler } from './sampler.ts';
 export { carveValidation, DEFAULT_SPLIT, type SplitOptions } from './split.ts';
 export { type SystemBEntry, type SystemBListOptions, writeSystemB } from './systemb.ts';
+export type { TileOptions } from './tiles.ts';
 export {
   type Dataset,
   type DatasetItem,

@@ -7,7 +7,8 @@ import { DEFAULT_PREPROCESS, type PreprocessOptions, type Sample } from './prepr
 import { SampleCache } from './samplecache.ts';
 import { SampleMemory } from './samplememory.ts';
 import type { SamplerState, TaskBalancedSampler } from './sampler.ts';
-import type { DatasetItem } from './types.ts';
+import type { TileOptions } from './tiles.ts';
+import { type DatasetItem, type Lesion, LESIONS } from './types.ts';
 
 export interface LoaderOptions {
   /** How pictures are prepared; `size` is the network's side. */
@@ -27,8 +28,12 @@ export interface LoaderOptions {
   readonly skipBad: boolean;
   /** Folder of the disk cache; null: none. */
   readonly cacheFolder: string | null;
-  /** Most bytes of preprocessed samples kept in memory. A 512x512 sample with masks takes 1 MiB. */
+  /** Most bytes of preprocessed samples kept in memory. A 512x512 sample with masks takes 1 MiB, IDRiD's native crop about 45. */
   readonly memoryBytes: number;
+  /** Structures of the batches' masks, in this order. */
+  readonly lesions: readonly Lesion[];
+  /** Not null: training segmentation rows are tiles of a larger picture. Classification rows and evaluation are not touched. */
+  readonly tiles: TileOptions | null;
 }
 
 export const DEFAULT_LOADER: Omit<LoaderOptions, 'cacheFolder'> = {
@@ -41,6 +46,8 @@ export const DEFAULT_LOADER: Omit<LoaderOptions, 'cacheFolder'> = {
   decoders: 4,
   skipBad: false,
   memoryBytes: 1024 ** 3,
+  lesions: LESIONS,
+  tiles: null,
 };
 
 /** A file that was left out, with the reason. */
@@ -73,6 +80,13 @@ export function loaderOptions(options: Partial<LoaderOptions> = {}): LoaderOptio
     throw new GmtlError(
       'data/loader-options',
       `storeSize ${wholes.storeSize} is below the network's size ${size}: it would only blur.`,
+    );
+  }
+  const side = full.tiles?.side ?? null;
+  if (side !== null && !(Number.isInteger(side) && side >= size)) {
+    throw new GmtlError(
+      'data/loader-options',
+      `Tiles of ${size} pixels cannot be cut from a picture of ${side}: give a whole number from ${size} on, or null for native resolution.`,
     );
   }
   return full;
@@ -118,6 +132,19 @@ export class SampleSource {
       else known.times++;
       return null;
     }
+  }
+
+  /**
+   * The picture that an item's tiles are cut from, prepared at `side` pixels (null: as many as the crop has in the frame, so that nothing
+   * is resampled); null when it is bad and `skipBad` is set.
+   *
+   * @throws GmtlError naming the file when it cannot be decoded.
+   */
+  async tileSample(item: DatasetItem, side: number | null): Promise<Sample | null> {
+    if (side !== null) return this.sample(item, side);
+    // The crop's size is known once the picture was decoded; the small sample remembers it, in memory and on disk.
+    const small = await this.sample(item, this.options.preprocess.size);
+    return small && this.sample(item, small.box.size);
   }
 }
 
@@ -185,6 +212,7 @@ export class TrainLoader {
 
   async #prepare(step: number): Promise<Batch> {
     const { options } = this.source;
+    const { tiles } = options;
     const size = options.storeSize ?? options.preprocess.size;
     const draws = this.sampler.batch(step);
     const rows = await Promise.all(
@@ -194,7 +222,8 @@ export class TrainLoader {
         for (let offset = 0; offset < items.length; offset++) {
           const item = items[(draw.index + offset) % items.length];
           if (item.task !== draw.task) continue;
-          const sample = await this.source.sample(item, size);
+          const isTile = tiles !== null && item.task === 'segmentation';
+          const sample = await (isTile ? this.source.tileSample(item, tiles.side) : this.source.sample(item, size));
           if (sample !== null) return { item, sample, pass: draw.pass, place: draw.place };
         }
         throw new GmtlError(
@@ -203,8 +232,8 @@ export class TrainLoader {
         );
       }),
     );
-    const { preprocess, normalisation, augment, seed } = options;
-    return renderBatch(rows, rows.length, { size: preprocess.size, normalisation, augment, seed });
+    const { preprocess, normalisation, augment, seed, lesions } = options;
+    return renderBatch(rows, rows.length, { size: preprocess.size, normalisation, augment, seed, lesions, tiles });
   }
 }
 
@@ -220,7 +249,7 @@ export async function* evaluationBatches(
   batchSize: number,
   source: SampleSource,
 ): AsyncGenerator<Batch> {
-  const { preprocess, normalisation, seed } = source.options;
+  const { preprocess, normalisation, seed, lesions } = source.options;
   const ordered = [
     ...items.filter((item) => item.task === 'segmentation'),
     ...items.filter((item) => item.task === 'classification'),
@@ -237,7 +266,8 @@ export async function* evaluationBatches(
     const count = rows.length;
     if (count === 0) return null;
     while (rows.length < batchSize) rows.push(rows[rows.length - 1]);
-    return renderBatch(rows, count, { size: preprocess.size, normalisation, augment: null, seed });
+    const size = preprocess.size;
+    return renderBatch(rows, count, { size, normalisation, augment: null, seed, lesions, tiles: null });
   };
   let next: Promise<Batch | null> | null = ordered.length > 0 ? prepare(0) : null;
   for (let start = batchSize; next !== null; start += batchSize) {
