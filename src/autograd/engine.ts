@@ -30,6 +30,11 @@ export interface EngineOptions {
   readonly seed?: number;
 }
 
+export interface BackwardOptions {
+  /** Keep what the graph saved, for another backward pass through it. Default false. */
+  readonly retainGraph?: boolean;
+}
+
 /**
  * Runs ops on a backend, builds the graph, owns the lifetimes. One engine is current at a time (`setEngine`), as PyTorch has
  * one default device; tensors remember theirs.
@@ -153,9 +158,10 @@ export class Engine {
 
   /**
    * Gradients of `root` (a scalar, or with `gradient` given any shape) with respect to every leaf it depends on are added to
-   * the leaves' `grad`. Frees the graph as it goes; a second call on it throws.
+   * the leaves' `grad`. Frees the graph as it goes, so that a second call on it throws; with `retainGraph` it is left whole for further
+   * backward passes through it (as PyTorch's retain_graph), and the last of them frees it.
    */
-  backward(root: Tensor, gradient?: Tensor): void {
+  backward(root: Tensor, gradient?: Tensor, { retainGraph = false }: BackwardOptions = {}): void {
     const { node } = root;
     if (!node) {
       throw new GmtlError(
@@ -206,7 +212,7 @@ export class Engine {
           gradients.delete(current);
           gradOutput.storage.release();
         }
-        current.release();
+        if (!retainGraph) current.release();
       }
       for (const [leaf, value] of leaves) {
         leaves.delete(leaf);

@@ -13,7 +13,7 @@ import type { UnaryName } from '../ops/unary/program.ts';
 import type { Value } from '../ops/value.ts';
 import { normalizeAxis, resolveReshape } from '../tensor/shape.ts';
 import { type DType, formatShape, type Shape, sizeOf, type TypedArray } from '../tensor/spec.ts';
-import type { Engine } from './engine.ts';
+import type { BackwardOptions, Engine } from './engine.ts';
 import type { GraphNode } from './graph.ts';
 
 /**
@@ -73,8 +73,8 @@ export class Tensor {
   }
 
   /** See `Engine.backward`. */
-  backward(gradient?: Tensor): void {
-    this.engine.backward(this, gradient);
+  backward(gradient?: Tensor, options: BackwardOptions = {}): void {
+    this.engine.backward(this, gradient, options);
   }
 
   /** Overwrites the elements from the host, in place (an input buffer of a captured step, loaded weights). */

@@ -4,7 +4,7 @@ import { imageTensor } from '../data/index.ts';
 import type { SampleSource } from '../data/loader.ts';
 import type { DatasetItem } from '../data/types.ts';
 import { LESIONS } from '../data/types.ts';
-import type { GatedMultitaskNet } from '../models/multitask.ts';
+import type { MultitaskNet } from '../models/network.ts';
 import { writeComparison } from '../report/index.ts';
 import { predict } from '../train/predict.ts';
 
@@ -30,7 +30,7 @@ function enlarge(data: Uint8Array, side: number, channels: number, factor: numbe
  */
 export async function writeComparisons(
   engine: Engine,
-  model: GatedMultitaskNet,
+  model: MultitaskNet,
   items: readonly DatasetItem[],
   source: SampleSource,
   folder: string,

@@ -9,7 +9,7 @@ import { decodeImage, preprocessImage } from '../data/preprocess.ts';
 import { imageTensor } from '../data/batch.ts';
 import { TINY_HEIGHT, TINY_WIDTH, tinyFundus } from '../data/testsupport.ts';
 import { LESIONS } from '../data/types.ts';
-import type { GatedMultitaskNet } from '../models/multitask.ts';
+import type { MultitaskNet } from '../models/network.ts';
 import { ReferenceBackend } from '../ops/referenceBackend.ts';
 import { encodeSafetensors } from '../io/safetensors.ts';
 import { buildModel, loaderSettings } from '../train/build.ts';
@@ -53,7 +53,7 @@ async function fundusFile(name = 'eye.jpg'): Promise<string> {
 
 describe('inference on an image', () => {
   let engine: Engine;
-  let model: GatedMultitaskNet;
+  let model: MultitaskNet;
   let previous: Engine | null;
   beforeAll(() => {
     engine = new Engine(new ReferenceBackend(), { seed: 0 });

@@ -9,7 +9,7 @@ import { decodeImage, preprocessImage, type Sample } from '../data/preprocess.ts
 import { type Lesion, LESION_NAMES, LESIONS, type Task, TASKS } from '../data/types.ts';
 import { GmtlError } from '../errors.ts';
 import { errorCode, writeFileAtomic } from '../io/atomic.ts';
-import type { GatedMultitaskNet } from '../models/multitask.ts';
+import type { MultitaskNet } from '../models/network.ts';
 import type { LesionMasks } from '../report/overlay.ts';
 import { encodeMaskPng } from '../report/png.ts';
 import { loaderSettings } from '../train/build.ts';
@@ -91,7 +91,7 @@ export interface Inferred {
  */
 export async function inferImage(
   engine: Engine,
-  model: GatedMultitaskNet,
+  model: MultitaskNet,
   config: TrainConfig,
   file: string,
   options: InferOptions,

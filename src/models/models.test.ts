@@ -5,6 +5,7 @@ import type { Module } from '../nn/module.ts';
 import { DryBackend } from '../ops/tapBackend.ts';
 import { ReferenceBackend } from '../ops/referenceBackend.ts';
 import { objective } from '../train/objective.ts';
+import { CountWeighting } from '../train/weighting/index.ts';
 import { CONVNEXT_VARIANTS, type ConvNeXtVariant, convnext } from './convnext.ts';
 import { GatedMultitaskNet } from './multitask.ts';
 import { LOSS_DEFAULTS, TINY_NETWORK } from './testsupport.ts';
@@ -131,8 +132,10 @@ describe('the multitask network', () => {
             retino: classification.length > 0 ? engine.empty([classification.length], { dtype: 'i32' }) : null,
             edema: classification.length > 0 ? engine.empty([classification.length], { dtype: 'i32' }) : null,
           },
+          { segmentation, classification },
           LOSS_DEFAULTS,
           { posWeight: null, retinoWeights: null, edemaWeights: null },
+          new CountWeighting(),
         );
         total.backward();
         return [...model.namedParameters()].filter(([, parameter]) => !parameter.grad).map(([name]) => name);

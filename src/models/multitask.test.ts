@@ -8,9 +8,11 @@ import { GpuBackend } from '../ops/gpuBackend.ts';
 import { ReferenceBackend } from '../ops/referenceBackend.ts';
 import { predict } from '../train/predict.ts';
 import { objective } from '../train/objective.ts';
+import { CountWeighting } from '../train/weighting/index.ts';
 import { Generator } from '../tensor/random.ts';
 import type { DecoderNorm } from './decoder.ts';
-import { GatedMultitaskNet, type Routes } from './multitask.ts';
+import { GatedMultitaskNet } from './multitask.ts';
+import type { Routes } from './network.ts';
 import { LOSS_DEFAULTS, TINY_NETWORK } from './testsupport.ts';
 
 closeDeviceAfterwards();
@@ -65,7 +67,8 @@ function build(backend: Backend, decoderNorm: DecoderNorm = 'layer'): Bench {
     retinoWeights: engine.tensor([1, 2, 1, 1, 3]),
     edemaWeights: engine.tensor([1, 2, 0.5]),
   };
-  const loss = (): Tensor => objective(model.forward(image, BOTH), targets, LOSS_DEFAULTS, constants).total;
+  const loss = (): Tensor =>
+    objective(model.forward(image, BOTH), targets, BOTH, LOSS_DEFAULTS, constants, new CountWeighting()).total;
   return { engine, model, loss };
 }
 

@@ -1,8 +1,11 @@
 import type { ObjectiveOptions } from '../train/objective.ts';
-import type { MultitaskOptions } from './multitask.ts';
+import type { GatedOptions } from './multitask.ts';
 
 /** A network of the full structure with odd, distinct widths: a few thousand parameters, so that float64 references run it in a moment. */
-export const TINY_NETWORK: MultitaskOptions = {
+export const TINY_NETWORK: GatedOptions = {
+  masks: 5,
+  grades: 'both',
+  ordinal: false,
   trunk: { depths: [1, 1, 1, 1], dims: [4, 6, 7, 8] },
   dropPath: 0,
   headDropout: 0,
@@ -24,6 +27,12 @@ export const LOSS_DEFAULTS: ObjectiveOptions = {
   bceWeight: 1,
   diceWeight: 0.7,
   diceSmooth: 1,
+  diceForm: 'sample',
+  tverskyAlpha: 0.5,
+  tverskyBeta: 0.5,
+  focalGamma: 0,
+  focalAlpha: null,
+  gradeLoss: 'ce',
   labelSmoothing: 0.1,
   gateWeight: 0.9,
   gateEntropyWeight: 0.01,

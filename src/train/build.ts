@@ -2,10 +2,14 @@ import type { Engine } from '../autograd/engine.ts';
 import { setEngine } from '../autograd/engine.ts';
 import { IDRID_NORMALISATION, IMAGENET_NORMALISATION } from '../data/augment.ts';
 import type { LoaderOptions } from '../data/loader.ts';
+import { effectiveNumberWeights } from '../data/labels.ts';
 import { type DatasetItem, EDEMA_GRADES, RETINO_GRADES } from '../data/types.ts';
 import { GmtlError } from '../errors.ts';
 import { layerScaleOf } from '../models/layerDecay.ts';
 import { GatedMultitaskNet } from '../models/multitask.ts';
+import type { MultitaskNet } from '../models/network.ts';
+import { RoutedUnet } from '../models/routedUnet.ts';
+import type { Module } from '../nn/module.ts';
 import { describeTrunk } from '../models/pretrained/trunk.ts';
 import {
   AdamW,
@@ -25,22 +29,36 @@ import type { TrainConfig } from './config.ts';
 import type { ObjectiveConstants } from './objective.ts';
 
 /** The network a configuration describes, initialised from its seed. */
-export function buildModel(engine: Engine, config: TrainConfig): GatedMultitaskNet {
+export function buildModel(engine: Engine, config: TrainConfig): MultitaskNet {
   const previous = setEngine(engine);
   try {
-    return new GatedMultitaskNet({ ...config.model, seed: config.training.seed });
+    const { model, loss, training } = config;
+    const heads = {
+      masks: model.lesions.length,
+      grades: model.grades,
+      ordinal: loss.gradeLoss === 'corn',
+      seed: training.seed,
+    };
+    switch (model.architecture) {
+      case 'convnext-gated':
+        return new GatedMultitaskNet({ ...model, ...heads });
+      case 'resnet-unet':
+        return new RoutedUnet({ ...model.unet, ...heads });
+      default:
+        return model.architecture satisfies never;
+    }
   } finally {
     setEngine(previous);
   }
 }
 
 /** A module's trainable parameters under their names. */
-export function namedParameters(model: GatedMultitaskNet): NamedParameter[] {
-  return [...model.namedParameters()].map(([name, tensor]) => ({ name, tensor }));
+export function namedParameters(module: Module, prefix = ''): NamedParameter[] {
+  return [...module.namedParameters(prefix)].map(([name, tensor]) => ({ name, tensor }));
 }
 
 /** Parameters and buffers: what a moving average averages, so that running statistics fit the averaged weights. */
-export function averagedTensors(model: GatedMultitaskNet): NamedParameter[] {
+export function averagedTensors(model: MultitaskNet): NamedParameter[] {
   return [...model.namedTensors()].map(([name, tensor]) => ({ name, tensor }));
 }
 
@@ -115,9 +133,18 @@ export function buildPlateau(config: TrainConfig, mode: 'min' | 'max'): Plateau 
   return new Plateau({ mode, factor: plateauFactor, patience: plateauPatience, minFactor: minLr / lr });
 }
 
-function balanced(labels: readonly (number | null)[], classes: number): Float32Array {
+function countLabels(labels: readonly (number | null)[], classes: number): number[] {
   const counts = new Array<number>(classes).fill(0);
   for (const label of labels) if (label !== null) counts[label]++;
+  return counts;
+}
+
+function effective(labels: readonly (number | null)[], classes: number): Float32Array {
+  return Float32Array.from(effectiveNumberWeights(countLabels(labels, classes), 0.99));
+}
+
+function balanced(labels: readonly (number | null)[], classes: number): Float32Array {
+  const counts = countLabels(labels, classes);
   const present = counts.filter((count) => count > 0).length;
   const total = counts.reduce((sum, count) => sum + count, 0);
   // As scikit-learn's class_weight='balanced', over the classes that occur; one that does not occur has no say.
@@ -129,7 +156,9 @@ export function buildConstants(engine: Engine, config: TrainConfig, train: reado
   const { posWeight, classWeights } = config.loss;
   const vector = (values: Float32Array): ReturnType<Engine['tensor']> => engine.tensor(values, [values.length]).keep();
   const lesionWeights =
-    typeof posWeight === 'number' ? new Float32Array(5).fill(posWeight) : Float32Array.from(posWeight);
+    typeof posWeight === 'number'
+      ? new Float32Array(config.model.lesions.length).fill(posWeight)
+      : Float32Array.from(posWeight);
   if (classWeights === 'none') {
     return {
       posWeight: lesionWeights.every((value) => value === 1) ? null : vector(lesionWeights),
@@ -137,14 +166,15 @@ export function buildConstants(engine: Engine, config: TrainConfig, train: reado
       edemaWeights: null,
     };
   }
+  const rule = classWeights === 'balanced' ? balanced : effective;
   const weights =
-    classWeights === 'balanced'
+    typeof classWeights === 'string'
       ? {
-          retino: balanced(
+          retino: rule(
             train.map(({ retino }) => retino),
             RETINO_GRADES,
           ),
-          edema: balanced(
+          edema: rule(
             train.map(({ edema }) => edema),
             EDEMA_GRADES,
           ),
@@ -168,7 +198,8 @@ export function loaderSettings(
       size: data.imageSize,
       crop: 'fov',
       maskResize: data.maskResize,
-      clahe: data.clahe ? { maxSlope: 3, window: 1 / 8 } : null,
+      clahe: data.clahe === false ? null : data.clahe,
+      benGraham: data.benGraham,
     },
     normalisation: data.normalization === 'imagenet' ? IMAGENET_NORMALISATION : IDRID_NORMALISATION,
     augment: { ...geometry, ...colorJitter },

@@ -10,6 +10,9 @@ export const BATCH_COLUMNS = [
   'epoch',
   'learningRate',
   ...LOSS_PARTS,
+  'weight_segmentation',
+  'weight_classification',
+  'gradientCosine',
   'gradNorm',
   'gateAccuracy',
   'gateSegmentation',
@@ -34,6 +37,9 @@ export const EPOCH_COLUMNS = [
   'learningRate',
   ...LOSS_PARTS.map((part) => `train_${part}`),
   'train_gateAccuracy',
+  'train_weight_segmentation',
+  'train_weight_classification',
+  'train_gradientCosine',
   'val_total',
   'val_bce',
   'val_dice',
@@ -57,7 +63,15 @@ export const EPOCH_COLUMNS = [
 /** JSON has no NaN: an empty cell instead. */
 export const finiteOrNull = (value: number): number | null => (Number.isFinite(value) ? value : null);
 
-/** Validation's columns of an epoch row. */
+function meanOfDefined(values: readonly number[]): number {
+  const defined = values.filter((value) => !Number.isNaN(value));
+  return defined.reduce((sum, value) => sum + value, 0) / defined.length;
+}
+
+/**
+ * Validation's columns of an epoch row. val_total weights the tasks by their configured weights and their share of a batch, whatever
+ * loss.weighting makes of them in training: learnt weights would make epochs incomparable.
+ */
 export function validationColumns(evaluation: Evaluation, config: TrainConfig): Record<string, number> {
   const { losses, retinopathy, edema, gate, segmentation } = evaluation;
   const { segmentationPerBatch: segmented, classificationPerBatch: graded } = config.data;
@@ -65,8 +79,8 @@ export function validationColumns(evaluation: Evaluation, config: TrainConfig): 
   const share = segmented / (segmented + graded);
   const parts = [
     loss.segmentationWeight * share * (loss.bceWeight * losses.bce + loss.diceWeight * losses.dice),
-    loss.classificationWeight * (1 - share) * 0.5 * (losses.retino + losses.edema),
-    loss.gateWeight * losses.gate + loss.gateEntropyWeight * gate.meanEntropy,
+    loss.classificationWeight * (1 - share) * meanOfDefined([losses.retino, losses.edema]),
+    config.training.routing === 'none' ? 0 : loss.gateWeight * losses.gate + loss.gateEntropyWeight * gate.meanEntropy,
   ];
   const columns: Record<string, number> = {
     val_total: parts.filter((part) => !Number.isNaN(part)).reduce((sum, part) => sum + part, 0),

@@ -14,7 +14,53 @@ const customTrunk = z
   })
   .describe('A ConvNeXt of your own.');
 
+const LESION_KNOB = z.enum(['MA', 'HE', 'EX', 'SE', 'OD']);
+
+const unet = z
+  .strictObject({
+    encoder: z
+      .union([
+        z.enum(['resnet18', 'resnet34']),
+        z
+          .strictObject({
+            depths: four('Basic blocks in each of the four stages.'),
+            widths: four('Channels of each of the four stages.'),
+          })
+          .describe('A ResNet of your own.'),
+      ])
+      .default('resnet34')
+      .describe('ResNet encoder (names and sizes as in torchvision), or {depths, widths}.'),
+    channels: z
+      .tuple([positiveInt, positiveInt, positiveInt, positiveInt, positiveInt])
+      .default([256, 128, 64, 32, 16])
+      .describe('Channels of the five decoder blocks, coarse to fine, as segmentation_models_pytorch has them.'),
+    routerDropout: probability.default(0.2).describe('Dropout before the router network.'),
+    classifier: z
+      .enum(['linear', 'experts'])
+      .default('linear')
+      .describe(
+        'Grading head: pooling and a linear layer, or four convolution experts under a softmax gate before the pooling.',
+      ),
+    expertDropout: probability.default(0.2).describe('Channel dropout in each convolution expert.'),
+  })
+  .describe('The resnet-unet architecture; other architectures do not read it.');
+
 const model = z.strictObject({
+  architecture: z
+    .enum(['convnext-gated', 'resnet-unet'])
+    .default('convnext-gated')
+    .describe('Network: the ConvNeXt-gated one, or a ResNet U-Net with grading heads and a router.'),
+  lesions: z
+    .array(LESION_KNOB)
+    .min(1)
+    .refine((list) => new Set(list).size === list.length, 'names a structure twice')
+    .default(['MA', 'HE', 'EX', 'SE', 'OD'])
+    .describe('Structures to segment, one output map each, in this order.'),
+  grades: z
+    .enum(['both', 'retinopathy', 'edema'])
+    .default('both')
+    .describe('Grades to predict: retinopathy, macular edema risk, or both.'),
+  unet: unet.prefault({}),
   trunk: z
     .union([z.enum(['atto', 'femto', 'pico', 'nano', 'tiny', 'small', 'base', 'demo']), customTrunk])
     .default('atto')
@@ -75,8 +121,38 @@ const augment = z.strictObject({
       brightness: jitter('brightness'),
       contrast: jitter('contrast'),
       saturation: jitter('saturation'),
+      hue: z
+        .number()
+        .min(0)
+        .max(0.5)
+        .default(0)
+        .describe('Largest turn of the hue either way, as a part of the full circle; 0 turns it off.'),
     })
     .prefault({}),
+});
+
+const tiles = z.strictObject({
+  mode: z
+    .enum(['off', 'on'])
+    .default('off')
+    .describe(
+      'on: masks are learnt and predicted on tiles of imageSize pixels cut from a larger picture; grades see the whole picture.',
+    ),
+  side: z
+    .int()
+    .min(64)
+    .nullable()
+    .default(null)
+    .describe('Side in pixels of the square field-of-view crop that tiles are cut from; null: native resolution.'),
+  lesionFraction: probability
+    .default(0.5)
+    .describe('Part of the training tiles that are centred on a lesion; the others lie anywhere on the retina.'),
+  overlap: z
+    .number()
+    .min(0)
+    .max(0.9)
+    .default(0.25)
+    .describe('Overlap of neighbouring tiles in prediction, as a part of their side (MONAI: 0.25).'),
 });
 
 const data = z.strictObject({
@@ -94,9 +170,33 @@ const data = z.strictObject({
     .describe('How masks shrink. area-max keeps a lesion of one source pixel; nearest loses most microaneurysms.'),
   augment: augment.prefault({}),
   clahe: z
+    .union([
+      z.literal(false),
+      z.literal(true).transform(() => ({ clipLimit: 2, tiles: 8 })),
+      z.strictObject({ clipLimit: z.number().positive().default(2), tiles: z.int().min(1).max(32).default(8) }),
+    ])
+    .default(false)
+    .describe(
+      "Local equalisation of the lightness (OpenCV's CLAHE on L of CIE L*a*b*): {clipLimit, tiles a side}; true: {2, 8}.",
+    ),
+  benGraham: z
     .boolean()
     .default(false)
-    .describe('Local contrast equalisation (CLAHE: slope at most 3, windows of an eighth of the side).'),
+    .describe(
+      "Ben Graham's normalisation: 4 (image - local mean) + grey, after CLAHE; grey outside 0.9 of the radius.",
+    ),
+  tiles: tiles.prefault({}),
+  joinLabels: z
+    .boolean()
+    .default(false)
+    .describe('Give copies of one picture (parts A and B share eyes) the labels of both, within a split.'),
+  folds: z
+    .int()
+    .min(2)
+    .nullable()
+    .default(null)
+    .describe('Cross-validation over the training split in this many folds; null: a held-out part.'),
+  fold: z.int().min(0).default(0).describe('Which fold validates, counted from 0; only with folds.'),
   normalization: z
     .enum(['imagenet', 'idrid'])
     .default('imagenet')
@@ -121,6 +221,10 @@ const data = z.strictObject({
     .boolean()
     .default(false)
     .describe('Draw every retinopathy grade equally often instead of as often as it occurs.'),
+  balanceLesions: z
+    .boolean()
+    .default(false)
+    .describe('Draw images with each of model.lesions equally often: rare soft exudates are seen more.'),
   skipBad: z
     .boolean()
     .default(false)
@@ -136,10 +240,49 @@ const loss = z.strictObject({
     .positive()
     .default(1)
     .describe('Added to numerator and denominator of Dice. 1 keeps an empty mask from dominating.'),
+  diceForm: z
+    .enum(['sample', 'batch', 'smp'])
+    .default('sample')
+    .describe(
+      'Over what Dice sums: each image and structure; the whole flattened batch; or each structure over the batch, as segmentation_models_pytorch.',
+    ),
+  tverskyAlpha: weight
+    .default(0.5)
+    .describe('Weight of false positives in Dice; 0.5 and 0.5 are Dice itself (Salehi et al. 2017).'),
+  tverskyBeta: weight
+    .default(0.5)
+    .describe('Weight of false negatives in Dice; above tverskyAlpha it favours small lesions.'),
+  focalGamma: weight
+    .default(0)
+    .describe('Focal exponent of the binary cross-entropy (Lin et al. 2017); 0: plain cross-entropy.'),
+  focalAlpha: probability
+    .nullable()
+    .default(null)
+    .describe('Focal weight of lesion pixels, 1 - alpha of the others; null: none.'),
   posWeight: z
-    .union([z.number().positive(), z.array(z.number().positive()).length(5)])
+    .union([z.number().positive(), z.array(z.number().positive()).min(1)])
     .default(1)
-    .describe('Weight of lesion pixels in the cross-entropy: one number, or one each for MA, HE, EX, SE, OD.'),
+    .describe('Weight of lesion pixels in the cross-entropy: one number, or one for each of model.lesions.'),
+  gradeLoss: z
+    .enum(['ce', 'corn'])
+    .default('ce')
+    .describe('Grading loss: cross-entropy, or CORN, which knows that grades are ordered (Shi et al. 2021).'),
+  weighting: z
+    .enum(['ew', 'counts', 'uw', 'dwa', 'gradnorm', 'pcgrad', 'router'])
+    .default('counts')
+    .describe(
+      'How segmentation and grading losses are weighted against each other: ew equally; counts by their images in the batch (as published for the ' +
+        'gated system); uw by learnt uncertainty; dwa by their rate of descent; gradnorm by gradient norms; pcgrad projects conflicting gradients; ' +
+        'router by the router network.',
+    ),
+  routerForm: z
+    .enum(['held', 'published'])
+    .default('held')
+    .describe(
+      'Router weights: held up by a logarithmic barrier, or as published, where they can collapse to 0. Only with weighting router.',
+    ),
+  dwaTemperature: z.number().positive().default(2).describe('Temperature of dwa; the higher, the more equal.'),
+  gradnormAlpha: weight.default(1.5).describe('How strongly gradnorm restores equal training rates.'),
   labelSmoothing: z.number().min(0).max(0.9).default(0).describe('Label smoothing of the grading losses.'),
   gateWeight: weight
     .default(1)
@@ -152,7 +295,7 @@ const loss = z.strictObject({
   classificationWeight: weight.default(1).describe('Weight of the grading losses in the sum.'),
   classWeights: z
     .union([
-      z.enum(['none', 'balanced']),
+      z.enum(['none', 'balanced', 'effective']),
       z.strictObject({
         retinopathy: z.array(weight).length(5).describe('Weights of grades 0 to 4.'),
         edema: z.array(weight).length(3).describe('Weights of risks 0 to 2.'),
@@ -160,7 +303,7 @@ const loss = z.strictObject({
     ])
     .default('none')
     .describe(
-      'Weights of the grades in their cross-entropies: none, balanced (inverse frequency in the training split), or explicit.',
+      'Weights of the grades in their cross-entropies: none, balanced (inverse frequency in the training split), effective (inverse effective number, Cui et al. 2019, beta 0.99), or explicit.',
     ),
 });
 
@@ -177,7 +320,7 @@ const optimizer = z.strictObject({
   eps: z.number().positive().default(1e-8).describe('AdamW denominator offset.'),
   momentum: z.number().min(0).lt(1).default(0.9).describe('SGD momentum.'),
   schedule: z
-    .enum(['constant', 'cosine', 'onecycle'])
+    .enum(['constant', 'cosine', 'onecycle', 'poly', 'plateau'])
     .default('cosine')
     .describe('Course of the learning rate after warm-up.'),
   warmupSteps: z.int().min(0).nullable().default(null).describe('Steps of linear warm-up; null takes warmupFraction.'),
@@ -187,9 +330,31 @@ const optimizer = z.strictObject({
     .lt(1)
     .default(0.05)
     .describe('Warm-up as a part of all steps, used where warmupSteps is null.'),
+  polyPower: z.number().positive().default(0.9).describe('Exponent of the poly schedule.'),
+  plateauFactor: z
+    .number()
+    .gt(0)
+    .lt(1)
+    .default(0.1)
+    .describe('What the plateau schedule multiplies the learning rate by.'),
+  plateauPatience: z
+    .int()
+    .min(0)
+    .default(10)
+    .describe('Validations without improvement before the plateau schedule acts.'),
+  layerDecay: z
+    .number()
+    .gt(0)
+    .max(1)
+    .default(1)
+    .describe(
+      'Learning rate factor from each layer of the trunk to the one below; 1: all learn alike. For fine-tuning 0.7 to 0.8.',
+    ),
   minLr: weight
     .default(1e-6)
-    .describe('Learning rate at the end of a cosine schedule. One-cycle ends at lr / 250,000, as in PyTorch.'),
+    .describe(
+      'Learning rate at the end of a cosine or poly schedule, and the least of plateau. One-cycle ends at lr / 250,000, as in PyTorch.',
+    ),
   gradClipNorm: weight.default(1).describe('Gradients are scaled down to this global norm; 0 turns clipping off.'),
   emaDecay: z
     .number()
@@ -218,11 +383,45 @@ const training = z.strictObject({
   validateEvery: positiveInt.default(1).describe('Epochs between validations.'),
   checkpointEvery: positiveInt.default(100).describe('Steps between checkpoints, besides one at each end of an epoch.'),
   routing: z
-    .enum(['supervised', 'gate'])
+    .enum(['supervised', 'soft', 'hard', 'gumbel', 'both', 'none'])
     .default('supervised')
     .describe(
-      'supervised: each image trains the expert of its own task; gate: only images that the gate routes to it do.',
+      "Which expert learns from an image: supervised its own task's; soft both, blended by the gate; hard the one the gate chooses; gumbel a random " +
+        'choice by the gate (straight-through); both every expert that has a label for it, with the gate trained beside; none the same without a gate.',
     ),
+  gumbelTau: z
+    .tuple([z.number().positive(), z.number().positive()])
+    .default([1, 0.1])
+    .describe('Temperature of the gumbel routing at the first and at the last step; it falls geometrically.'),
+  accumulate: positiveInt.default(1).describe('Batches whose gradients are averaged into one optimiser step.'),
+  earlyStopping: z
+    .int()
+    .min(0)
+    .default(0)
+    .describe('Validations without a better bestMetric after which training ends; 0: never.'),
+  keepBest: positiveInt.default(1).describe('How many of the best checkpoints are kept.'),
+  bestMetric: z
+    .string()
+    .min(1)
+    .default('score')
+    .describe('Validation figure that ranks checkpoints; score: mean of mean Dice and AUROC.'),
+  tensorboard: z
+    .boolean()
+    .default(true)
+    .describe('Write TensorBoard event files into the run folder (about a kilobyte a step).'),
+  conflictEvery: z
+    .int()
+    .min(0)
+    .default(20)
+    .describe(
+      "Steps between measurements of the cosine between the tasks' gradients on the trunk (each costs about one backward pass); 0: never.",
+    ),
+  init: z
+    .string()
+    .min(1)
+    .nullable()
+    .default(null)
+    .describe('Safetensors file of pretrained weights for the trunk: timm, torchvision or original names.'),
 });
 
 /**
@@ -245,6 +444,20 @@ export const trainConfigSchema = z
     const report = (path: string[], message: string) => context.addIssue({ code: 'custom', path, message });
     if (config.data.segmentationPerBatch + config.data.classificationPerBatch === 0) {
       report(['data', 'segmentationPerBatch'], 'and data.classificationPerBatch are both 0: a batch needs an image');
+    }
+    const { posWeight } = config.loss;
+    const { lesions } = config.model;
+    if (typeof posWeight !== 'number' && posWeight.length !== lesions.length) {
+      report(
+        ['loss', 'posWeight'],
+        `has ${posWeight.length} numbers for the ${lesions.length} structures of model.lesions (${lesions.join(', ')})`,
+      );
+    }
+    if (config.loss.gradeLoss === 'corn' && (config.loss.labelSmoothing > 0 || config.loss.classWeights !== 'none')) {
+      report(['loss', 'gradeLoss'], 'corn takes neither labelSmoothing nor classWeights: set them to 0 and none');
+    }
+    if (config.data.folds !== null && config.data.fold >= config.data.folds) {
+      report(['data', 'fold'], `is ${config.data.fold}, but folds are counted from 0 to ${config.data.folds - 1}`);
     }
     if (config.data.augment.scale[0] > config.data.augment.scale[1])
       report(['data', 'augment', 'scale'], 'must be [min, max] with min <= max');

@@ -47,7 +47,8 @@ export class EpochSums {
 
   /** The epoch log's training columns; NaN where nothing was measured. */
   columns(): Record<string, number> {
-    const means = Object.fromEntries(LOSS_PARTS.map((part) => [`train_${part}`, Number.NaN]));
+    const names = [...LOSS_PARTS, 'weight_segmentation', 'weight_classification', 'gradientCosine'];
+    const means = Object.fromEntries(names.map((name) => [`train_${name}`, Number.NaN]));
     for (const [name, sum] of Object.entries(this.#losses)) means[`train_${name}`] = sum / this.#counts[name];
     return { ...means, train_gateAccuracy: this.#gateRight / this.#images };
   }

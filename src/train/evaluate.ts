@@ -14,7 +14,7 @@ import {
   type LesionScores,
   SegmentationAccumulator,
 } from '../metrics/index.ts';
-import type { GatedMultitaskNet } from '../models/multitask.ts';
+import { type MultitaskNet, TASK_INDEX } from '../models/network.ts';
 import type { TrainConfig } from './config.ts';
 import { type Prediction, predict } from './predict.ts';
 
@@ -53,19 +53,25 @@ const meanOf = (values: readonly number[]): number => values.reduce((sum, value)
 /** Probabilities that are 0 in float32 would give an infinite logarithm. */
 const negativeLog = (probability: number): number => -Math.log(Math.max(probability, 1e-12));
 
-function maskLosses(truth: Float32Array, probability: Float32Array, smooth: number): { bce: number; dice: number } {
-  const classes = LESIONS.length;
-  const intersection = new Float64Array(classes);
-  const sums = new Float64Array(classes);
+/** Mean binary cross-entropy and 1 - mean Dice of one image: truth one plane a structure, probabilities [pixels, structures]. */
+function maskLosses(
+  truth: readonly Float32Array[],
+  probability: Float32Array,
+  smooth: number,
+): { bce: number; dice: number } {
   let bce = 0;
-  for (let i = 0; i < truth.length; i++) {
-    const p = probability[i];
-    bce += truth[i] > 0 ? negativeLog(p) : negativeLog(1 - p);
-    intersection[i % classes] += p * truth[i];
-    sums[i % classes] += p + truth[i];
-  }
-  const dice = Array.from(intersection, (value, k) => (2 * value + smooth) / (sums[k] + smooth));
-  return { bce: bce / truth.length, dice: 1 - meanOf(dice) };
+  const dice = truth.map((plane, k) => {
+    let intersection = 0;
+    let sum = 0;
+    for (let pixel = 0; pixel < plane.length; pixel++) {
+      const p = probability[pixel * truth.length + k];
+      bce += plane[pixel] > 0 ? negativeLog(p) : negativeLog(1 - p);
+      intersection += p * plane[pixel];
+      sum += p + plane[pixel];
+    }
+    return (2 * intersection + smooth) / (sum + smooth);
+  });
+  return { bce: bce / probability.length, dice: 1 - meanOf(dice) };
 }
 
 /** Every `stride`-th element from `offset`: one lesion of an interleaved mask. */
@@ -81,13 +87,15 @@ function channel(data: Float32Array, offset: number, stride: number): Float32Arr
  */
 export async function evaluate(
   engine: Engine,
-  model: GatedMultitaskNet,
+  model: MultitaskNet,
   items: readonly DatasetItem[],
   source: SampleSource,
   config: TrainConfig,
   options: EvaluateOptions,
 ): Promise<Evaluation> {
-  const segmentation = new SegmentationAccumulator([...LESIONS]);
+  const { lesions } = config.model;
+  const channels = lesions.map((lesion) => LESIONS.indexOf(lesion));
+  const segmentation = new SegmentationAccumulator(lesions);
   const retino: GradedCase[] = [];
   const edema: GradedCase[] = [];
   const gate: GateCase[] = [];
@@ -106,17 +114,20 @@ export async function evaluate(
     const task = batch.task[row];
     gate.push({ id, truth: task, probabilities: prediction.gate });
     losses.gate.push(negativeLog(prediction.gate[task]));
-    if (prediction.masks) {
+    if (task === TASK_INDEX.segmentation && prediction.masks) {
       segmented++;
       const { masks } = prediction;
-      const truth = batch.masks.subarray(row * masks.length, (row + 1) * masks.length);
-      LESIONS.forEach((lesion, index) => {
-        segmentation.add(id, lesion, channel(truth, index, LESIONS.length), channel(masks, index, LESIONS.length));
+      const elements = batch.masks.length / batch.task.length;
+      const truth = batch.masks.subarray(row * elements, (row + 1) * elements);
+      const planes = channels.map((index) => channel(truth, index, LESIONS.length));
+      lesions.forEach((lesion, index) => {
+        segmentation.add(id, lesion, planes[index], channel(masks, index, lesions.length));
       });
-      const part = maskLosses(truth, masks, config.loss.diceSmooth);
+      const part = maskLosses(planes, masks, config.loss.diceSmooth);
       losses.bce.push(part.bce);
       losses.dice.push(part.dice);
     }
+    if (task === TASK_INDEX.segmentation) return;
     if (prediction.retino && batch.retino[row] >= 0) {
       retino.push({ id, truth: batch.retino[row], probabilities: prediction.retino });
       losses.retino.push(negativeLog(prediction.retino[batch.retino[row]]));
@@ -130,7 +141,8 @@ export async function evaluate(
   for (const task of TASKS) {
     const own = items.filter((item) => item.task === task);
     for await (const batch of evaluationBatches(own, options.batchSize, source)) {
-      const predictions = await predict(engine, model, batch.image, batch.task.length, task);
+      const choice = config.training.routing === 'soft' ? 'soft' : task;
+      const predictions = await predict(engine, model, batch.image, batch.task.length, choice);
       for (let row = 0; row < batch.count; row++) score(batch, row, predictions[row]);
       done += batch.count;
       options.onImages?.(done, items.length);

@@ -1,22 +1,31 @@
 import type { Tensor } from '../autograd/tensor.ts';
-import type { MultitaskOutput } from '../models/multitask.ts';
+import type { MultitaskOutput, Routes } from '../models/network.ts';
 import * as F from '../nn/functional.ts';
+import type { TrainConfig } from './config.ts';
+import type { TaskTerm, Weighted, Weighting } from './weighting/weighting.ts';
 
 /** Weights and variants of the multitask loss; see the `loss` section of the configuration. */
-export interface ObjectiveOptions {
-  readonly bceWeight: number;
-  readonly diceWeight: number;
-  readonly diceSmooth: number;
-  readonly labelSmoothing: number;
-  readonly gateWeight: number;
-  readonly gateEntropyWeight: number;
-  readonly segmentationWeight: number;
-  readonly classificationWeight: number;
-}
+export type ObjectiveOptions = Pick<
+  TrainConfig['loss'],
+  | 'bceWeight'
+  | 'diceWeight'
+  | 'diceSmooth'
+  | 'diceForm'
+  | 'tverskyAlpha'
+  | 'tverskyBeta'
+  | 'focalGamma'
+  | 'focalAlpha'
+  | 'gradeLoss'
+  | 'labelSmoothing'
+  | 'gateWeight'
+  | 'gateEntropyWeight'
+  | 'segmentationWeight'
+  | 'classificationWeight'
+>;
 
 /** Constant tensors the losses read. */
 export interface ObjectiveConstants {
-  /** [5] */
+  /** [masks] */
   readonly posWeight: Tensor | null;
   /** [5] and [3] */
   readonly retinoWeights: Tensor | null;
@@ -27,7 +36,7 @@ export interface ObjectiveConstants {
 export interface Targets {
   /** i32 [N]: each row's task, the gate's label. */
   readonly task: Tensor;
-  /** f32 [rows with masks, H, W, 5]. */
+  /** f32 [rows with masks, H, W, masks]. */
   readonly masks: Tensor | null;
   /** i32 [graded rows], negative where a grade is unknown. */
   readonly retino: Tensor | null;
@@ -48,49 +57,86 @@ export const LOSS_PARTS = [
 ] as const;
 export type LossPart = (typeof LOSS_PARTS)[number];
 
+export interface Objective {
+  /** What is minimised: the weighted tasks, what their weights add, and the gate. */
+  readonly total: Tensor;
+  readonly terms: readonly TaskTerm[];
+  readonly weighted: Weighted;
+  /** The part of the total that is no task's: the gate, and what the weights add. */
+  readonly rest: Tensor | null;
+  readonly parts: Partial<Record<LossPart, Tensor>>;
+}
+
 /**
- * total = ws * (rows segmented / N) * [wb * BCE + wd * (1 - mean Dice)]
- *       + wc * (rows graded / N) * (CE retinopathy + CE edema) / 2
- *       + wg * CE gate + we * H(gate)
+ * L_segmentation = ws * [wb * BCE + wd * (1 - Dice)], L_classification = wc * mean of the losses of the grading heads;
+ * total = weighting(L_segmentation, L_classification) + wg * CE gate + we * H(gate)
  *
- * as github.com/manish33scss/MultiClassModel_idrid weights it: each task by its share of the batch, Dice per sample and class. H is
- * the mean entropy of the gate's softmax in nats. Its weight is positive in the published system (0.01), which MINIMISES entropy: the
- * gate is pushed to be sure of itself. A negative weight would keep it undecided longer.
+ * H is the mean entropy of the gate's softmax in nats. Its weight is positive in the published gated system (0.01), which MINIMISES
+ * entropy: the gate is pushed to be sure of itself. A negative weight would keep it undecided longer.
  *
  * A part whose rows are absent from the batch is a missing entry.
+ *
+ * @param trainGate false: the gate's own terms are reported but not minimised.
  */
 export function objective(
   output: MultitaskOutput,
   targets: Targets,
+  routes: Routes,
   options: ObjectiveOptions,
   constants: ObjectiveConstants,
-): { total: Tensor; parts: Partial<Record<LossPart, Tensor>> } {
-  const [rows] = output.gateLogits.shape;
-  const terms: Tensor[] = [];
+  weighting: Weighting,
+  trainGate = true,
+): Objective {
   const parts: Partial<Record<LossPart, Tensor>> = {};
-  const { maskLogits, retinoLogits, edemaLogits } = output;
-  if (maskLogits && targets.masks) {
-    const bce = F.bceWithLogits(maskLogits, targets.masks, { posWeight: constants.posWeight });
-    const dice = F.softDiceLoss(maskLogits, targets.masks, { smooth: options.diceSmooth, perSample: true });
+  const terms: TaskTerm[] = [];
+  if (output.maskLogits && targets.masks) {
+    const { bce, dice } = maskLosses(output.maskLogits, targets.masks, options, constants);
     const segmentation = bce.mul(options.bceWeight).add(dice.mul(options.diceWeight));
-    terms.push(segmentation.mul((options.segmentationWeight * maskLogits.shape[0]) / rows));
     Object.assign(parts, { bce, dice, segmentation });
+    const loss = segmentation.mul(options.segmentationWeight);
+    terms.push({ task: 'segmentation', loss, rows: routes.segmentation });
   }
-  if (retinoLogits && edemaLogits && targets.retino && targets.edema) {
-    const { labelSmoothing } = options;
-    const retino = F.crossEntropy(retinoLogits, targets.retino, {
-      labelSmoothing,
-      classWeights: constants.retinoWeights,
-    });
-    const edema = F.crossEntropy(edemaLogits, targets.edema, { labelSmoothing, classWeights: constants.edemaWeights });
-    const classification = retino.add(edema).mul(0.5);
-    terms.push(classification.mul((options.classificationWeight * retinoLogits.shape[0]) / rows));
-    Object.assign(parts, { retino, edema, classification });
+  const retino = gradeLoss(output.retinoLogits, targets.retino, constants.retinoWeights, options);
+  const edema = gradeLoss(output.edemaLogits, targets.edema, constants.edemaWeights, options);
+  const grades = [retino, edema].filter((loss) => loss !== null);
+  if (grades.length > 0) {
+    const classification = grades.reduce((sum, loss) => sum.add(loss)).mul(1 / grades.length);
+    Object.assign(parts, { ...(retino && { retino }), ...(edema && { edema }), classification });
+    const loss = classification.mul(options.classificationWeight);
+    terms.push({ task: 'classification', loss, rows: routes.classification });
   }
   const gate = F.crossEntropy(output.gateLogits, targets.task);
   const entropy = F.entropy(output.gateLogits);
-  terms.push(gate.mul(options.gateWeight), entropy.mul(options.gateEntropyWeight));
-  Object.assign(parts, { gate, entropy });
-  const total = terms.reduce((sum, term) => sum.add(term));
-  return { total, parts: { ...parts, total } };
+  const [rows] = output.gateLogits.shape;
+  const weighted = weighting.combine(terms, { rows, gateLogits: output.gateLogits });
+  const gateTerms = trainGate ? [gate.mul(options.gateWeight), entropy.mul(options.gateEntropyWeight)] : [];
+  const others = [...(weighted.extra ? [weighted.extra] : []), ...gateTerms];
+  const rest = others.length > 0 ? others.reduce((sum, term) => sum.add(term)) : null;
+  const total = [...weighted.losses, ...(rest ? [rest] : [])].reduce((sum, term) => sum.add(term));
+  return { total, terms, weighted, rest, parts: { ...parts, gate, entropy, total } };
+}
+
+function maskLosses(
+  logits: Tensor,
+  masks: Tensor,
+  options: ObjectiveOptions,
+  { posWeight }: ObjectiveConstants,
+): { bce: Tensor; dice: Tensor } {
+  const { focalGamma: gamma, focalAlpha: alpha, diceSmooth: smooth, diceForm: form } = options;
+  return {
+    bce: F.bceWithLogits(logits, masks, { posWeight, gamma, alpha }),
+    dice: F.softDiceLoss(logits, masks, { form, smooth, alpha: options.tverskyAlpha, beta: options.tverskyBeta }),
+  };
+}
+
+function gradeLoss(
+  logits: Tensor | null,
+  labels: Tensor | null,
+  classWeights: Tensor | null,
+  { gradeLoss: kind, labelSmoothing }: ObjectiveOptions,
+): Tensor | null {
+  if (!logits || !labels) return null;
+  return kind === 'corn'
+    ? F.cornLoss(logits, labels)
+    : F.crossEntropy(logits, labels, { labelSmoothing, classWeights });
 }

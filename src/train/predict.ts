@@ -1,11 +1,14 @@
 import type { Engine } from '../autograd/engine.ts';
 import type { Tensor } from '../autograd/tensor.ts';
-import type { GatedMultitaskNet, MultitaskOutput, Routes } from '../models/multitask.ts';
-import { TASK_INDEX } from '../models/multitask.ts';
+import { type ExpertOutput, type MultitaskNet, type Routes, TASK_INDEX } from '../models/network.ts';
 import * as F from '../nn/functional.ts';
+import { blendExperts } from './routing.ts';
 
-/** Which expert sees an image: its own task's, the gate's choice, or both. */
-export type TaskChoice = 'gate' | 'both' | 'segmentation' | 'classification';
+/**
+ * Which expert sees an image: the gate's choice, both, both with their answers blended by the gate's probabilities (for networks
+ * trained with soft routing), or always the same.
+ */
+export type TaskChoice = 'gate' | 'both' | 'soft' | 'segmentation' | 'classification';
 
 /** What the network says of one image; an expert that did not run leaves null. */
 export interface Prediction {
@@ -13,7 +16,7 @@ export interface Prediction {
   readonly gate: Float32Array;
   /** Where the image went. */
   readonly routed: { readonly segmentation: boolean; readonly classification: boolean };
-  /** [S, S, 5] probabilities, row-major. */
+  /** [S, S, masks] probabilities, row-major. */
   readonly masks: Float32Array | null;
   readonly retino: Float32Array | null;
   readonly edema: Float32Array | null;
@@ -26,7 +29,7 @@ const rows = (data: Float32Array, count: number): Float32Array[] => {
 
 function routesFor(choice: TaskChoice, gate: readonly Float32Array[]): Routes {
   const all = gate.map((_, row) => row);
-  if (choice === 'both') return { segmentation: all, classification: all };
+  if (choice === 'both' || choice === 'soft') return { segmentation: all, classification: all };
   if (choice === 'segmentation') return { segmentation: all, classification: [] };
   if (choice === 'classification') return { segmentation: [], classification: all };
   // Equal probabilities go to segmentation, the lower index, as argmax does.
@@ -37,7 +40,7 @@ function routesFor(choice: TaskChoice, gate: readonly Float32Array[]): Routes {
 /** Runs the network on images [N, S, S, 3] (normalised). Experts without images are not run. */
 export async function predict(
   engine: Engine,
-  model: GatedMultitaskNet,
+  model: MultitaskNet,
   images: Float32Array,
   count: number,
   choice: TaskChoice,
@@ -58,12 +61,15 @@ export async function predict(
     const gate = rows((await gateTensor.data()) as Float32Array, count);
     const routes = routesFor(choice, gate);
     const output = engine.noGrad(() =>
-      engine.scope((): Omit<MultitaskOutput, 'gateLogits'> => {
-        const { maskLogits, retinoLogits, edemaLogits } = model.experts(encoded, routes, side, side);
+      engine.scope((): ExpertOutput => {
+        const experts = model.experts(encoded, routes, side, side);
+        const { maskLogits, retinoLogits, edemaLogits } =
+          choice === 'soft' ? blendExperts(experts, gateTensor, routes, model.maskPriorLogit) : experts;
+        const grades = model.ordinal ? F.cornProbabilities : F.softmax;
         return {
           maskLogits: maskLogits?.sigmoid() ?? null,
-          retinoLogits: retinoLogits && F.softmax(retinoLogits),
-          edemaLogits: edemaLogits && F.softmax(edemaLogits),
+          retinoLogits: retinoLogits && grades(retinoLogits),
+          edemaLogits: edemaLogits && grades(edemaLogits),
         };
       }),
     );
@@ -77,7 +83,7 @@ export async function predict(
     const edema = await read(output.edemaLogits, routes.classification);
     return gate.map((probabilities, row) => ({
       gate: probabilities,
-      routed: { segmentation: masks.has(row), classification: retino.has(row) },
+      routed: { segmentation: masks.has(row), classification: retino.has(row) || edema.has(row) },
       masks: masks.get(row) ?? null,
       retino: retino.get(row) ?? null,
       edema: edema.get(row) ?? null,

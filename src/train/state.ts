@@ -1,8 +1,10 @@
-import type { GatedMultitaskNet } from '../models/multitask.ts';
+import type { MultitaskNet } from '../models/network.ts';
+import type { Module } from '../nn/module.ts';
 import type { StoredTensor, StoredTensors } from '../io/safetensors.ts';
 import type { EMA } from '../optim/ema.ts';
 import type { Optimizer } from '../optim/optimizer.ts';
 import { GmtlError } from '../errors.ts';
+import type { Weighting } from './weighting/weighting.ts';
 
 type Mutable = Map<string, { dtype: 'F32'; shape: readonly number[]; data: Float32Array }>;
 
@@ -17,14 +19,14 @@ function floats(tensors: StoredTensors): Map<string, { shape: readonly number[];
 }
 
 /** The model's parameters and buffers for a file. */
-export async function packWeights(model: GatedMultitaskNet): Promise<StoredTensors> {
+export async function packWeights(model: MultitaskNet): Promise<StoredTensors> {
   const packed: Mutable = new Map();
   for (const [name, { shape, data }] of await model.stateDict()) packed.set(name, { dtype: 'F32', shape, data });
   return packed;
 }
 
 /** Averaged weights under the model's names, in PyTorch's layouts. */
-export async function packAverages(model: GatedMultitaskNet, ema: EMA): Promise<StoredTensors> {
+export async function packAverages(model: MultitaskNet, ema: EMA): Promise<StoredTensors> {
   const { tensors } = await ema.stateDict();
   const packed: Mutable = new Map();
   for (const [name, parameter] of model.namedTensors()) {
@@ -43,7 +45,7 @@ export async function packOptimizer(optimizer: Optimizer): Promise<StoredTensors
 }
 
 /** Writes weights into the model; all names and shapes must fit. `file` is for the message. */
-export function restoreWeights(model: GatedMultitaskNet, weights: StoredTensors, file: string): void {
+export function restoreWeights(model: Module, weights: StoredTensors, file: string): void {
   try {
     model.loadStateDict(floats(weights));
   } catch (cause) {
@@ -53,7 +55,7 @@ export function restoreWeights(model: GatedMultitaskNet, weights: StoredTensors,
 }
 
 /** Writes averages under the model's names into `ema`, which has done `step` updates. @throws GmtlError `optim/state` where they do not fit. */
-export function restoreAverages(model: GatedMultitaskNet, ema: EMA, averages: StoredTensors, step: number): void {
+export function restoreAverages(model: MultitaskNet, ema: EMA, averages: StoredTensors, step: number): void {
   const stored = floats(averages);
   const tensors = new Map<string, Float32Array>();
   for (const [name, parameter] of model.namedTensors()) {
@@ -63,8 +65,32 @@ export function restoreAverages(model: GatedMultitaskNet, ema: EMA, averages: St
   ema.loadStateDict({ step, tensors });
 }
 
+/** Under what names the learnt weighting's tensors are saved among the optimiser's. */
+export const WEIGHTING_PREFIX = 'weighting.';
+
+const WEIGHTING_STATE = 'weighting state ';
+
+/** The task weighting's parameters and buffers, to be saved beside the optimiser's moments. */
+export async function packWeighting(weighting: Weighting): Promise<StoredTensors> {
+  const packed: Mutable = new Map();
+  for (const [name, { shape, data }] of await weighting.stateDict())
+    packed.set(`${WEIGHTING_STATE}${name}`, { dtype: 'F32', shape, data });
+  return packed;
+}
+
+/** Writes what {@link packWeighting} packed. */
+export function restoreWeighting(weighting: Weighting, state: StoredTensors, file: string): void {
+  const own = new Map(
+    [...state].flatMap(([name, tensor]) =>
+      name.startsWith(WEIGHTING_STATE) ? [[name.slice(WEIGHTING_STATE.length), tensor] as const] : [],
+    ),
+  );
+  restoreWeights(weighting, own, file);
+}
+
 /** Writes an optimiser's moments as {@link packOptimizer} packed them. @throws GmtlError `optim/state` where they do not fit. */
 export function restoreOptimizer(optimizer: Optimizer, state: StoredTensors, step: number): void {
-  const tensors = new Map([...floats(state)].map(([name, { data }]) => [name, data]));
+  const own = [...floats(state)].filter(([name]) => !name.startsWith(WEIGHTING_STATE));
+  const tensors = new Map(own.map(([name, { data }]) => [name, data]));
   optimizer.loadStateDict({ step, tensors });
 }

@@ -5,13 +5,14 @@ import { Engine, setEngine } from '../autograd/engine.ts';
 import type { Batch } from '../data/batch.ts';
 import type { DatasetItem } from '../data/types.ts';
 import type { GpuDevice } from '../gpu/device.ts';
-import { GatedMultitaskNet, type MultitaskOptions } from '../models/multitask.ts';
+import { GatedMultitaskNet, type GatedOptions } from '../models/multitask.ts';
 import { LOSS_DEFAULTS, TINY_NETWORK } from '../models/testsupport.ts';
 import { GpuBackend } from '../ops/gpuBackend.ts';
 import { AdamW, EMA, GradientGate, noDecay } from '../optim/index.ts';
 import { Generator } from '../tensor/random.ts';
 import { namedParameters } from './build.ts';
 import { type StepReport, TrainStep, type TrainStepOptions } from './step.ts';
+import { CountWeighting } from './weighting/index.ts';
 
 closeDeviceAfterwards();
 afterEach(() => {
@@ -80,7 +81,7 @@ interface Rig {
 
 function makeRig(
   device: GpuDevice,
-  options: { network?: Partial<MultitaskOptions>; maxNorm?: number } & Partial<TrainStepOptions> = {},
+  options: { network?: Partial<GatedOptions>; maxNorm?: number } & Partial<TrainStepOptions> = {},
 ): Rig {
   const { network, maxNorm = 1, ...rest } = options;
   const engine = new Engine(new GpuBackend(device), { seed: 5 });
@@ -98,6 +99,7 @@ function makeRig(
     ema,
     objective: LOSS_DEFAULTS,
     constants: { posWeight: null, retinoWeights: null, edemaWeights: null },
+    weighting: new CountWeighting(),
     routing: 'supervised',
     ...rest,
   });
@@ -107,7 +109,7 @@ function makeRig(
   return { step, model, optimizer, ema, dispose };
 }
 
-const NOISY: Partial<MultitaskOptions> = { headDropout: 0.3, decoderDropout: 0.3, dropPath: 0.3 };
+const NOISY: Partial<GatedOptions> = { headDropout: 0.3, decoderDropout: 0.3, dropPath: 0.3 };
 
 /** Everything a checkpoint would hold. */
 async function stateOf({ model, optimizer, ema }: Rig): Promise<Record<string, Float32Array>> {
@@ -199,7 +201,7 @@ describe('TrainStep', () => {
 
   it('holds no more memory after 10 eager steps than after 3', async () => {
     const device = await testDevice();
-    for (const options of [{ capture: false }, { routing: 'gate' } as const]) {
+    for (const options of [{ capture: false }, { routing: 'hard' } as const]) {
       const rig = makeRig(device, options);
       const batch = makeBatch(1, 1);
       let early = 0;
@@ -214,7 +216,7 @@ describe('TrainStep', () => {
 
   it('routing by the gate trains an expert only on the rows the gate sends to it, one step after another', async () => {
     const device = await testDevice();
-    const rig = makeRig(device, { routing: 'gate' });
+    const rig = makeRig(device, { routing: 'hard' });
     const batch = makeBatch(2, 2);
     const bias = async (task: number): Promise<void> => {
       const parameter = [...rig.model.namedParameters()].find(([name]) => name === 'gate.3.bias')?.[1];
@@ -249,7 +251,7 @@ describe('TrainStep', () => {
     const device = await testDevice();
     const states: Record<string, Float32Array>[] = [];
     for (const early of [false, true]) {
-      const rig = makeRig(device, { routing: 'gate', network: NOISY });
+      const rig = makeRig(device, { routing: 'hard', network: NOISY });
       const reports: Promise<StepReport>[] = [];
       for (let step = 0; step < 4; step++) {
         const report = rig.step.run(makeBatch(2, 2, step), step, 0.02 / (step + 1));

@@ -2,13 +2,14 @@ import type { Engine } from '../autograd/engine.ts';
 import type { Tensor } from '../autograd/tensor.ts';
 import { type VerifiedOp, verify } from '../autograd/verify.ts';
 import type { Batch } from '../data/batch.ts';
+import { LESIONS } from '../data/types.ts';
 import type { CapturedStep } from '../gpu/recorder.ts';
-import type { GatedMultitaskNet, Routes } from '../models/multitask.ts';
+import { type MultitaskNet, type MultitaskOutput, type Routes, TASK_INDEX } from '../models/network.ts';
 import * as F from '../nn/functional.ts';
 import { GpuBackend } from '../ops/gpuBackend.ts';
 import type { EMA } from '../optim/ema.ts';
 import type { GradientGate } from '../optim/gradientGate.ts';
-import type { Optimizer } from '../optim/optimizer.ts';
+import type { NamedParameter, Optimizer } from '../optim/index.ts';
 import { findNonFinite, type NonFiniteFinding } from './diagnose.ts';
 import {
   LOSS_PARTS,
@@ -18,12 +19,27 @@ import {
   type ObjectiveOptions,
   type Targets,
 } from './objective.ts';
+import {
+  type ArrangedBatch,
+  arrange,
+  blendExperts,
+  gumbelChoice,
+  gumbelNoise,
+  gumbelTau,
+  type Routing,
+} from './routing.ts';
+import { backwardByTask } from './taskGradients.ts';
+import { WEIGHTED_TASKS, type WeightedTask, type Weighting } from './weighting/weighting.ts';
 
-/** What one step reports, read back from the device in one piece. */
+/** What one step reports, read back from the device in one piece. Means over the micro-batches where there are several. */
 export interface StepReport {
   /** Loss parts; NaN for a part whose rows were absent. */
   readonly losses: Readonly<Record<LossPart, number>>;
-  /** Softmax of the gate, [N, 2] row-major. */
+  /** Weight of each task's loss; NaN for a task whose rows were absent. */
+  readonly weights: Readonly<Record<WeightedTask, number>>;
+  /** Cosine between the tasks' gradients on the shared trunk; NaN where it was not measured. */
+  readonly gradientCosine: number;
+  /** Softmax of the gate, [N, 2] row-major, in the order of the batch's rows (micro-batches one after the other). */
   readonly gateProbabilities: Float32Array;
   /** Global gradient norm before clipping. */
   readonly gradNorm: number;
@@ -33,14 +49,21 @@ export interface StepReport {
 
 export interface TrainStepOptions {
   readonly engine: Engine;
-  readonly model: GatedMultitaskNet;
+  readonly model: MultitaskNet;
   readonly optimizer: Optimizer;
   readonly gate: GradientGate;
   readonly ema: EMA | null;
   readonly objective: ObjectiveOptions;
   readonly constants: ObjectiveConstants;
-  /** gate: only rows that the gate routes to their own task train its expert. Needs a wait for the gate in each step. */
-  readonly routing: 'supervised' | 'gate';
+  readonly weighting: Weighting;
+  /** hard needs a wait for the gate in each step. */
+  readonly routing: Routing;
+  /** Index in the batch's masks of each of the network's mask maps. Default: all five. */
+  readonly maskChannels?: readonly number[];
+  /** Gumbel routing: seed of its noise, first and last temperature, steps from one to the other. */
+  readonly gumbel?: { readonly seed: number; readonly tau: readonly [number, number]; readonly totalSteps: number };
+  /** Steps between measurements of the gradients' cosine; 0 (default): never. Weightings that need the gradients always measure. */
+  readonly conflictEvery?: number;
   /** Record the step once and replay it (GPU backends only). Default true. */
   readonly capture?: boolean;
 }
@@ -49,52 +72,75 @@ interface Inputs {
   readonly image: Tensor;
   readonly targets: Targets;
   readonly routes: Routes;
+  /** [N, 2] Gumbel numbers and [1], one over their temperature; null with other routings. */
+  readonly noise: Tensor | null;
+  readonly inverseTau: Tensor | null;
+}
+
+/** What a report's block of one micro-batch holds, in order: parts, weights, products of gradients, the gate's logits. */
+interface BlockLayout {
+  readonly parts: readonly LossPart[];
+  readonly tasks: readonly WeightedTask[];
+  readonly hasDots: boolean;
+  readonly rows: number;
 }
 
 interface Recorded {
-  readonly inputs: Inputs;
+  readonly inputs: readonly Inputs[];
   readonly report: Tensor;
-  readonly present: readonly LossPart[];
+  readonly blocks: readonly BlockLayout[];
   readonly step: CapturedStep | null;
 }
 
-const range = (start: number, end: number): number[] =>
-  Array.from({ length: end - start }, (_, index) => start + index);
+/** Recorded steps hold memory of their own: batches of rarer shapes run eagerly. */
+const MOST_CAPTURED = 6;
+
+const ALL_MASKS = LESIONS.map((_, index) => index);
 
 /**
- * One optimiser step of the multitask network: forward, loss, backward, clipping, update, moving average. Shapes are static, so the
+ * One optimiser step of a multitask network: forward, loss, backward, clipping, update, moving average. Shapes are static, so the
  * step is recorded on its second run and replayed from then on; what varies (inputs, learning rate, dropout seeds) lives in
  * tensors that are written before each replay. Eager and replayed steps run the same kernels: they are bitwise equal.
  */
 export class TrainStep {
   readonly #options: TrainStepOptions;
-  /** Recorded steps by the batch's shape. */
+  readonly #shared: readonly NamedParameter[];
+  /** Recorded steps by the batches' shapes. */
   readonly #recorded = new Map<string, Recorded>();
   readonly #warm = new Set<string>();
-  /** Settles when the last step with gate routing has. */
+  /** Settles when the last step with hard routing has. */
   #lastGated: Promise<void> = Promise.resolve();
 
   constructor(options: TrainStepOptions) {
     this.#options = options;
+    const { model } = options;
+    this.#shared = [...model.namedParameters()].flatMap(([name, tensor]) =>
+      name.startsWith(model.trunkPrefix) ? [{ name, tensor }] : [],
+    );
   }
 
-  /** Records or replays the step for `batch` at `learningRate`. The promise is the report; the next step may be started before it. */
-  run(batch: Batch, step: number, learningRate: number): Promise<StepReport> {
-    const { model, optimizer, ema, routing } = this.#options;
+  /**
+   * Records or replays the step for a batch, or for micro-batches whose gradients are averaged, at `learningRate`. The promise is the
+   * report; the next step may be started before it. Micro-batches of one step share their dropout masks.
+   */
+  run(input: Batch | readonly Batch[], step: number, learningRate: number): Promise<StepReport> {
+    const batches = asList(input);
+    const { model, optimizer, ema, routing, weighting } = this.#options;
     const prepare = (): void => {
       model.random.setStep(step);
       optimizer.lr = learningRate;
       optimizer.advance();
       ema?.advance();
+      weighting.advance(step);
     };
-    if (routing === 'supervised') {
+    if (routing !== 'hard') {
       prepare();
-      return this.#runSupervised(batch);
+      return this.#runRouted(batches, step);
     }
     // The gate must be asked after the step before has taught it, and that step's learning rate and masks are its own.
     const result = this.#lastGated.then(() => {
       prepare();
-      return this.#runGated(batch);
+      return this.#runHard(batches, step);
     });
     this.#lastGated = result.then(
       () => undefined,
@@ -103,41 +149,76 @@ export class TrainStep {
     return result;
   }
 
-  #runSupervised(batch: Batch): Promise<StepReport> {
-    const { engine, capture = true } = this.#options;
-    const routes = ownRoutes(batch);
-    const key = `${batch.task.length} ${routes.segmentation.length}`;
+  #runRouted(batches: readonly Batch[], step: number): Promise<StepReport> {
+    const { engine, capture = true, weighting } = this.#options;
+    const arranged = batches.map((batch) => arrange(batch, this.#options.routing));
+    const measured = this.#measures(step);
+    // Measuring alone is rare: it is not worth the memory of a recording.
+    const captures = capture && engine.backend instanceof GpuBackend && (!measured || weighting.needsTaskGradients);
+    const key = arranged.map(shapeKey).join('; ');
     const known = this.#recorded.get(key);
-    if (known?.step) {
-      this.#write(known.inputs, batch);
+    if (known?.step && captures) {
+      this.#writeAll(known.inputs, batches, arranged, step);
       engine.backend.flush?.();
       known.step.replay();
-      return this.#read(known.report, known.present, batch.task.length);
+      return this.#read(known.report, known.blocks, arranged);
     }
-    const inputs = known?.inputs ?? this.#makeInputs(batch, routes);
-    this.#write(inputs, batch);
-    if (!(engine.backend instanceof GpuBackend) || !capture || !this.#warm.has(key)) {
+    const inputs = known?.inputs ?? batches.map((batch, index) => this.#makeInputs(batch, arranged[index].routes));
+    this.#writeAll(inputs, batches, arranged, step);
+    const captured = [...this.#recorded.values()].filter((one) => one.step).length;
+    if (!captures || !this.#warm.has(key) || captured >= MOST_CAPTURED) {
       // The first run compiles kernels and makes lasting tensors: it stays eager.
-      this.#warm.add(key);
-      this.#recorded.set(key, { inputs, report: inputs.image, present: [], step: null });
-      const { report, present } = this.#record(inputs);
-      const result = this.#read(report, present, batch.task.length);
+      if (captures) this.#warm.add(key);
+      if (!known) this.#recorded.set(key, { inputs, report: inputs[0].image, blocks: [], step: null });
+      const { report, blocks } = this.#record(inputs, measured);
+      const result = this.#read(report, blocks, arranged);
       report.dispose();
       return result;
     }
-    let made: { report: Tensor; present: LossPart[] } | null = null;
-    const captured = engine.backend.gpu.capture(() => {
-      made = this.#record(inputs);
+    const { gpu } = engine.backend as GpuBackend;
+    let made: { report: Tensor; blocks: BlockLayout[] } | null = null;
+    const recording = gpu.capture(() => {
+      made = this.#record(inputs, measured);
     });
     // What the eager run used is of no use any more: the recorded step has memory of its own.
-    engine.backend.gpu.trim();
-    const { report, present } = made as unknown as { report: Tensor; present: LossPart[] };
-    this.#recorded.set(key, { inputs, report, present, step: captured });
-    return this.#read(report, present, batch.task.length);
+    gpu.trim();
+    const { report, blocks } = made as unknown as { report: Tensor; blocks: BlockLayout[] };
+    this.#recorded.set(key, { inputs, report, blocks, step: recording });
+    return this.#read(report, blocks, arranged);
+  }
+
+  #measures(step: number): boolean {
+    const { conflictEvery = 0, weighting } = this.#options;
+    return weighting.needsTaskGradients || (conflictEvery > 0 && step % conflictEvery === 0);
   }
 
   /** As the gate decides: a row that it sends to the other task's expert has no labels there and teaches the gate alone. */
-  async #runGated(batch: Batch): Promise<StepReport> {
+  async #runHard(batches: readonly Batch[], step: number): Promise<StepReport> {
+    const arranged: ArrangedBatch[] = [];
+    for (const batch of batches) {
+      const logits = await this.#gateLogits(batch);
+      const { order, routes } = arrange(batch, 'hard');
+      const kept = (places: readonly number[], task: number): number[] =>
+        places.filter((place) => (logits[2 * order[place] + 1] > logits[2 * order[place]] ? 1 : 0) === task);
+      const { segmentation, classification } = TASK_INDEX;
+      arranged.push({
+        order,
+        routes: {
+          segmentation: kept(routes.segmentation, segmentation),
+          classification: kept(routes.classification, classification),
+        },
+      });
+    }
+    const inputs = batches.map((batch, index) => this.#makeInputs(batch, arranged[index].routes));
+    this.#writeAll(inputs, batches, arranged, step);
+    const { report, blocks } = this.#record(inputs, this.#measures(step));
+    const result = this.#read(report, blocks, arranged);
+    report.dispose();
+    for (const each of inputs) disposeInputs(each);
+    return result;
+  }
+
+  async #gateLogits(batch: Batch): Promise<ArrayLike<number>> {
     const { engine, model } = this.#options;
     const image = engine.tensor(batch.image, imageShape(batch));
     const gateLogits = engine.noGrad(() =>
@@ -151,114 +232,196 @@ export class TrainStep {
     const logits = await gateLogits.data();
     gateLogits.dispose();
     image.dispose();
-    const kept = (task: number): number[] =>
-      range(0, batch.task.length).filter(
-        (row) => batch.task[row] === task && (logits[2 * row + 1] > logits[2 * row] ? 1 : 0) === task,
-      );
-    const inputs = this.#makeInputs(batch, { segmentation: kept(0), classification: kept(1) });
-    this.#write(inputs, batch);
-    const { report, present } = this.#record(inputs);
-    const result = this.#read(report, present, batch.task.length);
-    report.dispose();
-    disposeInputs(inputs);
-    return result;
+    return logits;
   }
 
   #makeInputs(batch: Batch, routes: Routes): Inputs {
-    const { engine } = this.#options;
+    const { engine, routing, maskChannels = ALL_MASKS } = this.#options;
     const shape = imageShape(batch);
     const { segmentation, classification } = routes;
     const empty = (extents: readonly number[], dtype: 'f32' | 'i32'): Tensor => engine.empty(extents, { dtype }).keep();
     const graded = classification.length > 0;
+    const masked = [segmentation.length, shape[1], shape[2], maskChannels.length];
     return {
       image: empty(shape, 'f32'),
       routes,
+      noise: routing === 'gumbel' ? empty([shape[0], 2], 'f32') : null,
+      inverseTau: routing === 'gumbel' ? empty([1], 'f32') : null,
       targets: {
         task: empty([batch.task.length], 'i32'),
-        masks: segmentation.length > 0 ? empty([segmentation.length, shape[1], shape[2], 5], 'f32') : null,
+        masks: segmentation.length > 0 ? empty(masked, 'f32') : null,
         retino: graded ? empty([classification.length], 'i32') : null,
         edema: graded ? empty([classification.length], 'i32') : null,
       },
     };
   }
 
-  #write({ image, targets, routes }: Inputs, batch: Batch): void {
-    image.write(batch.image);
-    targets.task.write(batch.task);
-    const { segmentation, classification } = routes;
-    if (targets.masks) {
-      const elements = targets.masks.size / segmentation.length;
-      const masks = new Float32Array(targets.masks.size);
-      segmentation.forEach((row, index) => {
-        masks.set(batch.masks.subarray(row * elements, (row + 1) * elements), index * elements);
-      });
-      targets.masks.write(masks);
-    }
-    targets.retino?.write(Int32Array.from(classification, (row) => batch.retino[row]));
-    targets.edema?.write(Int32Array.from(classification, (row) => batch.edema[row]));
+  #writeAll(
+    inputs: readonly Inputs[],
+    batches: readonly Batch[],
+    arranged: readonly ArrangedBatch[],
+    step: number,
+  ): void {
+    const { gumbel, maskChannels = ALL_MASKS } = this.#options;
+    inputs.forEach(({ image, targets, noise, inverseTau }, index) => {
+      const batch = batches[index];
+      const { order, routes } = arranged[index];
+      image.write(reorderRows(batch.image, order));
+      targets.task.write(Int32Array.from(order, (row) => batch.task[row]));
+      targets.masks?.write(
+        selectMasks(
+          batch,
+          routes.segmentation.map((place) => order[place]),
+          maskChannels,
+        ),
+      );
+      const labels = (of: Int32Array): Int32Array =>
+        Int32Array.from(routes.classification, (place) => of[order[place]]);
+      targets.retino?.write(labels(batch.retino));
+      targets.edema?.write(labels(batch.edema));
+      if (noise && inverseTau) {
+        if (!gumbel) throw new Error('gumbel routing needs its options');
+        noise.write(gumbelNoise(gumbel.seed, step * inputs.length + index, order.length));
+        inverseTau.write(Float64Array.of(1 / gumbelTau(gumbel.tau, step, gumbel.totalSteps)));
+      }
+    });
   }
 
   /** The device's whole work of a step. The report's tensor outlives the scope. */
-  #record(inputs: Inputs): { report: Tensor; present: LossPart[] } {
-    const { engine, model, optimizer, gate, ema } = this.#options;
+  #record(inputs: readonly Inputs[], measured: boolean): { report: Tensor; blocks: BlockLayout[] } {
+    const { engine, optimizer, gate, ema } = this.#options;
     return engine.scope(() => {
-      const output = model.forward(inputs.image, inputs.routes);
-      const { total, parts } = objective(output, inputs.targets, this.#options.objective, this.#options.constants);
-      total.backward();
+      const made = inputs.map((each) => this.#recordBatch(each, measured, 1 / inputs.length));
+      const total = made.map((each) => each.total).reduce((sum, each) => engine.noGrad(() => sum.add(each)));
       gate.measure(total);
       optimizer.update(gate);
       ema?.update();
       optimizer.zeroGrad();
-      const present = LOSS_PARTS.filter((part) => parts[part]);
-      const scalars = present.map((part) => (parts[part] as Tensor).detach().reshape([1]));
-      const report = engine.noGrad(() => F.concat([...scalars, gate.tensor, output.gateLogits.reshape([-1])], 0));
+      const report = engine.noGrad(() => F.concat(made.flatMap(({ numbers }) => numbers).concat(gate.tensor), 0));
       engine.keep(report);
-      return { report, present };
+      return { report, blocks: made.map(({ layout }) => layout) };
     });
   }
 
-  async #read(report: Tensor, present: readonly LossPart[], rows: number): Promise<StepReport> {
+  /** Forward and backward of one micro-batch. */
+  #recordBatch(
+    inputs: Inputs,
+    measured: boolean,
+    scale: number,
+  ): { total: Tensor; numbers: Tensor[]; layout: BlockLayout } {
+    const { engine, constants, weighting, routing } = this.#options;
+    return engine.scope(() => {
+      const output = this.#forward(inputs);
+      const made = objective(
+        output,
+        inputs.targets,
+        inputs.routes,
+        this.#options.objective,
+        constants,
+        weighting,
+        routing !== 'none',
+      );
+      const apart = measured && made.terms.length === 2;
+      const dots = apart ? backwardByTask(engine, made, this.#shared, weighting, scale) : null;
+      if (!apart) (scale === 1 ? made.total : made.total.mul(scale)).backward();
+      const parts = LOSS_PARTS.filter((part) => made.parts[part]);
+      const scalars = parts.map((part) => (made.parts[part] as Tensor).detach().reshape([1]));
+      const weights = made.weighted.weights.map((weight) => weight.detach());
+      const logits = output.gateLogits.detach().reshape([-1]);
+      return {
+        total: made.total.detach(),
+        numbers: [...scalars, ...weights, ...(dots ? [dots] : []), logits],
+        layout: {
+          parts,
+          tasks: made.terms.map(({ task }) => task),
+          hasDots: dots !== null,
+          rows: output.gateLogits.shape[0],
+        },
+      };
+    });
+  }
+
+  #forward({ image, routes, noise, inverseTau }: Inputs): MultitaskOutput {
+    const { model, routing } = this.#options;
+    const output = model.forward(image, routes);
+    if (routing !== 'soft' && routing !== 'gumbel') return output;
+    const weights =
+      noise && inverseTau ? gumbelChoice(output.gateLogits, noise, inverseTau) : F.softmax(output.gateLogits);
+    return { gateLogits: output.gateLogits, ...blendExperts(output, weights, routes, model.maskPriorLogit) };
+  }
+
+  async #read(report: Tensor, blocks: readonly BlockLayout[], arranged: readonly ArrangedBatch[]): Promise<StepReport> {
     const numbers = await report.data();
-    const losses = Object.fromEntries(LOSS_PARTS.map((part) => [part, Number.NaN])) as Record<LossPart, number>;
-    present.forEach((part, index) => {
-      losses[part] = numbers[index];
-    });
-    const [, gradNorm, nonFinite] = numbers.slice(present.length, present.length + 4);
-    const logits = numbers.slice(present.length + 4, present.length + 4 + 2 * rows);
+    const rows = blocks.reduce((sum, block) => sum + block.rows, 0);
     const gateProbabilities = new Float32Array(2 * rows);
-    for (let row = 0; row < rows; row++) {
-      const probability = 1 / (1 + Math.exp(logits[2 * row] - logits[2 * row + 1]));
-      gateProbabilities[2 * row] = 1 - probability;
-      gateProbabilities[2 * row + 1] = probability;
-    }
-    return { losses, gateProbabilities, gradNorm, finite: nonFinite === 0 };
+    const means = new Map<string, number[]>();
+    const note = (name: string, value: number): void => {
+      means.set(name, [...(means.get(name) ?? []), value]);
+    };
+    let at = 0;
+    let firstRow = 0;
+    blocks.forEach(({ parts, tasks, hasDots, rows: own }, index) => {
+      for (const part of parts) note(part, numbers[at++]);
+      for (const task of tasks) note(`weight ${task}`, numbers[at++]);
+      if (hasDots) {
+        const [product, first, second] = numbers.slice(at, at + 3);
+        note('cosine', product / Math.sqrt(first * second));
+        at += 3;
+      }
+      arranged[index].order.forEach((row, place) => {
+        const probability = 1 / (1 + Math.exp(numbers[at + 2 * place] - numbers[at + 2 * place + 1]));
+        gateProbabilities.set([1 - probability, probability], 2 * (firstRow + row));
+      });
+      at += 2 * own;
+      firstRow += own;
+    });
+    const mean = (name: string): number => {
+      const values = means.get(name) ?? [];
+      return values.reduce((sum, value) => sum + value, 0) / values.length;
+    };
+    const [, gradNorm, nonFinite] = numbers.slice(at, at + 4);
+    return {
+      losses: Object.fromEntries(LOSS_PARTS.map((part) => [part, mean(part)])) as Record<LossPart, number>,
+      weights: Object.fromEntries(WEIGHTED_TASKS.map((task) => [task, mean(`weight ${task}`)])) as Record<
+        WeightedTask,
+        number
+      >,
+      gradientCosine: mean('cosine'),
+      gateProbabilities,
+      gradNorm,
+      finite: nonFinite === 0,
+    };
   }
 
-  /** Repeats the step on `batch` with every result read back: which op was the first to give NaN or infinity. */
-  async diagnose(batch: Batch, step: number): Promise<NonFiniteFinding | null> {
-    const { engine, model } = this.#options;
-    model.random.setStep(step);
-    const inputs = this.#makeInputs(batch, ownRoutes(batch));
-    this.#write(inputs, batch);
-    try {
-      return await findNonFinite(engine, () => this.#record(inputs).report.dispose());
-    } finally {
-      disposeInputs(inputs);
-    }
+  /** Repeats the step with every result read back: which op was the first to give NaN or infinity. */
+  async diagnose(input: Batch | readonly Batch[], step: number): Promise<NonFiniteFinding | null> {
+    this.#options.model.random.setStep(step);
+    return this.#withInputs(input, step, (record) => findNonFinite(this.#options.engine, record));
   }
 
-  /** One step on `batch`, every program held against its float64 reference. */
-  async verify(batch: Batch, step: number): Promise<VerifiedOp[]> {
-    const { engine, model, optimizer, ema } = this.#options;
+  /** One step, every program held against its float64 reference. */
+  async verify(input: Batch | readonly Batch[], step: number): Promise<VerifiedOp[]> {
+    const { engine, model, optimizer, ema, weighting } = this.#options;
     model.random.setStep(step);
     optimizer.advance();
     ema?.advance();
-    const inputs = this.#makeInputs(batch, ownRoutes(batch));
-    this.#write(inputs, batch);
+    weighting.advance(step);
+    return this.#withInputs(input, step, (record) => verify(engine, record));
+  }
+
+  async #withInputs<T>(
+    input: Batch | readonly Batch[],
+    step: number,
+    body: (record: () => void) => Promise<T>,
+  ): Promise<T> {
+    const batches = asList(input);
+    const arranged = batches.map((batch) => arrange(batch, this.#options.routing));
+    const inputs = batches.map((batch, index) => this.#makeInputs(batch, arranged[index].routes));
+    this.#writeAll(inputs, batches, arranged, step);
     try {
-      return await verify(engine, () => this.#record(inputs).report.dispose());
+      return await body(() => this.#record(inputs, this.#measures(step)).report.dispose());
     } finally {
-      disposeInputs(inputs);
+      for (const each of inputs) disposeInputs(each);
     }
   }
 
@@ -266,20 +429,54 @@ export class TrainStep {
     for (const { inputs, report, step } of this.#recorded.values()) {
       if (step) report.dispose();
       step?.dispose();
-      disposeInputs(inputs);
+      for (const each of inputs) disposeInputs(each);
     }
     this.#recorded.clear();
   }
 }
 
-/** Each row to its own task's expert; segmentation rows come first in a batch. */
-function ownRoutes(batch: Batch): Routes {
-  const segmented = batch.task.filter((task) => task === 0).length;
-  return { segmentation: range(0, segmented), classification: range(segmented, batch.task.length) };
+function asList(input: Batch | readonly Batch[]): readonly Batch[] {
+  return 'image' in input ? [input] : input;
 }
 
-function disposeInputs({ image, targets }: Inputs): void {
-  for (const tensor of [image, ...Object.values(targets)]) tensor?.dispose();
+/** What a recorded step depends on. The routes of an arranged batch are ranges: their ends tell them. */
+function shapeKey({ order, routes: { segmentation, classification } }: ArrangedBatch): string {
+  const ends = (rows: readonly number[]): string => (rows.length > 0 ? `${rows[0]}-${rows[rows.length - 1]}` : '');
+  return `${order.length}: ${ends(segmentation)}, ${ends(classification)}`;
+}
+
+function reorderRows(data: Float32Array, order: readonly number[]): Float32Array {
+  if (order.every((row, place) => row === place)) return data;
+  const elements = data.length / order.length;
+  const result = new Float32Array(data.length);
+  order.forEach((row, place) => {
+    result.set(data.subarray(row * elements, (row + 1) * elements), place * elements);
+  });
+  return result;
+}
+
+/** The masks of some rows, [rows, H, W, channels]. */
+function selectMasks(batch: Batch, rows: readonly number[], channels: readonly number[]): Float32Array {
+  const elements = batch.masks.length / batch.task.length;
+  const pixels = elements / ALL_MASKS.length;
+  const result = new Float32Array(rows.length * pixels * channels.length);
+  const whole = channels.length === ALL_MASKS.length && channels.every((channel, index) => channel === index);
+  rows.forEach((row, index) => {
+    const from = batch.masks.subarray(row * elements, (row + 1) * elements);
+    if (whole) {
+      result.set(from, index * elements);
+      return;
+    }
+    let at = index * pixels * channels.length;
+    for (let pixel = 0; pixel < pixels; pixel++) {
+      for (const channel of channels) result[at++] = from[ALL_MASKS.length * pixel + channel];
+    }
+  });
+  return result;
+}
+
+function disposeInputs({ image, targets, noise, inverseTau }: Inputs): void {
+  for (const tensor of [image, noise, inverseTau, ...Object.values(targets)]) tensor?.dispose();
 }
 
 function imageShape(batch: Batch): number[] {

@@ -4,9 +4,9 @@ import type { VerifiedOp } from '../autograd/verify.ts';
 import type { Batch } from '../data/batch.ts';
 import { SampleSource, TrainLoader } from '../data/loader.ts';
 import { TaskBalancedSampler } from '../data/sampler.ts';
-import { type Dataset, selectItems } from '../data/types.ts';
+import { type Dataset, LESIONS, selectItems } from '../data/types.ts';
 import { GmtlError } from '../errors.ts';
-import type { GatedMultitaskNet } from '../models/multitask.ts';
+import type { MultitaskNet } from '../models/network.ts';
 import { EMA, GradientGate, type Optimizer, type Plateau, type PlateauState, type Schedule } from '../optim/index.ts';
 import { bestMetric, Ranking, type RankingState } from './best.ts';
 import {
@@ -35,11 +35,15 @@ import {
   packOptimizer,
   packWeights,
   restoreAverages,
+  packWeighting,
   restoreOptimizer,
+  restoreWeighting,
   restoreWeights,
+  WEIGHTING_PREFIX,
 } from './state.ts';
 import { type StepReport, TrainStep } from './step.ts';
 import type { EventWriter } from './tensorboard.ts';
+import { buildWeighting, type Weighting, type WeightingState } from './weighting/index.ts';
 
 export interface TrainerOptions {
   readonly engine: Engine;
@@ -65,6 +69,7 @@ interface SavedState {
   readonly sums: EpochSumsState;
   readonly ranking?: RankingState;
   readonly plateau?: PlateauState | null;
+  readonly weighting?: WeightingState;
 }
 
 export interface EpochSummary {
@@ -76,7 +81,7 @@ export interface EpochSummary {
 /** A step handed to the device whose report is still to come. */
 interface PendingStep {
   readonly report: Promise<StepReport>;
-  readonly batch: Batch;
+  readonly batches: readonly Batch[];
   readonly step: number;
   readonly learningRate: number;
   readonly started: number;
@@ -99,7 +104,7 @@ export interface TrainResult {
 
 /** The training loop: batches, steps, validation, checkpoints, logs. One instance trains one run. */
 export class Trainer {
-  readonly model: GatedMultitaskNet;
+  readonly model: MultitaskNet;
   readonly #options: TrainerOptions;
   readonly #optimizer: Optimizer;
   readonly #gate: GradientGate;
@@ -108,6 +113,7 @@ export class Trainer {
   readonly #loader: TrainLoader;
   readonly #step: TrainStep;
   readonly #constants: ObjectiveConstants;
+  readonly #weighting: Weighting;
   readonly #stepsPerEpoch: number;
   readonly #totalSteps: number;
   #done = 0;
@@ -122,27 +128,24 @@ export class Trainer {
   constructor(options: TrainerOptions) {
     this.#options = options;
     const { engine, config, dataset } = options;
-    if (config.training.accumulate > 1) {
-      throw new GmtlError(
-        'train/accumulate',
-        `training.accumulate is ${config.training.accumulate}, but steps take one batch as yet: set it to 1`,
-      );
-    }
     this.#ranking = new Ranking(bestMetric(config.training.bestMetric), config.training.keepBest);
     this.#plateau = buildPlateau(config, this.#ranking.metric.mode);
     const train = selectItems(dataset, 'train');
-    const { segmentationPerBatch, classificationPerBatch, balanceGrades } = config.data;
+    const { segmentationPerBatch, classificationPerBatch, balanceGrades, balanceLesions } = config.data;
     const sampler = new TaskBalancedSampler(train, {
       seed: config.training.seed,
       segmentationPerBatch,
       classificationPerBatch,
       balanceGrades,
+      balanceLesions: balanceLesions && config.model.lesions,
     });
-    this.#stepsPerEpoch = config.training.stepsPerEpoch ?? sampler.stepsPerEpoch;
+    this.#stepsPerEpoch =
+      config.training.stepsPerEpoch ?? Math.ceil(sampler.stepsPerEpoch / config.training.accumulate);
     this.#totalSteps = this.#stepsPerEpoch * config.training.epochs;
     this.#loader = new TrainLoader(sampler, new SampleSource(loaderSettings(config)));
     this.model = buildModel(engine, config);
-    const params = namedParameters(this.model);
+    this.#weighting = buildWeighting(engine, config.loss);
+    const params = [...namedParameters(this.model), ...namedParameters(this.#weighting, WEIGHTING_PREFIX)];
     this.#optimizer = buildOptimizer(config, params, shapesOf(this.model));
     this.#gate = new GradientGate(params, { maxNorm: config.optimizer.gradClipNorm, sticky: true });
     this.#ema =
@@ -159,7 +162,11 @@ export class Trainer {
       ema: this.#ema,
       objective: config.loss,
       constants: this.#constants,
+      weighting: this.#weighting,
       routing: config.training.routing,
+      maskChannels: config.model.lesions.map((lesion) => LESIONS.indexOf(lesion)),
+      gumbel: { seed: config.training.seed, tau: config.training.gumbelTau, totalSteps: this.#totalSteps },
+      conflictEvery: config.training.conflictEvery,
     });
     if (options.resume) this.#restore(options.resume);
   }
@@ -189,9 +196,9 @@ export class Trainer {
 
   /** One step, every op held against its float64 reference (see `verify`). The weights change as in any step. */
   async verify(): Promise<VerifiedOp[]> {
-    const batch = await this.#loader.nextBatch();
+    const batches = await this.#nextBatches();
     this.model.train();
-    return this.#step.verify(batch, this.#done);
+    return this.#step.verify(batches, this.#done);
   }
 
   async run(): Promise<TrainResult> {
@@ -205,26 +212,26 @@ export class Trainer {
     let pending: PendingStep | null = null;
     const settle = async (): Promise<void> => {
       if (!pending) return;
-      const { report, batch, step, learningRate, started } = pending;
+      const { report, batches, step, learningRate, started } = pending;
       pending = null;
       const result = await report;
       // Steps overlap: a step's time is that since the report before it.
       const now = performance.now();
       const seconds = (now - Math.max(started, settledAt)) / 1000;
       settledAt = now;
-      await this.#account(result, batch, step, learningRate, seconds, progress);
+      await this.#account(result, batches, step, learningRate, seconds, progress);
     };
     try {
       this.model.train();
       while (this.#done < this.#totalSteps && !this.#stopRequested && !this.#stoppedEarly()) {
         const asked = performance.now();
-        const batch = await this.#loader.nextBatch();
+        const batches = await this.#nextBatches();
         // Waiting while the device still works on the step before costs nothing.
         this.#starvedMs += Math.max(0, performance.now() - Math.max(asked, pending?.finishedAt() ?? asked));
         const step = this.#done;
         const learningRate = this.#learningRate(step);
         const started = performance.now();
-        const report = this.#step.run(batch, step, learningRate);
+        const report = this.#step.run(batches, step, learningRate);
         let finishedAt = Number.POSITIVE_INFINITY;
         report.then(
           () => {
@@ -233,7 +240,7 @@ export class Trainer {
           () => undefined,
         );
         await settle();
-        pending = { report, batch, step, learningRate, started, finishedAt: () => finishedAt };
+        pending = { report, batches, step, learningRate, started, finishedAt: () => finishedAt };
         this.#done++;
         const epochEnds = this.#done % this.#stepsPerEpoch === 0;
         if (epochEnds) {
@@ -281,23 +288,30 @@ export class Trainer {
 
   async #account(
     report: StepReport,
-    batch: Batch,
+    batches: readonly Batch[],
     step: number,
     learningRate: number,
     seconds: number,
     progress: Progress,
   ): Promise<void> {
     const epoch = Math.floor(step / this.#stepsPerEpoch) + 1;
-    if (!report.finite) await this.#failNonFinite(report, batch, step);
-    const rows = batch.task.length;
-    const { right, toSegmentation } = countRoutes(report, batch.task);
-    this.#sums.add(report.losses, right, rows);
+    if (!report.finite) await this.#failNonFinite(report, batches, step);
+    const tasks = batches.flatMap(({ task }) => Array.from(task));
+    const rows = tasks.length;
+    const { right, toSegmentation } = countRoutes(report, tasks);
+    const tasksValues = {
+      weight_segmentation: report.weights.segmentation,
+      weight_classification: report.weights.classification,
+      gradientCosine: report.gradientCosine,
+    };
+    this.#sums.add({ ...report.losses, ...tasksValues }, right, rows);
     const losses = Object.fromEntries(LOSS_PARTS.map((part) => [part, finiteOrNull(report.losses[part])]));
     const row = {
       step: step + 1,
       epoch,
       learningRate,
       ...losses,
+      ...Object.fromEntries(Object.entries(tasksValues).map(([name, value]) => [name, finiteOrNull(value)])),
       gradNorm: report.gradNorm,
       gateAccuracy: right / rows,
       gateSegmentation: toSegmentation,
@@ -309,12 +323,15 @@ export class Trainer {
     progress.update({ step: step + 1, epoch, loss: report.losses.total, images: rows });
   }
 
-  async #failNonFinite(report: StepReport, batch: Batch, step: number): Promise<never> {
-    const finding = await this.#step.diagnose(batch, step);
+  async #failNonFinite(report: StepReport, batches: readonly Batch[], step: number): Promise<never> {
+    const finding = await this.#step.diagnose(batches, step);
     const where = finding
       ? `The first op with a result that is not finite: ${finding.program} on ${finding.shapes}${finding.inputsWere ? ' (its inputs were not finite either)' : ''}.`
       : 'Repeating the step gave finite results, so no op can be named.';
-    const files = batch.items.map(({ imagePath }) => `  ${imagePath}`).join('\n');
+    const files = batches
+      .flatMap(({ items }) => items)
+      .map(({ imagePath }) => `  ${imagePath}`)
+      .join('\n');
     throw new GmtlError(
       'train/not-finite',
       `step ${step + 1}: the loss (${report.losses.total}) or a gradient is NaN or infinite. It changed no weight, and nothing was saved after it. ` +
@@ -341,6 +358,10 @@ export class Trainer {
       if (validation.raw) Object.assign(row, rawColumns(validation.raw, config));
       this.#options.misroutes?.append(this.#done, epoch, validation.evaluated.gate.misroutes);
     }
+    this.#weighting.finishEpoch({
+      segmentation: row.train_segmentation,
+      classification: row.train_classification,
+    });
     this.#sums.reset();
     const summary = row as unknown as EpochSummary;
     logs.epochs.append(
@@ -381,6 +402,13 @@ export class Trainer {
     return { evaluated, raw: this.#ema ? await score() : null };
   }
 
+  async #nextBatches(): Promise<Batch[]> {
+    const batches: Batch[] = [];
+    for (let index = 0; index < this.#options.config.training.accumulate; index++)
+      batches.push(await this.#loader.nextBatch());
+    return batches;
+  }
+
   async #save(name: 'last' | 'best'): Promise<void> {
     const { config, logs, checkpointFolder } = this.#options;
     logs.flush();
@@ -388,7 +416,9 @@ export class Trainer {
     const payload: CheckpointPayload = {
       weights: await packWeights(this.model),
       ...(this.#ema && { ema: await packAverages(this.model, this.#ema) }),
-      ...(name === 'last' && { state: await packOptimizer(this.#optimizer) }),
+      ...(name === 'last' && {
+        state: new Map([...(await packOptimizer(this.#optimizer)), ...(await packWeighting(this.#weighting))]),
+      }),
       step: this.#done,
       epoch: Math.floor(this.#done / this.#stepsPerEpoch),
       config: JSON.parse(JSON.stringify(config)),
@@ -399,6 +429,7 @@ export class Trainer {
         emaSteps: this.#ema?.stepCount ?? 0,
         sums: { ...this.#sums.state() },
         ranking: JSON.parse(JSON.stringify(this.#ranking.state())),
+        weighting: JSON.parse(JSON.stringify(this.#weighting.hostState())),
         plateau: this.#plateau ? { ...this.#plateau.state() } : null,
       },
     };
@@ -416,7 +447,9 @@ export class Trainer {
     }
     restoreWeights(this.model, weights, path);
     restoreOptimizer(this.#optimizer, state, manifest.step);
+    restoreWeighting(this.#weighting, state, path);
     const random = manifest.random as unknown as SavedState;
+    if (random.weighting) this.#weighting.restoreHostState(random.weighting);
     if (this.#ema) {
       if (!ema)
         throw new GmtlError('checkpoint/not-resumable', `${path}: the averages are missing that this run keeps`);
@@ -435,6 +468,7 @@ export class Trainer {
     this.#gate.dispose();
     this.#ema?.dispose();
     for (const tensor of Object.values<Tensor | null>({ ...this.#constants })) tensor?.dispose();
+    this.#weighting.dispose();
     this.model.dispose();
   }
 }
