@@ -3,14 +3,14 @@ import type { CropBox } from './fov.ts';
 import type { Sample } from './preprocess.ts';
 import { KeyedRandom, STREAMS } from './random.ts';
 import { renderImage, renderMasks } from './render.ts';
-import { drawTile, selectLesions, type TileOptions } from './tiles.ts';
-import type { DatasetItem, Lesion } from './types.ts';
+import { drawTile, type TileOptions } from './tiles.ts';
+import { type DatasetItem, LESIONS } from './types.ts';
 
 /** Rows of pictures and targets, ready for upload. S is the network's side, N the number of rows. */
 export interface Batch {
   /** [N, S, S, 3], NHWC, normalised. */
   readonly image: Float32Array;
-  /** [N, S, S, L], NHWC, zeros and ones in the order of the loader's `lesions`; zero on rows without masks. */
+  /** [N, S, S, 5], NHWC, zeros and ones in the order of `LESIONS`; zero on rows without masks. */
   readonly masks: Float32Array;
   /** [N]: 1 where the row's masks are known. With tiles: on tiles only, whole pictures show lesions at another scale. */
   readonly hasMasks: Uint8Array;
@@ -41,8 +41,6 @@ export interface RenderOptions {
   /** null: no augmentation. */
   readonly augment: AugmentOptions | null;
   readonly seed: number;
-  /** Structures of the masks' last axis. */
-  readonly lesions: readonly Lesion[];
   /** Not null: segmentation rows show a tile of their (large) sample instead of all of it. */
   readonly tiles: TileOptions | null;
 }
@@ -52,9 +50,9 @@ export interface RenderOptions {
  * between rows: a row of 512x512 takes 10 … 20 ms, and GPU submissions wait on the same thread.
  */
 export async function renderBatch(rows: readonly BatchRow[], count: number, options: RenderOptions): Promise<Batch> {
-  const { size, normalisation, augment, seed, lesions, tiles } = options;
+  const { size, normalisation, augment, seed, tiles } = options;
   const pixels = size * size;
-  const classes = lesions.length;
+  const classes = LESIONS.length;
   const isTile = (row: BatchRow): boolean => tiles !== null && row.item.task === 'segmentation';
   const showsMasks = (row: BatchRow): boolean => row.sample.maskBits !== null && (tiles === null || isTile(row));
   const grade = (row: BatchRow, of: 'retino' | 'edema'): number => (isTile(row) ? null : row.item[of]) ?? -1;
@@ -78,11 +76,11 @@ export async function renderBatch(rows: readonly BatchRow[], count: number, opti
         : drawTransform(new KeyedRandom(seed, STREAMS.augment + ofTask, row.pass, row.place), augment);
     const { sample, transform } =
       tiles !== null && isTile(row)
-        ? drawTile(row.sample, size, drawn, new KeyedRandom(seed, STREAMS.tile, row.pass, row.place), tiles, lesions)
+        ? drawTile(row.sample, size, drawn, new KeyedRandom(seed, STREAMS.tile, row.pass, row.place), tiles)
         : { sample: row.sample, transform: drawn ?? IDENTITY };
     renderImage(sample, transform, normalisation, size, batch.image, index * pixels * 3);
     if (showsMasks(row)) {
-      renderMasks(selectLesions(sample, lesions), transform, size, classes, batch.masks, index * pixels * classes);
+      renderMasks(sample, transform, size, classes, batch.masks, index * pixels * classes);
     }
     boxes.push(sample.box);
     await new Promise<void>((resume) => setImmediate(resume));

@@ -8,7 +8,7 @@ import { SampleCache } from './samplecache.ts';
 import { SampleMemory } from './samplememory.ts';
 import type { SamplerState, TaskBalancedSampler } from './sampler.ts';
 import type { TileOptions } from './tiles.ts';
-import { type DatasetItem, type Lesion, LESIONS } from './types.ts';
+import type { DatasetItem } from './types.ts';
 
 export interface LoaderOptions {
   /** How pictures are prepared; `size` is the network's side. */
@@ -30,8 +30,6 @@ export interface LoaderOptions {
   readonly cacheFolder: string | null;
   /** Most bytes of preprocessed samples kept in memory. A 512x512 sample with masks takes 1 MiB, IDRiD's native crop about 45. */
   readonly memoryBytes: number;
-  /** Structures of the batches' masks, in this order. */
-  readonly lesions: readonly Lesion[];
   /** Not null: training segmentation rows are tiles of a larger picture. Classification rows and evaluation are not touched. */
   readonly tiles: TileOptions | null;
 }
@@ -46,7 +44,6 @@ export const DEFAULT_LOADER: Omit<LoaderOptions, 'cacheFolder'> = {
   decoders: 4,
   skipBad: false,
   memoryBytes: 1024 ** 3,
-  lesions: LESIONS,
   tiles: null,
 };
 
@@ -232,8 +229,8 @@ export class TrainLoader {
         );
       }),
     );
-    const { preprocess, normalisation, augment, seed, lesions } = options;
-    return renderBatch(rows, rows.length, { size: preprocess.size, normalisation, augment, seed, lesions, tiles });
+    const { preprocess, normalisation, augment, seed } = options;
+    return renderBatch(rows, rows.length, { size: preprocess.size, normalisation, augment, seed, tiles });
   }
 }
 
@@ -249,7 +246,7 @@ export async function* evaluationBatches(
   batchSize: number,
   source: SampleSource,
 ): AsyncGenerator<Batch> {
-  const { preprocess, normalisation, seed, lesions } = source.options;
+  const { preprocess, normalisation, seed } = source.options;
   const ordered = [
     ...items.filter((item) => item.task === 'segmentation'),
     ...items.filter((item) => item.task === 'classification'),
@@ -267,7 +264,7 @@ export async function* evaluationBatches(
     if (count === 0) return null;
     while (rows.length < batchSize) rows.push(rows[rows.length - 1]);
     const size = preprocess.size;
-    return renderBatch(rows, count, { size, normalisation, augment: null, seed, lesions, tiles: null });
+    return renderBatch(rows, count, { size, normalisation, augment: null, seed, tiles: null });
   };
   let next: Promise<Batch | null> | null = ordered.length > 0 ? prepare(0) : null;
   for (let start = batchSize; next !== null; start += batchSize) {

@@ -10,6 +10,8 @@ export interface TileOptions {
   readonly side: number | null;
   /** Probability that a tile shows a lesion drawn for it, where the picture has one; else it lies anywhere on the retina. */
   readonly lesionFraction: number;
+  /** The structures that tiles are drawn for. */
+  readonly lesions: readonly Lesion[];
 }
 
 /** Farthest that a lesion's pixel lies from the middle of a tile drawn for it, as a share of what the tile shows. */
@@ -193,12 +195,11 @@ export function drawTile(
   augmentation: Transform | null,
   random: KeyedRandom,
   options: TileOptions,
-  lesions: readonly Lesion[] = LESIONS,
 ): Tile {
   const matrix = (augmentation ?? IDENTITY).matrix;
   // Turns are quarter turns, so the view is a square along the axes: its extent is the length of a column of the matrix.
   const extent = tile * Math.hypot(matrix[0], matrix[2]);
-  const place = drawTilePlace(sample, extent, random, options.lesionFraction, lesions);
+  const place = drawTilePlace(sample, extent, random, options.lesionFraction, options.lesions);
   if (augmentation === null) {
     const cut = cutSample(sample, Math.round(place.x - tile / 2), Math.round(place.y - tile / 2), tile);
     return { sample: cut, transform: IDENTITY, place };
@@ -217,15 +218,4 @@ export function drawTile(
     },
     place,
   };
-}
-
-/** A sample whose mask bit k is the k-th of `lesions`; the sample itself where those are all of `LESIONS` in order. */
-export function selectLesions(sample: Sample, lesions: readonly Lesion[]): Sample {
-  if (sample.maskBits === null || lesions === LESIONS) return sample;
-  const sources = lesions.map((lesion) => LESIONS.indexOf(lesion));
-  if (sources.length === LESIONS.length && sources.every((source, index) => source === index)) return sample;
-  const table = Uint8Array.from({ length: 1 << LESIONS.length }, (_, bits) =>
-    sources.reduce((selected, source, index) => selected | (((bits >> source) & 1) << index), 0),
-  );
-  return { ...sample, maskBits: sample.maskBits.map((bits) => table[bits]) };
 }
