@@ -4,7 +4,7 @@ import { imageTensor } from '../data/batch.ts';
 import type { RgbImage } from '../data/fov.ts';
 import { mapMaskToFrame } from '../data/geometry.ts';
 import { KeyedRandom } from '../data/random.ts';
-import type { Prediction } from '../train/predict.ts';
+import type { Prediction } from './predict.ts';
 import { predictTiled, ROUTER_FUSION, sideForTiles, type TiledOptions, type TiledSummary } from './tiled.ts';
 import { predictFlips, type TilePredictor } from './tiledFlips.ts';
 import { FrameMapper, MaskPlanes, ScorePlanes } from './tiledFrame.ts';
