@@ -110,7 +110,7 @@ async function drawPanel(
   where: string,
   options: OverlayOptions,
 ): Promise<RgbImage> {
-  check(image, masks, where);
+  checkImage(image, masks, where);
   const { fill = 0.3, maxSide = Number.POSITIVE_INFINITY } = options;
   const scale = Math.min(1, maxSide / Math.max(image.width, image.height));
   const width = Math.max(1, Math.round(image.width * scale));
@@ -124,7 +124,8 @@ async function drawPanel(
   return { rgb: paintMasks(small, smallMasks, fill, outline), width, height };
 }
 
-function check(image: RgbImage, masks: LesionMasks, where: string): void {
+/** @throws GmtlError `report/size` when the buffers do not fit width × height; `where` names the masks. */
+export function checkImage(image: RgbImage, masks: LesionMasks, where: string): void {
   const { rgb, width, height } = image;
   if (
     !Number.isInteger(width) ||
@@ -135,7 +136,7 @@ function check(image: RgbImage, masks: LesionMasks, where: string): void {
   ) {
     throw new GmtlError(
       'report/size',
-      `Overlay: the image has ${rgb.length} bytes, not ${width} × ${height} × 3; pass RGB without alpha or padding.`,
+      `Overlay, ${where}: the image has ${rgb.length} bytes, not ${width} × ${height} × 3; pass RGB without alpha or padding.`,
     );
   }
   for (const lesion of listed(masks)) {

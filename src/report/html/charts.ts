@@ -1,0 +1,46 @@
+import type { CurvePanel, Estimate, Reliability } from './data.ts';
+import { html, type Html } from './html.ts';
+
+/** Bars in groups, each with its interval. */
+export interface BarChart {
+  readonly kind: 'bars';
+  readonly categories: readonly string[];
+  readonly series: readonly { readonly name: string; readonly values: readonly Estimate[] }[];
+}
+
+export interface LineChart {
+  readonly kind: 'lines';
+  readonly panel: CurvePanel;
+  /** A straight line from the first to the second point, for chance or perfect calibration. */
+  readonly reference?: readonly [readonly [number, number], readonly [number, number]];
+}
+
+export interface ReliabilityChart {
+  readonly kind: 'reliability';
+  readonly bins: Reliability['bins'];
+}
+
+/** What the page's script draws with echarts; it knows sizes, colours and the theme, this knows the data. */
+export type ChartSpec = BarChart | LineChart | ReliabilityChart;
+
+/** Gathers a page's charts: places go into the HTML, the specifications into one data block. */
+export class ChartList {
+  readonly specs: Record<string, ChartSpec> = {};
+
+  /**
+   * Registers a chart and returns its place in the page.
+   * @param title the figure's caption. @param description for screen readers: what is drawn, and its main figure.
+   */
+  add(spec: ChartSpec, title: string, description: string, note?: string): Html {
+    const id = `chart-${Object.keys(this.specs).length + 1}`;
+    this.specs[id] = spec;
+    return html`<figure class="chart ${spec.kind}">
+<figcaption>${title}${note && html` <span class="note">${note}</span>`}</figcaption>
+<div class="plot" id="${id}" role="img" aria-label="${description}"></div>
+</figure>`;
+  }
+
+  get isEmpty(): boolean {
+    return Object.keys(this.specs).length === 0;
+  }
+}

@@ -1,0 +1,239 @@
+/** The sections with figures: summary, grading, segmentation, gate. */
+import { LESION_COLOURS } from '../../colours.ts';
+import type { ChartList } from '../charts.ts';
+import type {
+  Curve,
+  Estimate,
+  GateData,
+  GradingData,
+  LesionData,
+  Reliability,
+  ReportData,
+  SegmentationData,
+} from '../data.ts';
+import { intervalOf, isNumber, number, percent } from '../format.ts';
+import { html, type Html } from '../html.ts';
+import { figureCell, figureTable, rangeBar, scrollTable, type Section } from '../parts.ts';
+import { confusionTable } from './confusion.ts';
+
+/** The cards at the head of the page. */
+export function headline(data: ReportData): Html | undefined {
+  if (!data.headline || data.headline.length === 0) return undefined;
+  return html`<ul class="headline">${data.headline.map((one) => {
+    const interval = intervalOf(one.figure);
+    return html`<li><span class="label">${one.label}</span><strong>${number(one.figure.value)}</strong>${rangeBar(one)}<span class="interval">${interval ? html`95 %: ${interval}` : isNumber(one.figure.value) ? '' : 'not defined on this data'}</span>${one.note && html`<span class="note">${one.note}</span>`}</li>`;
+  })}</ul>`;
+}
+
+export function summarySection(data: ReportData): Section | undefined {
+  const groups = (data.summary ?? []).filter((group) => group.figures.length > 0);
+  if (groups.length === 0) return undefined;
+  return {
+    id: 'summary',
+    title: 'Summary',
+    body: html`<div class="columns">${groups.map((group) => html`<div><h3>${group.title}</h3>${figureTable(group.title, group.figures)}</div>`)}</div>`,
+  };
+}
+
+export function gradingSections(data: ReportData, charts: ChartList): Section[] {
+  return (data.grading ?? []).map((grading, index) => ({
+    id: `grading-${index + 1}`,
+    title: grading.name,
+    body: gradingBody(grading, charts),
+  }));
+}
+
+function gradingBody(grading: GradingData, charts: ChartList): Html {
+  const { classes } = grading;
+  const columns = (['precision', 'f1', 'auroc'] as const).filter((key) => classes.some((one) => one[key]));
+  const titles = { precision: 'Precision', f1: 'F1', auroc: 'AUROC' };
+  const series = [
+    { name: 'Sensitivity', values: classes.map((one) => one.sensitivity) },
+    { name: 'Specificity', values: classes.map((one) => one.specificity) },
+    ...(columns.includes('f1') ? [{ name: 'F1', values: classes.map((one) => one.f1 ?? { value: null }) }] : []),
+  ];
+  return html`<p class="note">${grading.cases} graded images.${grading.note && ` ${grading.note}`}</p>
+<div class="columns">
+<div><h3>Confusion matrix</h3>${confusionTable(grading)}</div>
+<div><h3>Figures</h3>${figureTable(`${grading.name}: figures`, grading.figures)}</div>
+</div>
+<h3>By grade</h3>
+${scrollTable(
+  `${grading.name}: figures by grade`,
+  ['Grade', 'Images', 'Sensitivity', 'Specificity', ...columns.map((key) => titles[key])],
+  classes.map(
+    (one) =>
+      html`<tr><th scope="row">${one.name}</th><td class="number">${one.support}</td>${figureCell(one.sensitivity)}${figureCell(one.specificity)}${columns.map((key) => figureCell(one[key]))}</tr>`,
+  ),
+)}
+<div class="charts">
+${
+  classes.length > 0 &&
+  charts.add(
+    { kind: 'bars', categories: classes.map((one) => one.name), series },
+    'By grade, with 95 % intervals',
+    describeBars(
+      `${grading.name} by grade`,
+      classes.map((one) => one.name),
+      series,
+    ),
+  )
+}
+${reliabilityCharts(grading.reliability, charts)}
+${
+  grading.roc &&
+  grading.roc.length > 0 &&
+  charts.add(
+    {
+      kind: 'lines',
+      panel: {
+        title: 'ROC',
+        x: '1 − specificity',
+        y: 'sensitivity',
+        scale: 'share',
+        xScale: 'share',
+        curves: grading.roc,
+      },
+      reference: [
+        [0, 0],
+        [1, 1],
+      ],
+    },
+    'Receiver operating characteristics',
+    `Receiver operating characteristics: ${curveNames(grading.roc)}`,
+  )
+}
+</div>`;
+}
+
+/** "Sensitivity: 0 none 0.71, 1 mild 0.20, …": what a bar chart shows, in words. */
+function describeBars(
+  what: string,
+  categories: readonly string[],
+  series: readonly { name: string; values: readonly Estimate[] }[],
+): string {
+  const rows = series.map(
+    ({ name, values }) =>
+      `${name}: ${values.map((one, index) => `${categories[index]} ${number(one.value)}`).join(', ')}`,
+  );
+  return `Bar chart, ${what}. ${rows.join('; ')}.`;
+}
+
+function curveNames(curves: readonly Curve[]): string {
+  return curves.map(({ name, note }) => (note ? `${name} (${note})` : name)).join(', ');
+}
+
+function reliabilityCharts(plots: readonly Reliability[] | undefined, charts: ChartList): Html[] {
+  return (plots ?? [])
+    .filter(({ bins }) => bins.some(({ count }) => count > 0))
+    .map((plot) => {
+      const interval = intervalOf(plot.ece);
+      const error = `expected calibration error ${number(plot.ece.value)}${interval ? ` (${interval})` : ''}`;
+      return charts.add(
+        { kind: 'reliability', bins: plot.bins },
+        plot.title,
+        `Reliability diagram, ${plot.title}: ${error}`,
+        `${error}${plot.note ? `. ${plot.note}` : ''}`,
+      );
+    });
+}
+
+/** One column of the segmentation table. */
+const MASK_COLUMNS: readonly (readonly [keyof LesionData & string, string])[] = [
+  ['dice', 'Dice'],
+  ['iou', 'IoU'],
+  ['perImageDice', 'Dice per image'],
+  ['perImageIou', 'IoU per image'],
+  ['auprExact', 'AUPR exact'],
+  ['aupr11', 'AUPR 11 thresholds'],
+  ['sensitivity', 'Sensitivity'],
+  ['ppv', 'PPV'],
+  ['lesionSensitivity', 'Lesion sensitivity'],
+];
+
+export function segmentationSection(data: ReportData, charts: ChartList): Section | undefined {
+  const { segmentation } = data;
+  if (!segmentation || segmentation.lesions.length === 0) return undefined;
+  return { id: 'segmentation', title: 'Segmentation', body: segmentationBody(segmentation, charts) };
+}
+
+function segmentationBody({ lesions, figures, note }: SegmentationData, charts: ChartList): Html {
+  const estimate = (one: LesionData, key: string): Estimate | undefined =>
+    one[key as keyof LesionData] as Estimate | undefined;
+  const columns = MASK_COLUMNS.filter(([key]) => lesions.some((one) => estimate(one, key)));
+  const hasThresholds = lesions.some((one) => one.threshold !== undefined);
+  const hasImages = lesions.some((one) => one.images !== undefined);
+  const bars = (keys: readonly string[], title: string): Html | undefined => {
+    const shown = columns.filter(([key]) => keys.includes(key));
+    if (shown.length === 0) return undefined;
+    const series = shown.map(([key, name]) => ({
+      name,
+      values: lesions.map((one) => estimate(one, key) ?? { value: null }),
+    }));
+    const categories = lesions.map((one) => one.lesion);
+    return charts.add({ kind: 'bars', categories, series }, title, describeBars(title, categories, series));
+  };
+  const curves = (key: 'precisionRecall' | 'froc'): Curve[] =>
+    lesions.flatMap((one): Curve[] => {
+      const points = one[key];
+      const aupr =
+        key === 'precisionRecall' && isNumber(one.auprExact?.value) ? number(one.auprExact.value, 2) : undefined;
+      return points && points.length > 0
+        ? [{ name: one.lesion, lesion: one.lesion, points, ...(aupr && { note: `AUPR ${aupr}` }) }]
+        : [];
+    });
+  const [precisionRecall, froc] = [curves('precisionRecall'), curves('froc')];
+  return html`${note && html`<p class="note">${note}</p>`}
+${figures && figures.length > 0 && html`<div class="narrow">${figureTable('Segmentation: figures', figures)}</div>`}
+${scrollTable(
+  'Segmentation by structure',
+  [
+    'Structure',
+    ...columns.map(([, title]) => title),
+    ...(hasThresholds ? ['Threshold'] : []),
+    ...(hasImages ? ['Images (both empty)'] : []),
+  ],
+  lesions.map(
+    (one) =>
+      html`<tr><th scope="row"><i class="swatch" data-lesion="${one.lesion}"></i>${one.lesion} <small>${LESION_COLOURS[one.lesion].title}</small></th>${columns.map(([key]) => figureCell(estimate(one, key)))}${hasThresholds && html`<td class="number">${number(one.threshold, 2)}</td>`}${hasImages && html`<td class="number">${one.images ?? ''}${one.emptyImages !== undefined && ` (${one.emptyImages})`}</td>`}</tr>`,
+  ),
+)}
+<div class="charts">
+${bars(['dice', 'perImageDice'], 'Dice with 95 % intervals')}
+${bars(['iou', 'perImageIou'], 'IoU with 95 % intervals')}
+${bars(['auprExact', 'aupr11'], 'Area under precision and recall, exact and at 11 thresholds')}
+${bars(['sensitivity', 'ppv', 'lesionSensitivity'], 'Sensitivity and positive predictive value')}
+${precisionRecall.length > 0 && charts.add({ kind: 'lines', panel: { title: 'Precision and recall', x: 'recall', y: 'precision', scale: 'share', xScale: 'share', curves: precisionRecall } }, 'Precision and recall of pixels', `Precision-recall curves: ${curveNames(precisionRecall)}`)}
+${froc.length > 0 && charts.add({ kind: 'lines', panel: { title: 'FROC', x: 'false positives an image', y: 'lesion sensitivity', scale: 'share', xScale: 'free', curves: froc } }, 'FROC: lesions found against false alarms', `Free-response operating characteristics: ${curveNames(froc)}`)}
+</div>`;
+}
+
+export function gateSection(data: ReportData, charts: ChartList): Section | undefined {
+  return data.gate && { id: 'gate', title: 'Gate', body: gateBody(data.gate, charts) };
+}
+
+function gateBody(gate: GateData, charts: ChartList): Html {
+  const misrouted = gate.misroutes.map(
+    (one) =>
+      html`<tr><th scope="row" class="name">${one.id}</th><td>${one.truth}</td><td>${one.routed}</td><td class="number">${percent(one.probability, 1)}</td></tr>`,
+  );
+  return html`<p class="note">The gate tells from pooled features whether an image is for segmentation or for grading. ${gate.cases} images.${gate.note && ` ${gate.note}`}</p>
+<div class="columns">
+<div><h3>Figures</h3>${figureTable('Gate: figures', gate.figures)}
+<h3>Routes</h3>${scrollTable(
+    'Routes of the gate',
+    ['Route', 'Belong there', 'Sent there', 'Mean probability'],
+    gate.routes.map(
+      (one) =>
+        html`<tr><th scope="row">${one.name}</th><td class="number">${one.truth}</td><td class="number">${one.routed}</td><td class="number">${number(one.meanProbability)}</td></tr>`,
+    ),
+  )}</div>
+<div class="charts single">${reliabilityCharts(gate.reliability, charts)}</div>
+</div>
+<h3>Misrouted images</h3>
+${
+  misrouted.length === 0
+    ? html`<p class="note">None: every image went where it belongs.</p>`
+    : html`<p class="note">${misrouted.length} of ${gate.cases}, the most confident mistakes first.</p><div class="tall">${scrollTable('Misrouted images', ['Image', 'Belongs to', 'Sent to', 'Confidence'], misrouted)}</div>`
+}`;
+}
