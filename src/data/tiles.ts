@@ -10,8 +10,8 @@ export interface TileOptions {
   readonly side: number | null;
   /** Probability that a tile shows a lesion drawn for it, where the picture has one; else it lies anywhere on the retina. */
   readonly lesionFraction: number;
-  /** The structures that tiles are drawn for. */
-  readonly lesions: readonly Lesion[];
+  /** The structures that tiles are drawn for. Default: all. */
+  readonly lesions?: readonly Lesion[];
 }
 
 /** Farthest that a lesion's pixel lies from the middle of a tile drawn for it, as a share of what the tile shows. */
@@ -199,7 +199,7 @@ export function drawTile(
   const matrix = (augmentation ?? IDENTITY).matrix;
   // Turns are quarter turns, so the view is a square along the axes: its extent is the length of a column of the matrix.
   const extent = tile * Math.hypot(matrix[0], matrix[2]);
-  const place = drawTilePlace(sample, extent, random, options.lesionFraction, options.lesions);
+  const place = drawTilePlace(sample, extent, random, options.lesionFraction, options.lesions ?? LESIONS);
   if (augmentation === null) {
     const cut = cutSample(sample, Math.round(place.x - tile / 2), Math.round(place.y - tile / 2), tile);
     return { sample: cut, transform: IDENTITY, place };
