@@ -81,12 +81,12 @@ describe('inference on an image', () => {
     for (const [index, lesion] of LESIONS.entries()) {
       const plane = prediction.masks!.filter((_, at) => at % LESIONS.length === index);
       const expected = mapMaskToFrame(plane, sample.box).reduce((sum, value) => sum + (value >= 0.45 ? 1 : 0), 0);
-      expect(result.lesions![lesion].pixels).toBe(expected);
-      expect(result.lesions![lesion].share).toBeCloseTo(expected / (TINY_WIDTH * TINY_HEIGHT), 10);
+      expect(result.lesions![lesion]!.pixels).toBe(expected);
+      expect(result.lesions![lesion]!.share).toBeCloseTo(expected / (TINY_WIDTH * TINY_HEIGHT), 10);
       expect(masks![lesion]).toHaveLength(TINY_WIDTH * TINY_HEIGHT);
     }
     // The network's untrained answer differs from pixel to pixel: some are in and some out, else the comparison says little.
-    const shares = Object.values(result.lesions!).map(({ share }) => share);
+    const shares = LESIONS.map((lesion) => result.lesions![lesion]!.share);
     expect(Math.max(...shares)).toBeGreaterThan(0);
     expect(Math.min(...shares)).toBeLessThan(1);
   });
@@ -117,7 +117,7 @@ describe('inference on an image', () => {
       const metadata = await sharp(path).metadata();
       expect([metadata.width, metadata.height, metadata.channels, metadata.depth]).toEqual([96, 64, 1, 'uchar']);
       const pixels = await sharp(path).extractChannel(0).raw().toBuffer();
-      expect(pixels.reduce((sum, value) => sum + value, 0)).toBe(255 * both.result.lesions![lesion].pixels);
+      expect(pixels.reduce((sum, value) => sum + value, 0)).toBe(255 * both.result.lesions![lesion]!.pixels);
       expect(pixels.every((value) => value === 0 || value === 255)).toBe(true);
     }
     const graded = await inferImage(engine, model, config, file, { choice: 'classification', threshold: 0.5 });

@@ -3,18 +3,19 @@ import { basename, join } from 'node:path';
 import { unlink } from 'node:fs/promises';
 import type { Engine } from '../autograd/engine.ts';
 import { imageTensor } from '../data/batch.ts';
-import type { CropBox, RgbImage } from '../data/fov.ts';
-import { mapMaskToFrame } from '../data/geometry.ts';
+import type { RgbImage } from '../data/fov.ts';
 import { decodeImage, preprocessImage, type Sample } from '../data/preprocess.ts';
 import { type Lesion, LESION_NAMES, LESIONS, type Task, TASKS } from '../data/types.ts';
 import { GmtlError } from '../errors.ts';
 import { errorCode, writeFileAtomic } from '../io/atomic.ts';
-import type { MultitaskNet } from '../models/network.ts';
+import { type MultitaskNet, TASK_INDEX } from '../models/network.ts';
 import type { LesionMasks } from '../report/overlay.ts';
 import { encodeMaskPng } from '../report/png.ts';
 import { loaderSettings } from '../train/build.ts';
 import type { TrainConfig } from '../train/config.ts';
 import { predict, type Prediction, type TaskChoice } from '../train/predict.ts';
+import { FrameMapper, MaskPlanes } from '../train/tiledFrame.ts';
+import { modelPredictor, segmentTiled, tiledChoice, tiledSide, type Tiling } from '../train/tiledPicture.ts';
 import type { InferInput } from './inputs.ts';
 import { countRegions } from './regions.ts';
 
@@ -51,6 +52,9 @@ export interface LesionResult {
   readonly regions: number;
 }
 
+/** Something for each structure that the network segments. */
+export type LesionRecord<T> = { readonly [K in Lesion]?: T };
+
 /** What the network says of one image. An expert that did not run leaves null. Probabilities are rounded to six decimals. */
 export interface InferResult {
   readonly file: string;
@@ -66,14 +70,21 @@ export interface InferResult {
   readonly experts: readonly Task[];
   readonly retinopathy: Grade | null;
   readonly edema: Grade | null;
-  readonly lesions: Readonly<Record<Lesion, LesionResult>> | null;
+  /** The structures that the network was trained for. */
+  readonly lesions: LesionRecord<LesionResult> | null;
+  /** How many tiles the masks come from; 0: from the whole picture. */
+  readonly tiles: number;
   readonly warnings: readonly string[];
 }
 
 export interface InferOptions {
   readonly choice: TaskChoice;
-  /** A pixel belongs to a structure when its probability, mapped onto the frame, is at least this. */
-  readonly threshold: number;
+  /** A pixel belongs to a structure when its probability, mapped onto the frame, is at least this: one for all, or by structure (else 0.5). */
+  readonly threshold: number | LesionRecord<number>;
+  /** Masks from tiles; null: from the whole picture. Default: tiles where `data.tiles.mode` is on. Grades: see {@link Tiling}. */
+  readonly tiling?: Tiling | null;
+  /** Average over the four flips. Default false. */
+  readonly flips?: boolean;
 }
 
 /** The result with the pictures it came from, both in the frame's size. */
@@ -81,7 +92,7 @@ export interface Inferred {
   readonly result: InferResult;
   readonly image: RgbImage;
   /** 0 or 1 a pixel; null where the segmentation expert did not run. */
-  readonly masks: Readonly<Record<Lesion, Uint8Array>> | null;
+  readonly masks: LesionRecord<Uint8Array> | null;
 }
 
 /**
@@ -97,18 +108,70 @@ export async function inferImage(
   options: InferOptions,
 ): Promise<Inferred> {
   const { preprocess, normalisation } = loaderSettings(config);
+  const tiling = options.tiling === undefined ? (config.data.tiles.mode === 'on' ? {} : null) : options.tiling;
   const image = await decodeImage(file);
-  const sample = await preprocessImage(image, file, preprocess).catch((cause: unknown) => {
-    if (!(cause instanceof GmtlError) || cause.code !== 'data/no-field-of-view') throw cause;
-    throw new GmtlError(
-      'infer/no-fundus',
-      `${file}: no bright disc in the picture; it is black, or no fundus photograph. Nothing was predicted for it.`,
-      { cause },
-    );
-  });
-  const [prediction] = await predict(engine, model, imageTensor(sample, normalisation), 1, options.choice);
-  const masks = prediction.masks && frameMasks(prediction.masks, sample.box, options.threshold);
-  return { result: describe(file, image, sample, prediction, masks), image, masks };
+  const prepare = (size: number): Promise<Sample> =>
+    preprocessImage(image, file, { ...preprocess, size }).catch((cause: unknown) => {
+      if (!(cause instanceof GmtlError) || cause.code !== 'data/no-field-of-view') throw cause;
+      throw new GmtlError(
+        'infer/no-fundus',
+        `${file}: no bright disc in the picture; it is black, or no fundus photograph. Nothing was predicted for it.`,
+        { cause },
+      );
+    });
+  const sample = await prepare(preprocess.size);
+  const whole = await predictWhole(engine, model, imageTensor(sample, normalisation), options, tiling !== null);
+  if (!whole.routed.segmentation) return { result: describe(file, image, sample, whole, null, 0), image, masks: null };
+  const { lesions } = config.model;
+  const planes = new MaskPlanes(
+    image.width,
+    image.height,
+    lesions.map((lesion) => thresholdOf(options.threshold, lesion)),
+  );
+  let prediction = whole;
+  let tiles = 0;
+  if (tiling !== null) {
+    const run = modelPredictor(engine, model, tiledChoice(config, tiling), options.flips ?? false);
+    const large = await prepare(tiledSide(sample.box, config, tiling));
+    const summary = await segmentTiled(run, large, config, normalisation, tiling, planes.row);
+    tiles = summary.tiles;
+    // Router fusion grades by its tiles.
+    const { retino, edema } = tiling.fusion === 'router' && whole.routed.classification ? summary : whole;
+    prediction = { ...whole, retino, edema };
+  } else {
+    const side = sample.size;
+    const mapper = new FrameMapper(sample.box, side, lesions.length, planes.row);
+    if (whole.masks !== null) mapper.push(0, side, whole.masks);
+  }
+  const masks = Object.fromEntries(lesions.map((lesion, index) => [lesion, planes.masks[index]]));
+  return { result: describe(file, image, sample, prediction, masks, tiles), image, masks };
+}
+
+/** Gate, grades and, where they do not come from tiles, masks of the whole picture. */
+async function predictWhole(
+  engine: Engine,
+  model: MultitaskNet,
+  input: Float32Array,
+  { choice, flips = false }: InferOptions,
+  tiled: boolean,
+): Promise<Prediction> {
+  if (choice === 'gate' && flips) {
+    // Mirror images are averaged before they are routed.
+    const [both] = await modelPredictor(engine, model, tiled ? 'classification' : 'both', true)(input, 1);
+    const graded = both.gate[TASK_INDEX.classification] > both.gate[TASK_INDEX.segmentation];
+    return graded
+      ? { ...both, routed: { segmentation: false, classification: true }, masks: null }
+      : { ...both, routed: { segmentation: true, classification: false }, retino: null, edema: null };
+  }
+  if (choice === 'gate') return (await predict(engine, model, input, 1, choice))[0];
+  // With tiles the gate is all that is wanted of the whole picture in 'segmentation': the cheaper expert runs for it.
+  const asked = tiled && choice !== 'soft' ? 'classification' : choice;
+  const [one] = await modelPredictor(engine, model, asked, flips)(input, 1);
+  const segmentation = choice !== 'classification';
+  if (choice === 'segmentation') {
+    return { ...one, routed: { segmentation, classification: false }, retino: null, edema: null };
+  }
+  return { ...one, routed: { segmentation, classification: true } };
 }
 
 /** The names of the files that {@link writeResults} may write for an image. */
@@ -135,11 +198,12 @@ export async function writeResults(
   const files = resultFiles(folder, input.name);
   const written: string[] = [];
   for (const lesion of LESIONS) {
-    if (masks === null) {
+    const mask = masks?.[lesion];
+    if (mask === undefined) {
       await removeOld(files.masks[lesion]);
       continue;
     }
-    await writeFileAtomic(files.masks[lesion], encodeMaskPng(masks[lesion], width, height));
+    await writeFileAtomic(files.masks[lesion], encodeMaskPng(mask, width, height));
     written.push(files.masks[lesion]);
   }
   // The drawing libraries take half a second to load, which every command would pay.
@@ -167,22 +231,8 @@ export function summary({ file, gate, experts, retinopathy, edema }: InferResult
   return parts.join(', ');
 }
 
-function frameMasks(
-  probabilities: Float32Array,
-  box: CropBox,
-  threshold: number,
-): Readonly<Record<Lesion, Uint8Array>> {
-  const classes = LESIONS.length;
-  const plane = new Float32Array(probabilities.length / classes);
-  // One structure after the other: a frame of floats is 49 MB for IDRiD.
-  const masks = LESIONS.map((lesion, index) => {
-    for (let pixel = 0; pixel < plane.length; pixel++) plane[pixel] = probabilities[pixel * classes + index];
-    const values = mapMaskToFrame(plane, box);
-    const mask = new Uint8Array(values.length);
-    for (let pixel = 0; pixel < mask.length; pixel++) mask[pixel] = values[pixel] >= threshold ? 1 : 0;
-    return [lesion, mask] as const;
-  });
-  return Object.fromEntries(masks) as Record<Lesion, Uint8Array>;
+function thresholdOf(threshold: InferOptions['threshold'], lesion: Lesion): number {
+  return typeof threshold === 'number' ? threshold : (threshold[lesion] ?? 0.5);
 }
 
 const rounded = (value: number): number => Math.round(value * 1e6) / 1e6;
@@ -202,12 +252,12 @@ function describe(
   image: RgbImage,
   sample: Sample,
   { gate, routed, retino, edema }: Prediction,
-  masks: Readonly<Record<Lesion, Uint8Array>> | null,
+  masks: LesionRecord<Uint8Array> | null,
+  tiles: number,
 ): InferResult {
   const { width, height } = image;
   const { left, top, size } = sample.box;
   const task = argmax(gate);
-  const lesions = masks && LESIONS.map((lesion) => [lesion, lesionOf(lesion, masks[lesion], width)] as const);
   return {
     file,
     frame: { width, height },
@@ -220,9 +270,19 @@ function describe(
     experts: TASKS.filter((expert) => routed[expert]),
     retinopathy: gradeOf(retino, RETINOPATHY_NAMES),
     edema: gradeOf(edema, EDEMA_NAMES),
-    lesions: lesions && (Object.fromEntries(lesions) as Record<Lesion, LesionResult>),
+    lesions: masks && lesionResults(masks, width),
+    tiles,
     warnings: suspicions(sample),
   };
+}
+
+function lesionResults(masks: LesionRecord<Uint8Array>, width: number): LesionRecord<LesionResult> {
+  const results: { [K in Lesion]?: LesionResult } = {};
+  for (const lesion of LESIONS) {
+    const mask = masks[lesion];
+    if (mask !== undefined) results[lesion] = lesionOf(lesion, mask, width);
+  }
+  return results;
 }
 
 function lesionOf(lesion: Lesion, mask: Uint8Array, width: number): LesionResult {
