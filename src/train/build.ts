@@ -206,6 +206,10 @@ export function loaderSettings(
     seed: training.seed,
     prefetch: data.prefetch,
     skipBad: data.skipBad,
+    tiles:
+      data.tiles.mode === 'on'
+        ? { side: data.tiles.side, lesionFraction: data.tiles.lesionFraction, lesions: config.model.lesions }
+        : null,
     ...(data.cacheDir !== null && { cacheFolder: data.cacheDir }),
   };
 }
