@@ -17,6 +17,8 @@ import { saveCheckpoint } from '../train/checkpoint.ts';
 import type { JsonValue } from '../train/checkpoint-format.ts';
 import { validateConfig } from '../train/config.ts';
 import { predict } from '../train/predict.ts';
+import { SYSTEM_A_TILING } from '../train/tiledPicture.ts';
+import { tileStarts } from '../train/tiledWindow.ts';
 import { packWeights } from '../train/state.ts';
 import { inferImage, resultFiles, summary, suspicions, writeResults } from './infer.ts';
 import { collectInputs } from './inputs.ts';
@@ -89,6 +91,48 @@ describe('inference on an image', () => {
     const shares = LESIONS.map((lesion) => result.lesions![lesion]!.share);
     expect(Math.max(...shares)).toBeGreaterThan(0);
     expect(Math.min(...shares)).toBeLessThan(1);
+  });
+
+  it('takes masks from native tiles and grades from the whole picture, unless the router fuses both', async () => {
+    const file = await fundusFile();
+    const options = { choice: 'both', threshold: { EX: 0.4 } } as const;
+    const whole = await inferImage(engine, model, config, file, options);
+    const tiled = await inferImage(engine, model, config, file, { ...options, tiling: {} });
+    expect(whole.result.tiles).toBe(0);
+    // A crop of 68 pixels and tiles of 32 that overlap by a quarter.
+    expect(tiled.result.tiles).toBe(tileStarts(tiled.result.crop.size, 32, 0.25, 'shift').length ** 2);
+    expect(tiled.result.retinopathy).toEqual(whole.result.retinopathy);
+    expect(tiled.masks!.OD).toHaveLength(TINY_WIDTH * TINY_HEIGHT);
+    expect(LESIONS.some((lesion) => !Buffer.from(tiled.masks![lesion]!).equals(whole.masks![lesion]!))).toBe(true);
+    const fused = await inferImage(engine, model, config, file, {
+      ...options,
+      tiling: { ...SYSTEM_A_TILING, source: 48 },
+    });
+    expect(fused.result.tiles).toBe(4);
+    expect(fused.result.retinopathy!.probabilities).not.toEqual(whole.result.retinopathy!.probabilities);
+    const configured = structuredClone(config);
+    configured.data.tiles.mode = 'on';
+    expect((await inferImage(engine, model, configured, file, options)).result).toEqual(tiled.result);
+    const graded = await inferImage(engine, model, configured, file, { choice: 'classification', threshold: 0.5 });
+    expect([graded.masks, graded.result.tiles]).toEqual([null, 0]);
+  });
+
+  it('averages mirror images, and routes by their mean', async () => {
+    const file = await fundusFile();
+    const turned = join(folder, 'mirror.png');
+    await sharp(file).flop().png().toFile(turned);
+    const plain = join(folder, 'plain.png');
+    await sharp(file).png().toFile(plain);
+    for (const choice of ['both', 'gate'] as const) {
+      const options = { choice, threshold: 0.45, flips: true };
+      const [one, other] = [
+        (await inferImage(engine, model, config, plain, options)).result,
+        (await inferImage(engine, model, config, turned, options)).result,
+      ];
+      expect(one.experts).toEqual(other.experts);
+      expect(one.gate.probability).toBeCloseTo(other.gate.probability, 1);
+      expect(one.experts).toHaveLength(choice === 'both' ? 2 : 1);
+    }
   });
 
   it('runs the expert that is asked for, and by the gate just one', async () => {
