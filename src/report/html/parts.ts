@@ -26,10 +26,15 @@ export function rangeBar({ figure, range = [0, 1] }: NamedFigure): Html | undefi
   return html`<svg class="range" viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true"><rect class="track" x="0" y="3" width="100" height="2"/><rect class="span" x="${low}" y="2" width="${Math.max(0.8, Number(high) - Number(low)).toFixed(2)}" height="4"/><rect class="value" x="${(Number(value) - 0.6).toFixed(2)}" y="0" width="1.2" height="8"/></svg>`;
 }
 
-/** A table that scrolls within itself when it is wider than the page. */
-export function scrollTable(caption: string, head: readonly Insert[], rows: readonly Html[]): Html {
+/** A table that scrolls within itself when it is wider than the page. @param numeric the columns whose heads stand right; default: all but the first. */
+export function scrollTable(
+  caption: string,
+  head: readonly Insert[],
+  rows: readonly Html[],
+  numeric?: readonly boolean[],
+): Html {
   return html`<div class="scroll" tabindex="0" role="region" aria-label="${caption}"><table>
-<thead><tr>${head.map((one) => html`<th scope="col">${one}</th>`)}</tr></thead>
+<thead><tr>${head.map((one, column) => html`<th scope="col"${(numeric?.[column] ?? column > 0) && html` class="number"`}>${one}</th>`)}</tr></thead>
 <tbody>${rows}</tbody></table></div>`;
 }
 
@@ -48,7 +53,7 @@ export function dataTable(table: TableData): Html {
       )}</tr>`,
   );
   return html`${table.title && html`<h3>${table.title}</h3>`}${table.note && html`<p class="note">${table.note}</p>`}
-${rows.length === 0 ? html`<p class="note">Nothing to list.</p>` : scrollTable(table.title ?? 'Table', table.columns, rows)}`;
+${rows.length === 0 ? html`<p class="note">Nothing to list.</p>` : scrollTable(table.title ?? 'Table', table.columns, rows, numeric)}`;
 }
 
 /** Figures in a table: name, value with interval, range bar, note. */

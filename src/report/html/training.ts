@@ -13,15 +13,15 @@ type Line = readonly [column: string, name: string, extra?: Partial<Curve>];
  * never measured draw nothing, and panels without a line are left out.
  */
 export function trainingPanels(rows: readonly LogRow[]): CurvePanel[] {
-  const valueOf = (row: LogRow, column: string): number | null => {
+  const numberIn = (row: LogRow, column: string): number | null => {
     const value = row[column];
     return typeof value === 'number' && isNumber(value) ? value : null;
   };
   const curve = ([column, name, extra]: Line): Curve | undefined => {
     // A line goes on over epochs without a validation; what a NaN was in the log cannot be told from those.
     const points = rows.flatMap((row, index): [number, number][] => {
-      const value = valueOf(row, column);
-      return value === null ? [] : [[valueOf(row, 'epoch') ?? index + 1, value]];
+      const value = numberIn(row, column);
+      return value === null ? [] : [[numberIn(row, 'epoch') ?? index + 1, value]];
     });
     return points.length > 0 ? { name, points, ...extra } : undefined;
   };

@@ -10,15 +10,16 @@
   const lib = /** @type {typeof import('echarts')} */ (/** @type {any} */ (window).echarts);
   /** @type {Record<string, ChartSpec>} */
   const specs = JSON.parse(document.getElementById('chart-data')?.textContent ?? '{}');
+  /** Tooltips are HTML. @param {string} value */
+  const safe = (value) => lib.format.encodeHTML(value);
   /** @param {string} name */
   const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   /** @param {unknown} value */
-  const text = (value) =>
-    typeof value !== 'number' || !Number.isFinite(value)
-      ? 'n/a'
-      : value !== 0 && Math.abs(value) < 0.0005
-        ? value.toExponential(1)
-        : String(Number(value.toFixed(3)));
+  const text = (value) => {
+    if (typeof value !== 'number' || !Number.isFinite(value)) return 'n/a';
+    if (value === 0 || Math.abs(value) >= 0.01) return String(Number(value.toFixed(3)));
+    return Math.abs(value) >= 0.001 ? String(Number(value.toPrecision(2))) : value.toExponential(1);
+  };
   /** @param {number | null | undefined} value @returns {value is number} */
   const isNumber = (value) => value !== null && value !== undefined && Number.isFinite(value);
 
@@ -70,19 +71,28 @@
           ? { type: /** @type {const} */ ('log') }
           : { type: /** @type {const} */ ('value'), scale: true };
 
-  /** @param {LineChart} chart @param {ReturnType<typeof colours>} c @returns {Option} */
-  const lines = ({ panel, reference }, c) => {
+  /** @param {LineChart} chart @param {ReturnType<typeof colours>} c @param {number} width @returns {Option} */
+  const lines = ({ panel, reference }, c, width) => {
     let next = 0;
-    /** Training and validation of one quantity share a colour. @type {Map<string, string>} */
+    /** Training and validation of one quantity share a colour and an entry of the legend. @type {Map<string, string>} */
     const byName = new Map();
-    const colourOf = (/** @type {import('../data.ts').Curve} */ curve) => {
+    /** @param {import('../data.ts').Curve} curve */
+    const stemOf = (curve) => (curve.note ? `${curve.name} (${curve.note})` : curve.name.replace(/ (train|validation)$/, ''));
+    /** @param {import('../data.ts').Curve} curve */
+    const colourOf = (curve) => {
       if (curve.lesion) return css(`--${curve.lesion}`);
-      const stem = curve.name.replace(/ (train|validation)$/, '');
+      const stem = stemOf(curve);
       if (!byName.has(stem)) byName.set(stem, c.palette[next++ % c.palette.length]);
       return byName.get(stem);
     };
-    const label = (/** @type {import('../data.ts').Curve} */ curve) =>
-      curve.note ? `${curve.name} (${curve.note})` : curve.name;
+    const entries = [...new Set(panel.curves.map(stemOf))];
+    // The legend wraps; echarts does not make room for it.
+    let [rows, used] = [1, 0];
+    for (const entry of entries) {
+      const needed = entry.length * 6.4 + 40;
+      if (used > 0 && used + needed > width - 16) [rows, used] = [rows + 1, 0];
+      used += needed;
+    }
     const xScale = panel.xScale ?? 'free';
     // A logarithmic axis has no place for 0.
     const isDrawable = (/** @type {number} */ x, /** @type {number | null} */ y) =>
@@ -91,18 +101,15 @@
     return {
       ...base(c),
       legend: {
-        type: 'scroll',
         bottom: 0,
         textStyle: { color: c.ink, fontSize: 11 },
         inactiveColor: c.muted,
-        pageTextStyle: { color: c.muted },
-        pageIconColor: c.accent,
-        pageIconInactiveColor: c.line,
         itemWidth: 22,
         itemHeight: 9,
-        data: panel.curves.map(label),
+        itemGap: 8,
+        data: entries,
       },
-      grid: { left: 8, right: 16, top: 26, bottom: 34, containLabel: true },
+      grid: { left: 8, right: 16, top: 26, bottom: 32 + 19 * rows, containLabel: true },
       xAxis: {
         ...axis(c, panel.x),
         ...extent(xScale),
@@ -121,17 +128,18 @@
       tooltip: {
         .../** @type {object} */ (base(c).tooltip),
         trigger: byEpoch ? 'axis' : 'item',
-        valueFormatter: (/** @type {unknown} */ value) => text(Array.isArray(value) ? value[1] : value),
-        ...(byEpoch
-          ? {}
-          : {
-              formatter: (/** @type {any} */ p) =>
-                `${p.marker}${lib.format.encodeHTML(String(p.seriesName))}<br>${lib.format.encodeHTML(panel.x)} ${text(p.value[0])}<br>${lib.format.encodeHTML(panel.y)} ${text(p.value[1])}`,
-            }),
+        formatter: (/** @type {any} */ hovered) => {
+          if (!byEpoch) {
+            const { marker, seriesName, value } = hovered;
+            return `${marker}${safe(String(seriesName))}<br>${safe(panel.x)} ${text(value[0])}<br>${safe(panel.y)} ${text(value[1])}`;
+          }
+          const rows = hovered.map((/** @type {any} */ one) => `${one.marker}${safe(panel.curves[one.seriesIndex]?.name ?? '')} <b>${text(one.value[1])}</b>`);
+          return `${safe(panel.x)} ${text(hovered[0].value[0])}<br>${rows.join('<br>')}`;
+        },
       },
       series: [
         ...panel.curves.map((curve) => ({
-          name: label(curve),
+          name: stemOf(curve),
           type: /** @type {const} */ ('line'),
           data: curve.points.filter(([x, y]) => isDrawable(x, y)).map(([x, y]) => [x, isNumber(y) ? y : null]),
           connectNulls: false,
@@ -186,9 +194,9 @@
           const rows = series.map(({ name, values }) => {
             const { value, low, high } = values[index];
             const interval = isNumber(low) && isNumber(high) ? ` (${text(low)} – ${text(high)})` : '';
-            return `${lib.format.encodeHTML(name)}: <b>${text(value)}</b>${interval}`;
+            return `${safe(name)}: <b>${text(value)}</b>${interval}`;
           });
-          return `${lib.format.encodeHTML(categories[index])}<br>${rows.join('<br>')}`;
+          return `${safe(categories[index])}<br>${rows.join('<br>')}`;
         },
       },
       series: series.flatMap(({ name, values }, at) => [
@@ -272,7 +280,7 @@
   /** @param {ChartSpec} spec @param {number} width @returns {Option} */
   const optionOf = (spec, width) => {
     const c = colours();
-    if (spec.kind === 'lines') return lines(spec, c);
+    if (spec.kind === 'lines') return lines(spec, c, width);
     return spec.kind === 'bars' ? bars(spec, c, width) : reliability(spec, c);
   };
 

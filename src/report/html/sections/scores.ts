@@ -234,6 +234,6 @@ function gateBody(gate: GateData, charts: ChartList): Html {
 ${
   misrouted.length === 0
     ? html`<p class="note">None: every image went where it belongs.</p>`
-    : html`<p class="note">${misrouted.length} of ${gate.cases}, the most confident mistakes first.</p><div class="tall">${scrollTable('Misrouted images', ['Image', 'Belongs to', 'Sent to', 'Confidence'], misrouted)}</div>`
+    : html`<p class="note">${misrouted.length} of ${gate.cases}, the most confident mistakes first.</p><div class="tall">${scrollTable('Misrouted images', ['Image', 'Belongs to', 'Sent to', 'Confidence'], misrouted, [false, false, false, true])}</div>`
 }`;
 }
