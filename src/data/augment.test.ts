@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import {
   type AugmentOptions,
@@ -46,6 +47,7 @@ const geometryOnly: AugmentOptions = {
   brightness: 0,
   contrast: 0,
   saturation: 0,
+  hue: 0,
 };
 
 describe('render', () => {
@@ -109,6 +111,32 @@ describe('render', () => {
     const contrast = [200, 100, 50].map((value) => 0.5 * value + 0.5 * grey);
     for (const [channel, value] of first({ contrast: 0.5 }).entries()) expect(value).toBeCloseTo(contrast[channel], 3);
     for (const value of first({ saturation: 0 })) expect(value).toBeCloseTo(124.2, 3);
+  });
+});
+
+describe('hue', () => {
+  it('turns as torchvision does', async () => {
+    const { hue } = JSON.parse(await readFile(new URL('fixtures/preprocess.json', import.meta.url), 'utf8')) as {
+      hue: { colours: number[]; turned: Record<string, number[]> };
+    };
+    const size = Math.sqrt(hue.colours.length / 3);
+    const sample: Sample = { size, image: Uint8Array.from(hue.colours), maskBits: null, box: BOX };
+    for (const [turn, expected] of Object.entries(hue.turned)) {
+      const { image } = render(sample, { ...IDENTITY, hue: Number(turn) }, size);
+      // torchvision computes in float32 0 … 1, in another order: 1e-5 of the range, and its eps of the six sectors.
+      for (const [index, value] of expected.entries()) expect(Math.abs(image[index] - 255 * value)).toBeLessThan(3e-3);
+    }
+  });
+
+  it('is the last draw: earlier seeds keep their values', () => {
+    const at = (hue: number) => drawTransform(new KeyedRandom(5, STREAMS.augment, 1, 1), { ...DEFAULT_AUGMENT, hue });
+    const { hue, ...rest } = at(0.1);
+    expect(at(0)).toMatchObject(rest);
+    expect(at(0).hue).toBeCloseTo(0, 12);
+    expect(Math.abs(hue)).toBeGreaterThan(0);
+    expect(Math.abs(hue)).toBeLessThanOrEqual(0.1);
+    // Measured before the hue was drawn.
+    expect(rest.saturation).toBeCloseTo(0.959360808134079, 12);
   });
 });
 

@@ -16,6 +16,8 @@ export interface AugmentOptions {
   readonly brightness: number;
   readonly contrast: number;
   readonly saturation: number;
+  /** The hue is turned by up to this part of the full circle either way, 0 … 0.5, as torchvision's ColorJitter. */
+  readonly hue: number;
 }
 
 /** Mild colour changes only: strong ones cost microaneurysm accuracy, whose colour is the signal. */
@@ -27,6 +29,7 @@ export const DEFAULT_AUGMENT: AugmentOptions = {
   brightness: 0.1,
   contrast: 0.1,
   saturation: 0.05,
+  hue: 0,
 };
 
 /** Per channel, for values 0 … 1: `(value − mean) / std`. */
@@ -51,13 +54,22 @@ export interface Transform {
   readonly brightness: number;
   readonly contrast: number;
   readonly saturation: number;
+  /** Turn of the hue, as a part of the full circle. */
+  readonly hue: number;
 }
 
-export const IDENTITY: Transform = { matrix: [1, 0, 0, 1], offset: [0, 0], brightness: 1, contrast: 1, saturation: 1 };
+export const IDENTITY: Transform = {
+  matrix: [1, 0, 0, 1],
+  offset: [0, 0],
+  brightness: 1,
+  contrast: 1,
+  saturation: 1,
+  hue: 0,
+};
 
 /**
  * Draws a transformation. Every number is drawn whether it is used or not, so that switching one option leaves the others'
- * values as they were.
+ * values as they were. New draws belong at the end, so that earlier seeds keep their values.
  */
 export function drawTransform(random: KeyedRandom, options: AugmentOptions): Transform {
   const flipX = random.chance(0.5) && options.flips ? -1 : 1;
@@ -75,5 +87,6 @@ export function drawTransform(random: KeyedRandom, options: AugmentOptions): Tra
     brightness: 1 + options.brightness * random.range(-1, 1),
     contrast: 1 + options.contrast * random.range(-1, 1),
     saturation: 1 + options.saturation * random.range(-1, 1),
+    hue: options.hue * random.range(-1, 1),
   };
 }

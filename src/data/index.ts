@@ -33,8 +33,8 @@ export {
 } from './loader.ts';
 export { type BinaryMask, decodeMask, type MaskOptions } from './mask.ts';
 export { loadMetadata, type Metadata, type MetadataOptions, type MetadataRow, writeMetadata } from './metadata.ts';
+export { type ClaheOptions, DEFAULT_CLAHE } from './clahe.ts';
 export {
-  type ClaheOptions,
   DEFAULT_PREPROCESS,
   decodeImage,
   type PreprocessOptions,

@@ -1,19 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import sharp from 'sharp';
 import { GmtlError } from '../errors.ts';
+import { normaliseBenGraham } from './benGraham.ts';
+import { type ClaheOptions, equaliseLightness } from './clahe.ts';
 import { type CropBox, findFieldOfView, frameBox, type RgbImage } from './fov.ts';
 import { addMaskBit, cropRgb, type MaskResize } from './geometry.ts';
 import { decodeMask } from './mask.ts';
 import { isTiff, isTruncatedTiff } from './tiff.ts';
 import { type DatasetItem, LESIONS } from './types.ts';
-
-/** Contrast-limited adaptive histogram equalisation of the luminance. */
-export interface ClaheOptions {
-  /** Largest slope of the local mapping, 1 … 100; 3 lifts microaneurysms without drowning them in noise. */
-  readonly maxSlope: number;
-  /** Window side as a share of the picture's side (an 8x8 tiling is 1/8). */
-  readonly window: number;
-}
 
 export interface PreprocessOptions {
   /** Side of the square the picture is resized to. */
@@ -21,11 +15,19 @@ export interface PreprocessOptions {
   /** `fov`: crop to the bright disc; `frame`: keep the whole frame. Both are padded to a square, the aspect ratio stays. */
   readonly crop: 'fov' | 'frame';
   readonly maskResize: MaskResize;
-  /** null: none. */
+  /** Equalises the lightness locally; null: not. */
   readonly clahe: ClaheOptions | null;
+  /** Ben Graham's normalisation, after `clahe` where both are set, so that what it cuts off stays exactly grey. */
+  readonly benGraham: boolean;
 }
 
-export const DEFAULT_PREPROCESS: PreprocessOptions = { size: 512, crop: 'fov', maskResize: 'area-max', clahe: null };
+export const DEFAULT_PREPROCESS: PreprocessOptions = {
+  size: 512,
+  crop: 'fov',
+  maskResize: 'area-max',
+  clahe: null,
+  benGraham: false,
+};
 
 /** A picture (and its masks) as the network's size, still in bytes. */
 export interface Sample {
@@ -74,9 +76,14 @@ function greyToRgb(data: Uint8Array, channels: number): Uint8Array {
   return rgb;
 }
 
-/** Crops, pads, resizes (Lanczos when shrinking, cubic when enlarging) and equalises a decoded picture. */
+/**
+ * Crops, pads and resizes (Lanczos when shrinking, cubic when enlarging) a decoded picture; then CLAHE, then Ben Graham's
+ * normalisation, where asked for. Masks do not feel the last two.
+ *
+ * @throws GmtlError what `findFieldOfView` and `equaliseLightness` throw.
+ */
 export async function preprocessImage(image: RgbImage, name: string, options: PreprocessOptions): Promise<Sample> {
-  const { size, crop, clahe } = options;
+  const { size, crop, clahe, benGraham } = options;
   const box = crop === 'fov' ? findFieldOfView(image, name) : frameBox(image.width, image.height);
   const cut = cropRgb(image, box);
   let pixels: Uint8Array = cut.data;
@@ -86,31 +93,11 @@ export async function preprocessImage(image: RgbImage, name: string, options: Pr
       .raw()
       .toBuffer();
   }
-  if (clahe !== null) pixels = await equalise(pixels, size, clahe);
+  if (clahe !== null) pixels = await equaliseLightness(pixels, size, clahe);
+  if (benGraham) pixels = await normaliseBenGraham(pixels, size);
   // A plain array, not sharp's Buffer: what comes out of the cache is one too.
   const plain = new Uint8Array(pixels.buffer, pixels.byteOffset, pixels.byteLength);
   return { size, image: plain, maskBits: null, box };
-}
-
-/** Equalises Y of YCbCr (ITU-R BT.601) and keeps the colour differences: R − Y and the like stay as they are. */
-async function equalise(pixels: Uint8Array, size: number, options: ClaheOptions): Promise<Uint8Array> {
-  const luminance = new Uint8Array(size * size);
-  for (let index = 0, at = 0; index < luminance.length; index++, at += 3) {
-    luminance[index] = Math.round(0.299 * pixels[at] + 0.587 * pixels[at + 1] + 0.114 * pixels[at + 2]);
-  }
-  const window = Math.max(3, Math.round(size * options.window));
-  const { data, info } = await sharp(luminance, { raw: { width: size, height: size, channels: 1 } })
-    .clahe({ width: window, height: window, maxSlope: options.maxSlope })
-    .raw()
-    .toBuffer({ resolveWithObject: true });
-  const result = new Uint8Array(pixels.length);
-  for (let index = 0, at = 0; index < luminance.length; index++, at += 3) {
-    const lift = data[index * info.channels] - luminance[index];
-    for (let channel = 0; channel < 3; channel++) {
-      result[at + channel] = Math.min(255, Math.max(0, pixels[at + channel] + lift));
-    }
-  }
-  return result;
 }
 
 /** The contents of an item's files, so that they are read once for hashing and decoding. */

@@ -8,7 +8,7 @@ import { type ItemFiles, type PreprocessOptions, preprocessItem, type Sample } f
 import { type DatasetItem, LESIONS } from './types.ts';
 
 /** Raise when preprocessing changes its results: entries of other versions are never read. */
-const CACHE_VERSION = 2;
+const CACHE_VERSION = 3;
 const MAGIC = 0x314d_5347;
 const HEADER_BYTES = 32;
 
@@ -63,13 +63,16 @@ export class SampleCache {
       contents[index] = content;
       hashes.push(hash);
     }
-    const { size, crop, maskResize, clahe } = options;
+    // Field by field, as the order of an object's must not matter; an option forgotten here does not compile.
+    const { size, crop, maskResize, clahe, benGraham, ...rest } = options;
+    rest satisfies Record<string, never>;
     const settings = {
       version: CACHE_VERSION,
       size,
       crop,
       maskResize,
-      clahe,
+      clahe: clahe && [clahe.clipLimit, clahe.tiles],
+      benGraham,
       hasMasks: item.maskPaths !== null,
       hashes,
     };
