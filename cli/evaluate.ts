@@ -1,18 +1,15 @@
-import { existsSync } from 'node:fs';
-import { join, resolve } from 'node:path';
 import type { CommandModule } from 'yargs';
-import { openDataset } from '../src/data/dataset.ts';
 import { SampleSource } from '../src/data/loader.ts';
-import { loadMetadata } from '../src/data/metadata.ts';
 import { selectItems, type Split } from '../src/data/types.ts';
-import { GmtlError } from '../src/errors.ts';
 import { writeFileAtomic } from '../src/io/atomic.ts';
 import { buildModel, loaderSettings } from '../src/train/build.ts';
-import { CHECKPOINT_FOLDER, loadCheckpoint } from '../src/train/checkpoint.ts';
-import { evaluate } from '../src/train/evaluate.ts';
-import { readRunConfig } from '../src/train/run.ts';
+import { runProtocol } from '../src/train/protocol.ts';
+import { writeCalibration } from '../src/train/protocolCalibration.ts';
+import { collect } from '../src/train/protocolCollect.ts';
+import { maskScorer } from '../src/train/protocolMasks.ts';
+import { openRun, openWeights } from '../src/train/protocolRun.ts';
 import { restoreWeights } from '../src/train/state.ts';
-import { evaluationText } from './evaluationText.ts';
+import { calibrationText, evaluationText } from './evaluationText.ts';
 import { adapterOption, withSession } from './session.ts';
 
 interface EvaluateArguments {
@@ -21,53 +18,86 @@ interface EvaluateArguments {
   checkpoint?: string;
   data?: string;
   weights: 'average' | 'raw';
+  frame: 'network' | 'native';
+  tta: boolean;
+  calibrate: boolean;
   json?: string;
   pictures?: string;
   adapter: string;
 }
 
 async function run(args: EvaluateArguments): Promise<void> {
-  const folder = resolve(args.run);
-  const config = readRunConfig(folder);
-  const dataset =
-    args.data === undefined
-      ? await loadMetadata(join(folder, 'metadata.json'))
-      : await openDataset(args.data, { valFraction: config.data.validationFraction, seed: config.training.seed });
-  const items = selectItems(dataset, args.split);
-  if (items.length === 0)
-    throw new GmtlError('data/empty-split', `${dataset.source}: the ${args.split} split has no images`);
-  const name = args.checkpoint ?? (existsSync(join(folder, CHECKPOINT_FOLDER, 'best.json')) ? 'best' : 'last');
-  const checkpoint = await loadCheckpoint(folder, { name, roles: ['weights', 'ema'] });
+  const { split, frame, tta } = args;
+  const { folder, config, dataset } = await openRun(args.run, args.data);
+  for (const note of dataset.notes) console.error(`note: ${note}`);
+  const checkpoint = await openWeights(folder, args.weights, args.checkpoint);
   await withSession(args.adapter, config.training.seed, async ({ engine, device }) => {
     const model = buildModel(engine, config);
-    const averaged = args.weights === 'average' && checkpoint.ema;
-    restoreWeights(model, averaged || checkpoint.weights, checkpoint.path);
+    restoreWeights(model, checkpoint.weights, checkpoint.path);
     const source = new SampleSource(loaderSettings(config));
-    const batchSize = Math.max(config.data.segmentationPerBatch, config.data.classificationPerBatch);
-    const evaluation = await evaluate(engine, model, items, source, config, {
-      batchSize,
-      onImages: (done, total) => {
-        if (process.stderr.isTTY) process.stderr.write(`\r${done} of ${total} images${done === total ? '\n' : ''}`);
+    const scorer = maskScorer(engine, model, source, config, { frame, flips: tta });
+    const result = await runProtocol(
+      dataset,
+      (items, thresholds, part) => {
+        const isShown = part === 'scores' || split === 'val';
+        return collect(engine, model, items, source, config, {
+          batchSize: Math.max(config.data.segmentationPerBatch, config.data.classificationPerBatch),
+          thresholds,
+          lesionLevel: isShown,
+          flips: tta,
+          ...(scorer && { maskScorer: scorer }),
+          onImages: (done, total) => {
+            if (!process.stderr.isTTY) return;
+            process.stderr.write(`\r${part}: ${done} of ${total} images${done === total ? '\n' : ''}`);
+          },
+        });
       },
-    });
-    const step = checkpoint.manifest ? `, step ${checkpoint.manifest.step}` : '';
-    console.log(
-      evaluationText(
-        evaluation,
-        `${args.split} split, checkpoint '${name}'${step}${averaged ? ', averaged weights' : ''}, on ${device.name}`,
-      ),
+      {
+        split,
+        calibrate: args.calibrate,
+        how: {
+          checkpoint: checkpoint.name,
+          step: checkpoint.step,
+          weights: checkpoint.averaged ? 'average' : 'raw',
+          frame,
+          flips: tta,
+        },
+      },
     );
-    for (const { id, truth, routed, probability } of evaluation.gate.misroutes) {
+    const step = checkpoint.step === null ? '' : `, step ${checkpoint.step}`;
+    const masks = frame === 'native' ? 'masks at native resolution' : "masks at the network's resolution";
+    const subject = `${split} split, checkpoint '${checkpoint.name}'${step}${checkpoint.averaged ? ', averaged weights' : ''}${tta ? ', mean of four flips' : ''}, ${masks}, on ${device.name}`;
+    console.log(evaluationText(result.plain, `PLAIN (thresholds 0.5, temperatures 1): ${subject}`));
+    if (result.calibration) {
+      console.log(calibrationText(result.calibration));
+      console.log(`written    ${await writeCalibration(folder, result.calibration)}\n`);
+    }
+    if (result.calibrated) {
+      console.log(evaluationText(result.calibrated, `CALIBRATED (on validation images, never on these): ${subject}`));
+    }
+    for (const note of result.notes) console.log(`note: ${note}`);
+    for (const { id, truth, routed, probability } of result.plain.gate.misroutes) {
       console.log(`misrouted  ${id}: ${truth} image sent to ${routed} (p = ${probability.toFixed(3)})`);
     }
     for (const { item, reason } of source.skipped.values()) console.error(`skipped    ${item.imagePath}: ${reason}`);
+    const { collected: _, ...figures } = result;
+    const record = {
+      run: folder,
+      checkpoint: checkpoint.name,
+      step: checkpoint.step,
+      weights: checkpoint.averaged ? 'average' : 'raw',
+      frame,
+      flips: tta,
+      adapter: device.name,
+      ...figures,
+    };
     if (args.json !== undefined) {
-      await writeFileAtomic(args.json, `${JSON.stringify(evaluation, null, 2)}\n`);
+      await writeFileAtomic(args.json, `${JSON.stringify(record, null, 2)}\n`);
       console.log(`written    ${args.json}`);
     }
     if (args.pictures !== undefined) {
-      // The picture code loads a chart library: only where it is used.
       const { writeComparisons } = await import('../src/infer/comparisons.ts');
+      const items = selectItems(dataset, split);
       const written = await writeComparisons(engine, model, items, source, args.pictures, 0.5);
       console.log(`written    ${written.length} pictures of truth and prediction in ${args.pictures}`);
     }
@@ -86,15 +116,30 @@ export const evaluateCommand: CommandModule<object, EvaluateArguments> = {
         default: 'test' as Split,
         describe: 'Images to score',
       })
+      .option('json', { type: 'string', describe: 'File for everything that was measured' })
       .option('checkpoint', { type: 'string', describe: "'best' or 'last'. Default: best where there is one" })
-      .option('data', { type: 'string', describe: "Another data set than the run's own" })
+      .option('data', { type: 'string', describe: "Where the images are, if not where the run's list says" })
       .option('weights', {
         choices: ['average', 'raw'] as const,
         default: 'average' as const,
         describe: 'The moving average of the weights where the run kept one, or the weights themselves',
       })
+      .option('frame', {
+        choices: ['network', 'native'] as const,
+        default: 'network' as const,
+        describe: "Score masks as the network is shown pictures, or in the original pictures' pixels",
+      })
+      .option('tta', {
+        type: 'boolean',
+        default: false,
+        describe: 'Average the predictions of the picture and its mirror images (four times the work)',
+      })
+      .option('calibrate', {
+        type: 'boolean',
+        default: true,
+        describe: 'Fit temperatures and thresholds on the validation images (--no-calibrate: do not)',
+      })
       .option('pictures', { type: 'string', describe: 'Folder for pictures of truth beside prediction' })
-      .option('json', { type: 'string', describe: 'File for everything that was measured' })
       .option('adapter', adapterOption),
   handler: run,
 };

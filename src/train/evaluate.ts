@@ -5,6 +5,7 @@ import type { DatasetItem } from '../data/types.ts';
 import type { MultitaskNet } from '../models/network.ts';
 import type { TrainConfig } from './config.ts';
 import { collect, type CollectOptions } from './protocolCollect.ts';
+import { maskScorer } from './protocolMasks.ts';
 import { type Evaluation, summarise } from './protocolSummary.ts';
 
 export { type Evaluation, meanDice, meanLesionDice, selectionScore } from './protocolSummary.ts';
@@ -16,7 +17,7 @@ export interface EvaluateOptions extends CollectOptions {
 
 /**
  * Scores the network on items: each image by its own task's expert (so that the gate's mistakes do not hide the experts'), the gate
- * by its own accuracy; masks at the threshold 0.5.
+ * by its own accuracy; masks at the threshold 0.5, tiled where the network was trained on tiles.
  *
  * @throws GmtlError as {@link collect}.
  */
@@ -29,5 +30,10 @@ export async function evaluate(
   options: EvaluateOptions,
 ): Promise<Evaluation> {
   const { intervals = true, ...collecting } = options;
-  return summarise(await collect(engine, model, items, source, config, collecting), { intervals });
+  const scorer = maskScorer(engine, model, source, config, { frame: 'network', flips: options.flips ?? false });
+  const collected = await collect(engine, model, items, source, config, {
+    ...(scorer && { maskScorer: scorer }),
+    ...collecting,
+  });
+  return summarise(collected, { intervals });
 }

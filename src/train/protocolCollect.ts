@@ -2,30 +2,28 @@
 import type { Engine } from '../autograd/engine.ts';
 import type { Batch } from '../data/batch.ts';
 import { evaluationBatches, type SampleSource } from '../data/loader.ts';
-import { type DatasetItem, type Lesion, LESIONS, TASKS } from '../data/types.ts';
+import { type DatasetItem, type Lesion, LESIONS, type Task, TASKS } from '../data/types.ts';
 import { GmtlError } from '../errors.ts';
 import { FrocAccumulator, type GateCase, type GradedCase, SegmentationAccumulator } from '../metrics/index.ts';
 import { type MultitaskNet, TASK_INDEX } from '../models/network.ts';
 import type { TrainConfig } from './config.ts';
-import { type Prediction, predict, type TaskChoice } from './predict.ts';
+import type { Prediction, TaskChoice } from './predict.ts';
+import { modelPredictor } from './tiledPicture.ts';
 
 /** A threshold by structure; 0.5 where it has none. */
 export type Thresholds = Readonly<Record<string, number>>;
 
-/** One structure of one picture, whole: truth (non-zero inside) and probabilities, `width` entries a row. */
-export type AddMask = (
-  id: string,
-  lesion: Lesion,
-  truth: ArrayLike<number>,
-  probability: ArrayLike<number>,
-  width: number,
-) => void;
-
-/** Predicts pictures [N, S, S, 3] with the experts of a choice, as `predict` does. */
-export type Predictor = (images: Float32Array, count: number, choice: TaskChoice) => Promise<readonly Prediction[]>;
+/** One structure of one picture, whole: truth (non-zero inside) and probabilities, `width` entries a row. Overwritten after the call. */
+export interface MaskPlane {
+  readonly id: string;
+  readonly lesion: Lesion;
+  readonly truth: ArrayLike<number>;
+  readonly probability: ArrayLike<number>;
+  readonly width: number;
+}
 
 /** Scores the masks of items some other way than at the network's resolution: hands every structure of each item to `add`. */
-export type MaskScorer = (items: readonly DatasetItem[], add: AddMask) => Promise<void>;
+export type MaskScorer = (items: readonly DatasetItem[], add: (plane: MaskPlane) => void) => Promise<void>;
 
 /** A picture as it was predicted, for whoever wants to show it. `prediction` holds the answers of the expert of its own task. */
 export interface Seen {
@@ -39,12 +37,14 @@ export interface CollectOptions {
   readonly thresholds?: readonly Thresholds[];
   /** Lesion-level counts too, which take as long as the network on small pictures. Default false. */
   readonly lesionLevel?: boolean;
-  /** Default: `predict`. */
-  readonly predictor?: Predictor;
+  /** Average over the four flips. Default false. */
+  readonly flips?: boolean;
   /** Default: masks are scored at the network's resolution. */
   readonly maskScorer?: MaskScorer;
   readonly onImages?: (done: number, total: number) => void;
   readonly onSeen?: (seen: Seen) => void;
+  /** Sees every structure of every image that is scored. */
+  readonly onMask?: (plane: MaskPlane) => void;
 }
 
 /** Masks scored at one setting of thresholds. */
@@ -62,33 +62,26 @@ export interface Collected {
   readonly retinopathy: readonly GradedCase[];
   readonly edema: readonly GradedCase[];
   readonly gate: readonly GateCase[];
-  /** Binary cross-entropy and 1 - mean Dice of each image with masks, at the network's resolution. */
+  /** Binary cross-entropy and 1 - mean Dice of each image with masks. */
   readonly maskLosses: readonly { readonly bce: number; readonly dice: number }[];
 }
 
 /** The natural logarithm's negative; probabilities that are 0 in float32 would give an infinite one. */
 export const negativeLog = (probability: number): number => -Math.log(Math.max(probability, 1e-12));
 
-/** Mean binary cross-entropy and 1 - mean Dice of one image: truth one plane a structure, probabilities [pixels, structures]. */
-function maskLosses(
-  truth: readonly Float32Array[],
-  probability: Float32Array,
-  smooth: number,
-): { bce: number; dice: number } {
+/** Mean binary cross-entropy and soft Dice of one structure of one image. */
+function maskLosses({ truth, probability }: MaskPlane, smooth: number): { bce: number; dice: number } {
   let bce = 0;
-  let diceSum = 0;
-  for (const [k, plane] of truth.entries()) {
-    let intersection = 0;
-    let sum = 0;
-    for (let pixel = 0; pixel < plane.length; pixel++) {
-      const p = probability[pixel * truth.length + k];
-      bce += plane[pixel] > 0 ? negativeLog(p) : negativeLog(1 - p);
-      intersection += p * plane[pixel];
-      sum += p + plane[pixel];
-    }
-    diceSum += (2 * intersection + smooth) / (sum + smooth);
+  let intersection = 0;
+  let sum = 0;
+  for (let pixel = 0; pixel < truth.length; pixel++) {
+    const p = probability[pixel];
+    const inside = truth[pixel] > 0;
+    bce += negativeLog(inside ? p : 1 - p);
+    if (inside) intersection += p;
+    sum += p + (inside ? 1 : 0);
   }
-  return { bce: bce / probability.length, dice: 1 - diceSum / truth.length };
+  return { bce: bce / truth.length, dice: (2 * intersection + smooth) / (sum + smooth) };
 }
 
 /** Every `stride`-th element from `offset`: one structure of interleaved maps. */
@@ -99,7 +92,7 @@ export function channel(data: Float32Array, offset: number, stride: number): Flo
 }
 
 /** Which experts a network's own figures are made with: a softly routed network was trained to be blended. */
-export function ownChoice(config: TrainConfig, task: (typeof TASKS)[number]): TaskChoice {
+export function ownChoice(config: TrainConfig, task: Task): Exclude<TaskChoice, 'gate'> {
   return config.training.routing === 'soft' ? 'soft' : task;
 }
 
@@ -118,38 +111,37 @@ export async function collect(
   options: CollectOptions,
 ): Promise<Collected> {
   const { lesions } = config.model;
-  const { thresholds = [{}], predictor = (images, count, choice) => predict(engine, model, images, count, choice) } =
-    options;
+  const { thresholds = [{}], flips = false } = options;
   const settings = thresholds.map(
     (threshold): ScoredMasks => ({
       segmentation: new SegmentationAccumulator(lesions, { threshold }),
       detections: options.lesionLevel ? new FrocAccumulator(lesions, { threshold }) : null,
     }),
   );
-  const addMask: AddMask = (id, lesion, truth, probability, width) => {
+  const losses = new Map<string, { bce: number; dice: number }>();
+  const addMask = (plane: MaskPlane): void => {
+    const { id, lesion, truth, probability, width } = plane;
     for (const { segmentation, detections } of settings) {
       segmentation.add(id, lesion, truth, probability);
       detections?.add(id, lesion, { truth, probability, width });
     }
+    const part = maskLosses(plane, config.loss.diceSmooth);
+    const sum = losses.get(id) ?? { bce: 0, dice: 0 };
+    losses.set(id, { bce: sum.bce + part.bce / lesions.length, dice: sum.dice + (1 - part.dice) / lesions.length });
+    options.onMask?.(plane);
   };
   const retinopathy: GradedCase[] = [];
   const edema: GradedCase[] = [];
   const gate: GateCase[] = [];
-  const losses: { bce: number; dice: number }[] = [];
   let done = 0;
-  let segmented = 0;
 
   const segment = (batch: Batch, row: number, masks: Float32Array): void => {
-    const { id } = batch.items[row];
     const elements = batch.masks.length / batch.task.length;
     const truth = batch.masks.subarray(row * elements, (row + 1) * elements);
-    const planes = lesions.map((lesion) => channel(truth, LESIONS.indexOf(lesion), LESIONS.length));
-    losses.push(maskLosses(planes, masks, config.loss.diceSmooth));
-    if (options.maskScorer) return;
-    segmented++;
-    const side = Math.sqrt(planes[0].length);
     lesions.forEach((lesion, index) => {
-      addMask(id, lesion, planes[index], channel(masks, index, lesions.length), side);
+      const plane = channel(truth, LESIONS.indexOf(lesion), LESIONS.length);
+      const probability = channel(masks, index, lesions.length);
+      addMask({ id: batch.items[row].id, lesion, truth: plane, probability, width: Math.sqrt(plane.length) });
     });
   };
   const grade = (batch: Batch, row: number, { retino, edema: risk }: Prediction): void => {
@@ -162,12 +154,13 @@ export async function collect(
 
   for (const task of TASKS) {
     const own = items.filter((item) => item.task === task);
+    const run = modelPredictor(engine, model, ownChoice(config, task), flips);
     for await (const batch of evaluationBatches(own, options.batchSize, source)) {
-      const predictions = await predictor(batch.image, batch.task.length, ownChoice(config, task));
+      const predictions = await run(batch.image, batch.task.length);
       for (let row = 0; row < batch.count; row++) {
         const prediction = predictions[row];
         gate.push({ id: batch.items[row].id, truth: TASK_INDEX[task], probabilities: prediction.gate });
-        if (task === 'segmentation' && prediction.masks) segment(batch, row, prediction.masks);
+        if (task === 'segmentation' && prediction.masks && !options.maskScorer) segment(batch, row, prediction.masks);
         if (task === 'classification') grade(batch, row, prediction);
         options.onSeen?.({ item: batch.items[row], prediction });
       }
@@ -175,9 +168,7 @@ export async function collect(
       options.onImages?.(done, items.length);
     }
     if (task === 'segmentation' && options.maskScorer && own.length > 0) {
-      const readable = own.filter((item) => gate.some(({ id }) => id === item.id));
-      await options.maskScorer(readable, addMask);
-      segmented = readable.length;
+      await options.maskScorer(own, addMask);
     }
   }
   if (done === 0) {
@@ -189,10 +180,10 @@ export async function collect(
   return {
     images: done,
     lesions,
-    masks: segmented > 0 ? settings : null,
+    masks: losses.size > 0 ? settings : null,
     retinopathy,
     edema,
     gate,
-    maskLosses: losses,
+    maskLosses: [...losses.values()],
   };
 }
