@@ -12,7 +12,7 @@ import { AdamW, EMA, GradientGate, noDecay } from '../optim/index.ts';
 import { Generator } from '../tensor/random.ts';
 import { namedParameters } from './build.ts';
 import { type StepReport, TrainStep, type TrainStepOptions } from './step.ts';
-import { CountWeighting } from './weighting/index.ts';
+import { CountWeighting, GradientSurgery, GradNormWeighting, type Weighting } from './weighting/index.ts';
 
 closeDeviceAfterwards();
 afterEach(() => {
@@ -71,6 +71,25 @@ function makeBatch(segmented: number, graded: number, seed = 1): Batch {
   };
 }
 
+function rowsOf(batch: Batch, rows: readonly number[]): Batch {
+  const pick = <T extends Float32Array | Int32Array | Uint8Array>(data: T): T => {
+    const elements = data.length / batch.task.length;
+    const parts = rows.flatMap((row) => Array.from(data.subarray(row * elements, (row + 1) * elements)));
+    return new (data.constructor as new (values: number[]) => T)(parts);
+  };
+  return {
+    image: pick(batch.image),
+    masks: pick(batch.masks),
+    hasMasks: pick(batch.hasMasks),
+    task: pick(batch.task),
+    retino: pick(batch.retino),
+    edema: pick(batch.edema),
+    items: rows.map((row) => batch.items[row]),
+    boxes: rows.map((row) => batch.boxes[row]),
+    count: rows.length,
+  };
+}
+
 interface Rig {
   readonly step: TrainStep;
   readonly model: GatedMultitaskNet;
@@ -81,13 +100,18 @@ interface Rig {
 
 function makeRig(
   device: GpuDevice,
-  options: { network?: Partial<GatedOptions>; maxNorm?: number } & Partial<TrainStepOptions> = {},
+  options: {
+    network?: Partial<GatedOptions>;
+    maxNorm?: number;
+    makeWeighting?: (engine: Engine) => Weighting;
+  } & Partial<TrainStepOptions> = {},
 ): Rig {
-  const { network, maxNorm = 1, ...rest } = options;
+  const { network, maxNorm = 1, makeWeighting = () => new CountWeighting(), ...rest } = options;
   const engine = new Engine(new GpuBackend(device), { seed: 5 });
   setEngine(engine);
   const model = new GatedMultitaskNet({ ...TINY_NETWORK, ...network }).train();
-  const params = namedParameters(model);
+  const weighting = makeWeighting(engine);
+  const params = [...namedParameters(model), ...namedParameters(weighting, 'weighting.')];
   const optimizer = new AdamW(noDecay(params, 0.05), { lr: 1e-3 });
   const gate = new GradientGate(params, { maxNorm });
   const ema = new EMA(params, { decay: 0.9, warmup: true });
@@ -99,12 +123,12 @@ function makeRig(
     ema,
     objective: LOSS_DEFAULTS,
     constants: { posWeight: null, retinoWeights: null, edemaWeights: null },
-    weighting: new CountWeighting(),
+    weighting,
     routing: 'supervised',
     ...rest,
   });
   const dispose = (): void => {
-    for (const part of [step, optimizer, gate, ema, model]) part.dispose();
+    for (const part of [step, optimizer, gate, ema, model, weighting]) part.dispose();
   };
   return { step, model, optimizer, ema, dispose };
 }
@@ -292,4 +316,71 @@ describe('TrainStep', () => {
       rig.dispose();
     },
   );
+
+  it.each(['soft', 'gumbel', 'both', 'none'] as const)(
+    'routing %s is bitwise the same eager and replayed and teaches both experts',
+    async (routing) => {
+      const device = await testDevice();
+      const states: Record<string, Float32Array>[] = [];
+      for (const capture of [false, true]) {
+        const gumbel = { seed: 3, tau: [1, 0.1] as const, totalSteps: 5 };
+        const rig = makeRig(device, { routing, gumbel, capture, conflictEvery: 2 });
+        const reports: StepReport[] = [];
+        for (let step = 0; step < 5; step++) reports.push(await rig.step.run(makeBatch(2, 2, step), step, 0.01));
+        expect(reports.map(({ gradientCosine }) => Number.isNaN(gradientCosine))).toEqual([
+          false,
+          true,
+          false,
+          true,
+          false,
+        ]);
+        for (const { finite, losses } of reports) {
+          expect(finite).toBe(true);
+          expect(losses.bce).toBeGreaterThan(0);
+          expect(losses.retino).toBeGreaterThan(0);
+        }
+        states.push(await stateOf(rig));
+        rig.dispose();
+      }
+      expect(states[1]).toEqual(states[0]);
+    },
+  );
+
+  it.each([
+    ['gradnorm', (engine: Engine) => new GradNormWeighting(engine, 1.5)],
+    ['pcgrad', () => new GradientSurgery()],
+  ] as const)('%s replays bitwise, and measures the cosine in each step', async (_name, make) => {
+    const device = await testDevice();
+    const states: Record<string, Float32Array>[] = [];
+    for (const capture of [false, true]) {
+      const rig = makeRig(device, { capture, makeWeighting: make });
+      for (let step = 0; step < 4; step++) {
+        const { gradientCosine } = await rig.step.run(makeBatch(2, 2, step), step, 0.01);
+        expect(Math.abs(gradientCosine)).toBeLessThan(1);
+      }
+      states.push(await stateOf(rig));
+      rig.dispose();
+    }
+    expect(states[1]).toEqual(states[0]);
+  });
+
+  it('averages the gradients of micro-batches: two of four rows teach what one of eight does', async () => {
+    const device = await testDevice();
+    const whole = makeBatch(4, 4);
+    const half = (first: number, graded: number): Batch => rowsOf(whole, [first, first + 1, graded, graded + 1]);
+    const states: Record<string, Float32Array>[] = [];
+    for (const batches of [[whole], [half(0, 4), half(2, 6)]]) {
+      // BatchNorm's statistics are those of a micro-batch, so that with it they would differ.
+      const rig = makeRig(device, { network: { decoderNorm: 'layer' } });
+      for (let step = 0; step < 3; step++) await rig.step.run(batches, step, 0.001);
+      states.push(await stateOf(rig));
+      rig.dispose();
+    }
+    for (const [name, data] of Object.entries(states[0])) {
+      const largest = data.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+      const difference = data.reduce((most, value, i) => Math.max(most, Math.abs(value - states[1][name][i])), 0);
+      // Adam's quotient magnifies rounding where a gradient is near 0; a wrong mean would differ by half and more.
+      expect(difference, name).toBeLessThan(Math.max(2e-3 * largest, 2e-4));
+    }
+  });
 });
