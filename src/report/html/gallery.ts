@@ -99,7 +99,7 @@ ${hasBoth && html`<p class="key" id="agreement-key" hidden><i class="swatch hit"
 
 function viewer(): Html {
   return html`<dialog id="viewer" aria-labelledby="viewer-title">
-<div class="viewer-head"><h3 id="viewer-title"></h3><label class="field">Zoom <input type="range" id="viewer-zoom" min="100" max="600" value="100"></label><button type="button" data-step="-1" aria-label="Previous picture">←</button><button type="button" data-step="1" aria-label="Next picture">→</button><button type="button" data-close aria-label="Close">✕</button></div>
+<div class="viewer-head"><h3 id="viewer-title"></h3><label class="field">Overlay <select id="viewer-layer"></select></label><label class="field">Zoom <input type="range" id="viewer-zoom" min="100" max="600" value="100"></label><button type="button" data-step="-1" aria-label="Previous picture">←</button><button type="button" data-step="1" aria-label="Next picture">→</button><button type="button" data-close aria-label="Close">✕</button></div>
 <div class="viewer-pane" tabindex="0" role="region" aria-label="Enlarged picture"><div class="picture"></div></div>
 <div class="viewer-text"></div>
 </dialog>`;

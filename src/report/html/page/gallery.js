@@ -210,6 +210,7 @@
     pane.replaceChildren(...[...(picture?.children ?? [])].map((one) => one.cloneNode(true)));
     words.replaceChildren(...[...card.querySelectorAll('.caption p')].map((one) => one.cloneNode(true)));
     zoom.value = '100';
+    choice.value = settings().layer;
     fit();
     paintCard(card, pane);
     if (!viewer.open) viewer.showModal();
@@ -238,10 +239,16 @@
   });
   viewer.addEventListener('keydown', (event) => {
     // Arrows move sliders and scroll the enlarged picture first.
-    if (event.target instanceof HTMLInputElement || Number(zoom.value) > 100) return;
+    if (event.target instanceof HTMLInputElement || event.target instanceof HTMLSelectElement || Number(zoom.value) > 100) return;
     if (event.key === 'ArrowLeft') step(-1);
     if (event.key === 'ArrowRight') step(1);
   });
+  // The tools are out of reach while the large view is open: it offers the choice of overlays again.
+  const choice = /** @type {HTMLSelectElement} */ (document.getElementById('viewer-layer'));
+  const radios = /** @type {HTMLInputElement[]} */ ([...tools.querySelectorAll('input[name="layer"]')]);
+  choice.append(...radios.map((radio) => new Option(radio.nextElementSibling?.textContent ?? radio.value, radio.value)));
+  if (radios.length === 0) choice.closest('label')?.remove();
+  choice.addEventListener('input', () => radios.find((radio) => radio.value === choice.value)?.click());
   zoom.addEventListener('input', fit);
   addEventListener('resize', () => viewer.open && fit());
   // Dragging over the picture moves the divider.
