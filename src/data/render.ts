@@ -117,8 +117,7 @@ function recolour(transform: Transform, grey: number, out: Float32Array, start: 
  * @param turn part of the full circle, −0.5 … 0.5.
  */
 function turnHue(turn: number, out: Float32Array, start: number, end: number): void {
-  // Above 0 whatever the turn, so that the remainder below is the modulus.
-  const added = 6 * turn + 12;
+  const added = 6 * turn;
   for (let at = start; at < end; at += 3) {
     const red = out[at];
     const green = out[at + 1];
@@ -130,10 +129,13 @@ function turnHue(turn: number, out: Float32Array, start: number, end: number): v
     let sextant = (red - green) / span + 4;
     if (high === red) sextant = (green - blue) / span;
     else if (high === green) sextant = (blue - red) / span + 2;
-    const hue = sextant + added;
-    out[at] = high - span * hueShare((hue + 5) % 6);
-    out[at + 1] = high - span * hueShare((hue + 3) % 6);
-    out[at + 2] = high - span * hueShare((hue + 1) % 6);
+    // −4 … 8, which one step brings to 0 … 6: the remainder operator takes as long as all the rest.
+    let hue = sextant + added;
+    if (hue < 0) hue += 6;
+    else if (hue >= 6) hue -= 6;
+    out[at] = high - span * hueShare(hue < 1 ? hue + 5 : hue - 1);
+    out[at + 1] = high - span * hueShare(hue < 3 ? hue + 3 : hue - 3);
+    out[at + 2] = high - span * hueShare(hue < 5 ? hue + 1 : hue - 5);
   }
 }
 
@@ -212,7 +214,7 @@ function sourceWalk(transform: Transform, size: number, side: number): Walk {
 }
 
 function clamp(value: number): number {
-  return Math.min(255, Math.max(0, value));
+  return value < 0 ? 0 : value > 255 ? 255 : value;
 }
 
 function meanGrey(image: Uint8Array): number {
