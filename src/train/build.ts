@@ -201,6 +201,7 @@ export function loaderSettings(
       clahe: data.clahe === false ? null : data.clahe,
       benGraham: data.benGraham,
     },
+    storeSize: data.storeSize,
     normalisation: data.normalization === 'imagenet' ? IMAGENET_NORMALISATION : IDRID_NORMALISATION,
     augment: { ...geometry, ...colorJitter },
     seed: training.seed,

@@ -162,6 +162,14 @@ const data = z.strictObject({
     .multipleOf(32, 'must be a multiple of 32: the trunk halves the image five times')
     .default(256)
     .describe('Side of the square network input, in pixels; a multiple of 32.'),
+  storeSize: z
+    .int()
+    .min(32)
+    .nullable()
+    .default(null)
+    .describe(
+      'Side at which training images are kept, imageSize or more: zooming in then shows real detail instead of enlarged pixels. null: imageSize.',
+    ),
   segmentationPerBatch: z.int().min(0).default(2).describe('Images with masks in each batch.'),
   classificationPerBatch: z.int().min(0).default(2).describe('Images with grades in each batch.'),
   maskResize: z
