@@ -181,7 +181,14 @@ const data = z.strictObject({
     .union([
       z.literal(false),
       z.literal(true).transform(() => ({ clipLimit: 2, tiles: 8 })),
-      z.strictObject({ clipLimit: z.number().positive().default(2), tiles: z.int().min(1).max(32).default(8) }),
+      z.strictObject({
+        clipLimit: z
+          .number()
+          .positive()
+          .default(2)
+          .describe('Most times the mean count that a bin of a local histogram keeps.'),
+        tiles: z.int().min(1).max(32).default(8).describe('Local histograms a side.'),
+      }),
     ])
     .default(false)
     .describe(
