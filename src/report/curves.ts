@@ -30,13 +30,15 @@ export type CurveOptions = {
   readonly scale?: number;
 };
 
-type Line = {
+/** One line of a {@link Panel}; values by row. */
+export type Line = {
   readonly name: string;
   readonly colour: string;
   readonly dashed: boolean;
   readonly values: (number | undefined)[];
 };
-type Panel = { readonly title: string; readonly unit: 'loss' | 'share' | 'rate'; readonly lines: Line[] };
+/** One set of axes. */
+export type Panel = { readonly title: string; readonly unit: 'loss' | 'share' | 'rate'; readonly lines: Line[] };
 
 const WIDTH = 1260;
 const HEADER = 64;
@@ -48,6 +50,16 @@ const PANEL = { width: 600, height: 300, left: 46, right: 14, top: 64, bottom: 4
  * @throws GmtlError `report/empty` without rows, `report/epochs` when epochs do not rise.
  */
 export function renderCurves(rows: readonly EpochRow[], options: CurveOptions = {}): Buffer {
+  return renderPanels(rows, panelsOf, options.title ?? 'Training curves', options.scale ?? 1.5);
+}
+
+/** Panels two by two under one title; see {@link renderCurves}. @throws as {@link renderCurves}. */
+export function renderPanels(
+  rows: readonly EpochRow[],
+  panelsOfRows: (rows: readonly EpochRow[]) => Panel[],
+  title: string,
+  scale: number,
+): Buffer {
   if (rows.length === 0) throw new GmtlError('report/empty', 'Training curves need at least one epoch.');
   rows.forEach((row, index) => {
     if (index > 0 && !(row.epoch > rows[index - 1].epoch)) {
@@ -57,9 +69,9 @@ export function renderCurves(rows: readonly EpochRow[], options: CurveOptions = 
       );
     }
   });
-  const panels = panelsOf(rows);
+  const panels = panelsOfRows(rows);
   const height = HEADER + Math.ceil(panels.length / 2) * PANEL.height + 8;
-  return chartToPng(optionOf(rows, panels, options.title ?? 'Training curves'), WIDTH, height, options.scale ?? 1.5);
+  return chartToPng(optionOf(rows, panels, title), WIDTH, height, scale);
 }
 
 /** {@link renderCurves}, written atomically to `path`. */
@@ -67,13 +79,24 @@ export async function writeCurves(path: string, rows: readonly EpochRow[], optio
   await writeFileAtomic(path, renderCurves(rows, options));
 }
 
-function panelsOf(rows: readonly EpochRow[]): Panel[] {
-  const split = (name: 'train' | 'validation', pick: (values: SplitValues) => number | undefined) =>
-    rows.map((row) => (row[name] === undefined ? undefined : pick(row[name])));
-  const pair = (name: string, colour: string, pick: (values: SplitValues) => number | undefined): Line[] => [
-    { name: label(name, 'validation'), colour, dashed: false, values: split('validation', pick) },
-    { name: label(name, 'train'), colour, dashed: true, values: split('train', pick) },
+/** A quantity in validation (solid) and in training (dashed), in one colour. */
+export function pairedLines(
+  rows: readonly EpochRow[],
+  name: string,
+  colour: string,
+  pick: (values: SplitValues) => number | undefined,
+): Line[] {
+  const split = (which: 'train' | 'validation') =>
+    rows.map((row) => (row[which] === undefined ? undefined : pick(row[which])));
+  return [
+    { name: label(name, 'validation'), colour, dashed: false, values: split('validation') },
+    { name: label(name, 'train'), colour, dashed: true, values: split('train') },
   ];
+}
+
+function panelsOf(rows: readonly EpochRow[]): Panel[] {
+  const pair = (name: string, colour: string, pick: (values: SplitValues) => number | undefined): Line[] =>
+    pairedLines(rows, name, colour, pick);
   const group = (
     pick: (values: SplitValues) => Readonly<Record<string, number>> | undefined,
     colourOf: (name: string, index: number) => string,

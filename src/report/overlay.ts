@@ -184,14 +184,14 @@ function spread(
   }
 }
 
-async function resizeRgb(image: RgbImage, width: number, height: number): Promise<Uint8Array> {
+export async function resizeRgb(image: RgbImage, width: number, height: number): Promise<Uint8Array> {
   const raw = { width: image.width, height: image.height, channels: 3 as const };
   const resized = sharp(image.rgb, { raw, limitInputPixels: false }).resize(width, height, { fit: 'fill' });
   return new Uint8Array(await resized.raw().toBuffer());
 }
 
 /** Any-pixel reduction: a 20-pixel microaneurysm survives where averaging or sampling would lose it. */
-function shrinkMask(
+export function shrinkMask(
   mask: Uint8Array,
   from: { width: number; height: number },
   width: number,

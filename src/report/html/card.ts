@@ -1,3 +1,4 @@
+import { FROC_CONVENTION } from '../../metrics/froc.ts';
 import type { ModelCard } from './data.ts';
 
 /** How this package defines its figures: the text of the report's section. */
@@ -6,7 +7,7 @@ export const CONVENTIONS: readonly string[] = [
   'Dice and IoU without further words are aggregated: true and false pixels of all images are summed first. They are undefined only if no image has any true or predicted pixel.',
   'Per image: an image whose truth and prediction are both empty is left out of the mean and counted; one empty and the other not is Dice 0 and IoU 0.',
   'AUPR exact is the average precision over all pixels (scikit-learn’s definition, probabilities in 10,000 levels). AUPR at 11 thresholds is the trapezoidal area at 0, 0.1, …, 1, as older papers report it; the two differ.',
-  'A lesion is an 8-connected region of the truth. FROC: the share of lesions found against regions predicted where there is none, by threshold.',
+  `FROC: ${FROC_CONVENTION}`,
   'Intervals are percentile bootstraps over images at 95 %. Figures on few images have wide ones: compare intervals, not digits.',
   'Precision of a grade that was never predicted counts as 0. The quadratic weighted kappa weighs a mistake by the square of its distance in grades. Joint: both grades of an image are right.',
   'The expected calibration error is the mean distance of confidence and accuracy over 15 bins of equal width, weighted by cases. Brier score: the sum over grades of squared errors, 0 to 2.',
