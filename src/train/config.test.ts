@@ -74,6 +74,31 @@ test('the faithful preset keeps the published numbers', async () => {
   expect([loss.diceSmooth, loss.gateEntropyWeight]).toEqual([1e-5, 0.01]);
 });
 
+test('the ResNet U-Net presets keep the published numbers', async () => {
+  const { model, data, loss, optimizer, training } = await resolveConfig({ preset: 'resnet-unet' });
+  expect([model.architecture, model.unet.encoder, model.unet.channels]).toEqual([
+    'resnet-unet',
+    'resnet34',
+    [256, 128, 64, 32, 16],
+  ]);
+  expect([data.imageSize, data.segmentationPerBatch + data.classificationPerBatch]).toEqual([512, 128]);
+  expect([loss.segmentationWeight, loss.bceWeight, loss.diceWeight, loss.posWeight, loss.labelSmoothing]).toEqual([
+    5, 0.5, 0.5, 12, 0.1,
+  ]);
+  expect([loss.diceForm, loss.diceSmooth, loss.weighting, loss.routerForm]).toEqual(['batch', 1e-6, 'router', 'held']);
+  expect([optimizer.lr, optimizer.weightDecay, optimizer.schedule, optimizer.minLr]).toEqual([
+    7e-5,
+    0.03,
+    'cosine',
+    1e-7,
+  ]);
+  expect([training.epochs, training.earlyStopping, training.bestMetric]).toEqual([100, 10, 'dice']);
+  const disc = await resolveConfig({ preset: 'resnet-unet-disc' });
+  expect([disc.model.lesions, disc.model.grades]).toEqual([['OD'], 'retinopathy']);
+  const experts = await resolveConfig({ preset: 'resnet-unet-experts' });
+  expect([experts.model.unet.encoder, experts.model.unet.classifier]).toEqual(['resnet18', 'experts']);
+});
+
 describe('refuses, saying why', () => {
   const cases: [string, string[], RegExp][] = [
     [
@@ -91,6 +116,12 @@ describe('refuses, saying why', () => {
     ['a part of a custom trunk', ['model.trunk.depth=[1,1,1,1]'], /Did you mean "model.trunk.depths"\?/],
     ['something far off', ['model.zzzzzzzz=1'], /Known here: architecture, lesions/],
     [
+      'ordinal grades with smoothing',
+      ['loss.gradeLoss=corn', 'loss.labelSmoothing=0.1'],
+      /takes neither labelSmoothing/,
+    ],
+    ['a fold that is not there', ['data.folds=3', 'data.fold=3'], /data.fold.*counted from 0 to 2/],
+    [
       'a wrong size',
       ['data.imageSize=100'],
       /data.imageSize = 100 \(from the command line\): must be a multiple of 32/,
@@ -99,7 +130,11 @@ describe('refuses, saying why', () => {
     ['an unknown trunk', ['model.trunk=huge'], /model.trunk = "huge".*expected atto \| femto.*or \{depths, dims\}/],
     ['an empty batch', ['data.segmentationPerBatch=0', 'data.classificationPerBatch=0'], /a batch needs an image/],
     ['a floor above the peak', ['optimizer.minLr=1'], /optimizer.minLr = 1 .*must not exceed optimizer.lr/],
-    ['a list of another length', ['loss.posWeight=[1,2]'], /loss.posWeight = \[1,2\].*has 2 numbers for the 5 structures/],
+    [
+      'a list of another length',
+      ['loss.posWeight=[1,2]'],
+      /loss.posWeight = \[1,2\].*has 2 numbers for the 5 structures/,
+    ],
     ['a section that is no object', ['model=3'], /model = 3 \(from the command line\)/],
     ['a prototype', ['data={"__proto__":{"clahe":true}}'], /unknown setting "data.__proto__"/],
   ];
