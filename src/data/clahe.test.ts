@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { normaliseBenGraham } from './benGraham.ts';
 import { DEFAULT_CLAHE, equaliseLightness } from './clahe.ts';
+import { DEFAULT_PREPROCESS, preprocessImage } from './preprocess.ts';
 
 interface Goldens {
   readonly side: number;
@@ -75,5 +76,15 @@ describe('normaliseBenGraham', () => {
     const marked = await normaliseBenGraham(spots, 100);
     expect(marked[3 * (50 * 100 + 6)]).toBe(255);
     expect(marked[3 * (50 * 100 + 4)]).toBe(128);
+  });
+
+  it('does not see the padding of a picture that the frame cuts', async () => {
+    const image = { width: 120, height: 80, data: new Uint8Array(3 * 120 * 80).fill(90) };
+    const options = { ...DEFAULT_PREPROCESS, size: 120, crop: 'frame', benGraham: true } as const;
+    // One grey picture in black padding: nothing differs from its surroundings.
+    expect(new Set((await preprocessImage(image, 'x', options)).image)).toEqual(new Set([128]));
+    const padded = (await preprocessImage(image, 'x', { ...options, benGraham: false })).image;
+    expect(new Set(padded)).toEqual(new Set([0, 90]));
+    expect(new Set(await normaliseBenGraham(padded, 120)).size).toBeGreaterThan(3);
   });
 });

@@ -94,10 +94,21 @@ export async function preprocessImage(image: RgbImage, name: string, options: Pr
       .toBuffer();
   }
   if (clahe !== null) pixels = await equaliseLightness(pixels, size, clahe);
-  if (benGraham) pixels = await normaliseBenGraham(pixels, size);
+  if (benGraham) pixels = await normaliseBenGraham(pixels, size, contentOf(box, size));
   // A plain array, not sharp's Buffer: what comes out of the cache is one too.
   const plain = new Uint8Array(pixels.buffer, pixels.byteOffset, pixels.byteLength);
   return { size, image: plain, maskBits: null, box };
+}
+
+/** The part of the resized square that shows the frame: [left, top, right, bottom], whole pixels only. */
+function contentOf(box: CropBox, size: number): [number, number, number, number] {
+  const inSquare = (position: number) => Math.min(size, Math.max(0, (position * size) / box.size));
+  return [
+    Math.ceil(inSquare(-box.left)),
+    Math.ceil(inSquare(-box.top)),
+    Math.floor(inSquare(box.width - box.left)),
+    Math.floor(inSquare(box.height - box.top)),
+  ];
 }
 
 /** The contents of an item's files, so that they are read once for hashing and decoding. */

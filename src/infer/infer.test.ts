@@ -93,6 +93,27 @@ describe('inference on an image', () => {
     expect(Math.min(...shares)).toBeLessThan(1);
   });
 
+  it('repeats the preprocessing of the training, and judges the picture by its own colours', async () => {
+    const file = await fundusFile();
+    const options = { choice: 'both', threshold: 0.45 } as const;
+    const plain = await inferImage(engine, model, config, file, options);
+    const normalised = {
+      ...config,
+      data: { ...config.data, clahe: { clipLimit: 2, tiles: 4 }, benGraham: true },
+    };
+    const { result, masks } = await inferImage(engine, model, normalised, file, options);
+    expect(result.warnings).toEqual(plain.result.warnings);
+    expect(result.crop).toEqual(plain.result.crop);
+    expect(result.gate.probability).not.toBe(plain.result.gate.probability);
+    const { preprocess, normalisation } = loaderSettings(normalised);
+    expect(preprocess).toMatchObject({ clahe: { clipLimit: 2, tiles: 4 }, benGraham: true });
+    const sample = await preprocessImage(await decodeImage(file), file, preprocess);
+    const [prediction] = await predict(engine, model, imageTensor(sample, normalisation), 1, 'both');
+    const plane = prediction.masks!.filter((_, at) => at % LESIONS.length === 0);
+    const expected = Uint8Array.from(mapMaskToFrame(plane, sample.box), (value) => (value >= 0.45 ? 1 : 0));
+    expect(Buffer.from(masks![LESIONS[0]]!).equals(expected)).toBe(true);
+  });
+
   it('takes masks from native tiles and grades from the whole picture, unless the router fuses both', async () => {
     const file = await fundusFile();
     const options = { choice: 'both', threshold: { EX: 0.4 } } as const;

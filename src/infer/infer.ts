@@ -110,8 +110,12 @@ export async function inferImage(
   const { preprocess, normalisation } = loaderSettings(config);
   const tiling = options.tiling === undefined ? (config.data.tiles.mode === 'on' ? {} : null) : options.tiling;
   const image = await decodeImage(file);
-  const prepare = (size: number): Promise<Sample> =>
-    preprocessImage(image, file, { ...preprocess, size }).catch((cause: unknown) => {
+  const prepare = (size: number, normalised = true): Promise<Sample> =>
+    preprocessImage(image, file, {
+      ...preprocess,
+      size,
+      ...(!normalised && { clahe: null, benGraham: false }),
+    }).catch((cause: unknown) => {
       if (!(cause instanceof GmtlError) || cause.code !== 'data/no-field-of-view') throw cause;
       throw new GmtlError(
         'infer/no-fundus',
@@ -120,8 +124,10 @@ export async function inferImage(
       );
     });
   const sample = await prepare(preprocess.size);
+  // Whether it looks like a fundus is judged by its own colours, which Ben Graham's normalisation takes away.
+  const own = preprocess.clahe === null && !preprocess.benGraham ? sample : await prepare(preprocess.size, false);
   const whole = await predictWhole(engine, model, imageTensor(sample, normalisation), options, tiling !== null);
-  if (!whole.routed.segmentation) return { result: describe(file, image, sample, whole, null, 0), image, masks: null };
+  if (!whole.routed.segmentation) return { result: describe(file, image, own, whole, null, 0), image, masks: null };
   const { lesions } = config.model;
   const planes = new MaskPlanes(
     image.width,
@@ -144,7 +150,7 @@ export async function inferImage(
     if (whole.masks !== null) mapper.push(0, side, whole.masks);
   }
   const masks = Object.fromEntries(lesions.map((lesion, index) => [lesion, planes.masks[index]]));
-  return { result: describe(file, image, sample, prediction, masks, tiles), image, masks };
+  return { result: describe(file, image, own, prediction, masks, tiles), image, masks };
 }
 
 /** Gate, grades and, where they do not come from tiles, masks of the whole picture. */
