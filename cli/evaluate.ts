@@ -22,19 +22,24 @@ interface EvaluateArguments {
   tta: boolean;
   calibrate: boolean;
   json?: string;
+  report?: string;
   pictures?: string;
   adapter: string;
 }
 
 async function run(args: EvaluateArguments): Promise<void> {
   const { split, frame, tta } = args;
-  const { folder, config, dataset } = await openRun(args.run, args.data);
+  const opened = await openRun(args.run, args.data);
+  const { folder, config, dataset } = opened;
   for (const note of dataset.notes) console.error(`note: ${note}`);
   const checkpoint = await openWeights(folder, args.weights, args.checkpoint);
-  await withSession(args.adapter, config.training.seed, async ({ engine, device }) => {
+  await withSession(args.adapter, config.training.seed, async ({ engine, device, opened: adapter }) => {
     const model = buildModel(engine, config);
     restoreWeights(model, checkpoint.weights, checkpoint.path);
     const source = new SampleSource(loaderSettings(config));
+    // The report code loads a chart library: only where it is used.
+    const report = args.report === undefined ? null : await import('../src/infer/reportData.ts');
+    const gallery = report && new report.GalleryCollector(config, frame);
     const scorer = maskScorer(engine, model, source, config, { frame, flips: tta });
     const result = await runProtocol(
       dataset,
@@ -46,6 +51,7 @@ async function run(args: EvaluateArguments): Promise<void> {
           lesionLevel: isShown,
           flips: tta,
           ...(scorer && { maskScorer: scorer }),
+          ...(isShown && gallery?.listeners),
           onImages: (done, total) => {
             if (!process.stderr.isTTY) return;
             process.stderr.write(`\r${part}: ${done} of ${total} images${done === total ? '\n' : ''}`);
@@ -95,6 +101,19 @@ async function run(args: EvaluateArguments): Promise<void> {
       await writeFileAtomic(args.json, `${JSON.stringify(record, null, 2)}\n`);
       console.log(`written    ${args.json}`);
     }
+    if (args.report !== undefined && report && gallery) {
+      const written = await report.writeReport(args.report, {
+        run: opened,
+        subject,
+        parameters: model.parameterCount(),
+        adapter: `${device.name} (${adapter.reason})`,
+        frame,
+        result,
+        record,
+        gallery,
+      });
+      for (const path of written) console.log(`written    ${path}`);
+    }
     if (args.pictures !== undefined) {
       const { writeComparisons } = await import('../src/infer/comparisons.ts');
       const items = selectItems(dataset, split);
@@ -115,6 +134,10 @@ export const evaluateCommand: CommandModule<object, EvaluateArguments> = {
         choices: ['test', 'val', 'train'] as const,
         default: 'test' as Split,
         describe: 'Images to score',
+      })
+      .option('report', {
+        type: 'string',
+        describe: 'Folder for report.html, metrics.json, predictions.csv and misroutes.csv',
       })
       .option('json', { type: 'string', describe: 'File for everything that was measured' })
       .option('checkpoint', { type: 'string', describe: "'best' or 'last'. Default: best where there is one" })
