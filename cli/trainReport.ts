@@ -9,6 +9,7 @@ import { CHECKPOINT_FOLDER, loadCheckpoint } from '../src/train/checkpoint.ts';
 import type { TrainConfig } from '../src/train/config.ts';
 import { type Evaluation, evaluate, meanDice } from '../src/train/evaluate.ts';
 import type { Finished } from '../src/train/finished.ts';
+import type { EpochRow } from '../src/report/curves.ts';
 import { readRunLog } from '../src/train/logs.ts';
 import { restoreWeights } from '../src/train/state.ts';
 import type { Trainer } from '../src/train/trainer.ts';
@@ -69,7 +70,7 @@ export async function finalReport({ folder, config, dataset, trainer, engine, fi
   );
   const weightFiles = [finished.files.best, finished.files.final].filter((name) => name !== null);
   console.log(`weights     ${weightFiles.map((name) => join(folder, name)).join(', ')}`);
-  console.log(`curves      ${join(folder, 'curves.png')}`);
+  console.log(`curves      ${join(folder, 'curves.png')}, ${join(folder, `metrics_plot_${finished.stamp}.png`)}`);
   console.log(`logs        ${join(folder, 'batches.csv')}, ${join(folder, 'epochs.csv')} (and .jsonl), misroutes.csv`);
 }
 
@@ -88,23 +89,37 @@ function headline(evaluation: Evaluation): string {
     .join(', ');
 }
 
-/** `curves.png` of a run folder, from its epoch log. */
+/** Draws the run's curves. */
 export async function drawCurves(folder: string): Promise<void> {
-  const rows = readRunLog(join(folder, 'epochs.jsonl'));
+  const rows = epochRows(folder);
   if (rows.length === 0) return;
   // The chart library takes half a second to load: only where it is used.
   const { writeCurves } = await import('../src/report/index.ts');
+  await writeCurves(join(folder, 'curves.png'), rows);
+}
+
+/** Draws a finished run's losses, accuracies and Dice, with the run's time stamp in its name. */
+export async function drawMetricsPlot(folder: string, stamp: string): Promise<string> {
+  const { writeMetricsPlot } = await import('../src/report/index.ts');
+  const path = join(folder, `metrics_plot_${stamp}.png`);
+  const rows = epochRows(folder);
+  if (rows.length > 0) await writeMetricsPlot(path, rows);
+  return path;
+}
+
+function epochRows(folder: string): EpochRow[] {
   const number = (value: unknown): number => (typeof value === 'number' ? value : Number.NaN);
-  await writeCurves(
-    join(folder, 'curves.png'),
-    rows.map((row) => ({
+  return readRunLog(join(folder, 'epochs.jsonl')).map((row) => {
+    const parts = (split: 'train' | 'val'): Record<string, number> =>
+      Object.fromEntries(
+        ['bce', 'dice', 'retino', 'edema', 'gate'].map((part) => [part, number(row[`${split}_${part}`])]),
+      );
+    return {
       epoch: number(row.epoch),
       learningRate: number(row.learningRate),
       train: {
         loss: number(row.train_total),
-        lossParts: Object.fromEntries(
-          ['bce', 'dice', 'retino', 'edema', 'gate'].map((part) => [part, number(row[`train_${part}`])]),
-        ),
+        lossParts: parts('train'),
         gateAccuracy: number(row.train_gateAccuracy),
       },
       validation:
@@ -112,13 +127,11 @@ export async function drawCurves(folder: string): Promise<void> {
           ? undefined
           : {
               loss: number(row.val_total),
-              lossParts: Object.fromEntries(
-                ['bce', 'dice', 'retino', 'edema', 'gate'].map((part) => [part, number(row[`val_${part}`])]),
-              ),
+              lossParts: parts('val'),
               dice: Object.fromEntries(LESIONS.map((lesion) => [lesion, number(row[`val_dice_${lesion}`])])),
               accuracy: { retinopathy: number(row.val_retinoAccuracy), edema: number(row.val_edemaAccuracy) },
               gateAccuracy: number(row.val_gateAccuracy),
             },
-    })),
-  );
+    };
+  });
 }

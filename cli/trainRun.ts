@@ -20,7 +20,7 @@ import { timeStamp } from '../src/train/run.ts';
 import { EventWriter } from '../src/train/tensorboard.ts';
 import { Trainer } from '../src/train/trainer.ts';
 import { withSession } from './session.ts';
-import { drawCurves, finalReport, reportVerification } from './trainReport.ts';
+import { drawCurves, drawMetricsPlot, finalReport, reportVerification } from './trainReport.ts';
 
 /** A run whose folder, configuration and data are ready. */
 export interface Prepared {
@@ -142,6 +142,7 @@ export async function runTraining(
       const { bestMetric: metric } = config.training;
       const finished =
         readFinished(folder) ?? (await finishRun(folder, { ...result, metric, stamp: timeStamp(new Date()) }));
+      await drawMetricsPlot(folder, finished.stamp);
       if (test) await finalReport({ folder, config, dataset, trainer, engine, finished });
       return true;
     } finally {
