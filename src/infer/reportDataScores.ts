@@ -23,7 +23,6 @@ import type {
 } from '../report/html/index.ts';
 import { type Evaluation, meanDice, meanLesionDice } from '../train/evaluate.ts';
 import type { Collected } from '../train/protocolCollect.ts';
-import { EDEMA_NAMES, RETINOPATHY_NAMES } from './infer.ts';
 
 /** Plain and calibrated results of the same images. */
 export interface BothSettings {
@@ -36,6 +35,17 @@ export interface BothSettings {
 export function estimate(value: number | null | undefined, interval?: Interval | null): Estimate {
   return { value: value ?? null, ...(interval && { low: interval.low, high: interval.high }) };
 }
+
+/** Grades for tables and charts, where `RETINOPATHY_NAMES` and `EDEMA_NAMES` would fill the page. */
+const SHORT_NAMES = {
+  retinopathy: ['0 none', '1 mild', '2 moderate', '3 severe', '4 proliferative'],
+  edema: ['0 none', '1 distant', '2 central'],
+} as const;
+
+const GRADE_NOTES = {
+  retinopathy: 'Grades 1 to 3 are non-proliferative retinopathy.',
+  edema: 'Hard exudates: 0 none, 1 outside one disc diameter of the macula centre, 2 within it.',
+} as const;
 
 const KAPPA: readonly [number, number] = [-1, 1];
 
@@ -220,6 +230,7 @@ export function gradingOf({ plain, calibrated, collected }: BothSettings): Gradi
       {
         name,
         cases: report.cases,
+        note: GRADE_NOTES[key],
         classNames,
         confusion: report.confusion.counts,
         figures: gradingFigures(report, own),
@@ -240,10 +251,9 @@ export function gradingOf({ plain, calibrated, collected }: BothSettings): Gradi
       },
     ];
   };
-  const numbered = (names: readonly string[]): string[] => names.map((name, grade) => `${grade} ${name}`);
   return [
-    ...task('Diabetic retinopathy', numbered(RETINOPATHY_NAMES), 'retinopathy'),
-    ...task('Risk of macular edema', numbered(EDEMA_NAMES), 'edema'),
+    ...task('Diabetic retinopathy', SHORT_NAMES.retinopathy, 'retinopathy'),
+    ...task('Risk of macular edema', SHORT_NAMES.edema, 'edema'),
   ];
 }
 
