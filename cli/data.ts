@@ -10,6 +10,7 @@ import { verifyDataset } from '../src/data/verify.ts';
 import { formatVerifyReport, verifyReportData } from '../src/data/verifyreport.ts';
 import { GmtlError } from '../src/errors.ts';
 import { writeFileAtomic } from '../src/io/atomic.ts';
+import { writeVerifyPage } from './dataReport.ts';
 
 interface ListArguments {
   images: string | undefined;
@@ -115,6 +116,7 @@ const prepareCommand: CommandModule<object, PrepareArguments> = {
 interface VerifyArguments extends ListArguments {
   dir: string;
   json: string | undefined;
+  report: string | undefined;
   strict: boolean;
 }
 
@@ -132,17 +134,19 @@ const verifyCommand: CommandModule<object, VerifyArguments> = {
         type: 'string',
         describe: 'Also write the findings as JSON to this file; without a name: print them instead of the text',
       })
+      .option('report', { type: 'string', describe: 'Also write the findings as one HTML page to this file' })
       .option('strict', {
         type: 'boolean',
         default: false,
         describe: 'Exit code 1 on any problem (unreadable files, missing rows …), not only on leaks',
       }),
-  handler: async ({ dir, json, strict, ...rest }) => {
+  handler: async ({ dir, json, report, strict, ...rest }) => {
     const progress = progressBar('decoding');
     const options = { onProgress: progress.update, metadata: listOptions(rest) };
     const result = await verifyDataset(dir, options).finally(progress.stop);
     const data = JSON.stringify(verifyReportData(result), null, 2);
     if (json) await writeFileAtomic(json, `${data}\n`);
+    if (report) await writeVerifyPage(report, result);
     console.log(json === '' ? data : formatVerifyReport(result));
     // The report above says why; an exception would only repeat it.
     if (result.leaky || (strict && !result.ok)) process.exitCode = 1;

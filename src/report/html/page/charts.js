@@ -77,7 +77,8 @@
     /** Training and validation of one quantity share a colour and an entry of the legend. @type {Map<string, string>} */
     const byName = new Map();
     /** @param {import('../data.ts').Curve} curve */
-    const stemOf = (curve) => (curve.note ? `${curve.name} (${curve.note})` : curve.name.replace(/ (train|validation)$/, ''));
+    const stemOf = (curve) =>
+      curve.note ? `${curve.name} (${curve.note})` : curve.name.replace(/ (train|validation)$/, '');
     /** @param {import('../data.ts').Curve} curve */
     const colourOf = (curve) => {
       if (curve.lesion) return css(`--${curve.lesion}`);
@@ -134,7 +135,10 @@
             const { marker, seriesName, value } = hovered;
             return `${marker}${safe(String(seriesName))}<br>${safe(panel.x)} ${text(value[0])}<br>${safe(panel.y)} ${text(value[1])}`;
           }
-          const rows = hovered.map((/** @type {any} */ one) => `${one.marker}${safe(panel.curves[one.seriesIndex]?.name ?? '')} <b>${text(one.value[1])}</b>`);
+          const rows = hovered.map(
+            (/** @type {any} */ one) =>
+              `${one.marker}${safe(panel.curves[one.seriesIndex]?.name ?? '')} <b>${text(one.value[1])}</b>`,
+          );
           return `${safe(panel.x)} ${text(hovered[0].value[0])}<br>${rows.join('<br>')}`;
         },
       },
@@ -147,7 +151,10 @@
           showSymbol: curve.points.filter(([, y]) => isNumber(y)).length < 13,
           symbolSize: 5,
           color: colourOf(curve),
-          lineStyle: { width: curve.dashed ? 1.5 : 2, type: /** @type {'dashed' | 'solid'} */ (curve.dashed ? 'dashed' : 'solid') },
+          lineStyle: {
+            width: curve.dashed ? 1.5 : 2,
+            type: /** @type {'dashed' | 'solid'} */ (curve.dashed ? 'dashed' : 'solid'),
+          },
           emphasis: { focus: /** @type {const} */ ('series') },
         })),
         ...(reference
@@ -172,7 +179,13 @@
     const most = Math.max(7, Math.floor(width / Math.max(1, categories.length) / 7));
     return {
       ...base(c),
-      legend: { bottom: 0, textStyle: { color: c.ink, fontSize: 11 }, itemWidth: 14, itemHeight: 10, data: series.map(({ name }) => name) },
+      legend: {
+        bottom: 0,
+        textStyle: { color: c.ink, fontSize: 11 },
+        itemWidth: 14,
+        itemHeight: 10,
+        data: series.map(({ name }) => name),
+      },
       grid: { left: 8, right: 8, top: 16, bottom: 34, containLabel: true },
       xAxis: {
         ...axis(c, ''),
@@ -217,7 +230,9 @@
           z: 5,
           tooltip: { show: false },
           itemStyle: { color: c.ink },
-          data: values.map(({ low, high }, index) => (isNumber(low) && isNumber(high) ? [index, low, high] : [index, null, null])),
+          data: values.map(({ low, high }, index) =>
+            isNumber(low) && isNumber(high) ? [index, low, high] : [index, null, null],
+          ),
           encode: { x: 0, y: [1, 2] },
           renderItem: (/** @type {unknown} */ _, /** @type {Api} */ api) => {
             const [index, low, high] = [api.value(0), api.value(1), api.value(2)].map(Number);
@@ -230,10 +245,18 @@
             const x = top[0] + offset;
             const style = { stroke: c.ink, lineWidth: 1.5, opacity: 0.75 };
             /** @param {number} x1 @param {number} y1 @param {number} x2 @param {number} y2 */
-            const line = (x1, y1, x2, y2) => ({ type: /** @type {const} */ ('line'), shape: { x1, y1, x2, y2 }, style });
+            const line = (x1, y1, x2, y2) => ({
+              type: /** @type {const} */ ('line'),
+              shape: { x1, y1, x2, y2 },
+              style,
+            });
             return {
               type: /** @type {const} */ ('group'),
-              children: [line(x, top[1], x, bottom[1]), line(x - 4, top[1], x + 4, top[1]), line(x - 4, bottom[1], x + 4, bottom[1])],
+              children: [
+                line(x, top[1], x, bottom[1]),
+                line(x - 4, top[1], x + 4, top[1]),
+                line(x - 4, bottom[1], x + 4, bottom[1]),
+              ],
             };
           },
         },
@@ -267,13 +290,38 @@
             return {
               type: 'group',
               children: [
-                { type: 'rect', shape: { x: left + 1, y: top, width: Math.max(1, right - left - 2), height: bottom - top }, style: { fill: c.accent, opacity: 0.85 } },
-                { type: 'text', x: (left + right) / 2, y: Math.max(10, top - 3), style: { text: String(api.value(3)), align: 'center', verticalAlign: 'bottom', fontSize: 10, fill: c.muted } },
+                {
+                  type: 'rect',
+                  shape: { x: left + 1, y: top, width: Math.max(1, right - left - 2), height: bottom - top },
+                  style: { fill: c.accent, opacity: 0.85 },
+                },
+                {
+                  type: 'text',
+                  x: (left + right) / 2,
+                  y: Math.max(10, top - 3),
+                  style: {
+                    text: String(api.value(3)),
+                    align: 'center',
+                    verticalAlign: 'bottom',
+                    fontSize: 10,
+                    fill: c.muted,
+                  },
+                },
               ],
             };
           },
         },
-        { type: 'line', data: [[0, 0], [1, 1]], showSymbol: false, silent: true, lineStyle: { color: c.ink, width: 1.5, type: 'dashed' }, z: 4 },
+        {
+          type: 'line',
+          data: [
+            [0, 0],
+            [1, 1],
+          ],
+          showSymbol: false,
+          silent: true,
+          lineStyle: { color: c.ink, width: 1.5, type: 'dashed' },
+          z: 4,
+        },
       ],
     };
   };

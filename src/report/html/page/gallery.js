@@ -28,7 +28,10 @@
     let pair = unpacked.get(index);
     if (!pair) {
       const { truth, predicted } = block.pictures[index];
-      pair = Promise.all([unpack(truth), unpack(predicted)]).then(([first, second]) => ({ truth: first, predicted: second }));
+      pair = Promise.all([unpack(truth), unpack(predicted)]).then(([first, second]) => ({
+        truth: first,
+        predicted: second,
+      }));
       unpacked.set(index, pair);
     }
     return pair;
@@ -40,7 +43,9 @@
     const names = new Set(form.getAll('lesion'));
     return {
       layer: String(form.get('layer') ?? 'none'),
-      lesions: block.lesions.map(({ name }, bit) => (names.has(name) ? 1 << bit : 0)).reduce((sum, bit) => sum | bit, 0),
+      lesions: block.lesions
+        .map(({ name }, bit) => (names.has(name) ? 1 << bit : 0))
+        .reduce((sum, bit) => sum | bit, 0),
       opacity: Number(form.get('opacity') ?? 45) / 100,
       divider: Number(form.get('divider') ?? 50) / 100,
       filter: String(form.get('filter')),
@@ -57,7 +62,8 @@
     if (!masks) return bits;
     for (let y = 0, at = 0; y < height; y++) {
       const row = Math.floor((y * masks.height) / height) * masks.width;
-      for (let x = 0; x < width; x++, at++) bits[at] = masks.bytes[row + Math.floor((x * masks.width) / width)] & wanted;
+      for (let x = 0; x < width; x++, at++)
+        bits[at] = masks.bytes[row + Math.floor((x * masks.width) / width)] & wanted;
     }
     return bits;
   };
@@ -67,7 +73,10 @@
    * @param {Uint8Array} bits @param {number} at @param {number} x @param {number} width @param {number} height @param {number} bit
    */
   const isEdge = (bits, at, x, width, height, bit) =>
-    x === 0 || x === width - 1 || at < width || at >= width * (height - 1) ||
+    x === 0 ||
+    x === width - 1 ||
+    at < width ||
+    at >= width * (height - 1) ||
     !(bits[at - 1] & bits[at + 1] & bits[at - width] & bits[at + width] & bit);
 
   /** @param {HTMLCanvasElement} canvas @param {Pair} pair @param {number} width @param {number} height */
@@ -92,9 +101,18 @@
         both[at] = (t & p ? 1 : 0) | (p & ~t ? 2 : 0) | (t & ~p ? 4 : 0);
       }
       // What was missed lies on top: it is what a reader looks for.
-      for (const [bit, rgb] of /** @type {const} */ ([[1, AGREEMENT.hit], [2, AGREEMENT.false], [4, AGREEMENT.miss]])) {
+      for (const [bit, rgb] of /** @type {const} */ ([
+        [1, AGREEMENT.hit],
+        [2, AGREEMENT.false],
+        [4, AGREEMENT.miss],
+      ])) {
         for (let at = 0; at < both.length; at++) {
-          if (both[at] & bit) put(at, rgb, isEdge(both, at, at % width, width, height, bit) ? Math.max(opacity, 0.9 * Math.sign(opacity)) : opacity);
+          if (both[at] & bit)
+            put(
+              at,
+              rgb,
+              isEdge(both, at, at % width, width, height, bit) ? Math.max(opacity, 0.9 * Math.sign(opacity)) : opacity,
+            );
         }
       }
     } else {
@@ -133,7 +151,13 @@
   const paintCard = async (card, holder = card) => {
     const canvas = holder.querySelector('canvas');
     const image = holder.querySelector('img');
-    if (canvas && image) paint(canvas, await masksOf(Number(card.dataset.index)), Number(image.getAttribute('width')), Number(image.getAttribute('height')));
+    if (canvas && image)
+      paint(
+        canvas,
+        await masksOf(Number(card.dataset.index)),
+        Number(image.getAttribute('width')),
+        Number(image.getAttribute('height')),
+      );
   };
 
   const visible = new Set();
@@ -156,10 +180,12 @@
     worst: (left, right) => Number(right.dataset.badness) - Number(left.dataset.badness) || byName(left, right),
     best: (left, right) => Number(left.dataset.badness) - Number(right.dataset.badness) || byName(left, right),
     name: (left, right) => byName(left, right),
-    confidence: (left, right) => Number(right.dataset.confidence) - Number(left.dataset.confidence) || byName(left, right),
+    confidence: (left, right) =>
+      Number(right.dataset.confidence) - Number(left.dataset.confidence) || byName(left, right),
   };
   /** @param {HTMLElement} left @param {HTMLElement} right */
-  const byName = (left, right) => (left.dataset.name ?? '').localeCompare(right.dataset.name ?? '', 'en', { numeric: true });
+  const byName = (left, right) =>
+    (left.dataset.name ?? '').localeCompare(right.dataset.name ?? '', 'en', { numeric: true });
   const arrange = () => {
     const { filter, sort } = settings();
     for (const card of cards) card.hidden = filter !== 'all' && !(card.dataset.kinds ?? '').split(' ').includes(filter);
@@ -239,14 +265,21 @@
   });
   viewer.addEventListener('keydown', (event) => {
     // Arrows move sliders and scroll the enlarged picture first.
-    if (event.target instanceof HTMLInputElement || event.target instanceof HTMLSelectElement || Number(zoom.value) > 100) return;
+    if (
+      event.target instanceof HTMLInputElement ||
+      event.target instanceof HTMLSelectElement ||
+      Number(zoom.value) > 100
+    )
+      return;
     if (event.key === 'ArrowLeft') step(-1);
     if (event.key === 'ArrowRight') step(1);
   });
   // The tools are out of reach while the large view is open: it offers the choice of overlays again.
   const choice = /** @type {HTMLSelectElement} */ (document.getElementById('viewer-layer'));
   const radios = /** @type {HTMLInputElement[]} */ ([...tools.querySelectorAll('input[name="layer"]')]);
-  choice.append(...radios.map((radio) => new Option(radio.nextElementSibling?.textContent ?? radio.value, radio.value)));
+  choice.append(
+    ...radios.map((radio) => new Option(radio.nextElementSibling?.textContent ?? radio.value, radio.value)),
+  );
   if (radios.length === 0) choice.closest('label')?.remove();
   choice.addEventListener('input', () => radios.find((radio) => radio.value === choice.value)?.click());
   zoom.addEventListener('input', fit);
