@@ -1,27 +1,45 @@
 import { accessSync, constants, existsSync, mkdirSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { CommandModule } from 'yargs';
+import type { Split } from '../src/data/types.ts';
 import { GmtlError } from '../src/errors.ts';
+import { calibrateResult, calibrationDoubts, calibrationOf } from '../src/infer/calibrated.ts';
 import { inferImage, resultFiles, summary, writeResults } from '../src/infer/infer.ts';
 import { collectInputs, type InferInput } from '../src/infer/inputs.ts';
 import { loadTrainedWeights, newestRun } from '../src/infer/model.ts';
 import { describeWriteError } from '../src/io/atomic.ts';
 import { buildModel } from '../src/train/build.ts';
 import type { TaskChoice } from '../src/train/predict.ts';
+import { calibratedThresholds } from '../src/train/protocolCalibration.ts';
 import { restoreWeights } from '../src/train/state.ts';
+import { SYSTEM_A_TILING, type Tiling } from '../src/train/tiledPicture.ts';
+import { inferSample } from './sample.ts';
 import { adapterOption, withSession } from './session.ts';
 
 interface InferArguments {
-  images: string[];
+  images?: string[];
+  sample?: number;
+  split: Split;
+  seed: number;
+  data?: string;
   checkpoint?: string;
   config?: string;
   weights: 'average' | 'raw';
   task: TaskChoice;
-  threshold: number;
+  threshold?: number;
+  calibrated: boolean;
+  tta: boolean;
+  tiles: keyof typeof TILINGS;
   out: string;
   overwrite: boolean;
   adapter: string;
 }
+
+/** Masks as the network was trained, from the whole picture, from tiles of its training's scale, or System A's way. */
+const TILINGS = { auto: undefined, off: null, on: {}, router: SYSTEM_A_TILING } as const satisfies Record<
+  string,
+  Tiling | null | undefined
+>;
 
 /** What can be wrong with one image and leaves the others as they are. */
 const IMAGE_FAULTS = ['data/image-unreadable', 'infer/no-fundus'];
@@ -55,16 +73,38 @@ function prepareFolder(folder: string, inputs: readonly InferInput[], overwrite:
 }
 
 async function infer(args: InferArguments): Promise<void> {
-  if (!(args.threshold > 0 && args.threshold < 1)) {
-    throw new GmtlError('usage', `--threshold ${args.threshold}: give a probability between 0 and 1, both excluded`);
+  const { images = [], sample, threshold = 0.5, tta: flips } = args;
+  if (sample !== undefined) {
+    const refused = [...(images.length > 0 ? ['images'] : []), ...(args.config === undefined ? [] : ['--config'])];
+    if (refused.length > 0) {
+      throw new GmtlError('usage', `--sample draws its images from a run's split: leave out ${refused.join(' and ')}`);
+    }
+    return inferSample({ ...args, sample });
   }
-  const inputs = collectInputs(args.images);
+  if (images.length === 0) {
+    throw new GmtlError('usage', 'name images or folders of them, or draw some of a run with --sample 20');
+  }
+  if (!(threshold > 0 && threshold < 1)) {
+    throw new GmtlError('usage', `--threshold ${threshold}: give a probability between 0 and 1, both excluded`);
+  }
+  if (args.calibrated && args.threshold !== undefined) {
+    throw new GmtlError('usage', '--calibrated takes its thresholds from the run: leave out --threshold');
+  }
+  const inputs = collectInputs(images);
   const checkpoint = args.checkpoint ?? newestRun('runs');
   const trained = await loadTrainedWeights(checkpoint, args.config, args.weights);
+  const calibration = args.calibrated ? await calibrationOf(trained.path) : null;
   prepareFolder(args.out, inputs, args.overwrite);
   const choice = args.checkpoint === undefined ? ' (the newest run here)' : '';
   const step = trained.step === undefined ? '' : `, step ${trained.step}`;
   console.error(`network  ${trained.path}${choice}${step}${trained.averaged ? ', averaged weights' : ''}`);
+  if (calibration) {
+    console.error(`calibrated on ${calibration.fittedOn.images.length} validation images`);
+    for (const doubt of calibrationDoubts(calibration, { ...trained, flips })) {
+      console.error(`warning: the calibration may not fit: ${doubt}`);
+    }
+  }
+  const tiling = TILINGS[args.tiles];
   const failed: string[] = [];
   await withSession(args.adapter, trained.config.training.seed, async ({ engine, device, opened }) => {
     console.error(`adapter  ${device.name} (${opened.reason})`);
@@ -74,10 +114,13 @@ async function infer(args: InferArguments): Promise<void> {
       const progress = inputs.length > 1 ? `${index + 1}/${inputs.length}  ` : '';
       const start = performance.now();
       try {
-        const inferred = await inferImage(engine, model, trained.config, input.path, {
+        const plain = await inferImage(engine, model, trained.config, input.path, {
           choice: args.task,
-          threshold: args.threshold,
+          threshold: calibration ? calibratedThresholds(calibration) : threshold,
+          flips,
+          ...(tiling !== undefined && { tiling }),
         });
+        const inferred = calibration ? { ...plain, result: calibrateResult(plain.result, calibration) } : plain;
         const written = await writeResults(args.out, input, inferred);
         const milliseconds = Math.round(performance.now() - start);
         console.log(JSON.stringify({ ...inferred.result, files: written, milliseconds }));
@@ -111,15 +154,28 @@ async function infer(args: InferArguments): Promise<void> {
 }
 
 export const inferCommand: CommandModule<object, InferArguments> = {
-  command: 'infer <images..>',
+  command: 'infer [images..]',
   describe: 'Predict the gated task, lesion masks and grades of images with a trained network',
   builder: (yargs) =>
     yargs
       .positional('images', {
         type: 'string',
         array: true,
-        demandOption: true,
         describe: 'Image files, or folders of them',
+      })
+      .option('sample', {
+        type: 'number',
+        describe: "Draw so many random images of the run's own data instead, and show predictions beside the truth",
+      })
+      .option('split', {
+        choices: ['test', 'val', 'train'] as const,
+        default: 'test' as Split,
+        describe: 'With --sample: the split to draw from',
+      })
+      .option('seed', { type: 'number', default: 0, describe: 'With --sample: seed of the draw' })
+      .option('data', {
+        type: 'string',
+        describe: "With --sample: where the images are, if not where the run's list says",
       })
       .option('checkpoint', {
         type: 'string',
@@ -133,10 +189,26 @@ export const inferCommand: CommandModule<object, InferArguments> = {
       })
       .option('task', {
         choices: ['gate', 'both', 'segmentation', 'classification'] as const,
-        default: 'gate' as TaskChoice,
-        describe: 'Which expert sees an image: the one the gate chooses, both, or always the same',
+        default: 'both' as TaskChoice,
+        describe: 'Which expert sees an image: both, the one the gate chooses, or always the same',
       })
-      .option('threshold', { type: 'number', default: 0.5, describe: 'Least probability of a mask pixel' })
+      .option('threshold', { type: 'number', describe: 'Least probability of a mask pixel. Default: 0.5' })
+      .option('calibrated', {
+        type: 'boolean',
+        default: false,
+        describe: "Use the temperatures and thresholds that `gmtl evaluate` fitted on the run's validation images",
+      })
+      .option('tta', {
+        type: 'boolean',
+        default: false,
+        describe: 'Average the predictions of the picture and its mirror images (four times the work)',
+      })
+      .option('tiles', {
+        choices: ['auto', 'off', 'on', 'router'] as const,
+        default: 'auto' as const,
+        describe:
+          'Masks from overlapping tiles (on), the whole picture (off), as the network was trained (auto), or from tiles fused by the router (router)',
+      })
       .option('out', { type: 'string', default: 'infer', describe: 'Folder for masks and overlays' })
       .option('overwrite', { type: 'boolean', default: false, describe: 'Replace earlier results in the folder' })
       .option('adapter', adapterOption),

@@ -10,6 +10,7 @@ export const STREAMS = {
   list: 6,
   tile: 7,
   gumbel: 8,
+  sample: 9,
 } as const;
 
 /**
