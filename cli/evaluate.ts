@@ -9,7 +9,7 @@ import { collect } from '../src/train/protocolCollect.ts';
 import { maskScorer } from '../src/train/protocolMasks.ts';
 import { openRun, openWeights } from '../src/train/protocolRun.ts';
 import { restoreWeights } from '../src/train/state.ts';
-import { calibrationText, evaluationText } from './evaluationText.ts';
+import { calibratedText, calibrationText, evaluationText } from './evaluationText.ts';
 import { adapterOption, withSession } from './session.ts';
 
 interface EvaluateArguments {
@@ -71,18 +71,21 @@ async function run(args: EvaluateArguments): Promise<void> {
       },
     );
     const step = checkpoint.step === null ? '' : `, step ${checkpoint.step}`;
+    const hasGate = config.training.routing !== 'none';
     const masks = frame === 'native' ? 'masks at native resolution' : "masks at the network's resolution";
     const subject = `${split} split, checkpoint '${checkpoint.name}'${step}${checkpoint.averaged ? ', averaged weights' : ''}${tta ? ', mean of four flips' : ''}, ${masks}, on ${device.name}`;
-    console.log(evaluationText(result.plain, `PLAIN (thresholds 0.5, temperatures 1): ${subject}`));
+    console.log(evaluationText(result.plain, `PLAIN (thresholds 0.5, temperatures 1): ${subject}`, { hasGate }));
     if (result.calibration) {
       console.log(calibrationText(result.calibration));
       console.log(`written    ${await writeCalibration(folder, result.calibration)}\n`);
     }
     if (result.calibrated) {
-      console.log(evaluationText(result.calibrated, `CALIBRATED (on validation images, never on these): ${subject}`));
+      console.log(
+        calibratedText(result.calibrated, `CALIBRATED (on validation images, never on these): ${subject}`, { hasGate }),
+      );
     }
     for (const note of result.notes) console.log(`note: ${note}`);
-    for (const { id, truth, routed, probability } of result.plain.gate.misroutes) {
+    for (const { id, truth, routed, probability } of hasGate ? result.plain.gate.misroutes : []) {
       console.log(`misrouted  ${id}: ${truth} image sent to ${routed} (p = ${probability.toFixed(3)})`);
     }
     for (const { item, reason } of source.skipped.values()) console.error(`skipped    ${item.imagePath}: ${reason}`);
@@ -117,7 +120,7 @@ async function run(args: EvaluateArguments): Promise<void> {
     if (args.pictures !== undefined) {
       const { writeComparisons } = await import('../src/infer/comparisons.ts');
       const items = selectItems(dataset, split);
-      const written = await writeComparisons(engine, model, items, source, args.pictures, 0.5);
+      const written = await writeComparisons(engine, model, items, source, args.pictures, 0.5, config.model.lesions);
       console.log(`written    ${written.length} pictures of truth and prediction in ${args.pictures}`);
     }
     model.dispose();

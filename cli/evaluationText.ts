@@ -204,14 +204,54 @@ function gateText({ gate, intervals }: Evaluation): string {
   return `gate accuracy ${figureText(gate.accuracy, own?.accuracy)}, calibration error ${figureText(gate.expectedCalibrationError, own?.expectedCalibrationError)}, mean entropy ${figureText(gate.meanEntropy, own?.meanEntropy)} nats, misrouted ${gate.misroutes.length}\n  ${routed}`;
 }
 
+export interface TextOptions {
+  /** False for a network without a trained gate: there is nothing to route. Default true. */
+  readonly hasGate?: boolean;
+}
+
 /** An evaluation as text for the terminal; intervals are 95 % bootstraps over images. */
-export function evaluationText(evaluation: Evaluation, title: string): string {
+export function evaluationText(evaluation: Evaluation, title: string, { hasGate = true }: TextOptions = {}): string {
   const blocks = [
     `${title} (${evaluation.images} images)`,
     ...masksText(evaluation),
     ...detectionsText(evaluation),
     ...gradesText(evaluation),
-    gateText(evaluation),
+    ...(hasGate ? [gateText(evaluation)] : []),
+  ];
+  return `${blocks.join('\n\n')}\n`;
+}
+
+/** What thresholds and temperatures change: masks, lesions, and how far probabilities can be believed. No grade and no route changes. */
+export function calibratedText(evaluation: Evaluation, title: string, { hasGate = true }: TextOptions = {}): string {
+  const { retinopathy, edema, gate, intervals, losses } = evaluation;
+  const row = (
+    name: string,
+    report: { readonly expectedCalibrationError: number; readonly brier?: number } | null,
+    own: { readonly expectedCalibrationError: Interval; readonly brier?: Interval } | null,
+    loss: number,
+  ): string[][] =>
+    report
+      ? [
+          [
+            name,
+            figureText(report.expectedCalibrationError, own?.expectedCalibrationError),
+            figureText(report.brier, own?.brier),
+            figure(loss),
+          ],
+        ]
+      : [];
+  const rows = [
+    ...row('retinopathy', retinopathy, intervals.retinopathy, losses.retino),
+    ...row('macular edema', edema, intervals.edema, losses.edema),
+    ...(hasGate ? row('gate', gate, intervals.gate, losses.gate) : []),
+  ];
+  const blocks = [
+    `${title} (${evaluation.images} images)`,
+    ...masksText(evaluation),
+    ...detectionsText(evaluation),
+    ...(rows.length > 0
+      ? [formatTable(columnsOf('probabilities', ['calibration error (ECE)', 'Brier score', 'cross-entropy']), rows)]
+      : []),
   ];
   return `${blocks.join('\n\n')}\n`;
 }

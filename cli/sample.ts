@@ -43,8 +43,8 @@ function prepareFolder(folder: string, overwrite: boolean): void {
   }
 }
 
-/** One image of a sample in a line: the gate, and what was predicted beside what is true. */
-export function sampleLine({ item, prediction }: Seen, { segmentation }: Evaluation): string {
+/** One image of a sample in a line: the gate (where one was trained), and what was predicted beside what is true. */
+export function sampleLine({ item, prediction }: Seen, { segmentation }: Evaluation, hasGate = true): string {
   const route = argmax(prediction.gate, 0, 2) === 0 ? 'segmentation' : 'classification';
   const sure = `${(100 * Math.max(...prediction.gate)).toFixed(0)} %`;
   const gate = route === item.task ? `gate ${route} (${sure})` : `MISROUTED to ${route} (${sure})`;
@@ -60,7 +60,7 @@ export function sampleLine({ item, prediction }: Seen, { segmentation }: Evaluat
         ? [`Dice ${dice.join(' ')}`]
         : []
       : [...grade('retinopathy', item.retino, prediction.retino), ...grade('edema', item.edema, prediction.edema)];
-  return [`${item.id}: ${item.task} image`, gate, ...said].join(', ');
+  return [`${item.id}: ${item.task} image`, ...(hasGate ? [gate] : []), ...said].join(', ');
 }
 
 /** Runs the command. @throws GmtlError `usage` for a bad count, and as `openRun` and `writeSample`. */
@@ -93,9 +93,10 @@ export async function inferSample(args: SampleArguments): Promise<void> {
       folder: args.out,
       subject,
     });
-    for (const one of sampled.seen) console.log(sampleLine(one, sampled.evaluation));
+    const hasGate = run.config.training.routing !== 'none';
+    for (const one of sampled.seen) console.log(sampleLine(one, sampled.evaluation, hasGate));
     const { misroutes } = sampled.evaluation.gate;
-    console.log(`${misroutes.length} of ${sampled.seen.length} misrouted`);
+    if (hasGate) console.log(`${misroutes.length} of ${sampled.seen.length} misrouted`);
     for (const file of sampled.files) console.error(`written  ${resolve(file)}`);
     model.dispose();
   });

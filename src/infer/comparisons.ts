@@ -2,8 +2,7 @@ import { join } from 'node:path';
 import type { Engine } from '../autograd/engine.ts';
 import { imageTensor } from '../data/index.ts';
 import type { SampleSource } from '../data/loader.ts';
-import type { DatasetItem } from '../data/types.ts';
-import { LESIONS } from '../data/types.ts';
+import { type DatasetItem, type Lesion, LESIONS } from '../data/types.ts';
 import type { MultitaskNet } from '../models/network.ts';
 import { writeComparison } from '../report/index.ts';
 import { predict } from '../train/predict.ts';
@@ -26,6 +25,7 @@ function enlarge(data: Uint8Array, side: number, channels: number, factor: numbe
 
 /**
  * Writes a picture `<folder>/<id>.png` for each item with masks: truth beside prediction, at the network's resolution.
+ * @param lesions the structures of the network's masks, in their order.
  * @returns the paths written.
  */
 export async function writeComparisons(
@@ -35,6 +35,7 @@ export async function writeComparisons(
   source: SampleSource,
   folder: string,
   threshold: number,
+  lesions: readonly Lesion[] = LESIONS,
 ): Promise<string[]> {
   const { preprocess, normalisation } = source.options;
   const written: string[] = [];
@@ -47,7 +48,7 @@ export async function writeComparisons(
     const factor = Math.max(1, Math.floor(SHOWN_SIDE / size));
     const maskOf = (is: (pixel: number, lesion: number) => boolean) =>
       Object.fromEntries(
-        LESIONS.map((lesion, index) => {
+        lesions.map((lesion, index) => {
           const mask = Uint8Array.from({ length: size * size }, (_, pixel) => Number(is(pixel, index)));
           return [lesion, enlarge(mask, size, 1, factor)];
         }),
@@ -56,8 +57,8 @@ export async function writeComparisons(
     await writeComparison(
       path,
       { rgb: enlarge(image, size, 3, factor), width: size * factor, height: size * factor },
-      maskOf((pixel, lesion) => ((maskBits[pixel] >> lesion) & 1) === 1),
-      maskOf((pixel, lesion) => masks[pixel * LESIONS.length + lesion] >= threshold),
+      maskOf((pixel, index) => ((maskBits[pixel] >> LESIONS.indexOf(lesions[index])) & 1) === 1),
+      maskOf((pixel, index) => masks[pixel * lesions.length + index] >= threshold),
       { title: item.id },
     );
     written.push(path);

@@ -81,7 +81,7 @@ export async function reportData(input: ReportInput): Promise<ReportData> {
     created: new Date().toISOString(),
     headline: headlineOf(result),
     caveats: caveats(result, counts, changed),
-    summary: summaryOf(result),
+    summary: summaryOf(result, config.training.routing !== 'none'),
     grading: gradingOf(result),
     ...(segmentation && { segmentation }),
     ...(config.training.routing !== 'none' && { gate: gateOf(result) }),

@@ -10,10 +10,17 @@ import type { TrainConfig } from '../train/config.ts';
 import type { Evaluation } from '../train/evaluate.ts';
 import type { CollectOptions, MaskPlane, Seen } from '../train/protocolCollect.ts';
 import type { Prediction } from '../train/predict.ts';
-import { EDEMA_NAMES, RETINOPATHY_NAMES } from './infer.ts';
+import { RETINOPATHY_NAMES } from './infer.ts';
 
 /** Longer side, in pixels, at which pictures and their masks are kept. */
 const SHOWN_SIDE = 640;
+
+/** `EDEMA_NAMES` at the length of a caption. */
+const EDEMA_CAPTIONS = [
+  'no hard exudates',
+  'hard exudates away from the macula',
+  'hard exudates near the macula',
+] as const;
 
 type Planes = { [lesion in Lesion]?: Uint8Array };
 
@@ -112,7 +119,7 @@ export class GalleryCollector {
       item.task === 'classification'
         ? [
             ...gradeOf('DR', item.retino, prediction.retino, RETINOPATHY_NAMES),
-            ...gradeOf('DME', item.edema, prediction.edema, EDEMA_NAMES),
+            ...gradeOf('DME', item.edema, prediction.edema, EDEMA_CAPTIONS),
           ]
         : [];
     const { task, probability } = routeOf(prediction);

@@ -99,7 +99,7 @@ export function headlineOf({ plain, calibrated }: BothSettings): NamedFigure[] {
 }
 
 /** Plain and calibrated figures, side by side. */
-export function summaryOf({ plain, calibrated }: BothSettings): FigureGroup[] {
+export function summaryOf({ plain, calibrated }: BothSettings, hasGate: boolean): FigureGroup[] {
   const group = (title: string, evaluation: Evaluation): FigureGroup => {
     const { intervals, retinopathy, edema, segmentation, gate } = evaluation;
     const figures: NamedFigure[] = [];
@@ -126,14 +126,16 @@ export function summaryOf({ plain, calibrated }: BothSettings): FigureGroup[] {
         { label: `${name}: Brier score`, figure: estimate(report.brier, own?.brier), better: 'low', range: [0, 2] },
       );
     }
-    figures.push(
-      { label: 'Gate: accuracy', figure: estimate(gate.accuracy, intervals.gate?.accuracy) },
-      {
-        label: 'Gate: calibration error',
-        figure: estimate(gate.expectedCalibrationError, intervals.gate?.expectedCalibrationError),
-        better: 'low',
-      },
-    );
+    if (hasGate) {
+      figures.push(
+        { label: 'Gate: accuracy', figure: estimate(gate.accuracy, intervals.gate?.accuracy) },
+        {
+          label: 'Gate: calibration error',
+          figure: estimate(gate.expectedCalibrationError, intervals.gate?.expectedCalibrationError),
+          better: 'low',
+        },
+      );
+    }
     return { title, figures };
   };
   return [

@@ -7,7 +7,7 @@ import { type DatasetItem, selectItems, type Split } from '../data/types.ts';
 import { GmtlError } from '../errors.ts';
 import { describeWriteError, writeFileAtomic } from '../io/atomic.ts';
 import type { MultitaskNet } from '../models/network.ts';
-import { type GalleryImage, writeSampleGrid, writeSampleReport } from '../report/index.ts';
+import { type GalleryImage, type TableData, writeSampleGrid, writeSampleReport } from '../report/index.ts';
 import { loaderSettings } from '../train/build.ts';
 import { collect, type Seen } from '../train/protocolCollect.ts';
 import { maskScorer } from '../train/protocolMasks.ts';
@@ -93,18 +93,20 @@ export async function writeSample(
       images: pictures,
       note: 'Masks and grades are those of the expert of the image’s own task; misrouted images are framed in red.',
     },
-    tables: [
-      {
-        title: 'Routes',
-        columns: ['Image', 'Belongs to', 'Sent to', 'Probability'],
-        rows: seen.map(({ item, prediction }) => {
-          const { task, probability } = routeOf(prediction);
-          return [item.id, item.task, task, probability];
-        }),
-        marked: seen.flatMap(({ item }, index) => (misrouted.includes(item.id) ? [index] : [])),
-      },
-    ],
+    tables: config.training.routing === 'none' ? [] : [routesTable(seen, misrouted)],
   });
   await writeFileAtomic(files.table, predictionsCsv(seen, evaluation));
   return { seen, pictures, evaluation, files: Object.values(files) };
+}
+
+function routesTable(seen: readonly Seen[], misrouted: readonly string[]): TableData {
+  return {
+    title: 'Routes',
+    columns: ['Image', 'Belongs to', 'Sent to', 'Probability'],
+    rows: seen.map(({ item, prediction }) => {
+      const { task, probability } = routeOf(prediction);
+      return [item.id, item.task, task, probability];
+    }),
+    marked: seen.flatMap(({ item }, index) => (misrouted.includes(item.id) ? [index] : [])),
+  };
 }
