@@ -1,0 +1,172 @@
+/** Tier: any adapter, built command line. A tiny run evaluated, reported and sampled. */
+import { existsSync } from 'node:fs';
+import { cp, mkdtemp, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startGmtl, TINY_SETTINGS } from '../bench/trainProcess.ts';
+import { generateSyntheticIdrid } from '../src/data/synth/index.ts';
+import type { Evaluation } from '../src/train/evaluate.ts';
+
+let root = '';
+const at = (...parts: string[]): string => join(root, ...parts);
+
+async function gmtl(...words: string[]): Promise<{ code: number | null; output: string }> {
+  const run = startGmtl(words, root);
+  const { code } = await run.ended;
+  return { code, output: run.output() };
+}
+
+async function done(...words: string[]): Promise<string> {
+  const { code, output } = await gmtl(...words);
+  expect(code, output).toBe(0);
+  return output;
+}
+
+/** metrics.json and --json. */
+interface Recorded {
+  readonly plain: Evaluation;
+  readonly calibrated: Evaluation | null;
+  readonly calibration: { readonly fittedOn: { readonly images: readonly string[] } } | null;
+}
+
+const recorded = async (file: string): Promise<Recorded> => JSON.parse(await readFile(file, 'utf8')) as Recorded;
+
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'gmtl-evaluate-'));
+  await generateSyntheticIdrid({
+    directory: at('data'),
+    size: 64,
+    segmentationTrain: 4,
+    segmentationTest: 2,
+    gradingTrain: 8,
+    gradingTest: 3,
+  });
+  const settings = [
+    ...TINY_SETTINGS,
+    'model.lesions=["HE","OD"]',
+    'data.validationFraction=0.3',
+    'training.epochs=1',
+    'training.stepsPerEpoch=2',
+  ].flatMap((setting) => ['--set', setting]);
+  await done('train', '--data', at('data'), '--out', at('run'), ...settings);
+});
+afterAll(() => rm(root, { recursive: true, force: true }));
+
+describe('gmtl evaluate', () => {
+  it('prints both settings, stores the calibration, and writes the report and its files', async () => {
+    const output = await done('evaluate', at('run'), '--report', at('report'));
+    expect(output).toMatch(
+      /PLAIN \(thresholds 0\.5, temperatures 1\): test split, checkpoint 'best', step 2.*5 images/,
+    );
+    expect(output).toMatch(/Calibration, fitted on the validation split \(\d images with masks, \d graded\)/);
+    expect(output).toMatch(/CALIBRATED \(on validation images, never on these\)/);
+    expect(output).toMatch(/\nHE +\S+ \[\S+, \S+\]/);
+    expect(output).not.toMatch(/\nMA /);
+    expect((await readdir(at('report'))).sort()).toEqual([
+      'metrics.json',
+      'misroutes.csv',
+      'predictions.csv',
+      'report.html',
+    ]);
+    const { plain, calibration } = await recorded(at('report', 'metrics.json'));
+    expect(plain.images).toBe(5);
+    expect(Object.keys(plain.segmentation ?? {})).toEqual(['HE', 'OD']);
+    expect(Object.keys(plain.detections ?? {})).toEqual(['HE', 'OD']);
+    const stored = JSON.parse(await readFile(at('run', 'calibration.json'), 'utf8'));
+    expect(stored).toEqual(calibration);
+    const splits = JSON.parse(await readFile(at('run', 'metadata.json'), 'utf8')) as { id: string; split: string }[];
+    expect([...stored.fittedOn.images].sort()).toEqual(
+      splits
+        .filter(({ split }) => split === 'val')
+        .map(({ id }) => id)
+        .sort(),
+    );
+    const table = (await readFile(at('report', 'predictions.csv'), 'utf8')).trim().split('\n');
+    expect(table).toHaveLength(6);
+    expect(table[0]).toMatch(/^id,image,task,routed,.*,dice_HE,dice_OD$/);
+    const page = await readFile(at('report', 'report.html'), 'utf8');
+    expect(page).toContain('not a medical device');
+    expect(page).toContain('A/test/IDRiD_05');
+    expect(page).not.toMatch(/<(script|link|img)[^>]+(src|href)="http/);
+  });
+
+  it('is the same elsewhere: the run moved away, its images named by --data, flips and native frames', async () => {
+    await done('evaluate', at('run'), '--json', at('here.json'));
+    await cp(at('run'), at('elsewhere', 'run'), { recursive: true });
+    await rename(at('data'), at('moved'));
+    try {
+      const { code, output } = await gmtl('evaluate', at('elsewhere', 'run'));
+      expect(code).toBe(1);
+      expect(output).toMatch(/there is no file .*--data/s);
+      const words = ['evaluate', at('elsewhere', 'run'), '--data', at('moved')];
+      await done(...words, '--json', at('there.json'));
+      const [here, there] = await Promise.all([recorded(at('here.json')), recorded(at('there.json'))]);
+      expect(there.plain).toEqual(here.plain);
+      expect(there.calibrated).toEqual(here.calibrated);
+      await done(...words, '--no-calibrate', '--tta', '--frame', 'native', '--json', at('native.json'));
+      const native = await recorded(at('native.json'));
+      expect(native.calibration).toBeNull();
+      const { truePositive, falsePositive, falseNegative, trueNegative } = native.plain.segmentation!.OD.counts;
+      const { width, height } = await sharp(
+        at('moved', 'A. Segmentation', '1. Original Images', 'b. Testing Set', 'IDRiD_05.jpg'),
+      ).metadata();
+      expect(truePositive + falsePositive + falseNegative + trueNegative).toBe(2 * width * height);
+    } finally {
+      await rename(at('moved'), at('data'));
+    }
+  });
+});
+
+describe('gmtl infer', () => {
+  it('--sample draws the same images for a seed, and writes a grid, a page and a table', async () => {
+    const words = ['infer', '--checkpoint', at('run'), '--out', at('sample')];
+    const lines = (output: string): string[] => output.split('\n').filter((line) => /^[AB]\/test\//.test(line));
+    const first = await done(...words, '--sample', '3');
+    expect(lines(first)).toHaveLength(3);
+    for (const file of ['sample.png', 'sample.html', 'sample.csv'])
+      expect(existsSync(at('sample', file)), file).toBe(true);
+    expect((await sharp(at('sample', 'sample.png')).metadata()).width).toBeGreaterThan(600);
+    const again = await gmtl(...words, '--sample', '3');
+    expect(again.code).toBe(1);
+    expect(again.output).toMatch(/sample\.png is there already.*--overwrite/);
+    expect(lines(await done(...words, '--sample', '3', '--overwrite'))).toEqual(lines(first));
+    const other = await done(...words, '--overwrite', '--seed', '5', '--sample', '20');
+    expect(lines(other)).toHaveLength(5);
+  });
+
+  it('--calibrated takes thresholds and temperatures of the run', async () => {
+    const file = join(at('data'), 'B. Disease Grading', '1. Original Images', 'b. Testing Set', 'IDRiD_001.jpg');
+    const infer = async (...more: string[]) => {
+      const output = await done('infer', file, '--checkpoint', at('run'), '--out', at('seen'), '--overwrite', ...more);
+      return JSON.parse(output.split('\n').find((line) => line.startsWith('{')) ?? '') as {
+        retinopathy: { grade: number; probabilities: number[] };
+        lesions: Record<string, { pixels: number }>;
+      };
+    };
+    const plain = await infer();
+    const calibrated = await infer('--calibrated');
+    expect(Object.keys(plain.lesions)).toEqual(['HE', 'OD']);
+    const { temperature } = JSON.parse(await readFile(at('run', 'calibration.json'), 'utf8')).temperatures.retinopathy;
+    const powers = plain.retinopathy.probabilities.map((value) => value ** (1 / temperature));
+    const sum = powers.reduce((a, b) => a + b, 0);
+    expect(calibrated.retinopathy.grade).toBe(plain.retinopathy.grade);
+    for (const [grade, value] of calibrated.retinopathy.probabilities.entries()) {
+      expect(value).toBeCloseTo(powers[grade] / sum, 4);
+    }
+  });
+
+  it('refuses what does not go together', async () => {
+    for (const [words, message] of [
+      [['infer'], /name images or folders/],
+      [['infer', 'eye.jpg', '--sample', '2'], /leave out images/],
+      [['infer', '--sample', '0', '--checkpoint', at('run')], /--sample 0/],
+      [['infer', 'eye.jpg', '--calibrated', '--threshold', '0.4'], /leave out --threshold/],
+    ] as const) {
+      const { code, output } = await gmtl(...words);
+      expect(code, output).toBe(1);
+      expect(output).toMatch(message);
+    }
+  });
+});
