@@ -187,6 +187,12 @@ export function buildConstants(engine: Engine, config: TrainConfig, train: reado
   };
 }
 
+/** The optic disc is large and in every picture: tiles are drawn for it only where nothing else is to be learnt. */
+function tileLesions(lesions: TrainConfig['model']['lesions']): TrainConfig['model']['lesions'] {
+  const rare = lesions.filter((lesion) => lesion !== 'OD');
+  return rare.length > 0 ? rare : lesions;
+}
+
 /** How images are prepared, the same for training, evaluation and inference. */
 export function loaderSettings(
   config: TrainConfig,
@@ -209,7 +215,11 @@ export function loaderSettings(
     skipBad: data.skipBad,
     tiles:
       data.tiles.mode === 'on'
-        ? { side: data.tiles.side, lesionFraction: data.tiles.lesionFraction, lesions: config.model.lesions }
+        ? {
+            side: data.tiles.side,
+            lesionFraction: data.tiles.lesionFraction,
+            lesions: tileLesions(config.model.lesions),
+          }
         : null,
     ...(data.cacheDir !== null && { cacheFolder: data.cacheDir }),
   };
