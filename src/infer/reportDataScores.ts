@@ -1,6 +1,7 @@
 /** Evaluations as the report's sections. */
 import { LESIONS, TASKS } from '../data/types.ts';
 import {
+  type FrocPoint,
   gradeScores,
   type GradedCase,
   type GradingIntervals,
@@ -85,7 +86,8 @@ export function headlineOf({ plain, calibrated }: BothSettings): NamedFigure[] {
       },
     );
   }
-  if (edema) {
+  // The joint accuracy says what the edema grades add; alone they stand here only without the others.
+  if (edema && plain.joint === null) {
     figures.push({ label: 'Edema accuracy', figure: estimate(edema.accuracy, intervals.edema?.accuracy) });
   }
   if (plain.joint !== null) {
@@ -259,6 +261,19 @@ export function gradingOf({ plain, calibrated, collected }: BothSettings): Gradi
   ];
 }
 
+/**
+ * The FROC curve for a plot: the best sensitivity at or under each rate, which is what the FROC score reads from it. By threshold the curve
+ * turns back where detections flood.
+ */
+function bestSensitivities(curve: readonly FrocPoint[]): [number, number][] {
+  const sorted = [...curve].sort((left, right) => left.falsePositivesPerImage - right.falsePositivesPerImage);
+  let best = 0;
+  return sorted.map(({ falsePositivesPerImage, sensitivity }) => {
+    best = Math.max(best, sensitivity);
+    return [falsePositivesPerImage, best];
+  });
+}
+
 /** The structures' masks at the threshold 0.5, with the calibrated Dice among the figures. */
 export function segmentationOf({ plain, calibrated }: BothSettings, note: string): SegmentationData | undefined {
   const { segmentation, detections, precisionRecall, intervals } = plain;
@@ -282,7 +297,7 @@ export function segmentationOf({ plain, calibrated }: BothSettings, note: string
       threshold: scores.threshold,
       ...(found && {
         lesionSensitivity: estimate(found.meanSensitivity, intervals.detections?.[lesion]?.meanSensitivity),
-        froc: found.curve.map((point): [number, number] => [point.falsePositivesPerImage, point.sensitivity]),
+        froc: bestSensitivities(found.curve),
       }),
       ...(precisionRecall && {
         precisionRecall: precisionRecall[lesion].map((point): [number, number] => [point.recall, point.precision]),
