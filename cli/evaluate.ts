@@ -33,7 +33,7 @@ async function run(args: EvaluateArguments): Promise<void> {
   const { folder, config, dataset } = opened;
   for (const note of dataset.notes) console.error(`note: ${note}`);
   const checkpoint = await openWeights(folder, args.weights, args.checkpoint);
-  await withSession(args.adapter, config.training.seed, async ({ engine, device, opened: adapter }) => {
+  await withSession(args.adapter, config.training.seed, async ({ engine, device }) => {
     const model = buildModel(engine, config);
     restoreWeights(model, checkpoint.weights, checkpoint.path);
     const source = new SampleSource(loaderSettings(config));
@@ -109,7 +109,7 @@ async function run(args: EvaluateArguments): Promise<void> {
         run: opened,
         subject,
         parameters: model.parameterCount(),
-        adapter: `${device.name} (${adapter.reason})`,
+        adapter: device.name,
         frame,
         result,
         record,

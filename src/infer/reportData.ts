@@ -73,7 +73,10 @@ export async function reportData(input: ReportInput): Promise<ReportData> {
   const { sha256, counts } = await summariseDataset(dataset.items);
   const recorded = recordedEnvironment(folder);
   const changed = recorded.fingerprint !== null && recorded.fingerprint !== sha256;
-  const segmentation = segmentationOf(result, maskNote(config, frame));
+  const segmentation = segmentationOf(
+    result,
+    `${maskNote(config, frame)} Lesion sensitivity is the FROC score: the mean share of lesions found at 1/8, 1/4, 1/2, 1, 2, 4 and 8 false alarms an image.`,
+  );
   const log = join(folder, 'epochs.jsonl');
   return {
     title: `${basename(folder)}: evaluation`,
@@ -104,7 +107,7 @@ export async function reportData(input: ReportInput): Promise<ReportData> {
     configuration: { ...config },
     environment: [...recorded.pairs, ['evaluated on', input.adapter]],
     data: {
-      source: dataset.source,
+      source: dataset.source === join(folder, 'metadata.json') ? (recorded.source ?? dataset.source) : dataset.source,
       fingerprint: sha256,
       splits: splitTable(counts),
       notes: dataset.notes,
@@ -126,7 +129,12 @@ function describeNetwork({ model, data }: TrainConfig): string {
   return `${kind} for ${grades} and masks of ${model.lesions.join(', ')} at ${data.imageSize} × ${data.imageSize} pixels${tiled}`;
 }
 
-const nameOf = (size: string | object): string => (typeof size === 'string' ? size : JSON.stringify(size));
+function nameOf(size: string | Readonly<Record<string, readonly number[]>>): string {
+  if (typeof size === 'string') return size;
+  return `of its own: ${Object.entries(size)
+    .map(([key, values]) => `${key} ${values.join(', ')}`)
+    .join('; ')}`;
+}
 
 function isOfficial({ train, val, test }: DatasetCounts): boolean {
   return (
@@ -208,27 +216,40 @@ function calibrationTable({ fittedOn, temperatures, thresholds }: Calibration): 
   };
 }
 
-/** A run's `environment.json` as text; a run made by other means may have none. */
-function recordedEnvironment(folder: string): {
+interface Recorded {
   readonly pairs: readonly (readonly [string, string])[];
   readonly fingerprint: string | null;
-} {
+  readonly source: string | null;
+}
+
+/** What `environment.json` calls its entries, for people. */
+const ENVIRONMENT_NAMES: Readonly<Record<string, string>> = {
+  processorCount: 'processor cores',
+  memoryBytes: 'memory',
+  startedAt: 'training started',
+};
+
+/** A run's `environment.json` as text; a run made by other means may have none. */
+function recordedEnvironment(folder: string): Recorded {
   const path = join(folder, 'environment.json');
-  if (!existsSync(path)) return { pairs: [], fingerprint: null };
-  const recorded = JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>;
-  const text = (value: unknown): string => {
+  if (!existsSync(path)) return { pairs: [], fingerprint: null, source: null };
+  const { data, adapter, ...rest } = JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>;
+  const text = (key: string, value: unknown): string => {
+    if (key === 'memoryBytes') return `${(Number(value) / 2 ** 30).toFixed(1)} GiB`;
     if (Array.isArray(value)) return value.join(' ');
     return typeof value === 'string' ? value : JSON.stringify(value);
   };
-  const member = (value: unknown, key: string): unknown =>
-    typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[key] : undefined;
-  const { data, adapter, ...rest } = recorded;
-  const fingerprint = member(data, 'sha256');
+  const member = (value: unknown, key: string): string | null => {
+    const found = typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[key] : undefined;
+    return typeof found === 'string' ? found : null;
+  };
+  const known = Object.entries(rest).filter(([, value]) => value !== null);
   return {
     pairs: [
-      ...Object.entries(rest).map(([key, value]) => [key, text(value)] as const),
-      ['adapter', text(member(adapter, 'name') ?? adapter)],
+      ...known.map(([key, value]) => [ENVIRONMENT_NAMES[key] ?? key, text(key, value)] as const),
+      ['trained on', member(adapter, 'name') ?? text('adapter', adapter)],
     ],
-    fingerprint: typeof fingerprint === 'string' ? fingerprint : null,
+    fingerprint: member(data, 'sha256'),
+    source: member(data, 'source'),
   };
 }
