@@ -122,7 +122,7 @@ interface VerifyArguments extends ListArguments {
 
 const verifyCommand: CommandModule<object, VerifyArguments> = {
   command: 'verify <dir>',
-  describe: 'Check a data set: files, labels, masks, sizes, duplicates, leaks (exit code 1 on a leak)',
+  describe: 'Check a data set: files, labels, masks, sizes, duplicates, leaks (exit code 1 on a leak, or without images)',
   builder: (yargs: Argv) =>
     withListOptions(yargs)
       .positional('dir', {
@@ -149,7 +149,8 @@ const verifyCommand: CommandModule<object, VerifyArguments> = {
     if (report) await writeVerifyPage(report, result);
     console.log(json === '' ? data : formatVerifyReport(result));
     // The report above says why; an exception would only repeat it.
-    if (result.leaky || (strict && !result.ok)) process.exitCode = 1;
+    const nothing = result.items.length === 0;
+    if (result.leaky || nothing || (strict && !result.ok)) process.exitCode = 1;
   },
 };
 
