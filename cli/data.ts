@@ -122,7 +122,8 @@ interface VerifyArguments extends ListArguments {
 
 const verifyCommand: CommandModule<object, VerifyArguments> = {
   command: 'verify <dir>',
-  describe: 'Check a data set: files, labels, masks, sizes, duplicates, leaks (exit code 1 on a leak, or without images)',
+  describe:
+    'Check a data set: files, labels, masks, sizes, duplicates, leaks (exit code 1 on a leak, or without images)',
   builder: (yargs: Argv) =>
     withListOptions(yargs)
       .positional('dir', {
