@@ -10,7 +10,7 @@ export type PresetName =
   | 'demo'
   | 'idrid-128'
   | 'idrid-tiles'
-  | 'idrid-unet'
+  | 'idrid-joint'
   | 'convnext-gated'
   | 'convnext-gated-small'
   | 'resnet-unet'
@@ -127,27 +127,31 @@ const RESNET_UNET: PartialConfig = {
 const SMALL_DATA: PartialConfig['data'] = { imageSize: 128, segmentationPerBatch: 4, classificationPerBatch: 4 };
 const SMALL_TRAINING: PartialConfig['training'] = { epochs: 20, stepsPerEpoch: 20, validateEvery: 4 };
 
-/** The recipe of our own; see the preset idrid-unet. */
-const IDRID_UNET: PartialConfig = {
+/** The small real run; see the preset of that name. */
+const IDRID_128: PartialConfig = {
   model: {
-    architecture: 'resnet-unet',
-    unet: { encoder: { depths: [1, 1, 1, 1], widths: [16, 32, 64, 128] }, channels: [64, 48, 32, 16, 16] },
+    trunk: { depths: [1, 1, 2, 1], dims: [40, 80, 160, 320] },
+    layerScaleInit: 0.1,
+    decoderChannels: [128, 96, 64, 32],
   },
   data: {
-    ...SMALL_DATA,
-    joinLabels: true,
+    imageSize: 128,
+    segmentationPerBatch: 4,
+    classificationPerBatch: 4,
     normalization: 'idrid',
-    balanceGrades: true,
+    validationFraction: 0.1,
     augment: {
+      // The disc lies left or right of the macula, never above: quarter turns would throw that away.
       quarterTurns: false,
       scale: [0.85, 1.25],
-      colorJitter: { brightness: 0.2, contrast: 0.2, saturation: 0.15 },
+      // Some thirty images with masks: without strong changes of light, a pale disc of an unseen eye is missed.
+      colorJitter: { brightness: 0.25, contrast: 0.25, saturation: 0.2 },
     },
   },
   // MA, HE, EX, SE, OD: the rarer, the heavier.
-  loss: { diceForm: 'smp', diceSmooth: 1, posWeight: [8, 4, 4, 8, 2], weighting: 'ew', labelSmoothing: 0.05 },
-  optimizer: { lr: 3e-3, schedule: 'onecycle', warmupFraction: 0.2, emaDecay: 0.98 },
-  training: { ...SMALL_TRAINING, routing: 'both' },
+  loss: { posWeight: [8, 4, 4, 8, 4] },
+  optimizer: { name: 'adamw', lr: 2e-3, schedule: 'onecycle', warmupFraction: 0.2, emaDecay: 0.99 },
+  training: { epochs: 75, stepsPerEpoch: 20, validateEvery: 3 },
 };
 
 export const presets: Readonly<Record<PresetName, Preset>> = {
@@ -179,48 +183,41 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
   },
   'idrid-128': {
     description: 'IDRiD at 128x128 with a small ConvNeXt trained from scratch: a real run for a modest machine.',
-    config: {
-      model: {
-        trunk: { depths: [1, 1, 2, 1], dims: [40, 80, 160, 320] },
-        layerScaleInit: 0.1,
-        decoderChannels: [128, 96, 64, 32],
-      },
-      data: {
-        imageSize: 128,
-        segmentationPerBatch: 4,
-        classificationPerBatch: 4,
-        normalization: 'idrid',
-        validationFraction: 0.1,
-        augment: {
-          // The disc lies left or right of the macula, never above: quarter turns would throw that away.
-          quarterTurns: false,
-          scale: [0.85, 1.25],
-          // Some thirty images with masks: without strong changes of light, a pale disc of an unseen eye is missed.
-          colorJitter: { brightness: 0.25, contrast: 0.25, saturation: 0.2 },
-        },
-      },
-      // MA, HE, EX, SE, OD: the rarer, the heavier.
-      loss: { posWeight: [8, 4, 4, 8, 4] },
-      optimizer: { name: 'adamw', lr: 2e-3, schedule: 'onecycle', warmupFraction: 0.2, emaDecay: 0.99 },
-      training: { epochs: 75, stepsPerEpoch: 20, validateEvery: 3 },
-    },
+    config: IDRID_128,
   },
-  'idrid-unet': {
+  'idrid-joint': {
     description:
-      'A recipe of our own for IDRiD on a modest machine, from scratch: a narrow U-Net down to single pixels, Dice of each structure over the batch, every expert ' +
-      'taught by every image that has a label for it, copies of one eye sharing their labels, averaged weights.',
-    config: IDRID_UNET,
+      'idrid-128 with every expert taught by every image that has a label for it, copies of one eye sharing their labels, both tasks weighted alike; 400 steps.',
+    config: {
+      ...IDRID_128,
+      data: { ...IDRID_128.data, joinLabels: true },
+      loss: { ...IDRID_128.loss, weighting: 'ew', labelSmoothing: 0.1 },
+      training: { ...SMALL_TRAINING, routing: 'both' },
+    },
   },
   'idrid-tiles': {
     description:
-      'idrid-unet on tiles of 128x128 from pictures of 1424x1424, half of native resolution, half of them centred on lesions: for small lesions. Grades see whole pictures.',
+      'Small lesions: a narrow U-Net on tiles of 128x128, most of them on lesions, from pictures of 1424x1424, half of native resolution. Grades see whole pictures.',
     config: {
-      ...IDRID_UNET,
-      data: {
-        ...IDRID_UNET.data,
-        joinLabels: false,
-        tiles: { mode: 'on', side: 1424, lesionFraction: 0.7 },
+      model: {
+        architecture: 'resnet-unet',
+        unet: { encoder: { depths: [1, 1, 1, 1], widths: [16, 32, 64, 128] }, channels: [64, 48, 32, 16, 16] },
       },
+      data: {
+        ...SMALL_DATA,
+        tiles: { mode: 'on', side: 1424, lesionFraction: 0.7 },
+        normalization: 'idrid',
+        augment: {
+          quarterTurns: false,
+          scale: [0.85, 1.25],
+          colorJitter: { brightness: 0.2, contrast: 0.2, saturation: 0.15 },
+        },
+      },
+      // MA, HE, EX, SE, OD: the rarer, the heavier. Dice over the batch: a tile without a structure says nothing against it.
+      loss: { diceForm: 'smp', diceSmooth: 1, posWeight: [8, 4, 4, 8, 2], weighting: 'ew', labelSmoothing: 0.05 },
+      optimizer: { lr: 3e-3, schedule: 'onecycle', warmupFraction: 0.2, emaDecay: 0.98 },
+      // Validation predicts whole pictures tile by tile: seldom, then.
+      training: { ...SMALL_TRAINING, validateEvery: 10, routing: 'both' },
     },
   },
   'convnext-gated': {
