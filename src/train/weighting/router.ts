@@ -1,4 +1,5 @@
 import * as F from '../../nn/functional.ts';
+import { sumOf } from './tensors.ts';
 import { taskIndex, type TaskTerm, type Weighted, Weighting, type WeightingContext } from './weighting.ts';
 
 /**
@@ -31,10 +32,7 @@ export class RouterWeighting extends Weighting {
     return {
       losses: terms.map(({ loss }, index) => loss.mul(weights[index])),
       // A softmax in float32 can be 0; its logarithm would not be finite.
-      extra:
-        this.#form === 'held'
-          ? weights.map((weight) => weight.add(1e-30).log().neg()).reduce((sum, part) => sum.add(part))
-          : null,
+      extra: this.#form === 'held' ? sumOf(weights.map((weight) => weight.add(1e-30).log().neg())) : null,
       weights: weights.map((weight) => weight.detach().reshape([1])),
     };
   }

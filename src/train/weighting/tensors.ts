@@ -3,6 +3,11 @@ import type { Tensor } from '../../autograd/tensor.ts';
 import { concat } from '../../nn/functional.ts';
 import { fillProgram } from '../../ops/movement/fill.ts';
 
+/** Sum of scalars; null of none (a batch whose rows the gate all sent astray). */
+export function sumOf(parts: readonly Tensor[]): Tensor | null {
+  return parts.length > 0 ? parts.reduce((sum, part) => sum.add(part)) : null;
+}
+
 /** A vector made on the device (so that it may be made inside a capture). */
 export function constantVector(engine: Engine, values: readonly number[]): Tensor {
   return engine.noGrad(() => {

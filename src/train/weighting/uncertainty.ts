@@ -1,5 +1,6 @@
 import type { Tensor } from '../../autograd/tensor.ts';
 import { Parameter } from '../../nn/parameter.ts';
+import { sumOf } from './tensors.ts';
 import { taskIndex, type TaskTerm, type Weighted, Weighting, WEIGHTED_TASKS } from './weighting.ts';
 
 /**
@@ -14,7 +15,7 @@ export class UncertaintyWeighting extends Weighting {
     const weights = logVariances.map((s) => s.neg().exp().mul(0.5));
     return {
       losses: terms.map(({ loss }, index) => loss.mul(weights[index].reshape([]))),
-      extra: logVariances.map((s) => s.reshape([]).mul(0.5)).reduce((sum, part) => sum.add(part)),
+      extra: sumOf(logVariances.map((s) => s.reshape([]).mul(0.5))),
       weights: weights.map((weight) => weight.detach()),
     };
   }

@@ -90,6 +90,19 @@ describe('fixed weights', () => {
   });
 });
 
+describe('a batch of which no row reaches an expert', () => {
+  it.each([
+    ['ew', () => new EqualWeighting()],
+    ['uw', () => new UncertaintyWeighting()],
+    ['router', () => new RouterWeighting('held')],
+    ['pcgrad', () => new GradientSurgery()],
+    ['gradnorm', () => new GradNormWeighting(engine, 1.5)],
+  ] as const)('has nothing to weight: %s', (_name, make) => {
+    const gateLogits = engine.tensor(new Float32Array(8), [4, 2]);
+    expect(make().combine([], { rows: 4, gateLogits })).toEqual({ losses: [], extra: null, weights: [] });
+  });
+});
+
 describe('uncertainty weighting', () => {
   it('is sum L / (2 e^s) + s / 2 and gives s the gradient 1/2 - L / (2 e^s)', async () => {
     const weighting = new UncertaintyWeighting();
