@@ -32,6 +32,7 @@ export class RouterWeighting extends Weighting {
     return {
       losses: terms.map(({ loss }, index) => loss.mul(weights[index])),
       // A softmax in float32 can be 0; its logarithm would not be finite.
+      // A softmax in float32 can be 0, whose logarithm would not be finite.
       extra: this.#form === 'held' ? sumOf(weights.map((weight) => weight.add(1e-30).log().neg())) : null,
       weights: weights.map((weight) => weight.detach().reshape([1])),
     };
