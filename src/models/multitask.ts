@@ -1,3 +1,4 @@
+import { scope } from '../autograd/engine.ts';
 import type { Tensor } from '../autograd/tensor.ts';
 import * as F from '../nn/functional.ts';
 import type { Sequential } from '../nn/layers.ts';
@@ -12,7 +13,6 @@ import {
   MultitaskNet,
   perceptron,
   type Routes,
-  scoped,
 } from './network.ts';
 
 export interface GatedOptions extends HeadOptions {
@@ -96,7 +96,7 @@ export class GatedMultitaskNet extends MultitaskNet {
   }
 
   experts({ features, pooled }: Encoded, routes: Routes, height: number, width: number): ExpertOutput {
-    return scoped(() => {
+    return scope(() => {
       const { segmentation, classification } = routes;
       const graded = classification.length > 0 ? F.selectRows(pooled, classification) : null;
       return {

@@ -1,4 +1,3 @@
-import { engine } from '../autograd/engine.ts';
 import type { Tensor } from '../autograd/tensor.ts';
 import { Lambda, Linear, Sequential } from '../nn/layers.ts';
 import { Module } from '../nn/module.ts';
@@ -110,19 +109,15 @@ export function perceptron(
 
 /** Dropout in training; nothing in evaluation. */
 export function dropoutLayer(p: number, random: RandomSource): Lambda {
-  const drop = p > 0 ? random.dropout(p) : null;
-  const layer: Lambda = new Lambda((x) => (layer.training && drop ? drop(x) : x));
-  return layer;
+  return inTraining(p > 0 ? random.dropout(p) : null);
 }
 
-/** Like `perceptron`'s dropout for whole channels of maps. */
+/** Dropout of whole channels of maps in training; nothing in evaluation. */
 export function dropout2dLayer(p: number, random: RandomSource): Lambda {
-  const drop = p > 0 ? random.dropout2d(p) : null;
-  const layer: Lambda = new Lambda((x) => (layer.training && drop ? drop(x) : x));
-  return layer;
+  return inTraining(p > 0 ? random.dropout2d(p) : null);
 }
 
-/** Runs `body` in a scope of the current engine. */
-export function scoped<T>(body: () => T): T {
-  return engine().scope(body);
+function inTraining(drop: ((x: Tensor) => Tensor) | null): Lambda {
+  const layer: Lambda = new Lambda((x) => (layer.training && drop ? drop(x) : x));
+  return layer;
 }

@@ -1,3 +1,4 @@
+import { scope } from '../autograd/engine.ts';
 import type { Tensor } from '../autograd/tensor.ts';
 import * as F from '../nn/functional.ts';
 import { xavierUniform, zeros } from '../nn/init.ts';
@@ -13,7 +14,6 @@ import {
   type HeadOptions,
   MultitaskNet,
   type Routes,
-  scoped,
 } from './network.ts';
 import { RESNET_VARIANTS, ResNet, type ResNetConfig, type ResNetVariant } from './resnet.ts';
 import { UnetDecoder } from './unet.ts';
@@ -119,7 +119,7 @@ export class RoutedUnet extends MultitaskNet {
   }
 
   experts({ features, pooled }: Encoded, routes: Routes, height: number, width: number): ExpertOutput {
-    return scoped(() => {
+    return scope(() => {
       const { segmentation, classification } = routes;
       const graded = classification.length > 0 ? this.#gradeFeatures(features, pooled, classification) : null;
       return {

@@ -2,6 +2,7 @@ import type { Tensor } from '../autograd/tensor.ts';
 import type { MultitaskOutput, Routes } from '../models/network.ts';
 import * as F from '../nn/functional.ts';
 import type { TrainConfig } from './config.ts';
+import { sumOf } from './weighting/tensors.ts';
 import type { TaskTerm, Weighted, Weighting } from './weighting/weighting.ts';
 
 /** Weights and variants of the multitask loss; see the `loss` section of the configuration. */
@@ -110,8 +111,7 @@ export function objective(
   const [rows] = output.gateLogits.shape;
   const weighted = weighting.combine(terms, { rows, gateLogits: output.gateLogits });
   const gateTerms = trainGate ? [gate.mul(options.gateWeight), entropy.mul(options.gateEntropyWeight)] : [];
-  const others = [...(weighted.extra ? [weighted.extra] : []), ...gateTerms];
-  const rest = others.length > 0 ? others.reduce((sum, term) => sum.add(term)) : null;
+  const rest = sumOf([...(weighted.extra ? [weighted.extra] : []), ...gateTerms]);
   const total = [...weighted.losses, ...(rest ? [rest] : [])].reduce((sum, term) => sum.add(term));
   return { total, terms, weighted, rest, parts: { ...parts, gate, entropy, total } };
 }
