@@ -425,6 +425,11 @@ export class TrainStep {
     }
   }
 
+  /** The steps recorded so far, one a shape of batch: for measuring. */
+  get captured(): readonly CapturedStep[] {
+    return [...this.#recorded.values()].flatMap(({ step }) => step ?? []);
+  }
+
   dispose(): void {
     for (const { inputs, report, step } of this.#recorded.values()) {
       if (step) report.dispose();
