@@ -55,7 +55,7 @@ async function withBuffers<T>(
   bytes: readonly number[],
   body: (record: (dispatch: Dispatch) => () => void) => Promise<T>,
 ): Promise<T> {
-  const pool = device.activePool;
+  const pool = device.bufferSource;
   const pooled = bytes.map((size) => device.acquire(size, 'bench'));
   // Random bits of a small exponent range: pages are really there, and no number is denormal.
   const block = Float32Array.from({ length: MEBIBYTE / 4 }, (_, i) => 1 + ((i * 2654435761) % 1024) / 1024);

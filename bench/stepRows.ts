@@ -1,6 +1,6 @@
 /** Where a step's time goes: the times of its dispatches, summed by program and version and held against the adapter's ceilings. */
 import type { PlanTarget } from '../src/gpu/kernel.ts';
-import type { DispatchTime } from '../src/gpu/recorder.ts';
+import type { DispatchTime } from '../src/gpu/timestamps.ts';
 import type { Ceilings } from './ceilings.ts';
 import { ratesOf, workOf } from './rates.ts';
 import { type StepCall, versionOf } from './stepRecording.ts';

@@ -1,7 +1,8 @@
 /**
  * Tier: any adapter. Every program that any case of any op executes, forward and backward, in every version, against its float64
  * reference: outputs are filled with a NaN pattern beforehand (unwritten cells show), followed by guard words (overruns show),
- * and every run is done twice (bitwise equal).
+ * and every run is done twice (bitwise equal). Ops that can store float16 do all of it once more in float16, where the adapter can:
+ * inputs are rounded to it first, so that only the rounding of the outputs is allowed for (compare.ts) beyond the case's tolerance.
  */
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { GpuDevice } from '../src/gpu/device.ts';
@@ -10,10 +11,12 @@ import type { Case, Op } from '../src/ops/definition.ts';
 import { SUM_TOLERANCE } from '../src/ops/definition.ts';
 import { GpuBackend } from '../src/ops/gpuBackend.ts';
 import { ops } from '../src/ops/index.ts';
+import { halfCase } from '../src/ops/storage.ts';
 import { ReferenceBackend } from '../src/ops/referenceBackend.ts';
 import { type Invocation, TapBackend } from '../src/ops/tapBackend.ts';
 import { Storage, type Value } from '../src/ops/value.ts';
-import { byteLength, type TensorSpec, viewTyped } from '../src/tensor/spec.ts';
+import { roundToFloat16 } from '../src/tensor/float16.ts';
+import { byteLength, type DType, fromDeviceBytes, sizeOf, type TensorSpec } from '../src/tensor/spec.ts';
 import { mismatch } from './compare.ts';
 import { closeDeviceAfterwards, testDevice } from './device.ts';
 
@@ -30,7 +33,12 @@ beforeEach(async () => {
   device = await testDevice();
 });
 
-/** Everything the case executes on the references, with its inputs as float32 would hold them. */
+/** A number as the device holds it. */
+function stored(value: number, dtype: DType): number {
+  return dtype === 'f32' ? Math.fround(value) : dtype === 'f16' ? roundToFloat16(value) : value;
+}
+
+/** Everything the case executes on the references, with its inputs as the device would hold them. */
 function snapshots(op: Op, testCase: Case): Snapshot[] {
   const reference = new ReferenceBackend();
   const taken: Snapshot[] = [];
@@ -39,7 +47,7 @@ function snapshots(op: Op, testCase: Case): Snapshot[] {
       taken.push({
         ...invocation,
         data: invocation.inputs.map((input) =>
-          reference.array(input).data.map((value) => (input.spec.dtype === 'f32' ? Math.fround(value) : value)),
+          reference.array(input).data.map((value) => stored(value, input.spec.dtype)),
         ),
       }),
   });
@@ -50,10 +58,10 @@ function snapshots(op: Op, testCase: Case): Snapshot[] {
 /** A device value with guard words behind it, filled with the sentinel. */
 function guarded(spec: TensorSpec): Value {
   const bytes = Math.ceil(byteLength(spec) / 16) * 16 + GUARD_BYTES;
-  const pool = device.activePool;
+  const pool = device.bufferSource;
   const pooled = device.acquire(bytes, 'guarded output');
   device.write(pooled, new Uint32Array(bytes / 4).fill(SENTINEL));
-  return { spec, storage: new Storage({ kind: 'gpu', bound: { pooled, bytes }, pool }, () => pool.release(pooled)) };
+  return { spec, storage: new Storage({ kind: 'gpu', bound: { pooled, bytes } }, () => pool.release(pooled)) };
 }
 
 async function readGuarded(
@@ -63,11 +71,14 @@ async function readGuarded(
   if (handle.kind !== 'gpu') throw new Error('not on the device');
   const bytes = byteLength(value.spec);
   const all = new Uint32Array(await device.read(handle.bound.pooled, handle.bound.bytes));
-  const words = all.slice(0, bytes / 4);
+  const words = all.slice(0, Math.ceil(bytes / 4));
+  // Bytes, since an odd count of float16 ends in the middle of a word.
+  const guard = new Uint8Array(all.buffer).subarray(bytes);
+  const untouched = new Uint8Array(new Uint32Array(all.length).fill(SENTINEL).buffer).subarray(bytes);
   return {
     words,
-    numbers: viewTyped(value.spec.dtype, words.slice().buffer),
-    guardIntact: all.slice(bytes / 4).every((word) => word === SENTINEL),
+    numbers: fromDeviceBytes(value.spec.dtype, words.slice().buffer, sizeOf(value.spec.shape)),
+    guardIntact: guard.every((byte, index) => byte === untouched[index]),
   };
 }
 
@@ -120,8 +131,11 @@ const knownVersions = new Set<string>();
 
 for (const op of ops) {
   describe(op.name, () => {
-    for (const testCase of op.cases.filter(({ purpose }) => purpose.includes('test'))) {
-      it(testCase.name, async () => {
+    const cases = op.cases.filter(({ purpose }) => purpose.includes('test'));
+    for (const testCase of cases.flatMap((single) => [single, halfCase(op, single) ?? []].flat())) {
+      const half = testCase.inputs.some(({ dtype }) => dtype === 'f16');
+      it(testCase.name, async ({ skip }) => {
+        if (half && !device.target.features.has('shader-f16')) skip(`${device.name} has no shader-f16`);
         const problems: string[] = [];
         for (const snapshot of snapshots(op, testCase)) {
           const { program, attributes } = snapshot;

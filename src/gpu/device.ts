@@ -2,9 +2,12 @@ import { GmtlError } from '../errors.ts';
 import { BUFFER_USAGE, MAP_MODE_READ } from './flags.ts';
 import type { DeviceClass, Dispatch, PlanLimits, PlanTarget } from './kernel.ts';
 import { type CompiledKernel, PipelineCache } from './pipelines.ts';
-import { addStatistics, BufferPool, type PooledBuffer, type PoolStatistics } from './pool.ts';
-import { CapturedStep, type DispatchTime, type RecordedDispatch, Recorder } from './recorder.ts';
+import { CapturedStep, type CompileProgress, type PlannedDispatch, Recording } from './capture.ts';
+import { addStatistics, BufferPool, type BufferSource, type PooledBuffer, type PoolStatistics } from './pool.ts';
+import { Recorder } from './recorder.ts';
 import type { ShaderFiles } from './shaders.ts';
+import type { DispatchTime } from './timestamps.ts';
+import { UniformArena, type UniformSlot } from './uniforms.ts';
 
 /** A range of a pooled buffer as a kernel sees it. */
 export interface BoundBuffer {
@@ -26,10 +29,11 @@ const MAX_CACHED_BIND_GROUPS = 16_384;
 /** How long a failed readback waits for its reason. */
 const LOSS_MILLISECONDS = 500;
 
-/** A dispatch with its kernel compiled and its uniforms packed: what executing a cached plan needs. */
+/** A dispatch with its kernel compiled (or being compiled) and its uniforms on the device: what executing a cached plan needs. */
 export interface PreparedDispatch {
   readonly kernel: CompiledKernel;
-  readonly uniforms: Uint8Array;
+  /** Null where the kernel has none. */
+  readonly uniforms: UniformSlot | null;
   readonly workgroups: readonly [number, number, number];
   readonly label: string;
 }
@@ -42,12 +46,14 @@ export class GpuDevice {
   readonly #options: GpuDeviceOptions;
   readonly #recorder: Recorder;
   readonly #pipelines: PipelineCache;
+  readonly #uniforms: UniformArena;
   readonly #bindGroups = new Map<string, GPUBindGroup>();
   readonly #pool: BufferPool;
-  #activePool: BufferPool;
-  /** Pools of the captured steps that live. */
-  readonly #capturePools = new Set<BufferPool>();
-  #capture: { dispatch: RecordedDispatch; bindGroupFor: (arena: GPUBuffer) => GPUBindGroup }[] | null = null;
+  #compilesLater = false;
+  /** The step being recorded. */
+  #recording: Recording | null = null;
+  /** Recorded steps that live. */
+  readonly #recordings = new Set<Recording>();
   readonly #pendingErrors = new Set<Promise<GmtlError | null>>();
   #failure: GmtlError | null = null;
   #failureIsVague = false;
@@ -93,7 +99,7 @@ export class GpuDevice {
       (bytes, label) => this.#createBuffer(bytes, label),
       () => this.#bindGroups.clear(),
     );
-    this.#activePool = this.#pool;
+    this.#uniforms = new UniformArena(device);
     device.lost.then((lost) => {
       if (this.#destroyed) return;
       this.#failure ??= new GmtlError(
@@ -119,13 +125,23 @@ export class GpuDevice {
     return { ...this.#recorder.counts, pipelines: this.#pipelines.size };
   }
 
-  /** Memory of the device's own pool and of every captured step's. The peak is the sum of their peaks: no less than the true one. */
+  /** Memory of the device's own pool and of every recorded step. */
   statistics(): PoolStatistics {
-    return addStatistics([this.#pool, ...this.#capturePools].map((pool) => pool.statistics()));
+    const recorded = [...this.#recordings].map((recording): PoolStatistics => {
+      const { heldBytes, heldBuffers } = recording;
+      return {
+        liveBytes: heldBytes,
+        allocatedBytes: heldBytes,
+        peakLiveBytes: heldBytes,
+        liveBuffers: heldBuffers,
+        allocatedBuffers: heldBuffers,
+      };
+    });
+    return addStatistics([this.#pool.statistics(), ...recorded]);
   }
 
   resetPeak(): void {
-    for (const pool of [this.#pool, ...this.#capturePools]) pool.resetPeak();
+    this.#pool.resetPeak();
   }
 
   trim(): void {
@@ -135,8 +151,8 @@ export class GpuDevice {
 
   // --- memory ---
 
-  /** A buffer of at least `bytes`, its content undefined. `what` says in errors what it is for. */
-  acquire(bytes: number, what: string): PooledBuffer {
+  /** A buffer of at least `bytes`, its content undefined. `what` says in errors what it is for; it must go back to `source`. */
+  acquire(bytes: number, what: string, source = this.bufferSource): PooledBuffer {
     this.throwIfFailed();
     const { limits } = this.target;
     const limit = Math.min(limits.maxBufferSize, limits.maxStorageBufferBindingSize);
@@ -147,18 +163,27 @@ export class GpuDevice {
           'lower the batch size or the image size, or choose a smaller model',
       );
     }
-    return this.#activePool.acquire(bytes, what);
+    return source.acquire(bytes, what);
   }
 
-  /** The pool that buffers now come from; a buffer must go back to the pool it came from. */
-  get activePool(): BufferPool {
-    return this.#activePool;
+  /** Where buffers now come from. */
+  get bufferSource(): BufferSource {
+    return this.#recording ?? this.#pool;
   }
 
-  /** Host → device. Waits for nothing, but what is recorded so far is submitted first, so that it reads the old content. */
-  write(pooled: PooledBuffer, data: ArrayBufferView<ArrayBuffer>): void {
+  /** Where buffers come from that are filled from the host now: they are no part of a step that is being recorded. */
+  get uploadSource(): BufferSource {
+    return this.#pool;
+  }
+
+  /**
+   * Host → device. Waits for nothing, but what is recorded so far is submitted first, so that it reads the old content. In a step that
+   * is being recorded only a new buffer of `uploadSource` can be written: it is written now, once.
+   */
+  write(pooled: PooledBuffer, data: ArrayBufferView<ArrayBuffer>, isNew = false): void {
     this.throwIfFailed();
-    if (this.#capture) throw new GmtlError('capture', 'a host write cannot be captured; write inputs before the step');
+    if (this.#recording && !isNew)
+      throw new GmtlError('capture', 'a host write cannot be captured; write inputs before the step');
     this.flush();
     this.device.queue.writeBuffer(pooled.buffer, 0, data.buffer, data.byteOffset, data.byteLength);
   }
@@ -187,13 +212,13 @@ export class GpuDevice {
   }
 
   copy(source: PooledBuffer, target: PooledBuffer, bytes: number): void {
-    if (this.#capture) throw new GmtlError('capture', 'a buffer copy cannot be captured; use the copy op');
+    if (this.#recording) throw new GmtlError('capture', 'a buffer copy cannot be captured; use the copy op');
     this.#recorder.copy(source.buffer, target.buffer, bytes);
   }
 
   // --- commands ---
 
-  /** Compiles the dispatch's kernel (once) and packs its uniforms. */
+  /** Compiles the dispatch's kernel (once; in the background for a step recorded with `captureAsync`) and packs its uniforms. */
   prepare(dispatch: Dispatch, label: string): PreparedDispatch {
     const limit = this.target.limits.maxComputeWorkgroupsPerDimension;
     if (dispatch.workgroups.some((count) => count > limit || count < 1 || !Number.isInteger(count))) {
@@ -202,7 +227,7 @@ export class GpuDevice {
         `${label}: a grid of ${dispatch.workgroups.join(' x ')} workgroups is not possible`,
       );
     }
-    const kernel = this.#pipelines.get(dispatch, label);
+    const kernel = this.#pipelines.get(dispatch, label, this.#compilesLater);
     const uniforms = new Uint8Array(kernel.uniformFields.length * 4);
     const view = new DataView(uniforms.buffer);
     kernel.uniformFields.forEach(([field, type], index) => {
@@ -213,21 +238,26 @@ export class GpuDevice {
       else if (type === 'i32') view.setInt32(index * 4, value, true);
       else view.setUint32(index * 4, value, true);
     });
-    return { kernel, uniforms, workgroups: dispatch.workgroups, label };
+    const slot = kernel.hasUniforms ? this.#uniforms.slot(uniforms) : null;
+    return { kernel, uniforms: slot, workgroups: dispatch.workgroups, label };
   }
 
   /** Records one dispatch over `buffers`, given in the order of the kernel's bindings. */
   dispatch(prepared: PreparedDispatch, buffers: readonly BoundBuffer[]): void {
     this.throwIfFailed();
-    const bindGroup = this.#bindGroup(prepared, buffers);
-    const recorded: RecordedDispatch = { ...prepared, bindGroup };
-    if (this.#capture) {
-      this.#capture.push({
-        dispatch: recorded,
-        bindGroupFor: (arena) => this.#createBindGroup(prepared, buffers, arena),
-      });
+    if (this.#recording) {
+      const item: PlannedDispatch = {
+        kernel: prepared.kernel,
+        workgroups: prepared.workgroups,
+        label: prepared.label,
+        buffers: buffers.map(({ pooled }) => pooled),
+        bind: () => this.#createBindGroup(prepared, buffers),
+      };
+      this.#recording.dispatch(item);
+      return;
     }
-    this.#recorder.dispatch(recorded);
+    const { kernel, workgroups, label } = prepared;
+    this.#recorder.dispatch({ kernel, workgroups, label, bindGroup: this.#bindGroup(prepared, buffers) });
   }
 
   flush(): void {
@@ -253,38 +283,66 @@ export class GpuDevice {
   }
 
   /**
-   * Runs `record` (which executes as usual) and keeps what it dispatched, to be replayed. All buffers made meanwhile belong
-   * to the captured step: nothing else will be given them, so a replay overwrites nobody's data.
+   * Records what `body` dispatches, to be replayed, and runs it once. Nothing runs before `body` has returned: then the memory of its
+   * temporaries is planned by their lifetimes, and what it still holds (results) has memory of its own. Tensors made from host data in
+   * `body` are written once, now.
    */
-  capture(record: () => void): CapturedStep {
-    if (this.#capture) throw new GmtlError('capture', 'a capture is already under way');
-    this.flush();
-    const pool = new BufferPool(
-      (bytes, label) => this.#createBuffer(bytes, label),
-      () => this.#bindGroups.clear(),
-    );
-    this.#capturePools.add(pool);
-    const dropPool = (): void => {
-      pool.trim();
-      if (pool.statistics().allocatedBuffers === 0) this.#capturePools.delete(pool);
-    };
-    const previous = this.#activePool;
-    const items: { dispatch: RecordedDispatch; bindGroupFor: (arena: GPUBuffer) => GPUBindGroup }[] = [];
-    this.#activePool = pool;
-    this.#capture = items;
+  capture(body: () => void): CapturedStep {
+    const step = this.#finish(this.#record(body));
+    step.replay();
+    return step;
+  }
+
+  /**
+   * As `capture`, but kernels that are not compiled yet are compiled in parallel, in the background. `progress` hears how far the first run is,
+   * in which software adapters do most of their compiling; without it that run is submitted as one. Nothing else may be recorded or run on this
+   * device's tensors by way of `body`'s results before the promise settles.
+   */
+  async captureAsync(body: () => void, progress?: CompileProgress): Promise<CapturedStep> {
+    this.#compilesLater = true;
+    let recorded: { recording: Recording; held: PooledBuffer[] };
     try {
-      record();
-    } catch (cause) {
-      // The device may still run what was recorded so far, and nothing of it is of use.
-      this.flush();
-      dropPool();
-      throw cause;
+      recorded = this.#record(body);
     } finally {
-      this.#activePool = previous;
-      this.#capture = null;
+      this.#compilesLater = false;
     }
+    const compiling = new Set(recorded.recording.items.map(({ kernel }) => kernel.compiling));
+    await Promise.all(compiling);
+    await this.#settleErrors();
+    const step = this.#finish(recorded);
+    if (progress) await step.replayWatched(progress);
+    else step.replay();
+    return step;
+  }
+
+  #record(body: () => void): { recording: Recording; held: PooledBuffer[] } {
+    if (this.#recording) throw new GmtlError('capture', 'a capture is already under way');
+    this.throwIfFailed();
     this.flush();
-    return new CapturedStep(this.device, items, dropPool);
+    const recording = new Recording();
+    this.#recording = recording;
+    try {
+      return { recording, held: this.#pool.holding(body) };
+    } finally {
+      this.#recording = null;
+    }
+  }
+
+  #finish({ recording, held }: { recording: Recording; held: readonly PooledBuffer[] }): CapturedStep {
+    const memory = recording.plan((bytes, label) => this.#createBuffer(bytes, label));
+    this.#recordings.add(recording);
+    const items = recording.items.map(({ kernel, workgroups, label, bind }) => ({
+      kernel,
+      workgroups,
+      label,
+      bindGroup: bind(),
+    }));
+    return new CapturedStep(this.device, items, memory, () => {
+      this.flush();
+      recording.dispose();
+      if (recording.heldBuffers === 0) this.#recordings.delete(recording);
+      for (const pooled of held) this.#pool.release(pooled);
+    });
   }
 
   // --- errors and end ---
@@ -341,26 +399,27 @@ export class GpuDevice {
   }
 
   #bindGroup(prepared: PreparedDispatch, buffers: readonly BoundBuffer[]): GPUBindGroup {
-    let key = `${prepared.kernel.layoutId}:${prepared.uniforms.byteLength}`;
+    let key = `${prepared.kernel.layoutId}:${prepared.uniforms?.id ?? 0}`;
     for (const bound of buffers) key += `,${bound.pooled.id}:${bound.bytes}`;
     let group = this.#bindGroups.get(key);
     if (!group) {
       if (this.#bindGroups.size >= MAX_CACHED_BIND_GROUPS) this.#bindGroups.clear();
-      group = this.#createBindGroup(prepared, buffers, this.#recorder.arena);
+      group = this.#createBindGroup(prepared, buffers);
       this.#bindGroups.set(key, group);
     }
     return group;
   }
 
-  #createBindGroup(prepared: PreparedDispatch, buffers: readonly BoundBuffer[], arena: GPUBuffer): GPUBindGroup {
+  #createBindGroup({ kernel, uniforms, label }: PreparedDispatch, buffers: readonly BoundBuffer[]): GPUBindGroup {
     const entries: GPUBindGroupEntry[] = buffers.map((bound, index) => ({
       binding: index + 1,
       resource: { buffer: bound.pooled.buffer, size: bound.bytes },
     }));
-    if (prepared.kernel.hasUniforms) {
-      entries.unshift({ binding: 0, resource: { buffer: arena, size: prepared.uniforms.byteLength } });
+    if (uniforms) {
+      const { buffer, offset, size } = uniforms;
+      entries.unshift({ binding: 0, resource: { buffer, offset, size } });
     }
-    return this.device.createBindGroup({ label: prepared.label, layout: prepared.kernel.layout, entries });
+    return this.device.createBindGroup({ label, layout: kernel.layout, entries });
   }
 
   /** Frees the device; the process can exit by itself afterwards. */

@@ -5,8 +5,26 @@
 
 export type BindingAccess = 'read' | 'read_write';
 
-/** WGSL element type of a storage binding `array<type>`. */
-export type BindingType = 'f32' | 'u32' | 'i32' | 'vec4f' | 'vec2f' | 'vec4u';
+/**
+ * WGSL element type of a storage binding `array<type>`. The second row are the aliases of shaders/common/storage.wgsl, in f32 or f16
+ * as the dispatch's `storage` says; the third those of common/result.wgsl (`result`).
+ */
+export type BindingType =
+  | 'f32'
+  | 'u32'
+  | 'i32'
+  | 'vec4f'
+  | 'vec2f'
+  | 'vec4u'
+  | 'Scalar'
+  | 'Vec4'
+  | 'Bits'
+  | 'Bits4'
+  | 'Result'
+  | 'Result4';
+
+/** How many bytes the aliased elements of a kernel take: f32 where nothing is said. Computing is done in float32 either way. */
+export type StorageFormat = 'f16' | undefined;
 
 export interface BindingDefinition {
   readonly name: string;
@@ -45,6 +63,10 @@ export interface Dispatch {
   readonly uniforms: Readonly<Record<string, number>>;
   readonly overrides?: Readonly<Record<string, number>>;
   readonly constants?: Readonly<Record<string, number>>;
+  /** What Scalar, Vec4, Bits and Bits4 of common/storage.wgsl are. */
+  readonly storage?: StorageFormat;
+  /** What Result and Result4 of common/result.wgsl are. */
+  readonly result?: StorageFormat;
   /** Workgroups along x, y, z; each at most 65,535 (use foldGrid). */
   readonly workgroups: readonly [number, number, number];
 }

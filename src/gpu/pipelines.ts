@@ -5,12 +5,44 @@ import { assembleShader, type ShaderFiles } from './shaders.ts';
 
 export interface CompiledKernel {
   readonly id: number;
+  /** Compiled when first asked for, unless it was in the background. */
   readonly pipeline: GPUComputePipeline;
+  /** While it is compiled in the background: settles when it is there, or has failed (which the device is told). */
+  readonly compiling: Promise<void> | null;
   readonly layout: GPUBindGroupLayout;
   readonly layoutId: number;
   readonly hasUniforms: boolean;
   readonly uniformFields: readonly [string, 'u32' | 'i32' | 'f32'][];
-  readonly bindingNames: readonly string[];
+}
+
+/** A pipeline that is there at once, or later. */
+class LazyPipeline {
+  #pipeline: GPUComputePipeline | null = null;
+  readonly #create: () => GPUComputePipeline;
+  compiling: Promise<void> | null = null;
+
+  constructor(create: () => GPUComputePipeline) {
+    this.#create = create;
+  }
+
+  wait(pending: Promise<GPUComputePipeline>): void {
+    this.compiling = pending.then(
+      (pipeline) => {
+        this.#pipeline ??= pipeline;
+        this.compiling = null;
+      },
+      // What went wrong is told in the device's own words through the error scopes.
+      () => {
+        this.compiling = null;
+      },
+    );
+  }
+
+  /** Compiles it now where it is not there yet. */
+  get value(): GPUComputePipeline {
+    this.#pipeline ??= this.#create();
+    return this.#pipeline;
+  }
 }
 
 function sortedEntries(values: Readonly<Record<string, number>> | undefined): [string, number][] {
@@ -36,48 +68,72 @@ export class PipelineCache {
     return this.#count;
   }
 
-  /** `label` says in errors what the kernel was wanted for: the op's inputs. */
-  get(dispatch: Dispatch, label: string): CompiledKernel {
+  /** `label` says in errors what the kernel was wanted for: the op's inputs. `later`: compile it in the background (see `compiling`). */
+  get(dispatch: Dispatch, label: string, later = false): CompiledKernel {
     const { kernel } = dispatch;
     let variants = this.#compiled.get(kernel);
     if (!variants) {
       variants = new Map();
       this.#compiled.set(kernel, variants);
     }
-    const key = JSON.stringify([sortedEntries(dispatch.overrides), sortedEntries(dispatch.constants)]);
+    const key = JSON.stringify([
+      sortedEntries(dispatch.overrides),
+      sortedEntries(dispatch.constants),
+      dispatch.storage,
+      dispatch.result,
+    ]);
     let compiled = variants.get(key);
     if (!compiled) {
-      compiled = this.#compile(dispatch, label);
+      compiled = this.#compile(dispatch, label, later);
       variants.set(key, compiled);
     }
     return compiled;
   }
 
-  #compile({ kernel, overrides, constants }: Dispatch, label: string): CompiledKernel {
+  #compile({ kernel, overrides, constants, storage, result }: Dispatch, label: string, later: boolean): CompiledKernel {
     for (const name of Object.keys(overrides ?? {})) {
       if (!kernel.overrides?.includes(name))
         throw new GmtlError('shader', `${kernel.name}: no override is named ${name}`);
     }
     const device = this.#device;
+    if ((storage || result) && !device.features.has('shader-f16')) {
+      throw new GmtlError(
+        'shader',
+        `${kernel.name} (wanted for ${label}): this adapter has no shader-f16; compute in f32`,
+      );
+    }
     const path = `${kernel.name}.wgsl`;
-    const shader = assembleShader(this.#files, path, constants);
+    const shader = assembleShader(this.#files, path, constants, { storage, result });
     const uniformFields = Object.entries(kernel.uniforms);
     const layout = this.#layout(kernel, uniformFields.length > 0);
 
     device.pushErrorScope('validation');
     device.pushErrorScope('internal');
     const module = device.createShaderModule({ label: kernel.name, code: shader.code });
-    const pipeline = device.createComputePipeline({
+    const descriptor: GPUComputePipelineDescriptor = {
       label: kernel.name,
       layout: layout.pipelineLayout,
       compute: { module, entryPoint: 'main', constants: { ...overrides } },
-    });
+    };
+    const pipeline = new LazyPipeline(() => device.createComputePipeline(descriptor));
+    let failure: Promise<string | null> = Promise.resolve(null);
+    if (later) {
+      // Asynchronous creation reports to its promise, not to error scopes.
+      const pending = device.createComputePipelineAsync(descriptor);
+      failure = pending.then(
+        () => null,
+        (cause: unknown) => String(cause instanceof Error ? cause.message : cause),
+      );
+      pipeline.wait(pending);
+    } else {
+      void pipeline.value;
+    }
     const internal = device.popErrorScope();
     const validation = device.popErrorScope();
     this.#report(
       (async () => {
-        const error = (await validation) ?? (await internal);
-        if (!error) return null;
+        const message = ((await validation) ?? (await internal))?.message ?? (await failure);
+        if (message === null) return null;
         const information = await module.getCompilationInfo();
         const messages = information.messages
           .filter((message) => message.type === 'error')
@@ -85,22 +141,26 @@ export class PipelineCache {
             const origin = shader.lines[message.lineNum - 1];
             return `  shaders/${origin?.file ?? path}:${origin?.line ?? message.lineNum}:${message.linePos} ${message.message}`;
           });
-        const settings = JSON.stringify({ ...overrides, ...constants });
+        const settings = JSON.stringify({ ...overrides, ...constants, storage, result });
         return new GmtlError(
           'shader',
-          `kernel ${kernel.name} ${settings} did not compile (wanted for ${label}):\n${messages.join('\n') || `  ${error.message}`}\n` +
+          `kernel ${kernel.name} ${settings} did not compile (wanted for ${label}):\n${messages.join('\n') || `  ${message}`}\n` +
             'Try another --adapter (`gmtl doctor` lists them); if the shader is unchanged, please report it with the adapter and driver',
         );
       })(),
     );
     return {
       id: ++this.#count,
-      pipeline,
+      get pipeline() {
+        return pipeline.value;
+      },
+      get compiling() {
+        return pipeline.compiling;
+      },
       layout: layout.layout,
       layoutId: layout.id,
       hasUniforms: uniformFields.length > 0,
       uniformFields,
-      bindingNames: kernel.bindings.map((binding) => binding.name),
     };
   }
 
@@ -117,7 +177,7 @@ export class PipelineCache {
         entries.unshift({
           binding: 0,
           visibility: SHADER_STAGE_COMPUTE,
-          buffer: { type: 'uniform', hasDynamicOffset: true },
+          buffer: { type: 'uniform' },
         });
       }
       const layout = this.#device.createBindGroupLayout({ label: key, entries });

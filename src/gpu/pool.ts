@@ -10,6 +10,12 @@ export interface PooledBuffer {
   readonly capacity: number;
 }
 
+/** Where buffers come from and go back to. */
+export interface BufferSource {
+  acquire(bytes: number, label: string): PooledBuffer;
+  release(pooled: PooledBuffer): void;
+}
+
 export interface PoolStatistics {
   /** Bytes of buffers now in use. */
   readonly liveBytes: number;
@@ -33,6 +39,13 @@ export function addStatistics(parts: readonly PoolStatistics[]): PoolStatistics 
   };
 }
 
+let lastBufferId = 0;
+
+/** Tells buffers apart in the keys of caches. */
+export function nextBufferId(): number {
+  return ++lastBufferId;
+}
+
 /** Four classes to an octave (at most 25 % waste), never under 256 bytes. */
 export function sizeClass(bytes: number): number {
   if (bytes <= 256) return 256;
@@ -43,11 +56,11 @@ export function sizeClass(bytes: number): number {
 }
 
 /** Hands out device buffers by size class and takes them back; nothing is destroyed before `trim`. */
-export class BufferPool {
+export class BufferPool implements BufferSource {
   readonly #create: (bytes: number, label: string) => GPUBuffer;
   readonly #onDestroy: () => void;
   readonly #free = new Map<number, PooledBuffer[]>();
-  static #nextId = 1;
+  #held: PooledBuffer[] | null = null;
   #liveBytes = 0;
   #allocatedBytes = 0;
   #peakLiveBytes = 0;
@@ -64,7 +77,7 @@ export class BufferPool {
     const capacity = sizeClass(bytes);
     let pooled = this.#free.get(capacity)?.pop();
     if (!pooled) {
-      pooled = { id: BufferPool.#nextId++, buffer: this.#create(capacity, label), capacity };
+      pooled = { id: nextBufferId(), buffer: this.#create(capacity, label), capacity };
       this.#allocatedBytes += capacity;
       this.#allocatedBuffers++;
     }
@@ -75,11 +88,34 @@ export class BufferPool {
   }
 
   release(pooled: PooledBuffer): void {
+    if (this.#held) {
+      this.#held.push(pooled);
+      return;
+    }
     const list = this.#free.get(pooled.capacity);
     if (list) list.push(pooled);
     else this.#free.set(pooled.capacity, [pooled]);
     this.#liveBytes -= pooled.capacity;
     this.#liveBuffers--;
+  }
+
+  /**
+   * Runs `body` without giving out again what is released meanwhile, which a recording made by `body` may still read; the buffers
+   * that were are the result, to be released when the recording is no more.
+   */
+  holding(body: () => void): PooledBuffer[] {
+    const held: PooledBuffer[] = [];
+    this.#held = held;
+    try {
+      body();
+    } catch (cause) {
+      this.#held = null;
+      for (const pooled of held) this.release(pooled);
+      throw cause;
+    } finally {
+      this.#held = null;
+    }
+    return held;
   }
 
   /** Gives the unused buffers back to the device. */

@@ -1,14 +1,15 @@
 import { GmtlError } from '../errors.ts';
 import type { BoundBuffer, GpuDevice, PreparedDispatch } from '../gpu/device.ts';
 import type { BufferReference } from '../gpu/kernel.ts';
+import type { BufferSource } from '../gpu/pool.ts';
 import {
-  allocateTyped,
   byteLength,
   formatShape,
+  fromDeviceBytes,
   sizeOf,
   type TensorSpec,
+  toDeviceBytes,
   type TypedArray,
-  viewTyped,
 } from '../tensor/spec.ts';
 import type { Backend, BackendStatistics } from './backend.ts';
 import type { Program } from './definition.ts';
@@ -60,38 +61,39 @@ export class GpuBackend implements Backend {
   }
 
   allocate(spec: TensorSpec, what: string): Value {
+    return this.#allocate(spec, what, this.gpu.bufferSource);
+  }
+
+  #allocate(spec: TensorSpec, what: string, source: BufferSource): Value {
     const bytes = byteLength(spec);
-    const pool = this.gpu.activePool;
-    const pooled = this.gpu.acquire(bytes, `${what} ${formatShape(spec.shape)}`);
-    const handle = { kind: 'gpu', bound: { pooled, bytes: bindingBytes(bytes) }, pool } as const;
-    return { spec, storage: new Storage(handle, () => pool.release(pooled)) };
+    const pooled = this.gpu.acquire(bytes, `${what} ${formatShape(spec.shape)}`, source);
+    const handle = { kind: 'gpu', bound: { pooled, bytes: bindingBytes(bytes) } } as const;
+    return { spec, storage: new Storage(handle, () => source.release(pooled)) };
   }
 
   upload(spec: TensorSpec, data: TypedArray | readonly number[] | Float64Array, what: string): Value {
-    const value = this.allocate(spec, what);
-    this.write(value, data);
+    const value = this.#allocate(spec, what, this.gpu.uploadSource);
+    this.#write(value, data, true);
     return value;
   }
 
   write(value: Value, data: TypedArray | readonly number[] | Float64Array): void {
+    this.#write(value, data, false);
+  }
+
+  #write(value: Value, data: TypedArray | readonly number[] | Float64Array, isNew: boolean): void {
     const { shape, dtype } = value.spec;
     if (data.length !== sizeOf(shape)) {
       throw new GmtlError('shape', `${data.length} numbers do not fill a tensor of shape ${formatShape(shape)}`);
     }
-    const target = allocateTyped(dtype, 0);
-    const typed =
-      data.constructor === target.constructor
-        ? (data as TypedArray)
-        : (() => {
-            const copy = allocateTyped(dtype, data.length);
-            copy.set(data);
-            return copy;
-          })();
-    this.gpu.write(this.#bound(value).pooled, typed as TypedArray & ArrayBufferView<ArrayBuffer>);
+    this.gpu.write(this.#bound(value).pooled, toDeviceBytes(dtype, data), isNew);
   }
 
   async download(value: Value): Promise<TypedArray> {
-    return viewTyped(value.spec.dtype, await this.gpu.read(this.#bound(value).pooled, byteLength(value.spec)));
+    const { spec } = value;
+    // Copies are made in whole words: odd counts of f16 end in the middle of one.
+    const bytes = Math.ceil(byteLength(spec) / 4) * 4;
+    return fromDeviceBytes(spec.dtype, await this.gpu.read(this.#bound(value).pooled, bytes), sizeOf(spec.shape));
   }
 
   execute<A extends object>(
@@ -106,7 +108,7 @@ export class GpuBackend implements Backend {
       pooled: this.gpu.acquire(bytes, `${program.name} scratch`),
       bytes: bindingBytes(bytes),
     }));
-    const pool = this.gpu.activePool;
+    const source = this.gpu.bufferSource;
     const resolve = (reference: BufferReference): BoundBuffer => {
       const index = Number(reference.slice(reference.startsWith('in') ? 2 : 3));
       if (reference.startsWith('in')) return this.#bound(inputs[index]);
@@ -115,7 +117,7 @@ export class GpuBackend implements Backend {
     try {
       for (const { prepared, buffers } of plan.dispatches) this.gpu.dispatch(prepared, buffers.map(resolve));
     } finally {
-      for (const buffer of scratch) pool.release(buffer.pooled);
+      for (const buffer of scratch) source.release(buffer.pooled);
     }
   }
 

@@ -1,10 +1,9 @@
 import type { BoundBuffer } from '../gpu/device.ts';
-import type { BufferPool } from '../gpu/pool.ts';
 import type { TensorSpec } from '../tensor/spec.ts';
 
 /** Where a storage's elements live: device memory, float64 host memory, or nowhere (shape-only runs). */
 export type StorageHandle =
-  | { readonly kind: 'gpu'; readonly bound: BoundBuffer; readonly pool: BufferPool }
+  | { readonly kind: 'gpu'; readonly bound: BoundBuffer }
   | { readonly kind: 'host'; readonly data: Float64Array }
   | { readonly kind: 'none' };
 

@@ -3,7 +3,7 @@ import type { Tensor } from '../autograd/tensor.ts';
 import { type VerifiedOp, verify } from '../autograd/verify.ts';
 import type { Batch } from '../data/batch.ts';
 import { LESIONS } from '../data/types.ts';
-import type { CapturedStep } from '../gpu/recorder.ts';
+import type { CapturedStep } from '../gpu/capture.ts';
 import { type MultitaskNet, type MultitaskOutput, type Routes, TASK_INDEX } from '../models/network.ts';
 import * as F from '../nn/functional.ts';
 import { GpuBackend } from '../ops/gpuBackend.ts';
