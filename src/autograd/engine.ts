@@ -47,6 +47,7 @@ export class Engine {
   #backend: Backend;
   readonly generator: Generator;
   #gradEnabled = true;
+  #observeNode: ((node: GraphNode) => void) | null = null;
   readonly #scopes: Scope[] = [];
 
   constructor(backend: Backend, options: EngineOptions = {}) {
@@ -153,6 +154,7 @@ export class Engine {
     });
     if (edges.every((edge) => edge === null)) return null;
     const node = new GraphNode(op as unknown as Op, attributes, edges, values, outputs);
+    this.#observeNode?.(node);
     return node;
   }
 
@@ -285,6 +287,19 @@ export class Engine {
   /** Takes a tensor out of the scopes: it lives until it is disposed of. */
   keep(tensor: Tensor): void {
     for (const scope of this.#scopes) scope.tensors.delete(tensor);
+  }
+
+  /** Runs `body`, which builds a graph, and shows each new node to `observe` (and to no observer outside): see `checkpoint`. */
+  observingNodes<T>(observe: (node: GraphNode) => void, body: () => T): T {
+    const previous = { observe: this.#observeNode, gradEnabled: this.#gradEnabled };
+    this.#observeNode = observe;
+    this.#gradEnabled = true;
+    try {
+      return body();
+    } finally {
+      this.#observeNode = previous.observe;
+      this.#gradEnabled = previous.gradEnabled;
+    }
   }
 
   /** Runs `body` without building a graph. */

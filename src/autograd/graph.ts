@@ -8,6 +8,14 @@ import type { Tensor } from './tensor.ts';
 /** Where an input of a node came from: another node, or a leaf that collects gradients. */
 export type Edge = { readonly node: GraphNode } | { readonly leaf: Tensor } | null;
 
+/** Who took away what a node kept for backward. */
+export interface Evicted {
+  /** Gives it back, to this node and others. */
+  restore(): void;
+  /** The node is not needed any more. */
+  released(): void;
+}
+
 let nextNodeId = 1;
 
 /**
@@ -21,8 +29,9 @@ export class GraphNode {
   readonly edges: readonly Edge[];
   readonly inputSpecs: readonly TensorSpec[];
   readonly outputSpecs: readonly TensorSpec[];
-  readonly #savedInputs: (Value | undefined)[];
-  readonly #savedOutputs: (Value | undefined)[];
+  #savedInputs: (Value | undefined)[];
+  #savedOutputs: (Value | undefined)[];
+  #evicted: Evicted | null = null;
   #released = false;
   /** Tensors that are this node's output, and nodes that have it as an input. */
   #references = 0;
@@ -50,8 +59,25 @@ export class GraphNode {
     return this.#released;
   }
 
+  /** Drops what is kept for backward until `by` restores it. */
+  evict(by: Evicted): void {
+    this.#dropSaved();
+    this.#evicted = by;
+  }
+
+  /** Takes over what `node`, the same op run again, keeps. */
+  restoreFrom(node: GraphNode): void {
+    if (this.#released) return;
+    this.#savedInputs = node.#savedInputs;
+    this.#savedOutputs = node.#savedOutputs;
+    node.#savedInputs = [];
+    node.#savedOutputs = [];
+    this.#evicted = null;
+  }
+
   /** Runs the op's backward. Returns one owned gradient an input (one reference each), or null. */
   backward(backend: Backend, gradOutput: Value): (Value | null)[] {
+    this.#evicted?.restore();
     const temporaries: Value[] = [];
     const saved = (values: (Value | undefined)[], index: number, what: string): Value => {
       const value = values[index];
@@ -109,6 +135,12 @@ export class GraphNode {
   release(): void {
     if (this.#released) return;
     this.#released = true;
+    this.#dropSaved();
+    this.#evicted?.released();
+    this.#evicted = null;
+  }
+
+  #dropSaved(): void {
     for (const values of [this.#savedInputs, this.#savedOutputs]) {
       for (const value of values) value?.storage.release();
       values.length = 0;

@@ -1,0 +1,111 @@
+import { GmtlError } from '../errors.ts';
+import type { GraphNode } from './graph.ts';
+import { Tensor } from './tensor.ts';
+
+/** The nodes of one checkpointed region, in the order they were made, and what it takes to make them again. */
+class Region {
+  readonly #body: (...inputs: Tensor[]) => Tensor;
+  /** Of the caller's inputs: the memory, kept; not their graph. */
+  readonly #inputs: readonly Tensor[];
+  readonly #nodes: GraphNode[] = [];
+  #released = 0;
+  #complete = false;
+  #done = false;
+
+  constructor(body: (...inputs: Tensor[]) => Tensor, inputs: readonly Tensor[]) {
+    this.#body = body;
+    this.#inputs = inputs.map(({ engine, value, requiresGrad }) => {
+      value.storage.retain();
+      return new Tensor(engine, value, null, requiresGrad);
+    });
+  }
+
+  /** Takes what a new node keeps for backward away from it. */
+  add(node: GraphNode): void {
+    const { forward } = node.op;
+    if (forward.mutates?.length) {
+      throw new GmtlError(
+        'checkpoint',
+        `${node.op.name} changes a tensor in place, which running it twice would do twice: leave it out of the checkpoint`,
+      );
+    }
+    this.#nodes.push(node);
+    node.evict({
+      restore: () => this.#restore(),
+      released: () => {
+        this.#released++;
+        this.#letGo();
+      },
+    });
+  }
+
+  /** The forward pass is over. */
+  complete(): void {
+    this.#complete = true;
+    this.#letGo();
+  }
+
+  /** Runs the body again and gives each node what it kept. */
+  #restore(): void {
+    const { engine } = this.#inputs[0];
+    let at = 0;
+    try {
+      engine.scope(() => {
+        engine.observingNodes(
+          (node) => {
+            const original = this.#nodes[at++];
+            if (original?.op.name !== node.op.name) this.#differs(at - 1, node.op.name);
+            original.restoreFrom(node);
+          },
+          () => void this.#body(...this.#inputs),
+        );
+      });
+      if (at !== this.#nodes.length) this.#differs(at, 'nothing');
+    } finally {
+      this.#done = true;
+      this.#letGo();
+    }
+  }
+
+  #differs(at: number, found: string): never {
+    throw new GmtlError(
+      'checkpoint',
+      `running the checkpointed function again gave other ops: ${found} where op ${at} was ${this.#nodes[at]?.op.name ?? 'nothing'}; ` +
+        'it must do the same both times',
+    );
+  }
+
+  /** Frees the inputs when nobody will ask for the region again. */
+  #letGo(): void {
+    if (!this.#done && !(this.#complete && this.#released === this.#nodes.length)) return;
+    this.#done = true;
+    for (const input of this.#inputs) input.dispose();
+  }
+}
+
+/**
+ * `body(...inputs)` without keeping what its backward needs: backward runs it once more and takes it from there (gradient checkpointing, Chen et
+ * al. 2016; as torch.utils.checkpoint with use_reentrant=False). Memory between forward and backward is that of the inputs alone, for
+ * one more forward pass of time. The result, all gradients (those of parameters that `body` uses among them) and the order in which they are
+ * summed are the same bit for bit as without.
+ *
+ * `body` must run the same ops both times: it may read tensors that last (parameters, a `RandomSource`'s seeds, which change between
+ * steps only), and nothing that is freed or overwritten before backward. May be nested and recorded.
+ * @throws GmtlError `checkpoint` where an op in it changes a tensor (batch statistics), or, at backward, where the second run differs.
+ */
+export function checkpoint(body: (...inputs: Tensor[]) => Tensor, inputs: readonly Tensor[]): Tensor {
+  if (inputs.length === 0) throw new GmtlError('checkpoint', 'checkpoint: give the tensors that the function works on');
+  const { engine } = inputs[0];
+  if (!engine.gradEnabled) return engine.scope(() => body(...inputs));
+  const region = new Region(body, inputs);
+  try {
+    return engine.scope(() =>
+      engine.observingNodes(
+        (node) => region.add(node),
+        () => body(...inputs),
+      ),
+    );
+  } finally {
+    region.complete();
+  }
+}
