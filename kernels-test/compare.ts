@@ -34,6 +34,27 @@ export function difference(got: ArrayLike<number>, want: ArrayLike<number>): Dif
   };
 }
 
+/**
+ * WGSL lets a conversion to float16 round to either neighbour (one unit in the last place of 11 bits) and flush what lies below the
+ * normal numbers.
+ */
+const HALF_UNIT = 2 ** -10;
+const HALF_SMALLEST = 2 ** -14;
+
+/**
+ * `got` without what float16 storage may have taken from or added to `want`: the rest is what the kernel's own tolerance is for. Not finite
+ * numbers stay, unless the wanted one cannot be stored either.
+ */
+function withoutHalfRounding(got: ArrayLike<number>, want: ArrayLike<number>): Float64Array {
+  return Float64Array.from(got, (value, i) => {
+    const wanted = want[i];
+    if (Math.abs(wanted) > 65_504 && value === Math.sign(wanted) * Number.POSITIVE_INFINITY) return wanted;
+    const error = value - wanted;
+    const excess = Math.abs(error) - Math.max(HALF_UNIT * Math.abs(wanted), HALF_SMALLEST);
+    return excess <= 0 ? wanted : wanted + Math.sign(error) * excess;
+  });
+}
+
 /** Null where `got` is within tolerance of `want`, else a sentence. Integers must be equal. */
 export function mismatch(
   got: ArrayLike<number>,
@@ -43,6 +64,7 @@ export function mismatch(
 ): string | null {
   if (got.length !== want.length) return `${got.length} elements instead of ${want.length}`;
   const { relativeL2, element, worst } = difference(got, want);
+  if (dtype === 'f16') return mismatch(withoutHalfRounding(got, want), want, 'f32', tolerance);
   const at = `element ${worst} is ${got[worst]} instead of ${want[worst]}`;
   if (dtype !== 'f32') return element === 0 ? null : at;
   // A few sums that happen to cancel have no meaningful relative error: below four elements the element bound alone decides.

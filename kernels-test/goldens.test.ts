@@ -29,6 +29,7 @@ const WITHOUT: Record<string, string> = {
   dropout: "its mask is the engine's own: dropoutMask.test.ts holds it against the generator",
   dropPath: "its mask is the engine's own: dropoutMask.test.ts holds it against the generator",
   assign: 'in place and a mere copy: PyTorch has nothing to say about it',
+  floatCast: 'a rounding: the conversion is tested over every float16 in src/io/safetensors.test.ts',
   swap: 'in place and a mere exchange: PyTorch has nothing to say about it',
   emaStep: 'in place: src/optim/optimizer.test.ts holds it against its formula',
   gatedScale: 'half of clip_grad_norm_, which src/optim/optimizer.test.ts holds against PyTorch',

@@ -64,8 +64,10 @@ function guarded(spec: TensorSpec): Value {
   return { spec, storage: new Storage({ kind: 'gpu', bound: { pooled, bytes } }, () => pool.release(pooled)) };
 }
 
+/** `hostWritten`: the host fills whole words, so the guard of an odd count of float16 begins half a word later. */
 async function readGuarded(
   value: Value,
+  hostWritten: boolean,
 ): Promise<{ words: Uint32Array; numbers: ArrayLike<number>; guardIntact: boolean }> {
   const { handle } = value.storage;
   if (handle.kind !== 'gpu') throw new Error('not on the device');
@@ -73,8 +75,9 @@ async function readGuarded(
   const all = new Uint32Array(await device.read(handle.bound.pooled, handle.bound.bytes));
   const words = all.slice(0, Math.ceil(bytes / 4));
   // Bytes, since an odd count of float16 ends in the middle of a word.
-  const guard = new Uint8Array(all.buffer).subarray(bytes);
-  const untouched = new Uint8Array(new Uint32Array(all.length).fill(SENTINEL).buffer).subarray(bytes);
+  const end = hostWritten ? 4 * words.length : bytes;
+  const guard = new Uint8Array(all.buffer).subarray(end);
+  const untouched = new Uint8Array(new Uint32Array(all.length).fill(SENTINEL).buffer).subarray(end);
   return {
     words,
     numbers: fromDeviceBytes(value.spec.dtype, words.slice().buffer, sizeOf(value.spec.shape)),
@@ -96,8 +99,8 @@ async function execute(
   const outputs = snapshot.outputs.map(({ spec }) => guarded(spec));
   backend.execute(program, inputs, outputs, attributes, version);
   const results = [];
-  for (const value of [...outputs, ...(program.mutates ?? []).map((index) => inputs[index])])
-    results.push(await readGuarded(value));
+  for (const value of outputs) results.push(await readGuarded(value, false));
+  for (const index of program.mutates ?? []) results.push(await readGuarded(inputs[index], true));
   for (const value of [...inputs, ...outputs]) value.storage.release();
   return results;
 }

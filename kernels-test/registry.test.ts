@@ -5,13 +5,15 @@ import { describe, expect, it } from 'vitest';
 import { WgslReflect } from 'wgsl_reflect';
 import { ceilingKernels } from '../bench/ceilings.ts';
 import { gradcheck, runCase } from '../src/autograd/gradcheck.ts';
-import { DEFAULT_LIMITS, type KernelDefinition, type PlanTarget } from '../src/gpu/kernel.ts';
+import { type BindingType, DEFAULT_LIMITS, type KernelDefinition, type PlanTarget } from '../src/gpu/kernel.ts';
 import { diskShaders, packageRoot } from '../src/gpu/node/shaderFiles.ts';
-import { assembleShader } from '../src/gpu/shaders.ts';
+import { assembleShader, type ShaderFormats } from '../src/gpu/shaders.ts';
 import type { CasePurpose } from '../src/ops/definition.ts';
 import { ops } from '../src/ops/index.ts';
 import { type ProgramCall, recordCalls } from '../src/ops/invocations.ts';
+import { halfCase } from '../src/ops/storage.ts';
 import { DryBackend } from '../src/ops/tapBackend.ts';
+import type { DType } from '../src/tensor/spec.ts';
 
 const shaderRoot = join(packageRoot(), 'shaders');
 const programs = [...new Set(ops.flatMap((op) => [op.forward, ...(op.programs ?? [])]))];
@@ -38,6 +40,7 @@ function callsOf(purpose: CasePurpose): (ProgramCall & { op: string; testCase: s
   return ops.flatMap((op) =>
     op.cases
       .filter((testCase) => testCase.purpose.includes(purpose))
+      .flatMap((testCase) => [testCase, halfCase(op, testCase) ?? []].flat())
       .flatMap((testCase) =>
         recordCalls(new DryBackend(), (backend) => runCase(op, testCase, backend, null)).map((call) => ({
           ...call,
@@ -46,6 +49,32 @@ function callsOf(purpose: CasePurpose): (ProgramCall & { op: string; testCase: s
         })),
       ),
   );
+}
+
+/** WGSL type of a binding under a dispatch's element formats. */
+function bindingType(type: BindingType, { storage, result }: ShaderFormats): string {
+  const half = (type.startsWith('Result') ? result : storage) === 'f16';
+  switch (type) {
+    case 'Scalar':
+    case 'Result':
+      return half ? 'f16' : 'f32';
+    case 'Vec4':
+    case 'Result4':
+      return half ? 'vec4h' : 'vec4f';
+    case 'Bits':
+      return half ? 'f16' : 'u32';
+    case 'Bits4':
+      return half ? 'vec2u' : 'vec4u';
+    default:
+      return type;
+  }
+}
+
+/** Whether a tensor may be bound as an array of a WGSL type: other types of the same width only as bit patterns. */
+function fits(dtype: DType, wgsl: string): boolean {
+  if (dtype === 'f16') return ['f16', 'vec4h', 'vec2u'].includes(wgsl);
+  if (wgsl === 'u32' || wgsl === 'vec4u') return true;
+  return dtype === 'f32' ? ['f32', 'vec4f', 'vec2f'].includes(wgsl) : wgsl === dtype;
 }
 
 const calls = [...callsOf('test'), ...callsOf('bench')];
@@ -71,14 +100,23 @@ describe('shader files', () => {
         [...readFileSync(join(shaderRoot, file), 'utf8').matchAll(/^\/\/ #include "([^"]+)"/gm)].map((m) => m[1]),
       ),
     );
-    expect(files.filter((file) => file.startsWith('common/') && !included.has(file))).toEqual([]);
+    // The float16 forms take the place of others; see assembleShader.
+    const named = (file: string): string => file.replace(/(storage|result)F16/, '$1');
+    expect(files.filter((file) => file.startsWith('common/') && !included.has(named(file)))).toEqual([]);
   });
 
-  for (const kernel of kernels) {
-    it(`${kernel.name}: bindings, uniforms and overrides equal its definition`, () => {
+  const variants = kernels.flatMap((kernel) => {
+    const has = (prefix: RegExp): boolean => kernel.bindings.some(({ type }) => prefix.test(type));
+    const storages = has(/^(Scalar|Vec4|Bits)/) ? ([undefined, 'f16'] as const) : [undefined];
+    const results = has(/^Result/) ? ([undefined, 'f16'] as const) : [undefined];
+    return storages.flatMap((storage) => results.map((result) => ({ kernel, formats: { storage, result } })));
+  });
+  for (const { kernel, formats } of variants) {
+    const { storage = 'f32', result = 'f32' } = formats;
+    it(`${kernel.name} (${storage}, ${result}): bindings, uniforms and overrides equal its definition`, () => {
       const constants = Object.fromEntries((kernel.constants ?? []).map((name) => [name, 4]));
       const reflected = new WgslReflect(
-        declarations(assembleShader(diskShaders(), `${kernel.name}.wgsl`, constants).code),
+        declarations(assembleShader(diskShaders(), `${kernel.name}.wgsl`, constants, formats).code),
       );
       const storage = reflected.storage.map((variable) => ({
         group: variable.group,
@@ -89,10 +127,17 @@ describe('shader files', () => {
           ?.getTypeName()
           .replace('vec4<f32>', 'vec4f')
           .replace('vec4<u32>', 'vec4u')
+          .replace('vec2<u32>', 'vec2u')
           .replace('vec2<f32>', 'vec2f'),
       }));
       expect(storage.sort((a, b) => a.binding - b.binding)).toEqual(
-        kernel.bindings.map(({ name, access, type }, index) => ({ group: 0, binding: index + 1, name, access, type })),
+        kernel.bindings.map(({ name, access, type }, index) => ({
+          group: 0,
+          binding: index + 1,
+          name,
+          access,
+          type: bindingType(type, formats),
+        })),
       );
       const [uniform] = reflected.uniforms;
       const fields = uniform?.members?.map((member) => [member.name, member.type.name]) ?? [];
@@ -174,7 +219,13 @@ describe('registry', () => {
             if (!call.program.kernels.includes(dispatch.kernel))
               problems.push(`${label}: undeclared kernel ${dispatch.kernel.name}`);
             for (const binding of dispatch.kernel.bindings) {
-              if (!dispatch.buffers[binding.name]) problems.push(`${label}: no buffer for ${binding.name}`);
+              const buffer = dispatch.buffers[binding.name];
+              if (!buffer) problems.push(`${label}: no buffer for ${binding.name}`);
+              const specs = buffer?.startsWith('in') ? call.inputs : buffer?.startsWith('out') ? call.outputs : [];
+              const dtype = specs.at(Number(buffer?.replace(/\D+/, '')))?.dtype;
+              const type = bindingType(binding.type, dispatch);
+              if (dtype && !fits(dtype, type))
+                problems.push(`${label}: ${buffer} is ${dtype}, but ${dispatch.kernel.name} binds it as ${type}`);
             }
             for (const field of Object.keys(dispatch.kernel.uniforms)) {
               if (!Number.isFinite(dispatch.uniforms[field]))

@@ -1,14 +1,15 @@
-// out[i] = the value whose bit pattern is `bits`, for i < size.
+// out[i] = the value whose bit pattern is `bits` (float16: twice, side by side), for i < size.
 //
 // A thread owns groups of four neighbouring elements, a whole grid (`stride` threads) apart; the partial last group is stored element by
 // element, so that nothing past the end is written.
 
 // #include "common/grid.wgsl"
+// #include "common/storage.wgsl"
 
 struct Uniforms { size: u32, stride: u32, bits: u32 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read_write> out: array<vec4u>;
+@group(0) @binding(1) var<storage, read_write> out: array<Bits4>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -19,7 +20,11 @@ fn main(
   for (var item = linearWorkgroup(workgroup, workgroups) * 64u + lane; item * 4u < u.size; item += u.stride) {
     let left = u.size - item * 4u;
     if (left >= 4u) {
-      out[item] = vec4u(u.bits);
+      out[item] = Bits4(u.bits);
+    } else if (HALF) {
+      // Words of two: the second half of an odd count's last word is left as it is.
+      for (var k = 0u; k < left / 2u; k++) { out[item][k] = u.bits; }
+      if (left % 2u == 1u) { out[item][left / 2u] = (out[item][left / 2u] & 0xffff0000u) | (u.bits & 0xffffu); }
     } else {
       for (var k = 0u; k < left; k++) { out[item][k] = u.bits; }
     }

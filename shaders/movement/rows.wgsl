@@ -5,6 +5,7 @@
 // strides count groups of four. Values are moved as bit patterns.
 
 // #include "common/grid.wgsl"
+// #include "common/storage.wgsl"
 
 struct Uniforms {
   rows: u32, inner: u32, lanes: u32,
@@ -14,8 +15,8 @@ struct Uniforms {
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> x: array<vec4u>;
-@group(0) @binding(2) var<storage, read_write> out: array<vec4u>;
+@group(0) @binding(1) var<storage, read> x: array<Bits4>;
+@group(0) @binding(2) var<storage, read_write> out: array<Bits4>;
 
 @compute @workgroup_size(64)
 fn main(

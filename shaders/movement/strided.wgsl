@@ -2,9 +2,10 @@
 //
 // One kernel for all movement: permute (permuted input strides), slice (an offset), expand (input stride 0), and writing into a
 // part of a larger buffer (concat, pad). A thread owns one element of the grid. Values are moved as bit patterns, so any
-// four-byte type passes through.
+// type passes through.
 
 // #include "common/grid.wgsl"
+// #include "common/storage.wgsl"
 
 struct Uniforms {
   size: u32,
@@ -14,8 +15,8 @@ struct Uniforms {
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> x: array<u32>;
-@group(0) @binding(2) var<storage, read_write> out: array<u32>;
+@group(0) @binding(1) var<storage, read> x: array<Bits>;
+@group(0) @binding(2) var<storage, read_write> out: array<Bits>;
 
 @compute @workgroup_size(64)
 fn main(

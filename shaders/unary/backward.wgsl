@@ -1,14 +1,15 @@
 // gradInput[i] = gradOutput[i] * f'(x[i]). Threads and the partial last group as in forward.wgsl.
 
 // #include "common/grid.wgsl"
+// #include "common/storage.wgsl"
 // #include "common/unaryFunction.wgsl"
 
 struct Uniforms { size: u32, stride: u32, scale: f32 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> gradOutput: array<vec4f>;
-@group(0) @binding(2) var<storage, read> x: array<vec4f>;
-@group(0) @binding(3) var<storage, read_write> gradInput: array<vec4f>;
+@group(0) @binding(1) var<storage, read> gradOutput: array<Vec4>;
+@group(0) @binding(2) var<storage, read> x: array<Vec4>;
+@group(0) @binding(3) var<storage, read_write> gradInput: array<Vec4>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -17,12 +18,12 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   for (var group = linearWorkgroup(workgroup, workgroups) * 64u + lane; group * 4u < u.size; group += u.stride) {
-    let value = gradOutput[group] * unaryDerivative(x[group], u.scale);
+    let value = vec4f(gradOutput[group]) * unaryDerivative(vec4f(x[group]), u.scale);
     let left = u.size - group * 4u;
     if (left >= 4u) {
-      gradInput[group] = value;
+      gradInput[group] = Vec4(value);
     } else {
-      for (var k = 0u; k < left; k++) { gradInput[group][k] = value[k]; }
+      for (var k = 0u; k < left; k++) { gradInput[group][k] = Scalar(value[k]); }
     }
   }
 }

@@ -190,7 +190,8 @@ export class Engine {
       );
     }
     const { backend } = this;
-    const seed = gradient?.value ?? runProgram(backend, fillProgram, [], { shape: root.shape, value: 1 })[0];
+    const seed =
+      gradient?.value ?? runProgram(backend, fillProgram, [], { shape: root.shape, value: 1, dtype: root.dtype })[0];
     if (gradient) seed.storage.retain();
 
     const gradients = new Map<GraphNode, Value>([[node, seed]]);

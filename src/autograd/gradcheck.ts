@@ -2,14 +2,15 @@ import { fillInput } from '../ops/caseInputs.ts';
 import type { Case, Op } from '../ops/definition.ts';
 import type { Backend } from '../ops/backend.ts';
 import { ReferenceBackend } from '../ops/referenceBackend.ts';
-import { formatShape, sizeOf } from '../tensor/spec.ts';
+import { roundToFloat16 } from '../tensor/float16.ts';
+import { formatShape, isFloat, sizeOf } from '../tensor/spec.ts';
 import { Engine } from './engine.ts';
 import type { Tensor } from './tensor.ts';
 
 /** Whether a case checks the gradient of input `index`: float inputs unless the case says otherwise. */
 export function wantsGradient(testCase: Case, index: number): boolean {
   const { dtype = 'f32', grad = true } = testCase.inputs[index];
-  return dtype === 'f32' && grad;
+  return isFloat(dtype) && grad;
 }
 
 /** The numbers of every input of a case. */
@@ -39,8 +40,12 @@ export function runCase(
   const output = outputs.at(0) ?? null;
   let cotangent: Float64Array | null = null;
   if (output?.node) {
-    if (data) cotangent = fillInput({ shape: output.shape }, `${op.name}/${testCase.name}/cotangent`);
-    engine.backward(output, cotangent ? engine.tensor(cotangent, output.shape) : engine.empty(output.shape));
+    const { shape, dtype } = output;
+    if (data) {
+      cotangent = fillInput({ shape }, `${op.name}/${testCase.name}/cotangent`);
+      if (dtype === 'f16') cotangent = cotangent.map(roundToFloat16);
+    }
+    engine.backward(output, cotangent ? engine.tensor(cotangent, shape, { dtype }) : engine.empty(shape, { dtype }));
   }
   return { engine, inputs, output, cotangent };
 }

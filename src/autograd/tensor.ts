@@ -3,6 +3,7 @@ import { add, div, mul, sub } from '../ops/binary/op.ts';
 import type { Op } from '../ops/definition.ts';
 import { matmul } from '../ops/matmul/op.ts';
 import { cast } from '../ops/movement/cast.ts';
+import { floatCast } from '../ops/movement/floatCast.ts';
 import { permute } from '../ops/movement/permute.ts';
 import { reshape } from '../ops/movement/reshape.ts';
 import { slice } from '../ops/movement/slice.ts';
@@ -12,7 +13,7 @@ import { unaryOps } from '../ops/unary/op.ts';
 import type { UnaryName } from '../ops/unary/program.ts';
 import type { Value } from '../ops/value.ts';
 import { normalizeAxis, resolveReshape } from '../tensor/shape.ts';
-import { type DType, formatShape, type Shape, sizeOf, type TypedArray } from '../tensor/spec.ts';
+import { type DType, formatShape, isFloat, type Shape, sizeOf, type TypedArray } from '../tensor/spec.ts';
 import type { BackwardOptions, Engine } from './engine.ts';
 import type { GraphNode } from './graph.ts';
 
@@ -58,7 +59,7 @@ export class Tensor {
   async data(): Promise<TypedArray> {
     const content = await this.engine.backend.download(this.value);
     if (!(content instanceof Float64Array)) return content;
-    return this.dtype === 'f32'
+    return isFloat(this.dtype)
       ? Float32Array.from(content)
       : this.dtype === 'u32'
         ? Uint32Array.from(content)
@@ -210,8 +211,15 @@ export class Tensor {
     return this.engine.apply<ReduceAttributes>(max, [this], { axes, keepDims });
   }
 
-  /** The elements as another type, outside the graph; fractions are cut off towards zero. */
+  /**
+   * The elements as another type (this very tensor where it has that type). Between f32 and f16 gradients flow; to and from integers the
+   * result is outside the graph, fractions are cut off towards zero, and f16 goes by way of f32.
+   */
   cast(dtype: DType): Tensor {
+    if (dtype === this.dtype) return this;
+    if (isFloat(dtype) && isFloat(this.dtype)) return this.engine.apply(floatCast, [this], { dtype });
+    if (dtype === 'f16') return this.cast('f32').cast('f16');
+    if (this.dtype === 'f16') return this.cast('f32').cast(dtype);
     return this.engine.apply(cast, [this], { dtype });
   }
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { bfloat16ToNumber, float16ToNumber, numberToFloat16 } from './float16.ts';
+import { bfloat16ToNumber, float16ToNumber, numberToFloat16 } from '../tensor/float16.ts';
 import { decodeSafetensors, encodeSafetensors, type StoredTensor } from './safetensors.ts';
 
 const tensors = new Map<string, StoredTensor>([

@@ -3,7 +3,7 @@
  * with spaces, then the tensors' bytes, little-endian, C order, without holes. No Node modules here: browsers read the same files.
  */
 import { GmtlError } from '../errors.ts';
-import { bfloat16ToNumber, float16ToNumber, numberToFloat16 } from './float16.ts';
+import { bfloat16ToNumber, float16ToNumber, numberToFloat16 } from '../tensor/float16.ts';
 import { identifyForeignFile } from './identify.ts';
 import { findDuplicateKey } from './json-keys.ts';
 

@@ -149,6 +149,11 @@ export interface Op<A extends object = object> {
   readonly programs?: readonly Program[];
   /** How to differentiate it, or why that is not possible. */
   readonly gradient: Differentiable<A> | { readonly none: string };
+  /**
+   * Inputs that may be float16 (all of them at once; the others, such as biases and the weights of norms, stay float32), where the op's
+   * kernels can do that. The tests then run every case in float16 too. See shaders/common/storage.wgsl.
+   */
+  readonly half?: 'all' | readonly number[];
   readonly cases: readonly Case<A>[];
 }
 

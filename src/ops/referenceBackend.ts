@@ -1,4 +1,5 @@
 import { GmtlError } from '../errors.ts';
+import { roundToFloat16 } from '../tensor/float16.ts';
 import { formatShape, sizeOf, type TensorSpec, type TypedArray } from '../tensor/spec.ts';
 import type { Backend, BackendStatistics } from './backend.ts';
 import type { NdArray, Program } from './definition.ts';
@@ -38,6 +39,8 @@ export class ReferenceBackend implements Backend {
       );
     }
     target.set(data);
+    // What comes from the host is held as the element type holds it; results keep their float64 precision.
+    if (value.spec.dtype === 'f16') target.set(target.map(roundToFloat16));
   }
 
   async download(value: Value): Promise<Float64Array> {

@@ -53,7 +53,7 @@ export const concatProgram = defineProgram<ConcatAttributes>({
       const { shape } = inputs[index];
       const from = { buffer: `in${index}`, strides: stridesOf(shape) } as const;
       const to = { buffer: 'out0', offset: begin * strides[axis], strides } as const;
-      const dispatch = moveDispatch('concat', shape, from, to, target, version);
+      const dispatch = moveDispatch('concat', shape, from, to, target, out.dtype, version);
       if (!dispatch) return null;
       dispatches.push(dispatch);
     }
@@ -89,6 +89,7 @@ const concatCase = (
 export const concat = defineOp<ConcatAttributes>({
   name: 'concat',
   forward: concatProgram,
+  half: 'all',
   gradient: {
     saves: {},
     backward(context) {

@@ -25,7 +25,7 @@ export const expandProgram = defineProgram<ExpandAttributes>({
   plan([x], [out], _attributes, target, version) {
     const from = { buffer: 'in0', strides: broadcastStrides(x.shape, out.shape) } as const;
     const to = { buffer: 'out0', strides: stridesOf(out.shape) } as const;
-    const dispatch = moveDispatch('expand', out.shape, from, to, target, version);
+    const dispatch = moveDispatch('expand', out.shape, from, to, target, x.dtype, version);
     return dispatch && { dispatches: [dispatch] };
   },
   reference([x], { shape }) {

@@ -1,15 +1,18 @@
 import { gridFor, type BufferReference, type Dispatch, type PlanTarget } from '../../gpu/kernel.ts';
+import { numberToFloat16 } from '../../tensor/float16.ts';
 import { type DType, type Shape, sizeOf } from '../../tensor/spec.ts';
 import { defineKernel, defineOp, defineProgram, ELEMENTWISE_TOLERANCE } from '../definition.ts';
+import { storageOf } from '../storage.ts';
 
 export const fillKernel = defineKernel({
   name: 'movement/fill',
-  bindings: [{ name: 'out', access: 'read_write', type: 'vec4u' }],
+  bindings: [{ name: 'out', access: 'read_write', type: 'Bits4' }],
   uniforms: { size: 'u32', stride: 'u32', bits: 'u32' },
 });
 
-/** The 32 bits of `value` as an element of `dtype`. */
+/** The 32 bits of `value` as an element of `dtype`, or as two of them. */
 export function bitsOf(value: number, dtype: DType): number {
+  if (dtype === 'f16') return (numberToFloat16(value) * 0x1_0001) >>> 0;
   if (dtype !== 'f32') return value >>> 0;
   return new Uint32Array(new Float32Array([value]).buffer)[0];
 }
@@ -24,7 +27,9 @@ export function fillDispatch(
 ): Dispatch {
   const workgroups = gridFor(Math.ceil(size / 4 / (target.deviceClass === 'software' ? 16 : 2)), 64);
   const stride = workgroups[0] * workgroups[1] * 64;
-  return { kernel: fillKernel, buffers: { out }, uniforms: { size, stride, bits: bitsOf(value, dtype) }, workgroups };
+  const storage = storageOf({ dtype });
+  const uniforms = { size, stride, bits: bitsOf(value, dtype) };
+  return { kernel: fillKernel, storage, buffers: { out }, uniforms, workgroups };
 }
 
 export interface FillAttributes {
@@ -63,6 +68,13 @@ export const fill = defineOp<FillAttributes>({
       name: 'scalar u32',
       inputs: [],
       attributes: { shape: [], value: 4_000_000_000, dtype: 'u32' },
+      purpose: ['test'],
+      tolerance: ELEMENTWISE_TOLERANCE,
+    },
+    {
+      name: 'f16, odd count',
+      inputs: [],
+      attributes: { shape: [5, 7], value: -1.5, dtype: 'f16' },
       purpose: ['test'],
       tolerance: ELEMENTWISE_TOLERANCE,
     },

@@ -1,8 +1,9 @@
-import type { BufferReference, Dispatch, PlanTarget } from '../../gpu/kernel.ts';
+import type { BufferReference, Dispatch, PlanTarget, StorageFormat } from '../../gpu/kernel.ts';
 import { requireShape } from '../../tensor/shape.ts';
-import { formatShape, type Shape, sizeOf } from '../../tensor/spec.ts';
+import { type DType, formatShape, type Shape, sizeOf } from '../../tensor/spec.ts';
 import { defineKernel } from '../definition.ts';
 import { rowGrid } from '../rows.ts';
+import { storageOf } from '../storage.ts';
 import { type StridedSide, stridedDispatch, stridedKernel } from './strided.ts';
 
 const numberedFields = (prefix: string, first: number): Record<string, 'u32'> =>
@@ -11,8 +12,8 @@ const numberedFields = (prefix: string, first: number): Record<string, 'u32'> =>
 export const rowsKernel = defineKernel({
   name: 'movement/rows',
   bindings: [
-    { name: 'x', access: 'read', type: 'vec4u' },
-    { name: 'out', access: 'read_write', type: 'vec4u' },
+    { name: 'x', access: 'read', type: 'Bits4' },
+    { name: 'out', access: 'read_write', type: 'Bits4' },
   ],
   uniforms: {
     rows: 'u32',
@@ -55,7 +56,13 @@ function mergeAxes(extents: Shape, from: StridedSide, to: StridedSide): Axis[] {
 }
 
 /** The rows kernel's dispatch, or null where the innermost run is not in whole, aligned groups of four on both sides. */
-function rowsDispatch(axes: readonly Axis[], from: MoveSide, to: MoveSide, target: PlanTarget): Dispatch | null {
+function rowsDispatch(
+  axes: readonly Axis[],
+  from: MoveSide,
+  to: MoveSide,
+  target: PlanTarget,
+  storage: StorageFormat,
+): Dispatch | null {
   const run = axes.at(-1);
   const outer = axes.slice(0, -1);
   const { offset: inOffset = 0 } = from;
@@ -75,6 +82,7 @@ function rowsDispatch(axes: readonly Axis[], from: MoveSide, to: MoveSide, targe
     );
   return {
     kernel: rowsKernel,
+    storage,
     buffers: { x: from.buffer, out: to.buffer },
     uniforms: {
       rows,
@@ -104,7 +112,7 @@ function rowsDispatch(axes: readonly Axis[], from: MoveSide, to: MoveSide, targe
 }
 
 /**
- * Moves a grid of `extents` elements from one strided side to the other. Runs of contiguous elements in whole groups of four go
+ * Moves a grid of `extents` elements of `dtype` from one strided side to the other. Runs of contiguous elements in whole groups of four go
  * by rows, all else element by element. Null where `version` is 'rows' and there are no such runs. Throws a `shape` error
  * where more than six axes remain after neighbours that lie alike were merged.
  */
@@ -114,11 +122,13 @@ export function moveDispatch(
   from: MoveSide,
   to: MoveSide,
   target: PlanTarget,
+  dtype: DType,
   version?: string,
 ): Dispatch | null {
   const axes = mergeAxes(extents, from, to);
+  const storage = storageOf({ dtype });
   if (version !== 'strided') {
-    const byRows = rowsDispatch(axes, from, to, target);
+    const byRows = rowsDispatch(axes, from, to, target, storage);
     if (byRows || version === 'rows') return byRows;
   }
   requireShape(axes.length <= 6, op, `moving ${formatShape(extents)} takes more than six axes`);
@@ -127,5 +137,6 @@ export function moveDispatch(
     axes.map((axis) => axis.extent),
     { ...from, strides: axes.map((axis) => axis.from) },
     { ...to, strides: axes.map((axis) => axis.to) },
+    storage,
   );
 }

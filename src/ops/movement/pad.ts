@@ -1,5 +1,5 @@
 import { requireShape } from '../../tensor/shape.ts';
-import { formatShape, type Shape, sizeOf } from '../../tensor/spec.ts';
+import { byteLength, formatShape, type Shape } from '../../tensor/spec.ts';
 import { type Case, defineOp, defineProgram, ELEMENTWISE_TOLERANCE } from '../definition.ts';
 import { sliceProgram, type SliceAttributes, unsliceProgram } from './slice.ts';
 
@@ -45,7 +45,7 @@ export const padProgram = defineProgram<PadAttributes>({
     unsliceProgram.reference([x], { ...interior(x.shape, attributes), shape: out.shape, value: attributes.value }, [
       out,
     ]),
-  cost: ([x], [out]) => ({ flops: 0, bytes: 4 * sizeOf(x.shape) + 4 * sizeOf(out.shape) }),
+  cost: ([x], [out]) => ({ flops: 0, bytes: byteLength(x) + byteLength(out) }),
 });
 
 const padCase = (
@@ -59,6 +59,7 @@ const padCase = (
 export const pad = defineOp<PadAttributes>({
   name: 'pad',
   forward: padProgram,
+  half: 'all',
   gradient: {
     saves: {},
     backward: (context) =>

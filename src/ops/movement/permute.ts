@@ -42,7 +42,7 @@ export const permuteProgram = defineProgram<PermuteAttributes>({
   plan([x], [out], { axes }, target, version) {
     const from = { buffer: 'in0', strides: permuted(x.shape, axes).strides } as const;
     const to = { buffer: 'out0', strides: stridesOf(out.shape) } as const;
-    const dispatch = moveDispatch('permute', out.shape, from, to, target, version);
+    const dispatch = moveDispatch('permute', out.shape, from, to, target, x.dtype, version);
     return dispatch && { dispatches: [dispatch] };
   },
   reference([x], { axes }, [out]) {
@@ -71,6 +71,7 @@ const permuteCase = (
 export const permute = defineOp<PermuteAttributes>({
   name: 'permute',
   forward: permuteProgram,
+  half: 'all',
   gradient: {
     saves: {},
     backward: (context) =>

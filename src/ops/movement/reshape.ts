@@ -1,5 +1,5 @@
 import { resolveReshape } from '../../tensor/shape.ts';
-import { formatShape, type Shape, sizeOf } from '../../tensor/spec.ts';
+import { byteLength, formatShape, type Shape, sizeOf } from '../../tensor/spec.ts';
 import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { type Case, defineOp, defineProgram, ELEMENTWISE_TOLERANCE } from '../definition.ts';
 import { MOVE_KERNELS, MOVE_VERSIONS, moveDispatch } from './move.ts';
@@ -27,6 +27,7 @@ export const reshapeProgram = defineProgram<ReshapeAttributes>({
       { buffer: 'in0', ...side },
       { buffer: 'out0', ...side },
       target,
+      x.dtype,
       version,
     );
     return dispatch && { dispatches: [dispatch] };
@@ -47,6 +48,7 @@ const reshapeCase = (name: string, from: Shape, shape: Shape, purpose: Case['pur
 export const reshape = defineOp<ReshapeAttributes>({
   name: 'reshape',
   forward: reshapeProgram,
+  half: 'all',
   gradient: {
     saves: {},
     backward: (context) => [context.reshape(context.gradOutput, context.inputSpecs[0].shape)],
@@ -82,6 +84,7 @@ export const assignProgram = defineProgram<Record<never, never>>({
       { buffer: 'in1', ...side },
       { buffer: 'in0', ...side },
       target,
+      source.dtype,
       version,
     );
     return dispatch && { dispatches: [dispatch] };
@@ -90,13 +93,14 @@ export const assignProgram = defineProgram<Record<never, never>>({
     destination.data.set(source.data);
     return [];
   },
-  cost: ([, source]) => ({ flops: 0, bytes: 8 * sizeOf(source.shape) }),
+  cost: ([, source]) => ({ flops: 0, bytes: 2 * byteLength(source) }),
 });
 
 /** In-place copy: its first input takes the elements of its second. */
 export const assign = defineOp<Record<never, never>>({
   name: 'assign',
   forward: assignProgram,
+  half: 'all',
   gradient: { none: 'it changes memory that the graph may have saved; use it outside the graph' },
   cases: [
     {

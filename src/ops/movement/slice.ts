@@ -1,5 +1,5 @@
 import { requireShape, stridesOf } from '../../tensor/shape.ts';
-import { formatShape, type Shape, sizeOf } from '../../tensor/spec.ts';
+import { byteLength, formatShape, type Shape, sizeOf } from '../../tensor/spec.ts';
 import { type Case, defineOp, defineProgram, ELEMENTWISE_TOLERANCE } from '../definition.ts';
 import { fillDispatch, fillKernel } from './fill.ts';
 import { MOVE_KERNELS, MOVE_VERSIONS, moveDispatch } from './move.ts';
@@ -59,7 +59,7 @@ export const sliceProgram = defineProgram<SliceAttributes>({
   plan([x], [out], attributes, target, version) {
     const from = { buffer: 'in0', ...select(x.shape, attributes) } as const;
     const to = { buffer: 'out0', strides: stridesOf(out.shape) } as const;
-    const dispatch = moveDispatch('slice', out.shape, from, to, target, version);
+    const dispatch = moveDispatch('slice', out.shape, from, to, target, x.dtype, version);
     return dispatch && { dispatches: [dispatch] };
   },
   reference([x], attributes, [out]) {
@@ -67,7 +67,7 @@ export const sliceProgram = defineProgram<SliceAttributes>({
     moveStrided(out.shape, { data: x.data, ...select(x.shape, attributes) }, { data, strides: stridesOf(out.shape) });
     return [data];
   },
-  cost: (_inputs, [out]) => ({ flops: 0, bytes: 8 * sizeOf(out.shape) }),
+  cost: (_inputs, [out]) => ({ flops: 0, bytes: 2 * byteLength(out) }),
 });
 
 export interface UnsliceAttributes extends SliceAttributes {
@@ -100,6 +100,7 @@ export const unsliceProgram = defineProgram<UnsliceAttributes>({
       from,
       { buffer: 'out0', offset, strides },
       target,
+      x.dtype,
       version,
     );
     const whole = sizeOf(x.shape) === sizeOf(out.shape);
@@ -112,7 +113,7 @@ export const unsliceProgram = defineProgram<UnsliceAttributes>({
     moveStrided(x.shape, { data: x.data, strides: stridesOf(x.shape) }, { data, offset, strides });
     return [data];
   },
-  cost: ([x], [out]) => ({ flops: 0, bytes: 4 * sizeOf(x.shape) + 4 * sizeOf(out.shape) }),
+  cost: ([x], [out]) => ({ flops: 0, bytes: byteLength(x) + byteLength(out) }),
 });
 
 const sliceCase = (
@@ -126,6 +127,7 @@ const sliceCase = (
 export const slice = defineOp<SliceAttributes>({
   name: 'slice',
   forward: sliceProgram,
+  half: 'all',
   programs: [unsliceProgram],
   gradient: {
     saves: {},

@@ -1,4 +1,4 @@
-import { type BufferReference, type Dispatch, gridFor } from '../../gpu/kernel.ts';
+import { type BufferReference, type Dispatch, gridFor, type StorageFormat } from '../../gpu/kernel.ts';
 import { requireShape, stridesOf } from '../../tensor/shape.ts';
 import { formatShape, type Shape, sizeOf } from '../../tensor/spec.ts';
 import { defineKernel } from '../definition.ts';
@@ -9,8 +9,8 @@ const axisFields = (prefix: string, first: number): Record<string, 'u32'> =>
 export const stridedKernel = defineKernel({
   name: 'movement/strided',
   bindings: [
-    { name: 'x', access: 'read', type: 'u32' },
-    { name: 'out', access: 'read_write', type: 'u32' },
+    { name: 'x', access: 'read', type: 'Bits' },
+    { name: 'out', access: 'read_write', type: 'Bits' },
   ],
   uniforms: {
     size: 'u32',
@@ -34,6 +34,7 @@ export function stridedDispatch(
   extents: Shape,
   from: StridedSide & { readonly buffer: BufferReference },
   to: StridedSide & { readonly buffer: BufferReference },
+  storage: StorageFormat,
 ): Dispatch {
   const axes = extents.flatMap((extent, axis) => (extent > 1 ? [axis] : []));
   requireShape(axes.length <= 6, op, `shape ${formatShape(extents)} has more than six axes of extent above 1`);
@@ -47,6 +48,7 @@ export function stridedDispatch(
   const size = sizeOf(extents);
   return {
     kernel: stridedKernel,
+    storage,
     buffers: { x: from.buffer, out: to.buffer },
     uniforms: {
       size,

@@ -71,6 +71,7 @@ function opOf(name: UnaryName): Op<UnaryAttributes> {
             saves: { inputs: [0] },
             backward: (context) => context.run(backward, [context.gradOutput, context.input(0)], context.attributes),
           },
+    half: 'all',
     cases: casesOf(name),
   });
 }

@@ -1,7 +1,8 @@
-import { gridFor, type KernelDefinition, type Plan, type PlanTarget } from '../../gpu/kernel.ts';
+import { gridFor, type KernelDefinition, type Plan, type PlanTarget, type StorageFormat } from '../../gpu/kernel.ts';
 import { requireShape, sameShape } from '../../tensor/shape.ts';
-import { f32, formatShape, sizeOf } from '../../tensor/spec.ts';
+import { formatShape, sizeOf } from '../../tensor/spec.ts';
 import { defineKernel, defineProgram, type Program } from '../definition.ts';
+import { like, requireSameType, storageOf } from '../storage.ts';
 import { unaryDerivative, unaryFunction } from './reference.ts';
 
 /** In the order of the switch in shaders/common/unaryFunction.wgsl. */
@@ -32,8 +33,8 @@ export interface UnaryAttributes {
 const forwardKernel = defineKernel({
   name: 'unary/forward',
   bindings: [
-    { name: 'x', access: 'read', type: 'vec4f' },
-    { name: 'out', access: 'read_write', type: 'vec4f' },
+    { name: 'x', access: 'read', type: 'Vec4' },
+    { name: 'out', access: 'read_write', type: 'Vec4' },
   ],
   uniforms: { size: 'u32', stride: 'u32', scale: 'f32', shift: 'f32' },
   overrides: ['FUNCTION'],
@@ -42,9 +43,9 @@ const forwardKernel = defineKernel({
 const backwardKernel = defineKernel({
   name: 'unary/backward',
   bindings: [
-    { name: 'gradOutput', access: 'read', type: 'vec4f' },
-    { name: 'x', access: 'read', type: 'vec4f' },
-    { name: 'gradInput', access: 'read_write', type: 'vec4f' },
+    { name: 'gradOutput', access: 'read', type: 'Vec4' },
+    { name: 'x', access: 'read', type: 'Vec4' },
+    { name: 'gradInput', access: 'read_write', type: 'Vec4' },
   ],
   uniforms: { size: 'u32', stride: 'u32', scale: 'f32' },
   overrides: ['FUNCTION'],
@@ -56,15 +57,18 @@ export function elementwisePlan(
   buffers: Plan['dispatches'][number]['buffers'],
   size: number,
   target: PlanTarget,
-  settings: { uniforms?: Record<string, number>; overrides?: Record<string, number> } = {},
+  settings: {
+    uniforms?: Record<string, number>;
+    overrides?: Record<string, number>;
+    storage?: StorageFormat;
+    result?: StorageFormat;
+  } = {},
 ): Plan {
   const groupsPerThread = target.deviceClass === 'software' ? 16 : 2;
   const workgroups = gridFor(Math.ceil(size / 4 / groupsPerThread), 64);
   const stride = workgroups[0] * workgroups[1] * 64;
   return {
-    dispatches: [
-      { kernel, buffers, workgroups, uniforms: { size, stride, ...settings.uniforms }, overrides: settings.overrides },
-    ],
+    dispatches: [{ ...settings, kernel, buffers, workgroups, uniforms: { size, stride, ...settings.uniforms } }],
   };
 }
 
@@ -73,10 +77,11 @@ export function unaryProgram(name: UnaryName): Program<UnaryAttributes> {
   return defineProgram<UnaryAttributes>({
     name,
     kernels: [forwardKernel],
-    infer: ([x]) => [f32(x.shape)],
+    infer: ([x]) => [like(x)],
     plan: ([x], _outputs, { scale = 1, shift = 0 }, target) =>
       elementwisePlan(forwardKernel, { x: 'in0', out: 'out0' }, sizeOf(x.shape), target, {
         uniforms: { scale, shift },
+        storage: storageOf(x),
         overrides: { FUNCTION: UNARY_NAMES.indexOf(name) },
       }),
     reference: ([x], attributes) => [x.data.map((value) => unaryFunction(name, value, attributes))],
@@ -95,11 +100,13 @@ export function unaryBackwardProgram(name: UnaryName): Program<UnaryAttributes> 
         `${name}.backward`,
         `a gradient of shape ${formatShape(gradOutput.shape)} for an input of ${formatShape(x.shape)}`,
       );
-      return [f32(x.shape)];
+      requireSameType(`${name}.backward`, [gradOutput, x]);
+      return [like(x)];
     },
     plan: ([, x], _outputs, { scale = 1 }, target) =>
       elementwisePlan(backwardKernel, { gradOutput: 'in0', x: 'in1', gradInput: 'out0' }, sizeOf(x.shape), target, {
         uniforms: { scale },
+        storage: storageOf(x),
         overrides: { FUNCTION: UNARY_NAMES.indexOf(name) },
       }),
     reference: ([gradOutput, x], attributes) => [
