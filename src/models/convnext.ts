@@ -1,3 +1,4 @@
+import { checkpoint } from '../autograd/checkpoint.ts';
 import type { Tensor } from '../autograd/tensor.ts';
 import { constant, truncatedNormal, zeros } from '../nn/init.ts';
 import * as F from '../nn/functional.ts';
@@ -44,6 +45,8 @@ export interface ConvNeXtOptions extends ConvNeXtConfig {
   readonly layerScaleInit?: number;
   /** Randomness of drop path; needed where the rate is above 0. */
   readonly random?: RandomSource;
+  /** Whether blocks keep their input alone until backward, and run once more there. Default false. */
+  readonly checkpoint?: boolean;
 }
 
 const EPS = 1e-6;
@@ -71,10 +74,17 @@ export class ConvNeXtBlock extends Layer {
   readonly mlp: Mlp;
   readonly gamma: Parameter;
   readonly #dropPath: ((samples: number) => Tensor) | null;
+  readonly #checkpoint: boolean;
 
   constructor(
     channels: number,
-    options: { convMlp: boolean; layerScaleInit: number; dropPath: number; random?: RandomSource },
+    options: {
+      convMlp: boolean;
+      layerScaleInit: number;
+      dropPath: number;
+      random?: RandomSource;
+      checkpoint?: boolean;
+    },
   ) {
     super();
     this.conv_dw = new DepthwiseConv2d(channels, 7, { init });
@@ -82,14 +92,16 @@ export class ConvNeXtBlock extends Layer {
     this.mlp = new Mlp(channels, options.convMlp);
     this.gamma = new Parameter([channels], constant(options.layerScaleInit)([channels], engine().generator));
     this.#dropPath = options.dropPath > 0 && options.random ? options.random.dropPathFactor(options.dropPath) : null;
+    this.#checkpoint = options.checkpoint ?? false;
   }
 
   override forward(x: Tensor): Tensor {
-    return block(x, () => {
-      const branch = this.mlp.forward(this.norm.forward(this.conv_dw.forward(x)));
-      const factor = this.training && this.#dropPath ? this.#dropPath(x.shape[0]) : null;
-      return F.scaleResidual(x, branch, this.gamma, factor);
-    });
+    const body = (input: Tensor): Tensor => {
+      const branch = this.mlp.forward(this.norm.forward(this.conv_dw.forward(input)));
+      const factor = this.training && this.#dropPath ? this.#dropPath(input.shape[0]) : null;
+      return F.scaleResidual(input, branch, this.gamma, factor);
+    };
+    return this.#checkpoint ? checkpoint(body, [x]) : block(x, () => body(x));
   }
 }
 
@@ -134,7 +146,8 @@ export class ConvNeXt extends Module {
 
   constructor(options: ConvNeXtOptions) {
     super();
-    const { depths, dims, convMlp = false, inChannels = 3, layerScaleInit = 1e-6, dropPathRate = 0, random } = options;
+    const { depths, dims, convMlp = false, inChannels = 3, layerScaleInit = 1e-6, dropPathRate = 0 } = options;
+    const { random, checkpoint: checkpoints } = options;
     this.channels = dims;
     this.stem = new Sequential(new Conv2d(inChannels, dims[0], 4, { stride: 4, init }), new LayerNorm(dims[0], EPS));
     const total = depths.reduce((sum, depth) => sum + depth, 0);
@@ -142,7 +155,8 @@ export class ConvNeXt extends Module {
     this.stages = depths.map((depth, stage) => {
       const blocks = Array.from({ length: depth }, () => {
         const dropPath = total > 1 ? (dropPathRate * index++) / (total - 1) : 0;
-        return new ConvNeXtBlock(dims[stage], { convMlp, layerScaleInit, dropPath, random });
+        const block = { convMlp, layerScaleInit, dropPath, random, checkpoint: checkpoints };
+        return new ConvNeXtBlock(dims[stage], block);
       });
       return new ConvNeXtStage(dims[Math.max(0, stage - 1)], dims[stage], stage === 0, blocks);
     });

@@ -30,6 +30,8 @@ export interface GatedOptions extends HeadOptions {
   readonly retinoHidden: number;
   readonly edemaHidden: number;
   readonly layerScaleInit: number;
+  /** Whether the trunk's blocks keep their input alone until backward, and run once more there. */
+  readonly checkpoint?: boolean;
   /** Seed of dropout. */
   readonly seed: number;
 }
@@ -59,8 +61,8 @@ export class GatedMultitaskNet extends MultitaskNet {
     this.ordinal = options.ordinal;
     this.maskPriorLogit = Math.log(options.maskPrior / (1 - options.maskPrior));
     const config = typeof options.trunk === 'string' ? CONVNEXT_VARIANTS[options.trunk] : options.trunk;
-    const { dropPath: dropPathRate, layerScaleInit, headNorm, headDropout, grades, ordinal } = options;
-    this.trunk = new ConvNeXt({ ...config, classes: 0, dropPathRate, layerScaleInit, headNorm, random });
+    const { dropPath: dropPathRate, layerScaleInit, headNorm, headDropout, grades, ordinal, checkpoint } = options;
+    this.trunk = new ConvNeXt({ ...config, classes: 0, dropPathRate, layerScaleInit, headNorm, random, checkpoint });
     const features = this.trunk.channels[this.trunk.channels.length - 1];
     this.gate = perceptron(features, options.gateHidden, 2, headDropout, random);
     this.decoder = new Decoder({

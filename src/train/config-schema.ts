@@ -105,6 +105,12 @@ const model = z.strictObject({
     .describe(
       'Initial layer scale (gamma) of each block. 1e-6 as in ConvNeXt; raise it when training from scratch for few steps.',
     ),
+  checkpoint: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Keep only the input of each ConvNeXt block until backward and run the block again there: less memory, more time, the same gradients bit for bit.',
+    ),
 });
 
 const jitter = (what: string) => probability.default(0).describe(`Largest relative change of ${what}; 0 turns it off.`);
@@ -470,6 +476,9 @@ export const trainConfigSchema = z
     }
     if (config.loss.gradeLoss === 'corn' && (config.loss.labelSmoothing > 0 || config.loss.classWeights !== 'none')) {
       report(['loss', 'gradeLoss'], 'corn takes neither labelSmoothing nor classWeights: set them to 0 and none');
+    }
+    if (config.model.checkpoint && config.model.architecture !== 'convnext-gated') {
+      report(['model', 'checkpoint'], 'is for ConvNeXt blocks, which only the architecture convnext-gated has');
     }
     if (config.data.folds !== null && config.data.fold >= config.data.folds) {
       report(['data', 'fold'], `is ${config.data.fold}, but folds are counted from 0 to ${config.data.folds - 1}`);
