@@ -27,11 +27,16 @@ export interface ProgressOptions {
 /** Shows training's progress: a bar on a terminal, else plain lines at a bounded rate. */
 export interface Progress {
   update(report: StepReport): void;
+  /** Shows how far the first run of a new step is, in which drivers compile kernels: dispatches done of all. */
+  compiling(done: number, total: number): void;
   /** Shows a line of its own, above the bar. */
   message(text: string): void;
   /** Shows the last state and gives the terminal back. Call it on errors too. */
   stop(): void;
 }
+
+/** Where the stream is no terminal: the least time between two lines on compiling. */
+const COMPILE_LINE_MS = 2000;
 
 /** The weight of the newest step in the running means: steady within some 20 steps, yet following a change of speed. */
 const SMOOTHING = 0.1;
@@ -124,6 +129,9 @@ function barProgress(options: ProgressOptions, stream: NodeJS.WriteStream): Prog
         remaining: formatDuration(meter.secondsFor(options.totalSteps - report.step)),
       });
     },
+    compiling(done, total) {
+      bar.update({ epochs: done < total ? `compiling kernels ${percent(done, total)}` : `-/${options.totalEpochs}` });
+    },
     message(text) {
       // Clears the bar's line; the next update draws the bar again below the text. ESC 7 renews the cursor position that cli-progress
       // saved at the start and returns to at the end: else what follows would be written over the messages.
@@ -141,6 +149,7 @@ function lineProgress(options: ProgressOptions, stream: NodeJS.WriteStream): Pro
   const meter = new StepMeter(clock);
   const interval = options.lineIntervalMs ?? 10_000;
   let lastLine = Number.NEGATIVE_INFINITY;
+  let lastCompileLine = clock();
   let pending: StepReport | undefined;
   const write = (report: StepReport) => {
     const parts = [
@@ -160,6 +169,12 @@ function lineProgress(options: ProgressOptions, stream: NodeJS.WriteStream): Pro
       pending = report;
       if (clock() - lastLine >= interval) write(report);
     },
+    compiling(done, total) {
+      // A warm driver cache is done before anybody asks.
+      if (done === total || clock() - lastCompileLine < COMPILE_LINE_MS) return;
+      stream.write(`compiling kernels ${percent(done, total)}\n`);
+      lastCompileLine = clock();
+    },
     message(text) {
       stream.write(`${text}\n`);
     },
@@ -167,6 +182,10 @@ function lineProgress(options: ProgressOptions, stream: NodeJS.WriteStream): Pro
       if (pending !== undefined) write(pending);
     },
   };
+}
+
+function percent(done: number, total: number): string {
+  return `${Math.floor((100 * done) / total)}%`;
 }
 
 function smooth(mean: number | undefined, value: number): number {

@@ -3,7 +3,7 @@ import type { Tensor } from '../autograd/tensor.ts';
 import { type VerifiedOp, verify } from '../autograd/verify.ts';
 import type { Batch } from '../data/batch.ts';
 import { LESIONS } from '../data/types.ts';
-import type { CapturedStep } from '../gpu/capture.ts';
+import type { CapturedStep, CompileProgress } from '../gpu/capture.ts';
 import { type MultitaskNet, type MultitaskOutput, type Routes, TASK_INDEX } from '../models/network.ts';
 import * as F from '../nn/functional.ts';
 import { GpuBackend } from '../ops/gpuBackend.ts';
@@ -66,6 +66,8 @@ export interface TrainStepOptions {
   readonly conflictEvery?: number;
   /** Record the step once and replay it (GPU backends only). Default true. */
   readonly capture?: boolean;
+  /** Told while a newly recorded step runs for the first time, when drivers compile its kernels. */
+  readonly onCompile?: CompileProgress;
 }
 
 interface Inputs {
@@ -99,7 +101,7 @@ const ALL_MASKS = LESIONS.map((_, index) => index);
 
 /**
  * One optimiser step of a multitask network: forward, loss, backward, clipping, update, moving average. Shapes are static, so the
- * step is recorded on its second run and replayed from then on; what varies (inputs, learning rate, dropout seeds) lives in
+ * step is recorded once and replayed from then on (batches of other shapes are recorded when they come a second time); what varies (inputs, learning rate, dropout seeds) lives in
  * tensors that are written before each replay. Eager and replayed steps run the same kernels: they are bitwise equal.
  */
 export class TrainStep {
@@ -108,8 +110,8 @@ export class TrainStep {
   /** Recorded steps by the batches' shapes. */
   readonly #recorded = new Map<string, Recorded>();
   readonly #warm = new Set<string>();
-  /** Settles when the last step with hard routing has. */
-  #lastGated: Promise<void> = Promise.resolve();
+  /** Settles when the next step may begin; null: at once. */
+  #busy: Promise<void> | null = null;
 
   constructor(options: TrainStepOptions) {
     this.#options = options;
@@ -126,27 +128,32 @@ export class TrainStep {
   run(input: Batch | readonly Batch[], step: number, learningRate: number): Promise<StepReport> {
     const batches = asList(input);
     const { model, optimizer, ema, routing, weighting } = this.#options;
-    const prepare = (): void => {
+    const start = (): Promise<StepReport> => {
       model.random.setStep(step);
       optimizer.lr = learningRate;
       optimizer.advance();
       ema?.advance();
       weighting.advance(step);
+      return routing === 'hard' ? this.#runHard(batches, step) : this.#runRouted(batches, step);
     };
-    if (routing !== 'hard') {
-      prepare();
-      return this.#runRouted(batches, step);
-    }
-    // The gate must be asked after the step before has taught it, and that step's learning rate and masks are its own.
-    const result = this.#lastGated.then(() => {
-      prepare();
-      return this.#runHard(batches, step);
-    });
-    this.#lastGated = result.then(
+    if (routing !== 'hard' && !this.#busy) return start();
+    // With hard routing the gate must be asked after the step before has taught it; a step that is being compiled must have run. Until then
+    // the learning rate and the masks on the device are that step's.
+    const result = this.#busy ? this.#busy.then(start) : start();
+    this.#hold(result);
+    return result;
+  }
+
+  /** Lets later steps wait for `work`. */
+  #hold(work: Promise<unknown>): void {
+    const busy: Promise<void> = work.then(
       () => undefined,
       () => undefined,
     );
-    return result;
+    this.#busy = busy;
+    void busy.then(() => {
+      if (this.#busy === busy) this.#busy = null;
+    });
   }
 
   #runRouted(batches: readonly Batch[], step: number): Promise<StepReport> {
@@ -166,8 +173,8 @@ export class TrainStep {
     const inputs = known?.inputs ?? batches.map((batch, index) => this.#makeInputs(batch, arranged[index].routes));
     this.#writeAll(inputs, batches, arranged, step);
     const captured = [...this.#recorded.values()].filter((one) => one.step).length;
-    if (!captures || !this.#warm.has(key) || captured >= MOST_CAPTURED) {
-      // The first run compiles kernels and makes lasting tensors: it stays eager.
+    const worthIt = captured === 0 || (this.#warm.has(key) && captured < MOST_CAPTURED);
+    if (!captures || !worthIt) {
       if (captures) this.#warm.add(key);
       if (!known) this.#recorded.set(key, { inputs, report: inputs[0].image, blocks: [], step: null });
       const { report, blocks } = this.#record(inputs, measured);
@@ -175,16 +182,23 @@ export class TrainStep {
       report.dispose();
       return result;
     }
-    const { gpu } = engine.backend as GpuBackend;
+    const recording = this.#capture(key, inputs, measured);
+    this.#hold(recording);
+    return recording.then(({ report, blocks }) => this.#read(report, blocks, arranged));
+  }
+
+  /** Records the step for these inputs and runs it once. */
+  async #capture(key: string, inputs: readonly Inputs[], measured: boolean): Promise<Recorded> {
+    const { gpu } = this.#options.engine.backend as GpuBackend;
     let made: { report: Tensor; blocks: BlockLayout[] } | null = null;
-    const recording = gpu.capture(() => {
+    const step = await gpu.captureAsync(() => {
       made = this.#record(inputs, measured);
-    });
-    // What the eager run used is of no use any more: the recorded step has memory of its own.
+    }, this.#options.onCompile);
+    // What earlier eager steps used is of no use any more: a recorded step has memory of its own.
     gpu.trim();
-    const { report, blocks } = made as unknown as { report: Tensor; blocks: BlockLayout[] };
-    this.#recorded.set(key, { inputs, report, blocks, step: recording });
-    return this.#read(report, blocks, arranged);
+    const recorded = { inputs, ...(made as unknown as { report: Tensor; blocks: BlockLayout[] }), step };
+    this.#recorded.set(key, recorded);
+    return recorded;
   }
 
   #measures(step: number): boolean {

@@ -121,6 +121,7 @@ export class Trainer {
   readonly #plateau: Plateau | null;
   readonly #sums = new EpochSums();
   #stopRequested = false;
+  #progress: Progress | null = null;
   /** Milliseconds in which the device had finished a step and the next batch was not there yet. */
   #starvedMs = 0;
   #startedAt = 0;
@@ -167,6 +168,7 @@ export class Trainer {
       maskChannels: config.model.lesions.map((lesion) => LESIONS.indexOf(lesion)),
       gumbel: { seed: config.training.seed, tau: config.training.gumbelTau, totalSteps: this.#totalSteps },
       conflictEvery: config.training.conflictEvery,
+      onCompile: (done, total) => this.#progress?.compiling(done, total),
     });
     if (options.resume) this.#restore(options.resume);
   }
@@ -204,6 +206,7 @@ export class Trainer {
   async run(): Promise<TrainResult> {
     const { config, logs } = this.#options;
     const progress = this.#options.progress(this.#totalSteps, this.#done);
+    this.#progress = progress;
     this.#startedAt = performance.now();
     let epochStart = this.#startedAt;
     let savedAt = this.#done;
