@@ -1,25 +1,51 @@
-// One AdamW step in place (Loshchilov and Hutter 2019, algorithm 2; the arithmetic of torch.optim.AdamW):
+// One AdamW step in place of up to three parameters (Loshchilov and Hutter 2019, algorithm 2; the arithmetic of torch.optim.AdamW):
 //   g = gradScale * grad
 //   m = beta1 m + (1 - beta1) g          v = beta2 v + (1 - beta2) g^2
 //   p = p (1 - lr weightDecay) - lr m / bias1 / (sqrt(v) / sqrt(bias2) + eps)
 //
-// hyper = [lr, 1 / bias1, 1 / sqrt(bias2), -], bias = 1 - beta^step: what changes from step to step is in a buffer, so that a
-// captured step can be replayed. gate = [gradScale, norm, nonFinite, suppressed]: with nonFinite set, nothing is touched.
-// Any layout, elementwise. Threads and the partial last group as in unary/forward.wgsl. Memory-bound: 4 reads, 3 writes.
+// state: [lr, 1 / bias1, 1 / sqrt(bias2), -] with bias = 1 - beta^step first (what changes from step to step is in a buffer, so that a
+// captured step can be replayed), then moments; m of parameter k from group first_k on, its v right behind, each in whole groups of four.
+// gate = [gradScale, norm, nonFinite, suppressed]: with nonFinite set, nothing is touched.
+//
+// Every thread walks over the first parameter in groups of four, then the second, then the third: no branches on which one it is.
+// The elements of a last, partial group are one thread's each. Slots without a parameter have size 0.
+// Three, since WebGPU grants 8 storage buffers. Memory-bound: 4 reads, 3 writes.
 
 // #include "common/grid.wgsl"
 
 struct Uniforms {
-  size: u32, stride: u32, lrScale: f32, weightDecay: f32, beta1: f32, rest1: f32, beta2: f32, rest2: f32, eps: f32
+  stride: u32, beta1: f32, rest1: f32, beta2: f32, rest2: f32, eps: f32,
+  size0: u32, first0: u32, lrScale0: f32, weightDecay0: f32,
+  size1: u32, first1: u32, lrScale1: f32, weightDecay1: f32,
+  size2: u32, first2: u32, lrScale2: f32, weightDecay2: f32,
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read_write> parameter: array<vec4f>;
-@group(0) @binding(2) var<storage, read> grad: array<vec4f>;
-@group(0) @binding(3) var<storage, read_write> m: array<vec4f>;
-@group(0) @binding(4) var<storage, read_write> v: array<vec4f>;
-@group(0) @binding(5) var<storage, read> hyper: array<vec4f>;
-@group(0) @binding(6) var<storage, read> gate: array<vec4f>;
+@group(0) @binding(1) var<storage, read_write> state: array<vec4f>;
+@group(0) @binding(2) var<storage, read> gate: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> parameter0: array<vec4f>;
+@group(0) @binding(4) var<storage, read> grad0: array<vec4f>;
+@group(0) @binding(5) var<storage, read_write> parameter1: array<vec4f>;
+@group(0) @binding(6) var<storage, read> grad1: array<vec4f>;
+@group(0) @binding(7) var<storage, read_write> parameter2: array<vec4f>;
+@group(0) @binding(8) var<storage, read> grad2: array<vec4f>;
+
+// Of a parameter, what all its elements share.
+struct Slot { gradScale: f32, keep: f32, rate: f32, rootScale: f32 }
+
+fn slotOf(lrScale: f32, weightDecay: f32) -> Slot {
+  let lr = state[0].x * lrScale;
+  return Slot(gate[0].x, 1.0 - lr * weightDecay, lr * state[0].y, state[0].z);
+}
+
+struct Step { parameter: vec4f, m: vec4f, v: vec4f }
+
+fn stepOf(slot: Slot, parameter: vec4f, grad: vec4f, m: vec4f, v: vec4f) -> Step {
+  let g = slot.gradScale * grad;
+  let newM = u.beta1 * m + u.rest1 * g;
+  let newV = u.beta2 * v + u.rest2 * g * g;
+  return Step(slot.keep * parameter - slot.rate * newM / (sqrt(newV) * slot.rootScale + u.eps), newM, newV);
+}
 
 @compute @workgroup_size(64)
 fn main(
@@ -28,27 +54,53 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   if (gate[0].z != 0.0) { return; }
-  let gradScale = gate[0].x;
-  let lr = hyper[0].x * u.lrScale;
-  let keep = 1.0 - lr * u.weightDecay;
-  let rate = lr * hyper[0].y;
-  let rootScale = hyper[0].z;
-  for (var group = linearWorkgroup(workgroup, workgroups) * 64u + lane; group * 4u < u.size; group += u.stride) {
-    let g = gradScale * grad[group];
-    let newM = u.beta1 * m[group] + u.rest1 * g;
-    let newV = u.beta2 * v[group] + u.rest2 * g * g;
-    let value = keep * parameter[group] - rate * newM / (sqrt(newV) * rootScale + u.eps);
-    let left = u.size - group * 4u;
-    if (left >= 4u) {
-      m[group] = newM;
-      v[group] = newV;
-      parameter[group] = value;
-    } else {
-      for (var k = 0u; k < left; k++) {
-        m[group][k] = newM[k];
-        v[group][k] = newV[k];
-        parameter[group][k] = value[k];
-      }
-    }
+  let thread = linearWorkgroup(workgroup, workgroups) * 64u + lane;
+
+  let slot0 = slotOf(u.lrScale0, u.weightDecay0);
+  let v0 = u.first0 + (u.size0 + 3u) / 4u;
+  for (var i = thread; i < u.size0 / 4u; i += u.stride) {
+    let next = stepOf(slot0, parameter0[i], grad0[i], state[u.first0 + i], state[v0 + i]);
+    parameter0[i] = next.parameter;
+    state[u.first0 + i] = next.m;
+    state[v0 + i] = next.v;
+  }
+  if (thread < u.size0 % 4u) {
+    let i = u.size0 / 4u;
+    let next = stepOf(slot0, parameter0[i], grad0[i], state[u.first0 + i], state[v0 + i]);
+    parameter0[i][thread] = next.parameter[thread];
+    state[u.first0 + i][thread] = next.m[thread];
+    state[v0 + i][thread] = next.v[thread];
+  }
+
+  let slot1 = slotOf(u.lrScale1, u.weightDecay1);
+  let v1 = u.first1 + (u.size1 + 3u) / 4u;
+  for (var i = thread; i < u.size1 / 4u; i += u.stride) {
+    let next = stepOf(slot1, parameter1[i], grad1[i], state[u.first1 + i], state[v1 + i]);
+    parameter1[i] = next.parameter;
+    state[u.first1 + i] = next.m;
+    state[v1 + i] = next.v;
+  }
+  if (thread < u.size1 % 4u) {
+    let i = u.size1 / 4u;
+    let next = stepOf(slot1, parameter1[i], grad1[i], state[u.first1 + i], state[v1 + i]);
+    parameter1[i][thread] = next.parameter[thread];
+    state[u.first1 + i][thread] = next.m[thread];
+    state[v1 + i][thread] = next.v[thread];
+  }
+
+  let slot2 = slotOf(u.lrScale2, u.weightDecay2);
+  let v2 = u.first2 + (u.size2 + 3u) / 4u;
+  for (var i = thread; i < u.size2 / 4u; i += u.stride) {
+    let next = stepOf(slot2, parameter2[i], grad2[i], state[u.first2 + i], state[v2 + i]);
+    parameter2[i] = next.parameter;
+    state[u.first2 + i] = next.m;
+    state[v2 + i] = next.v;
+  }
+  if (thread < u.size2 % 4u) {
+    let i = u.size2 / 4u;
+    let next = stepOf(slot2, parameter2[i], grad2[i], state[u.first2 + i], state[v2 + i]);
+    parameter2[i][thread] = next.parameter[thread];
+    state[u.first2 + i][thread] = next.m[thread];
+    state[v2 + i][thread] = next.v[thread];
   }
 }

@@ -1,20 +1,42 @@
-// One step of SGD with momentum in place, as torch.optim.SGD with dampening 0 (L2 decay joins the gradient):
+// One step of SGD with momentum in place of up to three parameters, as torch.optim.SGD with dampening 0 (L2 decay joins the gradient):
 //   g = gradScale * grad + weightDecay p     velocity = momentum velocity + g
 //   p = p - lr (nesterov ? g + momentum velocity : velocity)
 //
-// hyper = [lr, -, -, -]; gate = [gradScale, norm, nonFinite, suppressed]: with nonFinite set, nothing is touched.
-// A velocity of zeros before the first step gives PyTorch's first step. Threads and the partial last group as in unary/forward.wgsl.
+// state: [lr, -, -, -] first, then velocities: of parameter k from group first_k on, in whole groups of four.
+// gate = [gradScale, norm, nonFinite, suppressed]: with nonFinite set, nothing is touched.
+// A velocity of zeros before the first step gives PyTorch's first step.
+//
+// Every thread walks over the first parameter in groups of four, then the second, then the third: no branches on which one it is.
+// The elements of a last, partial group are one thread's each. Slots without a parameter have size 0.
 
 // #include "common/grid.wgsl"
 
-struct Uniforms { size: u32, stride: u32, lrScale: f32, weightDecay: f32, momentum: f32, nesterov: u32 }
+struct Uniforms {
+  stride: u32, momentum: f32, nesterov: u32,
+  size0: u32, first0: u32, lrScale0: f32, weightDecay0: f32,
+  size1: u32, first1: u32, lrScale1: f32, weightDecay1: f32,
+  size2: u32, first2: u32, lrScale2: f32, weightDecay2: f32,
+}
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read_write> parameter: array<vec4f>;
-@group(0) @binding(2) var<storage, read> grad: array<vec4f>;
-@group(0) @binding(3) var<storage, read_write> velocity: array<vec4f>;
-@group(0) @binding(4) var<storage, read> hyper: array<vec4f>;
-@group(0) @binding(5) var<storage, read> gate: array<vec4f>;
+@group(0) @binding(1) var<storage, read_write> state: array<vec4f>;
+@group(0) @binding(2) var<storage, read> gate: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> parameter0: array<vec4f>;
+@group(0) @binding(4) var<storage, read> grad0: array<vec4f>;
+@group(0) @binding(5) var<storage, read_write> parameter1: array<vec4f>;
+@group(0) @binding(6) var<storage, read> grad1: array<vec4f>;
+@group(0) @binding(7) var<storage, read_write> parameter2: array<vec4f>;
+@group(0) @binding(8) var<storage, read> grad2: array<vec4f>;
+
+struct Step { parameter: vec4f, velocity: vec4f }
+
+fn stepOf(lrScale: f32, weightDecay: f32, parameter: vec4f, grad: vec4f, velocity: vec4f) -> Step {
+  let g = gate[0].x * grad + weightDecay * parameter;
+  let newVelocity = u.momentum * velocity + g;
+  var direction = newVelocity;
+  if (u.nesterov != 0u) { direction = g + u.momentum * newVelocity; }
+  return Step(parameter - state[0].x * lrScale * direction, newVelocity);
+}
 
 @compute @workgroup_size(64)
 fn main(
@@ -23,24 +45,41 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   if (gate[0].z != 0.0) { return; }
-  let gradScale = gate[0].x;
-  let lr = hyper[0].x * u.lrScale;
-  for (var group = linearWorkgroup(workgroup, workgroups) * 64u + lane; group * 4u < u.size; group += u.stride) {
-    let old = parameter[group];
-    let g = gradScale * grad[group] + u.weightDecay * old;
-    let newVelocity = u.momentum * velocity[group] + g;
-    var direction = newVelocity;
-    if (u.nesterov != 0u) { direction = g + u.momentum * newVelocity; }
-    let value = old - lr * direction;
-    let left = u.size - group * 4u;
-    if (left >= 4u) {
-      velocity[group] = newVelocity;
-      parameter[group] = value;
-    } else {
-      for (var k = 0u; k < left; k++) {
-        velocity[group][k] = newVelocity[k];
-        parameter[group][k] = value[k];
-      }
-    }
+  let thread = linearWorkgroup(workgroup, workgroups) * 64u + lane;
+
+  for (var i = thread; i < u.size0 / 4u; i += u.stride) {
+    let next = stepOf(u.lrScale0, u.weightDecay0, parameter0[i], grad0[i], state[u.first0 + i]);
+    parameter0[i] = next.parameter;
+    state[u.first0 + i] = next.velocity;
+  }
+  if (thread < u.size0 % 4u) {
+    let i = u.size0 / 4u;
+    let next = stepOf(u.lrScale0, u.weightDecay0, parameter0[i], grad0[i], state[u.first0 + i]);
+    parameter0[i][thread] = next.parameter[thread];
+    state[u.first0 + i][thread] = next.velocity[thread];
+  }
+
+  for (var i = thread; i < u.size1 / 4u; i += u.stride) {
+    let next = stepOf(u.lrScale1, u.weightDecay1, parameter1[i], grad1[i], state[u.first1 + i]);
+    parameter1[i] = next.parameter;
+    state[u.first1 + i] = next.velocity;
+  }
+  if (thread < u.size1 % 4u) {
+    let i = u.size1 / 4u;
+    let next = stepOf(u.lrScale1, u.weightDecay1, parameter1[i], grad1[i], state[u.first1 + i]);
+    parameter1[i][thread] = next.parameter[thread];
+    state[u.first1 + i][thread] = next.velocity[thread];
+  }
+
+  for (var i = thread; i < u.size2 / 4u; i += u.stride) {
+    let next = stepOf(u.lrScale2, u.weightDecay2, parameter2[i], grad2[i], state[u.first2 + i]);
+    parameter2[i] = next.parameter;
+    state[u.first2 + i] = next.velocity;
+  }
+  if (thread < u.size2 % 4u) {
+    let i = u.size2 / 4u;
+    let next = stepOf(u.lrScale2, u.weightDecay2, parameter2[i], grad2[i], state[u.first2 + i]);
+    parameter2[i][thread] = next.parameter[thread];
+    state[u.first2 + i][thread] = next.velocity[thread];
   }
 }

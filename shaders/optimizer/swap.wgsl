@@ -1,13 +1,13 @@
-// a[i], b[i] = b[i], a[i], in place: exchanges weights and their average without a third copy.
+// x[i], state[4 first + i] = state[4 first + i], x[i], in place: exchanges weights and their average without a third copy.
 // As words, not floats: no bit pattern changes on the way. Threads and the partial last group as in unary/forward.wgsl.
 
 // #include "common/grid.wgsl"
 
-struct Uniforms { size: u32, stride: u32 }
+struct Uniforms { size: u32, stride: u32, first: u32 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read_write> a: array<vec4u>;
-@group(0) @binding(2) var<storage, read_write> b: array<vec4u>;
+@group(0) @binding(1) var<storage, read_write> x: array<vec4u>;
+@group(0) @binding(2) var<storage, read_write> state: array<vec4u>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -16,16 +16,16 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   for (var group = linearWorkgroup(workgroup, workgroups) * 64u + lane; group * 4u < u.size; group += u.stride) {
-    let fromA = a[group];
-    let fromB = b[group];
+    let fromX = x[group];
+    let fromState = state[u.first + group];
     let left = u.size - group * 4u;
     if (left >= 4u) {
-      a[group] = fromB;
-      b[group] = fromA;
+      x[group] = fromState;
+      state[u.first + group] = fromX;
     } else {
       for (var k = 0u; k < left; k++) {
-        a[group][k] = fromB[k];
-        b[group][k] = fromA[k];
+        x[group][k] = fromState[k];
+        state[u.first + group][k] = fromX[k];
       }
     }
   }

@@ -1,7 +1,7 @@
 import type { Tensor } from '../autograd/tensor.ts';
-import { adamwProgram } from '../ops/optimizer/elementwise.ts';
+import { adamwPrograms, type StepSlot } from '../ops/optimizer/steps.ts';
 import { Optimizer } from './optimizer.ts';
-import { type NamedParameter, type ParameterGroup, type ResolvedParameter, requireSetting } from './parameters.ts';
+import { type NamedParameter, type ParameterGroup, requireSetting } from './parameters.ts';
 
 export interface AdamWOptions {
   /** Default 1e-3. */
@@ -37,12 +37,8 @@ export class AdamW extends Optimizer {
     return [this.lr, 1 / (1 - beta1 ** step), 1 / Math.sqrt(1 - beta2 ** step), 0];
   }
 
-  protected override updateParameter(parameter: ResolvedParameter, grad: Tensor, gate: Tensor): void {
+  protected override updateParameters(inputs: readonly Tensor[], slots: readonly StepSlot[]): void {
     const [beta1, beta2] = this.#betas;
-    const { tensor, weightDecay, lrScale } = parameter;
-    const m = this.moment(parameter, 'exp_avg');
-    const v = this.moment(parameter, 'exp_avg_sq');
-    const attributes = { beta1, beta2, eps: this.#eps, weightDecay, lrScale };
-    this.engine.run(adamwProgram, [tensor, grad, m, v, this.hyper, gate], attributes);
+    this.engine.run(adamwPrograms[slots.length - 1], inputs, { beta1, beta2, eps: this.#eps, slots });
   }
 }

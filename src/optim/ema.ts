@@ -1,10 +1,10 @@
 import type { Engine } from '../autograd/engine.ts';
-import type { Tensor } from '../autograd/tensor.ts';
 import { GmtlError } from '../errors.ts';
-import { emaProgram, swapProgram } from '../ops/optimizer/elementwise.ts';
-import { stateTensor } from './gradientGate.ts';
-import { type OptimizerState, readTensors, writeTensors } from './optimizer.ts';
+import { AVERAGED_TENSORS, averagesProgram } from '../ops/optimizer/averages.ts';
+import { swapProgram } from '../ops/optimizer/elementwise.ts';
+import { StateArena } from './arena.ts';
 import { type NamedParameter, requireDistinct, requireSetting } from './parameters.ts';
+import type { OptimizerState } from './state.ts';
 
 export interface EMAOptions {
   /** Part of the average that stays at each update. Default 0.9998 (timm's 0.9999 suits longer training). */
@@ -19,28 +19,20 @@ export interface EMAOptions {
  */
 export class EMA {
   readonly #engine: Engine;
-  readonly #params: readonly NamedParameter[];
   readonly #decay: number;
   readonly #warmup: boolean;
-  readonly #averages = new Map<string, Tensor>();
-  readonly #hyper: Tensor;
+  readonly #arena: StateArena<NamedParameter>;
   #stepCount = 0;
   #swapped = false;
 
   constructor(params: Iterable<NamedParameter>, { decay = 0.9998, warmup = true }: EMAOptions = {}) {
     requireSetting('EMA decay', decay, decay >= 0 && decay < 1);
-    this.#params = [...params];
-    requireDistinct(this.#params);
+    const list = [...params];
+    requireDistinct(list);
     this.#decay = decay;
     this.#warmup = warmup;
-    this.#engine = this.#params[0].tensor.engine;
-    for (const { name, tensor } of this.#params) {
-      this.#averages.set(
-        name,
-        stateTensor(this.#engine, tensor.shape, new Float32Array(tensor.size), `${name} average`),
-      );
-    }
-    this.#hyper = stateTensor(this.#engine, [4], new Float32Array(4), 'average weight');
+    this.#engine = list[0].tensor.engine;
+    this.#arena = new StateArena(this.#engine, list, [''], 'weight averages');
   }
 
   get stepCount(): number {
@@ -64,15 +56,18 @@ export class EMA {
   /** The host's half of an update: writes the decay. Not inside a capture. */
   advance(): void {
     this.#requireOut('advance');
-    this.#hyper.write(Float64Array.of(1 - this.decayAt(this.#stepCount), 0, 0, 0));
+    this.#arena.writeHead([1 - this.decayAt(this.#stepCount), 0, 0, 0]);
     this.#stepCount++;
   }
 
-  /** The device's half: one dispatch a parameter. */
+  /** The device's half: a dispatch for every few parameters. */
   update(): void {
     this.#requireOut('update');
-    for (const { name, tensor } of this.#params) {
-      this.#engine.run(emaProgram, [this.#average(name), tensor, this.#hyper], {});
+    for (const batch of this.#arena.batches(AVERAGED_TENSORS, () => true)) {
+      const tensors = batch.map(({ parameter }) => parameter.tensor);
+      this.#engine.run(averagesProgram, [batch[0].buffer.tensor, ...tensors], {
+        first: batch.map(({ first }) => first),
+      });
     }
   }
 
@@ -85,7 +80,9 @@ export class EMA {
   /** Exchanges parameters and averages on the device; a second call undoes it. Throws `optim/ema` before the first update. */
   swap(): void {
     if (this.#stepCount === 0) throw new GmtlError('optim/ema', 'EMA.swap: there is no average before the first step');
-    for (const { name, tensor } of this.#params) this.#engine.run(swapProgram, [tensor, this.#average(name)], {});
+    for (const { parameter, buffer, first } of this.#arena.places) {
+      this.#engine.run(swapProgram, [parameter.tensor, buffer.tensor], { first });
+    }
     this.#swapped = !this.#swapped;
   }
 
@@ -104,7 +101,7 @@ export class EMA {
   async stateDict(): Promise<OptimizerState> {
     this.#requireOut('stateDict');
     const step = this.#stepCount;
-    return { step, tensors: await readTensors(this.#averages) };
+    return { step, tensors: await this.#arena.read() };
   }
 
   /** Throws `optim/state` where names or sizes differ; nothing is written then. */
@@ -113,17 +110,12 @@ export class EMA {
     if (!Number.isInteger(state.step) || state.step < 0) {
       throw new GmtlError('optim/state', `an average cannot have done ${state.step} steps`);
     }
-    writeTensors('EMA', this.#averages, state.tensors);
+    this.#arena.write('EMA', state.tensors);
     this.#stepCount = state.step;
   }
 
   dispose(): void {
-    for (const tensor of this.#averages.values()) tensor.dispose();
-    this.#hyper.dispose();
-  }
-
-  #average(name: string): Tensor {
-    return this.#averages.get(name) as Tensor;
+    this.#arena.dispose();
   }
 
   #requireOut(what: string): void {

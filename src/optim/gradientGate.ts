@@ -2,14 +2,9 @@ import type { Engine } from '../autograd/engine.ts';
 import type { Tensor } from '../autograd/tensor.ts';
 import { GmtlError } from '../errors.ts';
 import { gatedScaleProgram } from '../ops/optimizer/elementwise.ts';
-import { clipGateProgram, slotsFor, squaresProgram } from '../ops/optimizer/norm.ts';
-import type { Shape } from '../tensor/spec.ts';
+import { clipGateProgram, slotsFor, SQUARED_TENSORS, squaresProgram } from '../ops/optimizer/norm.ts';
 import { type NamedParameter, requireDistinct, requireSetting } from './parameters.ts';
-
-/** A float32 tensor that outlives scopes and captures: optimiser state. */
-export function stateTensor(engine: Engine, shape: Shape, data: Float32Array | Float64Array, name: string): Tensor {
-  return engine.tensor(data, shape, { name, dtype: 'f32' }).keep();
-}
+import { stateTensor } from './state.ts';
 
 /** What the last `measure` found. */
 export interface GateReading {
@@ -24,7 +19,7 @@ export interface GateReading {
 }
 
 /**
- * Global-norm clipping and the search for NaN and Inf, all on the device: one dispatch a gradient and one more. An optimiser that
+ * Global-norm clipping and the search for NaN and Inf, all on the device: a dispatch for every few gradients and one more. An optimiser that
  * is given the gate scales gradients as it reads them and leaves everything untouched where something is not finite.
  * Nothing is read back unless `read` asks.
  */
@@ -59,19 +54,26 @@ export class GradientGate {
 
   /** Looks at the gradients of now (parameters without one are passed over) and at the scalar `loss` where given. */
   measure(loss?: Tensor): void {
-    let first = 0;
-    for (const { tensor } of this.#params) {
-      if (!tensor.grad) continue;
-      this.#engine.run(squaresProgram, [tensor.grad, this.#slots], { first });
-      first += slotsFor(tensor.size);
-    }
-    if (loss) {
-      if (loss.size !== 1) throw new GmtlError('shape', `GradientGate.measure: the loss is ${loss}, not a scalar`);
-      this.#engine.run(squaresProgram, [loss, this.#slots], { first, weight: 0 });
-      first++;
+    if (loss && loss.size !== 1)
+      throw new GmtlError('shape', `GradientGate.measure: the loss is ${loss}, not a scalar`);
+    const looked = [
+      ...this.#params.flatMap(({ tensor: { grad } }) => (grad ? [{ tensor: grad, weight: 1 }] : [])),
+      ...(loss ? [{ tensor: loss, weight: 0 }] : []),
+    ];
+    // Tensors of like size share a dispatch: its threads are as many as the largest needs.
+    looked.sort((a, b) => b.tensor.size - a.tensor.size);
+    let slots = 0;
+    for (let at = 0; at < looked.length; at += SQUARED_TENSORS) {
+      const batch = looked.slice(at, at + SQUARED_TENSORS);
+      const tensors = batch.map(({ tensor, weight }) => {
+        const first = slots;
+        slots += slotsFor(tensor.size);
+        return { first, weight };
+      });
+      this.#engine.run(squaresProgram, [this.#slots, ...batch.map(({ tensor }) => tensor)], { tensors });
     }
     this.#engine.run(clipGateProgram, [this.#slots, this.tensor], {
-      count: first,
+      count: slots,
       maxNorm: this.#maxNorm,
       sticky: this.#sticky,
     });

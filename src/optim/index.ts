@@ -2,10 +2,11 @@
 export { AdamW, type AdamWOptions } from './adamw.ts';
 export { EMA, type EMAOptions } from './ema.ts';
 export { clipGradNorm, type GateReading, GradientGate } from './gradientGate.ts';
-export { Optimizer, type OptimizerState } from './optimizer.ts';
+export { Optimizer } from './optimizer.ts';
 export { type NamedParameter, noDecay, type ParameterGroup } from './parameters.ts';
 export { Plateau, type PlateauOptions, type PlateauState } from './plateau.ts';
 export { SGD, type SGDOptions } from './sgd.ts';
+export type { OptimizerState } from './state.ts';
 export {
   constant,
   cosine,

@@ -137,8 +137,8 @@ for (const { name, make, tolerance } of backends) {
       optimizer.dispose();
       gate.dispose();
       ema.dispose();
-      // Two moments, hyper, open gate; gate and slots; average and its hyper.
-      expect(before - engine.backend.statistics().liveBuffers).toBe(8);
+      // State and open gate; gate and slots; averages.
+      expect(before - engine.backend.statistics().liveBuffers).toBe(5);
     });
 
     for (const [what, poison] of [

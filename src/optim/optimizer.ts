@@ -1,8 +1,9 @@
 import type { Engine } from '../autograd/engine.ts';
 import type { Tensor } from '../autograd/tensor.ts';
 import { GmtlError } from '../errors.ts';
-import { formatShape } from '../tensor/spec.ts';
-import { type GradientGate, stateTensor } from './gradientGate.ts';
+import { STEP_PARAMETERS, type StepSlot } from '../ops/optimizer/steps.ts';
+import { StateArena } from './arena.ts';
+import type { GradientGate } from './gradientGate.ts';
 import {
   type NamedParameter,
   type ParameterGroup,
@@ -10,51 +11,11 @@ import {
   requireSetting,
   resolveParameters,
 } from './parameters.ts';
-
-/** Everything an optimiser needs to go on. Tensors are in the engine's layout, named `<parameter>.<moment>`. */
-export interface OptimizerState {
-  /** Steps done. */
-  readonly step: number;
-  readonly tensors: Map<string, Float32Array>;
-}
-
-/** Reads tensors one after the other. */
-export async function readTensors(tensors: Iterable<readonly [string, Tensor]>): Promise<Map<string, Float32Array>> {
-  const result = new Map<string, Float32Array>();
-  for (const [name, tensor] of tensors) result.set(name, Float32Array.from(await tensor.data()));
-  return result;
-}
-
-/** Overwrites `tensors` from `state`: same names, same element counts, else `optim/state` is thrown before anything is written. */
-export function writeTensors(
-  what: string,
-  tensors: ReadonlyMap<string, Tensor>,
-  state: ReadonlyMap<string, Float32Array>,
-): void {
-  const unknown = [...state.keys()].find((name) => !tensors.has(name));
-  if (unknown !== undefined) {
-    throw new GmtlError(
-      'optim/state',
-      `${what}: the state holds '${unknown}', which this model has not; it is of another model`,
-    );
-  }
-  for (const [name, tensor] of tensors) {
-    const data = state.get(name);
-    if (!data)
-      throw new GmtlError('optim/state', `${what}: the state lacks '${name}'; it is of another model or optimiser`);
-    if (data.length !== tensor.size) {
-      throw new GmtlError(
-        'optim/state',
-        `${what}: '${name}' has ${data.length} numbers in the state, ${formatShape(tensor.shape)} here`,
-      );
-    }
-  }
-  for (const [name, tensor] of tensors) tensor.write(state.get(name) as Float32Array);
-}
+import { type OptimizerState, stateTensor } from './state.ts';
 
 /**
  * What AdamW and SGD share. A step has two halves, so that it can be captured once and replayed: `advance` (host: counts, writes
- * what varies to a small buffer) and `update` (device: one dispatch a parameter). `step` does both.
+ * what varies to the device) and `update` (device: a dispatch for every few parameters). `step` does both.
  *
  * A step that the gate suppresses still counts: the host does not know of it. AdamW's bias corrections then run a step ahead,
  * which after the first few steps changes nothing.
@@ -62,10 +23,7 @@ export function writeTensors(
 export abstract class Optimizer {
   protected readonly engine: Engine;
   protected readonly params: readonly ResolvedParameter[];
-  /** What varies from step to step, shape [4]. */
-  protected readonly hyper: Tensor;
-  /** Parameter name → moment name → tensor of the parameter's shape. */
-  readonly #moments = new Map<string, Map<string, Tensor>>();
+  readonly #arena: StateArena<ResolvedParameter>;
   readonly #openGate: Tensor;
   #lr = 0;
   #stepCount = 0;
@@ -79,13 +37,8 @@ export abstract class Optimizer {
     this.params = resolveParameters(params, settings.weightDecay);
     const { engine } = this.params[0].tensor;
     this.engine = engine;
-    this.hyper = stateTensor(engine, [4], new Float32Array(4), 'optimiser hyper-parameters');
+    this.#arena = new StateArena(engine, this.params, moments, 'optimiser state');
     this.#openGate = stateTensor(engine, [4], new Float32Array([1, 0, 0, 0]), 'open gate');
-    for (const { name, tensor } of this.params) {
-      const make = (moment: string) =>
-        stateTensor(engine, tensor.shape, new Float32Array(tensor.size), `${name}.${moment}`);
-      this.#moments.set(name, new Map(moments.map((moment) => [moment, make(moment)])));
-    }
   }
 
   /** Base learning rate of the next steps; a schedule sets it before each. */
@@ -106,26 +59,21 @@ export abstract class Optimizer {
   /** The four numbers of step `step` (1 for the first). */
   protected abstract hyperValues(step: number): readonly [number, number, number, number];
 
-  /** Records the update of one parameter. */
-  protected abstract updateParameter(parameter: ResolvedParameter, grad: Tensor, gate: Tensor): void;
-
-  protected moment(parameter: NamedParameter, name: string): Tensor {
-    const tensor = this.#moments.get(parameter.name)?.get(name);
-    if (!tensor) throw new GmtlError('optim/state', `no moment ${name} of ${parameter.name}`);
-    return tensor;
-  }
+  /** Records the update of 1 to `STEP_PARAMETERS` parameters. Inputs of a step's program: state, gate, parameter, gradient, … */
+  protected abstract updateParameters(inputs: readonly Tensor[], slots: readonly StepSlot[]): void;
 
   /** The host's half of a step: counts it and writes learning rate and bias corrections. Not inside a capture. */
   advance(): void {
     this.#stepCount++;
-    this.hyper.write(Float64Array.from(this.hyperValues(this.#stepCount)));
+    this.#arena.writeHead(this.hyperValues(this.#stepCount));
   }
 
   /** The device's half of a step. Parameters without a gradient are passed over. */
   update(gate?: GradientGate): void {
-    for (const parameter of this.params) {
-      const { grad } = parameter.tensor;
-      if (grad) this.updateParameter(parameter, grad, gate?.tensor ?? this.#openGate);
+    for (const batch of this.#arena.batches(STEP_PARAMETERS, ({ tensor }) => tensor.grad !== null)) {
+      const pairs = batch.flatMap(({ parameter: { tensor } }) => [tensor, tensor.grad as Tensor]);
+      const slots = batch.map(({ parameter: { lrScale, weightDecay }, first }) => ({ first, lrScale, weightDecay }));
+      this.updateParameters([batch[0].buffer.tensor, gate?.tensor ?? this.#openGate, ...pairs], slots);
     }
   }
 
@@ -143,18 +91,10 @@ export abstract class Optimizer {
     }
   }
 
-  #named(): Map<string, Tensor> {
-    return new Map(
-      [...this.#moments].flatMap(([name, moments]) =>
-        [...moments].map(([moment, tensor]) => [`${name}.${moment}`, tensor] as const),
-      ),
-    );
-  }
-
   /** Waits for the device and reads all moments. */
   async stateDict(): Promise<OptimizerState> {
     const step = this.#stepCount;
-    return { step, tensors: await readTensors(this.#named()) };
+    return { step, tensors: await this.#arena.read() };
   }
 
   /** Goes on from `state`. Throws `optim/state` where names or sizes differ; nothing is written then. */
@@ -162,14 +102,13 @@ export abstract class Optimizer {
     if (!Number.isInteger(state.step) || state.step < 0) {
       throw new GmtlError('optim/state', `an optimiser cannot have done ${state.step} steps`);
     }
-    writeTensors(this.constructor.name, this.#named(), state.tensors);
+    this.#arena.write(this.constructor.name, state.tensors);
     this.#stepCount = state.step;
   }
 
   /** Frees the moments; the parameters stay. */
   dispose(): void {
-    for (const tensor of this.#named().values()) tensor.dispose();
-    this.hyper.dispose();
+    this.#arena.dispose();
     this.#openGate.dispose();
   }
 }

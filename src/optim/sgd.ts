@@ -1,8 +1,8 @@
 import type { Tensor } from '../autograd/tensor.ts';
 import { GmtlError } from '../errors.ts';
-import { sgdProgram } from '../ops/optimizer/elementwise.ts';
+import { sgdPrograms, type StepSlot } from '../ops/optimizer/steps.ts';
 import { Optimizer } from './optimizer.ts';
-import { type NamedParameter, type ParameterGroup, type ResolvedParameter, requireSetting } from './parameters.ts';
+import { type NamedParameter, type ParameterGroup, requireSetting } from './parameters.ts';
 
 export interface SGDOptions {
   /** Default 1e-3. */
@@ -35,10 +35,11 @@ export class SGD extends Optimizer {
     return [this.lr, 0, 0, 0];
   }
 
-  protected override updateParameter(parameter: ResolvedParameter, grad: Tensor, gate: Tensor): void {
-    const { tensor, weightDecay, lrScale } = parameter;
-    const velocity = this.moment(parameter, 'momentum_buffer');
-    const attributes = { momentum: this.#momentum, nesterov: this.#nesterov, weightDecay, lrScale };
-    this.engine.run(sgdProgram, [tensor, grad, velocity, this.hyper, gate], attributes);
+  protected override updateParameters(inputs: readonly Tensor[], slots: readonly StepSlot[]): void {
+    this.engine.run(sgdPrograms[slots.length - 1], inputs, {
+      momentum: this.#momentum,
+      nesterov: this.#nesterov,
+      slots,
+    });
   }
 }

@@ -4,13 +4,25 @@ import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { formatShape, sizeOf } from '../../tensor/spec.ts';
 import { defineKernel, defineProgram } from '../definition.ts';
 
+/** Tensors of one dispatch: WebGPU grants a shader stage 8 storage buffers, of which the slots are one. */
+export const SQUARED_TENSORS = 7;
+
+const PLACES = Array.from({ length: SQUARED_TENSORS }, (_, k) => k);
+
 const squaresKernel: KernelDefinition = defineKernel({
   name: 'optimizer/squares',
   bindings: [
-    { name: 'x', access: 'read', type: 'vec4u' },
     { name: 'slots', access: 'read_write', type: 'vec2f' },
+    ...PLACES.map((k) => ({ name: `x${k}`, access: 'read', type: 'vec4u' }) as const),
   ],
-  uniforms: { size: 'u32', first: 'u32', count: 'u32', weight: 'f32' },
+  uniforms: Object.fromEntries(
+    PLACES.flatMap((k) => [
+      [`size${k}`, 'u32'],
+      [`first${k}`, 'u32'],
+      [`count${k}`, 'u32'],
+      [`weight${k}`, 'f32'],
+    ]),
+  ) as Readonly<Record<string, 'u32' | 'f32'>>,
 });
 
 const ELEMENTS_PER_SLOT = 512;
@@ -25,55 +37,71 @@ export function slotsFor(size: number): number {
 }
 
 export interface SquaresAttributes {
-  /** The first slot this tensor writes; it writes `slotsFor(its size)` of them. */
-  readonly first: number;
-  /** Multiplies the elements: 1, or 0 for a tensor (the loss) that is only searched for NaN and Inf. Default 1. */
-  readonly weight?: number;
+  readonly tensors: readonly {
+    /** The first slot this tensor writes; it writes `slotsFor(its size)` of them. */
+    readonly first: number;
+    /** Multiplies the elements: 1, or 0 for a tensor (the loss) that is only searched for NaN and Inf. Default 1. */
+    readonly weight?: number;
+  }[];
 }
 
 /**
- * slots[first + s] = [sum of (weight x)^2, count of non-finite elements of x] over the groups of four elements s, s + count, …
- * Inputs: x; slots of shape [n, 2], updated in place.
+ * slots[first + s] = [sum of (weight x)^2, count of non-finite elements of x] over the groups of four elements s, s + count, … of each of
+ * up to `SQUARED_TENSORS` tensors x. Inputs: slots of shape [n, 2], updated in place; then the tensors.
  */
 export const squaresProgram = defineProgram<SquaresAttributes>({
   name: 'squaresToSlots',
   kernels: [squaresKernel],
-  mutates: [1],
-  infer([x, slots], { first }) {
-    const [count = 0, width] = slots.shape;
-    const needed = first + slotsFor(sizeOf(x.shape));
+  mutates: [0],
+  infer([slots, ...xs], { tensors }) {
     requireShape(
-      slots.shape.length === 2 && width === 2 && count >= needed,
+      xs.length > 0 && xs.length <= SQUARED_TENSORS && tensors.length === xs.length,
       'squaresToSlots',
-      `slots of shape ${formatShape(slots.shape)}; ${formatShape(x.shape)} at slot ${first} needs [${needed}, 2]`,
+      `takes slots and 1 to ${SQUARED_TENSORS} tensors with a place each, got ${xs.length} and ${tensors.length} places`,
     );
+    const [count = 0, width] = slots.shape;
+    xs.forEach(({ shape }, k) => {
+      const needed = tensors[k].first + slotsFor(sizeOf(shape));
+      requireShape(
+        slots.shape.length === 2 && width === 2 && count >= needed,
+        'squaresToSlots',
+        `slots of shape ${formatShape(slots.shape)}; ${formatShape(shape)} at slot ${tensors[k].first} needs [${needed}, 2]`,
+      );
+    });
     return [];
   },
-  plan([x], _outputs, { first, weight = 1 }) {
-    const size = sizeOf(x.shape);
-    const count = slotsFor(size);
-    return {
-      dispatches: [
-        {
-          kernel: squaresKernel,
-          buffers: { x: 'in0', slots: 'in1' },
-          uniforms: { size, first, count, weight },
-          workgroups: gridFor(count, 64),
-        },
-      ],
-    };
-  },
-  reference([x, slots], { first, weight = 1 }) {
-    const count = slotsFor(x.data.length);
-    slots.data.fill(0, 2 * first, 2 * (first + count));
-    for (let i = 0; i < x.data.length; i++) {
-      const slot = first + (Math.floor(i / 4) % count);
-      if (Number.isFinite(x.data[i])) slots.data[2 * slot] += (weight * x.data[i]) ** 2;
-      else slots.data[2 * slot + 1] += 1;
+  plan([, ...xs], _outputs, { tensors }) {
+    const sizes = xs.map(({ shape }) => sizeOf(shape));
+    const buffers: Record<string, `in${number}`> = { slots: 'in0' };
+    const uniforms: Record<string, number> = {};
+    for (const k of PLACES) {
+      const given = k < sizes.length;
+      buffers[`x${k}`] = given ? `in${k + 1}` : 'in1';
+      uniforms[`size${k}`] = given ? sizes[k] : 0;
+      uniforms[`first${k}`] = given ? tensors[k].first : 0;
+      uniforms[`count${k}`] = given ? slotsFor(sizes[k]) : 0;
+      uniforms[`weight${k}`] = tensors[k]?.weight ?? 1;
     }
+    const workgroups = gridFor(Math.max(...sizes.map(slotsFor)), 64);
+    return { dispatches: [{ kernel: squaresKernel, buffers, uniforms, workgroups }] };
+  },
+  reference([slots, ...xs], { tensors }) {
+    xs.forEach(({ data }, k) => {
+      const { first, weight = 1 } = tensors[k];
+      const count = slotsFor(data.length);
+      slots.data.fill(0, 2 * first, 2 * (first + count));
+      for (let i = 0; i < data.length; i++) {
+        const slot = first + (Math.floor(i / 4) % count);
+        if (Number.isFinite(data[i])) slots.data[2 * slot] += (weight * data[i]) ** 2;
+        else slots.data[2 * slot + 1] += 1;
+      }
+    });
     return [];
   },
-  cost: ([x]) => ({ flops: 2 * sizeOf(x.shape), bytes: 4 * sizeOf(x.shape) }),
+  cost([, ...xs]) {
+    const size = xs.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+    return { flops: 2 * size, bytes: 4 * size };
+  },
 });
 
 const gateKernel: KernelDefinition = defineKernel({

@@ -7,16 +7,18 @@ import {
   type Program,
   type Tolerance,
 } from '../definition.ts';
+import { type AveragesAttributes, averagesProgram } from './averages.ts';
+import { emaProgram, gatedScaleProgram, type SwapAttributes, swapProgram } from './elementwise.ts';
+import { type ClipGateAttributes, clipGateProgram, type SquaresAttributes, slotsFor, squaresProgram } from './norm.ts';
 import {
   type AdamwAttributes,
-  adamwProgram,
-  emaProgram,
-  gatedScaleProgram,
+  adamwPrograms,
+  HEAD_GROUPS,
+  momentGroups,
   type SgdAttributes,
-  sgdProgram,
-  swapProgram,
-} from './elementwise.ts';
-import { type ClipGateAttributes, clipGateProgram, type SquaresAttributes, slotsFor, squaresProgram } from './norm.ts';
+  sgdPrograms,
+  type StepSlot,
+} from './steps.ts';
 
 const NONE = { none: 'an optimiser step works on parameters in place and is not differentiated' } as const;
 
@@ -34,53 +36,119 @@ const CLIPPED = values(0.25, 4, 0, 2);
 /** Elements of a weight of ConvNeXt-T's last stage (768 x 3072), its largest parameter. */
 const LARGEST = [768, 3072] as const;
 
-/** Odd, aligned and one-element shapes, an open, a clipping and a shut gate, and the largest parameter for the bench. */
-function stepCases<A extends object>(
-  inputsOf: (shape: readonly number[], gate: CaseInput) => readonly CaseInput[],
-  plain: A,
-  other: A,
-  tolerance: Tolerance,
+type Shapes = readonly (readonly number[])[];
+
+const elements = (shape: readonly number[]): number => shape.reduce((size, extent) => size * extent, 1);
+
+/** A state of `moments` for tensors of `shapes`, its head given, the rest uniform numbers (second moments are not negative). */
+function stateOf(head: readonly number[], shapes: Shapes, moments: number): { state: CaseInput; first: number[] } {
+  const first: number[] = [];
+  let groups = HEAD_GROUPS;
+  for (const shape of shapes) {
+    first.push(groups);
+    groups += moments * momentGroups(elements(shape));
+  }
+  // Some room at the end, which no kernel may touch.
+  const rest = Array.from({ length: 4 * groups + 4 - head.length }, (_, i) => ((i * 7919) % 1009) / 1009);
+  return { state: { shape: [4 * groups + 4], fill: { values: [...head, ...rest] } }, first };
+}
+
+/** Odd, aligned and one-element shapes, alone and together; an open, a clipping and a shut gate; the largest parameter for the bench. */
+function stepCases<A extends { readonly slots: readonly StepSlot[] }>(
+  count: number,
+  head: readonly number[],
+  moments: number,
+  plain: Omit<A, 'slots'>,
+  other: Omit<A, 'slots'>,
 ): Case<A>[] {
-  const test = { purpose: ['test'], tolerance } as const;
+  const make = (name: string, shapes: Shapes, gate: CaseInput, settings: Omit<A, 'slots'>, lrScale = 1): Case<A> => {
+    const { state, first } = stateOf(head, shapes, moments);
+    const slots = first.map((at, k) => ({ first: at, lrScale: lrScale / (k + 1), weightDecay: 0.05 * k }));
+    return {
+      name,
+      inputs: [state, gate, ...shapes.flatMap((shape) => [{ shape }, { shape }])],
+      attributes: { ...settings, slots } as unknown as A,
+      purpose: ['test'],
+      tolerance: STEP_TOLERANCE,
+    };
+  };
+  const few = (...shapes: Shapes): Shapes => shapes.slice(0, count);
   return [
-    { name: 'odd count', inputs: inputsOf([7, 11, 3], OPEN), attributes: plain, ...test },
-    { name: 'in fours, other attributes', inputs: inputsOf([16, 24], OPEN), attributes: other, ...test },
-    { name: 'one element, clipped', inputs: inputsOf([1], CLIPPED), attributes: plain, ...test },
-    { name: 'several groups a thread, clipped', inputs: inputsOf([4099], CLIPPED), attributes: other, ...test },
-    { name: 'shut gate: nothing moves', inputs: inputsOf([3, 5], SHUT), attributes: plain, ...test },
-    { name: 'largest parameter of ConvNeXt-T', inputs: inputsOf(LARGEST, OPEN), attributes: plain, purpose: ['bench'] },
+    make('odd counts', few([7, 11, 3], [2], [13]), OPEN, plain),
+    make('in fours, other attributes', few([16, 24], [8], [4, 4]), OPEN, other, 0.5),
+    make('one element, clipped', few([1], [5, 5], [64]), CLIPPED, plain),
+    make('several groups a thread, clipped', few([4099], [6], [900]), CLIPPED, other, 0.5),
+    make('shut gate: nothing moves', few([3, 5], [4], [2]), SHUT, plain),
+    {
+      ...make('largest parameters of ConvNeXt-T', few(LARGEST, LARGEST, LARGEST), OPEN, plain),
+      purpose: ['bench'],
+    },
   ];
 }
 
-const adamwStep = defineOp<AdamwAttributes>({
-  name: 'adamwStep',
-  forward: adamwProgram,
+const adamwSteps = adamwPrograms.map((forward, index) =>
+  defineOp<AdamwAttributes>({
+    name: forward.name,
+    forward,
+    gradient: NONE,
+    cases: stepCases<AdamwAttributes>(
+      index + 1,
+      [0.01, 1 / (1 - 0.9 ** 3), 1 / Math.sqrt(1 - 0.999 ** 3), 0],
+      2,
+      { beta1: 0.9, beta2: 0.999, eps: 1e-8 },
+      { beta1: 0.8, beta2: 0.95, eps: 1e-3 },
+    ),
+  }),
+);
+
+const sgdSteps = sgdPrograms.map((forward, index) =>
+  defineOp<SgdAttributes>({
+    name: forward.name,
+    forward,
+    gradient: NONE,
+    cases: stepCases<SgdAttributes>(
+      index + 1,
+      [0.1, 0, 0, 0],
+      1,
+      { momentum: 0.9, nesterov: false },
+      { momentum: 0.8, nesterov: true },
+    ),
+  }),
+);
+
+function averagesCase(name: string, shapes: Shapes, purpose: Case['purpose'] = ['test']): Case<AveragesAttributes> {
+  const { state, first } = stateOf([0.125, 0, 0, 0], shapes, 1);
+  const inputs = [state, ...shapes.map((shape) => ({ shape }))];
+  return { name, inputs, attributes: { first }, purpose, tolerance: ELEMENTWISE_TOLERANCE };
+}
+
+const averages = defineOp<AveragesAttributes>({
+  name: 'averages',
+  forward: averagesProgram,
   gradient: NONE,
-  cases: stepCases<AdamwAttributes>(
-    (shape, gate) => [
-      { shape },
-      { shape },
-      { shape },
-      { shape, fill: 'uniform' },
-      values(0.01, 1 / (1 - 0.9 ** 3), 1 / Math.sqrt(1 - 0.999 ** 3), 0),
-      gate,
-    ],
-    { beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0.05 },
-    { beta1: 0.8, beta2: 0.95, eps: 1e-3, weightDecay: 0, lrScale: 0.5 },
-    STEP_TOLERANCE,
-  ),
+  cases: [
+    averagesCase('one, odd', [[7, 11, 3]]),
+    averagesCase('seven', [[16, 24], [3], [4099], [], [8], [2, 3], [64]]),
+    averagesCase('largest parameters of ConvNeXt-T', [LARGEST, LARGEST], ['bench']),
+  ],
 });
 
-const sgdStep = defineOp<SgdAttributes>({
-  name: 'sgdStep',
-  forward: sgdProgram,
+function swapCase(name: string, shape: readonly number[], purpose: Case['purpose'] = ['test']): Case<SwapAttributes> {
+  const { state, first } = stateOf([1, 2, 3, 4], [[5], shape], 1);
+  return { name, inputs: [{ shape }, state], attributes: { first: first[1] }, purpose };
+}
+
+const swap = defineOp<SwapAttributes>({
+  name: 'swap',
+  forward: swapProgram,
   gradient: NONE,
-  cases: stepCases<SgdAttributes>(
-    (shape, gate) => [{ shape }, { shape }, { shape }, values(0.1, 0, 0, 0), gate],
-    { momentum: 0.9, nesterov: false, weightDecay: 1e-2 },
-    { momentum: 0.8, nesterov: true, weightDecay: 0.1, lrScale: 0.5 },
-    STEP_TOLERANCE,
-  ),
+  cases: [
+    swapCase('odd count', [7, 11, 3]),
+    swapCase('in fours', [16, 24]),
+    swapCase('one element', []),
+    swapCase('several groups a thread', [4099]),
+    swapCase('largest parameter of ConvNeXt-T', LARGEST, ['bench']),
+  ],
 });
 
 /** Of the programs without attributes. */
@@ -104,11 +172,6 @@ const emaStep = plainOp(
   emaProgram,
   plainCases((shape) => [{ shape }, { shape }, values(0.125, 0, 0, 0)]),
 );
-const swap = plainOp(
-  'swap',
-  swapProgram,
-  plainCases((shape) => [{ shape }, { shape }]),
-);
 const gatedScale = plainOp('gatedScale', gatedScaleProgram, [
   ...plainCases((shape) => [{ shape }, CLIPPED]),
   {
@@ -122,40 +185,40 @@ const gatedScale = plainOp('gatedScale', gatedScaleProgram, [
 
 const squaresCase = (
   name: string,
-  x: CaseInput,
+  xs: readonly CaseInput[],
   slots: number,
-  attributes: SquaresAttributes,
+  tensors: SquaresAttributes['tensors'],
   purpose: Case['purpose'] = ['test'],
-): Case<SquaresAttributes> => ({ name, inputs: [x, { shape: [slots, 2] }], attributes, purpose });
+): Case<SquaresAttributes> => ({ name, inputs: [{ shape: [slots, 2] }, ...xs], attributes: { tensors }, purpose });
 
 const squaresToSlots = defineOp<SquaresAttributes>({
   name: 'squaresToSlots',
   forward: squaresProgram,
   gradient: NONE,
   cases: [
-    squaresCase('odd count', { shape: [7, 11] }, 1, { first: 0 }),
-    squaresCase('several slots between those of others', { shape: [2049] }, 9, { first: 3 }),
-    squaresCase('scalar', { shape: [] }, 3, { first: 1 }),
-    squaresCase('more than a workgroup of slots', { shape: [100, 400] }, 80, { first: 1 }),
+    squaresCase('odd count', [{ shape: [7, 11] }], 1, [{ first: 0 }]),
+    squaresCase('several slots between those of others', [{ shape: [2049] }], 9, [{ first: 3 }]),
+    squaresCase('scalar', [{ shape: [] }], 3, [{ first: 1 }]),
+    squaresCase('more than a workgroup of slots', [{ shape: [100, 400] }], 80, [{ first: 1 }]),
     squaresCase(
       'NaN and infinities are counted and left out',
-      {
-        shape: [6],
-        fill: { values: [Number.NaN, 2, Number.POSITIVE_INFINITY, -3, Number.NEGATIVE_INFINITY, 3.4e38 / 3e38] },
-      },
+      [values(Number.NaN, 2, Number.POSITIVE_INFINITY, -3, Number.NEGATIVE_INFINITY, 3.4e38 / 3e38)],
       2,
-      { first: 1 },
+      [{ first: 1 }],
     ),
-    squaresCase('a loss: searched, not summed', { shape: [], fill: { values: [Number.NaN] } }, 2, {
-      first: 0,
-      weight: 0,
-    }),
-    squaresCase('a finite loss', { shape: [], fill: { values: [7] } }, 2, { first: 0, weight: 0 }),
+    squaresCase('a loss: searched, not summed', [values(Number.NaN)], 2, [{ first: 0, weight: 0 }]),
+    squaresCase('a finite loss', [values(7)], 2, [{ first: 0, weight: 0 }]),
     squaresCase(
-      'largest parameter of ConvNeXt-T',
-      { shape: LARGEST },
-      slotsFor(LARGEST[0] * LARGEST[1]),
-      { first: 0 },
+      'seven tensors, the last only searched',
+      [[600], [3], [40, 40], [], [4], [1025], [1]].map((shape) => ({ shape })),
+      12,
+      [0, 2, 3, 7, 8, 9, 12].map((first, k) => ({ first: first - Math.floor(k / 6), weight: k < 6 ? 1 : 0 })),
+    ),
+    squaresCase(
+      'largest parameters of ConvNeXt-T',
+      [{ shape: LARGEST }, { shape: LARGEST }],
+      2 * slotsFor(LARGEST[0] * LARGEST[1]),
+      [{ first: 0 }, { first: slotsFor(LARGEST[0] * LARGEST[1]) }],
       ['bench'],
     ),
   ],
@@ -193,4 +256,13 @@ const clipGate = defineOp<ClipGateAttributes>({
 });
 
 /** In-place programs of the optimisers. */
-export const optimizerOps: readonly Op[] = [adamwStep, sgdStep, emaStep, swap, gatedScale, squaresToSlots, clipGate];
+export const optimizerOps: readonly Op[] = [
+  ...adamwSteps,
+  ...sgdSteps,
+  averages,
+  emaStep,
+  swap,
+  gatedScale,
+  squaresToSlots,
+  clipGate,
+] as readonly Op[];

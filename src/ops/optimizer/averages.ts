@@ -1,0 +1,79 @@
+/** Moving averages of several tensors a dispatch. */
+import { requireShape } from '../../tensor/shape.ts';
+import { formatShape, sizeOf } from '../../tensor/spec.ts';
+import { defineKernel, defineProgram } from '../definition.ts';
+import { HEAD_GROUPS, momentGroups, sharedWalk } from './steps.ts';
+
+/** Tensors of one dispatch: WebGPU grants a shader stage 8 storage buffers, of which the state is one. */
+export const AVERAGED_TENSORS = 7;
+
+const SLOTS = Array.from({ length: AVERAGED_TENSORS }, (_, k) => k);
+
+const averagesKernel = defineKernel({
+  name: 'optimizer/averages',
+  bindings: [
+    { name: 'state', access: 'read_write', type: 'vec4f' },
+    ...SLOTS.map((k) => ({ name: `x${k}`, access: 'read', type: 'vec4f' }) as const),
+  ],
+  uniforms: {
+    stride: 'u32',
+    ...Object.fromEntries(SLOTS.flatMap((k) => [`size${k}`, `first${k}`].map((field) => [field, 'u32'] as const))),
+  },
+});
+
+export interface AveragesAttributes {
+  /** For each tensor the group of four floats in the state at which its average starts. */
+  readonly first: readonly number[];
+}
+
+/**
+ * average += weight * (x - average) for up to `AVERAGED_TENSORS` tensors, in place. Inputs: state, whose first float is the weight (1 -
+ * decay) and which holds the averages where `first` says; then the tensors.
+ */
+export const averagesProgram = defineProgram<AveragesAttributes>({
+  name: 'averages',
+  kernels: [averagesKernel],
+  mutates: [0],
+  infer([state, ...tensors], { first }) {
+    requireShape(
+      tensors.length > 0 && tensors.length <= AVERAGED_TENSORS && first.length === tensors.length,
+      'averages',
+      `takes a state and 1 to ${AVERAGED_TENSORS} tensors with a place each, got ${tensors.length} and ${first.length} places`,
+    );
+    tensors.forEach(({ shape }, k) => {
+      const end = 4 * (first[k] + momentGroups(sizeOf(shape)));
+      requireShape(
+        first[k] >= HEAD_GROUPS && sizeOf(state.shape) >= end,
+        'averages',
+        `the average of tensor ${k} lies before ${end} in a state of shape ${formatShape(state.shape)}`,
+      );
+    });
+    return [];
+  },
+  plan([, ...tensors], _outputs, { first }, target) {
+    const sizes = tensors.map(({ shape }) => sizeOf(shape));
+    const { workgroups, stride } = sharedWalk(sizes, target);
+    const buffers: Record<string, `in${number}`> = { state: 'in0' };
+    const uniforms: Record<string, number> = { stride };
+    for (const k of SLOTS) {
+      // A slot without a tensor has no elements; it may be bound to anything that is only read.
+      buffers[`x${k}`] = k < sizes.length ? `in${k + 1}` : 'in1';
+      uniforms[`size${k}`] = sizes[k] ?? 0;
+      uniforms[`first${k}`] = first[k] ?? 0;
+    }
+    return { dispatches: [{ kernel: averagesKernel, buffers, workgroups, uniforms }] };
+  },
+  reference([state, ...tensors], { first }) {
+    tensors.forEach(({ data }, k) => {
+      for (let i = 0; i < data.length; i++) {
+        const at = 4 * first[k] + i;
+        state.data[at] += state.data[0] * (data[i] - state.data[at]);
+      }
+    });
+    return [];
+  },
+  cost([, ...tensors]) {
+    const size = tensors.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+    return { flops: 3 * size, bytes: 12 * size };
+  },
+});

@@ -1,0 +1,235 @@
+/** Optimiser steps over several parameters a dispatch: AdamW, SGD. */
+import { DEFAULT_LIMITS, gridFor, type KernelDefinition, type Plan, type PlanTarget } from '../../gpu/kernel.ts';
+import { requireShape, sameShape } from '../../tensor/shape.ts';
+import { formatShape, sizeOf, type TensorSpec } from '../../tensor/spec.ts';
+import { defineKernel, defineProgram, type NdArray, type Program } from '../definition.ts';
+
+/** Groups of four floats in front of the moments: [hyper], what changes from step to step. */
+export const HEAD_GROUPS = 1;
+
+/** Groups of four floats that a moment of a parameter of `size` elements takes. */
+export function momentGroups(size: number): number {
+  return Math.ceil(size / 4);
+}
+
+/** Groups of four floats that a state has at most, so that any adapter can bind it; unless a single parameter needs more. */
+export const MOST_STATE_GROUPS = DEFAULT_LIMITS.maxStorageBufferBindingSize / 16;
+
+/**
+ * Parameters that one dispatch updates: WebGPU grants a shader stage 8 storage buffers, of which the state and the gate are two, and
+ * a parameter and its gradient are two each.
+ */
+export const STEP_PARAMETERS = 3;
+
+const SLOTS = [0, 1, 2] as const;
+
+/** How one parameter of a step is treated. */
+export interface StepSlot {
+  /** Group of four floats in the state at which its moments start: one after the other, `momentGroups` each. */
+  readonly first: number;
+  /** Multiplies the learning rate. */
+  readonly lrScale: number;
+  readonly weightDecay: number;
+}
+
+interface StepAttributes {
+  /** One entry a parameter. */
+  readonly slots: readonly StepSlot[];
+}
+
+const slotUniforms = Object.fromEntries(
+  SLOTS.flatMap((k) => [
+    [`size${k}`, 'u32'],
+    [`first${k}`, 'u32'],
+    [`lrScale${k}`, 'f32'],
+    [`weightDecay${k}`, 'f32'],
+  ]),
+) as Readonly<Record<string, 'u32' | 'f32'>>;
+
+const stepBindings: KernelDefinition['bindings'] = [
+  { name: 'state', access: 'read_write', type: 'vec4f' },
+  { name: 'gate', access: 'read', type: 'vec4f' },
+  ...SLOTS.flatMap((k) => [
+    { name: `parameter${k}`, access: 'read_write', type: 'vec4f' } as const,
+    { name: `grad${k}`, access: 'read', type: 'vec4f' } as const,
+  ]),
+];
+
+/** Threads that walk over `sizes` elements in groups of four, one tensor after the other: as many as the largest can use. */
+export function sharedWalk(
+  sizes: readonly number[],
+  target: PlanTarget,
+): Pick<Plan['dispatches'][number], 'workgroups'> & {
+  readonly stride: number;
+} {
+  const groupsPerThread = target.deviceClass === 'software' ? 16 : 2;
+  const workgroups = gridFor(Math.ceil(Math.max(...sizes) / 4 / groupsPerThread), 64);
+  return { workgroups, stride: workgroups[0] * workgroups[1] * 64 };
+}
+
+function stepProgram<A extends StepAttributes>(
+  name: string,
+  count: number,
+  moments: number,
+  kernel: KernelDefinition,
+  uniforms: (attributes: A) => Record<string, number>,
+  /** One parameter's step; its moments are subarrays. */
+  update: (
+    parameter: Float64Array,
+    grad: (i: number) => number,
+    moments: readonly Float64Array[],
+    hyper: Float64Array,
+    slot: StepSlot,
+    attributes: A,
+  ) => void,
+  flops: number,
+): Program<A> {
+  const parameters = Array.from({ length: count }, (_, k) => 2 + 2 * k);
+  return defineProgram<A>({
+    name: count === 1 ? name : `${name}.${count}`,
+    kernels: [kernel],
+    mutates: [0, ...parameters],
+    infer(inputs, { slots }) {
+      const [state, gate] = inputs;
+      requireShape(
+        inputs.length === 2 + 2 * count && slots.length === count,
+        name,
+        `takes a state, a gate and ${count} pairs of parameter and gradient with a slot each, got ${inputs.length} inputs and ${slots.length} slots`,
+      );
+      requireShape(sameShape(gate.shape, [4]), name, `the gate has shape ${formatShape(gate.shape)}, not [4]`);
+      slots.forEach(({ first }, k) => {
+        const [parameter, grad] = inputs.slice(2 + 2 * k);
+        requireShape(
+          sameShape(parameter.shape, grad.shape),
+          name,
+          `gradient ${k} has shape ${formatShape(grad.shape)}, its parameter ${formatShape(parameter.shape)}`,
+        );
+        const end = 4 * (first + moments * momentGroups(sizeOf(parameter.shape)));
+        requireShape(
+          first >= HEAD_GROUPS && sizeOf(state.shape) >= end,
+          name,
+          `parameter ${k} has its moments up to ${end} of a state of shape ${formatShape(state.shape)}`,
+        );
+      });
+      return [];
+    },
+    plan(inputs, _outputs, attributes, target) {
+      const sizes = parameters.map((index) => sizeOf(inputs[index].shape));
+      const { workgroups, stride } = sharedWalk(sizes, target);
+      const buffers: Record<string, `in${number}` | `tmp${number}`> = { state: 'in0', gate: 'in1' };
+      const slotted: Record<string, number> = {};
+      const scratch: number[] = [];
+      for (const k of SLOTS) {
+        const given = k < count;
+        // Slots without a parameter have no elements; a writable binding still wants memory that no other binding has.
+        if (!given) scratch.push(16);
+        buffers[`parameter${k}`] = given ? `in${2 + 2 * k}` : `tmp${scratch.length - 1}`;
+        buffers[`grad${k}`] = given ? `in${3 + 2 * k}` : 'in1';
+        const { first, lrScale, weightDecay } = attributes.slots[k] ?? { first: 0, lrScale: 0, weightDecay: 0 };
+        slotted[`size${k}`] = given ? sizes[k] : 0;
+        slotted[`first${k}`] = first;
+        slotted[`lrScale${k}`] = lrScale;
+        slotted[`weightDecay${k}`] = weightDecay;
+      }
+      return {
+        dispatches: [{ kernel, buffers, workgroups, uniforms: { stride, ...uniforms(attributes), ...slotted } }],
+        scratch,
+      };
+    },
+    reference(inputs: readonly NdArray[], attributes) {
+      const [state, gate] = inputs.map(({ data }) => data);
+      const [gradScale, , nonFinite] = gate;
+      if (nonFinite !== 0) return [];
+      attributes.slots.forEach((slot, k) => {
+        const parameter = inputs[2 + 2 * k].data;
+        const grad = inputs[3 + 2 * k].data;
+        const own = Array.from({ length: moments }, (_, moment) => {
+          const from = 4 * (slot.first + moment * momentGroups(parameter.length));
+          return state.subarray(from, from + parameter.length);
+        });
+        update(parameter, (i) => gradScale * grad[i], own, state.subarray(0, 4), slot, attributes);
+      });
+      return [];
+    },
+    cost(inputs: readonly TensorSpec[]) {
+      const size = parameters.reduce((sum, index) => sum + sizeOf(inputs[index].shape), 0);
+      return { flops: flops * size, bytes: 4 * (3 + 2 * moments) * size };
+    },
+  });
+}
+
+const adamwKernel: KernelDefinition = defineKernel({
+  name: 'optimizer/adamw',
+  bindings: stepBindings,
+  uniforms: { stride: 'u32', beta1: 'f32', rest1: 'f32', beta2: 'f32', rest2: 'f32', eps: 'f32', ...slotUniforms },
+});
+
+/** A slot's weight decay is decoupled: the parameter shrinks by lr * weightDecay of itself. */
+export interface AdamwAttributes extends StepAttributes {
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly eps: number;
+}
+
+const adamwProgram = (count: number): Program<AdamwAttributes> =>
+  stepProgram<AdamwAttributes>(
+    'adamwStep',
+    count,
+    2,
+    adamwKernel,
+    ({ beta1, beta2, eps }) => ({ beta1, rest1: 1 - beta1, beta2, rest2: 1 - beta2, eps }),
+    (parameter, grad, [m, v], hyper, { lrScale, weightDecay }, { beta1, beta2, eps }) => {
+      const lr = hyper[0] * lrScale;
+      const [, inverseBias1, inverseRootBias2] = hyper;
+      for (let i = 0; i < parameter.length; i++) {
+        const g = grad(i);
+        m[i] = beta1 * m[i] + (1 - beta1) * g;
+        v[i] = beta2 * v[i] + (1 - beta2) * g * g;
+        const denominator = Math.sqrt(v[i]) * inverseRootBias2 + eps;
+        parameter[i] = parameter[i] * (1 - lr * weightDecay) - (lr * inverseBias1 * m[i]) / denominator;
+      }
+    },
+    14,
+  );
+
+/**
+ * One AdamW step in place (Loshchilov and Hutter 2019, algorithm 2, as torch.optim.AdamW) of 1, 2 or 3 parameters: the program of n
+ * is at n - 1. Inputs: state, whose first four floats are [lr, 1 / bias1, 1 / sqrt(bias2), unused] with bias = 1 - beta^step, and which
+ * holds m and then v of each parameter where its slot says; gate as `clipGateProgram` writes it; then parameter, gradient, in pairs.
+ */
+export const adamwPrograms = SLOTS.map((k) => adamwProgram(k + 1));
+
+const sgdKernel: KernelDefinition = defineKernel({
+  name: 'optimizer/sgd',
+  bindings: stepBindings,
+  uniforms: { stride: 'u32', momentum: 'f32', nesterov: 'u32', ...slotUniforms },
+});
+
+/** A slot's weight decay is L2: it joins the gradient, and so the velocity. */
+export interface SgdAttributes extends StepAttributes {
+  readonly momentum: number;
+  readonly nesterov: boolean;
+}
+
+const sgdProgram = (count: number): Program<SgdAttributes> =>
+  stepProgram<SgdAttributes>(
+    'sgdStep',
+    count,
+    1,
+    sgdKernel,
+    ({ momentum, nesterov }) => ({ momentum, nesterov: Number(nesterov) }),
+    (parameter, grad, [velocity], hyper, { lrScale, weightDecay }, { momentum, nesterov }) => {
+      for (let i = 0; i < parameter.length; i++) {
+        const g = grad(i) + weightDecay * parameter[i];
+        velocity[i] = momentum * velocity[i] + g;
+        parameter[i] -= hyper[0] * lrScale * (nesterov ? g + momentum * velocity[i] : velocity[i]);
+      }
+    },
+    9,
+  );
+
+/**
+ * One step of SGD with momentum in place, as torch.optim.SGD with dampening 0, of 1, 2 or 3 parameters: the program of n is at n - 1.
+ * Inputs as `adamwPrograms`, the state's first float the learning rate, its moments the velocities.
+ */
+export const sgdPrograms = SLOTS.map((k) => sgdProgram(k + 1));
