@@ -1,12 +1,14 @@
 // accumulated[i] += scale * x[i]. Threads and the partial last group as in unary/forward.wgsl.
 
 // #include "common/grid.wgsl"
+// #include "common/storage.wgsl"
+// #include "common/result.wgsl"
 
 struct Uniforms { size: u32, stride: u32, scale: f32 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read_write> accumulated: array<vec4f>;
-@group(0) @binding(2) var<storage, read> x: array<vec4f>;
+@group(0) @binding(1) var<storage, read_write> accumulated: array<Result4>;
+@group(0) @binding(2) var<storage, read> x: array<Vec4>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -15,12 +17,12 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   for (var group = linearWorkgroup(workgroup, workgroups) * 64u + lane; group * 4u < u.size; group += u.stride) {
-    let value = accumulated[group] + u.scale * x[group];
+    let value = vec4f(accumulated[group]) + u.scale * vec4f(x[group]);
     let left = u.size - group * 4u;
     if (left >= 4u) {
-      accumulated[group] = value;
+      accumulated[group] = Result4(value);
     } else {
-      for (var k = 0u; k < left; k++) { accumulated[group][k] = value[k]; }
+      for (var k = 0u; k < left; k++) { accumulated[group][k] = Result(value[k]); }
     }
   }
 }

@@ -4,6 +4,7 @@
 // A thread owns one output element. Simple on purpose: this is the version that serves every shape.
 
 // #include "common/grid.wgsl"
+// #include "common/storage.wgsl"
 // #include "common/binaryOperation.wgsl"
 
 struct Uniforms {
@@ -14,9 +15,9 @@ struct Uniforms {
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> a: array<f32>;
-@group(0) @binding(2) var<storage, read> b: array<f32>;
-@group(0) @binding(3) var<storage, read_write> out: array<f32>;
+@group(0) @binding(1) var<storage, read> a: array<Scalar>;
+@group(0) @binding(2) var<storage, read> b: array<Scalar>;
+@group(0) @binding(3) var<storage, read_write> out: array<Scalar>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -35,5 +36,5 @@ fn main(
   let i0 = rest / u.extent1;
   let atA = i0 * u.a0 + i1 * u.a1 + i2 * u.a2 + i3 * u.a3 + i4 * u.a4 + i5 * u.a5;
   let atB = i0 * u.b0 + i1 * u.b1 + i2 * u.b2 + i3 * u.b3 + i4 * u.b4 + i5 * u.b5;
-  out[i] = operate(vec4f(a[atA]), vec4f(b[atB])).x;
+  out[i] = Scalar(operate(vec4f(f32(a[atA])), vec4f(f32(b[atB]))).x);
 }

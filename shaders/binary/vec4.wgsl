@@ -8,6 +8,7 @@
 // Limits: the element count is a multiple of 4.
 
 // #include "common/grid.wgsl"
+// #include "common/storage.wgsl"
 // #include "common/binaryOperation.wgsl"
 
 override A_WALK: u32 = 0u;
@@ -21,22 +22,22 @@ struct Uniforms {
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> a: array<vec4f>;
-@group(0) @binding(2) var<storage, read> b: array<vec4f>;
-@group(0) @binding(3) var<storage, read_write> out: array<vec4f>;
+@group(0) @binding(1) var<storage, read> a: array<Vec4>;
+@group(0) @binding(2) var<storage, read> b: array<Vec4>;
+@group(0) @binding(3) var<storage, read_write> out: array<Vec4>;
 
 fn readA(group: u32) -> vec4f {
-  if (A_WALK == 0u) { return a[group % (u.aTail / 4u)]; }
+  if (A_WALK == 0u) { return vec4f(a[group % (u.aTail / 4u)]); }
   let row = (group * 4u / u.aDivisor) % u.aPeriod;
-  if (A_WALK == 1u) { return vec4f(a[row / 4u][row % 4u]); }
-  return a[row * (u.aTail / 4u) + group % (u.aTail / 4u)];
+  if (A_WALK == 1u) { return vec4f(f32(a[row / 4u][row % 4u])); }
+  return vec4f(a[row * (u.aTail / 4u) + group % (u.aTail / 4u)]);
 }
 
 fn readB(group: u32) -> vec4f {
-  if (B_WALK == 0u) { return b[group % (u.bTail / 4u)]; }
+  if (B_WALK == 0u) { return vec4f(b[group % (u.bTail / 4u)]); }
   let row = (group * 4u / u.bDivisor) % u.bPeriod;
-  if (B_WALK == 1u) { return vec4f(b[row / 4u][row % 4u]); }
-  return b[row * (u.bTail / 4u) + group % (u.bTail / 4u)];
+  if (B_WALK == 1u) { return vec4f(f32(b[row / 4u][row % 4u])); }
+  return vec4f(b[row * (u.bTail / 4u) + group % (u.bTail / 4u)]);
 }
 
 @compute @workgroup_size(64)
@@ -46,6 +47,6 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   for (var group = linearWorkgroup(workgroup, workgroups) * 64u + lane; group < u.groups; group += u.stride) {
-    out[group] = operate(readA(group), readB(group));
+    out[group] = Vec4(operate(readA(group), readB(group)));
   }
 }

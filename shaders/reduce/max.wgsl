@@ -3,12 +3,14 @@
 // Layouts, chunks and order as in sum.wgsl. A thread owns one output element. The simple version: any inner.
 
 // #include "common/grid.wgsl"
+// #include "common/storage.wgsl"
+// #include "common/result.wgsl"
 
 struct Uniforms { outputs: u32, extent: u32, inner: u32, chunks: u32 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read_write> out: array<f32>;
+@group(0) @binding(1) var<storage, read> x: array<Scalar>;
+@group(0) @binding(2) var<storage, read_write> out: array<Result>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -23,7 +25,7 @@ fn main(
   let outer = i / (u.inner * u.chunks);
   var best = f32(-3.4e38);
   for (var row = chunk; row < u.extent; row += u.chunks) {
-    best = max(best, x[(outer * u.extent + row) * u.inner + column]);
+    best = max(best, f32(x[(outer * u.extent + row) * u.inner + column]));
   }
-  out[i] = best;
+  out[i] = Result(best);
 }

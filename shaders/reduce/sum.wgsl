@@ -5,12 +5,14 @@
 // Summands of a chunk lie `chunks` apart so that neighbouring threads read neighbouring rows. The simple version: any inner.
 
 // #include "common/grid.wgsl"
+// #include "common/storage.wgsl"
+// #include "common/result.wgsl"
 
 struct Uniforms { outputs: u32, extent: u32, inner: u32, chunks: u32, scale: f32 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read_write> out: array<f32>;
+@group(0) @binding(1) var<storage, read> x: array<Scalar>;
+@group(0) @binding(2) var<storage, read_write> out: array<Result>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -25,7 +27,7 @@ fn main(
   let outer = i / (u.inner * u.chunks);
   var sum = 0.0;
   for (var row = chunk; row < u.extent; row += u.chunks) {
-    sum += x[(outer * u.extent + row) * u.inner + column];
+    sum += f32(x[(outer * u.extent + row) * u.inner + column]);
   }
-  out[i] = sum * u.scale;
+  out[i] = Result(sum * u.scale);
 }

@@ -6,12 +6,14 @@
 // `inner` and `outputs` count groups of four.
 
 // #include "common/grid.wgsl"
+// #include "common/storage.wgsl"
+// #include "common/result.wgsl"
 
 struct Uniforms { outputs: u32, extent: u32, inner: u32, chunks: u32, scale: f32 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> x: array<vec4f>;
-@group(0) @binding(2) var<storage, read_write> out: array<vec4f>;
+@group(0) @binding(1) var<storage, read> x: array<Vec4>;
+@group(0) @binding(2) var<storage, read_write> out: array<Result4>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -26,7 +28,7 @@ fn main(
   let outer = i / (u.inner * u.chunks);
   var sum = vec4f(0.0);
   for (var row = chunk; row < u.extent; row += u.chunks) {
-    sum += x[(outer * u.extent + row) * u.inner + column];
+    sum += vec4f(x[(outer * u.extent + row) * u.inner + column]);
   }
-  out[i] = sum * u.scale;
+  out[i] = Result4(sum * u.scale);
 }

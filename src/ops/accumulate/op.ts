@@ -8,7 +8,15 @@ export const accumulate = defineOp<{ readonly scale?: number }>({
   name: 'accumulate',
   forward: accumulateProgram,
   gradient: { none: 'it changes its first input in place; the engine uses it to add up gradients' },
+  half: 'all',
   cases: [
+    {
+      name: 'f16 into f32',
+      inputs: [{ shape: [3, 7] }, { shape: [3, 7], dtype: 'f16' }],
+      attributes: {},
+      purpose: ['test'],
+      tolerance: ELEMENTWISE_TOLERANCE,
+    },
     { name: 'odd count', inputs: inputs([3, 7]), attributes: {}, purpose: ['test'], tolerance: ELEMENTWISE_TOLERANCE },
     {
       name: 'scaled',

@@ -1,18 +1,19 @@
 import { requireShape, sameShape } from '../../tensor/shape.ts';
-import { formatShape, sizeOf } from '../../tensor/spec.ts';
+import { byteLength, formatShape, sizeOf } from '../../tensor/spec.ts';
 import { defineKernel, defineProgram } from '../definition.ts';
+import { storageOf } from '../storage.ts';
 import { elementwisePlan } from '../unary/program.ts';
 
 const accumulateKernel = defineKernel({
   name: 'accumulate/accumulate',
   bindings: [
-    { name: 'accumulated', access: 'read_write', type: 'vec4f' },
-    { name: 'x', access: 'read', type: 'vec4f' },
+    { name: 'accumulated', access: 'read_write', type: 'Result4' },
+    { name: 'x', access: 'read', type: 'Vec4' },
   ],
   uniforms: { size: 'u32', stride: 'u32', scale: 'f32' },
 });
 
-/** target = target + scale * x, in place: the sum of gradients. `scale` is 1 where left out. */
+/** target = target + scale * x, in place: the sum of gradients, each in float32 or float16. `scale` is 1 where left out. */
 export const accumulateProgram = defineProgram<{ readonly scale?: number }>({
   name: 'accumulate',
   kernels: [accumulateKernel],
@@ -25,9 +26,11 @@ export const accumulateProgram = defineProgram<{ readonly scale?: number }>({
     );
     return [];
   },
-  plan: ([target], _outputs, { scale = 1 }, device) =>
+  plan: ([target, x], _outputs, { scale = 1 }, device) =>
     elementwisePlan(accumulateKernel, { accumulated: 'in0', x: 'in1' }, sizeOf(target.shape), device, {
       uniforms: { scale },
+      storage: storageOf(x),
+      result: storageOf(target),
     }),
   reference([target, x], { scale = 1 }) {
     x.data.forEach((value, i) => {
@@ -35,5 +38,5 @@ export const accumulateProgram = defineProgram<{ readonly scale?: number }>({
     });
     return [];
   },
-  cost: ([target]) => ({ flops: 2 * sizeOf(target.shape), bytes: 12 * sizeOf(target.shape) }),
+  cost: ([target, x]) => ({ flops: 2 * sizeOf(target.shape), bytes: 2 * byteLength(target) + byteLength(x) }),
 });

@@ -33,6 +33,7 @@ function opOf(
         context.needs(1) ? unbroadcast(context, 1, right(context)) : null,
       ],
     },
+    half: 'all',
     cases: binaryCases(name),
   });
 }

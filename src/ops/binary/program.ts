@@ -1,7 +1,8 @@
 import { gridFor, type PlanTarget } from '../../gpu/kernel.ts';
 import { broadcastShapes, broadcastStrides } from '../../tensor/shape.ts';
-import { f32, type Shape, sizeOf } from '../../tensor/spec.ts';
+import { type Shape, sizeOf } from '../../tensor/spec.ts';
 import { defineKernel, defineProgram, type Program } from '../definition.ts';
+import { requireSameType, storageOf } from '../storage.ts';
 import { referenceBinary } from './reference.ts';
 
 /** `equal` gives 1 where a = b, else 0; it serves gradients and is no op of its own. */
@@ -14,9 +15,9 @@ export type NoAttributes = Record<never, never>;
 const broadcastKernel = defineKernel({
   name: 'binary/broadcast',
   bindings: [
-    { name: 'a', access: 'read', type: 'f32' },
-    { name: 'b', access: 'read', type: 'f32' },
-    { name: 'out', access: 'read_write', type: 'f32' },
+    { name: 'a', access: 'read', type: 'Scalar' },
+    { name: 'b', access: 'read', type: 'Scalar' },
+    { name: 'out', access: 'read_write', type: 'Scalar' },
   ],
   uniforms: {
     size: 'u32',
@@ -30,9 +31,9 @@ const broadcastKernel = defineKernel({
 const vec4Kernel = defineKernel({
   name: 'binary/vec4',
   bindings: [
-    { name: 'a', access: 'read', type: 'vec4f' },
-    { name: 'b', access: 'read', type: 'vec4f' },
-    { name: 'out', access: 'read_write', type: 'vec4f' },
+    { name: 'a', access: 'read', type: 'Vec4' },
+    { name: 'b', access: 'read', type: 'Vec4' },
+    { name: 'out', access: 'read_write', type: 'Vec4' },
   ],
   uniforms: {
     groups: 'u32',
@@ -89,7 +90,10 @@ export function binaryProgram(name: BinaryName): Program<NoAttributes> {
     name,
     kernels: [broadcastKernel, vec4Kernel],
     versions: ['broadcast', 'vec4'],
-    infer: ([a, b]) => [f32(broadcastShapes(name, a.shape, b.shape))],
+    infer([a, b]) {
+      const dtype = requireSameType(name, [a, b]);
+      return [{ shape: broadcastShapes(name, a.shape, b.shape), dtype }];
+    },
     plan([a, b], [out], _attributes, target, version) {
       const size = sizeOf(out.shape);
       const walkA = walkOf(a.shape, out.shape);
@@ -103,6 +107,7 @@ export function binaryProgram(name: BinaryName): Program<NoAttributes> {
           dispatches: [
             {
               kernel: vec4Kernel,
+              storage: storageOf(out),
               buffers,
               overrides: { OPERATION: operation, A_WALK: walkA.kind, B_WALK: walkB.kind },
               uniforms: {
@@ -131,6 +136,7 @@ export function binaryProgram(name: BinaryName): Program<NoAttributes> {
         dispatches: [
           {
             kernel: broadcastKernel,
+            storage: storageOf(out),
             buffers,
             overrides: { OPERATION: operation },
             uniforms: { size, ...extentFields, ...numbered('a', stridesA), ...numbered('b', stridesB) },

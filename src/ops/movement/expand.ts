@@ -52,6 +52,7 @@ const expandCase = (name: string, from: Shape, shape: Shape, purpose: Case['purp
 export const expand = defineOp<ExpandAttributes>({
   name: 'expand',
   forward: expandProgram,
+  half: 'all',
   gradient: {
     saves: {},
     backward: (context) => [sumTo(context, context.gradOutput, context.inputSpecs[0].shape)],

@@ -2,6 +2,7 @@ import { normalizeAxes, reducedShape } from '../../tensor/shape.ts';
 import { type Case, type CaseInput, defineOp, type Op, type Program } from '../definition.ts';
 import { divProgram, equalProgram, mulProgram } from '../binary/program.ts';
 import { expandProgram } from '../movement/expand.ts';
+import { floatCastProgram } from '../movement/floatCast.ts';
 import { affineProgram } from '../unary/program.ts';
 import { maxProgram, meanProgram, type ReduceAttributes, reducedCount, sumProgram } from './program.ts';
 
@@ -40,13 +41,15 @@ function opOf(name: string, forward: Program<ReduceAttributes>, isMean: boolean)
     gradient: {
       saves: {},
       backward(context) {
-        const { shape } = context.inputSpecs[0];
+        const { shape, dtype } = context.inputSpecs[0];
         const axes = normalizeAxes(name, context.attributes.axes, shape.length);
         const kept = context.reshape(context.gradOutput, reducedShape(shape, axes, true));
         const scaled = isMean ? context.run(affineProgram, [kept], { scale: 1 / reducedCount(shape, axes) })[0] : kept;
-        return context.run(expandProgram, [scaled], { shape });
+        const stored = scaled.spec.dtype === dtype ? scaled : context.run(floatCastProgram, [scaled], { dtype })[0];
+        return context.run(expandProgram, [stored], { shape });
       },
     },
+    half: 'all',
     cases: reduceCases,
   });
 }
@@ -65,15 +68,16 @@ export const max = defineOp<ReduceAttributes>({
   gradient: {
     saves: { inputs: [0], outputs: [0] },
     backward(context) {
-      const { shape } = context.inputSpecs[0];
+      const { shape, dtype } = context.inputSpecs[0];
       const axes = normalizeAxes('max', context.attributes.axes, shape.length);
       const kept = reducedShape(shape, axes, true);
       const [winners] = context.run(equalProgram, [context.input(0), context.reshape(context.output(0), kept)], {});
-      const [count] = context.run(sumProgram, [winners], { axes, keepDims: true });
+      const [count] = context.run(sumProgram, [winners], { axes, keepDims: true, dtype });
       const [share] = context.run(divProgram, [context.reshape(context.gradOutput, kept), count], {});
       return context.run(mulProgram, [winners, share], {});
     },
   },
+  half: 'all',
   cases: [
     ...reduceCases.map((testCase) => ({
       ...testCase,

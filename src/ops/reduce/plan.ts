@@ -5,21 +5,30 @@ import {
   type KernelDefinition,
   type Plan,
   type PlanTarget,
+  type StorageFormat,
 } from '../../gpu/kernel.ts';
 import { type Shape, sizeOf } from '../../tensor/spec.ts';
 import { defineKernel } from '../definition.ts';
 
-const bindings = (type: 'f32' | 'vec4f'): KernelDefinition['bindings'] => [
-  { name: 'x', access: 'read', type },
-  { name: 'out', access: 'read_write', type },
+const bindings = (...[of, to]: ['Scalar', 'Result'] | ['Vec4', 'Result4']): KernelDefinition['bindings'] => [
+  { name: 'x', access: 'read', type: of },
+  { name: 'out', access: 'read_write', type: to },
 ];
 const uniforms = { outputs: 'u32', extent: 'u32', inner: 'u32', chunks: 'u32', scale: 'f32' } as const;
 
-export const sumKernel = defineKernel({ name: 'reduce/sum', bindings: bindings('f32'), uniforms });
-export const sumVec4Kernel = defineKernel({ name: 'reduce/sumVec4', bindings: bindings('vec4f'), uniforms });
+export const sumKernel = defineKernel({ name: 'reduce/sum', bindings: bindings('Scalar', 'Result'), uniforms });
+export const sumVec4Kernel = defineKernel({ name: 'reduce/sumVec4', bindings: bindings('Vec4', 'Result4'), uniforms });
 const { scale: _scale, ...unscaled } = uniforms;
-export const maxKernel = defineKernel({ name: 'reduce/max', bindings: bindings('f32'), uniforms: unscaled });
-export const maxVec4Kernel = defineKernel({ name: 'reduce/maxVec4', bindings: bindings('vec4f'), uniforms: unscaled });
+export const maxKernel = defineKernel({
+  name: 'reduce/max',
+  bindings: bindings('Scalar', 'Result'),
+  uniforms: unscaled,
+});
+export const maxVec4Kernel = defineKernel({
+  name: 'reduce/maxVec4',
+  bindings: bindings('Vec4', 'Result4'),
+  uniforms: unscaled,
+});
 
 /** A reduction over the middle axis of [outer, extent, inner]. */
 export interface MiddleReduction {
@@ -50,6 +59,12 @@ export function splitReduction(shape: Shape, axes: readonly number[]): MiddleRed
   return stages;
 }
 
+/** Element formats of what is summed and of the sum; what lies between is float32. */
+export interface ReductionFormats {
+  readonly storage?: StorageFormat;
+  readonly result?: StorageFormat;
+}
+
 /** Threads that keep the device busy: beyond them a longer sum a thread costs less than another pass. */
 function usefulThreads(target: PlanTarget): number {
   return target.deviceClass === 'software' ? 256 : 32_768;
@@ -67,8 +82,9 @@ export function planSum(
   target: PlanTarget,
   version: string | undefined,
   scratch: number[] = [],
+  formats: ReductionFormats = {},
 ): Dispatch[] {
-  return planStages(source, destination, stages, scale, target, version, scratch);
+  return planStages(source, destination, stages, scale, target, version, scratch, formats);
 }
 
 /** As `planSum`; with a scale of null the reduction is the maximum. */
@@ -80,6 +96,7 @@ function planStages(
   target: PlanTarget,
   version: string | undefined,
   scratch: number[],
+  { storage, result }: ReductionFormats,
 ): Dispatch[] {
   const [scalarKernel, vectorKernel] = scale === null ? [maxKernel, maxVec4Kernel] : [sumKernel, sumVec4Kernel];
   const passes: { vector: boolean; outer: number; extent: number; inner: number; chunks: number }[] = [];
@@ -118,6 +135,8 @@ function planStages(
     }
     const dispatch: Dispatch = {
       kernel: vector ? vectorKernel : scalarKernel,
+      storage: index === 0 ? storage : undefined,
+      result: last ? result : undefined,
       buffers: { x: from, out: to },
       uniforms: { outputs, extent, inner, chunks, ...(scale !== null && { scale: last ? scale : 1 }) },
       workgroups: gridFor(outputs, 64),
@@ -134,10 +153,11 @@ export function reductionPlan(
   scale: number | null,
   target: PlanTarget,
   version: string | undefined,
+  formats: ReductionFormats = {},
 ): Plan {
   const stages = splitReduction(shape, axes);
   // Nothing to add up: one pass that copies (and scales).
   const work = stages.length > 0 ? stages : [{ outer: 1, extent: 1, inner: sizeOf(shape) }];
   const scratch: number[] = [];
-  return { dispatches: planStages('in0', 'out0', work, scale, target, version, scratch), scratch };
+  return { dispatches: planStages('in0', 'out0', work, scale, target, version, scratch, formats), scratch };
 }

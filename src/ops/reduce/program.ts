@@ -1,6 +1,7 @@
 import { normalizeAxes, reducedShape } from '../../tensor/shape.ts';
-import { f32, type Shape, sizeOf } from '../../tensor/spec.ts';
+import { type DType, type Shape, sizeOf } from '../../tensor/spec.ts';
 import { defineProgram, type Program } from '../definition.ts';
+import { like, storageOf } from '../storage.ts';
 import { maxKernel, maxVec4Kernel, reductionPlan, sumKernel, sumVec4Kernel } from './plan.ts';
 import { referenceMax, referenceSum } from './reference.ts';
 
@@ -9,6 +10,8 @@ export interface ReduceAttributes {
   readonly axes?: readonly number[];
   /** Whether reduced axes stay as extent 1. Default false. */
   readonly keepDims?: boolean;
+  /** Element type of a sum or mean: f32 where left out, whatever is summed, since sums of float16 soon leave its range. */
+  readonly dtype?: DType;
 }
 
 /** Elements that one output element is made of. */
@@ -24,11 +27,14 @@ function reduction(
     name,
     kernels: [sumKernel, sumVec4Kernel],
     versions: ['scalar', 'vec4'],
-    infer: ([x], { axes, keepDims = false }) => [
-      f32(reducedShape(x.shape, normalizeAxes(name, axes, x.shape.length), keepDims)),
+    infer: ([x], { axes, keepDims = false, dtype = 'f32' }) => [
+      { shape: reducedShape(x.shape, normalizeAxes(name, axes, x.shape.length), keepDims), dtype },
     ],
-    plan: ([x], _outputs, { axes }, target, version) =>
-      reductionPlan(x.shape, normalizeAxes(name, axes, x.shape.length), scaleOf(x.shape, axes), target, version),
+    plan: ([x], [out], { axes }, target, version) =>
+      reductionPlan(x.shape, normalizeAxes(name, axes, x.shape.length), scaleOf(x.shape, axes), target, version, {
+        storage: storageOf(x),
+        result: storageOf(out),
+      }),
     reference: ([x], { axes }) => [referenceSum(x, axes, scaleOf(x.shape, axes))],
     cost: ([x]) => ({ flops: sizeOf(x.shape) }),
   });
@@ -43,10 +49,13 @@ export const maxProgram = defineProgram<ReduceAttributes>({
   kernels: [maxKernel, maxVec4Kernel],
   versions: ['scalar', 'vec4'],
   infer: ([x], { axes, keepDims = false }) => [
-    f32(reducedShape(x.shape, normalizeAxes('max', axes, x.shape.length), keepDims)),
+    like(x, reducedShape(x.shape, normalizeAxes('max', axes, x.shape.length), keepDims)),
   ],
-  plan: ([x], _outputs, { axes }, target, version) =>
-    reductionPlan(x.shape, normalizeAxes('max', axes, x.shape.length), null, target, version),
+  plan: ([x], [out], { axes }, target, version) =>
+    reductionPlan(x.shape, normalizeAxes('max', axes, x.shape.length), null, target, version, {
+      storage: storageOf(x),
+      result: storageOf(out),
+    }),
   reference: ([x], { axes }) => [referenceMax(x, axes)],
   cost: ([x]) => ({ flops: sizeOf(x.shape) }),
 });

@@ -6,10 +6,10 @@ import { sumProgram } from './program.ts';
 
 /** The gradient of broadcasting: sums `gradient` over the axes along which `shape` was stretched. */
 export function sumTo(context: Pick<BackwardContext<object>, 'run' | 'reshape'>, gradient: Value, shape: Shape): Value {
-  const from = gradient.spec.shape;
+  const { shape: from, dtype } = gradient.spec;
   if (sameShape(from, shape)) return gradient;
   const strides = broadcastStrides(shape, from);
   const axes = from.flatMap((extent, axis) => (extent > 1 && strides[axis] === 0 ? [axis] : []));
-  const summed = axes.length > 0 ? context.run(sumProgram, [gradient], { axes, keepDims: true })[0] : gradient;
+  const summed = axes.length > 0 ? context.run(sumProgram, [gradient], { axes, keepDims: true, dtype })[0] : gradient;
   return context.reshape(summed, shape);
 }
