@@ -167,6 +167,16 @@ export interface Command {
   readonly label: string;
 }
 
+/** Milliseconds that making a recorded step ready took. */
+export interface CaptureTiming {
+  /** JavaScript of the step: shapes, plans, graph. */
+  readonly record: number;
+  /** Waiting for pipelines. */
+  readonly compile: number;
+  /** Planning memory, making buffers and bind groups. */
+  readonly prepare: number;
+}
+
 /** Told while a recorded step runs for the first time, when drivers compile: dispatches done of all. */
 export type CompileProgress = (done: number, total: number) => void;
 
@@ -178,11 +188,19 @@ export class CapturedStep {
   readonly #device: GPUDevice;
   readonly commands: readonly Command[];
   readonly memory: CaptureMemory;
+  readonly timing: CaptureTiming;
   readonly #release: () => void;
 
-  constructor(device: GPUDevice, items: readonly RecordedDispatch[], memory: CaptureMemory, release: () => void) {
+  constructor(
+    device: GPUDevice,
+    items: readonly RecordedDispatch[],
+    memory: CaptureMemory,
+    timing: CaptureTiming,
+    release: () => void,
+  ) {
     this.#device = device;
     this.memory = memory;
+    this.timing = timing;
     this.#release = release;
     this.commands = items.map(({ kernel, bindGroup, workgroups, label }) => ({
       pipeline: kernel.pipeline,

@@ -2,7 +2,7 @@ import { GmtlError } from '../errors.ts';
 import { BUFFER_USAGE, MAP_MODE_READ } from './flags.ts';
 import type { DeviceClass, Dispatch, PlanLimits, PlanTarget } from './kernel.ts';
 import { type CompiledKernel, PipelineCache } from './pipelines.ts';
-import { CapturedStep, type CompileProgress, type PlannedDispatch, Recording } from './capture.ts';
+import { CapturedStep, type CaptureTiming, type CompileProgress, type PlannedDispatch, Recording } from './capture.ts';
 import { addStatistics, BufferPool, type BufferSource, type PooledBuffer, type PoolStatistics } from './pool.ts';
 import { Recorder } from './recorder.ts';
 import type { ShaderFiles } from './shaders.ts';
@@ -288,7 +288,9 @@ export class GpuDevice {
    * `body` are written once, now.
    */
   capture(body: () => void): CapturedStep {
-    const step = this.#finish(this.#record(body));
+    const start = performance.now();
+    const recorded = this.#record(body);
+    const step = this.#finish(recorded, { record: performance.now() - start, compile: 0 });
     step.replay();
     return step;
   }
@@ -300,16 +302,18 @@ export class GpuDevice {
    */
   async captureAsync(body: () => void, progress?: CompileProgress): Promise<CapturedStep> {
     this.#compilesLater = true;
+    const start = performance.now();
     let recorded: { recording: Recording; held: PooledBuffer[] };
     try {
       recorded = this.#record(body);
     } finally {
       this.#compilesLater = false;
     }
+    const record = performance.now() - start;
     const compiling = new Set(recorded.recording.items.map(({ kernel }) => kernel.compiling));
     await Promise.all(compiling);
     await this.#settleErrors();
-    const step = this.#finish(recorded);
+    const step = this.#finish(recorded, { record, compile: performance.now() - start - record });
     if (progress) await step.replayWatched(progress);
     else step.replay();
     return step;
@@ -328,7 +332,11 @@ export class GpuDevice {
     }
   }
 
-  #finish({ recording, held }: { recording: Recording; held: readonly PooledBuffer[] }): CapturedStep {
+  #finish(
+    { recording, held }: { recording: Recording; held: readonly PooledBuffer[] },
+    timing: Omit<CaptureTiming, 'prepare'>,
+  ): CapturedStep {
+    const start = performance.now();
     const memory = recording.plan((bytes, label) => this.#createBuffer(bytes, label));
     this.#recordings.add(recording);
     const items = recording.items.map(({ kernel, workgroups, label, bind }) => ({
@@ -337,7 +345,7 @@ export class GpuDevice {
       label,
       bindGroup: bind(),
     }));
-    return new CapturedStep(this.device, items, memory, () => {
+    return new CapturedStep(this.device, items, memory, { ...timing, prepare: performance.now() - start }, () => {
       this.flush();
       recording.dispose();
       if (recording.heldBuffers === 0) this.#recordings.delete(recording);
