@@ -16,7 +16,9 @@ import { DryBackend } from '../src/ops/tapBackend.ts';
 import type { DType } from '../src/tensor/spec.ts';
 
 const shaderRoot = join(packageRoot(), 'shaders');
-const programs = [...new Set(ops.flatMap((op) => [op.forward, ...(op.programs ?? [])]))];
+const programs = [
+  ...new Set(ops.flatMap((op) => [op.forward, ...(op.inference ? [op.inference] : []), ...(op.programs ?? [])])),
+];
 
 /** Empties the function bodies: the reflection library wants declarations only, and its parser does not know all of WGSL. */
 function declarations(code: string): string {

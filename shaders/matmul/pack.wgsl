@@ -1,18 +1,20 @@
-// packed[z, r, c] = source[z * batch + r * row + c * column], zero where r or c lies outside the source
+// packed[z, r, c] = source[z * batch + r * row + c * column] * scale[r], zero where r or c lies outside the source
 //
-// Brings an operand into what the fast matrix product kernels read: row-major, rows of whole vec4f, transposed where
-// wanted. A thread owns one vec4f of the result.
+// Without hasScale the factor is 1 and its binding holds some other buffer. Brings an operand into what the fast matrix
+// product kernels read: row-major, rows of whole vec4f, transposed where wanted. A thread owns one vec4f of the result.
 
 // #include "common/grid.wgsl"
 
 // rows and quads (vec4f a row) are the packed extents; sourceRows and sourceColumns what of them the source fills.
 struct Uniforms {
   size: u32, rows: u32, quads: u32, sourceRows: u32, sourceColumns: u32, batch: u32, row: u32, column: u32,
+  hasScale: u32,
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
 @group(0) @binding(1) var<storage, read> source: array<f32>;
-@group(0) @binding(2) var<storage, read_write> packed: array<vec4f>;
+@group(0) @binding(2) var<storage, read> scale: array<f32>;
+@group(0) @binding(3) var<storage, read_write> packed: array<vec4f>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -32,6 +34,7 @@ fn main(
     if (column + 1u < u.sourceColumns) { value.y = source[at + u.column]; }
     if (column + 2u < u.sourceColumns) { value.z = source[at + 2u * u.column]; }
     if (column + 3u < u.sourceColumns) { value.w = source[at + 3u * u.column]; }
+    if (u.hasScale != 0u) { value *= scale[r]; }
   }
   packed[i] = value;
 }

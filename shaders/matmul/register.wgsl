@@ -6,22 +6,7 @@
 // 1.4 - 2.6 on SwiftShader at 256 cubed (0.2), where 4 x 4 columns and broadcasts in its four lanes were no faster.
 
 // #include "common/grid.wgsl"
-// #include "common/matmulStore.wgsl"
-
-// aStride, bStride, aBatch and bBatch count vec4f. Slice z is a batch entry or, where split is 1, the part
-// z * chunk .. z * chunk + chunk - 1 of the k axis (chunk is a multiple of 4).
-struct Uniforms {
-  m: u32, n: u32, k: u32, chunk: u32, split: u32, slices: u32, tilesM: u32, tilesN: u32,
-  aStride: u32, aBatch: u32, bStride: u32, bBatch: u32,
-  hasBias: u32, writesPre: u32, relu: u32,
-}
-
-@group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> a: array<vec4f>;
-@group(0) @binding(2) var<storage, read> b: array<vec4f>;
-@group(0) @binding(3) var<storage, read> bias: array<f32>;
-@group(0) @binding(4) var<storage, read_write> out: array<f32>;
-@group(0) @binding(5) var<storage, read_write> pre: array<f32>;
+// #include "common/product.wgsl"
 
 @compute @workgroup_size(8)
 fn main(

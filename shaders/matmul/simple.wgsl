@@ -1,24 +1,31 @@
-// out[z, i, j] = f(bias[j] + sum over k of a[z, i, k] * b[z, k, j])
+// value = f(bias[j] + sum over k of a[z, i, k] * b[z, k, j]) * scale[j] * factor[i / rowsPerFactor]
+// out[z, i, j] = value, value + side[z, i, j] or value * side[z, i, j]      slope[z, i, j] = f'(bias[j] + sum)
 //
-// Strides say where an element lies (a[z * aBatch + i * aRow + k * aInner], b alike), so all transposes and batches are one
-// kernel. A thread owns one output element. The simple version: it loads two numbers for two operations.
+// Which of them are there is told as in common/product.wgsl. Strides say where an element lies (a[z * aBatch + i * aRow + k * aInner], b
+// alike), so all transposes and batches are one kernel. A thread owns one output element. The simple version: it loads two
+// numbers for two operations.
 
 // #include "common/grid.wgsl"
-// #include "common/matmulStore.wgsl"
+// #include "common/gelu.wgsl"
+
+override GELU: bool = false;
 
 struct Uniforms {
   m: u32, n: u32, k: u32, size: u32,
   aBatch: u32, aRow: u32, aInner: u32,
   bBatch: u32, bInner: u32, bColumn: u32,
-  hasBias: u32, writesPre: u32, relu: u32,
+  hasBias: u32, relu: u32, hasScale: u32, rowsPerFactor: u32, side: u32, writesSlope: u32,
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
 @group(0) @binding(1) var<storage, read> a: array<f32>;
 @group(0) @binding(2) var<storage, read> b: array<f32>;
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
-@group(0) @binding(4) var<storage, read_write> out: array<f32>;
-@group(0) @binding(5) var<storage, read_write> pre: array<f32>;
+@group(0) @binding(4) var<storage, read> scale: array<f32>;
+@group(0) @binding(5) var<storage, read> factor: array<f32>;
+@group(0) @binding(6) var<storage, read> side: array<f32>;
+@group(0) @binding(7) var<storage, read_write> out: array<f32>;
+@group(0) @binding(8) var<storage, read_write> slope: array<f32>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -33,13 +40,22 @@ fn main(
   let z = i / (u.n * u.m);
   var atA = z * u.aBatch + row * u.aRow;
   var atB = z * u.bBatch + column * u.bColumn;
-  var sum = 0.0;
+  var value = 0.0;
   for (var k = 0u; k < u.k; k++) {
-    sum += a[atA] * b[atB];
+    value += a[atA] * b[atB];
     atA += u.aInner;
     atB += u.bInner;
   }
-  if (u.hasBias != 0u) { sum += bias[column]; }
-  if (u.writesPre != 0u) { pre[i] = sum; }
-  out[i] = activate(vec4f(sum)).x;
+  if (u.hasBias != 0u) { value += bias[column]; }
+  if (u.relu != 0u) { value = max(value, 0.0); }
+  if (GELU) {
+    let gelu = geluWithSlope(vec4f(value));
+    if (u.writesSlope != 0u) { slope[i] = gelu.slope.x; }
+    value = gelu.value.x;
+  }
+  if (u.hasScale != 0u) { value *= scale[column]; }
+  if (u.rowsPerFactor != 0u) { value *= factor[row / u.rowsPerFactor]; }
+  if (u.side == 1u) { value += side[i]; }
+  if (u.side == 2u) { value *= side[i]; }
+  out[i] = value;
 }

@@ -1,27 +1,11 @@
-// out[z, i, j] = f(bias[j] + sum over k of a[z, k, i] * b[z, k, j])
+// out[z, i, j] = sum over k of a[z, k, i] * b[z, k, j]: the gradient of a weight, a sum over all pixels; and sums, of a alone
 //
-// a is [k, m], b is [k, n], both in rows of whole vec4f: the gradient of a weight, a sum over all pixels. For software
-// adapters: a workgroup is eight threads on the same eight rows, a thread owns these rows of 3 x 4 columns in registers.
+// For software adapters: a workgroup is eight threads on the same eight rows, a thread owns these rows of 3 x 4 columns in registers.
 // The loads of a have one address for the whole workgroup, and lavapipe's compiler makes them scalar: 20 - 30 GFLOP/s on
 // two cores for 384 x 96 outputs, where 2 x 4 columns gave 13 - 20; handing a round by broadcasts gains nothing here.
 
 // #include "common/grid.wgsl"
-// #include "common/matmulStore.wgsl"
-
-// aStride, bStride, aBatch and bBatch count vec4f. Slice z is a batch entry or, where split is 1, the part
-// z * chunk .. z * chunk + chunk - 1 of the k axis (chunk is a multiple of 4).
-struct Uniforms {
-  m: u32, n: u32, k: u32, chunk: u32, split: u32, slices: u32, tilesM: u32, tilesN: u32,
-  aStride: u32, aBatch: u32, bStride: u32, bBatch: u32,
-  hasBias: u32, writesPre: u32, relu: u32,
-}
-
-@group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> a: array<vec4f>;
-@group(0) @binding(2) var<storage, read> b: array<vec4f>;
-@group(0) @binding(3) var<storage, read> bias: array<f32>;
-@group(0) @binding(4) var<storage, read_write> out: array<f32>;
-@group(0) @binding(5) var<storage, read_write> pre: array<f32>;
+// #include "common/productTransposed.wgsl"
 
 @compute @workgroup_size(8)
 fn main(
@@ -56,6 +40,8 @@ fn main(
   var s7a = vec4f(0.0); var s7b = vec4f(0.0); var s7c = vec4f(0.0);
   var atA0 = baseA + begin * u.aStride + min(row0 / 4u, u.aStride - 1u);
   var atA1 = baseA + begin * u.aStride + min(row0 / 4u + 1u, u.aStride - 1u);
+  var sum0 = vec4f(0.0);
+  var sum1 = vec4f(0.0);
   for (var k = begin; k < end; k++) {
     let a0 = a[atA0]; let a1 = a[atA1];
     let b0 = b[atB0]; let b1 = b[atB1]; let b2 = b[atB2];
@@ -67,6 +53,8 @@ fn main(
     s5a += a1.y * b0; s5b += a1.y * b1; s5c += a1.y * b2;
     s6a += a1.z * b0; s6b += a1.z * b1; s6c += a1.z * b2;
     s7a += a1.w * b0; s7b += a1.w * b1; s7c += a1.w * b2;
+    sum0 += a0;
+    sum1 += a1;
     atA0 += u.aStride;
     atA1 += u.aStride;
     atB0 += u.bStride;
@@ -78,13 +66,14 @@ fn main(
   var sums0 = array<vec4f, 8>(s0a, s1a, s2a, s3a, s4a, s5a, s6a, s7a);
   var sums1 = array<vec4f, 8>(s0b, s1b, s2b, s3b, s4b, s5b, s6b, s7b);
   var sums2 = array<vec4f, 8>(s0c, s1c, s2c, s3c, s4c, s5c, s6c, s7c);
-  let bias0 = biasOf(c0 * 4u);
-  let bias1 = biasOf(c1 * 4u);
-  let bias2 = biasOf(c2 * 4u);
   let rows = min(8u, u.m - row0);
   for (var r = 0u; r < rows; r++) {
-    store(z, row0 + r, c0 * 4u, sums0[r] + bias0);
-    store(z, row0 + r, c1 * 4u, sums1[r] + bias1);
-    store(z, row0 + r, c2 * 4u, sums2[r] + bias2);
+    store(z, row0 + r, c0 * 4u, sums0[r]);
+    store(z, row0 + r, c1 * 4u, sums1[r]);
+    store(z, row0 + r, c2 * 4u, sums2[r]);
+  }
+  if (u.hasSums != 0u && c0 == 0u) {
+    storeSums(z, row0, sum0);
+    storeSums(z, row0 + 4u, sum1);
   }
 }

@@ -116,7 +116,9 @@ export class Engine {
         throw new GmtlError('freed', `${op.name}: an input of shape ${formatShape(input.shape)} was already freed`);
     }
     const values = inputs.map((input) => input.value);
-    const outputs = runProgram(this.backend, op.forward, values, attributes);
+    const differentiated = this.#gradEnabled && inputs.some((input) => input.node !== null || input.requiresGrad);
+    const program = differentiated ? op.forward : (op.inference ?? op.forward);
+    const outputs = runProgram(this.backend, program, values, attributes);
     const node = this.#record(op, inputs, attributes, values, outputs);
     return outputs.map((output, index) => this.adopt(output, index === 0 ? node : null));
   }

@@ -145,6 +145,8 @@ export interface Op<A extends object = object> {
   /** The name of its folder, shader folder, tests, bench rows and labels. */
   readonly name: string;
   readonly forward: Program<A>;
+  /** The forward pass where no gradient will be asked for: output 0 alone, without what only backward reads. Default: `forward`. */
+  readonly inference?: Program<A>;
   /** All other programs the op uses (backward parts, other passes). */
   readonly programs?: readonly Program[];
   /** How to differentiate it, or why that is not possible. */

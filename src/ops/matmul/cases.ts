@@ -11,6 +11,12 @@ function matmulCase(
   return { name, inputs: shapes.map((shape) => ({ shape })), attributes, purpose, tolerance: SUM_TOLERANCE };
 }
 
+/** A layer with gelu where nothing is differentiated. */
+function inference(name: string, shapes: readonly Shape[], purpose: Case['purpose']): Case<MatmulAttributes> {
+  const inputs = shapes.map((shape) => ({ shape, grad: false }));
+  return { name, inputs, attributes: { ...NT, activation: 'gelu' }, purpose };
+}
+
 const NT: MatmulAttributes = { transposeB: true };
 const TN: MatmulAttributes = { transposeA: true };
 const TT: MatmulAttributes = { transposeA: true, transposeB: true };
@@ -196,4 +202,6 @@ export const matmulCases: readonly Case<MatmulAttributes>[] = [
   ),
   ...LAYERS.map(([name, m, k, n]) => matmulCase(name, [[m, k], [n, k], [n]], NT, ['bench'])),
   matmulCase('stage 1 up with gelu', [[12_544, 96], [384, 96], [384]], { ...NT, activation: 'gelu' }, ['bench']),
+  inference('no gradient, gelu', [[33, 12], [20, 12], [20]], ['test']),
+  inference('stage 1 up with gelu, no gradient', [[12_544, 96], [384, 96], [384]], ['bench']),
 ];

@@ -1,16 +1,26 @@
-import type { KernelDefinition } from '../../gpu/kernel.ts';
+import type { BindingDefinition, KernelDefinition } from '../../gpu/kernel.ts';
 import { defineKernel } from '../definition.ts';
 
-const bindings = (type: 'f32' | 'vec4f'): KernelDefinition['bindings'] => [
+const bindings = (type: 'f32' | 'vec4f'): readonly BindingDefinition[] => [
   { name: 'a', access: 'read', type },
   { name: 'b', access: 'read', type },
   { name: 'bias', access: 'read', type: 'f32' },
-  { name: 'out', access: 'read_write', type: 'f32' },
-  { name: 'pre', access: 'read_write', type: 'f32' },
+  { name: 'scale', access: 'read', type: 'f32' },
+  { name: 'factor', access: 'read', type: 'f32' },
+  { name: 'side', access: 'read', type },
+  { name: 'out', access: 'read_write', type },
+  { name: 'slope', access: 'read_write', type },
 ];
 
-/** See shaders/common/matmulStore.wgsl. */
-const epilogueUniforms = { hasBias: 'u32', writesPre: 'u32', relu: 'u32' } as const;
+/** See shaders/common/product.wgsl. */
+const epilogueUniforms = {
+  hasBias: 'u32',
+  relu: 'u32',
+  hasScale: 'u32',
+  rowsPerFactor: 'u32',
+  side: 'u32',
+  writesSlope: 'u32',
+} as const;
 
 export const simpleKernel = defineKernel({
   name: 'matmul/simple',
@@ -31,7 +41,7 @@ export const simpleKernel = defineKernel({
   overrides: ['GELU'],
 });
 
-/** Uniforms of the kernels that read packed operands: see shaders/matmul/register.wgsl. */
+/** Uniforms of the kernels that read packed operands: see shaders/common/product.wgsl. */
 const packedUniforms = {
   m: 'u32',
   n: 'u32',
@@ -45,31 +55,53 @@ const packedUniforms = {
   aBatch: 'u32',
   bStride: 'u32',
   bBatch: 'u32',
-  ...epilogueUniforms,
 } as const;
 
-const packedKernel = (
-  name: string,
-  overrides: readonly string[] = [],
-  features: KernelDefinition['features'] = [],
-): KernelDefinition =>
+/** A kernel for `a` stored [m, k]. */
+const straightKernel = (name: string, features: KernelDefinition['features'] = []): KernelDefinition =>
   defineKernel({
     name: `matmul/${name}`,
     bindings: bindings('vec4f'),
-    uniforms: packedUniforms,
-    overrides: ['GELU', ...overrides],
+    uniforms: { ...packedUniforms, ...epilogueUniforms },
+    overrides: ['GELU'],
     features,
   });
 
-export const registerKernel = packedKernel('register');
-export const subgroupKernel = packedKernel('subgroup', [], ['subgroups']);
-export const transposedKernel = packedKernel('transposed');
-export const tiledKernel = packedKernel('tiled', ['A_TRANSPOSED']);
+/** A kernel for `a` stored [k, m]: see shaders/common/productTransposed.wgsl. */
+const transposedProductKernel = (name: string): KernelDefinition =>
+  defineKernel({
+    name: `matmul/${name}`,
+    bindings: [
+      { name: 'a', access: 'read', type: 'vec4f' },
+      { name: 'b', access: 'read', type: 'vec4f' },
+      { name: 'out', access: 'read_write', type: 'vec4f' },
+      { name: 'sums', access: 'read_write', type: 'vec4f' },
+    ],
+    uniforms: { ...packedUniforms, hasSums: 'u32' },
+  });
+
+export const registerKernel = straightKernel('register');
+export const subgroupKernel = straightKernel('subgroup', ['subgroups']);
+export const tiledKernel = straightKernel('tiled');
+export const transposedKernel = transposedProductKernel('transposed');
+export const tiledTransposedKernel = transposedProductKernel('tiledTransposed');
+
+export const finishKernel = defineKernel({
+  name: 'matmul/finish',
+  bindings: [
+    { name: 'partial', access: 'read', type: 'vec4f' },
+    { name: 'partialSums', access: 'read', type: 'vec4f' },
+    { name: 'out', access: 'read_write', type: 'vec4f' },
+    { name: 'sums', access: 'read_write', type: 'vec4f' },
+  ],
+  uniforms: { slices: 'u32', size: 'u32', sumsSize: 'u32' },
+});
 
 export const packKernel = defineKernel({
   name: 'matmul/pack',
   bindings: [
     { name: 'source', access: 'read', type: 'f32' },
+    { name: 'scale', access: 'read', type: 'f32' },
     { name: 'packed', access: 'read_write', type: 'vec4f' },
   ],
   uniforms: {
@@ -81,5 +113,6 @@ export const packKernel = defineKernel({
     batch: 'u32',
     row: 'u32',
     column: 'u32',
+    hasScale: 'u32',
   },
 });

@@ -1,13 +1,14 @@
 import type { Shape } from '../../tensor/spec.ts';
+import { mulProgram } from '../binary/program.ts';
 import { type BackwardContext, defineOp } from '../definition.ts';
 import { sumTo } from '../reduce/sumTo.ts';
 import { unaryBackwardProgram } from '../unary/program.ts';
 import type { Value } from '../value.ts';
 import { matmulCases } from './cases.ts';
 import { type MatmulAttributes, matmulGeometry } from './geometry.ts';
-import { matmulProgram } from './program.ts';
+import { gradWeightProgram, matmulInferenceProgram, matmulProgram } from './program.ts';
 
-const activationBackward = { relu: unaryBackwardProgram('relu'), gelu: unaryBackwardProgram('gelu') };
+const reluBackwardProgram = unaryBackwardProgram('relu');
 
 type Context = BackwardContext<MatmulAttributes>;
 
@@ -15,17 +16,25 @@ function product(context: Context, a: Value, b: Value, transposeA: boolean, tran
   return context.run(matmulProgram, [a, b], { transposeA, transposeB })[0];
 }
 
+/** The gradient of the sums: relu's derivative is told by the output, gelu's was kept. */
+function gradientOfSums(context: Context): Value {
+  const { gradOutput, attributes } = context;
+  switch (attributes.activation) {
+    case 'relu':
+      return context.run(reluBackwardProgram, [gradOutput, context.output(0)], {})[0];
+    case 'gelu':
+      return context.run(mulProgram, [gradOutput, context.output(1)], {})[0];
+    default:
+      return gradOutput;
+  }
+}
+
 /** A gradient with respect to `a` (`b`) is a product again; which operand is transposed follows from how they are stored. */
 function backward(context: Context): (Value | null)[] {
   const { attributes, inputSpecs } = context;
-  const { activation = 'none' } = attributes;
   const [aShape, bShape] = inputSpecs.map((spec) => spec.shape);
   const { m, n, k, folded, transposeA, transposeB } = matmulGeometry(aShape, bShape, attributes);
-
-  const gradSum =
-    activation === 'none'
-      ? context.gradOutput
-      : context.run(activationBackward[activation], [context.gradOutput, context.output(1)], {})[0];
+  const gradSum = gradientOfSums(context);
 
   // Leading axes that were folded into rows are folded here as well: one product, and gradB adds up over all of them.
   const matrix = (value: Value, shape: Shape): Value => (folded ? context.reshape(value, shape) : value);
@@ -41,10 +50,18 @@ function backward(context: Context): (Value | null)[] {
     const gradient = transposeB ? product(context, g, a, true, transposeA) : product(context, a, g, !transposeA, false);
     return folded ? context.reshape(gradient, bShape) : sumTo(context, gradient, bShape);
   };
+
+  const wantsBias = inputSpecs.length > 2 && context.needs(2);
+  if (folded && transposeB && wantsBias && context.needs(1)) {
+    // A linear layer: the product of the weight's gradient reads what the bias's gradient sums.
+    const a = context.reshape(context.input(0), [m, k]);
+    const [gradWeight, gradBias] = context.run(gradWeightProgram, [g, a], {});
+    return [context.needs(0) ? gradA() : null, context.reshape(gradWeight, bShape), gradBias];
+  }
   return [
     context.needs(0) ? gradA() : null,
     context.needs(1) ? gradB() : null,
-    ...(inputSpecs.length > 2 ? [context.needs(2) ? sumTo(context, gradSum, inputSpecs[2].shape) : null] : []),
+    wantsBias ? sumTo(context, gradSum, inputSpecs[2].shape) : null,
   ];
 }
 
@@ -56,8 +73,10 @@ function backward(context: Context): (Value | null)[] {
 export const matmul = defineOp<MatmulAttributes>({
   name: 'matmul',
   forward: matmulProgram,
+  inference: matmulInferenceProgram,
+  programs: [gradWeightProgram],
   gradient: {
-    saves: ({ activation = 'none' }) => ({ inputs: [0, 1], outputs: activation === 'none' ? [] : [1] }),
+    saves: ({ activation = 'none' }) => ({ inputs: [0, 1], outputs: { none: [], relu: [0], gelu: [1] }[activation] }),
     backward,
   },
   cases: matmulCases,

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { DEFAULT_LIMITS, type PlanTarget } from '../../gpu/kernel.ts';
 import { f32, type Shape } from '../../tensor/spec.ts';
 import { type MatmulAttributes, matmulGeometry } from './geometry.ts';
-import { matmulProgram } from './program.ts';
+import { gradWeightProgram, matmulProgram } from './program.ts';
 
 const target = (deviceClass: PlanTarget['deviceClass'], subgroupSize: number): PlanTarget => ({
   deviceClass,
@@ -82,8 +82,19 @@ describe('kernels of a matrix product', () => {
     expect(product.uniforms.split).toBe(1);
     expect(product.uniforms.chunk % 4).toBe(0);
     expect(product.uniforms.chunk * product.uniforms.slices).toBeGreaterThanOrEqual(401_408);
-    expect(sums.length).toBeGreaterThan(0);
+    expect(sums.map(({ kernel }) => kernel.name)).toEqual(['matmul/finish']);
     expect(Math.max(...(plan?.scratch ?? []))).toBeLessThanOrEqual(2 ** 25);
+  });
+
+  it("sum the bias's gradient in the weight gradient's passes where rows come in fours, else by themselves", () => {
+    const names = (k: number, m: number) => {
+      const inputs = [f32([k, m]), f32([k, 96])];
+      const plan = gradWeightProgram.plan(inputs, gradWeightProgram.infer(inputs, {}), {}, lavapipe);
+      return plan?.dispatches.map(({ kernel }) => kernel.name);
+    };
+    expect(names(512, 384)).toEqual(['matmul/transposed']);
+    expect(names(8192, 384)).toEqual(['matmul/transposed', 'matmul/finish']);
+    expect(names(64, 5)).toEqual(['matmul/pack', 'matmul/subgroup', 'reduce/sum']);
   });
 
   it('do not split a product that ends in a bias or an activation: it must see whole sums', () => {

@@ -1,41 +1,75 @@
-import {
-  type BufferReference,
-  type Dispatch,
-  foldGrid,
-  gridFor,
-  type KernelDefinition,
-  type Plan,
-  type PlanTarget,
-} from '../../gpu/kernel.ts';
+import { type BufferReference, type Dispatch, foldGrid, gridFor, type PlanTarget } from '../../gpu/kernel.ts';
 import { ceilDiv } from '../../tensor/shape.ts';
 import { planSum } from '../reduce/plan.ts';
-import type { Activation, MatmulGeometry } from './geometry.ts';
-import { packKernel, registerKernel, simpleKernel, subgroupKernel, tiledKernel, transposedKernel } from './kernels.ts';
+import { type Epilogue, epilogueBuffers, epilogueOverrides, epilogueUniforms, isPlain } from './epilogue.ts';
+import type { MatmulGeometry } from './geometry.ts';
+import { finishKernel, packKernel, simpleKernel } from './kernels.ts';
+import { defaultVersion, MATMUL_VERSIONS, type TiledKernel, variantOf } from './versions.ts';
 
-/**
- * simple: a thread an output. register: eight rows a thread, no workgroup memory. subgroup: the same with a's numbers handed
- * round in a subgroup of eight lanes. tiled: workgroup memory. All but the first split long k axes.
- */
-export const MATMUL_VERSIONS = ['simple', 'register', 'subgroup', 'tiled'] as const;
-export type MatmulVersion = (typeof MATMUL_VERSIONS)[number];
-
-export interface Epilogue {
-  readonly hasBias: boolean;
-  readonly activation: Activation;
+/** A product to plan: its operands, where it goes and what it ends in. */
+export interface Product {
+  readonly geometry: MatmulGeometry;
+  readonly a: BufferReference;
+  readonly b: BufferReference;
+  readonly out: BufferReference;
+  readonly epilogue?: Epilogue;
+  /** [k]: multiplies b's rows, that is the terms of the sum. */
+  readonly inner?: BufferReference | undefined;
+  /** Takes the sums over k of an `a` stored [k, m] alone, [m]: of a weight gradient, the bias's. Not of batches. */
+  readonly sums?: BufferReference | undefined;
 }
 
-/** A kernel and the outputs one workgroup of it owns. */
-interface TiledKernel {
-  readonly kernel: KernelDefinition;
-  readonly rows: number;
-  readonly columns: number;
-  readonly overrides?: Readonly<Record<string, number>>;
+/** A plan being put together. */
+export interface Draft {
+  readonly dispatches: Dispatch[];
+  /** Bytes of each scratch buffer. */
+  readonly scratch: number[];
 }
 
-/** The kernels of a version for `a` stored [m, k] and [k, m]. */
-interface Variant {
-  readonly straight: TiledKernel;
-  readonly transposed: TiledKernel;
+/** A new scratch buffer. */
+export function scratchOf(draft: Draft, bytes: number): BufferReference {
+  draft.scratch.push(bytes);
+  return `tmp${draft.scratch.length - 1}`;
+}
+
+/** The sums of a's columns as dispatches of their own. */
+function sumRows({ geometry: { k, m }, a, sums }: Product, target: PlanTarget, draft: Draft): void {
+  if (!sums) return;
+  const stages = [{ outer: 1, extent: k, inner: m }];
+  draft.dispatches.push(...planSum(a, sums, stages, 1, target, undefined, draft.scratch));
+}
+
+function simpleProduct(product: Product, target: PlanTarget, draft: Draft): void {
+  const { geometry, a, out, inner, epilogue = {} } = product;
+  const { batch, m, n, k, aBatched, bBatched, transposeA, transposeB } = geometry;
+  const size = batch * m * n;
+  const packed = inner && packOperand(product.b, bBatched ? batch : 1, [k, n], transposeB, draft, inner);
+  const row = packed ? packed.stride * 4 : n;
+  draft.dispatches.push({
+    kernel: simpleKernel,
+    buffers: {
+      a,
+      b: packed?.buffer ?? product.b,
+      out,
+      ...epilogueBuffers(epilogue, a, () => scratchOf(draft, 16)),
+    },
+    uniforms: {
+      m,
+      n,
+      k,
+      size,
+      aBatch: aBatched ? m * k : 0,
+      aRow: transposeA ? 1 : k,
+      aInner: transposeA ? m : 1,
+      bBatch: packed ? packed.batchStride * 4 : bBatched ? k * n : 0,
+      bInner: transposeB && !packed ? 1 : row,
+      bColumn: transposeB && !packed ? k : 1,
+      ...epilogueUniforms(epilogue),
+    },
+    overrides: epilogueOverrides(epilogue),
+    workgroups: gridFor(size, 64),
+  });
+  sumRows(product, target, draft);
 }
 
 /** An operand as the fast kernels read it: rows of `stride` vec4f. */
@@ -46,73 +80,24 @@ interface PackedOperand {
 }
 
 /**
- * Buffers of the epilogue. Every binding must be given: without a bias `b` stands in (it is not read), without an
- * activation a scratch word for `pre` (it is not written, and an output may not be bound twice).
+ * Copies an operand into scratch as `rows` rows of `columns` elements, both padded with zeros to multiples of four; each row
+ * multiplied by its number in `scale` where that is given.
  */
-function epilogueBuffers(
-  { hasBias, activation }: Epilogue,
-  scratch: number[],
-): Record<'bias' | 'pre', BufferReference> {
-  if (activation === 'none') scratch.push(16);
-  return {
-    bias: hasBias ? 'in2' : 'in1',
-    pre: activation === 'none' ? `tmp${scratch.length - 1}` : 'out1',
-  };
-}
-
-const epilogueUniforms = ({ hasBias, activation }: Epilogue): Record<string, number> => ({
-  hasBias: hasBias ? 1 : 0,
-  writesPre: activation === 'none' ? 0 : 1,
-  relu: activation === 'relu' ? 1 : 0,
-});
-
-const epilogueOverrides = ({ activation }: Epilogue): Record<string, number> => ({
-  GELU: activation === 'gelu' ? 1 : 0,
-});
-
-function simplePlan(geometry: MatmulGeometry, epilogue: Epilogue): Plan {
-  const { batch, m, n, k, aBatched, bBatched, transposeA, transposeB } = geometry;
-  const scratch: number[] = [];
-  const size = batch * m * n;
-  const dispatch: Dispatch = {
-    kernel: simpleKernel,
-    buffers: { a: 'in0', b: 'in1', out: 'out0', ...epilogueBuffers(epilogue, scratch) },
-    uniforms: {
-      m,
-      n,
-      k,
-      size,
-      aBatch: aBatched ? m * k : 0,
-      aRow: transposeA ? 1 : k,
-      aInner: transposeA ? m : 1,
-      bBatch: bBatched ? k * n : 0,
-      bInner: transposeB ? 1 : n,
-      bColumn: transposeB ? k : 1,
-      ...epilogueUniforms(epilogue),
-    },
-    overrides: epilogueOverrides(epilogue),
-    workgroups: gridFor(size, 64),
-  };
-  return { dispatches: [dispatch], scratch };
-}
-
-/** Copies an operand into scratch as `rows` rows of `columns` elements, both padded with zeros to multiples of four. */
 function packOperand(
   source: BufferReference,
   batch: number,
   [rows, columns]: readonly [number, number],
   transposed: boolean,
-  dispatches: Dispatch[],
-  scratch: number[],
+  draft: Draft,
+  scale?: BufferReference,
 ): PackedOperand {
   const packedRows = ceilDiv(rows, 4) * 4;
   const quads = ceilDiv(columns, 4);
   const size = batch * packedRows * quads;
-  const buffer: BufferReference = `tmp${scratch.length}`;
-  scratch.push(size * 16);
-  dispatches.push({
+  const buffer = scratchOf(draft, size * 16);
+  draft.dispatches.push({
     kernel: packKernel,
-    buffers: { source, packed: buffer },
+    buffers: { source, scale: scale ?? source, packed: buffer },
     uniforms: {
       size,
       rows: packedRows,
@@ -122,6 +107,7 @@ function packOperand(
       batch: rows * columns,
       row: transposed ? 1 : columns,
       column: transposed ? rows : 1,
+      hasScale: scale ? 1 : 0,
     },
     workgroups: gridFor(size, 64),
   });
@@ -143,105 +129,141 @@ function partsOf({ m, n, k }: MatmulGeometry, tiles: number, aTransposed: boolea
   return Math.min(Math.max(forThreads, forCache), most);
 }
 
-/**
- * The fast kernels read b as [k, n] and a as [m, k] or [k, m], in rows of whole vec4f; an operand that is stored otherwise is
- * packed first (of a linear layer that is the weight, the small one). A long k axis with few outputs is cut into chunks, whose
- * sums are added in a second pass in a fixed order.
- */
-function packedPlan(geometry: MatmulGeometry, epilogue: Epilogue, variant: Variant, target: PlanTarget): Plan {
-  const { batch, m, n, k, aBatched, bBatched, transposeA, transposeB } = geometry;
-  const dispatches: Dispatch[] = [];
-  const scratch: number[] = [];
+/** How a product is cut into workgroups: tiles of the output, for batch entries or for parts of the k axis. */
+interface Tiling {
+  readonly chunk: number;
+  readonly slices: number;
+  readonly tilesM: number;
+  readonly tilesN: number;
+  readonly split: boolean;
+}
 
-  const aTransposed = transposeA && m % 4 === 0;
-  const oddK = !aTransposed && k % 4 !== 0;
-  const a: PackedOperand =
-    aTransposed || (!transposeA && !oddK)
-      ? { buffer: 'in0', stride: (aTransposed ? m : k) / 4, batchStride: aBatched ? (m * k) / 4 : 0 }
-      : packOperand('in0', aBatched ? batch : 1, [m, k], transposeA, dispatches, scratch);
-  const b: PackedOperand =
-    !transposeB && n % 4 === 0 && !oddK
-      ? { buffer: 'in1', stride: n / 4, batchStride: bBatched ? (n * k) / 4 : 0 }
-      : packOperand('in1', bBatched ? batch : 1, [k, n], transposeB, dispatches, scratch);
-
-  const tiled = aTransposed ? variant.transposed : variant.straight;
-  const tilesM = ceilDiv(m, tiled.rows);
-  const tilesN = ceilDiv(n, tiled.columns);
-  const tiles = batch * tilesM * tilesN;
-  const splittable = batch === 1 && !epilogue.hasBias && epilogue.activation === 'none';
-  const wanted = splittable ? partsOf(geometry, tiles, aTransposed, target) : 1;
+function tilingOf(product: Product, { rows, columns }: TiledKernel, transposed: boolean, target: PlanTarget): Tiling {
+  const { geometry, epilogue = {} } = product;
+  const { batch, m, n, k } = geometry;
+  const tilesM = ceilDiv(m, rows);
+  const tilesN = ceilDiv(n, columns);
+  const splittable = batch === 1 && isPlain(epilogue);
+  const wanted = splittable ? partsOf(geometry, batch * tilesM * tilesN, transposed, target) : 1;
   const chunk = wanted > 1 ? ceilDiv(ceilDiv(k, wanted), 4) * 4 : k;
-  const slices = wanted > 1 ? ceilDiv(k, chunk) : batch;
-  const split = wanted > 1 && slices > 1;
+  const parts = ceilDiv(k, chunk);
+  return parts > 1
+    ? { chunk, slices: parts, tilesM, tilesN, split: true }
+    : { chunk: k, slices: batch, tilesM, tilesN, split: false };
+}
 
-  const buffers = epilogueBuffers(epilogue, scratch);
-  const partial: BufferReference = `tmp${scratch.length}`;
-  if (split) scratch.push(slices * m * n * 4);
-  dispatches.push({
+const tilingUniforms = ({ split, ...counts }: Tiling): Record<string, number> => ({ ...counts, split: split ? 1 : 0 });
+
+/** Whether the kernels for `a` stored [k, m] serve. They have no epilogue. */
+const isTransposed = ({ geometry: { transposeA, m }, epilogue = {} }: Product): boolean =>
+  transposeA && m % 4 === 0 && isPlain(epilogue);
+
+/** b as [k, n] in rows of whole vec4f. */
+function packedB({ geometry, b, inner }: Product, needsWholeK: boolean, draft: Draft): PackedOperand {
+  const { batch, n, k, bBatched, transposeB } = geometry;
+  if (transposeB || n % 4 !== 0 || (needsWholeK && k % 4 !== 0) || inner)
+    return packOperand(b, bBatched ? batch : 1, [k, n], transposeB, draft, inner);
+  return { buffer: b, stride: n / 4, batchStride: bBatched ? (n * k) / 4 : 0 };
+}
+
+/**
+ * A product whose `a` is [m, k]. The kernels read a and b as [k, n] in rows of whole vec4f; an operand that is stored
+ * otherwise is packed first (of a linear layer that is the weight, the small one). A long k axis with few outputs is cut into
+ * chunks, whose sums are added in a second pass in a fixed order.
+ */
+function straightProduct(product: Product, tiled: TiledKernel, target: PlanTarget, draft: Draft): void {
+  const { geometry, out, epilogue = {} } = product;
+  const { batch, m, n, k, aBatched, transposeA } = geometry;
+  const a: PackedOperand =
+    !transposeA && k % 4 === 0
+      ? { buffer: product.a, stride: k / 4, batchStride: aBatched ? (m * k) / 4 : 0 }
+      : packOperand(product.a, aBatched ? batch : 1, [m, k], transposeA, draft);
+  const b = packedB(product, true, draft);
+  const tiling = tilingOf(product, tiled, false, target);
+  const { split, slices, tilesM, tilesN } = tiling;
+  const to = split ? scratchOf(draft, slices * m * n * 4) : out;
+  draft.dispatches.push({
     kernel: tiled.kernel,
-    buffers: { a: a.buffer, b: b.buffer, out: split ? partial : 'out0', ...buffers },
+    buffers: {
+      a: a.buffer,
+      b: b.buffer,
+      out: to,
+      ...epilogueBuffers(epilogue, product.a, () => scratchOf(draft, 16)),
+    },
     uniforms: {
       m,
       n,
       k,
-      chunk,
-      split: split ? 1 : 0,
-      slices,
-      tilesM,
-      tilesN,
+      ...tilingUniforms(tiling),
       aStride: a.stride,
       aBatch: a.batchStride,
       bStride: b.stride,
       bBatch: b.batchStride,
       ...epilogueUniforms(epilogue),
     },
-    overrides: { ...epilogueOverrides(epilogue), ...tiled.overrides },
+    overrides: epilogueOverrides(epilogue),
     workgroups: foldGrid(slices * tilesM * tilesN),
   });
   if (split) {
-    dispatches.push(
-      ...planSum(partial, 'out0', [{ outer: 1, extent: slices, inner: m * n }], 1, target, undefined, scratch),
-    );
+    const stages = [{ outer: 1, extent: slices, inner: m * n }];
+    draft.dispatches.push(...planSum(to, out, stages, 1, target, undefined, draft.scratch));
   }
-  return { dispatches, scratch };
+  sumRows(product, target, draft);
 }
 
-const TRANSPOSED: TiledKernel = { kernel: transposedKernel, rows: 8, columns: 96 };
-const TILED = { kernel: tiledKernel, rows: 64, columns: 64 };
-
-function variantOf(version: Exclude<MatmulVersion, 'simple'>, target: PlanTarget): Variant | null {
-  switch (version) {
-    case 'register':
-      return { straight: { kernel: registerKernel, rows: 8, columns: 64 }, transposed: TRANSPOSED };
-    case 'subgroup':
-      if (target.subgroupSize !== 8) return null;
-      return { straight: { kernel: subgroupKernel, rows: 8, columns: 32 }, transposed: TRANSPOSED };
-    case 'tiled':
-      return {
-        straight: { ...TILED, overrides: { A_TRANSPOSED: 0 } },
-        transposed: { ...TILED, overrides: { A_TRANSPOSED: 1 } },
-      };
-    default:
-      return version satisfies never;
-  }
+/** A product whose `a` is [k, m], with a's own sums where they are wanted; one second pass for both where the k axis is cut. */
+function transposedProduct(product: Product, tiled: TiledKernel, target: PlanTarget, draft: Draft): void {
+  const { geometry, a, out, sums } = product;
+  const { m, n, k, aBatched } = geometry;
+  const b = packedB(product, false, draft);
+  const tiling = tilingOf(product, tiled, true, target);
+  const { split, slices, tilesM, tilesN } = tiling;
+  const partial = split ? scratchOf(draft, slices * m * n * 4) : out;
+  const unwritten = (): BufferReference => scratchOf(draft, 16);
+  const partialSums = sums ? (split ? scratchOf(draft, slices * m * 4) : sums) : unwritten();
+  draft.dispatches.push({
+    kernel: tiled.kernel,
+    buffers: { a, b: b.buffer, out: partial, sums: partialSums },
+    uniforms: {
+      m,
+      n,
+      k,
+      ...tilingUniforms(tiling),
+      aStride: m / 4,
+      aBatch: aBatched ? (m * k) / 4 : 0,
+      bStride: b.stride,
+      bBatch: b.batchStride,
+      hasSums: sums ? 1 : 0,
+    },
+    workgroups: foldGrid(slices * tilesM * tilesN),
+  });
+  if (!split) return;
+  const size = (m * n) / 4;
+  const sumsSize = sums ? m / 4 : 0;
+  draft.dispatches.push({
+    kernel: finishKernel,
+    buffers: { partial, partialSums, out, sums: sums ?? unwritten() },
+    uniforms: { slices, size, sumsSize },
+    workgroups: gridFor(size + sumsSize, 64),
+  });
 }
 
-/** The fastest version that can run on the target. */
-function defaultVersion(target: PlanTarget): MatmulVersion {
-  if (target.deviceClass === 'gpu') return 'tiled';
-  return target.subgroupSize === 8 ? 'subgroup' : 'register';
-}
-
-/** The dispatches of a product in `version`, by default the fastest; null where the target cannot run that version. */
-export function matmulPlan(
-  geometry: MatmulGeometry,
-  epilogue: Epilogue,
+/** Adds the dispatches of a product in `version`, by default the fastest; false where the target cannot run that version. */
+export function planProduct(
+  product: Product,
   target: PlanTarget,
   version: string = defaultVersion(target),
-): Plan | null {
+  draft: Draft,
+): boolean {
   const known = MATMUL_VERSIONS.find((name) => name === version);
-  if (known === undefined) return null;
-  if (known === 'simple') return simplePlan(geometry, epilogue);
+  if (known === undefined) return false;
+  if (known === 'simple') {
+    simpleProduct(product, target, draft);
+    return true;
+  }
   const variant = variantOf(known, target);
-  return variant && packedPlan(geometry, epilogue, variant, target);
+  if (!variant) return false;
+  if (isTransposed(product)) transposedProduct(product, variant.transposed, target, draft);
+  else straightProduct(product, variant.straight, target, draft);
+  return true;
 }

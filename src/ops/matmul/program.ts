@@ -1,51 +1,124 @@
-import { f32 } from '../../tensor/spec.ts';
-import { requireShape } from '../../tensor/shape.ts';
+import type { Plan, PlanTarget } from '../../gpu/kernel.ts';
+import { f32, formatShape, type TensorSpec } from '../../tensor/spec.ts';
+import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { defineProgram } from '../definition.ts';
 import { sumKernel, sumVec4Kernel } from '../reduce/plan.ts';
 import { type MatmulAttributes, matmulGeometry, requireBias } from './geometry.ts';
-import { packKernel, registerKernel, simpleKernel, subgroupKernel, tiledKernel, transposedKernel } from './kernels.ts';
-import { MATMUL_VERSIONS, matmulPlan } from './plan.ts';
-import { referenceMatmul } from './reference.ts';
+import {
+  finishKernel,
+  packKernel,
+  registerKernel,
+  simpleKernel,
+  subgroupKernel,
+  tiledKernel,
+  tiledTransposedKernel,
+  transposedKernel,
+} from './kernels.ts';
+import { type Draft, planProduct, type Product } from './plan.ts';
+import { referenceGradWeight, referenceMatmul } from './reference.ts';
+import { MATMUL_VERSIONS } from './versions.ts';
+
+/** Kernels that `planProduct` may use. */
+export const productKernels = [
+  simpleKernel,
+  registerKernel,
+  subgroupKernel,
+  transposedKernel,
+  tiledKernel,
+  tiledTransposedKernel,
+  packKernel,
+  finishKernel,
+  sumKernel,
+  sumVec4Kernel,
+];
+
+/** The plan of one product; null where the target cannot run the version. */
+export function productPlan(product: Product, target: PlanTarget, version: string | undefined): Plan | null {
+  const draft: Draft = { dispatches: [], scratch: [] };
+  return planProduct(product, target, version, draft) ? draft : null;
+}
+
+/** The output of a product of these inputs (a, b, bias?). */
+function outputOf(inputs: readonly TensorSpec[], attributes: MatmulAttributes): TensorSpec {
+  requireShape(
+    inputs.length === 2 || inputs.length === 3,
+    'matmul',
+    `${inputs.length} inputs: it takes a, b and perhaps a bias`,
+  );
+  const [a, b, bias] = inputs;
+  const { outShape, n } = matmulGeometry(a.shape, b.shape, attributes);
+  requireBias(bias?.shape, n);
+  return f32(outShape);
+}
+
+/** The program with or without the slope that backward reads. */
+function program(name: string, withSlope: boolean) {
+  const hasSlope = ({ activation }: MatmulAttributes): boolean => withSlope && activation === 'gelu';
+  return defineProgram<MatmulAttributes>({
+    name,
+    kernels: productKernels,
+    versions: MATMUL_VERSIONS,
+    infer(inputs, attributes) {
+      const out = outputOf(inputs, attributes);
+      return hasSlope(attributes) ? [out, out] : [out];
+    },
+    plan: ([a, b, bias], _outputs, attributes, target, version) =>
+      productPlan(
+        {
+          geometry: matmulGeometry(a.shape, b.shape, attributes),
+          a: 'in0',
+          b: 'in1',
+          out: 'out0',
+          epilogue: {
+            bias: bias && 'in2',
+            activation: attributes.activation ?? 'none',
+            slope: hasSlope(attributes) ? 'out1' : undefined,
+          },
+        },
+        target,
+        version,
+      ),
+    reference: (inputs, attributes) => referenceMatmul(inputs, attributes).slice(0, hasSlope(attributes) ? 2 : 1),
+    cost([a, b], _outputs, attributes) {
+      const { batch, m, n, k } = matmulGeometry(a.shape, b.shape, attributes);
+      return { flops: 2 * batch * m * n * k };
+    },
+  });
+}
 
 /**
- * (a, b, bias?) → f(a · b + bias), shapes as `matmulGeometry` says, bias [N]. With an activation f, output 1 holds
- * the sums before it.
+ * (a, b, bias?) → f(a · b + bias), shapes as `matmulGeometry` says, bias [N]. Of gelu, output 1 holds the derivative f' at the sums
+ * (relu's is told by its output).
  */
-export const matmulProgram = defineProgram<MatmulAttributes>({
-  name: 'matmul',
-  kernels: [
-    simpleKernel,
-    registerKernel,
-    subgroupKernel,
-    transposedKernel,
-    tiledKernel,
-    packKernel,
-    sumKernel,
-    sumVec4Kernel,
-  ],
+export const matmulProgram = program('matmul', true);
+/** As `matmulProgram`, output 0 alone. */
+export const matmulInferenceProgram = program('matmul.inference', false);
+
+/** (g [K, M], x [K, N]) → gᵀ · x [M, N] and the sums of g over K [M]: the gradients of a linear layer's weight and bias. */
+export const gradWeightProgram = defineProgram<Record<never, never>>({
+  name: 'matmul.gradWeight',
+  kernels: productKernels,
   versions: MATMUL_VERSIONS,
-  infer(inputs, attributes) {
+  infer([g, x]) {
     requireShape(
-      inputs.length === 2 || inputs.length === 3,
-      'matmul',
-      `${inputs.length} inputs: it takes a, b and perhaps a bias`,
+      g.shape.length === 2 && x.shape.length === 2 && sameShape(g.shape.slice(0, 1), x.shape.slice(0, 1)),
+      'matmul.gradWeight',
+      `gradient ${formatShape(g.shape)} and input ${formatShape(x.shape)} must be matrices of as many rows`,
     );
-    const [a, b, bias] = inputs;
-    const { outShape, n } = matmulGeometry(a.shape, b.shape, attributes);
-    requireBias(bias?.shape, n);
-    const out = f32(outShape);
-    return (attributes.activation ?? 'none') === 'none' ? [out] : [out, out];
+    return [f32([g.shape[1], x.shape[1]]), f32([g.shape[1]])];
   },
-  plan: ([a, b, bias], _outputs, attributes, target, version) =>
-    matmulPlan(
-      matmulGeometry(a.shape, b.shape, attributes),
-      { hasBias: bias !== undefined, activation: attributes.activation ?? 'none' },
+  plan: ([g, x], _outputs, _attributes, target, version) =>
+    productPlan(
+      {
+        geometry: matmulGeometry(g.shape, x.shape, { transposeA: true }),
+        a: 'in0',
+        b: 'in1',
+        out: 'out0',
+        sums: 'out1',
+      },
       target,
       version,
     ),
-  reference: (inputs, attributes) => referenceMatmul(inputs, attributes),
-  cost([a, b], _outputs, attributes) {
-    const { batch, m, n, k } = matmulGeometry(a.shape, b.shape, attributes);
-    return { flops: 2 * batch * m * n * k };
-  },
+  reference: ([g, x]) => referenceGradWeight(g, x),
+  cost: ([g, x]) => ({ flops: 2 * g.shape[0] * g.shape[1] * x.shape[1] }),
 });

@@ -1,9 +1,9 @@
 import { sizeOf } from '../../tensor/spec.ts';
 import type { NdArray } from '../definition.ts';
-import { unaryFunction } from '../unary/reference.ts';
+import { unaryDerivative, unaryFunction } from '../unary/reference.ts';
 import { type MatmulAttributes, matmulGeometry } from './geometry.ts';
 
-/** [out], and with an activation [out, the sums before it]. */
+/** [out, the activation's derivative at the sums]. */
 export function referenceMatmul([a, b, bias]: readonly NdArray[], attributes: MatmulAttributes): Float64Array[] {
   const { batch, m, n, k, aBatched, bBatched, transposeA, transposeB, outShape } = matmulGeometry(
     a.shape,
@@ -27,5 +27,19 @@ export function referenceMatmul([a, b, bias]: readonly NdArray[], attributes: Ma
     }
   }
   const { activation = 'none' } = attributes;
-  return activation === 'none' ? [sums] : [sums.map((value) => unaryFunction(activation, value, {})), sums];
+  if (activation === 'none') return [sums, sums.map(() => 1)];
+  return [
+    sums.map((value) => unaryFunction(activation, value, {})),
+    sums.map((value) => unaryDerivative(activation, value, {})),
+  ];
+}
+
+/** [gᵀ · x, the sums of g's columns]. */
+export function referenceGradWeight(g: NdArray, x: NdArray): Float64Array[] {
+  const [rows, columns] = g.shape;
+  const sums = new Float64Array(columns);
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++) sums[column] += g.data[row * columns + column];
+  }
+  return [referenceMatmul([g, x], { transposeA: true })[0], sums];
 }

@@ -1,0 +1,84 @@
+// What the kernels of a matrix product share: uniforms, bindings and the end of each output element,
+//
+//   value = f(sum over k of a[z, i, k] * b[z, k, j] + bias[j]) * scale[j] * factor[i / rowsPerFactor]
+//   out[z, i, j] = value, value + side[z, i, j] or value * side[z, i, j]      slope[z, i, j] = f'(sum + bias[j])
+//
+// bias, scale and factor are there where their flags say so, side where `side` is 1 (added: a residual) or 2 (multiplied: the slope
+// that a forward pass left, so that the gradient before an activation leaves the product that makes it); slope is written where
+// writesSlope (gelu; relu's is told by the output). A binding that is not used holds some other buffer. Only gelu is chosen at pipeline creation; the rest are uniforms:
+// few pipelines, each costs up to a second to compile on software adapters.
+//
+// aStride, bStride, aBatch and bBatch count vec4f. Slice z is a batch entry or, where split is 1, the part
+// z * chunk .. z * chunk + chunk - 1 of the k axis (chunk is a multiple of 4).
+
+// #include "common/gelu.wgsl"
+
+override GELU: bool = false;
+
+struct Uniforms {
+  m: u32, n: u32, k: u32, chunk: u32, split: u32, slices: u32, tilesM: u32, tilesN: u32,
+  aStride: u32, aBatch: u32, bStride: u32, bBatch: u32,
+  hasBias: u32, relu: u32, hasScale: u32, rowsPerFactor: u32, side: u32, writesSlope: u32,
+}
+
+@group(0) @binding(0) var<uniform> u: Uniforms;
+@group(0) @binding(1) var<storage, read> a: array<vec4f>;
+@group(0) @binding(2) var<storage, read> b: array<vec4f>;
+@group(0) @binding(3) var<storage, read> bias: array<f32>;
+@group(0) @binding(4) var<storage, read> scale: array<f32>;
+@group(0) @binding(5) var<storage, read> factor: array<f32>;
+@group(0) @binding(6) var<storage, read> side: array<vec4f>;
+@group(0) @binding(7) var<storage, read_write> out: array<vec4f>;
+@group(0) @binding(8) var<storage, read_write> slope: array<vec4f>;
+
+// Four columns of a vector [n]; the last number repeats past the end.
+fn biasOf(column: u32) -> vec4f {
+  var value = vec4f(0.0);
+  if (u.hasBias != 0u) {
+    let last = u.n - 1u;
+    for (var i = 0u; i < 4u; i++) { value[i] = bias[min(column + i, last)]; }
+  }
+  return value;
+}
+
+fn scaleOf(column: u32, row: u32) -> vec4f {
+  var value = vec4f(1.0);
+  if (u.hasScale != 0u) {
+    let last = u.n - 1u;
+    for (var i = 0u; i < 4u; i++) { value[i] = scale[min(column + i, last)]; }
+  }
+  if (u.rowsPerFactor != 0u) { value *= factor[row / u.rowsPerFactor]; }
+  return value;
+}
+
+fn withSide(value: vec4f, other: vec4f) -> vec4f {
+  return select(value + other, value * other, u.side == 2u);
+}
+
+// Columns column .. column + 3 of one row below u.m (bias already added); those at or past u.n are left out. Rows of whole vec4f are
+// stored as such, others element by element.
+fn store(z: u32, row: u32, column: u32, sum: vec4f) {
+  if (column >= u.n) { return; }
+  let at = (z * u.m + row) * u.n + column;
+  var value = select(sum, max(sum, vec4f(0.0)), u.relu != 0u);
+  var derivative = vec4f(0.0);
+  if (GELU) {
+    let gelu = geluWithSlope(sum);
+    value = gelu.value;
+    derivative = gelu.slope;
+  }
+  if (u.hasScale + u.rowsPerFactor != 0u) { value *= scaleOf(column, row); }
+  if (u.n % 4u == 0u) {
+    if (u.side != 0u) { value = withSide(value, side[at / 4u]); }
+    out[at / 4u] = value;
+    if (u.writesSlope != 0u) { slope[at / 4u] = derivative; }
+    return;
+  }
+  let left = min(4u, u.n - column);
+  for (var i = 0u; i < left; i++) {
+    let to = at + i;
+    if (u.side != 0u) { value = withSide(value, vec4f(side[to / 4u][to % 4u])); }
+    out[to / 4u][to % 4u] = value[i];
+    if (u.writesSlope != 0u) { slope[to / 4u][to % 4u] = derivative[i]; }
+  }
+}

@@ -1,0 +1,52 @@
+import type { BufferReference } from '../../gpu/kernel.ts';
+import type { Activation } from './geometry.ts';
+
+/** What a product ends in, in this order; see shaders/common/product.wgsl. */
+export interface Epilogue {
+  /** [n], added to the sums. */
+  readonly bias?: BufferReference | undefined;
+  readonly activation?: Activation;
+  /** Takes the activation's derivative; gelu only, for relu's is told by the output. */
+  readonly slope?: BufferReference | undefined;
+  /** [n], multiplied. */
+  readonly scale?: BufferReference | undefined;
+  /** One number for each `rows` rows in a run, multiplied. */
+  readonly factor?: { readonly buffer: BufferReference; readonly rows: number } | undefined;
+  /** Of the output's shape: added (a residual) or multiplied. */
+  readonly side?: { readonly buffer: BufferReference; readonly how: 'add' | 'multiply' } | undefined;
+}
+
+/** Whether the product ends as it is: only such a one may be split, for anything else must see whole sums. */
+export function isPlain({ bias, activation = 'none', scale, factor, side }: Epilogue): boolean {
+  return !bias && activation === 'none' && !scale && !factor && !side;
+}
+
+/** Every binding must be given: what is not read is any buffer, what is not written is `unwritten`, for an output may not be bound twice. */
+export function epilogueBuffers(
+  { bias, slope, scale, factor, side }: Epilogue,
+  unread: BufferReference,
+  unwritten: () => BufferReference,
+): Record<'bias' | 'scale' | 'factor' | 'side' | 'slope', BufferReference> {
+  return {
+    bias: bias ?? unread,
+    scale: scale ?? unread,
+    factor: factor?.buffer ?? unread,
+    side: side?.buffer ?? unread,
+    slope: slope ?? unwritten(),
+  };
+}
+
+export function epilogueUniforms({ bias, activation, slope, scale, factor, side }: Epilogue): Record<string, number> {
+  return {
+    hasBias: bias ? 1 : 0,
+    relu: activation === 'relu' ? 1 : 0,
+    hasScale: scale ? 1 : 0,
+    rowsPerFactor: factor?.rows ?? 0,
+    side: side ? { add: 1, multiply: 2 }[side.how] : 0,
+    writesSlope: slope ? 1 : 0,
+  };
+}
+
+export const epilogueOverrides = ({ activation }: Epilogue): Record<string, number> => ({
+  GELU: activation === 'gelu' ? 1 : 0,
+});
