@@ -16,13 +16,15 @@ interface Scope {
   readonly tensors: Set<Tensor>;
 }
 
-function collectTensors(value: unknown, found: Set<Tensor>): void {
+/** The tensors in a result: a tensor, or plain objects, arrays and maps of such, however deep. */
+export function collectTensors(value: unknown, found = new Set<Tensor>()): Set<Tensor> {
   if (value instanceof Tensor) found.add(value);
   else if (Array.isArray(value)) for (const item of value) collectTensors(item, found);
   else if (value instanceof Map) for (const item of value.values()) collectTensors(item, found);
   else if (value !== null && typeof value === 'object' && Object.getPrototypeOf(value) === Object.prototype) {
     for (const item of Object.values(value)) collectTensors(item, found);
   }
+  return found;
 }
 
 export interface EngineOptions {

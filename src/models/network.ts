@@ -65,6 +65,9 @@ export abstract class MultitaskNet extends Module {
   /** Seeds every dropout of the network. */
   abstract readonly random: RandomSource;
 
+  /** Recordings of this network's inference (src/train/predict.ts), which go with it. */
+  recordings: { dispose(): void } | null = null;
+
   /** The shared part: x [N, H, W, 3] to features, pooled features and the gate's logits. */
   abstract encode(x: Tensor): Encoded;
 
@@ -80,7 +83,14 @@ export abstract class MultitaskNet extends Module {
     });
   }
 
+  /** Frees the memory that recorded inference holds; the next one records anew. */
+  releaseRecordings(): void {
+    this.recordings?.dispose();
+    this.recordings = null;
+  }
+
   override dispose(): void {
+    this.releaseRecordings();
     super.dispose();
     this.random.dispose();
   }

@@ -401,8 +401,13 @@ export class Trainer {
     const batchSize = Math.max(config.data.segmentationPerBatch, config.data.classificationPerBatch);
     const score = (): Promise<Evaluation> =>
       evaluate(engine, this.model, items, this.#loader.source, config, { batchSize, intervals: false });
-    const evaluated = await this.withEvaluatedWeights(score);
-    return { evaluated, raw: this.#ema ? await score() : null };
+    try {
+      const evaluated = await this.withEvaluatedWeights(score);
+      return { evaluated, raw: this.#ema ? await score() : null };
+    } finally {
+      // Training wants the memory until the next validation.
+      this.model.releaseRecordings();
+    }
   }
 
   async #nextBatches(): Promise<Batch[]> {
