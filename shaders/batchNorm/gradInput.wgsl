@@ -4,18 +4,19 @@
 // A thread owns one column of one chunk, rows `chunks` apart: its channels' constants are loaded once.
 
 // #include "common/grid.wgsl"
+// #include "common/storage.wgsl"
 
 struct Uniforms { rows: u32, columns: u32, chunks: u32, inverseRows: f32 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> gradY: array<f32>;
-@group(0) @binding(2) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read> gradY: array<Scalar>;
+@group(0) @binding(2) var<storage, read> x: array<Scalar>;
 @group(0) @binding(3) var<storage, read> weight: array<f32>;
 @group(0) @binding(4) var<storage, read> mean: array<f32>;
 @group(0) @binding(5) var<storage, read> rstd: array<f32>;
 @group(0) @binding(6) var<storage, read> gradWeight: array<f32>;
 @group(0) @binding(7) var<storage, read> gradBias: array<f32>;
-@group(0) @binding(8) var<storage, read_write> gradX: array<f32>;
+@group(0) @binding(8) var<storage, read_write> gradX: array<Scalar>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -32,6 +33,6 @@ fn main(
   let slope = gradWeight[column] * rstd[column] * u.inverseRows;
   for (var row = i / u.columns; row < u.rows; row += u.chunks) {
     let at = row * u.columns + column;
-    gradX[at] = scale * (gradY[at] - shift - (x[at] - center) * slope);
+    gradX[at] = Scalar(scale * (f32(gradY[at]) - shift - (f32(x[at]) - center) * slope));
   }
 }

@@ -4,18 +4,19 @@
 // A thread owns four neighbouring columns of one chunk (`columns` counts groups of four), rows `chunks` apart: its channels' constants are loaded once.
 
 // #include "common/grid.wgsl"
+// #include "common/storage.wgsl"
 
 struct Uniforms { rows: u32, columns: u32, chunks: u32, inverseRows: f32 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> gradY: array<vec4f>;
-@group(0) @binding(2) var<storage, read> x: array<vec4f>;
+@group(0) @binding(1) var<storage, read> gradY: array<Vec4>;
+@group(0) @binding(2) var<storage, read> x: array<Vec4>;
 @group(0) @binding(3) var<storage, read> weight: array<vec4f>;
 @group(0) @binding(4) var<storage, read> mean: array<vec4f>;
 @group(0) @binding(5) var<storage, read> rstd: array<vec4f>;
 @group(0) @binding(6) var<storage, read> gradWeight: array<vec4f>;
 @group(0) @binding(7) var<storage, read> gradBias: array<vec4f>;
-@group(0) @binding(8) var<storage, read_write> gradX: array<vec4f>;
+@group(0) @binding(8) var<storage, read_write> gradX: array<Vec4>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -32,6 +33,6 @@ fn main(
   let slope = gradWeight[column] * rstd[column] * u.inverseRows;
   for (var row = i / u.columns; row < u.rows; row += u.chunks) {
     let at = row * u.columns + column;
-    gradX[at] = scale * (gradY[at] - shift - (x[at] - center) * slope);
+    gradX[at] = Vec4(scale * (vec4f(gradY[at]) - shift - (vec4f(x[at]) - center) * slope));
   }
 }

@@ -4,11 +4,12 @@
 // A thread owns one column of one chunk; batchNorm/finish.wgsl merges the chunks.
 
 // #include "common/grid.wgsl"
+// #include "common/storage.wgsl"
 
 struct Uniforms { rows: u32, columns: u32, chunks: u32 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read> x: array<Scalar>;
 @group(0) @binding(2) var<storage, read_write> means: array<f32>;
 @group(0) @binding(3) var<storage, read_write> squares: array<f32>;
 
@@ -25,7 +26,7 @@ fn main(
   var square = f32(0.0);
   var count = 0.0;
   for (var row = i / u.columns; row < u.rows; row += u.chunks) {
-    let value = x[row * u.columns + column];
+    let value = f32(x[row * u.columns + column]);
     count += 1.0;
     let before = value - mean;
     mean += before / count;

@@ -4,11 +4,12 @@
 // A thread owns four neighbouring columns of one chunk (`columns` counts groups of four); batchNorm/finish.wgsl merges the chunks.
 
 // #include "common/grid.wgsl"
+// #include "common/storage.wgsl"
 
 struct Uniforms { rows: u32, columns: u32, chunks: u32 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> x: array<vec4f>;
+@group(0) @binding(1) var<storage, read> x: array<Vec4>;
 @group(0) @binding(2) var<storage, read_write> means: array<vec4f>;
 @group(0) @binding(3) var<storage, read_write> squares: array<vec4f>;
 
@@ -25,7 +26,7 @@ fn main(
   var square = vec4f(0.0);
   var count = 0.0;
   for (var row = i / u.columns; row < u.rows; row += u.chunks) {
-    let value = x[row * u.columns + column];
+    let value = vec4f(x[row * u.columns + column]);
     count += 1.0;
     let before = value - mean;
     mean += before / count;

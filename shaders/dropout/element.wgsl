@@ -5,14 +5,15 @@
 // element.
 
 // #include "common/grid.wgsl"
+// #include "common/storage.wgsl"
 // #include "common/random.wgsl"
 
 struct Uniforms { size: u32, stride: u32, p: f32, scale: f32 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> x: array<vec4f>;
+@group(0) @binding(1) var<storage, read> x: array<Vec4>;
 @group(0) @binding(2) var<storage, read> seed: array<u32>;
-@group(0) @binding(3) var<storage, read_write> out: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> out: array<Vec4>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -22,12 +23,12 @@ fn main(
 ) {
   for (var item = linearWorkgroup(workgroup, workgroups) * 64u + lane; item * 4u < u.size; item += u.stride) {
     let kept = randomUniform4(seed[0], seed[1], item) >= vec4f(u.p);
-    let value = select(vec4f(0.0), x[item] * u.scale, kept);
+    let value = select(vec4f(0.0), vec4f(x[item]) * u.scale, kept);
     let left = u.size - item * 4u;
     if (left >= 4u) {
-      out[item] = value;
+      out[item] = Vec4(value);
     } else {
-      for (var k = 0u; k < left; k++) { out[item][k] = value[k]; }
+      for (var k = 0u; k < left; k++) { out[item][k] = Scalar(value[k]); }
     }
   }
 }

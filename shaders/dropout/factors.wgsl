@@ -3,13 +3,14 @@
 // A thread owns one group of four (one Philox block). There are few: one a sample, or one a sample and channel.
 
 // #include "common/grid.wgsl"
+// #include "common/storage.wgsl"
 // #include "common/random.wgsl"
 
 struct Uniforms { size: u32, p: f32, scale: f32 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
 @group(0) @binding(1) var<storage, read> seed: array<u32>;
-@group(0) @binding(2) var<storage, read_write> factors: array<f32>;
+@group(0) @binding(2) var<storage, read_write> factors: array<Scalar>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -20,5 +21,5 @@ fn main(
   let item = linearWorkgroup(workgroup, workgroups) * 64u + lane;
   if (item * 4u >= u.size) { return; }
   let value = select(vec4f(0.0), vec4f(u.scale), randomUniform4(seed[0], seed[1], item) >= vec4f(u.p));
-  for (var k = 0u; k < min(4u, u.size - item * 4u); k++) { factors[item * 4u + k] = value[k]; }
+  for (var k = 0u; k < min(4u, u.size - item * 4u); k++) { factors[item * 4u + k] = Scalar(value[k]); }
 }

@@ -4,6 +4,7 @@
 // A thread owns one output element. The simple version: any number of channels.
 
 // #include "common/grid.wgsl"
+// #include "common/storage.wgsl"
 
 override KERNEL_Y: u32 = 2u;
 override KERNEL_X: u32 = 2u;
@@ -16,8 +17,8 @@ struct Uniforms {
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read_write> out: array<f32>;
+@group(0) @binding(1) var<storage, read> x: array<Scalar>;
+@group(0) @binding(2) var<storage, read_write> out: array<Scalar>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -43,12 +44,12 @@ fn main(
         let inX = u32(startX + i32(kx * u.dilationX));
         // Indices below zero have wrapped to large ones.
         if (inY < u.inHeight && inX < u.inWidth) {
-          sum += x[(plane + inY * u.inWidth + inX) * u.channels + channel];
+          sum += f32(x[(plane + inY * u.inWidth + inX) * u.channels + channel]);
           count++;
         }
       }
     }
     if (COUNT_PADDING == 1u) { count = KERNEL_Y * KERNEL_X; }
-    out[pixel * u.channels + channel] = sum / f32(count);
+    out[pixel * u.channels + channel] = Scalar(sum / f32(count));
   }
 }

@@ -4,6 +4,7 @@
 // A thread owns one input element. The simple version: any number of channels.
 
 // #include "common/grid.wgsl"
+// #include "common/storage.wgsl"
 
 override KERNEL_Y: u32 = 2u;
 override KERNEL_X: u32 = 2u;
@@ -16,8 +17,8 @@ struct Uniforms {
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> gradOutput: array<f32>;
-@group(0) @binding(2) var<storage, read_write> gradX: array<f32>;
+@group(0) @binding(1) var<storage, read> gradOutput: array<Scalar>;
+@group(0) @binding(2) var<storage, read_write> gradX: array<Scalar>;
 
 // Elements of window `at` along one axis that lie within the input; average pooling has no dilation.
 fn within(at: u32, stride: u32, padding: u32, kernel: u32, extent: u32) -> u32 {
@@ -56,9 +57,9 @@ fn main(
           count = within(outY, u.strideY, u.paddingY, KERNEL_Y, u.inHeight)
             * within(outX, u.strideX, u.paddingX, KERNEL_X, u.inWidth);
         }
-        sum += gradOutput[(plane + outY * u.outWidth + outX) * u.channels + channel] / f32(count);
+        sum += f32(gradOutput[(plane + outY * u.outWidth + outX) * u.channels + channel]) / f32(count);
       }
     }
-    gradX[pixel * u.channels + channel] = sum;
+    gradX[pixel * u.channels + channel] = Scalar(sum);
   }
 }

@@ -5,6 +5,7 @@
 // once a pixel. On software adapters one thread takes a whole pixel, on GPUs neighbouring threads take neighbouring channels.
 
 // #include "common/grid.wgsl"
+// #include "common/storage.wgsl"
 
 override KERNEL_Y: u32 = 2u;
 override KERNEL_X: u32 = 2u;
@@ -17,8 +18,8 @@ struct Uniforms {
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> gradOutput: array<vec4f>;
-@group(0) @binding(2) var<storage, read_write> gradX: array<vec4f>;
+@group(0) @binding(1) var<storage, read> gradOutput: array<Vec4>;
+@group(0) @binding(2) var<storage, read_write> gradX: array<Vec4>;
 
 // Elements of window `at` along one axis that lie within the input; average pooling has no dilation.
 fn within(at: u32, stride: u32, padding: u32, kernel: u32, extent: u32) -> u32 {
@@ -56,9 +57,9 @@ fn main(
           count = within(outY, u.strideY, u.paddingY, KERNEL_Y, u.inHeight)
             * within(outX, u.strideX, u.paddingX, KERNEL_X, u.inWidth);
         }
-        sum += gradOutput[(plane + outY * u.outWidth + outX) * u.channels + channel] / f32(count);
+        sum += vec4f(gradOutput[(plane + outY * u.outWidth + outX) * u.channels + channel]) / f32(count);
       }
     }
-    gradX[pixel * u.channels + channel] = sum;
+    gradX[pixel * u.channels + channel] = Vec4(sum);
   }
 }

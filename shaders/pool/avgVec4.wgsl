@@ -5,6 +5,7 @@
 // once a pixel. On software adapters one thread takes a whole pixel, on GPUs neighbouring threads take neighbouring channels.
 
 // #include "common/grid.wgsl"
+// #include "common/storage.wgsl"
 
 override KERNEL_Y: u32 = 2u;
 override KERNEL_X: u32 = 2u;
@@ -17,8 +18,8 @@ struct Uniforms {
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> x: array<vec4f>;
-@group(0) @binding(2) var<storage, read_write> out: array<vec4f>;
+@group(0) @binding(1) var<storage, read> x: array<Vec4>;
+@group(0) @binding(2) var<storage, read_write> out: array<Vec4>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -43,12 +44,12 @@ fn main(
         let inX = u32(startX + i32(kx * u.dilationX));
         // Indices below zero have wrapped to large ones.
         if (inY < u.inHeight && inX < u.inWidth) {
-          sum += x[(plane + inY * u.inWidth + inX) * u.channels + channel];
+          sum += vec4f(x[(plane + inY * u.inWidth + inX) * u.channels + channel]);
           count++;
         }
       }
     }
     if (COUNT_PADDING == 1u) { count = KERNEL_Y * KERNEL_X; }
-    out[pixel * u.channels + channel] = sum / f32(count);
+    out[pixel * u.channels + channel] = Vec4(sum / f32(count));
   }
 }

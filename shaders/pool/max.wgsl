@@ -4,6 +4,7 @@
 // A thread owns one output element. The simple version: any number of channels.
 
 // #include "common/grid.wgsl"
+// #include "common/storage.wgsl"
 
 override KERNEL_Y: u32 = 2u;
 override KERNEL_X: u32 = 2u;
@@ -15,8 +16,8 @@ struct Uniforms {
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read_write> out: array<f32>;
+@group(0) @binding(1) var<storage, read> x: array<Scalar>;
+@group(0) @binding(2) var<storage, read_write> out: array<Scalar>;
 @group(0) @binding(3) var<storage, read_write> argmax: array<u32>;
 
 @compute @workgroup_size(64)
@@ -44,12 +45,12 @@ fn main(
         // Indices below zero have wrapped to large ones.
         if (inY < u.inHeight && inX < u.inWidth) {
           let index = inY * u.inWidth + inX;
-          let value = x[(plane + index) * u.channels + channel];
+          let value = f32(x[(plane + index) * u.channels + channel]);
           if (value > best) { best = value; bestIndex = index; }
         }
       }
     }
-    out[pixel * u.channels + channel] = best;
+    out[pixel * u.channels + channel] = Scalar(best);
     argmax[pixel * u.channels + channel] = bestIndex;
   }
 }

@@ -3,6 +3,7 @@
 // A thread owns one input element. The simple version: any number of channels.
 
 // #include "common/grid.wgsl"
+// #include "common/storage.wgsl"
 
 override KERNEL_Y: u32 = 2u;
 override KERNEL_X: u32 = 2u;
@@ -14,9 +15,9 @@ struct Uniforms {
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> gradOutput: array<f32>;
+@group(0) @binding(1) var<storage, read> gradOutput: array<Scalar>;
 @group(0) @binding(2) var<storage, read> argmax: array<u32>;
-@group(0) @binding(3) var<storage, read_write> gradX: array<f32>;
+@group(0) @binding(3) var<storage, read_write> gradX: array<Scalar>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -45,9 +46,9 @@ fn main(
     for (var outY = firstY; outY < lastY; outY++) {
       for (var outX = firstX; outX < lastX; outX++) {
         let at = (plane + outY * u.outWidth + outX) * u.channels + channel;
-        sum += select(0.0, gradOutput[at], argmax[at] == u32(inY * u.inWidth + inX));
+        sum += select(0.0, f32(gradOutput[at]), argmax[at] == u32(inY * u.inWidth + inX));
       }
     }
-    gradX[pixel * u.channels + channel] = sum;
+    gradX[pixel * u.channels + channel] = Scalar(sum);
   }
 }

@@ -4,6 +4,7 @@
 // once a pixel. On software adapters one thread takes a whole pixel, on GPUs neighbouring threads take neighbouring channels.
 
 // #include "common/grid.wgsl"
+// #include "common/storage.wgsl"
 
 override KERNEL_Y: u32 = 2u;
 override KERNEL_X: u32 = 2u;
@@ -15,9 +16,9 @@ struct Uniforms {
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> gradOutput: array<vec4f>;
+@group(0) @binding(1) var<storage, read> gradOutput: array<Vec4>;
 @group(0) @binding(2) var<storage, read> argmax: array<vec4u>;
-@group(0) @binding(3) var<storage, read_write> gradX: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> gradX: array<Vec4>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -45,9 +46,9 @@ fn main(
     for (var outY = firstY; outY < lastY; outY++) {
       for (var outX = firstX; outX < lastX; outX++) {
         let at = (plane + outY * u.outWidth + outX) * u.channels + channel;
-        sum += select(vec4f(0.0), gradOutput[at], argmax[at] == vec4u(inY * u.inWidth + inX));
+        sum += select(vec4f(0.0), vec4f(gradOutput[at]), argmax[at] == vec4u(inY * u.inWidth + inX));
       }
     }
-    gradX[pixel * u.channels + channel] = sum;
+    gradX[pixel * u.channels + channel] = Vec4(sum);
   }
 }

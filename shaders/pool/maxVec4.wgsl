@@ -5,6 +5,7 @@
 // once a pixel. On software adapters one thread takes a whole pixel, on GPUs neighbouring threads take neighbouring channels.
 
 // #include "common/grid.wgsl"
+// #include "common/storage.wgsl"
 
 override KERNEL_Y: u32 = 2u;
 override KERNEL_X: u32 = 2u;
@@ -16,8 +17,8 @@ struct Uniforms {
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> x: array<vec4f>;
-@group(0) @binding(2) var<storage, read_write> out: array<vec4f>;
+@group(0) @binding(1) var<storage, read> x: array<Vec4>;
+@group(0) @binding(2) var<storage, read_write> out: array<Vec4>;
 @group(0) @binding(3) var<storage, read_write> argmax: array<vec4u>;
 
 @compute @workgroup_size(64)
@@ -44,14 +45,14 @@ fn main(
         // Indices below zero have wrapped to large ones.
         if (inY < u.inHeight && inX < u.inWidth) {
           let index = inY * u.inWidth + inX;
-          let value = x[(plane + index) * u.channels + channel];
+          let value = vec4f(x[(plane + index) * u.channels + channel]);
           let better = value > best;
           best = select(best, value, better);
           bestIndex = select(bestIndex, vec4u(index), better);
         }
       }
     }
-    out[pixel * u.channels + channel] = best;
+    out[pixel * u.channels + channel] = Vec4(best);
     argmax[pixel * u.channels + channel] = bestIndex;
   }
 }

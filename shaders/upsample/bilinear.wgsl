@@ -3,6 +3,7 @@
 // A thread owns one element of the result. The simple version: any number of channels.
 
 // #include "common/grid.wgsl"
+// #include "common/storage.wgsl"
 // #include "common/linearSource.wgsl"
 
 struct Uniforms {
@@ -12,8 +13,8 @@ struct Uniforms {
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read_write> out: array<f32>;
+@group(0) @binding(1) var<storage, read> x: array<Scalar>;
+@group(0) @binding(2) var<storage, read_write> out: array<Scalar>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -42,8 +43,8 @@ fn main(
   let p11 = u32(row1 + x1) * u.channels;
   let channel = thread % u.channels;
   {
-    let top = x[p00 + channel] * (1.0 - weightX) + x[p01 + channel] * weightX;
-    let bottom = x[p10 + channel] * (1.0 - weightX) + x[p11 + channel] * weightX;
-    out[pixel * u.channels + channel] = top * (1.0 - weightY) + bottom * weightY;
+    let top = f32(x[p00 + channel]) * (1.0 - weightX) + f32(x[p01 + channel]) * weightX;
+    let bottom = f32(x[p10 + channel]) * (1.0 - weightX) + f32(x[p11 + channel]) * weightX;
+    out[pixel * u.channels + channel] = Scalar(top * (1.0 - weightY) + bottom * weightY);
   }
 }

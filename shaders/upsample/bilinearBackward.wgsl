@@ -4,6 +4,7 @@
 // A thread owns one element of the result. The simple version: any number of channels.
 
 // #include "common/grid.wgsl"
+// #include "common/storage.wgsl"
 // #include "common/linearSource.wgsl"
 
 struct Uniforms {
@@ -13,8 +14,8 @@ struct Uniforms {
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> gradOutput: array<f32>;
-@group(0) @binding(2) var<storage, read_write> gradX: array<f32>;
+@group(0) @binding(1) var<storage, read> gradOutput: array<Scalar>;
+@group(0) @binding(2) var<storage, read_write> gradX: array<Scalar>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -39,9 +40,9 @@ fn main(
       let weightY = tent(axisY, outY, inY);
       for (var outX = readersX.x; outX <= readersX.y; outX++) {
         let weight = weightY * tent(axisX, outX, inX);
-        sum += weight * gradOutput[u32((plane + outY) * u.outWidth + outX) * u.channels + channel];
+        sum += weight * f32(gradOutput[u32((plane + outY) * u.outWidth + outX) * u.channels + channel]);
       }
     }
-    gradX[pixel * u.channels + channel] = sum;
+    gradX[pixel * u.channels + channel] = Scalar(sum);
   }
 }

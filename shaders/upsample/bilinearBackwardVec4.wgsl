@@ -5,6 +5,7 @@
 // out once a pixel. On software adapters one thread takes a whole pixel, on GPUs neighbouring threads neighbouring channels.
 
 // #include "common/grid.wgsl"
+// #include "common/storage.wgsl"
 // #include "common/linearSource.wgsl"
 
 struct Uniforms {
@@ -14,8 +15,8 @@ struct Uniforms {
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> gradOutput: array<vec4f>;
-@group(0) @binding(2) var<storage, read_write> gradX: array<vec4f>;
+@group(0) @binding(1) var<storage, read> gradOutput: array<Vec4>;
+@group(0) @binding(2) var<storage, read_write> gradX: array<Vec4>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -39,9 +40,9 @@ fn main(
       let weightY = tent(axisY, outY, inY);
       for (var outX = readersX.x; outX <= readersX.y; outX++) {
         let weight = weightY * tent(axisX, outX, inX);
-        sum += weight * gradOutput[u32((plane + outY) * u.outWidth + outX) * u.channels + channel];
+        sum += weight * vec4f(gradOutput[u32((plane + outY) * u.outWidth + outX) * u.channels + channel]);
       }
     }
-    gradX[pixel * u.channels + channel] = sum;
+    gradX[pixel * u.channels + channel] = Vec4(sum);
   }
 }

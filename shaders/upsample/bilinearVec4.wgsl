@@ -4,6 +4,7 @@
 // out once a pixel. On software adapters one thread takes a whole pixel, on GPUs neighbouring threads neighbouring channels.
 
 // #include "common/grid.wgsl"
+// #include "common/storage.wgsl"
 // #include "common/linearSource.wgsl"
 
 struct Uniforms {
@@ -13,8 +14,8 @@ struct Uniforms {
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> x: array<vec4f>;
-@group(0) @binding(2) var<storage, read_write> out: array<vec4f>;
+@group(0) @binding(1) var<storage, read> x: array<Vec4>;
+@group(0) @binding(2) var<storage, read_write> out: array<Vec4>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -42,8 +43,8 @@ fn main(
   let p10 = u32(row1 + x0) * u.channels;
   let p11 = u32(row1 + x1) * u.channels;
   for (var channel = thread % u.lanes; channel < u.channels; channel += u.lanes) {
-    let top = x[p00 + channel] * (1.0 - weightX) + x[p01 + channel] * weightX;
-    let bottom = x[p10 + channel] * (1.0 - weightX) + x[p11 + channel] * weightX;
-    out[pixel * u.channels + channel] = top * (1.0 - weightY) + bottom * weightY;
+    let top = vec4f(x[p00 + channel]) * (1.0 - weightX) + vec4f(x[p01 + channel]) * weightX;
+    let bottom = vec4f(x[p10 + channel]) * (1.0 - weightX) + vec4f(x[p11 + channel]) * weightX;
+    out[pixel * u.channels + channel] = Vec4(top * (1.0 - weightY) + bottom * weightY);
   }
 }

@@ -3,6 +3,7 @@
 // A thread owns one element of the result. The simple version: any number of channels.
 
 // #include "common/grid.wgsl"
+// #include "common/storage.wgsl"
 // #include "common/nearestSource.wgsl"
 
 struct Uniforms {
@@ -12,8 +13,8 @@ struct Uniforms {
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read_write> out: array<f32>;
+@group(0) @binding(1) var<storage, read> x: array<Scalar>;
+@group(0) @binding(2) var<storage, read_write> out: array<Scalar>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -29,6 +30,6 @@ fn main(
   let source = (pixel / (u.outWidth * u.outHeight) * u.inHeight + inY) * u.inWidth + inX;
   let channel = thread % u.channels;
   {
-    out[pixel * u.channels + channel] = x[source * u.channels + channel];
+    out[pixel * u.channels + channel] = Scalar(f32(x[source * u.channels + channel]));
   }
 }

@@ -3,6 +3,7 @@
 // A thread owns one element of the result. The simple version: any number of channels.
 
 // #include "common/grid.wgsl"
+// #include "common/storage.wgsl"
 // #include "common/nearestSource.wgsl"
 
 struct Uniforms {
@@ -12,8 +13,8 @@ struct Uniforms {
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> gradOutput: array<f32>;
-@group(0) @binding(2) var<storage, read_write> gradX: array<f32>;
+@group(0) @binding(1) var<storage, read> gradOutput: array<Scalar>;
+@group(0) @binding(2) var<storage, read_write> gradX: array<Scalar>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -32,9 +33,9 @@ fn main(
     var sum = 0.0;
     for (var outY = readersY.x; outY < readersY.y; outY++) {
       for (var outX = readersX.x; outX < readersX.y; outX++) {
-        sum += gradOutput[((plane + outY) * u.outWidth + outX) * u.channels + channel];
+        sum += f32(gradOutput[((plane + outY) * u.outWidth + outX) * u.channels + channel]);
       }
     }
-    gradX[pixel * u.channels + channel] = sum;
+    gradX[pixel * u.channels + channel] = Scalar(sum);
   }
 }

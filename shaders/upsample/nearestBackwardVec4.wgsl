@@ -4,6 +4,7 @@
 // out once a pixel. On software adapters one thread takes a whole pixel, on GPUs neighbouring threads neighbouring channels.
 
 // #include "common/grid.wgsl"
+// #include "common/storage.wgsl"
 // #include "common/nearestSource.wgsl"
 
 struct Uniforms {
@@ -13,8 +14,8 @@ struct Uniforms {
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> gradOutput: array<vec4f>;
-@group(0) @binding(2) var<storage, read_write> gradX: array<vec4f>;
+@group(0) @binding(1) var<storage, read> gradOutput: array<Vec4>;
+@group(0) @binding(2) var<storage, read_write> gradX: array<Vec4>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -32,9 +33,9 @@ fn main(
     var sum = vec4f(0.0);
     for (var outY = readersY.x; outY < readersY.y; outY++) {
       for (var outX = readersX.x; outX < readersX.y; outX++) {
-        sum += gradOutput[((plane + outY) * u.outWidth + outX) * u.channels + channel];
+        sum += vec4f(gradOutput[((plane + outY) * u.outWidth + outX) * u.channels + channel]);
       }
     }
-    gradX[pixel * u.channels + channel] = sum;
+    gradX[pixel * u.channels + channel] = Vec4(sum);
   }
 }

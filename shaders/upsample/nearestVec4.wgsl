@@ -4,6 +4,7 @@
 // out once a pixel. On software adapters one thread takes a whole pixel, on GPUs neighbouring threads neighbouring channels.
 
 // #include "common/grid.wgsl"
+// #include "common/storage.wgsl"
 // #include "common/nearestSource.wgsl"
 
 struct Uniforms {
@@ -13,8 +14,8 @@ struct Uniforms {
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> x: array<vec4f>;
-@group(0) @binding(2) var<storage, read_write> out: array<vec4f>;
+@group(0) @binding(1) var<storage, read> x: array<Vec4>;
+@group(0) @binding(2) var<storage, read_write> out: array<Vec4>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -29,6 +30,6 @@ fn main(
   let inY = nearestSource((pixel / u.outWidth) % u.outHeight, u.scaleY, u.inHeight);
   let source = (pixel / (u.outWidth * u.outHeight) * u.inHeight + inY) * u.inWidth + inX;
   for (var channel = thread % u.lanes; channel < u.channels; channel += u.lanes) {
-    out[pixel * u.channels + channel] = x[source * u.channels + channel];
+    out[pixel * u.channels + channel] = Vec4(vec4f(x[source * u.channels + channel]));
   }
 }

@@ -5,7 +5,10 @@ type NumberType = 'f32' | 'vec4f';
 
 const columnUniforms = { rows: 'u32', columns: 'u32', chunks: 'u32' } as const;
 
-/** The scalar and the vec4 kernel of one file pair: all bindings are of one element type, the last `written` are outputs. */
+/** What is stored as the activations are; all else is float32. */
+const ACTIVATIONS: readonly string[] = ['x', 'y', 'gradX', 'gradY'];
+
+/** The scalar and the vec4 kernel of one file pair: all bindings are of one width, the last `written` are outputs. */
 function pair(
   name: string,
   bindings: readonly string[],
@@ -16,7 +19,7 @@ function pair(
     bindings.map((binding, index) => ({
       name: binding,
       access: index < bindings.length - written ? 'read' : 'read_write',
-      type,
+      type: !ACTIVATIONS.includes(binding) ? type : type === 'f32' ? 'Scalar' : 'Vec4',
     }));
   return {
     scalar: defineKernel({ name: `batchNorm/${name}`, bindings: of('f32'), uniforms }),

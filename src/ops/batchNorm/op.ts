@@ -53,6 +53,7 @@ const FAR_VALUES = Array.from({ length: 120 * 3 }, (_, i) => ((i % 3) - 1) * 100
 export const batchNorm = defineOp<BatchNormAttributes>({
   name: 'batchNorm',
   forward: batchNormProgram,
+  half: [0],
   programs: [batchNormBackwardProgram],
   gradient: {
     saves: { inputs: [0, 1], outputs: [1, 2] },

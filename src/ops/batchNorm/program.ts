@@ -4,12 +4,14 @@ import {
   gridFor,
   type KernelDefinition,
   type PlanTarget,
+  type StorageFormat,
 } from '../../gpu/kernel.ts';
 import { requireShape, sameShape } from '../../tensor/shape.ts';
-import { f32, formatShape, type Shape, sizeOf } from '../../tensor/spec.ts';
+import { f32, formatShape, sizeOf, type TensorSpec } from '../../tensor/spec.ts';
 import { defineProgram } from '../definition.ts';
 import { planColumnPairs, rowChunks } from '../reduce/columnPairs.ts';
 import { sumKernel, sumVec4Kernel } from '../reduce/plan.ts';
+import { like, storageOf } from '../storage.ts';
 import { finishKernel, gradInputKernels, gradSumsKernels, normalizeKernels, statsKernels } from './kernels.ts';
 import { referenceBatchNorm, referenceBatchNormBackward } from './reference.ts';
 
@@ -32,30 +34,33 @@ interface Columns {
   /** Threads of one chunk: channels, or groups of four. */
   readonly own: number;
   readonly version: (typeof VERSIONS)[number];
+  readonly storage: StorageFormat;
 }
 
-function columnsOf(shape: Shape, version: string | undefined): Columns | null {
-  const columns = shape[shape.length - 1];
+function columnsOf(x: TensorSpec, version: string | undefined): Columns | null {
+  const columns = x.shape[x.shape.length - 1];
   if (version === 'vec4' && columns % 4 !== 0) return null;
   const vector = columns % 4 === 0 && version !== 'scalar';
   return {
-    rows: sizeOf(shape) / columns,
+    rows: sizeOf(x.shape) / columns,
     columns,
     own: vector ? columns / 4 : columns,
     version: vector ? 'vec4' : 'scalar',
+    storage: storageOf(x),
   };
 }
 
 /** A dispatch of one of the kernel pairs over `chunks` chunks of rows. */
 function columnDispatch(
   kernels: Readonly<Record<(typeof VERSIONS)[number], KernelDefinition>>,
-  { rows, own, version }: Columns,
+  { rows, own, version, storage }: Columns,
   chunks: number,
   buffers: Readonly<Record<string, BufferReference>>,
   uniforms: Readonly<Record<string, number>> = {},
 ): Dispatch {
   return {
     kernel: kernels[version],
+    storage,
     buffers,
     uniforms: { rows, columns: own, chunks, ...uniforms },
     workgroups: gridFor(own * chunks, 64),
@@ -87,10 +92,10 @@ export const batchNormProgram = defineProgram<BatchNormAttributes>({
       'batchNorm',
       `training takes more than one value a channel, but the input is ${formatShape(x.shape)}: use a larger batch or eval mode`,
     );
-    return [f32(x.shape), f32([columns]), f32([columns])];
+    return [like(x), f32([columns]), f32([columns])];
   },
   plan([x], _outputs, { training, eps = 1e-5, momentum = 0.1 }, target, version) {
-    const walk = columnsOf(x.shape, version);
+    const walk = columnsOf(x, version);
     if (!walk) return null;
     const { rows, columns } = walk;
     const chunks = training ? rowChunks(rows, walk.own, target) : 1;
@@ -102,9 +107,9 @@ export const batchNormProgram = defineProgram<BatchNormAttributes>({
         {
           kernel: finishKernel,
           buffers: {
-            // Not read in eval mode: any readable buffer will do.
-            means: training ? 'tmp0' : 'in0',
-            squares: training ? 'tmp1' : 'in0',
+            // Not read in eval mode: any readable buffer of float32 will do.
+            means: training ? 'tmp0' : 'in1',
+            squares: training ? 'tmp1' : 'in1',
             runningMean: 'in3',
             runningVar: 'in4',
             mean: 'out1',
@@ -133,9 +138,9 @@ export const batchNormBackwardProgram = defineProgram<Pick<BatchNormAttributes, 
   name: 'batchNorm.backward',
   kernels: [...Object.values(gradSumsKernels), ...Object.values(gradInputKernels), sumKernel, sumVec4Kernel],
   versions: VERSIONS,
-  infer: ([, x, weight]) => [f32(x.shape), f32(weight.shape), f32(weight.shape)],
+  infer: ([, x, weight]) => [like(x), f32(weight.shape), f32(weight.shape)],
   plan([, x], _outputs, { training }, target, version) {
-    const walk = columnsOf(x.shape, version);
+    const walk = columnsOf(x, version);
     if (!walk) return null;
     const { rows, columns } = walk;
     const statistics = { gradY: 'in0', x: 'in1', mean: 'in3', rstd: 'in4' } as const;

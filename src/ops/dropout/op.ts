@@ -7,6 +7,7 @@ function selfAdjoint<A extends object>(forward: Program<A>, cases: readonly Case
   return defineOp<A>({
     name: forward.name,
     forward,
+    half: 'all',
     gradient: {
       saves: { inputs: [1] },
       backward: (context) => [

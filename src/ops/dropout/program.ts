@@ -1,10 +1,11 @@
 import { type BufferReference, type Dispatch, gridFor } from '../../gpu/kernel.ts';
 import { uniformAt } from '../../tensor/random.ts';
 import { requireShape, sameShape } from '../../tensor/shape.ts';
-import { f32, formatShape, type Shape, sizeOf, type TensorSpec } from '../../tensor/spec.ts';
+import { byteLength, formatShape, type Shape, sizeOf, type TensorSpec } from '../../tensor/spec.ts';
 import { mulProgram } from '../binary/program.ts';
 import { defineKernel, defineProgram, type NdArray, type Program } from '../definition.ts';
 import { referenceBinary } from '../binary/reference.ts';
+import { like, storageOf } from '../storage.ts';
 import { elementwisePlan } from '../unary/program.ts';
 
 export interface DropPathAttributes {
@@ -20,9 +21,9 @@ export interface DropoutAttributes extends DropPathAttributes {
 const elementKernel = defineKernel({
   name: 'dropout/element',
   bindings: [
-    { name: 'x', access: 'read', type: 'vec4f' },
+    { name: 'x', access: 'read', type: 'Vec4' },
     { name: 'seed', access: 'read', type: 'u32' },
-    { name: 'out', access: 'read_write', type: 'vec4f' },
+    { name: 'out', access: 'read_write', type: 'Vec4' },
   ],
   uniforms: { size: 'u32', stride: 'u32', p: 'f32', scale: 'f32' },
 });
@@ -31,7 +32,7 @@ const factorsKernel = defineKernel({
   name: 'dropout/factors',
   bindings: [
     { name: 'seed', access: 'read', type: 'u32' },
-    { name: 'factors', access: 'read_write', type: 'f32' },
+    { name: 'factors', access: 'read_write', type: 'Scalar' },
   ],
   uniforms: { size: 'u32', p: 'f32', scale: 'f32' },
 });
@@ -43,7 +44,7 @@ function checked(op: string, [x, seed]: readonly TensorSpec[], p: number): Tenso
     op,
     `the second input must be the u32 pair [seed, stream], not ${formatShape(seed.shape)} ${seed.dtype}`,
   );
-  return [f32(x.shape)];
+  return [like(x)];
 }
 
 /** What survivors are multiplied by, so that the expectation stays. With p = 1 there are none. */
@@ -67,12 +68,14 @@ function factored(granularity: 'sample' | 'channel'): Factored {
   return {
     kernels: [factorsKernel, ...mulProgram.kernels],
     plan([x], outputs, { p }, target, version) {
-      const factors = f32(factorShape(x.shape, granularity));
+      // In the format of x, as the kernels of `mul` want it.
+      const factors = like(x, factorShape(x.shape, granularity));
       const product = mulProgram.plan([x, factors], outputs, {}, target, version);
       if (!product) return null;
       const size = sizeOf(factors.shape);
       const make: Dispatch = {
         kernel: factorsKernel,
+        storage: storageOf(x),
         buffers: { seed: 'in1', factors: 'tmp0' },
         uniforms: { size, p, scale: survivorScale(p) },
         workgroups: gridFor(Math.ceil(size / 4), 64),
@@ -88,7 +91,7 @@ function factored(granularity: 'sample' | 'channel'): Factored {
             ),
           })),
         ],
-        scratch: [size * 4],
+        scratch: [byteLength(factors)],
       };
     },
     reference([x, seed], { p }) {
@@ -112,6 +115,7 @@ export const dropoutProgram = defineProgram<DropoutAttributes>({
     const { p } = attributes;
     return elementwisePlan(elementKernel, { x: 'in0', seed: 'in1', out: 'out0' }, sizeOf(inputs[0].shape), target, {
       uniforms: { p, scale: survivorScale(p) },
+      storage: storageOf(inputs[0]),
     });
   },
   reference(inputs, attributes, outputs) {

@@ -26,6 +26,7 @@ function poolCase<A extends object>(
 export const maxPool2d = defineOp<MaxPoolAttributes>({
   name: 'maxPool2d',
   forward: maxPoolProgram,
+  half: 'all',
   programs: [maxPoolBackwardProgram],
   gradient: {
     saves: { outputs: [1] },
@@ -58,6 +59,7 @@ export const maxPool2d = defineOp<MaxPoolAttributes>({
 export const avgPool2d = defineOp<AvgPoolAttributes>({
   name: 'avgPool2d',
   forward: avgPoolProgram,
+  half: 'all',
   programs: [avgPoolBackwardProgram],
   gradient: {
     saves: {},

@@ -1,7 +1,8 @@
 import type { BindingDefinition, BindingType } from '../../gpu/kernel.ts';
 import { requireShape, sameShape } from '../../tensor/shape.ts';
-import { f32, formatShape, type Shape, sizeOf } from '../../tensor/spec.ts';
+import { formatShape, type Shape, sizeOf } from '../../tensor/spec.ts';
 import { defineKernel, defineProgram } from '../definition.ts';
+import { like, storageOf } from '../storage.ts';
 import { referenceAverage, referenceAverageBackward, referenceMax, referenceMaxBackward } from './reference.ts';
 import { pooledShape, WINDOW_UNIFORMS, type WindowAttributes, windowDispatch, windowOf } from './window.ts';
 
@@ -42,7 +43,7 @@ function kernelPair(
       uniforms: WINDOW_UNIFORMS,
       overrides: ['KERNEL_Y', 'KERNEL_X', ...overrides],
     });
-  return { scalar: make('', 'f32', 'u32'), vec4: make('Vec4', 'vec4f', 'vec4u') };
+  return { scalar: make('', 'Scalar', 'u32'), vec4: make('Vec4', 'Vec4', 'vec4u') };
 }
 
 const max = kernelPair('max', ['x', 'out', 'argmax'], ['out', 'argmax'], []);
@@ -64,14 +65,15 @@ export const maxPoolProgram = defineProgram<MaxPoolAttributes>({
   versions: VERSIONS,
   infer([x], attributes) {
     const shape = pooledShape(windowOf('maxPool2d', x.shape, attributes));
-    return [f32(shape), { shape, dtype: 'u32' }];
+    return [like(x, shape), { shape, dtype: 'u32' }];
   },
   plan([x], _outputs, attributes, target, version) {
+    const storage = storageOf(x);
     const vector = useVector(x.shape[3], version);
     if (vector === null) return null;
     const kernel = vector ? max.vec4 : max.scalar;
     const dispatch = windowDispatch(windowOf('maxPool2d', x.shape, attributes), 'output', vector, target);
-    return { dispatches: [{ kernel, buffers: { x: 'in0', out: 'out0', argmax: 'out1' }, ...dispatch }] };
+    return { dispatches: [{ kernel, storage, buffers: { x: 'in0', out: 'out0', argmax: 'out1' }, ...dispatch }] };
   },
   reference: ([x], attributes) => referenceMax(x.data, windowOf('maxPool2d', x.shape, attributes)),
   cost([x], [out], attributes) {
@@ -92,14 +94,17 @@ export const maxPoolBackwardProgram = defineProgram<MaxPoolAttributes & InputSha
       'maxPool2d.backward',
       `gradient ${formatShape(gradOutput.shape)} and argmax ${formatShape(argmax.shape)} should be ${formatShape(expected)}`,
     );
-    return [f32(attributes.inputShape)];
+    return [like(gradOutput, attributes.inputShape)];
   },
   plan(_inputs, [gradX], attributes, target, version) {
+    const storage = storageOf(gradX);
     const vector = useVector(gradX.shape[3], version);
     if (vector === null) return null;
     const kernel = vector ? maxBackward.vec4 : maxBackward.scalar;
     const dispatch = windowDispatch(windowOf('maxPool2d', gradX.shape, attributes), 'input', vector, target);
-    return { dispatches: [{ kernel, buffers: { gradOutput: 'in0', argmax: 'in1', gradX: 'out0' }, ...dispatch }] };
+    return {
+      dispatches: [{ kernel, storage, buffers: { gradOutput: 'in0', argmax: 'in1', gradX: 'out0' }, ...dispatch }],
+    };
   },
   reference: ([gradOutput, argmax], attributes) => [
     referenceMaxBackward(gradOutput.data, argmax.data, windowOf('maxPool2d', attributes.inputShape, attributes)),
@@ -114,14 +119,15 @@ export const avgPoolProgram = defineProgram<AvgPoolAttributes>({
   name: 'avgPool2d',
   kernels: [average.scalar, average.vec4],
   versions: VERSIONS,
-  infer: ([x], attributes) => [f32(pooledShape(windowOf('avgPool2d', x.shape, attributes)))],
+  infer: ([x], attributes) => [like(x, pooledShape(windowOf('avgPool2d', x.shape, attributes)))],
   plan([x], _outputs, attributes, target, version) {
+    const storage = storageOf(x);
     const vector = useVector(x.shape[3], version);
     if (vector === null) return null;
     const kernel = vector ? average.vec4 : average.scalar;
     const dispatch = windowDispatch(windowOf('avgPool2d', x.shape, attributes), 'output', vector, target);
     const overrides = { ...dispatch.overrides, COUNT_PADDING: Number(countsPadding(attributes)) };
-    return { dispatches: [{ kernel, buffers: { x: 'in0', out: 'out0' }, ...dispatch, overrides }] };
+    return { dispatches: [{ kernel, storage, buffers: { x: 'in0', out: 'out0' }, ...dispatch, overrides }] };
   },
   reference: ([x], attributes) => [
     referenceAverage(x.data, windowOf('avgPool2d', x.shape, attributes), countsPadding(attributes)),
@@ -144,15 +150,16 @@ export const avgPoolBackwardProgram = defineProgram<AvgPoolAttributes & InputSha
       'avgPool2d.backward',
       `gradient ${formatShape(gradOutput.shape)} should be ${formatShape(expected)}`,
     );
-    return [f32(attributes.inputShape)];
+    return [like(gradOutput, attributes.inputShape)];
   },
   plan(_inputs, [gradX], attributes, target, version) {
+    const storage = storageOf(gradX);
     const vector = useVector(gradX.shape[3], version);
     if (vector === null) return null;
     const kernel = vector ? averageBackward.vec4 : averageBackward.scalar;
     const dispatch = windowDispatch(windowOf('avgPool2d', gradX.shape, attributes), 'input', vector, target);
     const overrides = { ...dispatch.overrides, COUNT_PADDING: Number(countsPadding(attributes)) };
-    return { dispatches: [{ kernel, buffers: { gradOutput: 'in0', gradX: 'out0' }, ...dispatch, overrides }] };
+    return { dispatches: [{ kernel, storage, buffers: { gradOutput: 'in0', gradX: 'out0' }, ...dispatch, overrides }] };
   },
   reference: ([gradOutput], attributes) => [
     referenceAverageBackward(

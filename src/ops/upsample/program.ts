@@ -1,8 +1,9 @@
 import { type Dispatch, gridFor, type KernelDefinition, type PlanTarget, type UniformType } from '../../gpu/kernel.ts';
 import { requireShape, sameShape } from '../../tensor/shape.ts';
-import { f32, formatShape, type Shape, sizeOf } from '../../tensor/spec.ts';
+import { formatShape, type Shape, sizeOf, type TensorSpec } from '../../tensor/spec.ts';
 import { defineKernel, defineProgram, type Program } from '../definition.ts';
 import { rowGrid } from '../rows.ts';
+import { like, storageOf } from '../storage.ts';
 import { linearAxis, nearestScale, resizedShape } from './axis.ts';
 import { type Resampling, referenceResize, referenceResizeBackward } from './reference.ts';
 
@@ -40,7 +41,7 @@ interface KernelPair {
 }
 
 function kernelPair(kind: Resampling, suffix: '' | 'Backward', source: string, result: string): KernelPair {
-  const make = (version: '' | 'Vec4', type: 'f32' | 'vec4f'): KernelDefinition =>
+  const make = (version: '' | 'Vec4', type: 'Scalar' | 'Vec4'): KernelDefinition =>
     defineKernel({
       name: `upsample/${kind}${suffix}${version}`,
       bindings: [
@@ -49,24 +50,24 @@ function kernelPair(kind: Resampling, suffix: '' | 'Backward', source: string, r
       ],
       uniforms: UNIFORMS[kind],
     });
-  return { scalar: make('', 'f32'), vec4: make('Vec4', 'vec4f') };
+  return { scalar: make('', 'Scalar'), vec4: make('Vec4', 'Vec4') };
 }
 
-/** The dispatch over the pixels of `owned` (the result's shape), or null where `version` cannot serve. */
+/** The dispatch over the pixels of `owned` (the result), or null where `version` cannot serve. */
 function resizeDispatch(
   kind: Resampling,
   kernels: KernelPair,
   buffers: Dispatch['buffers'],
   inputShape: Shape,
   { size, alignCorners = false }: ResizeAttributes,
-  owned: Shape,
+  owned: TensorSpec,
   target: PlanTarget,
   version: string | undefined,
 ): Dispatch | null {
   const fits = inputShape[3] % 4 === 0;
   if (version === 'vec4' && !fits) return null;
   const vector = fits && version !== 'scalar';
-  const pixels = owned[0] * owned[1] * owned[2];
+  const pixels = owned.shape[0] * owned.shape[1] * owned.shape[2];
   const channels = vector ? inputShape[3] / 4 : inputShape[3];
   const grid = vector
     ? rowGrid(pixels, channels, target)
@@ -84,6 +85,7 @@ function resizeDispatch(
         };
   return {
     kernel: vector ? kernels.vec4 : kernels.scalar,
+    storage: storageOf(owned),
     buffers,
     uniforms: { pixels, lanes: grid.lanes, channels, inHeight, inWidth, outHeight, outWidth, ...positions },
     workgroups: grid.workgroups,
@@ -102,10 +104,10 @@ export function resizePrograms(
     name: op,
     kernels: [kernels.scalar, kernels.vec4],
     versions: VERSIONS,
-    infer: ([x], { size }) => [f32(resizedShape(op, x.shape, size))],
+    infer: ([x], { size }) => [like(x, resizedShape(op, x.shape, size))],
     plan([x], [out], attributes, target, version) {
       const buffers = { x: 'in0', out: 'out0' } as const;
-      const dispatch = resizeDispatch(kind, kernels, buffers, x.shape, attributes, out.shape, target, version);
+      const dispatch = resizeDispatch(kind, kernels, buffers, x.shape, attributes, out, target, version);
       return dispatch && { dispatches: [dispatch] };
     },
     reference: ([x], { size, alignCorners = false }) => [referenceResize(kind, x.data, x.shape, size, alignCorners)],
@@ -122,21 +124,12 @@ export function resizePrograms(
         `${op}.backward`,
         `gradient ${formatShape(gradOutput.shape)} should be ${formatShape(expected)}`,
       );
-      return [f32(inputShape)];
+      return [like(gradOutput, inputShape)];
     },
     plan(_inputs, [gradX], attributes, target, version) {
       const buffers = { gradOutput: 'in0', gradX: 'out0' } as const;
       const { inputShape } = attributes;
-      const dispatch = resizeDispatch(
-        kind,
-        backwardKernels,
-        buffers,
-        inputShape,
-        attributes,
-        gradX.shape,
-        target,
-        version,
-      );
+      const dispatch = resizeDispatch(kind, backwardKernels, buffers, inputShape, attributes, gradX, target, version);
       return dispatch && { dispatches: [dispatch] };
     },
     reference: ([gradOutput], { inputShape, size, alignCorners = false }) => [
