@@ -32,7 +32,7 @@ describe.each(BACKENDS)('Replay on %s', (_, make) => {
     expect([...(await replay.result.moved.data())]).toEqual([10, 20, 12, 22]);
     expect(await replay.result.total.item()).toBe(64);
     // What others allocate in between must not land in a recorded step's memory.
-    const others = Array.from({ length: 8 }, () => engine.tensor([7, 7, 7, 7], [2, 2]).mul(3));
+    const others = Array.from({ length: 8 }, () => engine.scope(() => engine.tensor([7, 7, 7, 7], [2, 2]).mul(3)));
     await engine.backend.synchronize();
     replay.run();
     expect([...(await replay.result.moved.data())]).toEqual([10, 20, 12, 22]);
