@@ -6,11 +6,13 @@
 // bias, scale and factor are there where their flags say so, side where `side` is 1 (added: a residual) or 2 (multiplied: the slope
 // that a forward pass left, so that the gradient before an activation leaves the product that makes it); slope is written where
 // writesSlope (gelu; relu's is told by the output). A binding that is not used holds some other buffer. Only gelu is chosen at pipeline creation; the rest are uniforms:
-// few pipelines, each costs up to a second to compile on software adapters.
+// few pipelines, each costs up to a second to compile on software adapters. a, b, side and slope are of one element type, out perhaps of another.
 //
 // aStride, bStride, aBatch and bBatch count vec4f. Slice z is a batch entry or, where split is 1, the part
 // z * chunk .. z * chunk + chunk - 1 of the k axis (chunk is a multiple of 4).
 
+// #include "common/storage.wgsl"
+// #include "common/result.wgsl"
 // #include "common/gelu.wgsl"
 
 override GELU: bool = false;
@@ -22,14 +24,14 @@ struct Uniforms {
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> a: array<vec4f>;
-@group(0) @binding(2) var<storage, read> b: array<vec4f>;
+@group(0) @binding(1) var<storage, read> a: array<Vec4>;
+@group(0) @binding(2) var<storage, read> b: array<Vec4>;
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
 @group(0) @binding(4) var<storage, read> scale: array<f32>;
 @group(0) @binding(5) var<storage, read> factor: array<f32>;
-@group(0) @binding(6) var<storage, read> side: array<vec4f>;
-@group(0) @binding(7) var<storage, read_write> out: array<vec4f>;
-@group(0) @binding(8) var<storage, read_write> slope: array<vec4f>;
+@group(0) @binding(6) var<storage, read> side: array<Vec4>;
+@group(0) @binding(7) var<storage, read_write> out: array<Result4>;
+@group(0) @binding(8) var<storage, read_write> slope: array<Vec4>;
 
 // Four columns of a vector [n]; the last number repeats past the end.
 fn biasOf(column: u32) -> vec4f {
@@ -69,16 +71,16 @@ fn store(z: u32, row: u32, column: u32, sum: vec4f) {
   }
   if (u.hasScale + u.rowsPerFactor != 0u) { value *= scaleOf(column, row); }
   if (u.n % 4u == 0u) {
-    if (u.side != 0u) { value = withSide(value, side[at / 4u]); }
-    out[at / 4u] = value;
-    if (u.writesSlope != 0u) { slope[at / 4u] = derivative; }
+    if (u.side != 0u) { value = withSide(value, vec4f(side[at / 4u])); }
+    out[at / 4u] = Result4(value);
+    if (u.writesSlope != 0u) { slope[at / 4u] = Vec4(derivative); }
     return;
   }
   let left = min(4u, u.n - column);
   for (var i = 0u; i < left; i++) {
     let to = at + i;
-    if (u.side != 0u) { value = withSide(value, vec4f(side[to / 4u][to % 4u])); }
-    out[to / 4u][to % 4u] = value[i];
-    if (u.writesSlope != 0u) { slope[to / 4u][to % 4u] = derivative[i]; }
+    if (u.side != 0u) { value = withSide(value, vec4f(f32(side[to / 4u][to % 4u]))); }
+    out[to / 4u][to % 4u] = Result(value[i]);
+    if (u.writesSlope != 0u) { slope[to / 4u][to % 4u] = Scalar(derivative[i]); }
   }
 }

@@ -6,15 +6,18 @@
 // in rows of whole vec4f, counted by the strides; m is a multiple of four. Slice z is a batch entry or, where split is 1, the part
 // z * chunk .. z * chunk + chunk - 1 of the k axis, whose sums finish.wgsl adds up.
 
+// #include "common/storage.wgsl"
+// #include "common/result.wgsl"
+
 struct Uniforms {
   m: u32, n: u32, k: u32, chunk: u32, split: u32, slices: u32, tilesM: u32, tilesN: u32,
   aStride: u32, aBatch: u32, bStride: u32, bBatch: u32, hasSums: u32,
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> a: array<vec4f>;
-@group(0) @binding(2) var<storage, read> b: array<vec4f>;
-@group(0) @binding(3) var<storage, read_write> out: array<vec4f>;
+@group(0) @binding(1) var<storage, read> a: array<Vec4>;
+@group(0) @binding(2) var<storage, read> b: array<Vec4>;
+@group(0) @binding(3) var<storage, read_write> out: array<Result4>;
 @group(0) @binding(4) var<storage, read_write> sums: array<vec4f>;
 
 // Columns column .. column + 3 of one row below u.m; those at or past u.n are left out.
@@ -22,11 +25,11 @@ fn store(z: u32, row: u32, column: u32, value: vec4f) {
   if (column >= u.n) { return; }
   let at = (z * u.m + row) * u.n + column;
   if (u.n % 4u == 0u) {
-    out[at / 4u] = value;
+    out[at / 4u] = Result4(value);
     return;
   }
   let left = min(4u, u.n - column);
-  for (var i = 0u; i < left; i++) { out[(at + i) / 4u][(at + i) % 4u] = value[i]; }
+  for (var i = 0u; i < left; i++) { out[(at + i) / 4u][(at + i) % 4u] = Result(value[i]); }
 }
 
 // Four rows' sums over k; rows past the end are left out.

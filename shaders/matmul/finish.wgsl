@@ -5,13 +5,14 @@
 // (sumsSize is 0 where there are no sums; their bindings then hold other buffers).
 
 // #include "common/grid.wgsl"
+// #include "common/result.wgsl"
 
 struct Uniforms { slices: u32, size: u32, sumsSize: u32 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
 @group(0) @binding(1) var<storage, read> partial: array<vec4f>;
 @group(0) @binding(2) var<storage, read> partialSums: array<vec4f>;
-@group(0) @binding(3) var<storage, read_write> out: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> out: array<Result4>;
 @group(0) @binding(4) var<storage, read_write> sums: array<vec4f>;
 
 @compute @workgroup_size(64)
@@ -25,7 +26,7 @@ fn main(
   var total = vec4f(0.0);
   if (i < u.size) {
     for (var s = 0u; s < u.slices; s++) { total += partial[s * u.size + i]; }
-    out[i] = total;
+    out[i] = Result4(total);
   } else {
     let q = i - u.size;
     for (var s = 0u; s < u.slices; s++) { total += partialSums[s * u.sumsSize + q]; }

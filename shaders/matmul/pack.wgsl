@@ -4,6 +4,7 @@
 // product kernels read: row-major, rows of whole vec4f, transposed where wanted. A thread owns one vec4f of the result.
 
 // #include "common/grid.wgsl"
+// #include "common/storage.wgsl"
 
 // rows and quads (vec4f a row) are the packed extents; sourceRows and sourceColumns what of them the source fills.
 struct Uniforms {
@@ -12,9 +13,9 @@ struct Uniforms {
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> source: array<f32>;
+@group(0) @binding(1) var<storage, read> source: array<Scalar>;
 @group(0) @binding(2) var<storage, read> scale: array<f32>;
-@group(0) @binding(3) var<storage, read_write> packed: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> packed: array<Vec4>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -30,11 +31,11 @@ fn main(
   var value = vec4f(0.0);
   if (r < u.sourceRows) {
     let at = z * u.batch + r * u.row + column * u.column;
-    if (column < u.sourceColumns) { value.x = source[at]; }
-    if (column + 1u < u.sourceColumns) { value.y = source[at + u.column]; }
-    if (column + 2u < u.sourceColumns) { value.z = source[at + 2u * u.column]; }
-    if (column + 3u < u.sourceColumns) { value.w = source[at + 3u * u.column]; }
+    if (column < u.sourceColumns) { value.x = f32(source[at]); }
+    if (column + 1u < u.sourceColumns) { value.y = f32(source[at + u.column]); }
+    if (column + 2u < u.sourceColumns) { value.z = f32(source[at + 2u * u.column]); }
+    if (column + 3u < u.sourceColumns) { value.w = f32(source[at + 3u * u.column]); }
     if (u.hasScale != 0u) { value *= scale[r]; }
   }
-  packed[i] = value;
+  packed[i] = Vec4(value);
 }

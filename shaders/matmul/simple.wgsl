@@ -6,6 +6,8 @@
 // numbers for two operations.
 
 // #include "common/grid.wgsl"
+// #include "common/storage.wgsl"
+// #include "common/result.wgsl"
 // #include "common/gelu.wgsl"
 
 override GELU: bool = false;
@@ -18,14 +20,14 @@ struct Uniforms {
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> a: array<f32>;
-@group(0) @binding(2) var<storage, read> b: array<f32>;
+@group(0) @binding(1) var<storage, read> a: array<Scalar>;
+@group(0) @binding(2) var<storage, read> b: array<Scalar>;
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
 @group(0) @binding(4) var<storage, read> scale: array<f32>;
 @group(0) @binding(5) var<storage, read> factor: array<f32>;
-@group(0) @binding(6) var<storage, read> side: array<f32>;
-@group(0) @binding(7) var<storage, read_write> out: array<f32>;
-@group(0) @binding(8) var<storage, read_write> slope: array<f32>;
+@group(0) @binding(6) var<storage, read> side: array<Scalar>;
+@group(0) @binding(7) var<storage, read_write> out: array<Result>;
+@group(0) @binding(8) var<storage, read_write> slope: array<Scalar>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -42,7 +44,7 @@ fn main(
   var atB = z * u.bBatch + column * u.bColumn;
   var value = 0.0;
   for (var k = 0u; k < u.k; k++) {
-    value += a[atA] * b[atB];
+    value += f32(a[atA]) * f32(b[atB]);
     atA += u.aInner;
     atB += u.bInner;
   }
@@ -50,12 +52,12 @@ fn main(
   if (u.relu != 0u) { value = max(value, 0.0); }
   if (GELU) {
     let gelu = geluWithSlope(vec4f(value));
-    if (u.writesSlope != 0u) { slope[i] = gelu.slope.x; }
+    if (u.writesSlope != 0u) { slope[i] = Scalar(gelu.slope.x); }
     value = gelu.value.x;
   }
   if (u.hasScale != 0u) { value *= scale[column]; }
   if (u.rowsPerFactor != 0u) { value *= factor[row / u.rowsPerFactor]; }
-  if (u.side == 1u) { value += side[i]; }
-  if (u.side == 2u) { value *= side[i]; }
-  out[i] = value;
+  if (u.side == 1u) { value += f32(side[i]); }
+  if (u.side == 2u) { value *= f32(side[i]); }
+  out[i] = Result(value);
 }

@@ -41,7 +41,7 @@ fn main(
   let lastRow = u.m - 1u;
   var atA = baseA + min(row0 + lane, lastRow) * u.aStride + begin / 4u;
   for (var k = begin; k < end; k += 4u) {
-    let own = a[atA];
+    let own = vec4f(a[atA]);
     let a0 = subgroupBroadcast(own, 0u);
     let a1 = subgroupBroadcast(own, 1u);
     let a2 = subgroupBroadcast(own, 2u);
@@ -50,7 +50,7 @@ fn main(
     let a5 = subgroupBroadcast(own, 5u);
     let a6 = subgroupBroadcast(own, 6u);
     let a7 = subgroupBroadcast(own, 7u);
-    let b0 = b[atB0];
+    let b0 = vec4f(b[atB0]);
     s0 += a0.x * b0;
     s1 += a1.x * b0;
     s2 += a2.x * b0;
@@ -59,7 +59,7 @@ fn main(
     s5 += a5.x * b0;
     s6 += a6.x * b0;
     s7 += a7.x * b0;
-    let b1 = b[atB0 + u.bStride];
+    let b1 = vec4f(b[atB0 + u.bStride]);
     s0 += a0.y * b1;
     s1 += a1.y * b1;
     s2 += a2.y * b1;
@@ -68,7 +68,7 @@ fn main(
     s5 += a5.y * b1;
     s6 += a6.y * b1;
     s7 += a7.y * b1;
-    let b2 = b[atB0 + 2u * u.bStride];
+    let b2 = vec4f(b[atB0 + 2u * u.bStride]);
     s0 += a0.z * b2;
     s1 += a1.z * b2;
     s2 += a2.z * b2;
@@ -77,7 +77,7 @@ fn main(
     s5 += a5.z * b2;
     s6 += a6.z * b2;
     s7 += a7.z * b2;
-    let b3 = b[atB0 + 3u * u.bStride];
+    let b3 = vec4f(b[atB0 + 3u * u.bStride]);
     s0 += a0.w * b3;
     s1 += a1.w * b3;
     s2 += a2.w * b3;

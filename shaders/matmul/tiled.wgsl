@@ -42,9 +42,9 @@ fn main(
   var s3 = vec4f(0.0);
   for (var k0 = begin; k0 < end; k0 += 16u) {
     var valueA = vec4f(0.0);
-    if (k0 + kA < end) { valueA = a[atA]; }
+    if (k0 + kA < end) { valueA = vec4f(a[atA]); }
     var valueB = vec4f(0.0);
-    if (k0 + high < end) { valueB = b[atB]; }
+    if (k0 + high < end) { valueB = vec4f(b[atB]); }
     let at = kA * A_ROW + rowA;
     tileA[at] = valueA.x;
     tileA[at + A_ROW] = valueA.y;

@@ -41,8 +41,8 @@ fn main(
     var valueA = vec4f(0.0);
     var valueB = vec4f(0.0);
     if (k0 + high < end) {
-      valueA = a[atA];
-      valueB = b[atB];
+      valueA = vec4f(a[atA]);
+      valueB = vec4f(b[atB]);
     }
     tileA[thread] = valueA;
     tileB[thread] = valueB;

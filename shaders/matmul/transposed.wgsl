@@ -43,8 +43,8 @@ fn main(
   var sum0 = vec4f(0.0);
   var sum1 = vec4f(0.0);
   for (var k = begin; k < end; k++) {
-    let a0 = a[atA0]; let a1 = a[atA1];
-    let b0 = b[atB0]; let b1 = b[atB1]; let b2 = b[atB2];
+    let a0 = vec4f(a[atA0]); let a1 = vec4f(a[atA1]);
+    let b0 = vec4f(b[atB0]); let b1 = vec4f(b[atB1]); let b2 = vec4f(b[atB2]);
     s0a += a0.x * b0; s0b += a0.x * b1; s0c += a0.x * b2;
     s1a += a0.y * b0; s1b += a0.y * b1; s1c += a0.y * b2;
     s2a += a0.z * b0; s2b += a0.z * b1; s2c += a0.z * b2;

@@ -21,18 +21,22 @@ export function isPlain({ bias, activation = 'none', scale, factor, side }: Epil
   return !bias && activation === 'none' && !scale && !factor && !side;
 }
 
-/** Every binding must be given: what is not read is any buffer, what is not written is `unwritten`, for an output may not be bound twice. */
+/**
+ * Every binding must be given. What is not there is `unused`: for side a tensor of its format (`like`), for the others a scratch word, since
+ * they are float32 whatever the activations are, and another for what is not written, since an output may not be bound twice.
+ */
 export function epilogueBuffers(
   { bias, slope, scale, factor, side }: Epilogue,
-  unread: BufferReference,
-  unwritten: () => BufferReference,
+  like: BufferReference,
+  unused: () => BufferReference,
 ): Record<'bias' | 'scale' | 'factor' | 'side' | 'slope', BufferReference> {
+  const unread = bias ?? scale ?? factor?.buffer ?? unused();
   return {
     bias: bias ?? unread,
     scale: scale ?? unread,
     factor: factor?.buffer ?? unread,
-    side: side?.buffer ?? unread,
-    slope: slope ?? unwritten(),
+    side: side?.buffer ?? like,
+    slope: slope ?? unused(),
   };
 }
 

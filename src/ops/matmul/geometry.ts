@@ -11,6 +11,8 @@ export interface MatmulAttributes {
   readonly transposeB?: boolean;
   /** Applied after the bias. gelu is the exact (erf) form. Default 'none'. */
   readonly activation?: Activation;
+  /** Element type of the output; left out: that of a and b. Weight gradients of float16 activations are f32. */
+  readonly result?: 'f32';
 }
 
 /** A product as the kernels see it: `batch` products of [m, k] by [k, n], leading axes folded into m where that is possible. */

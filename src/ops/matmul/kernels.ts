@@ -1,14 +1,14 @@
 import type { BindingDefinition, KernelDefinition } from '../../gpu/kernel.ts';
 import { defineKernel } from '../definition.ts';
 
-const bindings = (type: 'f32' | 'vec4f'): readonly BindingDefinition[] => [
+const bindings = (type: 'Scalar' | 'Vec4', result: 'Result' | 'Result4'): readonly BindingDefinition[] => [
   { name: 'a', access: 'read', type },
   { name: 'b', access: 'read', type },
   { name: 'bias', access: 'read', type: 'f32' },
   { name: 'scale', access: 'read', type: 'f32' },
   { name: 'factor', access: 'read', type: 'f32' },
   { name: 'side', access: 'read', type },
-  { name: 'out', access: 'read_write', type },
+  { name: 'out', access: 'read_write', type: result },
   { name: 'slope', access: 'read_write', type },
 ];
 
@@ -24,7 +24,7 @@ const epilogueUniforms = {
 
 export const simpleKernel = defineKernel({
   name: 'matmul/simple',
-  bindings: bindings('f32'),
+  bindings: bindings('Scalar', 'Result'),
   uniforms: {
     m: 'u32',
     n: 'u32',
@@ -61,7 +61,7 @@ const packedUniforms = {
 const straightKernel = (name: string, features: KernelDefinition['features'] = []): KernelDefinition =>
   defineKernel({
     name: `matmul/${name}`,
-    bindings: bindings('vec4f'),
+    bindings: bindings('Vec4', 'Result4'),
     uniforms: { ...packedUniforms, ...epilogueUniforms },
     overrides: ['GELU'],
     features,
@@ -72,9 +72,9 @@ const transposedProductKernel = (name: string): KernelDefinition =>
   defineKernel({
     name: `matmul/${name}`,
     bindings: [
-      { name: 'a', access: 'read', type: 'vec4f' },
-      { name: 'b', access: 'read', type: 'vec4f' },
-      { name: 'out', access: 'read_write', type: 'vec4f' },
+      { name: 'a', access: 'read', type: 'Vec4' },
+      { name: 'b', access: 'read', type: 'Vec4' },
+      { name: 'out', access: 'read_write', type: 'Result4' },
       { name: 'sums', access: 'read_write', type: 'vec4f' },
     ],
     uniforms: { ...packedUniforms, hasSums: 'u32' },
@@ -91,7 +91,7 @@ export const finishKernel = defineKernel({
   bindings: [
     { name: 'partial', access: 'read', type: 'vec4f' },
     { name: 'partialSums', access: 'read', type: 'vec4f' },
-    { name: 'out', access: 'read_write', type: 'vec4f' },
+    { name: 'out', access: 'read_write', type: 'Result4' },
     { name: 'sums', access: 'read_write', type: 'vec4f' },
   ],
   uniforms: { slices: 'u32', size: 'u32', sumsSize: 'u32' },
@@ -100,9 +100,9 @@ export const finishKernel = defineKernel({
 export const packKernel = defineKernel({
   name: 'matmul/pack',
   bindings: [
-    { name: 'source', access: 'read', type: 'f32' },
+    { name: 'source', access: 'read', type: 'Scalar' },
     { name: 'scale', access: 'read', type: 'f32' },
-    { name: 'packed', access: 'read_write', type: 'vec4f' },
+    { name: 'packed', access: 'read_write', type: 'Vec4' },
   ],
   uniforms: {
     size: 'u32',

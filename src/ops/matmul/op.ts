@@ -1,6 +1,7 @@
 import type { Shape } from '../../tensor/spec.ts';
 import { mulProgram } from '../binary/program.ts';
 import { type BackwardContext, defineOp } from '../definition.ts';
+import { sumProgram } from '../reduce/program.ts';
 import { sumTo } from '../reduce/sumTo.ts';
 import { unaryBackwardProgram } from '../unary/program.ts';
 import type { Value } from '../value.ts';
@@ -12,8 +13,8 @@ const reluBackwardProgram = unaryBackwardProgram('relu');
 
 type Context = BackwardContext<MatmulAttributes>;
 
-function product(context: Context, a: Value, b: Value, transposeA: boolean, transposeB: boolean): Value {
-  return context.run(matmulProgram, [a, b], { transposeA, transposeB })[0];
+function product(context: Context, [a, b]: readonly [Value, Value], attributes: MatmulAttributes): Value {
+  return context.run(matmulProgram, [a, b], attributes)[0];
 }
 
 /** The gradient of the sums: relu's derivative is told by the output, gelu's was kept. */
@@ -29,6 +30,12 @@ function gradientOfSums(context: Context): Value {
   }
 }
 
+/** The sum over all axes but the last. */
+function biasGradient(context: Context, gradSum: Value): Value {
+  const axes = gradSum.spec.shape.slice(1).map((_, axis) => axis);
+  return context.run(sumProgram, [gradSum], { axes })[0];
+}
+
 /** A gradient with respect to `a` (`b`) is a product again; which operand is transposed follows from how they are stored. */
 function backward(context: Context): (Value | null)[] {
   const { attributes, inputSpecs } = context;
@@ -42,12 +49,18 @@ function backward(context: Context): (Value | null)[] {
 
   const gradA = (): Value => {
     const b = matrix(context.input(1), transposeB ? [n, k] : [k, n]);
-    const gradient = transposeA ? product(context, b, g, transposeB, true) : product(context, g, b, false, !transposeB);
+    const gradient = transposeA
+      ? product(context, [b, g], { transposeA: transposeB, transposeB: true })
+      : product(context, [g, b], { transposeB: !transposeB });
     return folded ? context.reshape(gradient, aShape) : sumTo(context, gradient, aShape);
   };
   const gradB = (): Value => {
     const a = matrix(context.input(0), [m, k]);
-    const gradient = transposeB ? product(context, g, a, true, transposeA) : product(context, a, g, !transposeA, false);
+    // One b for all rows is a weight: its gradient is float32 whatever the activations are.
+    const format = folded ? ({ result: 'f32' } as const) : {};
+    const gradient = transposeB
+      ? product(context, [g, a], { transposeA: true, transposeB: transposeA, ...format })
+      : product(context, [a, g], { transposeA: !transposeA, ...format });
     return folded ? context.reshape(gradient, bShape) : sumTo(context, gradient, bShape);
   };
 
@@ -61,7 +74,7 @@ function backward(context: Context): (Value | null)[] {
   return [
     context.needs(0) ? gradA() : null,
     context.needs(1) ? gradB() : null,
-    wantsBias ? sumTo(context, gradSum, inputSpecs[2].shape) : null,
+    wantsBias ? biasGradient(context, gradSum) : null,
   ];
 }
 
@@ -79,5 +92,6 @@ export const matmul = defineOp<MatmulAttributes>({
     saves: ({ activation = 'none' }) => ({ inputs: [0, 1], outputs: { none: [], relu: [0], gelu: [1] }[activation] }),
     backward,
   },
+  half: [0, 1],
   cases: matmulCases,
 });

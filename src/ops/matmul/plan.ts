@@ -1,4 +1,11 @@
-import { type BufferReference, type Dispatch, foldGrid, gridFor, type PlanTarget } from '../../gpu/kernel.ts';
+import {
+  type BufferReference,
+  type Dispatch,
+  foldGrid,
+  gridFor,
+  type PlanTarget,
+  type StorageFormat,
+} from '../../gpu/kernel.ts';
 import { ceilDiv } from '../../tensor/shape.ts';
 import { planSum } from '../reduce/plan.ts';
 import { type Epilogue, epilogueBuffers, epilogueOverrides, epilogueUniforms, isPlain } from './epilogue.ts';
@@ -12,6 +19,9 @@ export interface Product {
   readonly a: BufferReference;
   readonly b: BufferReference;
   readonly out: BufferReference;
+  /** Element format of a, b, slope and side, and of out. */
+  readonly storage?: StorageFormat;
+  readonly result?: StorageFormat;
   readonly epilogue?: Epilogue;
   /** [k]: multiplies b's rows, that is the terms of the sum. */
   readonly inner?: BufferReference | undefined;
@@ -33,20 +43,22 @@ export function scratchOf(draft: Draft, bytes: number): BufferReference {
 }
 
 /** The sums of a's columns as dispatches of their own. */
-function sumRows({ geometry: { k, m }, a, sums }: Product, target: PlanTarget, draft: Draft): void {
+function sumRows({ geometry: { k, m }, a, sums, storage }: Product, target: PlanTarget, draft: Draft): void {
   if (!sums) return;
   const stages = [{ outer: 1, extent: k, inner: m }];
-  draft.dispatches.push(...planSum(a, sums, stages, 1, target, undefined, draft.scratch));
+  draft.dispatches.push(...planSum(a, sums, stages, 1, target, undefined, draft.scratch, { storage }));
 }
 
 function simpleProduct(product: Product, target: PlanTarget, draft: Draft): void {
   const { geometry, a, out, inner, epilogue = {} } = product;
   const { batch, m, n, k, aBatched, bBatched, transposeA, transposeB } = geometry;
   const size = batch * m * n;
-  const packed = inner && packOperand(product.b, bBatched ? batch : 1, [k, n], transposeB, draft, inner);
+  const packed = inner && packOperand(product.b, bBatched ? batch : 1, [k, n], transposeB, product, draft, inner);
   const row = packed ? packed.stride * 4 : n;
   draft.dispatches.push({
     kernel: simpleKernel,
+    storage: product.storage,
+    result: product.result,
     buffers: {
       a,
       b: packed?.buffer ?? product.b,
@@ -88,16 +100,18 @@ function packOperand(
   batch: number,
   [rows, columns]: readonly [number, number],
   transposed: boolean,
+  { storage }: Product,
   draft: Draft,
   scale?: BufferReference,
 ): PackedOperand {
   const packedRows = ceilDiv(rows, 4) * 4;
   const quads = ceilDiv(columns, 4);
   const size = batch * packedRows * quads;
-  const buffer = scratchOf(draft, size * 16);
+  const buffer = scratchOf(draft, size * (storage === 'f16' ? 8 : 16));
   draft.dispatches.push({
     kernel: packKernel,
-    buffers: { source, scale: scale ?? source, packed: buffer },
+    storage,
+    buffers: { source, scale: scale ?? scratchOf(draft, 16), packed: buffer },
     uniforms: {
       size,
       rows: packedRows,
@@ -159,10 +173,11 @@ const isTransposed = ({ geometry: { transposeA, m }, epilogue = {} }: Product): 
   transposeA && m % 4 === 0 && isPlain(epilogue);
 
 /** b as [k, n] in rows of whole vec4f. */
-function packedB({ geometry, b, inner }: Product, needsWholeK: boolean, draft: Draft): PackedOperand {
+function packedB(product: Product, needsWholeK: boolean, draft: Draft): PackedOperand {
+  const { geometry, b, inner } = product;
   const { batch, n, k, bBatched, transposeB } = geometry;
   if (transposeB || n % 4 !== 0 || (needsWholeK && k % 4 !== 0) || inner)
-    return packOperand(b, bBatched ? batch : 1, [k, n], transposeB, draft, inner);
+    return packOperand(b, bBatched ? batch : 1, [k, n], transposeB, product, draft, inner);
   return { buffer: b, stride: n / 4, batchStride: bBatched ? (n * k) / 4 : 0 };
 }
 
@@ -172,18 +187,20 @@ function packedB({ geometry, b, inner }: Product, needsWholeK: boolean, draft: D
  * chunks, whose sums are added in a second pass in a fixed order.
  */
 function straightProduct(product: Product, tiled: TiledKernel, target: PlanTarget, draft: Draft): void {
-  const { geometry, out, epilogue = {} } = product;
+  const { geometry, out, storage, result, epilogue = {} } = product;
   const { batch, m, n, k, aBatched, transposeA } = geometry;
   const a: PackedOperand =
     !transposeA && k % 4 === 0
       ? { buffer: product.a, stride: k / 4, batchStride: aBatched ? (m * k) / 4 : 0 }
-      : packOperand(product.a, aBatched ? batch : 1, [m, k], transposeA, draft);
+      : packOperand(product.a, aBatched ? batch : 1, [m, k], transposeA, product, draft);
   const b = packedB(product, true, draft);
   const tiling = tilingOf(product, tiled, false, target);
   const { split, slices, tilesM, tilesN } = tiling;
   const to = split ? scratchOf(draft, slices * m * n * 4) : out;
   draft.dispatches.push({
     kernel: tiled.kernel,
+    storage,
+    result: split ? undefined : result,
     buffers: {
       a: a.buffer,
       b: b.buffer,
@@ -206,14 +223,14 @@ function straightProduct(product: Product, tiled: TiledKernel, target: PlanTarge
   });
   if (split) {
     const stages = [{ outer: 1, extent: slices, inner: m * n }];
-    draft.dispatches.push(...planSum(to, out, stages, 1, target, undefined, draft.scratch));
+    draft.dispatches.push(...planSum(to, out, stages, 1, target, undefined, draft.scratch, { result }));
   }
   sumRows(product, target, draft);
 }
 
 /** A product whose `a` is [k, m], with a's own sums where they are wanted; one second pass for both where the k axis is cut. */
 function transposedProduct(product: Product, tiled: TiledKernel, target: PlanTarget, draft: Draft): void {
-  const { geometry, a, out, sums } = product;
+  const { geometry, a, out, sums, storage, result } = product;
   const { m, n, k, aBatched } = geometry;
   const b = packedB(product, false, draft);
   const tiling = tilingOf(product, tiled, true, target);
@@ -223,6 +240,8 @@ function transposedProduct(product: Product, tiled: TiledKernel, target: PlanTar
   const partialSums = sums ? (split ? scratchOf(draft, slices * m * 4) : sums) : unwritten();
   draft.dispatches.push({
     kernel: tiled.kernel,
+    storage,
+    result: split ? undefined : result,
     buffers: { a, b: b.buffer, out: partial, sums: partialSums },
     uniforms: {
       m,
@@ -242,6 +261,7 @@ function transposedProduct(product: Product, tiled: TiledKernel, target: PlanTar
   const sumsSize = sums ? m / 4 : 0;
   draft.dispatches.push({
     kernel: finishKernel,
+    result,
     buffers: { partial, partialSums, out, sums: sums ?? unwritten() },
     uniforms: { slices, size, sumsSize },
     workgroups: gridFor(size + sumsSize, 64),

@@ -3,6 +3,7 @@ import { f32, formatShape, type TensorSpec } from '../../tensor/spec.ts';
 import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { defineProgram } from '../definition.ts';
 import { sumKernel, sumVec4Kernel } from '../reduce/plan.ts';
+import { like, requireSameType, storageOf } from '../storage.ts';
 import { type MatmulAttributes, matmulGeometry, requireBias } from './geometry.ts';
 import {
   finishKernel,
@@ -48,7 +49,8 @@ function outputOf(inputs: readonly TensorSpec[], attributes: MatmulAttributes): 
   const [a, b, bias] = inputs;
   const { outShape, n } = matmulGeometry(a.shape, b.shape, attributes);
   requireBias(bias?.shape, n);
-  return f32(outShape);
+  requireSameType('matmul', [a, b]);
+  return attributes.result === 'f32' ? f32(outShape) : like(a, outShape);
 }
 
 /** The program with or without the slope that backward reads. */
@@ -60,11 +62,13 @@ function program(name: string, withSlope: boolean) {
     versions: MATMUL_VERSIONS,
     infer(inputs, attributes) {
       const out = outputOf(inputs, attributes);
-      return hasSlope(attributes) ? [out, out] : [out];
+      return hasSlope(attributes) ? [out, like(inputs[0], out.shape)] : [out];
     },
-    plan: ([a, b, bias], _outputs, attributes, target, version) =>
+    plan: ([a, b, bias], [out], attributes, target, version) =>
       productPlan(
         {
+          storage: storageOf(a),
+          result: storageOf(out),
           geometry: matmulGeometry(a.shape, b.shape, attributes),
           a: 'in0',
           b: 'in1',
@@ -105,11 +109,13 @@ export const gradWeightProgram = defineProgram<Record<never, never>>({
       'matmul.gradWeight',
       `gradient ${formatShape(g.shape)} and input ${formatShape(x.shape)} must be matrices of as many rows`,
     );
+    requireSameType('matmul.gradWeight', [g, x]);
     return [f32([g.shape[1], x.shape[1]]), f32([g.shape[1]])];
   },
   plan: ([g, x], _outputs, _attributes, target, version) =>
     productPlan(
       {
+        storage: storageOf(g),
         geometry: matmulGeometry(g.shape, x.shape, { transposeA: true }),
         a: 'in0',
         b: 'in1',
