@@ -14,26 +14,23 @@ export interface StepCall {
   readonly attributes: object;
   readonly inputs: readonly TensorSpec[];
   readonly outputs: readonly TensorSpec[];
-  /** Dispatches it added, in the order of the step's dispatches. */
-  readonly dispatches: number;
-  /** The version it was asked to run in; null where the plan chose. */
-  readonly version: string | null;
+  /** The version it was told to run in; undefined where its plan chooses. */
+  readonly version: string | undefined;
 }
 
 /** A GPU backend that can note what is executed on it. */
 export class RecordingBackend extends GpuBackend {
   #calls: StepCall[] | null = null;
 
-  /** Runs `body` and gives back the programs it executed, in order. */
-  recordCalls(body: () => void): StepCall[] {
-    const outer = this.#calls;
-    const calls: StepCall[] = [];
-    this.#calls = calls;
-    try {
-      body();
-    } finally {
-      this.#calls = outer;
-    }
+  /** From here on executions are noted. */
+  startCalls(): void {
+    this.#calls = [];
+  }
+
+  /** What was executed since `startCalls`, in order. */
+  stopCalls(): StepCall[] {
+    const calls = this.#calls ?? [];
+    this.#calls = null;
     return calls;
   }
 
@@ -44,7 +41,6 @@ export class RecordingBackend extends GpuBackend {
     attributes: A,
     version?: string,
   ): void {
-    const before = this.gpu.counts.dispatches;
     super.execute(program, inputs, outputs, attributes, version);
     if (!this.#calls) return;
     const specs = inputs.map(({ spec }) => spec);
@@ -54,23 +50,41 @@ export class RecordingBackend extends GpuBackend {
       attributes,
       inputs: specs,
       outputs: outputs.map(({ spec }) => spec),
-      dispatches: this.gpu.counts.dispatches - before,
-      version: version ?? null,
+      version,
     });
   }
 }
 
-/**
- * The version a call runs in: the one it was asked for, else the first whose plan equals the one made without naming any. Null where the
- * program has no versions or its plan is none of them.
- */
-export function versionOf(call: StepCall, target: PlanTarget): string | null {
-  if (call.version !== null) return call.version;
-  const { program, inputs, outputs, attributes } = call;
-  const chosen = JSON.stringify(program.plan(inputs, outputs, attributes, target));
-  return (
-    program.versions?.find(
-      (version) => JSON.stringify(program.plan(inputs, outputs, attributes, target, version)) === chosen,
-    ) ?? null
-  );
+/** What a call's plan is on a target. */
+export interface PlannedCall {
+  readonly call: StepCall;
+  readonly dispatches: number;
+  /** The version told, else the first whose plan is the one made without naming any; null where there are none or it is none of them. */
+  readonly version: string | null;
+}
+
+/** The plans of calls; equal calls are planned once. */
+export function planCalls(calls: readonly StepCall[], target: PlanTarget): PlannedCall[] {
+  const known = new Map<string, Omit<PlannedCall, 'call'>>();
+  return calls.map((call) => {
+    const key = `${call.version ?? ''} ${call.key}`;
+    let planned = known.get(key);
+    if (!planned) {
+      planned = planCall(call, target);
+      known.set(key, planned);
+    }
+    return { call, ...planned };
+  });
+}
+
+function planCall(
+  { program, inputs, outputs, attributes, version }: StepCall,
+  target: PlanTarget,
+): Omit<PlannedCall, 'call'> {
+  const planFor = (name: string | undefined) => program.plan(inputs, outputs, attributes, target, name);
+  const chosen = planFor(version);
+  if (!chosen) throw new Error(`${program.name}: no plan for a call that was executed`);
+  const text = JSON.stringify(chosen);
+  const named = version ?? program.versions?.find((name) => JSON.stringify(planFor(name)) === text);
+  return { dispatches: chosen.dispatches.length, version: named ?? null };
 }

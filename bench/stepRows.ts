@@ -1,9 +1,8 @@
 /** Where a step's time goes: the times of its dispatches, summed by program and version and held against the adapter's ceilings. */
-import type { PlanTarget } from '../src/gpu/kernel.ts';
 import type { DispatchTime } from '../src/gpu/timestamps.ts';
 import type { Ceilings } from './ceilings.ts';
 import { ratesOf, workOf } from './rates.ts';
-import { type StepCall, versionOf } from './stepRecording.ts';
+import type { PlannedCall, StepCall } from './stepRecording.ts';
 import { median } from './timer.ts';
 
 export interface StepRow {
@@ -39,7 +38,7 @@ export function describeCall({ inputs, attributes }: StepCall): string {
  * Milliseconds of each call: the median over the profiles of the sum over its dispatches.
  * @throws Error when a profile does not hold the calls' dispatches.
  */
-export function callTimes(calls: readonly StepCall[], profiles: readonly (readonly DispatchTime[])[]): number[] {
+export function callTimes(calls: readonly PlannedCall[], profiles: readonly (readonly DispatchTime[])[]): number[] {
   const expected = calls.reduce((sum, { dispatches }) => sum + dispatches, 0);
   const sums = profiles.map((times) => {
     if (times.length !== expected) {
@@ -69,22 +68,17 @@ interface Group {
 
 /** One row a program and version (with `byCall`: a distinct call), the longest first. */
 export function stepRows(
-  calls: readonly StepCall[],
+  calls: readonly PlannedCall[],
   times: readonly number[],
   ceilings: Ceilings,
-  target: PlanTarget,
   { byCall = false }: { readonly byCall?: boolean } = {},
 ): StepRow[] {
   const total = times.reduce((sum, time) => sum + time, 0);
-  const versions = new Map<string, string | null>();
   const groups = new Map<string, Group>();
-  for (const [index, call] of calls.entries()) {
-    if (call.dispatches === 0) continue;
+  for (const [index, { call, dispatches, version }] of calls.entries()) {
+    if (dispatches === 0) continue;
     const milliseconds = times[index];
-    const asked = `${call.version} ${call.key}`;
-    if (!versions.has(asked)) versions.set(asked, versionOf(call, target));
-    const version = versions.get(asked) ?? null;
-    const key = byCall ? asked : `${call.program.name} ${version}`;
+    const key = `${version} ${byCall ? call.key : call.program.name}`;
     let group = groups.get(key);
     if (!group) {
       group = {
@@ -95,9 +89,9 @@ export function stepRows(
     }
     const work = workOf(call.program, call.inputs, call.outputs, call.attributes);
     // A clock that ticks slowly may give a dispatch no time at all.
-    const { share, bound } = ratesOf(work, Math.max(milliseconds, 1e-6), call.dispatches, ceilings);
+    const { share, bound } = ratesOf(work, Math.max(milliseconds, 1e-6), dispatches, ceilings);
     group.count++;
-    group.dispatches += call.dispatches;
+    group.dispatches += dispatches;
     group.milliseconds += milliseconds;
     group.flops = group.flops === null || work.flops === null ? null : group.flops + work.flops;
     group.bytes += work.bytes;

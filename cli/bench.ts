@@ -8,6 +8,7 @@ import { createNodeDevice } from '../src/gpu/node/createDevice.ts';
 import { writeFileAtomic } from '../src/io/atomic.ts';
 import { ops } from '../src/ops/index.ts';
 import { gmtlVersion } from '../src/train/version.ts';
+import { machineText, stepCommand } from './benchStep.ts';
 
 interface KernelsArguments {
   filter?: string;
@@ -50,10 +51,7 @@ const kernelsCommand: CommandModule<object, KernelsArguments> = {
       progress.stop();
       const info = readAdapterInfo(device.info);
       const date = new Date().toISOString();
-      const driver = info.description || 'not told by the adapter';
-      // Dawn turns the punctuation of the driver's name into dashes.
-      const name = info.device.replace(/-+$/, '') || device.name;
-      console.log(`${formatHeader(bench, { adapter: name, kind: opened.kind, driver, date })}\n`);
+      console.log(`${formatHeader(bench, { ...machineText(info, device.name), kind: opened.kind, date })}\n`);
       console.log(formatKernelBench(bench));
       if (json !== undefined) {
         const content = {
@@ -117,9 +115,10 @@ function startRowProgress(debug: boolean): {
 /** `gmtl bench …`. */
 export const benchCommand: CommandModule = {
   command: 'bench <what>',
-  describe: 'Measure the speed of kernels on an adapter',
-  builder: (yargs: Argv) => yargs.command(kernelsCommand).demandCommand(1, 'Say what to measure: kernels.'),
+  describe: 'Measure the speed of kernels, or of a whole training step, on an adapter',
+  builder: (yargs: Argv) =>
+    yargs.command(kernelsCommand).command(stepCommand).demandCommand(1, 'Say what to measure: kernels or step.'),
   handler: () => {
-    throw new GmtlError('cli/bench-what', 'Say what to measure: gmtl bench kernels.');
+    throw new GmtlError('cli/bench-what', 'Say what to measure: gmtl bench kernels, or gmtl bench step.');
   },
 };

@@ -1,0 +1,292 @@
+/** Measures whole training steps on one adapter: throughput, where the time goes, what a replay costs the host, memory. */
+import { GmtlError } from '../src/errors.ts';
+import type { CapturedStep, CaptureMemory } from '../src/gpu/capture.ts';
+import type { GpuDevice } from '../src/gpu/device.ts';
+import type { DispatchTime } from '../src/gpu/timestamps.ts';
+import { type Ceilings, measureCeilings, withCopyProbe } from './ceilings.ts';
+import { type PlannedCall, planCalls, type RecordingBackend, type StepCall } from './stepRecording.ts';
+import { callTimes, type StepRow, stepRows } from './stepRows.ts';
+import type { StepWorkload } from './stepWorkload.ts';
+import { Timeline } from './timeline.ts';
+import { chooseTimer, median, type Timer } from './timer.ts';
+
+export interface StepBenchOptions {
+  /** Steps that are timed after the first ones. Default 10. */
+  readonly steps?: number;
+  /** Time for each of the settings that the ceilings are measured with. Default 0.25. */
+  readonly seconds?: number;
+  /** Called before each phase. */
+  readonly onProgress?: (label: string) => void;
+}
+
+/** Milliseconds from nothing to the result of the first step. */
+export interface FirstStep {
+  /** Weights drawn and written, optimiser state made. */
+  readonly build: number;
+  /** JavaScript of the step: shapes, plans, graph. */
+  readonly record: number;
+  /** Waiting for pipelines after that; they compile in parallel. */
+  readonly compile: number;
+  /** Planning memory, making buffers and bind groups. */
+  readonly prepare: number;
+  /** Running it, in which drivers may compile further, and reading its result. */
+  readonly run: number;
+  readonly total: number;
+  /** Pipelines it needed. */
+  readonly pipelines: number;
+}
+
+export interface StepBench {
+  readonly workload: Pick<StepWorkload, 'name' | 'batch' | 'size' | 'parameters' | 'data'>;
+  readonly timer: Pick<Timer, 'kind' | 'reason'>;
+  readonly ceilings: Ceilings;
+  readonly firstStep: FirstStep;
+  /** Milliseconds of each timed step, from the end of the one before to its own. */
+  readonly samples: readonly number[];
+  readonly stepMs: number;
+  readonly imagesPerSecond: number;
+  readonly cpu: {
+    /** JavaScript of a replay, encoding and submitting, without waiting: milliseconds. */
+    readonly replayMs: number;
+    /** The same dispatches in a bare loop of setPipeline, setBindGroup and dispatchWorkgroups, and a submit. */
+    readonly bareMs: number;
+    readonly ratio: number;
+    /** All that the host does for a step before it waits: writes, replay, asking for the result. */
+    readonly handOverMs: number;
+  };
+  /** Null where the adapter has no credible timestamps. */
+  readonly gpu: {
+    /** Sum over the dispatches. */
+    readonly busyMs: number;
+    /** From the first dispatch's start to the last one's end, in the profiled replay. */
+    readonly spanMs: number;
+  } | null;
+  /** Milliseconds a step that nothing ran because the next batch was not there. */
+  readonly dataWaitMs: number;
+  readonly dispatches: number;
+  readonly submits: number;
+  readonly memory: CaptureMemory & {
+    /** Weights, optimiser state, inputs: what was there before the step. */
+    readonly lastingBytes: number;
+  };
+  /** By program and version; empty without timestamps. */
+  readonly rows: readonly StepRow[];
+  /** By distinct call. */
+  readonly calls: readonly StepRow[];
+}
+
+/** What a trace shows besides the figures. */
+export interface StepProfile {
+  readonly spans: Timeline['spans'];
+  readonly calls: readonly PlannedCall[];
+  /** Of one replay, in the order of the dispatches; null without timestamps. */
+  readonly dispatches: readonly DispatchTime[] | null;
+  /** `performance.now()` when that replay was handed over. */
+  readonly dispatchesFrom: number;
+}
+
+/** Profiles taken; the median of each call counts. */
+const PROFILES = 3;
+/** Replays and bare loops timed, in turn. */
+const LOOPS = 7;
+/** Steps of more than this many milliseconds are not repeated as often. */
+const SLOW_STEP = 2000;
+
+/** Runs the step for the first time, which records it. */
+async function firstStep(
+  backend: RecordingBackend,
+  workload: StepWorkload,
+  timeline: Timeline,
+): Promise<{ first: Omit<FirstStep, 'build' | 'total'>; calls: StepCall[]; captured: CapturedStep }> {
+  const { pipelines } = backend.gpu.counts;
+  backend.startCalls();
+  const start = performance.now();
+  await timeline.time('phase', 'first step', () => workload.run(0));
+  const calls = backend.stopCalls();
+  const { captured } = workload;
+  if (!captured) throw new GmtlError('bench/capture', `${workload.name}: the first step was not recorded`);
+  let at = start;
+  for (const part of ['record', 'compile', 'prepare'] as const) {
+    timeline.add('host', part, at, at + captured.timing[part]);
+    at += captured.timing[part];
+  }
+  const run = timeline.add('wait', 'first run', at);
+  return { first: { ...captured.timing, run, pipelines: backend.gpu.counts.pipelines - pipelines }, calls, captured };
+}
+
+interface Timed {
+  readonly samples: readonly number[];
+  readonly handOver: readonly number[];
+  readonly dataWait: readonly number[];
+  readonly submits: number;
+}
+
+interface Running {
+  readonly result: Promise<void>;
+  /** When the result came; infinite before. */
+  end: number;
+}
+
+/** Steps as training runs them: the next is handed over before the result of the last is awaited. */
+async function timeSteps(device: GpuDevice, workload: StepWorkload, count: number, timeline: Timeline): Promise<Timed> {
+  const handOver: number[] = [];
+  const dataWait: number[] = [];
+  const done: Running[] = [];
+  const finish = async (running: Running): Promise<void> => {
+    await timeline.time('wait', 'result', () => running.result);
+    done.push(running);
+  };
+  await device.synchronize();
+  const submits = device.counts.submits;
+  let pending: Running | null = null;
+  // One more than is counted: the first starts on an idle device.
+  for (let index = 0; index <= count; index++) {
+    if (workload.nextData) {
+      const asked = performance.now();
+      await timeline.time('wait', 'data', workload.nextData);
+      // Waiting while the device still works on the step before costs nothing.
+      if (pending) dataWait.push(Math.max(0, performance.now() - Math.max(asked, pending.end)));
+    }
+    const start = performance.now();
+    const running: Running = { result: workload.run(1 + index), end: Number.POSITIVE_INFINITY };
+    handOver.push(timeline.add('host', 'write, encode, submit', start));
+    running.result.then(
+      () => {
+        running.end = performance.now();
+      },
+      () => undefined,
+    );
+    if (pending) await finish(pending);
+    pending = running;
+  }
+  if (pending) await finish(pending);
+  return {
+    samples: done.slice(1).map(({ end }, index) => end - done[index].end),
+    handOver: handOver.slice(1),
+    dataWait,
+    // A replay is one submit; the device counts only its own.
+    submits: (device.counts.submits - submits) / (count + 1) + 1,
+  };
+}
+
+/** The dispatches of a recorded step as the plainest code would encode and submit them, to hold a replay against. */
+function bareLoop(device: GPUDevice, { commands }: CapturedStep): void {
+  const encoder = device.createCommandEncoder();
+  const pass = encoder.beginComputePass();
+  for (const { pipeline, bindGroup, workgroups } of commands) {
+    pass.setPipeline(pipeline);
+    pass.setBindGroup(0, bindGroup);
+    pass.dispatchWorkgroups(workgroups[0], workgroups[1], workgroups[2]);
+  }
+  pass.end();
+  device.queue.submit([encoder.finish()]);
+}
+
+/** Milliseconds that `body` keeps JavaScript, the device idle before. */
+async function hostTime(device: GpuDevice, body: () => void): Promise<number> {
+  await device.synchronize();
+  const start = performance.now();
+  body();
+  return performance.now() - start;
+}
+
+/**
+ * Builds a workload and measures it. The caller disposes of nothing: the workload is gone afterwards.
+ *
+ * @throws GmtlError `bench/capture` where the step cannot be recorded; what building or running it throws.
+ */
+export async function benchStep(
+  backend: RecordingBackend,
+  build: () => StepWorkload | Promise<StepWorkload>,
+  { steps = 10, seconds = 0.25, onProgress }: StepBenchOptions = {},
+): Promise<{ bench: StepBench; profile: StepProfile }> {
+  const device = backend.gpu;
+  const timeline = new Timeline();
+  onProgress?.('building and running the first steps');
+  const buildStart = performance.now();
+  const workload = await build();
+  await device.synchronize();
+  const buildMs = timeline.add('phase', 'build', buildStart);
+  try {
+    const lastingBytes = device.statistics().liveBytes;
+    const { first, calls: executed, captured } = await firstStep(backend, workload, timeline);
+    const total = performance.now() - buildStart;
+    const calls = planCalls(executed, device.target);
+
+    onProgress?.(`timing ${steps} steps`);
+    const timed = await timeline.time('phase', 'timed steps', () => timeSteps(device, workload, steps, timeline));
+    const stepMs = median(timed.samples);
+
+    onProgress?.('timing replays against a bare loop');
+    const replays: number[] = [];
+    const bare: number[] = [];
+    const loops: [number[], () => void][] = [
+      [replays, () => captured.replay()],
+      [bare, () => bareLoop(device.device, captured)],
+    ];
+    for (let loop = 0; loop < (stepMs > SLOW_STEP ? 2 : LOOPS); loop++) {
+      // Who is second finds warmer caches: they take turns at it.
+      for (const [times, body] of loop % 2 === 0 ? loops : [...loops].reverse())
+        times.push(await hostTime(device, body));
+    }
+    await device.synchronize();
+
+    onProgress?.('timing each dispatch');
+    const timer = await withCopyProbe(device, (probe) => chooseTimer(device, probe));
+    const ceilings = await measureCeilings(device, timer, seconds);
+    const profiles: DispatchTime[][] = [];
+    let dispatchesFrom = 0;
+    if (timer.kind === 'timestamps') {
+      for (let index = 0; index < (stepMs > SLOW_STEP ? 1 : PROFILES); index++) {
+        await device.synchronize();
+        dispatchesFrom = performance.now();
+        profiles.push([...(await timeline.time('phase', 'profiled replay', () => captured.profile()))]);
+      }
+    }
+    const times = profiles.length > 0 ? callTimes(calls, profiles) : null;
+    const last = profiles.at(-1) ?? null;
+    const bench: StepBench = {
+      workload: {
+        name: workload.name,
+        batch: workload.batch,
+        size: workload.size,
+        parameters: workload.parameters,
+        data: workload.data,
+      },
+      timer: { kind: timer.kind, reason: timer.reason },
+      ceilings,
+      firstStep: { build: buildMs, ...first, total },
+      samples: timed.samples,
+      stepMs,
+      imagesPerSecond: (1000 * workload.batch) / stepMs,
+      cpu: {
+        replayMs: median(replays),
+        bareMs: median(bare),
+        ratio: median(replays) / median(bare),
+        handOverMs: median(timed.handOver),
+      },
+      gpu: times && last && { busyMs: times.reduce((sum, time) => sum + time, 0), spanMs: spanOf(last) },
+      dataWaitMs: timed.dataWait.reduce((sum, wait) => sum + wait, 0) / Math.max(1, timed.dataWait.length),
+      dispatches: captured.dispatches,
+      submits: timed.submits,
+      memory: { lastingBytes, ...captured.memory },
+      rows: times ? stepRows(calls, times, ceilings) : [],
+      calls: times ? stepRows(calls, times, ceilings, { byCall: true }) : [],
+    };
+    return { bench, profile: { spans: timeline.spans, calls, dispatches: last, dispatchesFrom } };
+  } finally {
+    workload.dispose();
+    device.trim();
+  }
+}
+
+/** Milliseconds from the start of the earliest dispatch to the end of the latest. */
+function spanOf(times: readonly DispatchTime[]): number {
+  let first = Number.POSITIVE_INFINITY;
+  let last = Number.NEGATIVE_INFINITY;
+  for (const { start, nanoseconds } of times) {
+    first = Math.min(first, start);
+    last = Math.max(last, start + nanoseconds);
+  }
+  return (last - first) / 1e6;
+}

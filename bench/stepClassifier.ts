@@ -1,0 +1,110 @@
+import { Engine, setEngine } from '../src/autograd/engine.ts';
+import type { Tensor } from '../src/autograd/tensor.ts';
+import { GmtlError } from '../src/errors.ts';
+import type { CapturedStep } from '../src/gpu/capture.ts';
+import { CONVNEXT_VARIANTS, type ConvNeXtVariant, convnext } from '../src/models/convnext.ts';
+import * as F from '../src/nn/functional.ts';
+import { AdamW, noDecay } from '../src/optim/index.ts';
+import { Generator } from '../src/tensor/random.ts';
+import { namedParameters } from '../src/train/build.ts';
+import type { RecordingBackend } from './stepRecording.ts';
+import type { StepWorkload } from './stepWorkload.ts';
+
+export interface ClassifierOptions {
+  readonly variant: ConvNeXtVariant;
+  readonly batch: number;
+  readonly size: number;
+  readonly classes: number;
+  /** See `ConvNeXtOptions`. */
+  readonly checkpoint?: boolean;
+}
+
+export function isVariant(name: string): name is ConvNeXtVariant {
+  return Object.hasOwn(CONVNEXT_VARIANTS, name);
+}
+
+/** ConvNeXt, softmax cross-entropy and AdamW on one made-up batch: the step that other engines are asked for too. */
+class ClassifierWorkload implements StepWorkload {
+  readonly name: string;
+  readonly batch: number;
+  readonly size: number;
+  readonly parameters: number;
+  readonly data = 'one made-up batch';
+  readonly nextData = null;
+  readonly #backend: RecordingBackend;
+  readonly #optimizer: AdamW;
+  readonly #record: () => Tensor;
+  readonly #parts: readonly { dispose(): void }[];
+  #captured: CapturedStep | null = null;
+  #loss: Tensor | null = null;
+
+  constructor(backend: RecordingBackend, { variant, batch, size, classes, checkpoint = false }: ClassifierOptions) {
+    const engine = new Engine(backend, { seed: 1 });
+    setEngine(engine);
+    const model = convnext(variant, { classes, checkpoint }).train();
+    const optimizer = new AdamW(noDecay(namedParameters(model), 0.05), { lr: 1e-3 });
+    const random = new Generator(2);
+    const pixels = Float32Array.from({ length: batch * size * size * 3 }, () => 2 * random.uniform() - 1);
+    const image = engine.tensor(pixels, [batch, size, size, 3]).keep();
+    const truth = Int32Array.from({ length: batch }, () => random.integer(classes));
+    const labels = engine.tensor(truth, [batch]).keep();
+    this.name = `ConvNeXt-${variant} classifier, ${classes} classes${checkpoint ? ', blocks checkpointed' : ''}`;
+    this.batch = batch;
+    this.size = size;
+    this.parameters = model.parameterCount();
+    this.#backend = backend;
+    this.#optimizer = optimizer;
+    this.#parts = [image, labels, optimizer, model];
+    this.#record = () =>
+      engine.scope(() => {
+        const loss = F.crossEntropy(model.forward(image), labels);
+        loss.backward();
+        optimizer.update();
+        optimizer.zeroGrad();
+        return loss.detach().keep();
+      });
+  }
+
+  get captured(): CapturedStep | null {
+    return this.#captured;
+  }
+
+  async run(_step: number): Promise<void> {
+    this.#optimizer.advance();
+    this.#backend.flush();
+    if (this.#captured) this.#captured.replay();
+    else {
+      this.#captured = await this.#backend.gpu.captureAsync(() => {
+        this.#loss = this.#record();
+      });
+    }
+    return this.#finish(this.#loss as Tensor);
+  }
+
+  async #finish(loss: Tensor): Promise<void> {
+    const value = await loss.item();
+    if (!Number.isFinite(value)) throw new GmtlError('bench/not-finite', `the loss of ${this.name} became ${value}`);
+  }
+
+  dispose(): void {
+    this.#loss?.dispose();
+    this.#captured?.dispose();
+    for (const part of this.#parts) part.dispose();
+    setEngine(null);
+  }
+}
+
+/** @throws GmtlError `bench/size` where the trunk cannot halve the images five times. */
+export function classifierWorkload(backend: RecordingBackend, options: ClassifierOptions): StepWorkload {
+  const { size, batch } = options;
+  if (!(Number.isInteger(size) && size >= 32 && size % 32 === 0)) {
+    throw new GmtlError(
+      'bench/size',
+      `--size is ${size}: the trunk halves the image five times, so give a multiple of 32`,
+    );
+  }
+  if (!(Number.isInteger(batch) && batch > 0)) {
+    throw new GmtlError('bench/batch', `--batch is ${batch}: give a whole number of images from 1 on`);
+  }
+  return new ClassifierWorkload(backend, options);
+}

@@ -1,0 +1,191 @@
+import { Engine, setEngine } from '../src/autograd/engine.ts';
+import type { Batch } from '../src/data/batch.ts';
+import { openDataset } from '../src/data/dataset.ts';
+import { SampleSource, TrainLoader } from '../src/data/loader.ts';
+import { TaskBalancedSampler } from '../src/data/sampler.ts';
+import { type DatasetItem, EDEMA_GRADES, LESIONS, noMasks, RETINO_GRADES, selectItems } from '../src/data/types.ts';
+import { GmtlError } from '../src/errors.ts';
+import type { CapturedStep } from '../src/gpu/capture.ts';
+import { EMA, GradientGate } from '../src/optim/index.ts';
+import { Generator } from '../src/tensor/random.ts';
+import {
+  averagedTensors,
+  buildConstants,
+  buildModel,
+  buildOptimizer,
+  loaderSettings,
+  namedParameters,
+} from '../src/train/build.ts';
+import { resolveConfig, type TrainConfig } from '../src/train/config.ts';
+import { shapesOf } from '../src/train/init.ts';
+import { WEIGHTING_PREFIX } from '../src/train/state.ts';
+import { TrainStep } from '../src/train/step.ts';
+import { buildWeighting } from '../src/train/weighting/index.ts';
+import type { RecordingBackend } from './stepRecording.ts';
+import type { StepWorkload } from './stepWorkload.ts';
+
+export interface PresetOptions {
+  readonly preset: string;
+  /** Images a step, shared between the tasks as the preset shares them. Default: the preset's. */
+  readonly batch?: number;
+  readonly size?: number;
+  /** `section.knob=value`. */
+  readonly set?: readonly string[];
+  /** A data set to load batches from, through the loader that training uses; made-up batches where left out. */
+  readonly folder?: string;
+}
+
+/** How many rows of each task a batch of `total` has, in the preset's proportion, one at least of each task that it has. */
+export function shareRows(total: number, segmentation: number, classification: number): [number, number] {
+  const least = Math.min(segmentation, 1);
+  const most = total - Math.min(classification, 1);
+  const share = Math.min(most, Math.max(least, Math.round((total * segmentation) / (segmentation + classification))));
+  return [share, total - share];
+}
+
+async function configOf({ preset, batch, size, set = [] }: PresetOptions): Promise<TrainConfig> {
+  const overrides = [...set];
+  if (size !== undefined) overrides.push(`data.imageSize=${size}`);
+  if (batch !== undefined) {
+    const { data } = await resolveConfig({ preset, overrides: [...set] });
+    const least = Math.min(1, data.segmentationPerBatch) + Math.min(1, data.classificationPerBatch);
+    if (!Number.isInteger(batch) || batch < least) {
+      throw new GmtlError('bench/batch', `--batch is ${batch}: ${preset} needs a whole number from ${least} on`);
+    }
+    const [segmentation, classification] = shareRows(batch, data.segmentationPerBatch, data.classificationPerBatch);
+    overrides.push(`data.segmentationPerBatch=${segmentation}`, `data.classificationPerBatch=${classification}`);
+  }
+  return resolveConfig({ preset, overrides });
+}
+
+function madeUpItem(index: number, task: DatasetItem['task']): DatasetItem {
+  const graded = task === 'classification';
+  return {
+    ...{ id: `made-up/${index}`, part: 'made-up', split: 'train', task, imagePath: `made-up-${index}.jpg` },
+    maskPaths: graded ? null : noMasks(),
+    retino: graded ? index % RETINO_GRADES : null,
+    edema: graded ? index % EDEMA_GRADES : null,
+  };
+}
+
+/** Noise for pictures, squares for masks, grades in turn: what a step computes does not depend on what it sees. */
+export function madeUpBatch(segmentation: number, classification: number, size: number): Batch {
+  const rows = segmentation + classification;
+  const random = new Generator(3);
+  const items = Array.from({ length: rows }, (_, row) =>
+    madeUpItem(row, row < segmentation ? 'segmentation' : 'classification'),
+  );
+  const masks = new Float32Array(rows * size * size * LESIONS.length);
+  for (let row = 0; row < segmentation; row++) {
+    for (let y = size >> 2; y < size >> 1; y++) {
+      const from = ((row * size + y) * size + (size >> 2)) * LESIONS.length;
+      masks.fill(1, from, from + (size >> 2) * LESIONS.length);
+    }
+  }
+  return {
+    image: Float32Array.from({ length: rows * size * size * 3 }, () => 2 * random.uniform() - 1),
+    masks,
+    hasMasks: Uint8Array.from(items, ({ task }) => (task === 'segmentation' ? 1 : 0)),
+    task: Int32Array.from(items, ({ task }) => (task === 'segmentation' ? 0 : 1)),
+    retino: Int32Array.from(items, ({ retino }) => retino ?? -1),
+    edema: Int32Array.from(items, ({ edema }) => edema ?? -1),
+    items,
+    boxes: items.map(() => ({ left: 0, top: 0, size, width: size, height: size })),
+    count: rows,
+  };
+}
+
+/** A preset's network with the step that `gmtl train` runs, at the preset's peak learning rate. */
+class PresetWorkload implements StepWorkload {
+  readonly name: string;
+  readonly batch: number;
+  readonly size: number;
+  readonly parameters: number;
+  readonly data: string;
+  readonly nextData: (() => Promise<void>) | null;
+  readonly #step: TrainStep;
+  readonly #learningRate: number;
+  readonly #parts: readonly { dispose(): void }[];
+  #batch: Batch;
+
+  constructor(
+    backend: RecordingBackend,
+    name: string,
+    config: TrainConfig,
+    batch: Batch,
+    items: readonly DatasetItem[],
+    source: { readonly loader: TrainLoader; readonly folder: string } | null,
+  ) {
+    const engine = new Engine(backend, { seed: config.training.seed });
+    setEngine(engine);
+    const model = buildModel(engine, config).train();
+    const weighting = buildWeighting(engine, config.loss);
+    const params = [...namedParameters(model), ...namedParameters(weighting, WEIGHTING_PREFIX)];
+    const optimizer = buildOptimizer(config, params, shapesOf(model));
+    const gate = new GradientGate(params, { maxNorm: config.optimizer.gradClipNorm, sticky: true });
+    const { emaDecay: decay, emaWarmup: warmup } = config.optimizer;
+    const ema = decay > 0 ? new EMA(averagedTensors(model), { decay, warmup }) : null;
+    this.#step = new TrainStep({
+      ...{ engine, model, optimizer, gate, ema, weighting },
+      objective: config.loss,
+      constants: buildConstants(engine, config, items),
+      routing: config.training.routing,
+      maskChannels: config.model.lesions.map((lesion) => LESIONS.indexOf(lesion)),
+      gumbel: { seed: config.training.seed, tau: config.training.gumbelTau, totalSteps: 1000 },
+    });
+    this.#learningRate = config.optimizer.lr;
+    this.#parts = [this.#step, optimizer, gate, ...(ema ? [ema] : []), model, weighting];
+    this.#batch = batch;
+    this.name = `preset ${name} (${config.model.architecture})`;
+    this.batch = batch.task.length;
+    this.size = config.data.imageSize;
+    this.parameters = model.parameterCount();
+    this.data = source ? `the loader on ${source.folder}` : 'one made-up batch';
+    this.nextData =
+      source &&
+      (async () => {
+        this.#batch = await source.loader.nextBatch();
+      });
+  }
+
+  get captured(): CapturedStep | null {
+    return this.#step.captured[0] ?? null;
+  }
+
+  async run(step: number): Promise<void> {
+    const report = await this.#step.run(this.#batch, step, this.#learningRate);
+    if (!report.finite) throw new GmtlError('bench/not-finite', `step ${step} of ${this.name} met NaN or infinity`);
+  }
+
+  dispose(): void {
+    for (const part of this.#parts) part.dispose();
+    setEngine(null);
+  }
+}
+
+/**
+ * @throws GmtlError `config/…` for an unknown preset or setting, `bench/routing` for routings that cannot be recorded, and what opening
+ * the data set throws.
+ */
+export async function presetWorkload(backend: RecordingBackend, options: PresetOptions): Promise<StepWorkload> {
+  const config = await configOf(options);
+  if (config.training.routing === 'hard') {
+    throw new GmtlError('bench/routing', 'routing hard asks the gate before each step: it is never recorded');
+  }
+  const { segmentationPerBatch, classificationPerBatch, imageSize, ...data } = config.data;
+  const { folder } = options;
+  if (folder === undefined) {
+    const batch = madeUpBatch(segmentationPerBatch, classificationPerBatch, imageSize);
+    return new PresetWorkload(backend, options.preset, config, batch, batch.items, null);
+  }
+  const { seed } = config.training;
+  const { validationFraction: valFraction, joinLabels } = data;
+  const items = selectItems(await openDataset(folder, { valFraction, seed, joinLabels }), 'train');
+  const { balanceGrades, balanceLesions } = data;
+  const sampler = new TaskBalancedSampler(items, {
+    ...{ seed, segmentationPerBatch, classificationPerBatch, balanceGrades },
+    balanceLesions: balanceLesions && config.model.lesions,
+  });
+  const loader = new TrainLoader(sampler, new SampleSource(loaderSettings(config)));
+  return new PresetWorkload(backend, options.preset, config, await loader.nextBatch(), items, { loader, folder });
+}

@@ -1,0 +1,157 @@
+import type { Argv, CommandModule } from 'yargs';
+import { benchStep } from '../bench/step.ts';
+import { classifierWorkload, isVariant } from '../bench/stepClassifier.ts';
+import { presetWorkload } from '../bench/stepPreset.ts';
+import { RecordingBackend } from '../bench/stepRecording.ts';
+import { formatStepSummary, formatStepTable } from '../bench/stepReport.ts';
+import type { StepWorkload } from '../bench/stepWorkload.ts';
+import { stepTrace } from '../bench/trace.ts';
+import { GmtlError } from '../src/errors.ts';
+import { type AdapterInfo, readAdapterInfo } from '../src/gpu/node/classify.ts';
+import { createNodeDevice } from '../src/gpu/node/createDevice.ts';
+import { writeFileAtomic } from '../src/io/atomic.ts';
+import { CONVNEXT_VARIANTS } from '../src/models/convnext.ts';
+import { presets } from '../src/train/presets.ts';
+import { gmtlVersion } from '../src/train/version.ts';
+import { adapterOption } from './session.ts';
+
+/** Which network a command measures. */
+export interface WorkloadArguments {
+  model?: string;
+  preset?: string;
+  batch?: number;
+  size?: number;
+  classes: number;
+  set: string[];
+  data?: string;
+  checkpoint: boolean;
+}
+
+const variants = Object.keys(CONVNEXT_VARIANTS);
+const presetNames = Object.keys(presets);
+
+/** The options of {@link WorkloadArguments}. */
+export function workloadOptions<T>(yargs: Argv<T>): Argv<T & WorkloadArguments> {
+  return yargs
+    .option('model', {
+      type: 'string',
+      describe: `A ConvNeXt classifier (${variants.join(', ')}), or a preset's name. Default: atto`,
+    })
+    .option('preset', { choices: presetNames, describe: "A preset's multitask network with its own training step" })
+    .option('batch', { type: 'number', describe: "Images a step. Default: 8, or the preset's" })
+    .option('size', { type: 'number', describe: "Side of the images in pixels. Default: 128, or the preset's" })
+    .option('classes', { type: 'number', default: 1000, describe: 'Outputs of the classifier' })
+    .option('set', {
+      type: 'string',
+      array: true,
+      default: [] as string[],
+      describe: 'One setting of a preset, e.g. --set model.trunk=tiny',
+    })
+    .option('data', {
+      type: 'string',
+      describe: 'With a preset: load batches from this data set as training does, and measure the wait',
+    })
+    .option('checkpoint', {
+      type: 'boolean',
+      default: false,
+      describe: 'Keep only the inputs of ConvNeXt blocks until backward: less memory, more time',
+    }) as Argv<T & WorkloadArguments>;
+}
+
+/** How to build what the options name, on a backend. @throws GmtlError `usage` for options that do not go together. */
+export function chooseWorkload(
+  args: WorkloadArguments,
+): (backend: RecordingBackend) => StepWorkload | Promise<StepWorkload> {
+  const { model, batch, size, classes, data, checkpoint } = args;
+  if (args.preset !== undefined && model !== undefined) {
+    throw new GmtlError('usage', 'give --model or --preset, not both');
+  }
+  const preset =
+    args.preset ?? (model !== undefined && !isVariant(model) && presetNames.includes(model) ? model : undefined);
+  if (preset !== undefined) {
+    const set = [...args.set, ...(checkpoint ? ['model.checkpoint=true'] : [])];
+    return (backend) => presetWorkload(backend, { preset, batch, size, set, folder: data });
+  }
+  const variant = model ?? 'atto';
+  if (!isVariant(variant)) {
+    throw new GmtlError(
+      'usage',
+      `--model ${variant} is neither a ConvNeXt (${variants.join(', ')}) nor a preset (${presetNames.join(', ')})`,
+    );
+  }
+  if (data !== undefined || args.set.length > 0) {
+    throw new GmtlError('usage', `--data and --set are for presets, not for the classifier ${variant}`);
+  }
+  return (backend) =>
+    classifierWorkload(backend, { variant, batch: batch ?? 8, size: size ?? 128, classes, checkpoint });
+}
+
+interface StepArguments extends WorkloadArguments {
+  steps: number;
+  calls: boolean;
+  json?: string;
+  trace?: string;
+  adapter: string;
+}
+
+/** Adapter and driver as the headers show them. */
+export function machineText(info: AdapterInfo, name: string): { readonly adapter: string; readonly driver: string } {
+  // Dawn turns the punctuation of the driver's name into dashes.
+  return { adapter: info.device.replace(/-+$/, '') || name, driver: info.description || 'not told by the adapter' };
+}
+
+async function run({ steps, calls, json, trace, adapter, ...workload }: StepArguments): Promise<void> {
+  if (!(Number.isInteger(steps) && steps > 0)) {
+    throw new GmtlError('bench/steps', `--steps must be a whole number from 1 on, not ${steps}`);
+  }
+  const build = chooseWorkload(workload);
+  const { device, opened } = await createNodeDevice({ adapter });
+  try {
+    const backend = new RecordingBackend(device);
+    const { bench, profile } = await benchStep(backend, () => build(backend), {
+      steps,
+      onProgress: (label) => process.stderr.write(`${label} …\n`),
+    });
+    const info = readAdapterInfo(device.info);
+    const date = new Date().toISOString();
+    const machine = { ...machineText(info, device.name), kind: opened.kind, date };
+    console.log(`${formatStepSummary(bench, machine)}\n\n${formatStepTable(bench, calls)}`);
+    if (json !== undefined) {
+      const content = {
+        ...{ gmtl: gmtlVersion(), date, node: process.version, platform: `${process.platform}-${process.arch}` },
+        adapter: { kind: opened.kind, ...info },
+        features: [...device.target.features].sort(),
+        ...bench,
+      };
+      await writeFileAtomic(json, `${JSON.stringify(content, null, 1)}\n`);
+      console.error(`wrote ${json}`);
+    }
+    if (trace !== undefined) {
+      const { name, batch, size } = bench.workload;
+      const about = {
+        adapter: machine.adapter,
+        driver: machine.driver,
+        date,
+        step: `${name}, ${batch} of ${size}x${size}`,
+      };
+      await writeFileAtomic(trace, `${JSON.stringify(stepTrace(profile, about))}\n`);
+      console.error(`wrote ${trace}: open it at https://ui.perfetto.dev`);
+    }
+  } finally {
+    device.destroy();
+  }
+}
+
+/** `gmtl bench step`. */
+export const stepCommand: CommandModule<object, StepArguments> = {
+  command: 'step',
+  describe: 'Time a whole training step: throughput, GPU and CPU time, memory, and where the time goes',
+  builder: (yargs) =>
+    workloadOptions(yargs)
+      .option('steps', { type: 'number', default: 10, describe: 'Steps to time' })
+      .option('calls', { type: 'boolean', default: false, describe: 'List the longest calls with their shapes too' })
+      .option('json', { type: 'string', describe: 'Also write everything measured to this file' })
+      .option('trace', { type: 'string', describe: 'Write a trace for Perfetto or chrome://tracing to this file' })
+      .option('adapter', adapterOption),
+  handler: run,
+};
