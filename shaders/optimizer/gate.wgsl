@@ -1,17 +1,23 @@
 // From the first `count` slots [sum of squares, count of non-finite elements]:
-//   norm = sqrt(sum of all)     nonFinite = 1 if any element, or the sum itself, is not finite
-//   gate = [min(1, maxNorm / (norm + 1e-6)), norm, nonFinite, suppressed + nonFinite]
+//   norm = sqrt(sum of all) / scale     nonFinite = 1 if any element, or the sum itself, is not finite
+//   gate = [min(1, maxNorm / (norm + 1e-6)) / scale, norm, nonFinite, suppressed + nonFinite]
+// where the loss, and so all gradients, were multiplied by lossScale = [scale, finite steps since it changed, other steps in a row, 0].
+// With a growthInterval the scale halves where something is not finite and doubles after so many finite steps (GradScaler).
 // sticky: once nonFinite, always (until the host resets the gate), so that steps already on their way change nothing either.
-// As torch.nn.utils.clip_grad_norm_; maxNorm 0: no clipping, the scale is 1. With nonFinite the scale and the norm are 0.
+// As torch.nn.utils.clip_grad_norm_; maxNorm 0: no clipping. With nonFinite the first two are 0.
 //
 // One workgroup: a thread sums every 64th slot, then thread 0 the 64 sums, in order. A few ten thousand slots at most, so the
 // workgroup memory (slow on software adapters) does not show. Overflow is recognised in the words of the sum.
 
-struct Uniforms { count: u32, maxNorm: f32, sticky: u32 }
+struct Uniforms { count: u32, maxNorm: f32, sticky: u32, growthInterval: u32 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
 @group(0) @binding(1) var<storage, read> slots: array<vec2f>;
 @group(0) @binding(2) var<storage, read_write> gate: array<f32>;
+@group(0) @binding(3) var<storage, read_write> lossScale: array<f32>;
+
+// The largest scale: LARGEST_LOSS_SCALE in src/ops/optimizer/norm.ts.
+const LARGEST = 16777216.0;
 
 var<workgroup> partial: array<vec2f, 64>;
 
@@ -30,10 +36,22 @@ fn main(@builtin(local_invocation_index) lane: u32) {
     gate[1] = 0.0;
     gate[2] = 1.0;
     gate[3] += 1.0;
+    if (u.growthInterval > 0u) {
+      lossScale[0] *= 0.5;
+      lossScale[1] = 0.0;
+      lossScale[2] += 1.0;
+    }
     return;
   }
-  let norm = sqrt(total.x);
-  gate[0] = select(1.0, min(1.0, u.maxNorm / (norm + 1e-6)), u.maxNorm > 0.0);
+  let scale = lossScale[0];
+  let norm = sqrt(total.x) / scale;
+  gate[0] = select(1.0, min(1.0, u.maxNorm / (norm + 1e-6)), u.maxNorm > 0.0) / scale;
   gate[1] = norm;
   gate[2] = 0.0;
+  if (u.growthInterval > 0u) {
+    let grows = lossScale[1] + 1.0 >= f32(u.growthInterval);
+    lossScale[0] = select(scale, min(2.0 * scale, LARGEST), grows);
+    lossScale[1] = select(lossScale[1] + 1.0, 0.0, grows);
+    lossScale[2] = 0.0;
+  }
 }

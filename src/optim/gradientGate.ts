@@ -2,7 +2,13 @@ import type { Engine } from '../autograd/engine.ts';
 import type { Tensor } from '../autograd/tensor.ts';
 import { GmtlError } from '../errors.ts';
 import { gatedScaleProgram } from '../ops/optimizer/elementwise.ts';
-import { clipGateProgram, slotsFor, SQUARED_TENSORS, squaresProgram } from '../ops/optimizer/norm.ts';
+import {
+  clipGateProgram,
+  LARGEST_LOSS_SCALE,
+  slotsFor,
+  SQUARED_TENSORS,
+  squaresProgram,
+} from '../ops/optimizer/norm.ts';
 import { type NamedParameter, requireDistinct, requireSetting } from './parameters.ts';
 import { stateTensor } from './state.ts';
 
@@ -18,14 +24,41 @@ export interface GateReading {
   readonly suppressed: number;
 }
 
+/** What the dynamic loss scale of float16 training is, and how it moves. */
+export interface LossScaling {
+  /** What the first loss is multiplied by. */
+  readonly initial: number;
+  /** Finite steps in a row after which the scale doubles; it halves where a step was not finite. */
+  readonly growthInterval: number;
+}
+
+/** The defaults of torch.cuda.amp.GradScaler. */
+export const LOSS_SCALING: LossScaling = { initial: 65_536, growthInterval: 2000 };
+
+/** Where a loss scale has got to, for checkpoints and reports. */
+export interface LossScaleState {
+  readonly scale: number;
+  /** Finite steps since it last changed. */
+  readonly finiteSteps: number;
+  /** Suppressed steps in a row. */
+  readonly suppressedInARow: number;
+}
+
 /**
- * Global-norm clipping and the search for NaN and Inf, all on the device: a dispatch for every few gradients and one more. An optimiser that
+ * Global-norm clipping, dynamic loss scaling and the search for NaN and Inf, all on the device: a dispatch for every few gradients and one more. An optimiser that
  * is given the gate scales gradients as it reads them and leaves everything untouched where something is not finite.
  * Nothing is read back unless `read` asks.
+ *
+ * With `lossScaling`, losses must be backpropagated from `seed(loss)` in place of 1; the gate's factor takes the scale off again. Float16
+ * gradients below 6e-8 would be zero; multiplied by the scale they are not, and where they then overflow, the step is suppressed and the
+ * scale halved (Micikevicius et al. 2018; torch.cuda.amp.GradScaler).
  */
 export class GradientGate {
   /** [scale, norm, nonFinite, suppressed], shape [4]. */
   readonly tensor: Tensor;
+  /** [loss scale, finite steps since it last changed, suppressed steps in a row, 0], shape [4]. */
+  readonly lossScale: Tensor;
+  readonly #growthInterval: number;
   readonly #engine: Engine;
   readonly #params: readonly NamedParameter[];
   readonly #maxNorm: number;
@@ -38,9 +71,19 @@ export class GradientGate {
    */
   constructor(
     params: Iterable<NamedParameter>,
-    { maxNorm = 0, sticky = false }: { readonly maxNorm?: number; readonly sticky?: boolean } = {},
+    options: {
+      readonly maxNorm?: number;
+      readonly sticky?: boolean;
+      /** Null (default): losses are not scaled. */
+      readonly lossScaling?: LossScaling | null;
+    } = {},
   ) {
+    const { maxNorm = 0, sticky = false, lossScaling = null } = options;
     requireSetting('maxNorm', maxNorm, maxNorm >= 0);
+    const { initial, growthInterval } = lossScaling ?? { initial: 1, growthInterval: 0 };
+    requireSetting('lossScaling.initial', initial, initial > 0 && initial <= LARGEST_LOSS_SCALE);
+    requireSetting('lossScaling.growthInterval', growthInterval, !lossScaling || growthInterval >= 1);
+    this.#growthInterval = growthInterval;
     this.#params = [...params];
     requireDistinct(this.#params);
     this.#maxNorm = maxNorm;
@@ -50,6 +93,18 @@ export class GradientGate {
     for (const { tensor } of this.#params) capacity += slotsFor(tensor.size);
     this.#slots = stateTensor(this.#engine, [capacity, 2], new Float32Array(2 * capacity), 'squares of gradients');
     this.tensor = stateTensor(this.#engine, [4], new Float32Array([1, 0, 0, 0]), 'gradient gate');
+    this.lossScale = stateTensor(this.#engine, [4], new Float32Array([initial, 0, 0, 0]), 'loss scale');
+  }
+
+  /** Whether losses are to be backpropagated from `seed`. */
+  get scalesLosses(): boolean {
+    return this.#growthInterval > 0;
+  }
+
+  /** The gradient that backward starts from at the scalar `loss`: the loss scale of now; undefined (which means 1) without scaling. */
+  seed(loss: Tensor): Tensor | undefined {
+    if (!this.scalesLosses) return undefined;
+    return this.#engine.noGrad(() => this.lossScale.slice(0, 0, 1).reshape(loss.shape));
   }
 
   /** Looks at the gradients of now (parameters without one are passed over) and at the scalar `loss` where given. */
@@ -72,10 +127,11 @@ export class GradientGate {
       });
       this.#engine.run(squaresProgram, [this.#slots, ...batch.map(({ tensor }) => tensor)], { tensors });
     }
-    this.#engine.run(clipGateProgram, [this.#slots, this.tensor], {
+    this.#engine.run(clipGateProgram, [this.#slots, this.tensor, this.lossScale], {
       count: slots,
       maxNorm: this.#maxNorm,
       sticky: this.#sticky,
+      growthInterval: this.#growthInterval,
     });
   }
 
@@ -93,8 +149,20 @@ export class GradientGate {
     return { norm: finite ? norm : Number.NaN, scale, finite, suppressed };
   }
 
+  /** Waits for the device. */
+  async readLossScale(): Promise<LossScaleState> {
+    const [scale, finiteSteps, suppressedInARow] = await this.lossScale.data();
+    return { scale, finiteSteps, suppressedInARow };
+  }
+
+  /** Goes on from a checkpoint's loss scale. */
+  restoreLossScale({ scale, finiteSteps, suppressedInARow }: LossScaleState): void {
+    this.lossScale.write(Float32Array.of(scale, finiteSteps, suppressedInARow, 0));
+  }
+
   dispose(): void {
     this.tensor.dispose();
+    this.lossScale.dispose();
     this.#slots.dispose();
   }
 }

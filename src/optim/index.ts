@@ -1,7 +1,14 @@
 /** Optimisers, learning-rate schedules, gradient clipping, weight averaging. */
 export { AdamW, type AdamWOptions } from './adamw.ts';
 export { EMA, type EMAOptions } from './ema.ts';
-export { clipGradNorm, type GateReading, GradientGate } from './gradientGate.ts';
+export {
+  clipGradNorm,
+  type GateReading,
+  GradientGate,
+  LOSS_SCALING,
+  type LossScaleState,
+  type LossScaling,
+} from './gradientGate.ts';
 export { Optimizer } from './optimizer.ts';
 export { type NamedParameter, noDecay, type ParameterGroup } from './parameters.ts';
 export { Plateau, type PlateauOptions, type PlateauState } from './plateau.ts';

@@ -137,8 +137,8 @@ for (const { name, make, tolerance } of backends) {
       optimizer.dispose();
       gate.dispose();
       ema.dispose();
-      // State and open gate; gate and slots; averages.
-      expect(before - engine.backend.statistics().liveBuffers).toBe(5);
+      // State and open gate; gate, loss scale and slots; averages.
+      expect(before - engine.backend.statistics().liveBuffers).toBe(6);
     });
 
     for (const [what, poison] of [

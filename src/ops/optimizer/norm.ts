@@ -109,8 +109,9 @@ const gateKernel: KernelDefinition = defineKernel({
   bindings: [
     { name: 'slots', access: 'read', type: 'vec2f' },
     { name: 'gate', access: 'read_write', type: 'f32' },
+    { name: 'lossScale', access: 'read_write', type: 'f32' },
   ],
-  uniforms: { count: 'u32', maxNorm: 'f32', sticky: 'u32' },
+  uniforms: { count: 'u32', maxNorm: 'f32', sticky: 'u32', growthInterval: 'u32' },
 });
 
 export interface ClipGateAttributes {
@@ -120,38 +121,53 @@ export interface ClipGateAttributes {
   readonly maxNorm: number;
   /** Whether a gate that once found something not finite stays shut. Default false. */
   readonly sticky?: boolean;
+  /** Finite steps in a row after which the loss scale doubles; 0 (default): it stays what it is. */
+  readonly growthInterval?: number;
 }
+
+/**
+ * The largest loss scale: float16 overflows long before it where gradients are of any size, and sums of squares of scaled gradients
+ * must stay within float32.
+ */
+export const LARGEST_LOSS_SCALE = 2 ** 24;
 
 /** As torch.nn.utils.clip_grad_norm_. */
 export const CLIP_EPSILON = 1e-6;
 
 /**
- * gate = [min(1, maxNorm / (norm + 1e-6)), norm, nonFinite, suppressed + nonFinite] with norm the root of the slots' sum; where anything
- * is not finite, [0, 0, 1, suppressed + 1]. Inputs: slots of shape [n, 2]; gate of shape [4], updated in place.
+ * gate = [min(1, maxNorm / (norm + 1e-6)) / scale, norm, nonFinite, suppressed + nonFinite] with norm the root of the slots' sum over the
+ * scale that the loss was multiplied by; where anything is not finite, [0, 0, 1, suppressed + 1]. Inputs: slots of shape [n, 2]; gate of
+ * shape [4] and lossScale of shape [4], [scale, finite steps since it last changed, other steps in a row, 0], updated in place: the
+ * scale halves where something was not finite and doubles after `growthInterval` finite steps, as torch.cuda.amp.GradScaler.
  */
 export const clipGateProgram = defineProgram<ClipGateAttributes>({
   name: 'clipGate',
   kernels: [gateKernel],
-  mutates: [1],
-  infer([slots, gate], { count }) {
+  mutates: [1, 2],
+  infer([slots, gate, lossScale], { count }) {
     requireShape(
-      slots.shape.length === 2 && slots.shape[1] === 2 && slots.shape[0] >= count && sameShape(gate.shape, [4]),
+      slots.shape.length === 2 && slots.shape[1] === 2 && slots.shape[0] >= count,
       'clipGate',
-      `slots of shape ${formatShape(slots.shape)} and a gate of ${formatShape(gate.shape)}; expected [${count} or more, 2] and [4]`,
+      `slots of shape ${formatShape(slots.shape)}; expected [${count} or more, 2]`,
+    );
+    requireShape(
+      sameShape(gate.shape, [4]) && sameShape(lossScale.shape, [4]),
+      'clipGate',
+      `a gate of shape ${formatShape(gate.shape)} and a loss scale of ${formatShape(lossScale.shape)}; both take [4]`,
     );
     return [];
   },
-  plan: (_inputs, _outputs, { count, maxNorm, sticky = false }) => ({
+  plan: (_inputs, _outputs, { count, maxNorm, sticky = false, growthInterval = 0 }) => ({
     dispatches: [
       {
         kernel: gateKernel,
-        buffers: { slots: 'in0', gate: 'in1' },
-        uniforms: { count, maxNorm, sticky: Number(sticky) },
+        buffers: { slots: 'in0', gate: 'in1', lossScale: 'in2' },
+        uniforms: { count, maxNorm, sticky: Number(sticky), growthInterval },
         workgroups: [1, 1, 1],
       },
     ],
   }),
-  reference([slots, gate], { count, maxNorm, sticky = false }) {
+  reference([slots, gate, lossScale], { count, maxNorm, sticky = false, growthInterval = 0 }) {
     let sum = 0;
     let bad = 0;
     for (let slot = 0; slot < count; slot++) {
@@ -160,9 +176,16 @@ export const clipGateProgram = defineProgram<ClipGateAttributes>({
     }
     if (bad > 0 || !Number.isFinite(sum) || (sticky && gate.data[2] > 0)) {
       gate.data.set([0, 0, 1, gate.data[3] + 1]);
+      if (growthInterval > 0) lossScale.data.set([lossScale.data[0] / 2, 0, lossScale.data[2] + 1]);
     } else {
-      const norm = Math.sqrt(sum);
-      gate.data.set([maxNorm > 0 ? Math.min(1, maxNorm / (norm + CLIP_EPSILON)) : 1, norm, 0, gate.data[3]]);
+      const [scale, steps] = lossScale.data;
+      const norm = Math.sqrt(sum) / scale;
+      const clipped = maxNorm > 0 ? Math.min(1, maxNorm / (norm + CLIP_EPSILON)) : 1;
+      gate.data.set([clipped / scale, norm, 0, gate.data[3]]);
+      if (growthInterval > 0) {
+        const grows = steps + 1 >= growthInterval;
+        lossScale.data.set([grows ? Math.min(2 * scale, LARGEST_LOSS_SCALE) : scale, grows ? 0 : steps + 1, 0]);
+      }
     }
     return [];
   },

@@ -224,12 +224,15 @@ const squaresToSlots = defineOp<SquaresAttributes>({
   ],
 });
 
+const UNSCALED = values(1, 0, 0, 0);
+
 const gateCase = (
   name: string,
   slots: CaseInput,
   attributes: ClipGateAttributes,
   purpose: Case['purpose'] = ['test'],
-): Case<ClipGateAttributes> => ({ name, inputs: [slots, values(0.5, 7, 1, 2)], attributes, purpose });
+  lossScale = UNSCALED,
+): Case<ClipGateAttributes> => ({ name, inputs: [slots, values(0.5, 7, 1, 2), lossScale], attributes, purpose });
 
 const FINITE = [4, 0, 9, 0, 3, 0];
 
@@ -251,6 +254,34 @@ const clipGate = defineOp<ClipGateAttributes>({
     ),
     gateCase('opens again', { shape: [3, 2], fill: { values: FINITE } }, { count: 3, maxNorm: 1, sticky: false }),
     gateCase('stays shut', { shape: [3, 2], fill: { values: FINITE } }, { count: 3, maxNorm: 1, sticky: true }),
+    gateCase(
+      'scaled, grows',
+      { shape: [3, 2], fill: { values: FINITE } },
+      { count: 3, maxNorm: 0.001, growthInterval: 8 },
+      ['test'],
+      values(1024, 7, 3, 0),
+    ),
+    gateCase(
+      'scaled, does not grow yet',
+      { shape: [3, 2], fill: { values: FINITE } },
+      { count: 3, maxNorm: 0, growthInterval: 9 },
+      ['test'],
+      values(1024, 7, 3, 0),
+    ),
+    gateCase(
+      'scaled, grows no further',
+      { shape: [3, 2], fill: { values: FINITE } },
+      { count: 3, maxNorm: 0, growthInterval: 1 },
+      ['test'],
+      values(2 ** 24, 0, 0, 0),
+    ),
+    gateCase(
+      'scaled, not finite',
+      { shape: [3, 2], fill: { values: [4, 0, 9, 2, 3, 0] } },
+      { count: 3, maxNorm: 1, growthInterval: 8 },
+      ['test'],
+      values(1024, 7, 3, 0),
+    ),
     gateCase('slots of ConvNeXt-T', { shape: [56_000, 2], fill: 'zeros' }, { count: 56_000, maxNorm: 1 }, ['bench']),
   ],
 });
