@@ -44,13 +44,14 @@ export class RecordingBackend extends GpuBackend {
     super.execute(program, inputs, outputs, attributes, version);
     if (!this.#calls) return;
     const specs = inputs.map(({ spec }) => spec);
+    const results = outputs.map(({ spec }) => spec);
     this.#calls.push({
       key: callKey(program as Program, attributes, specs),
       program: program as Program,
       attributes,
       inputs: specs,
-      outputs: outputs.map(({ spec }) => spec),
-      version,
+      outputs: results,
+      version: version ?? this.versionFor(program, specs, results, attributes),
     });
   }
 }

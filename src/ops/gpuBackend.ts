@@ -23,6 +23,8 @@ interface PreparedPlan {
 export interface GpuBackendOptions {
   /** Forces kernel versions: program name → version. For tests, benchmarks and tuning. */
   readonly versions?: ReadonlyMap<string, string>;
+  /** Versions that were measured to be fastest here, by `planKey`; where one cannot run, the plan chooses as without it. */
+  readonly tuned?: ReadonlyMap<string, string>;
 }
 
 const MAX_CACHED_PLANS = 16_384;
@@ -34,6 +36,13 @@ function attributesKey(attributes: object): string {
   return JSON.stringify(attributes, (_, value: unknown) =>
     typeof value === 'number' && !Number.isFinite(value) ? String(value) : value,
   );
+}
+
+/** Says what work a call is: program, attributes, types and shapes of the inputs. */
+export function planKey(program: string, inputs: readonly TensorSpec[], attributes: object): string {
+  let key = `${program}|${attributesKey(attributes)}`;
+  for (const { dtype, shape } of inputs) key += `|${dtype}${shape.join(',')}`;
+  return key;
 }
 
 function describe(inputs: readonly { readonly spec: TensorSpec }[]): string {
@@ -49,11 +58,13 @@ function bindingBytes(bytes: number): number {
 export class GpuBackend implements Backend {
   readonly gpu: GpuDevice;
   readonly #versions: ReadonlyMap<string, string>;
+  readonly #tuned: ReadonlyMap<string, string>;
   readonly #plans = new Map<string, PreparedPlan>();
 
   constructor(gpu: GpuDevice, options: GpuBackendOptions = {}) {
     this.gpu = gpu;
     this.#versions = options.versions ?? new Map();
+    this.#tuned = options.tuned ?? new Map();
   }
 
   get name(): string {
@@ -121,6 +132,20 @@ export class GpuBackend implements Backend {
     }
   }
 
+  /** The version that a call is told to run in, by force or by tuning; undefined where its plan chooses. */
+  versionFor<A extends object>(
+    program: Program<A>,
+    inputs: readonly TensorSpec[],
+    outputs: readonly TensorSpec[],
+    attributes: A,
+  ): string | undefined {
+    const forced = this.#versions.get(program.name);
+    if (forced !== undefined) return forced;
+    const tuned = this.#tuned.get(planKey(program.name, inputs, attributes));
+    const runs = tuned !== undefined && program.plan(inputs, outputs, attributes, this.gpu.target, tuned) !== null;
+    return runs ? tuned : undefined;
+  }
+
   #plan<A extends object>(
     program: Program<A>,
     inputs: readonly Value[],
@@ -128,18 +153,17 @@ export class GpuBackend implements Backend {
     attributes: A,
     version: string | undefined,
   ): PreparedPlan {
-    let key = `${program.name}|${version ?? ''}|${attributesKey(attributes)}`;
-    for (const input of inputs) key += `|${input.spec.dtype}${input.spec.shape.join(',')}`;
+    const inputSpecs = inputs.map((input) => input.spec);
+    const call = planKey(program.name, inputSpecs, attributes);
+    const key = `${version ?? ''}|${call}`;
     const cached = this.#plans.get(key);
     if (cached) return cached;
 
-    const plan = program.plan(
-      inputs.map((input) => input.spec),
-      outputs.map((output) => output.spec),
-      attributes,
-      this.gpu.target,
-      version,
-    );
+    const outputSpecs = outputs.map((output) => output.spec);
+    const planFor = (name: string | undefined) =>
+      program.plan(inputSpecs, outputSpecs, attributes, this.gpu.target, name);
+    const tuned = version === undefined ? this.#tuned.get(call) : undefined;
+    const plan = (tuned !== undefined && planFor(tuned)) || planFor(version);
     if (!plan) {
       throw new GmtlError(
         'plan',
