@@ -10,6 +10,7 @@ import { maskScorer } from '../src/train/protocolMasks.ts';
 import { openRun, openWeights } from '../src/train/protocolRun.ts';
 import { restoreWeights } from '../src/train/state.ts';
 import { calibratedText, calibrationText, evaluationText } from './evaluationText.ts';
+import { precisionOption, withPrecision } from './precision.ts';
 import { adapterOption, withSession } from './session.ts';
 
 interface EvaluateArguments {
@@ -24,6 +25,7 @@ interface EvaluateArguments {
   json?: string;
   report?: string;
   pictures?: string;
+  precision?: 'f32' | 'f16';
   adapter: string;
 }
 
@@ -34,7 +36,7 @@ async function run(args: EvaluateArguments): Promise<void> {
   for (const note of dataset.notes) console.error(`note: ${note}`);
   const checkpoint = await openWeights(folder, args.weights, args.checkpoint);
   await withSession(args.adapter, config.training.seed, async ({ engine, device }) => {
-    const model = buildModel(engine, config);
+    const model = buildModel(engine, withPrecision(engine, config, args.precision));
     restoreWeights(model, checkpoint.weights, checkpoint.path);
     const source = new SampleSource(loaderSettings(config));
     // The report code loads a chart library: only where it is used.
@@ -166,6 +168,7 @@ export const evaluateCommand: CommandModule<object, EvaluateArguments> = {
         describe: 'Fit temperatures and thresholds on the validation images (--no-calibrate: do not)',
       })
       .option('pictures', { type: 'string', describe: 'Folder for pictures of truth beside prediction' })
+      .option('precision', precisionOption)
       .option('adapter', adapterOption),
   handler: run,
 };

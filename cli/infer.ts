@@ -14,6 +14,7 @@ import { calibratedThresholds } from '../src/train/protocolCalibration.ts';
 import { restoreWeights } from '../src/train/state.ts';
 import { SYSTEM_A_TILING, type Tiling } from '../src/train/tiledPicture.ts';
 import { inferSample } from './sample.ts';
+import { precisionOption, withPrecision } from './precision.ts';
 import { adapterOption, withSession } from './session.ts';
 
 interface InferArguments {
@@ -32,6 +33,7 @@ interface InferArguments {
   tiles: keyof typeof TILINGS;
   out: string;
   overwrite: boolean;
+  precision?: 'f32' | 'f16';
   adapter: string;
 }
 
@@ -108,7 +110,7 @@ async function infer(args: InferArguments): Promise<void> {
   const failed: string[] = [];
   await withSession(args.adapter, trained.config.training.seed, async ({ engine, device, opened }) => {
     console.error(`adapter  ${device.name} (${opened.reason})`);
-    const model = buildModel(engine, trained.config);
+    const model = buildModel(engine, withPrecision(engine, trained.config, args.precision));
     restoreWeights(model, trained.weights, trained.path);
     for (const [index, input] of inputs.entries()) {
       const progress = inputs.length > 1 ? `${index + 1}/${inputs.length}  ` : '';
@@ -211,6 +213,7 @@ export const inferCommand: CommandModule<object, InferArguments> = {
       })
       .option('out', { type: 'string', default: 'infer', describe: 'Folder for masks and overlays' })
       .option('overwrite', { type: 'boolean', default: false, describe: 'Replace earlier results in the folder' })
+      .option('precision', precisionOption)
       .option('adapter', adapterOption),
   handler: infer,
 };

@@ -12,6 +12,7 @@ import type { Seen } from '../src/train/protocolCollect.ts';
 import { openRun, openWeights } from '../src/train/protocolRun.ts';
 import type { Evaluation } from '../src/train/protocolSummary.ts';
 import { restoreWeights } from '../src/train/state.ts';
+import { withPrecision } from './precision.ts';
 import { withSession } from './session.ts';
 
 export interface SampleArguments {
@@ -24,6 +25,7 @@ export interface SampleArguments {
   readonly tta: boolean;
   readonly out: string;
   readonly overwrite: boolean;
+  readonly precision?: 'f32' | 'f16';
   readonly adapter: string;
 }
 
@@ -80,7 +82,7 @@ export async function inferSample(args: SampleArguments): Promise<void> {
   );
   await withSession(args.adapter, run.config.training.seed, async ({ engine, device, opened }) => {
     console.error(`adapter  ${device.name} (${opened.reason})`);
-    const model = buildModel(engine, run.config);
+    const model = buildModel(engine, withPrecision(engine, run.config, args.precision));
     restoreWeights(model, weights.weights, weights.path);
     // The drawing libraries take half a second to load, which every command would pay.
     const { writeSample } = await import('../src/infer/sample.ts');

@@ -26,6 +26,7 @@ interface TrainArguments {
   seed?: number;
   weighting?: string;
   routing?: string;
+  precision?: string;
   init?: string;
   folds?: number;
   adapter: string;
@@ -51,6 +52,7 @@ function overridesOf(args: TrainArguments): string[] {
     ...(args.seed === undefined ? [] : [`training.seed=${args.seed}`]),
     ...(args.weighting === undefined ? [] : [`loss.weighting=${JSON.stringify(args.weighting)}`]),
     ...(args.routing === undefined ? [] : [`training.routing=${JSON.stringify(args.routing)}`]),
+    ...(args.precision === undefined ? [] : [`training.precision=${JSON.stringify(args.precision)}`]),
     ...(args.init === undefined ? [] : [`training.init=${JSON.stringify(resolve(args.init))}`]),
     ...(args['skip-bad'] ? ['data.skipBad=true'] : []),
   ];
@@ -82,7 +84,7 @@ async function prepareNew(args: TrainArguments): Promise<Fresh> {
 
 function refuseSettings(args: TrainArguments): void {
   const given = (
-    ['preset', 'config', 'data', 'out', 'epochs', 'seed', 'weighting', 'routing', 'init', 'folds'] as const
+    ['preset', 'config', 'data', 'out', 'epochs', 'seed', 'weighting', 'routing', 'precision', 'init', 'folds'] as const
   ).filter((name) => args[name] !== undefined);
   const refused = [...given, ...(args.set.length > 0 ? ['set'] : []), ...(args['skip-bad'] ? ['skip-bad'] : [])];
   if (refused.length > 0) {
@@ -156,6 +158,7 @@ export const trainCommand: CommandModule<object, TrainArguments> = {
       .option('seed', { type: 'number', describe: 'Short for --set training.seed' })
       .option('weighting', { type: 'string', describe: 'Short for --set loss.weighting' })
       .option('routing', { type: 'string', describe: 'Short for --set training.routing' })
+      .option('precision', { choices: ['f32', 'f16'] as const, describe: 'Short for --set training.precision' })
       .option('init', {
         type: 'string',
         describe:

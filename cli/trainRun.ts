@@ -15,6 +15,7 @@ import { finishRun, readFinished } from '../src/train/finished.ts';
 import { formatInitReport, initFromFile } from '../src/train/init.ts';
 import { openRunLogs } from '../src/train/logs.ts';
 import { MisrouteLog } from '../src/train/misroutes.ts';
+import { precisionNote, usablePrecision } from '../src/train/precision.ts';
 import { startProgress } from '../src/train/progress.ts';
 import { timeStamp } from '../src/train/run.ts';
 import { EventWriter } from '../src/train/tensorboard.ts';
@@ -74,10 +75,13 @@ export async function runTraining(
     writeEnvironment(folder, {
       adapter: { name: device.name, kind: opened.kind, reason: opened.reason, vendor, architecture, chip, description },
       data: JSON.parse(JSON.stringify({ source: dataset.source, ...summary })),
+      precision: usablePrecision(engine, config),
       command: process.argv.slice(2),
       seed: config.training.seed,
     });
     console.error(`adapter  ${device.name} (${opened.reason})`);
+    const note = precisionNote(engine, config, 'training');
+    if (note !== null) console.error(note);
     console.error(`images   ${counts.join(', ')}`);
     console.error(`run      ${folder}`);
     // A run that was killed before its first checkpoint begins anew: its rows go.

@@ -105,7 +105,7 @@ export class Decoder extends Module {
         (x, each, index) => each.forward(x, this.#skips ? (coarse[index + 1] ?? null) : null),
         coarse[0],
       );
-      return F.upsampleBilinear2d(this.head.forward(decoded), [height, width]);
+      return F.upsampleBilinear2d(this.head.forward(decoded).cast('f32'), [height, width]);
     });
   }
 }

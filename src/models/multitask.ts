@@ -91,7 +91,7 @@ export class GatedMultitaskNet extends MultitaskNet {
 
   encode(x: Tensor): Encoded {
     return x.engine.scope(() => {
-      const features = this.trunk.forwardFeatures(x);
+      const features = this.trunk.forwardFeatures(x.cast(this.precision));
       const pooled = this.trunk.pool(features[features.length - 1]);
       return { features, pooled, gateLogits: this.gate.forward(pooled) };
     });

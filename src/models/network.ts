@@ -6,6 +6,9 @@ import type { RandomSource } from '../nn/randomSource.ts';
 /** Index of each task in the gate's output, as in the published ConvNeXt system. */
 export const TASK_INDEX = { segmentation: 0, classification: 1 } as const;
 
+/** Storage of activations. */
+export type Precision = 'f32' | 'f16';
+
 /** Which grades a network predicts. */
 export type GradeHeads = 'both' | 'retinopathy' | 'edema';
 
@@ -64,6 +67,12 @@ export abstract class MultitaskNet extends Module {
   abstract readonly maskPriorLogit: number;
   /** Seeds every dropout of the network. */
   abstract readonly random: RandomSource;
+
+  /**
+   * How activations are stored from the image to the last maps; parameters, pooled features, all logits and what is computed from them
+   * are float32 with either. The residual stream and the gradients between ops are float16 too. To be set before anything is recorded.
+   */
+  precision: Precision = 'f32';
 
   /** Recordings of this network's inference (src/train/predict.ts), which go with it. */
   recordings: { dispose(): void } | null = null;

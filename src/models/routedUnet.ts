@@ -58,7 +58,7 @@ class ExpertMixture extends Module {
   forward(x: Tensor): Tensor {
     return block(x, () => {
       const [rows] = x.shape;
-      const weights = F.softmax(this.gate.forward(x.mean([1, 2])));
+      const weights = F.softmax(this.gate.forward(x.mean([1, 2]))).cast(x.dtype);
       return this.experts
         .map((each, index) => each.forward(x).mul(weights.slice(1, index, index + 1).reshape([rows, 1, 1, 1])))
         .reduce((sum, part) => sum.add(part));
@@ -112,7 +112,7 @@ export class RoutedUnet extends MultitaskNet {
 
   encode(x: Tensor): Encoded {
     return x.engine.scope(() => {
-      const features = this.encoder.forwardFeatures(x);
+      const features = this.encoder.forwardFeatures(x.cast(this.precision));
       const pooled = features[features.length - 1].mean([1, 2]);
       return { features, pooled, gateLogits: this.router.forward(pooled) };
     });
@@ -137,6 +137,6 @@ export class RoutedUnet extends MultitaskNet {
 
   #masks(features: readonly Tensor[], rows: readonly number[], height: number, width: number): Tensor {
     const own = features.map((map) => F.selectRows(map, rows));
-    return this.segmentation_head.forward(this.decoder.forward(own, [height, width]));
+    return this.segmentation_head.forward(this.decoder.forward(own, [height, width])).cast('f32');
   }
 }

@@ -133,7 +133,7 @@ export class Unet extends Module {
       const features = this.encoder.forwardFeatures(x);
       const decoded = this.decoder.forward(features, [x.shape[1], x.shape[2]]);
       const image = this.classification_head?.forward(features[features.length - 1]) ?? null;
-      return { masks: this.segmentation_head.forward(decoded), image };
+      return { masks: this.segmentation_head.forward(decoded).cast('f32'), image };
     });
   }
 }

@@ -1,5 +1,7 @@
 /**
- * Differentiable functions of tensors, named as in torch.nn.functional. Activations are NHWC: [N, H, W, C].
+ * Differentiable functions of tensors, named as in torch.nn.functional. Activations are NHWC: [N, H, W, C]. Products take their weights in
+ * the type of what comes in: with a float16 activation a float32 weight is cast for the occasion, and its gradient comes back in
+ * float32.
  * Each throws a `shape` error that names the op and the shapes when they do not fit.
  */
 import type { Tensor } from '../autograd/tensor.ts';
@@ -51,7 +53,7 @@ export function linear(
   bias?: Tensor | null,
   activation: 'none' | 'relu' | 'gelu' = 'none',
 ): Tensor {
-  return x.engine.apply(matmulOp, optional(x, weight, bias), { transposeB: true, activation });
+  return x.engine.apply(matmulOp, optional(x, weight.cast(x.dtype), bias), { transposeB: true, activation });
 }
 
 export interface ConvolutionOptions {
@@ -64,7 +66,7 @@ export interface ConvolutionOptions {
 
 /** Cross-correlation (as PyTorch's conv2d): x [N, H, W, C], weight [KH, KW, C / groups, out], bias [out]. */
 export function conv2d(x: Tensor, weight: Tensor, bias?: Tensor | null, options: ConvolutionOptions = {}): Tensor {
-  return x.engine.apply(conv2dOp, optional(x, weight, bias), {
+  return x.engine.apply(conv2dOp, optional(x, weight.cast(x.dtype), bias), {
     stride: pair(options.stride ?? 1),
     padding: pair(options.padding ?? 0),
     dilation: pair(options.dilation ?? 1),
@@ -80,7 +82,7 @@ export function depthwiseConv2d(
   bias?: Tensor | null,
   options: Omit<ConvolutionOptions, 'groups' | 'activation'> = {},
 ): Tensor {
-  return x.engine.apply(depthwiseConv2dOp, optional(x, weight, bias), {
+  return x.engine.apply(depthwiseConv2dOp, optional(x, weight.cast(x.dtype), bias), {
     stride: pair(options.stride ?? 1),
     padding: pair(options.padding ?? 0),
     dilation: pair(options.dilation ?? 1),
@@ -123,7 +125,7 @@ export function convTranspose2d(
   bias?: Tensor | null,
   options: { stride?: number | Pair; padding?: number | Pair; activation?: 'none' | 'relu' } = {},
 ): Tensor {
-  return x.engine.apply(convTranspose2dOp, optional(x, weight, bias), {
+  return x.engine.apply(convTranspose2dOp, optional(x, weight.cast(x.dtype), bias), {
     stride: pair(options.stride ?? 1),
     padding: pair(options.padding ?? 0),
     activation: options.activation ?? 'none',

@@ -27,9 +27,16 @@ import {
 } from '../optim/index.ts';
 import type { TrainConfig } from './config.ts';
 import type { ObjectiveConstants } from './objective.ts';
+import { usablePrecision } from './precision.ts';
 
-/** The network a configuration describes, initialised from its seed. */
+/** The network a configuration describes, initialised from its seed, in the precision that the engine's adapter grants. */
 export function buildModel(engine: Engine, config: TrainConfig): MultitaskNet {
+  const model = constructModel(engine, config);
+  model.precision = usablePrecision(engine, config);
+  return model;
+}
+
+function constructModel(engine: Engine, config: TrainConfig): MultitaskNet {
   const previous = setEngine(engine);
   try {
     const { model, loss, training } = config;

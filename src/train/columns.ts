@@ -14,6 +14,7 @@ export const BATCH_COLUMNS = [
   'weight_classification',
   'gradientCosine',
   'gradNorm',
+  'lossScale',
   'gateAccuracy',
   'gateSegmentation',
   'gateClassification',

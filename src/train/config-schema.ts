@@ -414,6 +414,18 @@ const training = z.strictObject({
     .tuple([z.number().positive(), z.number().positive()])
     .default([1, 0.1])
     .describe('Temperature of the gumbel routing at the first and at the last step; it falls geometrically.'),
+  precision: z
+    .enum(['f32', 'f16'])
+    .default('f32')
+    .describe(
+      'How activations and the gradients between layers are stored. f16 halves their memory; sums, weights, norms and losses stay float32, and ' +
+        'the loss is scaled so that small gradients do not vanish. Falls back to f32 where the adapter has no shader-f16.',
+    ),
+  lossScaleInterval: positiveInt
+    .default(2000)
+    .describe(
+      'With precision f16: finite steps after which the loss scale doubles (as in PyTorch); it halves after any other.',
+    ),
   accumulate: positiveInt.default(1).describe('Batches whose gradients are averaged into one optimiser step.'),
   earlyStopping: z
     .int()

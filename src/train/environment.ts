@@ -23,6 +23,8 @@ export interface Environment {
   /** Arguments of the command line. */
   readonly command: readonly string[];
   readonly seed: number;
+  /** Storage of activations: what was configured, or f32 where the adapter has no shader-f16. */
+  readonly precision: string;
   readonly startedAt: string;
   readonly adapter: JsonValue;
   readonly data: JsonValue;
@@ -33,6 +35,7 @@ export interface DescribedEnvironment {
   readonly data: JsonValue;
   readonly command: readonly string[];
   readonly seed: number;
+  readonly precision: string;
 }
 
 /**
@@ -40,7 +43,7 @@ export interface DescribedEnvironment {
  * @returns the path written.
  */
 export function writeEnvironment(runFolder: string, described: DescribedEnvironment): string {
-  const { adapter, data, command, seed } = described;
+  const { adapter, data, command, seed, precision } = described;
   requireJson(adapter, 'environment adapter');
   requireJson(data, 'environment data');
   const environment: Environment = {
@@ -54,6 +57,7 @@ export function writeEnvironment(runFolder: string, described: DescribedEnvironm
     memoryBytes: totalmem(),
     command,
     seed,
+    precision,
     startedAt: new Date().toISOString(),
     adapter,
     data,

@@ -42,8 +42,9 @@ describe('run folder', () => {
       data: { fingerprint: 'abc' },
       command: ['train', '--epochs', '3'],
       seed: 7,
+      precision: 'f16',
     });
-    writeEnvironment(path, { adapter: { name: 'other' }, data: null, command: [], seed: 7 });
+    writeEnvironment(path, { adapter: { name: 'other' }, data: null, command: [], seed: 7, precision: 'f32' });
     const environment = JSON.parse(fs.readFileSync(join(path, 'environment.json'), 'utf8'));
     expect(environment).toMatchObject({
       node: process.versions.node,
@@ -51,6 +52,7 @@ describe('run folder', () => {
       data: { fingerprint: 'abc' },
       command: ['train', '--epochs', '3'],
       seed: 7,
+      precision: 'f16',
     });
     if (environment.commit !== null) expect(environment.commit).toMatch(/^[0-9a-f]{40}(-dirty)?$/);
     for (const version of [environment.gmtl, environment.webgpu]) expect(version).toMatch(/^\d+\.\d+\.\d+/);

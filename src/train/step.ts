@@ -8,7 +8,7 @@ import { type MultitaskNet, type MultitaskOutput, type Routes, TASK_INDEX } from
 import * as F from '../nn/functional.ts';
 import { GpuBackend } from '../ops/gpuBackend.ts';
 import type { EMA } from '../optim/ema.ts';
-import type { GradientGate } from '../optim/gradientGate.ts';
+import type { GradientGate, LossScaleState } from '../optim/gradientGate.ts';
 import type { NamedParameter, Optimizer } from '../optim/index.ts';
 import { findNonFinite, type NonFiniteFinding } from './diagnose.ts';
 import {
@@ -45,6 +45,8 @@ export interface StepReport {
   readonly gradNorm: number;
   /** False: something was NaN or infinite and the update was suppressed. */
   readonly finite: boolean;
+  /** What the next loss will be multiplied by, and how many steps in a row were suppressed; null where losses are not scaled. */
+  readonly lossScale: LossScaleState | null;
 }
 
 export interface TrainStepOptions {
@@ -311,7 +313,12 @@ export class TrainStep {
       optimizer.update(gate);
       ema?.update();
       optimizer.zeroGrad();
-      const report = engine.noGrad(() => F.concat(made.flatMap(({ numbers }) => numbers).concat(gate.tensor), 0));
+      const report = engine.noGrad(() =>
+        F.concat(
+          made.flatMap(({ numbers }) => numbers).concat(gate.tensor, gate.scalesLosses ? gate.lossScale : []),
+          0,
+        ),
+      );
       engine.keep(report);
       return { report, blocks: made.map(({ layout }) => layout) };
     });
@@ -323,7 +330,7 @@ export class TrainStep {
     measured: boolean,
     scale: number,
   ): { total: Tensor; numbers: Tensor[]; layout: BlockLayout } {
-    const { engine, constants, weighting, routing } = this.#options;
+    const { engine, constants, weighting, routing, gate } = this.#options;
     return engine.scope(() => {
       const output = this.#forward(inputs);
       const made = objective(
@@ -336,8 +343,13 @@ export class TrainStep {
         routing !== 'none',
       );
       const apart = measured && made.terms.length === 2;
-      const dots = apart ? backwardByTask(engine, made, this.#shared, weighting, scale) : null;
-      if (!apart) (scale === 1 ? made.total : made.total.mul(scale)).backward();
+      const dots = apart
+        ? backwardByTask(engine, made, this.#shared, weighting, scale, (loss) => gate.seed(loss))
+        : null;
+      if (!apart) {
+        const root = scale === 1 ? made.total : made.total.mul(scale);
+        root.backward(gate.seed(root));
+      }
       const parts = LOSS_PARTS.filter((part) => made.parts[part]);
       const scalars = parts.map((part) => (made.parts[part] as Tensor).detach().reshape([1]));
       const weights = made.weighted.weights.map((weight) => weight.detach());
@@ -393,7 +405,7 @@ export class TrainStep {
       const values = means.get(name) ?? [];
       return values.reduce((sum, value) => sum + value, 0) / values.length;
     };
-    const [, gradNorm, nonFinite] = numbers.slice(at, at + 4);
+    const [, gradNorm, nonFinite, , lossScale, finiteSteps, suppressedInARow] = numbers.slice(at, at + 7);
     return {
       losses: Object.fromEntries(LOSS_PARTS.map((part) => [part, mean(part)])) as Record<LossPart, number>,
       weights: Object.fromEntries(WEIGHTED_TASKS.map((task) => [task, mean(`weight ${task}`)])) as Record<
@@ -404,6 +416,7 @@ export class TrainStep {
       gateProbabilities,
       gradNorm,
       finite: nonFinite === 0,
+      lossScale: this.#options.gate.scalesLosses ? { scale: lossScale, finiteSteps, suppressedInARow } : null,
     };
   }
 

@@ -57,6 +57,7 @@ function gradientProducts(
  * total, up to rounding, and as `weighting.adjust` changes it. Costs one more backward pass through the shared part.
  *
  * @param scale multiplies every loss.
+ * @param seed the gradient that a loss starts from, as `GradientGate.seed`: the products are then those of the scaled gradients.
  * @returns [3]: g1.g2, g1.g1, g2.g2 of the weighted tasks' gradients before any adjustment; null where they share no parameter.
  */
 export function backwardByTask(
@@ -65,15 +66,17 @@ export function backwardByTask(
   shared: readonly NamedParameter[],
   weighting: Weighting,
   scale: number,
+  seed: (loss: Tensor) => Tensor | undefined = () => undefined,
 ): Tensor | null {
   const scaled = (loss: Tensor): Tensor => (scale === 1 ? loss : loss.mul(scale));
+  const backward = (loss: Tensor, retainGraph: boolean): void => loss.backward(seed(loss), { retainGraph });
   const earlier = takeGradients(shared);
   const [first, second] = weighted.losses.map((loss, index) => {
     const last = index === weighted.losses.length - 1 && !rest;
-    scaled(loss).backward(undefined, { retainGraph: !last });
+    backward(scaled(loss), !last);
     return takeGradients(shared);
   });
-  if (rest) scaled(rest).backward();
+  if (rest) backward(scaled(rest), false);
   const dots = gradientProducts(engine, first, second);
   if (dots && weighting.needsTaskGradients) weighting.adjust({ terms, weighted, gradients: [first, second], dots });
   for (const gradients of [first, second, earlier]) addGradients(engine, shared, gradients);

@@ -7,7 +7,16 @@ import { TaskBalancedSampler } from '../data/sampler.ts';
 import { type Dataset, LESIONS, selectItems } from '../data/types.ts';
 import { GmtlError } from '../errors.ts';
 import type { MultitaskNet } from '../models/network.ts';
-import { EMA, GradientGate, type Optimizer, type Plateau, type PlateauState, type Schedule } from '../optim/index.ts';
+import {
+  EMA,
+  GradientGate,
+  LOSS_SCALING,
+  type LossScaleState,
+  type Optimizer,
+  type Plateau,
+  type PlateauState,
+  type Schedule,
+} from '../optim/index.ts';
 import { bestMetric, Ranking, type RankingState } from './best.ts';
 import {
   averagedTensors,
@@ -29,6 +38,7 @@ import { shapesOf } from './init.ts';
 import type { RunLogs } from './logs.ts';
 import { LOSS_PARTS, type ObjectiveConstants } from './objective.ts';
 import type { MisrouteLog } from './misroutes.ts';
+import { usablePrecision } from './precision.ts';
 import type { Progress } from './progress.ts';
 import {
   packAverages,
@@ -70,6 +80,15 @@ interface SavedState {
   readonly ranking?: RankingState;
   readonly plateau?: PlateauState | null;
   readonly weighting?: WeightingState;
+  readonly lossScale?: LossScaleState | null;
+}
+
+/** Suppressed steps in a row, with a loss scale that halves each time, after which something else than the scale is wrong. */
+const MOST_SUPPRESSED = 20;
+
+/** Whether a suppressed step cannot be helped by a smaller loss scale. */
+function isHopeless({ lossScale }: StepReport): boolean {
+  return lossScale === null || lossScale.suppressedInARow >= MOST_SUPPRESSED || lossScale.scale < 1;
 }
 
 export interface EpochSummary {
@@ -148,7 +167,13 @@ export class Trainer {
     this.#weighting = buildWeighting(engine, config.loss);
     const params = [...namedParameters(this.model), ...namedParameters(this.#weighting, WEIGHTING_PREFIX)];
     this.#optimizer = buildOptimizer(config, params, shapesOf(this.model));
-    this.#gate = new GradientGate(params, { maxNorm: config.optimizer.gradClipNorm, sticky: true });
+    // Float16 training lives with steps that are suppressed now and then; in float32 the first one ends it.
+    const scales = usablePrecision(engine, config) === 'f16';
+    this.#gate = new GradientGate(params, {
+      maxNorm: config.optimizer.gradClipNorm,
+      sticky: !scales,
+      lossScaling: scales ? { ...LOSS_SCALING, growthInterval: config.training.lossScaleInterval } : null,
+    });
     this.#ema =
       config.optimizer.emaDecay > 0
         ? new EMA(averagedTensors(this.model), { decay: config.optimizer.emaDecay, warmup: config.optimizer.emaWarmup })
@@ -298,7 +323,7 @@ export class Trainer {
     progress: Progress,
   ): Promise<void> {
     const epoch = Math.floor(step / this.#stepsPerEpoch) + 1;
-    if (!report.finite) await this.#failNonFinite(report, batches, step);
+    if (!report.finite && isHopeless(report)) await this.#failNonFinite(report, batches, step);
     const tasks = batches.flatMap(({ task }) => Array.from(task));
     const rows = tasks.length;
     const { right, toSegmentation } = countRoutes(report, tasks);
@@ -307,7 +332,8 @@ export class Trainer {
       weight_classification: report.weights.classification,
       gradientCosine: report.gradientCosine,
     };
-    this.#sums.add({ ...report.losses, ...tasksValues }, right, rows);
+    // The losses of a suppressed step may be infinite: they would be an epoch's mean.
+    if (report.finite) this.#sums.add({ ...report.losses, ...tasksValues }, right, rows);
     const losses = Object.fromEntries(LOSS_PARTS.map((part) => [part, finiteOrNull(report.losses[part])]));
     const row = {
       step: step + 1,
@@ -315,7 +341,8 @@ export class Trainer {
       learningRate,
       ...losses,
       ...Object.fromEntries(Object.entries(tasksValues).map(([name, value]) => [name, finiteOrNull(value)])),
-      gradNorm: report.gradNorm,
+      gradNorm: report.finite ? report.gradNorm : null,
+      lossScale: report.lossScale?.scale ?? null,
       gateAccuracy: right / rows,
       gateSegmentation: toSegmentation,
       gateClassification: rows - toSegmentation,
@@ -335,9 +362,12 @@ export class Trainer {
       .flatMap(({ items }) => items)
       .map(({ imagePath }) => `  ${imagePath}`)
       .join('\n');
+    const scaled = report.lossScale
+      ? ` after ${report.lossScale.suppressedInARow} such steps in a row, with the loss scale down to ${report.lossScale.scale}; training.precision=f32 may help`
+      : '';
     throw new GmtlError(
       'train/not-finite',
-      `step ${step + 1}: the loss (${report.losses.total}) or a gradient is NaN or infinite. It changed no weight, and nothing was saved after it. ` +
+      `step ${step + 1}: the loss (${report.losses.total}) or a gradient is NaN or infinite${scaled}. It changed no weight, and nothing was saved after it. ` +
         `${where}\nLower optimizer.lr or set optimizer.gradClipNorm, or look at the batch's images:\n${files}`,
     );
   }
@@ -439,6 +469,7 @@ export class Trainer {
         ranking: JSON.parse(JSON.stringify(this.#ranking.state())),
         weighting: JSON.parse(JSON.stringify(this.#weighting.hostState())),
         plateau: this.#plateau ? { ...this.#plateau.state() } : null,
+        lossScale: this.#gate.scalesLosses ? { ...(await this.#gate.readLossScale()) } : null,
       },
     };
     if (name === 'last') await saveCheckpoint(checkpointFolder, name, payload);
@@ -468,6 +499,7 @@ export class Trainer {
     this.#sums.restore(random.sums);
     if (random.ranking) this.#ranking.restore(random.ranking, new Set(this.#options.rankedSteps));
     if (random.plateau) this.#plateau?.restore(random.plateau);
+    if (random.lossScale && this.#gate.scalesLosses) this.#gate.restoreLossScale(random.lossScale);
   }
 
   dispose(): void {
