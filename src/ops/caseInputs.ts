@@ -18,6 +18,8 @@ export function fillInput(input: CaseInput, name: string): Float64Array {
     if ('values' in fill) {
       if (fill.values.length !== size) throw new Error(`${name}: ${fill.values.length} values for ${size} elements`);
       data.set(fill.values);
+    } else if ('head' in fill) {
+      for (let i = 0; i < size; i++) data[i] = i < fill.head.length ? fill.head[i] : generator.uniform();
     } else {
       for (let i = 0; i < size; i++) data[i] = generator.integer(fill.integersBelow);
     }

@@ -94,7 +94,8 @@ export type Fill =
   | 'zeros'
   | 'distinct' // a random permutation of evenly spaced numbers: no ties, for max
   | { readonly integersBelow: number }
-  | { readonly values: readonly number[] };
+  | { readonly values: readonly number[] }
+  | { readonly head: readonly number[] }; // these, then U[0, 1)
 
 export interface CaseInput {
   readonly shape: Shape;
