@@ -4,6 +4,7 @@ import { type Backend, runProgram } from '../ops/backend.ts';
 import { addProgram } from '../ops/binary/program.ts';
 import type { Op, Program } from '../ops/definition.ts';
 import { expandProgram } from '../ops/movement/expand.ts';
+import { floatCastProgram } from '../ops/movement/floatCast.ts';
 import { fillProgram } from '../ops/movement/fill.ts';
 import { TapBackend, type Taps } from '../ops/tapBackend.ts';
 import type { Value } from '../ops/value.ts';
@@ -240,11 +241,20 @@ export class Engine {
       runProgram(this.backend, accumulateProgram, [present, value], {});
       value.storage.release();
     } else {
-      const [sum] = runProgram(this.backend, addProgram, [present, value], {});
+      const like = this.#inType(value, present.spec.dtype);
+      const [sum] = runProgram(this.backend, addProgram, [present, like], {});
       present.storage.release();
-      value.storage.release();
+      like.storage.release();
       slots.set(key, sum);
     }
+  }
+
+  /** `value`, taken over, in another floating-point format where it has not got that already. */
+  #inType(value: Value, dtype: DType): Value {
+    if (value.spec.dtype === dtype) return value;
+    const [cast] = runProgram(this.backend, floatCastProgram, [value], { dtype });
+    value.storage.release();
+    return cast;
   }
 
   #addToLeaf(leaf: Tensor, value: Value): void {
@@ -253,11 +263,12 @@ export class Engine {
       value.storage.release();
       return;
     }
-    let own = value;
-    if (value.storage.references > 1) {
+    let own = this.#inType(value, leaf.dtype);
+    if (own.storage.references > 1) {
       // Shared with another leaf's gradient: clipping scales gradients in place, so each leaf needs its own.
-      [own] = runProgram(this.backend, expandProgram, [value], { shape: value.spec.shape });
-      value.storage.release();
+      const shared = own;
+      [own] = runProgram(this.backend, expandProgram, [shared], { shape: shared.spec.shape });
+      shared.storage.release();
     }
     leaf.grad = new Tensor(this, own, null, false);
   }

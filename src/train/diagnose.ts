@@ -1,6 +1,6 @@
 import type { Engine } from '../autograd/engine.ts';
 import type { Invocation } from '../ops/tapBackend.ts';
-import { formatShape } from '../tensor/spec.ts';
+import { formatShape, isFloat } from '../tensor/spec.ts';
 
 /** The first execution whose result was NaN or infinite. */
 export interface NonFiniteFinding {
@@ -23,7 +23,7 @@ export async function findNonFinite(engine: Engine, body: () => void): Promise<N
   const { backend } = engine;
   const checks: Promise<{ invocation: Invocation; outputs: boolean; inputs: boolean }>[] = [];
   const inspect = async (values: Invocation['outputs']): Promise<boolean> => {
-    const floats = values.filter(({ spec }) => spec.dtype === 'f32');
+    const floats = values.filter(({ spec }) => isFloat(spec.dtype));
     // The copies are recorded at once: the memory may be handed on as soon as the op's user is done with it.
     const contents = await Promise.all(floats.map((value) => backend.download(value)));
     return contents.some(hasNonFinite);
