@@ -27,7 +27,7 @@ describe.each(BACKENDS)('Replay on %s', (_, make) => {
       return { moved, total: moved.sum() };
     });
     expect([...(await replay.result.moved.data())]).toEqual([12, 24, 16, 28]);
-    x.write([0, 0, 1, 1]);
+    x.write(Float32Array.of(0, 0, 1, 1));
     replay.run();
     expect([...(await replay.result.moved.data())]).toEqual([10, 20, 12, 22]);
     expect(await replay.result.total.item()).toBe(64);
@@ -71,7 +71,7 @@ describe('GpuDevice.capture', () => {
   it('refuses to write into or read from a step that is being recorded', async () => {
     const engine = new Engine(new GpuBackend(device));
     const x = engine.tensor([1, 2]).keep();
-    expect(() => device.capture(() => x.write([3, 4]))).toThrow(/host write cannot be captured/);
+    expect(() => device.capture(() => x.write(Float32Array.of(3, 4)))).toThrow(/host write cannot be captured/);
     let early: Promise<unknown> | null = null;
     const step = device.capture(() => {
       early = x.mul(2).data();
