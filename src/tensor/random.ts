@@ -19,23 +19,34 @@ function multiplyHigh(a: number, b: number): number {
   return (aHigh * bHigh + Math.floor(middle1 / 65536) + Math.floor(middle2 / 65536)) >>> 0;
 }
 
+/** Writes the four 32-bit words at counter (`c0`, …, `c3`) under key (`k0`, `k1`) into `words`. */
+function philoxInto(words: Uint32Array, c0: number, c1: number, c2: number, c3: number, k0: number, k1: number): void {
+  for (let round = 0; round < 10; round++) {
+    const high0 = multiplyHigh(MULTIPLIER_0, c0 >>> 0);
+    const low0 = Math.imul(MULTIPLIER_0, c0);
+    const high1 = multiplyHigh(MULTIPLIER_1, c2 >>> 0);
+    const low1 = Math.imul(MULTIPLIER_1, c2);
+    c0 = high1 ^ c1 ^ k0;
+    c1 = low1;
+    c2 = high0 ^ c3 ^ k1;
+    c3 = low0;
+    k0 = (k0 + WEYL_0) | 0;
+    k1 = (k1 + WEYL_1) | 0;
+  }
+  words[0] = c0;
+  words[1] = c1;
+  words[2] = c2;
+  words[3] = c3;
+}
+
 /** The four 32-bit words at `counter` under `key`. */
 export function philox(
   counter: readonly [number, number, number, number],
   key: readonly [number, number],
 ): [number, number, number, number] {
-  let [c0, c1, c2, c3] = counter;
-  let [k0, k1] = key;
-  for (let round = 0; round < 10; round++) {
-    const high0 = multiplyHigh(MULTIPLIER_0, c0);
-    const low0 = Math.imul(MULTIPLIER_0, c0) >>> 0;
-    const high1 = multiplyHigh(MULTIPLIER_1, c2);
-    const low1 = Math.imul(MULTIPLIER_1, c2) >>> 0;
-    [c0, c1, c2, c3] = [(high1 ^ c1 ^ k0) >>> 0, low1, (high0 ^ c3 ^ k1) >>> 0, low0];
-    k0 = (k0 + WEYL_0) >>> 0;
-    k1 = (k1 + WEYL_1) >>> 0;
-  }
-  return [c0 >>> 0, c1 >>> 0, c2 >>> 0, c3 >>> 0];
+  const words = new Uint32Array(4);
+  philoxInto(words, ...counter, ...key);
+  return [words[0], words[1], words[2], words[3]];
 }
 
 /** A uniform number in [0, 1) with 24 random bits, exact in float32: what `randomUniform` of random.wgsl gives. */
@@ -53,6 +64,9 @@ export function uniformAt(seed: number, stream: number, index: number): number {
 export class Generator {
   readonly seed: number;
   #position: number;
+  /** Words of the block of four that holds the position, once drawn from. */
+  readonly #words = new Uint32Array(4);
+  #block = -1;
 
   constructor(seed: number, position = 0) {
     this.seed = seed >>> 0;
@@ -66,11 +80,12 @@ export class Generator {
   /** Uniform in [0, 1). */
   uniform(): number {
     const position = this.#position++;
-    const words = philox(
-      [(position >>> 2) >>> 0, Math.floor(position / 2 ** 34), 0xffff_ffff, 0],
-      [this.seed, 0x67_6d_74_6c],
-    );
-    return uniformFromWord(words[position & 3]);
+    const block = Math.floor(position / 4);
+    if (block !== this.#block) {
+      philoxInto(this.#words, block >>> 0, Math.floor(block / 2 ** 32), 0xffff_ffff, 0, this.seed, 0x67_6d_74_6c);
+      this.#block = block;
+    }
+    return uniformFromWord(this.#words[position % 4]);
   }
 
   /** Standard normal (Box-Muller). */
