@@ -152,7 +152,7 @@ function expectSound({ bench, profile }: { bench: StepBench; profile: StepProfil
   expect(bench.memory.plannedBytes).toBeLessThan(bench.memory.unplannedBytes);
   const { build, record, compile, prepare, run, total } = bench.firstStep;
   expect(build + record + compile + prepare + run).toBeLessThanOrEqual(total + 0.5);
-  const text = `${formatStepSummary(bench, { adapter: 'a', kind: 'k', driver: 'd', date: '' })}\n${formatStepTable(bench, true)}`;
+  const text = `${formatStepSummary(bench, { adapter: 'a', kind: 'k', driver: 'd', date: '', tuned: 0 })}\n${formatStepTable(bench, true)}`;
   for (const line of text.split('\n')) expect([...line].length, line).toBeLessThanOrEqual(100);
   const { traceEvents } = stepTrace(profile, {});
   expectValid(traceEvents);

@@ -87,9 +87,11 @@ export interface StepProfile {
 
 /** Profiles taken; the median of each call counts. */
 const PROFILES = 3;
-/** Replays and bare loops timed, in turn. */
-const LOOPS = 7;
-/** Steps of more than this many milliseconds are not repeated as often. */
+/** Replays and bare loops timed, in turn: as many as these milliseconds allow, within bounds. */
+const LOOP_BUDGET = 6000;
+const FEWEST_LOOPS = 2;
+const MOST_LOOPS = 15;
+/** Steps of more than this many milliseconds are profiled once. */
 const SLOW_STEP = 2000;
 
 /** Runs the step for the first time, which records it. */
@@ -170,7 +172,8 @@ async function timeSteps(device: GpuDevice, workload: StepWorkload, count: numbe
 }
 
 /** The dispatches of a recorded step as the plainest code would encode and submit them, to hold a replay against. */
-function bareLoop(device: GPUDevice, { commands }: CapturedStep): void {
+function bareLoop(device: GPUDevice, { commands }: CapturedStep, timeline: Timeline): void {
+  const start = performance.now();
   const encoder = device.createCommandEncoder();
   const pass = encoder.beginComputePass();
   for (const { pipeline, bindGroup, workgroups } of commands) {
@@ -179,7 +182,11 @@ function bareLoop(device: GPUDevice, { commands }: CapturedStep): void {
     pass.dispatchWorkgroups(workgroups[0], workgroups[1], workgroups[2]);
   }
   pass.end();
-  device.queue.submit([encoder.finish()]);
+  const commandBuffer = encoder.finish();
+  const encoded = performance.now();
+  device.queue.submit([commandBuffer]);
+  timeline.add('host', 'encode (bare loop)', start, encoded);
+  timeline.add('host', 'submit (bare loop)', encoded);
 }
 
 /** Milliseconds that `body` keeps JavaScript, the device idle before. */
@@ -218,22 +225,28 @@ export async function benchStep(
     const stepMs = median(timed.samples);
 
     onProgress?.('timing replays against a bare loop');
+    const loopStart = performance.now();
     const replays: number[] = [];
     const bare: number[] = [];
     const loops: [number[], () => void][] = [
       [replays, () => captured.replay()],
-      [bare, () => bareLoop(device.device, captured)],
+      [bare, () => bareLoop(device.device, captured, timeline)],
     ];
-    for (let loop = 0; loop < (stepMs > SLOW_STEP ? 2 : LOOPS); loop++) {
+    const rounds = Math.min(MOST_LOOPS, Math.max(FEWEST_LOOPS, Math.round(LOOP_BUDGET / 2 / stepMs)));
+    for (let loop = 0; loop < rounds; loop++) {
       // Who is second finds warmer caches: they take turns at it.
-      for (const [times, body] of loop % 2 === 0 ? loops : [...loops].reverse())
+      for (const [times, body] of loop % 2 === 0 ? loops : [...loops].reverse()) {
         times.push(await hostTime(device, body));
+      }
     }
     await device.synchronize();
+    timeline.add('phase', 'replays and bare loops', loopStart);
 
     onProgress?.('timing each dispatch');
+    const ceilingStart = performance.now();
     const timer = await withCopyProbe(device, (probe) => chooseTimer(device, probe));
     const ceilings = await measureCeilings(device, timer, seconds);
+    timeline.add('phase', 'ceilings of the adapter', ceilingStart);
     const profiles: DispatchTime[][] = [];
     let dispatchesFrom = 0;
     if (timer.kind === 'timestamps') {

@@ -14,6 +14,8 @@ export interface Machine {
   readonly kind: string;
   readonly driver: string;
   readonly date: string;
+  /** Calls that tuning moved to another version than the one chosen without. */
+  readonly tuned: number;
 }
 
 const percent = (share: number): string => `${(share * 100).toFixed(share < 0.0995 ? 1 : 0)} %`;
@@ -74,6 +76,12 @@ export function formatStepSummary(bench: StepBench, machine: Machine): string {
         `${(ceilings.secondsPerDispatch * 1e6).toFixed(0)} us a dispatch`,
     ],
     ['model', `${workload.name}; ${workload.parameters.toLocaleString('en')} parameters`],
+    [
+      'kernels',
+      machine.tuned > 0
+        ? `tuned: ${machine.tuned} calls are known to be faster in another version`
+        : 'as chosen without tuning',
+    ],
     ['step', `${workload.batch} images of ${workload.size}x${workload.size}; forward, backward, update`],
     ['', ''],
     ['throughput', `${bench.imagesPerSecond.toFixed(2)} images/s`],

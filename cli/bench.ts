@@ -1,4 +1,3 @@
-import { SingleBar } from 'cli-progress';
 import type { Argv, CommandModule } from 'yargs';
 import { benchKernels } from '../bench/kernels.ts';
 import { formatHeader, formatKernelBench, lowShares, slowBackwards } from '../bench/report.ts';
@@ -9,6 +8,7 @@ import { writeFileAtomic } from '../src/io/atomic.ts';
 import { ops } from '../src/ops/index.ts';
 import { gmtlVersion } from '../src/train/version.ts';
 import { machineText, stepCommand } from './benchStep.ts';
+import { startRowProgress } from './rowProgress.ts';
 
 interface KernelsArguments {
   filter?: string;
@@ -77,40 +77,6 @@ const kernelsCommand: CommandModule<object, KernelsArguments> = {
     }
   },
 };
-
-/** Least time between two lines where standard error is no terminal. */
-const LINE_INTERVAL = 10_000;
-
-/** A bar on a terminal, else (or for debugging) plain lines, on standard error. */
-function startRowProgress(debug: boolean): {
-  update: (done: number, total: number, label: string) => void;
-  stop: () => void;
-} {
-  if (debug || !process.stderr.isTTY) {
-    let last = Number.NEGATIVE_INFINITY;
-    return {
-      update: (done, total, label) => {
-        if (!debug && performance.now() - last < LINE_INTERVAL) return;
-        last = performance.now();
-        process.stderr.write(`${done}/${total} ${label}\n`);
-      },
-      stop: () => undefined,
-    };
-  }
-  const bar = new SingleBar({ format: '{bar} {value}/{total} {label}', clearOnComplete: true, hideCursor: false });
-  let running = false;
-  return {
-    update: (done, total, label) => {
-      if (!running) bar.start(total, done, { label });
-      running = true;
-      bar.update(done, { label: label.slice(0, 50) });
-    },
-    stop: () => {
-      if (running) bar.stop();
-      running = false;
-    },
-  };
-}
 
 /** `gmtl bench …`. */
 export const benchCommand: CommandModule = {

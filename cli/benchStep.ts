@@ -13,6 +13,7 @@ import { writeFileAtomic } from '../src/io/atomic.ts';
 import { CONVNEXT_VARIANTS } from '../src/models/convnext.ts';
 import { presets } from '../src/train/presets.ts';
 import { gmtlVersion } from '../src/train/version.ts';
+import { loadTuned } from '../src/tuning/tuned.ts';
 import { adapterOption } from './session.ts';
 
 /** Which network a command measures. */
@@ -107,20 +108,23 @@ async function run({ steps, calls, json, trace, adapter, ...workload }: StepArgu
   const build = chooseWorkload(workload);
   const { device, opened } = await createNodeDevice({ adapter });
   try {
-    const backend = new RecordingBackend(device);
+    const file = loadTuned(device.info);
+    if (file.note !== null) console.error(`note: ${file.note}`);
+    const backend = new RecordingBackend(device, { tuned: file.tuned });
     const { bench, profile } = await benchStep(backend, () => build(backend), {
       steps,
       onProgress: (label) => process.stderr.write(`${label} …\n`),
     });
     const info = readAdapterInfo(device.info);
     const date = new Date().toISOString();
-    const machine = { ...machineText(info, device.name), kind: opened.kind, date };
+    const machine = { ...machineText(info, device.name), kind: opened.kind, date, tuned: file.tuned.size };
     console.log(`${formatStepSummary(bench, machine)}\n\n${formatStepTable(bench, calls)}`);
     if (json !== undefined) {
       const content = {
         ...{ gmtl: gmtlVersion(), date, node: process.version, platform: `${process.platform}-${process.arch}` },
         adapter: { kind: opened.kind, ...info },
         features: [...device.target.features].sort(),
+        tunedCalls: file.tuned.size,
         ...bench,
       };
       await writeFileAtomic(json, `${JSON.stringify(content, null, 1)}\n`);

@@ -6,7 +6,7 @@ import { layerNorm } from '../src/ops/layerNorm/op.ts';
 import { matmul } from '../src/ops/matmul/op.ts';
 import { ReferenceBackend } from '../src/ops/referenceBackend.ts';
 import { TapBackend } from '../src/ops/tapBackend.ts';
-import { adaptersText, limitText, selfTestText, wrap } from './doctor.ts';
+import { adaptersText, limitText, selfTestText, tunedText, wrap } from './doctor.ts';
 import { relativeError, selfTest } from './selftest.ts';
 
 /** As a miscompiled kernel would: adds an error to every output it computes. */
@@ -82,6 +82,16 @@ describe('text', () => {
       '  → llvmpipe\n      lavapipe, system driver /etc/lvp.json\n    no adapter: too old\n      /a.json\n      /b.json',
     );
     expect(adaptersText([], undefined)).toBe('  none');
+  });
+
+  it('tells what tuning left', () => {
+    const file = { path: '/c/tuned.json', entries: [], tuned: new Map([['a', 'b']]), note: null };
+    expect(tunedText({ ...file, state: 'used' })).toBe(
+      '0 calls measured, 1 run in another version than without: /c/tuned.json',
+    );
+    expect(tunedText({ ...file, state: 'absent' })).toContain('gmtl tune would write');
+    expect(tunedText({ ...file, state: 'off' })).toContain('GMTL_TUNE is off');
+    expect(tunedText({ ...file, state: 'unusable', note: 'why' })).toBe('why');
   });
 
   it('limits in the units people use', () => {

@@ -10,6 +10,7 @@ import { GpuBackend } from '../src/ops/gpuBackend.ts';
 import { ops } from '../src/ops/index.ts';
 import { formatTable } from '../src/report/table.ts';
 import { gmtlVersion } from '../src/train/version.ts';
+import { loadTuned, type TunedFile } from '../src/tuning/tuned.ts';
 import { SELF_TEST_BOUND, type SelfTestResult, selfTest } from './selftest.ts';
 
 interface DoctorArguments {
@@ -142,6 +143,22 @@ export function selfTestText(results: readonly SelfTestResult[]): string {
   ].join('\n');
 }
 
+/** What `gmtl tune` left for the adapter. */
+export function tunedText({ path, state, entries, tuned, note }: TunedFile): string {
+  switch (state) {
+    case 'used':
+      return `${entries.length} calls measured, ${tuned.size} run in another version than without: ${path}`;
+    case 'absent':
+      return `none (gmtl tune would write ${path})`;
+    case 'off':
+      return `ignored, GMTL_TUNE is off: ${path}`;
+    case 'unusable':
+      return note ?? path;
+    default:
+      return state satisfies never;
+  }
+}
+
 function chosenText(opened: OpenedAdapter, device: GpuDevice, debug: boolean): string {
   const features = [...device.target.features].sort();
   const { deviceClass, subgroupSize } = device.target;
@@ -152,6 +169,7 @@ function chosenText(opened: OpenedAdapter, device: GpuDevice, debug: boolean): s
     `  driver         ${device.info.description || 'not told by the adapter'}`,
     `  subgroups      ${subgroupSize > 0 ? `${subgroupSize} lanes` : 'of no fixed size'}`,
     `  used features  ${features.join(', ') || 'none'}`,
+    `  tuned kernels  ${wrap(tunedText(loadTuned(device.info)), ' '.repeat(17)).trimStart()}`,
     ...(debug ? ['  more features', wrap(offered.join(', ') || 'none', '    ')] : []),
     '',
     'Limits',

@@ -9,8 +9,9 @@ import { doctorCommand } from './doctor.ts';
 import { evaluateCommand } from './evaluate.ts';
 import { inferCommand } from './infer.ts';
 import { trainCommand } from './train.ts';
+import { tuneCommand } from './tune.ts';
 
-const commands = [trainCommand, evaluateCommand, inferCommand, benchCommand, dataCommand, doctorCommand];
+const commands = [trainCommand, evaluateCommand, inferCommand, benchCommand, tuneCommand, dataCommand, doctorCommand];
 
 /** Options that may be given several times. */
 const LISTS = ['_', 'set', 'images'];

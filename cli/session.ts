@@ -4,6 +4,7 @@ import type { GpuDevice } from '../src/gpu/device.ts';
 import { createNodeDevice } from '../src/gpu/node/createDevice.ts';
 import type { OpenedAdapter } from '../src/gpu/node/open.ts';
 import { GpuBackend } from '../src/ops/gpuBackend.ts';
+import { loadTuned } from '../src/tuning/tuned.ts';
 
 /** A device and the engine on it, for the length of one command. */
 export interface Session {
@@ -19,7 +20,9 @@ export async function withSession<T>(
   body: (session: Session) => Promise<T>,
 ): Promise<T> {
   const { device, opened } = await createNodeDevice({ adapter });
-  const engine = new Engine(new GpuBackend(device), { seed });
+  const { tuned, note } = loadTuned(device.info);
+  if (note !== null) console.error(`note: ${note}`);
+  const engine = new Engine(new GpuBackend(device, { tuned }), { seed });
   const previous = setEngine(engine);
   try {
     return await body({ engine, device, opened });
