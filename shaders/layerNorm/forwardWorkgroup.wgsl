@@ -4,15 +4,16 @@
 // workgroup memory. The second and third walk over a row hit the cache.
 
 // #include "common/grid.wgsl"
+// #include "common/storage.wgsl"
 // #include "common/rowSum.wgsl"
 
 struct Uniforms { rows: u32, columns: u32, eps: f32 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read> x: array<Scalar>;
 @group(0) @binding(2) var<storage, read> weight: array<f32>;
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
-@group(0) @binding(4) var<storage, read_write> y: array<f32>;
+@group(0) @binding(4) var<storage, read_write> y: array<Scalar>;
 @group(0) @binding(5) var<storage, read_write> mean: array<f32>;
 @group(0) @binding(6) var<storage, read_write> rstd: array<f32>;
 
@@ -28,16 +29,16 @@ fn main(
   let first = row * u.columns;
   let start = lane % ROW_LANES;
   var sum = 0.0;
-  for (var c = start; c < columns; c += ROW_LANES) { sum += x[first + c]; }
+  for (var c = start; c < columns; c += ROW_LANES) { sum += f32(x[first + c]); }
   let rowMean = rowSum(lane, vec2f(sum, 0.0)).x / f32(u.columns);
   var squares = 0.0;
   for (var c = start; c < columns; c += ROW_LANES) {
-    let d = x[first + c] - rowMean;
+    let d = f32(x[first + c]) - rowMean;
     squares += d * d;
   }
   let scale = inverseSqrt(rowSum(lane, vec2f(squares, 0.0)).x / f32(u.columns) + u.eps);
   for (var c = start; c < columns; c += ROW_LANES) {
-    y[first + c] = (x[first + c] - rowMean) * scale * weight[c] + bias[c];
+    y[first + c] = Scalar((f32(x[first + c]) - rowMean) * scale * weight[c] + bias[c]);
   }
   if (start == 0u && row < u.rows) {
     mean[row] = rowMean;

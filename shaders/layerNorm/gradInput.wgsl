@@ -4,16 +4,17 @@
 // A thread owns whole rows, `stride` apart. The simple version: any number of columns.
 
 // #include "common/grid.wgsl"
+// #include "common/storage.wgsl"
 
 struct Uniforms { rows: u32, columns: u32, stride: u32 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> gradY: array<f32>;
-@group(0) @binding(2) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read> gradY: array<Scalar>;
+@group(0) @binding(2) var<storage, read> x: array<Scalar>;
 @group(0) @binding(3) var<storage, read> weight: array<f32>;
 @group(0) @binding(4) var<storage, read> mean: array<f32>;
 @group(0) @binding(5) var<storage, read> rstd: array<f32>;
-@group(0) @binding(6) var<storage, read_write> gradX: array<f32>;
+@group(0) @binding(6) var<storage, read_write> gradX: array<Scalar>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -28,14 +29,14 @@ fn main(
     var sum = 0.0;
     var product = 0.0;
     for (var c = 0u; c < u.columns; c++) {
-      let h = gradY[first + c] * weight[c];
+      let h = f32(gradY[first + c]) * weight[c];
       sum += h;
-      product += h * (x[first + c] - rowMean);
+      product += h * (f32(x[first + c]) - rowMean);
     }
     let shift = sum / f32(u.columns);
     let slope = product * scale * scale / f32(u.columns);
     for (var c = 0u; c < u.columns; c++) {
-      gradX[first + c] = scale * (gradY[first + c] * weight[c] - shift - (x[first + c] - rowMean) * slope);
+      gradX[first + c] = Scalar(scale * (f32(gradY[first + c]) * weight[c] - shift - (f32(x[first + c]) - rowMean) * slope));
     }
   }
 }

@@ -2,16 +2,17 @@
 // gradX = rstd * (h - mean(h) - n * mean(h * n)), h = gradY * weight, n = (x - mean) * rstd. `groups` is columns / 4.
 
 // #include "common/grid.wgsl"
+// #include "common/storage.wgsl"
 
 struct Uniforms { rows: u32, groups: u32, stride: u32 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> gradY: array<vec4f>;
-@group(0) @binding(2) var<storage, read> x: array<vec4f>;
+@group(0) @binding(1) var<storage, read> gradY: array<Vec4>;
+@group(0) @binding(2) var<storage, read> x: array<Vec4>;
 @group(0) @binding(3) var<storage, read> weight: array<vec4f>;
 @group(0) @binding(4) var<storage, read> mean: array<f32>;
 @group(0) @binding(5) var<storage, read> rstd: array<f32>;
-@group(0) @binding(6) var<storage, read_write> gradX: array<vec4f>;
+@group(0) @binding(6) var<storage, read_write> gradX: array<Vec4>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -27,14 +28,14 @@ fn main(
     var sums = vec4f(0.0);
     var products = vec4f(0.0);
     for (var c = 0u; c < u.groups; c++) {
-      let h = gradY[first + c] * weight[c];
+      let h = vec4f(gradY[first + c]) * weight[c];
       sums += h;
-      products += h * (x[first + c] - rowMean);
+      products += h * (vec4f(x[first + c]) - rowMean);
     }
     let shift = dot(sums, vec4f(1.0)) / columns;
     let slope = dot(products, vec4f(1.0)) * scale * scale / columns;
     for (var c = 0u; c < u.groups; c++) {
-      gradX[first + c] = scale * (gradY[first + c] * weight[c] - shift - (x[first + c] - rowMean) * slope);
+      gradX[first + c] = Vec4(scale * (vec4f(gradY[first + c]) * weight[c] - shift - (vec4f(x[first + c]) - rowMean) * slope));
     }
   }
 }

@@ -4,12 +4,13 @@
 // A thread owns one column of one chunk; neighbouring threads read neighbouring columns. A second, ordered pass adds the chunks up.
 
 // #include "common/grid.wgsl"
+// #include "common/storage.wgsl"
 
 struct Uniforms { rows: u32, columns: u32, chunks: u32 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> gradY: array<f32>;
-@group(0) @binding(2) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read> gradY: array<Scalar>;
+@group(0) @binding(2) var<storage, read> x: array<Scalar>;
 @group(0) @binding(3) var<storage, read> mean: array<f32>;
 @group(0) @binding(4) var<storage, read> rstd: array<f32>;
 @group(0) @binding(5) var<storage, read_write> gradWeight: array<f32>;
@@ -28,9 +29,9 @@ fn main(
   var sum = 0.0;
   for (var row = i / u.columns; row < u.rows; row += u.chunks) {
     let at = row * u.columns + column;
-    let g = gradY[at];
+    let g = f32(gradY[at]);
     sum += g;
-    product += g * ((x[at] - mean[row]) * rstd[row]);
+    product += g * ((f32(x[at]) - mean[row]) * rstd[row]);
   }
   gradWeight[i] = product;
   gradBias[i] = sum;

@@ -4,12 +4,13 @@
 // A thread owns four neighbouring columns of one chunk: `columns` counts groups of four. A second, ordered pass adds the chunks up.
 
 // #include "common/grid.wgsl"
+// #include "common/storage.wgsl"
 
 struct Uniforms { rows: u32, columns: u32, chunks: u32 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> gradY: array<vec4f>;
-@group(0) @binding(2) var<storage, read> x: array<vec4f>;
+@group(0) @binding(1) var<storage, read> gradY: array<Vec4>;
+@group(0) @binding(2) var<storage, read> x: array<Vec4>;
 @group(0) @binding(3) var<storage, read> mean: array<f32>;
 @group(0) @binding(4) var<storage, read> rstd: array<f32>;
 @group(0) @binding(5) var<storage, read_write> gradWeight: array<vec4f>;
@@ -28,9 +29,9 @@ fn main(
   var sum = vec4f(0.0);
   for (var row = i / u.columns; row < u.rows; row += u.chunks) {
     let at = row * u.columns + column;
-    let g = gradY[at];
+    let g = vec4f(gradY[at]);
     sum += g;
-    product += g * ((x[at] - mean[row]) * rstd[row]);
+    product += g * ((vec4f(x[at]) - mean[row]) * rstd[row]);
   }
   gradWeight[i] = product;
   gradBias[i] = sum;

@@ -9,8 +9,7 @@ import {
 import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { f32, formatShape, sizeOf, type TensorSpec } from '../../tensor/spec.ts';
 import { defineProgram } from '../definition.ts';
-import { planColumnPairs, rowChunks } from '../reduce/columnPairs.ts';
-import { sumKernel, sumVec4Kernel } from '../reduce/plan.ts';
+import { columnPairKernels, planColumnPairs, rowChunks } from '../reduce/columnPairs.ts';
 import { like, storageOf } from '../storage.ts';
 import { finishKernel, gradInputKernels, gradSumsKernels, normalizeKernels, statsKernels } from './kernels.ts';
 import { referenceBatchNorm, referenceBatchNormBackward } from './reference.ts';
@@ -136,7 +135,7 @@ export const batchNormProgram = defineProgram<BatchNormAttributes>({
 /** (gradY, x, weight, mean, rstd) → gradX, gradWeight, gradBias. */
 export const batchNormBackwardProgram = defineProgram<Pick<BatchNormAttributes, 'training'>>({
   name: 'batchNorm.backward',
-  kernels: [...Object.values(gradSumsKernels), ...Object.values(gradInputKernels), sumKernel, sumVec4Kernel],
+  kernels: [...Object.values(gradSumsKernels), ...Object.values(gradInputKernels), ...columnPairKernels],
   versions: VERSIONS,
   infer: ([, x, weight]) => [like(x), f32(weight.shape), f32(weight.shape)],
   plan([, x], _outputs, { training }, target, version) {

@@ -4,12 +4,14 @@ import {
   foldGrid,
   gridFor,
   type KernelDefinition,
-  type Plan,
   type PlanTarget,
+  type StorageFormat,
 } from '../../gpu/kernel.ts';
 
-/** The versions of the row-wise programs, simplest first. */
-export const ROW_VERSIONS = ['rows', 'vec4', 'workgroup'] as const;
+/** The versions of the programs, simplest first: a thread a row, the same in fours, a workgroup for 8 rows, a subgroup a row. */
+export const NORM_VERSIONS = ['rows', 'vec4', 'workgroup', 'lanes'] as const;
+
+export type NormVersion = (typeof NORM_VERSIONS)[number];
 
 /** Rows that a workgroup of the 'workgroup' version owns (shaders/common/rowSum.wgsl). */
 const ROWS_PER_WORKGROUP = 8;
@@ -17,36 +19,86 @@ const ROWS_PER_WORKGROUP = 8;
 /** Threads of the row-wise versions: enough for both cores of a software adapter; on a GPU a thread a row. */
 const SOFTWARE_THREADS = 512;
 
-/** A row-wise dispatch in one of `ROW_VERSIONS`; null where the version cannot serve this number of columns. */
-export function planRows(
-  kernels: Readonly<Record<(typeof ROW_VERSIONS)[number], KernelDefinition>>,
+/** Groups of four columns that a lane can keep in registers, with their gradients and weights. */
+const MOST_PER_LANE = 24;
+
+/** Subgroups of the 'lanes' version: each reads the weights once, and leaves partial sums in backward. */
+const SUBGROUPS = { software: 16, gpu: 1024 } as const;
+
+/** What the 'lanes' version is compiled for; null where it cannot run. */
+function laneConstants(columns: number, target: PlanTarget): { LANES: number; PER_LANE: number } | null {
+  const { subgroupSize: lanes, features } = target;
+  if (columns % 4 !== 0 || lanes === 0 || !features.has('subgroups')) return null;
+  const perLane = Math.ceil(columns / 4 / lanes);
+  return perLane <= MOST_PER_LANE ? { LANES: lanes, PER_LANE: perLane } : null;
+}
+
+/** The version to use: `version` where it can serve this number of columns on the target, else null; without one the best. */
+export function chooseVersion(columns: number, target: PlanTarget, version: string | undefined): NormVersion | null {
+  const aligned = columns % 4 === 0;
+  const lanes = laneConstants(columns, target) !== null;
+  switch (version) {
+    case undefined:
+      // With SwiftShader's four lanes it was no faster forward and half as slow again backward as 'vec4'.
+      if (lanes && target.subgroupSize >= 8) return 'lanes';
+      if (target.deviceClass !== 'software') return 'workgroup';
+      return aligned ? 'vec4' : 'rows';
+    case 'rows':
+    case 'workgroup':
+      return version;
+    case 'vec4':
+      return aligned ? version : null;
+    case 'lanes':
+      return lanes ? version : null;
+    default:
+      return null;
+  }
+}
+
+/** A dispatch of a row-wise kernel in one of the versions but 'lanes'. */
+export function rowDispatch(
+  version: Exclude<NormVersion, 'lanes'>,
+  kernels: Readonly<Record<Exclude<NormVersion, 'lanes'>, KernelDefinition>>,
   buffers: Readonly<Record<string, BufferReference>>,
   rows: number,
   columns: number,
   uniforms: Readonly<Record<string, number>>,
+  storage: StorageFormat,
   target: PlanTarget,
-  version: string | undefined,
-): Plan | null {
-  const aligned = columns % 4 === 0;
-  const software = target.deviceClass === 'software';
-  const chosen = version ?? (software ? (aligned ? 'vec4' : 'rows') : 'workgroup');
-  const workgroups = gridFor(software ? Math.min(rows, SOFTWARE_THREADS) : rows, 64);
-  const stride = workgroups[0] * workgroups[1] * 64;
-  const dispatch = (own: Pick<Dispatch, 'kernel' | 'uniforms' | 'workgroups'>): Plan => ({
-    dispatches: [{ ...own, buffers, uniforms: { rows, ...own.uniforms, ...uniforms } }],
-  });
-  switch (chosen) {
-    case 'rows':
-      return dispatch({ kernel: kernels.rows, uniforms: { columns, stride }, workgroups });
-    case 'vec4':
-      return aligned ? dispatch({ kernel: kernels.vec4, uniforms: { groups: columns / 4, stride }, workgroups }) : null;
-    case 'workgroup':
-      return dispatch({
-        kernel: kernels.workgroup,
-        uniforms: { columns },
-        workgroups: foldGrid(Math.ceil(rows / ROWS_PER_WORKGROUP)),
-      });
-    default:
-      return null;
+): Dispatch {
+  const kernel = kernels[version];
+  if (version === 'workgroup') {
+    const workgroups = foldGrid(Math.ceil(rows / ROWS_PER_WORKGROUP));
+    return { kernel, buffers, storage, uniforms: { rows, columns, ...uniforms }, workgroups };
   }
+  const workgroups = gridFor(target.deviceClass === 'software' ? Math.min(rows, SOFTWARE_THREADS) : rows, 64);
+  const stride = workgroups[0] * workgroups[1] * 64;
+  const extent: Record<string, number> = version === 'vec4' ? { groups: columns / 4 } : { columns };
+  return { kernel, buffers, storage, uniforms: { rows, ...extent, stride, ...uniforms }, workgroups };
+}
+
+/** Subgroups that share `rows` in the 'lanes' version. */
+export function laneChunks(rows: number, target: PlanTarget): number {
+  return Math.min(rows, SUBGROUPS[target.deviceClass]);
+}
+
+/** A dispatch of a 'lanes' kernel over `stride` subgroups. */
+export function laneDispatch(
+  kernel: KernelDefinition,
+  buffers: Readonly<Record<string, BufferReference>>,
+  rows: number,
+  columns: number,
+  stride: number,
+  uniforms: Readonly<Record<string, number>>,
+  storage: StorageFormat,
+  target: PlanTarget,
+): Dispatch {
+  return {
+    kernel,
+    buffers,
+    storage,
+    uniforms: { rows, groups: columns / 4, stride, ...uniforms },
+    constants: laneConstants(columns, target) ?? undefined,
+    workgroups: foldGrid(stride),
+  };
 }

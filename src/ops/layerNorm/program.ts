@@ -1,11 +1,13 @@
 import { gridFor } from '../../gpu/kernel.ts';
 import { requireShape, sameShape } from '../../tensor/shape.ts';
-import { f32, formatShape, type Shape, sizeOf } from '../../tensor/spec.ts';
+import { byteLength, f32, formatShape, type Shape, sizeOf, type TensorSpec } from '../../tensor/spec.ts';
 import { defineProgram } from '../definition.ts';
-import { planColumnPairs, rowChunks } from '../reduce/columnPairs.ts';
-import { sumKernel, sumVec4Kernel } from '../reduce/plan.ts';
+import { columnPairKernels, planColumnPairs, rowChunks } from '../reduce/columnPairs.ts';
+import { like, requireSameType, storageOf } from '../storage.ts';
 import {
+  backwardLanesKernel,
   forwardKernel,
+  forwardLanesKernel,
   forwardVec4Kernel,
   forwardWorkgroupKernel,
   gradInputKernel,
@@ -14,7 +16,7 @@ import {
   gradParametersKernel,
   gradParametersVec4Kernel,
 } from './kernels.ts';
-import { planRows, ROW_VERSIONS } from './plan.ts';
+import { chooseVersion, laneChunks, laneDispatch, NORM_VERSIONS, rowDispatch } from './plan.ts';
 import { referenceGradInput, referenceGradParameters, referenceLayerNorm } from './reference.ts';
 
 export interface LayerNormAttributes {
@@ -27,11 +29,17 @@ type NoAttributes = Record<never, never>;
 const columnsOf = (shape: Shape): number => shape[shape.length - 1];
 const rowsOf = (shape: Shape): number => sizeOf(shape) / columnsOf(shape);
 
-/** (x [..., C], weight [C], bias [C]) → y [..., C], mean [...], rstd [...] (the latter two for backward). */
+/** Bytes of `spec`, each of its elements moved `times` times. */
+const moved = (spec: TensorSpec, times: number): number => times * byteLength(spec);
+
+const forwardKernels = { rows: forwardKernel, vec4: forwardVec4Kernel, workgroup: forwardWorkgroupKernel };
+const gradInputKernels = { rows: gradInputKernel, vec4: gradInputVec4Kernel, workgroup: gradInputWorkgroupKernel };
+
+/** (x [..., C], weight [C], bias [C]) → y [..., C], mean [...], rstd [...] (the latter two for backward). x and y may be float16. */
 export const layerNormProgram = defineProgram<LayerNormAttributes>({
   name: 'layerNorm',
-  kernels: [forwardKernel, forwardVec4Kernel, forwardWorkgroupKernel],
-  versions: ROW_VERSIONS,
+  kernels: [...Object.values(forwardKernels), forwardLanesKernel],
+  versions: NORM_VERSIONS,
   infer([x, weight, bias]) {
     const columns = x.shape.at(-1);
     requireShape(columns !== undefined, 'layerNorm', 'a scalar has no last axis to normalise over');
@@ -40,62 +48,69 @@ export const layerNormProgram = defineProgram<LayerNormAttributes>({
       'layerNorm',
       `weight ${formatShape(weight.shape)} and bias ${formatShape(bias.shape)} must both be [${columns}] for an input of ${formatShape(x.shape)}`,
     );
-    return [f32(x.shape), f32(x.shape.slice(0, -1)), f32(x.shape.slice(0, -1))];
+    return [like(x), f32(x.shape.slice(0, -1)), f32(x.shape.slice(0, -1))];
   },
-  plan: ([x], _outputs, { eps }, target, version) =>
-    planRows(
-      { rows: forwardKernel, vec4: forwardVec4Kernel, workgroup: forwardWorkgroupKernel },
-      { x: 'in0', weight: 'in1', bias: 'in2', y: 'out0', mean: 'out1', rstd: 'out2' },
-      rowsOf(x.shape),
-      columnsOf(x.shape),
-      { eps },
-      target,
-      version,
-    ),
+  plan([x], _outputs, { eps }, target, version) {
+    const [rows, columns, storage] = [rowsOf(x.shape), columnsOf(x.shape), storageOf(x)];
+    const chosen = chooseVersion(columns, target, version);
+    if (!chosen) return null;
+    const buffers = { x: 'in0', weight: 'in1', bias: 'in2', y: 'out0', mean: 'out1', rstd: 'out2' } as const;
+    const dispatch =
+      chosen === 'lanes'
+        ? laneDispatch(forwardLanesKernel, buffers, rows, columns, laneChunks(rows, target), { eps }, storage, target)
+        : rowDispatch(chosen, forwardKernels, buffers, rows, columns, { eps }, storage, target);
+    return { dispatches: [dispatch] };
+  },
   reference: ([x, weight, bias], { eps }) => referenceLayerNorm(x, weight, bias, eps),
-  cost: ([x]) => ({ flops: 8 * sizeOf(x.shape) }),
+  cost: ([x]) => ({ flops: 8 * sizeOf(x.shape), bytes: moved(x, 2) }),
 });
 
-/** (gradY, x, weight, mean, rstd) → gradX. */
-export const layerNormGradInputProgram = defineProgram<NoAttributes>({
-  name: 'layerNorm.gradInput',
-  kernels: [gradInputKernel, gradInputVec4Kernel, gradInputWorkgroupKernel],
-  versions: ROW_VERSIONS,
-  infer: ([, x]) => [f32(x.shape)],
-  plan: ([, x], _outputs, _attributes, target, version) =>
-    planRows(
-      { rows: gradInputKernel, vec4: gradInputVec4Kernel, workgroup: gradInputWorkgroupKernel },
-      { gradY: 'in0', x: 'in1', weight: 'in2', mean: 'in3', rstd: 'in4', gradX: 'out0' },
-      rowsOf(x.shape),
-      columnsOf(x.shape),
-      {},
-      target,
-      version,
-    ),
-  reference: (inputs) => [referenceGradInput(inputs)],
-  cost: ([, x]) => ({ flops: 11 * sizeOf(x.shape) }),
-});
-
-/** (gradY, x, mean, rstd) → gradWeight, gradBias. */
-export const layerNormGradParametersProgram = defineProgram<NoAttributes>({
-  name: 'layerNorm.gradParameters',
-  kernels: [gradParametersKernel, gradParametersVec4Kernel, sumKernel, sumVec4Kernel],
-  versions: ['scalar', 'vec4'],
-  infer: ([, x]) => [f32([columnsOf(x.shape)]), f32([columnsOf(x.shape)])],
+/**
+ * (gradY, x, weight, mean, rstd) → gradX, gradWeight, gradBias: together, since each needs both of gradY and x. gradX has the type of x, the
+ * parameters' gradients are float32.
+ */
+export const layerNormBackwardProgram = defineProgram<NoAttributes>({
+  name: 'layerNorm.backward',
+  kernels: [
+    ...Object.values(gradInputKernels),
+    gradParametersKernel,
+    gradParametersVec4Kernel,
+    backwardLanesKernel,
+    ...columnPairKernels,
+  ],
+  versions: NORM_VERSIONS,
+  infer([gradY, x]) {
+    requireSameType('layerNorm.backward', [gradY, x]);
+    return [like(x), f32([columnsOf(x.shape)]), f32([columnsOf(x.shape)])];
+  },
   plan([, x], _outputs, _attributes, target, version) {
-    const columns = columnsOf(x.shape);
-    const rows = rowsOf(x.shape);
-    if (version === 'vec4' && columns % 4 !== 0) return null;
-    const vector = columns % 4 === 0 && version !== 'scalar';
+    const [rows, columns, storage] = [rowsOf(x.shape), columnsOf(x.shape), storageOf(x)];
+    const chosen = chooseVersion(columns, target, version);
+    if (!chosen) return null;
+    const read = { gradY: 'in0', x: 'in1', mean: 'in3', rstd: 'in4' } as const;
+    const inputBuffers = { ...read, weight: 'in2', gradX: 'out0' } as const;
+    if (chosen === 'lanes') {
+      const chunks = laneChunks(rows, target);
+      return planColumnPairs(['out1', 'out2'], columns, chunks, target, (gradWeight, gradBias) => {
+        const buffers = { ...inputBuffers, gradWeight, gradBias };
+        return laneDispatch(backwardLanesKernel, buffers, rows, columns, chunks, {}, storage, target);
+      });
+    }
+    const vector = columns % 4 === 0 && chosen !== 'rows';
     const columnThreads = vector ? columns / 4 : columns;
     const chunks = rowChunks(rows, columnThreads, target);
-    return planColumnPairs(['out0', 'out1'], columns, chunks, target, (gradWeight, gradBias) => ({
+    const parameters = planColumnPairs(['out1', 'out2'], columns, chunks, target, (gradWeight, gradBias) => ({
       kernel: vector ? gradParametersVec4Kernel : gradParametersKernel,
-      buffers: { gradY: 'in0', x: 'in1', mean: 'in2', rstd: 'in3', gradWeight, gradBias },
+      storage,
+      buffers: { ...read, gradWeight, gradBias },
       uniforms: { rows, columns: columnThreads, chunks },
       workgroups: gridFor(columnThreads * chunks, 64),
     }));
+    const input = rowDispatch(chosen, gradInputKernels, inputBuffers, rows, columns, {}, storage, target);
+    return { ...parameters, dispatches: [input, ...parameters.dispatches] };
   },
-  reference: (inputs) => referenceGradParameters(inputs),
-  cost: ([, x]) => ({ flops: 5 * sizeOf(x.shape) }),
+  reference([gradY, x, weight, mean, rstd]) {
+    return [referenceGradInput([gradY, x, weight, mean, rstd]), ...referenceGradParameters([gradY, x, mean, rstd])];
+  },
+  cost: ([, x]) => ({ flops: 16 * sizeOf(x.shape), bytes: moved(x, 3) }),
 });

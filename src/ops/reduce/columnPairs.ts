@@ -1,5 +1,23 @@
-import type { BufferReference, Dispatch, Plan, PlanTarget } from '../../gpu/kernel.ts';
-import { planSum } from './plan.ts';
+import { type BufferReference, type Dispatch, gridFor, type Plan, type PlanTarget } from '../../gpu/kernel.ts';
+import { defineKernel } from '../definition.ts';
+import { planSum, sumKernel, sumVec4Kernel } from './plan.ts';
+
+const sumPairKernel = defineKernel({
+  name: 'reduce/sumPair',
+  bindings: [
+    { name: 'first', access: 'read', type: 'f32' },
+    { name: 'second', access: 'read', type: 'f32' },
+    { name: 'firstOut', access: 'read_write', type: 'f32' },
+    { name: 'secondOut', access: 'read_write', type: 'f32' },
+  ],
+  uniforms: { columns: 'u32', extent: 'u32' },
+});
+
+/** What the second pass of `planColumnPairs` may use. */
+export const columnPairKernels = [sumPairKernel, sumKernel, sumVec4Kernel];
+
+/** Longer sums are cut once more, one quantity at a time. */
+const MOST_CHUNKS_AT_ONCE = 64;
 
 /** Row chunks for column sums: enough threads to fill the device, at least 8 rows a chunk, few enough for a short second pass. */
 export function rowChunks(rows: number, columnThreads: number, target: PlanTarget): number {
@@ -20,9 +38,19 @@ export function planColumnPairs(
 ): Plan & { readonly scratch: number[] } {
   if (chunks === 1) return { dispatches: [partialSums(...destinations)], scratch: [] };
   const scratch = [chunks * columns * 4, chunks * columns * 4];
+  const sums = partialSums('tmp0', 'tmp1');
+  if (chunks <= MOST_CHUNKS_AT_ONCE) {
+    const second: Dispatch = {
+      kernel: sumPairKernel,
+      buffers: { first: 'tmp0', second: 'tmp1', firstOut: destinations[0], secondOut: destinations[1] },
+      uniforms: { columns, extent: chunks },
+      workgroups: gridFor(columns, 64),
+    };
+    return { dispatches: [sums, second], scratch };
+  }
   const stage = { outer: 1, extent: chunks, inner: columns };
   const dispatches = [
-    partialSums('tmp0', 'tmp1'),
+    sums,
     ...planSum('tmp0', destinations[0], [stage], 1, target, undefined, scratch),
     ...planSum('tmp1', destinations[1], [stage], 1, target, undefined, scratch),
   ];

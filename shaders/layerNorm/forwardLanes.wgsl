@@ -1,0 +1,63 @@
+enable subgroups;
+
+// As forward.wgsl, in one pass: y = (x - mean) * rstd * weight + bias, columns in groups of four.
+//
+// A workgroup is one subgroup of LANES lanes and walks whole rows, `stride` apart. Lane i owns the groups i, i + LANES, … of every row
+// (PER_LANE of them), so neighbouring lanes read neighbouring memory, the weights are read once a workgroup, and a row
+// stays in registers between its sums and its result. LANES and PER_LANE are constants: the loops unroll.
+// The variance is taken about the row's first number, a shift that lies within the row's own spread: no cancellation however far the
+// row is from zero. About the exact mean (another walk over the registers) it took 20 % longer.
+
+// #include "common/grid.wgsl"
+// #include "common/storage.wgsl"
+
+struct Uniforms { rows: u32, groups: u32, stride: u32, eps: f32 }
+
+@group(0) @binding(0) var<uniform> u: Uniforms;
+@group(0) @binding(1) var<storage, read> x: array<Vec4>;
+@group(0) @binding(2) var<storage, read> weight: array<vec4f>;
+@group(0) @binding(3) var<storage, read> bias: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> y: array<Vec4>;
+@group(0) @binding(5) var<storage, read_write> mean: array<f32>;
+@group(0) @binding(6) var<storage, read_write> rstd: array<f32>;
+
+@compute @workgroup_size(LANES)
+fn main(
+  @builtin(workgroup_id) workgroup: vec3u,
+  @builtin(num_workgroups) workgroups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let last = u.groups - 1u;
+  let columns = f32(u.groups * 4u);
+  var w: array<vec4f, PER_LANE>;
+  var b: array<vec4f, PER_LANE>;
+  for (var k = 0u; k < PER_LANE; k++) {
+    let c = min(lane + k * LANES, last);
+    w[k] = weight[c];
+    b[k] = bias[c];
+  }
+  for (var row = linearWorkgroup(workgroup, workgroups); row < u.rows; row += u.stride) {
+    let first = row * u.groups;
+    let shift = vec4f(x[first]).x;
+    var d: array<vec4f, PER_LANE>;
+    var sums = vec4f(0.0);
+    var squares = vec4f(0.0);
+    for (var k = 0u; k < PER_LANE; k++) {
+      let c = lane + k * LANES;
+      d[k] = select(vec4f(0.0), vec4f(x[first + min(c, last)]) - shift, c <= last);
+      sums += d[k];
+      squares += d[k] * d[k];
+    }
+    let offset = subgroupAdd(dot(sums, vec4f(1.0))) / columns;
+    let variance = subgroupAdd(dot(squares, vec4f(1.0))) / columns - offset * offset;
+    let scale = inverseSqrt(max(variance, 0.0) + u.eps);
+    for (var k = 0u; k < PER_LANE; k++) {
+      let c = lane + k * LANES;
+      if (c <= last) { y[first + c] = Vec4((d[k] - offset) * scale * w[k] + b[k]); }
+    }
+    if (lane == 0u) {
+      mean[row] = shift + offset;
+      rstd[row] = scale;
+    }
+  }
+}
