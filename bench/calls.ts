@@ -6,6 +6,7 @@ import type { Backend } from '../src/ops/backend.ts';
 import { fillInput } from '../src/ops/caseInputs.ts';
 import type { Case, CaseInput, Op, Program } from '../src/ops/definition.ts';
 import { type ProgramCall, recordCalls } from '../src/ops/invocations.ts';
+import { halfCase } from '../src/ops/storage.ts';
 import { DryBackend, type Invocation, TapBackend } from '../src/ops/tapBackend.ts';
 import { allocateTyped, sizeOf, type TensorSpec, type TypedArray } from '../src/tensor/spec.ts';
 
@@ -70,15 +71,16 @@ export function matchesFilter(filter: string | undefined, op: Op, testCase: Case
   return `${op.name} / ${testCase.name} / ${program.name}`.toLowerCase().includes(filter.toLowerCase());
 }
 
-/** All bench cases of `ops` with their calls that fit the filter; cases without any are left out. */
+/** All bench cases of `ops`, in float16 only those that can, with their calls that fit the filter; cases without any are left out. */
 export function collectCases(
   ops: readonly Op[],
   target: PlanTarget,
-  options: { readonly filter?: string; readonly versions: 'all' | 'default' },
+  options: { readonly filter?: string; readonly versions: 'all' | 'default'; readonly precision?: 'f32' | 'f16' },
 ): BenchCase[] {
   return ops.flatMap((op) =>
     op.cases
       .filter(({ purpose }) => purpose.includes('bench'))
+      .flatMap((testCase) => (options.precision === 'f16' ? (halfCase(op, testCase) ?? []) : testCase))
       .flatMap((testCase): BenchCase[] => {
         const calls = new Map<string, BenchCall>();
         const recorded = recordCalls(new DryBackend(), (backend) => runCase(op, testCase, backend, null));
@@ -153,8 +155,9 @@ export function executeCase(
       );
       const [output] = engine.applyAll(op, inputs, testCase.attributes);
       if (output?.node) {
-        const cotangent = benchInput({ shape: output.shape }, `${op.name}/${testCase.name}/cotangent`);
-        engine.backward(output, engine.tensor(cotangent, output.shape));
+        const { shape, dtype } = output;
+        const cotangent = benchInput({ shape }, `${op.name}/${testCase.name}/cotangent`);
+        engine.backward(output, engine.tensor(cotangent, shape, { dtype }));
       }
     });
   } catch (error) {

@@ -15,6 +15,8 @@ export interface KernelBenchOptions {
   readonly filter?: string;
   /** Every version a call can run in, or only the one the engine would choose. Default `all`. */
   readonly versions?: 'all' | 'default';
+  /** Storage of activations. Default f32; with f16 only ops that can have it are timed. */
+  readonly precision?: 'f32' | 'f16';
   /** Time for the samples of one row. Default 0.3. */
   readonly seconds?: number;
   /** Called before each row. */
@@ -86,9 +88,9 @@ function problemOf(error: unknown, device: GpuDevice): string {
 export async function benchKernels(
   device: GpuDevice,
   ops: readonly Op[],
-  { filter, versions = 'all', seconds = 0.3, onProgress }: KernelBenchOptions = {},
+  { filter, versions = 'all', precision = 'f32', seconds = 0.3, onProgress }: KernelBenchOptions = {},
 ): Promise<KernelBench> {
-  const cases = collectCases(ops, device.target, { filter, versions });
+  const cases = collectCases(ops, device.target, { filter, versions, precision });
   if (cases.length === 0) {
     const names = ops.map(({ name }) => name).join(', ');
     throw new GmtlError(

@@ -14,6 +14,7 @@ interface KernelsArguments {
   filter?: string;
   json?: string;
   versions: 'all' | 'default';
+  precision: 'f32' | 'f16';
   adapter: string;
   seconds: number;
   debug: boolean;
@@ -31,6 +32,11 @@ const kernelsCommand: CommandModule<object, KernelsArguments> = {
         default: 'all' as const,
         describe: 'Every version of a kernel, or only the one the engine chooses',
       })
+      .option('precision', {
+        choices: ['f32', 'f16'] as const,
+        default: 'f32' as const,
+        describe: 'Storage of activations; with f16 only the ops that can have it are timed',
+      })
       .option('seconds', { type: 'number', default: 0.3, describe: 'Time for the samples of one row' })
       .option('adapter', {
         type: 'string',
@@ -42,12 +48,22 @@ const kernelsCommand: CommandModule<object, KernelsArguments> = {
         default: false,
         describe: 'Name every row on standard error as it is timed; show stack traces',
       }),
-  handler: async ({ filter, json, versions, adapter, seconds, debug }) => {
+  handler: async ({ filter, json, versions, precision, adapter, seconds, debug }) => {
     if (!(seconds > 0)) throw new GmtlError('bench/seconds', `--seconds must be above 0, not ${seconds}.`);
     const { device, opened } = await createNodeDevice({ adapter });
+    if (precision === 'f16' && !device.target.features.has('shader-f16')) {
+      device.destroy();
+      throw new GmtlError('bench/precision', `${device.name} has no shader-f16: leave --precision out`);
+    }
     const progress = startRowProgress(debug);
     try {
-      const bench = await benchKernels(device, ops, { filter, versions, seconds, onProgress: progress.update });
+      const bench = await benchKernels(device, ops, {
+        filter,
+        versions,
+        precision,
+        seconds,
+        onProgress: progress.update,
+      });
       progress.stop();
       const info = readAdapterInfo(device.info);
       const date = new Date().toISOString();
@@ -63,6 +79,7 @@ const kernelsCommand: CommandModule<object, KernelsArguments> = {
           features: [...device.target.features].sort(),
           secondsPerRow: seconds,
           filter: filter ?? null,
+          precision,
           ...bench,
           slowBackwards: slowBackwards(bench.rows),
           belowShare: lowShares(bench.rows).map(({ op, testCase, program }) => ({ op, testCase, program })),
