@@ -3,7 +3,7 @@
 
 override FUNCTION: u32 = 0u;
 
-// #include "common/erf.wgsl"
+// #include "common/gelu.wgsl"
 
 // tanh with a clamped argument: some drivers compute it from exp and overflow for large ones.
 fn tanhSafe(value: vec4f) -> vec4f {
@@ -21,14 +21,12 @@ fn softplus(x: vec4f) -> vec4f {
   return max(x, vec4f(0.0)) + select(log(1.0 + e), series, e < vec4f(0.01));
 }
 
-const SQRT_HALF = 0.7071067811865476;
-const INVERSE_SQRT_TWO_PI = 0.3989422804014327;
 const SQRT_TWO_OVER_PI = 0.7978845608028654;
 const GELU_CUBIC = 0.044715;
 
 fn unary(x: vec4f, scale: f32, shift: f32) -> vec4f {
   switch (FUNCTION) {
-    case 0u: { return 0.5 * x * (1.0 + erf(x * SQRT_HALF)); }
+    case 0u: { return geluWithSlope(x).value; }
     case 1u: { return 0.5 * x * (1.0 + tanhSafe(SQRT_TWO_OVER_PI * (x + GELU_CUBIC * x * x * x))); }
     case 2u: { return max(x, vec4f(0.0)); }
     case 3u: { return x * sigmoid(x); }
@@ -46,7 +44,7 @@ fn unary(x: vec4f, scale: f32, shift: f32) -> vec4f {
 
 fn unaryDerivative(x: vec4f, scale: f32) -> vec4f {
   switch (FUNCTION) {
-    case 0u: { return 0.5 * (1.0 + erf(x * SQRT_HALF)) + x * INVERSE_SQRT_TWO_PI * exp(-0.5 * x * x); }
+    case 0u: { return geluWithSlope(x).slope; }
     case 1u: {
       let t = tanhSafe(SQRT_TWO_OVER_PI * (x + GELU_CUBIC * x * x * x));
       return 0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * SQRT_TWO_OVER_PI * (1.0 + 3.0 * GELU_CUBIC * x * x);
