@@ -30,6 +30,7 @@ const WITHOUT: Record<string, string> = {
   dropPath: "its mask is the engine's own: dropoutMask.test.ts holds it against the generator",
   assign: 'in place and a mere copy: PyTorch has nothing to say about it',
   floatCast: 'a rounding: the conversion is tested over every float16 in src/io/safetensors.test.ts',
+  residualMlp: 'of products and gelu, which have goldens; every ConvNeXt in goldenModels.test.ts goes through it',
   swap: 'in place and a mere exchange: PyTorch has nothing to say about it',
   'adamwStep.2': 'adamwStep of two parameters, which src/optim/optimizer.test.ts holds against PyTorch',
   'adamwStep.3': 'adamwStep of three parameters at once: its arithmetic is that of one',

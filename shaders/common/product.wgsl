@@ -1,6 +1,6 @@
 // What the kernels of a matrix product share: uniforms, bindings and the end of each output element,
 //
-//   value = f(sum over k of a[z, i, k] * b[z, k, j] + bias[j]) * scale[j] * factor[i / rowsPerFactor]
+//   value = f(sum over k of a[z, i, k] * b[z, k, j] + bias[j]) * gain * scale[j] * factor[i / rowsPerFactor]
 //   out[z, i, j] = value, value + side[z, i, j] or value * side[z, i, j]      slope[z, i, j] = f'(sum + bias[j])
 //
 // bias, scale and factor are there where their flags say so, side where `side` is 1 (added: a residual) or 2 (multiplied: the slope
@@ -20,7 +20,7 @@ override GELU: bool = false;
 struct Uniforms {
   m: u32, n: u32, k: u32, chunk: u32, split: u32, slices: u32, tilesM: u32, tilesN: u32,
   aStride: u32, aBatch: u32, bStride: u32, bBatch: u32,
-  hasBias: u32, relu: u32, hasScale: u32, rowsPerFactor: u32, side: u32, writesSlope: u32,
+  hasBias: u32, relu: u32, hasScale: u32, rowsPerFactor: u32, side: u32, writesSlope: u32, gain: f32,
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
@@ -29,9 +29,9 @@ struct Uniforms {
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
 @group(0) @binding(4) var<storage, read> scale: array<f32>;
 @group(0) @binding(5) var<storage, read> factor: array<f32>;
-@group(0) @binding(6) var<storage, read> side: array<Vec4>;
-@group(0) @binding(7) var<storage, read_write> out: array<Result4>;
-@group(0) @binding(8) var<storage, read_write> slope: array<Vec4>;
+@group(0) @binding(6) var<storage, read> side: array<Scalar>;
+@group(0) @binding(7) var<storage, read_write> out: array<Result>;
+@group(0) @binding(8) var<storage, read_write> slope: array<Scalar>;
 
 // Four columns of a vector [n]; the last number repeats past the end.
 fn biasOf(column: u32) -> vec4f {
@@ -53,34 +53,33 @@ fn scaleOf(column: u32, row: u32) -> vec4f {
   return value;
 }
 
-fn withSide(value: vec4f, other: vec4f) -> vec4f {
-  return select(value + other, value * other, u.side == 2u);
-}
-
-// Columns column .. column + 3 of one row below u.m (bias already added); those at or past u.n are left out. Rows of whole vec4f are
-// stored as such, others element by element.
+// Columns column .. column + 3 of one row below u.m (bias already added); those at or past u.n are left out. Element by element:
+// rows may have any length, and two threads may not store to one vec4f.
 fn store(z: u32, row: u32, column: u32, sum: vec4f) {
   if (column >= u.n) { return; }
   let at = (z * u.m + row) * u.n + column;
+  let left = u.n - column;
   var value = select(sum, max(sum, vec4f(0.0)), u.relu != 0u);
-  var derivative = vec4f(0.0);
   if (GELU) {
     let gelu = geluWithSlope(sum);
     value = gelu.value;
-    derivative = gelu.slope;
+    if (u.writesSlope != 0u) {
+      slope[at] = Scalar(gelu.slope.x);
+      if (left > 1u) { slope[at + 1u] = Scalar(gelu.slope.y); }
+      if (left > 2u) { slope[at + 2u] = Scalar(gelu.slope.z); }
+      if (left > 3u) { slope[at + 3u] = Scalar(gelu.slope.w); }
+    }
   }
+  value *= u.gain;
   if (u.hasScale + u.rowsPerFactor != 0u) { value *= scaleOf(column, row); }
-  if (u.n % 4u == 0u) {
-    if (u.side != 0u) { value = withSide(value, vec4f(side[at / 4u])); }
-    out[at / 4u] = Result4(value);
-    if (u.writesSlope != 0u) { slope[at / 4u] = Vec4(derivative); }
-    return;
+  if (u.side != 0u) {
+    // Past the row's end the last element repeats; it is not stored.
+    let last = at + min(left, 4u) - 1u;
+    let other = vec4f(f32(side[at]), f32(side[min(at + 1u, last)]), f32(side[min(at + 2u, last)]), f32(side[last]));
+    value = select(value + other, value * other, u.side == 2u);
   }
-  let left = min(4u, u.n - column);
-  for (var i = 0u; i < left; i++) {
-    let to = at + i;
-    if (u.side != 0u) { value = withSide(value, vec4f(f32(side[to / 4u][to % 4u]))); }
-    out[to / 4u][to % 4u] = Result(value[i]);
-    if (u.writesSlope != 0u) { slope[to / 4u][to % 4u] = Scalar(derivative[i]); }
-  }
+  out[at] = Result(value.x);
+  if (left > 1u) { out[at + 1u] = Result(value.y); }
+  if (left > 2u) { out[at + 2u] = Result(value.z); }
+  if (left > 3u) { out[at + 3u] = Result(value.w); }
 }

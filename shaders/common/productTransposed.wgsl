@@ -17,19 +17,18 @@ struct Uniforms {
 @group(0) @binding(0) var<uniform> u: Uniforms;
 @group(0) @binding(1) var<storage, read> a: array<Vec4>;
 @group(0) @binding(2) var<storage, read> b: array<Vec4>;
-@group(0) @binding(3) var<storage, read_write> out: array<Result4>;
+@group(0) @binding(3) var<storage, read_write> out: array<Result>;
 @group(0) @binding(4) var<storage, read_write> sums: array<vec4f>;
 
-// Columns column .. column + 3 of one row below u.m; those at or past u.n are left out.
+// Columns column .. column + 3 of one row below u.m; those at or past u.n are left out. Element by element: rows may have any length.
 fn store(z: u32, row: u32, column: u32, value: vec4f) {
   if (column >= u.n) { return; }
   let at = (z * u.m + row) * u.n + column;
-  if (u.n % 4u == 0u) {
-    out[at / 4u] = Result4(value);
-    return;
-  }
-  let left = min(4u, u.n - column);
-  for (var i = 0u; i < left; i++) { out[(at + i) / 4u][(at + i) % 4u] = Result(value[i]); }
+  let left = u.n - column;
+  out[at] = Result(value.x);
+  if (left > 1u) { out[at + 1u] = Result(value.y); }
+  if (left > 2u) { out[at + 2u] = Result(value.z); }
+  if (left > 3u) { out[at + 3u] = Result(value.w); }
 }
 
 // Four rows' sums over k; rows past the end are left out.

@@ -5,14 +5,15 @@
 // neighbouring threads read neighbouring memory.
 
 // #include "common/grid.wgsl"
+// #include "common/storage.wgsl"
 
 override HAS_FACTOR: u32 = 0u;
 
 struct Uniforms { rows: u32, channels: u32, chunks: u32, rowsPerSample: u32 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> gradOutput: array<f32>;
-@group(0) @binding(2) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read> gradOutput: array<Scalar>;
+@group(0) @binding(2) var<storage, read> x: array<Scalar>;
 @group(0) @binding(3) var<storage, read> factor: array<f32>;
 @group(0) @binding(4) var<storage, read_write> partial: array<f32>;
 
@@ -28,7 +29,7 @@ fn main(
   var sum = 0.0;
   for (var row = thread / u.channels; row < u.rows; row += u.chunks) {
     let at = row * u.channels + channel;
-    var product = gradOutput[at] * x[at];
+    var product = f32(gradOutput[at]) * f32(x[at]);
     if (HAS_FACTOR == 1u) { product *= factor[row / u.rowsPerSample]; }
     sum += product;
   }

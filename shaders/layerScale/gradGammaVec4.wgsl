@@ -5,14 +5,15 @@
 // neighbouring threads read neighbouring memory.
 
 // #include "common/grid.wgsl"
+// #include "common/storage.wgsl"
 
 override HAS_FACTOR: u32 = 0u;
 
 struct Uniforms { rows: u32, channels: u32, chunks: u32, rowsPerSample: u32 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> gradOutput: array<vec4f>;
-@group(0) @binding(2) var<storage, read> x: array<vec4f>;
+@group(0) @binding(1) var<storage, read> gradOutput: array<Vec4>;
+@group(0) @binding(2) var<storage, read> x: array<Vec4>;
 @group(0) @binding(3) var<storage, read> factor: array<f32>;
 @group(0) @binding(4) var<storage, read_write> partial: array<vec4f>;
 
@@ -28,7 +29,7 @@ fn main(
   var sum = vec4f(0.0);
   for (var row = thread / u.channels; row < u.rows; row += u.chunks) {
     let at = row * u.channels + channel;
-    var product = gradOutput[at] * x[at];
+    var product = vec4f(gradOutput[at]) * vec4f(x[at]);
     if (HAS_FACTOR == 1u) { product *= factor[row / u.rowsPerSample]; }
     sum += product;
   }

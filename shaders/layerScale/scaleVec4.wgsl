@@ -1,21 +1,23 @@
 // out[r, c] = residual[r, c] + factor[r / rowsPerSample] * gamma[c] * x[r, c]
 //
-// Without HAS_RESIDUAL the first summand is left out, without HAS_FACTOR the factor is 1; their bindings then hold some other input.
+// Without HAS_RESIDUAL the first summand is left out, without HAS_GAMMA or HAS_FACTOR these are 1; their bindings then hold some other input.
 // `lanes` threads share a row and walk it in groups of four channels (`channels` counts groups).
 
 // #include "common/grid.wgsl"
+// #include "common/storage.wgsl"
 
 override HAS_RESIDUAL: u32 = 0u;
+override HAS_GAMMA: u32 = 0u;
 override HAS_FACTOR: u32 = 0u;
 
 struct Uniforms { rows: u32, lanes: u32, channels: u32, rowsPerSample: u32 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> residual: array<vec4f>;
-@group(0) @binding(2) var<storage, read> x: array<vec4f>;
+@group(0) @binding(1) var<storage, read> residual: array<Vec4>;
+@group(0) @binding(2) var<storage, read> x: array<Vec4>;
 @group(0) @binding(3) var<storage, read> gamma: array<vec4f>;
 @group(0) @binding(4) var<storage, read> factor: array<f32>;
-@group(0) @binding(5) var<storage, read_write> out: array<vec4f>;
+@group(0) @binding(5) var<storage, read_write> out: array<Vec4>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -30,8 +32,9 @@ fn main(
   if (HAS_FACTOR == 1u) { scale = factor[row / u.rowsPerSample]; }
   for (var channel = thread % u.lanes; channel < u.channels; channel += u.lanes) {
     let at = row * u.channels + channel;
-    var value = scale * gamma[channel] * x[at];
-    if (HAS_RESIDUAL == 1u) { value += residual[at]; }
-    out[at] = value;
+    var value = scale * vec4f(x[at]);
+    if (HAS_GAMMA == 1u) { value *= gamma[channel]; }
+    if (HAS_RESIDUAL == 1u) { value += vec4f(residual[at]); }
+    out[at] = Vec4(value);
   }
 }

@@ -1,6 +1,6 @@
-// packed[z, r, c] = source[z * batch + r * row + c * column] * scale[r], zero where r or c lies outside the source
+// packed[z, r, c] = source[z * batch + r * row + c * column] * scale[r] * gain, zero where r or c lies outside the source
 //
-// Without hasScale the factor is 1 and its binding holds some other buffer. Brings an operand into what the fast matrix
+// Without hasScale both factors are 1 and its binding holds some other buffer. Brings an operand into what the fast matrix
 // product kernels read: row-major, rows of whole vec4f, transposed where wanted. A thread owns one vec4f of the result.
 
 // #include "common/grid.wgsl"
@@ -9,7 +9,7 @@
 // rows and quads (vec4f a row) are the packed extents; sourceRows and sourceColumns what of them the source fills.
 struct Uniforms {
   size: u32, rows: u32, quads: u32, sourceRows: u32, sourceColumns: u32, batch: u32, row: u32, column: u32,
-  hasScale: u32,
+  hasScale: u32, gain: f32,
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
@@ -35,7 +35,7 @@ fn main(
     if (column + 1u < u.sourceColumns) { value.y = f32(source[at + u.column]); }
     if (column + 2u < u.sourceColumns) { value.z = f32(source[at + 2u * u.column]); }
     if (column + 3u < u.sourceColumns) { value.w = f32(source[at + 3u * u.column]); }
-    if (u.hasScale != 0u) { value *= scale[r]; }
+    if (u.hasScale != 0u) { value *= scale[r] * u.gain; }
   }
   packed[i] = Vec4(value);
 }

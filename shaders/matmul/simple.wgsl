@@ -1,4 +1,4 @@
-// value = f(bias[j] + sum over k of a[z, i, k] * b[z, k, j]) * scale[j] * factor[i / rowsPerFactor]
+// value = f(bias[j] + sum over k of a[z, i, k] * b[z, k, j]) * gain * scale[j] * factor[i / rowsPerFactor]
 // out[z, i, j] = value, value + side[z, i, j] or value * side[z, i, j]      slope[z, i, j] = f'(bias[j] + sum)
 //
 // Which of them are there is told as in common/product.wgsl. Strides say where an element lies (a[z * aBatch + i * aRow + k * aInner], b
@@ -16,7 +16,7 @@ struct Uniforms {
   m: u32, n: u32, k: u32, size: u32,
   aBatch: u32, aRow: u32, aInner: u32,
   bBatch: u32, bInner: u32, bColumn: u32,
-  hasBias: u32, relu: u32, hasScale: u32, rowsPerFactor: u32, side: u32, writesSlope: u32,
+  hasBias: u32, relu: u32, hasScale: u32, rowsPerFactor: u32, side: u32, writesSlope: u32, gain: f32,
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
@@ -55,6 +55,7 @@ fn main(
     if (u.writesSlope != 0u) { slope[i] = Scalar(gelu.slope.x); }
     value = gelu.value.x;
   }
+  value *= u.gain;
   if (u.hasScale != 0u) { value *= scale[column]; }
   if (u.rowsPerFactor != 0u) { value *= factor[row / u.rowsPerFactor]; }
   if (u.side == 1u) { value += f32(side[i]); }

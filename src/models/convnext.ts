@@ -52,22 +52,19 @@ export interface ConvNeXtOptions extends ConvNeXtConfig {
 const EPS = 1e-6;
 const init = { weight: truncatedNormal(0.02), bias: zeros };
 
-class Mlp extends Layer {
+/** The parameters of the two pointwise layers; `F.residualMlp` runs them together with what follows. */
+class Mlp extends Module {
   readonly fc1: Linear;
   readonly fc2: Linear;
 
   constructor(channels: number, asConvolution: boolean) {
     super();
-    this.fc1 = new Linear(channels, 4 * channels, { init, asConvolution, activation: 'gelu' });
+    this.fc1 = new Linear(channels, 4 * channels, { init, asConvolution });
     this.fc2 = new Linear(4 * channels, channels, { init, asConvolution });
-  }
-
-  override forward(x: Tensor): Tensor {
-    return this.fc2.forward(this.fc1.forward(x));
   }
 }
 
-/** x + dropPath(gamma * mlp(norm(conv_dw(x)))). */
+/** x + dropPath(gamma * mlp(norm(conv_dw(x)))), mlp = fc2 after gelu after fc1. */
 export class ConvNeXtBlock extends Layer {
   readonly conv_dw: DepthwiseConv2d;
   readonly norm: LayerNorm;
@@ -97,9 +94,10 @@ export class ConvNeXtBlock extends Layer {
 
   override forward(x: Tensor): Tensor {
     const body = (input: Tensor): Tensor => {
-      const branch = this.mlp.forward(this.norm.forward(this.conv_dw.forward(input)));
+      const normed = this.norm.forward(this.conv_dw.forward(input));
       const factor = this.training && this.#dropPath ? this.#dropPath(input.shape[0]) : null;
-      return F.scaleResidual(input, branch, this.gamma, factor);
+      const { fc1, fc2 } = this.mlp;
+      return F.residualMlp(input, normed, [fc1, fc2], this.gamma, factor);
     };
     return this.#checkpoint ? checkpoint(body, [x]) : block(x, () => body(x));
   }

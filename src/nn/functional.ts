@@ -4,6 +4,7 @@
  * float32.
  * Each throws a `shape` error that names the op and the shapes when they do not fit.
  */
+import { GmtlError } from '../errors.ts';
 import type { Tensor } from '../autograd/tensor.ts';
 import { batchNorm as batchNormOp } from '../ops/batchNorm/op.ts';
 import type { BatchNormAttributes } from '../ops/batchNorm/program.ts';
@@ -25,6 +26,7 @@ import { pad as padOp, type PadAttributes } from '../ops/movement/pad.ts';
 import { dot as dotOp } from '../ops/optimizer/productOps.ts';
 import { avgPool2d as avgPool2dOp, maxPool2d as maxPool2dOp } from '../ops/pool/op.ts';
 import type { AvgPoolAttributes, MaxPoolAttributes } from '../ops/pool/program.ts';
+import { residualMlp as residualMlpOp } from '../ops/residualMlp/op.ts';
 import { softDice as softDiceOp } from '../ops/softDice/op.ts';
 import type { SoftDiceAttributes } from '../ops/softDice/program.ts';
 import { logSoftmax as logSoftmaxOp, softmax as softmaxOp } from '../ops/softmax/op.ts';
@@ -242,6 +244,28 @@ export function layerScale(x: Tensor, gamma: Tensor): Tensor {
 /** residual + factor * gamma * x: x and residual [N, ..., C], gamma [C], one factor a sample [N] (drop path; no gradient). */
 export function scaleResidual(residual: Tensor, x: Tensor, gamma: Tensor, factor?: Tensor | null): Tensor {
   return x.engine.apply(scaleResidualOp, optional(residual, x, gamma, factor), {});
+}
+
+/** A linear layer's weight [out, in] and bias [out]; {@link residualMlp} wants both. */
+export interface LinearParameters {
+  readonly weight: Tensor;
+  readonly bias: Tensor | null;
+}
+
+/**
+ * residual + factor * gamma * (second(gelu(first(x)))): the second half of a ConvNeXt block in two products. x and residual [N, ..., C], gamma [C],
+ * first to any width, second back to C, one factor a sample [N] (drop path; no gradient).
+ */
+export function residualMlp(
+  residual: Tensor,
+  x: Tensor,
+  [first, second]: readonly [LinearParameters, LinearParameters],
+  gamma: Tensor,
+  factor?: Tensor | null,
+): Tensor {
+  if (!first.bias || !second.bias) throw new GmtlError('shape', 'residualMlp: both layers must have a bias');
+  const inputs = optional(residual, x, first.weight, first.bias, second.weight, second.bias, gamma, factor);
+  return x.engine.apply(residualMlpOp, inputs, {});
 }
 
 /** Of bceWithLogits; the tensors are not differentiated through. */

@@ -125,6 +125,8 @@ export interface Case<A extends object = object> {
   readonly purpose: readonly CasePurpose[];
   /** Default: `SUM_TOLERANCE`. */
   readonly tolerance?: Tolerance;
+  /** Of the float16 variant, where more is rounded on the way than the outputs. Default: `tolerance`. */
+  readonly halfTolerance?: Tolerance;
 }
 
 /** Float32 sums of up to some thousand terms. */

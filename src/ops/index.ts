@@ -19,6 +19,7 @@ import { optimizerOps } from './optimizer/op.ts';
 import { productOps } from './optimizer/productOps.ts';
 import { avgPool2d, maxPool2d } from './pool/op.ts';
 import { max, mean, sum } from './reduce/op.ts';
+import { residualMlp } from './residualMlp/op.ts';
 import { softDice } from './softDice/op.ts';
 import { logSoftmax, softmax } from './softmax/op.ts';
 import { unaryOps } from './unary/op.ts';
@@ -34,6 +35,7 @@ export const ops: readonly Op[] = [
   div,
   // products
   matmul,
+  residualMlp,
   // convolutions
   conv2d,
   depthwiseConv2d,

@@ -44,5 +44,6 @@ export function halfCase<A extends object>(op: Op<A>, testCase: Case<A>): Case<A
       typeof fill !== 'object' || !('values' in fill) || fill.values.every((value) => Math.abs(value) <= HALF_LARGEST),
   );
   if (halves.length === 0 || !representable) return null;
-  return { ...testCase, name: `${testCase.name} (f16)`, inputs };
+  const { tolerance, halfTolerance = tolerance } = testCase;
+  return { ...testCase, name: `${testCase.name} (f16)`, inputs, ...(halfTolerance && { tolerance: halfTolerance }) };
 }

@@ -12,6 +12,7 @@ import type { NoAttributes } from '../binary/program.ts';
 import { defineKernel, defineProgram, type NdArray } from '../definition.ts';
 import { planSum, sumKernel, sumVec4Kernel } from '../reduce/plan.ts';
 import { rowGrid } from '../rows.ts';
+import { like, requireSameType, storageOf } from '../storage.ts';
 
 const VERSIONS = ['scalar', 'vec4'] as const;
 
@@ -21,29 +22,35 @@ const binding = (name: string, type: BindingType, access: BindingDefinition['acc
   type,
 });
 
-const scaleKernels = (['f32', 'vec4f'] as const).map((type) =>
+/** Element types of activations and of float32 vectors, one by one and in fours. */
+const TYPES = [
+  ['Scalar', 'f32', ''],
+  ['Vec4', 'vec4f', 'Vec4'],
+] as const;
+
+const scaleKernels = TYPES.map(([type, vector, suffix]) =>
   defineKernel({
-    name: `layerScale/scale${type === 'f32' ? '' : 'Vec4'}`,
+    name: `layerScale/scale${suffix}`,
     bindings: [
       binding('residual', type),
       binding('x', type),
-      binding('gamma', type),
+      binding('gamma', vector),
       binding('factor', 'f32'),
       binding('out', type, 'read_write'),
     ],
     uniforms: { rows: 'u32', lanes: 'u32', channels: 'u32', rowsPerSample: 'u32' },
-    overrides: ['HAS_RESIDUAL', 'HAS_FACTOR'],
+    overrides: ['HAS_RESIDUAL', 'HAS_GAMMA', 'HAS_FACTOR'],
   }),
 );
 
-const gradGammaKernels = (['f32', 'vec4f'] as const).map((type) =>
+const gradGammaKernels = TYPES.map(([type, vector, suffix]) =>
   defineKernel({
-    name: `layerScale/gradGamma${type === 'f32' ? '' : 'Vec4'}`,
+    name: `layerScale/gradGamma${suffix}`,
     bindings: [
       binding('gradOutput', type),
       binding('x', type),
       binding('factor', 'f32'),
-      binding('partial', type, 'read_write'),
+      binding('partial', vector, 'read_write'),
     ],
     uniforms: { rows: 'u32', channels: 'u32', chunks: 'u32', rowsPerSample: 'u32' },
     overrides: ['HAS_FACTOR'],
@@ -85,24 +92,36 @@ function useVector(channels: number, version: string | undefined): boolean | nul
 interface ScaleBuffers {
   readonly residual?: BufferReference;
   readonly x: BufferReference;
-  readonly gamma: BufferReference;
+  readonly gamma?: BufferReference;
   readonly factor?: BufferReference;
 }
 
-function scalePlan(shape: Shape, buffers: ScaleBuffers, target: PlanTarget, version: string | undefined): Plan | null {
-  const { rows, channels: width, rowsPerSample } = rowsOf(shape);
+function scalePlan(
+  spec: TensorSpec,
+  buffers: ScaleBuffers,
+  target: PlanTarget,
+  version: string | undefined,
+): Plan | null {
+  const { rows, channels: width, rowsPerSample } = rowsOf(spec.shape);
   const vector = useVector(width, version);
   if (vector === null) return null;
   const channels = vector ? width / 4 : width;
   const grid = vector ? rowGrid(rows, channels, target) : { lanes: channels, workgroups: gridFor(rows * channels, 64) };
   const { residual, x, gamma, factor } = buffers;
+  const vector32 = gamma ?? factor;
+  if (!vector32) throw new Error('layerScale: neither gamma nor factor');
   return {
     dispatches: [
       {
         kernel: scaleKernels[Number(vector)],
-        buffers: { residual: residual ?? x, x, gamma, factor: factor ?? gamma, out: 'out0' },
+        storage: storageOf(spec),
+        buffers: { residual: residual ?? x, x, gamma: gamma ?? vector32, factor: factor ?? vector32, out: 'out0' },
         uniforms: { rows, lanes: grid.lanes, channels, rowsPerSample },
-        overrides: { HAS_RESIDUAL: Number(residual !== undefined), HAS_FACTOR: Number(factor !== undefined) },
+        overrides: {
+          HAS_RESIDUAL: Number(residual !== undefined),
+          HAS_GAMMA: Number(gamma !== undefined),
+          HAS_FACTOR: Number(factor !== undefined),
+        },
         workgroups: grid.workgroups,
       },
     ],
@@ -111,14 +130,14 @@ function scalePlan(shape: Shape, buffers: ScaleBuffers, target: PlanTarget, vers
 
 function referenceScale(
   x: NdArray,
-  gamma: NdArray,
+  gamma: NdArray | undefined,
   factor: NdArray | undefined,
   residual: NdArray | undefined,
 ): Float64Array {
   const { channels, rowsPerSample } = rowsOf(x.shape);
   return x.data.map((value, i) => {
     const scale = factor ? factor.data[Math.floor(i / channels / rowsPerSample)] : 1;
-    return (residual ? residual.data[i] : 0) + scale * gamma.data[i % channels] * value;
+    return (residual ? residual.data[i] : 0) + scale * (gamma ? gamma.data[i % channels] : 1) * value;
   });
 }
 
@@ -129,11 +148,25 @@ export const layerScaleProgram = defineProgram<NoAttributes>({
   versions: VERSIONS,
   infer([x, gamma, factor]) {
     checkInputs('layerScale', x, gamma.shape, factor);
-    return [f32(x.shape)];
+    return [like(x)];
   },
   plan: ([x, , factor], _outputs, _attributes, target, version) =>
-    scalePlan(x.shape, { x: 'in0', gamma: 'in1', ...(factor && { factor: 'in2' }) }, target, version),
+    scalePlan(x, { x: 'in0', gamma: 'in1', ...(factor && { factor: 'in2' }) }, target, version),
   reference: ([x, gamma, factor]) => [referenceScale(x, gamma, factor, undefined)],
+  cost: ([x]) => ({ flops: sizeOf(x.shape) }),
+});
+
+/** (x, factor [N]) → factor[n] * x: of drop path, whose factor is none of x's own format. */
+export const sampleScaleProgram = defineProgram<NoAttributes>({
+  name: 'layerScale.sampleScale',
+  kernels: scaleKernels,
+  versions: VERSIONS,
+  infer([x, factor]) {
+    checkInputs('layerScale.sampleScale', x, x.shape.slice(-1), factor);
+    return [like(x)];
+  },
+  plan: ([x], _outputs, _attributes, target, version) => scalePlan(x, { x: 'in0', factor: 'in1' }, target, version),
+  reference: ([x, factor]) => [referenceScale(x, undefined, factor, undefined)],
   cost: ([x]) => ({ flops: sizeOf(x.shape) }),
 });
 
@@ -149,10 +182,11 @@ export const scaleResidualProgram = defineProgram<NoAttributes>({
       `residual ${formatShape(residual.shape)} and x ${formatShape(x.shape)} must have one shape`,
     );
     checkInputs('scaleResidual', x, gamma.shape, factor);
-    return [f32(x.shape)];
+    requireSameType('scaleResidual', [residual, x]);
+    return [like(x)];
   },
   plan: ([x, , , factor], _outputs, _attributes, target, version) =>
-    scalePlan(x.shape, { residual: 'in0', x: 'in1', gamma: 'in2', ...(factor && { factor: 'in3' }) }, target, version),
+    scalePlan(x, { residual: 'in0', x: 'in1', gamma: 'in2', ...(factor && { factor: 'in3' }) }, target, version),
   reference: ([residual, x, gamma, factor]) => [referenceScale(x, gamma, factor, residual)],
   cost: ([x]) => ({ flops: 2 * sizeOf(x.shape) }),
 });
@@ -175,6 +209,7 @@ export const gradGammaProgram = defineProgram<NoAttributes>({
       `gradient ${formatShape(gradOutput.shape)} and x ${formatShape(x.shape)} must have one shape`,
     );
     checkInputs('layerScale.gradGamma', x, x.shape.slice(-1), factor);
+    requireSameType('layerScale.gradGamma', [gradOutput, x]);
     return [f32(x.shape.slice(-1))];
   },
   plan([, x, factor], _outputs, _attributes, target, version) {
@@ -183,14 +218,16 @@ export const gradGammaProgram = defineProgram<NoAttributes>({
     if (vector === null) return null;
     const channels = vector ? width / 4 : width;
     const chunks = chunksFor(rows, channels, target);
-    const scratch = chunks > 1 ? [chunks * width * 4] : [];
+    const scratch = [...(chunks > 1 ? [chunks * width * 4] : []), ...(factor ? [] : [16])];
+    const unread = `tmp${scratch.length - 1}` as const;
     const partial = chunks > 1 ? 'tmp0' : 'out0';
     const stages = [{ outer: 1, extent: chunks, inner: width }];
     return {
       dispatches: [
         {
           kernel: gradGammaKernels[Number(vector)],
-          buffers: { gradOutput: 'in0', x: 'in1', factor: factor ? 'in2' : 'in0', partial },
+          storage: storageOf(x),
+          buffers: { gradOutput: 'in0', x: 'in1', factor: factor ? 'in2' : unread, partial },
           uniforms: { rows, channels, chunks, rowsPerSample },
           overrides: { HAS_FACTOR: Number(factor !== undefined) },
           workgroups: gridFor(chunks * channels, 64),

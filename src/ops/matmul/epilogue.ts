@@ -8,6 +8,8 @@ export interface Epilogue {
   readonly activation?: Activation;
   /** Takes the activation's derivative; gelu only, for relu's is told by the output. */
   readonly slope?: BufferReference | undefined;
+  /** A number, multiplied; 1 where left out. */
+  readonly gain?: number;
   /** [n], multiplied. */
   readonly scale?: BufferReference | undefined;
   /** One number for each `rows` rows in a run, multiplied. */
@@ -40,7 +42,15 @@ export function epilogueBuffers(
   };
 }
 
-export function epilogueUniforms({ bias, activation, slope, scale, factor, side }: Epilogue): Record<string, number> {
+export function epilogueUniforms({
+  bias,
+  activation,
+  slope,
+  gain = 1,
+  scale,
+  factor,
+  side,
+}: Epilogue): Record<string, number> {
   return {
     hasBias: bias ? 1 : 0,
     relu: activation === 'relu' ? 1 : 0,
@@ -48,6 +58,7 @@ export function epilogueUniforms({ bias, activation, slope, scale, factor, side 
     rowsPerFactor: factor?.rows ?? 0,
     side: side ? { add: 1, multiply: 2 }[side.how] : 0,
     writesSlope: slope ? 1 : 0,
+    gain,
   };
 }
 

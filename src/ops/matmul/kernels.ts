@@ -1,15 +1,15 @@
 import type { BindingDefinition, KernelDefinition } from '../../gpu/kernel.ts';
 import { defineKernel } from '../definition.ts';
 
-const bindings = (type: 'Scalar' | 'Vec4', result: 'Result' | 'Result4'): readonly BindingDefinition[] => [
+const bindings = (type: 'Scalar' | 'Vec4'): readonly BindingDefinition[] => [
   { name: 'a', access: 'read', type },
   { name: 'b', access: 'read', type },
   { name: 'bias', access: 'read', type: 'f32' },
   { name: 'scale', access: 'read', type: 'f32' },
   { name: 'factor', access: 'read', type: 'f32' },
-  { name: 'side', access: 'read', type },
-  { name: 'out', access: 'read_write', type: result },
-  { name: 'slope', access: 'read_write', type },
+  { name: 'side', access: 'read', type: 'Scalar' },
+  { name: 'out', access: 'read_write', type: 'Result' },
+  { name: 'slope', access: 'read_write', type: 'Scalar' },
 ];
 
 /** See shaders/common/product.wgsl. */
@@ -20,11 +20,12 @@ const epilogueUniforms = {
   rowsPerFactor: 'u32',
   side: 'u32',
   writesSlope: 'u32',
+  gain: 'f32',
 } as const;
 
 export const simpleKernel = defineKernel({
   name: 'matmul/simple',
-  bindings: bindings('Scalar', 'Result'),
+  bindings: bindings('Scalar'),
   uniforms: {
     m: 'u32',
     n: 'u32',
@@ -61,7 +62,7 @@ const packedUniforms = {
 const straightKernel = (name: string, features: KernelDefinition['features'] = []): KernelDefinition =>
   defineKernel({
     name: `matmul/${name}`,
-    bindings: bindings('Vec4', 'Result4'),
+    bindings: bindings('Vec4'),
     uniforms: { ...packedUniforms, ...epilogueUniforms },
     overrides: ['GELU'],
     features,
@@ -74,7 +75,7 @@ const transposedProductKernel = (name: string): KernelDefinition =>
     bindings: [
       { name: 'a', access: 'read', type: 'Vec4' },
       { name: 'b', access: 'read', type: 'Vec4' },
-      { name: 'out', access: 'read_write', type: 'Result4' },
+      { name: 'out', access: 'read_write', type: 'Result' },
       { name: 'sums', access: 'read_write', type: 'vec4f' },
     ],
     uniforms: { ...packedUniforms, hasSums: 'u32' },
@@ -114,5 +115,6 @@ export const packKernel = defineKernel({
     row: 'u32',
     column: 'u32',
     hasScale: 'u32',
+    gain: 'f32',
   },
 });

@@ -23,8 +23,8 @@ export interface Product {
   readonly storage?: StorageFormat;
   readonly result?: StorageFormat;
   readonly epilogue?: Epilogue;
-  /** [k]: multiplies b's rows, that is the terms of the sum. */
-  readonly inner?: BufferReference | undefined;
+  /** [k]: multiplies b's rows, that is the terms of the sum; and a gain to multiply them by, which `epilogue.gain` can undo. */
+  readonly inner?: { readonly scale: BufferReference; readonly gain: number } | undefined;
   /** Takes the sums over k of an `a` stored [k, m] alone, [m]: of a weight gradient, the bias's. Not of batches. */
   readonly sums?: BufferReference | undefined;
 }
@@ -93,16 +93,16 @@ interface PackedOperand {
 
 /**
  * Copies an operand into scratch as `rows` rows of `columns` elements, both padded with zeros to multiples of four; each row
- * multiplied by its number in `scale` where that is given.
+ * multiplied by its number in `inner` where that is given.
  */
 function packOperand(
   source: BufferReference,
   batch: number,
   [rows, columns]: readonly [number, number],
   transposed: boolean,
-  { storage }: Product,
+  { storage }: Pick<Product, 'storage'>,
   draft: Draft,
-  scale?: BufferReference,
+  inner?: Product['inner'],
 ): PackedOperand {
   const packedRows = ceilDiv(rows, 4) * 4;
   const quads = ceilDiv(columns, 4);
@@ -111,7 +111,7 @@ function packOperand(
   draft.dispatches.push({
     kernel: packKernel,
     storage,
-    buffers: { source, scale: scale ?? scratchOf(draft, 16), packed: buffer },
+    buffers: { source, scale: inner?.scale ?? scratchOf(draft, 16), packed: buffer },
     uniforms: {
       size,
       rows: packedRows,
@@ -121,7 +121,8 @@ function packOperand(
       batch: rows * columns,
       row: transposed ? 1 : columns,
       column: transposed ? rows : 1,
-      hasScale: scale ? 1 : 0,
+      hasScale: inner ? 1 : 0,
+      gain: inner?.gain ?? 1,
     },
     workgroups: gridFor(size, 64),
   });
@@ -152,7 +153,12 @@ interface Tiling {
   readonly split: boolean;
 }
 
-function tilingOf(product: Product, { rows, columns }: TiledKernel, transposed: boolean, target: PlanTarget): Tiling {
+function tilingOf(
+  product: Pick<Product, 'geometry' | 'epilogue'>,
+  { rows, columns }: TiledKernel,
+  transposed: boolean,
+  target: PlanTarget,
+): Tiling {
   const { geometry, epilogue = {} } = product;
   const { batch, m, n, k } = geometry;
   const tilesM = ceilDiv(m, rows);
@@ -169,11 +175,13 @@ function tilingOf(product: Product, { rows, columns }: TiledKernel, transposed: 
 const tilingUniforms = ({ split, ...counts }: Tiling): Record<string, number> => ({ ...counts, split: split ? 1 : 0 });
 
 /** Whether the kernels for `a` stored [k, m] serve. They have no epilogue. */
-const isTransposed = ({ geometry: { transposeA, m }, epilogue = {} }: Product): boolean =>
-  transposeA && m % 4 === 0 && isPlain(epilogue);
+const isTransposed = ({
+  geometry: { transposeA, m },
+  epilogue = {},
+}: Pick<Product, 'geometry' | 'epilogue'>): boolean => transposeA && m % 4 === 0 && isPlain(epilogue);
 
 /** b as [k, n] in rows of whole vec4f. */
-function packedB(product: Product, needsWholeK: boolean, draft: Draft): PackedOperand {
+function packedB(product: Omit<Product, 'out'>, needsWholeK: boolean, draft: Draft): PackedOperand {
   const { geometry, b, inner } = product;
   const { batch, n, k, bBatched, transposeB } = geometry;
   if (transposeB || n % 4 !== 0 || (needsWholeK && k % 4 !== 0) || inner)
@@ -228,20 +236,35 @@ function straightProduct(product: Product, tiled: TiledKernel, target: PlanTarge
   sumRows(product, target, draft);
 }
 
-/** A product whose `a` is [k, m], with a's own sums where they are wanted; one second pass for both where the k axis is cut. */
-function transposedProduct(product: Product, tiled: TiledKernel, target: PlanTarget, draft: Draft): void {
+/** Partial sums of a product whose k axis is cut: [slices, m, n], and of a's own [slices, m]. */
+export interface Parts {
+  readonly slices: number;
+  readonly partial: BufferReference;
+  readonly partialSums: BufferReference;
+}
+
+/**
+ * The parts of a product whose `a` is [k, m]. Where the k axis stays whole they are what the product wants, and go to `out` and `sums`
+ * if there are such.
+ */
+function transposedParts(
+  product: Omit<Product, 'out'> & { readonly out?: BufferReference },
+  tiled: TiledKernel,
+  target: PlanTarget,
+  draft: Draft,
+): Parts {
   const { geometry, a, out, sums, storage, result } = product;
   const { m, n, k, aBatched } = geometry;
   const b = packedB(product, false, draft);
   const tiling = tilingOf(product, tiled, true, target);
   const { split, slices, tilesM, tilesN } = tiling;
-  const partial = split ? scratchOf(draft, slices * m * n * 4) : out;
-  const unwritten = (): BufferReference => scratchOf(draft, 16);
-  const partialSums = sums ? (split ? scratchOf(draft, slices * m * 4) : sums) : unwritten();
+  const whole = !split && out !== undefined;
+  const partial = whole ? out : scratchOf(draft, slices * m * n * 4);
+  const partialSums = (whole ? sums : undefined) ?? scratchOf(draft, slices * m * 4);
   draft.dispatches.push({
     kernel: tiled.kernel,
     storage,
-    result: split ? undefined : result,
+    result: whole ? result : undefined,
     buffers: { a, b: b.buffer, out: partial, sums: partialSums },
     uniforms: {
       m,
@@ -256,16 +279,43 @@ function transposedProduct(product: Product, tiled: TiledKernel, target: PlanTar
     },
     workgroups: foldGrid(slices * tilesM * tilesN),
   });
-  if (!split) return;
-  const size = (m * n) / 4;
-  const sumsSize = sums ? m / 4 : 0;
+  return { slices: split ? slices : 1, partial, partialSums };
+}
+
+/** A product whose `a` is [k, m], with a's own sums where they are wanted; one second pass for both where the k axis is cut. */
+function transposedProduct(product: Product, tiled: TiledKernel, target: PlanTarget, draft: Draft): void {
+  const { out, sums, result, geometry } = product;
+  const { slices, partial, partialSums } = transposedParts(product, tiled, target, draft);
+  if (slices === 1) return;
+  const size = (geometry.m * geometry.n) / 4;
+  const sumsSize = sums ? geometry.m / 4 : 0;
   draft.dispatches.push({
     kernel: finishKernel,
     result,
-    buffers: { partial, partialSums, out, sums: sums ?? unwritten() },
+    buffers: { partial, partialSums, out, sums: sums ?? scratchOf(draft, 16) },
     uniforms: { slices, size, sumsSize },
     workgroups: gridFor(size + sumsSize, 64),
   });
+}
+
+/** The parts of aᵀ · b and of a's sums, a [k, m]: for those who add them up themselves. Null where the target cannot run the version. */
+export function planParts(
+  operands: Omit<Product, 'out' | 'sums' | 'epilogue'>,
+  target: PlanTarget,
+  version: string = defaultVersion(target),
+  draft: Draft,
+): Parts | null {
+  const { m, n } = operands.geometry;
+  const known = MATMUL_VERSIONS.find((name) => name === version);
+  const variant = known && known !== 'simple' ? variantOf(known, target) : null;
+  if (variant && isTransposed(operands)) {
+    // Any buffer: it only says that sums are wanted.
+    return transposedParts({ ...operands, sums: operands.a }, variant.transposed, target, draft);
+  }
+  const partial = scratchOf(draft, m * n * 4);
+  const partialSums = scratchOf(draft, m * 4);
+  const product = { ...operands, out: partial, sums: partialSums };
+  return planProduct(product, target, version, draft) ? { slices: 1, partial, partialSums } : null;
 }
 
 /** Adds the dispatches of a product in `version`, by default the fastest; false where the target cannot run that version. */

@@ -1,0 +1,116 @@
+import { foldGrid, type StorageFormat } from '../../gpu/kernel.ts';
+import { requireShape, sameShape } from '../../tensor/shape.ts';
+import { f32, formatShape, type Shape, sizeOf } from '../../tensor/spec.ts';
+import type { NoAttributes } from '../binary/program.ts';
+import { defineKernel, defineProgram } from '../definition.ts';
+import { type Draft, planParts } from '../matmul/plan.ts';
+import { productKernels, productPlan } from '../matmul/program.ts';
+import { MATMUL_VERSIONS } from '../matmul/versions.ts';
+import { like, requireSameType, storageOf } from '../storage.ts';
+import { referenceGradHidden, referenceGradProjection } from './reference.ts';
+import { matrices } from './shape.ts';
+
+const finishProjectionKernel = defineKernel({
+  name: 'residualMlp/finishProjection',
+  bindings: [
+    { name: 'partial', access: 'read', type: 'f32' },
+    { name: 'partialSums', access: 'read', type: 'f32' },
+    { name: 'weight', access: 'read', type: 'Scalar' },
+    { name: 'bias', access: 'read', type: 'f32' },
+    { name: 'gamma', access: 'read', type: 'f32' },
+    { name: 'gradWeight', access: 'read_write', type: 'f32' },
+    { name: 'gradBias', access: 'read_write', type: 'f32' },
+    { name: 'gradGamma', access: 'read_write', type: 'f32' },
+  ],
+  uniforms: { channels: 'u32', hidden: 'u32', slices: 'u32' },
+  overrides: ['WIDTH'],
+});
+
+/** Checks a gradient [..., C] and a tensor [..., hidden] of the same rows against the second weight [C, hidden]; gives the rows. */
+function rowsOf(op: string, gradient: Shape, widened: Shape, weight: Shape): number {
+  requireShape(
+    weight.length === 2 &&
+      sameShape(gradient.slice(0, -1), widened.slice(0, -1)) &&
+      gradient.at(-1) === weight[0] &&
+      widened.at(-1) === weight[1],
+    op,
+    `gradient ${formatShape(gradient)}, hidden ${formatShape(widened)} and weight ${formatShape(weight)} do not fit`,
+  );
+  return sizeOf(gradient) / weight[0];
+}
+
+/** Gamma starts at 1e-6: times a weight it would leave float16's range, so their product is stored 2^12 times as large. */
+const innerGain = (storage: StorageFormat): number => (storage === 'f16' ? 4096 : 1);
+
+/** (gradient [..., C], weight2 [C, hidden], gamma [C], slope [..., hidden]) → the gradient before gelu: (gradient · gamma ⊙ weight2) ⊙ slope. */
+export const gradHiddenProgram = defineProgram<NoAttributes>({
+  name: 'residualMlp.gradHidden',
+  kernels: productKernels,
+  versions: MATMUL_VERSIONS,
+  infer([gradient, weight, , slope]) {
+    rowsOf('residualMlp.gradHidden', gradient.shape, slope.shape, weight.shape);
+    requireSameType('residualMlp.gradHidden', [gradient, weight, slope]);
+    return [like(slope)];
+  },
+  plan([gradient, weight], _outputs, _attributes, target, version) {
+    const [channels, hidden] = weight.shape;
+    const storage = storageOf(gradient);
+    const gain = innerGain(storage);
+    return productPlan(
+      {
+        storage,
+        result: storage,
+        geometry: matrices(sizeOf(gradient.shape) / channels, channels, hidden, {}),
+        a: 'in0',
+        b: 'in1',
+        inner: { scale: 'in2', gain },
+        out: 'out0',
+        epilogue: { gain: 1 / gain, side: { buffer: 'in3', how: 'multiply' } },
+      },
+      target,
+      version,
+    );
+  },
+  reference: (inputs) => [referenceGradHidden(inputs)],
+  cost: ([gradient, weight]) => ({ flops: 2 * sizeOf(gradient.shape) * weight.shape[1] }),
+});
+
+/** (gradient [..., C], hidden [..., H], weight2 [C, H], bias2 [C], gamma [C]) → the gradients of weight2, bias2 and gamma. */
+export const gradProjectionProgram = defineProgram<NoAttributes>({
+  name: 'residualMlp.gradProjection',
+  kernels: [...productKernels, finishProjectionKernel],
+  versions: MATMUL_VERSIONS,
+  infer([gradient, hidden, weight, bias, gamma]) {
+    rowsOf('residualMlp.gradProjection', gradient.shape, hidden.shape, weight.shape);
+    requireSameType('residualMlp.gradProjection', [gradient, hidden, weight]);
+    return [f32(weight.shape), f32(bias.shape), f32(gamma.shape)];
+  },
+  plan([gradient, , weight], _outputs, _attributes, target, version) {
+    const [channels, hidden] = weight.shape;
+    const storage = storageOf(gradient);
+    const draft: Draft = { dispatches: [], scratch: [] };
+    const geometry = matrices(channels, sizeOf(gradient.shape) / channels, hidden, { a: true });
+    const parts = planParts({ storage, geometry, a: 'in0', b: 'in1' }, target, version, draft);
+    if (!parts) return null;
+    draft.dispatches.push({
+      kernel: finishProjectionKernel,
+      storage,
+      buffers: {
+        partial: parts.partial,
+        partialSums: parts.partialSums,
+        weight: 'in2',
+        bias: 'in3',
+        gamma: 'in4',
+        gradWeight: 'out0',
+        gradBias: 'out1',
+        gradGamma: 'out2',
+      },
+      uniforms: { channels, hidden, slices: parts.slices },
+      overrides: { WIDTH: target.deviceClass === 'software' ? 8 : 64 },
+      workgroups: foldGrid(channels),
+    });
+    return draft;
+  },
+  reference: (inputs) => referenceGradProjection(inputs),
+  cost: ([gradient, , weight]) => ({ flops: 2 * sizeOf(gradient.shape) * weight.shape[1] }),
+});

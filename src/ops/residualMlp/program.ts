@@ -1,0 +1,71 @@
+import { sizeOf } from '../../tensor/spec.ts';
+import type { NoAttributes } from '../binary/program.ts';
+import { defineProgram } from '../definition.ts';
+import { type Draft, planProduct, scratchOf } from '../matmul/plan.ts';
+import { productKernels } from '../matmul/program.ts';
+import { MATMUL_VERSIONS } from '../matmul/versions.ts';
+import { like, storageOf } from '../storage.ts';
+import { referenceMlp } from './reference.ts';
+import { matrices, mlpShape } from './shape.ts';
+
+/** The forward pass, with or without what backward reads. */
+function program(name: string, keeps: boolean) {
+  return defineProgram<NoAttributes>({
+    name,
+    kernels: productKernels,
+    versions: MATMUL_VERSIONS,
+    infer(inputs) {
+      const { hidden } = mlpShape(inputs);
+      const [, x] = inputs;
+      const widened = like(x, [...x.shape.slice(0, -1), hidden]);
+      return keeps ? [like(x), widened, widened] : [like(x)];
+    },
+    plan(inputs, _outputs, _attributes, target, version) {
+      const { rows, channels, hidden, rowsPerSample } = mlpShape(inputs);
+      const storage = storageOf(inputs[1]);
+      const draft: Draft = { dispatches: [], scratch: [] };
+      const widened = keeps ? 'out1' : scratchOf(draft, rows * hidden * (storage === 'f16' ? 2 : 4));
+      const formats = { storage, result: storage };
+      const planned =
+        planProduct(
+          {
+            ...formats,
+            geometry: matrices(rows, channels, hidden, { b: true }),
+            a: 'in1',
+            b: 'in2',
+            out: widened,
+            epilogue: { bias: 'in3', activation: 'gelu', slope: keeps ? 'out2' : undefined },
+          },
+          target,
+          version,
+          draft,
+        ) &&
+        planProduct(
+          {
+            ...formats,
+            geometry: matrices(rows, hidden, channels, { b: true }),
+            a: widened,
+            b: 'in4',
+            out: 'out0',
+            epilogue: {
+              bias: 'in5',
+              scale: 'in6',
+              factor: inputs.length > 7 ? { buffer: 'in7', rows: rowsPerSample } : undefined,
+              side: { buffer: 'in0', how: 'add' },
+            },
+          },
+          target,
+          version,
+          draft,
+        );
+      return planned ? draft : null;
+    },
+    reference: (inputs) => referenceMlp(inputs).slice(0, keeps ? 3 : 1),
+    cost: ([, x, weight1]) => ({ flops: 4 * (sizeOf(x.shape) / weight1.shape[1]) * sizeOf(weight1.shape) }),
+  });
+}
+
+/** (residual, x, weight1, bias1, weight2, bias2, gamma, factor?) → the block's output, gelu(...) and gelu'(...), both [..., hidden]. */
+export const residualMlpProgram = program('residualMlp', true);
+/** As `residualMlpProgram`, output 0 alone. */
+export const residualMlpInferenceProgram = program('residualMlp.inference', false);

@@ -1,0 +1,54 @@
+import type { NdArray } from '../definition.ts';
+import { referenceGradWeight, referenceMatmul } from '../matmul/reference.ts';
+
+/** An array as a matrix of rows along its last axis. */
+function rows({ shape, data }: NdArray): NdArray {
+  const columns = shape.at(-1) ?? 1;
+  return { shape: [data.length / columns, columns], data };
+}
+
+/** [output, gelu(s), gelu'(s)], s the sums of the first layer. */
+export function referenceMlp([
+  residual,
+  x,
+  weight1,
+  bias1,
+  weight2,
+  bias2,
+  gamma,
+  factor,
+]: readonly NdArray[]): Float64Array[] {
+  const [hidden, slope] = referenceMatmul([rows(x), weight1, bias1], { transposeB: true, activation: 'gelu' });
+  const widened = { shape: [hidden.length / weight1.shape[0], weight1.shape[0]], data: hidden };
+  const [branch] = referenceMatmul([widened, weight2, bias2], { transposeB: true });
+  const channels = gamma.data.length;
+  const perSample = branch.length / x.shape[0];
+  const output = residual.data.map((value, i) => {
+    const scale = factor ? factor.data[Math.floor(i / perSample)] : 1;
+    return value + scale * gamma.data[i % channels] * branch[i];
+  });
+  return [output, hidden, slope];
+}
+
+/** (gradient, weight2, gamma, slope) → (gradient · gamma ⊙ weight2) ⊙ slope. */
+export function referenceGradHidden([gradient, weight, gamma, slope]: readonly NdArray[]): Float64Array {
+  const scaled = gradient.data.map((value, i) => value * gamma.data[i % gamma.data.length]);
+  const [product] = referenceMatmul([rows({ shape: gradient.shape, data: scaled }), weight], {});
+  return product.map((value, i) => value * slope.data[i]);
+}
+
+/** (gradient, hidden, weight2, bias2, gamma) → the gradients of weight2, bias2 and gamma, the last from the branch itself. */
+export function referenceGradProjection([gradient, hidden, weight, bias, gamma]: readonly NdArray[]): Float64Array[] {
+  const [product, sums] = referenceGradWeight(rows(gradient), rows(hidden));
+  const [branch] = referenceMatmul([rows(hidden), weight, bias], { transposeB: true });
+  const [channels, width] = weight.shape;
+  const gradGamma = new Float64Array(channels);
+  branch.forEach((value, i) => {
+    gradGamma[i % channels] += value * gradient.data[i];
+  });
+  return [
+    product.map((value, i) => value * gamma.data[Math.floor(i / width)]),
+    sums.map((value, i) => value * gamma.data[i]),
+    gradGamma,
+  ];
+}
