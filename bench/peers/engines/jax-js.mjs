@@ -154,11 +154,10 @@ async function prepareKernel(workload, pass, inputs) {
   };
 }
 
-/** How a parameter lies here: convolutions OIHW, everything else as in the workload. */
+/** How a parameter lies here: those that are convolutions here OIHW, everything else as in the workload. */
 function parameterOrder(name) {
   if (name.endsWith('conv_dw.weight')) return [2, 0, 1];
-  if (name === 'stem.0.weight' || name.endsWith('downsample.1.weight')) return [3, 2, 0, 1];
-  return null;
+  return name === 'stem.0.weight' ? [3, 2, 0, 1] : null;
 }
 
 /** The network's logits. Channels last for norms and products, channels first for convolutions, as in PyTorch's own ConvNeXt. */
@@ -176,11 +175,18 @@ function convnext(p, image, { depths, dims }) {
     [3, 3],
   ];
   // Channels last in and out.
-  const conv = (x, name, stride) =>
-    toLast(lax.convGeneralDilated(toFirst(x), p[`${name}.weight`], [stride, stride], none)).add(p[`${name}.bias`]);
-  let x = norm(conv(image, 'stem.0', 4), 'stem.1');
+  const stem = (x) => toLast(lax.convGeneralDilated(toFirst(x), p['stem.0.weight'], [4, 4], none)).add(p['stem.0.bias']);
+  // 2x2 with stride 2 as a product of patches: the gradient of its convolution's input is wrong there.
+  const downsample = (x, name) => {
+    const [n, h, w, c] = x.shape;
+    const out = p[`${name}.weight`].shape[3];
+    const patches = np.transpose(x.reshape([n, h / 2, 2, w / 2, 2, c]), [0, 1, 3, 2, 4, 5]).reshape([-1, 4 * c]);
+    const product = np.matmul(patches, p[`${name}.weight`].reshape([4 * c, out]));
+    return product.add(p[`${name}.bias`]).reshape([n, h / 2, w / 2, out]);
+  };
+  let x = norm(stem(image), 'stem.1');
   dims.forEach((channels, stage) => {
-    if (stage > 0) x = conv(norm(x, `stages.${stage}.downsample.0`), `stages.${stage}.downsample.1`, 2);
+    if (stage > 0) x = downsample(norm(x, `stages.${stage}.downsample.0`), `stages.${stage}.downsample.1`);
     for (let block = 0; block < depths[stage]; block++) {
       const name = `stages.${stage}.blocks.${block}`;
       const { shape } = x;
@@ -199,9 +205,9 @@ function convnext(p, image, { depths, dims }) {
 async function prepareStep(workload, inputs) {
   const specs = workload.inputs.filter(({ name }) => name.includes('.'));
   const names = specs.map(({ name }) => name);
-  let params = {};
-  let first = {};
-  let second = {};
+  const params = {};
+  const first = {};
+  const second = {};
   for (const { name, shape } of specs) {
     const order = parameterOrder(name);
     const moved = order ? permuteShape(shape, order) : [...shape];
@@ -216,30 +222,22 @@ async function prepareStep(workload, inputs) {
   await jax.blockUntilReady([params, first, second, image, labels]);
   await deviceDone();
   const [beta1, beta2] = STEP.betas;
-  // corrections: 1 / (1 - beta1^t), 1 / sqrt(1 - beta2^t).
-  const step = jax.jit((p, m1, m2, pixels, truth, corrections) => {
-    const [loss, gradients] = jax.valueAndGrad((q, px, lb) => crossEntropy(convnext(q, px, STEP), lb, STEP.classes))(
-      lend(p),
+  const gradient = jax.jit((p, pixels, truth) => {
+    const [value, gradients] = jax.valueAndGrad((q, px, lb) => crossEntropy(convnext(q, px, STEP), lb, STEP.classes))(
+      p,
       pixels,
       truth,
     );
+    return { value, gradients };
+  });
+  // One function a parameter, compiled once a shape: with the updates within the function above, compiling did not end in four minutes.
+  // `corrections`: 1 / (1 - beta1^t), 1 / sqrt(1 - beta2^t).
+  const update = jax.jit((parameter, g, m1, m2, corrections) => {
+    const m = m1.mul(beta1).add(g.ref.mul(1 - beta1));
+    const v = m2.mul(beta2).add(np.square(g).mul(1 - beta2));
     const [c1, c2] = [corrections.ref.slice(0), corrections.slice(1)];
-    const next = { params: {}, first: {}, second: {} };
-    for (const name of names) {
-      const g = gradients[name];
-      const m = m1[name].mul(beta1).add(g.ref.mul(1 - beta1));
-      const v = m2[name].mul(beta2).add(np.square(g).mul(1 - beta2));
-      const update = m.ref
-        .mul(c1.ref)
-        .mul(STEP.lr)
-        .div(np.sqrt(v.ref).mul(c2.ref).add(STEP.adamEps));
-      next.params[name] = p[name].mul(1 - STEP.lr * STEP.weightDecay).sub(update);
-      next.first[name] = m;
-      next.second[name] = v;
-    }
-    c1.dispose();
-    c2.dispose();
-    return { loss, ...next };
+    const change = m.ref.mul(c1).mul(STEP.lr).div(np.sqrt(v.ref).mul(c2).add(STEP.adamEps));
+    return { parameter: parameter.mul(1 - STEP.lr * STEP.weightDecay).sub(change), m, v };
   });
   let count = 0;
   let loss = null;
@@ -248,8 +246,15 @@ async function prepareStep(workload, inputs) {
       loss?.dispose();
       count++;
       const corrections = np.array(Float32Array.of(1 / (1 - beta1 ** count), 1 / Math.sqrt(1 - beta2 ** count)));
-      const next = step(params, first, second, image.ref, labels.ref, corrections);
-      ({ loss, params, first, second } = next);
+      const { value, gradients } = gradient(lend(params), image.ref, labels.ref);
+      loss = value;
+      for (const name of names) {
+        const next = update(params[name], gradients[name], first[name], second[name], corrections.ref);
+        params[name] = next.parameter;
+        first[name] = next.m;
+        second[name] = next.v;
+      }
+      corrections.dispose();
     },
     // One dispatch after another on one queue: the loss and the last parameter tell of all.
     wait: async () => {
