@@ -8,6 +8,7 @@
 // The simple version: a thread owns one element of `to`. Any kernel, stride, padding, dilation, groups.
 
 // #include "common/grid.wgsl"
+// #include "common/storage.wgsl"
 
 struct Uniforms {
   size: u32,
@@ -38,10 +39,10 @@ struct Uniforms {
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> source: array<f32>;
-@group(0) @binding(2) var<storage, read> weight: array<f32>;
+@group(0) @binding(1) var<storage, read> source: array<Scalar>;
+@group(0) @binding(2) var<storage, read> weight: array<Scalar>;
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
-@group(0) @binding(4) var<storage, read_write> out: array<f32>;
+@group(0) @binding(4) var<storage, read_write> out: array<Scalar>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -70,11 +71,11 @@ fn main(
       let fromBase = fromPixel * u.fromChannels + section * u.fromPerGroup;
       let tapBase = weightBase + u32(ky * u.kernelWidth + kx) * u.tapStride;
       for (var r = 0u; r < u.fromPerGroup; r++) {
-        sum += source[fromBase + r] * weight[tapBase + r * u.fromStride];
+        sum += f32(source[fromBase + r]) * f32(weight[tapBase + r * u.fromStride]);
       }
     }
   }
   if (u.hasBias != 0u) { sum += bias[channel]; }
   if (u.relu != 0u) { sum = max(sum, 0.0); }
-  out[i] = sum;
+  out[i] = Scalar(sum);
 }

@@ -14,6 +14,7 @@ diagnostic(off, subgroup_uniformity);
 // Control flow that depends on the workgroup and uniforms only is uniform, which WGSL's analysis cannot see.
 
 // #include "common/grid.wgsl"
+// #include "common/storage.wgsl"
 
 override LANES: u32 = 8u;
 
@@ -46,10 +47,10 @@ struct Uniforms {
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> source: array<vec4f>;
-@group(0) @binding(2) var<storage, read> weight: array<vec4f>;
+@group(0) @binding(1) var<storage, read> source: array<Vec4>;
+@group(0) @binding(2) var<storage, read> weight: array<Vec4>;
 @group(0) @binding(3) var<storage, read> bias: array<vec4f>;
-@group(0) @binding(4) var<storage, read_write> out: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> out: array<Vec4>;
 
 const NONE = 0xffffffffu;
 
@@ -58,7 +59,7 @@ fn store(pixel: u32, column: u32, sum: vec4f, shift: vec4f) {
   var value = sum;
   if (u.hasBias != 0u) { value += shift; }
   if (u.relu != 0u) { value = max(value, vec4f(0.0)); }
-  out[pixel * u.toChannels4 + column] = value;
+  out[pixel * u.toChannels4 + column] = Vec4(value);
 }
 
 @compute @workgroup_size(LANES)
@@ -104,11 +105,11 @@ fn main(
       let base = fromPixel * u.fromChannels4;
       var at = u32(ky * u.kernelWidth + kx) * u.fromChannels4 * 4u * u.toChannels4 + loadColumn;
       for (var c = 0u; c < u.fromChannels4; c++) {
-        let mine = select(vec4f(0.0), source[base + c], inside);
-        let w0 = weight[at];
-        let w1 = weight[at + u.toChannels4];
-        let w2 = weight[at + u.toChannels4 * 2u];
-        let w3 = weight[at + u.toChannels4 * 3u];
+        let mine = select(vec4f(0.0), vec4f(source[base + c]), inside);
+        let w0 = vec4f(weight[at]);
+        let w1 = vec4f(weight[at + u.toChannels4]);
+        let w2 = vec4f(weight[at + u.toChannels4 * 2u]);
+        let w3 = vec4f(weight[at + u.toChannels4 * 3u]);
         at += u.toChannels4 * 4u;
         let v0 = subgroupBroadcast(mine, 0u);
         sum0 = fma(w3, vec4f(v0.w), fma(w2, vec4f(v0.z), fma(w1, vec4f(v0.y), fma(w0, vec4f(v0.x), sum0))));

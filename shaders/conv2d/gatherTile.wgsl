@@ -7,6 +7,7 @@
 // fromChannels and toChannels are multiples of four. COLUMNS comes from the generated constants.
 
 // #include "common/grid.wgsl"
+// #include "common/storage.wgsl"
 
 struct Uniforms {
   batch: u32,
@@ -37,10 +38,10 @@ struct Uniforms {
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> source: array<vec4f>;
-@group(0) @binding(2) var<storage, read> weight: array<vec4f>;
+@group(0) @binding(1) var<storage, read> source: array<Vec4>;
+@group(0) @binding(2) var<storage, read> weight: array<Vec4>;
 @group(0) @binding(3) var<storage, read> bias: array<vec4f>;
-@group(0) @binding(4) var<storage, read_write> out: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> out: array<Vec4>;
 
 const PIXELS = 1024 / COLUMNS;
 const DEPTH4 = COLUMNS / 4;
@@ -69,7 +70,7 @@ fn store(pixel: u32, phaseX: i32, phaseY: i32, column: u32, sum: vec4f) {
   var value = sum;
   if (u.hasBias != 0u) { value += bias[column % u.biasChannels4]; }
   if (u.relu != 0u) { value = max(value, vec4f(0.0)); }
-  out[((place.image * u.toHeight + u32(place.y)) * u.toWidth + u32(place.x)) * u.toChannels4 + column] = value;
+  out[((place.image * u.toHeight + u32(place.y)) * u.toWidth + u32(place.x)) * u.toChannels4 + column] = Vec4(value);
 }
 
 @compute @workgroup_size(256)
@@ -114,7 +115,7 @@ fn main(
       let tap = u32(ky * u.kernelWidth + kx);
       for (var c = 0u; c < u.fromChannels4; c += DEPTH4) {
         var value = vec4f(0.0);
-        if (inside && c + loadDepth4 < u.fromChannels4) { value = source[fromPixel * u.fromChannels4 + c + loadDepth4]; }
+        if (inside && c + loadDepth4 < u.fromChannels4) { value = vec4f(source[fromPixel * u.fromChannels4 + c + loadDepth4]); }
         let slot = loadDepth4 * 4u * PIXELS + loadPixel;
         pixelTile[slot] = value.x;
         pixelTile[slot + PIXELS] = value.y;
@@ -124,7 +125,7 @@ fn main(
           let channel = c * 4u + loadChannel;
           var w = vec4f(0.0);
           if (channel < u.fromChannels4 * 4u && loadColumn < u.toChannels4) {
-            w = weight[(tap * u.fromChannels4 * 4u + channel) * u.toChannels4 + loadColumn];
+            w = vec4f(weight[(tap * u.fromChannels4 * 4u + channel) * u.toChannels4 + loadColumn]);
           }
           weightTile[thread] = w;
         }

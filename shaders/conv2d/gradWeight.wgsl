@@ -5,6 +5,7 @@
 // order, no atomics). The simple version: any kernel, stride, padding, dilation, groups.
 
 // #include "common/grid.wgsl"
+// #include "common/storage.wgsl"
 
 struct Uniforms {
   size: u32,
@@ -29,8 +30,8 @@ struct Uniforms {
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read> gradOutput: array<f32>;
+@group(0) @binding(1) var<storage, read> x: array<Scalar>;
+@group(0) @binding(2) var<storage, read> gradOutput: array<Scalar>;
 @group(0) @binding(3) var<storage, read_write> partial: array<f32>;
 
 @compute @workgroup_size(64)
@@ -55,7 +56,7 @@ fn main(
     if (atX < 0 || atX >= u.inWidth || atY < 0 || atY >= u.inHeight) { continue; }
     let image = i32(p / (u.outWidth * u.outHeight));
     let pixel = u32((image * u.inHeight + atY) * u.inWidth + atX);
-    sum += x[pixel * u.inChannels + inChannel] * gradOutput[p * u.outChannels + outChannel];
+    sum += f32(x[pixel * u.inChannels + inChannel]) * f32(gradOutput[p * u.outChannels + outChannel]);
   }
   partial[i] = sum;
 }

@@ -11,6 +11,7 @@ diagnostic(off, subgroup_uniformity);
 // Control flow that depends on the workgroup and uniforms only is uniform, which WGSL's analysis cannot see.
 
 // #include "common/grid.wgsl"
+// #include "common/storage.wgsl"
 
 override LANES: u32 = 8u;
 
@@ -37,8 +38,8 @@ struct Uniforms {
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> x: array<vec4f>;
-@group(0) @binding(2) var<storage, read> gradOutput: array<vec4f>;
+@group(0) @binding(1) var<storage, read> x: array<Vec4>;
+@group(0) @binding(2) var<storage, read> gradOutput: array<Vec4>;
 @group(0) @binding(3) var<storage, read_write> partial: array<vec4f>;
 
 @compute @workgroup_size(LANES)
@@ -80,11 +81,11 @@ fn main(
     let inside = p + lane < end && atX >= 0 && atX < u.inWidth && atY >= 0 && atY < u.inHeight;
     if (subgroupAny(inside)) {
       let base = select(0u, u32((image * u.inHeight + atY) * u.inWidth + atX) * u.inChannels4 + row, inside);
-      let mineA = select(vec4f(0.0), x[base], inside);
-      let mineB = select(vec4f(0.0), x[base + select(0u, 1u, secondRow)], inside);
+      let mineA = select(vec4f(0.0), vec4f(x[base]), inside);
+      let mineB = select(vec4f(0.0), vec4f(x[base + select(0u, 1u, secondRow)]), inside);
       let last = end - 1u;
       for (var k = 0u; k < LANES; k++) {
-        let g = gradOutput[min(p + k, last) * u.outChannels4 + loadColumn];
+        let g = vec4f(gradOutput[min(p + k, last) * u.outChannels4 + loadColumn]);
         let a = subgroupShuffle(mineA, k);
         let b = subgroupShuffle(mineB, k);
         sum0 = fma(g, vec4f(a.x), sum0);

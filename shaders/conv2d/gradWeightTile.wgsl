@@ -6,6 +6,7 @@
 // thread loading one vec4f of x and one of gradOutput. Channels are in fours.
 
 // #include "common/grid.wgsl"
+// #include "common/storage.wgsl"
 
 struct Uniforms {
   pixels: u32,
@@ -30,8 +31,8 @@ struct Uniforms {
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> x: array<vec4f>;
-@group(0) @binding(2) var<storage, read> gradOutput: array<vec4f>;
+@group(0) @binding(1) var<storage, read> x: array<Vec4>;
+@group(0) @binding(2) var<storage, read> gradOutput: array<Vec4>;
 @group(0) @binding(3) var<storage, read_write> partial: array<vec4f>;
 
 var<workgroup> inTile: array<vec4f, 256>;
@@ -74,9 +75,9 @@ fn main(
       let atY = ((outPixel / u.outWidth) % u.outHeight) * u.strideY + shiftY;
       if (tap < u.taps && atX >= 0 && atX < u.inWidth && atY >= 0 && atY < u.inHeight) {
         let image = outPixel / (u.outWidth * u.outHeight);
-        value = x[u32((image * u.inHeight + atY) * u.inWidth + atX) * u.inChannels4 + loadChannel];
+        value = vec4f(x[u32((image * u.inHeight + atY) * u.inWidth + atX) * u.inChannels4 + loadChannel]);
       }
-      if (column < u.outChannels4) { gradient = gradOutput[pixel * u.outChannels4 + column]; }
+      if (column < u.outChannels4) { gradient = vec4f(gradOutput[pixel * u.outChannels4 + column]); }
     }
     inTile[thread] = value;
     gradTile[thread] = gradient;

@@ -5,6 +5,7 @@
 // convolution's own work.
 
 // #include "common/grid.wgsl"
+// #include "common/storage.wgsl"
 
 struct Uniforms {
   size: u32,
@@ -18,8 +19,8 @@ struct Uniforms {
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> source: array<f32>;
-@group(0) @binding(2) var<storage, read_write> out: array<f32>;
+@group(0) @binding(1) var<storage, read> source: array<Scalar>;
+@group(0) @binding(2) var<storage, read_write> out: array<Scalar>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -34,7 +35,7 @@ fn main(
   let a = i / (u.inner * u.middle);
   var value = 0.0;
   if (b < u.sourceMiddle && c < u.sourceInner) {
-    value = source[a * u.strideOuter + b * u.strideMiddle + c * u.strideInner];
+    value = f32(source[a * u.strideOuter + b * u.strideMiddle + c * u.strideInner]);
   }
-  out[i] = value;
+  out[i] = Scalar(value);
 }

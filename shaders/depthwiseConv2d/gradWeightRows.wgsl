@@ -9,6 +9,7 @@
 // neighbouring channels.
 
 // #include "common/grid.wgsl"
+// #include "common/storage.wgsl"
 
 override KERNEL_WIDTH: u32 = 7u;
 
@@ -27,18 +28,18 @@ struct Uniforms {
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> x: array<vec4f>;
-@group(0) @binding(2) var<storage, read> gradOutput: array<vec4f>;
+@group(0) @binding(1) var<storage, read> x: array<Vec4>;
+@group(0) @binding(2) var<storage, read> gradOutput: array<Vec4>;
 @group(0) @binding(3) var<storage, read_write> partial: array<vec4f>;
 
 fn load(row: u32, at: i32) -> vec4f {
   let inside = at >= 0 && at < u.inWidth;
-  return select(vec4f(0.0), x[row + u32(select(0, at, inside)) * u.channels4], inside);
+  return select(vec4f(0.0), vec4f(x[row + u32(select(0, at, inside)) * u.channels4]), inside);
 }
 
 fn loadGradient(row: u32, at: i32) -> vec4f {
   let inside = at < u.outWidth;
-  return select(vec4f(0.0), gradOutput[row + u32(select(0, at, inside)) * u.channels4], inside);
+  return select(vec4f(0.0), vec4f(gradOutput[row + u32(select(0, at, inside)) * u.channels4]), inside);
 }
 
 @compute @workgroup_size(64)

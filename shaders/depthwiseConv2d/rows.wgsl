@@ -8,6 +8,7 @@
 // coalesce on GPUs; on software adapters, where a load is dearer than the arithmetic, 56 multiply-adds cost 21 loads.
 
 // #include "common/grid.wgsl"
+// #include "common/storage.wgsl"
 
 override KERNEL_WIDTH: i32 = 7;
 
@@ -28,15 +29,15 @@ struct Uniforms {
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> source: array<vec4f>;
-@group(0) @binding(2) var<storage, read> weight: array<vec4f>;
+@group(0) @binding(1) var<storage, read> source: array<Vec4>;
+@group(0) @binding(2) var<storage, read> weight: array<Vec4>;
 @group(0) @binding(3) var<storage, read> bias: array<vec4f>;
-@group(0) @binding(4) var<storage, read_write> out: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> out: array<Vec4>;
 
 // Pixel x of the row whose first element (for this thread's channels) is at `row`; zero outside.
 fn load(row: u32, x: i32) -> vec4f {
   let inside = x >= 0 && x < u.inWidth;
-  return select(vec4f(0.0), source[row + u32(select(0, x, inside)) * u.channels4], inside);
+  return select(vec4f(0.0), vec4f(source[row + u32(select(0, x, inside)) * u.channels4]), inside);
 }
 
 @compute @workgroup_size(64)
@@ -77,7 +78,7 @@ fn main(
     var r7 = load(row, first + 7);
     for (var kx = 0; kx < KERNEL_WIDTH; kx++) {
       let tap = u.tapFirst + (ky * KERNEL_WIDTH + kx) * u.tapStep;
-      let w = weight[u32(tap) * u.channels4 + channel];
+      let w = vec4f(weight[u32(tap) * u.channels4 + channel]);
       sum0 = fma(r0, w, sum0);
       sum1 = fma(r1, w, sum1);
       sum2 = fma(r2, w, sum2);
@@ -99,12 +100,12 @@ fn main(
 
   let to = (line * u.outWidth + x) * u.channels4 + channel;
   let left = u.outWidth - x;
-  out[to] = sum0;
-  if (left > 1u) { out[to + u.channels4] = sum1; }
-  if (left > 2u) { out[to + u.channels4 * 2u] = sum2; }
-  if (left > 3u) { out[to + u.channels4 * 3u] = sum3; }
-  if (left > 4u) { out[to + u.channels4 * 4u] = sum4; }
-  if (left > 5u) { out[to + u.channels4 * 5u] = sum5; }
-  if (left > 6u) { out[to + u.channels4 * 6u] = sum6; }
-  if (left > 7u) { out[to + u.channels4 * 7u] = sum7; }
+  out[to] = Vec4(sum0);
+  if (left > 1u) { out[to + u.channels4] = Vec4(sum1); }
+  if (left > 2u) { out[to + u.channels4 * 2u] = Vec4(sum2); }
+  if (left > 3u) { out[to + u.channels4 * 3u] = Vec4(sum3); }
+  if (left > 4u) { out[to + u.channels4 * 4u] = Vec4(sum4); }
+  if (left > 5u) { out[to + u.channels4 * 5u] = Vec4(sum5); }
+  if (left > 6u) { out[to + u.channels4 * 6u] = Vec4(sum6); }
+  if (left > 7u) { out[to + u.channels4 * 7u] = Vec4(sum7); }
 }

@@ -264,7 +264,8 @@ export function residualMlp(
   factor?: Tensor | null,
 ): Tensor {
   if (!first.bias || !second.bias) throw new GmtlError('shape', 'residualMlp: both layers must have a bias');
-  const inputs = optional(residual, x, first.weight, first.bias, second.weight, second.bias, gamma, factor);
+  const [up, down] = [first.weight.cast(x.dtype), second.weight.cast(x.dtype)];
+  const inputs = optional(residual, x, up, first.bias, down, second.bias, gamma, factor);
   return x.engine.apply(residualMlpOp, inputs, {});
 }
 

@@ -1,14 +1,14 @@
-import { type BufferReference, type Dispatch, gridFor, type Plan } from '../../gpu/kernel.ts';
+import { type BufferReference, type Dispatch, gridFor, type Plan, type StorageFormat } from '../../gpu/kernel.ts';
 import { defineKernel } from '../definition.ts';
 import type { ConvolutionGeometry, Pair } from './geometry.ts';
 
 export const gatherKernel = defineKernel({
   name: 'conv2d/gather',
   bindings: [
-    { name: 'source', access: 'read', type: 'f32' },
-    { name: 'weight', access: 'read', type: 'f32' },
+    { name: 'source', access: 'read', type: 'Scalar' },
+    { name: 'weight', access: 'read', type: 'Scalar' },
     { name: 'bias', access: 'read', type: 'f32' },
-    { name: 'out', access: 'read_write', type: 'f32' },
+    { name: 'out', access: 'read_write', type: 'Scalar' },
   ],
   uniforms: {
     size: 'u32',
@@ -96,12 +96,18 @@ export function transposedGather(geometry: ConvolutionGeometry): Gather {
   };
 }
 
-/** The buffers of a gather: the bias may be missing. */
+/** The buffers of a gather, all but the bias in the element format `storage`: the bias may be missing. */
 export interface GatherBuffers {
+  readonly storage: StorageFormat;
   readonly source: BufferReference;
   readonly weight: BufferReference;
   readonly bias?: BufferReference | undefined;
   readonly out: BufferReference;
+}
+
+/** What a kernel binds as its bias: where there is none, some buffer of float32 that is there, or else a scratch word. */
+export function boundBias({ storage, bias, weight }: GatherBuffers, scratch: () => BufferReference): BufferReference {
+  return bias ?? (storage === undefined ? weight : scratch());
 }
 
 /** What follows the sum: uniforms, for a branch at the end costs nothing and every override value a compiled pipeline. */
@@ -135,9 +141,11 @@ export function planSimpleGather(gather: Gather, buffers: GatherBuffers, relu: b
   const forward = direction === 'forward';
   const outChannels = forward ? toChannels : fromChannels;
   const inPerGroup = forward ? fromPerGroup : toPerGroup;
+  const bias = boundBias(buffers, () => 'tmp0');
   const dispatch: Dispatch = {
     kernel: gatherKernel,
-    buffers: { source: buffers.source, weight: buffers.weight, bias: buffers.bias ?? buffers.weight, out: buffers.out },
+    storage: buffers.storage,
+    buffers: { source: buffers.source, weight: buffers.weight, bias, out: buffers.out },
     uniforms: {
       size,
       toHeight: to[0],
@@ -157,5 +165,5 @@ export function planSimpleGather(gather: Gather, buffers: GatherBuffers, relu: b
     },
     workgroups: gridFor(size, 64),
   };
-  return { dispatches: [dispatch] };
+  return { dispatches: [dispatch], scratch: bias === 'tmp0' ? [4] : [] };
 }

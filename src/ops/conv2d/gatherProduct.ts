@@ -1,6 +1,6 @@
 import { type Dispatch, foldGrid, type KernelDefinition, type Plan, type PlanTarget } from '../../gpu/kernel.ts';
 import { defineKernel } from '../definition.ts';
-import { epilogueUniforms, type Gather, type GatherBuffers, windowUniforms } from './gather.ts';
+import { boundBias, epilogueUniforms, type Gather, type GatherBuffers, windowUniforms } from './gather.ts';
 import { inFours, Steps } from './steps.ts';
 
 /** Which kernels compute a product: subgroup broadcasts (software adapters) or tiles in workgroup memory (GPUs). */
@@ -8,10 +8,10 @@ export type ProductVersion = 'lanes' | 'tile';
 
 const shared: Pick<KernelDefinition, 'bindings' | 'uniforms'> = {
   bindings: [
-    { name: 'source', access: 'read', type: 'vec4f' },
-    { name: 'weight', access: 'read', type: 'vec4f' },
+    { name: 'source', access: 'read', type: 'Vec4' },
+    { name: 'weight', access: 'read', type: 'Vec4' },
     { name: 'bias', access: 'read', type: 'vec4f' },
-    { name: 'out', access: 'read_write', type: 'vec4f' },
+    { name: 'out', access: 'read_write', type: 'Vec4' },
   ],
   uniforms: {
     batch: 'u32',
@@ -84,13 +84,13 @@ export function planProductGather(
   const fromChannels = inFours(gather.fromChannels);
   const toChannels = inFours(gather.toChannels);
   const taps = kernel[0] * kernel[1];
-  const steps = new Steps();
+  const steps = new Steps(buffers.storage);
 
   const source = steps.channels(buffers.source, batch * from[0] * from[1], gather.fromChannels, fromChannels);
   const weight = weightsAsProduct(steps, gather, buffers, [taps, fromChannels, toChannels]);
   const cut = toChannels !== gather.toChannels;
   const pixels = batch * to[0] * to[1];
-  const out = cut ? steps.scratch(pixels * toChannels) : buffers.out;
+  const out = cut ? steps.operand(pixels * toChannels) : buffers.out;
 
   const tile = tileOf(version, toChannels / 4, target);
   const phase = [Math.ceil(to[0] / divide[0]), Math.ceil(to[1] / divide[1])];
@@ -99,7 +99,8 @@ export function planProductGather(
   const workgroups = phaseTiles * divide[0] * divide[1] * columns;
   const dispatch: Dispatch = {
     kernel: version === 'lanes' ? gatherLanesKernel : gatherTileKernel,
-    buffers: { source, weight, bias: buffers.bias ?? weight, out },
+    storage: buffers.storage,
+    buffers: { source, weight, bias: boundBias({ ...buffers, weight }, () => steps.scratch(4)), out },
     uniforms: {
       batch,
       toHeight: to[0],

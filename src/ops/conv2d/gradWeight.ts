@@ -1,4 +1,4 @@
-import { gridFor, type Plan, type PlanTarget } from '../../gpu/kernel.ts';
+import { gridFor, type Plan, type PlanTarget, type StorageFormat } from '../../gpu/kernel.ts';
 import { sizeOf } from '../../tensor/spec.ts';
 import { defineKernel } from '../definition.ts';
 import { type ConvolutionGeometry, weightShape } from './geometry.ts';
@@ -7,8 +7,8 @@ import { Steps } from './steps.ts';
 export const gradWeightKernel = defineKernel({
   name: 'conv2d/gradWeight',
   bindings: [
-    { name: 'x', access: 'read', type: 'f32' },
-    { name: 'gradOutput', access: 'read', type: 'f32' },
+    { name: 'x', access: 'read', type: 'Scalar' },
+    { name: 'gradOutput', access: 'read', type: 'Scalar' },
     { name: 'partial', access: 'read_write', type: 'f32' },
   ],
   uniforms: {
@@ -51,15 +51,16 @@ export function chunksFor(threads: number, wanted: number, extent: number, least
   return Math.max(1, Math.min(Math.ceil(wanted / threads), Math.floor(extent / least)));
 }
 
-/** From `x` (in0) and `gradOutput` (in1) to out0, one weight a thread: any geometry. */
-export function planSimpleGradWeight(geometry: ConvolutionGeometry, target: PlanTarget): Plan {
+/** From `x` (in0) and `gradOutput` (in1), in the element format `storage`, to out0 in float32, one weight a thread: any geometry. */
+export function planSimpleGradWeight(geometry: ConvolutionGeometry, storage: StorageFormat, target: PlanTarget): Plan {
   const { batch, input, inChannels, output, outChannels, kernel, groups } = geometry;
   const weights = sizeOf(weightShape(geometry));
   const pixels = batch * output[0] * output[1];
   const chunks = chunksFor(weights, target.deviceClass === 'software' ? 256 : 65_536, pixels, 16);
-  const steps = new Steps();
+  const steps = new Steps(storage);
   steps.sumOfChunks(chunks, weights, 'out0', target, (partial) => ({
     kernel: gradWeightKernel,
+    storage,
     buffers: { x: 'in0', gradOutput: 'in1', partial },
     uniforms: {
       size: weights * chunks,

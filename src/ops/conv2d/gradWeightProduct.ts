@@ -1,4 +1,4 @@
-import { foldGrid, type KernelDefinition, type Plan, type PlanTarget } from '../../gpu/kernel.ts';
+import { foldGrid, type KernelDefinition, type Plan, type PlanTarget, type StorageFormat } from '../../gpu/kernel.ts';
 import { defineKernel } from '../definition.ts';
 import { type ProductVersion, usableLanes } from './gatherProduct.ts';
 import { type ConvolutionGeometry, folded } from './geometry.ts';
@@ -7,8 +7,8 @@ import { inFours, Steps } from './steps.ts';
 
 const shared: Pick<KernelDefinition, 'bindings' | 'uniforms'> = {
   bindings: [
-    { name: 'x', access: 'read', type: 'vec4f' },
-    { name: 'gradOutput', access: 'read', type: 'vec4f' },
+    { name: 'x', access: 'read', type: 'Vec4' },
+    { name: 'gradOutput', access: 'read', type: 'Vec4' },
     { name: 'partial', access: 'read_write', type: 'vec4f' },
   ],
   uniforms: {
@@ -47,12 +47,13 @@ export const gradWeightTileKernel = defineKernel({ ...shared, name: 'conv2d/grad
 const WANTED_WORKGROUPS = { lanes: 64, tile: 1024 } as const;
 
 /**
- * The weight gradient from in0 (x) and in1 (gradOutput) to out0 as a matrix product; null where the convolution is grouped or the
+ * The weight gradient from in0 (x) and in1 (gradOutput), in the element format `storage`, to out0 in float32 as a matrix product; null where the convolution is grouped or the
  * version cannot run on the target. Channels are padded to fours where they are not.
  */
 export function planProductGradWeight(
   version: ProductVersion,
   original: ConvolutionGeometry,
+  storage: StorageFormat,
   target: PlanTarget,
 ): Plan | null {
   const lanes = usableLanes(target);
@@ -65,7 +66,7 @@ export function planProductGradWeight(
   const pixels = batch * output[0] * output[1];
   const taps = kernel[0] * kernel[1];
   const weights = taps * inChannels * outChannels;
-  const steps = new Steps();
+  const steps = new Steps(storage);
   const x = steps.channels('in0', batch * input[0] * input[1], geometry.inChannels, inChannels);
   const gradOutput = steps.channels('in1', pixels, geometry.outChannels, outChannels);
 
@@ -79,6 +80,7 @@ export function planProductGradWeight(
   const sum = cut ? steps.scratch(weights) : 'out0';
   steps.sumOfChunks(chunks, weights, sum, target, (partial) => ({
     kernel: version === 'lanes' ? gradWeightLanesKernel : gradWeightTileKernel,
+    storage,
     buffers: { x, gradOutput, partial },
     uniforms: {
       pixels,
@@ -101,7 +103,13 @@ export function planProductGradWeight(
   }));
   if (cut) {
     steps.repack(
-      { buffer: sum, middle: inChannels, inner: outChannels, strides: [inChannels * outChannels, outChannels, 1] },
+      {
+        buffer: sum,
+        middle: inChannels,
+        inner: outChannels,
+        strides: [inChannels * outChannels, outChannels, 1],
+        format: 'f32',
+      },
       [taps, geometry.inChannels, geometry.outChannels],
       'out0',
     );

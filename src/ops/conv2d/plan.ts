@@ -1,4 +1,4 @@
-import type { DeviceClass, Plan, PlanTarget } from '../../gpu/kernel.ts';
+import type { DeviceClass, Plan, PlanTarget, StorageFormat } from '../../gpu/kernel.ts';
 import { sumKernel, sumVec4Kernel } from '../reduce/plan.ts';
 import { type Gather, type GatherBuffers, gatherKernel, planSimpleGather } from './gather.ts';
 import { gatherLanesKernel, gatherTileKernel, type ProductVersion, planProductGather } from './gatherProduct.ts';
@@ -63,16 +63,17 @@ export function planGather(
   );
 }
 
-/** The dispatches of a weight gradient from in0 (x) and in1 (gradOutput) to out0. */
+/** The dispatches of a weight gradient from in0 (x) and in1 (gradOutput), in the element format `storage`, to out0 in float32. */
 export function planGradWeight(
   geometry: ConvolutionGeometry,
+  storage: StorageFormat,
   target: PlanTarget,
   version: string | undefined,
 ): Plan | null {
   return choose(
     target,
     version,
-    () => planSimpleGradWeight(geometry, target),
-    (product) => planProductGradWeight(product, geometry, target),
+    () => planSimpleGradWeight(geometry, storage, target),
+    (product) => planProductGradWeight(product, geometry, storage, target),
   );
 }

@@ -1,7 +1,8 @@
-import type { Plan, PlanTarget } from '../../gpu/kernel.ts';
+import type { Plan, PlanTarget, StorageFormat } from '../../gpu/kernel.ts';
 import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { f32, formatShape, type Shape } from '../../tensor/spec.ts';
 import { defineProgram } from '../definition.ts';
+import { like, requireSameType, storageOf } from '../storage.ts';
 import { forwardGather, transposedGather } from './gather.ts';
 import { gatherKernels, convolutionVersions, gradWeightKernels, planGather, planGradWeight } from './plan.ts';
 import {
@@ -35,11 +36,13 @@ export const conv2dProgram = defineProgram<ConvolutionAttributes>({
   infer([x, weight, bias], attributes) {
     const geometry = convolutionGeometry('conv2d', x.shape, weight.shape, attributes);
     requireBias('conv2d', bias, geometry.outChannels);
-    return [f32(outputShape(geometry))];
+    requireSameType('conv2d', [x, weight]);
+    return [like(x, outputShape(geometry))];
   },
   plan([x, weight, bias], _outputs, attributes, target, version): Plan | null {
     const geometry = convolutionGeometry('conv2d', x.shape, weight.shape, attributes);
-    const buffers = { source: 'in0', weight: 'in1', bias: bias && 'in2', out: 'out0' } as const;
+    const storage = storageOf(x);
+    const buffers = { storage, source: 'in0', weight: 'in1', bias: bias && 'in2', out: 'out0' } as const;
     return planGather(geometry, forwardGather, buffers, attributes.activation === 'relu', target, version);
   },
   reference: ([x, weight, bias], attributes) => [
@@ -84,12 +87,13 @@ export function transposedGeometry(
 /** Plans a transposed convolution from in0 with the weights in1 (and the bias in2) to out0. */
 export function planTransposed(
   geometry: ConvolutionGeometry,
+  storage: StorageFormat,
   hasBias: boolean,
   relu: boolean,
   target: PlanTarget,
   version: string | undefined,
 ): Plan | null {
-  const buffers = { source: 'in0', weight: 'in1', bias: hasBias ? 'in2' : undefined, out: 'out0' } as const;
+  const buffers = { storage, source: 'in0', weight: 'in1', bias: hasBias ? 'in2' : undefined, out: 'out0' } as const;
   return planGather(geometry, transposedGather, buffers, relu, target, version);
 }
 
@@ -98,12 +102,15 @@ export const gradInputProgram = defineProgram<GradInputAttributes>({
   name: 'conv2d.gradInput',
   kernels: gatherKernels,
   versions: convolutionVersions,
-  infer: ([gradOutput, weight], attributes) => [
-    f32(inputShape(transposedGeometry('conv2d.gradInput', gradOutput, weight, attributes.inputSize, attributes))),
-  ],
+  infer([gradOutput, weight], attributes) {
+    const op = 'conv2d.gradInput';
+    requireSameType(op, [gradOutput, weight]);
+    return [like(gradOutput, inputShape(transposedGeometry(op, gradOutput, weight, attributes.inputSize, attributes)))];
+  },
   plan: ([gradOutput, weight], _outputs, attributes, target, version) =>
     planTransposed(
       transposedGeometry('conv2d.gradInput', gradOutput, weight, attributes.inputSize, attributes),
+      storageOf(gradOutput),
       false,
       false,
       target,
@@ -142,14 +149,17 @@ function gradWeightGeometry(
   return geometry;
 }
 
-/** (x, gradOutput) → gradWeight. */
+/** (x, gradOutput) → gradWeight, in float32 whatever they are. */
 export const gradWeightProgram = defineProgram<GradWeightAttributes>({
   name: 'conv2d.gradWeight',
   kernels: gradWeightKernels,
   versions: convolutionVersions,
-  infer: ([x, gradOutput], attributes) => [f32(weightShape(gradWeightGeometry(x, gradOutput, attributes)))],
+  infer([x, gradOutput], attributes) {
+    requireSameType('conv2d.gradWeight', [x, gradOutput]);
+    return [f32(weightShape(gradWeightGeometry(x, gradOutput, attributes)))];
+  },
   plan: ([x, gradOutput], _outputs, attributes, target, version) =>
-    planGradWeight(gradWeightGeometry(x, gradOutput, attributes), target, version),
+    planGradWeight(gradWeightGeometry(x, gradOutput, attributes), storageOf(x), target, version),
   reference: ([x, gradOutput], attributes) => [
     referenceGradWeight(gradWeightGeometry(x, gradOutput, attributes), x.data, gradOutput.data),
   ],

@@ -1,12 +1,19 @@
-import { type BufferReference, type Dispatch, gridFor, type Plan, type PlanTarget } from '../../gpu/kernel.ts';
+import {
+  type BufferReference,
+  type Dispatch,
+  gridFor,
+  type Plan,
+  type PlanTarget,
+  type StorageFormat,
+} from '../../gpu/kernel.ts';
 import { defineKernel } from '../definition.ts';
 import { planSum } from '../reduce/plan.ts';
 
 export const repackKernel = defineKernel({
   name: 'conv2d/repack',
   bindings: [
-    { name: 'source', access: 'read', type: 'f32' },
-    { name: 'out', access: 'read_write', type: 'f32' },
+    { name: 'source', access: 'read', type: 'Scalar' },
+    { name: 'out', access: 'read_write', type: 'Scalar' },
   ],
   uniforms: {
     size: 'u32',
@@ -29,12 +36,20 @@ export interface RepackSource {
   readonly middle: number;
   readonly inner: number;
   readonly strides: readonly [number, number, number];
+  /** Element format; that of the operands where left out. */
+  readonly format?: 'f32';
 }
 
 /** A plan being put together: dispatches in order and the scratch buffers they use. */
 export class Steps {
   readonly #dispatches: Dispatch[] = [];
   readonly #scratch: number[] = [];
+  readonly #storage: StorageFormat;
+
+  /** `storage`: element format of the operands. */
+  constructor(storage: StorageFormat) {
+    this.#storage = storage;
+  }
 
   get plan(): Plan {
     return { dispatches: this.#dispatches, scratch: this.#scratch };
@@ -46,6 +61,11 @@ export class Steps {
     return `tmp${this.#scratch.length - 1}`;
   }
 
+  /** A new scratch buffer of `elements` in the operands' format. */
+  operand(elements: number): BufferReference {
+    return this.scratch(this.#storage === 'f16' ? Math.ceil(elements / 2) : elements);
+  }
+
   add(dispatch: Dispatch): void {
     this.#dispatches.push(dispatch);
   }
@@ -54,12 +74,13 @@ export class Steps {
   repack(
     source: RepackSource,
     [outer, middle, inner]: readonly [number, number, number],
-    out: BufferReference = this.scratch(outer * middle * inner),
+    out: BufferReference = this.operand(outer * middle * inner),
   ): BufferReference {
     const size = outer * middle * inner;
     const [strideOuter, strideMiddle, strideInner] = source.strides;
     this.add({
       kernel: repackKernel,
+      storage: source.format === 'f32' ? undefined : this.#storage,
       buffers: { source: source.buffer, out },
       uniforms: {
         size,

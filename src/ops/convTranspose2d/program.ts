@@ -1,5 +1,5 @@
 import { requireShape } from '../../tensor/shape.ts';
-import { f32, formatShape, type Shape } from '../../tensor/spec.ts';
+import { formatShape, type Shape } from '../../tensor/spec.ts';
 import {
   type ConvolutionAttributes,
   type ConvolutionGeometry,
@@ -11,6 +11,7 @@ import {
 } from '../conv2d/geometry.ts';
 import { gatherKernels, convolutionVersions } from '../conv2d/plan.ts';
 import { planTransposed, transposedGeometry } from '../conv2d/program.ts';
+import { like, requireSameType, storageOf } from '../storage.ts';
 import { referenceGradInput } from '../conv2d/reference.ts';
 import { defineProgram } from '../definition.ts';
 
@@ -67,11 +68,13 @@ export const convTranspose2dProgram = defineProgram<TransposedAttributes>({
   infer([x, weight, bias], attributes) {
     const geometry = geometryOf(x, weight, attributes);
     requireBias('convTranspose2d', bias, geometry.inChannels);
-    return [f32(inputShape(geometry))];
+    requireSameType('convTranspose2d', [x, weight]);
+    return [like(x, inputShape(geometry))];
   },
   plan: ([x, weight, bias], _outputs, attributes, target, version) =>
     planTransposed(
       geometryOf(x, weight, attributes),
+      storageOf(x),
       bias !== undefined,
       attributes.activation === 'relu',
       target,

@@ -48,6 +48,7 @@ const cases: readonly Case<DepthwiseAttributes>[] = [
 export const depthwiseConv2d = defineOp<DepthwiseAttributes>({
   name: 'depthwiseConv2d',
   forward: depthwiseProgram,
+  half: [0, 1],
   programs: [depthwiseGradInputProgram, depthwiseGradWeightProgram],
   gradient: {
     saves: { inputs: [0, 1] },

@@ -1,5 +1,6 @@
-import { type Dispatch, gridFor, type Plan, type PlanTarget } from '../../gpu/kernel.ts';
+import { type Dispatch, gridFor, type Plan, type PlanTarget, type StorageFormat } from '../../gpu/kernel.ts';
 import {
+  boundBias,
   type GatherBuffers,
   forwardGather,
   gatherKernel,
@@ -15,10 +16,10 @@ import { sumKernel, sumVec4Kernel } from '../reduce/plan.ts';
 const rowsKernel = defineKernel({
   name: 'depthwiseConv2d/rows',
   bindings: [
-    { name: 'source', access: 'read', type: 'vec4f' },
-    { name: 'weight', access: 'read', type: 'vec4f' },
+    { name: 'source', access: 'read', type: 'Vec4' },
+    { name: 'weight', access: 'read', type: 'Vec4' },
     { name: 'bias', access: 'read', type: 'vec4f' },
-    { name: 'out', access: 'read_write', type: 'vec4f' },
+    { name: 'out', access: 'read_write', type: 'Vec4' },
   ],
   uniforms: {
     threads: 'u32',
@@ -41,8 +42,8 @@ const rowsKernel = defineKernel({
 const gradWeightRowsKernel = defineKernel({
   name: 'depthwiseConv2d/gradWeightRows',
   bindings: [
-    { name: 'x', access: 'read', type: 'vec4f' },
-    { name: 'gradOutput', access: 'read', type: 'vec4f' },
+    { name: 'x', access: 'read', type: 'Vec4' },
+    { name: 'gradOutput', access: 'read', type: 'Vec4' },
     { name: 'partial', access: 'read_write', type: 'vec4f' },
   ],
   uniforms: {
@@ -77,9 +78,11 @@ function planRows(geometry: ConvolutionGeometry, transposed: boolean, buffers: G
   const [from, to] = transposed ? [geometry.output, geometry.input] : [geometry.input, geometry.output];
   const tiles = Math.ceil(to[1] / 8);
   const threads = batch * to[0] * tiles * (outChannels / 4);
+  const bias = boundBias(buffers, () => 'tmp0');
   const dispatch: Dispatch = {
     kernel: rowsKernel,
-    buffers: { source: buffers.source, weight: buffers.weight, bias: buffers.bias ?? buffers.weight, out: buffers.out },
+    storage: buffers.storage,
+    buffers: { source: buffers.source, weight: buffers.weight, bias, out: buffers.out },
     uniforms: {
       threads,
       channels4: outChannels / 4,
@@ -98,7 +101,7 @@ function planRows(geometry: ConvolutionGeometry, transposed: boolean, buffers: G
     overrides: { KERNEL_WIDTH: kernel[1] },
     workgroups: gridFor(threads, 64),
   };
-  return { dispatches: [dispatch] };
+  return { dispatches: [dispatch], scratch: bias === 'tmp0' ? [16] : [] };
 }
 
 /** The forward pass, or with `transposed` the input gradient, in the version asked for, else the fastest that can. */
@@ -113,16 +116,17 @@ export function planDepthwise(
   return planSimpleGather(transposed ? transposedGather(geometry) : forwardGather(geometry), buffers, false);
 }
 
-function planGradWeightRows(geometry: ConvolutionGeometry, target: PlanTarget): Plan | null {
+function planGradWeightRows(geometry: ConvolutionGeometry, storage: StorageFormat, target: PlanTarget): Plan | null {
   const { batch, input, output, kernel, padding, outChannels } = geometry;
   if (!movesByPixels(geometry) || kernel[1] > 7) return null;
   const rows = batch * output[0];
   const chunkThreads = (outChannels / 4) * kernel[0];
   const chunks = chunksFor(chunkThreads, target.deviceClass === 'software' ? 1024 : 65_536, rows, 1);
   const threads = chunkThreads * chunks;
-  const steps = new Steps();
+  const steps = new Steps(storage);
   steps.sumOfChunks(chunks, kernel[0] * kernel[1] * outChannels, 'out0', target, (partial) => ({
     kernel: gradWeightRowsKernel,
+    storage,
     buffers: { x: 'in0', gradOutput: 'in1', partial },
     uniforms: {
       threads,
@@ -143,12 +147,13 @@ function planGradWeightRows(geometry: ConvolutionGeometry, target: PlanTarget): 
   return steps.plan;
 }
 
-/** The weight gradient from in0 (x) and in1 (gradOutput) to out0, in the version asked for, else the fastest that can. */
+/** The weight gradient from in0 (x) and in1 (gradOutput), in the element format `storage`, to out0, in the version asked for, else the fastest that can. */
 export function planDepthwiseGradWeight(
   geometry: ConvolutionGeometry,
+  storage: StorageFormat,
   target: PlanTarget,
   version: string | undefined,
 ): Plan | null {
-  const rows = version === 'simple' ? null : planGradWeightRows(geometry, target);
-  return rows || version === 'rows' ? rows : planSimpleGradWeight(geometry, target);
+  const rows = version === 'simple' ? null : planGradWeightRows(geometry, storage, target);
+  return rows || version === 'rows' ? rows : planSimpleGradWeight(geometry, storage, target);
 }

@@ -13,6 +13,7 @@ import {
 } from '../conv2d/geometry.ts';
 import { referenceForward, referenceGradInput, referenceGradWeight } from '../conv2d/reference.ts';
 import { defineProgram } from '../definition.ts';
+import { like, requireSameType, storageOf } from '../storage.ts';
 import {
   depthwiseGradWeightKernels,
   depthwiseKernels,
@@ -58,11 +59,13 @@ export const depthwiseProgram = defineProgram<DepthwiseAttributes>({
   infer([x, weight, bias], attributes) {
     const geometry = geometryOf('depthwiseConv2d', x.shape, weight.shape, attributes);
     requireBias('depthwiseConv2d', bias, geometry.outChannels);
-    return [f32(outputShape(geometry))];
+    requireSameType('depthwiseConv2d', [x, weight]);
+    return [like(x, outputShape(geometry))];
   },
   plan([x, weight, bias], _outputs, attributes, _target, version): Plan | null {
     const geometry = geometryOf('depthwiseConv2d', x.shape, weight.shape, attributes);
-    const buffers = { source: 'in0', weight: 'in1', bias: bias && 'in2', out: 'out0' } as const;
+    const storage = storageOf(x);
+    const buffers = { storage, source: 'in0', weight: 'in1', bias: bias && 'in2', out: 'out0' } as const;
     return planDepthwise(geometry, false, buffers, version);
   },
   reference: ([x, weight, bias], attributes) => [
@@ -95,12 +98,14 @@ export const depthwiseGradInputProgram = defineProgram<DepthwiseGradInputAttribu
   name: 'depthwiseConv2d.gradInput',
   kernels: depthwiseKernels,
   versions: depthwiseVersions,
-  infer: ([gradOutput, weight], attributes) => [
-    f32(inputShape(gradInputGeometry(gradOutput.shape, weight.shape, attributes))),
-  ],
+  infer([gradOutput, weight], attributes) {
+    requireSameType('depthwiseConv2d.gradInput', [gradOutput, weight]);
+    return [like(gradOutput, inputShape(gradInputGeometry(gradOutput.shape, weight.shape, attributes)))];
+  },
   plan([gradOutput, weight], _outputs, attributes, _target, version): Plan | null {
     const geometry = gradInputGeometry(gradOutput.shape, weight.shape, attributes);
-    return planDepthwise(geometry, true, { source: 'in0', weight: 'in1', out: 'out0' }, version);
+    const buffers = { storage: storageOf(gradOutput), source: 'in0', weight: 'in1', out: 'out0' } as const;
+    return planDepthwise(geometry, true, buffers, version);
   },
   reference: ([gradOutput, weight], attributes) => [
     referenceGradInput(gradInputGeometry(gradOutput.shape, weight.shape, attributes), gradOutput.data, weight.data),
@@ -121,17 +126,18 @@ function gradWeightGeometry(
   return geometry;
 }
 
-/** (x, gradOutput) → gradWeight. */
+/** (x, gradOutput) → gradWeight, in float32 whatever they are. */
 export const depthwiseGradWeightProgram = defineProgram<DepthwiseGradWeightAttributes>({
   name: 'depthwiseConv2d.gradWeight',
   kernels: depthwiseGradWeightKernels,
   versions: depthwiseVersions,
   infer([x, gradOutput], attributes) {
+    requireSameType('depthwiseConv2d.gradWeight', [x, gradOutput]);
     const { kernel, outChannels } = gradWeightGeometry(x.shape, gradOutput.shape, attributes);
     return [f32([...kernel, outChannels])];
   },
   plan: ([x, gradOutput], _outputs, attributes, target, version): Plan | null =>
-    planDepthwiseGradWeight(gradWeightGeometry(x.shape, gradOutput.shape, attributes), target, version),
+    planDepthwiseGradWeight(gradWeightGeometry(x.shape, gradOutput.shape, attributes), storageOf(x), target, version),
   reference: ([x, gradOutput], attributes) => [
     referenceGradWeight(gradWeightGeometry(x.shape, gradOutput.shape, attributes), x.data, gradOutput.data),
   ],
