@@ -2,11 +2,16 @@
 // lp = log softmax, y the label, K = columns and s the label smoothing, as torch.nn.functional.cross_entropy:
 //   row loss = (1 - s) * -w[y] * lp[y] + s / K * sum over k of -w[k] * lp[k],   row weight = w[y]
 // Rows whose label is negative, `ignored` or not below K count nothing. Mean = sum of losses / sum of weights.
+// stats [rows]: (the largest logit, the log of the sum of exponentials below it), from which backward has its probabilities.
 //
-// A thread owns rows `stride` apart; see common/lossMean.wgsl for what follows. With reduction 0 it stores each row's loss.
+// A thread owns rows `stride` apart and walks each once (twice where labels are smoothed); see common/lossMean.wgsl for what follows. With
+// reduction 0 it stores each row's loss.
 
 // #include "common/grid.wgsl"
 // #include "common/lossMean.wgsl"
+
+alias Number = f32;
+// #include "common/onlineSoftmax.wgsl"
 
 override HAS_CLASS_WEIGHTS: bool = false;
 
@@ -19,6 +24,7 @@ struct Uniforms { rows: u32, columns: u32, stride: u32, ignored: i32, smoothing:
 @group(0) @binding(4) var<storage, read_write> partials: array<vec2f>;
 @group(0) @binding(5) var<storage, read_write> loss: array<f32>;
 @group(0) @binding(6) var<storage, read_write> factor: array<f32>;
+@group(0) @binding(7) var<storage, read_write> stats: array<vec2f>;
 
 // Not select(): without weights the buffer bound here is another one.
 fn weightOf(column: u32) -> f32 {
@@ -27,20 +33,19 @@ fn weightOf(column: u32) -> f32 {
 }
 
 fn rowLoss(row: u32) -> vec2f {
+  let first = row * u.columns;
+  var peak = NO_PEAK;
+  for (var c = 0u; c < u.columns; c++) { peak = absorb(peak, logits[first + c]); }
+  let logSum = log(peak.sum);
+  stats[row] = vec2f(peak.largest, logSum);
   let label = labels[row];
   if (label < 0 || label == u.ignored || u32(label) >= u.columns) { return vec2f(0.0); }
-  let first = row * u.columns;
-  var largest = -3.4e38;
-  for (var c = 0u; c < u.columns; c++) { largest = max(largest, logits[first + c]); }
-  var sum = 0.0;
-  for (var c = 0u; c < u.columns; c++) { sum += exp(logits[first + c] - largest); }
-  let logSum = log(sum);
   var spread = 0.0;
   if (u.smoothing > 0.0) {
-    for (var c = 0u; c < u.columns; c++) { spread += weightOf(c) * (logSum - (logits[first + c] - largest)); }
+    for (var c = 0u; c < u.columns; c++) { spread += weightOf(c) * (logSum - (logits[first + c] - peak.largest)); }
   }
   let weight = weightOf(u32(label));
-  let own = weight * (logSum - (logits[first + u32(label)] - largest));
+  let own = weight * (logSum - (logits[first + u32(label)] - peak.largest));
   return vec2f((1.0 - u.smoothing) * own + u.smoothing / f32(u.columns) * spread, weight);
 }
 

@@ -61,6 +61,23 @@ export const crossEntropyCases: readonly Case<CrossEntropyAttributes>[] = [
   rowsCase('none', 2, [1, 0, 1], { reduction: 'none' }),
   rowsCase('several workgroups', 3, cycled(700, [0, 1, 2, -1, 2]), { labelSmoothing: 0.1 }, [1, 2, 0.5], ['test']),
   rowsCase('several workgroups, none', 3, cycled(199, [0, 1, 2, -1]), { reduction: 'none' }, undefined, ['test']),
+  rowsCase('many classes', 68, [67, 0, 31, -1, 4], {}),
+  rowsCase(
+    'many classes, smoothing and class weights',
+    24,
+    [23, 0, -1, 24, 7],
+    { labelSmoothing: 0.2 },
+    Array.from({ length: 24 }, (_, i) => 0.25 + (i % 5)),
+    ['test'],
+  ),
+  rowsCase('many classes, none', 32, cycled(70, [0, 31, 17, -1, 5]), { reduction: 'none' }, undefined, ['test']),
+  {
+    name: 'many classes, one row',
+    inputs: [{ shape: [1, 16] }, labels([9])],
+    attributes: { reduction: 'sum' },
+    purpose: ['test'],
+    tolerance: EXPONENTIAL,
+  },
   {
     name: 'pixels',
     inputs: [{ shape: [2, 3, 3, 4] }, { shape: [2, 3, 3], dtype: 'i32', fill: { integersBelow: 4 } }],
@@ -77,6 +94,12 @@ export const crossEntropyCases: readonly Case<CrossEntropyAttributes>[] = [
     attributes: { labelSmoothing: 0.1 },
     purpose: ['test'],
     tolerance: SATURATED,
+  },
+  {
+    name: 'ImageNet classes, N4096',
+    inputs: [{ shape: [4096, 1000] }, { shape: [4096], dtype: 'i32', fill: { integersBelow: 1000 } }],
+    attributes: {},
+    purpose: ['bench'],
   },
   rowsCase('grades, N32', 5, cycled(32, [0, 1, 2, 3, 4, -1]), { labelSmoothing: 0.1 }, CLASS_WEIGHTS, ['bench']),
   {

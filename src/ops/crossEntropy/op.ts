@@ -15,11 +15,11 @@ export const crossEntropy = defineOp<CrossEntropyAttributes>({
   forward: crossEntropyProgram,
   programs: [crossEntropyBackwardProgram],
   gradient: {
-    saves: { inputs: [0, 1, 2], outputs: [1] },
+    saves: { inputs: [0, 1, 2], outputs: [1, 2] },
     backward(context) {
       const { inputSpecs, attributes, gradOutput } = context;
       if (!context.needs(0)) return inputSpecs.map(() => null);
-      const inputs = [gradOutput, context.input(0), context.input(1), context.output(1)];
+      const inputs = [gradOutput, context.input(0), context.input(1), context.output(1), context.output(2)];
       if (inputSpecs.length > 2) inputs.push(context.input(2));
       const [gradLogits] = context.run(crossEntropyBackwardProgram, inputs, attributes);
       return [gradLogits, ...inputSpecs.slice(1).map(() => null)];

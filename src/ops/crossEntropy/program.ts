@@ -1,4 +1,4 @@
-import { gridFor } from '../../gpu/kernel.ts';
+import { foldGrid, type KernelDefinition, type PlanTarget } from '../../gpu/kernel.ts';
 import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { f32, formatShape, sizeOf, type TensorSpec } from '../../tensor/spec.ts';
 import { defineKernel, defineProgram } from '../definition.ts';
@@ -22,33 +22,66 @@ export interface CrossEntropyAttributes {
   readonly reduction?: Reduction;
 }
 
-const forwardKernel = defineKernel({
-  name: 'crossEntropy/forward',
+const forwardDefinition = (name: string, type: 'f32' | 'vec4f'): KernelDefinition => ({
+  name,
   bindings: [
-    { name: 'logits', access: 'read', type: 'f32' },
+    { name: 'logits', access: 'read', type },
     { name: 'labels', access: 'read', type: 'i32' },
-    { name: 'classWeights', access: 'read', type: 'f32' },
+    { name: 'classWeights', access: 'read', type },
     ...LOSS_OUTPUTS,
+    { name: 'stats', access: 'read_write', type: 'vec2f' },
   ],
   uniforms: { rows: 'u32', columns: 'u32', stride: 'u32', ignored: 'i32', smoothing: 'f32', reduction: 'u32' },
   overrides: ['HAS_CLASS_WEIGHTS'],
 });
 
-const backwardKernel = defineKernel({
-  name: 'crossEntropy/backward',
+const backwardDefinition = (name: string, type: 'f32' | 'vec4f'): KernelDefinition => ({
+  name,
   bindings: [
     { name: 'gradOutput', access: 'read', type: 'f32' },
-    { name: 'logits', access: 'read', type: 'f32' },
+    { name: 'logits', access: 'read', type },
     { name: 'labels', access: 'read', type: 'i32' },
-    { name: 'classWeights', access: 'read', type: 'f32' },
+    { name: 'classWeights', access: 'read', type },
     { name: 'factor', access: 'read', type: 'f32' },
-    { name: 'gradLogits', access: 'read_write', type: 'f32' },
+    { name: 'stats', access: 'read', type: 'vec2f' },
+    { name: 'gradLogits', access: 'read_write', type },
   ],
-  uniforms: { rows: 'u32', columns: 'u32', ignored: 'i32', smoothing: 'f32', perRow: 'u32' },
+  uniforms: { rows: 'u32', columns: 'u32', stride: 'u32', ignored: 'i32', smoothing: 'f32', perRow: 'u32' },
   overrides: ['HAS_CLASS_WEIGHTS'],
 });
 
+const LANES = { constants: ['LANES'], features: ['subgroups'] } as const;
+const forwardKernel = defineKernel(forwardDefinition('crossEntropy/forward', 'f32'));
+const forwardLanesKernel = defineKernel({ ...forwardDefinition('crossEntropy/forwardLanes', 'vec4f'), ...LANES });
+const backwardKernel = defineKernel(backwardDefinition('crossEntropy/backward', 'f32'));
+const backwardLanesKernel = defineKernel({ ...backwardDefinition('crossEntropy/backwardLanes', 'vec4f'), ...LANES });
+
+/** 'rows': a thread a row; 'lanes': a subgroup a row, for many classes. */
+const VERSIONS = ['rows', 'lanes'] as const;
+
+/** From this many classes on a subgroup has enough to do with one row. */
+const MANY_CLASSES = 64;
+
+/** Whether to use the 'lanes' version; null where `version` asks for it and it cannot run. */
+function usesLanes(columns: number, target: PlanTarget, version: string | undefined): boolean | null {
+  const possible = columns % 4 === 0 && target.subgroupSize > 0 && target.features.has('subgroups');
+  if (version === 'rows') return false;
+  if (version === 'lanes') return possible || null;
+  return possible && columns >= MANY_CLASSES && target.subgroupSize >= 8;
+}
+
+/** What both passes of a version are dispatched with. `chunks` are the workgroups. */
+function rowsOver(rows: number, columns: number, chunks: number, lanes: boolean, target: PlanTarget) {
+  return lanes
+    ? { uniforms: { rows, columns: columns / 4, stride: chunks }, constants: { LANES: target.subgroupSize } }
+    : { uniforms: { rows, columns, stride: chunks * 64 } };
+}
+
 const columnsOf = (logits: TensorSpec): number => logits.shape[logits.shape.length - 1];
+
+/** Workgroups of the 'lanes' version, each one subgroup. */
+const laneWorkgroups = (rows: number, target: PlanTarget): number =>
+  Math.min(rows, target.deviceClass === 'software' ? 32 : 4096);
 
 function check(logits: TensorSpec, labels: TensorSpec, classWeights: TensorSpec | undefined, smoothing: number): void {
   const op = 'crossEntropy';
@@ -66,73 +99,89 @@ function check(logits: TensorSpec, labels: TensorSpec, classWeights: TensorSpec 
   requireShape(smoothing >= 0 && smoothing <= 1, op, `a label smoothing of ${smoothing} is outside [0, 1]`);
 }
 
-/** (logits [..., C], labels i32 [...], classWeights? [C]) → loss [] ([...] with reduction 'none'), factor [] for backward. */
+/**
+ * (logits [..., C], labels i32 [...], classWeights? [C]) → loss [] ([...] with reduction 'none'); for backward factor [] and stats
+ * [..., 2], each row's largest logit and the log of the sum of exponentials below it.
+ */
 export const crossEntropyProgram = defineProgram<CrossEntropyAttributes>({
   name: 'crossEntropy',
-  kernels: [forwardKernel, finishKernel],
+  kernels: [forwardKernel, forwardLanesKernel, finishKernel],
+  versions: VERSIONS,
   infer([logits, labels, classWeights], { labelSmoothing = 0, reduction }) {
     check(logits, labels, classWeights, labelSmoothing);
-    return [f32(reduction === 'none' ? labels.shape : []), f32([])];
+    return [f32(reduction === 'none' ? labels.shape : []), f32([]), f32([...labels.shape, 2])];
   },
-  plan([logits, labels, classWeights], _outputs, { labelSmoothing = 0, ignoreIndex = -1, reduction = 'mean' }, target) {
+  plan(inputs, _outputs, { labelSmoothing = 0, ignoreIndex = -1, reduction = 'mean' }, target, version) {
+    const [logits, labels, classWeights] = inputs;
     const rows = sizeOf(labels.shape);
-    const workgroups = rowLossWorkgroups(rows, target);
+    const columns = columnsOf(logits);
+    const lanes = usesLanes(columns, target, version);
+    if (lanes === null) return null;
+    const workgroups = lanes ? laneWorkgroups(rows, target) : rowLossWorkgroups(rows, target);
     const weighted = classWeights !== undefined;
+    const { uniforms, ...shape } = rowsOver(rows, columns, workgroups, lanes, target);
     return planLoss(
       {
-        kernel: forwardKernel,
-        buffers: { logits: 'in0', labels: 'in1', classWeights: optional(weighted, 'in2', 'in0') },
+        kernel: lanes ? forwardLanesKernel : forwardKernel,
+        buffers: { logits: 'in0', labels: 'in1', classWeights: optional(weighted, 'in2', 'in0'), stats: 'out2' },
         uniforms: {
-          rows,
-          columns: columnsOf(logits),
-          stride: workgroups * 64,
+          ...uniforms,
           ignored: ignoreIndex,
           smoothing: labelSmoothing,
           reduction: REDUCTION_CODES[reduction],
         },
         overrides: { HAS_CLASS_WEIGHTS: weighted ? 1 : 0 },
+        ...shape,
       },
       workgroups,
       reduction,
     );
   },
   reference: (inputs, attributes) => referenceCrossEntropy(inputs, attributes),
-  cost: ([logits]) => ({ flops: 5 * sizeOf(logits.shape) }),
+  cost: ([logits]) => ({ flops: 6 * sizeOf(logits.shape) }),
 });
 
-/** (gradOutput, logits, labels, factor, classWeights?) → gradLogits. */
+/** (gradOutput, logits, labels, factor, stats, classWeights?) → gradLogits. */
 export const crossEntropyBackwardProgram = defineProgram<CrossEntropyAttributes>({
   name: 'crossEntropy.backward',
-  kernels: [backwardKernel],
+  kernels: [backwardKernel, backwardLanesKernel],
+  versions: VERSIONS,
   infer: ([, logits]) => [f32(logits.shape)],
-  plan([, logits, labels, , classWeights], _outputs, { labelSmoothing = 0, ignoreIndex = -1, reduction = 'mean' }) {
+  plan(inputs, _outputs, { labelSmoothing = 0, ignoreIndex = -1, reduction = 'mean' }, target, version) {
+    const [, logits, labels, , , classWeights] = inputs;
     const rows = sizeOf(labels.shape);
+    const columns = columnsOf(logits);
+    const lanes = usesLanes(columns, target, version);
+    if (lanes === null) return null;
+    const workgroups = lanes ? laneWorkgroups(rows, target) : Math.ceil(rows / 64);
     const weighted = classWeights !== undefined;
+    const { uniforms, ...shape } = rowsOver(rows, columns, workgroups, lanes, target);
     return {
       dispatches: [
         {
-          kernel: backwardKernel,
+          kernel: lanes ? backwardLanesKernel : backwardKernel,
           buffers: {
             gradOutput: 'in0',
             logits: 'in1',
             labels: 'in2',
-            classWeights: optional(weighted, 'in4', 'in1'),
+            classWeights: optional(weighted, 'in5', 'in1'),
             factor: 'in3',
+            stats: 'in4',
             gradLogits: 'out0',
           },
           uniforms: {
-            rows,
-            columns: columnsOf(logits),
+            ...uniforms,
             ignored: ignoreIndex,
             smoothing: labelSmoothing,
             perRow: reduction === 'none' ? 1 : 0,
           },
           overrides: { HAS_CLASS_WEIGHTS: weighted ? 1 : 0 },
-          workgroups: gridFor(rows, 64),
+          ...shape,
+          workgroups: foldGrid(workgroups),
         },
       ],
     };
   },
   reference: (inputs, attributes) => [referenceCrossEntropyBackward(inputs, attributes)],
-  cost: ([, logits]) => ({ flops: 8 * sizeOf(logits.shape) }),
+  cost: ([, logits]) => ({ flops: 6 * sizeOf(logits.shape) }),
 });

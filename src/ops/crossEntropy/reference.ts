@@ -7,7 +7,7 @@ function counts(label: number, columns: number, ignoreIndex: number): boolean {
   return label >= 0 && label !== ignoreIndex && label < columns;
 }
 
-/** [loss, factor], as torch.nn.functional.cross_entropy; see op.ts for what differs. */
+/** [loss, factor, stats], as torch.nn.functional.cross_entropy; see op.ts for what differs. */
 export function referenceCrossEntropy(
   [logits, labels, classWeights]: readonly NdArray[],
   { labelSmoothing = 0, ignoreIndex = -1, reduction = 'mean' }: CrossEntropyAttributes,
@@ -24,14 +24,21 @@ export function referenceCrossEntropy(
     const own = -weightOf(label) * logProbabilities[row * columns + label];
     return (1 - labelSmoothing) * own + (labelSmoothing / columns) * spread;
   });
-  if (reduction === 'none') return [losses, Float64Array.of(1)];
+  const stats = new Float64Array(2 * labels.data.length);
+  for (let row = 0; row < labels.data.length; row++) {
+    const own = logits.data.subarray(row * columns, (row + 1) * columns);
+    const largest = own.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+    stats[2 * row] = largest;
+    stats[2 * row + 1] = Math.log(own.reduce((sum, x) => sum + Math.exp(x - largest), 0));
+  }
+  if (reduction === 'none') return [losses, Float64Array.of(1), stats];
   const factor = reduction === 'sum' ? 1 : weights > 0 ? 1 / weights : 0;
-  return [Float64Array.of(factor * losses.reduce((a, b) => a + b, 0)), Float64Array.of(factor)];
+  return [Float64Array.of(factor * losses.reduce((a, b) => a + b, 0)), Float64Array.of(factor), stats];
 }
 
-/** The gradient of the logits, from (gradOutput, logits, labels, factor, classWeights?). */
+/** The gradient of the logits, from (gradOutput, logits, labels, factor, stats, classWeights?). */
 export function referenceCrossEntropyBackward(
-  [gradOutput, logits, labels, factor, classWeights]: readonly NdArray[],
+  [gradOutput, logits, labels, factor, , classWeights]: readonly NdArray[],
   { labelSmoothing = 0, ignoreIndex = -1, reduction = 'mean' }: CrossEntropyAttributes,
 ): Float64Array {
   const columns = logits.shape[logits.shape.length - 1];

@@ -1,0 +1,15 @@
+// The maximum and the sum of exponentials of a row in one walk over it, one exponential a number (Milakov and Gimelshein 2018), over a
+// Number (f32 or vec4f) that the including kernel names.
+
+struct Peak { largest: Number, sum: Number }
+
+// Of no numbers at all.
+const NO_PEAK = Peak(Number(-3.0e38), Number(0.0));
+
+// sum = the sum of exp(x - largest), with one more x.
+fn absorb(peak: Peak, x: Number) -> Peak {
+  let rise = x - peak.largest;
+  let e = exp(-abs(rise));
+  let higher = rise > Number(0.0);
+  return Peak(select(peak.largest, x, higher), select(peak.sum + e, peak.sum * e + 1.0, higher));
+}
