@@ -89,7 +89,7 @@ export interface StepProfile {
 const PROFILES = 3;
 /** Replays and bare loops timed, in turn: as many as these milliseconds allow, within bounds. */
 const LOOP_BUDGET = 6000;
-const FEWEST_LOOPS = 2;
+const FEWEST_LOOPS = 1;
 const MOST_LOOPS = 15;
 /** Steps of more than this many milliseconds are profiled once. */
 const SLOW_STEP = 2000;

@@ -2,25 +2,13 @@ import { Engine, setEngine } from '../src/autograd/engine.ts';
 import type { Batch } from '../src/data/batch.ts';
 import { openDataset } from '../src/data/dataset.ts';
 import { SampleSource, TrainLoader } from '../src/data/loader.ts';
-import { TaskBalancedSampler } from '../src/data/sampler.ts';
 import { type DatasetItem, EDEMA_GRADES, LESIONS, noMasks, RETINO_GRADES, selectItems } from '../src/data/types.ts';
 import { GmtlError } from '../src/errors.ts';
 import type { CapturedStep } from '../src/gpu/capture.ts';
-import { EMA, GradientGate } from '../src/optim/index.ts';
 import { Generator } from '../src/tensor/random.ts';
-import {
-  averagedTensors,
-  buildConstants,
-  buildModel,
-  buildOptimizer,
-  loaderSettings,
-  namedParameters,
-} from '../src/train/build.ts';
+import { loaderSettings } from '../src/train/build.ts';
 import { resolveConfig, type TrainConfig } from '../src/train/config.ts';
-import { shapesOf } from '../src/train/init.ts';
-import { WEIGHTING_PREFIX } from '../src/train/state.ts';
-import { TrainStep } from '../src/train/step.ts';
-import { buildWeighting } from '../src/train/weighting/index.ts';
+import { buildSampler, buildTraining, type Training } from '../src/train/training.ts';
 import type { RecordingBackend } from './stepRecording.ts';
 import type { StepWorkload } from './stepWorkload.ts';
 
@@ -44,7 +32,8 @@ export function shareRows(total: number, segmentation: number, classification: n
 }
 
 async function configOf({ preset, batch, size, set = [] }: PresetOptions): Promise<TrainConfig> {
-  const overrides = [...set];
+  // Steps that measure the gradients' cosine are not replayed; they are rare.
+  const overrides = ['training.conflictEvery=0', ...set];
   if (size !== undefined) overrides.push(`data.imageSize=${size}`);
   if (batch !== undefined) {
     const { data } = await resolveConfig({ preset, overrides: [...set] });
@@ -95,6 +84,9 @@ export function madeUpBatch(segmentation: number, classification: number, size: 
   };
 }
 
+/** Over which the temperature of Gumbel routing would fall. */
+const TOTAL_STEPS = 1000;
+
 /** A preset's network with the step that `gmtl train` runs, at the preset's peak learning rate. */
 class PresetWorkload implements StepWorkload {
   readonly name: string;
@@ -103,9 +95,8 @@ class PresetWorkload implements StepWorkload {
   readonly parameters: number;
   readonly data: string;
   readonly nextData: (() => Promise<void>) | null;
-  readonly #step: TrainStep;
+  readonly #training: Training;
   readonly #learningRate: number;
-  readonly #parts: readonly { dispose(): void }[];
   #batch: Batch;
 
   constructor(
@@ -118,23 +109,10 @@ class PresetWorkload implements StepWorkload {
   ) {
     const engine = new Engine(backend, { seed: config.training.seed });
     setEngine(engine);
-    const model = buildModel(engine, config).train();
-    const weighting = buildWeighting(engine, config.loss);
-    const params = [...namedParameters(model), ...namedParameters(weighting, WEIGHTING_PREFIX)];
-    const optimizer = buildOptimizer(config, params, shapesOf(model));
-    const gate = new GradientGate(params, { maxNorm: config.optimizer.gradClipNorm, sticky: true });
-    const { emaDecay: decay, emaWarmup: warmup } = config.optimizer;
-    const ema = decay > 0 ? new EMA(averagedTensors(model), { decay, warmup }) : null;
-    this.#step = new TrainStep({
-      ...{ engine, model, optimizer, gate, ema, weighting },
-      objective: config.loss,
-      constants: buildConstants(engine, config, items),
-      routing: config.training.routing,
-      maskChannels: config.model.lesions.map((lesion) => LESIONS.indexOf(lesion)),
-      gumbel: { seed: config.training.seed, tau: config.training.gumbelTau, totalSteps: 1000 },
-    });
+    this.#training = buildTraining(engine, config, items, TOTAL_STEPS);
+    const { model } = this.#training;
+    model.train();
     this.#learningRate = config.optimizer.lr;
-    this.#parts = [this.#step, optimizer, gate, ...(ema ? [ema] : []), model, weighting];
     this.#batch = batch;
     this.name = `preset ${name} (${config.model.architecture})`;
     this.batch = batch.task.length;
@@ -149,16 +127,16 @@ class PresetWorkload implements StepWorkload {
   }
 
   get captured(): CapturedStep | null {
-    return this.#step.captured[0] ?? null;
+    return this.#training.step.captured[0] ?? null;
   }
 
   async run(step: number): Promise<void> {
-    const report = await this.#step.run(this.#batch, step, this.#learningRate);
+    const report = await this.#training.step.run(this.#batch, step, this.#learningRate);
     if (!report.finite) throw new GmtlError('bench/not-finite', `step ${step} of ${this.name} met NaN or infinity`);
   }
 
   dispose(): void {
-    for (const part of this.#parts) part.dispose();
+    this.#training.dispose();
     setEngine(null);
   }
 }
@@ -181,11 +159,6 @@ export async function presetWorkload(backend: RecordingBackend, options: PresetO
   const { seed } = config.training;
   const { validationFraction: valFraction, joinLabels } = data;
   const items = selectItems(await openDataset(folder, { valFraction, seed, joinLabels }), 'train');
-  const { balanceGrades, balanceLesions } = data;
-  const sampler = new TaskBalancedSampler(items, {
-    ...{ seed, segmentationPerBatch, classificationPerBatch, balanceGrades },
-    balanceLesions: balanceLesions && config.model.lesions,
-  });
-  const loader = new TrainLoader(sampler, new SampleSource(loaderSettings(config)));
+  const loader = new TrainLoader(buildSampler(config, items), new SampleSource(loaderSettings(config)));
   return new PresetWorkload(backend, options.preset, config, await loader.nextBatch(), items, { loader, folder });
 }

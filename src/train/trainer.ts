@@ -1,44 +1,22 @@
 import type { Engine } from '../autograd/engine.ts';
-import type { Tensor } from '../autograd/tensor.ts';
 import type { VerifiedOp } from '../autograd/verify.ts';
 import type { Batch } from '../data/batch.ts';
 import { SampleSource, TrainLoader } from '../data/loader.ts';
-import { TaskBalancedSampler } from '../data/sampler.ts';
-import { type Dataset, LESIONS, selectItems } from '../data/types.ts';
+import { type Dataset, selectItems } from '../data/types.ts';
 import { GmtlError } from '../errors.ts';
 import type { MultitaskNet } from '../models/network.ts';
-import {
-  EMA,
-  GradientGate,
-  LOSS_SCALING,
-  type LossScaleState,
-  type Optimizer,
-  type Plateau,
-  type PlateauState,
-  type Schedule,
-} from '../optim/index.ts';
+import type { LossScaleState, Plateau, PlateauState, Schedule } from '../optim/index.ts';
 import { bestMetric, Ranking, type RankingState } from './best.ts';
-import {
-  averagedTensors,
-  buildConstants,
-  buildModel,
-  buildOptimizer,
-  buildPlateau,
-  buildSchedule,
-  loaderSettings,
-  namedParameters,
-} from './build.ts';
+import { buildPlateau, buildSchedule, loaderSettings } from './build.ts';
 import { type CheckpointPayload, type LoadedCheckpoint, saveCheckpoint } from './checkpoint.ts';
 import { saveRankedCheckpoint } from './checkpoint-ranking.ts';
 import { EPOCH_COLUMNS, eventTags, finiteOrNull, rawColumns, validationColumns } from './columns.ts';
 import type { TrainConfig } from './config.ts';
 import { type Evaluation, evaluate, meanDice } from './evaluate.ts';
 import { countRoutes, EpochSums, type EpochSumsState } from './epochSums.ts';
-import { shapesOf } from './init.ts';
 import type { RunLogs } from './logs.ts';
-import { LOSS_PARTS, type ObjectiveConstants } from './objective.ts';
+import { LOSS_PARTS } from './objective.ts';
 import type { MisrouteLog } from './misroutes.ts';
-import { usablePrecision } from './precision.ts';
 import type { Progress } from './progress.ts';
 import {
   packAverages,
@@ -49,11 +27,11 @@ import {
   restoreOptimizer,
   restoreWeighting,
   restoreWeights,
-  WEIGHTING_PREFIX,
 } from './state.ts';
-import { type StepReport, TrainStep } from './step.ts';
+import type { StepReport } from './step.ts';
 import type { EventWriter } from './tensorboard.ts';
-import { buildWeighting, type Weighting, type WeightingState } from './weighting/index.ts';
+import { buildSampler, buildTraining, type Training } from './training.ts';
+import type { WeightingState } from './weighting/index.ts';
 
 export interface TrainerOptions {
   readonly engine: Engine;
@@ -123,16 +101,10 @@ export interface TrainResult {
 
 /** The training loop: batches, steps, validation, checkpoints, logs. One instance trains one run. */
 export class Trainer {
-  readonly model: MultitaskNet;
   readonly #options: TrainerOptions;
-  readonly #optimizer: Optimizer;
-  readonly #gate: GradientGate;
-  readonly #ema: EMA | null;
+  readonly #training: Training;
   readonly #schedule: Schedule;
   readonly #loader: TrainLoader;
-  readonly #step: TrainStep;
-  readonly #constants: ObjectiveConstants;
-  readonly #weighting: Weighting;
   readonly #stepsPerEpoch: number;
   readonly #totalSteps: number;
   #done = 0;
@@ -151,51 +123,20 @@ export class Trainer {
     this.#ranking = new Ranking(bestMetric(config.training.bestMetric), config.training.keepBest);
     this.#plateau = buildPlateau(config, this.#ranking.metric.mode);
     const train = selectItems(dataset, 'train');
-    const { segmentationPerBatch, classificationPerBatch, balanceGrades, balanceLesions } = config.data;
-    const sampler = new TaskBalancedSampler(train, {
-      seed: config.training.seed,
-      segmentationPerBatch,
-      classificationPerBatch,
-      balanceGrades,
-      balanceLesions: balanceLesions && config.model.lesions,
-    });
+    const sampler = buildSampler(config, train);
     this.#stepsPerEpoch =
       config.training.stepsPerEpoch ?? Math.ceil(sampler.stepsPerEpoch / config.training.accumulate);
     this.#totalSteps = this.#stepsPerEpoch * config.training.epochs;
     this.#loader = new TrainLoader(sampler, new SampleSource(loaderSettings(config)));
-    this.model = buildModel(engine, config);
-    this.#weighting = buildWeighting(engine, config.loss);
-    const params = [...namedParameters(this.model), ...namedParameters(this.#weighting, WEIGHTING_PREFIX)];
-    this.#optimizer = buildOptimizer(config, params, shapesOf(this.model));
-    // Float16 training lives with steps that are suppressed now and then; in float32 the first one ends it.
-    const scales = usablePrecision(engine, config) === 'f16';
-    this.#gate = new GradientGate(params, {
-      maxNorm: config.optimizer.gradClipNorm,
-      sticky: !scales,
-      lossScaling: scales ? { ...LOSS_SCALING, growthInterval: config.training.lossScaleInterval } : null,
-    });
-    this.#ema =
-      config.optimizer.emaDecay > 0
-        ? new EMA(averagedTensors(this.model), { decay: config.optimizer.emaDecay, warmup: config.optimizer.emaWarmup })
-        : null;
     this.#schedule = buildSchedule(config, this.#totalSteps);
-    this.#constants = buildConstants(engine, config, train);
-    this.#step = new TrainStep({
-      engine,
-      model: this.model,
-      optimizer: this.#optimizer,
-      gate: this.#gate,
-      ema: this.#ema,
-      objective: config.loss,
-      constants: this.#constants,
-      weighting: this.#weighting,
-      routing: config.training.routing,
-      maskChannels: config.model.lesions.map((lesion) => LESIONS.indexOf(lesion)),
-      gumbel: { seed: config.training.seed, tau: config.training.gumbelTau, totalSteps: this.#totalSteps },
-      conflictEvery: config.training.conflictEvery,
-      onCompile: (done, total) => this.#progress?.compiling(done, total),
-    });
+    this.#training = buildTraining(engine, config, train, this.#totalSteps, (done, total) =>
+      this.#progress?.compiling(done, total),
+    );
     if (options.resume) this.#restore(options.resume);
+  }
+
+  get model(): MultitaskNet {
+    return this.#training.model;
   }
 
   get totalSteps(): number {
@@ -204,7 +145,7 @@ export class Trainer {
 
   /** Whether the moving average is evaluated in the weights' place. */
   get averages(): boolean {
-    return this.#ema !== null;
+    return this.#training.ema !== null;
   }
 
   get source(): SampleSource {
@@ -218,14 +159,14 @@ export class Trainer {
 
   /** Runs `body` with the weights that are evaluated: the averages where there are any. */
   async withEvaluatedWeights<T>(body: () => Promise<T>): Promise<T> {
-    return this.#ema && this.#ema.stepCount > 0 ? this.#ema.evaluate(body) : body();
+    return this.#training.ema && this.#training.ema.stepCount > 0 ? this.#training.ema.evaluate(body) : body();
   }
 
   /** One step, every op held against its float64 reference (see `verify`). The weights change as in any step. */
   async verify(): Promise<VerifiedOp[]> {
     const batches = await this.#nextBatches();
     this.model.train();
-    return this.#step.verify(batches, this.#done);
+    return this.#training.step.verify(batches, this.#done);
   }
 
   async run(): Promise<TrainResult> {
@@ -259,7 +200,7 @@ export class Trainer {
         const step = this.#done;
         const learningRate = this.#learningRate(step);
         const started = performance.now();
-        const report = this.#step.run(batches, step, learningRate);
+        const report = this.#training.step.run(batches, step, learningRate);
         let finishedAt = Number.POSITIVE_INFINITY;
         report.then(
           () => {
@@ -354,7 +295,7 @@ export class Trainer {
   }
 
   async #failNonFinite(report: StepReport, batches: readonly Batch[], step: number): Promise<never> {
-    const finding = await this.#step.diagnose(batches, step);
+    const finding = await this.#training.step.diagnose(batches, step);
     const where = finding
       ? `The first op with a result that is not finite: ${finding.program} on ${finding.shapes}${finding.inputsWere ? ' (its inputs were not finite either)' : ''}.`
       : 'Repeating the step gave finite results, so no op can be named.';
@@ -391,7 +332,7 @@ export class Trainer {
       if (validation.raw) Object.assign(row, rawColumns(validation.raw, config));
       this.#options.misroutes?.append(this.#done, epoch, validation.evaluated.gate.misroutes);
     }
-    this.#weighting.finishEpoch({
+    this.#training.weighting.finishEpoch({
       segmentation: row.train_segmentation,
       classification: row.train_classification,
     });
@@ -433,7 +374,7 @@ export class Trainer {
       evaluate(engine, this.model, items, this.#loader.source, config, { batchSize, intervals: false });
     try {
       const evaluated = await this.withEvaluatedWeights(score);
-      return { evaluated, raw: this.#ema ? await score() : null };
+      return { evaluated, raw: this.#training.ema ? await score() : null };
     } finally {
       // Training wants the memory until the next validation.
       this.model.releaseRecordings();
@@ -453,9 +394,12 @@ export class Trainer {
     this.#options.events?.flush();
     const payload: CheckpointPayload = {
       weights: await packWeights(this.model),
-      ...(this.#ema && { ema: await packAverages(this.model, this.#ema) }),
+      ...(this.#training.ema && { ema: await packAverages(this.model, this.#training.ema) }),
       ...(name === 'last' && {
-        state: new Map([...(await packOptimizer(this.#optimizer)), ...(await packWeighting(this.#weighting))]),
+        state: new Map([
+          ...(await packOptimizer(this.#training.optimizer)),
+          ...(await packWeighting(this.#training.weighting)),
+        ]),
       }),
       step: this.#done,
       epoch: Math.floor(this.#done / this.#stepsPerEpoch),
@@ -464,12 +408,12 @@ export class Trainer {
       sampler: { ...this.#loader.state() },
       random: {
         seed: config.training.seed,
-        emaSteps: this.#ema?.stepCount ?? 0,
+        emaSteps: this.#training.ema?.stepCount ?? 0,
         sums: { ...this.#sums.state() },
         ranking: JSON.parse(JSON.stringify(this.#ranking.state())),
-        weighting: JSON.parse(JSON.stringify(this.#weighting.hostState())),
+        weighting: JSON.parse(JSON.stringify(this.#training.weighting.hostState())),
         plateau: this.#plateau ? { ...this.#plateau.state() } : null,
-        lossScale: this.#gate.scalesLosses ? { ...(await this.#gate.readLossScale()) } : null,
+        lossScale: this.#training.gate.scalesLosses ? { ...(await this.#training.gate.readLossScale()) } : null,
       },
     };
     if (name === 'last') await saveCheckpoint(checkpointFolder, name, payload);
@@ -485,31 +429,25 @@ export class Trainer {
       );
     }
     restoreWeights(this.model, weights, path);
-    restoreOptimizer(this.#optimizer, state, manifest.step);
-    restoreWeighting(this.#weighting, state, path);
+    restoreOptimizer(this.#training.optimizer, state, manifest.step);
+    restoreWeighting(this.#training.weighting, state, path);
     const random = manifest.random as unknown as SavedState;
-    if (random.weighting) this.#weighting.restoreHostState(random.weighting);
-    if (this.#ema) {
+    if (random.weighting) this.#training.weighting.restoreHostState(random.weighting);
+    if (this.#training.ema) {
       if (!ema)
         throw new GmtlError('checkpoint/not-resumable', `${path}: the averages are missing that this run keeps`);
-      restoreAverages(this.model, this.#ema, ema, random.emaSteps);
+      restoreAverages(this.model, this.#training.ema, ema, random.emaSteps);
     }
     this.#loader.restore(manifest.sampler as unknown as { step: number });
     this.#done = manifest.step;
     this.#sums.restore(random.sums);
     if (random.ranking) this.#ranking.restore(random.ranking, new Set(this.#options.rankedSteps));
     if (random.plateau) this.#plateau?.restore(random.plateau);
-    if (random.lossScale && this.#gate.scalesLosses) this.#gate.restoreLossScale(random.lossScale);
+    if (random.lossScale && this.#training.gate.scalesLosses) this.#training.gate.restoreLossScale(random.lossScale);
   }
 
   dispose(): void {
-    this.#step.dispose();
-    this.#optimizer.dispose();
-    this.#gate.dispose();
-    this.#ema?.dispose();
-    for (const tensor of Object.values<Tensor | null>({ ...this.#constants })) tensor?.dispose();
-    this.#weighting.dispose();
-    this.model.dispose();
+    this.#training.dispose();
   }
 }
 
