@@ -104,6 +104,8 @@ describe('float16 against float32', () => {
     for (const precision of ['f32', 'f16'] as const) {
       const rig = makeRig(device, {
         precision,
+        // Small enough for all hundred steps: each that is suppressed would be one less to learn in.
+        lossScale: 4096,
         network: { gateHidden: 16, retinoHidden: 16, edemaHidden: 16, decoderChannels: [8, 8, 8, 8] },
         objective: { ...LOSS_DEFAULTS, labelSmoothing: 0 },
       });
@@ -114,12 +116,11 @@ describe('float16 against float32', () => {
       const totals = reports.map(({ losses }) => losses.total);
       expect(totals[99]).toBeLessThan(totals[0] / 50);
       finals.push(totals.slice(-5).reduce((sum, total) => sum + total) / 5);
-      // The first scale may be too large for a step or two, not for more.
-      expect(reports.filter(({ finite }) => !finite).length).toBeLessThan(precision === 'f16' ? 4 : 1);
+      expect(reports.every(({ finite }) => finite)).toBe(true);
       rig.dispose();
     }
-    // Measured .0148 and .0160, a step behind for the one that was suppressed. Other seeds of the same training differ by more.
-    expect(finals[1]).toBeLessThan(1.3 * finals[0]);
+    // Measured: from 3 % below to 1 % above, over seeds whose losses lie between .0088 and .0149.
+    expect(finals[1]).toBeLessThan(1.1 * finals[0]);
   });
 
   it('is bitwise the same eager and replayed, with dropout, drop path, clipping, averages and a moving loss scale', async () => {

@@ -97,11 +97,19 @@ export function makeRig(
     network?: Partial<GatedOptions>;
     maxNorm?: number;
     makeWeighting?: (engine: Engine) => Weighting;
-    /** Default f32; with f16 the loss is scaled. */
+    /** Default f32; with f16 the loss is scaled, at first by `lossScale` (default: as training does). */
     precision?: Precision;
+    lossScale?: number;
   } & Partial<TrainStepOptions> = {},
 ): Rig {
-  const { network, maxNorm = 1, makeWeighting = () => new CountWeighting(), precision = 'f32', ...rest } = options;
+  const {
+    network,
+    maxNorm = 1,
+    makeWeighting = () => new CountWeighting(),
+    precision = 'f32',
+    lossScale = LOSS_SCALING.initial,
+    ...rest
+  } = options;
   const engine = new Engine(new GpuBackend(device), { seed: 5 });
   setEngine(engine);
   const model = new GatedMultitaskNet({ ...TINY_NETWORK, ...network }).train();
@@ -109,7 +117,8 @@ export function makeRig(
   const weighting = makeWeighting(engine);
   const params = [...namedParameters(model), ...namedParameters(weighting, 'weighting.')];
   const optimizer = new AdamW(noDecay(params, 0.05), { lr: 1e-3 });
-  const gate = new GradientGate(params, { maxNorm, lossScaling: precision === 'f16' ? LOSS_SCALING : null });
+  const lossScaling = precision === 'f16' ? { ...LOSS_SCALING, initial: lossScale } : null;
+  const gate = new GradientGate(params, { maxNorm, lossScaling });
   const ema = new EMA(params, { decay: 0.9, warmup: true });
   const step = new TrainStep({
     engine,
