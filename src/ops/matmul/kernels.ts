@@ -69,7 +69,7 @@ const straightKernel = (name: string, features: KernelDefinition['features'] = [
   });
 
 /** A kernel for `a` stored [k, m]: see shaders/common/productTransposed.wgsl. */
-const transposedProductKernel = (name: string): KernelDefinition =>
+const transposedProductKernel = (name: string, features: KernelDefinition['features'] = []): KernelDefinition =>
   defineKernel({
     name: `matmul/${name}`,
     bindings: [
@@ -79,12 +79,14 @@ const transposedProductKernel = (name: string): KernelDefinition =>
       { name: 'sums', access: 'read_write', type: 'vec4f' },
     ],
     uniforms: { ...packedUniforms, hasSums: 'u32' },
+    features,
   });
 
 export const registerKernel = straightKernel('register');
 export const subgroupKernel = straightKernel('subgroup', ['subgroups']);
 export const tiledKernel = straightKernel('tiled');
 export const transposedKernel = transposedProductKernel('transposed');
+export const subgroupTransposedKernel = transposedProductKernel('subgroupTransposed', ['subgroups']);
 export const tiledTransposedKernel = transposedProductKernel('tiledTransposed');
 
 export const finishKernel = defineKernel({

@@ -70,7 +70,7 @@ describe('kernels of a matrix product', () => {
         { transposeA: true },
         lavapipe,
       ),
-    ).toEqual(['matmul/transposed']);
+    ).toEqual(['matmul/subgroupTransposed']);
   });
 
   it('split a weight gradient over the pixels, within 32 MiB of partial sums', () => {
@@ -78,7 +78,7 @@ describe('kernels of a matrix product', () => {
     const attributes = { transposeA: true };
     const plan = matmulProgram.plan(inputs, [f32([384, 96])], attributes, lavapipe);
     const [product, ...sums] = plan?.dispatches ?? [];
-    expect(product.kernel.name).toBe('matmul/transposed');
+    expect(product.kernel.name).toBe('matmul/subgroupTransposed');
     expect(product.uniforms.split).toBe(1);
     expect(product.uniforms.chunk % 4).toBe(0);
     expect(product.uniforms.chunk * product.uniforms.slices).toBeGreaterThanOrEqual(401_408);
@@ -92,8 +92,8 @@ describe('kernels of a matrix product', () => {
       const plan = gradWeightProgram.plan(inputs, gradWeightProgram.infer(inputs, {}), {}, lavapipe);
       return plan?.dispatches.map(({ kernel }) => kernel.name);
     };
-    expect(names(512, 384)).toEqual(['matmul/transposed']);
-    expect(names(8192, 384)).toEqual(['matmul/transposed', 'matmul/finish']);
+    expect(names(512, 384)).toEqual(['matmul/subgroupTransposed']);
+    expect(names(8192, 384)).toEqual(['matmul/subgroupTransposed', 'matmul/finish']);
     expect(names(64, 5)).toEqual(['matmul/pack', 'matmul/subgroup', 'reduce/sum']);
   });
 

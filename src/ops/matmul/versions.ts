@@ -1,8 +1,15 @@
 import type { KernelDefinition, PlanTarget } from '../../gpu/kernel.ts';
-import { registerKernel, subgroupKernel, tiledKernel, tiledTransposedKernel, transposedKernel } from './kernels.ts';
+import {
+  registerKernel,
+  subgroupKernel,
+  subgroupTransposedKernel,
+  tiledKernel,
+  tiledTransposedKernel,
+  transposedKernel,
+} from './kernels.ts';
 
 /**
- * simple: a thread an output. register: eight rows a thread, no workgroup memory. subgroup: the same with a's numbers handed
+ * simple: a thread an output. register: eight rows a thread, no workgroup memory. subgroup: 32 rows a thread, a's numbers handed
  * round in a subgroup of eight lanes. tiled: workgroup memory. All but the first split long k axes.
  */
 export const MATMUL_VERSIONS = ['simple', 'register', 'subgroup', 'tiled'] as const;
@@ -21,16 +28,20 @@ export interface Variant {
   readonly transposed: TiledKernel;
 }
 
-const TRANSPOSED: TiledKernel = { kernel: transposedKernel, rows: 8, columns: 96 };
-
 /** The kernels of a version, null where the target cannot run them. */
 export function variantOf(version: Exclude<MatmulVersion, 'simple'>, target: PlanTarget): Variant | null {
   switch (version) {
     case 'register':
-      return { straight: { kernel: registerKernel, rows: 8, columns: 64 }, transposed: TRANSPOSED };
+      return {
+        straight: { kernel: registerKernel, rows: 8, columns: 64 },
+        transposed: { kernel: transposedKernel, rows: 8, columns: 96 },
+      };
     case 'subgroup':
       if (target.subgroupSize !== 8) return null;
-      return { straight: { kernel: subgroupKernel, rows: 8, columns: 32 }, transposed: TRANSPOSED };
+      return {
+        straight: { kernel: subgroupKernel, rows: 32, columns: 32 },
+        transposed: { kernel: subgroupTransposedKernel, rows: 32, columns: 32 },
+      };
     case 'tiled':
       return {
         straight: { kernel: tiledKernel, rows: 64, columns: 64 },
