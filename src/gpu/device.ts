@@ -1,4 +1,5 @@
 import { GmtlError } from '../errors.ts';
+import { DeviceFailures } from './failures.ts';
 import { BUFFER_USAGE, MAP_MODE_READ } from './flags.ts';
 import type { DeviceClass, Dispatch, PlanLimits, PlanTarget } from './kernel.ts';
 import { type CompiledKernel, PipelineCache } from './pipelines.ts';
@@ -54,9 +55,7 @@ export class GpuDevice {
   #recording: Recording | null = null;
   /** Recorded steps that live. */
   readonly #recordings = new Set<Recording>();
-  readonly #pendingErrors = new Set<Promise<GmtlError | null>>();
-  #failure: GmtlError | null = null;
-  #failureIsVague = false;
+  readonly #failures: DeviceFailures;
   #destroyed = false;
 
   /** Requests a device with the adapter's own limits and those optional features that it has. */
@@ -93,27 +92,14 @@ export class GpuDevice {
           ? (size.subgroupMinSize ?? 0)
           : 0,
     };
+    this.#failures = new DeviceFailures(device);
     this.#recorder = new Recorder(device, options.dispatchesPerSubmit ?? 512);
-    this.#pipelines = new PipelineCache(device, files, (pending) => this.#watch(pending));
+    this.#pipelines = new PipelineCache(device, files, (pending) => this.#failures.watch(pending));
     this.#pool = new BufferPool(
       (bytes, label) => this.#createBuffer(bytes, label),
       () => this.#bindGroups.clear(),
     );
     this.#uniforms = new UniformArena(device);
-    device.lost.then((lost) => {
-      if (this.#destroyed) return;
-      this.#failure ??= new GmtlError(
-        'device-lost',
-        `the GPU device was lost (${lost.reason}): ${lost.message || 'no reason given'}. The driver may have run out of memory or ` +
-          'stopped a kernel that ran too long: lower the batch or image size, or continue from the last checkpoint',
-      );
-    });
-    device.onuncapturederror = (event) => {
-      if (this.#failure) return;
-      // A kernel that did not compile is reported here first, as an invalid object; its own error follows and says why.
-      this.#failure = new GmtlError('gpu', `the GPU refused a command: ${event.error.message}`);
-      this.#failureIsVague = true;
-    };
   }
 
   /** `llvmpipe (LLVM 19.1.7, 256 bits)`, as shown to people. */
@@ -198,10 +184,10 @@ export class GpuDevice {
       await staging.mapAsync(MAP_MODE_READ);
       const content = staging.getMappedRange().slice(0);
       staging.unmap();
-      await this.#settleErrors();
+      await this.#failures.settle();
       return content;
     } catch (cause) {
-      await this.#settleErrors();
+      await this.#failures.settle();
       // A readback fails when the device is lost, but the loss itself may be told a moment later.
       await Promise.race([this.device.lost, new Promise((resolve) => setTimeout(resolve, LOSS_MILLISECONDS))]);
       this.throwIfFailed();
@@ -268,7 +254,7 @@ export class GpuDevice {
   async synchronize(): Promise<void> {
     this.flush();
     await this.device.queue.onSubmittedWorkDone();
-    await this.#settleErrors();
+    await this.#failures.settle();
   }
 
   startProfile(): void {
@@ -312,7 +298,7 @@ export class GpuDevice {
     const record = performance.now() - start;
     const compiling = new Set(recorded.recording.items.map(({ kernel }) => kernel.compiling));
     await Promise.all(compiling);
-    await this.#settleErrors();
+    await this.#failures.settle();
     const step = this.#finish(recorded, { record, compile: performance.now() - start - record });
     if (progress) await step.replayWatched(progress);
     else step.replay();
@@ -357,29 +343,12 @@ export class GpuDevice {
 
   /** Whether the device reported a failure: nothing more can be done with it. */
   get failed(): boolean {
-    return this.#failure !== null;
+    return this.#failures.any;
   }
 
   /** Throws the first failure the device reported since (shader, validation, out of memory, lost). */
   throwIfFailed(): void {
-    if (this.#failure) throw this.#failure;
-  }
-
-  async #settleErrors(): Promise<void> {
-    while (this.#pendingErrors.size > 0) await Promise.all([...this.#pendingErrors]);
-    this.throwIfFailed();
-  }
-
-  #watch(pending: Promise<GmtlError | null>): void {
-    const watched = pending.then((error) => {
-      this.#pendingErrors.delete(watched);
-      if (error && (!this.#failure || this.#failureIsVague)) {
-        this.#failure = error;
-        this.#failureIsVague = false;
-      }
-      return error;
-    });
-    this.#pendingErrors.add(watched);
+    this.#failures.throwIfAny();
   }
 
   #createBuffer(
@@ -390,7 +359,7 @@ export class GpuDevice {
     const { device } = this;
     device.pushErrorScope('out-of-memory');
     const buffer = device.createBuffer({ label, size, usage });
-    this.#watch(
+    this.#failures.watch(
       device
         .popErrorScope()
         .then((error) =>
@@ -434,6 +403,7 @@ export class GpuDevice {
   destroy(): void {
     if (this.#destroyed) return;
     this.#destroyed = true;
+    this.#failures.end();
     this.device.destroy();
     this.#options.onDestroy?.();
   }
