@@ -1,8 +1,7 @@
 // out[z, i, j] = sum over k of a[z, k, i] * b[z, k, j]: the gradient of a weight, a sum over all pixels; and sums, of a alone
 //
-// For software adapters: a workgroup is eight threads on the same eight rows, a thread owns these rows of 3 x 4 columns in registers.
-// The loads of a have one address for the whole workgroup, and lavapipe's compiler makes them scalar: 20 - 30 GFLOP/s on
-// two cores for 384 x 96 outputs, where 2 x 4 columns gave 13 - 20; handing a round by broadcasts gains nothing here.
+// For software adapters without subgroups of eight lanes: a workgroup is eight threads on the same eight rows, a thread owns these rows of
+// 3 x 4 columns in registers. On lavapipe half as fast as subgroupTransposed.wgsl.
 
 // #include "common/grid.wgsl"
 // #include "common/productTransposed.wgsl"
@@ -62,15 +61,19 @@ fn main(
     atB2 += u.bStride;
   }
 
-  // A loop of unknown length, so that compilers do not copy the epilogue for each row.
-  var sums0 = array<vec4f, 8>(s0a, s1a, s2a, s3a, s4a, s5a, s6a, s7a);
-  var sums1 = array<vec4f, 8>(s0b, s1b, s2b, s3b, s4b, s5b, s6b, s7b);
-  var sums2 = array<vec4f, 8>(s0c, s1c, s2c, s3c, s4c, s5c, s6c, s7c);
-  let rows = min(8u, u.m - row0);
-  for (var r = 0u; r < rows; r++) {
-    store(z, row0 + r, c0 * 4u, sums0[r]);
-    store(z, row0 + r, c1 * 4u, sums1[r]);
-    store(z, row0 + r, c2 * 4u, sums2[r]);
+  // A loop that seems able to turn more than 32 times, or Mesa copies the stores for each row: see subgroup.wgsl.
+  var sums0: array<vec4f, 33>;
+  sums0[0] = s0a; sums0[1] = s1a; sums0[2] = s2a; sums0[3] = s3a; sums0[4] = s4a; sums0[5] = s5a; sums0[6] = s6a; sums0[7] = s7a;
+  var sums1: array<vec4f, 33>;
+  sums1[0] = s0b; sums1[1] = s1b; sums1[2] = s2b; sums1[3] = s3b; sums1[4] = s4b; sums1[5] = s5b; sums1[6] = s6b; sums1[7] = s7b;
+  var sums2: array<vec4f, 33>;
+  sums2[0] = s0c; sums2[1] = s1c; sums2[2] = s2c; sums2[3] = s3c; sums2[4] = s4c; sums2[5] = s5c; sums2[6] = s6c; sums2[7] = s7c;
+  let endRow = min(row0 + 8u, u.m);
+  for (var to = row0; to < endRow; to++) {
+    let r = to - row0;
+    store(z, to, c0 * 4u, sums0[r]);
+    store(z, to, c1 * 4u, sums1[r]);
+    store(z, to, c2 * 4u, sums2[r]);
   }
   if (u.hasSums != 0u && c0 == 0u) {
     storeSums(z, row0, sum0);

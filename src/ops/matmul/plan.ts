@@ -138,7 +138,7 @@ const MOST_PARTIAL_BYTES = 2 ** 25;
  */
 function partsOf({ m, n, k }: MatmulGeometry, tiles: number, aTransposed: boolean, target: PlanTarget): number {
   const software = target.deviceClass === 'software';
-  const forThreads = ceilDiv(software ? 64 : 512, tiles);
+  const forThreads = ceilDiv(software ? 32 : 512, tiles);
   const forCache = software && aTransposed ? ceilDiv(k, 1024) : 1;
   const most = Math.min(Math.floor(k / 64), Math.floor(MOST_PARTIAL_BYTES / (4 * m * n)));
   return Math.min(Math.max(forThreads, forCache), most);
