@@ -94,7 +94,7 @@ describe('kernels of a matrix product', () => {
     };
     expect(names(512, 384)).toEqual(['matmul/subgroupTransposed']);
     expect(names(8192, 384)).toEqual(['matmul/subgroupTransposed', 'matmul/finish']);
-    expect(names(64, 5)).toEqual(['matmul/pack', 'matmul/subgroup', 'reduce/sum']);
+    expect(names(64, 5)).toEqual(['matmul/pack', 'matmul/subgroup', 'reduce/sum', 'reduce/sum']);
   });
 
   it('do not split a product that ends in a bias or an activation: it must see whole sums', () => {
