@@ -147,8 +147,26 @@ function versionOf(name: string, folder: string): string {
   return JSON.parse(readFileSync(join(PACKAGE_FOLDER, folder, 'node_modules', name, 'package.json'), 'utf8')).version;
 }
 
-function describeMachine(): Record<string, string> {
+/** What of gmtl is measured; a package without its history has a version only. */
+function ownVersion(): string {
+  const { version } = JSON.parse(readFileSync(join(PACKAGE_FOLDER, 'package.json'), 'utf8')) as { version: string };
+  try {
+    const stdio: ['ignore', 'pipe', 'ignore'] = ['ignore', 'pipe', 'ignore'];
+    const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: PACKAGE_FOLDER, stdio });
+    return `${version} (${commit.toString().trim()})`;
+  } catch {
+    return version;
+  }
+}
+
+function adapterOf(runs: readonly EngineRun[]): string {
+  return runs.find(({ info }) => info.adapter)?.info.adapter ?? 'unknown';
+}
+
+function describeMachine(runs: readonly EngineRun[]): Record<string, string> {
   return {
+    adapter: adapterOf(runs),
+    gmtl: ownVersion(),
     node: process.version,
     webgpu: versionOf('webgpu', '.'),
     platform: `${process.platform}-${process.arch}`,
@@ -157,7 +175,7 @@ function describeMachine(): Record<string, string> {
 }
 
 /** Rows measured anew replace older ones of the same engine. */
-function mergeRuns(before: readonly EngineRun[], now: readonly EngineRun[]): EngineRun[] {
+function replaceRows(before: readonly EngineRun[], now: readonly EngineRun[]): EngineRun[] {
   const fresh = (engine: string, key: RowKey) =>
     now.some(
       (run) => run.engine === engine && run.rows.some((r) => r.workload === key.workload && r.pass === key.pass),
@@ -166,6 +184,22 @@ function mergeRuns(before: readonly EngineRun[], now: readonly EngineRun[]): Eng
     .map((run) => ({ ...run, rows: run.rows.filter((row) => !fresh(run.engine, row)) }))
     .filter(({ rows }) => rows.length > 0);
   return [...kept, ...now];
+}
+
+/** What the file held, with what was measured now; rows that cannot be compared are refused. */
+function joinResults(before: ResultFile, now: ResultFile, how: 'replace' | 'add'): ResultFile {
+  const adapters = new Set([...before.runs, ...now.runs].flatMap(({ info }) => info.adapter ?? []));
+  if (adapters.size > 1) {
+    throw new Error(
+      `rows of several adapters cannot be compared, use another --json file: ${[...adapters].join(' | ')}`,
+    );
+  }
+  if (how === 'replace') return { ...now, runs: replaceRows(before.runs, now.runs) };
+  if (before.machine.gmtl !== now.machine.gmtl) {
+    throw new Error(`--merge add: the file is of gmtl ${before.machine.gmtl}, this is ${now.machine.gmtl}`);
+  }
+  const done = Math.max(0, ...before.runs.map(({ repeat }) => repeat));
+  return { ...now, runs: [...before.runs, ...now.runs.map((run) => ({ ...run, repeat: done + run.repeat }))] };
 }
 
 const options = await yargs(hideBin(process.argv))
@@ -178,9 +212,8 @@ const options = await yargs(hideBin(process.argv))
   .option('limit', { type: 'number', default: 300, describe: 'seconds after which a row is given up' })
   .option('json', { type: 'string', describe: 'write all samples to this file' })
   .option('merge', {
-    type: 'boolean',
-    default: false,
-    describe: 'keep what --json holds already of other rows and engines',
+    choices: ['replace', 'add'] as const,
+    describe: 'keep what --json holds: replace the rows measured now, or add them as further repeats',
   })
   .option('show', { type: 'string', describe: 'measure nothing: print the tables of this file' })
   .option('fresh-references', { type: 'boolean', default: false, describe: 'work the references out anew' })
@@ -215,19 +248,18 @@ async function measure(): Promise<ResultFile> {
       runs.push(await runEngine(engine, { rows, seconds: options.seconds }, options.limit, repeat));
     }
   }
-  const before = options.merge && options.json && existsSync(options.json) ? readResults(options.json).runs : [];
   return {
     date: new Date().toISOString(),
-    machine: describeMachine(),
+    machine: describeMachine(runs),
     settings: { repeats: options.repeats, seconds: options.seconds },
-    runs: mergeRuns(before, runs),
+    runs,
   };
 }
 
-const result = options.show ? readResults(options.show) : await measure();
+let result = options.show ? readResults(options.show) : await measure();
 if (options.json && !options.show) {
+  if (options.merge && existsSync(options.json)) result = joinResults(readResults(options.json), result, options.merge);
   mkdirSync(dirname(options.json), { recursive: true });
   writeFileSync(options.json, `${JSON.stringify(result, null, 1)}\n`);
 }
-const adapter = result.runs.find(({ info }) => info.adapter)?.info.adapter ?? 'unknown';
-process.stdout.write(`Adapter: ${adapter}\n\n${formatComparison(compareRuns(ENGINES, result.runs))}`);
+process.stdout.write(`Adapter: ${adapterOf(result.runs)}\n\n${formatComparison(compareRuns(ENGINES, result.runs))}`);

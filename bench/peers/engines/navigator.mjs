@@ -2,7 +2,7 @@
  * `navigator.gpu` for libraries made for browsers: the adapter that gmtl itself would take, through the same Dawn. Every device that a
  * library opens is kept in `devices`, so that all engines can be waited for in the same way.
  */
-import { classifyAdapter, describeAdapter, readAdapterInfo } from '../../../dist/src/gpu/node/classify.js';
+import { describeAdapter, readAdapterInfo } from '../../../dist/src/gpu/node/classify.js';
 import { openAdapter } from '../../../dist/src/gpu/node/open.js';
 
 /** @type {GPUDevice[]} */
@@ -20,8 +20,7 @@ export async function provideNavigator() {
   const gpu = {
     async requestAdapter() {
       const { adapter } = await openAdapter();
-      const info = readAdapterInfo(adapter.info);
-      adapters.push(`${describeAdapter(info)} [${classifyAdapter(info)}]`);
+      adapters.push(describeAdapter(readAdapterInfo(adapter.info)));
       const requestDevice = adapter.requestDevice.bind(adapter);
       Object.defineProperty(adapter, 'requestDevice', {
         value: async (descriptor) => {
