@@ -43,6 +43,7 @@ const WITHOUT: Record<string, string> = {
   dotsToSlots: 'the kernel of dot, with slots of its own; src/ops/optimizer/products.test.ts holds it against sums',
   dotTotals: 'the second kernel of dot; src/ops/optimizer/products.test.ts holds it against sums',
   axpy: 'in place: src/ops/optimizer/products.test.ts holds it against its formula',
+  maskLoss: 'bceWithLogits and softDice at once: src/nn/losses/losses.test.ts holds it against both',
   clipGate: 'half of clip_grad_norm_, which src/optim/optimizer.test.ts holds against PyTorch',
 };
 

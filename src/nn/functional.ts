@@ -20,6 +20,7 @@ import { depthwiseConv2d as depthwiseConv2dOp } from '../ops/depthwiseConv2d/op.
 import { entropy as entropyOp } from '../ops/entropy/op.ts';
 import { layerNorm as layerNormOp } from '../ops/layerNorm/op.ts';
 import { layerScale as layerScaleOp, scaleResidual as scaleResidualOp } from '../ops/layerScale/op.ts';
+import { maskLoss as maskLossOp } from '../ops/maskLoss/op.ts';
 import { matmul as matmulOp } from '../ops/matmul/op.ts';
 import { concat as concatOp } from '../ops/movement/concat.ts';
 import { pad as padOp, type PadAttributes } from '../ops/movement/pad.ts';
@@ -324,9 +325,37 @@ export type SoftDiceOptions = Omit<SoftDiceAttributes, 'reduction'> & {
  * 2017) in any form. Rows are weighed by multiplying the result of reduction 'sample', which is differentiable in the weights too.
  */
 export function softDiceLoss(logits: Tensor, targets: Tensor, options: SoftDiceOptions = {}): Tensor {
-  const { form = 'sample', reduction = 'mean', ...rest } = options;
-  const given = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
-  const attributes: SoftDiceAttributes = { ...DICE_FORMS[form], ...given };
+  const { form, reduction = 'mean', ...rest } = options;
+  const attributes = diceAttributes(form, rest);
   if (reduction === 'mean') return logits.engine.apply(softDiceOp, [logits, targets], attributes);
   return logits.engine.apply(softDiceOp, [logits, targets], { ...attributes, reduction: 'none' }).mean([1]);
+}
+
+function diceAttributes<A extends SoftDiceAttributes>(form: DiceForm = 'sample', options: A): A {
+  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+  return { ...DICE_FORMS[form], ...given } as A;
+}
+
+/** Of {@link maskLoss}. */
+export interface MaskLossOptions extends Pick<SoftDiceAttributes, 'smooth' | 'alpha' | 'beta'> {
+  readonly bceWeight: number;
+  readonly diceWeight: number;
+  /** [C]: multiplies the positive targets' term of the cross-entropy. */
+  readonly posWeight?: Tensor | null;
+  readonly form?: DiceForm;
+}
+
+/**
+ * bceWeight * {@link bceWithLogits} + diceWeight * {@link softDiceLoss} of the same logits and targets [N, ..., C], in one walk over the data
+ * forward and one backward. Only `loss` is differentiable; `bce` and `dice` are its parts for reports, unweighted.
+ */
+export function maskLoss(
+  logits: Tensor,
+  targets: Tensor,
+  { posWeight, form, ...options }: MaskLossOptions,
+): { loss: Tensor; bce: Tensor; dice: Tensor } {
+  const inputs = optional(logits, targets, posWeight);
+  const [loss, bce, dice, coefficients] = logits.engine.applyAll(maskLossOp, inputs, diceAttributes(form, options));
+  coefficients.dispose();
+  return { loss, bce, dice };
 }

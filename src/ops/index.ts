@@ -13,6 +13,7 @@ import { entropy } from './entropy/op.ts';
 import { dropout, dropPath } from './dropout/op.ts';
 import { layerNorm } from './layerNorm/op.ts';
 import { layerScale, scaleResidual } from './layerScale/op.ts';
+import { maskLoss } from './maskLoss/op.ts';
 import { matmul } from './matmul/op.ts';
 import { movementOps } from './movement/index.ts';
 import { optimizerOps } from './optimizer/op.ts';
@@ -67,6 +68,7 @@ export const ops: readonly Op[] = [
   corn,
   bceWithLogits,
   softDice,
+  maskLoss,
   entropy,
   // optimiser steps
   ...optimizerOps,

@@ -91,8 +91,7 @@ export function objective(
   const parts: Partial<Record<LossPart, Tensor>> = {};
   const terms: TaskTerm[] = [];
   if (output.maskLogits && targets.masks) {
-    const { bce, dice } = maskLosses(output.maskLogits, targets.masks, options, constants);
-    const segmentation = bce.mul(options.bceWeight).add(dice.mul(options.diceWeight));
+    const { bce, dice, segmentation } = maskLosses(output.maskLogits, targets.masks, options, constants);
     Object.assign(parts, { bce, dice, segmentation });
     const loss = segmentation.mul(options.segmentationWeight);
     terms.push({ task: 'segmentation', loss, rows: routes.segmentation });
@@ -116,17 +115,23 @@ export function objective(
   return { total, terms, weighted, rest, parts: { ...parts, gate, entropy, total } };
 }
 
+/** Both parts in one pass over the masks; one by one where the cross-entropy is focal, which the pass does not have. */
 function maskLosses(
   logits: Tensor,
   masks: Tensor,
   options: ObjectiveOptions,
   { posWeight }: ObjectiveConstants,
-): { bce: Tensor; dice: Tensor } {
-  const { focalGamma: gamma, focalAlpha: alpha, diceSmooth: smooth, diceForm: form } = options;
-  return {
-    bce: F.bceWithLogits(logits, masks, { posWeight, gamma, alpha }),
-    dice: F.softDiceLoss(logits, masks, { form, smooth, alpha: options.tverskyAlpha, beta: options.tverskyBeta }),
-  };
+): { bce: Tensor; dice: Tensor; segmentation: Tensor } {
+  const { bceWeight, diceWeight, focalGamma: gamma, focalAlpha: alpha } = options;
+  const { diceSmooth: smooth, diceForm: form, tverskyAlpha, tverskyBeta: beta } = options;
+  const ofDice = { form, smooth, alpha: tverskyAlpha, beta };
+  if (gamma === 0 && alpha === null) {
+    const { loss, bce, dice } = F.maskLoss(logits, masks, { bceWeight, diceWeight, posWeight, ...ofDice });
+    return { bce, dice, segmentation: loss };
+  }
+  const bce = F.bceWithLogits(logits, masks, { posWeight, gamma, alpha });
+  const dice = F.softDiceLoss(logits, masks, ofDice);
+  return { bce, dice, segmentation: bce.mul(bceWeight).add(dice.mul(diceWeight)) };
 }
 
 function gradeLoss(

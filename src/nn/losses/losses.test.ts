@@ -131,3 +131,28 @@ it('cornProbabilities on the device are those of the host, and differentiable', 
   expect((await x.grad!.data()).every((value) => value !== 0)).toBe(true);
   expect((await F.cornProbabilities(engine.tensor([0.5, -2], [2, 1])).data()).length).toBe(4);
 });
+
+describe('maskLoss', () => {
+  const posWeight = () => engine.tensor([3, 0.5], [2]);
+  it.each([
+    { form: 'sample', smooth: 1 },
+    { form: 'sample', smooth: 1e-5, alpha: 0.3, beta: 0.7 },
+    { form: 'batch', smooth: undefined },
+    { form: 'smp', smooth: undefined, alpha: 0.2, beta: 0.8 },
+  ] as const)('is bceWithLogits and softDiceLoss at once, with their gradients: %o', async (dice) => {
+    const [together, apart] = [logits(), logits()];
+    const fused = F.maskLoss(together, masks(), { bceWeight: 0.7, diceWeight: 1.5, posWeight: posWeight(), ...dice });
+    const bce = F.bceWithLogits(apart, masks(), { posWeight: posWeight() });
+    const plain = F.softDiceLoss(apart, masks(), dice);
+    const sum = bce.mul(0.7).add(plain.mul(1.5));
+    expect(await fused.bce.item()).toBeCloseTo(await bce.item(), 12);
+    expect(await fused.dice.item()).toBeCloseTo(await plain.item(), 12);
+    expect(await fused.loss.item()).toBeCloseTo(await sum.item(), 12);
+    fused.loss.backward();
+    sum.backward();
+    const want = await apart.grad!.data();
+    const got = Array.from(await together.grad!.data());
+    for (const [i, value] of got.entries()) expect(value).toBeCloseTo(want[i], 9);
+    expect(want.some((value) => Math.abs(value) > 1e-4)).toBe(true);
+  });
+});

@@ -1,0 +1,256 @@
+import { foldGrid, type KernelDefinition, type PlanTarget } from '../../gpu/kernel.ts';
+import { requireShape, sameShape } from '../../tensor/shape.ts';
+import { f32, formatShape, sizeOf, type TensorSpec } from '../../tensor/spec.ts';
+import { referenceBce, referenceBceBackward } from '../bceWithLogits/reference.ts';
+import { defineKernel, defineProgram, type NdArray } from '../definition.ts';
+import { optional, versionedGrid } from '../loss/plan.ts';
+import { planSum, sumKernel, sumVec4Kernel } from '../reduce/plan.ts';
+import type { SoftDiceAttributes } from '../softDice/program.ts';
+import { referenceSoftDice, referenceSoftDiceBackward, tverskyFactors } from '../softDice/reference.ts';
+
+/** Dice's own attributes are softDice's; of its others this has none, nor a focal cross entropy or sample weights. */
+export interface MaskLossAttributes
+  extends Pick<
+    SoftDiceAttributes,
+    'smooth' | 'perSample' | 'ignoreEmptyClasses' | 'flattenClasses' | 'alpha' | 'beta'
+  > {
+  readonly bceWeight: number;
+  readonly diceWeight: number;
+}
+
+const SIZES = { samples: 'u32', perSample: 'u32', channels: 'u32', threads: 'u32', groups: 'u32' } as const;
+const OVERRIDES = ['HAS_POSITIVE_WEIGHTS'] as const;
+
+const partialDefinition = (name: string, type: 'f32' | 'vec4f'): KernelDefinition => ({
+  name,
+  bindings: [
+    { name: 'logits', access: 'read', type },
+    { name: 'targets', access: 'read', type },
+    { name: 'positiveWeights', access: 'read', type: 'f32' },
+    { name: 'partials', access: 'read_write', type },
+  ],
+  uniforms: SIZES,
+  overrides: OVERRIDES,
+});
+
+const backwardDefinition = (name: string, type: 'f32' | 'vec4f'): KernelDefinition => ({
+  name,
+  bindings: [
+    { name: 'gradOutput', access: 'read', type: 'f32' },
+    { name: 'logits', access: 'read', type },
+    { name: 'targets', access: 'read', type },
+    { name: 'positiveWeights', access: 'read', type: 'f32' },
+    { name: 'coefficients', access: 'read', type: 'vec2f' },
+    { name: 'gradLogits', access: 'read_write', type },
+  ],
+  uniforms: { ...SIZES, factor: 'f32' },
+  overrides: OVERRIDES,
+});
+
+const partialKernel = defineKernel(partialDefinition('maskLoss/partial', 'f32'));
+const partialVec4Kernel = defineKernel(partialDefinition('maskLoss/partialVec4', 'vec4f'));
+const backwardKernel = defineKernel(backwardDefinition('maskLoss/backward', 'f32'));
+const backwardVec4Kernel = defineKernel(backwardDefinition('maskLoss/backwardVec4', 'vec4f'));
+
+const finishKernel = defineKernel({
+  name: 'maskLoss/finish',
+  bindings: [
+    { name: 'sums', access: 'read', type: 'f32' },
+    { name: 'loss', access: 'read_write', type: 'f32' },
+    { name: 'bce', access: 'read_write', type: 'f32' },
+    { name: 'dice', access: 'read_write', type: 'f32' },
+    { name: 'coefficients', access: 'read_write', type: 'vec2f' },
+  ],
+  uniforms: {
+    samples: 'u32',
+    channels: 'u32',
+    rows: 'u32',
+    perSample: 'u32',
+    flatten: 'u32',
+    ignoreEmpty: 'u32',
+    smoothing: 'f32',
+    kI: 'f32',
+    kP: 'f32',
+    kT: 'f32',
+    count: 'f32',
+    bceWeight: 'f32',
+    diceWeight: 'f32',
+  },
+});
+
+const VERSIONS = ['scalar', 'vec4'] as const;
+
+/** Rows of partial sums that the finishing workgroup adds up itself; more are summed by passes of their own first. */
+const MOST_ROWS = 64;
+
+function gridOf({ shape }: TensorSpec, threads: number, version: string | undefined) {
+  const channels = shape[shape.length - 1];
+  const grid = versionedGrid(shape[0], sizeOf(shape) / shape[0], channels, threads, version);
+  return grid && { ...grid, samples: shape[0], channels };
+}
+
+const partialThreads = (target: PlanTarget): number => (target.deviceClass === 'software' ? 512 : 32_768);
+const backwardThreads = (target: PlanTarget): number => (target.deviceClass === 'software' ? 1024 : 131_072);
+
+/**
+ * (logits [N, ..., C], targets of that shape, posWeight? [C]) → bceWeight * BCE + diceWeight * Dice [], BCE [], Dice [], and for backward the
+ * coefficients [N, C, 2] of Dice.
+ */
+export const maskLossProgram = defineProgram<MaskLossAttributes>({
+  name: 'maskLoss',
+  kernels: [partialKernel, partialVec4Kernel, finishKernel, sumKernel, sumVec4Kernel],
+  versions: VERSIONS,
+  infer([logits, targets, posWeight], { smooth = 0, alpha = 0.5, beta = 0.5 }) {
+    const { shape } = logits;
+    const op = 'maskLoss';
+    requireShape(shape.length >= 2, op, `logits must be [N, ..., C], not ${formatShape(shape)}`);
+    requireShape(
+      sameShape(shape, targets.shape),
+      op,
+      `targets of ${formatShape(targets.shape)} for logits of ${formatShape(shape)}`,
+    );
+    const channels = shape[shape.length - 1];
+    requireShape(
+      posWeight === undefined || sameShape(posWeight.shape, [channels]),
+      op,
+      `positive weights of ${formatShape(posWeight?.shape ?? [])} for ${channels} channels`,
+    );
+    requireShape(
+      smooth >= 0 && alpha >= 0 && beta >= 0,
+      op,
+      `smooth, alpha and beta must not be negative, but are ${smooth}, ${alpha} and ${beta}`,
+    );
+    return [f32([]), f32([]), f32([]), f32([shape[0], channels, 2])];
+  },
+  plan([logits, , posWeight], _outputs, attributes, target, version) {
+    const grid = gridOf(logits, partialThreads(target), version);
+    if (!grid) return null;
+    const { vector, samples, perSample, channels, threads, groups, workgroups } = grid;
+    const { smooth = 0, perSample: bySample = true, ignoreEmptyClasses = false, flattenClasses = false } = attributes;
+    const entries = vector ? threads * 4 : threads;
+    let rows = entries / channels;
+    const scratch = [4 * samples * entries * 4];
+    const sums = [];
+    if (rows > MOST_ROWS) {
+      scratch.push(4 * samples * channels * 4);
+      const stage = { outer: 4 * samples, extent: rows, inner: channels };
+      sums.push(...planSum('tmp0', 'tmp1', [stage], 1, target, undefined, scratch));
+      rows = 1;
+    }
+    const weighted = posWeight !== undefined;
+    return {
+      scratch,
+      dispatches: [
+        {
+          kernel: vector ? partialVec4Kernel : partialKernel,
+          buffers: {
+            logits: 'in0',
+            targets: 'in1',
+            positiveWeights: optional(weighted, 'in2', 'in0'),
+            partials: 'tmp0',
+          },
+          uniforms: { samples, perSample, channels, threads, groups },
+          overrides: { HAS_POSITIVE_WEIGHTS: weighted ? 1 : 0 },
+          workgroups: foldGrid(workgroups),
+        },
+        ...sums,
+        {
+          kernel: finishKernel,
+          buffers: {
+            sums: sums.length > 0 ? 'tmp1' : 'tmp0',
+            loss: 'out0',
+            bce: 'out1',
+            dice: 'out2',
+            coefficients: 'out3',
+          },
+          uniforms: {
+            samples,
+            channels,
+            rows,
+            perSample: bySample ? 1 : 0,
+            flatten: flattenClasses ? 1 : 0,
+            ignoreEmpty: ignoreEmptyClasses ? 1 : 0,
+            smoothing: smooth,
+            ...tverskyFactors(attributes),
+            count: sizeOf(logits.shape),
+            bceWeight: attributes.bceWeight,
+            diceWeight: attributes.diceWeight,
+          },
+          workgroups: [1, 1, 1],
+        },
+      ],
+    };
+  },
+  reference(inputs, attributes) {
+    const [logits, targets, posWeight] = inputs;
+    const [[bce]] = referenceBce(inputs, { posWeight: posWeight !== undefined });
+    const [[dice], coefficients] = referenceSoftDice([logits, targets], attributes);
+    const loss = attributes.bceWeight * bce + attributes.diceWeight * dice;
+    return [
+      Float64Array.of(loss),
+      Float64Array.of(bce),
+      Float64Array.of(dice),
+      perChannel(coefficients, logits, attributes).map((number) => attributes.diceWeight * number),
+    ];
+  },
+  cost: ([logits]) => ({ flops: 18 * sizeOf(logits.shape) }),
+});
+
+/** softDice's coefficients [N, 1, 2] of flattened classes for every class. */
+function perChannel(
+  coefficients: Float64Array,
+  { shape }: NdArray,
+  { flattenClasses }: MaskLossAttributes,
+): Float64Array {
+  if (!flattenClasses) return coefficients;
+  const channels = shape[shape.length - 1];
+  return Float64Array.from({ length: shape[0] * channels * 2 }, (_, i) => {
+    const sample = Math.floor(i / (2 * channels));
+    return coefficients[2 * sample + (i % 2)];
+  });
+}
+
+/** (gradOutput, logits, targets, coefficients, posWeight?) → gradLogits. */
+export const maskLossBackwardProgram = defineProgram<MaskLossAttributes>({
+  name: 'maskLoss.backward',
+  kernels: [backwardKernel, backwardVec4Kernel],
+  versions: VERSIONS,
+  infer: ([, logits]) => [f32(logits.shape)],
+  plan([, logits, , , posWeight], _outputs, { bceWeight }, target, version) {
+    const grid = gridOf(logits, backwardThreads(target), version);
+    if (!grid) return null;
+    const { vector, samples, perSample, channels, threads, groups, workgroups } = grid;
+    const weighted = posWeight !== undefined;
+    return {
+      dispatches: [
+        {
+          kernel: vector ? backwardVec4Kernel : backwardKernel,
+          buffers: {
+            gradOutput: 'in0',
+            logits: 'in1',
+            targets: 'in2',
+            positiveWeights: optional(weighted, 'in4', 'in0'),
+            coefficients: 'in3',
+            gradLogits: 'out0',
+          },
+          uniforms: { samples, perSample, channels, threads, groups, factor: bceWeight / sizeOf(logits.shape) },
+          overrides: { HAS_POSITIVE_WEIGHTS: weighted ? 1 : 0 },
+          workgroups: foldGrid(workgroups),
+        },
+      ],
+    };
+  },
+  reference([gradOutput, logits, targets, coefficients, posWeight], attributes) {
+    const count = Float64Array.of(1 / logits.data.length);
+    const weights = posWeight ? [posWeight] : [];
+    const bce = referenceBceBackward([gradOutput, logits, targets, { shape: [], data: count }, ...weights], {
+      posWeight: posWeight !== undefined,
+    });
+    const dice = referenceSoftDiceBackward([gradOutput, logits, targets, coefficients], {
+      ...attributes,
+      flattenClasses: false,
+    });
+    return [bce.map((slope, i) => attributes.bceWeight * slope + dice[i])];
+  },
+  cost: ([, logits]) => ({ flops: 16 * sizeOf(logits.shape) }),
+});
