@@ -35,6 +35,7 @@ const cases: readonly Case<DepthwiseAttributes>[] = [
   depthwiseCase('7x7, stride 2', [1, 9, 10, 8], [7, 7], { stride: [2, 2], padding: [3, 3] }, ['test']),
   depthwiseCase('7x7, dilation 2', [1, 14, 13, 4], [7, 7], { dilation: [2, 2], padding: [6, 6] }, ['test']),
   depthwiseCase('5x3, 8 channels', [1, 8, 11, 8], [5, 3], { padding: [2, 1] }, ['test']),
+  depthwiseCase('5x5, runs of rows', [1, 19, 5, 4], [5, 5], { padding: [2, 2] }, ['test']),
   depthwiseCase('ConvNeXt-T stage 1, N4', [4, 56, 56, 96], [7, 7], seven, ['bench']),
   depthwiseCase('ConvNeXt-A stage 1, 32x32, N8', [8, 32, 32, 40], [7, 7], seven, ['bench']),
   depthwiseCase('ConvNeXt-A stage 2, 16x16, N8', [8, 16, 16, 80], [7, 7], seven, ['bench']),

@@ -1,4 +1,4 @@
-import { type Dispatch, gridFor, type Plan, type PlanTarget, type StorageFormat } from '../../gpu/kernel.ts';
+import { type Dispatch, foldGrid, gridFor, type Plan, type PlanTarget, type StorageFormat } from '../../gpu/kernel.ts';
 import {
   boundBias,
   type GatherBuffers,
@@ -39,6 +39,35 @@ const rowsKernel = defineKernel({
   overrides: ['KERNEL_WIDTH'],
 });
 
+const rollingKernel = defineKernel({
+  name: 'depthwiseConv2d/rolling',
+  bindings: [
+    { name: 'source', access: 'read', type: 'Vec4' },
+    { name: 'weight', access: 'read', type: 'Vec4' },
+    { name: 'bias', access: 'read', type: 'vec4f' },
+    { name: 'out', access: 'read_write', type: 'Vec4' },
+  ],
+  uniforms: {
+    workgroups: 'u32',
+    channels4: 'u32',
+    inHeight: 'i32',
+    inWidth: 'i32',
+    outHeight: 'i32',
+    outWidth: 'i32',
+    tiles: 'u32',
+    chunk: 'i32',
+    chunks: 'u32',
+    paddingY: 'i32',
+    paddingX: 'i32',
+    kernelHeight: 'i32',
+    kernelWidth: 'i32',
+    tapFirst: 'i32',
+    tapStep: 'i32',
+    hasBias: 'u32',
+  },
+  features: ['subgroups'],
+});
+
 const gradWeightRowsKernel = defineKernel({
   name: 'depthwiseConv2d/gradWeightRows',
   bindings: [
@@ -62,8 +91,9 @@ const gradWeightRowsKernel = defineKernel({
   overrides: ['KERNEL_WIDTH'],
 });
 
-export const depthwiseKernels = [gatherKernel, rowsKernel];
-export const depthwiseVersions = ['simple', 'rows'];
+export const depthwiseKernels = [gatherKernel, rowsKernel, rollingKernel];
+export const depthwiseVersions = ['simple', 'rows', 'rolling'];
+export const depthwiseGradWeightVersions = ['simple', 'rows'];
 export const depthwiseGradWeightKernels = [gradWeightKernel, gradWeightRowsKernel, sumKernel, sumVec4Kernel];
 
 /** Whether windows move pixel by pixel over channels in fours: what the row kernels serve. */
@@ -104,13 +134,68 @@ function planRows(geometry: ConvolutionGeometry, transposed: boolean, buffers: G
   return { dispatches: [dispatch], scratch: bias === 'tmp0' ? [16] : [] };
 }
 
+/** Workgroups that keep two or more cores evenly busy. */
+const WANTED_ROLLING = 32;
+
+/** Eight columns of four channels a subgroup, running down the rows; null where the target or the window is of another kind. */
+function planRolling(
+  geometry: ConvolutionGeometry,
+  transposed: boolean,
+  buffers: GatherBuffers,
+  target: PlanTarget,
+): Plan | null {
+  const { batch, kernel, padding, outChannels } = geometry;
+  if (!movesByPixels(geometry) || Math.max(...kernel) > 7) return null;
+  if (!target.features.has('subgroups') || target.subgroupSize !== 8) return null;
+  const [from, to] = transposed ? [geometry.output, geometry.input] : [geometry.input, geometry.output];
+  const tiles = Math.ceil(to[1] / 8);
+  const columns = batch * tiles * (outChannels / 4);
+  // Each run repeats six rows of its neighbours.
+  const chunk = Math.ceil(to[0] / chunksFor(columns, WANTED_ROLLING, to[0], 8));
+  const chunks = Math.ceil(to[0] / chunk);
+  const workgroups = columns * chunks;
+  const bias = boundBias(buffers, () => 'tmp0');
+  const dispatch: Dispatch = {
+    kernel: rollingKernel,
+    storage: buffers.storage,
+    buffers: { source: buffers.source, weight: buffers.weight, bias, out: buffers.out },
+    uniforms: {
+      workgroups,
+      channels4: outChannels / 4,
+      inHeight: from[0],
+      inWidth: from[1],
+      outHeight: to[0],
+      outWidth: to[1],
+      tiles,
+      chunk,
+      chunks,
+      paddingY: (transposed ? kernel[0] - 1 - padding[0] : padding[0]) + 7 - kernel[0],
+      paddingX: transposed ? kernel[1] - 1 - padding[1] : padding[1],
+      kernelHeight: kernel[0],
+      kernelWidth: kernel[1],
+      tapFirst: transposed ? kernel[0] * kernel[1] - 1 : 0,
+      tapStep: transposed ? -1 : 1,
+      hasBias: buffers.bias ? 1 : 0,
+    },
+    workgroups: foldGrid(workgroups),
+  };
+  return { dispatches: [dispatch], scratch: bias === 'tmp0' ? [16] : [] };
+}
+
 /** The forward pass, or with `transposed` the input gradient, in the version asked for, else the fastest that can. */
 export function planDepthwise(
   geometry: ConvolutionGeometry,
   transposed: boolean,
   buffers: GatherBuffers,
+  target: PlanTarget,
   version: string | undefined,
 ): Plan | null {
+  if (version === 'rolling') return planRolling(geometry, transposed, buffers, target);
+  // A small window would mostly multiply by the zeros around it.
+  if (version === undefined && geometry.kernel[0] * geometry.kernel[1] >= 25) {
+    const rolling = planRolling(geometry, transposed, buffers, target);
+    if (rolling) return rolling;
+  }
   const rows = version === 'simple' ? null : planRows(geometry, transposed, buffers);
   if (rows || version === 'rows') return rows;
   return planSimpleGather(transposed ? transposedGather(geometry) : forwardGather(geometry), buffers, false);

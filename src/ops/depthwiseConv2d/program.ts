@@ -16,6 +16,7 @@ import { defineProgram } from '../definition.ts';
 import { like, requireSameType, storageOf } from '../storage.ts';
 import {
   depthwiseGradWeightKernels,
+  depthwiseGradWeightVersions,
   depthwiseKernels,
   depthwiseVersions,
   planDepthwise,
@@ -62,11 +63,11 @@ export const depthwiseProgram = defineProgram<DepthwiseAttributes>({
     requireSameType('depthwiseConv2d', [x, weight]);
     return [like(x, outputShape(geometry))];
   },
-  plan([x, weight, bias], _outputs, attributes, _target, version): Plan | null {
+  plan([x, weight, bias], _outputs, attributes, target, version): Plan | null {
     const geometry = geometryOf('depthwiseConv2d', x.shape, weight.shape, attributes);
     const storage = storageOf(x);
     const buffers = { storage, source: 'in0', weight: 'in1', bias: bias && 'in2', out: 'out0' } as const;
-    return planDepthwise(geometry, false, buffers, version);
+    return planDepthwise(geometry, false, buffers, target, version);
   },
   reference: ([x, weight, bias], attributes) => [
     referenceForward(
@@ -102,10 +103,10 @@ export const depthwiseGradInputProgram = defineProgram<DepthwiseGradInputAttribu
     requireSameType('depthwiseConv2d.gradInput', [gradOutput, weight]);
     return [like(gradOutput, inputShape(gradInputGeometry(gradOutput.shape, weight.shape, attributes)))];
   },
-  plan([gradOutput, weight], _outputs, attributes, _target, version): Plan | null {
+  plan([gradOutput, weight], _outputs, attributes, target, version): Plan | null {
     const geometry = gradInputGeometry(gradOutput.shape, weight.shape, attributes);
     const buffers = { storage: storageOf(gradOutput), source: 'in0', weight: 'in1', out: 'out0' } as const;
-    return planDepthwise(geometry, true, buffers, version);
+    return planDepthwise(geometry, true, buffers, target, version);
   },
   reference: ([gradOutput, weight], attributes) => [
     referenceGradInput(gradInputGeometry(gradOutput.shape, weight.shape, attributes), gradOutput.data, weight.data),
@@ -130,7 +131,7 @@ function gradWeightGeometry(
 export const depthwiseGradWeightProgram = defineProgram<DepthwiseGradWeightAttributes>({
   name: 'depthwiseConv2d.gradWeight',
   kernels: depthwiseGradWeightKernels,
-  versions: depthwiseVersions,
+  versions: depthwiseGradWeightVersions,
   infer([x, gradOutput], attributes) {
     requireSameType('depthwiseConv2d.gradWeight', [x, gradOutput]);
     const { kernel, outChannels } = gradWeightGeometry(x.shape, gradOutput.shape, attributes);
