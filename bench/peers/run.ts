@@ -205,7 +205,10 @@ function joinResults(before: ResultFile, now: ResultFile, how: 'replace' | 'add'
 const options = await yargs(hideBin(process.argv))
   .usage('$0 [options]\n\nMeasures gmtl beside other engines on the same adapter. GMTL_ADAPTER chooses it.')
   .option('only', { type: 'string', describe: `engines, with commas: ${ENGINES.map(({ name }) => name).join(', ')}` })
-  .option('workloads', { type: 'string', describe: 'only workloads whose key or title contains it' })
+  .option('workloads', {
+    type: 'string',
+    describe: 'only workloads whose key or title contains one of these, with commas',
+  })
   .option('pass', { choices: ['forward', 'both', 'step'] as const, describe: 'only this pass' })
   .option('repeats', { type: 'number', default: 2, describe: 'processes of each engine, one after another' })
   .option('seconds', { type: 'number', default: 2, describe: 'time for the samples of a row' })
@@ -225,8 +228,10 @@ async function measure(): Promise<ResultFile> {
   const unknown = names?.find((name) => !ENGINES.some((engine) => engine.name === name));
   if (unknown !== undefined) throw new Error(`--only: there is no engine ${unknown}`);
   const engines = ENGINES.filter(({ name }) => names?.includes(name) ?? true);
-  const text = options.workloads?.toLowerCase() ?? '';
-  const workloads = WORKLOADS.filter(({ key, title }) => `${key} ${title.toLowerCase()}`.includes(text));
+  const texts = (options.workloads ?? '').toLowerCase().split(',');
+  const workloads = WORKLOADS.filter(({ key, title }) =>
+    texts.some((text) => `${key} ${title.toLowerCase()}`.includes(text)),
+  );
   const rows: RowKey[] = workloads.flatMap(({ key, passes }) =>
     passes.filter((pass) => !options.pass || options.pass === pass).map((pass) => ({ workload: key, pass })),
   );

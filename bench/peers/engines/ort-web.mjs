@@ -3,7 +3,9 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { serve } from '../../../dist/bench/peers/child.js';
+import { WORKLOADS } from '../../../dist/bench/peers/workloads.js';
 import { adapters, deviceDone, devices, provideNavigator } from './navigator.mjs';
+import { onnxModel } from './onnx.mjs';
 import { ortEngine } from './ort-common.mjs';
 
 await serve(async () => {
@@ -16,8 +18,11 @@ await serve(async () => {
   ort.env.logLevel = 'error';
   // Dawn's promises settle only while the event loop turns, and the module's own waiting does not turn it.
   setInterval(() => {}, 2);
+  // Its first session loads the module and opens the device: part of the start, as other engines' `init`.
+  const first = await ort.InferenceSession.create(onnxModel(WORKLOADS[0]), { executionProviders: ['webgpu'] });
+  await first.release();
   return ortEngine(
-    { version, get adapter() { return adapters[0] ?? ''; } },
+    { version, adapter: adapters[0] },
     {
       async session(model) {
         const session = await ort.InferenceSession.create(model, {
