@@ -1,4 +1,4 @@
-// to[n, y, x, o] = relu?(bias[o] + sum over taps (ky, kx) and channels r of o's group of from[n, y', x', r] * weight[ky, kx, r, o])
+// to[n, y, x, o] = relu?(bias[o] + sum over taps (ky, kx) and channels r of o's group of from[n, y', x', r] * weight[ky, kx, r, o]) + addend[n, y, x, o]
 //   y' = (y * multiplyY + ky * tapY + offsetY) / divideY where that is whole and within the image, else the tap adds nothing; x' alike.
 //
 // One formula for a convolution (multiply = stride, tap = dilation, offset = -padding, divide = 1) and for its input gradient,
@@ -36,13 +36,15 @@ struct Uniforms {
   groupStride: u32,
   hasBias: u32,
   relu: u32,
+  hasAddend: u32,
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
 @group(0) @binding(1) var<storage, read> source: array<Scalar>;
 @group(0) @binding(2) var<storage, read> weight: array<Scalar>;
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
-@group(0) @binding(4) var<storage, read_write> out: array<Scalar>;
+@group(0) @binding(4) var<storage, read> addend: array<Scalar>;
+@group(0) @binding(5) var<storage, read_write> out: array<Scalar>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -77,5 +79,6 @@ fn main(
   }
   if (u.hasBias != 0u) { sum += bias[channel]; }
   if (u.relu != 0u) { sum = max(sum, 0.0); }
+  if (u.hasAddend != 0u) { sum += f32(addend[i]); }
   out[i] = Scalar(sum);
 }

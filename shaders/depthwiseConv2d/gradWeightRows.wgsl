@@ -1,8 +1,9 @@
 // partial[k, ky, kx, c] = sum over the output rows (n, y) of chunk k and their pixels of
 //   x[n, y + ky - paddingY, px + kx - paddingX, c] * gradOutput[n, y, px, c]
+// partialSums[k, c] = sum over the same of gradOutput[n, y, px, c], the bias's gradient
 //
 // Stride and dilation 1, windows up to seven wide. Layouts [N, H, W, C] and [KH, KW, C], C in fours. A chunk is the rows k,
-// k + chunks, k + 2 chunks, …; reduce/sum adds the chunks up in order.
+// k + chunks, k + 2 chunks, …; matmul/finish adds the chunks up in order.
 //
 // A thread owns four channels of one row of taps (seven sums) over one chunk. It walks along each row four pixels at a time with a
 // window of x in registers: 28 multiply-adds cost eight loads, each pixel is loaded once. Neighbouring threads own
@@ -31,9 +32,10 @@ struct Uniforms {
 @group(0) @binding(1) var<storage, read> x: array<Vec4>;
 @group(0) @binding(2) var<storage, read> gradOutput: array<Vec4>;
 @group(0) @binding(3) var<storage, read_write> partial: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> partialSums: array<vec4f>;
 
-fn load(row: u32, at: i32) -> vec4f {
-  let inside = at >= 0 && at < u.inWidth;
+fn load(row: u32, at: i32, rowInside: bool) -> vec4f {
+  let inside = rowInside && at >= 0 && at < u.inWidth;
   return select(vec4f(0.0), vec4f(x[row + u32(select(0, at, inside)) * u.channels4]), inside);
 }
 
@@ -61,27 +63,29 @@ fn main(
   var sum4 = vec4f(0.0);
   var sum5 = vec4f(0.0);
   var sum6 = vec4f(0.0);
+  var total = vec4f(0.0);
   for (var line = chunk; line < u.rows; line += u.chunks) {
     let atY = i32(line % u.outHeight + ky) - u.paddingY;
-    if (atY < 0 || atY >= u.inHeight) { continue; }
-    let row = (line / u.outHeight * u32(u.inHeight) + u32(atY)) * u32(u.inWidth) * u.channels4 + channel;
+    let inside = atY >= 0 && atY < u.inHeight;
+    let row = (line / u.outHeight * u32(u.inHeight) + u32(select(0, atY, inside))) * u32(u.inWidth) * u.channels4 + channel;
     let gradRow = line * u32(u.outWidth) * u.channels4 + channel;
-    var r0 = load(row, -u.paddingX);
-    var r1 = load(row, 1 - u.paddingX);
-    var r2 = load(row, 2 - u.paddingX);
-    var r3 = load(row, 3 - u.paddingX);
-    var r4 = load(row, 4 - u.paddingX);
-    var r5 = load(row, 5 - u.paddingX);
+    var r0 = load(row, -u.paddingX, inside);
+    var r1 = load(row, 1 - u.paddingX, inside);
+    var r2 = load(row, 2 - u.paddingX, inside);
+    var r3 = load(row, 3 - u.paddingX, inside);
+    var r4 = load(row, 4 - u.paddingX, inside);
+    var r5 = load(row, 5 - u.paddingX, inside);
     for (var at = 0; at < u.outWidth; at += 4) {
       let next = at + 6 - u.paddingX;
-      let r6 = load(row, next);
-      let r7 = load(row, next + 1);
-      let r8 = load(row, next + 2);
-      let r9 = load(row, next + 3);
+      let r6 = load(row, next, inside);
+      let r7 = load(row, next + 1, inside);
+      let r8 = load(row, next + 2, inside);
+      let r9 = load(row, next + 3, inside);
       let g0 = loadGradient(gradRow, at);
       let g1 = loadGradient(gradRow, at + 1);
       let g2 = loadGradient(gradRow, at + 2);
       let g3 = loadGradient(gradRow, at + 3);
+      total += g0 + g1 + g2 + g3;
       sum0 = fma(r3, g3, fma(r2, g2, fma(r1, g1, fma(r0, g0, sum0))));
       sum1 = fma(r4, g3, fma(r3, g2, fma(r2, g1, fma(r1, g0, sum1))));
       sum2 = fma(r5, g3, fma(r4, g2, fma(r3, g1, fma(r2, g0, sum2))));
@@ -106,4 +110,5 @@ fn main(
   if (KERNEL_WIDTH > 4u) { partial[to + u.channels4 * 4u] = sum4; }
   if (KERNEL_WIDTH > 5u) { partial[to + u.channels4 * 5u] = sum5; }
   if (KERNEL_WIDTH > 6u) { partial[to + u.channels4 * 6u] = sum6; }
+  if (ky == 0u) { partialSums[chunk * u.channels4 + channel] = total; }
 }

@@ -1,6 +1,6 @@
 enable subgroups;
 
-// out[n, y, x, c] = bias[c] + sum over ky, kx of source[n, y + ky - paddingY, x + kx - paddingX, c] * weight[ky, kx, c]
+// out[n, y, x, c] = addend[n, y, x, c] + bias[c] + sum over ky, kx of source[n, y + ky - paddingY, x + kx - paddingX, c] * weight[ky, kx, c]
 //
 // The formula of rows.wgsl for windows of at most 7 x 7, on adapters whose subgroups have eight lanes (lavapipe). A workgroup is one
 // subgroup and owns four channels of eight neighbouring columns, a lane a column, and runs down `chunk` rows of them. A row of the source is two
@@ -28,13 +28,15 @@ struct Uniforms {
   tapFirst: i32,
   tapStep: i32,
   hasBias: u32,
+  hasAddend: u32,
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
 @group(0) @binding(1) var<storage, read> source: array<Vec4>;
 @group(0) @binding(2) var<storage, read> weight: array<Vec4>;
 @group(0) @binding(3) var<storage, read> bias: array<vec4f>;
-@group(0) @binding(4) var<storage, read_write> out: array<Vec4>;
+@group(0) @binding(4) var<storage, read> addend: array<Vec4>;
+@group(0) @binding(5) var<storage, read_write> out: array<Vec4>;
 
 // Pixel x of the row whose first element (for this workgroup's channels) is at `row`; zero outside.
 fn load(row: u32, x: i32) -> vec4f {
@@ -145,7 +147,9 @@ fn main(
       sum6 += p6 * subgroupShuffle(weights[6], 6u);
     }
     if (y >= firstRow + 6 && x < u.outWidth) {
-      out[((image * u32(u.outHeight) + u32(y - 6)) * u32(u.outWidth) + u32(x)) * u.channels4 + channel] = Vec4(sum6);
+      let at = ((image * u32(u.outHeight) + u32(y - 6)) * u32(u.outWidth) + u32(x)) * u.channels4 + channel;
+      if (u.hasAddend != 0u) { sum6 += vec4f(addend[at]); }
+      out[at] = Vec4(sum6);
     }
     sum6 = sum5;
     sum5 = sum4;

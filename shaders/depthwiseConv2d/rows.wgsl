@@ -1,7 +1,8 @@
-// out[n, y, x, c] = bias[c] + sum over ky, kx of source[n, y + ky - paddingY, x + kx - paddingX, c] * weight[ky, kx, c]
+// out[n, y, x, c] = addend[n, y, x, c] + bias[c] + sum over ky, kx of source[n, y + ky - paddingY, x + kx - paddingX, c] * weight[ky, kx, c]
 //
 // Stride and dilation 1, any window. With tapStep -1 the taps are read in reverse, which makes it the input gradient (padding is then
-// window - 1 - padding). Layouts [N, H, W, C] and [KH, KW, C], C in fours.
+// window - 1 - padding). Without hasBias or hasAddend these are 0 and their bindings hold other buffers.
+// Layouts [N, H, W, C] and [KH, KW, C], C in fours.
 //
 // A thread owns four channels of eight neighbouring pixels of a row and moves a window of eight registers along the row: each
 // loaded pixel serves up to eight sums, each loaded weight all eight. Neighbouring threads own neighbouring channels, so loads
@@ -26,18 +27,26 @@ struct Uniforms {
   tapFirst: i32,
   tapStep: i32,
   hasBias: u32,
+  hasAddend: u32,
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
 @group(0) @binding(1) var<storage, read> source: array<Vec4>;
 @group(0) @binding(2) var<storage, read> weight: array<Vec4>;
 @group(0) @binding(3) var<storage, read> bias: array<vec4f>;
-@group(0) @binding(4) var<storage, read_write> out: array<Vec4>;
+@group(0) @binding(4) var<storage, read> addend: array<Vec4>;
+@group(0) @binding(5) var<storage, read_write> out: array<Vec4>;
 
 // Pixel x of the row whose first element (for this thread's channels) is at `row`; zero outside.
 fn load(row: u32, x: i32) -> vec4f {
   let inside = x >= 0 && x < u.inWidth;
   return select(vec4f(0.0), vec4f(source[row + u32(select(0, x, inside)) * u.channels4]), inside);
+}
+
+fn store(at: u32, value: vec4f) {
+  var result = value;
+  if (u.hasAddend != 0u) { result += vec4f(addend[at]); }
+  out[at] = Vec4(result);
 }
 
 @compute @workgroup_size(64)
@@ -100,12 +109,12 @@ fn main(
 
   let to = (line * u.outWidth + x) * u.channels4 + channel;
   let left = u.outWidth - x;
-  out[to] = Vec4(sum0);
-  if (left > 1u) { out[to + u.channels4] = Vec4(sum1); }
-  if (left > 2u) { out[to + u.channels4 * 2u] = Vec4(sum2); }
-  if (left > 3u) { out[to + u.channels4 * 3u] = Vec4(sum3); }
-  if (left > 4u) { out[to + u.channels4 * 4u] = Vec4(sum4); }
-  if (left > 5u) { out[to + u.channels4 * 5u] = Vec4(sum5); }
-  if (left > 6u) { out[to + u.channels4 * 6u] = Vec4(sum6); }
-  if (left > 7u) { out[to + u.channels4 * 7u] = Vec4(sum7); }
+  store(to, sum0);
+  if (left > 1u) { store(to + u.channels4, sum1); }
+  if (left > 2u) { store(to + u.channels4 * 2u, sum2); }
+  if (left > 3u) { store(to + u.channels4 * 3u, sum3); }
+  if (left > 4u) { store(to + u.channels4 * 4u, sum4); }
+  if (left > 5u) { store(to + u.channels4 * 5u, sum5); }
+  if (left > 6u) { store(to + u.channels4 * 6u, sum6); }
+  if (left > 7u) { store(to + u.channels4 * 7u, sum7); }
 }

@@ -211,12 +211,25 @@ export class Engine {
               `backward: the part of the graph that ended in ${current.op.name} was already used, or freed with the scope that built it; ` +
                 'run the forward pass again, or return from the scope every tensor whose graph is needed later',
             );
-          current.backward(backend, gradOutput).forEach((inputGradient, index) => {
+          const taken: Value[] = [];
+          const takePending = (index: number): Value | null => {
             const edge = current.edges[index];
-            if (!inputGradient || !edge) return;
-            if ('node' in edge) this.#accumulate(gradients, edge.node, inputGradient);
-            else this.#accumulate(leaves, edge.leaf, inputGradient);
-          });
+            const pending = edge && 'node' in edge ? gradients.get(edge.node) : undefined;
+            if (!edge || !('node' in edge) || pending?.spec.dtype !== gradOutput.spec.dtype) return null;
+            gradients.delete(edge.node);
+            taken.push(pending);
+            return pending;
+          };
+          try {
+            current.backward(backend, gradOutput, takePending).forEach((inputGradient, index) => {
+              const edge = current.edges[index];
+              if (!inputGradient || !edge) return;
+              if ('node' in edge) this.#accumulate(gradients, edge.node, inputGradient);
+              else this.#accumulate(leaves, edge.leaf, inputGradient);
+            });
+          } finally {
+            for (const value of taken) value.storage.release();
+          }
           gradients.delete(current);
           gradOutput.storage.release();
         }

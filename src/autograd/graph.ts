@@ -75,8 +75,11 @@ export class GraphNode {
     this.#evicted = null;
   }
 
-  /** Runs the op's backward. Returns one owned gradient an input (one reference each), or null. */
-  backward(backend: Backend, gradOutput: Value): (Value | null)[] {
+  /**
+   * Runs the op's backward. Returns one owned gradient an input (one reference each), or null. `takePending` hands over what an input's
+   * gradient already is, to be part of the one returned.
+   */
+  backward(backend: Backend, gradOutput: Value, takePending: (index: number) => Value | null): (Value | null)[] {
     this.#evicted?.restore();
     const temporaries: Value[] = [];
     const saved = (values: (Value | undefined)[], index: number, what: string): Value => {
@@ -93,6 +96,7 @@ export class GraphNode {
       outputSpecs: this.outputSpecs,
       gradOutput,
       needs: (index) => this.edges[index] !== null,
+      takePending,
       run: <B extends object>(program: Program<B>, inputs: readonly Value[], attributes: B): Value[] => {
         const outputs = runProgram(backend, program, inputs, attributes);
         temporaries.push(...outputs);

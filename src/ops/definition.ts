@@ -64,6 +64,11 @@ export interface BackwardContext<A extends object> {
   readonly gradOutput: Value;
   /** Whether the gradient of input `index` is wanted. */
   needs(index: number): boolean;
+  /**
+   * What users of input `index` that came after this one have given its gradient, where that is of `gradOutput`'s type; null where they gave nothing.
+   * An op that can add it on the way takes it here, once, and returns the sum as its gradient; who does not take it leaves the adding to the engine.
+   */
+  takePending(index: number): Value | null;
   run<B extends object>(program: Program<B>, inputs: readonly Value[], attributes: B): Value[];
   /** The same memory under another shape of the same element count. */
   reshape(value: Value, shape: Shape): Value;

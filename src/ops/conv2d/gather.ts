@@ -8,6 +8,7 @@ export const gatherKernel = defineKernel({
     { name: 'source', access: 'read', type: 'Scalar' },
     { name: 'weight', access: 'read', type: 'Scalar' },
     { name: 'bias', access: 'read', type: 'f32' },
+    { name: 'addend', access: 'read', type: 'Scalar' },
     { name: 'out', access: 'read_write', type: 'Scalar' },
   ],
   uniforms: {
@@ -36,6 +37,7 @@ export const gatherKernel = defineKernel({
     groupStride: 'u32',
     hasBias: 'u32',
     relu: 'u32',
+    hasAddend: 'u32',
   },
 });
 
@@ -96,12 +98,13 @@ export function transposedGather(geometry: ConvolutionGeometry): Gather {
   };
 }
 
-/** The buffers of a gather, all but the bias in the element format `storage`: the bias may be missing. */
+/** The buffers of a gather, all but the bias in the element format `storage`: the bias, and what is added at the end, may be missing. */
 export interface GatherBuffers {
   readonly storage: StorageFormat;
   readonly source: BufferReference;
   readonly weight: BufferReference;
   readonly bias?: BufferReference | undefined;
+  readonly addend?: BufferReference | undefined;
   readonly out: BufferReference;
 }
 
@@ -145,7 +148,13 @@ export function planSimpleGather(gather: Gather, buffers: GatherBuffers, relu: b
   const dispatch: Dispatch = {
     kernel: gatherKernel,
     storage: buffers.storage,
-    buffers: { source: buffers.source, weight: buffers.weight, bias, out: buffers.out },
+    buffers: {
+      source: buffers.source,
+      weight: buffers.weight,
+      bias,
+      addend: buffers.addend ?? buffers.source,
+      out: buffers.out,
+    },
     uniforms: {
       size,
       toHeight: to[0],
@@ -162,6 +171,7 @@ export function planSimpleGather(gather: Gather, buffers: GatherBuffers, relu: b
       toStride: forward ? 1 : outChannels,
       groupStride: outChannels / groups,
       ...epilogueUniforms(buffers, relu),
+      hasAddend: buffers.addend ? 1 : 0,
     },
     workgroups: gridFor(size, 64),
   };

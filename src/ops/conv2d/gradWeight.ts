@@ -1,4 +1,4 @@
-import { gridFor, type Plan, type PlanTarget, type StorageFormat } from '../../gpu/kernel.ts';
+import { gridFor, type PlanTarget, type StorageFormat } from '../../gpu/kernel.ts';
 import { sizeOf } from '../../tensor/spec.ts';
 import { defineKernel } from '../definition.ts';
 import { type ConvolutionGeometry, weightShape } from './geometry.ts';
@@ -51,8 +51,8 @@ export function chunksFor(threads: number, wanted: number, extent: number, least
   return Math.max(1, Math.min(Math.ceil(wanted / threads), Math.floor(extent / least)));
 }
 
-/** From `x` (in0) and `gradOutput` (in1), in the element format `storage`, to out0 in float32, one weight a thread: any geometry. */
-export function planSimpleGradWeight(geometry: ConvolutionGeometry, storage: StorageFormat, target: PlanTarget): Plan {
+/** The steps from `x` (in0) and `gradOutput` (in1), in the element format `storage`, to out0 in float32, one weight a thread: any geometry. */
+export function planSimpleGradWeight(geometry: ConvolutionGeometry, storage: StorageFormat, target: PlanTarget): Steps {
   const { batch, input, inChannels, output, outChannels, kernel, groups } = geometry;
   const weights = sizeOf(weightShape(geometry));
   const pixels = batch * output[0] * output[1];
@@ -80,5 +80,5 @@ export function planSimpleGradWeight(geometry: ConvolutionGeometry, storage: Sto
     },
     workgroups: gridFor(weights * chunks, 64),
   }));
-  return steps.plan;
+  return steps;
 }

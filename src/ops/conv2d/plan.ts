@@ -73,7 +73,7 @@ export function planGradWeight(
   return choose(
     target,
     version,
-    () => planSimpleGradWeight(geometry, storage, target),
+    () => planSimpleGradWeight(geometry, storage, target).plan,
     (product) => planProductGradWeight(product, geometry, storage, target),
   );
 }

@@ -7,7 +7,7 @@ import {
   type StorageFormat,
 } from '../../gpu/kernel.ts';
 import { defineKernel } from '../definition.ts';
-import { planSum } from '../reduce/plan.ts';
+import { type MiddleReduction, planSum } from '../reduce/plan.ts';
 
 export const repackKernel = defineKernel({
   name: 'conv2d/repack',
@@ -103,6 +103,17 @@ export class Steps {
     return this.repack({ buffer, middle: 1, inner: from, strides: [from, 0, 1] }, [pixels, 1, to], out);
   }
 
+  /** The sum over the middle of `source`, in format `storage`, into `out`. */
+  sum(
+    source: BufferReference,
+    out: BufferReference,
+    stage: MiddleReduction,
+    target: PlanTarget,
+    storage?: StorageFormat,
+  ): void {
+    this.#dispatches.push(...planSum(source, out, [stage], 1, target, undefined, this.#scratch, { storage }));
+  }
+
   /** Adds `partials`, which writes [chunks, size] to where it is told, and the sum over the chunks into `out`. */
   sumOfChunks(
     chunks: number,
@@ -117,7 +128,6 @@ export class Steps {
     }
     const partial = this.scratch(chunks * size);
     this.add(partials(partial));
-    const stages = [{ outer: 1, extent: chunks, inner: size }];
-    this.#dispatches.push(...planSum(partial, out, stages, 1, target, undefined, this.#scratch));
+    this.sum(partial, out, { outer: 1, extent: chunks, inner: size }, target);
   }
 }

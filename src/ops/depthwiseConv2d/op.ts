@@ -1,5 +1,5 @@
 import { type Case, type CasePurpose, defineOp } from '../definition.ts';
-import { sumProgram } from '../reduce/program.ts';
+import type { Value } from '../value.ts';
 import {
   type DepthwiseAttributes,
   depthwiseGradInputProgram,
@@ -57,22 +57,26 @@ export const depthwiseConv2d = defineOp<DepthwiseAttributes>({
       const { attributes, inputSpecs, gradOutput } = context;
       const [, height, width] = inputSpecs[0].shape;
       const [kernelHeight, kernelWidth] = inputSpecs[1].shape;
-      return [
-        context.needs(0)
-          ? context.run(depthwiseGradInputProgram, [gradOutput, context.input(1)], {
-              ...attributes,
-              inputSize: [height, width],
-            })[0]
-          : null,
-        context.needs(1)
+      const inputGradient = (): Value => {
+        // Of a block that ends in its own input again: what came back that way is added on the way.
+        const addend = context.takePending(0);
+        return context.run(depthwiseGradInputProgram, [gradOutput, context.input(1), ...(addend ? [addend] : [])], {
+          ...attributes,
+          inputSize: [height, width],
+        })[0];
+      };
+      const wantsBias = inputSpecs.length > 2 && context.needs(2);
+      const parameters =
+        context.needs(1) || wantsBias
           ? context.run(depthwiseGradWeightProgram, [context.input(0), gradOutput], {
               ...attributes,
               kernel: [kernelHeight, kernelWidth],
-            })[0]
-          : null,
-        inputSpecs.length > 2 && context.needs(2)
-          ? context.run(sumProgram, [gradOutput], { axes: [0, 1, 2] })[0]
-          : null,
+            })
+          : null;
+      return [
+        context.needs(0) ? inputGradient() : null,
+        parameters && context.needs(1) ? parameters[0] : null,
+        parameters && wantsBias ? parameters[1] : null,
       ];
     },
   },

@@ -1,4 +1,11 @@
-import { type Dispatch, foldGrid, gridFor, type Plan, type PlanTarget, type StorageFormat } from '../../gpu/kernel.ts';
+import {
+  type BufferReference,
+  type Dispatch,
+  foldGrid,
+  gridFor,
+  type Plan,
+  type PlanTarget,
+} from '../../gpu/kernel.ts';
 import {
   boundBias,
   type GatherBuffers,
@@ -8,10 +15,8 @@ import {
   transposedGather,
 } from '../conv2d/gather.ts';
 import type { ConvolutionGeometry } from '../conv2d/geometry.ts';
-import { chunksFor, gradWeightKernel, planSimpleGradWeight } from '../conv2d/gradWeight.ts';
-import { Steps } from '../conv2d/steps.ts';
+import { chunksFor } from '../conv2d/gradWeight.ts';
 import { defineKernel } from '../definition.ts';
-import { sumKernel, sumVec4Kernel } from '../reduce/plan.ts';
 
 const rowsKernel = defineKernel({
   name: 'depthwiseConv2d/rows',
@@ -19,6 +24,7 @@ const rowsKernel = defineKernel({
     { name: 'source', access: 'read', type: 'Vec4' },
     { name: 'weight', access: 'read', type: 'Vec4' },
     { name: 'bias', access: 'read', type: 'vec4f' },
+    { name: 'addend', access: 'read', type: 'Vec4' },
     { name: 'out', access: 'read_write', type: 'Vec4' },
   ],
   uniforms: {
@@ -35,6 +41,7 @@ const rowsKernel = defineKernel({
     tapFirst: 'i32',
     tapStep: 'i32',
     hasBias: 'u32',
+    hasAddend: 'u32',
   },
   overrides: ['KERNEL_WIDTH'],
 });
@@ -45,6 +52,7 @@ const rollingKernel = defineKernel({
     { name: 'source', access: 'read', type: 'Vec4' },
     { name: 'weight', access: 'read', type: 'Vec4' },
     { name: 'bias', access: 'read', type: 'vec4f' },
+    { name: 'addend', access: 'read', type: 'Vec4' },
     { name: 'out', access: 'read_write', type: 'Vec4' },
   ],
   uniforms: {
@@ -64,42 +72,27 @@ const rollingKernel = defineKernel({
     tapFirst: 'i32',
     tapStep: 'i32',
     hasBias: 'u32',
+    hasAddend: 'u32',
   },
   features: ['subgroups'],
 });
 
-const gradWeightRowsKernel = defineKernel({
-  name: 'depthwiseConv2d/gradWeightRows',
-  bindings: [
-    { name: 'x', access: 'read', type: 'Vec4' },
-    { name: 'gradOutput', access: 'read', type: 'Vec4' },
-    { name: 'partial', access: 'read_write', type: 'vec4f' },
-  ],
-  uniforms: {
-    threads: 'u32',
-    channels4: 'u32',
-    kernelHeight: 'u32',
-    chunks: 'u32',
-    rows: 'u32',
-    inHeight: 'i32',
-    inWidth: 'i32',
-    outHeight: 'u32',
-    outWidth: 'i32',
-    paddingY: 'i32',
-    paddingX: 'i32',
-  },
-  overrides: ['KERNEL_WIDTH'],
-});
-
 export const depthwiseKernels = [gatherKernel, rowsKernel, rollingKernel];
 export const depthwiseVersions = ['simple', 'rows', 'rolling'];
-export const depthwiseGradWeightVersions = ['simple', 'rows'];
-export const depthwiseGradWeightKernels = [gradWeightKernel, gradWeightRowsKernel, sumKernel, sumVec4Kernel];
 
 /** Whether windows move pixel by pixel over channels in fours: what the row kernels serve. */
-function movesByPixels({ stride, dilation, outChannels }: ConvolutionGeometry): boolean {
+export function movesByPixels({ stride, dilation, outChannels }: ConvolutionGeometry): boolean {
   return [...stride, ...dilation].every((step) => step === 1) && outChannels % 4 === 0;
 }
+
+/** The bindings of the row kernels: without an addend, which is not read then, the source stands in. */
+const bound = ({ source, weight, addend = source, out }: GatherBuffers, bias: BufferReference) => ({
+  source,
+  weight,
+  bias,
+  addend,
+  out,
+});
 
 /** Eight pixels of a row a thread; null where windows do not move by pixels or channels are not in fours. */
 function planRows(geometry: ConvolutionGeometry, transposed: boolean, buffers: GatherBuffers): Plan | null {
@@ -112,7 +105,7 @@ function planRows(geometry: ConvolutionGeometry, transposed: boolean, buffers: G
   const dispatch: Dispatch = {
     kernel: rowsKernel,
     storage: buffers.storage,
-    buffers: { source: buffers.source, weight: buffers.weight, bias, out: buffers.out },
+    buffers: bound(buffers, bias),
     uniforms: {
       threads,
       channels4: outChannels / 4,
@@ -127,6 +120,7 @@ function planRows(geometry: ConvolutionGeometry, transposed: boolean, buffers: G
       tapFirst: transposed ? kernel[0] * kernel[1] - 1 : 0,
       tapStep: transposed ? -1 : 1,
       hasBias: buffers.bias ? 1 : 0,
+      hasAddend: buffers.addend ? 1 : 0,
     },
     overrides: { KERNEL_WIDTH: kernel[1] },
     workgroups: gridFor(threads, 64),
@@ -158,7 +152,7 @@ function planRolling(
   const dispatch: Dispatch = {
     kernel: rollingKernel,
     storage: buffers.storage,
-    buffers: { source: buffers.source, weight: buffers.weight, bias, out: buffers.out },
+    buffers: bound(buffers, bias),
     uniforms: {
       workgroups,
       channels4: outChannels / 4,
@@ -176,6 +170,7 @@ function planRolling(
       tapFirst: transposed ? kernel[0] * kernel[1] - 1 : 0,
       tapStep: transposed ? -1 : 1,
       hasBias: buffers.bias ? 1 : 0,
+      hasAddend: buffers.addend ? 1 : 0,
     },
     workgroups: foldGrid(workgroups),
   };
@@ -199,46 +194,4 @@ export function planDepthwise(
   const rows = version === 'simple' ? null : planRows(geometry, transposed, buffers);
   if (rows || version === 'rows') return rows;
   return planSimpleGather(transposed ? transposedGather(geometry) : forwardGather(geometry), buffers, false);
-}
-
-function planGradWeightRows(geometry: ConvolutionGeometry, storage: StorageFormat, target: PlanTarget): Plan | null {
-  const { batch, input, output, kernel, padding, outChannels } = geometry;
-  if (!movesByPixels(geometry) || kernel[1] > 7) return null;
-  const rows = batch * output[0];
-  const chunkThreads = (outChannels / 4) * kernel[0];
-  const chunks = chunksFor(chunkThreads, target.deviceClass === 'software' ? 1024 : 65_536, rows, 1);
-  const threads = chunkThreads * chunks;
-  const steps = new Steps(storage);
-  steps.sumOfChunks(chunks, kernel[0] * kernel[1] * outChannels, 'out0', target, (partial) => ({
-    kernel: gradWeightRowsKernel,
-    storage,
-    buffers: { x: 'in0', gradOutput: 'in1', partial },
-    uniforms: {
-      threads,
-      channels4: outChannels / 4,
-      kernelHeight: kernel[0],
-      chunks,
-      rows,
-      inHeight: input[0],
-      inWidth: input[1],
-      outHeight: output[0],
-      outWidth: output[1],
-      paddingY: padding[0],
-      paddingX: padding[1],
-    },
-    overrides: { KERNEL_WIDTH: kernel[1] },
-    workgroups: gridFor(threads, 64),
-  }));
-  return steps.plan;
-}
-
-/** The weight gradient from in0 (x) and in1 (gradOutput), in the element format `storage`, to out0, in the version asked for, else the fastest that can. */
-export function planDepthwiseGradWeight(
-  geometry: ConvolutionGeometry,
-  storage: StorageFormat,
-  target: PlanTarget,
-  version: string | undefined,
-): Plan | null {
-  const rows = version === 'simple' ? null : planGradWeightRows(geometry, storage, target);
-  return rows || version === 'rows' ? rows : planSimpleGradWeight(geometry, storage, target);
 }

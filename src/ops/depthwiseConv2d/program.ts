@@ -13,15 +13,10 @@ import {
 } from '../conv2d/geometry.ts';
 import { referenceForward, referenceGradInput, referenceGradWeight } from '../conv2d/reference.ts';
 import { defineProgram } from '../definition.ts';
+import { referenceSum } from '../reduce/reference.ts';
 import { like, requireSameType, storageOf } from '../storage.ts';
-import {
-  depthwiseGradWeightKernels,
-  depthwiseGradWeightVersions,
-  depthwiseKernels,
-  depthwiseVersions,
-  planDepthwise,
-  planDepthwiseGradWeight,
-} from './plan.ts';
+import { depthwiseGradWeightKernels, depthwiseGradWeightVersions, planDepthwiseGradWeight } from './gradWeight.ts';
+import { depthwiseKernels, depthwiseVersions, planDepthwise } from './plan.ts';
 
 export type DepthwiseAttributes = Pick<ConvolutionAttributes, 'stride' | 'padding' | 'dilation'>;
 
@@ -94,23 +89,32 @@ function gradInputGeometry(
   return geometry;
 }
 
-/** (gradOutput, weight) → gradInput. */
+/** (gradOutput, weight, addend?) → gradInput, plus what is to be added to it. */
 export const depthwiseGradInputProgram = defineProgram<DepthwiseGradInputAttributes>({
   name: 'depthwiseConv2d.gradInput',
   kernels: depthwiseKernels,
   versions: depthwiseVersions,
-  infer([gradOutput, weight], attributes) {
-    requireSameType('depthwiseConv2d.gradInput', [gradOutput, weight]);
-    return [like(gradOutput, inputShape(gradInputGeometry(gradOutput.shape, weight.shape, attributes)))];
+  infer([gradOutput, weight, addend], attributes) {
+    const shape = inputShape(gradInputGeometry(gradOutput.shape, weight.shape, attributes));
+    requireShape(
+      !addend || sameShape(addend.shape, shape),
+      'depthwiseConv2d.gradInput',
+      `an addend of shape ${formatShape(addend?.shape ?? [])} for a gradient of ${formatShape(shape)}`,
+    );
+    requireSameType('depthwiseConv2d.gradInput', [gradOutput, weight, ...(addend ? [addend] : [])]);
+    return [like(gradOutput, shape)];
   },
-  plan([gradOutput, weight], _outputs, attributes, target, version): Plan | null {
+  plan([gradOutput, weight, addend], _outputs, attributes, target, version): Plan | null {
     const geometry = gradInputGeometry(gradOutput.shape, weight.shape, attributes);
-    const buffers = { storage: storageOf(gradOutput), source: 'in0', weight: 'in1', out: 'out0' } as const;
+    const storage = storageOf(gradOutput);
+    const buffers = { storage, source: 'in0', weight: 'in1', addend: addend && 'in2', out: 'out0' } as const;
     return planDepthwise(geometry, true, buffers, target, version);
   },
-  reference: ([gradOutput, weight], attributes) => [
-    referenceGradInput(gradInputGeometry(gradOutput.shape, weight.shape, attributes), gradOutput.data, weight.data),
-  ],
+  reference([gradOutput, weight, addend], attributes) {
+    const geometry = gradInputGeometry(gradOutput.shape, weight.shape, attributes);
+    const gradient = referenceGradInput(geometry, gradOutput.data, weight.data);
+    return [addend ? gradient.map((value, i) => value + addend.data[i]) : gradient];
+  },
   cost: ([gradOutput, weight], _outputs, attributes) => ({
     flops: convolutionFlops(gradInputGeometry(gradOutput.shape, weight.shape, attributes)),
   }),
@@ -127,7 +131,7 @@ function gradWeightGeometry(
   return geometry;
 }
 
-/** (x, gradOutput) → gradWeight, in float32 whatever they are. */
+/** (x, gradOutput) → the gradients of weight and bias, in float32 whatever they are. */
 export const depthwiseGradWeightProgram = defineProgram<DepthwiseGradWeightAttributes>({
   name: 'depthwiseConv2d.gradWeight',
   kernels: depthwiseGradWeightKernels,
@@ -135,12 +139,13 @@ export const depthwiseGradWeightProgram = defineProgram<DepthwiseGradWeightAttri
   infer([x, gradOutput], attributes) {
     requireSameType('depthwiseConv2d.gradWeight', [x, gradOutput]);
     const { kernel, outChannels } = gradWeightGeometry(x.shape, gradOutput.shape, attributes);
-    return [f32([...kernel, outChannels])];
+    return [f32([...kernel, outChannels]), f32([outChannels])];
   },
   plan: ([x, gradOutput], _outputs, attributes, target, version): Plan | null =>
     planDepthwiseGradWeight(gradWeightGeometry(x.shape, gradOutput.shape, attributes), storageOf(x), target, version),
   reference: ([x, gradOutput], attributes) => [
     referenceGradWeight(gradWeightGeometry(x.shape, gradOutput.shape, attributes), x.data, gradOutput.data),
+    referenceSum(gradOutput, [0, 1, 2], 1),
   ],
   cost: ([x, gradOutput], _outputs, attributes) => ({
     flops: convolutionFlops(gradWeightGeometry(x.shape, gradOutput.shape, attributes)),
