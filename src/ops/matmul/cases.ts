@@ -152,6 +152,14 @@ export const matmulCases: readonly Case<MatmulAttributes>[] = [
   matmulCase('whole tiles, b transposed', [[64, 32], [128, 32], [128]], { ...NT, activation: 'gelu' }),
   matmulCase('past whole tiles', [[65, 36], [36, 132], [132]], {}),
   matmulCase(
+    'past whole large tiles, a transposed',
+    [
+      [70, 132],
+      [70, 136],
+    ],
+    TN,
+  ),
+  matmulCase(
     'long inner axis, few outputs',
     [
       [3001, 8],

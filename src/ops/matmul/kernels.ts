@@ -85,9 +85,11 @@ const transposedProductKernel = (name: string, features: KernelDefinition['featu
 export const registerKernel = straightKernel('register');
 export const subgroupKernel = straightKernel('subgroup', ['subgroups']);
 export const tiledKernel = straightKernel('tiled');
+export const tiled128Kernel = straightKernel('tiled128');
 export const transposedKernel = transposedProductKernel('transposed');
 export const subgroupTransposedKernel = transposedProductKernel('subgroupTransposed', ['subgroups']);
 export const tiledTransposedKernel = transposedProductKernel('tiledTransposed');
+export const tiled128TransposedKernel = transposedProductKernel('tiled128Transposed');
 
 export const finishKernel = defineKernel({
   name: 'matmul/finish',

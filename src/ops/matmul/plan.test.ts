@@ -53,6 +53,8 @@ describe('kernels of a matrix product', () => {
     expect(kernelsOf(linear, attributes, target('software', 4))).toEqual(['matmul/pack', 'matmul/register']);
     expect(kernelsOf(linear, attributes, target('gpu', 32))).toEqual(['matmul/pack', 'matmul/tiled']);
     expect(kernelsOf(linear, attributes, target('gpu', 32), 'subgroup')).toBeNull();
+    const large = [[8192, 512], [1024, 512], [1024]];
+    expect(kernelsOf(large, attributes, target('gpu', 32))).toEqual(['matmul/pack', 'matmul/tiled128']);
   });
 
   it('read operands in place where their rows are whole vec4f', () => {

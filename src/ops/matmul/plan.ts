@@ -302,7 +302,7 @@ function transposedProduct(product: Product, tiled: TiledKernel, target: PlanTar
 export function planParts(
   operands: Omit<Product, 'out' | 'sums' | 'epilogue'>,
   target: PlanTarget,
-  version: string = defaultVersion(target),
+  version: string = defaultVersion(target, operands.geometry),
   draft: Draft,
 ): Parts | null {
   const { m, n } = operands.geometry;
@@ -322,7 +322,7 @@ export function planParts(
 export function planProduct(
   product: Product,
   target: PlanTarget,
-  version: string = defaultVersion(target),
+  version: string = defaultVersion(target, product.geometry),
   draft: Draft,
 ): boolean {
   const known = MATMUL_VERSIONS.find((name) => name === version);

@@ -1,8 +1,11 @@
 import type { KernelDefinition, PlanTarget } from '../../gpu/kernel.ts';
+import type { MatmulGeometry } from './geometry.ts';
 import {
   registerKernel,
   subgroupKernel,
   subgroupTransposedKernel,
+  tiled128Kernel,
+  tiled128TransposedKernel,
   tiledKernel,
   tiledTransposedKernel,
   transposedKernel,
@@ -10,9 +13,10 @@ import {
 
 /**
  * simple: a thread an output. register: eight rows a thread, no workgroup memory. subgroup: 32 rows a thread, a's numbers handed
- * round in a subgroup of eight lanes. tiled: workgroup memory. All but the first split long k axes.
+ * round in a subgroup of eight lanes. tiled, tiled128: workgroup memory, 64 x 64 and 128 x 128 outputs a workgroup. All but the
+ * first split long k axes.
  */
-export const MATMUL_VERSIONS = ['simple', 'register', 'subgroup', 'tiled'] as const;
+export const MATMUL_VERSIONS = ['simple', 'register', 'subgroup', 'tiled', 'tiled128'] as const;
 export type MatmulVersion = (typeof MATMUL_VERSIONS)[number];
 
 /** A kernel and the outputs one workgroup of it owns. */
@@ -47,13 +51,30 @@ export function variantOf(version: Exclude<MatmulVersion, 'simple'>, target: Pla
         straight: { kernel: tiledKernel, rows: 64, columns: 64 },
         transposed: { kernel: tiledTransposedKernel, rows: 64, columns: 64 },
       };
+    case 'tiled128':
+      return {
+        straight: { kernel: tiled128Kernel, rows: 128, columns: 128 },
+        transposed: { kernel: tiled128TransposedKernel, rows: 128, columns: 128 },
+      };
     default:
       return version satisfies never;
   }
 }
 
-/** The fastest version that can run on the target. */
-export function defaultVersion(target: PlanTarget): MatmulVersion {
-  if (target.deviceClass === 'gpu') return 'tiled';
+/** Tiles of 128 x 128 that keep a large GPU busy; with fewer, smaller tiles spread the work better. */
+const MANY_TILES = 128;
+
+/** Whether few of the outputs that tiles of 128 x 128 cover lie past the ends. */
+function fillsTiles(m: number, n: number): boolean {
+  const covered = Math.ceil(m / 128) * Math.ceil(n / 128) * 128 * 128;
+  return m * n >= 0.75 * covered;
+}
+
+/** The version to take where none is asked for. What it takes for GPUs follows from their sizes; it has not been measured. */
+export function defaultVersion(target: PlanTarget, { batch, m, n }: MatmulGeometry): MatmulVersion {
+  if (target.deviceClass === 'gpu') {
+    const tiles = batch * Math.ceil(m / 128) * Math.ceil(n / 128);
+    return tiles >= MANY_TILES && fillsTiles(m, n) ? 'tiled128' : 'tiled';
+  }
   return target.subgroupSize === 8 ? 'subgroup' : 'register';
 }
