@@ -3,8 +3,9 @@ import type { Tensor } from '../src/autograd/tensor.ts';
 import { GmtlError } from '../src/errors.ts';
 import type { CapturedStep } from '../src/gpu/capture.ts';
 import { CONVNEXT_VARIANTS, type ConvNeXtVariant, convnext } from '../src/models/convnext.ts';
+import type { Precision } from '../src/models/network.ts';
 import * as F from '../src/nn/functional.ts';
-import { AdamW, noDecay } from '../src/optim/index.ts';
+import { AdamW, GradientGate, LOSS_SCALING, noDecay } from '../src/optim/index.ts';
 import { Generator } from '../src/tensor/random.ts';
 import { namedParameters } from '../src/train/build.ts';
 import type { RecordingBackend } from './stepRecording.ts';
@@ -17,6 +18,8 @@ export interface ClassifierOptions {
   readonly classes: number;
   /** See `ConvNeXtOptions`. */
   readonly checkpoint?: boolean;
+  /** Storage of activations. Default f32. With f16 the loss is scaled and gradients are searched for infinities, as training does. */
+  readonly precision?: Precision;
 }
 
 export function isVariant(name: string): name is ConvNeXtVariant {
@@ -38,28 +41,32 @@ class ClassifierWorkload implements StepWorkload {
   #captured: CapturedStep | null = null;
   #loss: Tensor | null = null;
 
-  constructor(backend: RecordingBackend, { variant, batch, size, classes, checkpoint = false }: ClassifierOptions) {
+  constructor(backend: RecordingBackend, options: ClassifierOptions) {
+    const { variant, batch, size, classes, checkpoint = false, precision = 'f32' } = options;
     const engine = new Engine(backend, { seed: 1 });
     setEngine(engine);
     const model = convnext(variant, { classes, checkpoint }).train();
-    const optimizer = new AdamW(noDecay(namedParameters(model), 0.05), { lr: 1e-3 });
+    const parameters = namedParameters(model);
+    const optimizer = new AdamW(noDecay(parameters, 0.05), { lr: 1e-3 });
+    const gate = precision === 'f16' ? new GradientGate(parameters, { lossScaling: LOSS_SCALING }) : null;
     const random = new Generator(2);
     const pixels = Float32Array.from({ length: batch * size * size * 3 }, () => 2 * random.uniform() - 1);
     const image = engine.tensor(pixels, [batch, size, size, 3]).keep();
     const truth = Int32Array.from({ length: batch }, () => random.integer(classes));
     const labels = engine.tensor(truth, [batch]).keep();
-    this.name = `ConvNeXt-${variant} classifier, ${classes} classes${checkpoint ? ', blocks checkpointed' : ''}`;
+    this.name = `ConvNeXt-${variant} classifier, ${classes} classes${checkpoint ? ', blocks checkpointed' : ''}${gate ? ', float16' : ''}`;
     this.batch = batch;
     this.size = size;
     this.parameters = model.parameterCount();
     this.#backend = backend;
     this.#optimizer = optimizer;
-    this.#parts = [image, labels, optimizer, model];
+    this.#parts = [image, labels, optimizer, model, ...(gate ? [gate] : [])];
     this.#record = () =>
       engine.scope(() => {
-        const loss = F.crossEntropy(model.forward(image), labels);
-        loss.backward();
-        optimizer.update();
+        const loss = F.crossEntropy(model.forward(image.cast(precision)), labels);
+        loss.backward(gate?.seed(loss));
+        gate?.measure(loss);
+        optimizer.update(gate ?? undefined);
         optimizer.zeroGrad();
         return loss.detach().keep();
       });

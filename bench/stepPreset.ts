@@ -114,7 +114,7 @@ class PresetWorkload implements StepWorkload {
     model.train();
     this.#learningRate = config.optimizer.lr;
     this.#batch = batch;
-    this.name = `preset ${name} (${config.model.architecture})`;
+    this.name = `preset ${name} (${config.model.architecture})${model.precision === 'f16' ? ', float16' : ''}`;
     this.batch = batch.task.length;
     this.size = config.data.imageSize;
     this.parameters = model.parameterCount();
@@ -132,7 +132,9 @@ class PresetWorkload implements StepWorkload {
 
   async run(step: number): Promise<void> {
     const report = await this.#training.step.run(this.#batch, step, this.#learningRate);
-    if (!report.finite) throw new GmtlError('bench/not-finite', `step ${step} of ${this.name} met NaN or infinity`);
+    // With float16 a step may be suppressed until the loss scale fits.
+    if (!report.finite && report.lossScale === null)
+      throw new GmtlError('bench/not-finite', `step ${step} of ${this.name} met NaN or infinity`);
   }
 
   dispose(): void {

@@ -11,6 +11,7 @@ import { type AdapterInfo, readAdapterInfo } from '../src/gpu/node/classify.ts';
 import { createNodeDevice } from '../src/gpu/node/createDevice.ts';
 import { writeFileAtomic } from '../src/io/atomic.ts';
 import { CONVNEXT_VARIANTS } from '../src/models/convnext.ts';
+import type { Precision } from '../src/models/network.ts';
 import { presets } from '../src/train/presets.ts';
 import { gmtlVersion } from '../src/train/version.ts';
 import { loadTuned } from '../src/tuning/tuned.ts';
@@ -26,6 +27,7 @@ export interface WorkloadArguments {
   set: string[];
   data?: string;
   checkpoint: boolean;
+  precision: Precision;
 }
 
 const variants = Object.keys(CONVNEXT_VARIANTS);
@@ -56,6 +58,11 @@ export function workloadOptions<T>(yargs: Argv<T>): Argv<T & WorkloadArguments> 
       type: 'boolean',
       default: false,
       describe: 'Keep only the inputs of ConvNeXt blocks until backward: less memory, more time',
+    })
+    .option('precision', {
+      choices: ['f32', 'f16'] as const,
+      default: 'f32' as const,
+      describe: 'Storage of activations',
     }) as Argv<T & WorkloadArguments>;
 }
 
@@ -63,14 +70,18 @@ export function workloadOptions<T>(yargs: Argv<T>): Argv<T & WorkloadArguments> 
 export function chooseWorkload(
   args: WorkloadArguments,
 ): (backend: RecordingBackend) => StepWorkload | Promise<StepWorkload> {
-  const { model, batch, size, classes, data, checkpoint } = args;
+  const { model, batch, size, classes, data, checkpoint, precision } = args;
   if (args.preset !== undefined && model !== undefined) {
     throw new GmtlError('usage', 'give --model or --preset, not both');
   }
   const preset =
     args.preset ?? (model !== undefined && !isVariant(model) && presetNames.includes(model) ? model : undefined);
   if (preset !== undefined) {
-    const set = [...args.set, ...(checkpoint ? ['model.checkpoint=true'] : [])];
+    const set = [
+      ...args.set,
+      ...(checkpoint ? ['model.checkpoint=true'] : []),
+      ...(precision === 'f16' ? ['training.precision="f16"'] : []),
+    ];
     return (backend) => presetWorkload(backend, { preset, batch, size, set, folder: data });
   }
   const variant = model ?? 'atto';
@@ -84,7 +95,7 @@ export function chooseWorkload(
     throw new GmtlError('usage', `--data and --set are for presets, not for the classifier ${variant}`);
   }
   return (backend) =>
-    classifierWorkload(backend, { variant, batch: batch ?? 8, size: size ?? 128, classes, checkpoint });
+    classifierWorkload(backend, { variant, batch: batch ?? 8, size: size ?? 128, classes, checkpoint, precision });
 }
 
 interface StepArguments extends WorkloadArguments {
