@@ -2,6 +2,7 @@
  * Tier: none for the float64 references, any adapter for the kernels. Whole models against PyTorch: output, loss, every gradient, and after ten
  * AdamW steps on the same batch the losses on the way, every parameter, the running statistics and the output in eval mode. The
  * weights go in and come out through state dicts, so names and layouts are those of timm, torchvision and segmentation_models_pytorch.
+ * On adapters with shader-f16 also with activations in float16 and a scaled loss: output, all gradients, and the losses of the ten steps.
  */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
@@ -18,7 +19,7 @@ import type { Backend } from '../src/ops/backend.ts';
 import { GpuBackend } from '../src/ops/gpuBackend.ts';
 import { ReferenceBackend } from '../src/ops/referenceBackend.ts';
 import { DryBackend } from '../src/ops/tapBackend.ts';
-import { AdamW } from '../src/optim/index.ts';
+import { AdamW, GradientGate } from '../src/optim/index.ts';
 import { difference } from './compare.ts';
 import { closeDeviceAfterwards, testDevice } from './device.ts';
 import { Goldens, type Layout, toEngine } from './goldens.ts';
@@ -94,6 +95,28 @@ const ON_ADAPTER: Bounds = { forward: 1e-5, gradient: 2e-5, after: 1e-5, moved: 
  * and 3e-3. The references, which keep the bounds above, are what proves the mathematics of this one.
  */
 const DEEP_ON_ADAPTER: Bounds = { forward: 1e-5, gradient: 1e-4, after: 1e-4, moved: 1e-2 };
+
+interface HalfBounds {
+  readonly output: number;
+  /** All gradients laid end to end. */
+  readonly gradients: number;
+  readonly losses: number;
+}
+
+/**
+ * A rounding to float16 is up to 5e-4; a dozen to fifty in a row, as if at random, make 2e-3 to 4e-3 of an output, and gradients go there
+ * and back. But where rounding moves one element across a ReLU's corner, its gradient is all wrong, and these nets have maps of some
+ * hundred elements: 1 / sqrt(100). ConvNeXt has no corners; it and the block without such an element are the sharp ones. Batch normalisation over eight
+ * values (the U-Net's deepest maps) makes more of everything. Measured on lavapipe (output, gradients, losses): convnext 3e-4, 2e-3, 3e-4; basic-block 7e-4, 8e-2
+ * (one element: all gradients behind it are good to 1e-3), 5e-4; resnet 9e-4, 6e-2, 7e-3; unet-block 6e-4, 8e-4, 2e-5; unet 8e-3, .15, 2e-4.
+ */
+const IN_HALF: Readonly<Record<string, HalfBounds>> = {
+  convnext: { output: 4e-3, gradients: 1e-2, losses: 1e-2 },
+  'basic-block': { output: 4e-3, gradients: 0.12, losses: 1e-2 },
+  resnet: { output: 4e-3, gradients: 0.12, losses: 2e-2 },
+  'unet-block': { output: 4e-3, gradients: 1e-2, losses: 1e-2 },
+  unet: { output: 2e-2, gradients: 0.25, losses: 2e-2 },
+};
 
 closeDeviceAfterwards();
 
@@ -180,6 +203,70 @@ async function check(name: string, backend: Backend, bounds: Bounds): Promise<st
   setEngine(null);
   return problems;
 }
+
+/** Output, gradients and losses with activations in float16. */
+async function checkHalf(name: string, backend: Backend, bounds: HalfBounds): Promise<string[]> {
+  const goldens = await Goldens.read(name);
+  const engine = new Engine(backend);
+  setEngine(engine);
+  const { module, forward } = models[name]();
+  module.loadStateDict(goldens.group('state/'));
+  module.train();
+  const loss = LOSSES[goldens.metadata('loss', z.enum(['crossEntropy', 'squaredError', 'bceWithLogits']))];
+  const upload = (key: string): Tensor => {
+    const stored = goldens.tensor(key);
+    const { shape, data, dtype } = toEngine(stored, stored.shape.length === 4 ? 'image' : 'plain');
+    return engine.tensor(data, shape, { dtype });
+  };
+  const x = upload('x');
+  const target = upload('target');
+  const named = [...module.namedParameters()].map(([key, tensor]) => ({ name: key, tensor }));
+  const optimizer = new AdamW(named, goldens.metadata('adamw', adamwSchema));
+  const scale = 1024;
+  const gate = new GradientGate(named, { lossScaling: { initial: scale, growthInterval: 1000 } });
+  const problems: string[] = [];
+  const losses: number[] = [];
+  for (let step = 0; step < 10; step++) {
+    optimizer.zeroGrad();
+    const { output, value } = engine.scope(() => {
+      const output = forward(x.cast('f16')).cast('f32');
+      const value = loss(output, target);
+      value.backward(gate.seed(value));
+      gate.measure(value);
+      return { output, value };
+    });
+    losses.push(await value.item());
+    if (step === 0) {
+      const want = toEngine(goldens.tensor('output'), output.shape.length === 4 ? 'image' : 'plain');
+      problems.push(...compare('output', await output.data(), want.data, bounds.output));
+      const got: number[] = [];
+      const wanted: number[] = [];
+      for (const [key, parameter] of module.namedParameters()) {
+        if (parameter.grad?.dtype !== 'f32') throw new Error(`${key} got no float32 gradient`);
+        got.push(...parameter.toExternal((await parameter.grad.data()) as Float32Array).data.map((v) => v / scale));
+        wanted.push(...(goldens.tensor(`grad/${key}`).data as Float32Array));
+      }
+      problems.push(...compare('gradients', got, wanted, bounds.gradients));
+    }
+    output.dispose();
+    value.dispose();
+    optimizer.step(gate);
+  }
+  problems.push(...compare('losses', losses, goldens.tensor('losses').data as Float32Array, bounds.losses));
+  for (const part of [x, target, optimizer, gate, module]) part.dispose();
+  setEngine(null);
+  return problems;
+}
+
+describe('on the adapter in float16', () => {
+  for (const [name, bounds] of Object.entries(IN_HALF)) {
+    it(name, async ({ skip }) => {
+      const device = await testDevice();
+      if (!device.target.features.has('shader-f16')) skip(`${device.name} has no shader-f16`);
+      expect(await checkHalf(name, new GpuBackend(device), bounds)).toEqual([]);
+    });
+  }
+});
 
 for (const where of ['references', 'adapter'] as const) {
   describe(`on the ${where}`, () => {
