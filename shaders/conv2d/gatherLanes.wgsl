@@ -3,10 +3,10 @@ diagnostic(off, subgroup_uniformity);
 
 // The formula of gather.wgsl for one group, as a matrix product: pixels x (taps, channels) times (taps, channels) x outputs.
 //
-// A workgroup is one subgroup of LANES (8 on lavapipe, 4 on SwiftShader) and owns as many pixels x as many groups of four output
+// A workgroup is one subgroup of four lanes (SwiftShader) and owns as many pixels x as many groups of four output
 // channels. Lane k loads four channels of pixel k, and subgroupBroadcast hands them to the lanes, each of which owns four output
 // channels of all the pixels in registers: on software adapters a load is a gather, lane by lane, and dearer than the arithmetic,
-// so none is done twice. (lavapipe, 2 cores: 12 to 24 GFLOP/s where one thread an element does 1 to 1.7.)
+// so none is done twice.
 //
 // For strided transposed convolutions the pixels are taken in `divideY * divideX` phases of equal parity: then all of a workgroup agree on
 // which taps exist, and those that do not cost nothing. `weight` is [taps, fromChannels, toChannels], packed for the purpose where
@@ -16,7 +16,7 @@ diagnostic(off, subgroup_uniformity);
 // #include "common/grid.wgsl"
 // #include "common/storage.wgsl"
 
-override LANES: u32 = 8u;
+const LANES = 4u;
 
 struct Uniforms {
   batch: u32,
@@ -86,10 +86,6 @@ fn main(
   var sum1 = vec4f(0.0);
   var sum2 = vec4f(0.0);
   var sum3 = vec4f(0.0);
-  var sum4 = vec4f(0.0);
-  var sum5 = vec4f(0.0);
-  var sum6 = vec4f(0.0);
-  var sum7 = vec4f(0.0);
   for (var ky = 0; ky < u.kernelHeight; ky++) {
     if ((phaseY * u.multiplyY + ky * u.tapY + u.offsetY) % u.divideY != 0) { continue; }
     let atY = y * u.multiplyY + ky * u.tapY + u.offsetY;
@@ -119,16 +115,6 @@ fn main(
         sum2 = fma(w3, vec4f(v2.w), fma(w2, vec4f(v2.z), fma(w1, vec4f(v2.y), fma(w0, vec4f(v2.x), sum2))));
         let v3 = subgroupBroadcast(mine, 3u);
         sum3 = fma(w3, vec4f(v3.w), fma(w2, vec4f(v3.z), fma(w1, vec4f(v3.y), fma(w0, vec4f(v3.x), sum3))));
-        if (LANES == 8u) {
-          let v4 = subgroupBroadcast(mine, 4u);
-          sum4 = fma(w3, vec4f(v4.w), fma(w2, vec4f(v4.z), fma(w1, vec4f(v4.y), fma(w0, vec4f(v4.x), sum4))));
-          let v5 = subgroupBroadcast(mine, 5u);
-          sum5 = fma(w3, vec4f(v5.w), fma(w2, vec4f(v5.z), fma(w1, vec4f(v5.y), fma(w0, vec4f(v5.x), sum5))));
-          let v6 = subgroupBroadcast(mine, 6u);
-          sum6 = fma(w3, vec4f(v6.w), fma(w2, vec4f(v6.z), fma(w1, vec4f(v6.y), fma(w0, vec4f(v6.x), sum6))));
-          let v7 = subgroupBroadcast(mine, 7u);
-          sum7 = fma(w3, vec4f(v7.w), fma(w2, vec4f(v7.z), fma(w1, vec4f(v7.y), fma(w0, vec4f(v7.x), sum7))));
-        }
       }
     }
   }
@@ -143,14 +129,4 @@ fn main(
   store(p1, column, sum1, shift);
   store(p2, column, sum2, shift);
   store(p3, column, sum3, shift);
-  if (LANES == 8u) {
-    let p4 = subgroupBroadcast(toPixel, 4u);
-    let p5 = subgroupBroadcast(toPixel, 5u);
-    let p6 = subgroupBroadcast(toPixel, 6u);
-    let p7 = subgroupBroadcast(toPixel, 7u);
-    store(p4, column, sum4, shift);
-    store(p5, column, sum5, shift);
-    store(p6, column, sum6, shift);
-    store(p7, column, sum7, shift);
-  }
 }

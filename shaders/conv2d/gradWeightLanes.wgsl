@@ -4,7 +4,7 @@ diagnostic(off, subgroup_uniformity);
 // partial[c, ky, kx, i, o] = sum over the output pixels p of chunk c of x[n, py * stride + ky * dilation - padding, …, i] * gradOutput[p, o]
 //
 // One group. A chunk is a run of `run` neighbouring output pixels, a multiple of LANES; reduce/sum adds the chunks up in order.
-// A workgroup is one subgroup of LANES (8 on lavapipe, 4 on SwiftShader) and owns one tap x 8 input channels x LANES groups of four
+// A workgroup is one subgroup of four lanes (SwiftShader) and owns one tap x 8 input channels x LANES groups of four
 // output channels of one chunk. It takes LANES pixels at a time: lane k loads the 8 input channels of pixel k, subgroupBroadcast
 // hands them round, and each lane, which owns four output channels of all 8 input channels in registers, loads its part of
 // gradOutput. On software adapters a load is a gather, lane by lane, and dearer than the arithmetic. Channels are in fours.
@@ -13,7 +13,7 @@ diagnostic(off, subgroup_uniformity);
 // #include "common/grid.wgsl"
 // #include "common/storage.wgsl"
 
-override LANES: u32 = 8u;
+const LANES = 4u;
 
 struct Uniforms {
   pixels: u32,
@@ -52,10 +52,11 @@ fn main(
   if (index >= u.workgroups) { return; }
   let column = (index % u.columns) * LANES + lane;
   let loadColumn = min(column, u.outChannels4 - 1u);
-  let row = (index / u.columns) % u.rows * 2u;
+  let perTap = u.rows / u.taps;
+  let row = (index / u.columns) % perTap * 2u;
   let secondRow = row + 1u < u.inChannels4;
-  let tap = (index / (u.columns * u.rows)) % u.taps;
-  let chunk = index / (u.columns * u.rows * u.taps);
+  let tap = (index / (u.columns * perTap)) % u.taps;
+  let chunk = index / (u.columns * u.rows);
   let shiftX = i32(tap % u.kernelWidth) * u.dilationX - u.paddingX;
   let shiftY = i32(tap / u.kernelWidth) * u.dilationY - u.paddingY;
   let first = chunk * u.run;

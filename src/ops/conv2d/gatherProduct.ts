@@ -45,7 +45,12 @@ const shared: Pick<KernelDefinition, 'bindings' | 'uniforms'> = {
 export const gatherLanesKernel = defineKernel({
   ...shared,
   name: 'conv2d/gatherLanes',
-  overrides: ['LANES'],
+  features: ['subgroups'],
+});
+
+export const gatherSubgroupKernel = defineKernel({
+  ...shared,
+  name: 'conv2d/gatherSubgroup',
   features: ['subgroups'],
 });
 
@@ -60,11 +65,22 @@ export function usableLanes({ subgroupSize, features }: PlanTarget): number {
   return features.has('subgroups') && (subgroupSize === 8 || subgroupSize === 4) ? subgroupSize : 0;
 }
 
-/** Pixels and groups of four output channels a workgroup owns. */
-function tileOf(version: ProductVersion, toChannels4: number, target: PlanTarget): { pixels: number; columns: number } {
-  if (version === 'lanes') return { pixels: usableLanes(target), columns: usableLanes(target) };
+/** A kernel, and the pixels and groups of four output channels that a workgroup of it owns. */
+interface ProductTile {
+  readonly kernel: KernelDefinition;
+  readonly pixels: number;
+  readonly columns: number;
+  readonly constants?: Dispatch['constants'];
+}
+
+function tileOf(version: ProductVersion, toChannels4: number, target: PlanTarget): ProductTile {
+  if (version === 'lanes') {
+    return usableLanes(target) === 8
+      ? { kernel: gatherSubgroupKernel, pixels: 32, columns: 8 }
+      : { kernel: gatherLanesKernel, pixels: 4, columns: 4 };
+  }
   const columns = toChannels4 <= 4 ? 4 : toChannels4 <= 8 ? 8 : 16;
-  return { pixels: 1024 / columns, columns };
+  return { kernel: gatherTileKernel, pixels: 1024 / columns, columns, constants: { COLUMNS: columns } };
 }
 
 /**
@@ -98,7 +114,7 @@ export function planProductGather(
   const columns = Math.ceil(toChannels / 4 / tile.columns);
   const workgroups = phaseTiles * divide[0] * divide[1] * columns;
   const dispatch: Dispatch = {
-    kernel: version === 'lanes' ? gatherLanesKernel : gatherTileKernel,
+    kernel: tile.kernel,
     storage: buffers.storage,
     buffers: { source, weight, bias: boundBias({ ...buffers, weight }, () => steps.scratch(4)), out },
     uniforms: {
@@ -118,7 +134,7 @@ export function planProductGather(
       workgroups,
       ...epilogueUniforms(buffers, relu),
     },
-    ...(version === 'lanes' ? { overrides: { LANES: tile.columns } } : { constants: { COLUMNS: tile.columns } }),
+    constants: tile.constants,
     workgroups: foldGrid(workgroups),
   };
   steps.add(dispatch);

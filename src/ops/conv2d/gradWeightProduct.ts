@@ -37,14 +37,27 @@ const shared: Pick<KernelDefinition, 'bindings' | 'uniforms'> = {
 export const gradWeightLanesKernel = defineKernel({
   ...shared,
   name: 'conv2d/gradWeightLanes',
-  overrides: ['LANES'],
+  features: ['subgroups'],
+});
+
+export const gradWeightSubgroupKernel = defineKernel({
+  ...shared,
+  name: 'conv2d/gradWeightSubgroup',
   features: ['subgroups'],
 });
 
 export const gradWeightTileKernel = defineKernel({ ...shared, name: 'conv2d/gradWeightTile' });
 
 /** Workgroups that keep the device evenly busy: subgroups on two or more cores, or 256 threads each on a GPU. */
-const WANTED_WORKGROUPS = { lanes: 64, tile: 1024 } as const;
+const WANTED_WORKGROUPS = { lanes: 32, tile: 1024 } as const;
+
+/** A kernel, the pixels (and groups of four output channels) it takes at a time, and its workgroups along the rows of the weights. */
+function tileOf(version: ProductVersion, lanes: number, taps: number, inChannels: number) {
+  if (version === 'tile') return { kernel: gradWeightTileKernel, step: 16, rows: Math.ceil((taps * inChannels) / 64) };
+  return lanes === 8
+    ? { kernel: gradWeightSubgroupKernel, step: 8, rows: Math.ceil((taps * inChannels) / 32) }
+    : { kernel: gradWeightLanesKernel, step: 4, rows: Math.ceil(inChannels / 8) * taps };
+}
 
 /**
  * The weight gradient from in0 (x) and in1 (gradOutput), in the element format `storage`, to out0 in float32 as a matrix product; null where the convolution is grouped or the
@@ -70,16 +83,15 @@ export function planProductGradWeight(
   const x = steps.channels('in0', batch * input[0] * input[1], geometry.inChannels, inChannels);
   const gradOutput = steps.channels('in1', pixels, geometry.outChannels, outChannels);
 
-  const step = version === 'lanes' ? lanes : 16;
-  const rows = version === 'lanes' ? Math.ceil(inChannels / 8) : Math.ceil((taps * inChannels) / 64);
+  const { kernel: product, step, rows } = tileOf(version, lanes, taps, inChannels);
   const columns = Math.ceil(outChannels / 4 / step);
-  const tiles = rows * columns * (version === 'lanes' ? taps : 1);
+  const tiles = rows * columns;
   const wanted = chunksFor(tiles, WANTED_WORKGROUPS[version], pixels, 64);
   const run = Math.ceil(pixels / wanted / step) * step;
   const chunks = Math.ceil(pixels / run);
   const sum = cut ? steps.scratch(weights) : 'out0';
   steps.sumOfChunks(chunks, weights, sum, target, (partial) => ({
-    kernel: version === 'lanes' ? gradWeightLanesKernel : gradWeightTileKernel,
+    kernel: product,
     storage,
     buffers: { x, gradOutput, partial },
     uniforms: {
@@ -98,7 +110,6 @@ export function planProductGradWeight(
       columns,
       workgroups: chunks * tiles,
     },
-    ...(version === 'lanes' && { overrides: { LANES: lanes } }),
     workgroups: foldGrid(chunks * tiles),
   }));
   if (cut) {

@@ -1,17 +1,29 @@
 import type { DeviceClass, Plan, PlanTarget, StorageFormat } from '../../gpu/kernel.ts';
 import { sumKernel, sumVec4Kernel } from '../reduce/plan.ts';
 import { type Gather, type GatherBuffers, gatherKernel, planSimpleGather } from './gather.ts';
-import { gatherLanesKernel, gatherTileKernel, type ProductVersion, planProductGather } from './gatherProduct.ts';
+import {
+  gatherLanesKernel,
+  gatherSubgroupKernel,
+  gatherTileKernel,
+  type ProductVersion,
+  planProductGather,
+} from './gatherProduct.ts';
 import { type ConvolutionGeometry, folded } from './geometry.ts';
 import { gradWeightKernel, planSimpleGradWeight } from './gradWeight.ts';
-import { gradWeightLanesKernel, gradWeightTileKernel, planProductGradWeight } from './gradWeightProduct.ts';
+import {
+  gradWeightLanesKernel,
+  gradWeightSubgroupKernel,
+  gradWeightTileKernel,
+  planProductGradWeight,
+} from './gradWeightProduct.ts';
 import { repackKernel } from './steps.ts';
 
-export const gatherKernels = [gatherKernel, repackKernel, gatherLanesKernel, gatherTileKernel];
+export const gatherKernels = [gatherKernel, repackKernel, gatherLanesKernel, gatherSubgroupKernel, gatherTileKernel];
 export const gradWeightKernels = [
   gradWeightKernel,
   repackKernel,
   gradWeightLanesKernel,
+  gradWeightSubgroupKernel,
   gradWeightTileKernel,
   sumKernel,
   sumVec4Kernel,

@@ -1,0 +1,179 @@
+enable subgroups;
+diagnostic(off, subgroup_uniformity);
+
+// The formula of gather.wgsl for one group, as a matrix product: pixels x (taps, channels) times (taps, channels) x outputs.
+//
+// matmul/subgroup.wgsl with its rows gathered, for adapters whose subgroups have eight lanes (lavapipe): a workgroup is one subgroup and owns
+// 32 pixels of 8 groups of four output channels, whose sums lie in memory of its own. Lane i loads four channels of pixels i, i + 8 and
+// so on and hands them round by shuffles; each number that was loaded is used 32 times, for a load costs far more than a product.
+// Eights of pixels that have nothing under a tap are skipped. The phases, the layout of `weight` and the fours are those of gatherLanes.wgsl.
+// Control flow that depends on the workgroup and uniforms only is uniform, which WGSL's analysis cannot see.
+
+// #include "common/grid.wgsl"
+// #include "common/storage.wgsl"
+
+struct Uniforms {
+  batch: u32,
+  toHeight: u32,
+  toWidth: u32,
+  toChannels4: u32,
+  fromHeight: i32,
+  fromWidth: i32,
+  fromChannels4: u32,
+  kernelHeight: i32,
+  kernelWidth: i32,
+  multiplyY: i32,
+  multiplyX: i32,
+  tapY: i32,
+  tapX: i32,
+  offsetY: i32,
+  offsetX: i32,
+  divideY: i32,
+  divideX: i32,
+  phaseHeight: u32,
+  phaseWidth: u32,
+  phaseTiles: u32,
+  columns: u32,
+  biasChannels4: u32,
+  workgroups: u32,
+  hasBias: u32,
+  relu: u32,
+}
+
+@group(0) @binding(0) var<uniform> u: Uniforms;
+@group(0) @binding(1) var<storage, read> source: array<Vec4>;
+@group(0) @binding(2) var<storage, read> weight: array<Vec4>;
+@group(0) @binding(3) var<storage, read> bias: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> out: array<Vec4>;
+
+// Where output pixel number `pixel` of a phase is, and whether it is.
+struct Place { x: i32, y: i32, image: u32, exists: bool }
+
+fn placeOf(pixel: u32, phase: i32) -> Place {
+  let x = phase % u.divideX + i32(pixel % u.phaseWidth) * u.divideX;
+  let y = phase / u.divideX + i32((pixel / u.phaseWidth) % u.phaseHeight) * u.divideY;
+  let image = pixel / (u.phaseWidth * u.phaseHeight);
+  return Place(x, y, image, image < u.batch && x < i32(u.toWidth) && y < i32(u.toHeight));
+}
+
+// The source pixel under a tap (`tapX`, `tapY`: its offset) of an output pixel, in vec4f; negative where there is none.
+fn baseOf(place: Place, tapX: i32, tapY: i32) -> i32 {
+  let atX = place.x * u.multiplyX + tapX;
+  let atY = place.y * u.multiplyY + tapY;
+  let inside = place.exists && atX >= 0 && atY >= 0 && atX / u.divideX < u.fromWidth && atY / u.divideY < u.fromHeight;
+  let pixel = (i32(place.image) * u.fromHeight + atY / u.divideY) * u.fromWidth + atX / u.divideX;
+  return select(-1, pixel * i32(u.fromChannels4), inside);
+}
+
+// Adds the products of four channels; x holds them of one pixel, w0 to w3 their weights for four outputs.
+fn plus(sum: vec4f, x: vec4f, w0: vec4f, w1: vec4f, w2: vec4f, w3: vec4f) -> vec4f {
+  return sum + x.x * w0 + x.y * w1 + x.z * w2 + x.w * w3;
+}
+
+@compute @workgroup_size(8)
+fn main(
+  @builtin(workgroup_id) workgroup: vec3u,
+  @builtin(num_workgroups) workgroups: vec3u,
+  @builtin(subgroup_invocation_id) lane: u32,
+) {
+  let index = linearWorkgroup(workgroup, workgroups);
+  if (index >= u.workgroups) { return; }
+  let column = (index % u.columns) * 8u + lane;
+  let loadColumn = min(column, u.toChannels4 - 1u);
+  let tile = index / u.columns;
+  let phase = i32(tile / u.phaseTiles);
+  let pixel = (tile % u.phaseTiles) * 32u;
+  let place0 = placeOf(pixel + lane, phase);
+  let place1 = placeOf(pixel + 8u + lane, phase);
+  let place2 = placeOf(pixel + 16u + lane, phase);
+  let place3 = placeOf(pixel + 24u + lane, phase);
+
+  var sums: array<vec4f, 33>;
+  for (var ky = 0; ky < u.kernelHeight; ky++) {
+    let tapY = ky * u.tapY + u.offsetY;
+    if ((phase / u.divideX * u.multiplyY + tapY) % u.divideY != 0) { continue; }
+    for (var kx = 0; kx < u.kernelWidth; kx++) {
+      let tapX = kx * u.tapX + u.offsetX;
+      if ((phase % u.divideX * u.multiplyX + tapX) % u.divideX != 0) { continue; }
+      let source0 = baseOf(place0, tapX, tapY);
+      let source1 = baseOf(place1, tapX, tapY);
+      let source2 = baseOf(place2, tapX, tapY);
+      let source3 = baseOf(place3, tapX, tapY);
+      let inside0 = source0 >= 0;
+      let inside1 = source1 >= 0;
+      let inside2 = source2 >= 0;
+      let inside3 = source3 >= 0;
+      let any1 = subgroupAny(inside1);
+      let any2 = subgroupAny(inside2);
+      let any3 = subgroupAny(inside3);
+      if (!(any1 || any2 || any3 || subgroupAny(inside0))) { continue; }
+      let base0 = u32(max(source0, 0));
+      let base1 = u32(max(source1, 0));
+      let base2 = u32(max(source2, 0));
+      let base3 = u32(max(source3, 0));
+      var at = u32(ky * u.kernelWidth + kx) * u.fromChannels4 * 4u * u.toChannels4 + loadColumn;
+      for (var c = 0u; c < u.fromChannels4; c++) {
+        let w0 = vec4f(weight[at]);
+        let w1 = vec4f(weight[at + u.toChannels4]);
+        let w2 = vec4f(weight[at + u.toChannels4 * 2u]);
+        let w3 = vec4f(weight[at + u.toChannels4 * 3u]);
+        at += u.toChannels4 * 4u;
+        let a0 = select(vec4f(0.0), vec4f(source[base0 + c]), inside0);
+        sums[0] = plus(sums[0], subgroupShuffle(a0, 0u), w0, w1, w2, w3);
+        sums[1] = plus(sums[1], subgroupShuffle(a0, 1u), w0, w1, w2, w3);
+        sums[2] = plus(sums[2], subgroupShuffle(a0, 2u), w0, w1, w2, w3);
+        sums[3] = plus(sums[3], subgroupShuffle(a0, 3u), w0, w1, w2, w3);
+        sums[4] = plus(sums[4], subgroupShuffle(a0, 4u), w0, w1, w2, w3);
+        sums[5] = plus(sums[5], subgroupShuffle(a0, 5u), w0, w1, w2, w3);
+        sums[6] = plus(sums[6], subgroupShuffle(a0, 6u), w0, w1, w2, w3);
+        sums[7] = plus(sums[7], subgroupShuffle(a0, 7u), w0, w1, w2, w3);
+        if (any1) {
+          let a1 = select(vec4f(0.0), vec4f(source[base1 + c]), inside1);
+          sums[8] = plus(sums[8], subgroupShuffle(a1, 0u), w0, w1, w2, w3);
+          sums[9] = plus(sums[9], subgroupShuffle(a1, 1u), w0, w1, w2, w3);
+          sums[10] = plus(sums[10], subgroupShuffle(a1, 2u), w0, w1, w2, w3);
+          sums[11] = plus(sums[11], subgroupShuffle(a1, 3u), w0, w1, w2, w3);
+          sums[12] = plus(sums[12], subgroupShuffle(a1, 4u), w0, w1, w2, w3);
+          sums[13] = plus(sums[13], subgroupShuffle(a1, 5u), w0, w1, w2, w3);
+          sums[14] = plus(sums[14], subgroupShuffle(a1, 6u), w0, w1, w2, w3);
+          sums[15] = plus(sums[15], subgroupShuffle(a1, 7u), w0, w1, w2, w3);
+        }
+        if (any2) {
+          let a2 = select(vec4f(0.0), vec4f(source[base2 + c]), inside2);
+          sums[16] = plus(sums[16], subgroupShuffle(a2, 0u), w0, w1, w2, w3);
+          sums[17] = plus(sums[17], subgroupShuffle(a2, 1u), w0, w1, w2, w3);
+          sums[18] = plus(sums[18], subgroupShuffle(a2, 2u), w0, w1, w2, w3);
+          sums[19] = plus(sums[19], subgroupShuffle(a2, 3u), w0, w1, w2, w3);
+          sums[20] = plus(sums[20], subgroupShuffle(a2, 4u), w0, w1, w2, w3);
+          sums[21] = plus(sums[21], subgroupShuffle(a2, 5u), w0, w1, w2, w3);
+          sums[22] = plus(sums[22], subgroupShuffle(a2, 6u), w0, w1, w2, w3);
+          sums[23] = plus(sums[23], subgroupShuffle(a2, 7u), w0, w1, w2, w3);
+        }
+        if (any3) {
+          let a3 = select(vec4f(0.0), vec4f(source[base3 + c]), inside3);
+          sums[24] = plus(sums[24], subgroupShuffle(a3, 0u), w0, w1, w2, w3);
+          sums[25] = plus(sums[25], subgroupShuffle(a3, 1u), w0, w1, w2, w3);
+          sums[26] = plus(sums[26], subgroupShuffle(a3, 2u), w0, w1, w2, w3);
+          sums[27] = plus(sums[27], subgroupShuffle(a3, 3u), w0, w1, w2, w3);
+          sums[28] = plus(sums[28], subgroupShuffle(a3, 4u), w0, w1, w2, w3);
+          sums[29] = plus(sums[29], subgroupShuffle(a3, 5u), w0, w1, w2, w3);
+          sums[30] = plus(sums[30], subgroupShuffle(a3, 6u), w0, w1, w2, w3);
+          sums[31] = plus(sums[31], subgroupShuffle(a3, 7u), w0, w1, w2, w3);
+        }
+      }
+    }
+  }
+
+  if (column >= u.toChannels4) { return; }
+  var shift = vec4f(0.0);
+  if (u.hasBias != 0u) { shift = bias[column % u.biasChannels4]; }
+  // Not a count to 32, and a 33rd sum, or Mesa compiles the store 32 times: see matmul/subgroup.wgsl.
+  let end = min(pixel + 32u, u.phaseWidth * u.phaseHeight * u.batch);
+  for (var p = pixel; p < end; p++) {
+    let place = placeOf(p, phase);
+    if (!place.exists) { continue; }
+    var value = sums[p - pixel] + shift;
+    if (u.relu != 0u) { value = max(value, vec4f(0.0)); }
+    out[((place.image * u.toHeight + u32(place.y)) * u.toWidth + u32(place.x)) * u.toChannels4 + column] = Vec4(value);
+  }
+}
