@@ -246,6 +246,26 @@ describe('gmtl train', () => {
     expect(await outcome(folder)).toEqual(whole);
   });
 
+  it('in float16, with a loss scale that grows: interrupted and resumed the same; where the adapter has none, says so and is float32', async () => {
+    const half = ['training.precision="f16"', 'training.lossScaleInterval=2', 'training.epochs=1'];
+    const output = await finish(words(join(root, 'half'), ...half));
+    const expected = await outcome(join(root, 'half'));
+    const scales = (expected.batches as { lossScale: number | null }[]).map(({ lossScale }) => lossScale);
+    const { precision } = JSON.parse(await readFile(join(root, 'half', 'environment.json'), 'utf8'));
+    if (output.includes('this adapter has no shader-f16: training in f32')) {
+      expect([precision, ...new Set(scales)]).toEqual(['f32', null]);
+      return;
+    }
+    expect(precision).toBe('f16');
+    // Two finite steps double it, any other halves it.
+    expect(new Set(scales).size).toBeGreaterThan(1);
+    expect((expected.random as { lossScale: { scale: number } }).lossScale.scale).toBe(scales.at(-1));
+    const folder = join(root, 'half-interrupted');
+    await interruptAfter(words(folder, ...half, 'training.checkpointEvery=1'), folder, 2);
+    await finish(['train', '--resume', folder]);
+    expect(await outcome(folder)).toEqual(expected);
+  });
+
   it('names the file it cannot decode; with --skip-bad goes on without it and says so', async () => {
     // A picture that is broken only once training reads it: its header is whole.
     const dataset = await openDataset(data, { valFraction: 0.15, seed: 42 });
