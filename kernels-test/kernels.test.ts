@@ -136,11 +136,14 @@ for (const op of ops) {
   describe(op.name, () => {
     const cases = op.cases.filter(({ purpose }) => purpose.includes('test'));
     for (const testCase of cases.flatMap((single) => [single, halfCase(op, single) ?? []].flat())) {
-      const half = testCase.inputs.some(({ dtype }) => dtype === 'f16');
       it(testCase.name, async ({ skip }) => {
-        if (half && !device.target.features.has('shader-f16')) skip(`${device.name} has no shader-f16`);
         const problems: string[] = [];
-        for (const snapshot of snapshots(op, testCase)) {
+        const taken = snapshots(op, testCase);
+        const half = taken.some(({ inputs, outputs }) =>
+          [...inputs, ...outputs].some(({ spec }) => spec.dtype === 'f16'),
+        );
+        if (half && !device.target.features.has('shader-f16')) skip(`${device.name} has no shader-f16`);
+        for (const snapshot of taken) {
           const { program, attributes } = snapshot;
           for (const version of program.versions ?? [undefined]) {
             knownVersions.add(`${program.name} ${version}`);
