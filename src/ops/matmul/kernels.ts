@@ -102,6 +102,16 @@ export const finishKernel = defineKernel({
   uniforms: { slices: 'u32', size: 'u32', sumsSize: 'u32' },
 });
 
+export const packBlockKernel = defineKernel({
+  name: 'matmul/packBlock',
+  bindings: [
+    { name: 'source', access: 'read', type: 'Vec4' },
+    { name: 'scale', access: 'read', type: 'vec4f' },
+    { name: 'packed', access: 'read_write', type: 'Vec4' },
+  ],
+  uniforms: { size: 'u32', rows4: 'u32', columns4: 'u32', transposed: 'u32', hasScale: 'u32', gain: 'f32' },
+});
+
 export const packKernel = defineKernel({
   name: 'matmul/pack',
   bindings: [

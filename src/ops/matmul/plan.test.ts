@@ -49,12 +49,12 @@ describe('kernels of a matrix product', () => {
 
   it('are chosen by the class of device', () => {
     const attributes = { transposeB: true };
-    expect(kernelsOf(linear, attributes, lavapipe)).toEqual(['matmul/pack', 'matmul/subgroup']);
-    expect(kernelsOf(linear, attributes, target('software', 4))).toEqual(['matmul/pack', 'matmul/register']);
-    expect(kernelsOf(linear, attributes, target('gpu', 32))).toEqual(['matmul/pack', 'matmul/tiled']);
+    expect(kernelsOf(linear, attributes, lavapipe)).toEqual(['matmul/packBlock', 'matmul/subgroup']);
+    expect(kernelsOf(linear, attributes, target('software', 4))).toEqual(['matmul/packBlock', 'matmul/register']);
+    expect(kernelsOf(linear, attributes, target('gpu', 32))).toEqual(['matmul/packBlock', 'matmul/tiled']);
     expect(kernelsOf(linear, attributes, target('gpu', 32), 'subgroup')).toBeNull();
     const large = [[8192, 512], [1024, 512], [1024]];
-    expect(kernelsOf(large, attributes, target('gpu', 32))).toEqual(['matmul/pack', 'matmul/tiled128']);
+    expect(kernelsOf(large, attributes, target('gpu', 32))).toEqual(['matmul/packBlock', 'matmul/tiled128']);
   });
 
   it('read operands in place where their rows are whole vec4f', () => {

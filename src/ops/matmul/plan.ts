@@ -1,16 +1,11 @@
-import {
-  type BufferReference,
-  type Dispatch,
-  foldGrid,
-  gridFor,
-  type PlanTarget,
-  type StorageFormat,
-} from '../../gpu/kernel.ts';
+import { type BufferReference, foldGrid, gridFor, type PlanTarget, type StorageFormat } from '../../gpu/kernel.ts';
 import { ceilDiv } from '../../tensor/shape.ts';
 import { planSum } from '../reduce/plan.ts';
 import { type Epilogue, epilogueBuffers, epilogueOverrides, epilogueUniforms, isPlain } from './epilogue.ts';
+import { type Draft, scratchOf } from './draft.ts';
 import type { MatmulGeometry } from './geometry.ts';
-import { finishKernel, packKernel, simpleKernel } from './kernels.ts';
+import { finishKernel, simpleKernel } from './kernels.ts';
+import { packOperand, type InnerScale, type PackedOperand } from './pack.ts';
 import { defaultVersion, MATMUL_VERSIONS, type TiledKernel, variantOf } from './versions.ts';
 
 /** A product to plan: its operands, where it goes and what it ends in. */
@@ -23,23 +18,10 @@ export interface Product {
   readonly storage?: StorageFormat;
   readonly result?: StorageFormat;
   readonly epilogue?: Epilogue;
-  /** [k]: multiplies b's rows, that is the terms of the sum; and a gain to multiply them by, which `epilogue.gain` can undo. */
-  readonly inner?: { readonly scale: BufferReference; readonly gain: number } | undefined;
+  /** Multiplies b's rows, that is the terms of the sum; `epilogue.gain` can undo its gain. */
+  readonly inner?: InnerScale | undefined;
   /** Takes the sums over k of an `a` stored [k, m] alone, [m]: of a weight gradient, the bias's. Not of batches. */
   readonly sums?: BufferReference | undefined;
-}
-
-/** A plan being put together. */
-export interface Draft {
-  readonly dispatches: Dispatch[];
-  /** Bytes of each scratch buffer. */
-  readonly scratch: number[];
-}
-
-/** A new scratch buffer. */
-export function scratchOf(draft: Draft, bytes: number): BufferReference {
-  draft.scratch.push(bytes);
-  return `tmp${draft.scratch.length - 1}`;
 }
 
 /** The sums of a's columns as dispatches of their own. */
@@ -82,51 +64,6 @@ function simpleProduct(product: Product, target: PlanTarget, draft: Draft): void
     workgroups: gridFor(size, 64),
   });
   sumRows(product, target, draft);
-}
-
-/** An operand as the fast kernels read it: rows of `stride` vec4f. */
-interface PackedOperand {
-  readonly buffer: BufferReference;
-  readonly stride: number;
-  readonly batchStride: number;
-}
-
-/**
- * Copies an operand into scratch as `rows` rows of `columns` elements, both padded with zeros to multiples of four; each row
- * multiplied by its number in `inner` where that is given.
- */
-function packOperand(
-  source: BufferReference,
-  batch: number,
-  [rows, columns]: readonly [number, number],
-  transposed: boolean,
-  { storage }: Pick<Product, 'storage'>,
-  draft: Draft,
-  inner?: Product['inner'],
-): PackedOperand {
-  const packedRows = ceilDiv(rows, 4) * 4;
-  const quads = ceilDiv(columns, 4);
-  const size = batch * packedRows * quads;
-  const buffer = scratchOf(draft, size * (storage === 'f16' ? 8 : 16));
-  draft.dispatches.push({
-    kernel: packKernel,
-    storage,
-    buffers: { source, scale: inner?.scale ?? scratchOf(draft, 16), packed: buffer },
-    uniforms: {
-      size,
-      rows: packedRows,
-      quads,
-      sourceRows: rows,
-      sourceColumns: columns,
-      batch: rows * columns,
-      row: transposed ? 1 : columns,
-      column: transposed ? rows : 1,
-      hasScale: inner ? 1 : 0,
-      gain: inner?.gain ?? 1,
-    },
-    workgroups: gridFor(size, 64),
-  });
-  return { buffer, stride: quads, batchStride: batch > 1 ? packedRows * quads : 0 };
 }
 
 /** Most bytes that the partial sums of a split product may take. */

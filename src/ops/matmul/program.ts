@@ -7,6 +7,7 @@ import { like, requireSameType, storageOf } from '../storage.ts';
 import { type MatmulAttributes, matmulGeometry, requireBias } from './geometry.ts';
 import {
   finishKernel,
+  packBlockKernel,
   packKernel,
   registerKernel,
   simpleKernel,
@@ -18,7 +19,8 @@ import {
   tiledTransposedKernel,
   transposedKernel,
 } from './kernels.ts';
-import { type Draft, planProduct, type Product } from './plan.ts';
+import type { Draft } from './draft.ts';
+import { planProduct, type Product } from './plan.ts';
 import { referenceGradWeight, referenceMatmul } from './reference.ts';
 import { MATMUL_VERSIONS } from './versions.ts';
 
@@ -33,6 +35,7 @@ export const productKernels = [
   tiled128Kernel,
   tiled128TransposedKernel,
   subgroupTransposedKernel,
+  packBlockKernel,
   packKernel,
   finishKernel,
   sumKernel,

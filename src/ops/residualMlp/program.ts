@@ -1,7 +1,8 @@
 import { sizeOf } from '../../tensor/spec.ts';
 import type { NoAttributes } from '../binary/program.ts';
 import { defineProgram } from '../definition.ts';
-import { type Draft, planProduct, scratchOf } from '../matmul/plan.ts';
+import { type Draft, scratchOf } from '../matmul/draft.ts';
+import { planProduct } from '../matmul/plan.ts';
 import { productKernels } from '../matmul/program.ts';
 import { MATMUL_VERSIONS } from '../matmul/versions.ts';
 import { like, storageOf } from '../storage.ts';
