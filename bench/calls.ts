@@ -71,7 +71,11 @@ export function matchesFilter(filter: string | undefined, op: Op, testCase: Case
   return `${op.name} / ${testCase.name} / ${program.name}`.toLowerCase().includes(filter.toLowerCase());
 }
 
-/** All bench cases of `ops`, in float16 only those that can, with their calls that fit the filter; cases without any are left out. */
+function storesHalf({ inputs, outputs }: ProgramCall): boolean {
+  return [...inputs, ...outputs].some(({ dtype }) => dtype === 'f16');
+}
+
+/** All bench cases of `ops`, in float16 only those that can, with their calls that fit the filter; cases without any, or beyond the target, are left out. */
 export function collectCases(
   ops: readonly Op[],
   target: PlanTarget,
@@ -84,6 +88,7 @@ export function collectCases(
       .flatMap((testCase): BenchCase[] => {
         const calls = new Map<string, BenchCall>();
         const recorded = recordCalls(new DryBackend(), (backend) => runCase(op, testCase, backend, null));
+        if (!target.features.has('shader-f16') && recorded.some(storesHalf)) return [];
         for (const [index, call] of recorded.entries()) {
           if (!matchesFilter(options.filter, op, testCase, call.program)) continue;
           const key = callKey(call.program, call.attributes, call.inputs);
