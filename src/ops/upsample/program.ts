@@ -18,7 +18,11 @@ export interface ResizeBackwardAttributes extends ResizeAttributes {
   readonly inputShape: Shape;
 }
 
-const VERSIONS = ['scalar', 'vec4'] as const;
+/** 'rows' is bilinear's alone: a thread a row and group of channels. */
+const VERSIONS: Readonly<Record<Resampling, readonly string[]>> = {
+  nearest: ['scalar', 'vec4'],
+  bilinear: ['scalar', 'vec4', 'rows'],
+};
 
 const commonUniforms = { pixels: 'u32', lanes: 'u32', channels: 'u32' } as const;
 
@@ -35,28 +39,34 @@ const UNIFORMS: Record<Resampling, Readonly<Record<string, UniformType>>> = {
   },
 };
 
-interface KernelPair {
+interface Kernels {
   readonly scalar: KernelDefinition;
   readonly vec4: KernelDefinition;
+  readonly rows: KernelDefinition | null;
 }
 
-function kernelPair(kind: Resampling, suffix: '' | 'Backward', source: string, result: string): KernelPair {
-  const make = (version: '' | 'Vec4', type: 'Scalar' | 'Vec4'): KernelDefinition =>
+function kernelsOf(kind: Resampling, suffix: '' | 'Backward', source: string, result: string): Kernels {
+  const make = (version: '' | 'Vec4' | 'Rows', type: 'Scalar' | 'Vec4', uniforms = UNIFORMS[kind]): KernelDefinition =>
     defineKernel({
       name: `upsample/${kind}${suffix}${version}`,
       bindings: [
         { name: source, access: 'read', type },
         { name: result, access: 'read_write', type },
       ],
-      uniforms: UNIFORMS[kind],
+      uniforms,
     });
-  return { scalar: make('', 'Scalar'), vec4: make('Vec4', 'Vec4') };
+  const { pixels: _pixels, lanes: _lanes, channels: _channels, ...geometry } = UNIFORMS[kind];
+  return {
+    scalar: make('', 'Scalar'),
+    vec4: make('Vec4', 'Vec4'),
+    rows: kind === 'bilinear' ? make('Rows', 'Vec4', { rows: 'u32', channels: 'u32', ...geometry }) : null,
+  };
 }
 
 /** The dispatch over the pixels of `owned` (the result), or null where `version` cannot serve. */
 function resizeDispatch(
   kind: Resampling,
-  kernels: KernelPair,
+  kernels: Kernels,
   buffers: Dispatch['buffers'],
   inputShape: Shape,
   { size, alignCorners = false }: ResizeAttributes,
@@ -65,7 +75,7 @@ function resizeDispatch(
   version: string | undefined,
 ): Dispatch | null {
   const fits = inputShape[3] % 4 === 0;
-  if (version === 'vec4' && !fits) return null;
+  if ((version === 'vec4' || version === 'rows') && !fits) return null;
   const vector = fits && version !== 'scalar';
   const pixels = owned.shape[0] * owned.shape[1] * owned.shape[2];
   const channels = vector ? inputShape[3] / 4 : inputShape[3];
@@ -83,11 +93,25 @@ function resizeDispatch(
           ...{ factorY: y.factor, shiftY: y.shift, denominatorY: y.denominator },
           ...{ factorX: x.factor, shiftX: x.shift, denominatorX: x.denominator },
         };
+  const geometry = { inHeight, inWidth, outHeight, outWidth, ...positions };
+  // With SwiftShader's four lanes it takes twice the time backward.
+  const wide = target.deviceClass === 'software' && target.subgroupSize >= 8;
+  const byRows = version === 'rows' || (version === undefined && wide);
+  if (kernels.rows && vector && byRows) {
+    const rows = owned.shape[0] * owned.shape[1];
+    return {
+      kernel: kernels.rows,
+      storage: storageOf(owned),
+      buffers,
+      uniforms: { rows, channels, ...geometry },
+      workgroups: gridFor(rows * channels, 64),
+    };
+  }
   return {
     kernel: vector ? kernels.vec4 : kernels.scalar,
     storage: storageOf(owned),
     buffers,
-    uniforms: { pixels, lanes: grid.lanes, channels, inHeight, inWidth, outHeight, outWidth, ...positions },
+    uniforms: { pixels, lanes: grid.lanes, channels, ...geometry },
     workgroups: grid.workgroups,
   };
 }
@@ -97,13 +121,13 @@ export function resizePrograms(
   op: string,
   kind: Resampling,
 ): { forward: Program<ResizeAttributes>; backward: Program<ResizeBackwardAttributes> } {
-  const kernels = kernelPair(kind, '', 'x', 'out');
-  const backwardKernels = kernelPair(kind, 'Backward', 'gradOutput', 'gradX');
+  const kernels = kernelsOf(kind, '', 'x', 'out');
+  const backwardKernels = kernelsOf(kind, 'Backward', 'gradOutput', 'gradX');
   const flopsPerTap = kind === 'nearest' ? 0 : 2;
   const forward = defineProgram<ResizeAttributes>({
     name: op,
-    kernels: [kernels.scalar, kernels.vec4],
-    versions: VERSIONS,
+    kernels: Object.values(kernels).filter((kernel) => kernel !== null),
+    versions: VERSIONS[kind],
     infer: ([x], { size }) => [like(x, resizedShape(op, x.shape, size))],
     plan([x], [out], attributes, target, version) {
       const buffers = { x: 'in0', out: 'out0' } as const;
@@ -115,8 +139,8 @@ export function resizePrograms(
   });
   const backward = defineProgram<ResizeBackwardAttributes>({
     name: `${op}.backward`,
-    kernels: [backwardKernels.scalar, backwardKernels.vec4],
-    versions: VERSIONS,
+    kernels: Object.values(backwardKernels).filter((kernel) => kernel !== null),
+    versions: VERSIONS[kind],
     infer([gradOutput], { inputShape, size }) {
       const expected = resizedShape(op, inputShape, size);
       requireShape(
