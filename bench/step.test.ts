@@ -176,7 +176,7 @@ describe('a run', () => {
     const options = { variant: 'demo', batch: 1, size: 32, classes: 3 } as const;
     const result = await benchStep(backend, () => classifierWorkload(backend, options), { steps: 2, seconds: 0.01 });
     expectSound(result, 2);
-    expect(result.bench.rows.map(({ program }) => program)).toContain('depthwiseConv2d.gradWeight');
+    expect(result.profile.calls.map(({ call: { program } }) => program.name)).toContain('depthwiseConv2d.gradWeight');
     expect(result.bench.dataWaitMs).toBe(0);
     expect(device.statistics().liveBytes).toBe(before);
   });
@@ -195,7 +195,7 @@ describe('a run', () => {
     const result = await benchStep(backend, workload, { steps: 2, seconds: 0.01 });
     expectSound(result, 2);
     expect(result.bench.workload).toMatchObject({ batch: 2, size: 32 });
-    expect(result.bench.rows.map(({ program }) => program)).toContain('bceWithLogits.backward');
+    expect(result.profile.calls.map(({ call: { program } }) => program.name)).toContain('crossEntropy.backward');
     expect(result.profile.spans.filter(({ name }) => name === 'data')).toHaveLength(3);
   });
 

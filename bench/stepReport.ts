@@ -90,7 +90,7 @@ export function formatStepSummary(bench: StepBench, machine: Machine): string {
       'GPU',
       gpu
         ? `${milliseconds(gpu.busyMs)} in ${bench.dispatches} dispatches, ${milliseconds(gpu.spanMs)} from the first to the last`
-        : `${bench.dispatches} dispatches; not timed one by one (${bench.timer.reason})`,
+        : `${bench.dispatches} dispatches, not timed one by one (see below)`,
     ],
     ['CPU', `${milliseconds(cpu.replayMs)} of JavaScript a replay (encode, submit; no waiting)`],
     ['', `${cpu.ratio.toFixed(2)} times a bare loop of its dispatches (${milliseconds(cpu.bareMs)}), ${verdict}`],
@@ -118,7 +118,7 @@ export function formatStepSummary(bench: StepBench, machine: Machine): string {
 
 /** The per-op table; with `calls` the longest distinct calls too, each with its shapes. */
 export function formatStepTable(bench: StepBench, calls: boolean): string {
-  if (bench.rows.length === 0) return `No table: ${bench.timer.reason}.`;
+  if (bench.rows.length === 0) return `No table of programs:\n${wrapIndented(bench.timer.reason)}`;
   const table = formatTable(
     columns('program'),
     bench.rows.map((row) => cells(row, row.program)),

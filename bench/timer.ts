@@ -96,8 +96,9 @@ export async function chooseTimer(device: GpuDevice, probe: () => void): Promise
   }
   const timestamps = timestampTimer(device, 'timestamp queries around each dispatch');
   probe();
-  const wall = median(await wallClockTimer(device, '').sample(probe, 1, 3));
-  const stamped = median(await timestamps.sample(probe, 1, 3));
+  // The best of several: on a busy machine single samples differ by more than the bounds below.
+  const wall = Math.min(...(await wallClockTimer(device, '').sample(probe, 1, 5)));
+  const stamped = Math.min(...(await timestamps.sample(probe, 1, 5)));
   // Both see the same dispatch; some drivers leave zeros, or count in another unit than they say.
   if (stamped > wall / 10 && stamped < wall * 2) return timestamps;
   return wallClockTimer(
