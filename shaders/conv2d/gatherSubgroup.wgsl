@@ -56,13 +56,25 @@ fn placeOf(pixel: u32, phase: i32) -> Place {
   return Place(x, y, image, image < u.batch && x < i32(u.toWidth) && y < i32(u.toHeight));
 }
 
+// An exact quotient of small whole numbers, in floats: lavapipe divides integers lane by lane.
+fn quotient(at: i32, by: i32) -> i32 {
+  return i32(round(f32(at) / f32(by)));
+}
+
 // The source pixel under a tap (`tapX`, `tapY`: its offset) of an output pixel, in vec4f; negative where there is none.
 fn baseOf(place: Place, tapX: i32, tapY: i32) -> i32 {
   let atX = place.x * u.multiplyX + tapX;
   let atY = place.y * u.multiplyY + tapY;
-  let inside = place.exists && atX >= 0 && atY >= 0 && atX / u.divideX < u.fromWidth && atY / u.divideY < u.fromHeight;
-  let pixel = (i32(place.image) * u.fromHeight + atY / u.divideY) * u.fromWidth + atX / u.divideX;
-  return select(-1, pixel * i32(u.fromChannels4), inside);
+  let x = quotient(atX, u.divideX);
+  let y = quotient(atY, u.divideY);
+  let inside = place.exists && atX >= 0 && atY >= 0 && x < u.fromWidth && y < u.fromHeight;
+  return select(-1, ((i32(place.image) * u.fromHeight + y) * u.fromWidth + x) * i32(u.fromChannels4), inside);
+}
+
+const NONE = 0xffffffffu;
+
+fn targetOf(place: Place) -> u32 {
+  return select(NONE, (place.image * u.toHeight + u32(place.y)) * u.toWidth + u32(place.x), place.exists);
 }
 
 // Adds the products of four channels; x holds them of one pixel, w0 to w3 their weights for four outputs.
@@ -164,16 +176,21 @@ fn main(
     }
   }
 
-  if (column >= u.toChannels4) { return; }
+  let to0 = targetOf(place0);
+  let to1 = targetOf(place1);
+  let to2 = targetOf(place2);
+  let to3 = targetOf(place3);
   var shift = vec4f(0.0);
-  if (u.hasBias != 0u) { shift = bias[column % u.biasChannels4]; }
+  if (u.hasBias != 0u) { shift = bias[loadColumn % u.biasChannels4]; }
   // Not a count to 32, and a 33rd sum, or Mesa compiles the store 32 times: see matmul/subgroup.wgsl.
   let end = min(pixel + 32u, u.phaseWidth * u.phaseHeight * u.batch);
   for (var p = pixel; p < end; p++) {
-    let place = placeOf(p, phase);
-    if (!place.exists) { continue; }
+    let low = select(subgroupShuffle(to1, p % 8u), subgroupShuffle(to0, p % 8u), p - pixel < 8u);
+    let high = select(subgroupShuffle(to3, p % 8u), subgroupShuffle(to2, p % 8u), p - pixel < 24u);
+    let to = select(high, low, p - pixel < 16u);
+    if (to == NONE || column >= u.toChannels4) { continue; }
     var value = sums[p - pixel] + shift;
     if (u.relu != 0u) { value = max(value, vec4f(0.0)); }
-    out[((place.image * u.toHeight + u32(place.y)) * u.toWidth + u32(place.x)) * u.toChannels4 + column] = Vec4(value);
+    out[to * u.toChannels4 + column] = Vec4(value);
   }
 }

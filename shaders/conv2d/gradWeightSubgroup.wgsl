@@ -44,14 +44,22 @@ fn plus(sum: vec4f, x: vec4f, b0: vec4f, b1: vec4f, b2: vec4f, b3: vec4f) -> vec
   return sum + x.x * b0 + x.y * b1 + x.z * b2 + x.w * b3;
 }
 
-// Four channels of x under this lane's tap (`shift`: its offset) of output pixel p; zero outside, and from `end` on.
-fn load(p: u32, end: u32, shift: vec2i, channel: u32) -> vec4f {
-  let start = i32(p);
-  let atX = start % u.outWidth * u.strideX + shift.x;
-  let atY = (start / u.outWidth) % u.outHeight * u.strideY + shift.y;
-  let image = start / (u.outWidth * u.outHeight);
-  let inside = p < end && atX >= 0 && atX < u.inWidth && atY >= 0 && atY < u.inHeight;
-  let base = select(0u, u32((image * u.inHeight + atY) * u.inWidth + atX) * u.inChannels4, inside);
+// An output pixel; stepped through without divisions, which lavapipe makes lane by lane.
+struct Place { x: i32, y: i32, image: i32 }
+
+fn after(place: Place) -> Place {
+  let endsRow = place.x + 1 == u.outWidth;
+  let y = place.y + select(0, 1, endsRow);
+  let endsImage = y == u.outHeight;
+  return Place(select(place.x + 1, 0, endsRow), select(y, 0, endsImage), place.image + select(0, 1, endsImage));
+}
+
+// Four channels of x under this lane's tap (`shift`: its offset) of an output pixel; zero outside, and where there is no pixel.
+fn load(place: Place, exists: bool, shift: vec2i, channel: u32) -> vec4f {
+  let atX = place.x * u.strideX + shift.x;
+  let atY = place.y * u.strideY + shift.y;
+  let inside = exists && atX >= 0 && atX < u.inWidth && atY >= 0 && atY < u.inHeight;
+  let base = select(0u, u32((place.image * u.inHeight + atY) * u.inWidth + atX) * u.inChannels4, inside);
   return select(vec4f(0.0), vec4f(x[base + channel]), inside);
 }
 
@@ -79,13 +87,19 @@ fn main(
   let first = chunk * u.run;
   let end = min(first + u.run, u.pixels);
   let last = end - 1u;
+  let start = i32(first);
+  var place = Place(start % u.outWidth, (start / u.outWidth) % u.outHeight, start / (u.outWidth * u.outHeight));
 
   var sum: array<vec4f, 33>;
   for (var p = first; p < end; p += 4u) {
-    let a0 = load(p, end, shift, channel);
-    let a1 = load(p + 1u, end, shift, channel);
-    let a2 = load(p + 2u, end, shift, channel);
-    let a3 = load(p + 3u, end, shift, channel);
+    let place1 = after(place);
+    let place2 = after(place1);
+    let place3 = after(place2);
+    let a0 = load(place, true, shift, channel);
+    let a1 = load(place1, p + 1u < end, shift, channel);
+    let a2 = load(place2, p + 2u < end, shift, channel);
+    let a3 = load(place3, p + 3u < end, shift, channel);
+    place = after(place3);
     let b0 = vec4f(gradOutput[p * u.outChannels4 + loadColumn]);
     let b1 = vec4f(gradOutput[min(p + 1u, last) * u.outChannels4 + loadColumn]);
     let b2 = vec4f(gradOutput[min(p + 2u, last) * u.outChannels4 + loadColumn]);
