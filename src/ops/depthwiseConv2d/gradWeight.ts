@@ -1,4 +1,12 @@
-import { gridFor, type Plan, type PlanTarget, type StorageFormat } from '../../gpu/kernel.ts';
+import {
+  type Dispatch,
+  foldGrid,
+  gridFor,
+  type KernelDefinition,
+  type Plan,
+  type PlanTarget,
+  type StorageFormat,
+} from '../../gpu/kernel.ts';
 import type { ConvolutionGeometry } from '../conv2d/geometry.ts';
 import { chunksFor, gradWeightKernel, planSimpleGradWeight } from '../conv2d/gradWeight.ts';
 import { Steps } from '../conv2d/steps.ts';
@@ -7,14 +15,16 @@ import { finishKernel } from '../matmul/kernels.ts';
 import { sumKernel, sumVec4Kernel } from '../reduce/plan.ts';
 import { movesByPixels } from './plan.ts';
 
+const bindings: KernelDefinition['bindings'] = [
+  { name: 'x', access: 'read', type: 'Vec4' },
+  { name: 'gradOutput', access: 'read', type: 'Vec4' },
+  { name: 'partial', access: 'read_write', type: 'vec4f' },
+  { name: 'partialSums', access: 'read_write', type: 'vec4f' },
+];
+
 const gradWeightRowsKernel = defineKernel({
   name: 'depthwiseConv2d/gradWeightRows',
-  bindings: [
-    { name: 'x', access: 'read', type: 'Vec4' },
-    { name: 'gradOutput', access: 'read', type: 'Vec4' },
-    { name: 'partial', access: 'read_write', type: 'vec4f' },
-    { name: 'partialSums', access: 'read_write', type: 'vec4f' },
-  ],
+  bindings,
   uniforms: {
     threads: 'u32',
     channels4: 'u32',
@@ -31,15 +41,35 @@ const gradWeightRowsKernel = defineKernel({
   overrides: ['KERNEL_WIDTH'],
 });
 
+const gradWeightRollingKernel = defineKernel({
+  name: 'depthwiseConv2d/gradWeightRolling',
+  bindings,
+  uniforms: {
+    channels4: 'u32',
+    chunks: 'u32',
+    units: 'u32',
+    tiles: 'u32',
+    kernelHeight: 'u32',
+    kernelWidth: 'u32',
+    inHeight: 'i32',
+    inWidth: 'i32',
+    outHeight: 'i32',
+    outWidth: 'i32',
+    paddingY: 'i32',
+    paddingX: 'i32',
+  },
+  features: ['subgroups'],
+});
+
 export const depthwiseGradWeightKernels = [
   gradWeightKernel,
   gradWeightRowsKernel,
+  gradWeightRollingKernel,
   finishKernel,
   sumKernel,
   sumVec4Kernel,
 ];
-
-export const depthwiseGradWeightVersions = ['simple', 'rows'];
+export const depthwiseGradWeightVersions = ['simple', 'rows', 'rolling'];
 
 /** One weight a thread, and the gradient's own sum. */
 function planSimple(geometry: ConvolutionGeometry, storage: StorageFormat, target: PlanTarget): Plan {
@@ -49,50 +79,83 @@ function planSimple(geometry: ConvolutionGeometry, storage: StorageFormat, targe
   return steps.plan;
 }
 
-/** Partial sums by chunks of rows, of weights and bias, then one second pass for both; null as of `planRows` and for wide windows. */
+/** What of a dispatch is its version's own: the rest is common to those that leave partial sums by chunks. */
+type Chunked = Pick<Dispatch, 'kernel' | 'uniforms' | 'overrides' | 'workgroups'>;
+
+/** Partial sums of weights and bias by chunks, then one second pass for both. */
+function planChunks(geometry: ConvolutionGeometry, storage: StorageFormat, chunks: number, chunked: Chunked): Plan {
+  const { kernel, outChannels } = geometry;
+  const steps = new Steps(storage);
+  const taps = kernel[0] * kernel[1];
+  const whole = chunks === 1;
+  const partial = whole ? 'out0' : steps.scratch(chunks * taps * outChannels);
+  const partialSums = whole ? 'out1' : steps.scratch(chunks * outChannels);
+  steps.add({ ...chunked, storage, buffers: { x: 'in0', gradOutput: 'in1', partial, partialSums } });
+  if (!whole) {
+    const size = (taps * outChannels) / 4;
+    const sumsSize = outChannels / 4;
+    steps.add({
+      kernel: finishKernel,
+      buffers: { partial, partialSums, out: 'out0', sums: 'out1' },
+      uniforms: { slices: chunks, size, sumsSize },
+      workgroups: gridFor(size + sumsSize, 64),
+    });
+  }
+  return steps.plan;
+}
+
+/** The uniforms that say where rows and columns lie. */
+const placement = ({ input, output, padding }: ConvolutionGeometry): Record<string, number> => ({
+  inHeight: input[0],
+  inWidth: input[1],
+  outHeight: output[0],
+  outWidth: output[1],
+  paddingY: padding[0],
+  paddingX: padding[1],
+});
+
+/** A row of taps a thread over a chunk of rows; null as of `planRows` and for wide windows. */
 function planGradWeightRows(geometry: ConvolutionGeometry, storage: StorageFormat, target: PlanTarget): Plan | null {
-  const { batch, input, output, kernel, padding, outChannels } = geometry;
+  const { batch, output, kernel, outChannels } = geometry;
   if (!movesByPixels(geometry) || kernel[1] > 7) return null;
   const channels4 = outChannels / 4;
   const rows = batch * output[0];
   const chunkThreads = channels4 * kernel[0];
   const chunks = chunksFor(chunkThreads, target.deviceClass === 'software' ? 1024 : 65_536, rows, 1);
   const threads = chunkThreads * chunks;
-  const steps = new Steps(storage);
-  const taps = kernel[0] * kernel[1];
-  const whole = chunks === 1;
-  const partial = whole ? 'out0' : steps.scratch(chunks * taps * outChannels);
-  const partialSums = whole ? 'out1' : steps.scratch(chunks * outChannels);
-  steps.add({
+  return planChunks(geometry, storage, chunks, {
     kernel: gradWeightRowsKernel,
-    storage,
-    buffers: { x: 'in0', gradOutput: 'in1', partial, partialSums },
-    uniforms: {
-      threads,
-      channels4,
-      kernelHeight: kernel[0],
-      chunks,
-      rows,
-      inHeight: input[0],
-      inWidth: input[1],
-      outHeight: output[0],
-      outWidth: output[1],
-      paddingY: padding[0],
-      paddingX: padding[1],
-    },
+    uniforms: { threads, channels4, kernelHeight: kernel[0], chunks, rows, ...placement(geometry) },
     overrides: { KERNEL_WIDTH: kernel[1] },
     workgroups: gridFor(threads, 64),
   });
-  if (!whole) {
-    const size = taps * channels4;
-    steps.add({
-      kernel: finishKernel,
-      buffers: { partial, partialSums, out: 'out0', sums: 'out1' },
-      uniforms: { slices: chunks, size, sumsSize: channels4 },
-      workgroups: gridFor(size + channels4, 64),
-    });
-  }
-  return steps.plan;
+}
+
+/** Workgroups that keep two or more cores evenly busy. */
+const WANTED_ROLLING = 32;
+
+/** All taps a subgroup over a chunk of images and columns; null where the target or the window is of another kind. */
+function planGradWeightRolling(geometry: ConvolutionGeometry, storage: StorageFormat, target: PlanTarget): Plan | null {
+  const { batch, output, kernel, padding, outChannels } = geometry;
+  if (!movesByPixels(geometry) || Math.max(...kernel) > 7 || padding[0] >= kernel[0]) return null;
+  if (!target.features.has('subgroups') || target.subgroupSize !== 8) return null;
+  const channels4 = outChannels / 4;
+  const tiles = Math.ceil(output[1] / 8);
+  const units = batch * tiles;
+  const chunks = chunksFor(channels4, WANTED_ROLLING, units, 1);
+  return planChunks(geometry, storage, chunks, {
+    kernel: gradWeightRollingKernel,
+    uniforms: {
+      channels4,
+      chunks,
+      units,
+      tiles,
+      kernelHeight: kernel[0],
+      kernelWidth: kernel[1],
+      ...placement(geometry),
+    },
+    workgroups: foldGrid(channels4 * chunks),
+  });
 }
 
 /** The gradients of weight and bias from in0 (x) and in1 (gradOutput), in the element format `storage`, to out0 and out1, in the version asked for, else the fastest that can. */
@@ -102,6 +165,12 @@ export function planDepthwiseGradWeight(
   target: PlanTarget,
   version: string | undefined,
 ): Plan | null {
+  if (version === 'rolling') return planGradWeightRolling(geometry, storage, target);
+  // A small window would mostly multiply by the zeros around it.
+  if (version === undefined && geometry.kernel[0] * geometry.kernel[1] >= 25) {
+    const rolling = planGradWeightRolling(geometry, storage, target);
+    if (rolling) return rolling;
+  }
   const rows = version === 'simple' ? null : planGradWeightRows(geometry, storage, target);
   return rows || version === 'rows' ? rows : planSimple(geometry, storage, target);
 }
