@@ -52,7 +52,7 @@ export const layerNormProgram = defineProgram<LayerNormAttributes>({
   },
   plan([x], _outputs, { eps }, target, version) {
     const [rows, columns, storage] = [rowsOf(x.shape), columnsOf(x.shape), storageOf(x)];
-    const chosen = chooseVersion(columns, target, version);
+    const chosen = chooseVersion(rows, columns, target, version);
     if (!chosen) return null;
     const buffers = { x: 'in0', weight: 'in1', bias: 'in2', y: 'out0', mean: 'out1', rstd: 'out2' } as const;
     const dispatch =
@@ -85,7 +85,7 @@ export const layerNormBackwardProgram = defineProgram<NoAttributes>({
   },
   plan([, x], _outputs, _attributes, target, version) {
     const [rows, columns, storage] = [rowsOf(x.shape), columnsOf(x.shape), storageOf(x)];
-    const chosen = chooseVersion(columns, target, version);
+    const chosen = chooseVersion(rows, columns, target, version);
     if (!chosen) return null;
     const read = { gradY: 'in0', x: 'in1', mean: 'in3', rstd: 'in4' } as const;
     const inputBuffers = { ...read, weight: 'in2', gradX: 'out0' } as const;
