@@ -82,7 +82,10 @@ export function formatStepSummary(bench: StepBench, machine: Machine): string {
         ? `tuned: ${machine.tuned} calls are known to be faster in another version`
         : 'as chosen without tuning',
     ],
-    ['step', `${workload.batch} images of ${workload.size}x${workload.size}; forward, backward, update`],
+    [
+      'step',
+      `${workload.batch} ${workload.batch === 1 ? 'image' : 'images'} of ${workload.size}x${workload.size}; forward, backward, update`,
+    ],
     ['', ''],
     ['throughput', `${bench.imagesPerSecond.toFixed(2)} images/s`],
     ['step time', `${milliseconds(bench.stepMs)}, median of ${samples.length} (${range})`],
