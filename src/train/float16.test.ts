@@ -13,6 +13,7 @@ import { GpuBackend } from '../ops/gpuBackend.ts';
 import { Generator } from '../tensor/random.ts';
 import type { StepReport } from './step.ts';
 import { makeBatch, makeRig, NOISY, stateOf } from './testsupport.ts';
+import { GradientSurgery } from './weighting/index.ts';
 
 closeDeviceAfterwards();
 let device: GpuDevice;
@@ -123,10 +124,16 @@ describe('float16 against float32', () => {
     expect(finals[1]).toBeLessThan(1.1 * finals[0]);
   });
 
-  it('is bitwise the same eager and replayed, with dropout, drop path, clipping, averages and a moving loss scale', async () => {
+  it.each([
+    ['clipping, averages and a moving loss scale', {}],
+    ['blocks checkpointed and conflicting gradients projected', { checkpoint: true }],
+  ] as const)('is bitwise the same eager and replayed, with dropout, drop path, %s', async (_what, more) => {
     const results = [];
     for (const capture of [false, true]) {
-      const rig = makeRig(device, { precision: 'f16', network: NOISY, maxNorm: 0.1, capture });
+      const rig = makeRig(device, {
+        ...{ precision: 'f16', network: { ...NOISY, ...more }, maxNorm: 0.1, capture },
+        ...('checkpoint' in more && { makeWeighting: () => new GradientSurgery() }),
+      });
       const reports = [];
       for (let step = 0; step < 8; step++) {
         const batch = step % 3 === 2 ? makeBatch(1, 2, step) : makeBatch(2, 1, step);
