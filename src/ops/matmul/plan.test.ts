@@ -55,6 +55,11 @@ describe('kernels of a matrix product', () => {
     expect(kernelsOf(linear, attributes, target('gpu', 32), 'subgroup')).toBeNull();
     const large = [[8192, 512], [1024, 512], [1024]];
     expect(kernelsOf(large, attributes, target('gpu', 32))).toEqual(['matmul/packBlock', 'matmul/tiled128']);
+    const gradient = [
+      [100_352, 384],
+      [100_352, 1536],
+    ];
+    expect(kernelsOf(gradient, { transposeA: true }, target('gpu', 32))?.[0]).toBe('matmul/tiled128Transposed');
   });
 
   it('read operands in place where their rows are whole vec4f', () => {

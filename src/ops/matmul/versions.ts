@@ -71,9 +71,11 @@ function fillsTiles(m: number, n: number): boolean {
 }
 
 /** The version to take where none is asked for. What it takes for GPUs follows from their sizes; it has not been measured. */
-export function defaultVersion(target: PlanTarget, { batch, m, n }: MatmulGeometry): MatmulVersion {
+export function defaultVersion(target: PlanTarget, { batch, m, n, k, transposeA }: MatmulGeometry): MatmulVersion {
   if (target.deviceClass === 'gpu') {
-    const tiles = batch * Math.ceil(m / 128) * Math.ceil(n / 128);
+    // A weight gradient's long k axis is cut into parts, each with tiles of its own.
+    const parts = transposeA ? Math.max(1, Math.floor(k / 1024)) : 1;
+    const tiles = batch * parts * Math.ceil(m / 128) * Math.ceil(n / 128);
     return tiles >= MANY_TILES && fillsTiles(m, n) ? 'tiled128' : 'tiled';
   }
   return target.subgroupSize === 8 ? 'subgroup' : 'register';
