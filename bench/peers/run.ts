@@ -223,7 +223,8 @@ const options = await yargs(hideBin(process.argv))
   .strict()
   .parse();
 
-async function measure(): Promise<ResultFile> {
+/** Hands what is measured so far to `save` after each process: an hour's work outlives its end. */
+async function measure(save: (result: ResultFile) => void): Promise<ResultFile> {
   const names = options.only?.split(',').map((name) => name.trim());
   const unknown = names?.find((name) => !ENGINES.some((engine) => engine.name === name));
   if (unknown !== undefined) throw new Error(`--only: there is no engine ${unknown}`);
@@ -247,24 +248,31 @@ async function measure(): Promise<ResultFile> {
   const bundles = engines.filter(({ bundled }) => bundled).map(({ name }) => name);
   if (bundles.length > 0) execFileSync(process.execPath, [join(PACKAGE_FOLDER, 'bench/peers/bundle.mjs'), ...bundles]);
   const runs: EngineRun[] = [];
-  for (let repeat = 1; repeat <= options.repeats; repeat++) {
-    for (const engine of engines) {
-      note(`${engine.title}, ${repeat} of ${options.repeats}`);
-      runs.push(await runEngine(engine, { rows, seconds: options.seconds }, options.limit, repeat));
-    }
-  }
-  return {
+  const result = (): ResultFile => ({
     date: new Date().toISOString(),
     machine: describeMachine(runs),
     settings: { repeats: options.repeats, seconds: options.seconds },
     runs,
-  };
+  });
+  for (let repeat = 1; repeat <= options.repeats; repeat++) {
+    for (const engine of engines) {
+      note(`${engine.title}, ${repeat} of ${options.repeats}`);
+      runs.push(await runEngine(engine, { rows, seconds: options.seconds }, options.limit, repeat));
+      save(result());
+    }
+  }
+  return result();
 }
 
-let result = options.show ? readResults(options.show) : await measure();
-if (options.json && !options.show) {
-  if (options.merge && existsSync(options.json)) result = joinResults(readResults(options.json), result, options.merge);
-  mkdirSync(dirname(options.json), { recursive: true });
-  writeFileSync(options.json, `${JSON.stringify(result, null, 1)}\n`);
+const { json, merge, show } = options;
+const before = json && merge && !show && existsSync(json) ? readResults(json) : null;
+const joined = (now: ResultFile) => (before && merge ? joinResults(before, now, merge) : now);
+
+function save(now: ResultFile): void {
+  if (!json) return;
+  mkdirSync(dirname(json), { recursive: true });
+  writeFileSync(json, `${JSON.stringify(joined(now), null, 1)}\n`);
 }
+
+const result = show ? readResults(show) : joined(await measure(save));
 process.stdout.write(`Adapter: ${adapterOf(result.runs)}\n\n${formatComparison(compareRuns(ENGINES, result.runs))}`);
