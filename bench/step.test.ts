@@ -181,6 +181,19 @@ describe('a run', () => {
     expect(device.statistics().liveBytes).toBe(before);
   });
 
+  it('measures a classifier in float16, and gives all memory back', async ({ skip }) => {
+    const device = await testDevice();
+    if (!device.target.features.has('shader-f16')) skip(`${device.name} has no shader-f16`);
+    const before = device.statistics().liveBytes;
+    const backend = new RecordingBackend(device);
+    const options = { variant: 'demo', batch: 1, size: 32, classes: 3, precision: 'f16' } as const;
+    const result = await benchStep(backend, () => classifierWorkload(backend, options), { steps: 2, seconds: 0.01 });
+    expectSound(result, 2);
+    expect(result.bench.workload.name).toContain('float16');
+    expect(result.profile.calls.map(({ call: { program } }) => program.name)).toContain('floatCast');
+    expect(device.statistics().liveBytes).toBe(before);
+  });
+
   it("measures a preset's own step on batches from the loader, and the wait for them", async () => {
     const device = await testDevice();
     await writeTinyIdrid(join(folder, 'set'));
