@@ -73,28 +73,31 @@ const adamwSchema = z.strictObject({
 });
 
 /**
- * Bounds of relative L2 errors. `forward`: outputs and losses; `gradient`: every gradient; `after`: parameters after ten steps;
- * `moved`: how far they moved in those, the harder test, since AdamW divides a gradient by its own size and so small ones count
- * as much as large ones.
+ * Bounds of relative L2 errors. `forward`: the first step's output; `gradient`: every gradient of the first step; `losses`: those of
+ * ten steps; `after`: parameters and buffers after ten steps, and the output in eval mode; `moved`: how far parameters moved in those, the
+ * harder test, since AdamW divides a gradient by its own size and so small ones count as much as large ones.
  */
 interface Bounds {
   readonly forward: number;
   readonly gradient: number;
+  readonly losses: number;
   readonly after: number;
   readonly moved: number;
 }
 
 /** The references compute in float64, as the goldens were: what differs is their rounding to float32. */
-const ON_REFERENCES: Bounds = { forward: 2e-7, gradient: 2e-7, after: 2e-7, moved: 1e-4 };
-/** Float32 through up to twelve layers; measured on lavapipe: 4e-6, 7e-6, 1e-6, 5e-6. */
-const ON_ADAPTER: Bounds = { forward: 1e-5, gradient: 2e-5, after: 1e-5, moved: 1e-4 };
+const ON_REFERENCES: Bounds = { forward: 2e-7, gradient: 2e-7, losses: 2e-7, after: 2e-7, moved: 1e-4 };
+/** Float32 through up to twelve layers; measured on lavapipe: 4e-6, 7e-6, 1e-6, 1e-6, 5e-6. */
+const ON_ADAPTER: Bounds = { forward: 1e-5, gradient: 2e-5, losses: 1e-5, after: 1e-5, moved: 1e-4 };
 /**
  * Twenty batch normalisations, some over eight values, each divide by a spread that float32 knows the less the smaller it is:
- * PyTorch's own float32 gradients are 2.6e-5 off its float64 here (lavapipe's 2.7e-5). Within ten steps a ReLU may then switch on
- * the other side, after which its small gradients differ: lavapipe ends 1e-6 and 6.5e-5 (of the movement) off, SwiftShader 4e-5
- * and 3e-3. The references, which keep the bounds above, are what proves the mathematics of this one.
+ * PyTorch's own float32 gradients are 2.6e-5 off its float64 here (lavapipe's 2.7e-5). So output and gradients of the first step are held as
+ * tightly as elsewhere, but a later ReLU may switch on the other side, and from there on another path is walked: the float64 references
+ * themselves, with every weight nudged by at most 5e-6 of itself, end 4e-5 to 1.2e-4 (losses), up to 9e-4 (weights) and .09 to .22
+ * (movement) away in six tries; lavapipe and SwiftShader 4e-5, 7e-4 (single tensors 6e-3) and .11. That ten steps of the mathematics are right,
+ * the references prove, within the bounds above.
  */
-const DEEP_ON_ADAPTER: Bounds = { forward: 1e-5, gradient: 1e-4, after: 1e-4, moved: 1e-2 };
+const DEEP_ON_ADAPTER: Bounds = { forward: 1e-5, gradient: 1e-4, losses: 5e-4, after: 2e-2, moved: 0.4 };
 
 interface HalfBounds {
   readonly output: number;
@@ -182,7 +185,7 @@ async function check(name: string, backend: Backend, bounds: Bounds): Promise<st
     value.dispose();
     optimizer.step();
   }
-  problems.push(...compare('losses', losses, goldens.tensor('losses').data as Float32Array, bounds.forward));
+  problems.push(...compare('losses', losses, goldens.tensor('losses').data as Float32Array, bounds.losses));
   const after = await module.stateDict();
   const wanted = goldens.group('after/');
   expect([...after.keys()].sort()).toEqual([...wanted.keys()].sort());
