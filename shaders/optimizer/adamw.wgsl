@@ -8,7 +8,7 @@
 // gate = [gradScale, norm, nonFinite, suppressed]: with nonFinite set, nothing is touched.
 //
 // Every thread walks over the first parameter in groups of four, then the second, then the third: no branches on which one it is.
-// The elements of a last, partial group are one thread's each. Slots without a parameter have size 0.
+// What lies behind a parameter in its last, partial group keeps its value. Slots without a parameter have size 0.
 // Three, since WebGPU grants 8 storage buffers. Memory-bound: 4 reads, 3 writes.
 
 // #include "common/grid.wgsl"
@@ -40,11 +40,17 @@ fn slotOf(lrScale: f32, weightDecay: f32) -> Slot {
 
 struct Step { parameter: vec4f, m: vec4f, v: vec4f }
 
-fn stepOf(slot: Slot, parameter: vec4f, grad: vec4f, m: vec4f, v: vec4f) -> Step {
+fn stepOf(slot: Slot, old: Step, grad: vec4f, mine: vec4<bool>) -> Step {
   let g = slot.gradScale * grad;
-  let newM = u.beta1 * m + u.rest1 * g;
-  let newV = u.beta2 * v + u.rest2 * g * g;
-  return Step(slot.keep * parameter - slot.rate * newM / (sqrt(newV) * slot.rootScale + u.eps), newM, newV);
+  let m = u.beta1 * old.m + u.rest1 * g;
+  let v = u.beta2 * old.v + u.rest2 * g * g;
+  let parameter = slot.keep * old.parameter - slot.rate * m / (sqrt(v) * slot.rootScale + u.eps);
+  return Step(select(old.parameter, parameter, mine), select(old.m, m, mine), select(old.v, v, mine));
+}
+
+// Which lanes of group i lie within `size` elements: all but in a last, partial group.
+fn within(i: u32, size: u32) -> vec4<bool> {
+  return vec4u(4u * i) + vec4u(0u, 1u, 2u, 3u) < vec4u(size);
 }
 
 @compute @workgroup_size(64)
@@ -57,50 +63,35 @@ fn main(
   let thread = linearWorkgroup(workgroup, workgroups) * 64u + lane;
 
   let slot0 = slotOf(u.lrScale0, u.weightDecay0);
-  let v0 = u.first0 + (u.size0 + 3u) / 4u;
-  for (var i = thread; i < u.size0 / 4u; i += u.stride) {
-    let next = stepOf(slot0, parameter0[i], grad0[i], state[u.first0 + i], state[v0 + i]);
+  let groups0 = (u.size0 + 3u) / 4u;
+  for (var i = thread; i < groups0; i += u.stride) {
+    let m = u.first0 + i;
+    let old = Step(parameter0[i], state[m], state[m + groups0]);
+    let next = stepOf(slot0, old, grad0[i], within(i, u.size0));
     parameter0[i] = next.parameter;
-    state[u.first0 + i] = next.m;
-    state[v0 + i] = next.v;
-  }
-  if (thread < u.size0 % 4u) {
-    let i = u.size0 / 4u;
-    let next = stepOf(slot0, parameter0[i], grad0[i], state[u.first0 + i], state[v0 + i]);
-    parameter0[i][thread] = next.parameter[thread];
-    state[u.first0 + i][thread] = next.m[thread];
-    state[v0 + i][thread] = next.v[thread];
+    state[m] = next.m;
+    state[m + groups0] = next.v;
   }
 
   let slot1 = slotOf(u.lrScale1, u.weightDecay1);
-  let v1 = u.first1 + (u.size1 + 3u) / 4u;
-  for (var i = thread; i < u.size1 / 4u; i += u.stride) {
-    let next = stepOf(slot1, parameter1[i], grad1[i], state[u.first1 + i], state[v1 + i]);
+  let groups1 = (u.size1 + 3u) / 4u;
+  for (var i = thread; i < groups1; i += u.stride) {
+    let m = u.first1 + i;
+    let old = Step(parameter1[i], state[m], state[m + groups1]);
+    let next = stepOf(slot1, old, grad1[i], within(i, u.size1));
     parameter1[i] = next.parameter;
-    state[u.first1 + i] = next.m;
-    state[v1 + i] = next.v;
-  }
-  if (thread < u.size1 % 4u) {
-    let i = u.size1 / 4u;
-    let next = stepOf(slot1, parameter1[i], grad1[i], state[u.first1 + i], state[v1 + i]);
-    parameter1[i][thread] = next.parameter[thread];
-    state[u.first1 + i][thread] = next.m[thread];
-    state[v1 + i][thread] = next.v[thread];
+    state[m] = next.m;
+    state[m + groups1] = next.v;
   }
 
   let slot2 = slotOf(u.lrScale2, u.weightDecay2);
-  let v2 = u.first2 + (u.size2 + 3u) / 4u;
-  for (var i = thread; i < u.size2 / 4u; i += u.stride) {
-    let next = stepOf(slot2, parameter2[i], grad2[i], state[u.first2 + i], state[v2 + i]);
+  let groups2 = (u.size2 + 3u) / 4u;
+  for (var i = thread; i < groups2; i += u.stride) {
+    let m = u.first2 + i;
+    let old = Step(parameter2[i], state[m], state[m + groups2]);
+    let next = stepOf(slot2, old, grad2[i], within(i, u.size2));
     parameter2[i] = next.parameter;
-    state[u.first2 + i] = next.m;
-    state[v2 + i] = next.v;
-  }
-  if (thread < u.size2 % 4u) {
-    let i = u.size2 / 4u;
-    let next = stepOf(slot2, parameter2[i], grad2[i], state[u.first2 + i], state[v2 + i]);
-    parameter2[i][thread] = next.parameter[thread];
-    state[u.first2 + i][thread] = next.m[thread];
-    state[v2 + i][thread] = next.v[thread];
+    state[m] = next.m;
+    state[m + groups2] = next.v;
   }
 }

@@ -2,7 +2,7 @@
 // This form (torch.lerp's) rounds less than decay * average + (1 - decay) * x, and stays put where x = average.
 //
 // state: [weight, -, -, -] first, then averages: of tensor k from group first_k on, in whole groups of four.
-// Threads as in adamw.wgsl: one tensor after the other.
+// Threads as in adamw.wgsl: one tensor after the other; what lies behind it in its last, partial group keeps its value.
 
 // #include "common/grid.wgsl"
 
@@ -27,6 +27,11 @@ struct Uniforms {
 @group(0) @binding(7) var<storage, read> x5: array<vec4f>;
 @group(0) @binding(8) var<storage, read> x6: array<vec4f>;
 
+fn averaged(i: u32, size: u32, old: vec4f, x: vec4f) -> vec4f {
+  let mine = vec4u(4u * i) + vec4u(0u, 1u, 2u, 3u) < vec4u(size);
+  return select(old, old + state[0].x * (x - old), mine);
+}
+
 @compute @workgroup_size(64)
 fn main(
   @builtin(workgroup_id) workgroup: vec3u,
@@ -34,75 +39,33 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let thread = linearWorkgroup(workgroup, workgroups) * 64u + lane;
-  let weight = state[0].x;
 
-  for (var i = thread; i < u.size0 / 4u; i += u.stride) {
-    let old = state[u.first0 + i];
-    state[u.first0 + i] = old + weight * (x0[i] - old);
+  for (var i = thread; i * 4u < u.size0; i += u.stride) {
+    let at = u.first0 + i;
+    state[at] = averaged(i, u.size0, state[at], x0[i]);
   }
-  if (thread < u.size0 % 4u) {
-    let i = u.size0 / 4u;
-    let old = state[u.first0 + i][thread];
-    state[u.first0 + i][thread] = old + weight * (x0[i][thread] - old);
+  for (var i = thread; i * 4u < u.size1; i += u.stride) {
+    let at = u.first1 + i;
+    state[at] = averaged(i, u.size1, state[at], x1[i]);
   }
-
-  for (var i = thread; i < u.size1 / 4u; i += u.stride) {
-    let old = state[u.first1 + i];
-    state[u.first1 + i] = old + weight * (x1[i] - old);
+  for (var i = thread; i * 4u < u.size2; i += u.stride) {
+    let at = u.first2 + i;
+    state[at] = averaged(i, u.size2, state[at], x2[i]);
   }
-  if (thread < u.size1 % 4u) {
-    let i = u.size1 / 4u;
-    let old = state[u.first1 + i][thread];
-    state[u.first1 + i][thread] = old + weight * (x1[i][thread] - old);
+  for (var i = thread; i * 4u < u.size3; i += u.stride) {
+    let at = u.first3 + i;
+    state[at] = averaged(i, u.size3, state[at], x3[i]);
   }
-
-  for (var i = thread; i < u.size2 / 4u; i += u.stride) {
-    let old = state[u.first2 + i];
-    state[u.first2 + i] = old + weight * (x2[i] - old);
+  for (var i = thread; i * 4u < u.size4; i += u.stride) {
+    let at = u.first4 + i;
+    state[at] = averaged(i, u.size4, state[at], x4[i]);
   }
-  if (thread < u.size2 % 4u) {
-    let i = u.size2 / 4u;
-    let old = state[u.first2 + i][thread];
-    state[u.first2 + i][thread] = old + weight * (x2[i][thread] - old);
+  for (var i = thread; i * 4u < u.size5; i += u.stride) {
+    let at = u.first5 + i;
+    state[at] = averaged(i, u.size5, state[at], x5[i]);
   }
-
-  for (var i = thread; i < u.size3 / 4u; i += u.stride) {
-    let old = state[u.first3 + i];
-    state[u.first3 + i] = old + weight * (x3[i] - old);
-  }
-  if (thread < u.size3 % 4u) {
-    let i = u.size3 / 4u;
-    let old = state[u.first3 + i][thread];
-    state[u.first3 + i][thread] = old + weight * (x3[i][thread] - old);
-  }
-
-  for (var i = thread; i < u.size4 / 4u; i += u.stride) {
-    let old = state[u.first4 + i];
-    state[u.first4 + i] = old + weight * (x4[i] - old);
-  }
-  if (thread < u.size4 % 4u) {
-    let i = u.size4 / 4u;
-    let old = state[u.first4 + i][thread];
-    state[u.first4 + i][thread] = old + weight * (x4[i][thread] - old);
-  }
-
-  for (var i = thread; i < u.size5 / 4u; i += u.stride) {
-    let old = state[u.first5 + i];
-    state[u.first5 + i] = old + weight * (x5[i] - old);
-  }
-  if (thread < u.size5 % 4u) {
-    let i = u.size5 / 4u;
-    let old = state[u.first5 + i][thread];
-    state[u.first5 + i][thread] = old + weight * (x5[i][thread] - old);
-  }
-
-  for (var i = thread; i < u.size6 / 4u; i += u.stride) {
-    let old = state[u.first6 + i];
-    state[u.first6 + i] = old + weight * (x6[i] - old);
-  }
-  if (thread < u.size6 % 4u) {
-    let i = u.size6 / 4u;
-    let old = state[u.first6 + i][thread];
-    state[u.first6 + i][thread] = old + weight * (x6[i][thread] - old);
+  for (var i = thread; i * 4u < u.size6; i += u.stride) {
+    let at = u.first6 + i;
+    state[at] = averaged(i, u.size6, state[at], x6[i]);
   }
 }

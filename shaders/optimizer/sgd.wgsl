@@ -7,7 +7,7 @@
 // A velocity of zeros before the first step gives PyTorch's first step.
 //
 // Every thread walks over the first parameter in groups of four, then the second, then the third: no branches on which one it is.
-// The elements of a last, partial group are one thread's each. Slots without a parameter have size 0.
+// What lies behind a parameter in its last, partial group keeps its value. Slots without a parameter have size 0.
 
 // #include "common/grid.wgsl"
 
@@ -30,12 +30,18 @@ struct Uniforms {
 
 struct Step { parameter: vec4f, velocity: vec4f }
 
-fn stepOf(lrScale: f32, weightDecay: f32, parameter: vec4f, grad: vec4f, velocity: vec4f) -> Step {
-  let g = gate[0].x * grad + weightDecay * parameter;
-  let newVelocity = u.momentum * velocity + g;
-  var direction = newVelocity;
-  if (u.nesterov != 0u) { direction = g + u.momentum * newVelocity; }
-  return Step(parameter - state[0].x * lrScale * direction, newVelocity);
+fn stepOf(lrScale: f32, weightDecay: f32, old: Step, grad: vec4f, mine: vec4<bool>) -> Step {
+  let g = gate[0].x * grad + weightDecay * old.parameter;
+  let velocity = u.momentum * old.velocity + g;
+  var direction = velocity;
+  if (u.nesterov != 0u) { direction = g + u.momentum * velocity; }
+  let parameter = old.parameter - state[0].x * lrScale * direction;
+  return Step(select(old.parameter, parameter, mine), select(old.velocity, velocity, mine));
+}
+
+// Which lanes of group i lie within `size` elements: all but in a last, partial group.
+fn within(i: u32, size: u32) -> vec4<bool> {
+  return vec4u(4u * i) + vec4u(0u, 1u, 2u, 3u) < vec4u(size);
 }
 
 @compute @workgroup_size(64)
@@ -47,39 +53,24 @@ fn main(
   if (gate[0].z != 0.0) { return; }
   let thread = linearWorkgroup(workgroup, workgroups) * 64u + lane;
 
-  for (var i = thread; i < u.size0 / 4u; i += u.stride) {
-    let next = stepOf(u.lrScale0, u.weightDecay0, parameter0[i], grad0[i], state[u.first0 + i]);
+  for (var i = thread; i * 4u < u.size0; i += u.stride) {
+    let old = Step(parameter0[i], state[u.first0 + i]);
+    let next = stepOf(u.lrScale0, u.weightDecay0, old, grad0[i], within(i, u.size0));
     parameter0[i] = next.parameter;
     state[u.first0 + i] = next.velocity;
   }
-  if (thread < u.size0 % 4u) {
-    let i = u.size0 / 4u;
-    let next = stepOf(u.lrScale0, u.weightDecay0, parameter0[i], grad0[i], state[u.first0 + i]);
-    parameter0[i][thread] = next.parameter[thread];
-    state[u.first0 + i][thread] = next.velocity[thread];
-  }
 
-  for (var i = thread; i < u.size1 / 4u; i += u.stride) {
-    let next = stepOf(u.lrScale1, u.weightDecay1, parameter1[i], grad1[i], state[u.first1 + i]);
+  for (var i = thread; i * 4u < u.size1; i += u.stride) {
+    let old = Step(parameter1[i], state[u.first1 + i]);
+    let next = stepOf(u.lrScale1, u.weightDecay1, old, grad1[i], within(i, u.size1));
     parameter1[i] = next.parameter;
     state[u.first1 + i] = next.velocity;
   }
-  if (thread < u.size1 % 4u) {
-    let i = u.size1 / 4u;
-    let next = stepOf(u.lrScale1, u.weightDecay1, parameter1[i], grad1[i], state[u.first1 + i]);
-    parameter1[i][thread] = next.parameter[thread];
-    state[u.first1 + i][thread] = next.velocity[thread];
-  }
 
-  for (var i = thread; i < u.size2 / 4u; i += u.stride) {
-    let next = stepOf(u.lrScale2, u.weightDecay2, parameter2[i], grad2[i], state[u.first2 + i]);
+  for (var i = thread; i * 4u < u.size2; i += u.stride) {
+    let old = Step(parameter2[i], state[u.first2 + i]);
+    let next = stepOf(u.lrScale2, u.weightDecay2, old, grad2[i], within(i, u.size2));
     parameter2[i] = next.parameter;
     state[u.first2 + i] = next.velocity;
-  }
-  if (thread < u.size2 % 4u) {
-    let i = u.size2 / 4u;
-    let next = stepOf(u.lrScale2, u.weightDecay2, parameter2[i], grad2[i], state[u.first2 + i]);
-    parameter2[i][thread] = next.parameter[thread];
-    state[u.first2 + i][thread] = next.velocity[thread];
   }
 }
