@@ -5,8 +5,9 @@
 //
 // bias, scale and factor are there where their flags say so, side where `side` is 1 (added: a residual) or 2 (multiplied: the slope
 // that a forward pass left, so that the gradient before an activation leaves the product that makes it); slope is written where
-// writesSlope (gelu; relu's is told by the output). A binding that is not used holds some other buffer. Only gelu is chosen at pipeline creation; the rest are uniforms:
-// few pipelines, each costs up to a second to compile on software adapters. a, b, side and slope are of one element type, out perhaps of another.
+// writesSlope (gelu; relu's is told by the output). A binding that is not used holds some other buffer. All are uniforms: a pipeline costs up
+// to a second to compile on software adapters, a branch that all threads take alike nothing measurable. a, b, side and slope are of one
+// element type, out perhaps of another. Activations: 1 relu, 2 gelu.
 //
 // aStride, bStride, aBatch and bBatch count vec4f. Slice z is a batch entry or, where split is 1, the part
 // z * chunk .. z * chunk + chunk - 1 of the k axis (chunk is a multiple of 4).
@@ -15,12 +16,10 @@
 // #include "common/result.wgsl"
 // #include "common/gelu.wgsl"
 
-override GELU: bool = false;
-
 struct Uniforms {
   m: u32, n: u32, k: u32, chunk: u32, split: u32, slices: u32, tilesM: u32, tilesN: u32,
   aStride: u32, aBatch: u32, bStride: u32, bBatch: u32,
-  hasBias: u32, relu: u32, hasScale: u32, rowsPerFactor: u32, side: u32, writesSlope: u32, gain: f32,
+  hasBias: u32, activation: u32, hasScale: u32, rowsPerFactor: u32, side: u32, writesSlope: u32, gain: f32,
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
@@ -59,8 +58,8 @@ fn store(z: u32, row: u32, column: u32, sum: vec4f) {
   if (column >= u.n) { return; }
   let at = (z * u.m + row) * u.n + column;
   let left = u.n - column;
-  var value = select(sum, max(sum, vec4f(0.0)), u.relu != 0u);
-  if (GELU) {
+  var value = select(sum, max(sum, vec4f(0.0)), u.activation == 1u);
+  if (u.activation == 2u) {
     let gelu = geluWithSlope(sum);
     value = gelu.value;
     if (u.writesSlope != 0u) {

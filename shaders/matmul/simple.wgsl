@@ -10,13 +10,11 @@
 // #include "common/result.wgsl"
 // #include "common/gelu.wgsl"
 
-override GELU: bool = false;
-
 struct Uniforms {
   m: u32, n: u32, k: u32, size: u32,
   aBatch: u32, aRow: u32, aInner: u32,
   bBatch: u32, bInner: u32, bColumn: u32,
-  hasBias: u32, relu: u32, hasScale: u32, rowsPerFactor: u32, side: u32, writesSlope: u32, gain: f32,
+  hasBias: u32, activation: u32, hasScale: u32, rowsPerFactor: u32, side: u32, writesSlope: u32, gain: f32,
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
@@ -49,8 +47,8 @@ fn main(
     atB += u.bInner;
   }
   if (u.hasBias != 0u) { value += bias[column]; }
-  if (u.relu != 0u) { value = max(value, 0.0); }
-  if (GELU) {
+  if (u.activation == 1u) { value = max(value, 0.0); }
+  if (u.activation == 2u) {
     let gelu = geluWithSlope(vec4f(value));
     if (u.writesSlope != 0u) { slope[i] = Scalar(gelu.slope.x); }
     value = gelu.value.x;

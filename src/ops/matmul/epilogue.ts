@@ -42,9 +42,12 @@ export function epilogueBuffers(
   };
 }
 
+/** By their number in shaders/common/product.wgsl. */
+const ACTIVATIONS: readonly Activation[] = ['none', 'relu', 'gelu'];
+
 export function epilogueUniforms({
   bias,
-  activation,
+  activation = 'none',
   slope,
   gain = 1,
   scale,
@@ -53,7 +56,7 @@ export function epilogueUniforms({
 }: Epilogue): Record<string, number> {
   return {
     hasBias: bias ? 1 : 0,
-    relu: activation === 'relu' ? 1 : 0,
+    activation: ACTIVATIONS.indexOf(activation),
     hasScale: scale ? 1 : 0,
     rowsPerFactor: factor?.rows ?? 0,
     side: side ? { add: 1, multiply: 2 }[side.how] : 0,
@@ -61,7 +64,3 @@ export function epilogueUniforms({
     gain,
   };
 }
-
-export const epilogueOverrides = ({ activation }: Epilogue): Record<string, number> => ({
-  GELU: activation === 'gelu' ? 1 : 0,
-});

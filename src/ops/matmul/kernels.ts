@@ -15,7 +15,7 @@ const bindings = (type: 'Scalar' | 'Vec4'): readonly BindingDefinition[] => [
 /** See shaders/common/product.wgsl. */
 const epilogueUniforms = {
   hasBias: 'u32',
-  relu: 'u32',
+  activation: 'u32',
   hasScale: 'u32',
   rowsPerFactor: 'u32',
   side: 'u32',
@@ -39,7 +39,6 @@ export const simpleKernel = defineKernel({
     bColumn: 'u32',
     ...epilogueUniforms,
   },
-  overrides: ['GELU'],
 });
 
 /** Uniforms of the kernels that read packed operands: see shaders/common/product.wgsl. */
@@ -64,7 +63,6 @@ const straightKernel = (name: string, features: KernelDefinition['features'] = [
     name: `matmul/${name}`,
     bindings: bindings('Vec4'),
     uniforms: { ...packedUniforms, ...epilogueUniforms },
-    overrides: ['GELU'],
     features,
   });
 

@@ -1,7 +1,7 @@
 import { type BufferReference, foldGrid, gridFor, type PlanTarget, type StorageFormat } from '../../gpu/kernel.ts';
 import { ceilDiv } from '../../tensor/shape.ts';
 import { planSum } from '../reduce/plan.ts';
-import { type Epilogue, epilogueBuffers, epilogueOverrides, epilogueUniforms, isPlain } from './epilogue.ts';
+import { type Epilogue, epilogueBuffers, epilogueUniforms, isPlain } from './epilogue.ts';
 import { type Draft, scratchOf } from './draft.ts';
 import type { MatmulGeometry } from './geometry.ts';
 import { finishKernel, simpleKernel } from './kernels.ts';
@@ -60,7 +60,6 @@ function simpleProduct(product: Product, target: PlanTarget, draft: Draft): void
       bColumn: transposeB && !packed ? k : 1,
       ...epilogueUniforms(epilogue),
     },
-    overrides: epilogueOverrides(epilogue),
     workgroups: gridFor(size, 64),
   });
   sumRows(product, target, draft);
@@ -163,7 +162,6 @@ function straightProduct(product: Product, tiled: TiledKernel, target: PlanTarge
       bBatch: b.batchStride,
       ...epilogueUniforms(epilogue),
     },
-    overrides: epilogueOverrides(epilogue),
     workgroups: foldGrid(slices * tilesM * tilesN),
   });
   if (split) {
