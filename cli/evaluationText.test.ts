@@ -15,6 +15,7 @@ const NOTHING: Collected = {
     { id: 'one', truth: 0, probabilities: [0.9, 0.1] },
     { id: 'two', truth: 1, probabilities: [0.6, 0.4] },
   ],
+  gradeDecision: 'mode',
   maskLosses: [],
 };
 

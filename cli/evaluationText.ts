@@ -188,7 +188,8 @@ function gradesText(evaluation: Evaluation): string[] {
     );
   }
   if (evaluation.joint !== null) {
-    blocks.push(`both grades right: ${figureText(evaluation.joint, intervals.joint)}`);
+    const decided = evaluation.gradeDecision === 'median' ? "; a grade is its probabilities' median" : '';
+    blocks.push(`both grades right: ${figureText(evaluation.joint, intervals.joint)}${decided}`);
   }
   return blocks;
 }

@@ -6,7 +6,7 @@ import { GmtlError } from '../src/errors.ts';
 import { newestRun } from '../src/infer/model.ts';
 import { sampleFiles } from '../src/infer/sampleFiles.ts';
 import { describeWriteError } from '../src/io/atomic.ts';
-import { argmax } from '../src/metrics/index.ts';
+import { argmax, decideGrade } from '../src/metrics/index.ts';
 import { buildModel } from '../src/train/build.ts';
 import type { Seen } from '../src/train/protocolCollect.ts';
 import { openRun, openWeights } from '../src/train/protocolRun.ts';
@@ -46,12 +46,16 @@ function prepareFolder(folder: string, overwrite: boolean): void {
 }
 
 /** One image of a sample in a line: the gate (where one was trained), and what was predicted beside what is true. */
-export function sampleLine({ item, prediction }: Seen, { segmentation }: Evaluation, hasGate = true): string {
+export function sampleLine(
+  { item, prediction }: Seen,
+  { segmentation, gradeDecision }: Evaluation,
+  hasGate = true,
+): string {
   const route = argmax(prediction.gate, 0, 2) === 0 ? 'segmentation' : 'classification';
   const sure = `${(100 * Math.max(...prediction.gate)).toFixed(0)} %`;
   const gate = route === item.task ? `gate ${route} (${sure})` : `MISROUTED to ${route} (${sure})`;
   const grade = (name: string, truth: number | null, values: Float32Array | null): string[] =>
-    truth === null || values === null ? [] : [`${name} ${argmax(values, 0, values.length)} (truth ${truth})`];
+    truth === null || values === null ? [] : [`${name} ${decideGrade(gradeDecision, values)} (truth ${truth})`];
   const dice = Object.entries(segmentation ?? {}).flatMap(([lesion, { images }]) => {
     const own = images.find(({ image }) => image === item.id);
     return own ? [`${lesion} ${Number.isNaN(own.dice) ? 'absent' : own.dice.toFixed(2)}`] : [];

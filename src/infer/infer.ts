@@ -7,6 +7,7 @@ import type { RgbImage } from '../data/fov.ts';
 import { decodeImage, preprocessImage, type Sample } from '../data/preprocess.ts';
 import { type Lesion, LESION_NAMES, LESIONS, type Task, TASKS } from '../data/types.ts';
 import { GmtlError } from '../errors.ts';
+import { argmax, decideGrade, type GradeDecision } from '../metrics/index.ts';
 import { errorCode, writeFileAtomic } from '../io/atomic.ts';
 import { type MultitaskNet, TASK_INDEX } from '../models/network.ts';
 import type { LesionMasks } from '../report/overlay.ts';
@@ -127,7 +128,8 @@ export async function inferImage(
   // Whether it looks like a fundus is judged by its own colours, which Ben Graham's normalisation takes away.
   const own = preprocess.clahe === null && !preprocess.benGraham ? sample : await prepare(preprocess.size, false);
   const whole = await predictWhole(engine, model, imageTensor(sample, normalisation), options, tiling !== null);
-  if (!whole.routed.segmentation) return { result: describe(file, image, own, whole, null, 0), image, masks: null };
+  if (!whole.routed.segmentation)
+    return { result: describe(file, image, own, whole, null, 0, config.model), image, masks: null };
   const { lesions } = config.model;
   const planes = new MaskPlanes(
     image.width,
@@ -150,7 +152,7 @@ export async function inferImage(
     if (whole.masks !== null) mapper.push(0, side, whole.masks);
   }
   const masks = Object.fromEntries(lesions.map((lesion, index) => [lesion, planes.masks[index]]));
-  return { result: describe(file, image, own, prediction, masks, tiles), image, masks };
+  return { result: describe(file, image, own, prediction, masks, tiles, config.model), image, masks };
 }
 
 /** Gate, grades and, where they do not come from tiles, masks of the whole picture. */
@@ -243,13 +245,9 @@ function thresholdOf(threshold: InferOptions['threshold'], lesion: Lesion): numb
 
 const rounded = (value: number): number => Math.round(value * 1e6) / 1e6;
 
-function argmax(values: Float32Array): number {
-  return values.reduce((best, value, index) => (value > values[best] ? index : best), 0);
-}
-
-function gradeOf(probabilities: Float32Array | null, names: readonly string[]): Grade | null {
+function gradeOf(probabilities: Float32Array | null, names: readonly string[], decision: GradeDecision): Grade | null {
   if (probabilities === null) return null;
-  const grade = argmax(probabilities);
+  const grade = decideGrade(decision, probabilities);
   return { grade, name: names[grade], probabilities: Array.from(probabilities, rounded) };
 }
 
@@ -260,10 +258,11 @@ function describe(
   { gate, routed, retino, edema }: Prediction,
   masks: LesionRecord<Uint8Array> | null,
   tiles: number,
+  { gradeDecision }: TrainConfig['model'],
 ): InferResult {
   const { width, height } = image;
   const { left, top, size } = sample.box;
-  const task = argmax(gate);
+  const task = argmax(gate, 0, gate.length);
   return {
     file,
     frame: { width, height },
@@ -274,8 +273,8 @@ function describe(
       probabilities: { segmentation: rounded(gate[0]), classification: rounded(gate[1]) },
     },
     experts: TASKS.filter((expert) => routed[expert]),
-    retinopathy: gradeOf(retino, RETINOPATHY_NAMES),
-    edema: gradeOf(edema, EDEMA_NAMES),
+    retinopathy: gradeOf(retino, RETINOPATHY_NAMES, gradeDecision),
+    edema: gradeOf(edema, EDEMA_NAMES, gradeDecision),
     lesions: masks && lesionResults(masks, width),
     tiles,
     warnings: suspicions(sample),

@@ -2,7 +2,7 @@
 import sharp from 'sharp';
 import { decodeImage, preprocessImage } from '../data/preprocess.ts';
 import { type DatasetItem, type Lesion, type Task, TASKS } from '../data/types.ts';
-import { argmax } from '../metrics/index.ts';
+import { argmax, decideGrade, type GradeDecision } from '../metrics/index.ts';
 import { badnessOf, type GalleryImage, type GradeData, type MaskSet } from '../report/html/index.ts';
 import type { RgbImage } from '../report/index.ts';
 import { loaderSettings } from '../train/build.ts';
@@ -107,7 +107,7 @@ export class GalleryCollector {
     this.#masks.set(id, masks);
   }
 
-  #describe({ item, prediction }: Seen, { segmentation }: Evaluation): GalleryImage {
+  #describe({ item, prediction }: Seen, { segmentation, gradeDecision }: Evaluation): GalleryImage {
     const masks = this.#masks.get(item.id);
     const setOf = (which: 'truth' | 'predicted'): MaskSet | undefined =>
       masks && { width: masks.width, height: masks.height, masks: masks[which] };
@@ -118,8 +118,8 @@ export class GalleryCollector {
     const grades =
       item.task === 'classification'
         ? [
-            ...gradeOf('DR', item.retino, prediction.retino, RETINOPATHY_NAMES),
-            ...gradeOf('DME', item.edema, prediction.edema, EDEMA_CAPTIONS),
+            ...gradeOf('DR', item.retino, prediction.retino, RETINOPATHY_NAMES, gradeDecision),
+            ...gradeOf('DME', item.edema, prediction.edema, EDEMA_CAPTIONS, gradeDecision),
           ]
         : [];
     const { task, probability } = routeOf(prediction);
@@ -161,8 +161,9 @@ function gradeOf(
   truth: number | null,
   probabilities: Float32Array | null,
   names: readonly string[],
+  decision: GradeDecision,
 ): GradeData[] {
   if (probabilities === null) return [];
-  const predicted = argmax(probabilities, 0, probabilities.length);
+  const predicted = decideGrade(decision, probabilities);
   return [{ task, truth, predicted, probability: probabilities[predicted], names }];
 }

@@ -1,7 +1,7 @@
 /** What was measured of each image, as CSV. */
 import { stringify } from 'csv-stringify/sync';
 import { EDEMA_GRADES, RETINO_GRADES, TASKS } from '../data/types.ts';
-import { argmax } from '../metrics/index.ts';
+import { decideGrade, type GradeDecision } from '../metrics/index.ts';
 import type { Evaluation } from '../train/evaluate.ts';
 import type { Seen } from '../train/protocolCollect.ts';
 import { routeOf } from './reportDataGallery.ts';
@@ -11,16 +11,21 @@ type Cell = string | number | null;
 const rounded = (value: number | null | undefined): Cell =>
   value === null || value === undefined || !Number.isFinite(value) ? null : Number(value.toFixed(6));
 
-function gradeCells(truth: number | null, probabilities: Float32Array | null, classes: number): Cell[] {
+function gradeCells(
+  truth: number | null,
+  probabilities: Float32Array | null,
+  classes: number,
+  decision: GradeDecision,
+): Cell[] {
   if (probabilities === null) return [truth, null, ...Array<null>(classes).fill(null)];
-  return [truth, argmax(probabilities, 0, classes), ...Array.from(probabilities, rounded)];
+  return [truth, decideGrade(decision, probabilities, 0, classes), ...Array.from(probabilities, rounded)];
 }
 
 /**
  * One row an image: its task, the gate's route, true and predicted grades with the probability of each (at temperature 1), and the Dice of
  * each structure at the threshold 0.5 (empty: not scored, or truth and prediction both empty).
  */
-export function predictionsCsv(seen: readonly Seen[], { segmentation }: Evaluation): string {
+export function predictionsCsv(seen: readonly Seen[], { segmentation, gradeDecision }: Evaluation): string {
   const lesions = Object.keys(segmentation ?? {});
   const header = [
     'id',
@@ -45,8 +50,8 @@ export function predictionsCsv(seen: readonly Seen[], { segmentation }: Evaluati
       item.task,
       routeOf(prediction).task,
       ...Array.from(prediction.gate, rounded),
-      ...gradeCells(isGraded ? item.retino : null, isGraded ? prediction.retino : null, RETINO_GRADES),
-      ...gradeCells(isGraded ? item.edema : null, isGraded ? prediction.edema : null, EDEMA_GRADES),
+      ...gradeCells(isGraded ? item.retino : null, isGraded ? prediction.retino : null, RETINO_GRADES, gradeDecision),
+      ...gradeCells(isGraded ? item.edema : null, isGraded ? prediction.edema : null, EDEMA_GRADES, gradeDecision),
       ...lesions.map((lesion) => rounded(segmentation?.[lesion].images.find(({ image }) => image === item.id)?.dice)),
     ];
   });

@@ -11,7 +11,7 @@ import {
 } from './confusion.ts';
 import { GmtlError } from '../errors.ts';
 import { type GradedCase, SCREENING_BAR, stackCases } from './grading.ts';
-import { argmax, meanOfDefined, predictedClasses } from './inputs.ts';
+import { decideGrade, type GradeDecision, meanOfDefined, predictedClasses } from './inputs.ts';
 import { gradeScores } from './ranking.ts';
 import { weightedCalibrationError, weightedMean, weightedRanking } from './weighted.ts';
 
@@ -51,6 +51,9 @@ export type GradingIntervals = Readonly<Record<TaskFigure, Interval>> & {
   readonly classes: readonly Readonly<Record<ClassFigure, Interval>>[];
 };
 
+/** How the resamples are drawn, and how grades are decided (default: mode). */
+export type GradingBootstrap = BootstrapOptions & { readonly decision?: GradeDecision | undefined };
+
 /**
  * Bootstrap intervals over the cases of everything in `gradingReport`, all figures from the same resamples.
  * @throws GmtlError as `gradingReport`, and `metrics/bootstrap`.
@@ -58,9 +61,9 @@ export type GradingIntervals = Readonly<Record<TaskFigure, Interval>> & {
 export function gradingIntervals(
   cases: readonly GradedCase[],
   classes: number,
-  options: BootstrapOptions = {},
+  { decision, ...options }: GradingBootstrap = {},
 ): GradingIntervals {
-  const intervals = bootstrapIntervals(cases.length, gradingFigures(cases, classes), options);
+  const intervals = bootstrapIntervals(cases.length, gradingFigures(cases, classes, decision), options);
   const task = Object.fromEntries(TASK_FIGURES.map((name) => [name, intervals[name]]));
   return {
     ...(task as Record<TaskFigure, Interval>),
@@ -78,9 +81,10 @@ export function gradingIntervals(
 export function gradingFigures(
   cases: readonly GradedCase[],
   classes: number,
+  decision: GradeDecision = 'mode',
 ): (weights: Weights) => Record<string, number> {
   const { truth, probabilities } = stackCases(cases, classes);
-  const predicted = predictedClasses(probabilities, classes);
+  const predicted = predictedClasses(probabilities, classes, decision);
   const ranking = Array.from({ length: classes }, (_, label) =>
     weightedRanking(
       truth.map((one) => (one === label ? 1 : 0)),
@@ -134,9 +138,12 @@ export function gradingFigures(
 export type JointCase = { readonly id: string; readonly dr: GradedCase; readonly dme: GradedCase };
 
 /** Joint DR + DME accuracy (see {@link jointAccuracy}) with its bootstrap interval over the cases. */
-export function jointInterval(cases: readonly JointCase[], options: BootstrapOptions = {}): Interval {
+export function jointInterval(
+  cases: readonly JointCase[],
+  { decision = 'mode', ...options }: GradingBootstrap = {},
+): Interval {
   if (cases.length === 0) throw new GmtlError('metrics/empty', 'jointInterval: no case has both grades.');
-  const predicted = (one: GradedCase): number => argmax(one.probabilities, 0, one.probabilities.length);
+  const predicted = (one: GradedCase): number => decideGrade(decision, one.probabilities);
   const right = cases.map(({ dr, dme }) => jointAccuracy([dr.truth], [predicted(dr)], [dme.truth], [predicted(dme)]));
   const figure = weightedMean(right);
   return bootstrapIntervals(cases.length, (weights) => ({ joint: figure(weights) }), options).joint;

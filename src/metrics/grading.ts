@@ -11,7 +11,7 @@ import {
   macroScores,
   quadraticWeightedKappa,
 } from './confusion.ts';
-import { predictedClasses } from './inputs.ts';
+import { type GradeDecision, predictedClasses } from './inputs.ts';
 import {
   gradeAuroc,
   gradeScores,
@@ -57,12 +57,16 @@ export type GradingReport = {
 };
 
 /**
- * Scores one grading task of `classes` (at least 3) grades.
+ * Scores one grading task of `classes` (at least 3) grades, decided by `decision`; calibration is that of the most probable grade.
  * @throws GmtlError naming the case whose label or probabilities are wrong, or `metrics/empty`.
  */
-export function gradingReport(cases: readonly GradedCase[], classes: number): GradingReport {
+export function gradingReport(
+  cases: readonly GradedCase[],
+  classes: number,
+  decision: GradeDecision = 'mode',
+): GradingReport {
   const { truth, probabilities } = stackCases(cases, classes);
-  const confusion = confusionMatrix(truth, predictedClasses(probabilities, classes), classes);
+  const confusion = confusionMatrix(truth, predictedClasses(probabilities, classes, decision), classes);
   const auroc = oneVersusRestAuroc(truth, probabilities, classes);
   return {
     cases: cases.length,

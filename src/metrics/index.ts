@@ -11,7 +11,7 @@ export * from './froc.ts';
 export * from './gate.ts';
 export * from './grading-intervals.ts';
 export * from './grading.ts';
-export { argmax, type Numbers, predictedClasses } from './inputs.ts';
+export { argmax, decideGrade, type GradeDecision, type Numbers, predictedClasses } from './inputs.ts';
 export * from './precision-recall.ts';
 export * from './ranking.ts';
 export * from './score-histogram.ts';

@@ -65,8 +65,30 @@ export function argmax(values: Numbers, offset: number, classes: number): number
   return best;
 }
 
-/** Row-wise {@link argmax} of an (cases × classes) row-major matrix. */
-export function predictedClasses(probabilities: Numbers, classes: number): Int32Array {
+/**
+ * How a grade is decided from its probabilities. mode: the most probable. median: the lowest grade that at least half of the probability
+ * lies at or below, which has the least expected distance in grades; a count of P(grade > k) > 1/2, as ordinal networks (CORAL, CORN)
+ * decide. Order matters to it: use it for grades only.
+ */
+export type GradeDecision = 'mode' | 'median';
+
+/** The grade that `decision` makes of the probabilities of `classes` grades from `offset` on. */
+export function decideGrade(decision: GradeDecision, values: Numbers, offset = 0, classes = values.length): number {
+  if (decision === 'mode') return argmax(values, offset, classes);
+  let below = 0;
+  for (let grade = 0; grade < classes - 1; grade++) {
+    below += values[offset + grade];
+    if (below >= 0.5) return grade;
+  }
+  return classes - 1;
+}
+
+/** Row-wise {@link decideGrade} of an (cases × classes) row-major matrix. */
+export function predictedClasses(
+  probabilities: Numbers,
+  classes: number,
+  decision: GradeDecision = 'mode',
+): Int32Array {
   const cases = probabilities.length / classes;
   if (!Number.isInteger(cases)) {
     throw new GmtlError(
@@ -74,7 +96,9 @@ export function predictedClasses(probabilities: Numbers, classes: number): Int32
       `predictedClasses: ${probabilities.length} values are no whole number of rows of ${classes} classes.`,
     );
   }
-  return Int32Array.from({ length: cases }, (_, index) => argmax(probabilities, index * classes, classes));
+  return Int32Array.from({ length: cases }, (_, index) =>
+    decideGrade(decision, probabilities, index * classes, classes),
+  );
 }
 
 /** Mean of the values that are not NaN; NaN where all are. */

@@ -85,6 +85,12 @@ const model = z.strictObject({
     .boolean()
     .default(true)
     .describe("LayerNorm of the pooled features, as in ConvNeXt's own classifier; the published system leaves it out."),
+  gradeDecision: z
+    .enum(['mode', 'median'])
+    .default('mode')
+    .describe(
+      'How a grade is decided from its probabilities: the most probable, or the median, which has the least expected distance in grades.',
+    ),
   maskPrior: z
     .number()
     .gt(0)

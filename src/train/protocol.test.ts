@@ -75,6 +75,7 @@ function answer(asked: Asked[]): CollectItems {
       }),
       edema: [],
       gate: items.map(({ id, task }) => ({ id, truth: task === 'segmentation' ? 0 : 1, probabilities: [0.5, 0.5] })),
+      gradeDecision: 'mode',
       maskLosses: [],
     };
   };

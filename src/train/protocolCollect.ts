@@ -4,7 +4,13 @@ import type { Batch } from '../data/batch.ts';
 import { evaluationBatches, type SampleSource } from '../data/loader.ts';
 import { type DatasetItem, type Lesion, LESIONS, type Task, TASKS } from '../data/types.ts';
 import { GmtlError } from '../errors.ts';
-import { FrocAccumulator, type GateCase, type GradedCase, SegmentationAccumulator } from '../metrics/index.ts';
+import {
+  FrocAccumulator,
+  type GateCase,
+  type GradedCase,
+  type GradeDecision,
+  SegmentationAccumulator,
+} from '../metrics/index.ts';
 import { type MultitaskNet, TASK_INDEX } from '../models/network.ts';
 import type { TrainConfig } from './config.ts';
 import type { Prediction, TaskChoice } from './predict.ts';
@@ -62,6 +68,7 @@ export interface Collected {
   readonly retinopathy: readonly GradedCase[];
   readonly edema: readonly GradedCase[];
   readonly gate: readonly GateCase[];
+  readonly gradeDecision: GradeDecision;
   /** Binary cross-entropy and 1 - mean Dice of each image with masks. */
   readonly maskLosses: readonly { readonly bce: number; readonly dice: number }[];
 }
@@ -184,6 +191,7 @@ export async function collect(
     retinopathy,
     edema,
     gate,
+    gradeDecision: config.model.gradeDecision,
     maskLosses: [...losses.values()],
   };
 }

@@ -1,13 +1,14 @@
 /** From cases and counts to the figures of the field's protocol. */
 import { EDEMA_GRADES, RETINO_GRADES, TASKS } from '../data/types.ts';
 import {
-  argmax,
+  decideGrade,
   type FrocIntervals,
   type FrocScores,
   type GateIntervals,
   type GateReport,
   gateIntervals,
   gateReport,
+  type GradeDecision,
   type GradedCase,
   type GradingIntervals,
   type GradingReport,
@@ -36,6 +37,8 @@ export interface Evaluation {
   /** Share of images whose two grades are both right; null where no image has both. */
   readonly joint: number | null;
   readonly gate: GateReport;
+  /** How grades were decided from their probabilities. */
+  readonly gradeDecision: GradeDecision;
   /** Lesion-level scores; null where they were not counted. */
   readonly detections: Readonly<Record<string, FrocScores>> | null;
   /** For a plot; null with {@link SummaryOptions.curves} off. */
@@ -82,9 +85,6 @@ const meanOf = (values: readonly number[]): number => values.reduce((sum, value)
 const crossEntropy = (cases: readonly GradedCase[]): number =>
   meanOf(cases.map(({ truth, probabilities }) => negativeLog(probabilities[truth])));
 
-const isRight = ({ truth, probabilities }: GradedCase): boolean =>
-  argmax(probabilities, 0, probabilities.length) === truth;
-
 /** The figures of what was collected, at one setting of thresholds and temperatures. */
 export function summarise(collected: Collected, options: SummaryOptions = {}): Evaluation {
   const { intervals = true, curves = false, setting = 0, temperatures } = options;
@@ -99,15 +99,18 @@ export function summarise(collected: Collected, options: SummaryOptions = {}): E
     const dme = byId.get(dr.id);
     return dme ? [{ id: dr.id, dr, dme }] : [];
   });
+  const decision = collected.gradeDecision;
+  const isRight = ({ truth, probabilities }: GradedCase): boolean => decideGrade(decision, probabilities) === truth;
   const drawn = <Value>(cases: readonly unknown[], make: () => Value): Value | null =>
     intervals && cases.length > 0 ? make() : null;
   return {
     images: collected.images,
     segmentation: scored?.segmentation.result() ?? null,
-    retinopathy: retinopathy.length > 0 ? gradingReport(retinopathy, RETINO_GRADES) : null,
-    edema: edema.length > 0 ? gradingReport(edema, EDEMA_GRADES) : null,
+    retinopathy: retinopathy.length > 0 ? gradingReport(retinopathy, RETINO_GRADES, decision) : null,
+    edema: edema.length > 0 ? gradingReport(edema, EDEMA_GRADES, decision) : null,
     joint: joint.length > 0 ? meanOf(joint.map(({ dr, dme }) => (isRight(dr) && isRight(dme) ? 1 : 0))) : null,
     gate: gateReport(gate, TASKS),
+    gradeDecision: decision,
     detections: scored?.detections?.result() ?? null,
     precisionRecall:
       scored && curves
@@ -116,9 +119,9 @@ export function summarise(collected: Collected, options: SummaryOptions = {}): E
           )
         : null,
     intervals: {
-      retinopathy: drawn(retinopathy, () => gradingIntervals(retinopathy, RETINO_GRADES)),
-      edema: drawn(edema, () => gradingIntervals(edema, EDEMA_GRADES)),
-      joint: drawn(joint, () => jointInterval(joint)),
+      retinopathy: drawn(retinopathy, () => gradingIntervals(retinopathy, RETINO_GRADES, { decision })),
+      edema: drawn(edema, () => gradingIntervals(edema, EDEMA_GRADES, { decision })),
+      joint: drawn(joint, () => jointInterval(joint, { decision })),
       segmentation: scored && intervals ? segmentationIntervals(scored.segmentation) : null,
       detections: intervals ? (scored?.detections?.intervals() ?? null) : null,
       gate: drawn(gate, () => gateIntervals(gate, TASKS)),
