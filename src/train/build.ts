@@ -2,8 +2,7 @@ import type { Engine } from '../autograd/engine.ts';
 import { setEngine } from '../autograd/engine.ts';
 import { IDRID_NORMALISATION, IMAGENET_NORMALISATION } from '../data/augment.ts';
 import type { LoaderOptions } from '../data/loader.ts';
-import { effectiveNumberWeights } from '../data/labels.ts';
-import { type DatasetItem, EDEMA_GRADES, RETINO_GRADES } from '../data/types.ts';
+import type { DatasetItem } from '../data/types.ts';
 import { GmtlError } from '../errors.ts';
 import { layerScaleOf } from '../models/layerDecay.ts';
 import { GatedMultitaskNet } from '../models/multitask.ts';
@@ -25,6 +24,7 @@ import {
   Plateau,
   polynomial,
 } from '../optim/index.ts';
+import { gradeWeights } from './classWeights.ts';
 import type { TrainConfig } from './config.ts';
 import type { ObjectiveConstants } from './objective.ts';
 import { usablePrecision } from './precision.ts';
@@ -140,57 +140,19 @@ export function buildPlateau(config: TrainConfig, mode: 'min' | 'max'): Plateau 
   return new Plateau({ mode, factor: plateauFactor, patience: plateauPatience, minFactor: minLr / lr });
 }
 
-function countLabels(labels: readonly (number | null)[], classes: number): number[] {
-  const counts = new Array<number>(classes).fill(0);
-  for (const label of labels) if (label !== null) counts[label]++;
-  return counts;
-}
-
-function effective(labels: readonly (number | null)[], classes: number): Float32Array {
-  return Float32Array.from(effectiveNumberWeights(countLabels(labels, classes), 0.99));
-}
-
-function balanced(labels: readonly (number | null)[], classes: number): Float32Array {
-  const counts = countLabels(labels, classes);
-  const present = counts.filter((count) => count > 0).length;
-  const total = counts.reduce((sum, count) => sum + count, 0);
-  // As scikit-learn's class_weight='balanced', over the classes that occur; one that does not occur has no say.
-  return Float32Array.from(counts, (count) => (count > 0 ? total / (present * count) : 0));
-}
-
 /** The constant tensors of the losses: class weights from the training items, lesion weights from the configuration. */
 export function buildConstants(engine: Engine, config: TrainConfig, train: readonly DatasetItem[]): ObjectiveConstants {
-  const { posWeight, classWeights } = config.loss;
+  const { posWeight } = config.loss;
   const vector = (values: Float32Array): ReturnType<Engine['tensor']> => engine.tensor(values, [values.length]).keep();
   const lesionWeights =
     typeof posWeight === 'number'
       ? new Float32Array(config.model.lesions.length).fill(posWeight)
       : Float32Array.from(posWeight);
-  if (classWeights === 'none') {
-    return {
-      posWeight: lesionWeights.every((value) => value === 1) ? null : vector(lesionWeights),
-      retinoWeights: null,
-      edemaWeights: null,
-    };
-  }
-  const rule = classWeights === 'balanced' ? balanced : effective;
-  const weights =
-    typeof classWeights === 'string'
-      ? {
-          retino: rule(
-            train.map(({ retino }) => retino),
-            RETINO_GRADES,
-          ),
-          edema: rule(
-            train.map(({ edema }) => edema),
-            EDEMA_GRADES,
-          ),
-        }
-      : { retino: Float32Array.from(classWeights.retinopathy), edema: Float32Array.from(classWeights.edema) };
+  const grades = gradeWeights(config, train);
   return {
     posWeight: lesionWeights.every((value) => value === 1) ? null : vector(lesionWeights),
-    retinoWeights: vector(weights.retino),
-    edemaWeights: vector(weights.edema),
+    retinoWeights: grades && vector(grades.retino),
+    edemaWeights: grades && vector(grades.edema),
   };
 }
 

@@ -322,7 +322,7 @@ const loss = z.strictObject({
   classificationWeight: weight.default(1).describe('Weight of the grading losses in the sum.'),
   classWeights: z
     .union([
-      z.enum(['none', 'balanced', 'effective']),
+      z.enum(['none', 'balanced', 'effective', 'natural']),
       z.strictObject({
         retinopathy: z.array(weight).length(5).describe('Weights of grades 0 to 4.'),
         edema: z.array(weight).length(3).describe('Weights of risks 0 to 2.'),
@@ -330,7 +330,7 @@ const loss = z.strictObject({
     ])
     .default('none')
     .describe(
-      'Weights of the grades in their cross-entropies: none, balanced (inverse frequency in the training split), effective (inverse effective number, Cui et al. 2019, beta 0.99), or explicit.',
+      'Weights of the grades in their cross-entropies: none, balanced (inverse frequency in the training split), effective (inverse effective number, Cui et al. 2019, beta 0.99), natural (as often as among the graded pictures, although pictures with masks, most of them ill, are drawn for their masks as well), or explicit.',
     ),
 });
 
@@ -491,6 +491,9 @@ export const trainConfigSchema = z
         ['loss', 'posWeight'],
         `has ${posWeight.length} numbers for the ${lesions.length} structures of model.lesions (${lesions.join(', ')})`,
       );
+    }
+    if (config.loss.classWeights === 'natural' && config.data.balanceGrades) {
+      report(['loss', 'classWeights'], 'natural undoes what balanceGrades does: choose one of them');
     }
     if (config.loss.gradeLoss === 'corn' && (config.loss.labelSmoothing > 0 || config.loss.classWeights !== 'none')) {
       report(['loss', 'gradeLoss'], 'corn takes neither labelSmoothing nor classWeights: set them to 0 and none');
