@@ -3,11 +3,12 @@
  * `npm ci --ignore-scripts --prefix bench/peers && node dist/bench/peers/run.js`. See bench/peers/README.md.
  */
 import { type ChildProcess, execFileSync, fork } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { dirname, join } from 'node:path';
 import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
+import { writeFileAtomicSync } from '../../src/io/atomic.ts';
 import type { ChildMessage, ChildOrder, RowKey, RowResult } from './protocol.ts';
 import { PACKAGE_FOLDER, provideReference } from './reference.ts';
 import { compareRuns, type EngineColumn, type EngineRun, formatComparison } from './summary.ts';
@@ -59,7 +60,15 @@ interface ResultFile {
 }
 
 function readResults(path: string): ResultFile {
-  return JSON.parse(readFileSync(path, 'utf8'));
+  let reason = 'it has no list "runs" (torch.py writes another table)';
+  try {
+    const result = JSON.parse(readFileSync(path, 'utf8')) as Partial<ResultFile>;
+    if (Array.isArray(result.runs)) return result as ResultFile;
+  } catch (cause) {
+    reason = cause instanceof Error ? cause.message : String(cause);
+  }
+  note(`${path} holds no results of this program: ${reason}. Give --show and --merge a file that --json wrote.`);
+  process.exit(1);
 }
 
 function note(text: string): void {
@@ -271,7 +280,7 @@ const joined = (now: ResultFile) => (before && merge ? joinResults(before, now, 
 function save(now: ResultFile): void {
   if (!json) return;
   mkdirSync(dirname(json), { recursive: true });
-  writeFileSync(json, `${JSON.stringify(joined(now), null, 1)}\n`);
+  writeFileAtomicSync(json, `${JSON.stringify(joined(now), null, 1)}\n`);
 }
 
 const result = show ? readResults(show) : joined(await measure(save));
