@@ -177,6 +177,9 @@ export interface CaptureTiming {
   readonly prepare: number;
 }
 
+/** Settles as `pending` does; see `GpuDeviceOptions.wait`. */
+export type Wait = <T>(pending: Promise<T>) => Promise<T>;
+
 /** Told while a recorded step runs for the first time, when drivers compile: dispatches done of all. */
 export type CompileProgress = (done: number, total: number) => void;
 
@@ -189,16 +192,18 @@ export class CapturedStep {
   readonly commands: readonly Command[];
   readonly memory: CaptureMemory;
   readonly timing: CaptureTiming;
+  readonly #wait: Wait;
   readonly #release: () => void;
 
   constructor(
-    device: GPUDevice,
+    { device, wait }: { readonly device: GPUDevice; readonly wait: Wait },
     items: readonly RecordedDispatch[],
     memory: CaptureMemory,
     timing: CaptureTiming,
     release: () => void,
   ) {
     this.#device = device;
+    this.#wait = wait;
     this.memory = memory;
     this.timing = timing;
     this.#release = release;
@@ -225,7 +230,7 @@ export class CapturedStep {
     const length = Math.max(1, Math.ceil(commands.length / parts));
     for (let at = 0; at < commands.length; at += length) {
       this.#submit(commands.slice(at, at + length));
-      await this.#device.queue.onSubmittedWorkDone();
+      await this.#wait(this.#device.queue.onSubmittedWorkDone());
       progress(Math.min(at + length, commands.length), commands.length);
     }
   }
@@ -251,7 +256,7 @@ export class CapturedStep {
       pass.end();
     }
     submit();
-    return log.finish();
+    return this.#wait(log.finish());
   }
 
   #submit(commands: readonly Command[]): void {

@@ -3,7 +3,14 @@ import { DeviceFailures } from './failures.ts';
 import { BUFFER_USAGE, MAP_MODE_READ } from './flags.ts';
 import type { DeviceClass, Dispatch, PlanLimits, PlanTarget } from './kernel.ts';
 import { type CompiledKernel, PipelineCache } from './pipelines.ts';
-import { CapturedStep, type CaptureTiming, type CompileProgress, type PlannedDispatch, Recording } from './capture.ts';
+import {
+  CapturedStep,
+  type CaptureTiming,
+  type CompileProgress,
+  type PlannedDispatch,
+  Recording,
+  type Wait,
+} from './capture.ts';
 import { addStatistics, BufferPool, type BufferSource, type PooledBuffer, type PoolStatistics } from './pool.ts';
 import { Recorder } from './recorder.ts';
 import type { ShaderFiles } from './shaders.ts';
@@ -23,6 +30,8 @@ export interface GpuDeviceOptions {
   readonly onDestroy?: () => void;
   /** Dispatches a submit may hold; small on displays with watchdogs. */
   readonly dispatchesPerSubmit?: number;
+  /** How the host waits for the device. Default: as promises do. */
+  readonly wait?: Wait;
 }
 
 const OPTIONAL_FEATURES = ['timestamp-query', 'shader-f16', 'subgroups'] as const;
@@ -44,6 +53,8 @@ export class GpuDevice {
   readonly device: GPUDevice;
   readonly info: GPUAdapterInfo;
   readonly target: PlanTarget;
+  /** Settles as the promise does; used where the host waits for the device. */
+  readonly wait: Wait;
   readonly #options: GpuDeviceOptions;
   readonly #recorder: Recorder;
   readonly #pipelines: PipelineCache;
@@ -81,6 +92,7 @@ export class GpuDevice {
     this.device = device;
     this.info = info;
     this.#options = options;
+    this.wait = options.wait ?? ((pending) => pending);
     const size = info as GPUAdapterInfo & { subgroupMinSize?: number; subgroupMaxSize?: number };
     const limits = device.limits as PlanLimits;
     this.target = {
@@ -181,7 +193,7 @@ export class GpuDevice {
     this.#recorder.copy(pooled.buffer, staging, bytes);
     this.flush();
     try {
-      await staging.mapAsync(MAP_MODE_READ);
+      await this.wait(staging.mapAsync(MAP_MODE_READ));
       const content = staging.getMappedRange().slice(0);
       staging.unmap();
       await this.#failures.settle();
@@ -253,7 +265,7 @@ export class GpuDevice {
   /** Waits until the device has done everything recorded so far; throws what went wrong on the way. */
   async synchronize(): Promise<void> {
     this.flush();
-    await this.device.queue.onSubmittedWorkDone();
+    await this.wait(this.device.queue.onSubmittedWorkDone());
     await this.#failures.settle();
   }
 
@@ -265,7 +277,7 @@ export class GpuDevice {
   }
 
   stopProfile(): Promise<DispatchTime[]> {
-    return this.#recorder.stopProfile();
+    return this.wait(this.#recorder.stopProfile());
   }
 
   /**
@@ -331,7 +343,7 @@ export class GpuDevice {
       label,
       bindGroup: bind(),
     }));
-    return new CapturedStep(this.device, items, memory, { ...timing, prepare: performance.now() - start }, () => {
+    return new CapturedStep(this, items, memory, { ...timing, prepare: performance.now() - start }, () => {
       this.flush();
       recording.dispose();
       if (recording.heldBuffers === 0) this.#recordings.delete(recording);

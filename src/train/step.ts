@@ -2,7 +2,6 @@ import type { Engine } from '../autograd/engine.ts';
 import type { Tensor } from '../autograd/tensor.ts';
 import { type VerifiedOp, verify } from '../autograd/verify.ts';
 import type { Batch } from '../data/batch.ts';
-import { LESIONS } from '../data/types.ts';
 import type { CapturedStep, CompileProgress } from '../gpu/capture.ts';
 import { type MultitaskNet, type MultitaskOutput, type Routes, TASK_INDEX } from '../models/network.ts';
 import * as F from '../nn/functional.ts';
@@ -11,14 +10,7 @@ import type { EMA } from '../optim/ema.ts';
 import type { GradientGate, LossScaleState } from '../optim/gradientGate.ts';
 import type { NamedParameter, Optimizer } from '../optim/index.ts';
 import { findNonFinite, type NonFiniteFinding } from './diagnose.ts';
-import {
-  LOSS_PARTS,
-  type LossPart,
-  objective,
-  type ObjectiveConstants,
-  type ObjectiveOptions,
-  type Targets,
-} from './objective.ts';
+import { LOSS_PARTS, type LossPart, objective, type ObjectiveConstants, type ObjectiveOptions } from './objective.ts';
 import {
   type ArrangedBatch,
   arrange,
@@ -28,6 +20,7 @@ import {
   gumbelTau,
   type Routing,
 } from './routing.ts';
+import { imageShape, StepInputs } from './stepInputs.ts';
 import { backwardByTask } from './taskGradients.ts';
 import { WEIGHTED_TASKS, type WeightedTask, type Weighting } from './weighting/weighting.ts';
 
@@ -72,15 +65,6 @@ export interface TrainStepOptions {
   readonly onCompile?: CompileProgress;
 }
 
-interface Inputs {
-  readonly image: Tensor;
-  readonly targets: Targets;
-  readonly routes: Routes;
-  /** [N, 2] Gumbel numbers and [1], one over their temperature; null with other routings. */
-  readonly noise: Tensor | null;
-  readonly inverseTau: Tensor | null;
-}
-
 /** What a report's block of one micro-batch holds, in order: parts, weights, products of gradients, the gate's logits. */
 interface BlockLayout {
   readonly parts: readonly LossPart[];
@@ -90,7 +74,7 @@ interface BlockLayout {
 }
 
 interface Recorded {
-  readonly inputs: readonly Inputs[];
+  readonly inputs: readonly StepInputs[];
   readonly report: Tensor;
   readonly blocks: readonly BlockLayout[];
   readonly step: CapturedStep | null;
@@ -98,8 +82,6 @@ interface Recorded {
 
 /** Recorded steps hold memory of their own: batches of rarer shapes run eagerly. */
 const MOST_CAPTURED = 6;
-
-const ALL_MASKS = LESIONS.map((_, index) => index);
 
 /**
  * One optimiser step of a multitask network: forward, loss, backward, clipping, update, moving average. Shapes are static, so the
@@ -190,7 +172,7 @@ export class TrainStep {
   }
 
   /** Records the step for these inputs and runs it once. */
-  async #capture(key: string, inputs: readonly Inputs[], measured: boolean): Promise<Recorded> {
+  async #capture(key: string, inputs: readonly StepInputs[], measured: boolean): Promise<Recorded> {
     const { gpu } = this.#options.engine.backend as GpuBackend;
     let made: { report: Tensor; blocks: BlockLayout[] } | null = null;
     const step = await gpu.captureAsync(() => {
@@ -230,7 +212,7 @@ export class TrainStep {
     const { report, blocks } = this.#record(inputs, this.#measures(step));
     const result = this.#read(report, blocks, arranged);
     report.dispose();
-    for (const each of inputs) disposeInputs(each);
+    for (const each of inputs) each.dispose();
     return result;
   }
 
@@ -251,60 +233,30 @@ export class TrainStep {
     return logits;
   }
 
-  #makeInputs(batch: Batch, routes: Routes): Inputs {
-    const { engine, routing, maskChannels = ALL_MASKS } = this.#options;
-    const shape = imageShape(batch);
-    const { segmentation, classification } = routes;
-    const empty = (extents: readonly number[], dtype: 'f32' | 'i32'): Tensor => engine.empty(extents, { dtype }).keep();
-    const graded = classification.length > 0;
-    const masked = [segmentation.length, shape[1], shape[2], maskChannels.length];
-    return {
-      image: empty(shape, 'f32'),
-      routes,
-      noise: routing === 'gumbel' ? empty([shape[0], 2], 'f32') : null,
-      inverseTau: routing === 'gumbel' ? empty([1], 'f32') : null,
-      targets: {
-        task: empty([batch.task.length], 'i32'),
-        masks: segmentation.length > 0 ? empty(masked, 'f32') : null,
-        retino: graded ? empty([classification.length], 'i32') : null,
-        edema: graded ? empty([classification.length], 'i32') : null,
-      },
-    };
+  #makeInputs(batch: Batch, routes: Routes): StepInputs {
+    const { engine, routing, maskChannels } = this.#options;
+    return new StepInputs(engine, batch, routes, { gumbel: routing === 'gumbel', maskChannels });
   }
 
   #writeAll(
-    inputs: readonly Inputs[],
+    inputs: readonly StepInputs[],
     batches: readonly Batch[],
     arranged: readonly ArrangedBatch[],
     step: number,
   ): void {
-    const { gumbel, maskChannels = ALL_MASKS } = this.#options;
-    inputs.forEach(({ image, targets, noise, inverseTau }, index) => {
-      const batch = batches[index];
-      const { order, routes } = arranged[index];
-      image.write(reorderRows(batch.image, order));
-      targets.task.write(Int32Array.from(order, (row) => batch.task[row]));
-      targets.masks?.write(
-        selectMasks(
-          batch,
-          routes.segmentation.map((place) => order[place]),
-          maskChannels,
-        ),
-      );
-      const labels = (of: Int32Array): Int32Array =>
-        Int32Array.from(routes.classification, (place) => of[order[place]]);
-      targets.retino?.write(labels(batch.retino));
-      targets.edema?.write(labels(batch.edema));
-      if (noise && inverseTau) {
-        if (!gumbel) throw new Error('gumbel routing needs its options');
-        noise.write(gumbelNoise(gumbel.seed, step * inputs.length + index, order.length));
-        inverseTau.write(Float64Array.of(1 / gumbelTau(gumbel.tau, step, gumbel.totalSteps)));
-      }
+    const { gumbel } = this.#options;
+    inputs.forEach((each, index) => {
+      each.write(batches[index], arranged[index]);
+      if (!each.gumbel) return;
+      if (!gumbel) throw new Error('gumbel routing needs its options');
+      const rows = arranged[index].order.length;
+      each.gumbel.noise.write(gumbelNoise(gumbel.seed, step * inputs.length + index, rows));
+      each.gumbel.inverseTau.write(Float64Array.of(1 / gumbelTau(gumbel.tau, step, gumbel.totalSteps)));
     });
   }
 
   /** The device's whole work of a step. The report's tensor outlives the scope. */
-  #record(inputs: readonly Inputs[], measured: boolean): { report: Tensor; blocks: BlockLayout[] } {
+  #record(inputs: readonly StepInputs[], measured: boolean): { report: Tensor; blocks: BlockLayout[] } {
     const { engine, optimizer, gate, ema } = this.#options;
     return engine.scope(() => {
       const made = inputs.map((each) => this.#recordBatch(each, measured, 1 / inputs.length));
@@ -326,7 +278,7 @@ export class TrainStep {
 
   /** Forward and backward of one micro-batch. */
   #recordBatch(
-    inputs: Inputs,
+    inputs: StepInputs,
     measured: boolean,
     scale: number,
   ): { total: Tensor; numbers: Tensor[]; layout: BlockLayout } {
@@ -367,12 +319,13 @@ export class TrainStep {
     });
   }
 
-  #forward({ image, routes, noise, inverseTau }: Inputs): MultitaskOutput {
+  #forward({ image, routes, gumbel }: StepInputs): MultitaskOutput {
     const { model, routing } = this.#options;
     const output = model.forward(image, routes);
     if (routing !== 'soft' && routing !== 'gumbel') return output;
-    const weights =
-      noise && inverseTau ? gumbelChoice(output.gateLogits, noise, inverseTau) : F.softmax(output.gateLogits);
+    const weights = gumbel
+      ? gumbelChoice(output.gateLogits, gumbel.noise, gumbel.inverseTau)
+      : F.softmax(output.gateLogits);
     return { gateLogits: output.gateLogits, ...blendExperts(output, weights, routes, model.maskPriorLogit) };
   }
 
@@ -448,7 +401,7 @@ export class TrainStep {
     try {
       return await body(() => this.#record(inputs, this.#measures(step)).report.dispose());
     } finally {
-      for (const each of inputs) disposeInputs(each);
+      for (const each of inputs) each.dispose();
     }
   }
 
@@ -461,7 +414,7 @@ export class TrainStep {
     for (const { inputs, report, step } of this.#recorded.values()) {
       if (step) report.dispose();
       step?.dispose();
-      for (const each of inputs) disposeInputs(each);
+      for (const each of inputs) each.dispose();
     }
     this.#recorded.clear();
   }
@@ -475,44 +428,4 @@ function asList(input: Batch | readonly Batch[]): readonly Batch[] {
 function shapeKey({ order, routes: { segmentation, classification } }: ArrangedBatch): string {
   const ends = (rows: readonly number[]): string => (rows.length > 0 ? `${rows[0]}-${rows[rows.length - 1]}` : '');
   return `${order.length}: ${ends(segmentation)}, ${ends(classification)}`;
-}
-
-function reorderRows(data: Float32Array, order: readonly number[]): Float32Array {
-  if (order.every((row, place) => row === place)) return data;
-  const elements = data.length / order.length;
-  const result = new Float32Array(data.length);
-  order.forEach((row, place) => {
-    result.set(data.subarray(row * elements, (row + 1) * elements), place * elements);
-  });
-  return result;
-}
-
-/** The masks of some rows, [rows, H, W, channels]. */
-function selectMasks(batch: Batch, rows: readonly number[], channels: readonly number[]): Float32Array {
-  const elements = batch.masks.length / batch.task.length;
-  const pixels = elements / ALL_MASKS.length;
-  const result = new Float32Array(rows.length * pixels * channels.length);
-  const whole = channels.length === ALL_MASKS.length && channels.every((channel, index) => channel === index);
-  rows.forEach((row, index) => {
-    const from = batch.masks.subarray(row * elements, (row + 1) * elements);
-    if (whole) {
-      result.set(from, index * elements);
-      return;
-    }
-    let at = index * pixels * channels.length;
-    for (let pixel = 0; pixel < pixels; pixel++) {
-      for (const channel of channels) result[at++] = from[ALL_MASKS.length * pixel + channel];
-    }
-  });
-  return result;
-}
-
-function disposeInputs({ image, targets, noise, inverseTau }: Inputs): void {
-  for (const tensor of [image, noise, inverseTau, ...Object.values(targets)]) tensor?.dispose();
-}
-
-function imageShape(batch: Batch): number[] {
-  const rows = batch.task.length;
-  const side = Math.sqrt(batch.image.length / rows / 3);
-  return [rows, side, side, 3];
 }

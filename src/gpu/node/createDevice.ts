@@ -1,3 +1,4 @@
+import { napping } from './naps.ts';
 import { GpuDevice, type GpuDeviceOptions } from '../device.ts';
 import { type AdapterChoice, type OpenedAdapter, openAdapter } from './open.ts';
 import { diskShaders } from './shaderFiles.ts';
@@ -16,6 +17,7 @@ export async function createNodeDevice(
     const device = await GpuDevice.open(opened.adapter, diskShaders(), {
       ...options,
       deviceClass: opened.kind === 'hardware' ? 'gpu' : 'software',
+      ...(opened.kind !== 'hardware' && { wait: napping }),
       onDestroy: () => opened.release(),
     });
     return { device, opened };

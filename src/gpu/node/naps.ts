@@ -1,0 +1,30 @@
+/**
+ * Waiting without taking a core. While a promise of Dawn's is pending, its Node binding polls in the event loop as often as that turns; on a
+ * software adapter the polling takes the core that should compute. So the event loop sleeps between two polls, at most a twentieth
+ * of the time waited so far, which is what an answer can come late.
+ */
+const LONGEST_MILLISECONDS = 0.5;
+const SHORTEST_MILLISECONDS = 0.02;
+
+const cell = new Int32Array(new SharedArrayBuffer(4));
+let waiting = 0;
+let since = 0;
+
+function nap(): void {
+  if (waiting === 0) return;
+  const milliseconds = Math.min(LONGEST_MILLISECONDS, (performance.now() - since) / 20);
+  if (milliseconds >= SHORTEST_MILLISECONDS) Atomics.wait(cell, 0, 0, milliseconds);
+  setImmediate(nap);
+}
+
+/** Settles as `pending` does; until then the event loop naps. */
+export async function napping<T>(pending: Promise<T>): Promise<T> {
+  since = performance.now();
+  if (waiting++ === 0) setImmediate(nap);
+  try {
+    return await pending;
+  } finally {
+    waiting--;
+    since = performance.now();
+  }
+}
