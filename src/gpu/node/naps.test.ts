@@ -1,0 +1,30 @@
+/** Tier: no adapter. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, it } from 'vitest';
+import { napping } from './naps.ts';
+
+it('settles as what it waits for does', async () => {
+  expect(await napping(sleep(5, 'done'))).toBe('done');
+  await expect(napping(Promise.reject(new Error('lost')))).rejects.toThrow('lost');
+});
+
+it('slows a loop of immediates down while something is waited for, and not afterwards', async () => {
+  const turnsDuring = async (pending: Promise<unknown>): Promise<number> => {
+    let turns = 0;
+    let done = false;
+    const turn = (): void => {
+      turns++;
+      if (!done) setImmediate(turn);
+    };
+    turn();
+    await pending;
+    done = true;
+    return turns;
+  };
+  const polled = await turnsDuring(sleep(200));
+  // Two at once, one of which ends early.
+  const [napped] = await Promise.all([turnsDuring(napping(sleep(200))), napping(sleep(50))]);
+  expect(napped).toBeGreaterThan(100);
+  expect(napped).toBeLessThan(polled / 2);
+  expect(await turnsDuring(sleep(200))).toBeGreaterThan(2 * napped);
+});
