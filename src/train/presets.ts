@@ -187,12 +187,11 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
   },
   'idrid-joint': {
     description:
-      'idrid-128 with every expert taught by every image that has a label for it, copies of one eye sharing their labels, both tasks weighted alike, grades decided by the median; 600 steps.',
+      'idrid-128 with every expert taught by every image that has a label for it, copies of one eye sharing their labels, both tasks weighted alike, grades as frequent as among graded pictures; 600 steps.',
     config: {
       ...IDRID_128,
-      model: { ...IDRID_128.model, gradeDecision: 'median' },
       data: { ...IDRID_128.data, joinLabels: true },
-      loss: { ...IDRID_128.loss, weighting: 'ew', labelSmoothing: 0.1 },
+      loss: { ...IDRID_128.loss, weighting: 'ew', labelSmoothing: 0.1, classWeights: 'natural' },
       training: { ...SMALL_TRAINING, routing: 'both' },
     },
   },
