@@ -96,6 +96,8 @@ export class TrainStep {
   readonly #warm = new Set<string>();
   /** Settles when the next step may begin; null: at once. */
   #busy: Promise<void> | null = null;
+  /** The recording that the step begun last is waiting for. */
+  #recording: Promise<unknown> | null = null;
 
   constructor(options: TrainStepOptions) {
     this.#options = options;
@@ -120,12 +122,21 @@ export class TrainStep {
       weighting.advance(step);
       return routing === 'hard' ? this.#runHard(batches, step) : this.#runRouted(batches, step);
     };
-    if (routing !== 'hard' && !this.#busy) return start();
-    // With hard routing the gate must be asked after the step before has taught it; a step that is being compiled must have run. Until then
+    // With hard routing the gate must be asked after the step before has taught it; a step that is being recorded must have run. Until then
     // the learning rate and the masks on the device are that step's.
-    const result = this.#busy ? this.#busy.then(start) : start();
-    this.#hold(result);
-    return result;
+    const begin = (): { report: Promise<StepReport>; ready: Promise<unknown> | null } => {
+      this.#recording = null;
+      const report = start();
+      return { report, ready: routing === 'hard' ? report : this.#recording };
+    };
+    if (!this.#busy) {
+      const { report, ready } = begin();
+      if (ready) this.#hold(ready);
+      return report;
+    }
+    const begun = this.#busy.then(begin);
+    this.#hold(begun.then(({ ready }) => ready));
+    return begun.then(({ report }) => report);
   }
 
   /** Lets later steps wait for `work`. */
@@ -164,10 +175,12 @@ export class TrainStep {
       const { report, blocks } = this.#record(inputs, measured);
       const result = this.#read(report, blocks, arranged);
       report.dispose();
+      // Beside a recorded step, which has memory of its own, what this one used would only lie about.
+      if (captured > 0 && engine.backend instanceof GpuBackend) engine.backend.gpu.trim();
       return result;
     }
     const recording = this.#capture(key, inputs, measured);
-    this.#hold(recording);
+    this.#recording = recording;
     return recording.then(({ report, blocks }) => this.#read(report, blocks, arranged));
   }
 
@@ -187,7 +200,7 @@ export class TrainStep {
 
   #measures(step: number): boolean {
     const { conflictEvery = 0, weighting } = this.#options;
-    return weighting.needsTaskGradients || (conflictEvery > 0 && step % conflictEvery === 0);
+    return weighting.needsTaskGradients || (conflictEvery > 0 && (step + 1) % conflictEvery === 0);
   }
 
   /** As the gate decides: a row that it sends to the other task's expert has no labels there and teaches the gate alone. */

@@ -8,6 +8,17 @@ it('settles as what it waits for does', async () => {
   await expect(napping(Promise.reject(new Error('lost')))).rejects.toThrow('lost');
 });
 
+it('naps no longer for the hundredth of waits in a row than for the first', async () => {
+  const waits = async (count: number): Promise<number> => {
+    const start = performance.now();
+    for (let i = 0; i < count; i++) await napping(sleep(4));
+    return performance.now() - start;
+  };
+  const first = await waits(20);
+  await waits(100);
+  expect(await waits(20)).toBeLessThan(2 * first);
+});
+
 it('slows a loop of immediates down while something is waited for, and not afterwards', async () => {
   const turnsDuring = async (pending: Promise<unknown>): Promise<number> => {
     let turns = 0;

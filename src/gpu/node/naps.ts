@@ -9,9 +9,12 @@ const SHORTEST_MILLISECONDS = 0.02;
 const cell = new Int32Array(new SharedArrayBuffer(4));
 let waiting = 0;
 let since = 0;
+/** One loop, however waits follow each other: the next may begin before the loop of the last has seen its end. */
+let looping = false;
 
 function nap(): void {
-  if (waiting === 0) return;
+  looping = waiting > 0;
+  if (!looping) return;
   const milliseconds = Math.min(LONGEST_MILLISECONDS, (performance.now() - since) / 20);
   if (milliseconds >= SHORTEST_MILLISECONDS) Atomics.wait(cell, 0, 0, milliseconds);
   setImmediate(nap);
@@ -20,7 +23,11 @@ function nap(): void {
 /** Settles as `pending` does; until then the event loop naps. */
 export async function napping<T>(pending: Promise<T>): Promise<T> {
   since = performance.now();
-  if (waiting++ === 0) setImmediate(nap);
+  waiting++;
+  if (!looping) {
+    looping = true;
+    setImmediate(nap);
+  }
   try {
     return await pending;
   } finally {
