@@ -4,10 +4,10 @@ import { formatHeader, formatKernelBench, lowShares, slowBackwards } from '../be
 import { GmtlError } from '../src/errors.ts';
 import { readAdapterInfo } from '../src/gpu/node/classify.ts';
 import { createNodeDevice } from '../src/gpu/node/createDevice.ts';
-import { writeFileAtomic } from '../src/io/atomic.ts';
+import { requireWritable, writeFileAtomic } from '../src/io/atomic.ts';
 import { ops } from '../src/ops/index.ts';
 import { gmtlVersion } from '../src/train/version.ts';
-import { machineText, stepCommand } from './benchStep.ts';
+import { machineText, requirePrecision, stepCommand } from './benchStep.ts';
 import { startRowProgress } from './rowProgress.ts';
 
 interface KernelsArguments {
@@ -50,13 +50,11 @@ const kernelsCommand: CommandModule<object, KernelsArguments> = {
       }),
   handler: async ({ filter, json, versions, precision, adapter, seconds, debug }) => {
     if (!(seconds > 0)) throw new GmtlError('bench/seconds', `--seconds must be above 0, not ${seconds}.`);
+    if (json !== undefined) await requireWritable(json);
     const { device, opened } = await createNodeDevice({ adapter });
-    if (precision === 'f16' && !device.target.features.has('shader-f16')) {
-      device.destroy();
-      throw new GmtlError('bench/precision', `${device.name} has no shader-f16: leave --precision out`);
-    }
     const progress = startRowProgress(debug);
     try {
+      requirePrecision(device, precision);
       const bench = await benchKernels(device, ops, {
         filter,
         versions,

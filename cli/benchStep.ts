@@ -8,8 +8,9 @@ import type { StepWorkload } from '../bench/stepWorkload.ts';
 import { stepTrace } from '../bench/trace.ts';
 import { GmtlError } from '../src/errors.ts';
 import { type AdapterInfo, readAdapterInfo } from '../src/gpu/node/classify.ts';
+import type { GpuDevice } from '../src/gpu/device.ts';
 import { createNodeDevice } from '../src/gpu/node/createDevice.ts';
-import { writeFileAtomic } from '../src/io/atomic.ts';
+import { requireWritable, writeFileAtomic } from '../src/io/atomic.ts';
 import { CONVNEXT_VARIANTS } from '../src/models/convnext.ts';
 import type { Precision } from '../src/models/network.ts';
 import { presets } from '../src/train/presets.ts';
@@ -71,6 +72,9 @@ export function chooseWorkload(
   args: WorkloadArguments,
 ): (backend: RecordingBackend) => StepWorkload | Promise<StepWorkload> {
   const { model, batch, size, classes, data, checkpoint, precision } = args;
+  if (!(Number.isInteger(classes) && classes > 0)) {
+    throw new GmtlError('usage', `--classes must be a whole number from 1 on, not ${classes}`);
+  }
   if (args.preset !== undefined && model !== undefined) {
     throw new GmtlError('usage', 'give --model or --preset, not both');
   }
@@ -98,6 +102,13 @@ export function chooseWorkload(
     classifierWorkload(backend, { variant, batch: batch ?? 8, size: size ?? 128, classes, checkpoint, precision });
 }
 
+/** What is measured must be what was asked for: no falling back to float32. @throws GmtlError `bench/precision`. */
+export function requirePrecision(device: GpuDevice, precision: Precision): void {
+  if (precision === 'f16' && !device.target.features.has('shader-f16')) {
+    throw new GmtlError('bench/precision', `${device.name} has no shader-f16: leave --precision out`);
+  }
+}
+
 interface StepArguments extends WorkloadArguments {
   steps: number;
   calls: boolean;
@@ -117,8 +128,10 @@ async function run({ steps, calls, json, trace, adapter, ...workload }: StepArgu
     throw new GmtlError('bench/steps', `--steps must be a whole number from 1 on, not ${steps}`);
   }
   const build = chooseWorkload(workload);
+  for (const path of [json, trace]) if (path !== undefined) await requireWritable(path);
   const { device, opened } = await createNodeDevice({ adapter });
   try {
+    requirePrecision(device, workload.precision);
     const file = loadTuned(device.info);
     if (file.note !== null) console.error(`note: ${file.note}`);
     const backend = new RecordingBackend(device, { tuned: file.tuned });

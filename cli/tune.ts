@@ -4,10 +4,11 @@ import { milliseconds } from '../bench/stepReport.ts';
 import { type TunedCall, type TuneResult, tuneCalls } from '../bench/tune.ts';
 import { GmtlError } from '../src/errors.ts';
 import { createNodeDevice } from '../src/gpu/node/createDevice.ts';
+import { requireWritable } from '../src/io/atomic.ts';
 import { formatTable } from '../src/report/table.ts';
 import { gmtlVersion } from '../src/train/version.ts';
 import { loadTuned, saveTuned } from '../src/tuning/tuned.ts';
-import { chooseWorkload, type WorkloadArguments, workloadOptions } from './benchStep.ts';
+import { chooseWorkload, requirePrecision, type WorkloadArguments, workloadOptions } from './benchStep.ts';
 import { wrap } from './doctor.ts';
 import { startRowProgress } from './rowProgress.ts';
 import { adapterOption } from './session.ts';
@@ -64,8 +65,12 @@ async function tune({ seconds, adapter, debug, ...workload }: TuneArguments): Pr
   const { device } = await createNodeDevice({ adapter });
   const progress = startRowProgress(debug);
   try {
-    const { note } = loadTuned(device.info, { environment: {} });
+    requirePrecision(device, workload.precision);
+    // A wrong GMTL_TUNE is told before minutes are spent.
+    loadTuned(device.info);
+    const { note, path } = loadTuned(device.info, { environment: {} });
     if (note !== null) console.error(`note: ${note}`);
+    await requireWritable(path);
     const backend = new RecordingBackend(device);
     process.stderr.write('recording a step …\n');
     backend.startCalls();
@@ -79,6 +84,7 @@ async function tune({ seconds, adapter, debug, ...workload }: TuneArguments): Pr
     }
     const result = await tuneCalls(backend, backend.stopCalls(), { seconds, onProgress: progress.update });
     progress.stop();
+    console.log(`${name}, ${batch} images of ${size}x${size}, on ${device.name}\n\n${formatTuned(result)}\n`);
     const file = await saveTuned(
       device.info,
       result.calls.map(({ call, version, milliseconds: ms, defaultMilliseconds }) => ({
@@ -86,9 +92,8 @@ async function tune({ seconds, adapter, debug, ...workload }: TuneArguments): Pr
       })),
       { gmtl: gmtlVersion() },
     );
-    console.log(`${name}, ${batch} images of ${size}x${size}, on ${device.name}\n\n${formatTuned(result)}\n`);
     console.log(`${file.path} holds ${file.entries.length} calls now, ${file.tuned.size} of them in another version.`);
-    console.log('It is used from now on; GMTL_TUNE=off ignores it, deleting it undoes it.');
+    console.log('It is used from now on unless GMTL_TUNE=off is set; deleting it undoes it.');
   } finally {
     progress.stop();
     device.destroy();

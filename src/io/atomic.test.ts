@@ -8,6 +8,7 @@ import {
   removeStaleTemporaryFiles,
   writeFileAtomic,
   writeFileAtomicSync,
+  requireWritable,
 } from './atomic.ts';
 
 let folder = '';
@@ -85,4 +86,20 @@ test('cleans up what a killed process left, and only that', async () => {
   expect(await removeStaleTemporaryFiles(folder)).toHaveLength(1);
   expect(fs.readdirSync(folder)).toEqual(['notes.tmp']);
   expect(await removeStaleTemporaryFiles(join(folder, 'absent'))).toEqual([]);
+});
+
+test('requireWritable refuses beforehand what cannot be written, and leaves nothing behind', async () => {
+  const own = fs.mkdtempSync(join(tmpdir(), 'gmtl-writable-'));
+  try {
+    fs.writeFileSync(join(own, 'file'), 'kept');
+    await requireWritable(join(own, 'file'));
+    await requireWritable(join(own, 'new', 'result.json'));
+    await expect(requireWritable(own)).rejects.toThrow('it is a folder');
+    await expect(requireWritable(join(own, 'file', 'x.json'))).rejects.toThrow('part of its path is a file');
+    expect(fs.readFileSync(join(own, 'file'), 'utf8')).toBe('kept');
+    expect(fs.readdirSync(own).sort()).toEqual(['file', 'new']);
+    expect(fs.readdirSync(join(own, 'new'))).toEqual([]);
+  } finally {
+    fs.rmSync(own, { recursive: true });
+  }
 });

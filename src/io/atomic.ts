@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
-import { mkdir, open, readdir, rename, unlink } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { GmtlError } from '../errors.ts';
 
@@ -73,6 +73,24 @@ export async function writeFileAtomic(
     throw describeWriteError(error, path);
   }
   await files.syncFolder(dirname(path));
+}
+
+/**
+ * Makes sure that `path` can be written later, before work is done whose result goes there. Missing parent folders are created.
+ * @throws GmtlError as {@link writeFileAtomic}.
+ */
+export async function requireWritable(path: string, files: FileOperations = nodeFileOperations): Promise<void> {
+  const temporary = temporaryPath(path);
+  try {
+    await files.makeFolder(dirname(path));
+    if ((await stat(path).catch(() => null))?.isDirectory()) {
+      throw Object.assign(new Error(`${path} is a folder`), { code: 'EISDIR' });
+    }
+    await files.createSynced(temporary, new Uint8Array());
+    await files.unlink(temporary);
+  } catch (error) {
+    throw describeWriteError(error, path);
+  }
 }
 
 /** As {@link writeFileAtomic}, blocking: for exit paths and small files. */
