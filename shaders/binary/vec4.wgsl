@@ -3,8 +3,8 @@
 //   1 splat: element (i / divisor) % period, the same for the whole group: one number a sample, a scalar (divisor a multiple of 4);
 //   2 block: element ((i / divisor) % period) * tail + i % tail: a row of channels a sample, [N, 1, C] (tail a multiple of 4).
 //
-// A thread owns several groups, a whole grid apart, so that neighbouring threads touch neighbouring memory. The walk is an
-// override: integer division costs more than the arithmetic on software adapters, and the first way needs one of the three.
+// A thread owns several groups, a whole grid apart, so that neighbouring threads touch neighbouring memory. Integer division costs more
+// than the arithmetic on software adapters: the walk is an override, and i % tail is stepped, not divided, from group to group.
 // Limits: the element count is a multiple of 4.
 
 // #include "common/grid.wgsl"
@@ -26,18 +26,18 @@ struct Uniforms {
 @group(0) @binding(2) var<storage, read> b: array<Vec4>;
 @group(0) @binding(3) var<storage, read_write> out: array<Vec4>;
 
-fn readA(group: u32) -> vec4f {
-  if (A_WALK == 0u) { return vec4f(a[group % (u.aTail / 4u)]); }
+fn readA(group: u32, column: u32) -> vec4f {
+  if (A_WALK == 0u) { return vec4f(a[column]); }
   let row = (group * 4u / u.aDivisor) % u.aPeriod;
   if (A_WALK == 1u) { return vec4f(f32(a[row / 4u][row % 4u])); }
-  return vec4f(a[row * (u.aTail / 4u) + group % (u.aTail / 4u)]);
+  return vec4f(a[row * (u.aTail / 4u) + column]);
 }
 
-fn readB(group: u32) -> vec4f {
-  if (B_WALK == 0u) { return vec4f(b[group % (u.bTail / 4u)]); }
+fn readB(group: u32, column: u32) -> vec4f {
+  if (B_WALK == 0u) { return vec4f(b[column]); }
   let row = (group * 4u / u.bDivisor) % u.bPeriod;
   if (B_WALK == 1u) { return vec4f(f32(b[row / 4u][row % 4u])); }
-  return vec4f(b[row * (u.bTail / 4u) + group % (u.bTail / 4u)]);
+  return vec4f(b[row * (u.bTail / 4u) + column]);
 }
 
 @compute @workgroup_size(64)
@@ -46,7 +46,18 @@ fn main(
   @builtin(num_workgroups) workgroups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  for (var group = linearWorkgroup(workgroup, workgroups) * 64u + lane; group < u.groups; group += u.stride) {
-    out[group] = Vec4(operate(readA(group), readB(group)));
+  let first = linearWorkgroup(workgroup, workgroups) * 64u + lane;
+  let widthA = max(u.aTail / 4u, 1u);
+  let widthB = max(u.bTail / 4u, 1u);
+  let strideA = u.stride % widthA;
+  let strideB = u.stride % widthB;
+  var columnA = first % widthA;
+  var columnB = first % widthB;
+  for (var group = first; group < u.groups; group += u.stride) {
+    out[group] = Vec4(operate(readA(group, columnA), readB(group, columnB)));
+    columnA += strideA;
+    columnA -= select(0u, widthA, columnA >= widthA);
+    columnB += strideB;
+    columnB -= select(0u, widthB, columnB >= widthB);
   }
 }
