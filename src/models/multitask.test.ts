@@ -11,7 +11,7 @@ import { objective } from '../train/objective.ts';
 import { CountWeighting } from '../train/weighting/index.ts';
 import { Generator } from '../tensor/random.ts';
 import type { DecoderNorm } from './decoder.ts';
-import { GatedMultitaskNet } from './multitask.ts';
+import { GatedMultitaskNet, type GradeFeatures } from './multitask.ts';
 import type { Routes } from './network.ts';
 import { LOSS_DEFAULTS, TINY_NETWORK } from './testsupport.ts';
 
@@ -36,12 +36,13 @@ interface Bench {
   loss(): Tensor;
 }
 
-function build(backend: Backend, decoderNorm: DecoderNorm = 'layer'): Bench {
+function build(backend: Backend, decoderNorm: DecoderNorm = 'layer', gradeFeatures: GradeFeatures = 'pooled'): Bench {
   const engine = new Engine(backend, { seed: 5 });
   setEngine(engine);
   const model = new GatedMultitaskNet({
     ...TINY_NETWORK,
     decoderNorm,
+    gradeFeatures,
     headDropout: 0.3,
     decoderDropout: 0.2,
     dropPath: 0.3,
@@ -82,9 +83,14 @@ async function gradients({ engine, model, loss }: Bench): Promise<Map<string, Ar
   return found;
 }
 
-describe.each(['layer', 'batch', 'none'] as const)('the gradient of the whole objective (decoder norm: %s)', (norm) => {
+describe.each([
+  ['layer', 'pooled'],
+  ['batch', 'pooled'],
+  ['none', 'pooled'],
+  ['batch', 'stages'],
+] as const)('the gradient of the whole objective (decoder norm: %s, graded by: %s)', (norm, gradeFeatures) => {
   it('is its directional derivative (float64 references, central differences)', async () => {
-    const bench = build(new ReferenceBackend(), norm);
+    const bench = build(new ReferenceBackend(), norm, gradeFeatures);
     const { engine, model } = bench;
     const analytic = await gradients(bench);
     const parameters = [...model.namedParameters()];
@@ -103,7 +109,16 @@ describe.each(['layer', 'batch', 'none'] as const)('the gradient of the whole ob
       return value;
     };
     // Parts on their own, so that a small wrong gradient is not lost beside large ones; then everything at once.
-    const parts = ['trunk.stem', 'trunk.stages.1', 'trunk.stages.3', 'gate', 'decoder', 'retino', ''];
+    const parts = [
+      'trunk.stem',
+      'trunk.stages.1',
+      'trunk.stages.3',
+      'gate',
+      'decoder',
+      'retino',
+      ...(gradeFeatures === 'stages' ? ['grader'] : []),
+      '',
+    ];
     for (const [index, part] of parts.entries()) {
       const direction = new Map<string, Float64Array>();
       let seed = 100 * (index + 1);
@@ -124,9 +139,9 @@ describe.each(['layer', 'batch', 'none'] as const)('the gradient of the whole ob
   });
 
   it('on the adapter is the reference gradient, for every parameter', async () => {
-    const reference = build(new ReferenceBackend(), norm);
+    const reference = build(new ReferenceBackend(), norm, gradeFeatures);
     const want = await gradients(reference);
-    const bench = build(new GpuBackend(await testDevice()), norm);
+    const bench = build(new GpuBackend(await testDevice()), norm, gradeFeatures);
     const got = await gradients(bench);
     expect([...got.keys()]).toEqual([...want.keys()]);
     const square = (data: ArrayLike<number>): number => Array.from(data).reduce((sum, x) => sum + x * x, 0);

@@ -14,6 +14,10 @@ import {
   perceptron,
   type Routes,
 } from './network.ts';
+import { StagePool } from './stagePool.ts';
+
+/** What the grading heads see: the pooled features of the last stage, as the gate, or those of every stage (StagePool). */
+export type GradeFeatures = 'pooled' | 'stages';
 
 export interface GatedOptions extends HeadOptions {
   readonly trunk: ConvNeXtVariant | ConvNeXtConfig;
@@ -29,6 +33,8 @@ export interface GatedOptions extends HeadOptions {
   readonly gateHidden: number;
   readonly retinoHidden: number;
   readonly edemaHidden: number;
+  /** Default: pooled. */
+  readonly gradeFeatures?: GradeFeatures;
   readonly layerScaleInit: number;
   /** Whether the trunk's blocks keep their input alone until backward, and run once more there. */
   readonly checkpoint?: boolean;
@@ -49,6 +55,8 @@ export class GatedMultitaskNet extends MultitaskNet {
   readonly trunk: ConvNeXt;
   readonly gate: Sequential;
   readonly decoder: Decoder;
+  /** Null where the grading heads see what the gate sees. */
+  readonly grader: StagePool | null;
   readonly retino: Sequential | null;
   readonly edema: Sequential | null;
   readonly #random: RandomSource;
@@ -75,14 +83,16 @@ export class GatedMultitaskNet extends MultitaskNet {
       prior: options.maskPrior,
       random,
     });
+    this.grader = options.gradeFeatures === 'stages' ? new StagePool(this.trunk.channels) : null;
+    const graded = this.grader?.outFeatures ?? features;
     this.retino =
       grades === 'edema'
         ? null
-        : perceptron(features, options.retinoHidden, gradeOutputs('retinopathy', ordinal), headDropout, random);
+        : perceptron(graded, options.retinoHidden, gradeOutputs('retinopathy', ordinal), headDropout, random);
     this.edema =
       grades === 'retinopathy'
         ? null
-        : perceptron(features, options.edemaHidden, gradeOutputs('edema', ordinal), headDropout, random);
+        : perceptron(graded, options.edemaHidden, gradeOutputs('edema', ordinal), headDropout, random);
   }
 
   get random(): RandomSource {
@@ -100,7 +110,9 @@ export class GatedMultitaskNet extends MultitaskNet {
   experts({ features, pooled }: Encoded, routes: Routes, height: number, width: number): ExpertOutput {
     return scope(() => {
       const { segmentation, classification } = routes;
-      const graded = classification.length > 0 ? F.selectRows(pooled, classification) : null;
+      const select = (map: Tensor) => F.selectRows(map, classification);
+      const graded =
+        classification.length === 0 ? null : (this.grader?.forward(features.map(select)) ?? select(pooled));
       return {
         maskLogits:
           segmentation.length > 0

@@ -106,6 +106,12 @@ const model = z.strictObject({
   gateHidden: positiveInt.default(256).describe('Hidden width of the gate.'),
   retinoHidden: positiveInt.default(256).describe('Hidden width of the retinopathy head.'),
   edemaHidden: positiveInt.default(128).describe('Hidden width of the macular edema head.'),
+  gradeFeatures: z
+    .enum(['pooled', 'stages'])
+    .default('pooled')
+    .describe(
+      "What convnext-gated's grading heads see: the pooled features of the last stage, as published, or mean and maximum of every stage's map, which keep small lesions.",
+    ),
   layerScaleInit: weight
     .default(1e-6)
     .describe(
