@@ -4,62 +4,84 @@ import { dropout, dropPath } from '../ops/dropout/op.ts';
 import { fillProgram } from '../ops/movement/fill.ts';
 import { philox } from '../tensor/random.ts';
 
+/** Streams of one micro-batch lie this far from those of the next. */
+const STREAMS_OF_A_PART = 65_536;
+
 /**
  * Where a model's dropout and drop path get their masks from. The seed of a step is a pure function of (seed, step), so a resumed
- * run draws the same masks; each layer has a stream of its own. Seeds live in tensors, so a captured step draws new masks at
- * each replay.
+ * run draws the same masks; each layer has a stream of its own in each micro-batch. Seeds live in tensors, so a captured step draws new
+ * masks at each replay.
  */
 export class RandomSource {
   readonly seed: number;
   readonly #engine: Engine;
-  /** u32 [seed of the step, stream], one for each layer. */
-  readonly #states: Tensor[] = [];
+  /** u32 [seed of the step, stream]: by micro-batch, then by layer. */
+  readonly #states: Tensor[][] = [[]];
+  #part = 0;
 
   constructor(seed: number, engine: Engine = currentEngine()) {
     this.seed = seed >>> 0;
     this.#engine = engine;
   }
 
-  /** Chooses the masks of `step`. On the host; not inside a capture. */
-  setStep(step: number): void {
+  /** Chooses the masks of `step` for `parts` micro-batches. On the host; not inside a capture. */
+  setStep(step: number, parts = 1): void {
     const [word] = philox([step >>> 0, 0, 0, 0], [this.seed, 0x5eed]);
-    this.#states.forEach((state, stream) => {
-      state.write(new Uint32Array([word, stream]));
+    while (this.#states.length < parts) {
+      const part = this.#states.length;
+      this.#states.push(this.#states[0].map((_, stream) => this.#makeState(part, stream)));
+    }
+    this.#states.forEach((states, part) => {
+      states.forEach((state, stream) => {
+        state.write(new Uint32Array([word, part * STREAMS_OF_A_PART + stream]));
+      });
     });
+  }
+
+  /** From here on masks are those of micro-batch `part`, counted from 0; `setStep` has been told of so many. */
+  usePart(part: number): void {
+    if (part >= this.#states.length) throw new Error(`micro-batch ${part} of ${this.#states.length}`);
+    this.#part = part;
   }
 
   /** Each element is zeroed with probability `p`, the others scaled by 1 / (1 - p). */
   dropout(p: number): (x: Tensor) => Tensor {
     const state = this.#stream();
-    return (x) => x.engine.apply(dropout, [x, state], { p });
+    return (x) => x.engine.apply(dropout, [x, state()], { p });
   }
 
   /** Whole channels of a sample are zeroed (torch.nn.Dropout2d). */
   dropout2d(p: number): (x: Tensor) => Tensor {
     const state = this.#stream();
-    return (x) => x.engine.apply(dropout, [x, state], { p, granularity: 'channel' });
+    return (x) => x.engine.apply(dropout, [x, state()], { p, granularity: 'channel' });
   }
 
   /** One factor a sample, [N]: 0 with probability `p`, else 1 / (1 - p) (stochastic depth, timm's DropPath). */
   dropPathFactor(p: number): (samples: number) => Tensor {
     const state = this.#stream();
     return (samples) =>
-      state.engine.noGrad(() => {
-        const [ones] = state.engine.run(fillProgram, [], { shape: [samples], value: 1 });
-        return state.engine.apply(dropPath, [ones, state], { p });
+      this.#engine.noGrad(() => {
+        const [ones] = this.#engine.run(fillProgram, [], { shape: [samples], value: 1 });
+        return this.#engine.apply(dropPath, [ones, state()], { p });
       });
   }
 
-  #stream(): Tensor {
-    const state = this.#engine.tensor(new Uint32Array([this.seed, this.#states.length]), [2], {
-      dtype: 'u32',
-      name: 'seed',
+  /** A new layer's stream: the state of the micro-batch in use. */
+  #stream(): () => Tensor {
+    const stream = this.#states[0].length;
+    this.#states.forEach((states, part) => {
+      states.push(this.#makeState(part, stream));
     });
-    this.#states.push(state.keep());
-    return state;
+    return () => this.#states[this.#part][stream];
+  }
+
+  #makeState(part: number, stream: number): Tensor {
+    return this.#engine
+      .tensor(new Uint32Array([this.seed, part * STREAMS_OF_A_PART + stream]), [2], { dtype: 'u32', name: 'seed' })
+      .keep();
   }
 
   dispose(): void {
-    for (const state of this.#states) state.dispose();
+    for (const state of this.#states.flat()) state.dispose();
   }
 }

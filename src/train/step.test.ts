@@ -70,6 +70,25 @@ describe('TrainStep', () => {
     rig.dispose();
   });
 
+  it('draws masks of its own for each micro-batch, alike in eager and replayed steps', async () => {
+    const batch = makeBatch(2, 2);
+    const seen: number[][] = [];
+    for (const capture of [false, true]) {
+      // LayerNorm: no statistics that a step before would have moved. A learning rate of 0: the weights stay.
+      const rig = makeRig(await testDevice(), { network: { ...NOISY, decoderNorm: 'layer' }, capture });
+      const totals: number[] = [];
+      for (const batches of [[batch], [batch, batch], [batch, batch]]) {
+        totals.push((await rig.step.run(batches, 3, 0)).losses.total);
+      }
+      rig.dispose();
+      // The first micro-batch has the masks of a step without others; with the same masks twice the mean would be that step's loss.
+      expect(totals[1]).not.toBeCloseTo(totals[0], 5);
+      expect(totals[2]).toBe(totals[1]);
+      seen.push(totals);
+    }
+    expect(seen[1]).toEqual(seen[0]);
+  });
+
   it(`holds no more memory after ${LEAK_STEPS} steps than after 5, and gives all of it back`, async () => {
     const device = await testDevice();
     const before = device.statistics();

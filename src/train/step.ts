@@ -109,13 +109,13 @@ export class TrainStep {
 
   /**
    * Records or replays the step for a batch, or for micro-batches whose gradients are averaged, at `learningRate`. The promise is the
-   * report; the next step may be started before it. Micro-batches of one step share their dropout masks.
+   * report; the next step may be started before it.
    */
   run(input: Batch | readonly Batch[], step: number, learningRate: number): Promise<StepReport> {
     const batches = asList(input);
     const { model, optimizer, ema, routing, weighting } = this.#options;
     const start = (): Promise<StepReport> => {
-      model.random.setStep(step);
+      model.random.setStep(step, batches.length);
       optimizer.lr = learningRate;
       optimizer.advance();
       ema?.advance();
@@ -270,9 +270,13 @@ export class TrainStep {
 
   /** The device's whole work of a step. The report's tensor outlives the scope. */
   #record(inputs: readonly StepInputs[], measured: boolean): { report: Tensor; blocks: BlockLayout[] } {
-    const { engine, optimizer, gate, ema } = this.#options;
+    const { engine, model, optimizer, gate, ema } = this.#options;
     return engine.scope(() => {
-      const made = inputs.map((each) => this.#recordBatch(each, measured, 1 / inputs.length));
+      const made = inputs.map((each, part) => {
+        model.random.usePart(part);
+        return this.#recordBatch(each, measured, 1 / inputs.length);
+      });
+      model.random.usePart(0);
       const total = made.map((each) => each.total).reduce((sum, each) => engine.noGrad(() => sum.add(each)));
       gate.measure(total);
       optimizer.update(gate);
@@ -388,14 +392,14 @@ export class TrainStep {
 
   /** Repeats the step with every result read back: which op was the first to give NaN or infinity. */
   async diagnose(input: Batch | readonly Batch[], step: number): Promise<NonFiniteFinding | null> {
-    this.#options.model.random.setStep(step);
+    this.#options.model.random.setStep(step, asList(input).length);
     return this.#withInputs(input, step, (record) => findNonFinite(this.#options.engine, record));
   }
 
   /** One step, every program held against its float64 reference. */
   async verify(input: Batch | readonly Batch[], step: number): Promise<VerifiedOp[]> {
     const { engine, model, optimizer, ema, weighting } = this.#options;
-    model.random.setStep(step);
+    model.random.setStep(step, asList(input).length);
     optimizer.advance();
     ema?.advance();
     weighting.advance(step);
