@@ -11,8 +11,8 @@ import { objective } from '../train/objective.ts';
 import { CountWeighting } from '../train/weighting/index.ts';
 import { Generator } from '../tensor/random.ts';
 import type { DecoderNorm } from './decoder.ts';
-import { GatedMultitaskNet, type GradeFeatures } from './multitask.ts';
-import type { Routes } from './network.ts';
+import { GatedMultitaskNet } from './multitask.ts';
+import type { GradeFeatures, Routes } from './network.ts';
 import { LOSS_DEFAULTS, TINY_NETWORK } from './testsupport.ts';
 
 closeDeviceAfterwards();

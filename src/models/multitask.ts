@@ -16,9 +16,6 @@ import {
 } from './network.ts';
 import { StagePool } from './stagePool.ts';
 
-/** What the grading heads see: the pooled features of the last stage, as the gate, or those of every stage (StagePool). */
-export type GradeFeatures = 'pooled' | 'stages';
-
 export interface GatedOptions extends HeadOptions {
   readonly trunk: ConvNeXtVariant | ConvNeXtConfig;
   readonly dropPath: number;
@@ -33,8 +30,6 @@ export interface GatedOptions extends HeadOptions {
   readonly gateHidden: number;
   readonly retinoHidden: number;
   readonly edemaHidden: number;
-  /** Default: pooled. */
-  readonly gradeFeatures?: GradeFeatures;
   readonly layerScaleInit: number;
   /** Whether the trunk's blocks keep their input alone until backward, and run once more there. */
   readonly checkpoint?: boolean;

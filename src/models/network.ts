@@ -12,6 +12,9 @@ export type Precision = 'f32' | 'f16';
 /** Which grades a network predicts. */
 export type GradeHeads = 'both' | 'retinopathy' | 'edema';
 
+/** What the grading heads see: the pooled features of the last stage, as the gate, or those of every stage (StagePool). */
+export type GradeFeatures = 'pooled' | 'stages';
+
 /** What every multitask network is told. */
 export interface HeadOptions {
   /** Structures to segment: output maps of the mask head. */
@@ -19,6 +22,8 @@ export interface HeadOptions {
   readonly grades: GradeHeads;
   /** Grading heads give K - 1 logits of "grade above k" (CORN) instead of K class logits. */
   readonly ordinal: boolean;
+  /** Default: pooled. */
+  readonly gradeFeatures?: GradeFeatures;
 }
 
 /** Number of grades of each task. */

@@ -37,8 +37,11 @@ function make(backend: Backend, options: Partial<RoutedUnetOptions> = {}): { eng
   return { engine, model: new RoutedUnet({ ...TINY, ...options }) };
 }
 
-async function gradients(backend: Backend): Promise<Map<string, ArrayLike<number>>> {
-  const { engine, model } = make(backend);
+async function gradients(
+  backend: Backend,
+  options: Partial<RoutedUnetOptions>,
+): Promise<Map<string, ArrayLike<number>>> {
+  const { engine, model } = make(backend, options);
   const generator = new Generator(9);
   const draw = (count: number): Float64Array => Float64Array.from({ length: count }, () => generator.normal());
   const image = engine.tensor(draw(3 * 64 * 64 * 3), [3, 64, 64, 3]);
@@ -110,9 +113,17 @@ describe('RoutedUnet', () => {
     expect(forward({ grades: 'edema' })).toEqual([[2, 64, 64, 2], null, [2, 3]]);
   });
 
-  it('on the adapter has the reference gradient, for every parameter, experts and router included', async () => {
-    const wanted = await gradients(new ReferenceBackend());
-    const got = await gradients(new GpuBackend(await testDevice()));
+  it('refuses stage features beside convolution experts', () => {
+    expect(() => make(new ReferenceBackend(), { gradeFeatures: 'stages' })).toThrow(/classifier linear/);
+  });
+
+  const GRADERS: readonly Partial<RoutedUnetOptions>[] = [
+    { classifier: 'experts' },
+    { classifier: 'linear', gradeFeatures: 'stages' },
+  ];
+  it.each(GRADERS)('on the adapter has the reference gradient, for every parameter (%j)', async (options) => {
+    const wanted = await gradients(new ReferenceBackend(), options);
+    const got = await gradients(new GpuBackend(await testDevice()), options);
     expect([...got.keys()]).toEqual([...wanted.keys()]);
     for (const [name, reference] of wanted) {
       const values = got.get(name) as ArrayLike<number>;

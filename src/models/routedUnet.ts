@@ -1,5 +1,6 @@
 import { scope } from '../autograd/engine.ts';
 import type { Tensor } from '../autograd/tensor.ts';
+import { GmtlError } from '../errors.ts';
 import * as F from '../nn/functional.ts';
 import { xavierUniform, zeros } from '../nn/init.ts';
 import { BatchNorm2d, Conv2d, Lambda, Linear, Sequential } from '../nn/layers.ts';
@@ -16,6 +17,7 @@ import {
   type Routes,
 } from './network.ts';
 import { RESNET_VARIANTS, ResNet, type ResNetConfig, type ResNetVariant } from './resnet.ts';
+import { StagePool } from './stagePool.ts';
 import { UnetDecoder } from './unet.ts';
 
 export interface RoutedUnetOptions extends HeadOptions {
@@ -81,6 +83,8 @@ export class RoutedUnet extends MultitaskNet {
   readonly decoder: UnetDecoder;
   readonly segmentation_head: Sequential;
   readonly mixture: ExpertMixture | null;
+  /** Null where the grading heads see the coarsest map alone. */
+  readonly grader: StagePool | null;
   readonly retino: Sequential | null;
   readonly edema: Sequential | null;
   readonly router: Sequential;
@@ -90,7 +94,8 @@ export class RoutedUnet extends MultitaskNet {
     super();
     const random = new RandomSource(options.seed);
     this.#random = random;
-    const { encoder, channels, masks, grades, ordinal, routerDropout, classifier, expertDropout } = options;
+    const { encoder, channels, masks, grades, ordinal, routerDropout, classifier, expertDropout, gradeFeatures } =
+      options;
     this.masks = masks;
     this.ordinal = ordinal;
     this.encoder = new ResNet({ ...(typeof encoder === 'string' ? RESNET_VARIANTS[encoder] : encoder), classes: 0 });
@@ -100,9 +105,16 @@ export class RoutedUnet extends MultitaskNet {
     this.segmentation_head = new Sequential(new Conv2d(from, masks, 3, { padding: 1, init }));
     const features = this.encoder.channels[this.encoder.channels.length - 1];
     this.mixture = classifier === 'experts' ? new ExpertMixture(features, expertDropout, random) : null;
-    this.retino =
-      grades === 'edema' ? null : new Sequential(new Linear(features, gradeOutputs('retinopathy', ordinal)));
-    this.edema = grades === 'retinopathy' ? null : new Sequential(new Linear(features, gradeOutputs('edema', ordinal)));
+    if (this.mixture && gradeFeatures === 'stages') {
+      throw new GmtlError(
+        'model',
+        'convolution experts grade by the coarsest map: choose gradeFeatures pooled, or classifier linear',
+      );
+    }
+    this.grader = gradeFeatures === 'stages' ? new StagePool(this.encoder.channels) : null;
+    const graded = this.grader?.outFeatures ?? features;
+    this.retino = grades === 'edema' ? null : new Sequential(new Linear(graded, gradeOutputs('retinopathy', ordinal)));
+    this.edema = grades === 'retinopathy' ? null : new Sequential(new Linear(graded, gradeOutputs('edema', ordinal)));
     this.router = new Sequential(dropoutLayer(routerDropout, random), new Linear(features, 2));
   }
 
@@ -131,6 +143,7 @@ export class RoutedUnet extends MultitaskNet {
   }
 
   #gradeFeatures(features: readonly Tensor[], pooled: Tensor, rows: readonly number[]): Tensor {
+    if (this.grader) return this.grader.forward(features.map((map) => F.selectRows(map, rows)));
     if (!this.mixture) return F.selectRows(pooled, rows);
     return this.mixture.forward(F.selectRows(features[features.length - 1], rows)).mean([1, 2]);
   }

@@ -44,6 +44,7 @@ function constructModel(engine: Engine, config: TrainConfig): MultitaskNet {
       masks: model.lesions.length,
       grades: model.grades,
       ordinal: loss.gradeLoss === 'corn',
+      gradeFeatures: model.gradeFeatures,
       seed: training.seed,
     };
     switch (model.architecture) {

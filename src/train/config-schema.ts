@@ -110,7 +110,7 @@ const model = z.strictObject({
     .enum(['pooled', 'stages'])
     .default('pooled')
     .describe(
-      "What convnext-gated's grading heads see: the pooled features of the last stage, as published, or mean and maximum of every stage's map, which keep small lesions.",
+      "What the grading heads see: the pooled features of the last stage, as published, or mean and maximum of every stage's map, which keep small lesions.",
     ),
   layerScaleInit: weight
     .default(1e-6)
@@ -503,6 +503,16 @@ export const trainConfigSchema = z
     }
     if (config.loss.gradeLoss === 'corn' && (config.loss.labelSmoothing > 0 || config.loss.classWeights !== 'none')) {
       report(['loss', 'gradeLoss'], 'corn takes neither labelSmoothing nor classWeights: set them to 0 and none');
+    }
+    if (
+      config.model.gradeFeatures === 'stages' &&
+      config.model.architecture === 'resnet-unet' &&
+      config.model.unet.classifier === 'experts'
+    ) {
+      report(
+        ['model', 'gradeFeatures'],
+        'stages has no place for convolution experts: set model.unet.classifier to linear',
+      );
     }
     if (config.model.checkpoint && config.model.architecture !== 'convnext-gated') {
       report(['model', 'checkpoint'], 'is for ConvNeXt blocks, which only the architecture convnext-gated has');
