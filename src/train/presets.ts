@@ -187,10 +187,12 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
   },
   'idrid-joint': {
     description:
-      'idrid-128 with every expert taught by every image that has a label for it, copies of one eye sharing their labels, both tasks weighted alike, grades as frequent as among graded pictures; 600 steps.',
+      'idrid-128 with every expert taught by every image that has a label for it, copies of one eye sharing their labels, grades seen in mean and maximum of every stage, both tasks weighted alike, grades as frequent as among graded pictures; 600 steps.',
     config: {
       ...IDRID_128,
-      data: { ...IDRID_128.data, joinLabels: true },
+      model: { ...IDRID_128.model, gradeFeatures: 'stages' },
+      // Grades do not mind where the disc lies, and few pictures are seen often: turns are worth more than they cost the masks.
+      data: { ...IDRID_128.data, joinLabels: true, augment: { ...IDRID_128.data?.augment, quarterTurns: true } },
       loss: { ...IDRID_128.loss, weighting: 'ew', labelSmoothing: 0.1, classWeights: 'natural' },
       training: { ...SMALL_TRAINING, routing: 'both' },
     },
