@@ -6,8 +6,10 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { formatTuned } from '../cli/tune.ts';
 import { closeDeviceAfterwards, testDevice } from '../kernels-test/device.ts';
 import { GpuBackend, planKey } from '../src/ops/gpuBackend.ts';
+import type { Program } from '../src/ops/definition.ts';
 import { layerNorm } from '../src/ops/layerNorm/op.ts';
 import { loadTuned, saveTuned } from '../src/tuning/tuned.ts';
+import { callKey } from './calls.ts';
 import { planCalls, RecordingBackend } from './stepRecording.ts';
 import { pickWinner, tuneCalls } from './tune.ts';
 
@@ -32,6 +34,30 @@ describe('the winner', () => {
 });
 
 describe('tuning', () => {
+  it('never takes a version whose results are not those of the default, and says so', async () => {
+    const backend = new RecordingBackend(await testDevice());
+    const { forward } = layerNorm;
+    const specs = [[6, 8], [8], [8]].map((shape) => ({ shape, dtype: 'f32' as const }));
+    const program: Program<{ eps: number }> = {
+      ...forward,
+      // The right kernel, told a wrong number.
+      plan: (inputs, outputs, attributes, target, version) =>
+        forward.plan(inputs, outputs, version === 'rows' ? { eps: 10 } : attributes, target, version),
+    };
+    const attributes = { eps: 1e-6 };
+    const outputs = forward.infer(specs, attributes);
+    const key = callKey(program, attributes, specs);
+    const result = await tuneCalls(
+      backend,
+      [{ program, attributes, inputs: specs, outputs, key, version: undefined }],
+      { seconds: 0.002 },
+    );
+    const rows = result.calls[0].versions.find(({ version }) => version === 'rows');
+    expect(rows).toMatchObject({ milliseconds: null, wrong: expect.any(Number) });
+    expect(formatTuned(result)).toContain('rows of layerNorm gives other results');
+    expect(result.calls[0].versions.filter(({ wrong }) => wrong !== undefined)).toHaveLength(1);
+  });
+
   it('times each version of a call, and a backend told the winners runs them, with the same results', async () => {
     const device = await testDevice();
     const backend = new RecordingBackend(device);

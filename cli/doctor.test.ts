@@ -6,8 +6,9 @@ import { layerNorm } from '../src/ops/layerNorm/op.ts';
 import { matmul } from '../src/ops/matmul/op.ts';
 import { ReferenceBackend } from '../src/ops/referenceBackend.ts';
 import { TapBackend } from '../src/ops/tapBackend.ts';
-import { adaptersText, limitText, selfTestText, tunedText, wrap } from './doctor.ts';
-import { relativeError, selfTest } from './selftest.ts';
+import { adaptersText, limitText, matrixText, selfTestText, tunedText, wrap } from './doctor.ts';
+import { relativeError } from '../src/tensor/relativeError.ts';
+import { selfTest } from './selftest.ts';
 
 /** As a miscompiled kernel would: adds an error to every output it computes. */
 class WrongBackend extends TapBackend {
@@ -62,6 +63,13 @@ describe('self-test', () => {
 });
 
 describe('text', () => {
+  it('names the forms of products that matrix units take', () => {
+    const f16 = { m: 16, n: 8, k: 16, lanes: 32 };
+    expect(matrixText({ subgroupMatrix: { f16 } })).toBe('f16 16x8x16');
+    expect(matrixText({ subgroupMatrix: { f16, f32: { ...f16, m: 8 } } })).toBe('f16 16x8x16, f32 8x8x16');
+    expect(matrixText({})).toBe('none that can be used');
+  });
+
   it('lists adapters first, the chosen one marked, then refusals by reason', () => {
     const none = { info: undefined, features: [], limits: {} };
     const refused = (name: string): AdapterListing => ({

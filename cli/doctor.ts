@@ -5,6 +5,7 @@ import { GmtlError } from '../src/errors.ts';
 import type { GpuDevice } from '../src/gpu/device.ts';
 import { createNodeDevice } from '../src/gpu/node/createDevice.ts';
 import { type AdapterListing, listAdapters, type OpenedAdapter } from '../src/gpu/node/open.ts';
+import type { PlanTarget } from '../src/gpu/kernel.ts';
 import { readAdapterInfo } from '../src/gpu/node/classify.ts';
 import { GpuBackend } from '../src/ops/gpuBackend.ts';
 import { ops } from '../src/ops/index.ts';
@@ -159,6 +160,15 @@ export function tunedText({ path, state, entries, tuned, note }: TunedFile): str
   }
 }
 
+/** The forms of products that the matrix units take, by type of operand. */
+export function matrixText({ subgroupMatrix }: Pick<PlanTarget, 'subgroupMatrix'>): string {
+  const forms = (['f16', 'f32'] as const).flatMap((type) => {
+    const shape = subgroupMatrix?.[type];
+    return shape ? [`${type} ${shape.m}x${shape.n}x${shape.k}`] : [];
+  });
+  return forms.join(', ') || 'none that can be used';
+}
+
 function chosenText(opened: OpenedAdapter, device: GpuDevice, debug: boolean): string {
   const features = [...device.target.features].sort();
   const { deviceClass, subgroupSize } = device.target;
@@ -168,6 +178,7 @@ function chosenText(opened: OpenedAdapter, device: GpuDevice, debug: boolean): s
     `  kernels for    ${deviceClass === 'gpu' ? 'GPUs' : 'software adapters'}`,
     `  driver         ${device.info.description || 'not told by the adapter'}`,
     `  subgroups      ${subgroupSize > 0 ? `${subgroupSize} lanes` : 'of no fixed size'}`,
+    `  matrix units   ${matrixText(device.target)}`,
     `  used features  ${features.join(', ') || 'none'}`,
     `  tuned kernels  ${wrap(tunedText(loadTuned(device.info)), ' '.repeat(17)).trimStart()}`,
     ...(debug ? ['  more features', wrap(offered.join(', ') || 'none', '    ')] : []),

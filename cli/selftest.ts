@@ -1,3 +1,4 @@
+import { relativeError } from '../src/tensor/relativeError.ts';
 import { caseData, runCase } from '../src/autograd/gradcheck.ts';
 import { GmtlError } from '../src/errors.ts';
 import type { Backend } from '../src/ops/backend.ts';
@@ -20,19 +21,6 @@ export interface SelfTestResult {
 
 /** Rounding alone stays far below this, a kernel that is miscompiled far above; the test suite holds kernels to tighter bounds. */
 export const SELF_TEST_BOUND = 1e-4;
-
-/** ||got - want|| / ||want||; infinite where anything is NaN. */
-export function relativeError(got: ArrayLike<number>, want: ArrayLike<number>): number {
-  if (got.length !== want.length) return Number.POSITIVE_INFINITY;
-  let squares = 0;
-  let norm = 0;
-  for (let i = 0; i < want.length; i++) {
-    squares += (got[i] - want[i]) ** 2;
-    norm += want[i] ** 2;
-  }
-  const error = Math.sqrt(squares) / Math.max(Math.sqrt(norm), 1e-6 * Math.sqrt(want.length));
-  return Number.isNaN(error) ? Number.POSITIVE_INFINITY : error;
-}
 
 /** The largest of the cases that have a gradient to check: past a tile where possible, yet quick in float64. */
 export function selfTestCase(op: Op): Case | undefined {

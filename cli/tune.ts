@@ -47,6 +47,13 @@ export function formatTuned({ calls, fixed, timer }: TuneResult): string {
       gainOf(call),
     ]),
   );
+  const wrong = calls.flatMap(({ program, description, versions }) =>
+    versions.flatMap(({ version, wrong: far }) =>
+      far === undefined
+        ? []
+        : `Not used: ${version} of ${program} gives other results than the default, ${far.toPrecision(2)} apart relatively (${description}). Please report it with the adapter and driver.`,
+    ),
+  );
   const [header, rule, ...rows] = table.split('\n');
   const lines = rows.flatMap((row, index) => [row, wrap(faster[index].description, '    ')]);
   return [
@@ -55,6 +62,7 @@ export function formatTuned({ calls, fixed, timer }: TuneResult): string {
     faster.length > 0
       ? `${faster.length} run faster in another version: ${milliseconds(before)} a step become ${milliseconds(before - saved)} in these calls.`
       : 'Each is fastest in the version that is chosen without tuning.',
+    ...wrong.map((line) => wrap(line, '')),
   ].join('\n');
 }
 

@@ -6,6 +6,7 @@ import { WgslReflect } from 'wgsl_reflect';
 import { ceilingKernels } from '../bench/ceilings.ts';
 import { gradcheck, runCase } from '../src/autograd/gradcheck.ts';
 import { type BindingType, DEFAULT_LIMITS, type KernelDefinition, type PlanTarget } from '../src/gpu/kernel.ts';
+import { matrixShapes, type SubgroupMatrixConfig } from '../src/gpu/subgroupMatrix.ts';
 import { diskShaders, packageRoot } from '../src/gpu/node/shaderFiles.ts';
 import { assembleShader, type ShaderFormats } from '../src/gpu/shaders.ts';
 import type { CasePurpose } from '../src/ops/definition.ts';
@@ -23,7 +24,8 @@ const programs = [
 /** Empties the function bodies: the reflection library wants declarations only, and its parser does not know all of WGSL. */
 function declarations(code: string): string {
   let result = '';
-  let rest = code.replace(/\/\/.*$/gm, '');
+  // The parser does not know the types of matrix units; only functions use them.
+  let rest = code.replace(/\/\/.*$/gm, '').replace(/^alias \w+ = subgroup_matrix_.*$/gm, '');
   for (;;) {
     const start = rest.search(/\bfn\s/);
     if (start < 0) return result + rest;
@@ -150,6 +152,12 @@ describe('shader files', () => {
   }
 });
 
+/** Forms of matrix products: NVIDIA's and Apple's. */
+const MATRIX_CONFIGS: readonly SubgroupMatrixConfig[] = [
+  { componentType: 'f16', resultComponentType: 'f32', M: 16, N: 16, K: 16 },
+  { componentType: 'f32', resultComponentType: 'f32', M: 8, N: 8, K: 8 },
+];
+
 /** Kinds of device that a plan may be made for. */
 const TARGETS: readonly PlanTarget[] = (['software', 'gpu'] as const).flatMap((deviceClass) =>
   [0, 8, 32].map((subgroupSize) => ({
@@ -157,6 +165,7 @@ const TARGETS: readonly PlanTarget[] = (['software', 'gpu'] as const).flatMap((d
     limits: DEFAULT_LIMITS,
     features: new Set(subgroupSize ? ['subgroups'] : []),
     subgroupSize,
+    ...(subgroupSize === 32 && { subgroupMatrix: matrixShapes(MATRIX_CONFIGS, 32) }),
   })),
 );
 

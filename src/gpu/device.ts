@@ -14,6 +14,7 @@ import {
 import { addStatistics, BufferPool, type BufferSource, type PooledBuffer, type PoolStatistics } from './pool.ts';
 import { Recorder } from './recorder.ts';
 import type { ShaderFiles } from './shaders.ts';
+import { matrixShapes, SUBGROUP_MATRIX, type SubgroupMatrixConfig } from './subgroupMatrix.ts';
 import type { DispatchTime } from './timestamps.ts';
 import { UniformArena, type UniformSlot } from './uniforms.ts';
 
@@ -34,7 +35,7 @@ export interface GpuDeviceOptions {
   readonly wait?: Wait;
 }
 
-const OPTIONAL_FEATURES = ['timestamp-query', 'shader-f16', 'subgroups'] as const;
+const OPTIONAL_FEATURES = ['timestamp-query', 'shader-f16', 'subgroups', SUBGROUP_MATRIX] as const;
 const MAX_CACHED_BIND_GROUPS = 16_384;
 /** How long a failed readback waits for its reason. */
 const LOSS_MILLISECONDS = 500;
@@ -93,7 +94,11 @@ export class GpuDevice {
     this.info = info;
     this.#options = options;
     this.wait = options.wait ?? ((pending) => pending);
-    const size = info as GPUAdapterInfo & { subgroupMinSize?: number; subgroupMaxSize?: number };
+    const size = info as GPUAdapterInfo & {
+      subgroupMinSize?: number;
+      subgroupMaxSize?: number;
+      subgroupMatrixConfigs?: Iterable<SubgroupMatrixConfig>;
+    };
     const limits = device.limits as PlanLimits;
     this.target = {
       deviceClass: options.deviceClass,
@@ -103,6 +108,9 @@ export class GpuDevice {
         device.features.has('subgroups') && size.subgroupMinSize === size.subgroupMaxSize
           ? (size.subgroupMinSize ?? 0)
           : 0,
+      subgroupMatrix: device.features.has(SUBGROUP_MATRIX)
+        ? matrixShapes(size.subgroupMatrixConfigs ?? [], size.subgroupMaxSize ?? 0)
+        : undefined,
     };
     this.#failures = new DeviceFailures(device);
     this.#recorder = new Recorder(device, options.dispatchesPerSubmit ?? 512);

@@ -3,6 +3,8 @@
  * so plans can be made and tested without one.
  */
 
+import type { SUBGROUP_MATRIX, SubgroupMatrixShapes } from './subgroupMatrix.ts';
+
 export type BindingAccess = 'read' | 'read_write';
 
 /**
@@ -48,7 +50,7 @@ export interface KernelDefinition {
   /** Names of the generated `const` lines put in front of the file (where WGSL wants a const, such as array lengths). */
   readonly constants?: readonly string[];
   /** Device features without which the kernel cannot be compiled. */
-  readonly features?: readonly ('subgroups' | 'shader-f16')[];
+  readonly features?: readonly ('subgroups' | 'shader-f16' | typeof SUBGROUP_MATRIX)[];
 }
 
 /** Names a buffer of the program being planned: its inputs, outputs and scratch space. */
@@ -114,6 +116,8 @@ export interface PlanTarget {
   readonly features: ReadonlySet<string>;
   /** Lanes of a subgroup where it is one known number (min = max), else 0: do not build on it. */
   readonly subgroupSize: number;
+  /** What the matrix units take, where the device has such and may use them. */
+  readonly subgroupMatrix?: SubgroupMatrixShapes | undefined;
 }
 
 /** Rounds a number of workgroups into a grid that respects the 65,535 limit; shaders/common/grid.wgsl undoes it. */

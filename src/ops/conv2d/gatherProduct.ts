@@ -1,10 +1,18 @@
-import { type Dispatch, foldGrid, type KernelDefinition, type Plan, type PlanTarget } from '../../gpu/kernel.ts';
+import {
+  type Dispatch,
+  foldGrid,
+  type KernelDefinition,
+  type Plan,
+  type PlanTarget,
+  type StorageFormat,
+} from '../../gpu/kernel.ts';
+import { MATRIX_KERNEL, matrixConstants } from '../../gpu/subgroupMatrix.ts';
 import { defineKernel } from '../definition.ts';
 import { boundBias, epilogueUniforms, type Gather, type GatherBuffers, windowUniforms } from './gather.ts';
 import { inFours, Steps } from './steps.ts';
 
-/** Which kernels compute a product: subgroup broadcasts (software adapters) or tiles in workgroup memory (GPUs). */
-export type ProductVersion = 'lanes' | 'tile';
+/** Which kernels compute a product: subgroup broadcasts (software adapters), tiles in workgroup memory (GPUs) or matrix units (GPUs that have them). */
+export type ProductVersion = 'lanes' | 'tile' | 'subgroupMatrix';
 
 const shared: Pick<KernelDefinition, 'bindings' | 'uniforms'> = {
   bindings: [
@@ -60,6 +68,8 @@ export const gatherTileKernel = defineKernel({
   constants: ['COLUMNS'],
 });
 
+export const gatherMatrixKernel = defineKernel({ ...shared, ...MATRIX_KERNEL, name: 'conv2d/gatherMatrix' });
+
 /** Lanes of the subgroups that kernels of this folder are written for: 0 where the target has others or none. */
 export function usableLanes({ subgroupSize, features }: PlanTarget): number {
   return features.has('subgroups') && (subgroupSize === 8 || subgroupSize === 4) ? subgroupSize : 0;
@@ -73,9 +83,20 @@ interface ProductTile {
   readonly constants?: Dispatch['constants'];
 }
 
-function tileOf(version: ProductVersion, toChannels4: number, target: PlanTarget): ProductTile {
+function tileOf(
+  version: ProductVersion,
+  toChannels4: number,
+  target: PlanTarget,
+  storage: StorageFormat,
+): ProductTile | null {
+  if (version === 'subgroupMatrix') {
+    const constants = matrixConstants(target, storage);
+    return constants && { kernel: gatherMatrixKernel, pixels: 64, columns: 16, constants };
+  }
   if (version === 'lanes') {
-    return usableLanes(target) === 8
+    const lanes = usableLanes(target);
+    if (lanes === 0) return null;
+    return lanes === 8
       ? { kernel: gatherSubgroupKernel, pixels: 32, columns: 8 }
       : { kernel: gatherLanesKernel, pixels: 4, columns: 4 };
   }
@@ -95,11 +116,13 @@ export function planProductGather(
   relu: boolean,
   target: PlanTarget,
 ): Plan | null {
-  if (gather.groups !== 1 || (version === 'lanes' && usableLanes(target) === 0)) return null;
+  if (gather.groups !== 1) return null;
   const { batch, from, to, kernel, divide } = gather;
   const fromChannels = inFours(gather.fromChannels);
   const toChannels = inFours(gather.toChannels);
   const taps = kernel[0] * kernel[1];
+  const tile = tileOf(version, toChannels / 4, target, buffers.storage);
+  if (!tile) return null;
   const steps = new Steps(buffers.storage);
 
   const source = steps.channels(buffers.source, batch * from[0] * from[1], gather.fromChannels, fromChannels);
@@ -108,7 +131,6 @@ export function planProductGather(
   const pixels = batch * to[0] * to[1];
   const out = cut ? steps.operand(pixels * toChannels) : buffers.out;
 
-  const tile = tileOf(version, toChannels / 4, target);
   const phase = [Math.ceil(to[0] / divide[0]), Math.ceil(to[1] / divide[1])];
   const phaseTiles = Math.ceil((batch * phase[0] * phase[1]) / tile.pixels);
   const columns = Math.ceil(toChannels / 4 / tile.columns);

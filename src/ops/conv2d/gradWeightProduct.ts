@@ -1,4 +1,12 @@
-import { foldGrid, type KernelDefinition, type Plan, type PlanTarget, type StorageFormat } from '../../gpu/kernel.ts';
+import {
+  type Dispatch,
+  foldGrid,
+  type KernelDefinition,
+  type Plan,
+  type PlanTarget,
+  type StorageFormat,
+} from '../../gpu/kernel.ts';
+import { MATRIX_KERNEL, matrixConstants } from '../../gpu/subgroupMatrix.ts';
 import { defineKernel } from '../definition.ts';
 import { type ProductVersion, usableLanes } from './gatherProduct.ts';
 import { type ConvolutionGeometry, folded } from './geometry.ts';
@@ -48,12 +56,34 @@ export const gradWeightSubgroupKernel = defineKernel({
 
 export const gradWeightTileKernel = defineKernel({ ...shared, name: 'conv2d/gradWeightTile' });
 
+export const gradWeightMatrixKernel = defineKernel({ ...shared, ...MATRIX_KERNEL, name: 'conv2d/gradWeightMatrix' });
+
 /** Workgroups that keep the device evenly busy: subgroups on two or more cores, or 256 threads each on a GPU. */
-const WANTED_WORKGROUPS = { lanes: 32, tile: 1024 } as const;
+const WANTED_WORKGROUPS = { lanes: 32, tile: 1024, subgroupMatrix: 1024 } as const;
 
 /** A kernel, the pixels (and groups of four output channels) it takes at a time, and its workgroups along the rows of the weights. */
-function tileOf(version: ProductVersion, lanes: number, taps: number, inChannels: number) {
-  if (version === 'tile') return { kernel: gradWeightTileKernel, step: 16, rows: Math.ceil((taps * inChannels) / 64) };
+interface GradWeightTile {
+  readonly kernel: KernelDefinition;
+  readonly step: number;
+  readonly rows: number;
+  readonly constants?: Dispatch['constants'];
+}
+
+function tileOf(
+  version: ProductVersion,
+  taps: number,
+  inChannels: number,
+  target: PlanTarget,
+  storage: StorageFormat,
+): GradWeightTile | null {
+  const rows = Math.ceil((taps * inChannels) / 64);
+  if (version === 'subgroupMatrix') {
+    const constants = matrixConstants(target, storage);
+    return constants && { kernel: gradWeightMatrixKernel, step: 16, rows, constants };
+  }
+  if (version === 'tile') return { kernel: gradWeightTileKernel, step: 16, rows };
+  const lanes = usableLanes(target);
+  if (lanes === 0) return null;
   return lanes === 8
     ? { kernel: gradWeightSubgroupKernel, step: 8, rows: Math.ceil((taps * inChannels) / 32) }
     : { kernel: gradWeightLanesKernel, step: 4, rows: Math.ceil(inChannels / 8) * taps };
@@ -69,8 +99,7 @@ export function planProductGradWeight(
   storage: StorageFormat,
   target: PlanTarget,
 ): Plan | null {
-  const lanes = usableLanes(target);
-  if (original.groups !== 1 || (version === 'lanes' && lanes === 0)) return null;
+  if (original.groups !== 1) return null;
   const geometry = folded(original);
   const { batch, input, output, kernel } = geometry;
   const inChannels = inFours(geometry.inChannels);
@@ -79,11 +108,13 @@ export function planProductGradWeight(
   const pixels = batch * output[0] * output[1];
   const taps = kernel[0] * kernel[1];
   const weights = taps * inChannels * outChannels;
+  const tile = tileOf(version, taps, inChannels, target, storage);
+  if (!tile) return null;
   const steps = new Steps(storage);
   const x = steps.channels('in0', batch * input[0] * input[1], geometry.inChannels, inChannels);
   const gradOutput = steps.channels('in1', pixels, geometry.outChannels, outChannels);
 
-  const { kernel: product, step, rows } = tileOf(version, lanes, taps, inChannels);
+  const { kernel: product, step, rows, constants } = tile;
   const columns = Math.ceil(outChannels / 4 / step);
   const tiles = rows * columns;
   const wanted = chunksFor(tiles, WANTED_WORKGROUPS[version], pixels, 64);
@@ -93,6 +124,7 @@ export function planProductGradWeight(
   steps.sumOfChunks(chunks, weights, sum, target, (partial) => ({
     kernel: product,
     storage,
+    constants,
     buffers: { x, gradOutput, partial },
     uniforms: {
       pixels,

@@ -3,6 +3,7 @@ import { sumKernel, sumVec4Kernel } from '../reduce/plan.ts';
 import { type Gather, type GatherBuffers, gatherKernel, planSimpleGather } from './gather.ts';
 import {
   gatherLanesKernel,
+  gatherMatrixKernel,
   gatherSubgroupKernel,
   gatherTileKernel,
   type ProductVersion,
@@ -12,24 +13,33 @@ import { type ConvolutionGeometry, folded } from './geometry.ts';
 import { gradWeightKernel, planSimpleGradWeight } from './gradWeight.ts';
 import {
   gradWeightLanesKernel,
+  gradWeightMatrixKernel,
   gradWeightSubgroupKernel,
   gradWeightTileKernel,
   planProductGradWeight,
 } from './gradWeightProduct.ts';
 import { repackKernel } from './steps.ts';
 
-export const gatherKernels = [gatherKernel, repackKernel, gatherLanesKernel, gatherSubgroupKernel, gatherTileKernel];
+export const gatherKernels = [
+  gatherKernel,
+  repackKernel,
+  gatherLanesKernel,
+  gatherSubgroupKernel,
+  gatherTileKernel,
+  gatherMatrixKernel,
+];
 export const gradWeightKernels = [
   gradWeightKernel,
   repackKernel,
   gradWeightLanesKernel,
   gradWeightSubgroupKernel,
   gradWeightTileKernel,
+  gradWeightMatrixKernel,
   sumKernel,
   sumVec4Kernel,
 ];
-/** `simple` serves everything; `lanes` and `tile` are matrix products over one group, for software adapters and GPUs. */
-export const convolutionVersions: readonly string[] = ['simple', 'lanes', 'tile'];
+/** `simple` serves everything; `lanes`, `tile` and `subgroupMatrix` are matrix products over one group, for software adapters, GPUs and their matrix units. */
+export const convolutionVersions: readonly string[] = ['simple', 'lanes', 'tile', 'subgroupMatrix'];
 
 const FASTEST: Readonly<Record<DeviceClass, ProductVersion>> = { software: 'lanes', gpu: 'tile' };
 
@@ -47,6 +57,7 @@ function choose(
       return simple();
     case 'lanes':
     case 'tile':
+    case 'subgroupMatrix':
       return product(version);
     default:
       throw new Error(`convolution: no version is called ${version}`);

@@ -1,4 +1,5 @@
 import type { BindingDefinition, KernelDefinition } from '../../gpu/kernel.ts';
+import { MATRIX_KERNEL } from '../../gpu/subgroupMatrix.ts';
 import { defineKernel } from '../definition.ts';
 
 const bindings = (type: 'Scalar' | 'Vec4'): readonly BindingDefinition[] => [
@@ -58,8 +59,12 @@ const packedUniforms = {
 } as const;
 
 /** A kernel for `a` stored [m, k]. */
-const straightKernel = (name: string, features: KernelDefinition['features'] = []): KernelDefinition =>
+const straightKernel = (
+  name: string,
+  { features = [], constants }: Pick<KernelDefinition, 'features' | 'constants'> = {},
+): KernelDefinition =>
   defineKernel({
+    constants,
     name: `matmul/${name}`,
     bindings: bindings('Vec4'),
     uniforms: { ...packedUniforms, ...epilogueUniforms },
@@ -67,8 +72,12 @@ const straightKernel = (name: string, features: KernelDefinition['features'] = [
   });
 
 /** A kernel for `a` stored [k, m]: see shaders/common/productTransposed.wgsl. */
-const transposedProductKernel = (name: string, features: KernelDefinition['features'] = []): KernelDefinition =>
+const transposedProductKernel = (
+  name: string,
+  { features = [], constants }: Pick<KernelDefinition, 'features' | 'constants'> = {},
+): KernelDefinition =>
   defineKernel({
+    constants,
     name: `matmul/${name}`,
     bindings: [
       { name: 'a', access: 'read', type: 'Vec4' },
@@ -81,13 +90,16 @@ const transposedProductKernel = (name: string, features: KernelDefinition['featu
   });
 
 export const registerKernel = straightKernel('register');
-export const subgroupKernel = straightKernel('subgroup', ['subgroups']);
+export const subgroupKernel = straightKernel('subgroup', { features: ['subgroups'] });
 export const tiledKernel = straightKernel('tiled');
 export const tiled128Kernel = straightKernel('tiled128');
 export const transposedKernel = transposedProductKernel('transposed');
-export const subgroupTransposedKernel = transposedProductKernel('subgroupTransposed', ['subgroups']);
+export const subgroupTransposedKernel = transposedProductKernel('subgroupTransposed', { features: ['subgroups'] });
 export const tiledTransposedKernel = transposedProductKernel('tiledTransposed');
 export const tiled128TransposedKernel = transposedProductKernel('tiled128Transposed');
+
+export const subgroupMatrixKernel = straightKernel('subgroupMatrix', MATRIX_KERNEL);
+export const subgroupMatrixTransposedKernel = transposedProductKernel('subgroupMatrixTransposed', MATRIX_KERNEL);
 
 export const finishKernel = defineKernel({
   name: 'matmul/finish',

@@ -143,6 +143,7 @@ function straightProduct(product: Product, tiled: TiledKernel, target: PlanTarge
   const to = split ? scratchOf(draft, slices * m * n * 4) : out;
   draft.dispatches.push({
     kernel: tiled.kernel,
+    constants: tiled.constants,
     storage,
     result: split ? undefined : result,
     buffers: {
@@ -198,6 +199,7 @@ function transposedParts(
   const partialSums = (whole ? sums : undefined) ?? scratchOf(draft, slices * m * 4);
   draft.dispatches.push({
     kernel: tiled.kernel,
+    constants: tiled.constants,
     storage,
     result: whole ? result : undefined,
     buffers: { a, b: b.buffer, out: partial, sums: partialSums },
@@ -242,7 +244,7 @@ export function planParts(
 ): Parts | null {
   const { m, n } = operands.geometry;
   const known = MATMUL_VERSIONS.find((name) => name === version);
-  const variant = known && known !== 'simple' ? variantOf(known, target) : null;
+  const variant = known && known !== 'simple' ? variantOf(known, target, operands.storage) : null;
   if (variant && isTransposed(operands)) {
     // Any buffer: it only says that sums are wanted.
     return transposedParts({ ...operands, sums: operands.a }, variant.transposed, target, draft);
@@ -266,7 +268,7 @@ export function planProduct(
     simpleProduct(product, target, draft);
     return true;
   }
-  const variant = variantOf(known, target);
+  const variant = variantOf(known, target, product.storage);
   if (!variant) return false;
   if (isTransposed(product)) transposedProduct(product, variant.transposed, target, draft);
   else straightProduct(product, variant.straight, target, draft);

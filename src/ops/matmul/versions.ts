@@ -1,8 +1,11 @@
-import type { KernelDefinition, PlanTarget } from '../../gpu/kernel.ts';
+import type { KernelDefinition, PlanTarget, StorageFormat } from '../../gpu/kernel.ts';
+import { matrixConstants } from '../../gpu/subgroupMatrix.ts';
 import type { MatmulGeometry } from './geometry.ts';
 import {
   registerKernel,
   subgroupKernel,
+  subgroupMatrixKernel,
+  subgroupMatrixTransposedKernel,
   subgroupTransposedKernel,
   tiled128Kernel,
   tiled128TransposedKernel,
@@ -13,10 +16,10 @@ import {
 
 /**
  * simple: a thread an output. register: eight rows a thread, no workgroup memory. subgroup: 32 rows a thread, a's numbers handed
- * round in a subgroup of eight lanes. tiled, tiled128: workgroup memory, 64 x 64 and 128 x 128 outputs a workgroup. All but the
- * first split long k axes.
+ * round in a subgroup of eight lanes. tiled, tiled128: workgroup memory, 64 x 64 and 128 x 128 outputs a workgroup. subgroupMatrix:
+ * matrix units, 64 x 64 outputs a workgroup. All but the first split long k axes.
  */
-export const MATMUL_VERSIONS = ['simple', 'register', 'subgroup', 'tiled', 'tiled128'] as const;
+export const MATMUL_VERSIONS = ['simple', 'register', 'subgroup', 'tiled', 'tiled128', 'subgroupMatrix'] as const;
 export type MatmulVersion = (typeof MATMUL_VERSIONS)[number];
 
 /** A kernel and the outputs one workgroup of it owns. */
@@ -24,6 +27,7 @@ export interface TiledKernel {
   readonly kernel: KernelDefinition;
   readonly rows: number;
   readonly columns: number;
+  readonly constants?: Readonly<Record<string, number>>;
 }
 
 /** The kernels of a version for `a` stored [m, k] and [k, m]. */
@@ -32,8 +36,12 @@ export interface Variant {
   readonly transposed: TiledKernel;
 }
 
-/** The kernels of a version, null where the target cannot run them. */
-export function variantOf(version: Exclude<MatmulVersion, 'simple'>, target: PlanTarget): Variant | null {
+/** The kernels of a version, null where the target cannot run them on operands of that storage. */
+export function variantOf(
+  version: Exclude<MatmulVersion, 'simple'>,
+  target: PlanTarget,
+  storage: StorageFormat,
+): Variant | null {
   switch (version) {
     case 'register':
       return {
@@ -56,6 +64,15 @@ export function variantOf(version: Exclude<MatmulVersion, 'simple'>, target: Pla
         straight: { kernel: tiled128Kernel, rows: 128, columns: 128 },
         transposed: { kernel: tiled128TransposedKernel, rows: 128, columns: 128 },
       };
+    case 'subgroupMatrix': {
+      const constants = matrixConstants(target, storage);
+      if (!constants) return null;
+      const tile = { rows: 64, columns: 64, constants };
+      return {
+        straight: { kernel: subgroupMatrixKernel, ...tile },
+        transposed: { kernel: subgroupMatrixTransposedKernel, ...tile },
+      };
+    }
     default:
       return version satisfies never;
   }
@@ -70,7 +87,7 @@ function fillsTiles(m: number, n: number): boolean {
   return m * n >= 0.75 * covered;
 }
 
-/** The version to take where none is asked for. What it takes for GPUs follows from their sizes; it has not been measured. */
+/** The version to take where none is asked for. What it takes for GPUs follows from their sizes; it has not been measured. Matrix units are never taken unasked: `gmtl tune` finds where they pay. */
 export function defaultVersion(target: PlanTarget, { batch, m, n, k, transposeA }: MatmulGeometry): MatmulVersion {
   if (target.deviceClass === 'gpu') {
     // A weight gradient's long k axis is cut into parts, each with tiles of its own.

@@ -1,0 +1,77 @@
+/**
+ * Tier: any adapter. The kernels for matrix units are shown to be right without such in two halves: their index arithmetic here, by running
+ * them with matrices in plain WGSL (matrixUnits.wgsl beside this file) against the references; what they say to Dawn in
+ * subgroupMatrixCompile.test.ts. Where the adapter has matrix units, kernels.test.ts runs them as they are.
+ */
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { GpuDevice } from '../src/gpu/device.ts';
+import { openAdapter } from '../src/gpu/node/open.ts';
+import { diskShaders } from '../src/gpu/node/shaderFiles.ts';
+import type { ShaderFiles } from '../src/gpu/shaders.ts';
+import type { MatrixShape } from '../src/gpu/subgroupMatrix.ts';
+import type { Op } from '../src/ops/definition.ts';
+import { ops } from '../src/ops/index.ts';
+import { canRun, checkVersion, snapshots, storesHalf, testCases } from './checkVersion.ts';
+
+const VERSION = 'subgroupMatrix';
+
+/** The package's shaders, those that are for matrix units made to run without. */
+const emulated: ShaderFiles = (path) => {
+  const name = path === 'common/matrixUnits.wgsl' ? new URL('matrixUnits.wgsl', import.meta.url) : null;
+  const text = name ? readFileSync(name, 'utf8') : diskShaders()(path);
+  return text
+    .replace('enable chromium_experimental_subgroup_matrix;', '')
+    .replace('diagnostic(off, chromium.subgroup_matrix_uniformity);', '');
+};
+
+/** A software device that believes to have matrix units of that form, for both types of operands. */
+async function deviceOf(shape: MatrixShape): Promise<GpuDevice> {
+  const opened = await openAdapter();
+  const device = await GpuDevice.open(opened.adapter, emulated, {
+    deviceClass: 'software',
+    onDestroy: () => opened.release(),
+  });
+  return Object.assign(device, { target: { ...device.target, subgroupMatrix: { f16: shape, f32: shape } } });
+}
+
+const programsOf = (op: Op) => [op.forward, ...(op.inference ? [op.inference] : []), ...(op.programs ?? [])];
+const products = ops.filter((op) => programsOf(op).some(({ versions }) => versions?.includes(VERSION)));
+
+const SHAPES: readonly MatrixShape[] = [
+  { m: 8, n: 8, k: 8, lanes: 16 },
+  { m: 16, n: 8, k: 16, lanes: 8 },
+];
+
+describe.each(SHAPES)('matrices of $m x $n x $k, $lanes lanes', (shape) => {
+  let device: GpuDevice;
+  beforeAll(async () => {
+    device = await deviceOf(shape);
+  });
+  afterAll(() => device.destroy());
+
+  const checked = new Set<string>();
+  for (const op of products) {
+    for (const testCase of testCases(op)) {
+      it(`${op.name}: ${testCase.name}`, async ({ skip }) => {
+        const taken = snapshots(op, testCase).filter(({ program }) => program.versions?.includes(VERSION));
+        if (storesHalf(taken) && !device.target.features.has('shader-f16')) skip(`${device.name} has no shader-f16`);
+        const able = taken.filter((snapshot) => canRun(device, snapshot, VERSION));
+        if (able.length === 0) skip('grouped: no matrix product');
+        const problems: string[] = [];
+        for (const snapshot of able) {
+          checked.add(snapshot.program.name);
+          problems.push(...(await checkVersion(device, snapshot, testCase, VERSION)));
+        }
+        expect(problems).toEqual([]);
+      });
+    }
+  }
+
+  it('were tried in every program that has a version for them', () => {
+    const wanted = products
+      .flatMap(programsOf)
+      .flatMap(({ name, versions }) => (versions?.includes(VERSION) ? name : []));
+    expect([...checked].sort()).toEqual([...new Set(wanted)].sort());
+  });
+});
