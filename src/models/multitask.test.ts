@@ -14,6 +14,7 @@ import type { DecoderNorm } from './decoder.ts';
 import { GatedMultitaskNet } from './multitask.ts';
 import type { GradeFeatures, Routes } from './network.ts';
 import { LOSS_DEFAULTS, TINY_NETWORK } from './testsupport.ts';
+import { decodeMasks, findings } from './stagePool.ts';
 
 closeDeviceAfterwards();
 afterEach(() => {
@@ -88,6 +89,7 @@ describe.each([
   ['batch', 'pooled'],
   ['none', 'pooled'],
   ['batch', 'stages'],
+  ['layer', 'findings'],
 ] as const)('the gradient of the whole objective (decoder norm: %s, graded by: %s)', (norm, gradeFeatures) => {
   it('is its directional derivative (float64 references, central differences)', async () => {
     const bench = build(new ReferenceBackend(), norm, gradeFeatures);
@@ -116,7 +118,7 @@ describe.each([
       'gate',
       'decoder',
       'retino',
-      ...(gradeFeatures === 'stages' ? ['grader'] : []),
+      ...(gradeFeatures === 'pooled' ? [] : ['grader']),
       '',
     ];
     for (const [index, part] of parts.entries()) {
@@ -160,6 +162,46 @@ describe.each([
       expect(Math.sqrt(error), name).toBeLessThan(1e-4 * size + 1e-6 * whole);
     }
     expect(small).toBe(norm === 'batch' ? 4 : 0);
+  });
+});
+
+describe('findings', () => {
+  it('are the largest logit and the share of the image, of each structure', async () => {
+    const engine = new Engine(new ReferenceBackend());
+    // Two pixels, two structures.
+    const logits = engine.tensor([8, -100, 0, -100], [1, 1, 2, 2]);
+    const [sureOne, sureNone, shareOne, shareNone] = await findings(logits).data();
+    const probability = 1 / (1 + Math.exp(-8));
+    expect(sureOne).toBeCloseTo(2, 12);
+    expect(sureNone).toBeCloseTo(-25, 12);
+    expect(shareOne).toBeCloseTo(Math.log((probability + 0.5) / 2 + 1e-3) + 5, 6);
+    expect(shareNone).toBeCloseTo(Math.log(1e-3) + 5, 6);
+  });
+
+  it('of an image do not depend on which others have their masks read', () => {
+    const engine = new Engine(new ReferenceBackend());
+    const rows: number[][] = [];
+    const decode = (wanted: readonly number[]) => {
+      rows.push([...wanted]);
+      return engine.tensor([...wanted], [wanted.length, 1, 1, 1]);
+    };
+    const { segmented, graded } = decodeMasks({ segmentation: [3, 1], classification: [2, 3] }, true, decode);
+    expect(segmented?.value.spec.shape).toEqual([2, 1, 1, 1]);
+    expect(rows).toEqual([[1, 2, 3]]);
+    return Promise.all([
+      expect(segmented?.data()).resolves.toEqual(Float32Array.of(3, 1)),
+      expect(graded?.data()).resolves.toEqual(Float32Array.of(2, 3)),
+    ]);
+  });
+
+  it('are read where only grades are asked for, and masks are not given', () => {
+    const { engine, model } = build(new ReferenceBackend(), 'layer', 'findings');
+    const image = engine.tensor(draw(1, ROWS * SIDE * SIDE * 3), [ROWS, SIDE, SIDE, 3]);
+    const output = model.forward(image, { segmentation: [], classification: [0, 2] });
+    expect(output.maskLogits).toBeNull();
+    expect(output.retinoLogits?.shape).toEqual([2, 5]);
+    expect(() => decodeMasks({ segmentation: [], classification: [1] }, false, () => image)).not.toThrow();
+    expect(decodeMasks({ segmentation: [], classification: [1] }, false, () => image).graded).toBeNull();
   });
 });
 

@@ -14,7 +14,7 @@ import {
   perceptron,
   type Routes,
 } from './network.ts';
-import { StagePool } from './stagePool.ts';
+import { decodeMasks, type StagePool, stagePoolFor } from './stagePool.ts';
 
 export interface GatedOptions extends HeadOptions {
   readonly trunk: ConvNeXtVariant | ConvNeXtConfig;
@@ -78,7 +78,7 @@ export class GatedMultitaskNet extends MultitaskNet {
       prior: options.maskPrior,
       random,
     });
-    this.grader = options.gradeFeatures === 'stages' ? new StagePool(this.trunk.channels) : null;
+    this.grader = stagePoolFor(options, this.trunk.channels);
     const graded = this.grader?.outFeatures ?? features;
     this.retino =
       grades === 'edema'
@@ -104,19 +104,20 @@ export class GatedMultitaskNet extends MultitaskNet {
 
   experts({ features, pooled }: Encoded, routes: Routes, height: number, width: number): ExpertOutput {
     return scope(() => {
-      const { segmentation, classification } = routes;
+      const { classification } = routes;
+      const { grader } = this;
+      const masks = decodeMasks(routes, grader !== null && grader.masks > 0, (rows) =>
+        this.decoder.forward(
+          features.map((map) => F.selectRows(map, rows)),
+          height,
+          width,
+        ),
+      );
       const select = (map: Tensor) => F.selectRows(map, classification);
       const graded =
-        classification.length === 0 ? null : (this.grader?.forward(features.map(select)) ?? select(pooled));
+        classification.length === 0 ? null : (grader?.forward(features.map(select), masks.graded) ?? select(pooled));
       return {
-        maskLogits:
-          segmentation.length > 0
-            ? this.decoder.forward(
-                features.map((map) => F.selectRows(map, segmentation)),
-                height,
-                width,
-              )
-            : null,
+        maskLogits: masks.segmented,
         retinoLogits: graded && this.retino ? this.retino.forward(graded) : null,
         edemaLogits: graded && this.edema ? this.edema.forward(graded) : null,
       };

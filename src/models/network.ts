@@ -12,8 +12,8 @@ export type Precision = 'f32' | 'f16';
 /** Which grades a network predicts. */
 export type GradeHeads = 'both' | 'retinopathy' | 'edema';
 
-/** What the grading heads see: the pooled features of the last stage, as the gate, or those of every stage (StagePool). */
-export type GradeFeatures = 'pooled' | 'stages';
+/** What the grading heads see: the pooled features of the last stage, as the gate; those of every stage (StagePool); those and the masks' findings. */
+export type GradeFeatures = 'pooled' | 'stages' | 'findings';
 
 /** What every multitask network is told. */
 export interface HeadOptions {

@@ -115,11 +115,13 @@ describe('RoutedUnet', () => {
 
   it('refuses stage features beside convolution experts', () => {
     expect(() => make(new ReferenceBackend(), { gradeFeatures: 'stages' })).toThrow(/classifier linear/);
+    expect(() => make(new ReferenceBackend(), { gradeFeatures: 'findings' })).toThrow(/classifier linear/);
   });
 
   const GRADERS: readonly Partial<RoutedUnetOptions>[] = [
     { classifier: 'experts' },
     { classifier: 'linear', gradeFeatures: 'stages' },
+    { classifier: 'linear', gradeFeatures: 'findings' },
   ];
   it.each(GRADERS)('on the adapter has the reference gradient, for every parameter (%j)', async (options) => {
     const wanted = await gradients(new ReferenceBackend(), options);

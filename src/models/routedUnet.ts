@@ -17,7 +17,7 @@ import {
   type Routes,
 } from './network.ts';
 import { RESNET_VARIANTS, ResNet, type ResNetConfig, type ResNetVariant } from './resnet.ts';
-import { StagePool } from './stagePool.ts';
+import { decodeMasks, type StagePool, stagePoolFor } from './stagePool.ts';
 import { UnetDecoder } from './unet.ts';
 
 export interface RoutedUnetOptions extends HeadOptions {
@@ -105,13 +105,13 @@ export class RoutedUnet extends MultitaskNet {
     this.segmentation_head = new Sequential(new Conv2d(from, masks, 3, { padding: 1, init }));
     const features = this.encoder.channels[this.encoder.channels.length - 1];
     this.mixture = classifier === 'experts' ? new ExpertMixture(features, expertDropout, random) : null;
-    if (this.mixture && gradeFeatures === 'stages') {
+    if (this.mixture && gradeFeatures !== undefined && gradeFeatures !== 'pooled') {
       throw new GmtlError(
         'model',
         'convolution experts grade by the coarsest map: choose gradeFeatures pooled, or classifier linear',
       );
     }
-    this.grader = gradeFeatures === 'stages' ? new StagePool(this.encoder.channels) : null;
+    this.grader = stagePoolFor(options, this.encoder.channels);
     const graded = this.grader?.outFeatures ?? features;
     this.retino = grades === 'edema' ? null : new Sequential(new Linear(graded, gradeOutputs('retinopathy', ordinal)));
     this.edema = grades === 'retinopathy' ? null : new Sequential(new Linear(graded, gradeOutputs('edema', ordinal)));
@@ -132,18 +132,31 @@ export class RoutedUnet extends MultitaskNet {
 
   experts({ features, pooled }: Encoded, routes: Routes, height: number, width: number): ExpertOutput {
     return scope(() => {
-      const { segmentation, classification } = routes;
-      const graded = classification.length > 0 ? this.#gradeFeatures(features, pooled, classification) : null;
+      const { classification } = routes;
+      const masks = decodeMasks(routes, this.grader !== null && this.grader.masks > 0, (rows) =>
+        this.#masks(features, rows, height, width),
+      );
+      const graded =
+        classification.length > 0 ? this.#gradeFeatures(features, pooled, classification, masks.graded) : null;
       return {
-        maskLogits: segmentation.length > 0 ? this.#masks(features, segmentation, height, width) : null,
+        maskLogits: masks.segmented,
         retinoLogits: graded && this.retino ? this.retino.forward(graded) : null,
         edemaLogits: graded && this.edema ? this.edema.forward(graded) : null,
       };
     });
   }
 
-  #gradeFeatures(features: readonly Tensor[], pooled: Tensor, rows: readonly number[]): Tensor {
-    if (this.grader) return this.grader.forward(features.map((map) => F.selectRows(map, rows)));
+  #gradeFeatures(
+    features: readonly Tensor[],
+    pooled: Tensor,
+    rows: readonly number[],
+    maskLogits: Tensor | null,
+  ): Tensor {
+    if (this.grader)
+      return this.grader.forward(
+        features.map((map) => F.selectRows(map, rows)),
+        maskLogits,
+      );
     if (!this.mixture) return F.selectRows(pooled, rows);
     return this.mixture.forward(F.selectRows(features[features.length - 1], rows)).mean([1, 2]);
   }

@@ -107,10 +107,10 @@ const model = z.strictObject({
   retinoHidden: positiveInt.default(256).describe('Hidden width of the retinopathy head.'),
   edemaHidden: positiveInt.default(128).describe('Hidden width of the macular edema head.'),
   gradeFeatures: z
-    .enum(['pooled', 'stages'])
+    .enum(['pooled', 'stages', 'findings'])
     .default('pooled')
     .describe(
-      "What the grading heads see: the pooled features of the last stage, as published, or mean and maximum of every stage's map, which keep small lesions.",
+      "What the grading heads see: the pooled features of the last stage, as published; mean and maximum of every stage's map, which keep small lesions; those and what the masks find of each structure (largest logit, share of the image).",
     ),
   layerScaleInit: weight
     .default(1e-6)
@@ -505,13 +505,13 @@ export const trainConfigSchema = z
       report(['loss', 'gradeLoss'], 'corn takes neither labelSmoothing nor classWeights: set them to 0 and none');
     }
     if (
-      config.model.gradeFeatures === 'stages' &&
+      config.model.gradeFeatures !== 'pooled' &&
       config.model.architecture === 'resnet-unet' &&
       config.model.unet.classifier === 'experts'
     ) {
       report(
         ['model', 'gradeFeatures'],
-        'stages has no place for convolution experts: set model.unet.classifier to linear',
+        `${config.model.gradeFeatures} has no place for convolution experts: set model.unet.classifier to linear`,
       );
     }
     if (config.model.checkpoint && config.model.architecture !== 'convnext-gated') {
