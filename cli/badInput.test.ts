@@ -6,7 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
+import { parse } from 'csv-parse/sync';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { InferResult } from '../src/infer/infer.ts';
 import {
   imagePathA,
   imagePathB,
@@ -237,16 +239,36 @@ describe('bad input', { concurrent: true }, () => {
     const lines = stdout
       .trim()
       .split('\n')
-      .map((line) => JSON.parse(line) as { file: string; files?: string[]; error?: { code: string } });
+      .map(
+        (line) =>
+          JSON.parse(line) as Partial<InferResult> & { file: string; error?: { code: string; message: string } },
+      );
     expect(lines.map(({ file, error }) => [file, error?.code])).toEqual([
       [join('eyes', 'a.jpg'), undefined],
       [join('eyes', 'b.jpg'), 'data/image-unreadable'],
       [join('eyes', 'c.png'), 'infer/no-fundus'],
     ]);
     expect(stderr).toMatch(/2 of 3 images failed/);
-    expect(readdirSync(at('seen')).sort()).toEqual(
-      ['EX', 'HE', 'MA', 'OD', 'SE', 'overlay'].map((kind) => `a_${kind}.png`),
+    expect(readdirSync(at('seen')).sort()).toEqual([
+      ...['EX', 'HE', 'MA', 'OD', 'SE', 'overlay'].map((kind) => `a_${kind}.png`),
+      'predictions.csv',
+    ]);
+    const table = parse(readFileSync(at('seen', 'predictions.csv'), 'utf8'), { columns: true }) as Record<
+      string,
+      string
+    >[];
+    expect(table.map(({ file, error }) => [file, error])).toEqual(
+      lines.map(({ file, error }) => [file, error?.message ?? '']),
     );
+    const [seen] = lines;
+    expect(table[0]).toMatchObject({
+      retinopathy: String(seen.retinopathy?.grade),
+      retinopathy_p4: String(seen.retinopathy?.probabilities[4]),
+      edema_p2: String(seen.edema?.probabilities[2]),
+      MA_pixels: String(seen.lesions?.MA?.pixels),
+      gate: seen.gate?.task,
+    });
+    expect(table[1]).toMatchObject({ retinopathy: '', MA_pixels: '' });
     await refuses(words, /a_overlay\.png is there already.*--overwrite/);
   });
 

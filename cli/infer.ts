@@ -1,13 +1,14 @@
 import { accessSync, constants, existsSync, mkdirSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { CommandModule } from 'yargs';
 import type { Split } from '../src/data/types.ts';
 import { GmtlError } from '../src/errors.ts';
 import { calibrateResult, calibrationDoubts, calibrationOf } from '../src/infer/calibrated.ts';
-import { inferImage, resultFiles, summary, writeResults } from '../src/infer/infer.ts';
+import { inferImage, type InferResult, resultFiles, summary, writeResults } from '../src/infer/infer.ts';
 import { collectInputs, type InferInput } from '../src/infer/inputs.ts';
 import { loadTrainedWeights, newestRun } from '../src/infer/model.ts';
-import { describeWriteError } from '../src/io/atomic.ts';
+import { type FailedInput, PREDICTIONS_FILE, predictionsCsv } from '../src/infer/predictionsTable.ts';
+import { describeWriteError, writeFileAtomic } from '../src/io/atomic.ts';
 import { buildModel } from '../src/train/build.ts';
 import type { TaskChoice } from '../src/train/predict.ts';
 import { calibratedThresholds } from '../src/train/protocolCalibration.ts';
@@ -55,21 +56,22 @@ function prepareFolder(folder: string, inputs: readonly InferInput[], overwrite:
     throw describeWriteError(error, folder);
   }
   const sources = new Set(inputs.map(({ path }) => resolve(path)));
-  for (const { name } of inputs) {
+  const files = inputs.flatMap(({ name }) => {
     const { overlay, masks } = resultFiles(folder, name);
-    for (const file of [overlay, ...Object.values(masks)]) {
-      if (sources.has(resolve(file))) {
-        throw new GmtlError(
-          'infer/exists',
-          `${file} is an image to look at and would be overwritten: choose another --out`,
-        );
-      }
-      if (!overwrite && existsSync(file)) {
-        throw new GmtlError(
-          'infer/exists',
-          `${file} is there already. Add --overwrite to replace earlier results, or choose another folder with --out.`,
-        );
-      }
+    return [overlay, ...Object.values(masks)];
+  });
+  for (const file of [...files, join(folder, PREDICTIONS_FILE)]) {
+    if (sources.has(resolve(file))) {
+      throw new GmtlError(
+        'infer/exists',
+        `${file} is an image to look at and would be overwritten: choose another --out`,
+      );
+    }
+    if (!overwrite && existsSync(file)) {
+      throw new GmtlError(
+        'infer/exists',
+        `${file} is there already. Add --overwrite to replace earlier results, or choose another folder with --out.`,
+      );
     }
   }
 }
@@ -108,6 +110,9 @@ async function infer(args: InferArguments): Promise<void> {
   }
   const tiling = TILINGS[args.tiles];
   const failed: string[] = [];
+  const rows: (InferResult | FailedInput)[] = [];
+  // After every image: what is done is not lost with what fails later.
+  const writeTable = () => writeFileAtomic(join(args.out, PREDICTIONS_FILE), predictionsCsv(rows));
   await withSession(args.adapter, trained.config.training.seed, async ({ engine, device, opened }) => {
     console.error(`adapter  ${device.name} (${opened.reason})`);
     const model = buildModel(engine, withPrecision(engine, trained.config, args.precision));
@@ -124,6 +129,8 @@ async function infer(args: InferArguments): Promise<void> {
         });
         const inferred = calibration ? { ...plain, result: calibrateResult(plain.result, calibration) } : plain;
         const written = await writeResults(args.out, input, inferred);
+        rows.push(inferred.result);
+        await writeTable();
         const milliseconds = Math.round(performance.now() - start);
         console.log(JSON.stringify({ ...inferred.result, files: written, milliseconds }));
         console.error(`${progress}${summary(inferred.result)}`);
@@ -141,6 +148,8 @@ async function infer(args: InferArguments): Promise<void> {
         // Of a single image the error is the command's own; of several, the others go on.
         if (inputs.length === 1) throw error;
         console.log(JSON.stringify({ file: input.path, error: { code: error.code, message: error.message } }));
+        rows.push({ file: input.path, error: error.message });
+        await writeTable();
         console.error(`${progress}error: ${error.message}`);
       }
     }
@@ -211,7 +220,11 @@ export const inferCommand: CommandModule<object, InferArguments> = {
         describe:
           'Masks from overlapping tiles (on), the whole picture (off), as the network was trained (auto), or from tiles fused by the router (router)',
       })
-      .option('out', { type: 'string', default: 'infer', describe: 'Folder for masks and overlays' })
+      .option('out', {
+        type: 'string',
+        default: 'infer',
+        describe: 'Folder for masks, overlays and the table predictions.csv',
+      })
       .option('overwrite', { type: 'boolean', default: false, describe: 'Replace earlier results in the folder' })
       .option('precision', precisionOption)
       .option('adapter', adapterOption),
