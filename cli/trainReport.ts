@@ -120,6 +120,7 @@ function epochRows(folder: string): EpochRow[] {
       train: {
         loss: number(row.train_total),
         lossParts: parts('train'),
+        accuracy: { retinopathy: number(row.train_retinoAccuracy), edema: number(row.train_edemaAccuracy) },
         gateAccuracy: number(row.train_gateAccuracy),
       },
       validation:

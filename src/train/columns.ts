@@ -38,6 +38,8 @@ export const EPOCH_COLUMNS = [
   'learningRate',
   ...LOSS_PARTS.map((part) => `train_${part}`),
   'train_gateAccuracy',
+  'train_retinoAccuracy',
+  'train_edemaAccuracy',
   'train_weight_segmentation',
   'train_weight_classification',
   'train_gradientCosine',

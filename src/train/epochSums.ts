@@ -1,5 +1,5 @@
-import type { StepReport } from './step.ts';
 import { LOSS_PARTS } from './objective.ts';
+import type { GradeCount, GradedTask, StepReport } from './stepReport.ts';
 
 /** Plain JSON: part of a checkpoint, so that a resumed epoch reports the same means. */
 export interface EpochSumsState {
@@ -7,7 +7,10 @@ export interface EpochSumsState {
   readonly counts: Readonly<Record<string, number>>;
   readonly gateRight: number;
   readonly images: number;
+  readonly grades: Readonly<Record<GradedTask, GradeCount>>;
 }
+
+const NO_GRADES = { retinopathy: { right: 0, of: 0 }, edema: { right: 0, of: 0 } } as const;
 
 /** How the gate decided on one batch: rows sent to their own task, and rows sent to segmentation. */
 export interface GateCounts {
@@ -33,9 +36,19 @@ export class EpochSums {
   #counts: Record<string, number> = {};
   #gateRight = 0;
   #images = 0;
+  #grades: Record<GradedTask, GradeCount> = { ...NO_GRADES };
 
   /** Adds a step. Values that are NaN (a part without rows) do not count. */
-  add(values: Readonly<Record<string, number>>, gateRight: number, images: number): void {
+  add(
+    values: Readonly<Record<string, number>>,
+    gateRight: number,
+    images: number,
+    grades: Readonly<Record<GradedTask, GradeCount>>,
+  ): void {
+    for (const task of ['retinopathy', 'edema'] as const) {
+      const { right, of } = this.#grades[task];
+      this.#grades[task] = { right: right + grades[task].right, of: of + grades[task].of };
+    }
     this.#gateRight += gateRight;
     this.#images += images;
     for (const [name, value] of Object.entries(values)) {
@@ -50,7 +63,13 @@ export class EpochSums {
     const names = [...LOSS_PARTS, 'weight_segmentation', 'weight_classification', 'gradientCosine'];
     const means = Object.fromEntries(names.map((name) => [`train_${name}`, Number.NaN]));
     for (const [name, sum] of Object.entries(this.#losses)) means[`train_${name}`] = sum / this.#counts[name];
-    return { ...means, train_gateAccuracy: this.#gateRight / this.#images };
+    const { retinopathy, edema } = this.#grades;
+    return {
+      ...means,
+      train_gateAccuracy: this.#gateRight / this.#images,
+      train_retinoAccuracy: retinopathy.right / retinopathy.of,
+      train_edemaAccuracy: edema.right / edema.of,
+    };
   }
 
   reset(): void {
@@ -58,10 +77,24 @@ export class EpochSums {
   }
 
   state(): EpochSumsState {
-    return { losses: this.#losses, counts: this.#counts, gateRight: this.#gateRight, images: this.#images };
+    return {
+      losses: this.#losses,
+      counts: this.#counts,
+      gateRight: this.#gateRight,
+      images: this.#images,
+      grades: this.#grades,
+    };
   }
 
-  restore({ losses, counts, gateRight, images }: EpochSumsState): void {
+  /** `grades` are absent in checkpoints from before they were counted. */
+  restore({
+    losses,
+    counts,
+    gateRight,
+    images,
+    grades = NO_GRADES,
+  }: Omit<EpochSumsState, 'grades'> & Partial<EpochSumsState>): void {
+    this.#grades = { ...grades };
     this.#losses = { ...losses };
     this.#counts = { ...counts };
     this.#gateRight = gateRight;

@@ -31,6 +31,13 @@ describe('TrainStep', () => {
     expect(last.losses.total).toBeLessThan(first.losses.total / 20);
     for (const part of ['bce', 'dice', 'retino', 'edema', 'gate'] as const)
       expect(last.losses[part], part).toBeLessThan(first.losses[part] / 5);
+    // By heart: every grade that has a label.
+    const labelled = (of: Int32Array) => of.filter((label, row) => label >= 0 && batch.task[row] === 1).length;
+    expect(last.grades).toEqual({
+      retinopathy: { right: labelled(batch.retino), of: labelled(batch.retino) },
+      edema: { right: labelled(batch.edema), of: labelled(batch.edema) },
+    });
+    expect(last.grades.retinopathy.of).toBeGreaterThan(0);
     for (const [row, task] of batch.task.entries())
       expect(last.gateProbabilities[2 * row + task], `row ${row}`).toBeGreaterThan(0.95);
     rig.dispose();

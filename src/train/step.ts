@@ -7,10 +7,10 @@ import { type MultitaskNet, type MultitaskOutput, type Routes, TASK_INDEX } from
 import * as F from '../nn/functional.ts';
 import { GpuBackend } from '../ops/gpuBackend.ts';
 import type { EMA } from '../optim/ema.ts';
-import type { GradientGate, LossScaleState } from '../optim/gradientGate.ts';
+import type { GradientGate } from '../optim/gradientGate.ts';
 import type { NamedParameter, Optimizer } from '../optim/index.ts';
 import { findNonFinite, type NonFiniteFinding } from './diagnose.ts';
-import { LOSS_PARTS, type LossPart, objective, type ObjectiveConstants, type ObjectiveOptions } from './objective.ts';
+import { objective, type ObjectiveConstants, type ObjectiveOptions } from './objective.ts';
 import {
   type ArrangedBatch,
   arrange,
@@ -21,26 +21,11 @@ import {
   type Routing,
 } from './routing.ts';
 import { imageShape, StepInputs } from './stepInputs.ts';
+import { type ReportBlock, readReport, reportBlock, type StepReport } from './stepReport.ts';
 import { backwardByTask } from './taskGradients.ts';
-import { WEIGHTED_TASKS, type WeightedTask, type Weighting } from './weighting/weighting.ts';
+import type { Weighting } from './weighting/weighting.ts';
 
-/** What one step reports, read back from the device in one piece. Means over the micro-batches where there are several. */
-export interface StepReport {
-  /** Loss parts; NaN for a part whose rows were absent. */
-  readonly losses: Readonly<Record<LossPart, number>>;
-  /** Weight of each task's loss; NaN for a task whose rows were absent. */
-  readonly weights: Readonly<Record<WeightedTask, number>>;
-  /** Cosine between the tasks' gradients on the shared trunk; NaN where it was not measured. */
-  readonly gradientCosine: number;
-  /** Softmax of the gate, [N, 2] row-major, in the order of the batch's rows (micro-batches one after the other). */
-  readonly gateProbabilities: Float32Array;
-  /** Global gradient norm before clipping. */
-  readonly gradNorm: number;
-  /** False: something was NaN or infinite and the update was suppressed. */
-  readonly finite: boolean;
-  /** What the next loss will be multiplied by, and how many steps in a row were suppressed; null where losses are not scaled. */
-  readonly lossScale: LossScaleState | null;
-}
+export type { StepReport } from './stepReport.ts';
 
 export interface TrainStepOptions {
   readonly engine: Engine;
@@ -65,18 +50,10 @@ export interface TrainStepOptions {
   readonly onCompile?: CompileProgress;
 }
 
-/** What a report's block of one micro-batch holds, in order: parts, weights, products of gradients, the gate's logits. */
-interface BlockLayout {
-  readonly parts: readonly LossPart[];
-  readonly tasks: readonly WeightedTask[];
-  readonly hasDots: boolean;
-  readonly rows: number;
-}
-
 interface Recorded {
   readonly inputs: readonly StepInputs[];
   readonly report: Tensor;
-  readonly blocks: readonly BlockLayout[];
+  readonly blocks: readonly ReportBlock[];
   readonly step: CapturedStep | null;
 }
 
@@ -163,7 +140,7 @@ export class TrainStep {
       this.#writeAll(known.inputs, batches, arranged, step);
       engine.backend.flush?.();
       known.step.replay();
-      return this.#read(known.report, known.blocks, arranged);
+      return this.#read(known.report, known.blocks, batches, arranged);
     }
     const inputs = known?.inputs ?? batches.map((batch, index) => this.#makeInputs(batch, arranged[index].routes));
     this.#writeAll(inputs, batches, arranged, step);
@@ -173,7 +150,7 @@ export class TrainStep {
       if (captures) this.#warm.add(key);
       if (!known) this.#recorded.set(key, { inputs, report: inputs[0].image, blocks: [], step: null });
       const { report, blocks } = this.#record(inputs, measured);
-      const result = this.#read(report, blocks, arranged);
+      const result = this.#read(report, blocks, batches, arranged);
       report.dispose();
       // Beside a recorded step, which has memory of its own, what this one used would only lie about.
       if (captured > 0 && engine.backend instanceof GpuBackend) engine.backend.gpu.trim();
@@ -181,19 +158,19 @@ export class TrainStep {
     }
     const recording = this.#capture(key, inputs, measured);
     this.#recording = recording;
-    return recording.then(({ report, blocks }) => this.#read(report, blocks, arranged));
+    return recording.then(({ report, blocks }) => this.#read(report, blocks, batches, arranged));
   }
 
   /** Records the step for these inputs and runs it once. */
   async #capture(key: string, inputs: readonly StepInputs[], measured: boolean): Promise<Recorded> {
     const { gpu } = this.#options.engine.backend as GpuBackend;
-    let made: { report: Tensor; blocks: BlockLayout[] } | null = null;
+    let made: { report: Tensor; blocks: ReportBlock[] } | null = null;
     const step = await gpu.captureAsync(() => {
       made = this.#record(inputs, measured);
     }, this.#options.onCompile);
     // What earlier eager steps used is of no use any more: a recorded step has memory of its own.
     gpu.trim();
-    const recorded = { inputs, ...(made as unknown as { report: Tensor; blocks: BlockLayout[] }), step };
+    const recorded = { inputs, ...(made as unknown as { report: Tensor; blocks: ReportBlock[] }), step };
     this.#recorded.set(key, recorded);
     return recorded;
   }
@@ -223,7 +200,7 @@ export class TrainStep {
     const inputs = batches.map((batch, index) => this.#makeInputs(batch, arranged[index].routes));
     this.#writeAll(inputs, batches, arranged, step);
     const { report, blocks } = this.#record(inputs, this.#measures(step));
-    const result = this.#read(report, blocks, arranged);
+    const result = this.#read(report, blocks, batches, arranged);
     report.dispose();
     for (const each of inputs) each.dispose();
     return result;
@@ -269,7 +246,7 @@ export class TrainStep {
   }
 
   /** The device's whole work of a step. The report's tensor outlives the scope. */
-  #record(inputs: readonly StepInputs[], measured: boolean): { report: Tensor; blocks: BlockLayout[] } {
+  #record(inputs: readonly StepInputs[], measured: boolean): { report: Tensor; blocks: ReportBlock[] } {
     const { engine, model, optimizer, gate, ema } = this.#options;
     return engine.scope(() => {
       const made = inputs.map((each, part) => {
@@ -298,7 +275,7 @@ export class TrainStep {
     inputs: StepInputs,
     measured: boolean,
     scale: number,
-  ): { total: Tensor; numbers: Tensor[]; layout: BlockLayout } {
+  ): { total: Tensor; numbers: Tensor[]; layout: ReportBlock } {
     const { engine, constants, weighting, routing, gate } = this.#options;
     return engine.scope(() => {
       const output = this.#forward(inputs);
@@ -319,20 +296,7 @@ export class TrainStep {
         const root = scale === 1 ? made.total : made.total.mul(scale);
         root.backward(gate.seed(root));
       }
-      const parts = LOSS_PARTS.filter((part) => made.parts[part]);
-      const scalars = parts.map((part) => (made.parts[part] as Tensor).detach().reshape([1]));
-      const weights = made.weighted.weights.map((weight) => weight.detach());
-      const logits = output.gateLogits.detach().reshape([-1]);
-      return {
-        total: made.total.detach(),
-        numbers: [...scalars, ...weights, ...(dots ? [dots] : []), logits],
-        layout: {
-          parts,
-          tasks: made.terms.map(({ task }) => task),
-          hasDots: dots !== null,
-          rows: output.gateLogits.shape[0],
-        },
-      };
+      return { total: made.total.detach(), ...reportBlock(output, made, dots) };
     });
   }
 
@@ -346,48 +310,19 @@ export class TrainStep {
     return { gateLogits: output.gateLogits, ...blendExperts(output, weights, routes, model.maskPriorLogit) };
   }
 
-  async #read(report: Tensor, blocks: readonly BlockLayout[], arranged: readonly ArrangedBatch[]): Promise<StepReport> {
-    const numbers = await report.data();
-    const rows = blocks.reduce((sum, block) => sum + block.rows, 0);
-    const gateProbabilities = new Float32Array(2 * rows);
-    const means = new Map<string, number[]>();
-    const note = (name: string, value: number): void => {
-      means.set(name, [...(means.get(name) ?? []), value]);
-    };
-    let at = 0;
-    let firstRow = 0;
-    blocks.forEach(({ parts, tasks, hasDots, rows: own }, index) => {
-      for (const part of parts) note(part, numbers[at++]);
-      for (const task of tasks) note(`weight ${task}`, numbers[at++]);
-      if (hasDots) {
-        const [product, first, second] = numbers.slice(at, at + 3);
-        note('cosine', product / Math.sqrt(first * second));
-        at += 3;
-      }
-      arranged[index].order.forEach((row, place) => {
-        const probability = 1 / (1 + Math.exp(numbers[at + 2 * place] - numbers[at + 2 * place + 1]));
-        gateProbabilities.set([1 - probability, probability], 2 * (firstRow + row));
-      });
-      at += 2 * own;
-      firstRow += own;
+  async #read(
+    report: Tensor,
+    blocks: readonly ReportBlock[],
+    batches: readonly Batch[],
+    arranged: readonly ArrangedBatch[],
+  ): Promise<StepReport> {
+    const { gate, model } = this.#options;
+    return readReport(await report.data(), blocks, {
+      batches,
+      arranged,
+      ordinal: model.ordinal,
+      scalesLosses: gate.scalesLosses,
     });
-    const mean = (name: string): number => {
-      const values = means.get(name) ?? [];
-      return values.reduce((sum, value) => sum + value, 0) / values.length;
-    };
-    const [, gradNorm, nonFinite, , lossScale, finiteSteps, suppressedInARow] = numbers.slice(at, at + 7);
-    return {
-      losses: Object.fromEntries(LOSS_PARTS.map((part) => [part, mean(part)])) as Record<LossPart, number>,
-      weights: Object.fromEntries(WEIGHTED_TASKS.map((task) => [task, mean(`weight ${task}`)])) as Record<
-        WeightedTask,
-        number
-      >,
-      gradientCosine: mean('cosine'),
-      gateProbabilities,
-      gradNorm,
-      finite: nonFinite === 0,
-      lossScale: this.#options.gate.scalesLosses ? { scale: lossScale, finiteSteps, suppressedInARow } : null,
-    };
   }
 
   /** Repeats the step with every result read back: which op was the first to give NaN or infinity. */

@@ -274,7 +274,7 @@ export class Trainer {
       gradientCosine: report.gradientCosine,
     };
     // The losses of a suppressed step may be infinite: they would be an epoch's mean.
-    if (report.finite) this.#sums.add({ ...report.losses, ...tasksValues }, right, rows);
+    if (report.finite) this.#sums.add({ ...report.losses, ...tasksValues }, right, rows, report.grades);
     const losses = Object.fromEntries(LOSS_PARTS.map((part) => [part, finiteOrNull(report.losses[part])]));
     const row = {
       step: step + 1,
