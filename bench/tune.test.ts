@@ -5,13 +5,14 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { formatTuned } from '../cli/tune.ts';
 import { closeDeviceAfterwards, testDevice } from '../kernels-test/device.ts';
+import type { Plan } from '../src/gpu/kernel.ts';
 import { GpuBackend, planKey } from '../src/ops/gpuBackend.ts';
 import type { Program } from '../src/ops/definition.ts';
 import { layerNorm } from '../src/ops/layerNorm/op.ts';
 import { loadTuned, saveTuned } from '../src/tuning/tuned.ts';
 import { callKey } from './calls.ts';
 import { planCalls, RecordingBackend } from './stepRecording.ts';
-import { pickWinner, tuneCalls } from './tune.ts';
+import { pickWinner, tuneCalls, type TuneResult } from './tune.ts';
 
 closeDeviceAfterwards();
 const folder = mkdtempSync(join(tmpdir(), 'gmtl-tune-'));
@@ -34,28 +35,60 @@ describe('the winner', () => {
 });
 
 describe('tuning', () => {
-  it('never takes a version whose results are not those of the default, and says so', async () => {
-    const backend = new RecordingBackend(await testDevice());
+  const specs = [[6, 8], [8], [8]].map((shape) => ({ shape, dtype: 'f32' as const }));
+  const attributes = { eps: 1e-6 };
+
+  /** Tunes layer normalisation with its version `rows` spoilt. */
+  async function tuneSpoilt(spoil: (plan: Plan, wrong: Plan) => Plan): Promise<TuneResult> {
     const { forward } = layerNorm;
-    const specs = [[6, 8], [8], [8]].map((shape) => ({ shape, dtype: 'f32' as const }));
     const program: Program<{ eps: number }> = {
       ...forward,
-      // The right kernel, told a wrong number.
-      plan: (inputs, outputs, attributes, target, version) =>
-        forward.plan(inputs, outputs, version === 'rows' ? { eps: 10 } : attributes, target, version),
+      plan(inputs, outputs, given, target, version) {
+        const plan = forward.plan(inputs, outputs, given, target, version);
+        const wrong = forward.plan(inputs, outputs, { eps: 10 }, target, version);
+        return version === 'rows' && plan && wrong ? spoil(plan, wrong) : plan;
+      },
     };
-    const attributes = { eps: 1e-6 };
     const outputs = forward.infer(specs, attributes);
     const key = callKey(program, attributes, specs);
-    const result = await tuneCalls(
-      backend,
-      [{ program, attributes, inputs: specs, outputs, key, version: undefined }],
-      { seconds: 0.002 },
-    );
-    const rows = result.calls[0].versions.find(({ version }) => version === 'rows');
-    expect(rows).toMatchObject({ milliseconds: null, wrong: expect.any(Number) });
-    expect(formatTuned(result)).toContain('rows of layerNorm gives other results');
-    expect(result.calls[0].versions.filter(({ wrong }) => wrong !== undefined)).toHaveLength(1);
+    const call = { program, attributes, inputs: specs, outputs, key, version: undefined };
+    return tuneCalls(new RecordingBackend(await testDevice()), [call], { seconds: 0.002 });
+  }
+
+  it.each([
+    ['gives other results', (_: Plan, wrong: Plan) => wrong, /result 0 is .* from the default's/],
+    ['writes nothing', (plan: Plan) => ({ ...plan, dispatches: [] }), /result 0 unwritten/],
+    [
+      'leaves an output out',
+      (plan: Plan) => ({
+        ...plan,
+        scratch: [64],
+        dispatches: plan.dispatches.map((each) => ({ ...each, buffers: { ...each.buffers, rstd: 'tmp0' as const } })),
+      }),
+      /result 2 unwritten/,
+    ],
+    [
+      'does not compile',
+      (plan: Plan) => ({
+        ...plan,
+        dispatches: plan.dispatches.map((each) => ({
+          ...each,
+          kernel: { ...each.kernel, bindings: each.kernel.bindings.slice(1) },
+        })),
+      }),
+      /did not compile/,
+    ],
+  ])('never takes a version that %s, and says so', async (_, spoil, why) => {
+    const result = await tuneSpoilt(spoil);
+    const [{ versions, version }] = result.calls;
+    const refused = versions.filter((each) => each.refused !== undefined);
+    expect(refused).toEqual([
+      { version: 'rows', isDefault: false, milliseconds: null, refused: expect.stringMatching(why) },
+    ]);
+    expect(version).not.toBe('rows');
+    const text = formatTuned(result).replace(/\s+/g, ' ');
+    expect(text).toContain('Not used: rows of layerNorm:');
+    expect((await testDevice()).failed).toBe(false);
   });
 
   it('times each version of a call, and a backend told the winners runs them, with the same results', async () => {

@@ -3,13 +3,13 @@ import { GmtlError } from '../src/errors.ts';
 import { GpuBackend, planKey } from '../src/ops/gpuBackend.ts';
 import type { Value } from '../src/ops/value.ts';
 import { isFloat } from '../src/tensor/spec.ts';
-import { relativeError } from '../src/tensor/relativeError.ts';
 import type { TunedEntry } from '../src/tuning/tuned.ts';
 import { benchInput, versionsOf } from './calls.ts';
 import { withCopyProbe } from './ceilings.ts';
 import type { StepCall } from './stepRecording.ts';
 import { describeCall } from './stepRows.ts';
 import { chooseTimer, type Timer } from './timer.ts';
+import { refusedVersions } from './tuneCheck.ts';
 
 export interface TuneOptions {
   /** Time for the samples of one version. Default 0.1. */
@@ -28,10 +28,10 @@ export interface TunedCall extends TunedEntry {
   readonly versions: readonly {
     readonly version: string | null;
     readonly isDefault: boolean;
-    /** Null where it was given up: several times slower than another, or with other results than the default. */
+    /** Null where it was given up: several times slower than another, or refused. */
     readonly milliseconds: number | null;
-    /** Relative L2 distance of its results from the default's, where that is too far; such a version is never taken. */
-    readonly wrong?: number;
+    /** Why it may not be used (see `refusedVersions`), where that is so. */
+    readonly refused?: string;
   }[];
 }
 
@@ -49,16 +49,12 @@ const HOPELESS = 3;
 /** Rounds over the versions of a call, so that a disturbance does not hit one alone. */
 const ROUNDS = 3;
 
-/** Versions add in different orders; farther from the default's results, relatively in L2, something is wrong with one of the two. */
-const FARTHEST = { f32: 1e-4, f16: 5e-3 } as const;
-
 interface Candidate {
   readonly version: string | null;
   readonly isDefault: boolean;
   readonly dispatches: number;
   readonly samples: number[];
   hopeless: boolean;
-  wrong: number | null;
 }
 
 /** Random numbers without zeros or denormals, which software adapters are slow at; indices and labels are 0. */
@@ -70,11 +66,6 @@ function makeInputs(backend: GpuBackend, call: StepCall): Value[] {
       'tune',
     ),
   );
-}
-
-/** The largest relative L2 distance of an output from the one wanted. */
-function distance(got: readonly ArrayLike<number>[], wanted: readonly ArrayLike<number>[]): number {
-  return Math.max(...wanted.map((numbers, output) => relativeError(got[output], numbers)));
 }
 
 /** Takes samples of every candidate in turn until the time is spent. */
@@ -90,11 +81,6 @@ async function race(
   const outputs = call.outputs.map((spec) => backend.allocate(spec, 'tune'));
   const recordOf = (candidate: Candidate) => () =>
     backend.execute(program, inputs, outputs, attributes, candidate.version ?? undefined);
-  // What an optimiser writes over its inputs differs from run to run.
-  const comparable = (program.mutates ?? []).length === 0;
-  const half = [...call.inputs, ...call.outputs].some(({ dtype }) => dtype === 'f16');
-  const results = () => Promise.all(outputs.map((value) => backend.download(value)));
-  let wanted: Awaited<ReturnType<typeof results>> | null = null;
   try {
     let best = Number.POSITIVE_INFINITY;
     // The version chosen without tuning first: the others have to beat it.
@@ -103,17 +89,6 @@ async function race(
       const record = recordOf(candidate);
       record();
       await backend.synchronize();
-      if (comparable && (!wanted || !candidate.isDefault)) {
-        const got = await results();
-        wanted ??= got;
-        // Where the default itself gives what is no number there is nothing to compare with.
-        const far = distance(wanted, wanted) === 0 ? distance(got, wanted) : 0;
-        if (far > FARTHEST[half ? 'f16' : 'f32']) {
-          candidate.wrong = far;
-          candidate.hopeless = true;
-          continue;
-        }
-      }
       candidate.samples.push(...(await timer.sample(record, candidate.dispatches, 1)));
       // One disturbed sample must not end a version: it gets a second.
       if (candidate.samples[0] > HOPELESS * best) {
@@ -182,16 +157,25 @@ export async function tuneCalls(
   const tuned: TunedCall[] = [];
   for (const [index, { call, key, count, versions }] of choices.entries()) {
     onProgress?.(index, choices.length, call.program.name);
-    const candidates = versions.map((choice): Candidate => ({ ...choice, samples: [], hopeless: false, wrong: null }));
+    const names = versions.map(({ version }) => version);
+    const chosenName = versions.find(({ isDefault }) => isDefault)?.version ?? null;
+    const refused = await refusedVersions(plain, call, names, chosenName);
+    const candidates = versions.flatMap((choice): Candidate[] =>
+      refused.has(choice.version) ? [] : [{ ...choice, samples: [], hopeless: false }],
+    );
     await race(plain, timer, call, candidates, seconds);
     device.trim();
-    const timed = candidates.map(({ version, isDefault, samples, hopeless, wrong }) => ({
-      version,
-      isDefault,
-      // The best sample is what it takes undisturbed; whatever else runs on the machine only adds to it.
-      milliseconds: hopeless ? null : Math.min(...samples),
-      ...(wrong !== null && { wrong }),
-    }));
+    const timed = versions.map(({ version, isDefault }) => {
+      const why = refused.get(version);
+      const candidate = candidates.find((each) => each.version === version);
+      return {
+        version,
+        isDefault,
+        // The best sample is what it takes undisturbed; whatever else runs on the machine only adds to it.
+        milliseconds: !candidate || candidate.hopeless ? null : Math.min(...candidate.samples),
+        ...(why !== undefined && { refused: why }),
+      };
+    });
     const winner = pickWinner(timed);
     const chosen = timed.find(({ isDefault }) => isDefault);
     tuned.push({

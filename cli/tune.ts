@@ -47,11 +47,11 @@ export function formatTuned({ calls, fixed, timer }: TuneResult): string {
       gainOf(call),
     ]),
   );
-  const wrong = calls.flatMap(({ program, description, versions }) =>
-    versions.flatMap(({ version, wrong: far }) =>
-      far === undefined
+  const refused = calls.flatMap(({ program, description, versions }) =>
+    versions.flatMap(({ version, refused: why }) =>
+      why === undefined
         ? []
-        : `Not used: ${version} of ${program} gives other results than the default, ${far.toPrecision(2)} apart relatively (${description}). Please report it with the adapter and driver.`,
+        : `Not used: ${version} of ${program}: ${why}. Of ${description}; please report it with the adapter and driver.`,
     ),
   );
   const [header, rule, ...rows] = table.split('\n');
@@ -62,7 +62,7 @@ export function formatTuned({ calls, fixed, timer }: TuneResult): string {
     faster.length > 0
       ? `${faster.length} run faster in another version: ${milliseconds(before)} a step become ${milliseconds(before - saved)} in these calls.`
       : 'Each is fastest in the version that is chosen without tuning.',
-    ...wrong.map((line) => wrap(line, '')),
+    ...refused.map((line) => wrap(line, '')),
   ].join('\n');
 }
 

@@ -248,6 +248,12 @@ export class GpuDevice {
     return { kernel, uniforms: slot, workgroups: dispatch.workgroups, label };
   }
 
+  /** Compiles a dispatch's kernel on trial: what the device says against it, or null. Nothing is kept, and the device goes on whatever comes. */
+  async probe(dispatch: Dispatch): Promise<string | null> {
+    this.throwIfFailed();
+    return (await this.wait(this.#pipelines.probe(dispatch)))?.message ?? null;
+  }
+
   /** Records one dispatch over `buffers`, given in the order of the kernel's bindings. */
   dispatch(prepared: PreparedDispatch, buffers: readonly BoundBuffer[]): void {
     this.throwIfFailed();

@@ -1,7 +1,7 @@
 import { GmtlError } from '../errors.ts';
 import { SHADER_STAGE_COMPUTE } from './flags.ts';
 import type { Dispatch, KernelDefinition } from './kernel.ts';
-import { assembleShader, type ShaderFiles } from './shaders.ts';
+import { type AssembledShader, assembleShader, type ShaderFiles } from './shaders.ts';
 
 export interface CompiledKernel {
   readonly id: number;
@@ -45,6 +45,22 @@ class LazyPipeline {
   }
 }
 
+/** A kernel's shader and what its pipeline is made of. */
+interface KernelModule {
+  readonly shader: AssembledShader;
+  readonly layout: PipelineLayout;
+  readonly module: GPUShaderModule;
+  readonly descriptor: GPUComputePipelineDescriptor;
+}
+
+interface PipelineLayout {
+  readonly id: number;
+  readonly layout: GPUBindGroupLayout;
+  readonly pipelineLayout: GPUPipelineLayout;
+}
+
+const messageOf = (cause: unknown): string => String(cause instanceof Error ? cause.message : cause);
+
 function sortedEntries(values: Readonly<Record<string, number>> | undefined): [string, number][] {
   return Object.entries(values ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
 }
@@ -55,7 +71,7 @@ export class PipelineCache {
   readonly #files: ShaderFiles;
   readonly #report: (pending: Promise<GmtlError | null>) => void;
   readonly #compiled = new Map<KernelDefinition, Map<string, CompiledKernel>>();
-  readonly #layouts = new Map<string, { id: number; layout: GPUBindGroupLayout; pipelineLayout: GPUPipelineLayout }>();
+  readonly #layouts = new Map<string, PipelineLayout>();
   #count = 0;
 
   constructor(device: GPUDevice, files: ShaderFiles, report: (pending: Promise<GmtlError | null>) => void) {
@@ -90,7 +106,17 @@ export class PipelineCache {
     return compiled;
   }
 
-  #compile({ kernel, overrides, constants, storage, result }: Dispatch, label: string, later: boolean): CompiledKernel {
+  /** Compiles a kernel that is not kept: what is wrong with it, or null. */
+  async probe(dispatch: Dispatch): Promise<GmtlError | null> {
+    const device = this.#device;
+    const made = this.#module(dispatch, 'a trial');
+    const failure = device.createComputePipelineAsync(made.descriptor).then(() => null, messageOf);
+    const scopes = [device.popErrorScope(), device.popErrorScope()];
+    return this.#explain(made, dispatch, 'a trial', scopes, failure);
+  }
+
+  /** The shader module of a dispatch and what its pipeline is made of. Opens two error scopes for it, which the caller closes. */
+  #module({ kernel, overrides, constants, storage, result }: Dispatch, label: string): KernelModule {
     for (const name of Object.keys(overrides ?? {})) {
       if (!kernel.overrides?.includes(name))
         throw new GmtlError('shader', `${kernel.name}: no override is named ${name}`);
@@ -102,11 +128,8 @@ export class PipelineCache {
         `${kernel.name} (wanted for ${label}): this adapter has no shader-f16; compute in f32`,
       );
     }
-    const path = `${kernel.name}.wgsl`;
-    const shader = assembleShader(this.#files, path, constants, { storage, result });
-    const uniformFields = Object.entries(kernel.uniforms);
-    const layout = this.#layout(kernel, uniformFields.length > 0);
-
+    const shader = assembleShader(this.#files, `${kernel.name}.wgsl`, constants, { storage, result });
+    const layout = this.#layout(kernel, Object.keys(kernel.uniforms).length > 0);
     device.pushErrorScope('validation');
     device.pushErrorScope('internal');
     const module = device.createShaderModule({ label: kernel.name, code: shader.code });
@@ -115,40 +138,52 @@ export class PipelineCache {
       layout: layout.pipelineLayout,
       compute: { module, entryPoint: 'main', constants: { ...overrides } },
     };
-    const pipeline = new LazyPipeline(() => device.createComputePipeline(descriptor));
+    return { shader, layout, module, descriptor };
+  }
+
+  /** The error that the scopes (innermost first) or the pipeline's own promise report, with the shader's lines. */
+  async #explain(
+    { shader, module }: KernelModule,
+    { kernel, overrides, constants, storage, result }: Dispatch,
+    label: string,
+    [internal, validation]: readonly Promise<GPUError | null>[],
+    failure: Promise<string | null>,
+  ): Promise<GmtlError | null> {
+    const message = ((await validation) ?? (await internal))?.message ?? (await failure);
+    if (message === null) return null;
+    const information = await module.getCompilationInfo();
+    const messages = information.messages
+      .filter(({ type }) => type === 'error')
+      .map((each) => {
+        const origin = shader.lines[each.lineNum - 1];
+        const place = `${origin?.file ?? `${kernel.name}.wgsl`}:${origin?.line ?? each.lineNum}:${each.linePos}`;
+        return `  shaders/${place} ${each.message}`;
+      });
+    const settings = JSON.stringify({ ...overrides, ...constants, storage, result });
+    return new GmtlError(
+      'shader',
+      `kernel ${kernel.name} ${settings} did not compile (wanted for ${label}):\n${messages.join('\n') || `  ${message}`}\n` +
+        'Try another --adapter (`gmtl doctor` lists them); if the shader is unchanged, please report it with the adapter and driver',
+    );
+  }
+
+  #compile(dispatch: Dispatch, label: string, later: boolean): CompiledKernel {
+    const device = this.#device;
+    const made = this.#module(dispatch, label);
+    const pipeline = new LazyPipeline(() => device.createComputePipeline(made.descriptor));
     let failure: Promise<string | null> = Promise.resolve(null);
     if (later) {
       // Asynchronous creation reports to its promise, not to error scopes.
-      const pending = device.createComputePipelineAsync(descriptor);
-      failure = pending.then(
-        () => null,
-        (cause: unknown) => String(cause instanceof Error ? cause.message : cause),
-      );
+      const pending = device.createComputePipelineAsync(made.descriptor);
+      failure = pending.then(() => null, messageOf);
       pipeline.wait(pending);
     } else {
       void pipeline.value;
     }
-    const internal = device.popErrorScope();
-    const validation = device.popErrorScope();
-    this.#report(
-      (async () => {
-        const message = ((await validation) ?? (await internal))?.message ?? (await failure);
-        if (message === null) return null;
-        const information = await module.getCompilationInfo();
-        const messages = information.messages
-          .filter((message) => message.type === 'error')
-          .map((message) => {
-            const origin = shader.lines[message.lineNum - 1];
-            return `  shaders/${origin?.file ?? path}:${origin?.line ?? message.lineNum}:${message.linePos} ${message.message}`;
-          });
-        const settings = JSON.stringify({ ...overrides, ...constants, storage, result });
-        return new GmtlError(
-          'shader',
-          `kernel ${kernel.name} ${settings} did not compile (wanted for ${label}):\n${messages.join('\n') || `  ${message}`}\n` +
-            'Try another --adapter (`gmtl doctor` lists them); if the shader is unchanged, please report it with the adapter and driver',
-        );
-      })(),
-    );
+    const scopes = [device.popErrorScope(), device.popErrorScope()];
+    this.#report(this.#explain(made, dispatch, label, scopes, failure));
+    const { layout } = made;
+    const uniformFields = Object.entries(dispatch.kernel.uniforms);
     return {
       id: ++this.#count,
       get pipeline() {
@@ -164,7 +199,7 @@ export class PipelineCache {
     };
   }
 
-  #layout(kernel: KernelDefinition, hasUniforms: boolean) {
+  #layout(kernel: KernelDefinition, hasUniforms: boolean): PipelineLayout {
     const key = JSON.stringify([hasUniforms, kernel.bindings.map((binding) => binding.access)]);
     let entry = this.#layouts.get(key);
     if (!entry) {
