@@ -1,14 +1,14 @@
 import { accessSync, constants, existsSync, mkdirSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import type { CommandModule } from 'yargs';
 import type { Split } from '../src/data/types.ts';
 import { GmtlError } from '../src/errors.ts';
 import { calibrateResult, calibrationDoubts, calibrationOf } from '../src/infer/calibrated.ts';
-import { inferImage, type InferResult, resultFiles, summary, writeResults } from '../src/infer/infer.ts';
+import { inferImage, resultFiles, summary, writeResults } from '../src/infer/infer.ts';
 import { collectInputs, type InferInput } from '../src/infer/inputs.ts';
 import { loadTrainedWeights, newestRun } from '../src/infer/model.ts';
-import { type FailedInput, PREDICTIONS_FILE, predictionsCsv } from '../src/infer/predictionsTable.ts';
-import { describeWriteError, writeFileAtomic } from '../src/io/atomic.ts';
+import { PredictionsTable } from '../src/infer/predictionsTable.ts';
+import { describeWriteError } from '../src/io/atomic.ts';
 import { buildModel } from '../src/train/build.ts';
 import type { TaskChoice } from '../src/train/predict.ts';
 import { calibratedThresholds } from '../src/train/protocolCalibration.ts';
@@ -60,7 +60,7 @@ function prepareFolder(folder: string, inputs: readonly InferInput[], overwrite:
     const { overlay, masks } = resultFiles(folder, name);
     return [overlay, ...Object.values(masks)];
   });
-  for (const file of [...files, join(folder, PREDICTIONS_FILE)]) {
+  for (const file of files) {
     if (sources.has(resolve(file))) {
       throw new GmtlError(
         'infer/exists',
@@ -99,6 +99,7 @@ async function infer(args: InferArguments): Promise<void> {
   const trained = await loadTrainedWeights(checkpoint, args.config, args.weights);
   const calibration = args.calibrated ? await calibrationOf(trained.path) : null;
   prepareFolder(args.out, inputs, args.overwrite);
+  const table = PredictionsTable.open(args.out);
   const choice = args.checkpoint === undefined ? ' (the newest run here)' : '';
   const step = trained.step === undefined ? '' : `, step ${trained.step}`;
   console.error(`network  ${trained.path}${choice}${step}${trained.averaged ? ', averaged weights' : ''}`);
@@ -110,50 +111,49 @@ async function infer(args: InferArguments): Promise<void> {
   }
   const tiling = TILINGS[args.tiles];
   const failed: string[] = [];
-  const rows: (InferResult | FailedInput)[] = [];
-  // After every image: what is done is not lost with what fails later.
-  const writeTable = () => writeFileAtomic(join(args.out, PREDICTIONS_FILE), predictionsCsv(rows));
   await withSession(args.adapter, trained.config.training.seed, async ({ engine, device, opened }) => {
     console.error(`adapter  ${device.name} (${opened.reason})`);
     const model = buildModel(engine, withPrecision(engine, trained.config, args.precision));
     restoreWeights(model, trained.weights, trained.path);
-    for (const [index, input] of inputs.entries()) {
-      const progress = inputs.length > 1 ? `${index + 1}/${inputs.length}  ` : '';
-      const start = performance.now();
-      try {
-        const plain = await inferImage(engine, model, trained.config, input.path, {
-          choice: args.task,
-          threshold: calibration ? calibratedThresholds(calibration) : threshold,
-          flips,
-          ...(tiling !== undefined && { tiling }),
-        });
-        const inferred = calibration ? { ...plain, result: calibrateResult(plain.result, calibration) } : plain;
-        const written = await writeResults(args.out, input, inferred);
-        rows.push(inferred.result);
-        await writeTable();
-        const milliseconds = Math.round(performance.now() - start);
-        console.log(JSON.stringify({ ...inferred.result, files: written, milliseconds }));
-        console.error(`${progress}${summary(inferred.result)}`);
-        const { lesions } = inferred.result;
-        if (lesions) {
-          const parts = Object.entries(lesions).map(
-            ([lesion, { share, regions }]) => `${lesion} ${(100 * share).toFixed(2)} % (${regions})`,
-          );
-          console.error(`    share of the frame (regions): ${parts.join(', ')}`);
+    try {
+      for (const [index, input] of inputs.entries()) {
+        const progress = inputs.length > 1 ? `${index + 1}/${inputs.length}  ` : '';
+        const start = performance.now();
+        try {
+          const plain = await inferImage(engine, model, trained.config, input.path, {
+            choice: args.task,
+            threshold: calibration ? calibratedThresholds(calibration) : threshold,
+            flips,
+            ...(tiling !== undefined && { tiling }),
+          });
+          const inferred = calibration ? { ...plain, result: calibrateResult(plain.result, calibration) } : plain;
+          const written = await writeResults(args.out, input, inferred);
+          await table.add(inferred.result);
+          const milliseconds = Math.round(performance.now() - start);
+          console.log(JSON.stringify({ ...inferred.result, files: written, milliseconds }));
+          console.error(`${progress}${summary(inferred.result)}`);
+          const { lesions } = inferred.result;
+          if (lesions) {
+            const parts = Object.entries(lesions).map(
+              ([lesion, { share, regions }]) => `${lesion} ${(100 * share).toFixed(2)} % (${regions})`,
+            );
+            console.error(`    share of the frame (regions): ${parts.join(', ')}`);
+          }
+          for (const warning of inferred.result.warnings) console.error(`warning: ${input.path}: ${warning}`);
+        } catch (error) {
+          if (!(error instanceof GmtlError) || !IMAGE_FAULTS.includes(error.code)) throw error;
+          failed.push(input.path);
+          await table.add({ file: input.path, error: error.message });
+          // Of a single image the error is the command's own; of several, the others go on.
+          if (inputs.length === 1) throw error;
+          console.log(JSON.stringify({ file: input.path, error: { code: error.code, message: error.message } }));
+          console.error(`${progress}error: ${error.message}`);
         }
-        for (const warning of inferred.result.warnings) console.error(`warning: ${input.path}: ${warning}`);
-      } catch (error) {
-        if (!(error instanceof GmtlError) || !IMAGE_FAULTS.includes(error.code)) throw error;
-        failed.push(input.path);
-        // Of a single image the error is the command's own; of several, the others go on.
-        if (inputs.length === 1) throw error;
-        console.log(JSON.stringify({ file: input.path, error: { code: error.code, message: error.message } }));
-        rows.push({ file: input.path, error: error.message });
-        await writeTable();
-        console.error(`${progress}error: ${error.message}`);
       }
+    } finally {
+      await table.write();
+      model.dispose();
     }
-    model.dispose();
   });
   if (failed.length < inputs.length) console.error(`results  ${resolve(args.out)}`);
   if (failed.length > 0) {
@@ -223,7 +223,7 @@ export const inferCommand: CommandModule<object, InferArguments> = {
       .option('out', {
         type: 'string',
         default: 'infer',
-        describe: 'Folder for masks, overlays and the table predictions.csv',
+        describe: 'Folder for masks, overlays and the table predictions.csv (with --sample: grid, report and table)',
       })
       .option('overwrite', { type: 'boolean', default: false, describe: 'Replace earlier results in the folder' })
       .option('precision', precisionOption)

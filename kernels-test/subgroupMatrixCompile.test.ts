@@ -1,6 +1,6 @@
 /**
- * Tier: no adapter. Dawn's null backend knows every feature, checks shaders as all backends do, and runs nothing: the kernels for matrix
- * units compile there. A file of its own, since a process should have one Dawn instance only.
+ * Tier: no adapter. Dawn's null backend knows every feature, validates WGSL, workgroup sizes and memory, and runs nothing: the kernels for matrix
+ * units pass there. It neither knows which forms an adapter takes nor writes SPIR-V or MSL: what drivers say remains open. A file of its own, since a process should have one Dawn instance only.
  */
 // biome-ignore lint/style/noRestrictedImports: the null backend is for this test alone
 import { create, globals } from 'webgpu';
@@ -41,9 +41,9 @@ const KERNELS = [
 type Form = readonly [m: number, n: number, k: number];
 
 /** Compiles the four kernels for one form of operands; rejects with what Dawn says against them. */
-async function compile(device: GpuDevice, type: 'f16' | 'f32', [M, N, K]: Form): Promise<void> {
+async function compile(device: GpuDevice, type: 'f16' | 'f32', [M, N, K]: Form, lanes = 32): Promise<void> {
   const config = { componentType: type, resultComponentType: 'f32', M, N, K };
-  Object.assign(device, { target: { ...device.target, subgroupMatrix: matrixShapes([config], 32) } });
+  Object.assign(device, { target: { ...device.target, subgroupMatrix: matrixShapes([config], lanes) } });
   const backend = new GpuBackend(device);
   const spec = (...shape: number[]): TensorSpec => ({ shape, dtype: type });
   const names = new Set<string>();
@@ -67,15 +67,17 @@ async function compile(device: GpuDevice, type: 'f16' | 'f32', [M, N, K]: Form):
 
 describe('kernels for matrix units', () => {
   it.each([
-    ['f16', [16, 16, 16]],
-    ['f16', [8, 8, 8]],
-    ['f16', [16, 8, 16]],
-    ['f16', [8, 16, 16]],
-    ['f32', [8, 8, 8]],
-  ] as const)('compile for %s in %j', async (type, form) => {
+    ['f16', [16, 16, 16], 32],
+    ['f16', [8, 8, 8], 32],
+    ['f16', [16, 8, 16], 32],
+    ['f16', [8, 16, 16], 32],
+    ['f32', [8, 8, 8], 32],
+    ['f16', [16, 16, 16], 64],
+    ['f32', [16, 16, 16], 64],
+  ] as const)('compile for %s in %j (lanes: %s)', async (type, form, lanes) => {
     const device = await nullDevice();
     expect(device.target.features.has(SUBGROUP_MATRIX)).toBe(true);
-    await expect(compile(device, type, form)).resolves.toBeUndefined();
+    await expect(compile(device, type, form, lanes)).resolves.toBeUndefined();
   });
 
   it('are checked there: a result of another shape is refused', async () => {

@@ -172,7 +172,7 @@ async function predictWhole(
       : { ...both, routed: { segmentation: true, classification: false }, retino: null, edema: null };
   }
   if (choice === 'gate') return (await predict(engine, model, input, 1, choice))[0];
-  // With tiles the gate is all that is wanted of the whole picture in 'segmentation': the cheaper expert runs for it.
+  // With tiles the gate is all that is wanted of the whole picture in 'segmentation': the other expert runs for it, mostly the cheaper one.
   const asked = tiled && choice !== 'soft' ? 'classification' : choice;
   const [one] = await modelPredictor(engine, model, asked, flips)(input, 1);
   const segmentation = choice !== 'classification';

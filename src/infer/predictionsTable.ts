@@ -1,17 +1,24 @@
 /** The results of `gmtl infer` as a table, for spreadsheets and scripts. */
+import { join } from 'node:path';
+import { parse } from 'csv-parse/sync';
 import { stringify } from 'csv-stringify/sync';
 import { LESIONS } from '../data/types.ts';
+import { GmtlError } from '../errors.ts';
+import { readIfPresent, writeFileAtomic } from '../io/atomic.ts';
 import { GRADE_COUNTS } from '../models/network.ts';
 import type { Grade, InferResult } from './infer.ts';
 
 /** Name of the table in the folder of results. */
-export const PREDICTIONS_FILE = 'predictions.csv';
+const PREDICTIONS_FILE = 'predictions.csv';
 
 /** An image that could not be looked at, and why. */
 export interface FailedInput {
   readonly file: string;
   readonly error: string;
 }
+
+/** Milliseconds between writes of the table: it is written whole each time. */
+const WRITE_EVERY = 5000;
 
 const GRADES = ['retinopathy', 'edema'] as const;
 
@@ -66,12 +73,50 @@ function cells(result: InferResult): Record<string, string | number> {
 }
 
 /**
- * One row an image, in the order given: the gate's task, grades with the probability of each, pixels, share of the frame and regions of each
- * structure. A cell is empty where an expert did not run, the network does not segment the structure, or the image failed (then `error` says why).
+ * `predictions.csv` of a folder of results: one row an image, with the gate's task, grades with the probability of each, pixels, share of the frame
+ * and regions of each structure. A cell is empty where an expert did not run, the network does not segment the structure, or the image
+ * failed (then `error` says why). Rows of images that are not looked at again stay.
  */
-export function predictionsCsv(results: readonly (InferResult | FailedInput)[]): string {
-  return stringify(
-    results.map((result) => ('error' in result ? { ...result } : cells(result))),
-    { header: true, columns: COLUMNS },
-  );
+export class PredictionsTable {
+  readonly path: string;
+  readonly #rows: Map<string, Record<string, string | number>>;
+  #written = Number.NEGATIVE_INFINITY;
+
+  private constructor(path: string, rows: Map<string, Record<string, string | number>>) {
+    this.path = path;
+    this.#rows = rows;
+  }
+
+  /** @throws GmtlError `infer/table` where the folder has a file of that name that is no such table; `io/…` where it cannot be read. */
+  static open(folder: string): PredictionsTable {
+    const path = join(folder, PREDICTIONS_FILE);
+    const text = readIfPresent(path);
+    if (text === undefined) return new PredictionsTable(path, new Map());
+    const foreign = (why: string, cause?: unknown) =>
+      new GmtlError('infer/table', `${path} is no table of this command's (${why}): move it, or choose another --out`, {
+        cause,
+      });
+    let lines: string[][];
+    try {
+      lines = parse(text) as string[][];
+    } catch (cause) {
+      throw foreign('it cannot be read as CSV', cause);
+    }
+    const [header = [], ...rows] = lines;
+    if (header.join() !== COLUMNS.join()) throw foreign('other columns');
+    const records = rows.map((row) => Object.fromEntries(COLUMNS.map((column, index) => [column, row[index]])));
+    return new PredictionsTable(path, new Map(records.map((record) => [record.file, record])));
+  }
+
+  /** Adds an image's row, over an earlier one, and writes the table if that was some seconds ago. */
+  async add(result: InferResult | FailedInput): Promise<void> {
+    this.#rows.set(result.file, 'error' in result ? { ...result } : cells(result));
+    if (performance.now() - this.#written > WRITE_EVERY) await this.write();
+  }
+
+  /** Writes the table, atomically. */
+  async write(): Promise<void> {
+    await writeFileAtomic(this.path, stringify([...this.#rows.values()], { header: true, columns: COLUMNS }));
+    this.#written = performance.now();
+  }
 }

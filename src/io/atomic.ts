@@ -200,3 +200,13 @@ function temporaryPath(path: string): string {
 function toBytes(data: string | Uint8Array): Uint8Array {
   return typeof data === 'string' ? new TextEncoder().encode(data) : data;
 }
+
+/** The text of a file; undefined where there is none. Throws what else keeps it from being read. */
+export function readIfPresent(path: string): string | undefined {
+  try {
+    return fs.readFileSync(path, 'utf8');
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}

@@ -62,7 +62,7 @@ export interface MultitaskOutput extends ExpertOutput {
  * without rows are not run.
  */
 export abstract class MultitaskNet extends Module {
-  /** Start of the names of the parameters that both tasks share. */
+  /** Start of the names of the parameters that both tasks share; a mask decoder whose findings are graded hears of both too, and is not counted. */
   abstract readonly trunkPrefix: string;
   /** Output maps of the mask head. */
   abstract readonly masks: number;

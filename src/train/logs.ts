@@ -2,11 +2,11 @@
  * Training logs: one row a batch and one an epoch, as JSON lines (the record) and CSV (the same rows for spreadsheets). Resuming cuts the
  * rows after the checkpoint's step, so that the log reads as if training had never stopped.
  */
-import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'csv-stringify/sync';
 import { GmtlError } from '../errors.ts';
-import { describeWriteError, errorCode, writeFileAtomicSync } from '../io/atomic.ts';
+import { describeWriteError, readIfPresent, writeFileAtomicSync } from '../io/atomic.ts';
 
 export type LogValue = number | string | boolean | null;
 /** One row. `step` is the number of optimiser steps done when it was made; it never falls from row to row. */
@@ -234,13 +234,4 @@ function writeAll(file: number, text: string): '' {
   const bytes = Buffer.from(text);
   for (let offset = 0; offset < bytes.length; ) offset += writeSync(file, bytes, offset);
   return '';
-}
-
-function readIfPresent(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return undefined;
-    throw error;
-  }
 }

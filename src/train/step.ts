@@ -2,6 +2,7 @@ import type { Engine } from '../autograd/engine.ts';
 import type { Tensor } from '../autograd/tensor.ts';
 import { type VerifiedOp, verify } from '../autograd/verify.ts';
 import type { Batch } from '../data/batch.ts';
+import type { GradeDecision } from '../metrics/index.ts';
 import type { CapturedStep, CompileProgress } from '../gpu/capture.ts';
 import { type MultitaskNet, type MultitaskOutput, type Routes, TASK_INDEX } from '../models/network.ts';
 import * as F from '../nn/functional.ts';
@@ -36,6 +37,8 @@ export interface TrainStepOptions {
   readonly objective: ObjectiveOptions;
   readonly constants: ObjectiveConstants;
   readonly weighting: Weighting;
+  /** How a grade is told from probabilities, for the report. Default: mode. */
+  readonly gradeDecision?: GradeDecision;
   /** hard needs a wait for the gate in each step. */
   readonly routing: Routing;
   /** Index in the batch's masks of each of the network's mask maps. Default: all five. */
@@ -278,9 +281,9 @@ export class TrainStep {
   ): { total: Tensor; numbers: Tensor[]; layout: ReportBlock } {
     const { engine, constants, weighting, routing, gate } = this.#options;
     return engine.scope(() => {
-      const output = this.#forward(inputs);
+      const { own, blended } = this.#forward(inputs);
       const made = objective(
-        output,
+        blended,
         inputs.targets,
         inputs.routes,
         this.#options.objective,
@@ -296,18 +299,18 @@ export class TrainStep {
         const root = scale === 1 ? made.total : made.total.mul(scale);
         root.backward(gate.seed(root));
       }
-      return { total: made.total.detach(), ...reportBlock(output, made, dots) };
+      return { total: made.total.detach(), ...reportBlock(own, made, dots) };
     });
   }
 
-  #forward({ image, routes, gumbel }: StepInputs): MultitaskOutput {
+  /** What the experts say themselves, and as the gate's weights blend it. */
+  #forward({ image, routes, gumbel }: StepInputs): { own: MultitaskOutput; blended: MultitaskOutput } {
     const { model, routing } = this.#options;
-    const output = model.forward(image, routes);
-    if (routing !== 'soft' && routing !== 'gumbel') return output;
-    const weights = gumbel
-      ? gumbelChoice(output.gateLogits, gumbel.noise, gumbel.inverseTau)
-      : F.softmax(output.gateLogits);
-    return { gateLogits: output.gateLogits, ...blendExperts(output, weights, routes, model.maskPriorLogit) };
+    const own = model.forward(image, routes);
+    const { gateLogits } = own;
+    if (routing !== 'soft' && routing !== 'gumbel') return { own, blended: own };
+    const weights = gumbel ? gumbelChoice(gateLogits, gumbel.noise, gumbel.inverseTau) : F.softmax(gateLogits);
+    return { own, blended: { gateLogits, ...blendExperts(own, weights, routes, model.maskPriorLogit) } };
   }
 
   async #read(
@@ -316,12 +319,13 @@ export class TrainStep {
     batches: readonly Batch[],
     arranged: readonly ArrangedBatch[],
   ): Promise<StepReport> {
-    const { gate, model } = this.#options;
+    const { gate, model, gradeDecision = 'mode' } = this.#options;
     return readReport(await report.data(), blocks, {
       batches,
       arranged,
       ordinal: model.ordinal,
       scalesLosses: gate.scalesLosses,
+      gradeDecision,
     });
   }
 

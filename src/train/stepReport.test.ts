@@ -1,7 +1,7 @@
 /** Tier: no adapter. */
 import { describe, expect, it } from 'vitest';
 import { Engine } from '../autograd/engine.ts';
-import { argmax } from '../metrics/index.ts';
+import { argmax, decideGrade } from '../metrics/index.ts';
 import * as F from '../nn/functional.ts';
 import { ReferenceBackend } from '../ops/referenceBackend.ts';
 import { Generator } from '../tensor/random.ts';
@@ -16,10 +16,13 @@ describe('the grade of a row of logits', () => {
     for (let trial = 0; trial < 50; trial++) {
       const logits = Float32Array.from({ length: 4 }, () => 4 * random.normal());
       const probabilities = await F.cornProbabilities(engine.tensor(logits, [1, 4])).data();
-      const grade = gradeOf(logits, true);
+      const grade = gradeOf(logits, true, 'mode');
       expect(grade).toBe(argmax(probabilities, 0, 5));
+      expect(gradeOf(logits, true, 'median')).toBe(decideGrade('median', probabilities));
       seen.add(grade);
-      expect(gradeOf(logits, false)).toBe(argmax(logits, 0, 4));
+      const plain = await F.softmax(engine.tensor(logits, [1, 4])).data();
+      expect(gradeOf(logits, false, 'mode')).toBe(argmax(logits, 0, 4));
+      expect(gradeOf(logits, false, 'median')).toBe(decideGrade('median', plain));
     }
     expect(seen.size).toBeGreaterThan(3);
   });

@@ -1,7 +1,7 @@
 /** What a training step tells of itself: put together on the device, read back in one piece. */
 import type { Tensor } from '../autograd/tensor.ts';
 import type { Batch } from '../data/batch.ts';
-import { argmax } from '../metrics/index.ts';
+import { decideGrade, type GradeDecision } from '../metrics/index.ts';
 import { type GRADE_COUNTS, gradeOutputs, type MultitaskOutput } from '../models/network.ts';
 import type { LossScaleState } from '../optim/gradientGate.ts';
 import { LOSS_PARTS, type LossPart, type Objective } from './objective.ts';
@@ -47,7 +47,7 @@ export interface ReportBlock {
 const LOGITS = { retinopathy: 'retinoLogits', edema: 'edemaLogits' } as const;
 const LABELS = { retinopathy: 'retino', edema: 'edema' } as const;
 
-/** The numbers of a micro-batch for the report, each a vector, and what they are. */
+/** The numbers of a micro-batch for the report, each a vector, and what they are. `output`: the experts' own, before any blending. */
 export function reportBlock(
   output: MultitaskOutput,
   { parts: losses, weighted, terms }: Objective,
@@ -74,9 +74,17 @@ export function reportBlock(
   };
 }
 
-/** The most probable grade of a row of logits; ordinal ones as CORN reads them (Shi et al. 2021): P(y > k) is the product of sigmoids up to k. */
-export function gradeOf(logits: ArrayLike<number>, ordinal: boolean): number {
-  if (!ordinal) return argmax(logits, 0, logits.length);
+/** The grade of a row of logits, decided as validation does; ordinal ones as CORN reads them (Shi et al. 2021): P(y > k) is the product of sigmoids up to k. */
+export function gradeOf(logits: ArrayLike<number>, ordinal: boolean, decision: GradeDecision): number {
+  if (!ordinal) {
+    const largest = Math.max(...Array.from(logits));
+    const powers = Array.from(logits, (logit) => Math.exp(logit - largest));
+    const sum = powers.reduce((total, power) => total + power, 0);
+    return decideGrade(
+      decision,
+      powers.map((power) => power / sum),
+    );
+  }
   const probabilities: number[] = [];
   let above = 1;
   for (let k = 0; k < logits.length; k++) {
@@ -84,7 +92,7 @@ export function gradeOf(logits: ArrayLike<number>, ordinal: boolean): number {
     probabilities.push(above - further);
     above = further;
   }
-  return argmax([...probabilities, above], 0, logits.length + 1);
+  return decideGrade(decision, [...probabilities, above]);
 }
 
 /** What a report was made of. */
@@ -93,13 +101,14 @@ interface ReportContext {
   readonly arranged: readonly ArrangedBatch[];
   readonly ordinal: boolean;
   readonly scalesLosses: boolean;
+  readonly gradeDecision: GradeDecision;
 }
 
 /** Reads what `reportBlock` put together for each micro-batch, followed by the gradient gate's numbers. */
 export function readReport(
   numbers: ArrayLike<number> & { slice(start: number, end: number): ArrayLike<number> },
   blocks: readonly ReportBlock[],
-  { batches, arranged, ordinal, scalesLosses }: ReportContext,
+  { batches, arranged, ordinal, scalesLosses, gradeDecision }: ReportContext,
 ): StepReport {
   const rows = blocks.reduce((sum, block) => sum + block.rows, 0);
   const gateProbabilities = new Float32Array(2 * rows);
@@ -130,7 +139,7 @@ export function readReport(
         const count = grades[task];
         if (label >= 0) {
           count.of++;
-          if (gradeOf(numbers.slice(at, at + width), ordinal) === label) count.right++;
+          if (gradeOf(numbers.slice(at, at + width), ordinal, gradeDecision) === label) count.right++;
         }
         at += width;
       }

@@ -55,6 +55,7 @@ export function buildTraining(
     ...{ engine, model, optimizer, gate, ema, constants, weighting },
     objective: config.loss,
     routing: config.training.routing,
+    gradeDecision: config.model.gradeDecision,
     maskChannels: config.model.lesions.map((lesion) => LESIONS.indexOf(lesion)),
     gumbel: { seed: config.training.seed, tau: config.training.gumbelTau, totalSteps },
     conflictEvery: config.training.conflictEvery,

@@ -14,17 +14,18 @@ function filesBelow(folder: string, ending: RegExp): string[] {
 let known: string | null = null;
 
 /**
- * What a measured choice of kernels depends on besides the adapter: every shader and the code that plans dispatches (as this process runs it:
- * compiled or not). 16 hexadecimal digits; about 15 ms the first time.
+ * What a measured choice of kernels depends on besides the adapter: every shader, the code that plans dispatches and the one that makes devices (as this
+ * process runs it: compiled or not). 16 hexadecimal digits; about 15 ms the first time.
  */
 export function kernelsHash(): string {
   if (known) return known;
   const hash = createHash('sha256');
   const shaders = join(packageRoot(), 'shaders');
-  const plans = fileURLToPath(new URL('../ops/', import.meta.url));
+  const [plans, devices] = ['../ops/', '../gpu/'].map((folder) => fileURLToPath(new URL(folder, import.meta.url)));
   for (const [folder, ending] of [
     [shaders, /\.wgsl$/],
     [plans, /\.(ts|js)$/],
+    [devices, /\.(ts|js)$/],
   ] as const) {
     for (const path of filesBelow(folder, ending)) hash.update(`${path}\0`).update(readFileSync(join(folder, path)));
   }

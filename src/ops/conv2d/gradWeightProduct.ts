@@ -61,10 +61,11 @@ export const gradWeightMatrixKernel = defineKernel({ ...shared, ...MATRIX_KERNEL
 /** Workgroups that keep the device evenly busy: subgroups on two or more cores, or 256 threads each on a GPU. */
 const WANTED_WORKGROUPS = { lanes: 32, tile: 1024, subgroupMatrix: 1024 } as const;
 
-/** A kernel, the pixels (and groups of four output channels) it takes at a time, and its workgroups along the rows of the weights. */
+/** A kernel, the pixels it takes at a time, its groups of four output channels and its workgroups along the rows of the weights. */
 interface GradWeightTile {
   readonly kernel: KernelDefinition;
   readonly step: number;
+  readonly columns: number;
   readonly rows: number;
   readonly constants?: Dispatch['constants'];
 }
@@ -79,14 +80,14 @@ function tileOf(
   const rows = Math.ceil((taps * inChannels) / 64);
   if (version === 'subgroupMatrix') {
     const constants = matrixConstants(target, storage);
-    return constants && { kernel: gradWeightMatrixKernel, step: 16, rows, constants };
+    return constants && { kernel: gradWeightMatrixKernel, step: constants.DEPTH, columns: 16, rows, constants };
   }
-  if (version === 'tile') return { kernel: gradWeightTileKernel, step: 16, rows };
+  if (version === 'tile') return { kernel: gradWeightTileKernel, step: 16, columns: 16, rows };
   const lanes = usableLanes(target);
   if (lanes === 0) return null;
   return lanes === 8
-    ? { kernel: gradWeightSubgroupKernel, step: 8, rows: Math.ceil((taps * inChannels) / 32) }
-    : { kernel: gradWeightLanesKernel, step: 4, rows: Math.ceil(inChannels / 8) * taps };
+    ? { kernel: gradWeightSubgroupKernel, step: 8, columns: 8, rows: Math.ceil((taps * inChannels) / 32) }
+    : { kernel: gradWeightLanesKernel, step: 4, columns: 4, rows: Math.ceil(inChannels / 8) * taps };
 }
 
 /**
@@ -115,7 +116,7 @@ export function planProductGradWeight(
   const gradOutput = steps.channels('in1', pixels, geometry.outChannels, outChannels);
 
   const { kernel: product, step, rows, constants } = tile;
-  const columns = Math.ceil(outChannels / 4 / step);
+  const columns = Math.ceil(outChannels / 4 / tile.columns);
   const tiles = rows * columns;
   const wanted = chunksFor(tiles, WANTED_WORKGROUPS[version], pixels, 64);
   const run = Math.ceil(pixels / wanted / step) * step;
