@@ -187,12 +187,19 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
   },
   'idrid-joint': {
     description:
-      'idrid-128 with every expert taught by every image that has a label for it, copies of one eye sharing their labels, grades seen in mean and maximum of every stage, both tasks weighted alike, grades as frequent as among graded pictures; 600 steps.',
+      'idrid-128 with every expert taught by every image that has a label for it, copies of one eye sharing their labels, light evened out (Ben Graham), grades seen in every stage and in what the masks find, both tasks weighted alike, grades as frequent as among graded pictures; 600 steps.',
     config: {
       ...IDRID_128,
-      model: { ...IDRID_128.model, gradeFeatures: 'stages' },
+      model: { ...IDRID_128.model, gradeFeatures: 'findings' },
       // Grades do not mind where the disc lies, and few pictures are seen often: turns are worth more than they cost the masks.
-      data: { ...IDRID_128.data, joinLabels: true, augment: { ...IDRID_128.data?.augment, quarterTurns: true } },
+      data: {
+        ...IDRID_128.data,
+        benGraham: true,
+        // Its mid grey is near ImageNet's mean, not that of fundus photographs.
+        normalization: 'imagenet',
+        joinLabels: true,
+        augment: { ...IDRID_128.data?.augment, quarterTurns: true },
+      },
       loss: { ...IDRID_128.loss, weighting: 'ew', labelSmoothing: 0.1, classWeights: 'natural' },
       training: { ...SMALL_TRAINING, routing: 'both' },
     },
