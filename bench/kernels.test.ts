@@ -1,6 +1,6 @@
 /** Tier: no adapter for the arithmetic, any adapter for the run. */
 import { describe, expect, it } from 'vitest';
-import type { PlanTarget } from '../src/gpu/kernel.ts';
+import type { Plan, PlanTarget } from '../src/gpu/kernel.ts';
 import { DEFAULT_LIMITS } from '../src/gpu/kernel.ts';
 import { createNodeDevice } from '../src/gpu/node/createDevice.ts';
 import { layerNorm } from '../src/ops/layerNorm/op.ts';
@@ -197,6 +197,27 @@ describe('a run', () => {
       expect(bench.ceilings.flopsPerSecond).toBeGreaterThan(1e8);
       expect(bench.ceilings.secondsPerDispatch).toBeGreaterThan(0);
       expect(device.statistics().liveBytes).toBe(before);
+      // A driver that does not take one version: the others are timed, and it is named.
+      const { forward } = layerNorm;
+      const cut = (plan: Plan): Plan => ({
+        ...plan,
+        dispatches: plan.dispatches.map((each) => ({
+          ...each,
+          kernel: { ...each.kernel, bindings: each.kernel.bindings.slice(1) },
+        })),
+      });
+      const refused: typeof forward = {
+        ...forward,
+        plan(inputs, outputs, attributes, target, version) {
+          const plan = forward.plan(inputs, outputs, attributes, target, version);
+          return plan && version === 'rows' ? cut(plan) : plan;
+        },
+      };
+      const rest = await benchKernels(device, [{ ...op, forward: refused }], { seconds: 0.01, filter: 'layerNorm' });
+      expect(rest.problems).toHaveLength(1);
+      expect(rest.problems[0].message).toMatch(/layerNorm rows: kernel layerNorm.* did not compile/);
+      expect(rest.rows).toHaveLength(bench.rows.length - 1);
+      expect(device.failed).toBe(false);
       await expect(benchKernels(device, [op], { filter: 'nothing' })).rejects.toMatchObject({ code: 'bench/filter' });
     } finally {
       device.destroy();

@@ -8,6 +8,7 @@ import type { TensorSpec } from '../src/tensor/spec.ts';
 import { type BenchCall, type BenchCase, collectCases, executeCase, type VersionChoice } from './calls.ts';
 import { type Ceilings, measureCeilings, withCopyProbe } from './ceilings.ts';
 import { type Rates, ratesOf, type Work, workOf } from './rates.ts';
+import { compileFailure } from './tuneCheck.ts';
 import { chooseTimer, type Measurement, measure, type Timer } from './timer.ts';
 
 export interface KernelBenchOptions {
@@ -44,7 +45,7 @@ export interface BenchRow {
   readonly shared: boolean;
 }
 
-/** A case that could not be timed, and why. */
+/** A case, or one version of a call of it, that could not be timed, and why. */
 export interface BenchProblem {
   readonly op: string;
   readonly testCase: string;
@@ -105,7 +106,8 @@ export async function benchKernels(
   const total = new Set(
     cases.flatMap(({ calls }) => calls.flatMap((call) => call.versions.map((choice) => rowKey(call, choice)))),
   ).size;
-  const measured = new Map<string, Measurement>();
+  /** Null: does not compile. */
+  const measured = new Map<string, Measurement | null>();
   const rows: BenchRow[] = [];
   const problems: BenchProblem[] = [];
   const backend = new GpuBackend(device);
@@ -127,7 +129,16 @@ export async function benchKernels(
               total,
               `${op.name} / ${testCase.name} / ${call.program.name} ${choice.version ?? ''}`,
             );
-            measured.set(key, await measureVersion(backend, timer, invocation, choice, seconds));
+            // A version that this driver does not take must not end the others' measurement; the default has to work.
+            const failure = choice.isDefault ? null : await compileFailure(device, call, choice.version);
+            if (failure !== null) {
+              const message = `${call.program.name} ${choice.version}: ${failure}`;
+              problems.push({ op: op.name, testCase: testCase.name, message });
+            }
+            measured.set(
+              key,
+              failure === null ? await measureVersion(backend, timer, invocation, choice, seconds) : null,
+            );
             fresh.add(key);
           }
         }
@@ -139,7 +150,8 @@ export async function benchKernels(
     for (const call of calls) {
       const work = workOf(call.program, call.inputs, call.outputs, call.attributes);
       for (const choice of call.versions) {
-        const measurement = measured.get(rowKey(call, choice))!;
+        const measurement = measured.get(rowKey(call, choice));
+        if (!measurement) continue;
         rows.push({
           op: op.name,
           testCase: testCase.name,

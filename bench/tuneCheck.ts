@@ -1,5 +1,7 @@
 /** Before a version is timed: does it compile, does it give the default's results, and the same ones twice? */
+import type { GpuDevice } from '../src/gpu/device.ts';
 import type { GpuBackend } from '../src/ops/gpuBackend.ts';
+import type { ProgramCall } from '../src/ops/invocations.ts';
 import type { Value } from '../src/ops/value.ts';
 import { relativeError } from '../src/tensor/relativeError.ts';
 import { allocateTyped, isFloat, sizeOf, type TensorSpec, type TypedArray } from '../src/tensor/spec.ts';
@@ -76,6 +78,17 @@ function difference(got: Results, wanted: Results, specs: readonly TensorSpec[],
   return null;
 }
 
+/** Compiles what a version of a call would run, on trial: what the device says against it, or null. */
+export async function compileFailure(
+  device: GpuDevice,
+  { program, inputs, outputs, attributes }: ProgramCall,
+  version: string | null,
+): Promise<string | null> {
+  const plan = program.plan(inputs, outputs, attributes, device.target, version ?? undefined);
+  const failures = await Promise.all((plan?.dispatches ?? []).map((dispatch) => device.probe(dispatch)));
+  return failures.find((message) => message !== null) ?? null;
+}
+
 /**
  * Tries versions of a call against its default, each on poisoned outputs and fresh scratch.
  *
@@ -88,14 +101,12 @@ export async function refusedVersions(
   chosen: string | null,
 ): Promise<Map<string | null, string>> {
   const refused = new Map<string | null, string>();
-  const { program, inputs, outputs, attributes } = call;
+  const { program, inputs, outputs } = call;
   const compiled: (string | null)[] = [];
   for (const version of versions.filter((each) => each !== chosen)) {
-    const plan = program.plan(inputs, outputs, attributes, backend.gpu.target, version ?? undefined);
-    const failures = await Promise.all((plan?.dispatches ?? []).map((dispatch) => backend.gpu.probe(dispatch)));
-    const failure = failures.find((message) => message !== null);
-    if (failure === undefined) compiled.push(version);
-    else refused.set(version, failure ?? '');
+    const failure = await compileFailure(backend.gpu, call, version);
+    if (failure === null) compiled.push(version);
+    else refused.set(version, failure);
   }
   const specs = [...outputs, ...(program.mutates ?? []).map((index) => inputs[index])];
   let positive = false;
