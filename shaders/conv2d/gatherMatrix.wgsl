@@ -8,71 +8,15 @@ enable chromium_experimental_subgroup_matrix;
 // weights is explained. fromChannels and toChannels are multiples of four.
 
 // #include "common/grid.wgsl"
-// #include "common/storage.wgsl"
+// #include "common/gatherProduct.wgsl"
+// #include "common/gatherPlaces.wgsl"
 // #include "common/matrixTile.wgsl"
-
-struct Uniforms {
-  batch: u32,
-  toHeight: u32,
-  toWidth: u32,
-  toChannels4: u32,
-  fromHeight: i32,
-  fromWidth: i32,
-  fromChannels4: u32,
-  kernelHeight: i32,
-  kernelWidth: i32,
-  multiplyY: i32,
-  multiplyX: i32,
-  tapY: i32,
-  tapX: i32,
-  offsetY: i32,
-  offsetX: i32,
-  divideY: i32,
-  divideX: i32,
-  phaseHeight: u32,
-  phaseWidth: u32,
-  phaseTiles: u32,
-  columns: u32,
-  biasChannels4: u32,
-  workgroups: u32,
-  hasBias: u32,
-  relu: u32,
-}
-
-@group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> source: array<Vec4>;
-@group(0) @binding(2) var<storage, read> weight: array<Vec4>;
-@group(0) @binding(3) var<storage, read> bias: array<vec4f>;
-@group(0) @binding(4) var<storage, read_write> out: array<Vec4>;
 
 const A_ROW = DEPTH + 8u;
 var<workgroup> tileA: array<Scalar, 64u * A_ROW>;
 
 fn leftOf(row: u32, k: u32) -> Left {
   return leftAt(row * A_ROW + k, A_ROW);
-}
-
-struct Place {
-  x: i32,
-  y: i32,
-  image: u32,
-  exists: bool,
-}
-
-fn placeOf(pixel: u32, phaseX: i32, phaseY: i32) -> Place {
-  let x = phaseX + i32(pixel % u.phaseWidth) * u.divideX;
-  let y = phaseY + i32((pixel / u.phaseWidth) % u.phaseHeight) * u.divideY;
-  let image = pixel / (u.phaseWidth * u.phaseHeight);
-  return Place(x, y, image, image < u.batch && x < i32(u.toWidth) && y < i32(u.toHeight));
-}
-
-fn store(pixel: u32, phaseX: i32, phaseY: i32, column: u32, sum: vec4f) {
-  let place = placeOf(pixel, phaseX, phaseY);
-  if (!place.exists || column >= u.toChannels4) { return; }
-  var value = sum;
-  if (u.hasBias != 0u) { value += bias[column % u.biasChannels4]; }
-  if (u.relu != 0u) { value = max(value, vec4f(0.0)); }
-  out[((place.image * u.toHeight + u32(place.y)) * u.toWidth + u32(place.x)) * u.toChannels4 + column] = Vec4(value);
 }
 
 // Fours that a thread brings of each tile.

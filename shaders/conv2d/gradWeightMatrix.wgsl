@@ -8,35 +8,8 @@ enable chromium_experimental_subgroup_matrix;
 // one chunk. A thread brings the same four rows and columns of pixel after pixel. Channels are in fours.
 
 // #include "common/grid.wgsl"
-// #include "common/storage.wgsl"
+// #include "common/gradWeightProduct.wgsl"
 // #include "common/matrixTile.wgsl"
-
-struct Uniforms {
-  pixels: u32,
-  run: u32,
-  inHeight: i32,
-  inWidth: i32,
-  inChannels4: u32,
-  outHeight: i32,
-  outWidth: i32,
-  outChannels4: u32,
-  kernelWidth: u32,
-  taps: u32,
-  strideY: i32,
-  strideX: i32,
-  dilationY: i32,
-  dilationX: i32,
-  paddingY: i32,
-  paddingX: i32,
-  rows: u32,
-  columns: u32,
-  workgroups: u32,
-}
-
-@group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> x: array<Vec4>;
-@group(0) @binding(2) var<storage, read> gradOutput: array<Vec4>;
-@group(0) @binding(3) var<storage, read_write> partial: array<vec4f>;
 
 var<workgroup> tileA: array<Scalar, DEPTH * ROW>;
 
