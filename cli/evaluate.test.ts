@@ -105,7 +105,8 @@ describe('gmtl evaluate', () => {
       const [here, there] = await Promise.all([recorded(at('here.json')), recorded(at('there.json'))]);
       expect(there.plain).toEqual(here.plain);
       expect(there.calibrated).toEqual(here.calibrated);
-      await done(...words, '--no-calibrate', '--tta', '--frame', 'native', '--json', at('native.json'));
+      const shown = ['--json', at('native.json'), '--pictures', at('pictures')];
+      await done(...words, '--no-calibrate', '--tta', '--frame', 'native', ...shown);
       const native = await recorded(at('native.json'));
       expect(native.calibration).toBeNull();
       const { truePositive, falsePositive, falseNegative, trueNegative } = native.plain.segmentation!.OD.counts;
@@ -113,6 +114,10 @@ describe('gmtl evaluate', () => {
         at('moved', 'A. Segmentation', '1. Original Images', 'b. Testing Set', 'IDRiD_05.jpg'),
       ).metadata();
       expect(truePositive + falsePositive + falseNegative + trueNegative).toBe(2 * width * height);
+      // Truth beside prediction, in the frame that was scored.
+      expect(await readdir(at('pictures'))).toEqual(['A_test_IDRiD_05.png', 'A_test_IDRiD_06.png']);
+      const picture = await sharp(at('pictures', 'A_test_IDRiD_05.png')).metadata();
+      expect(picture.width).toBeGreaterThanOrEqual(2 * width);
     } finally {
       await rename(at('moved'), at('data'));
     }

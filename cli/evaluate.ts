@@ -1,6 +1,6 @@
 import type { CommandModule } from 'yargs';
 import { SampleSource } from '../src/data/loader.ts';
-import { selectItems, type Split } from '../src/data/types.ts';
+import type { Split } from '../src/data/types.ts';
 import { writeFileAtomic } from '../src/io/atomic.ts';
 import { buildModel, loaderSettings } from '../src/train/build.ts';
 import { runProtocol } from '../src/train/protocol.ts';
@@ -41,7 +41,9 @@ async function run(args: EvaluateArguments): Promise<void> {
     const source = new SampleSource(loaderSettings(config));
     // The report code loads a chart library: only where it is used.
     const report = args.report === undefined ? null : await import('../src/infer/reportData.ts');
-    const gallery = report && new report.GalleryCollector(config, frame);
+    const shows = args.report !== undefined || args.pictures !== undefined;
+    const { GalleryCollector } = shows ? await import('../src/infer/reportDataGallery.ts') : {};
+    const gallery = GalleryCollector ? new GalleryCollector(config, frame) : null;
     const scorer = maskScorer(engine, model, source, config, { frame, flips: tta });
     const result = await runProtocol(
       dataset,
@@ -119,10 +121,12 @@ async function run(args: EvaluateArguments): Promise<void> {
       });
       for (const path of written) console.log(`written    ${path}`);
     }
-    if (args.pictures !== undefined) {
+    if (args.pictures !== undefined && gallery) {
       const { writeComparisons } = await import('../src/infer/comparisons.ts');
-      const items = selectItems(dataset, split);
-      const written = await writeComparisons(engine, model, items, source, args.pictures, 0.5, config.model.lesions);
+      const written = await writeComparisons(
+        await gallery.pictures(result.plain, Number.POSITIVE_INFINITY),
+        args.pictures,
+      );
       console.log(`written    ${written.length} pictures of truth and prediction in ${args.pictures}`);
     }
     model.dispose();

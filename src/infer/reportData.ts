@@ -17,11 +17,9 @@ import { readRunLog } from '../train/logs.ts';
 import type { ProtocolResult } from '../train/protocol.ts';
 import type { Calibration } from '../train/protocolCalibration.ts';
 import type { OpenedRun } from '../train/protocolRun.ts';
-import { GalleryCollector } from './reportDataGallery.ts';
+import type { GalleryCollector } from './reportDataGallery.ts';
 import { gateOf, gradingOf, headlineOf, segmentationOf, summaryOf } from './reportDataScores.ts';
 import { misroutesCsv, predictionsCsv } from './reportDataTables.ts';
-
-export { GalleryCollector };
 
 /** Most pictures in a page: beyond that it is megabytes no one scrolls through. */
 const MOST_PICTURES = 150;
