@@ -272,6 +272,10 @@ describe('bad input', { concurrent: true }, () => {
     await refuses(words, /a_overlay\.png is there already.*--overwrite/);
   });
 
+  it('train: a setting that is left out', async () => {
+    await refuses(['train', '--preset', 'demo', '--set'], /Not enough arguments following: set\. .*--help/);
+  });
+
   it('doctor: an adapter that is not there', async () => {
     await refuses(['doctor', '--adapter', 'abacus'], /No adapter fits "abacus"/);
   });

@@ -56,7 +56,11 @@ async function main(): Promise<void> {
     .recommendCommands()
     .wrap(Math.min(110, process.stdout.columns ?? 100))
     .fail((message, error) => {
-      throw error ?? new GmtlError('usage', `${message} \`gmtl --help\` lists commands and options.`);
+      // Of what yargs itself refuses, some come as its own errors.
+      if (error && error.name !== 'YError') throw error;
+      const refusal = message || error?.message || '';
+      const stop = /[.?!]$/.test(refusal) ? '' : '.';
+      throw new GmtlError('usage', `${refusal}${stop} \`gmtl --help\` lists commands and options.`);
     });
   for (const command of commands) parser = parser.command(command as CommandModule);
   try {

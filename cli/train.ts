@@ -149,6 +149,7 @@ export const trainCommand: CommandModule<object, TrainArguments> = {
       .option('set', {
         type: 'string',
         array: true,
+        requiresArg: true,
         default: [] as string[],
         describe: 'One setting, e.g. --set optimizer.lr=1e-3',
       })

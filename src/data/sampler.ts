@@ -92,7 +92,7 @@ export class TaskBalancedSampler {
       if (counts[task] > 0 && size === 0) {
         throw new GmtlError(
           'data/sampler-empty',
-          `${counts[task]} ${task} images a batch are asked for, but the training split has none. Add them or set the number to 0.`,
+          `${counts[task]} ${task} images a batch are asked for, but the training split has none. Add them, or set data.${task}PerBatch to 0.`,
         );
       }
       if (counts[task] > 0) steps = Math.max(steps, Math.ceil(size / counts[task]));

@@ -495,7 +495,7 @@ export const trainConfigSchema = z
     if (typeof posWeight !== 'number' && posWeight.length !== lesions.length) {
       report(
         ['loss', 'posWeight'],
-        `has ${posWeight.length} numbers for the ${lesions.length} structures of model.lesions (${lesions.join(', ')})`,
+        `has ${posWeight.length} numbers for the ${lesions.length} structures of model.lesions (${lesions.join(', ')}): give one for each, or a single number for all`,
       );
     }
     if (config.loss.classWeights === 'natural' && config.data.balanceGrades) {
