@@ -9,7 +9,13 @@ export default defineConfig({
     },
   },
   test: {
-    include: ['src/**/*.test.ts', 'kernels-test/**/*.test.ts', 'cli/**/*.test.ts', 'bench/**/*.test.ts'],
+    include: [
+      'src/**/*.test.ts',
+      'kernels-test/**/*.test.ts',
+      'cli/**/*.test.ts',
+      'bench/**/*.test.ts',
+      'docs/**/*.test.ts',
+    ],
     testTimeout: 120_000,
     hookTimeout: 120_000,
     // Dawn lives in native code: forks keep one instance a process (a second `create()` in one process can abort).

@@ -1,17 +1,17 @@
 /** Tier: no adapter for the arithmetic, any adapter for the run. */
 import { describe, expect, it } from 'vitest';
-import type { Plan, PlanTarget } from '../src/gpu/kernel.ts';
-import { DEFAULT_LIMITS } from '../src/gpu/kernel.ts';
-import { createNodeDevice } from '../src/gpu/node/createDevice.ts';
-import { layerNorm } from '../src/ops/layerNorm/op.ts';
-import { add } from '../src/ops/binary/op.ts';
-import type { Op } from '../src/ops/definition.ts';
-import { f32 } from '../src/tensor/spec.ts';
-import { benchInput, collectCases } from './calls.ts';
+import type { Plan, PlanTarget } from '../src/engine/gpu/kernel.ts';
+import { DEFAULT_LIMITS } from '../src/engine/gpu/kernel.ts';
+import { createNodeDevice } from '../src/engine/node/createDevice.ts';
+import { layerNorm } from '../src/engine/ops/layerNorm/op.ts';
+import { add } from '../src/engine/ops/binary/op.ts';
+import type { Op } from '../src/engine/ops/definition.ts';
+import { f32 } from '../src/engine/tensor/spec.ts';
+import { benchInput, collectCases } from '../src/engine/tuning/calls.ts';
 import { benchKernels, type BenchRow, type KernelBench } from './kernels.ts';
-import { ratesOf, workOf } from './rates.ts';
+import { ratesOf, workOf } from '../src/engine/tuning/rates.ts';
 import { formatHeader, formatKernelBench, groupByCase, lowShares, slowBackwards } from './report.ts';
-import { median, sumRuns } from './timer.ts';
+import { median, sumRuns } from '../src/engine/tuning/timer.ts';
 
 const TARGET: PlanTarget = {
   deviceClass: 'software',

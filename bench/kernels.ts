@@ -1,15 +1,21 @@
 /** Times every program that the ops' bench cases run, forward and backward, in every version, on one adapter. */
-import { GmtlError } from '../src/errors.ts';
-import type { GpuDevice } from '../src/gpu/device.ts';
-import type { Op } from '../src/ops/definition.ts';
-import { GpuBackend } from '../src/ops/gpuBackend.ts';
-import type { Invocation } from '../src/ops/tapBackend.ts';
-import type { TensorSpec } from '../src/tensor/spec.ts';
-import { type BenchCall, type BenchCase, collectCases, executeCase, type VersionChoice } from './calls.ts';
-import { type Ceilings, measureCeilings, withCopyProbe } from './ceilings.ts';
-import { type Rates, ratesOf, type Work, workOf } from './rates.ts';
-import { compileFailure } from './tuneCheck.ts';
-import { chooseTimer, type Measurement, measure, type Timer } from './timer.ts';
+import { GmtlError } from '../src/engine/errors.ts';
+import type { GpuDevice } from '../src/engine/gpu/device.ts';
+import type { Op } from '../src/engine/ops/definition.ts';
+import { GpuBackend } from '../src/engine/ops/gpuBackend.ts';
+import type { Invocation } from '../src/engine/ops/tapBackend.ts';
+import type { TensorSpec } from '../src/engine/tensor/spec.ts';
+import {
+  type BenchCall,
+  type BenchCase,
+  collectCases,
+  executeCase,
+  type VersionChoice,
+} from '../src/engine/tuning/calls.ts';
+import { type Ceilings, measureCeilings, withCopyProbe } from '../src/engine/tuning/ceilings.ts';
+import { type Rates, ratesOf, type Work, workOf } from '../src/engine/tuning/rates.ts';
+import { compileFailure } from '../src/engine/tuning/tuneCheck.ts';
+import { chooseTimer, type Measurement, measure, type Timer } from '../src/engine/tuning/timer.ts';
 
 export interface KernelBenchOptions {
   /** Only calls whose `op / case / program` contains it. */

@@ -7,11 +7,11 @@ import { pathToFileURL } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
 import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
-import { generateSyntheticIdrid } from '../src/data/synth/index.ts';
-import { parseManifest } from '../src/train/checkpoint-format.ts';
-import { CHECKPOINT_FOLDER, loadCheckpoint } from '../src/train/checkpoint.ts';
-import { readRunLog } from '../src/train/logs.ts';
-import { Generator } from '../src/tensor/random.ts';
+import { generateSyntheticIdrid } from '../src/retina/data/synth/index.ts';
+import { parseManifest } from '../src/retina/run/checkpointFormat.ts';
+import { CHECKPOINT_FOLDER, loadCheckpoint } from '../src/retina/run/checkpoint.ts';
+import { readRunLog } from '../src/retina/run/logs.ts';
+import { Generator } from '../src/engine/tensor/random.ts';
 import { startGmtl, TINY_SETTINGS } from './trainProcess.ts';
 
 export interface KillOptions {

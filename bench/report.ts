@@ -1,4 +1,4 @@
-import { type Cell, type Column, formatTable } from '../src/report/table.ts';
+import { type Cell, type Column, formatTable } from '../src/retina/report/table.ts';
 import type { BenchRow, KernelBench } from './kernels.ts';
 
 /** A backward program may take this many times its forward; more is a defect (an acceptance bound of the engine). */

@@ -1,14 +1,19 @@
 /** Measures whole training steps on one adapter: throughput, where the time goes, what a replay costs the host, memory. */
-import { GmtlError } from '../src/errors.ts';
-import type { CapturedStep, CaptureMemory } from '../src/gpu/capture.ts';
-import type { GpuDevice } from '../src/gpu/device.ts';
-import type { DispatchTime } from '../src/gpu/timestamps.ts';
-import { type Ceilings, measureCeilings, withCopyProbe } from './ceilings.ts';
-import { type PlannedCall, planCalls, type RecordingBackend, type StepCall } from './stepRecording.ts';
-import { callTimes, type StepRow, stepRows } from './stepRows.ts';
+import { GmtlError } from '../src/engine/errors.ts';
+import type { CapturedStep, CaptureMemory } from '../src/engine/gpu/capture.ts';
+import type { GpuDevice } from '../src/engine/gpu/device.ts';
+import type { DispatchTime } from '../src/engine/gpu/timestamps.ts';
+import { type Ceilings, measureCeilings, withCopyProbe } from '../src/engine/tuning/ceilings.ts';
+import {
+  type PlannedCall,
+  planCalls,
+  type RecordingBackend,
+  type StepCall,
+} from '../src/engine/tuning/stepRecording.ts';
+import { callTimes, type StepRow, stepRows } from '../src/engine/tuning/stepRows.ts';
 import type { StepWorkload } from './stepWorkload.ts';
 import { Timeline } from './timeline.ts';
-import { chooseTimer, median, type Timer } from './timer.ts';
+import { chooseTimer, median, type Timer } from '../src/engine/tuning/timer.ts';
 
 export interface StepBenchOptions {
   /** Steps that are timed after the first ones. Default 10. */

@@ -1,14 +1,14 @@
-import { Engine, setEngine } from '../src/autograd/engine.ts';
-import type { Tensor } from '../src/autograd/tensor.ts';
-import { GmtlError } from '../src/errors.ts';
-import type { CapturedStep } from '../src/gpu/capture.ts';
-import { CONVNEXT_VARIANTS, type ConvNeXtVariant, convnext } from '../src/models/convnext.ts';
-import type { Precision } from '../src/models/network.ts';
-import * as F from '../src/nn/functional.ts';
-import { AdamW, GradientGate, LOSS_SCALING, noDecay } from '../src/optim/index.ts';
-import { Generator } from '../src/tensor/random.ts';
-import { namedParameters } from '../src/train/build.ts';
-import type { RecordingBackend } from './stepRecording.ts';
+import { Engine, setEngine } from '../src/engine/autograd/engine.ts';
+import type { Tensor } from '../src/engine/autograd/tensor.ts';
+import { GmtlError } from '../src/engine/errors.ts';
+import type { CapturedStep } from '../src/engine/gpu/capture.ts';
+import { CONVNEXT_VARIANTS, type ConvNeXtVariant, convnext } from '../src/engine/models/convnext.ts';
+import type { Precision } from '../src/retina/network/network.ts';
+import * as F from '../src/engine/nn/functional.ts';
+import { AdamW, GradientGate, LOSS_SCALING, noDecay } from '../src/engine/optim/index.ts';
+import { Generator } from '../src/engine/tensor/random.ts';
+import { namedParameters } from '../src/retina/train/build.ts';
+import type { RecordingBackend } from '../src/engine/tuning/stepRecording.ts';
 import type { StepWorkload } from './stepWorkload.ts';
 
 export interface ClassifierOptions {

@@ -1,15 +1,15 @@
-import { Engine, setEngine } from '../src/autograd/engine.ts';
-import type { Batch } from '../src/data/batch.ts';
-import { openDataset } from '../src/data/dataset.ts';
-import { SampleSource, TrainLoader } from '../src/data/loader.ts';
-import { type DatasetItem, EDEMA_GRADES, LESIONS, noMasks, RETINO_GRADES, selectItems } from '../src/data/types.ts';
-import { GmtlError } from '../src/errors.ts';
-import type { CapturedStep } from '../src/gpu/capture.ts';
-import { Generator } from '../src/tensor/random.ts';
-import { loaderSettings } from '../src/train/build.ts';
-import { resolveConfig, type TrainConfig } from '../src/train/config.ts';
-import { buildSampler, buildTraining, type Training } from '../src/train/training.ts';
-import type { RecordingBackend } from './stepRecording.ts';
+import { Engine, setEngine } from '../src/engine/autograd/engine.ts';
+import type { Batch } from '../src/retina/data/loading/batch.ts';
+import { openDataset } from '../src/retina/data/sets/dataset.ts';
+import { SampleSource, TrainLoader } from '../src/retina/data/loading/loader.ts';
+import { type DatasetItem, EDEMA_GRADES, LESIONS, noMasks, RETINO_GRADES, selectItems } from '../src/retina/domain.ts';
+import { GmtlError } from '../src/engine/errors.ts';
+import type { CapturedStep } from '../src/engine/gpu/capture.ts';
+import { Generator } from '../src/engine/tensor/random.ts';
+import { loaderSettings } from '../src/retina/data/loading/settings.ts';
+import { resolveConfig, type TrainConfig } from '../src/retina/config/resolve.ts';
+import { buildSampler, buildTraining, type Training } from '../src/retina/train/training.ts';
+import type { RecordingBackend } from '../src/engine/tuning/stepRecording.ts';
 import type { StepWorkload } from './stepWorkload.ts';
 
 export interface PresetOptions {

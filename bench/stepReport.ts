@@ -1,7 +1,7 @@
 /** `gmtl bench step` as a person reads it, at most 100 columns wide. */
-import { type Cell, type Column, formatTable } from '../src/report/table.ts';
+import { type Cell, type Column, formatTable } from '../src/retina/report/table.ts';
 import type { StepBench } from './step.ts';
-import type { StepRow } from './stepRows.ts';
+import type { StepRow } from '../src/engine/tuning/stepRows.ts';
 
 /** A replay may cost the host this many times a bare loop over its dispatches. */
 export const MOST_REPLAY_RATIO = 1.3;

@@ -1,5 +1,5 @@
 /** The training steps that `gmtl bench step` measures: a ConvNeXt classifier, or a preset's multitask network. */
-import type { CapturedStep } from '../src/gpu/capture.ts';
+import type { CapturedStep } from '../src/engine/gpu/capture.ts';
 
 /** A training step that can be run again and again; replayed once it is recorded. */
 export interface StepWorkload {

@@ -3,8 +3,8 @@
  * https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU
  */
 import type { StepProfile } from './step.ts';
-import { workOf } from './rates.ts';
-import { describeCall } from './stepRows.ts';
+import { workOf } from '../src/engine/tuning/rates.ts';
+import { describeCall } from '../src/engine/tuning/stepRows.ts';
 import type { HostTrack } from './timeline.ts';
 
 /** A complete event ("X": begin and duration) or metadata ("M"), with times in microseconds. */

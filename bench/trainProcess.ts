@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { GmtlError } from '../src/errors.ts';
+import { GmtlError } from '../src/engine/errors.ts';
 
 /** A network and batch so small that a step takes milliseconds and a start little more than the process itself. */
 export const TINY_SETTINGS: readonly string[] = [

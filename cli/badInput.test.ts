@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { parse } from 'csv-parse/sync';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { InferResult } from '../src/infer/infer.ts';
+import type { InferResult } from '../src/retina/predict/image.ts';
 import {
   imagePathA,
   imagePathB,
@@ -18,7 +18,7 @@ import {
   tiffBytes,
   tinyFundus,
   writeTinyIdrid,
-} from '../src/data/testsupport.ts';
+} from '../src/retina/data/testsupport.ts';
 
 const repository = fileURLToPath(new URL('..', import.meta.url));
 const program = join(repository, 'dist', 'cli', 'main.js');

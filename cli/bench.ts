@@ -1,12 +1,12 @@
 import type { Argv, CommandModule } from 'yargs';
 import { benchKernels } from '../bench/kernels.ts';
 import { formatHeader, formatKernelBench, lowShares, slowBackwards } from '../bench/report.ts';
-import { GmtlError } from '../src/errors.ts';
-import { readAdapterInfo } from '../src/gpu/node/classify.ts';
-import { createNodeDevice } from '../src/gpu/node/createDevice.ts';
-import { requireWritable, writeFileAtomic } from '../src/io/atomic.ts';
-import { ops } from '../src/ops/index.ts';
-import { gmtlVersion } from '../src/train/version.ts';
+import { GmtlError } from '../src/engine/errors.ts';
+import { readAdapterInfo } from '../src/engine/node/classify.ts';
+import { createNodeDevice } from '../src/engine/node/createDevice.ts';
+import { requireWritable, writeFileAtomic } from '../src/engine/node/atomic.ts';
+import { ops } from '../src/engine/ops/index.ts';
+import { gmtlVersion } from '../src/engine/node/version.ts';
 import { machineText, requirePrecision, stepCommand } from './benchStep.ts';
 import { startRowProgress } from './rowProgress.ts';
 

@@ -2,21 +2,21 @@ import type { Argv, CommandModule } from 'yargs';
 import { benchStep } from '../bench/step.ts';
 import { classifierWorkload, isVariant } from '../bench/stepClassifier.ts';
 import { presetWorkload } from '../bench/stepPreset.ts';
-import { RecordingBackend } from '../bench/stepRecording.ts';
+import { RecordingBackend } from '../src/engine/tuning/stepRecording.ts';
 import { formatStepSummary, formatStepTable } from '../bench/stepReport.ts';
 import type { StepWorkload } from '../bench/stepWorkload.ts';
 import { stepTrace } from '../bench/trace.ts';
-import { GmtlError } from '../src/errors.ts';
-import { type AdapterInfo, readAdapterInfo } from '../src/gpu/node/classify.ts';
-import type { GpuDevice } from '../src/gpu/device.ts';
-import { createNodeDevice } from '../src/gpu/node/createDevice.ts';
-import { requireWritable, writeFileAtomic } from '../src/io/atomic.ts';
-import { CONVNEXT_VARIANTS } from '../src/models/convnext.ts';
-import type { Precision } from '../src/models/network.ts';
-import { presets } from '../src/train/presets.ts';
-import { gmtlVersion } from '../src/train/version.ts';
-import { loadTuned } from '../src/tuning/tuned.ts';
-import { adapterOption } from './session.ts';
+import { GmtlError } from '../src/engine/errors.ts';
+import { type AdapterInfo, readAdapterInfo } from '../src/engine/node/classify.ts';
+import type { GpuDevice } from '../src/engine/gpu/device.ts';
+import { createNodeDevice } from '../src/engine/node/createDevice.ts';
+import { requireWritable, writeFileAtomic } from '../src/engine/node/atomic.ts';
+import { CONVNEXT_VARIANTS } from '../src/engine/models/convnext.ts';
+import type { Precision } from '../src/retina/network/network.ts';
+import { presets } from '../src/retina/config/presets.ts';
+import { gmtlVersion } from '../src/engine/node/version.ts';
+import { loadTuned } from '../src/engine/node/tuned.ts';
+import { adapterOption } from '../src/engine/node/session.ts';
 
 /** Which network a command measures. */
 export interface WorkloadArguments {

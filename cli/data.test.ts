@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import yargs from 'yargs';
-import { loadMetadata } from '../src/data/metadata.ts';
-import { imagePathA, imagePathB, writeTinyIdrid } from '../src/data/testsupport.ts';
-import { selectItems } from '../src/data/types.ts';
+import { loadMetadata } from '../src/retina/data/sets/metadata.ts';
+import { imagePathA, imagePathB, writeTinyIdrid } from '../src/retina/data/testsupport.ts';
+import { selectItems } from '../src/retina/domain.ts';
 import { dataCommand } from './data.ts';
 
 let root = '';

@@ -1,16 +1,16 @@
 import { SingleBar } from 'cli-progress';
 import type { Argv, CommandModule } from 'yargs';
-import { openDataset } from '../src/data/dataset.ts';
-import { type MetadataOptions, writeMetadata } from '../src/data/metadata.ts';
-import { DEFAULT_SPLIT } from '../src/data/split.ts';
-import { generateSyntheticIdrid } from '../src/data/synth/index.ts';
-import { writeSystemB } from '../src/data/systemb.ts';
-import type { Dataset, Split, Task } from '../src/data/types.ts';
-import { verifyDataset } from '../src/data/verify.ts';
-import { formatVerifyReport, verifyReportData } from '../src/data/verifyreport.ts';
-import { GmtlError } from '../src/errors.ts';
-import { writeFileAtomic } from '../src/io/atomic.ts';
-import { writeVerifyPage } from './dataReport.ts';
+import { openDataset } from '../src/retina/data/sets/dataset.ts';
+import { type MetadataOptions, writeMetadata } from '../src/retina/data/sets/metadata.ts';
+import { DEFAULT_SPLIT } from '../src/retina/data/sets/split.ts';
+import { generateSyntheticIdrid } from '../src/retina/data/synth/index.ts';
+import { writeSystemB } from '../src/retina/data/sets/systemB.ts';
+import type { Dataset, Split, Task } from '../src/retina/domain.ts';
+import { verifyDataset } from '../src/retina/data/check/verify.ts';
+import { formatVerifyReport, verifyReportData } from '../src/retina/data/check/verifyText.ts';
+import { GmtlError } from '../src/engine/errors.ts';
+import { writeFileAtomic } from '../src/engine/node/atomic.ts';
+import { writeVerifyPage } from '../src/retina/data/check/verifyPage.ts';
 
 interface ListArguments {
   images: string | undefined;

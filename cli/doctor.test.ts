@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { GmtlError } from '../src/errors.ts';
-import type { AdapterListing } from '../src/gpu/node/open.ts';
-import { defineProgram, type Op } from '../src/ops/definition.ts';
-import { layerNorm } from '../src/ops/layerNorm/op.ts';
-import { matmul } from '../src/ops/matmul/op.ts';
-import { ReferenceBackend } from '../src/ops/referenceBackend.ts';
-import { TapBackend } from '../src/ops/tapBackend.ts';
+import { GmtlError } from '../src/engine/errors.ts';
+import type { AdapterListing } from '../src/engine/node/open.ts';
+import { defineProgram, type Op } from '../src/engine/ops/definition.ts';
+import { layerNorm } from '../src/engine/ops/layerNorm/op.ts';
+import { matmul } from '../src/engine/ops/matmul/op.ts';
+import { ReferenceBackend } from '../src/engine/ops/referenceBackend.ts';
+import { TapBackend } from '../src/engine/ops/tapBackend.ts';
 import { adaptersText, limitText, matrixText, selfTestText, tunedText, wrap } from './doctor.ts';
-import { relativeError } from '../src/tensor/relativeError.ts';
-import { selfTest } from './selftest.ts';
+import { relativeError } from '../src/engine/check/relativeError.ts';
+import { selfTest } from '../src/engine/check/selftest.ts';
 
 /** As a miscompiled kernel would: adds an error to every output it computes. */
 class WrongBackend extends TapBackend {

@@ -1,18 +1,18 @@
 import { createRequire } from 'node:module';
 import { availableParallelism, release, totalmem } from 'node:os';
 import type { Argv, CommandModule } from 'yargs';
-import { GmtlError } from '../src/errors.ts';
-import type { GpuDevice } from '../src/gpu/device.ts';
-import { createNodeDevice } from '../src/gpu/node/createDevice.ts';
-import { type AdapterListing, listAdapters, type OpenedAdapter } from '../src/gpu/node/open.ts';
-import type { PlanTarget } from '../src/gpu/kernel.ts';
-import { readAdapterInfo } from '../src/gpu/node/classify.ts';
-import { GpuBackend } from '../src/ops/gpuBackend.ts';
-import { ops } from '../src/ops/index.ts';
-import { formatTable } from '../src/report/table.ts';
-import { gmtlVersion } from '../src/train/version.ts';
-import { loadTuned, type TunedFile } from '../src/tuning/tuned.ts';
-import { SELF_TEST_BOUND, type SelfTestResult, selfTest } from './selftest.ts';
+import { GmtlError } from '../src/engine/errors.ts';
+import type { GpuDevice } from '../src/engine/gpu/device.ts';
+import { createNodeDevice } from '../src/engine/node/createDevice.ts';
+import { type AdapterListing, listAdapters, type OpenedAdapter } from '../src/engine/node/open.ts';
+import type { PlanTarget } from '../src/engine/gpu/kernel.ts';
+import { readAdapterInfo } from '../src/engine/node/classify.ts';
+import { GpuBackend } from '../src/engine/ops/gpuBackend.ts';
+import { ops } from '../src/engine/ops/index.ts';
+import { formatTable } from '../src/retina/report/table.ts';
+import { gmtlVersion } from '../src/engine/node/version.ts';
+import { loadTuned, type TunedFile } from '../src/engine/node/tuned.ts';
+import { SELF_TEST_BOUND, type SelfTestResult, selfTest } from '../src/engine/check/selftest.ts';
 
 interface DoctorArguments {
   adapter: string;

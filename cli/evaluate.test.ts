@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startGmtl, TINY_SETTINGS } from '../bench/trainProcess.ts';
-import { generateSyntheticIdrid } from '../src/data/synth/index.ts';
-import type { Evaluation } from '../src/train/evaluate.ts';
+import { generateSyntheticIdrid } from '../src/retina/data/synth/index.ts';
+import type { Evaluation } from '../src/retina/evaluate/evaluate.ts';
 
 let root = '';
 const at = (...parts: string[]): string => join(root, ...parts);

@@ -1,17 +1,18 @@
 import type { CommandModule } from 'yargs';
-import { SampleSource } from '../src/data/loader.ts';
-import type { Split } from '../src/data/types.ts';
-import { writeFileAtomic } from '../src/io/atomic.ts';
-import { buildModel, loaderSettings } from '../src/train/build.ts';
-import { runProtocol } from '../src/train/protocol.ts';
-import { writeCalibration } from '../src/train/protocolCalibration.ts';
-import { collect } from '../src/train/protocolCollect.ts';
-import { maskScorer } from '../src/train/protocolMasks.ts';
-import { openRun, openWeights } from '../src/train/protocolRun.ts';
-import { restoreWeights } from '../src/train/state.ts';
-import { calibratedText, calibrationText, evaluationText } from './evaluationText.ts';
+import { SampleSource } from '../src/retina/data/loading/loader.ts';
+import type { Split } from '../src/retina/domain.ts';
+import { writeFileAtomic } from '../src/engine/node/atomic.ts';
+import { loaderSettings } from '../src/retina/data/loading/settings.ts';
+import { buildModel } from '../src/retina/network/build.ts';
+import { runProtocol } from '../src/retina/evaluate/protocol.ts';
+import { writeCalibration } from '../src/retina/evaluate/calibration.ts';
+import { collect } from '../src/retina/evaluate/collect.ts';
+import { maskScorer } from '../src/retina/evaluate/masks.ts';
+import { openRun, openWeights } from '../src/retina/run/open.ts';
+import { restoreWeights } from '../src/retina/network/weights.ts';
+import { calibratedText, calibrationText, evaluationText } from '../src/retina/evaluate/text.ts';
 import { precisionOption, withPrecision } from './precision.ts';
-import { adapterOption, withSession } from './session.ts';
+import { adapterOption, withSession } from '../src/engine/node/session.ts';
 
 interface EvaluateArguments {
   run: string;
@@ -40,9 +41,9 @@ async function run(args: EvaluateArguments): Promise<void> {
     restoreWeights(model, checkpoint.weights, checkpoint.path);
     const source = new SampleSource(loaderSettings(config));
     // The report code loads a chart library: only where it is used.
-    const report = args.report === undefined ? null : await import('../src/infer/reportData.ts');
+    const report = args.report === undefined ? null : await import('../src/retina/evaluate/report.ts');
     const shows = args.report !== undefined || args.pictures !== undefined;
-    const { GalleryCollector } = shows ? await import('../src/infer/reportDataGallery.ts') : {};
+    const { GalleryCollector } = shows ? await import('../src/retina/evaluate/gallery.ts') : {};
     const gallery = GalleryCollector ? new GalleryCollector(config, frame) : null;
     const scorer = maskScorer(engine, model, source, config, { frame, flips: tta });
     const result = await runProtocol(
@@ -122,7 +123,7 @@ async function run(args: EvaluateArguments): Promise<void> {
       for (const path of written) console.log(`written    ${path}`);
     }
     if (args.pictures !== undefined && gallery) {
-      const { writeComparisons } = await import('../src/infer/comparisons.ts');
+      const { writeComparisons } = await import('../src/retina/evaluate/comparisons.ts');
       const written = await writeComparisons(
         await gallery.pictures(result.plain, Number.POSITIVE_INFINITY),
         args.pictures,

@@ -1,22 +1,22 @@
 import { accessSync, constants, existsSync, mkdirSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { CommandModule } from 'yargs';
-import type { Split } from '../src/data/types.ts';
-import { GmtlError } from '../src/errors.ts';
-import { calibrateResult, calibrationDoubts, calibrationOf } from '../src/infer/calibrated.ts';
-import { inferImage, resultFiles, summary, writeResults } from '../src/infer/infer.ts';
-import { collectInputs, type InferInput } from '../src/infer/inputs.ts';
-import { loadTrainedWeights, newestRun } from '../src/infer/model.ts';
-import { PredictionsTable } from '../src/infer/predictionsTable.ts';
-import { describeWriteError } from '../src/io/atomic.ts';
-import { buildModel } from '../src/train/build.ts';
-import type { TaskChoice } from '../src/train/predict.ts';
-import { calibratedThresholds } from '../src/train/protocolCalibration.ts';
-import { restoreWeights } from '../src/train/state.ts';
-import { SYSTEM_A_TILING, type Tiling } from '../src/train/tiledPicture.ts';
+import type { Split } from '../src/retina/domain.ts';
+import { GmtlError } from '../src/engine/errors.ts';
+import { calibrateResult, calibrationDoubts, calibrationOf } from '../src/retina/evaluate/applyCalibration.ts';
+import { inferImage, resultFiles, summary, writeResults } from '../src/retina/predict/image.ts';
+import { collectInputs, type InferInput } from '../src/retina/predict/inputs.ts';
+import { loadTrainedWeights, newestRun } from '../src/retina/run/trainedWeights.ts';
+import { PredictionsTable } from '../src/retina/predict/predictionsTable.ts';
+import { describeWriteError } from '../src/engine/node/atomic.ts';
+import { buildModel } from '../src/retina/network/build.ts';
+import type { TaskChoice } from '../src/retina/predict/predict.ts';
+import { calibratedThresholds } from '../src/retina/evaluate/calibration.ts';
+import { restoreWeights } from '../src/retina/network/weights.ts';
+import { SYSTEM_A_TILING, type Tiling } from '../src/retina/predict/tiling.ts';
 import { inferSample } from './sample.ts';
 import { precisionOption, withPrecision } from './precision.ts';
-import { adapterOption, withSession } from './session.ts';
+import { adapterOption, withSession } from '../src/engine/node/session.ts';
 
 interface InferArguments {
   images?: string[];

@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 import yargs, { type CommandModule } from 'yargs';
 import { hideBin } from 'yargs/helpers';
-import { GmtlError } from '../src/errors.ts';
-import { gmtlVersion } from '../src/train/version.ts';
+import { GmtlError } from '../src/engine/errors.ts';
+import { gmtlVersion } from '../src/engine/node/version.ts';
 import { benchCommand } from './bench.ts';
 import { dataCommand } from './data.ts';
 import { doctorCommand } from './doctor.ts';

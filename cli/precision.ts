@@ -1,7 +1,7 @@
 /** The `--precision` of commands that run a trained network. */
-import type { Engine } from '../src/autograd/engine.ts';
-import type { TrainConfig } from '../src/train/config.ts';
-import { precisionNote } from '../src/train/precision.ts';
+import type { Engine } from '../src/engine/autograd/engine.ts';
+import type { TrainConfig } from '../src/retina/config/resolve.ts';
+import { precisionNote } from '../src/retina/network/precision.ts';
 
 export const precisionOption = {
   choices: ['f32', 'f16'] as const,

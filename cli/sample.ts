@@ -1,19 +1,19 @@
 /** `gmtl infer --sample N`: a look at random images of a run's split. */
 import { accessSync, constants, existsSync, mkdirSync } from 'node:fs';
 import { resolve } from 'node:path';
-import type { Split } from '../src/data/types.ts';
-import { GmtlError } from '../src/errors.ts';
-import { newestRun } from '../src/infer/model.ts';
-import { sampleFiles } from '../src/infer/sampleFiles.ts';
-import { describeWriteError } from '../src/io/atomic.ts';
-import { argmax, decideGrade } from '../src/metrics/index.ts';
-import { buildModel } from '../src/train/build.ts';
-import type { Seen } from '../src/train/protocolCollect.ts';
-import { openRun, openWeights } from '../src/train/protocolRun.ts';
-import type { Evaluation } from '../src/train/protocolSummary.ts';
-import { restoreWeights } from '../src/train/state.ts';
+import type { Split } from '../src/retina/domain.ts';
+import { GmtlError } from '../src/engine/errors.ts';
+import { newestRun } from '../src/retina/run/trainedWeights.ts';
+import { sampleFiles } from '../src/retina/evaluate/sampleFiles.ts';
+import { describeWriteError } from '../src/engine/node/atomic.ts';
+import { argmax, decideGrade } from '../src/retina/metrics/index.ts';
+import { buildModel } from '../src/retina/network/build.ts';
+import type { Seen } from '../src/retina/evaluate/collect.ts';
+import { openRun, openWeights } from '../src/retina/run/open.ts';
+import type { Evaluation } from '../src/retina/evaluate/summary.ts';
+import { restoreWeights } from '../src/retina/network/weights.ts';
 import { withPrecision } from './precision.ts';
-import { withSession } from './session.ts';
+import { withSession } from '../src/engine/node/session.ts';
 
 export interface SampleArguments {
   readonly sample: number;
@@ -89,7 +89,7 @@ export async function inferSample(args: SampleArguments): Promise<void> {
     const model = buildModel(engine, withPrecision(engine, run.config, args.precision));
     restoreWeights(model, weights.weights, weights.path);
     // The drawing libraries take half a second to load, which every command would pay.
-    const { writeSample } = await import('../src/infer/sample.ts');
+    const { writeSample } = await import('../src/retina/evaluate/sample.ts');
     const subject = `${run.folder}, checkpoint '${weights.name}'${tta ? ', mean of four flips' : ''}`;
     const sampled = await writeSample(engine, model, run, {
       count,

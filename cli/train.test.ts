@@ -6,11 +6,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startGmtl, TINY_SETTINGS } from '../bench/trainProcess.ts';
-import { openDataset } from '../src/data/dataset.ts';
-import { generateSyntheticIdrid } from '../src/data/synth/index.ts';
-import { selectItems } from '../src/data/types.ts';
-import { loadCheckpoint } from '../src/train/checkpoint.ts';
-import { readRunLog } from '../src/train/logs.ts';
+import { openDataset } from '../src/retina/data/sets/dataset.ts';
+import { generateSyntheticIdrid } from '../src/retina/data/synth/index.ts';
+import { selectItems } from '../src/retina/domain.ts';
+import { loadCheckpoint } from '../src/retina/run/checkpoint.ts';
+import { readRunLog } from '../src/retina/run/logs.ts';
 
 let root = '';
 let data = '';

@@ -1,19 +1,19 @@
 import { existsSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { CommandModule } from 'yargs';
-import { openDataset } from '../src/data/dataset.ts';
-import { loadMetadata, writeMetadata } from '../src/data/metadata.ts';
-import { generateSyntheticIdrid } from '../src/data/synth/index.ts';
-import type { Dataset } from '../src/data/types.ts';
-import { GmtlError } from '../src/errors.ts';
-import { bestMetric } from '../src/train/best.ts';
-import { loadCheckpoint } from '../src/train/checkpoint.ts';
-import { resolveConfig, type TrainConfig } from '../src/train/config.ts';
-import { presets } from '../src/train/presets.ts';
-import { acquireRunLock, createRunFolder, readRunConfig, writeRunConfig } from '../src/train/run.ts';
-import { adapterOption } from './session.ts';
+import { openDataset } from '../src/retina/data/sets/dataset.ts';
+import { loadMetadata, writeMetadata } from '../src/retina/data/sets/metadata.ts';
+import { generateSyntheticIdrid } from '../src/retina/data/synth/index.ts';
+import type { Dataset } from '../src/retina/domain.ts';
+import { GmtlError } from '../src/engine/errors.ts';
+import { bestMetric } from '../src/retina/train/best.ts';
+import { loadCheckpoint } from '../src/retina/run/checkpoint.ts';
+import { resolveConfig, type TrainConfig } from '../src/retina/config/resolve.ts';
+import { presets } from '../src/retina/config/presets.ts';
+import { acquireRunLock, createRunFolder, readRunConfig, writeRunConfig } from '../src/retina/run/folder.ts';
+import { adapterOption } from '../src/engine/node/session.ts';
 import { isCrossValidation, prepareFolds, trainFolds } from './trainFolds.ts';
-import { isBarren, type Prepared, runTraining } from './trainRun.ts';
+import { isBarren, type Prepared, runTraining } from '../src/retina/train/trainRun.ts';
 
 interface TrainArguments {
   data?: string;

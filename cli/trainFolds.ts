@@ -2,16 +2,16 @@
 import { existsSync, readFileSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { loadMetadata, writeMetadata } from '../src/data/metadata.ts';
-import type { Dataset } from '../src/data/types.ts';
-import { GmtlError } from '../src/errors.ts';
-import { writeFileAtomic } from '../src/io/atomic.ts';
-import { CHECKPOINT_FOLDER, loadCheckpoint } from '../src/train/checkpoint.ts';
-import type { TrainConfig } from '../src/train/config.ts';
-import { readFinished } from '../src/train/finished.ts';
-import { formatFolds, readFold, summariseFolds } from '../src/train/folds.ts';
-import { acquireRunLock, createRunFolder, readRunConfig, writeRunConfig } from '../src/train/run.ts';
-import { runTraining } from './trainRun.ts';
+import { loadMetadata, writeMetadata } from '../src/retina/data/sets/metadata.ts';
+import type { Dataset } from '../src/retina/domain.ts';
+import { GmtlError } from '../src/engine/errors.ts';
+import { writeFileAtomic } from '../src/engine/node/atomic.ts';
+import { CHECKPOINT_FOLDER, loadCheckpoint } from '../src/retina/run/checkpoint.ts';
+import type { TrainConfig } from '../src/retina/config/resolve.ts';
+import { readFinished } from '../src/retina/run/finished.ts';
+import { formatFolds, readFold, summariseFolds } from '../src/retina/train/crossValidation.ts';
+import { acquireRunLock, createRunFolder, readRunConfig, writeRunConfig } from '../src/retina/run/folder.ts';
+import { runTraining } from '../src/retina/train/trainRun.ts';
 
 const FOLDS = 'folds.json';
 const METADATA = 'metadata.json';

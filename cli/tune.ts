@@ -1,17 +1,17 @@
 import type { CommandModule } from 'yargs';
-import { RecordingBackend } from '../bench/stepRecording.ts';
+import { RecordingBackend } from '../src/engine/tuning/stepRecording.ts';
 import { milliseconds } from '../bench/stepReport.ts';
-import { type TunedCall, type TuneResult, tuneCalls } from '../bench/tune.ts';
-import { GmtlError } from '../src/errors.ts';
-import { createNodeDevice } from '../src/gpu/node/createDevice.ts';
-import { requireWritable } from '../src/io/atomic.ts';
-import { formatTable } from '../src/report/table.ts';
-import { gmtlVersion } from '../src/train/version.ts';
-import { loadTuned, saveTuned } from '../src/tuning/tuned.ts';
+import { type TunedCall, type TuneResult, tuneCalls } from '../src/engine/tuning/tune.ts';
+import { GmtlError } from '../src/engine/errors.ts';
+import { createNodeDevice } from '../src/engine/node/createDevice.ts';
+import { requireWritable } from '../src/engine/node/atomic.ts';
+import { formatTable } from '../src/retina/report/table.ts';
+import { gmtlVersion } from '../src/engine/node/version.ts';
+import { loadTuned, saveTuned } from '../src/engine/node/tuned.ts';
 import { chooseWorkload, requirePrecision, type WorkloadArguments, workloadOptions } from './benchStep.ts';
 import { wrap } from './doctor.ts';
 import { startRowProgress } from './rowProgress.ts';
-import { adapterOption } from './session.ts';
+import { adapterOption } from '../src/engine/node/session.ts';
 
 interface TuneArguments extends WorkloadArguments {
   seconds: number;

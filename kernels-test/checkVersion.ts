@@ -1,15 +1,15 @@
 /** Runs program calls of the ops' cases on a device and compares them with the float64 references. */
-import { caseData, runCase } from '../src/autograd/gradcheck.ts';
-import type { GpuDevice } from '../src/gpu/device.ts';
-import type { Case, Op } from '../src/ops/definition.ts';
-import { SUM_TOLERANCE } from '../src/ops/definition.ts';
-import { GpuBackend } from '../src/ops/gpuBackend.ts';
-import { ReferenceBackend } from '../src/ops/referenceBackend.ts';
-import { halfCase } from '../src/ops/storage.ts';
-import { type Invocation, TapBackend } from '../src/ops/tapBackend.ts';
-import { Storage, type Value } from '../src/ops/value.ts';
-import { roundToFloat16 } from '../src/tensor/float16.ts';
-import { byteLength, type DType, fromDeviceBytes, sizeOf, type TensorSpec } from '../src/tensor/spec.ts';
+import { caseData, runCase } from '../src/engine/check/gradcheck.ts';
+import type { GpuDevice } from '../src/engine/gpu/device.ts';
+import type { Case, Op } from '../src/engine/ops/definition.ts';
+import { SUM_TOLERANCE } from '../src/engine/ops/definition.ts';
+import { GpuBackend } from '../src/engine/ops/gpuBackend.ts';
+import { ReferenceBackend } from '../src/engine/ops/referenceBackend.ts';
+import { halfCase } from '../src/engine/ops/storage.ts';
+import { type Invocation, TapBackend } from '../src/engine/ops/tapBackend.ts';
+import { Storage, type Value } from '../src/engine/ops/value.ts';
+import { roundToFloat16 } from '../src/engine/tensor/float16.ts';
+import { byteLength, type DType, fromDeviceBytes, sizeOf, type TensorSpec } from '../src/engine/tensor/spec.ts';
 import { mismatch } from './compare.ts';
 
 const GUARD_BYTES = 64;

@@ -1,5 +1,5 @@
-import type { Tolerance } from '../src/ops/definition.ts';
-import type { DType } from '../src/tensor/spec.ts';
+import type { Tolerance } from '../src/engine/ops/definition.ts';
+import type { DType } from '../src/engine/tensor/spec.ts';
 
 export interface Difference {
   readonly relativeL2: number;

@@ -1,12 +1,12 @@
 /** Tier: any adapter. A depthwise convolution whose input is used again: its input gradient takes what came back the other way. */
 import { beforeEach, describe, expect, it } from 'vitest';
-import { Engine } from '../src/autograd/engine.ts';
-import type { GpuDevice } from '../src/gpu/device.ts';
-import type { Backend } from '../src/ops/backend.ts';
-import { depthwiseConv2d } from '../src/ops/depthwiseConv2d/op.ts';
-import { GpuBackend } from '../src/ops/gpuBackend.ts';
-import { ReferenceBackend } from '../src/ops/referenceBackend.ts';
-import { TapBackend } from '../src/ops/tapBackend.ts';
+import { Engine } from '../src/engine/autograd/engine.ts';
+import type { GpuDevice } from '../src/engine/gpu/device.ts';
+import type { Backend } from '../src/engine/ops/backend.ts';
+import { depthwiseConv2d } from '../src/engine/ops/depthwiseConv2d/op.ts';
+import { GpuBackend } from '../src/engine/ops/gpuBackend.ts';
+import { ReferenceBackend } from '../src/engine/ops/referenceBackend.ts';
+import { TapBackend } from '../src/engine/ops/tapBackend.ts';
 import { closeDeviceAfterwards, testDevice } from './device.ts';
 
 closeDeviceAfterwards();

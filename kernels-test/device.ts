@@ -1,6 +1,6 @@
 import { afterAll } from 'vitest';
-import type { GpuDevice } from '../src/gpu/device.ts';
-import { createNodeDevice } from '../src/gpu/node/createDevice.ts';
+import type { GpuDevice } from '../src/engine/gpu/device.ts';
+import { createNodeDevice } from '../src/engine/node/createDevice.ts';
 
 let shared: Promise<GpuDevice> | null = null;
 

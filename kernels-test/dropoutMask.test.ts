@@ -1,9 +1,9 @@
 /** Tier: any adapter. Dropout's mask is a pure function of (seed, stream, element), the same on every adapter, forward and backward. */
 import { beforeAll, describe, expect, it } from 'vitest';
-import { Engine } from '../src/autograd/engine.ts';
-import { dropout, dropPath } from '../src/ops/dropout/op.ts';
-import { GpuBackend } from '../src/ops/gpuBackend.ts';
-import { uniformAt } from '../src/tensor/random.ts';
+import { Engine } from '../src/engine/autograd/engine.ts';
+import { dropout, dropPath } from '../src/engine/ops/dropout/op.ts';
+import { GpuBackend } from '../src/engine/ops/gpuBackend.ts';
+import { uniformAt } from '../src/engine/tensor/random.ts';
 import { closeDeviceAfterwards, testDevice } from './device.ts';
 
 closeDeviceAfterwards();

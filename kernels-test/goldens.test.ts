@@ -4,13 +4,13 @@
  * to 5e-6 where WGSL's exp or a variance is in it); the references, in float64, must meet the goldens' own rounding to float32.
  */
 import { beforeEach, describe, expect, it } from 'vitest';
-import { Engine } from '../src/autograd/engine.ts';
-import type { Tensor } from '../src/autograd/tensor.ts';
-import type { Backend } from '../src/ops/backend.ts';
-import { GpuBackend } from '../src/ops/gpuBackend.ts';
-import { ops } from '../src/ops/index.ts';
-import { ReferenceBackend } from '../src/ops/referenceBackend.ts';
-import { AdamW, SGD } from '../src/optim/index.ts';
+import { Engine } from '../src/engine/autograd/engine.ts';
+import type { Tensor } from '../src/engine/autograd/tensor.ts';
+import type { Backend } from '../src/engine/ops/backend.ts';
+import { GpuBackend } from '../src/engine/ops/gpuBackend.ts';
+import { ops } from '../src/engine/ops/index.ts';
+import { ReferenceBackend } from '../src/engine/ops/referenceBackend.ts';
+import { AdamW, SGD } from '../src/engine/optim/index.ts';
 import { difference } from './compare.ts';
 import { closeDeviceAfterwards, testDevice } from './device.ts';
 import { casesSchema, type EngineArray, Goldens, type Layout, optimizersSchema, toEngine } from './goldens.ts';
@@ -29,22 +29,23 @@ const WITHOUT: Record<string, string> = {
   dropout: "its mask is the engine's own: dropoutMask.test.ts holds it against the generator",
   dropPath: "its mask is the engine's own: dropoutMask.test.ts holds it against the generator",
   assign: 'in place and a mere copy: PyTorch has nothing to say about it',
-  floatCast: 'a rounding: the conversion is tested over every float16 in src/io/safetensors.test.ts',
+  floatCast: 'a rounding: the conversion is tested over every float16 in src/engine/io/safetensors.test.ts',
   residualMlp: 'of products and gelu, which have goldens; every ConvNeXt in goldenModels.test.ts goes through it',
   swap: 'in place and a mere exchange: PyTorch has nothing to say about it',
-  'adamwStep.2': 'adamwStep of two parameters, which src/optim/optimizer.test.ts holds against PyTorch',
+  'adamwStep.2': 'adamwStep of two parameters, which src/engine/optim/optimizer.test.ts holds against PyTorch',
   'adamwStep.3': 'adamwStep of three parameters at once: its arithmetic is that of one',
-  'sgdStep.2': 'sgdStep of two parameters, which src/optim/optimizer.test.ts holds against PyTorch',
+  'sgdStep.2': 'sgdStep of two parameters, which src/engine/optim/optimizer.test.ts holds against PyTorch',
   'sgdStep.3': 'sgdStep of three parameters at once: its arithmetic is that of one',
-  averages: 'in place: src/optim/optimizer.test.ts holds it against its formula',
+  averages: 'in place: src/engine/optim/optimizer.test.ts holds it against its formula',
   emaStep: 'in place: averages, of one tensor and with a weight of its own',
-  gatedScale: 'half of clip_grad_norm_, which src/optim/optimizer.test.ts holds against PyTorch',
-  squaresToSlots: 'half of clip_grad_norm_, which src/optim/optimizer.test.ts holds against PyTorch',
-  dotsToSlots: 'the kernel of dot, with slots of its own; src/ops/optimizer/products.test.ts holds it against sums',
-  dotTotals: 'the second kernel of dot; src/ops/optimizer/products.test.ts holds it against sums',
-  axpy: 'in place: src/ops/optimizer/products.test.ts holds it against its formula',
-  maskLoss: 'bceWithLogits and softDice at once: src/nn/losses/losses.test.ts holds it against both',
-  clipGate: 'half of clip_grad_norm_, which src/optim/optimizer.test.ts holds against PyTorch',
+  gatedScale: 'half of clip_grad_norm_, which src/engine/optim/optimizer.test.ts holds against PyTorch',
+  squaresToSlots: 'half of clip_grad_norm_, which src/engine/optim/optimizer.test.ts holds against PyTorch',
+  dotsToSlots:
+    'the kernel of dot, with slots of its own; src/engine/ops/optimizer/products.test.ts holds it against sums',
+  dotTotals: 'the second kernel of dot; src/engine/ops/optimizer/products.test.ts holds it against sums',
+  axpy: 'in place: src/engine/ops/optimizer/products.test.ts holds it against its formula',
+  maskLoss: 'bceWithLogits and softDice at once: src/engine/nn/losses/losses.test.ts holds it against both',
+  clipGate: 'half of clip_grad_norm_, which src/engine/optim/optimizer.test.ts holds against PyTorch',
 };
 
 closeDeviceAfterwards();

@@ -1,10 +1,10 @@
 /** Reads the goldens that fixtures/make_goldens.py wrote, and takes their tensors from PyTorch's layouts to the engine's. */
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
-import type { SafetensorsFile, StoredTensor } from '../src/io/safetensors.ts';
-import { readSafetensors } from '../src/io/safetensors-file.ts';
-import type { ExternalTensor } from '../src/nn/module.ts';
-import { stridesOf } from '../src/tensor/shape.ts';
+import type { SafetensorsFile, StoredTensor } from '../src/engine/io/safetensors.ts';
+import { readSafetensors } from '../src/engine/node/safetensorsFile.ts';
+import type { ExternalTensor } from '../src/engine/nn/module.ts';
+import { stridesOf } from '../src/engine/tensor/shape.ts';
 
 /** Of how PyTorch and the engine hold a tensor: alike, NCHW / NHWC, OIHW / HWIO, or (C, 1, KH, KW) / (KH, KW, C). */
 export const LAYOUTS = ['plain', 'image', 'filter', 'depthwise'] as const;

@@ -5,8 +5,8 @@
  * inputs are rounded to it first, so that only the rounding of the outputs is allowed for (compare.ts) beyond the case's tolerance.
  */
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { GpuDevice } from '../src/gpu/device.ts';
-import { ops } from '../src/ops/index.ts';
+import type { GpuDevice } from '../src/engine/gpu/device.ts';
+import { ops } from '../src/engine/ops/index.ts';
 import { canRun, checkVersion, snapshots, storesHalf, testCases } from './checkVersion.ts';
 import { closeDeviceAfterwards, testDevice } from './device.ts';
 

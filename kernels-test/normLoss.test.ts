@@ -1,16 +1,16 @@
 /** Tier: no adapter. The float64 references of normalisation, softmax and losses against PyTorch's numbers, forward and backward. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { Engine } from '../src/autograd/engine.ts';
-import { batchNorm } from '../src/ops/batchNorm/op.ts';
-import { bceWithLogits } from '../src/ops/bceWithLogits/op.ts';
-import { crossEntropy } from '../src/ops/crossEntropy/op.ts';
-import type { Op } from '../src/ops/definition.ts';
-import { entropy } from '../src/ops/entropy/op.ts';
-import { layerNorm } from '../src/ops/layerNorm/op.ts';
-import { ReferenceBackend } from '../src/ops/referenceBackend.ts';
-import { softDice } from '../src/ops/softDice/op.ts';
-import { logSoftmax, softmax } from '../src/ops/softmax/op.ts';
+import { Engine } from '../src/engine/autograd/engine.ts';
+import { batchNorm } from '../src/engine/ops/batchNorm/op.ts';
+import { bceWithLogits } from '../src/engine/ops/bceWithLogits/op.ts';
+import { crossEntropy } from '../src/engine/ops/crossEntropy/op.ts';
+import type { Op } from '../src/engine/ops/definition.ts';
+import { entropy } from '../src/engine/ops/entropy/op.ts';
+import { layerNorm } from '../src/engine/ops/layerNorm/op.ts';
+import { ReferenceBackend } from '../src/engine/ops/referenceBackend.ts';
+import { softDice } from '../src/engine/ops/softDice/op.ts';
+import { logSoftmax, softmax } from '../src/engine/ops/softmax/op.ts';
 
 interface Golden {
   readonly op: string;

@@ -1,12 +1,12 @@
 /** Tier: no adapter. The float64 references of pooling, resizing and max against PyTorch's numbers, forward and backward. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { Engine } from '../src/autograd/engine.ts';
-import type { Op } from '../src/ops/definition.ts';
-import { avgPool2d, maxPool2d } from '../src/ops/pool/op.ts';
-import { max } from '../src/ops/reduce/op.ts';
-import { ReferenceBackend } from '../src/ops/referenceBackend.ts';
-import { upsampleBilinear2d, upsampleNearest2d } from '../src/ops/upsample/op.ts';
+import { Engine } from '../src/engine/autograd/engine.ts';
+import type { Op } from '../src/engine/ops/definition.ts';
+import { avgPool2d, maxPool2d } from '../src/engine/ops/pool/op.ts';
+import { max } from '../src/engine/ops/reduce/op.ts';
+import { ReferenceBackend } from '../src/engine/ops/referenceBackend.ts';
+import { upsampleBilinear2d, upsampleNearest2d } from '../src/engine/ops/upsample/op.ts';
 
 interface Golden {
   readonly op: string;

@@ -5,13 +5,13 @@
  */
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { GpuDevice } from '../src/gpu/device.ts';
-import { openAdapter } from '../src/gpu/node/open.ts';
-import { diskShaders } from '../src/gpu/node/shaderFiles.ts';
-import type { ShaderFiles } from '../src/gpu/shaders.ts';
-import type { MatrixShape } from '../src/gpu/subgroupMatrix.ts';
-import type { Op } from '../src/ops/definition.ts';
-import { ops } from '../src/ops/index.ts';
+import { GpuDevice } from '../src/engine/gpu/device.ts';
+import { openAdapter } from '../src/engine/node/open.ts';
+import { diskShaders } from '../src/engine/node/shaderFiles.ts';
+import type { ShaderFiles } from '../src/engine/gpu/shaders.ts';
+import type { MatrixShape } from '../src/engine/gpu/subgroupMatrix.ts';
+import type { Op } from '../src/engine/ops/definition.ts';
+import { ops } from '../src/engine/ops/index.ts';
 import { canRun, checkVersion, snapshots, storesHalf, testCases } from './checkVersion.ts';
 
 const VERSION = 'subgroupMatrix';

@@ -5,16 +5,16 @@
 // biome-ignore lint/style/noRestrictedImports: the null backend is for this test alone
 import { create, globals } from 'webgpu';
 import { afterAll, describe, expect, it } from 'vitest';
-import { GpuDevice } from '../src/gpu/device.ts';
-import { dawnFlags } from '../src/gpu/node/list.ts';
-import { diskShaders } from '../src/gpu/node/shaderFiles.ts';
-import type { ShaderFiles } from '../src/gpu/shaders.ts';
-import { matrixShapes, SUBGROUP_MATRIX } from '../src/gpu/subgroupMatrix.ts';
-import { conv2dProgram, gradWeightProgram as convolutionGradWeight } from '../src/ops/conv2d/program.ts';
-import type { Program } from '../src/ops/definition.ts';
-import { GpuBackend } from '../src/ops/gpuBackend.ts';
-import { gradWeightProgram, matmulProgram } from '../src/ops/matmul/program.ts';
-import type { TensorSpec } from '../src/tensor/spec.ts';
+import { GpuDevice } from '../src/engine/gpu/device.ts';
+import { dawnFlags } from '../src/engine/node/list.ts';
+import { diskShaders } from '../src/engine/node/shaderFiles.ts';
+import type { ShaderFiles } from '../src/engine/gpu/shaders.ts';
+import { matrixShapes, SUBGROUP_MATRIX } from '../src/engine/gpu/subgroupMatrix.ts';
+import { conv2dProgram, gradWeightProgram as convolutionGradWeight } from '../src/engine/ops/conv2d/program.ts';
+import type { Program } from '../src/engine/ops/definition.ts';
+import { GpuBackend } from '../src/engine/ops/gpuBackend.ts';
+import { gradWeightProgram, matmulProgram } from '../src/engine/ops/matmul/program.ts';
+import type { TensorSpec } from '../src/engine/tensor/spec.ts';
 
 Object.assign(globalThis, globals);
 const gpu = create(['backend=null', ...dawnFlags()]);

@@ -3,28 +3,34 @@
  * gmtl as a library: the engine, its modules, optimisers and the multitask network. `createEngine` makes the engine in Node; in a browser
  * build one from `GpuDevice.open(adapter, shaderFiles, …)` and the same classes.
  */
-export { type AdapterChoice, listAdapters } from './gpu/node/open.ts';
-export { Engine, type EngineOptions, engine, noGrad, scope, setEngine } from './autograd/engine.ts';
-export { Tensor } from './autograd/tensor.ts';
-export { gradcheck } from './autograd/gradcheck.ts';
-export { createEngine, type CreateEngineOptions } from './createEngine.ts';
-export { GmtlError } from './errors.ts';
-export { readSafetensors, writeSafetensors } from './io/safetensors-file.ts';
-export type { SafetensorsFile, StoredTensor, StoredTensors } from './io/safetensors.ts';
-export { GpuDevice } from './gpu/device.ts';
-export { CONVNEXT_VARIANTS, ConvNeXt, type ConvNeXtConfig, type ConvNeXtVariant, convnext } from './models/convnext.ts';
-export { GatedMultitaskNet, type GatedOptions } from './models/multitask.ts';
-export { MultitaskNet, type MultitaskOutput, type Routes } from './models/network.ts';
-export { RoutedUnet, type RoutedUnetOptions } from './models/routedUnet.ts';
-export * as functional from './nn/functional.ts';
-export * as init from './nn/init.ts';
-export * from './nn/layers.ts';
-export { block, type ExternalTensor, type LoadReport, Module } from './nn/module.ts';
-export { Parameter } from './nn/parameter.ts';
-export { RandomSource } from './nn/randomSource.ts';
-export type { Backend } from './ops/backend.ts';
-export { defineKernel, defineOp, defineProgram, type Op, type Program } from './ops/definition.ts';
-export { GpuBackend } from './ops/gpuBackend.ts';
-export { ops } from './ops/index.ts';
-export { ReferenceBackend } from './ops/referenceBackend.ts';
-export * from './optim/index.ts';
+export { type AdapterChoice, listAdapters } from './engine/node/open.ts';
+export { Engine, type EngineOptions, engine, noGrad, scope, setEngine } from './engine/autograd/engine.ts';
+export { Tensor } from './engine/autograd/tensor.ts';
+export { gradcheck } from './engine/check/gradcheck.ts';
+export { createEngine, type CreateEngineOptions } from './engine/node/createEngine.ts';
+export { GmtlError } from './engine/errors.ts';
+export { readSafetensors, writeSafetensors } from './engine/node/safetensorsFile.ts';
+export type { SafetensorsFile, StoredTensor, StoredTensors } from './engine/io/safetensors.ts';
+export { GpuDevice } from './engine/gpu/device.ts';
+export {
+  CONVNEXT_VARIANTS,
+  ConvNeXt,
+  type ConvNeXtConfig,
+  type ConvNeXtVariant,
+  convnext,
+} from './engine/models/convnext.ts';
+export { GatedMultitaskNet, type GatedOptions } from './retina/network/multitask.ts';
+export { MultitaskNet, type MultitaskOutput, type Routes } from './retina/network/network.ts';
+export { RoutedUnet, type RoutedUnetOptions } from './retina/network/routedUnet.ts';
+export * as functional from './engine/nn/functional.ts';
+export * as init from './engine/nn/init.ts';
+export * from './engine/nn/layers.ts';
+export { block, type ExternalTensor, type LoadReport, Module } from './engine/nn/module.ts';
+export { Parameter } from './engine/nn/parameter.ts';
+export { RandomSource } from './engine/nn/randomSource.ts';
+export type { Backend } from './engine/ops/backend.ts';
+export { defineKernel, defineOp, defineProgram, type Op, type Program } from './engine/ops/definition.ts';
+export { GpuBackend } from './engine/ops/gpuBackend.ts';
+export { ops } from './engine/ops/index.ts';
+export { ReferenceBackend } from './engine/ops/referenceBackend.ts';
+export * from './engine/optim/index.ts';

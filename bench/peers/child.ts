@@ -1,5 +1,5 @@
 /** The process of one engine: prepares, checks and times the rows it is told to, and tells the parent (run.ts) of each as it goes. */
-import { median } from '../timer.ts';
+import { median } from '../../src/engine/tuning/timer.ts';
 import { type CheckResult, compareAll, KERNEL_TOLERANCE, STEP_TOLERANCE } from './check.ts';
 import { type PeerEngine, type Prepared, Unsupported } from './engine.ts';
 import type { ChildMessage, ChildOrder, RowKey, RowResult } from './protocol.ts';

@@ -1,10 +1,10 @@
 /** gmtl as one of the engines; also, on the reference backend, what all engines are checked against. */
-import type { Tensor } from '../../src/autograd/tensor.ts';
-import { type Engine, setEngine } from '../../src/autograd/engine.ts';
-import { convnext } from '../../src/models/convnext.ts';
-import * as F from '../../src/nn/functional.ts';
-import { GpuBackend } from '../../src/ops/gpuBackend.ts';
-import { AdamW } from '../../src/optim/adamw.ts';
+import type { Tensor } from '../../src/engine/autograd/tensor.ts';
+import { type Engine, setEngine } from '../../src/engine/autograd/engine.ts';
+import { convnext } from '../../src/engine/models/convnext.ts';
+import * as F from '../../src/engine/nn/functional.ts';
+import { GpuBackend } from '../../src/engine/ops/gpuBackend.ts';
+import { AdamW } from '../../src/engine/optim/adamw.ts';
 import { type PeerEngine, type Prepared, Unsupported } from './engine.ts';
 import { CHECKED_PARAMETERS, EPS, type InputData, type Pass, STEP, type Workload } from './workloads.ts';
 

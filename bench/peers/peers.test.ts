@@ -1,8 +1,8 @@
 /** What of the comparison needs neither an adapter nor the other engines: inputs, references, checks, ratios, tables. */
 import { describe, expect, it } from 'vitest';
-import { Engine, setEngine } from '../../src/autograd/engine.ts';
-import { convnext } from '../../src/models/convnext.ts';
-import { ReferenceBackend } from '../../src/ops/referenceBackend.ts';
+import { Engine, setEngine } from '../../src/engine/autograd/engine.ts';
+import { convnext } from '../../src/engine/models/convnext.ts';
+import { ReferenceBackend } from '../../src/engine/ops/referenceBackend.ts';
 import { compare, compareAll, KERNEL_TOLERANCE } from './check.ts';
 import { measureWith } from './child.ts';
 import type { PeerEngine } from './engine.ts';

@@ -3,8 +3,8 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Engine } from '../../src/autograd/engine.ts';
-import { ReferenceBackend } from '../../src/ops/referenceBackend.ts';
+import { Engine } from '../../src/engine/autograd/engine.ts';
+import { ReferenceBackend } from '../../src/engine/ops/referenceBackend.ts';
 import { gmtlEngine } from './gmtl.ts';
 import { makeInputs, type Pass, type Workload } from './workloads.ts';
 

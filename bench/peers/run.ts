@@ -8,7 +8,7 @@ import { cpus } from 'node:os';
 import { dirname, join } from 'node:path';
 import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
-import { writeFileAtomicSync } from '../../src/io/atomic.ts';
+import { writeFileAtomicSync } from '../../src/engine/node/atomic.ts';
 import type { ChildMessage, ChildOrder, RowKey, RowResult } from './protocol.ts';
 import { PACKAGE_FOLDER, provideReference } from './reference.ts';
 import { compareRuns, type EngineColumn, type EngineRun, formatComparison } from './summary.ts';

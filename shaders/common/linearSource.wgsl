@@ -1,6 +1,6 @@
 // Where an output position of a linear resize reads, along one axis, exactly: numerator(at) / denominator is the source position
 // clamped to the input, all in integers, so that forward and backward agree to the bit. `factor`, `shift`, `denominator` come from
-// src/ops/upsample/axis.ts.
+// src/engine/ops/upsample/axis.ts.
 
 struct Axis { factor: i32, shift: i32, denominator: i32, input: i32, output: i32 }
 

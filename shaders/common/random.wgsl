@@ -1,5 +1,5 @@
 // Philox4x32-10, counter-based: element `index` of stream `stream` under `seed` has the same uniform number on every
-// adapter and in src/tensor/random.ts. WGSL has no 64-bit product: the high word is built from 16-bit halves.
+// adapter and in src/engine/tensor/random.ts. WGSL has no 64-bit product: the high word is built from 16-bit halves.
 
 fn multiplyHigh(a: u32, b: u32) -> u32 {
   let aLow = a & 0xffffu;

@@ -16,7 +16,7 @@ struct Uniforms { count: u32, maxNorm: f32, sticky: u32, growthInterval: u32 }
 @group(0) @binding(2) var<storage, read_write> gate: array<f32>;
 @group(0) @binding(3) var<storage, read_write> lossScale: array<f32>;
 
-// The largest scale: LARGEST_LOSS_SCALE in src/ops/optimizer/norm.ts.
+// The largest scale: LARGEST_LOSS_SCALE in src/engine/ops/optimizer/norm.ts.
 const LARGEST = 16777216.0;
 
 var<workgroup> partial: array<vec2f, 64>;

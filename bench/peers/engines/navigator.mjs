@@ -2,8 +2,8 @@
  * `navigator.gpu` for libraries made for browsers: the adapter that gmtl itself would take, through the same Dawn. Every device that a
  * library opens is kept in `devices`, so that all engines can be waited for in the same way.
  */
-import { describeAdapter, readAdapterInfo } from '../../../dist/src/gpu/node/classify.js';
-import { openAdapter } from '../../../dist/src/gpu/node/open.js';
+import { describeAdapter, readAdapterInfo } from '../../../dist/src/engine/node/classify.js';
+import { openAdapter } from '../../../dist/src/engine/node/open.js';
 
 /** @type {GPUDevice[]} */
 export const devices = [];

@@ -1,0 +1,361 @@
+/**
+ * Differentiable functions of tensors, named as in torch.nn.functional. Activations are NHWC: [N, H, W, C]. Products take their weights in
+ * the type of what comes in: with a float16 activation a float32 weight is cast for the occasion, and its gradient comes back in
+ * float32.
+ * Each throws a `shape` error that names the op and the shapes when they do not fit.
+ */
+import { GmtlError } from '../errors.ts';
+import type { Tensor } from '../autograd/tensor.ts';
+import { batchNorm as batchNormOp } from '../ops/batchNorm/op.ts';
+import type { BatchNormAttributes } from '../ops/batchNorm/program.ts';
+import { bceWithLogits as bceWithLogitsOp } from '../ops/bceWithLogits/op.ts';
+import type { BceAttributes } from '../ops/bceWithLogits/program.ts';
+import { conv2d as conv2dOp } from '../ops/conv2d/op.ts';
+import { convTranspose2d as convTranspose2dOp } from '../ops/convTranspose2d/op.ts';
+import { corn as cornOp } from '../ops/corn/op.ts';
+import type { CornAttributes } from '../ops/corn/program.ts';
+import { crossEntropy as crossEntropyOp } from '../ops/crossEntropy/op.ts';
+import type { CrossEntropyAttributes } from '../ops/crossEntropy/program.ts';
+import { depthwiseConv2d as depthwiseConv2dOp } from '../ops/depthwiseConv2d/op.ts';
+import { entropy as entropyOp } from '../ops/entropy/op.ts';
+import { layerNorm as layerNormOp } from '../ops/layerNorm/op.ts';
+import { layerScale as layerScaleOp, scaleResidual as scaleResidualOp } from '../ops/layerScale/op.ts';
+import { maskLoss as maskLossOp } from '../ops/maskLoss/op.ts';
+import { matmul as matmulOp } from '../ops/matmul/op.ts';
+import { concat as concatOp } from '../ops/movement/concat.ts';
+import { pad as padOp, type PadAttributes } from '../ops/movement/pad.ts';
+import { dot as dotOp } from '../ops/optimizer/productOps.ts';
+import { avgPool2d as avgPool2dOp, maxPool2d as maxPool2dOp } from '../ops/pool/op.ts';
+import type { AvgPoolAttributes, MaxPoolAttributes } from '../ops/pool/program.ts';
+import { residualMlp as residualMlpOp } from '../ops/residualMlp/op.ts';
+import { softDice as softDiceOp } from '../ops/softDice/op.ts';
+import type { SoftDiceAttributes } from '../ops/softDice/program.ts';
+import { logSoftmax as logSoftmaxOp, softmax as softmaxOp } from '../ops/softmax/op.ts';
+import { unaryOps } from '../ops/unary/op.ts';
+import {
+  upsampleBilinear2d as upsampleBilinear2dOp,
+  upsampleNearest2d as upsampleNearest2dOp,
+} from '../ops/upsample/op.ts';
+
+/** [height, width], or whatever is told for the two image axes. */
+export type Pair = readonly [number, number];
+
+/** One number for both axes, or one each. */
+export function pair(value: number | Pair): Pair {
+  return typeof value === 'number' ? [value, value] : value;
+}
+
+function optional(...tensors: (Tensor | null | undefined)[]): Tensor[] {
+  return tensors.filter((tensor): tensor is Tensor => tensor != null);
+}
+
+/** x · weightᵀ + bias over the last axis: x [..., in], weight [out, in], bias [out]. `activation` is fused. */
+export function linear(
+  x: Tensor,
+  weight: Tensor,
+  bias?: Tensor | null,
+  activation: 'none' | 'relu' | 'gelu' = 'none',
+): Tensor {
+  return x.engine.apply(matmulOp, optional(x, weight.cast(x.dtype), bias), { transposeB: true, activation });
+}
+
+export interface ConvolutionOptions {
+  readonly stride?: number | Pair;
+  readonly padding?: number | Pair;
+  readonly dilation?: number | Pair;
+  readonly groups?: number;
+  readonly activation?: 'none' | 'relu';
+}
+
+/** Cross-correlation (as PyTorch's conv2d): x [N, H, W, C], weight [KH, KW, C / groups, out], bias [out]. */
+export function conv2d(x: Tensor, weight: Tensor, bias?: Tensor | null, options: ConvolutionOptions = {}): Tensor {
+  return x.engine.apply(conv2dOp, optional(x, weight.cast(x.dtype), bias), {
+    stride: pair(options.stride ?? 1),
+    padding: pair(options.padding ?? 0),
+    dilation: pair(options.dilation ?? 1),
+    groups: options.groups ?? 1,
+    activation: options.activation ?? 'none',
+  });
+}
+
+/** A filter of its own for each channel: x [N, H, W, C], weight [KH, KW, C], bias [C]. */
+export function depthwiseConv2d(
+  x: Tensor,
+  weight: Tensor,
+  bias?: Tensor | null,
+  options: Omit<ConvolutionOptions, 'groups' | 'activation'> = {},
+): Tensor {
+  return x.engine.apply(depthwiseConv2dOp, optional(x, weight.cast(x.dtype), bias), {
+    stride: pair(options.stride ?? 1),
+    padding: pair(options.padding ?? 0),
+    dilation: pair(options.dilation ?? 1),
+  });
+}
+
+/** Normalises over the last axis: biased variance, `eps` inside the square root (Ba et al. 2016; torch.nn.LayerNorm). */
+export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, eps = 1e-5): Tensor {
+  return x.engine.apply(layerNormOp, [x, weight, bias], { eps });
+}
+
+/**
+ * Batch normalisation over all axes but the last: x [..., C], the others [C]. Training normalises with the batch's own statistics (biased
+ * variance) and moves the running ones, in place, by `momentum` (unbiased variance); else the running ones are used.
+ */
+export function batchNorm(
+  x: Tensor,
+  weight: Tensor,
+  bias: Tensor,
+  running: { readonly mean: Tensor; readonly variance: Tensor },
+  attributes: BatchNormAttributes,
+): Tensor {
+  return x.engine.apply(batchNormOp, [x, weight, bias, running.mean, running.variance], attributes);
+}
+
+/** Maximum over windows of x [N, H, W, C]; the stride is the kernel's size where left out. Padding never wins. */
+export function maxPool2d(x: Tensor, options: MaxPoolAttributes): Tensor {
+  return x.engine.apply(maxPool2dOp, [x], options);
+}
+
+/** Mean over windows of x [N, H, W, C]; the stride is the kernel's size where left out. */
+export function avgPool2d(x: Tensor, options: AvgPoolAttributes): Tensor {
+  return x.engine.apply(avgPool2dOp, [x], options);
+}
+
+/** Transposed convolution (torch.nn.functional.conv_transpose2d): x [N, H, W, C], weight [KH, KW, out, C], bias [out]. */
+export function convTranspose2d(
+  x: Tensor,
+  weight: Tensor,
+  bias?: Tensor | null,
+  options: { stride?: number | Pair; padding?: number | Pair; activation?: 'none' | 'relu' } = {},
+): Tensor {
+  return x.engine.apply(convTranspose2dOp, optional(x, weight.cast(x.dtype), bias), {
+    stride: pair(options.stride ?? 1),
+    padding: pair(options.padding ?? 0),
+    activation: options.activation ?? 'none',
+  });
+}
+
+/** |x|, any shape; the derivative at 0 is 0. */
+export function abs(x: Tensor): Tensor {
+  return x.engine.apply(unaryOps.abs, [x], {});
+}
+
+/** log(1 + exp(x)), any shape, without overflow (torch.nn.functional.softplus). */
+export function softplus(x: Tensor): Tensor {
+  return x.engine.apply(unaryOps.softplus, [x], {});
+}
+
+/** Sum of a * b over two tensors of one shape, as a scalar []; differentiable in both. */
+export function dot(a: Tensor, b: Tensor): Tensor {
+  return a.engine.apply(dotOp, [a, b], {});
+}
+
+/** Joins tensors along an axis. */
+export function concat(tensors: readonly Tensor[], axis: number): Tensor {
+  return tensors[0].engine.apply(concatOp, tensors, { axis });
+}
+
+/** A border of `value` (default 0): one count an axis, in front and behind. */
+export function pad(x: Tensor, attributes: PadAttributes): Tensor {
+  return x.engine.apply(padOp, [x], attributes);
+}
+
+/** Rows `rows` (axis 0) of x, in that order; x itself where that is all of them. Runs of neighbours are moved together. */
+export function selectRows(x: Tensor, rows: readonly number[]): Tensor {
+  if (rows.length === x.shape[0] && rows.every((row, index) => row === index)) return x;
+  const runs: [number, number][] = [];
+  for (const row of rows) {
+    const last = runs.at(-1);
+    if (last && last[1] === row) last[1] = row + 1;
+    else runs.push([row, row + 1]);
+  }
+  const parts = runs.map(([start, end]) => x.slice(0, start, end));
+  return parts.length === 1 ? parts[0] : concat(parts, 0);
+}
+
+/** Bilinear resizing to [height, width] (torch.nn.functional.interpolate, mode 'bilinear'). */
+export function upsampleBilinear2d(x: Tensor, size: Pair, alignCorners = false): Tensor {
+  return x.engine.apply(upsampleBilinear2dOp, [x], { size, alignCorners });
+}
+
+/** Nearest-neighbour resizing to [height, width] (interpolate, mode 'nearest'). */
+export function upsampleNearest2d(x: Tensor, size: Pair): Tensor {
+  return x.engine.apply(upsampleNearest2dOp, [x], { size });
+}
+
+/** Over the last axis. */
+export function softmax(x: Tensor): Tensor {
+  return x.engine.apply(softmaxOp, [x], {});
+}
+
+/** Over the last axis. */
+export function logSoftmax(x: Tensor): Tensor {
+  return x.engine.apply(logSoftmaxOp, [x], {});
+}
+
+/**
+ * Softmax cross-entropy: logits [N, C], labels i32 [N] (negative: the row counts nothing), class weights [C]. The mean is weighted as
+ * in torch.nn.functional.cross_entropy; it is 0 where no row counts. With reduction 'none' a loss a row, [N], 0 where ignored: weigh the
+ * rows by multiplying, which is differentiable in the weights too.
+ */
+export function crossEntropy(
+  logits: Tensor,
+  labels: Tensor,
+  options: CrossEntropyAttributes & { readonly classWeights?: Tensor | null } = {},
+): Tensor {
+  const { classWeights, ...attributes } = options;
+  return logits.engine.apply(crossEntropyOp, optional(logits, labels, classWeights), attributes);
+}
+
+/**
+ * CORN loss of ordinal grades, a scalar: logits [N, K - 1], labels i32 [N] in 0 .. K - 1 (negative: the row counts nothing), as corn_loss of
+ * coral_pytorch (Shi, Cao and Raschka 2021, arXiv 2111.08851). 'none' gives each row's mean over its tasks, [N], 0 where ignored.
+ * Probabilities: {@link cornProbabilities}, or on the host that of src/engine/nn/losses/corn.ts.
+ */
+export function cornLoss(logits: Tensor, labels: Tensor, options: CornAttributes = {}): Tensor {
+  return logits.engine.apply(cornOp, [logits, labels], options);
+}
+
+/**
+ * Probabilities of the grades [N, K] from CORN logits [N, K - 1]: P(y = k) = (1 - sigmoid(logit k)) times the sigmoids of the logits before k.
+ * Composed of small ops, differentiable.
+ */
+export function cornProbabilities(logits: Tensor): Tensor {
+  const [above, below] = [logits.sigmoid(), logits.neg().sigmoid()];
+  const tasks = logits.shape[1];
+  let reached = above.slice(1, 0, 1);
+  const columns = [below.slice(1, 0, 1)];
+  for (let k = 1; k < tasks; k++) {
+    columns.push(reached.mul(below.slice(1, k, k + 1)));
+    reached = reached.mul(above.slice(1, k, k + 1));
+  }
+  return concat([...columns, reached], 1);
+}
+
+/** Mean over rows of the entropy (nats) of softmax(logits): logits [N, C], sample weights [N]. */
+export function entropy(logits: Tensor, sampleWeights?: Tensor | null): Tensor {
+  return logits.engine.apply(entropyOp, optional(logits, sampleWeights), {});
+}
+
+/** gamma * x: x [..., C], gamma [C] (ConvNeXt's layer scale); {@link scaleResidual} adds the residual in the same pass. */
+export function layerScale(x: Tensor, gamma: Tensor): Tensor {
+  return x.engine.apply(layerScaleOp, [x, gamma], {});
+}
+
+/** residual + factor * gamma * x: x and residual [N, ..., C], gamma [C], one factor a sample [N] (drop path; no gradient). */
+export function scaleResidual(residual: Tensor, x: Tensor, gamma: Tensor, factor?: Tensor | null): Tensor {
+  return x.engine.apply(scaleResidualOp, optional(residual, x, gamma, factor), {});
+}
+
+/** A linear layer's weight [out, in] and bias [out]; {@link residualMlp} wants both. */
+export interface LinearParameters {
+  readonly weight: Tensor;
+  readonly bias: Tensor | null;
+}
+
+/**
+ * residual + factor * gamma * (second(gelu(first(x)))): the second half of a ConvNeXt block in two products. x and residual [N, ..., C], gamma [C],
+ * first to any width, second back to C, one factor a sample [N] (drop path; no gradient).
+ */
+export function residualMlp(
+  residual: Tensor,
+  x: Tensor,
+  [first, second]: readonly [LinearParameters, LinearParameters],
+  gamma: Tensor,
+  factor?: Tensor | null,
+): Tensor {
+  if (!first.bias || !second.bias) throw new GmtlError('shape', 'residualMlp: both layers must have a bias');
+  const [up, down] = [first.weight.cast(x.dtype), second.weight.cast(x.dtype)];
+  const inputs = optional(residual, x, up, first.bias, down, second.bias, gamma, factor);
+  return x.engine.apply(residualMlpOp, inputs, {});
+}
+
+/** Of bceWithLogits; the tensors are not differentiated through. */
+export type BceOptions = Omit<BceAttributes, 'posWeight' | 'sampleWeights'> & {
+  /** [C]: multiplies the positive targets' term. */
+  readonly posWeight?: Tensor | null;
+  /** [N]: samples of weight 0 count nothing. Not with reduction 'sample'. */
+  readonly sampleWeights?: Tensor | null;
+};
+
+/**
+ * Binary cross-entropy of sigmoid(logits), a scalar: logits and targets [N, ..., C] (torch.nn.functional.binary_cross_entropy_with_logits).
+ * With `gamma` (and `alpha`) the focal loss, as torchvision.ops.sigmoid_focal_loss (Lin et al. 2017). With reduction 'sample' the mean of each
+ * sample, [N]: weigh the rows by multiplying, which is differentiable in the weights too.
+ */
+export function bceWithLogits(logits: Tensor, targets: Tensor, options: BceOptions = {}): Tensor {
+  const { posWeight, sampleWeights, ...attributes } = options;
+  return logits.engine.apply(bceWithLogitsOp, optional(logits, targets, posWeight, sampleWeights), {
+    ...attributes,
+    posWeight: posWeight != null,
+    sampleWeights: sampleWeights != null,
+  });
+}
+
+/**
+ * Focal loss of sigmoid(logits) (Lin et al. 2017, torchvision.ops.sigmoid_focal_loss): {@link bceWithLogits} by another name, with gamma 2 and
+ * alpha null (no balance) unless told, and the mean over elements.
+ */
+export function focalWithLogits(logits: Tensor, targets: Tensor, options: BceOptions = {}): Tensor {
+  return bceWithLogits(logits, targets, { ...options, gamma: options.gamma ?? 2 });
+}
+
+/** Named conventions of the soft Dice loss; see {@link softDiceLoss}. */
+const DICE_FORMS = {
+  sample: { perSample: true },
+  batch: { perSample: false, flattenClasses: true, smooth: 1e-6 },
+  smp: { perSample: false, ignoreEmptyClasses: true, smooth: 0 },
+} as const satisfies Record<string, SoftDiceAttributes>;
+
+export type DiceForm = keyof typeof DICE_FORMS;
+
+export type SoftDiceOptions = Omit<SoftDiceAttributes, 'reduction'> & {
+  readonly form?: DiceForm;
+  /** Default 'mean', a scalar; 'sample' (form 'sample' only): the mean over the classes of each sample, [N]. */
+  readonly reduction?: 'mean' | 'sample';
+};
+
+/**
+ * 1 - soft Dice of sigmoid(logits), a scalar: logits and targets [N, ..., C]. `form` names what is summed before dividing:
+ * - 'sample' (default): the pixels of each class of each sample, then the mean over samples and classes; smooth 0 unless told.
+ * - 'batch': all pixels of all classes and samples, flattened together; smooth 1e-6.
+ * - 'smp': each class over the batch, then the mean over classes, of which those without positives in the batch give 0; smooth 0, the
+ *   denominator at least 1e-7. DiceLoss(mode='multilabel') of segmentation_models.pytorch.
+ * Options given beside it override the form's own. `alpha` and `beta` weigh false positives and false negatives (Salehi et al.
+ * 2017) in any form. Rows are weighed by multiplying the result of reduction 'sample', which is differentiable in the weights too.
+ */
+export function softDiceLoss(logits: Tensor, targets: Tensor, options: SoftDiceOptions = {}): Tensor {
+  const { form, reduction = 'mean', ...rest } = options;
+  const attributes = diceAttributes(form, rest);
+  if (reduction === 'mean') return logits.engine.apply(softDiceOp, [logits, targets], attributes);
+  return logits.engine.apply(softDiceOp, [logits, targets], { ...attributes, reduction: 'none' }).mean([1]);
+}
+
+function diceAttributes<A extends SoftDiceAttributes>(form: DiceForm = 'sample', options: A): A {
+  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+  return { ...DICE_FORMS[form], ...given } as A;
+}
+
+/** Of {@link maskLoss}. */
+export interface MaskLossOptions extends Pick<SoftDiceAttributes, 'smooth' | 'alpha' | 'beta'> {
+  readonly bceWeight: number;
+  readonly diceWeight: number;
+  /** [C]: multiplies the positive targets' term of the cross-entropy. */
+  readonly posWeight?: Tensor | null;
+  readonly form?: DiceForm;
+}
+
+/**
+ * bceWeight * {@link bceWithLogits} + diceWeight * {@link softDiceLoss} of the same logits and targets [N, ..., C], in one walk over the data
+ * forward and one backward. Only `loss` is differentiable; `bce` and `dice` are its parts for reports, unweighted.
+ */
+export function maskLoss(
+  logits: Tensor,
+  targets: Tensor,
+  { posWeight, form, ...options }: MaskLossOptions,
+): { loss: Tensor; bce: Tensor; dice: Tensor } {
+  const inputs = optional(logits, targets, posWeight);
+  const [loss, bce, dice, coefficients] = logits.engine.applyAll(maskLossOp, inputs, diceAttributes(form, options));
+  coefficients.dispose();
+  return { loss, bce, dice };
+}

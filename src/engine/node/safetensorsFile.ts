@@ -1,0 +1,37 @@
+import { readFile } from 'node:fs/promises';
+import { GmtlError } from '../errors.ts';
+import { errorCode, writeFileAtomic } from './atomic.ts';
+import { decodeSafetensors, encodeSafetensors, type SafetensorsFile, type StoredTensors } from '../io/safetensors.ts';
+
+/**
+ * Reads and validates a safetensors file.
+ * @throws GmtlError `io/not-found`, or as {@link decodeSafetensors}.
+ */
+export async function readSafetensors(path: string): Promise<SafetensorsFile> {
+  return decodeSafetensors(await readBytes(path), path);
+}
+
+/** Writes a safetensors file atomically. @throws GmtlError as {@link encodeSafetensors} and {@link writeFileAtomic}. */
+export async function writeSafetensors(
+  path: string,
+  tensors: StoredTensors,
+  metadata?: Readonly<Record<string, string>>,
+): Promise<void> {
+  await writeFileAtomic(path, encodeSafetensors(tensors, metadata));
+}
+
+/** Reads a whole file. @throws GmtlError `io/not-found` or `io/not-readable`. */
+export async function readBytes(path: string): Promise<Uint8Array> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    const code = errorCode(error);
+    if (code === 'ENOENT')
+      throw new GmtlError('io/not-found', `${path}: no such file. Check the path.`, { cause: error });
+    if (code === 'EISDIR')
+      throw new GmtlError('io/not-readable', `${path}: is a folder, a file is needed.`, { cause: error });
+    throw new GmtlError('io/not-readable', `${path}: cannot be read (${(error as Error).message}).`, {
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,263 @@
+import { stat } from 'node:fs/promises';
+import { GmtlError } from '../../../engine/errors.ts';
+import { defaultCacheFolder } from '../../../engine/node/cacheFolder.ts';
+import { compareFingerprints, type Fingerprint, fingerprintFiles } from '../sets/fingerprint.ts';
+import { scanIdrid } from '../sets/idrid.ts';
+import { OFFICIAL_COUNTS, OFFICIAL_MASKS } from '../sets/labels.ts';
+import { decodeMask } from '../pictures/mask.ts';
+import { loadMetadata, type MetadataOptions } from '../sets/metadata.ts';
+import { mapParallel } from '../../../engine/node/parallel.ts';
+import { decodeImage } from '../pictures/preprocess.ts';
+import { type DatasetItem, EDEMA_GRADES, type Lesion, LESIONS, RETINO_GRADES, type Split } from '../../domain.ts';
+
+/** Two images that show the same picture. */
+export interface DuplicatePair {
+  readonly first: DatasetItem;
+  readonly second: DatasetItem;
+  readonly relation: 'identical' | 'similar';
+  /** They stand in different splits: what was trained on is measured on. */
+  readonly leak: boolean;
+}
+
+/** Images per split and part, and per grade. */
+export interface LabelCounts {
+  readonly split: Split;
+  readonly images: number;
+  readonly retino: readonly number[];
+  readonly edema: readonly number[];
+  /** Images with retinopathy grade 0 or 1 but an edema risk: official IDRiD has none, so these may be slips. */
+  readonly unlikely: readonly DatasetItem[];
+}
+
+/** How much of the frames a structure's masks mark. */
+export interface MaskCoverage {
+  readonly split: Split;
+  readonly lesion: Lesion;
+  readonly images: number;
+  readonly files: number;
+  /** Mask files IDRiD has of this structure in this split; null for validation. */
+  readonly official: number | null;
+  /** Mask files without a foreground pixel. */
+  readonly empty: number;
+  /** Foreground pixels over all masks. */
+  readonly pixels: number;
+  /** Foreground share over all frames of the split, absent files counted as empty. */
+  readonly share: number;
+  /** The fullest mask's share of its frame. */
+  readonly largestShare: number;
+}
+
+/** How many images of a part and split have a size. */
+export interface SizeCount {
+  readonly part: string;
+  readonly split: Split;
+  readonly width: number;
+  readonly height: number;
+  readonly items: readonly DatasetItem[];
+  /** Another size is more frequent in this part. */
+  readonly odd: boolean;
+}
+
+export interface VerifyResult {
+  readonly source: string;
+  readonly items: readonly DatasetItem[];
+  readonly problems: readonly GmtlError[];
+  readonly unused: readonly { readonly path: string; readonly reason: string }[];
+  readonly duplicates: readonly DuplicatePair[];
+  readonly labels: readonly LabelCounts[];
+  readonly coverage: readonly MaskCoverage[];
+  readonly sizes: readonly SizeCount[];
+  /** What reading the source had to say (repeated entries collapsed, no testing images). */
+  readonly notes: readonly string[];
+  /** Some picture stands in two splits: what is measured on them is worthless. */
+  readonly leaky: boolean;
+  /** No problems and no leaks. */
+  readonly ok: boolean;
+}
+
+export interface VerifyOptions {
+  /** Folder for thumbnails; null: none. Default: `defaultCacheFolder()`. */
+  readonly cacheFolder?: string | null;
+  /** For a list in System B's form. */
+  readonly metadata?: MetadataOptions;
+  /** Called after each image is decoded. */
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+const SPLITS = ['train', 'val', 'test'] as const satisfies readonly Split[];
+
+/**
+ * Checks a data set (folder or metadata JSON) through and through: layout and labels, every image and mask decoded, copies of
+ * the same picture, leaks between splits.
+ *
+ * @throws GmtlError only when the source cannot be read at all; findings are in the result.
+ */
+export async function verifyDataset(source: string, options: VerifyOptions = {}): Promise<VerifyResult> {
+  const entry = await stat(source).catch((cause: unknown) => {
+    throw new GmtlError(
+      'data/not-found',
+      `There is no data set at ${source}. Give a folder in the IDRiD layout or a metadata JSON.`,
+      {
+        cause,
+      },
+    );
+  });
+  const scan = entry.isDirectory()
+    ? { ...(await scanIdrid(source)), notes: [] }
+    : { ...(await loadMetadata(source, options.metadata)), problems: [], unused: [] };
+  const problems: GmtlError[] = [...scan.problems];
+  const known = new Set(problems.map((problem) => problem.message));
+  const items = scan.items;
+  const fingerprints = await fingerprintFiles(
+    items.map((item) => item.imagePath),
+    options.cacheFolder === undefined ? defaultCacheFolder() : options.cacheFolder,
+  );
+  const decoded = await decodeAll(items, options.onProgress);
+  for (const { errors } of decoded) problems.push(...errors.filter((error) => !known.has(error.message)));
+  const duplicates = findDuplicates(items, fingerprints);
+  const leaky = duplicates.some((pair) => pair.leak);
+  return {
+    source,
+    items,
+    problems,
+    unused: scan.unused,
+    duplicates,
+    labels: countLabels(items),
+    coverage: measureCoverage(items, decoded),
+    sizes: countSizes(items, decoded),
+    notes: scan.notes,
+    leaky,
+    ok: problems.length === 0 && !leaky,
+  };
+}
+
+interface Decoded {
+  /** 0 when the image cannot be decoded. */
+  readonly width: number;
+  readonly height: number;
+  readonly pixels: number;
+  readonly foreground: Partial<Record<Lesion, number>>;
+  readonly errors: readonly GmtlError[];
+}
+
+function decodeAll(
+  items: readonly DatasetItem[],
+  onProgress?: (done: number, total: number) => void,
+): Promise<Decoded[]> {
+  let done = 0;
+  return mapParallel(items, async (item): Promise<Decoded> => {
+    const errors: GmtlError[] = [];
+    const foreground: Partial<Record<Lesion, number>> = {};
+    let [width, height] = [0, 0];
+    try {
+      const image = await decodeImage(item.imagePath);
+      ({ width, height } = image);
+      for (const lesion of LESIONS) {
+        const path = item.maskPaths?.[lesion] ?? null;
+        if (path === null) continue;
+        try {
+          foreground[lesion] = (await decodeMask(path, { lesion, expected: image })).foreground;
+        } catch (error) {
+          errors.push(asUserError(error));
+        }
+      }
+    } catch (error) {
+      errors.push(asUserError(error));
+    }
+    onProgress?.(++done, items.length);
+    return { width, height, pixels: width * height, foreground, errors };
+  });
+}
+
+/** Findings about files are collected; anything else is a bug and goes up. */
+function asUserError(error: unknown): GmtlError {
+  if (error instanceof GmtlError) return error;
+  throw error;
+}
+
+function findDuplicates(items: readonly DatasetItem[], fingerprints: readonly Fingerprint[]): DuplicatePair[] {
+  const pairs: DuplicatePair[] = [];
+  for (let later = 1; later < items.length; later++) {
+    for (let earlier = 0; earlier < later; earlier++) {
+      const relation = compareFingerprints(fingerprints[earlier], fingerprints[later]);
+      if (relation === null) continue;
+      const [first, second] = [items[earlier], items[later]];
+      pairs.push({ first, second, relation, leak: first.split !== second.split });
+    }
+  }
+  return pairs;
+}
+
+function countLabels(items: readonly DatasetItem[]): LabelCounts[] {
+  return SPLITS.flatMap((split): LabelCounts[] => {
+    const graded = items.filter((item) => item.split === split && item.task === 'classification');
+    if (graded.length === 0) return [];
+    const count = (grades: number, pick: (item: DatasetItem) => number | null) =>
+      Array.from({ length: grades }, (_, grade) => graded.filter((item) => pick(item) === grade).length);
+    return [
+      {
+        split,
+        images: graded.length,
+        retino: count(RETINO_GRADES, (item) => item.retino),
+        edema: count(EDEMA_GRADES, (item) => item.edema),
+        unlikely: graded.filter((item) => item.retino !== null && item.retino < 2 && (item.edema ?? 0) > 0),
+      },
+    ];
+  });
+}
+
+function measureCoverage(items: readonly DatasetItem[], decoded: readonly Decoded[]): MaskCoverage[] {
+  return SPLITS.flatMap((split) => {
+    const rows = items.flatMap((item, index) =>
+      item.split === split && item.maskPaths !== null ? [{ item, ...decoded[index] }] : [],
+    );
+    if (rows.length === 0) return [];
+    return LESIONS.map((lesion): MaskCoverage => {
+      const pixels = rows.reduce((sum, row) => sum + row.pixels, 0);
+      const marked = rows.reduce((sum, row) => sum + (row.foreground[lesion] ?? 0), 0);
+      return {
+        split,
+        lesion,
+        images: rows.length,
+        files: rows.filter((row) => row.item.maskPaths?.[lesion] != null).length,
+        official: split === 'val' ? null : OFFICIAL_MASKS[split][lesion],
+        empty: rows.filter((row) => row.foreground[lesion] === 0).length,
+        pixels: marked,
+        share: pixels === 0 ? 0 : marked / pixels,
+        largestShare: Math.max(
+          0,
+          ...rows.map((row) => (row.pixels === 0 ? 0 : (row.foreground[lesion] ?? 0) / row.pixels)),
+        ),
+      };
+    });
+  });
+}
+
+function countSizes(items: readonly DatasetItem[], decoded: readonly Decoded[]): SizeCount[] {
+  const found = new Map<string, { part: string; split: Split; width: number; height: number; items: DatasetItem[] }>();
+  for (const [index, item] of items.entries()) {
+    const { width, height } = decoded[index];
+    if (width === 0) continue;
+    const key = JSON.stringify([item.part, item.split, width, height]);
+    const known = found.get(key);
+    if (known === undefined) found.set(key, { part: item.part, split: item.split, width, height, items: [item] });
+    else known.items.push(item);
+  }
+  const sizes = [...found.values()];
+  const total = (part: string, width: number, height: number) =>
+    sizes
+      .filter((size) => size.part === part && size.width === width && size.height === height)
+      .reduce((sum, size) => sum + size.items.length, 0);
+  return sizes.map((size) => {
+    const own = total(size.part, size.width, size.height);
+    return {
+      ...size,
+      odd: sizes.some((other) => other.part === size.part && total(other.part, other.width, other.height) > own),
+    };
+  });
+}
+
+/** The official counts a split's labels compare with; validation has none. */
+export function officialCounts(split: Split): (typeof OFFICIAL_COUNTS)['train' | 'test'] | null {
+  return split === 'val' ? null : OFFICIAL_COUNTS[split];
+}

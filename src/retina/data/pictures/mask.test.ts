@@ -1,0 +1,123 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { decodeMask } from './mask.ts';
+import { palettePng, RED_PALETTE, type TiffCompression, type TiffOptions, tiffBytes } from '../testsupport.ts';
+
+const WIDTH = 21;
+const HEIGHT = 9;
+/** A pattern that is no multiple of 8 wide: padding bits at row ends must not shift it. */
+const PATTERN = Array.from({ length: WIDTH * HEIGHT }, (_, index) => (index % 5 === 0 || index % 21 === 20 ? 1 : 0));
+const COLOURS = PATTERN.flatMap((value) => [255 * value, 0, 0]);
+
+let folder = '';
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'gmtl-mask-'));
+});
+afterAll(async () => {
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function decode(name: string, bytes: Uint8Array): Promise<number[]> {
+  const path = join(folder, name);
+  await writeFile(path, bytes);
+  const mask = await decodeMask(path);
+  expect([mask.width, mask.height]).toEqual([WIDTH, HEIGHT]);
+  return [...mask.data];
+}
+
+describe('decodeMask', () => {
+  const palette: Omit<TiffOptions, 'bits'> = {
+    width: WIDTH,
+    height: HEIGHT,
+    values: PATTERN,
+    photometric: 3,
+    palette: RED_PALETTE,
+  };
+  for (const compression of ['none', 'lzw', 'packbits', 'deflate'] satisfies TiffCompression[]) {
+    for (const bits of [1, 4, 8] as const) {
+      for (const bigEndian of [false, true]) {
+        it(`reads a ${bits}-bit palette TIFF, ${compression}, ${bigEndian ? 'big' : 'little'}-endian`, async () => {
+          expect(await decode('palette.tif', tiffBytes({ ...palette, bits, compression, bigEndian }))).toEqual(PATTERN);
+        });
+      }
+    }
+  }
+
+  it('takes the palette index, not the colour: a white background and a black foreground', async () => {
+    const inverse = [
+      [255, 255, 255],
+      [0, 0, 0],
+    ] as const;
+    expect(await decode('inverse.tif', tiffBytes({ ...palette, bits: 1, palette: inverse }))).toEqual(PATTERN);
+    expect(await decode('inverse.png', palettePng(WIDTH, HEIGHT, PATTERN, 1, inverse))).toEqual(PATTERN);
+  });
+
+  it('ignores an alpha channel that is 255 everywhere', async () => {
+    const values = PATTERN.flatMap((value) => [255 * value, 0, 0, 255]);
+    expect(await decode('rgba.tif', tiffBytes({ ...palette, values, bits: 8, samples: 4, photometric: 2 }))).toEqual(
+      PATTERN,
+    );
+    const raw = { width: WIDTH, height: HEIGHT, channels: 4 } as const;
+    expect(await decode('rgba.png', await sharp(Buffer.from(values), { raw }).png().toBuffer())).toEqual(PATTERN);
+  });
+
+  it('reads RGB and bilevel grey TIFFs', async () => {
+    expect(
+      await decode('rgb.tif', tiffBytes({ ...palette, values: COLOURS, bits: 8, samples: 3, photometric: 2 })),
+    ).toEqual(PATTERN);
+    expect(await decode('grey.tif', tiffBytes({ ...palette, bits: 1, photometric: 1 }))).toEqual(PATTERN);
+    // Min-is-white: a stored 0 is white, hence foreground.
+    const values = PATTERN.map((value) => 1 - value);
+    expect(await decode('white.tif', tiffBytes({ ...palette, values, bits: 1, photometric: 0 }))).toEqual(PATTERN);
+  });
+
+  it('reads palette PNGs, grey PNGs with the value 1, and red JPEGs', async () => {
+    expect(await decode('p1.png', palettePng(WIDTH, HEIGHT, PATTERN, 1, RED_PALETTE))).toEqual(PATTERN);
+    expect(await decode('p8.png', palettePng(WIDTH, HEIGHT, PATTERN, 8, RED_PALETTE))).toEqual(PATTERN);
+    const grey = sharp(Buffer.from(PATTERN), { raw: { width: WIDTH, height: HEIGHT, channels: 1 } });
+    expect(await decode('grey.png', await grey.png().toBuffer())).toEqual(PATTERN);
+    const red = sharp(Buffer.from(COLOURS), { raw: { width: WIDTH, height: HEIGHT, channels: 3 } });
+    expect(await decode('red.jpg', await red.jpeg({ quality: 100, chromaSubsampling: '4:4:4' }).toBuffer())).toEqual(
+      PATTERN,
+    );
+  });
+
+  it('refuses a lesion over 30 % of the frame, and lets the optic disc pass', async () => {
+    const path = join(folder, 'full.tif');
+    await writeFile(path, tiffBytes({ ...palette, values: PATTERN.map(() => 1), bits: 1 }));
+    await expect(decodeMask(path, { lesion: 'EX' })).rejects.toMatchObject({
+      code: 'data/mask-coverage',
+      message: expect.stringMatching(/EX mask .*full\.tif marks 100\.0 % of the frame/),
+    });
+    expect((await decodeMask(path, { lesion: 'OD' })).foreground).toBe(WIDTH * HEIGHT);
+  });
+
+  it('refuses another size than the image and names both', async () => {
+    const path = join(folder, 'size.tif');
+    await writeFile(path, tiffBytes({ ...palette, bits: 1 }));
+    await expect(decodeMask(path, { expected: { width: 22, height: 9 } })).rejects.toMatchObject({
+      code: 'data/mask-size',
+      message: expect.stringMatching(/size\.tif is 21x9, its image 22x9/),
+    });
+  });
+
+  it('names a truncated, an empty and a missing file', async () => {
+    const whole = tiffBytes({ ...palette, bits: 8, compression: 'none' });
+    for (const [name, bytes] of [
+      ['cut.tif', whole.subarray(0, whole.length - 100)],
+      ['stub.tif', whole.subarray(0, 20)],
+      ['empty.tif', Buffer.alloc(0)],
+    ] as const) {
+      const path = join(folder, name);
+      await writeFile(path, bytes);
+      await expect(decodeMask(path), name).rejects.toMatchObject({
+        code: 'data/mask-unreadable',
+        message: expect.stringContaining(path),
+      });
+    }
+    await expect(decodeMask(join(folder, 'none.tif'))).rejects.toMatchObject({ code: 'data/mask-unreadable' });
+  });
+});

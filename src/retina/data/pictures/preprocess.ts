@@ -1,0 +1,142 @@
+import { readFile } from 'node:fs/promises';
+import sharp from 'sharp';
+import { GmtlError } from '../../../engine/errors.ts';
+import { normaliseBenGraham } from './benGraham.ts';
+import { type ClaheOptions, equaliseLightness } from './clahe.ts';
+import { type CropBox, findFieldOfView, frameBox, type RgbImage } from './fov.ts';
+import { addMaskBit, cropRgb, type MaskResize } from './geometry.ts';
+import { decodeMask } from './mask.ts';
+import { isTiff, isTruncatedTiff } from './tiff.ts';
+import { type DatasetItem, LESIONS } from '../../domain.ts';
+
+export interface PreprocessOptions {
+  /** Side of the square the picture is resized to. */
+  readonly size: number;
+  /** `fov`: crop to the bright disc; `frame`: keep the whole frame. Both are padded to a square, the aspect ratio stays. */
+  readonly crop: 'fov' | 'frame';
+  readonly maskResize: MaskResize;
+  /** Equalises the lightness locally; null: not. */
+  readonly clahe: ClaheOptions | null;
+  /** Ben Graham's normalisation, after `clahe` where both are set, so that what it cuts off stays exactly grey. */
+  readonly benGraham: boolean;
+}
+
+export const DEFAULT_PREPROCESS: PreprocessOptions = {
+  size: 512,
+  crop: 'fov',
+  maskResize: 'area-max',
+  clahe: null,
+  benGraham: false,
+};
+
+/** A picture (and its masks) as the network's size, still in bytes. */
+export interface Sample {
+  readonly size: number;
+  /** RGB, `size`x`size`x3. */
+  readonly image: Uint8Array;
+  /** `size`x`size`; bit k is the k-th structure of `LESIONS`. null on pictures without masks. */
+  readonly maskBits: Uint8Array | null;
+  readonly box: CropBox;
+}
+
+/**
+ * Decodes an image file to 8-bit RGB as stored (an EXIF orientation is not applied: the masks have none).
+ *
+ * @param name file name for errors; also the file to read when `bytes` is absent.
+ * @throws GmtlError `data/image-unreadable` naming the file, also when it is truncated.
+ */
+export async function decodeImage(name: string, bytes?: Buffer): Promise<RgbImage> {
+  try {
+    const content = bytes ?? (await readFile(name));
+    if (isTiff(content) && isTruncatedTiff(content)) throw new Error('the file ends before its pixel data does');
+    const { data, info } = await sharp(content, { failOn: 'error', limitInputPixels: false })
+      .removeAlpha()
+      .toColourspace('srgb')
+      .raw({ depth: 'uchar' })
+      .toBuffer({ resolveWithObject: true });
+    return {
+      width: info.width,
+      height: info.height,
+      data: info.channels === 3 ? data : greyToRgb(data, info.channels),
+    };
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new GmtlError(
+      'data/image-unreadable',
+      `Cannot decode the image ${name}: ${reason}. The file is truncated or damaged: unpack or download it again.`,
+      { cause },
+    );
+  }
+}
+
+function greyToRgb(data: Uint8Array, channels: number): Uint8Array {
+  const count = data.length / channels;
+  const rgb = new Uint8Array(3 * count);
+  for (let index = 0; index < count; index++) rgb.fill(data[index * channels], 3 * index, 3 * index + 3);
+  return rgb;
+}
+
+/**
+ * Crops, pads and resizes (Lanczos when shrinking, cubic when enlarging) a decoded picture; then CLAHE, then Ben Graham's
+ * normalisation, where asked for. Masks do not feel the last two.
+ *
+ * @throws GmtlError what `findFieldOfView` and `equaliseLightness` throw.
+ */
+export async function preprocessImage(image: RgbImage, name: string, options: PreprocessOptions): Promise<Sample> {
+  const { size, crop, clahe, benGraham } = options;
+  const box = crop === 'fov' ? findFieldOfView(image, name) : frameBox(image.width, image.height);
+  const cut = cropRgb(image, box);
+  let pixels: Uint8Array = cut.data;
+  if (box.size !== size) {
+    pixels = await sharp(cut.data, { raw: { width: box.size, height: box.size, channels: 3 }, limitInputPixels: false })
+      .resize(size, size, { fit: 'fill', kernel: box.size > size ? 'lanczos3' : 'cubic' })
+      .raw()
+      .toBuffer();
+  }
+  if (clahe !== null) pixels = await equaliseLightness(pixels, size, clahe);
+  if (benGraham) pixels = await normaliseBenGraham(pixels, size, contentOf(box, size));
+  // A plain array, not sharp's Buffer: what comes out of the cache is one too.
+  const plain = new Uint8Array(pixels.buffer, pixels.byteOffset, pixels.byteLength);
+  return { size, image: plain, maskBits: null, box };
+}
+
+/** The part of the resized square that shows the frame: [left, top, right, bottom], whole pixels only. */
+function contentOf(box: CropBox, size: number): [number, number, number, number] {
+  const inSquare = (position: number) => Math.min(size, Math.max(0, (position * size) / box.size));
+  return [
+    Math.ceil(inSquare(-box.left)),
+    Math.ceil(inSquare(-box.top)),
+    Math.floor(inSquare(box.width - box.left)),
+    Math.floor(inSquare(box.height - box.top)),
+  ];
+}
+
+/** The contents of an item's files, so that they are read once for hashing and decoding. */
+export interface ItemFiles {
+  readonly image: Buffer;
+  readonly masks: readonly (Buffer | null)[];
+}
+
+/**
+ * Decodes and prepares an item: its picture and, on segmentation rows, its masks. An absent mask is all zero.
+ *
+ * @throws GmtlError naming the file: what `decodeImage`, `findFieldOfView` and `decodeMask` throw.
+ */
+export async function preprocessItem(
+  item: DatasetItem,
+  options: PreprocessOptions,
+  files?: ItemFiles,
+): Promise<Sample> {
+  const image = await decodeImage(item.imagePath, files?.image);
+  const sample = await preprocessImage(image, item.imagePath, options);
+  if (item.maskPaths === null) return sample;
+  const maskBits = new Uint8Array(options.size * options.size);
+  for (const [index, lesion] of LESIONS.entries()) {
+    const path = item.maskPaths[lesion];
+    if (path === null) continue;
+    const expected = { width: image.width, height: image.height };
+    const mask = await decodeMask(path, { lesion, expected }, files?.masks[index] ?? undefined);
+    addMaskBit(mask, sample.box, options.size, options.maskResize, 1 << index, maskBits);
+  }
+  return { ...sample, maskBits };
+}

@@ -1,0 +1,70 @@
+import { stat } from 'node:fs/promises';
+import { GmtlError } from '../../../engine/errors.ts';
+import { defaultCacheFolder } from '../../../engine/node/cacheFolder.ts';
+import { fingerprintFiles } from './fingerprint.ts';
+import { readIdrid } from './idrid.ts';
+import { assignFolds } from './folds.ts';
+import { joinLabels } from './join.ts';
+import { loadMetadata, type Metadata, type MetadataOptions } from './metadata.ts';
+import { carveValidation, DEFAULT_SPLIT, type SplitOptions, type SplitResult } from './split.ts';
+import type { Dataset } from '../../domain.ts';
+
+export interface OpenOptions extends Partial<SplitOptions> {
+  /** Where thumbnails for comparing images are kept; null keeps none. Default: `defaultCacheFolder()`. */
+  readonly cacheFolder?: string | null;
+  /** Give copies of one picture within a split the labels of both (see `joinLabels`). Default false. */
+  readonly joinLabels?: boolean;
+  /** Deal the training split into this many folds (see `assignFolds`); null or absent: carve `valFraction` instead. */
+  readonly folds?: number | null;
+  /** Which fold validates, 0 … folds − 1. Default 0; only with `folds`. */
+  readonly fold?: number;
+  /** For a list in System B's form, as `loadMetadata` takes them. */
+  readonly metadata?: MetadataOptions;
+}
+
+/**
+ * Opens a folder in the official IDRiD layout, a metadata JSON written by `gmtl data prepare`, or a list of entries as System B
+ * writes it (see `loadMetadata`).
+ *
+ * A folder, and a list that does not tell its splits, gets a validation split carved from its training images (see
+ * `carveValidation`). A metadata file is taken as it stands: its splits were fixed when it was written. With `folds` its training
+ * and validation images are dealt anew.
+ *
+ * @throws GmtlError `data/not-found` and whatever `readIdrid`, `loadMetadata`, `carveValidation`, `assignFolds` and `joinLabels` throw.
+ */
+export async function openDataset(source: string, options: OpenOptions = {}): Promise<Dataset> {
+  const entry = await stat(source).catch((cause: unknown) => {
+    throw new GmtlError(
+      'data/not-found',
+      `There is no data set at ${source}. Give a folder in the IDRiD layout or a metadata JSON.`,
+      {
+        cause,
+      },
+    );
+  });
+  const read: Metadata = entry.isDirectory()
+    ? { source, items: await readIdrid(source), notes: [], splitsFixed: false }
+    : await loadMetadata(source, options.metadata);
+  const { valFraction = DEFAULT_SPLIT.valFraction, seed = DEFAULT_SPLIT.seed, leaks = DEFAULT_SPLIT.leaks } = options;
+  const { folds = null, fold = 0 } = options;
+  const splits = folds !== null || !read.splitsFixed;
+  if (!splits && options.joinLabels !== true) return { source, items: read.items, notes: read.notes };
+
+  const fingerprints = await fingerprintFiles(
+    read.items.map((item) => item.imagePath),
+    options.cacheFolder === undefined ? defaultCacheFolder() : options.cacheFolder,
+  );
+  let result: SplitResult = { items: [...read.items], notes: [] };
+  if (folds !== null) result = assignFolds(read.items, fingerprints, { folds, fold, seed, leaks });
+  else if (splits) result = carveValidation(read.items, fingerprints, { valFraction, seed, leaks });
+  const notes = [...read.notes, ...result.notes];
+  if (options.joinLabels !== true) return { source, items: result.items, notes };
+
+  // Splitting may have left images out: find each one's fingerprint again by its id.
+  const byId = new Map(read.items.map((item, index) => [item.id, fingerprints[index]]));
+  const joined = await joinLabels(
+    result.items,
+    result.items.map((item) => byId.get(item.id)!),
+  );
+  return { source, items: joined.items, notes: [...notes, ...joined.notes] };
+}

@@ -1,0 +1,74 @@
+import { createHash } from 'node:crypto';
+import { hashFile } from '../../../engine/node/fileHash.ts';
+import { mapParallel } from '../../../engine/node/parallel.ts';
+import { type DatasetItem, EDEMA_GRADES, type Lesion, LESIONS, RETINO_GRADES, type Split } from '../../domain.ts';
+
+/** Starts the hashed text: what is hashed, and how, is part of the fingerprint. */
+const FORMAT = 'gmtl-dataset-1';
+
+/** What one split of a data set holds. */
+export interface SplitCounts {
+  readonly images: number;
+  readonly segmentation: number;
+  readonly classification: number;
+  /** Images per retinopathy grade 0 … 4, whatever their task. */
+  readonly retino: readonly number[];
+  /** Images per risk of macular edema 0 … 2. */
+  readonly edema: readonly number[];
+  /** Mask files per structure. */
+  readonly masks: Readonly<Record<Lesion, number>>;
+}
+
+export type DatasetCounts = Readonly<Record<Split, SplitCounts>>;
+
+/** A data set as it was used: one hash for its whole content, and what it held. */
+export interface DatasetSummary {
+  readonly sha256: string;
+  readonly counts: DatasetCounts;
+}
+
+/**
+ * One SHA-256, hexadecimal, over the data set as used: each image's id, split, task, file content, mask contents and labels,
+ * in the order of the ids. The order of the items and the place of the files do not matter; any changed byte, label or split does.
+ *
+ * Files that this process hashed already (opening a folder does) are not read again while size and modification time stay.
+ *
+ * @throws GmtlError `data/image-unreadable` naming the file.
+ */
+export async function datasetFingerprint(items: readonly DatasetItem[]): Promise<string> {
+  const rows = await mapParallel(items, async (item) => {
+    const masks = item.maskPaths;
+    const contents = [item.imagePath, ...(masks === null ? [] : LESIONS.map((lesion) => masks[lesion]))];
+    const hashes = await Promise.all(contents.map((path) => (path === null ? null : hashFile(path))));
+    return { id: item.id, text: JSON.stringify([item.id, item.split, item.task, hashes, item.retino, item.edema]) };
+  });
+  // By code unit, not by locale: the same order on every machine.
+  rows.sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
+  return createHash('sha256')
+    .update([FORMAT, ...rows.map((row) => row.text), ''].join('\n'))
+    .digest('hex');
+}
+
+/** How many images, grades and masks each split holds. */
+export function countItems(items: readonly DatasetItem[]): DatasetCounts {
+  const count = (split: Split): SplitCounts => {
+    const own = items.filter((item) => item.split === split);
+    const histogram = (length: number, grade: (item: DatasetItem) => number | null) =>
+      Array.from({ length }, (_, value) => own.filter((item) => grade(item) === value).length);
+    const masks = (lesion: Lesion) => own.filter((item) => (item.maskPaths?.[lesion] ?? null) !== null).length;
+    return {
+      images: own.length,
+      segmentation: own.filter((item) => item.task === 'segmentation').length,
+      classification: own.filter((item) => item.task === 'classification').length,
+      retino: histogram(RETINO_GRADES, (item) => item.retino),
+      edema: histogram(EDEMA_GRADES, (item) => item.edema),
+      masks: { MA: masks('MA'), HE: masks('HE'), EX: masks('EX'), SE: masks('SE'), OD: masks('OD') },
+    };
+  };
+  return { train: count('train'), val: count('val'), test: count('test') };
+}
+
+/** `datasetFingerprint` and `countItems` together: what a run's folder and the report state about its data. */
+export async function summariseDataset(items: readonly DatasetItem[]): Promise<DatasetSummary> {
+  return { sha256: await datasetFingerprint(items), counts: countItems(items) };
+}

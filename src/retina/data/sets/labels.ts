@@ -1,0 +1,172 @@
+import { readFile } from 'node:fs/promises';
+import { parse } from 'csv-parse/sync';
+import { GmtlError } from '../../../engine/errors.ts';
+import { EDEMA_GRADES, RETINO_GRADES } from '../../domain.ts';
+
+/** One row of a grading CSV. */
+export interface GradingRow {
+  /** Without folder and extension, e.g. `IDRiD_001`. */
+  readonly image: string;
+  readonly retino: number;
+  readonly edema: number;
+  /** 1-based line in the file. */
+  readonly line: number;
+}
+
+/** The official number of images per grade, for comparison. */
+export const OFFICIAL_COUNTS = {
+  train: { images: 413, retino: [134, 20, 136, 74, 49], edema: [177, 41, 195] },
+  test: { images: 103, retino: [34, 5, 32, 19, 13], edema: [45, 10, 48] },
+} as const;
+
+/** The official number of mask files per structure. Fewer than the images (54 and 27) where the structure is absent. */
+export const OFFICIAL_MASKS = {
+  train: { images: 54, MA: 54, HE: 53, EX: 54, SE: 26, OD: 54 },
+  test: { images: 27, MA: 27, HE: 27, EX: 27, SE: 14, OD: 27 },
+} as const;
+
+/** The lower-case stem of an image name: how files and CSV rows are matched. */
+export function imageKey(name: string): string {
+  return name
+    .replace(/^.*[\\/]/, '')
+    .replace(/\.(jpe?g|png|tiff?)$/i, '')
+    .trim()
+    .toLowerCase();
+}
+
+/** True when the text starts like an IDRiD grading CSV (the localisation CSVs have other columns). */
+export function looksLikeGradingCsv(text: string): boolean {
+  const header = text.replace(/^\uFEFF/, '').split(/\r?\n/, 1)[0];
+  return /image\s*name/i.test(header) && /retinopathy\s*grade/i.test(header);
+}
+
+/**
+ * Reads an IDRiD grading CSV as it is distributed: with or without byte order mark, CRLF or LF, spaces around headers and
+ * cells, empty columns at the end, blank rows.
+ *
+ * @param text the content if it was read already.
+ * @throws GmtlError naming the file and the row: `data/csv-unreadable`, `data/csv-columns`, `data/csv-grade` (missing, not an
+ *   integer or out of range), `data/csv-duplicate` (the same image twice), `data/csv-empty`.
+ */
+export async function readGradingCsv(path: string, text?: string): Promise<GradingRow[]> {
+  const problems: GmtlError[] = [];
+  const rows = await scanGradingCsv(path, problems, text);
+  if (problems.length > 0) throw problems[0];
+  return rows;
+}
+
+interface CsvRecord {
+  readonly record: string[];
+  readonly info: { readonly lines: number };
+}
+
+/** As `readGradingCsv`, but collects the problems and goes on with the good rows. */
+export async function scanGradingCsv(path: string, problems: GmtlError[], text?: string): Promise<GradingRow[]> {
+  let records: CsvRecord[];
+  try {
+    const content = text ?? (await readFile(path, 'utf8'));
+    // A row of separators only is a blank row too: relax the column count and drop those below.
+    records = parse(content, { bom: true, trim: true, relax_column_count: true, info: true }) as unknown as CsvRecord[];
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    problems.push(new GmtlError('data/csv-unreadable', `Cannot read the grading table ${path}: ${reason}.`, { cause }));
+    return [];
+  }
+  records = records.filter((row) => row.record.some((cell) => cell !== ''));
+  const header = records.shift()?.record.map((cell) => cell.replace(/\s+/g, ' ').toLowerCase()) ?? [];
+  const columns = {
+    image: header.indexOf('image name'),
+    retino: header.indexOf('retinopathy grade'),
+    edema: header.findIndex((cell) => cell.startsWith('risk of macular')),
+  };
+  const missing = Object.entries(columns).filter(([, index]) => index < 0);
+  if (missing.length > 0) {
+    problems.push(
+      new GmtlError(
+        'data/csv-columns',
+        `${path}, line 1: no column for ${missing.map(([name]) => name).join(', ')}. The header must name ` +
+          `"Image name,Retinopathy grade,Risk of macular edema"; found: ${header.filter((cell) => cell !== '').join(', ') || 'nothing'}.`,
+      ),
+    );
+    return [];
+  }
+  const rows: GradingRow[] = [];
+  const seen = new Map<string, number>();
+  for (const { record, info } of records) {
+    const line = info.lines;
+    const image = (record[columns.image] ?? '').replace(/\.(jpe?g|png|tiff?)$/i, '');
+    if (image === '') {
+      problems.push(
+        new GmtlError(
+          'data/csv-grade',
+          `${path}, line ${line}: grades without an image name. Fill in the name or delete the row.`,
+        ),
+      );
+      continue;
+    }
+    const retino = grade(record[columns.retino], RETINO_GRADES);
+    const edema = grade(record[columns.edema], EDEMA_GRADES);
+    if (retino === null || edema === null) {
+      const [what, cell, last] =
+        retino === null
+          ? ['Retinopathy grade', record[columns.retino], RETINO_GRADES - 1]
+          : ['Risk of macular edema', record[columns.edema], EDEMA_GRADES - 1];
+      problems.push(
+        new GmtlError(
+          'data/csv-grade',
+          `${path}, line ${line} (${image}): ${what} is "${cell ?? ''}", not an integer from 0 to ${last}. Correct the cell or delete the row.`,
+        ),
+      );
+      continue;
+    }
+    const key = imageKey(image);
+    const earlier = seen.get(key);
+    if (earlier !== undefined) {
+      problems.push(
+        new GmtlError(
+          'data/csv-duplicate',
+          `${path}, line ${line}: ${image} was graded in line ${earlier} already. Keep one of the two rows.`,
+        ),
+      );
+      continue;
+    }
+    seen.set(key, line);
+    rows.push({ image, retino, edema, line });
+  }
+  if (rows.length === 0 && problems.length === 0) {
+    problems.push(
+      new GmtlError('data/csv-empty', `${path} has a header but no rows. Unpack the original table again.`),
+    );
+  }
+  return rows;
+}
+
+/** The grade in a cell, null if it is none. `3.0` is what spreadsheets make of 3. */
+function grade(cell: string | undefined, count: number): number | null {
+  if (cell === undefined || !/^\d+(\.0+)?$/.test(cell)) return null;
+  const value = Number(cell);
+  return value < count ? value : null;
+}
+
+/**
+ * Class weights by the effective number of samples (Cui et al., "Class-Balanced Loss Based on Effective Number of Samples",
+ * CVPR 2019, eq. 2 and section 4.2): w_c = (1 − beta) / (1 − beta^n_c), scaled so that the weights of the classes that occur
+ * add up to their number. beta = 0 weights all alike; towards 1 it becomes the inverse frequency. A class without samples gets 0.
+ *
+ * @param counts samples of each class.
+ * @param beta 0 … below 1; the paper uses 0.9, 0.99, 0.999, 0.9999.
+ * @throws GmtlError `data/class-weights` when beta or a count is out of range, or no class has samples.
+ */
+export function effectiveNumberWeights(counts: readonly number[], beta: number): Float64Array {
+  if (!(beta >= 0 && beta < 1)) {
+    throw new GmtlError('data/class-weights', `beta is ${beta}; give a number from 0 to below 1, such as 0.99.`);
+  }
+  const bad = counts.findIndex((count) => !Number.isInteger(count) || count < 0);
+  if (bad >= 0)
+    throw new GmtlError('data/class-weights', `Class ${bad} has ${counts[bad]} samples: not a whole number.`);
+  const present = counts.filter((count) => count > 0).length;
+  if (present === 0) throw new GmtlError('data/class-weights', 'No class has a sample to weight by.');
+  const raw = counts.map((count) => (count === 0 ? 0 : (1 - beta) / (1 - beta ** count)));
+  const total = raw.reduce((sum, weight) => sum + weight, 0);
+  return Float64Array.from(raw, (weight) => (weight * present) / total);
+}

@@ -1,0 +1,186 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import sharp from 'sharp';
+import { z } from 'zod';
+import { GmtlError } from '../../../engine/errors.ts';
+import { LESIONS, type Lesion } from '../../domain.ts';
+import { drawFundus, type Fundus } from './fundus.ts';
+import { allotLabels, gradingMixture, segmentationMixture, type Wanted } from './labels.ts';
+import {
+  allFolders,
+  gradingCsv,
+  gradingImage,
+  gradingName,
+  gradingTable,
+  type Half,
+  segmentationImage,
+  segmentationMask,
+  segmentationName,
+} from './layout.ts';
+import { SeededRandom } from './random.ts';
+import { buildAside, type ContentOptions, findExisting, type SetCounts } from './target.ts';
+
+const optionsSchema = z.object({
+  seed: z.int().default(1),
+  // Below 64 the lesions of the severe grades do not fit; above IDRiD's own height there is nothing to gain.
+  size: z.int().min(64).max(2848).default(256),
+  segmentationTrain: z.int().min(0).default(24),
+  segmentationTest: z.int().min(0).default(8),
+  gradingTrain: z.int().min(0).max(999).default(48),
+  gradingTest: z.int().min(0).max(999).default(16),
+});
+
+export interface SyntheticOptions {
+  /** Where the set goes. It must not exist, be empty, or hold a set generated with these very options. */
+  readonly directory: string;
+  /** Any integer (default 1): the same seed gives byte-identical files (with the same version of the image codec). */
+  readonly seed?: number;
+  /** Height of the frames in pixels, 64..2848 (default 256); they are 1.5 times as wide, as IDRiD's are. */
+  readonly size?: number;
+  /** Images of "A. Segmentation" (default 24 and 8): at most 99 together, since their names have two digits. */
+  readonly segmentationTrain?: number;
+  readonly segmentationTest?: number;
+  /** Images of "B. Disease Grading" (default 48 and 16), at most 999 each. */
+  readonly gradingTrain?: number;
+  readonly gradingTest?: number;
+  /** Called after each image has been written; not called when the set was there already. */
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/**
+ * Generates a synthetic stand-in for IDRiD in the official folder layout: drawn retinas with exact lesion masks (part A)
+ * and with grades that follow from the lesions (part B). For demonstrations and tests where the real set is not at hand;
+ * microaneurysms are drawn about twice as large as life, so that they survive training at 96 to 128 pixels.
+ *
+ * The set appears in `directory` at once and complete, or not at all; one that is already there with the same options is
+ * kept as it is.
+ *
+ * @returns how many images and mask files the set holds, and its absolute path
+ * @throws GmtlError `data/synthetic-options` for an option out of range, `data/synthetic-directory` when something else
+ *   stands in `directory`, `io/...` when the disk refuses
+ */
+export async function generateSyntheticIdrid(
+  options: SyntheticOptions,
+): Promise<{ images: number; masks: number; directory: string }> {
+  const content = checkOptions(options);
+  const directory = resolve(options.directory);
+  const existing = await findExisting(directory, content);
+  const counts =
+    existing ?? (await buildAside(directory, content, (temporary) => writeSet(temporary, content, options.onProgress)));
+  return { images: counts.images, masks: counts.masks, directory };
+}
+
+function checkOptions(options: SyntheticOptions): ContentOptions {
+  const parsed = optionsSchema.safeParse(options);
+  if (!parsed.success) {
+    const issues = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; ');
+    throw new GmtlError('data/synthetic-options', `synthetic data set: ${issues}`);
+  }
+  const { segmentationTrain, segmentationTest } = parsed.data;
+  if (segmentationTrain + segmentationTest > 99) {
+    throw new GmtlError(
+      'data/synthetic-options',
+      `synthetic data set: segmentationTrain ${segmentationTrain} + segmentationTest ${segmentationTest} is more than 99, ` +
+        "but IDRiD's segmentation images have two-digit names; ask for fewer",
+    );
+  }
+  return parsed.data;
+}
+
+/** One image to draw and write. */
+interface Job {
+  readonly key: string;
+  readonly wanted: Wanted;
+  readonly image: string;
+  /** Where a mask of this kind goes, or null in part B, which has none. */
+  readonly mask: ((kind: Lesion) => string) | null;
+}
+
+async function writeSet(
+  root: string,
+  content: ContentOptions,
+  onProgress: SyntheticOptions['onProgress'],
+): Promise<SetCounts> {
+  for (const folder of allFolders()) await mkdir(join(root, folder), { recursive: true });
+  const jobs: Job[] = [
+    ...segmentationJobs(content, 'train', content.segmentationTrain, 1),
+    ...segmentationJobs(content, 'test', content.segmentationTest, content.segmentationTrain + 1),
+  ];
+  for (const [half, count] of [
+    ['train', content.gradingTrain],
+    ['test', content.gradingTest],
+  ] as const) {
+    const labels = allotLabels(gradingMixture, count, new SeededRandom(`${content.seed}/grading/${half}`));
+    const rows = labels.map((wanted, index) => ({ ...wanted, name: gradingName(index + 1) }));
+    await writeFile(join(root, gradingTable(half)), gradingCsv(half, rows));
+    for (const { name, ...wanted } of rows) {
+      const key = `${content.seed}/grading/${half}/${name}`;
+      jobs.push({ key, wanted, image: gradingImage(half, name), mask: null });
+    }
+  }
+  let masks = 0;
+  let writing: Promise<number> = Promise.resolve(0);
+  try {
+    for (const [index, job] of jobs.entries()) {
+      const fundus = drawFundus(job.key, content.size, job.wanted);
+      // The codec's threads write one image while this one draws the next.
+      masks += await writing;
+      if (index > 0) onProgress?.(index, jobs.length);
+      writing = writeFundus(root, job, fundus);
+    }
+    masks += await writing;
+  } catch (error) {
+    // Nothing may still be writing when the caller removes the directory.
+    await Promise.allSettled([writing]);
+    throw error;
+  }
+  if (jobs.length > 0) onProgress?.(jobs.length, jobs.length);
+  return { images: jobs.length, masks };
+}
+
+function segmentationJobs(content: ContentOptions, half: Half, count: number, first: number): Job[] {
+  const labels = allotLabels(segmentationMixture, count, new SeededRandom(`${content.seed}/segmentation/${half}`));
+  return labels.map((wanted, index) => {
+    const name = segmentationName(first + index);
+    return {
+      key: `${content.seed}/segmentation/${half}/${index}`,
+      wanted,
+      image: segmentationImage(half, name),
+      mask: (kind) => segmentationMask(half, name, kind),
+    };
+  });
+}
+
+/** Writes one image and its masks; a mask without foreground is left out, as IDRiD does. Returns the number of masks. */
+async function writeFundus(root: string, job: Job, fundus: Fundus): Promise<number> {
+  const { width, height } = fundus;
+  const quality = new SeededRandom(`${job.key}/jpeg`).integer(84, 94);
+  const files: Promise<unknown>[] = [
+    sharp(fundus.rgb, { raw: { width, height, channels: 3 } })
+      .jpeg({ quality })
+      .toFile(join(root, job.image)),
+  ];
+  let masks = 0;
+  if (job.mask) {
+    for (const kind of LESIONS) {
+      const mask = fundus.masks[kind];
+      if (!mask.includes(1)) continue;
+      const path = join(root, job.mask(kind));
+      masks++;
+      // 1-bit like the official masks, but bilevel: the codec writes no palette TIFF. It splits at 128, hence 255.
+      files.push(
+        sharp(
+          mask.map((bit) => 255 * bit),
+          { raw: { width, height, channels: 1 } },
+        )
+          .toColourspace('b-w')
+          .tiff({ bitdepth: 1, compression: 'lzw', predictor: 'none' })
+          .toBuffer()
+          .then((bytes) => writeFile(path, bytes)),
+      );
+    }
+  }
+  const failed = (await Promise.allSettled(files)).find((result) => result.status === 'rejected');
+  if (failed) throw failed.reason;
+  return masks;
+}

@@ -1,0 +1,107 @@
+import { GmtlError } from '../../../engine/errors.ts';
+import type { SeededRandom } from './random.ts';
+
+/** What an examiner would count in one image. */
+export interface Findings {
+  readonly microaneurysms: number;
+  /** Haemorrhages in the four quadrants around the fovea: above-left, above-right, below-left, below-right. */
+  readonly haemorrhages: readonly [number, number, number, number];
+  readonly softExudates: number;
+  /** Tufts of new vessels. */
+  readonly neovascularTufts: number;
+  /** From the fovea to the nearest pixel of hard exudate, in disc diameters; null without exudates. */
+  readonly exudateDistance: number | null;
+}
+
+/** The two labels of "B. Disease Grading". */
+export interface Grades {
+  /** 0 none, 1 mild, 2 moderate, 3 severe, 4 proliferative. */
+  readonly retinopathy: number;
+  /** 0 none, 1 exudates farther than one disc diameter from the fovea, 2 within. */
+  readonly oedema: number;
+}
+
+/** So many haemorrhages in each quadrant make the retinopathy severe (the 4-2-1 rule, scaled to a drawn retina). */
+export const severeHaemorrhagesPerQuadrant = 3;
+
+/**
+ * Grades a retina from its lesions, after the International Clinical Diabetic Retinopathy scale (Wilkinson et al. 2003)
+ * in a form that lesions alone decide.
+ */
+export function gradeFindings(findings: Findings): Grades {
+  return { retinopathy: gradeRetinopathy(findings), oedema: gradeOedema(findings.exudateDistance) };
+}
+
+function gradeRetinopathy(findings: Findings): number {
+  if (findings.neovascularTufts > 0) return 4;
+  const everywhere = findings.haemorrhages.every((count) => count >= severeHaemorrhagesPerQuadrant);
+  if (everywhere || findings.softExudates > 0) return 3;
+  if (findings.haemorrhages.some((count) => count > 0) || findings.exudateDistance !== null) return 2;
+  return findings.microaneurysms > 0 ? 1 : 0;
+}
+
+function gradeOedema(exudateDistance: number | null): number {
+  if (exudateDistance === null) return 0;
+  return exudateDistance <= 1 ? 2 : 1;
+}
+
+/** The grades an image is to have, and whether cotton-wool spots are among the reasons. */
+export interface Wanted extends Grades {
+  readonly softExudates: boolean;
+}
+
+interface Mixture {
+  /** Weights of the retinopathy grades 0..4. */
+  readonly retinopathy: readonly number[];
+  /** Weights of the oedema grades 0..2 among images of retinopathy 2 and above; below, oedema is always 0 in IDRiD. */
+  readonly oedema: readonly number[];
+  /** Share of the images of retinopathy 3 and above that have soft exudates. */
+  readonly softShare: number;
+}
+
+/** "B. Disease Grading": counted from IDRiD's 413 training labels. */
+export const gradingMixture: Mixture = { retinopathy: [134, 20, 136, 74, 49], oedema: [23, 41, 195], softShare: 0.5 };
+
+/** "A. Segmentation": lesions in every image, hard exudates in every image, soft ones in about half, as in IDRiD. */
+export const segmentationMixture: Mixture = { retinopathy: [0, 0, 45, 42, 13], oedema: [0, 30, 70], softShare: 0.9 };
+
+/** Labels for `count` images in the mixture's proportions, as exactly as `count` allows, in shuffled order. */
+export function allotLabels(mixture: Mixture, count: number, random: SeededRandom): Wanted[] {
+  const perGrade = apportion(mixture.retinopathy, count);
+  const diseased = perGrade[2] + perGrade[3] + perGrade[4];
+  const oedema = random.shuffle(
+    apportion(mixture.oedema, diseased).flatMap((n, label) => new Array<number>(n).fill(label)),
+  );
+  const labels: Wanted[] = [];
+  let severe = 0;
+  for (const [retinopathy, number] of perGrade.entries()) {
+    for (let n = 0; n < number; n++) {
+      let softExudates = false;
+      if (retinopathy >= 3) {
+        severe++;
+        softExudates = Math.round(severe * mixture.softShare) > Math.round((severe - 1) * mixture.softShare);
+      }
+      labels.push({ retinopathy, oedema: retinopathy < 2 ? 0 : oedema.pop()!, softExudates });
+    }
+  }
+  return random.shuffle(labels);
+}
+
+/** Splits `total` in proportion to the weights by largest remainders; the parts sum to `total`. */
+export function apportion(weights: readonly number[], total: number): number[] {
+  const sum = weights.reduce((a, b) => a + b, 0);
+  if (!(sum > 0))
+    throw new GmtlError('data/synthetic-weights', `apportion: weights must sum to more than 0, got [${weights}]`);
+  const exact = weights.map((weight) => (weight / sum) * total);
+  const parts = exact.map(Math.floor);
+  const order = exact
+    .map((value, index) => ({ index, rest: value - Math.floor(value) }))
+    .sort((a, b) => b.rest - a.rest || a.index - b.index);
+  let left = total - parts.reduce((a, b) => a + b, 0);
+  for (const { index } of order) {
+    if (left === 0) break;
+    parts[index]++;
+    left--;
+  }
+  return parts;
+}

@@ -1,0 +1,57 @@
+/** A run's calibration applied to what is inferred of single images. */
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { applyTemperature } from '../metrics/index.ts';
+import { type Calibration, calibratedTemperatures, readCalibration } from './calibration.ts';
+import type { Grade, InferResult } from '../predict/image.ts';
+
+/**
+ * The calibration of the run that a weights file belongs to: beside it, or in the folder above (a run's checkpoints are one down).
+ * @throws GmtlError `run/no-calibration` where there is none.
+ */
+export async function calibrationOf(weightsFile: string): Promise<Calibration> {
+  const near = dirname(weightsFile);
+  return readCalibration(existsSync(join(near, 'calibration.json')) ? near : dirname(near));
+}
+
+/** Why a calibration does not belong to what is inferred; empty where it does. */
+export function calibrationDoubts(
+  { fittedOn }: Calibration,
+  used: { readonly step: number | undefined; readonly averaged: boolean; readonly flips: boolean },
+): string[] {
+  const weights = used.averaged ? 'average' : 'raw';
+  return [
+    ...(used.step !== undefined && fittedOn.step !== null && fittedOn.step !== used.step
+      ? [`it was fitted to step ${fittedOn.step}, these weights are of step ${used.step}`]
+      : []),
+    ...(fittedOn.weights !== weights
+      ? [`it was fitted to the ${fittedOn.weights} weights, these are the ${weights} ones`]
+      : []),
+    ...(fittedOn.flips !== used.flips
+      ? [`it was fitted ${fittedOn.flips ? 'with' : 'without'} --tta, this is ${used.flips ? 'with' : 'without'}`]
+      : []),
+  ];
+}
+
+const rounded = (value: number): number => Math.round(value * 1e6) / 1e6;
+
+/** A result with calibrated probabilities of gate and grades. No grade and no route changes by it. */
+export function calibrateResult(result: InferResult, calibration: Calibration): InferResult {
+  const temperatures = calibratedTemperatures(calibration);
+  const temper = (values: readonly number[], temperature: number): number[] =>
+    Array.from(applyTemperature(values, values.length, temperature), rounded);
+  const grade = (one: Grade | null, temperature: number): Grade | null =>
+    one && { ...one, probabilities: temper(one.probabilities, temperature) };
+  const { probabilities, task } = result.gate;
+  const [segmentation, classification] = temper(
+    [probabilities.segmentation, probabilities.classification],
+    temperatures.gate,
+  );
+  const gate = { segmentation, classification };
+  return {
+    ...result,
+    gate: { task, probability: gate[task], probabilities: gate },
+    retinopathy: grade(result.retinopathy, temperatures.retinopathy),
+    edema: grade(result.edema, temperatures.edema),
+  };
+}

@@ -1,0 +1,197 @@
+/** What a network says of a set of items, kept as cases and counts from which every figure is made. */
+import type { Engine } from '../../engine/autograd/engine.ts';
+import type { Batch } from '../data/loading/batch.ts';
+import { evaluationBatches, type SampleSource } from '../data/loading/loader.ts';
+import { type DatasetItem, type Lesion, LESIONS, type Task, TASKS } from '../domain.ts';
+import { GmtlError } from '../../engine/errors.ts';
+import {
+  FrocAccumulator,
+  type GateCase,
+  type GradedCase,
+  type GradeDecision,
+  SegmentationAccumulator,
+} from '../metrics/index.ts';
+import { type MultitaskNet, TASK_INDEX } from '../network/network.ts';
+import type { TrainConfig } from '../config/resolve.ts';
+import type { Prediction, TaskChoice } from '../predict/predict.ts';
+import { modelPredictor } from '../predict/tiling.ts';
+
+/** A threshold by structure; 0.5 where it has none. */
+export type Thresholds = Readonly<Record<string, number>>;
+
+/** One structure of one picture, whole: truth (non-zero inside) and probabilities, `width` entries a row. Overwritten after the call. */
+export interface MaskPlane {
+  readonly id: string;
+  readonly lesion: Lesion;
+  readonly truth: ArrayLike<number>;
+  readonly probability: ArrayLike<number>;
+  readonly width: number;
+}
+
+/** Scores the masks of items some other way than at the network's resolution: hands every structure of each item to `add`. */
+export type MaskScorer = (items: readonly DatasetItem[], add: (plane: MaskPlane) => void) => Promise<void>;
+
+/** A picture as it was predicted, for whoever wants to show it. `prediction` holds the answers of the expert of its own task. */
+export interface Seen {
+  readonly item: DatasetItem;
+  readonly prediction: Prediction;
+}
+
+export interface CollectOptions {
+  readonly batchSize: number;
+  /** Masks are scored at each of these settings. Default: once, at 0.5. */
+  readonly thresholds?: readonly Thresholds[];
+  /** Lesion-level counts too, which take as long as the network on small pictures. Default false. */
+  readonly lesionLevel?: boolean;
+  /** Average over the four flips. Default false. */
+  readonly flips?: boolean;
+  /** Default: masks are scored at the network's resolution. */
+  readonly maskScorer?: MaskScorer;
+  readonly onImages?: (done: number, total: number) => void;
+  readonly onSeen?: (seen: Seen) => void;
+  /** Sees every structure of every image that is scored. */
+  readonly onMask?: (plane: MaskPlane) => void;
+}
+
+/** Masks scored at one setting of thresholds. */
+export interface ScoredMasks {
+  readonly segmentation: SegmentationAccumulator;
+  readonly detections: FrocAccumulator | null;
+}
+
+/** Everything {@link collect} gathers. */
+export interface Collected {
+  readonly images: number;
+  readonly lesions: readonly Lesion[];
+  /** One entry a setting of thresholds; null where no image has masks. */
+  readonly masks: readonly ScoredMasks[] | null;
+  readonly retinopathy: readonly GradedCase[];
+  readonly edema: readonly GradedCase[];
+  readonly gate: readonly GateCase[];
+  readonly gradeDecision: GradeDecision;
+  /** Binary cross-entropy and 1 - mean Dice of each image with masks. */
+  readonly maskLosses: readonly { readonly bce: number; readonly dice: number }[];
+}
+
+/** The natural logarithm's negative; probabilities that are 0 in float32 would give an infinite one. */
+export const negativeLog = (probability: number): number => -Math.log(Math.max(probability, 1e-12));
+
+/** Mean binary cross-entropy and soft Dice of one structure of one image. */
+function maskLosses({ truth, probability }: MaskPlane, smooth: number): { bce: number; dice: number } {
+  let bce = 0;
+  let intersection = 0;
+  let sum = 0;
+  for (let pixel = 0; pixel < truth.length; pixel++) {
+    const p = probability[pixel];
+    const inside = truth[pixel] > 0;
+    bce += negativeLog(inside ? p : 1 - p);
+    if (inside) intersection += p;
+    sum += p + (inside ? 1 : 0);
+  }
+  return { bce: bce / truth.length, dice: (2 * intersection + smooth) / (sum + smooth) };
+}
+
+/** Every `stride`-th element from `offset`: one structure of interleaved maps. */
+export function channel(data: Float32Array, offset: number, stride: number): Float32Array {
+  const result = new Float32Array(data.length / stride);
+  for (let i = 0; i < result.length; i++) result[i] = data[i * stride + offset];
+  return result;
+}
+
+/** Which experts a network's own figures are made with: a softly routed network was trained to be blended. */
+export function ownChoice(config: TrainConfig, task: Task): Exclude<TaskChoice, 'gate'> {
+  return config.training.routing === 'soft' ? 'soft' : task;
+}
+
+/**
+ * Runs the network on items: each image by its own task's expert (so that the gate's mistakes do not hide the experts'), the gate
+ * on all.
+ *
+ * @throws GmtlError `data/all-bad` where not one image could be read, and what the sources and metrics throw.
+ */
+export async function collect(
+  engine: Engine,
+  model: MultitaskNet,
+  items: readonly DatasetItem[],
+  source: SampleSource,
+  config: TrainConfig,
+  options: CollectOptions,
+): Promise<Collected> {
+  const { lesions } = config.model;
+  const { thresholds = [{}], flips = false } = options;
+  const settings = thresholds.map(
+    (threshold): ScoredMasks => ({
+      segmentation: new SegmentationAccumulator(lesions, { threshold }),
+      detections: options.lesionLevel ? new FrocAccumulator(lesions, { threshold }) : null,
+    }),
+  );
+  const losses = new Map<string, { bce: number; dice: number }>();
+  const addMask = (plane: MaskPlane): void => {
+    const { id, lesion, truth, probability, width } = plane;
+    for (const { segmentation, detections } of settings) {
+      segmentation.add(id, lesion, truth, probability);
+      detections?.add(id, lesion, { truth, probability, width });
+    }
+    const part = maskLosses(plane, config.loss.diceSmooth);
+    const sum = losses.get(id) ?? { bce: 0, dice: 0 };
+    losses.set(id, { bce: sum.bce + part.bce / lesions.length, dice: sum.dice + (1 - part.dice) / lesions.length });
+    options.onMask?.(plane);
+  };
+  const retinopathy: GradedCase[] = [];
+  const edema: GradedCase[] = [];
+  const gate: GateCase[] = [];
+  let done = 0;
+
+  const segment = (batch: Batch, row: number, masks: Float32Array): void => {
+    const elements = batch.masks.length / batch.task.length;
+    const truth = batch.masks.subarray(row * elements, (row + 1) * elements);
+    lesions.forEach((lesion, index) => {
+      const plane = channel(truth, LESIONS.indexOf(lesion), LESIONS.length);
+      const probability = channel(masks, index, lesions.length);
+      addMask({ id: batch.items[row].id, lesion, truth: plane, probability, width: Math.sqrt(plane.length) });
+    });
+  };
+  const grade = (batch: Batch, row: number, { retino, edema: risk }: Prediction): void => {
+    const { id } = batch.items[row];
+    if (retino && batch.retino[row] >= 0) {
+      retinopathy.push({ id, truth: batch.retino[row], probabilities: retino });
+    }
+    if (risk && batch.edema[row] >= 0) edema.push({ id, truth: batch.edema[row], probabilities: risk });
+  };
+
+  for (const task of TASKS) {
+    const own = items.filter((item) => item.task === task);
+    const run = modelPredictor(engine, model, ownChoice(config, task), flips);
+    for await (const batch of evaluationBatches(own, options.batchSize, source)) {
+      const predictions = await run(batch.image, batch.task.length);
+      for (let row = 0; row < batch.count; row++) {
+        const prediction = predictions[row];
+        gate.push({ id: batch.items[row].id, truth: TASK_INDEX[task], probabilities: prediction.gate });
+        if (task === 'segmentation' && prediction.masks && !options.maskScorer) segment(batch, row, prediction.masks);
+        if (task === 'classification') grade(batch, row, prediction);
+        options.onSeen?.({ item: batch.items[row], prediction });
+      }
+      done += batch.count;
+      options.onImages?.(done, items.length);
+    }
+    if (task === 'segmentation' && options.maskScorer && own.length > 0) {
+      await options.maskScorer(own, addMask);
+    }
+  }
+  if (done === 0) {
+    throw new GmtlError(
+      'data/all-bad',
+      `Not one of the ${items.length} images to score could be read. Run "gmtl data verify".`,
+    );
+  }
+  return {
+    images: done,
+    lesions,
+    masks: losses.size > 0 ? settings : null,
+    retinopathy,
+    edema,
+    gate,
+    gradeDecision: config.model.gradeDecision,
+    maskLosses: [...losses.values()],
+  };
+}

@@ -1,0 +1,185 @@
+/** Segmentation scores at the pictures' own resolution, so that networks of any input size, tiled or whole, can be compared. */
+import type { Engine } from '../../engine/autograd/engine.ts';
+import { imageTensor } from '../data/loading/batch.ts';
+import { mapMaskToFrame } from '../data/pictures/geometry.ts';
+import { SampleSource } from '../data/loading/loader.ts';
+import { decodeMask } from '../data/pictures/mask.ts';
+import type { Sample } from '../data/pictures/preprocess.ts';
+import { type DatasetItem, type Lesion, LESIONS } from '../domain.ts';
+import { GmtlError } from '../../engine/errors.ts';
+import type { TiledSummary } from '../predict/slidingWindow.ts';
+import { ScorePlanes } from '../predict/frameMapper.ts';
+import { modelPredictor, segmentTiled, tiledChoice, tiledSide, type Tiling } from '../predict/tiling.ts';
+import { type LesionScores, SegmentationAccumulator } from '../metrics/index.ts';
+import type { MultitaskNet } from '../network/network.ts';
+import { loaderSettings } from '../data/loading/settings.ts';
+import type { TrainConfig } from '../config/resolve.ts';
+
+/** One structure of one image, one number a pixel, row by row. The arrays are overwritten after the call. */
+export interface LesionPlane {
+  readonly item: DatasetItem;
+  readonly lesion: Lesion;
+  /** 0 or 1. */
+  readonly truth: Uint8Array;
+  readonly probability: Float32Array;
+  readonly width: number;
+  readonly height: number;
+}
+
+export interface FrameOptions {
+  /** `null`: the whole picture at the network's size, mapped back. Default: tiled where `data.tiles.mode` is on. */
+  readonly tiling?: Tiling | null;
+  /** Average over the four flips. Default false. */
+  readonly flips?: boolean;
+  /**
+   * `frame`: the original frame against the native masks. `crop`: the prepared square that tiles are cut from against its own masks, without
+   * decoding files again: for validation while training. Default `frame`.
+   */
+  readonly space?: 'frame' | 'crop';
+  /** Where scores go (thresholds, bins). Default: one of `config.model.lesions` at 0.5. */
+  readonly accumulator?: SegmentationAccumulator;
+  /** Where pictures come from. Default: one with the configuration's settings that keeps nothing in memory. */
+  readonly source?: SampleSource;
+  /** Sees every plane that is scored: lesion-level scores, pictures. */
+  readonly onPlane?: (plane: LesionPlane) => void;
+  /** Sees each tiled image's gate and, with router fusion, its grades. */
+  readonly onTiled?: (item: DatasetItem, summary: TiledSummary) => void;
+  readonly onImages?: (done: number, total: number) => void;
+}
+
+export interface FrameEvaluation {
+  readonly images: number;
+  readonly mode: 'whole' | 'tiled';
+  readonly space: 'frame' | 'crop';
+  readonly flips: boolean;
+  /** Tiles predicted (each flip apart not counted); 0 for whole pictures. */
+  readonly tiles: number;
+  readonly segmentation: Readonly<Record<string, LesionScores>>;
+  /** Seconds on prediction (with mapping to the frame), and on everything. */
+  readonly seconds: { readonly prediction: number; readonly all: number };
+  readonly peak: {
+    /** Blending sums and tiles on their way, see `TiledPeak`. */
+    readonly accumulatorBytes: number;
+    /** Probabilities of one image on their way to the scores. */
+    readonly scoreBytes: number;
+    /** The process's resident memory at its highest between steps. */
+    readonly residentBytes: number;
+  };
+}
+
+/** One image's probabilities, one structure at a time. */
+interface Predicted {
+  readonly plane: (index: number) => Float32Array;
+  readonly bytes: number;
+}
+
+const NATIVE = (sample: Sample): Sample['box'] => sample.box;
+
+/** The sample's square as its own frame. */
+const square = ({ size }: Sample): Sample['box'] => ({ left: 0, top: 0, size, width: size, height: size });
+
+/**
+ * Predicts the masks of every segmentation item (others are left out) in the original frame and scores them there, one structure after the
+ * other: beside the picture, 2 bytes a pixel and structure plus one plane of floats (49 MB for 4288x2848) are alive.
+ *
+ * @throws GmtlError `data/empty-split` without segmentation items, `data/all-bad` when none can be read; what the files' readers throw.
+ */
+export async function evaluateFrames(
+  engine: Engine,
+  model: MultitaskNet,
+  items: readonly DatasetItem[],
+  config: TrainConfig,
+  options: FrameOptions = {},
+): Promise<FrameEvaluation> {
+  const own = items.filter((item) => item.task === 'segmentation' && item.maskPaths !== null);
+  if (own.length === 0)
+    throw new GmtlError('data/empty-split', 'No image with masks among those to score in their frames.');
+  const { flips = false, space = 'frame' } = options;
+  const tiling = options.tiling === undefined ? (config.data.tiles.mode === 'on' ? {} : null) : options.tiling;
+  const { lesions } = config.model;
+  const source = options.source ?? new SampleSource({ ...loaderSettings(config), memoryBytes: 0 });
+  const scores = options.accumulator ?? new SegmentationAccumulator(lesions);
+  const peak = { accumulatorBytes: 0, scoreBytes: 0, residentBytes: 0 };
+  const notice = (): void => {
+    peak.residentBytes = Math.max(peak.residentBytes, process.memoryUsage.rss());
+  };
+  const seconds = { prediction: 0, all: 0 };
+  const started = performance.now();
+  const { imageSize } = config.data;
+  const { normalisation } = source.options;
+  const frameOf = space === 'frame' ? NATIVE : square;
+  let tiles = 0;
+  let images = 0;
+  let line = new Float32Array(0);
+
+  const predictTiles = async (item: DatasetItem, sample: Sample, how: Tiling): Promise<Predicted> => {
+    const frame = frameOf(sample);
+    const planes = new ScorePlanes(frame.width, frame.height, lesions.length);
+    const run = modelPredictor(engine, model, tiledChoice(config, how), flips);
+    const summary = await segmentTiled(run, { ...sample, box: frame }, config, normalisation, how, planes.row);
+    tiles += summary.tiles;
+    peak.accumulatorBytes = Math.max(peak.accumulatorBytes, summary.peak.accumulatorBytes);
+    peak.residentBytes = Math.max(peak.residentBytes, summary.peak.residentBytes);
+    options.onTiled?.(item, summary);
+    if (line.length !== frame.width * frame.height) line = new Float32Array(frame.width * frame.height);
+    const plane = (index: number): Float32Array => {
+      planes.read(index, line);
+      return line;
+    };
+    return { plane, bytes: planes.bytes + line.byteLength };
+  };
+
+  const predictWhole = async (sample: Sample): Promise<Predicted> => {
+    const run = modelPredictor(engine, model, tiledChoice(config, {}), flips);
+    const [{ masks }] = await run(imageTensor(sample, normalisation), 1);
+    if (masks === null)
+      throw new GmtlError('train/frames', 'The network gave no masks, though its segmentation expert was asked.');
+    const frame = frameOf(sample);
+    const channel = (index: number): Float32Array => masks.filter((_, at) => at % lesions.length === index);
+    const bytes = 4 * frame.width * frame.height;
+    return { plane: (index) => mapMaskToFrame(channel(index), frame), bytes };
+  };
+
+  for (const [done, item] of own.entries()) {
+    const small = await source.sample(item, imageSize);
+    const large = small && tiling && (await source.sample(item, tiledSide(small.box, config, tiling)));
+    const sample = tiling ? large : small;
+    if (sample !== null) {
+      const before = performance.now();
+      const predicted = await (tiling ? predictTiles(item, sample, tiling) : predictWhole(sample));
+      seconds.prediction += (performance.now() - before) / 1000;
+      peak.scoreBytes = Math.max(peak.scoreBytes, predicted.bytes);
+      const { width, height } = frameOf(sample);
+      for (const [index, lesion] of lesions.entries()) {
+        const truth = space === 'crop' ? maskPlane(sample, lesion) : await nativeMask(item, lesion, width, height);
+        const probability = predicted.plane(index);
+        scores.add(item.id, lesion, truth, probability);
+        options.onPlane?.({ item, lesion, truth, probability, width, height });
+        notice();
+      }
+      images++;
+    }
+    options.onImages?.(done + 1, own.length);
+  }
+  if (images === 0) {
+    throw new GmtlError(
+      'data/all-bad',
+      `Not one of the ${own.length} images to score could be read. Run "gmtl data verify".`,
+    );
+  }
+  seconds.all = (performance.now() - started) / 1000;
+  const mode = tiling ? 'tiled' : 'whole';
+  return { images, mode, space, flips, tiles, segmentation: scores.result(), seconds, peak };
+}
+
+/** The mask as drawn, 0 or 1; no file means that the structure is absent. */
+async function nativeMask(item: DatasetItem, lesion: Lesion, width: number, height: number): Promise<Uint8Array> {
+  const path = item.maskPaths?.[lesion] ?? null;
+  if (path === null) return new Uint8Array(width * height);
+  return (await decodeMask(path, { lesion, expected: { width, height } })).data;
+}
+
+function maskPlane({ maskBits, size }: Sample, lesion: Lesion): Uint8Array {
+  const bit = LESIONS.indexOf(lesion);
+  return maskBits ? maskBits.map((bits) => (bits >> bit) & 1) : new Uint8Array(size * size);
+}

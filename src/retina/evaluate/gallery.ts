@@ -1,0 +1,169 @@
+/** Pictures with truth and prediction for the report and for samples, gathered while a network is scored. */
+import sharp from 'sharp';
+import { decodeImage, preprocessImage } from '../data/pictures/preprocess.ts';
+import { type DatasetItem, type Lesion, type Task, TASKS } from '../domain.ts';
+import { argmax, decideGrade, type GradeDecision } from '../metrics/index.ts';
+import { badnessOf, type GalleryImage, type GradeData, type MaskSet } from '../report/html/index.ts';
+import type { RgbImage } from '../report/index.ts';
+import { loaderSettings } from '../data/loading/settings.ts';
+import type { TrainConfig } from '../config/resolve.ts';
+import type { Evaluation } from './evaluate.ts';
+import type { CollectOptions, MaskPlane, Seen } from './collect.ts';
+import type { Prediction } from '../predict/predict.ts';
+import { RETINOPATHY_NAMES } from '../predict/image.ts';
+
+/** Longer side, in pixels, at which pictures and their masks are kept. */
+const SHOWN_SIDE = 640;
+
+/** `EDEMA_NAMES` at the length of a caption. */
+const EDEMA_CAPTIONS = [
+  'no hard exudates',
+  'hard exudates away from the macula',
+  'hard exudates near the macula',
+] as const;
+
+type Planes = { [lesion in Lesion]?: Uint8Array };
+
+interface Masks {
+  readonly width: number;
+  readonly height: number;
+  readonly truth: Planes;
+  readonly predicted: Planes;
+}
+
+/** A mask at most {@link SHOWN_SIDE} large: a pixel is in if any of its source pixels is, so that no lesion is lost. */
+function shrink(
+  length: number,
+  width: number,
+  isInside: (pixel: number) => boolean,
+): { width: number; height: number; mask: Uint8Array } {
+  const height = length / width;
+  const scale = Math.min(1, SHOWN_SIDE / Math.max(width, height));
+  const toWidth = Math.max(1, Math.round(width * scale));
+  const toHeight = Math.max(1, Math.round(height * scale));
+  const mask = new Uint8Array(toWidth * toHeight);
+  for (let y = 0; y < height; y++) {
+    const row = Math.min(toHeight - 1, Math.floor((y * toHeight) / height)) * toWidth;
+    for (let x = 0; x < width; x++) {
+      if (isInside(y * width + x)) mask[row + Math.min(toWidth - 1, Math.floor((x * toWidth) / width))] = 1;
+    }
+  }
+  return { width: toWidth, height: toHeight, mask };
+}
+
+/** Where a prediction's gate sends the picture. */
+export function routeOf({ gate }: Prediction): { readonly task: Task; readonly probability: number } {
+  const route = argmax(gate, 0, gate.length);
+  return { task: TASKS[route], probability: gate[route] };
+}
+
+const NO_PICTURE: RgbImage = { rgb: new Uint8Array(0), width: 0, height: 0 };
+
+/** Listens to `collect` and makes a picture for the gallery of each image it scored. Masks are shown at the threshold 0.5. */
+export class GalleryCollector {
+  readonly #config: TrainConfig;
+  readonly #frame: 'network' | 'native';
+  readonly #seen: Seen[] = [];
+  readonly #masks = new Map<string, Masks>();
+
+  /** @param frame what masks are scored in: pictures are shown in the same frame. */
+  constructor(config: TrainConfig, frame: 'network' | 'native') {
+    this.#config = config;
+    this.#frame = frame;
+  }
+
+  readonly listeners: Pick<CollectOptions, 'onSeen' | 'onMask'> = {
+    onSeen: (seen) => void this.#seen.push(seen),
+    onMask: (plane) => this.#keep(plane),
+  };
+
+  /** What was seen, in the order of scoring. */
+  get seen(): readonly Seen[] {
+    return this.#seen;
+  }
+
+  /**
+   * The pictures, the worst `limit` of them, decoded again for show (without CLAHE and the like).
+   * @param evaluation of the same images: their Dice.
+   */
+  async pictures(evaluation: Evaluation, limit: number): Promise<GalleryImage[]> {
+    const described = this.#seen
+      .map((seen) => ({ seen, picture: this.#describe(seen, evaluation) }))
+      .sort((left, right) => badnessOf(right.picture) - badnessOf(left.picture))
+      .slice(0, limit);
+    const pictures: GalleryImage[] = [];
+    for (const { seen, picture } of described) {
+      pictures.push({ ...picture, image: await this.#show(seen.item) });
+    }
+    return pictures;
+  }
+
+  #keep({ id, lesion, truth, probability, width }: MaskPlane): void {
+    const own = shrink(truth.length, width, (pixel) => truth[pixel] > 0);
+    const predicted = shrink(truth.length, width, (pixel) => probability[pixel] >= 0.5);
+    const masks = this.#masks.get(id) ?? { width: own.width, height: own.height, truth: {}, predicted: {} };
+    masks.truth[lesion] = own.mask;
+    masks.predicted[lesion] = predicted.mask;
+    this.#masks.set(id, masks);
+  }
+
+  #describe({ item, prediction }: Seen, { segmentation, gradeDecision }: Evaluation): GalleryImage {
+    const masks = this.#masks.get(item.id);
+    const setOf = (which: 'truth' | 'predicted'): MaskSet | undefined =>
+      masks && { width: masks.width, height: masks.height, masks: masks[which] };
+    const dice = Object.entries(segmentation ?? {}).flatMap(([lesion, { images }]) => {
+      const own = images.find(({ image }) => image === item.id);
+      return own ? [[lesion, own.dice] as const] : [];
+    });
+    const grades =
+      item.task === 'classification'
+        ? [
+            ...gradeOf('DR', item.retino, prediction.retino, RETINOPATHY_NAMES, gradeDecision),
+            ...gradeOf('DME', item.edema, prediction.edema, EDEMA_CAPTIONS, gradeDecision),
+          ]
+        : [];
+    const { task, probability } = routeOf(prediction);
+    const truthMasks = setOf('truth');
+    const predictedMasks = setOf('predicted');
+    return {
+      id: item.id,
+      file: item.imagePath,
+      image: NO_PICTURE,
+      ...(truthMasks && { truthMasks }),
+      ...(predictedMasks && { predictedMasks }),
+      ...(dice.length > 0 && { dice: Object.fromEntries(dice) }),
+      ...(grades.length > 0 && { grades }),
+      // Without a gate there is no route to be right or wrong.
+      ...(this.#config.training.routing !== 'none' && { gate: { truth: item.task, routed: task, probability } }),
+    };
+  }
+
+  async #show(item: DatasetItem): Promise<RgbImage> {
+    const image = await decodeImage(item.imagePath);
+    if (this.#frame === 'native') {
+      const { data, info } = await sharp(image.data, {
+        raw: { width: image.width, height: image.height, channels: 3 },
+        limitInputPixels: false,
+      })
+        .resize({ width: SHOWN_SIDE, height: SHOWN_SIDE, fit: 'inside', withoutEnlargement: true })
+        .raw()
+        .toBuffer({ resolveWithObject: true });
+      return { rgb: data, width: info.width, height: info.height };
+    }
+    const preprocess = { ...loaderSettings(this.#config).preprocess, clahe: null, benGraham: false };
+    const sample = await preprocessImage(image, item.imagePath, { ...preprocess, size: SHOWN_SIDE });
+    return { rgb: sample.image, width: SHOWN_SIDE, height: SHOWN_SIDE };
+  }
+}
+
+function gradeOf(
+  task: string,
+  truth: number | null,
+  probabilities: Float32Array | null,
+  names: readonly string[],
+  decision: GradeDecision,
+): GradeData[] {
+  if (probabilities === null) return [];
+  const predicted = decideGrade(decision, probabilities);
+  return [{ task, truth, predicted, probability: probabilities[predicted], names }];
+}

@@ -1,0 +1,85 @@
+/** The field's protocol on one checkpoint: calibrate on validation images, score the images of a split once. */
+import { type Dataset, type DatasetItem, selectItems, type Split } from '../domain.ts';
+import { GmtlError } from '../../engine/errors.ts';
+import {
+  type Calibration,
+  calibratedTemperatures,
+  calibratedThresholds,
+  fitCalibration,
+  type FittedHow,
+} from './calibration.ts';
+import type { Collected, Thresholds } from './collect.ts';
+import { type Evaluation, summarise } from './summary.ts';
+
+/** Runs the network on items and scores their masks at each setting of thresholds; `part` says what for. */
+export type CollectItems = (
+  items: readonly DatasetItem[],
+  thresholds: readonly Thresholds[],
+  part: 'calibration' | 'scores',
+) => Promise<Collected>;
+
+/** Both settings of a run on a split; plain JSON but for `collected`. */
+export interface ProtocolResult {
+  readonly split: Split;
+  /** Every threshold 0.5, every temperature 1. */
+  readonly plain: Evaluation;
+  /** With thresholds and temperatures fitted on validation images; null where there is nothing fair to fit them on. */
+  readonly calibrated: Evaluation | null;
+  readonly calibration: Calibration | null;
+  /** Why something is missing. */
+  readonly notes: readonly string[];
+  readonly collected: Collected;
+}
+
+export interface ProtocolOptions {
+  readonly split: Split;
+  /** Fit on the validation split. Default true. */
+  readonly calibrate?: boolean;
+  readonly how: FittedHow;
+}
+
+/**
+ * Fits temperatures and thresholds on the data set's validation images, and only on those, then scores the images of the split.
+ *
+ * @throws GmtlError `data/empty-split` for a split without images, and what `collect` throws.
+ */
+export async function runProtocol(
+  dataset: Dataset,
+  collectItems: CollectItems,
+  { split, calibrate = true, how }: ProtocolOptions,
+): Promise<ProtocolResult> {
+  const items = selectItems(dataset, split);
+  if (items.length === 0) {
+    throw new GmtlError('data/empty-split', `${dataset.source}: the ${split} split has no images`);
+  }
+  const validation = selectItems(dataset, 'val');
+  const notes: string[] = [];
+  if (calibrate && validation.length === 0) {
+    notes.push(
+      'not calibrated: the validation split is empty (data.validationFraction 0?), and the images that are scored must not choose thresholds',
+    );
+  }
+  let fitted: { calibration: Calibration; collected: Collected } | null = null;
+  if (calibrate && validation.length > 0) {
+    const collected = await collectItems(validation, [{}], 'calibration');
+    fitted = { collected, calibration: fitCalibration(collected, how) };
+  }
+  if (fitted && split === 'val') {
+    notes.push('calibrated figures are left out: temperatures and thresholds were fitted on these very images');
+    const { collected, calibration } = fitted;
+    return { split, plain: summarise(collected, { curves: true }), calibrated: null, calibration, notes, collected };
+  }
+  const calibration = fitted?.calibration ?? null;
+  const thresholds = calibration ? [{}, calibratedThresholds(calibration)] : [{}];
+  const collected = await collectItems(items, thresholds, 'scores');
+  return {
+    split,
+    plain: summarise(collected, { curves: true }),
+    calibrated:
+      calibration &&
+      summarise(collected, { curves: true, setting: 1, temperatures: calibratedTemperatures(calibration) }),
+    calibration,
+    notes,
+    collected,
+  };
+}

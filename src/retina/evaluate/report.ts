@@ -1,0 +1,253 @@
+/** The report of an evaluated run: the page, and the figures it shows as files. */
+import { existsSync, readFileSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { type DatasetCounts, summariseDataset } from '../data/sets/datasetFingerprint.ts';
+import type { Split } from '../domain.ts';
+import { describeWriteError, writeFileAtomic } from '../../engine/node/atomic.ts';
+import {
+  idridModelCard,
+  type ReportData,
+  type TableData,
+  trainingPanels,
+  writeHtmlReport,
+} from '../report/html/index.ts';
+import type { TrainConfig } from '../config/resolve.ts';
+import { readRunLog } from '../run/logs.ts';
+import type { ProtocolResult } from './protocol.ts';
+import type { Calibration } from './calibration.ts';
+import type { OpenedRun } from '../run/open.ts';
+import type { GalleryCollector } from './gallery.ts';
+import { gateOf, gradingOf, headlineOf, segmentationOf, summaryOf } from './reportSections.ts';
+import { misroutesCsv, predictionsCsv } from './tables.ts';
+
+/** Most pictures in a page: beyond that it is megabytes no one scrolls through. */
+const MOST_PICTURES = 150;
+
+/** Images of IDRiD as published, test split. */
+const OFFICIAL_TEST = { segmentation: 27, classification: 103 };
+
+export interface ReportInput {
+  readonly run: OpenedRun;
+  /** What was scored, in a line. */
+  readonly subject: string;
+  /** The network's parameters. */
+  readonly parameters: number;
+  /** What the evaluation ran on. */
+  readonly adapter: string;
+  readonly frame: 'network' | 'native';
+  readonly result: ProtocolResult;
+  /** Everything measured, for metrics.json. */
+  readonly record: unknown;
+  /** Listened while the split was scored. */
+  readonly gallery: GalleryCollector;
+}
+
+/**
+ * Writes `report.html`, `metrics.json`, `predictions.csv` and `misroutes.csv` into a folder, which is made.
+ * @returns the files written.
+ * @throws GmtlError as `writeFileAtomic` and `writeHtmlReport`.
+ */
+export async function writeReport(folder: string, input: ReportInput): Promise<string[]> {
+  await mkdir(folder, { recursive: true }).catch((cause: unknown) => {
+    throw describeWriteError(cause, folder);
+  });
+  const { result, gallery } = input;
+  const texts = {
+    'metrics.json': `${JSON.stringify(input.record, null, 2)}\n`,
+    'predictions.csv': predictionsCsv(gallery.seen, result.plain),
+    'misroutes.csv': misroutesCsv(result.plain),
+  };
+  const page = join(folder, 'report.html');
+  await writeHtmlReport(page, await reportData(input));
+  for (const [name, text] of Object.entries(texts)) await writeFileAtomic(join(folder, name), text);
+  return [page, ...Object.keys(texts).map((name) => join(folder, name))];
+}
+
+/** The page's data. */
+export async function reportData(input: ReportInput): Promise<ReportData> {
+  const { run, result, subject, gallery, frame } = input;
+  const { folder, config, dataset } = run;
+  const { sha256, counts } = await summariseDataset(dataset.items);
+  const recorded = recordedEnvironment(folder);
+  const changed = recorded.fingerprint !== null && recorded.fingerprint !== sha256;
+  const segmentation = segmentationOf(
+    result,
+    `${maskNote(config, frame)} Lesion sensitivity is the FROC score: the mean share of lesions found at 1/8, 1/4, 1/2, 1, 2, 4 and 8 false alarms an image.`,
+  );
+  const log = join(folder, 'epochs.jsonl');
+  return {
+    title: `${basename(folder)}: evaluation`,
+    subtitle: subject,
+    created: new Date().toISOString(),
+    headline: headlineOf(result),
+    caveats: caveats(result, counts, changed),
+    summary: summaryOf(result, config.training.routing !== 'none'),
+    grading: gradingOf(result),
+    ...(segmentation && { segmentation }),
+    ...(config.training.routing !== 'none' && { gate: gateOf(result) }),
+    training: existsSync(log)
+      ? trainingPanels(
+          readRunLog(log).map((row) =>
+            Object.fromEntries(
+              Object.entries(row).filter(
+                (entry): entry is [string, string | number | null] => typeof entry[1] !== 'boolean',
+              ),
+            ),
+          ),
+        )
+      : [],
+    gallery: {
+      images: await gallery.pictures(result.plain, MOST_PICTURES),
+      note: 'Masks are shown at the threshold 0.5, as scored plainly; the worst pictures come first.',
+    },
+    ...(result.calibration && { calibration: calibrationTable(result.calibration) }),
+    configuration: { ...config },
+    environment: [...recorded.pairs, ['evaluated on', input.adapter]],
+    data: {
+      source: dataset.source === join(folder, 'metadata.json') ? (recorded.source ?? dataset.source) : dataset.source,
+      fingerprint: sha256,
+      splits: splitTable(counts),
+      notes: dataset.notes,
+    },
+    modelCard: idridModelCard({
+      network: `${describeNetwork(config)}, ${input.parameters.toLocaleString('en')} parameters, trained on ${counts.train.segmentation} images with masks and ${counts.train.classification} graded ones.`,
+      ...(isOfficial(counts) ? {} : { data: describeData(counts) }),
+    }),
+  };
+}
+
+function describeNetwork({ model, data }: TrainConfig): string {
+  const kind =
+    model.architecture === 'resnet-unet'
+      ? `ResNet U-Net with a router (encoder ${nameOf(model.unet.encoder)})`
+      : `ConvNeXt-gated multitask network (trunk ${nameOf(model.trunk)})`;
+  const grades = model.grades === 'both' ? 'retinopathy and macular edema grades' : `the grade of ${model.grades}`;
+  const tiled = data.tiles.mode === 'on' ? ' on tiles' : '';
+  return `${kind} for ${grades} and masks of ${model.lesions.join(', ')} at ${data.imageSize} × ${data.imageSize} pixels${tiled}`;
+}
+
+function nameOf(size: string | Readonly<Record<string, readonly number[]>>): string {
+  if (typeof size === 'string') return size;
+  return `of its own: ${Object.entries(size)
+    .map(([key, values]) => `${key} ${values.join(', ')}`)
+    .join('; ')}`;
+}
+
+function isOfficial({ train, val, test }: DatasetCounts): boolean {
+  return (
+    train.segmentation + val.segmentation === 54 &&
+    train.classification + val.classification === 413 &&
+    test.segmentation === OFFICIAL_TEST.segmentation &&
+    test.classification === OFFICIAL_TEST.classification
+  );
+}
+
+function describeData({ train, val, test }: DatasetCounts): string {
+  const part = (name: string, { segmentation, classification }: DatasetCounts[Split]): string =>
+    `${name} ${segmentation} with masks and ${classification} graded`;
+  return `Photographs in the layout of IDRiD, but not the set as published: ${[part('train', train), part('validation', val), part('test', test)].join('; ')}. Figures on them are not comparable with published ones.`;
+}
+
+function maskNote(config: TrainConfig, frame: 'network' | 'native'): string {
+  const tiled = config.data.tiles.mode === 'on';
+  if (frame === 'native') {
+    return `Scored in the original pictures' pixels: ${tiled ? 'overlapping tiles, blended,' : "the network's maps, enlarged,"} against the masks as drawn.`;
+  }
+  if (tiled) return 'Scored on the square that tiles are cut from, against masks brought to its size.';
+  const { imageSize, maskResize } = config.data;
+  return `Scored at the network's resolution, ${imageSize} × ${imageSize}; masks shrunk by ${maskResize}.`;
+}
+
+function caveats({ split, notes }: ProtocolResult, counts: DatasetCounts, changed: boolean): string[] {
+  const { segmentation, classification } = counts[split];
+  const isOfficialTest = segmentation === OFFICIAL_TEST.segmentation && classification === OFFICIAL_TEST.classification;
+  return [
+    ...(split === 'test'
+      ? []
+      : [`These figures are of the ${split} split, which took part in making the network. They are not test results.`]),
+    ...(split === 'test' && !isOfficialTest
+      ? [
+          `The test split scored here has ${segmentation} images with masks and ${classification} graded ones; IDRiD's own has ${OFFICIAL_TEST.segmentation} and ${OFFICIAL_TEST.classification}. The figures are not comparable with published ones.`,
+        ]
+      : []),
+    ...(changed
+      ? ['The images, labels or splits are not those the run was trained with: their fingerprint differs.']
+      : []),
+    ...notes,
+  ];
+}
+
+function splitTable(counts: DatasetCounts): TableData {
+  const splits = ['train', 'val', 'test'] as const;
+  return {
+    columns: ['Split', 'Images', 'With masks', 'Graded', 'DR 0 to 4', 'DME 0 to 2', 'Masks'],
+    rows: splits.map((split) => {
+      const { images, segmentation, classification, retino, edema, masks } = counts[split];
+      const files = Object.entries(masks).map(([lesion, count]) => `${lesion} ${count}`);
+      return [split, images, segmentation, classification, retino.join(' '), edema.join(' '), files.join(', ')];
+    }),
+  };
+}
+
+function calibrationTable({ fittedOn, temperatures, thresholds }: Calibration): TableData {
+  const heads = Object.entries(temperatures).map(([head, fitted]) =>
+    fitted
+      ? [
+          `Temperature of ${head}`,
+          fitted.temperature,
+          `calibration error ${fitted.before.expectedCalibrationError.toFixed(3)} → ${fitted.after.expectedCalibrationError.toFixed(3)}${fitted.isAtBound ? '; at its limit' : ''}`,
+        ]
+      : [`Temperature of ${head}`, 1, 'no such validation images'],
+  );
+  const masks = Object.entries(thresholds).map(([lesion, fitted]) => [
+    `Threshold of ${lesion}`,
+    fitted.threshold,
+    fitted.reason === 'fitted'
+      ? `Dice ${fitted.diceAtHalf.toFixed(3)} → ${fitted.dice.toFixed(3)}`
+      : 'absent from the validation images: left at 0.5',
+  ]);
+  return {
+    note: `Fitted on the validation split: ${fittedOn.segmentation} images with masks, ${fittedOn.classification} graded. The test images had no part in it.`,
+    columns: ['Setting', 'Value', 'On the validation images'],
+    rows: [...heads, ...masks],
+  };
+}
+
+interface Recorded {
+  readonly pairs: readonly (readonly [string, string])[];
+  readonly fingerprint: string | null;
+  readonly source: string | null;
+}
+
+/** What `environment.json` calls its entries, for people. */
+const ENVIRONMENT_NAMES: Readonly<Record<string, string>> = {
+  processorCount: 'processor cores',
+  memoryBytes: 'memory',
+  startedAt: 'training started',
+};
+
+/** A run's `environment.json` as text; a run made by other means may have none. */
+function recordedEnvironment(folder: string): Recorded {
+  const path = join(folder, 'environment.json');
+  if (!existsSync(path)) return { pairs: [], fingerprint: null, source: null };
+  const { data, adapter, ...rest } = JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>;
+  const text = (key: string, value: unknown): string => {
+    if (key === 'memoryBytes') return `${(Number(value) / 2 ** 30).toFixed(1)} GiB`;
+    if (Array.isArray(value)) return value.join(' ');
+    return typeof value === 'string' ? value : JSON.stringify(value);
+  };
+  const member = (value: unknown, key: string): string | null => {
+    const found = typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[key] : undefined;
+    return typeof found === 'string' ? found : null;
+  };
+  const known = Object.entries(rest).filter(([, value]) => value !== null);
+  return {
+    pairs: [
+      ...known.map(([key, value]) => [ENVIRONMENT_NAMES[key] ?? key, text(key, value)] as const),
+      ['trained on', member(adapter, 'name') ?? text('adapter', adapter)],
+    ],
+    fingerprint: member(data, 'sha256'),
+    source: member(data, 'source'),
+  };
+}

@@ -1,0 +1,68 @@
+/** Tier: no adapter. */
+import { describe, expect, it } from 'vitest';
+import { SegmentationAccumulator } from '../metrics/index.ts';
+import type { Collected } from './collect.ts';
+import { summarise } from './summary.ts';
+import { calibratedText, evaluationText, figureText } from './text.ts';
+
+const NOTHING: Collected = {
+  images: 2,
+  lesions: ['EX', 'SE'],
+  masks: null,
+  retinopathy: [],
+  edema: [],
+  gate: [
+    { id: 'one', truth: 0, probabilities: [0.9, 0.1] },
+    { id: 'two', truth: 1, probabilities: [0.6, 0.4] },
+  ],
+  gradeDecision: 'mode',
+  maskLosses: [],
+};
+
+describe('evaluationText', () => {
+  it('writes figures with three digits, intervals where they are defined, and n/a for what is not', () => {
+    const interval = { estimate: 0.5, low: 0.25, high: 0.75, level: 0.95, resamples: 1, undefinedResamples: 0 };
+    expect(figureText(0.5, interval)).toBe('0.500 [0.250, 0.750]');
+    expect(figureText(0.5, { ...interval, low: Number.NaN, high: Number.NaN })).toBe('0.500');
+    expect(figureText(Number.NaN, null)).toBe('n/a');
+    expect(figureText(undefined)).toBe('n/a');
+    expect(figureText(0)).toBe('0.000');
+  });
+
+  it('leaves out the parts without images', () => {
+    const text = evaluationText(summarise(NOTHING), 'Nothing but a gate');
+    expect(text).toMatch(/^Nothing but a gate \(2 images\)\n\ngate accuracy 0\.500 \[0\.000, 1\.000\]/);
+    expect(text).not.toMatch(/masks|grades|both grades|NaN|null|undefined/);
+    expect(calibratedText(summarise(NOTHING), 'Calibrated')).toMatch(/gate +\S+ \[\S+, \S+\] +n\/a/);
+    expect(evaluationText(summarise(NOTHING), 'No gate', { hasGate: false })).toBe('No gate (2 images)\n');
+  });
+
+  it('marks a structure that is nowhere, and counts the images that are empty in both', () => {
+    const segmentation = new SegmentationAccumulator(['EX', 'SE']);
+    segmentation.add('one', 'EX', [1, 0, 0, 0], [0.9, 0.1, 0.1, 0.1]);
+    segmentation.add('one', 'SE', [0, 0, 0, 0], [0.1, 0.1, 0.1, 0.1]);
+    const collected = { ...NOTHING, masks: [{ segmentation, detections: null }] };
+    const text = evaluationText(summarise(collected), 'Masks');
+    expect(text).toMatch(/\nEX +1\.000 \[1\.000, 1\.000\]/);
+    expect(text).toMatch(/\nSE +n\/a +n\/a +n\/a +n\/a +n\/a +n\/a +n\/a +0\.500/);
+    expect(text).toContain('empty in both: SE 1 images');
+    expect(text).toContain('mean lesion Dice (EX, SE) 1.000 [1.000, 1.000]');
+    expect(text).not.toMatch(/NaN|null|undefined/);
+    expect(evaluationText(summarise(collected, { intervals: false }), 'Plain')).toMatch(
+      /mean lesion Dice .* 1\.000, IoU/,
+    );
+  });
+
+  it('shows classes that do not occur as undefined where they are', () => {
+    const retinopathy = [0, 1, 2].map((index) => ({
+      id: `${index}`,
+      truth: 0,
+      probabilities: [0.6, 0.1, 0.1, 0.1, 0.1],
+    }));
+    const text = evaluationText(summarise({ ...NOTHING, retinopathy }), 'Grades');
+    expect(text).toMatch(/quadratic weighted kappa +n\/a/);
+    expect(text).toMatch(/AUROC grade >= 1 +n\/a/);
+    expect(text).not.toContain('at specificity');
+    expect(text).not.toMatch(/NaN|null|undefined/);
+  });
+});

@@ -1,0 +1,117 @@
+import { GmtlError } from '../../engine/errors.ts';
+import { Generator } from '../../engine/tensor/random.ts';
+
+/** How a {@link bootstrapInterval} is drawn. */
+export type BootstrapOptions = {
+  /** Number of resamples; 2000 puts the ends of a 95 % interval on 50 resamples each. Default 2000. */
+  readonly resamples?: number;
+  /** Coverage in (0, 1). Default 0.95. */
+  readonly level?: number;
+  /** Same seed, same interval. Default 1. */
+  readonly seed?: number;
+};
+
+const DEFAULTS = { resamples: 2000, level: 0.95, seed: 1 };
+
+/** A metric with its percentile interval. */
+export type Interval = {
+  /** The metric on the cases as given. */
+  readonly estimate: number;
+  readonly low: number;
+  readonly high: number;
+  readonly level: number;
+  readonly resamples: number;
+  /** Resamples on which the metric was NaN (say an AUROC that drew one class only); they are left out of the percentiles. */
+  readonly undefinedResamples: number;
+};
+
+/**
+ * Percentile bootstrap (Efron, Annals of Statistics 7, 1979): draws as many cases as there are, with replacement, `resamples`
+ * times, and takes the (1 − level)/2 and (1 + level)/2 percentiles of the metric. Works for any metric of a list of cases; the
+ * case is the unit of resampling, so pass patients or images, not pixels.
+ *
+ * @returns low and high are NaN where the metric was undefined on every resample.
+ * @throws GmtlError `metrics/empty` without cases, `metrics/bootstrap` for options out of range.
+ */
+export function bootstrapInterval<Case>(
+  cases: readonly Case[],
+  metric: (resample: readonly Case[]) => number,
+  options: BootstrapOptions = {},
+): Interval {
+  const values: number[] = [];
+  eachResample(cases.length, options, (drawn) => {
+    values.push(metric(Array.from(drawn, (index) => cases[index])));
+  });
+  return intervalOf(metric(cases), values, options);
+}
+
+/** How often each case is in a resample; they add up to the number of cases. */
+export type Weights = Uint32Array;
+
+/**
+ * {@link bootstrapInterval} of many figures in one loop over the resamples: a figure is a function of how often each case was
+ * drawn, so that whatever does not depend on the draw (sorting scores, counting pixels) is done once, before. The draws are those of
+ * `bootstrapInterval` with the same seed and number of cases; figures of one call share them.
+ *
+ * @param measure all figures, by name, of a weighted sample; the same names every time. All weights are 1 for the estimate.
+ */
+export function bootstrapIntervals<Name extends string>(
+  cases: number,
+  measure: (weights: Weights) => Readonly<Record<Name, number>>,
+  options: BootstrapOptions = {},
+): Record<Name, Interval> {
+  const weights = new Uint32Array(cases);
+  const estimates = measure(weights.fill(1));
+  const names = Object.keys(estimates) as Name[];
+  const values = names.map((): number[] => []);
+  eachResample(cases, options, (drawn) => {
+    weights.fill(0);
+    for (const index of drawn) weights[index]++;
+    const figures = measure(weights);
+    names.forEach((name, index) => {
+      values[index].push(figures[name]);
+    });
+  });
+  const intervals = names.map((name, index) => [name, intervalOf(estimates[name], values[index], options)]);
+  return Object.fromEntries(intervals) as Record<Name, Interval>;
+}
+
+/** Calls `visit` with the indices of each resample's cases; the array is reused. */
+function eachResample(cases: number, options: BootstrapOptions, visit: (drawn: Uint32Array) => void): void {
+  const { resamples, level, seed } = { ...DEFAULTS, ...options };
+  if (cases === 0) throw new GmtlError('metrics/empty', 'bootstrapInterval: no cases to resample.');
+  if (!Number.isInteger(resamples) || resamples < 1 || !(level > 0 && level < 1)) {
+    throw new GmtlError(
+      'metrics/bootstrap',
+      `bootstrapInterval: ${resamples} resamples at level ${level}; resamples is a positive integer and level in (0, 1).`,
+    );
+  }
+  const generator = new Generator(seed);
+  const drawn = new Uint32Array(cases);
+  for (let draw = 0; draw < resamples; draw++) {
+    for (let index = 0; index < cases; index++) drawn[index] = generator.integer(cases);
+    visit(drawn);
+  }
+}
+
+function intervalOf(estimate: number, values: readonly number[], options: BootstrapOptions): Interval {
+  const { level } = { ...DEFAULTS, ...options };
+  const sorted = Float64Array.from(values.filter((value) => !Number.isNaN(value))).sort();
+  return {
+    estimate,
+    low: percentile(sorted, (1 - level) / 2),
+    high: percentile(sorted, (1 + level) / 2),
+    level,
+    resamples: values.length,
+    undefinedResamples: values.length - sorted.length,
+  };
+}
+
+/** The `share` quantile (0..1) of ascending values with linear interpolation (NumPy's default); NaN for no values. */
+export function percentile(sorted: ArrayLike<number>, share: number): number {
+  if (sorted.length === 0) return Number.NaN;
+  const position = share * (sorted.length - 1);
+  const below = Math.floor(position);
+  const above = Math.min(below + 1, sorted.length - 1);
+  return sorted[below] + (position - below) * (sorted[above] - sorted[below]);
+}

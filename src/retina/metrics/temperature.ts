@@ -1,0 +1,229 @@
+import { GmtlError } from '../../engine/errors.ts';
+import { expectedCalibrationError } from './calibration.ts';
+import { type GradedCase, stackCases } from './grading.ts';
+import { checkProbabilities, type Numbers } from './inputs.ts';
+import type { ScoreHistogram } from './scoreHistogram.ts';
+
+/**
+ * Temperature scaling (Guo et al., "On Calibration of Modern Neural Networks", ICML 2017): logits are divided by one number T > 0,
+ * which changes confidences and never the order of the classes. T minimises the negative log-likelihood of VALIDATION cases. The
+ * logits are taken as the logarithms of the probabilities, from which they differ by a constant that the softmax drops.
+ */
+export type Temperature = {
+  /** Above 1 the network was over-confident, below 1 under-confident. */
+  readonly temperature: number;
+  /** Cases (pixels, for masks) it was fitted on. */
+  readonly cases: number;
+  readonly before: CalibrationFigures;
+  readonly after: CalibrationFigures;
+  /** True where the likelihood still improves at an end of {@link TEMPERATURES} (say all cases right): T is that end. */
+  readonly isAtBound: boolean;
+};
+
+export type CalibrationFigures = {
+  /** Mean negative log-likelihood, in nats. */
+  readonly negativeLogLikelihood: number;
+  /** Of 15 bins: by the predicted class's confidence for grades, by the foreground's probability for masks. */
+  readonly expectedCalibrationError: number;
+};
+
+/** Lowest and highest temperature considered. */
+export const TEMPERATURES = [0.05, 20] as const;
+
+/** float32's smallest normal number: a softmax that underflowed to 0 counts as this, whose logarithm is −87. */
+const TINY = 2 ** -126;
+
+/**
+ * Fits a temperature to (cases × classes) row-major softmax probabilities.
+ * @throws GmtlError as `brierScore`: for no cases, wrong labels or what is no probability.
+ */
+export function fitTemperature(truth: Numbers, probabilities: Numbers, classes: number): Temperature {
+  const cases = checkProbabilities('fitTemperature', truth, probabilities, classes);
+  const logits = Float64Array.from({ length: cases * classes }, (_, index) => logOf(probabilities[index]));
+  const slopes = (inverse: number): Slopes => {
+    const sum = { value: 0, first: 0, second: 0 };
+    for (let start = 0; start < logits.length; start += classes) {
+      const target = logits[start + truth[start / classes]];
+      addSoftmaxTerm(logits, start, classes, target, inverse, sum);
+    }
+    return { value: sum.value / cases, first: sum.first / cases, second: sum.second / cases };
+  };
+  const { inverse, isAtBound } = minimise(slopes);
+  const scaled = applyTemperature(probabilities, classes, 1 / inverse);
+  return {
+    temperature: 1 / inverse,
+    cases,
+    before: {
+      negativeLogLikelihood: slopes(1).value,
+      expectedCalibrationError: expectedCalibrationError(truth, probabilities, classes),
+    },
+    after: {
+      negativeLogLikelihood: slopes(inverse).value,
+      expectedCalibrationError: expectedCalibrationError(truth, scaled, classes),
+    },
+    isAtBound,
+  };
+}
+
+/** softmax(log p / T) of each row of (cases × classes) probabilities. @throws GmtlError `metrics/temperature` unless T > 0. */
+export function applyTemperature(probabilities: Numbers, classes: number, temperature: number): Float64Array {
+  checkTemperature(temperature);
+  const result = new Float64Array(probabilities.length);
+  for (let start = 0; start < result.length; start += classes) {
+    let largest = Number.NEGATIVE_INFINITY;
+    for (let index = start; index < start + classes; index++) {
+      result[index] = logOf(probabilities[index]) / temperature;
+      largest = Math.max(largest, result[index]);
+    }
+    let sum = 0;
+    for (let index = start; index < start + classes; index++) {
+      result[index] = Math.exp(result[index] - largest);
+      sum += result[index];
+    }
+    for (let index = start; index < start + classes; index++) result[index] /= sum;
+  }
+  return result;
+}
+
+/** {@link fitTemperature} of graded (or gated) cases. @throws GmtlError as it and as `stackCases`. */
+export function fitCasesTemperature(cases: readonly GradedCase[], classes: number): Temperature {
+  const { truth, probabilities } = stackCases(cases, classes);
+  return fitTemperature(truth, probabilities, classes);
+}
+
+/** The cases with {@link applyTemperature} done to their probabilities. */
+export function temperCases<Case extends GradedCase>(cases: readonly Case[], temperature: number): Case[] {
+  return cases.map((one) => ({
+    ...one,
+    probabilities: applyTemperature(one.probabilities, one.probabilities.length, temperature),
+  }));
+}
+
+/**
+ * Fits a temperature to the sigmoid probabilities of masks, from their histogram: a bin's pixels count as its middle, so that
+ * likelihoods are rounded and what is beyond ±9.9 log-odds (at 10,000 bins) is taken as that.
+ * @throws GmtlError `metrics/empty` for a histogram without pixels.
+ */
+export function fitMaskTemperature(histogram: ScoreHistogram): Temperature {
+  const { bins, positives, negatives } = histogram;
+  const logits = Float64Array.from(positives, (_, bin) => {
+    const middle = Math.min(bin + 0.5, bins - 0.5) / bins;
+    return Math.log(middle / (1 - middle));
+  });
+  const cases = positives.reduce((sum, count, bin) => sum + count + negatives[bin], 0);
+  if (cases === 0) throw new GmtlError('metrics/empty', 'fitMaskTemperature: the histogram holds no pixels.');
+  const slopes = (inverse: number): Slopes => {
+    const sum = { value: 0, first: 0, second: 0 };
+    logits.forEach((logit, bin) => {
+      const pixels = positives[bin] + negatives[bin];
+      if (pixels === 0) return;
+      const probability = 1 / (1 + Math.exp(-inverse * logit));
+      sum.value += positives[bin] * softplus(-inverse * logit) + negatives[bin] * softplus(inverse * logit);
+      sum.first += logit * (pixels * probability - positives[bin]);
+      sum.second += logit * logit * pixels * probability * (1 - probability);
+    });
+    return { value: sum.value / cases, first: sum.first / cases, second: sum.second / cases };
+  };
+  const figures = (inverse: number): CalibrationFigures => ({
+    negativeLogLikelihood: slopes(inverse).value,
+    expectedCalibrationError: maskCalibrationError(histogram, logits, inverse),
+  });
+  const { inverse, isAtBound } = minimise(slopes);
+  return { temperature: 1 / inverse, cases, before: figures(1), after: figures(inverse), isAtBound };
+}
+
+/** sigmoid(logit(p) / T) of each pixel. @throws GmtlError `metrics/temperature` unless T > 0. */
+export function applyMaskTemperature(probabilities: Numbers, temperature: number): Float32Array {
+  checkTemperature(temperature);
+  return Float32Array.from({ length: probabilities.length }, (_, index) => {
+    const probability = probabilities[index];
+    return 1 / (1 + ((1 - probability) / probability) ** (1 / temperature));
+  });
+}
+
+/** Σ over 15 bins of foreground probability of share of pixels · |share of foreground − mean probability|. */
+function maskCalibrationError(histogram: ScoreHistogram, logits: Float64Array, inverse: number): number {
+  const { positives, negatives } = histogram;
+  const table = Array.from({ length: 15 }, () => ({ probability: 0, positives: 0 }));
+  let cases = 0;
+  logits.forEach((logit, bin) => {
+    const pixels = positives[bin] + negatives[bin];
+    const probability = 1 / (1 + Math.exp(-inverse * logit));
+    const row = table[Math.min(14, Math.floor(probability * 15))];
+    row.probability += pixels * probability;
+    row.positives += positives[bin];
+    cases += pixels;
+  });
+  return table.reduce((sum, row) => sum + Math.abs(row.positives - row.probability), 0) / cases;
+}
+
+/** A mean negative log-likelihood and its derivatives by the inverse temperature. */
+type Slopes = { value: number; first: number; second: number };
+
+/** Adds −β·z[target] + ln Σ exp(β·z), whose derivatives are the mean of z less the target's and the variance of z. */
+function addSoftmaxTerm(
+  logits: Float64Array,
+  start: number,
+  classes: number,
+  target: number,
+  inverse: number,
+  sum: Slopes,
+): void {
+  let largest = Number.NEGATIVE_INFINITY;
+  for (let index = start; index < start + classes; index++) largest = Math.max(largest, logits[index]);
+  let mass = 0;
+  let mean = 0;
+  let square = 0;
+  for (let index = start; index < start + classes; index++) {
+    // Measured from the largest logit, so that nothing overflows.
+    const logit = logits[index] - largest;
+    const share = Math.exp(inverse * logit);
+    mass += share;
+    mean += share * logit;
+    square += share * logit * logit;
+  }
+  mean /= mass;
+  sum.value += Math.log(mass) - inverse * (target - largest);
+  sum.first += mean - (target - largest);
+  sum.second += square / mass - mean * mean;
+}
+
+/**
+ * The inverse temperature β of least loss: Newton's method on the slope, which rises with β (the loss is convex in β), held in a
+ * shrinking bracket by bisection.
+ */
+function minimise(slopes: (inverse: number) => Slopes): { inverse: number; isAtBound: boolean } {
+  let low = 1 / TEMPERATURES[1];
+  let high = 1 / TEMPERATURES[0];
+  // Flat from end to end: every T is as good (say uniform probabilities), so leave them as they are.
+  if (slopes(low).first === 0 && slopes(high).first === 0) return { inverse: 1, isAtBound: false };
+  if (slopes(low).first >= 0) return { inverse: low, isAtBound: true };
+  if (slopes(high).first <= 0) return { inverse: high, isAtBound: true };
+  let inverse = 1;
+  for (let step = 0; step < 200; step++) {
+    const { first, second } = slopes(inverse);
+    if (first === 0) break;
+    if (first > 0) high = inverse;
+    else low = inverse;
+    const newton = inverse - first / second;
+    const next = newton > low && newton < high ? newton : (low + high) / 2;
+    if (Math.abs(next - inverse) <= 1e-13 * inverse) break;
+    inverse = next;
+  }
+  return { inverse, isAtBound: false };
+}
+
+function logOf(probability: number): number {
+  return Math.log(Math.max(probability, TINY));
+}
+
+/** ln(1 + exp(x)) without overflow. */
+function softplus(x: number): number {
+  return Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
+}
+
+function checkTemperature(temperature: number): void {
+  if (!(temperature > 0 && Number.isFinite(temperature))) {
+    throw new GmtlError('metrics/temperature', `A temperature is a positive number, not ${temperature}.`);
+  }
+}

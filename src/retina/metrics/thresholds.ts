@@ -1,0 +1,57 @@
+import type { ScoreHistogram } from './scoreHistogram.ts';
+
+/** A lesion's threshold: its pixels are predicted where their probability >= `threshold`. */
+export type LesionThreshold = {
+  readonly threshold: number;
+  /** Aggregated Dice at `threshold`, on the pixels it was fitted on; NaN (null in JSON) where there is no truth. */
+  readonly dice: number;
+  /** The same at 0.5, for comparison. */
+  readonly diceAtHalf: number;
+  /** Pixels of the truth it was fitted on. */
+  readonly positives: number;
+  /** `lesion-absent`: no truth pixel to fit on, so the threshold is 0.5. */
+  readonly reason: 'fitted' | 'lesion-absent';
+};
+
+/**
+ * The threshold of highest aggregated Dice on a histogram of VALIDATION pixels, among the bin edges 1/bins, 2/bins, …, 1 (0 would
+ * predict the whole frame). Of equally good ones it is the nearest to 0.5, the lower of two equally near: scores leave gaps between
+ * them, in which every threshold is as good.
+ */
+export function fitThreshold(histogram: ScoreHistogram): LesionThreshold {
+  const { bins, positives, negatives } = histogram;
+  const truth = histogram.positiveCount();
+  if (truth === 0) {
+    return { threshold: 0.5, dice: Number.NaN, diceAtHalf: Number.NaN, positives: 0, reason: 'lesion-absent' };
+  }
+  let best = { threshold: 0.5, dice: -1 };
+  let diceAtHalf = 0;
+  let truePositive = 0;
+  let predicted = 0;
+  for (let bin = bins; bin >= 1; bin--) {
+    truePositive += positives[bin];
+    predicted += positives[bin] + negatives[bin];
+    const threshold = bin / bins;
+    const dice = (2 * truePositive) / (truth + predicted);
+    if (threshold === 0.5) diceAtHalf = dice;
+    const isNearer = Math.abs(threshold - 0.5) <= Math.abs(best.threshold - 0.5);
+    if (dice > best.dice || (dice === best.dice && isNearer)) best = { threshold, dice };
+  }
+  return { ...best, diceAtHalf, positives: truth, reason: 'fitted' };
+}
+
+/**
+ * {@link fitThreshold} of each lesion, say of a `SegmentationAccumulator` that was fed validation images. The thresholds alone
+ * (see {@link thresholdValues}) are what `SegmentationOptions.threshold` takes.
+ */
+export function fitThresholds(source: {
+  readonly lesions: readonly string[];
+  histogram(lesion: string): ScoreHistogram;
+}): Record<string, LesionThreshold> {
+  return Object.fromEntries(source.lesions.map((lesion) => [lesion, fitThreshold(source.histogram(lesion))]));
+}
+
+/** The bare numbers of {@link fitThresholds}, by lesion. */
+export function thresholdValues(fitted: Readonly<Record<string, LesionThreshold>>): Record<string, number> {
+  return Object.fromEntries(Object.entries(fitted).map(([lesion, { threshold }]) => [lesion, threshold]));
+}

@@ -1,0 +1,38 @@
+/** Builds the network that a configuration describes. */
+import { type Engine, setEngine } from '../../engine/autograd/engine.ts';
+import type { TrainConfig } from '../config/resolve.ts';
+import { GatedMultitaskNet } from './multitask.ts';
+import type { MultitaskNet } from './network.ts';
+import { usablePrecision } from './precision.ts';
+import { RoutedUnet } from './routedUnet.ts';
+
+/** The network a configuration describes, initialised from its seed, in the precision that the engine's adapter grants. */
+export function buildModel(engine: Engine, config: TrainConfig): MultitaskNet {
+  const model = constructModel(engine, config);
+  model.precision = usablePrecision(engine, config);
+  return model;
+}
+
+function constructModel(engine: Engine, config: TrainConfig): MultitaskNet {
+  const previous = setEngine(engine);
+  try {
+    const { model, loss, training } = config;
+    const heads = {
+      masks: model.lesions.length,
+      grades: model.grades,
+      ordinal: loss.gradeLoss === 'corn',
+      gradeFeatures: model.gradeFeatures,
+      seed: training.seed,
+    };
+    switch (model.architecture) {
+      case 'convnext-gated':
+        return new GatedMultitaskNet({ ...model, ...heads });
+      case 'resnet-unet':
+        return new RoutedUnet({ ...model.unet, ...heads });
+      default:
+        return model.architecture satisfies never;
+    }
+  } finally {
+    setEngine(previous);
+  }
+}

@@ -1,0 +1,131 @@
+import { scope } from '../../engine/autograd/engine.ts';
+import type { Tensor } from '../../engine/autograd/tensor.ts';
+import * as F from '../../engine/nn/functional.ts';
+import type { Sequential } from '../../engine/nn/layers.ts';
+import { RandomSource } from '../../engine/nn/randomSource.ts';
+import {
+  CONVNEXT_VARIANTS,
+  ConvNeXt,
+  type ConvNeXtConfig,
+  type ConvNeXtVariant,
+} from '../../engine/models/convnext.ts';
+import { Decoder, type DecoderNorm } from '../../engine/models/decoder.ts';
+import {
+  type Encoded,
+  type ExpertOutput,
+  gradeOutputs,
+  type HeadOptions,
+  MultitaskNet,
+  perceptron,
+  type Routes,
+} from './network.ts';
+import { decodeMasks, type StagePool, stagePoolFor } from './stagePool.ts';
+
+export interface GatedOptions extends HeadOptions {
+  readonly trunk: ConvNeXtVariant | ConvNeXtConfig;
+  readonly dropPath: number;
+  readonly headDropout: number;
+  readonly decoderDropout: number;
+  /** Coarsest first. */
+  readonly decoderChannels: readonly number[];
+  readonly decoderNorm: DecoderNorm;
+  readonly skipConnections: boolean;
+  readonly headNorm: boolean;
+  readonly maskPrior: number;
+  readonly gateHidden: number;
+  readonly retinoHidden: number;
+  readonly edemaHidden: number;
+  readonly layerScaleInit: number;
+  /** Whether the trunk's blocks keep their input alone until backward, and run once more there. */
+  readonly checkpoint?: boolean;
+  /** Seed of dropout. */
+  readonly seed: number;
+}
+
+/**
+ * The ConvNeXt-gated multitask network (github.com/manish33scss/MultiClassModel_idrid, rebuilt): a shared trunk; a gate that tells
+ * from pooled features which task an image is for; a segmentation expert (five lesion masks) and a classification expert
+ * (retinopathy and macular edema grades). Only the expert that an image is routed to is run.
+ */
+export class GatedMultitaskNet extends MultitaskNet {
+  readonly trunkPrefix = 'trunk.';
+  readonly masks: number;
+  readonly ordinal: boolean;
+  readonly maskPriorLogit: number;
+  readonly trunk: ConvNeXt;
+  readonly gate: Sequential;
+  readonly decoder: Decoder;
+  /** Null where the grading heads see what the gate sees. */
+  readonly grader: StagePool | null;
+  readonly retino: Sequential | null;
+  readonly edema: Sequential | null;
+  readonly #random: RandomSource;
+
+  constructor(options: GatedOptions) {
+    super();
+    const random = new RandomSource(options.seed);
+    this.#random = random;
+    this.masks = options.masks;
+    this.ordinal = options.ordinal;
+    this.maskPriorLogit = Math.log(options.maskPrior / (1 - options.maskPrior));
+    const config = typeof options.trunk === 'string' ? CONVNEXT_VARIANTS[options.trunk] : options.trunk;
+    const { dropPath: dropPathRate, layerScaleInit, headNorm, headDropout, grades, ordinal, checkpoint } = options;
+    this.trunk = new ConvNeXt({ ...config, classes: 0, dropPathRate, layerScaleInit, headNorm, random, checkpoint });
+    const features = this.trunk.channels[this.trunk.channels.length - 1];
+    this.gate = perceptron(features, options.gateHidden, 2, headDropout, random);
+    this.decoder = new Decoder({
+      features: this.trunk.channels,
+      channels: options.decoderChannels,
+      classes: options.masks,
+      skips: options.skipConnections,
+      norm: options.decoderNorm,
+      dropout: options.decoderDropout,
+      prior: options.maskPrior,
+      random,
+    });
+    this.grader = stagePoolFor(options, this.trunk.channels);
+    const graded = this.grader?.outFeatures ?? features;
+    this.retino =
+      grades === 'edema'
+        ? null
+        : perceptron(graded, options.retinoHidden, gradeOutputs('retinopathy', ordinal), headDropout, random);
+    this.edema =
+      grades === 'retinopathy'
+        ? null
+        : perceptron(graded, options.edemaHidden, gradeOutputs('edema', ordinal), headDropout, random);
+  }
+
+  get random(): RandomSource {
+    return this.#random;
+  }
+
+  encode(x: Tensor): Encoded {
+    return x.engine.scope(() => {
+      const features = this.trunk.forwardFeatures(x.cast(this.precision));
+      const pooled = this.trunk.pool(features[features.length - 1]);
+      return { features, pooled, gateLogits: this.gate.forward(pooled) };
+    });
+  }
+
+  experts({ features, pooled }: Encoded, routes: Routes, height: number, width: number): ExpertOutput {
+    return scope(() => {
+      const { classification } = routes;
+      const { grader } = this;
+      const masks = decodeMasks(routes, grader !== null && grader.masks > 0, (rows) =>
+        this.decoder.forward(
+          features.map((map) => F.selectRows(map, rows)),
+          height,
+          width,
+        ),
+      );
+      const select = (map: Tensor) => F.selectRows(map, classification);
+      const graded =
+        classification.length === 0 ? null : (grader?.forward(features.map(select), masks.graded) ?? select(pooled));
+      return {
+        maskLogits: masks.segmented,
+        retinoLogits: graded && this.retino ? this.retino.forward(graded) : null,
+        edemaLogits: graded && this.edema ? this.edema.forward(graded) : null,
+      };
+    });
+  }
+}

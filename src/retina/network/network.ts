@@ -1,0 +1,147 @@
+import type { Tensor } from '../../engine/autograd/tensor.ts';
+import { Lambda, Linear, Sequential } from '../../engine/nn/layers.ts';
+import { Module } from '../../engine/nn/module.ts';
+import type { RandomSource } from '../../engine/nn/randomSource.ts';
+
+/** Index of each task in the gate's output, as in the published ConvNeXt system. */
+export const TASK_INDEX = { segmentation: 0, classification: 1 } as const;
+
+/** Storage of activations. */
+export type Precision = 'f32' | 'f16';
+
+/** Which grades a network predicts. */
+export type GradeHeads = 'both' | 'retinopathy' | 'edema';
+
+/** What the grading heads see: the pooled features of the last stage, as the gate; those of every stage (StagePool); those and the masks' findings. */
+export type GradeFeatures = 'pooled' | 'stages' | 'findings';
+
+/** What every multitask network is told. */
+export interface HeadOptions {
+  /** Structures to segment: output maps of the mask head. */
+  readonly masks: number;
+  readonly grades: GradeHeads;
+  /** Grading heads give K - 1 logits of "grade above k" (CORN) instead of K class logits. */
+  readonly ordinal: boolean;
+  /** Default: pooled. */
+  readonly gradeFeatures?: GradeFeatures;
+}
+
+/** Number of grades of each task. */
+export const GRADE_COUNTS = { retinopathy: 5, edema: 3 } as const;
+
+/** Which rows of a batch each expert gets. Row numbers; a row may be in both or in neither. */
+export interface Routes {
+  readonly segmentation: readonly number[];
+  readonly classification: readonly number[];
+}
+
+export interface Encoded {
+  /** Feature maps, finest first. */
+  readonly features: readonly Tensor[];
+  /** [N, C] */
+  readonly pooled: Tensor;
+  /** [N, 2]: segmentation, classification. */
+  readonly gateLogits: Tensor;
+}
+
+/** What the experts say of their rows. */
+export interface ExpertOutput {
+  /** [rows routed to segmentation, H, W, masks]; null where there are none. */
+  readonly maskLogits: Tensor | null;
+  /** [rows routed to classification, 5 (ordinal: 4)] and [..., 3 (2)]; null where there are none or the network has no such head. */
+  readonly retinoLogits: Tensor | null;
+  readonly edemaLogits: Tensor | null;
+}
+
+export interface MultitaskOutput extends ExpertOutput {
+  readonly gateLogits: Tensor;
+}
+
+/**
+ * A network with a shared trunk, a gate (or router) of two outputs, a segmentation expert and a classification expert. Experts
+ * without rows are not run.
+ */
+export abstract class MultitaskNet extends Module {
+  /** Start of the names of the parameters that both tasks share; a mask decoder whose findings are graded hears of both too, and is not counted. */
+  abstract readonly trunkPrefix: string;
+  /** Output maps of the mask head. */
+  abstract readonly masks: number;
+  /** Grading heads give ordinal logits. */
+  abstract readonly ordinal: boolean;
+  /** The logit the untrained mask head gives: what a mask falls back to where the gate is against it. */
+  abstract readonly maskPriorLogit: number;
+  /** Seeds every dropout of the network. */
+  abstract readonly random: RandomSource;
+
+  /**
+   * How activations are stored from the image to the last maps; parameters, pooled features, all logits and what is computed from them
+   * are float32 with either. The residual stream and the gradients between ops are float16 too. To be set before anything is recorded.
+   */
+  precision: Precision = 'f32';
+
+  /** Recordings of this network's inference (src/retina/predict/predict.ts), which go with it. */
+  recordings: { dispose(): void } | null = null;
+
+  /** The shared part: x [N, H, W, 3] to features, pooled features and the gate's logits. */
+  abstract encode(x: Tensor): Encoded;
+
+  /** Runs each expert on its rows, and not at all where it has none. */
+  abstract experts(encoded: Encoded, routes: Routes, height: number, width: number): ExpertOutput;
+
+  /** Trunk, gate, and the experts along given routes. */
+  forward(x: Tensor, routes: Routes): MultitaskOutput {
+    const [, height, width] = x.shape;
+    return x.engine.scope(() => {
+      const encoded = this.encode(x);
+      return { gateLogits: encoded.gateLogits, ...this.experts(encoded, routes, height, width) };
+    });
+  }
+
+  /** Frees the memory that recorded inference holds; the next one records anew. */
+  releaseRecordings(): void {
+    this.recordings?.dispose();
+    this.recordings = null;
+  }
+
+  override dispose(): void {
+    this.releaseRecordings();
+    super.dispose();
+    this.random.dispose();
+  }
+}
+
+/** Outputs of a grading head. */
+export function gradeOutputs(task: keyof typeof GRADE_COUNTS, ordinal: boolean): number {
+  return GRADE_COUNTS[task] - (ordinal ? 1 : 0);
+}
+
+/** Linear - ReLU - Dropout - Linear, numbered as the published model's Sequential (0 and 3 have weights). */
+export function perceptron(
+  inputs: number,
+  hidden: number,
+  outputs: number,
+  dropout: number,
+  random: RandomSource,
+): Sequential {
+  return new Sequential(
+    new Linear(inputs, hidden, { activation: 'relu' }), // index 0 and, fused, index 1
+    new Lambda((x) => x),
+    dropoutLayer(dropout, random),
+    new Linear(hidden, outputs),
+  );
+}
+
+/** Dropout in training; nothing in evaluation. */
+export function dropoutLayer(p: number, random: RandomSource): Lambda {
+  return inTraining(p > 0 ? random.dropout(p) : null);
+}
+
+/** Dropout of whole channels of maps in training; nothing in evaluation. */
+export function dropout2dLayer(p: number, random: RandomSource): Lambda {
+  return inTraining(p > 0 ? random.dropout2d(p) : null);
+}
+
+function inTraining(drop: ((x: Tensor) => Tensor) | null): Lambda {
+  const layer: Lambda = new Lambda((x) => (layer.training && drop ? drop(x) : x));
+  return layer;
+}

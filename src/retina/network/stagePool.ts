@@ -1,0 +1,84 @@
+import type { Tensor } from '../../engine/autograd/tensor.ts';
+import * as F from '../../engine/nn/functional.ts';
+import { LayerNorm } from '../../engine/nn/layers.ts';
+import { block, Module } from '../../engine/nn/module.ts';
+import type { HeadOptions, Routes } from './network.ts';
+
+/** Numbers that {@link findings} gives for each structure. */
+const FINDINGS = 2;
+
+/**
+ * What masks say of an image, as a grader asks it: is there such a lesion (its largest logit), and how much (the logarithm of the share of
+ * the image that is expected to be covered), both scaled to the order of 1. Mask logits [N, H, W, K] → [N, 2 K], float32.
+ */
+export function findings(maskLogits: Tensor): Tensor {
+  return block(maskLogits, () => {
+    const surest = maskLogits.max([1, 2]).mul(0.25);
+    // A thousandth of the image: below that more or less says little, and the logarithm stays bounded.
+    const share = maskLogits.sigmoid().mean([1, 2]).add(1e-3).log().add(5);
+    return F.concat([surest, share], -1);
+  });
+}
+
+/**
+ * What the maps of all stages say of a whole image: of each stage the mean and the maximum over the pixels of every channel, normalised
+ * together (LayerNorm). The maximum keeps a lesion of a few pixels that a mean over the map loses, and the fine maps are those that the
+ * mask decoder teaches through its skip connections. With `masks` also what the masks say (`findings`).
+ */
+export class StagePool extends Module {
+  readonly norms: readonly LayerNorm[];
+  /** Structures whose masks are read; 0: none. */
+  readonly masks: number;
+  /** Length of the result: twice the channels of all stages, and two numbers of each structure that is read. */
+  readonly outFeatures: number;
+
+  /** @param channels Channels of the stages' maps, in the order in which they come. */
+  constructor(channels: readonly number[], masks = 0) {
+    super();
+    this.norms = channels.map((count) => new LayerNorm(2 * count, 1e-6));
+    this.masks = masks;
+    this.outFeatures = channels.reduce((sum, count) => sum + 2 * count, FINDINGS * masks);
+  }
+
+  /** Maps [N, h, w, C] of every stage, and mask logits [N, H, W, masks] where they are read → [N, outFeatures], float32. */
+  forward(features: readonly Tensor[], maskLogits: Tensor | null): Tensor {
+    return block(features[0], () => {
+      const pooled = features.map((map, stage) =>
+        this.norms[stage].forward(F.concat([map.mean([1, 2]), map.max([1, 2]).cast('f32')], -1)),
+      );
+      return F.concat(maskLogits ? [...pooled, findings(maskLogits)] : pooled, -1);
+    });
+  }
+}
+
+/** The grading heads' view of an image, null where they see the pooled features of the last stage alone. */
+export function stagePoolFor(
+  { gradeFeatures, masks }: Pick<HeadOptions, 'gradeFeatures' | 'masks'>,
+  channels: readonly number[],
+): StagePool | null {
+  if (gradeFeatures === undefined || gradeFeatures === 'pooled') return null;
+  return new StagePool(channels, gradeFeatures === 'findings' ? masks : 0);
+}
+
+/**
+ * Decodes, once, the masks of every row that anyone reads: those routed to segmentation and, where grading heads read masks, those routed to
+ * classification.
+ */
+export function decodeMasks(
+  { segmentation, classification }: Routes,
+  gradersRead: boolean,
+  decode: (rows: readonly number[]) => Tensor,
+): { readonly segmented: Tensor | null; readonly graded: Tensor | null } {
+  const readToGrade = gradersRead ? classification : [];
+  const rows = [...new Set([...segmentation, ...readToGrade])].sort((a, b) => a - b);
+  if (rows.length === 0) return { segmented: null, graded: null };
+  const masks = decode(rows);
+  const of = (wanted: readonly number[]): Tensor | null =>
+    wanted.length === 0
+      ? null
+      : F.selectRows(
+          masks,
+          wanted.map((row) => rows.indexOf(row)),
+        );
+  return { segmented: of(segmentation), graded: of(readToGrade) };
+}

@@ -1,0 +1,92 @@
+/** Test-time flips: the mean of what a network says of a picture and of its mirror images. */
+import type { Prediction } from './predict.ts';
+import { GmtlError } from '../../engine/errors.ts';
+
+/** Runs a network on `count` normalised pictures [count, S, S, 3]; one prediction each, masks [S, S, L]. */
+export type TilePredictor = (images: Float32Array, count: number) => Promise<readonly Prediction[]>;
+
+const FLIPS = [
+  { x: false, y: false },
+  { x: true, y: false },
+  { x: false, y: true },
+  { x: true, y: true },
+] as const;
+
+/** Adds `source` [S, S, C], mirrored, to `target`. A flip undoes itself, so the same walk mirrors pictures and un-mirrors masks. */
+function addFlipped(source: Float32Array, side: number, x: boolean, y: boolean, target: Float32Array, start = 0): void {
+  const channels = source.length / (side * side);
+  for (let row = 0; row < side; row++) {
+    for (let column = 0; column < side; column++) {
+      const from = channels * ((y ? side - 1 - row : row) * side + (x ? side - 1 - column : column));
+      const to = start + channels * (row * side + column);
+      for (let channel = 0; channel < channels; channel++) target[to + channel] += source[from + channel];
+    }
+  }
+}
+
+function mean(parts: readonly (Float32Array | null)[], what: string): Float32Array | null {
+  const known = parts.filter((part) => part !== null);
+  if (known.length === 0) return null;
+  if (known.length < parts.length) {
+    throw new GmtlError(
+      'infer/flips',
+      `The ${what} of some mirror images only: the network routed them differently. Average with both experts running, then route.`,
+    );
+  }
+  const sum = new Float32Array(known[0].length);
+  for (const part of known) for (let index = 0; index < sum.length; index++) sum[index] += part[index] / known.length;
+  return sum;
+}
+
+/**
+ * A predictor that averages probabilities over the four flips (none, left-right, top-bottom, both), masks mirrored back. Four times the
+ * work, one flip after the other, so that the network's batch stays as it is. Gate and grade probabilities are averaged too.
+ *
+ * @throws GmtlError `infer/flips` where an expert ran for some flips only: let the given predictor run fixed experts, not the gate's choice.
+ */
+export function predictFlips(run: TilePredictor): TilePredictor {
+  return async (images, count) => {
+    const side = Math.round(Math.sqrt(images.length / count / 3));
+    const length = 3 * side * side;
+    const flipped: (readonly Prediction[])[] = [];
+    for (const { x, y } of FLIPS) {
+      let view = images;
+      if (x || y) {
+        view = new Float32Array(images.length);
+        for (let row = 0; row < count; row++)
+          addFlipped(images.subarray(row * length, (row + 1) * length), side, x, y, view, row * length);
+      }
+      const predictions = await run(view, count);
+      flipped.push(predictions.map((one) => ({ ...one, masks: one.masks && unflip(one.masks, side, x, y) })));
+    }
+    return Array.from({ length: count }, (_, row): Prediction => {
+      const of = flipped.map((predictions) => predictions[row]);
+      return {
+        gate: mean(
+          of.map(({ gate }) => gate),
+          'gate',
+        )!,
+        routed: of[0].routed,
+        masks: mean(
+          of.map(({ masks }) => masks),
+          'masks',
+        ),
+        retino: mean(
+          of.map(({ retino }) => retino),
+          'retinopathy grade',
+        ),
+        edema: mean(
+          of.map(({ edema }) => edema),
+          'edema grade',
+        ),
+      };
+    });
+  };
+}
+
+function unflip(masks: Float32Array, side: number, x: boolean, y: boolean): Float32Array {
+  if (!x && !y) return masks;
+  const out = new Float32Array(masks.length);
+  addFlipped(masks, side, x, y, out);
+  return out;
+}

@@ -1,0 +1,344 @@
+/** From an image file to what the network says of it, in the image's own frame, and to the files that show it. */
+import { basename, join } from 'node:path';
+import { unlink } from 'node:fs/promises';
+import type { Engine } from '../../engine/autograd/engine.ts';
+import { imageTensor } from '../data/loading/batch.ts';
+import type { RgbImage } from '../data/pictures/fov.ts';
+import { decodeImage, preprocessImage, type Sample } from '../data/pictures/preprocess.ts';
+import { type Lesion, LESION_NAMES, LESIONS, type Task, TASKS } from '../domain.ts';
+import { GmtlError } from '../../engine/errors.ts';
+import { argmax, decideGrade, type GradeDecision } from '../metrics/index.ts';
+import { errorCode, writeFileAtomic } from '../../engine/node/atomic.ts';
+import { type MultitaskNet, TASK_INDEX } from '../network/network.ts';
+import type { LesionMasks } from '../report/overlay.ts';
+import { encodeMaskPng } from '../report/png.ts';
+import { loaderSettings } from '../data/loading/settings.ts';
+import type { TrainConfig } from '../config/resolve.ts';
+import { predict, type Prediction, type TaskChoice } from './predict.ts';
+import { FrameMapper, MaskPlanes } from './frameMapper.ts';
+import { modelPredictor, segmentTiled, tiledChoice, tiledSide, type Tiling } from './tiling.ts';
+import type { InferInput } from './inputs.ts';
+import { countRegions } from './regions.ts';
+
+/** International Clinical Diabetic Retinopathy scale (Wilkinson et al., Ophthalmology 2003). */
+export const RETINOPATHY_NAMES = [
+  'no apparent retinopathy',
+  'mild non-proliferative',
+  'moderate non-proliferative',
+  'severe non-proliferative',
+  'proliferative',
+] as const;
+
+/** IDRiD's risk of macular edema (Porwal et al., Data 2018). */
+export const EDEMA_NAMES = [
+  'no apparent hard exudates',
+  'hard exudates outside one disc diameter of the macula centre',
+  'hard exudates within one disc diameter of the macula centre',
+] as const;
+
+/** A grade, its name, and the probability of every grade from 0. */
+export interface Grade {
+  readonly grade: number;
+  readonly name: string;
+  readonly probabilities: readonly number[];
+}
+
+/** One structure in the original frame. */
+export interface LesionResult {
+  readonly name: string;
+  readonly pixels: number;
+  /** Pixels as a share of the whole frame. */
+  readonly share: number;
+  /** 8-connected regions. */
+  readonly regions: number;
+}
+
+/** Something for each structure that the network segments. */
+export type LesionRecord<T> = { readonly [K in Lesion]?: T };
+
+/** What the network says of one image. An expert that did not run leaves null. Probabilities are rounded to six decimals. */
+export interface InferResult {
+  readonly file: string;
+  readonly frame: { readonly width: number; readonly height: number };
+  /** The square of the frame that the network saw; `left` and `top` are negative where it is padded. */
+  readonly crop: { readonly left: number; readonly top: number; readonly size: number };
+  readonly gate: {
+    readonly task: Task;
+    readonly probability: number;
+    readonly probabilities: Readonly<Record<Task, number>>;
+  };
+  /** The experts that ran. */
+  readonly experts: readonly Task[];
+  readonly retinopathy: Grade | null;
+  readonly edema: Grade | null;
+  /** The structures that the network was trained for. */
+  readonly lesions: LesionRecord<LesionResult> | null;
+  /** How many tiles the masks come from; 0: from the whole picture. */
+  readonly tiles: number;
+  readonly warnings: readonly string[];
+}
+
+export interface InferOptions {
+  readonly choice: TaskChoice;
+  /** A pixel belongs to a structure when its probability, mapped onto the frame, is at least this: one for all, or by structure (else 0.5). */
+  readonly threshold: number | LesionRecord<number>;
+  /** Masks from tiles; null: from the whole picture. Default: tiles where `data.tiles.mode` is on. Grades: see {@link Tiling}. */
+  readonly tiling?: Tiling | null;
+  /** Average over the four flips. Default false. */
+  readonly flips?: boolean;
+}
+
+/** The result with the pictures it came from, both in the frame's size. */
+export interface Inferred {
+  readonly result: InferResult;
+  readonly image: RgbImage;
+  /** 0 or 1 a pixel; null where the segmentation expert did not run. */
+  readonly masks: LesionRecord<Uint8Array> | null;
+}
+
+/**
+ * Decodes one image, prepares it as the configuration says and runs the network on it.
+ *
+ * @throws GmtlError `data/image-unreadable` or `infer/no-fundus` naming the file.
+ */
+export async function inferImage(
+  engine: Engine,
+  model: MultitaskNet,
+  config: TrainConfig,
+  file: string,
+  options: InferOptions,
+): Promise<Inferred> {
+  const { preprocess, normalisation } = loaderSettings(config);
+  const tiling = options.tiling === undefined ? (config.data.tiles.mode === 'on' ? {} : null) : options.tiling;
+  const image = await decodeImage(file);
+  const prepare = (size: number, normalised = true): Promise<Sample> =>
+    preprocessImage(image, file, {
+      ...preprocess,
+      size,
+      ...(!normalised && { clahe: null, benGraham: false }),
+    }).catch((cause: unknown) => {
+      if (!(cause instanceof GmtlError) || cause.code !== 'data/no-field-of-view') throw cause;
+      throw new GmtlError(
+        'infer/no-fundus',
+        `${file}: no bright disc in the picture; it is black, or no fundus photograph. Nothing was predicted for it.`,
+        { cause },
+      );
+    });
+  const sample = await prepare(preprocess.size);
+  // Whether it looks like a fundus is judged by its own colours, which Ben Graham's normalisation takes away.
+  const own = preprocess.clahe === null && !preprocess.benGraham ? sample : await prepare(preprocess.size, false);
+  const whole = await predictWhole(engine, model, imageTensor(sample, normalisation), options, tiling !== null);
+  if (!whole.routed.segmentation)
+    return { result: describe(file, image, own, whole, null, 0, config.model), image, masks: null };
+  const { lesions } = config.model;
+  const planes = new MaskPlanes(
+    image.width,
+    image.height,
+    lesions.map((lesion) => thresholdOf(options.threshold, lesion)),
+  );
+  let prediction = whole;
+  let tiles = 0;
+  if (tiling !== null) {
+    const run = modelPredictor(engine, model, tiledChoice(config, tiling), options.flips ?? false);
+    const large = await prepare(tiledSide(sample.box, config, tiling));
+    const summary = await segmentTiled(run, large, config, normalisation, tiling, planes.row);
+    tiles = summary.tiles;
+    // Router fusion grades by its tiles.
+    const { retino, edema } = tiling.fusion === 'router' && whole.routed.classification ? summary : whole;
+    prediction = { ...whole, retino, edema };
+  } else {
+    const side = sample.size;
+    const mapper = new FrameMapper(sample.box, side, lesions.length, planes.row);
+    if (whole.masks !== null) mapper.push(0, side, whole.masks);
+  }
+  const masks = Object.fromEntries(lesions.map((lesion, index) => [lesion, planes.masks[index]]));
+  return { result: describe(file, image, own, prediction, masks, tiles, config.model), image, masks };
+}
+
+/** Gate, grades and, where they do not come from tiles, masks of the whole picture. */
+async function predictWhole(
+  engine: Engine,
+  model: MultitaskNet,
+  input: Float32Array,
+  { choice, flips = false }: InferOptions,
+  tiled: boolean,
+): Promise<Prediction> {
+  if (choice === 'gate' && flips) {
+    // Mirror images are averaged before they are routed.
+    const [both] = await modelPredictor(engine, model, tiled ? 'classification' : 'both', true)(input, 1);
+    const graded = both.gate[TASK_INDEX.classification] > both.gate[TASK_INDEX.segmentation];
+    return graded
+      ? { ...both, routed: { segmentation: false, classification: true }, masks: null }
+      : { ...both, routed: { segmentation: true, classification: false }, retino: null, edema: null };
+  }
+  if (choice === 'gate') return (await predict(engine, model, input, 1, choice))[0];
+  // With tiles the gate is all that is wanted of the whole picture in 'segmentation': the other expert runs for it, mostly the cheaper one.
+  const asked = tiled && choice !== 'soft' ? 'classification' : choice;
+  const [one] = await modelPredictor(engine, model, asked, flips)(input, 1);
+  const segmentation = choice !== 'classification';
+  if (choice === 'segmentation') {
+    return { ...one, routed: { segmentation, classification: false }, retino: null, edema: null };
+  }
+  return { ...one, routed: { segmentation, classification: true } };
+}
+
+/** The names of the files that {@link writeResults} may write for an image. */
+export function resultFiles(folder: string, name: string): { overlay: string; masks: Record<Lesion, string> } {
+  const masks = Object.fromEntries(LESIONS.map((lesion) => [lesion, join(folder, `${name}_${lesion}.png`)]));
+  return { overlay: join(folder, `${name}_overlay.png`), masks: masks as Record<Lesion, string> };
+}
+
+/**
+ * Writes an overlay with a legend and, where there are masks, one PNG a structure (8-bit grey, 0 and 255, the frame's size). Masks of
+ * an earlier inference under the same name that this one does not have are removed: they would pass for its result.
+ *
+ * @param overlaySide longer side of the overlay at most, pixels.
+ * @returns the files written.
+ * @throws GmtlError as {@link writeFileAtomic}.
+ */
+export async function writeResults(
+  folder: string,
+  input: InferInput,
+  { result, image, masks }: Inferred,
+  overlaySide = 2048,
+): Promise<string[]> {
+  const { width, height, data } = image;
+  const files = resultFiles(folder, input.name);
+  const written: string[] = [];
+  for (const lesion of LESIONS) {
+    const mask = masks?.[lesion];
+    if (mask === undefined) {
+      await removeOld(files.masks[lesion]);
+      continue;
+    }
+    await writeFileAtomic(files.masks[lesion], encodeMaskPng(mask, width, height));
+    written.push(files.masks[lesion]);
+  }
+  // The drawing libraries take half a second to load, which every command would pay.
+  const { writeOverlay } = await import('../report/overlay.ts');
+  const drawn: LesionMasks = masks ?? {};
+  await writeOverlay(files.overlay, { rgb: data, width, height }, drawn, {
+    title: summary(result),
+    maxSide: overlaySide,
+  });
+  return [...written, files.overlay];
+}
+
+/** A result in one line, for people. */
+export function summary({ file, gate, experts, retinopathy, edema }: InferResult): string {
+  const percent = (value: number): string => `${(100 * value).toFixed(0)} %`;
+  const graded = ({ grade, name, probabilities }: Grade): string =>
+    `${grade} ${name} (${percent(probabilities[grade])})`;
+  const parts = [
+    `${basename(file)}: gate ${gate.task} (${percent(gate.probability)})`,
+    ...(experts.length === 1 && experts[0] !== gate.task ? [`${experts[0]} as asked for`] : []),
+    ...(retinopathy ? [`retinopathy ${graded(retinopathy)}`] : []),
+    // Its names are half a sentence each.
+    ...(edema ? [`edema risk ${edema.grade} (${percent(edema.probabilities[edema.grade])})`] : []),
+  ];
+  return parts.join(', ');
+}
+
+function thresholdOf(threshold: InferOptions['threshold'], lesion: Lesion): number {
+  return typeof threshold === 'number' ? threshold : (threshold[lesion] ?? 0.5);
+}
+
+const rounded = (value: number): number => Math.round(value * 1e6) / 1e6;
+
+function gradeOf(probabilities: Float32Array | null, names: readonly string[], decision: GradeDecision): Grade | null {
+  if (probabilities === null) return null;
+  const grade = decideGrade(decision, probabilities);
+  return { grade, name: names[grade], probabilities: Array.from(probabilities, rounded) };
+}
+
+function describe(
+  file: string,
+  image: RgbImage,
+  sample: Sample,
+  { gate, routed, retino, edema }: Prediction,
+  masks: LesionRecord<Uint8Array> | null,
+  tiles: number,
+  { gradeDecision }: TrainConfig['model'],
+): InferResult {
+  const { width, height } = image;
+  const { left, top, size } = sample.box;
+  const task = argmax(gate, 0, gate.length);
+  return {
+    file,
+    frame: { width, height },
+    crop: { left, top, size },
+    gate: {
+      task: TASKS[task],
+      probability: rounded(gate[task]),
+      probabilities: { segmentation: rounded(gate[0]), classification: rounded(gate[1]) },
+    },
+    experts: TASKS.filter((expert) => routed[expert]),
+    retinopathy: gradeOf(retino, RETINOPATHY_NAMES, gradeDecision),
+    edema: gradeOf(edema, EDEMA_NAMES, gradeDecision),
+    lesions: masks && lesionResults(masks, width),
+    tiles,
+    warnings: suspicions(sample),
+  };
+}
+
+function lesionResults(masks: LesionRecord<Uint8Array>, width: number): LesionRecord<LesionResult> {
+  const results: { [K in Lesion]?: LesionResult } = {};
+  for (const lesion of LESIONS) {
+    const mask = masks[lesion];
+    if (mask !== undefined) results[lesion] = lesionOf(lesion, mask, width);
+  }
+  return results;
+}
+
+function lesionOf(lesion: Lesion, mask: Uint8Array, width: number): LesionResult {
+  let pixels = 0;
+  for (let index = 0; index < mask.length; index++) pixels += mask[index];
+  return {
+    name: LESION_NAMES[lesion],
+    pixels,
+    share: pixels / mask.length,
+    regions: pixels === 0 ? 0 : countRegions(mask, width),
+  };
+}
+
+/**
+ * Reasons to doubt that the picture is a colour fundus photograph. The retina's reflectance falls steeply from red to blue; grey
+ * (red-free), inverted and unrelated pictures lack that.
+ */
+export function suspicions({ image, size, box }: Sample): string[] {
+  const sums = [0, 0, 0];
+  for (let at = 0; at < image.length; at += 3)
+    for (let channel = 0; channel < 3; channel++) sums[channel] += image[at + channel];
+  const [red, , blue] = sums;
+  return [
+    ...(isUniform(image) ? ['the picture is one uniform area: what the network says of it means nothing'] : []),
+    ...(red < 1.2 * blue
+      ? ['the picture is not reddish as colour fundus photographs are: what the network says of it means nothing']
+      : []),
+    ...(box.size < size / 2
+      ? [`the retina is only ${box.size} pixels wide where the network takes ${size}: small lesions are lost`]
+      : []),
+  ];
+}
+
+/** Whether no channel varies by more than camera noise. */
+function isUniform(image: Uint8Array): boolean {
+  for (let channel = 0; channel < 3; channel++) {
+    let least = 255;
+    let most = 0;
+    for (let at = channel; at < image.length; at += 3) {
+      least = Math.min(least, image[at]);
+      most = Math.max(most, image[at]);
+    }
+    if (most - least > 8) return false;
+  }
+  return true;
+}
+
+async function removeOld(path: string): Promise<void> {
+  try {
+    await unlink(path);
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') throw error;
+  }
+}

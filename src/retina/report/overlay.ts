@@ -1,0 +1,274 @@
+import sharp, { type OverlayOptions as Layer } from 'sharp';
+import { GmtlError } from '../../engine/errors.ts';
+import { writeFileAtomic } from '../../engine/node/atomic.ts';
+import { LESION_COLOURS, LESIONS, type Lesion } from './colours.ts';
+import { escapeXml, FONT_FAMILY, INK, svgToPng, textWidth } from './svg.ts';
+
+/** Masks by lesion: one byte a pixel, row by row, non-zero inside. Absent lesions are neither drawn nor listed. */
+export type LesionMasks = { readonly [lesion in Lesion]?: Uint8Array };
+
+/** An image: RGB, one byte a channel, rows from the top, `rgb.length === width * height * 3`. */
+export type RgbImage = { readonly rgb: Uint8Array; readonly width: number; readonly height: number };
+
+export type OverlayOptions = {
+  readonly title?: string;
+  /** Opacity of the fill in [0, 1]; the disc gets half of it. The outline is opaque. Default 0.3. */
+  readonly fill?: number;
+  /** Outline width in pixels, drawn OUTSIDE the lesion so that a microaneurysm stays visible. Default: long side / 800, at least 1. */
+  readonly outline?: number;
+  /** A longer side is scaled down to this; masks keep every lesion (a pixel is set if any source pixel is). Default: no limit. */
+  readonly maxSide?: number;
+};
+
+type Panel = { readonly image: RgbImage; readonly title: string };
+
+/**
+ * Draws lesion masks over an image (translucent fill, opaque outline, one colour-blind-safe colour a lesion) with a title line
+ * and a legend below, as a PNG. The image's pixel (0, 0) is at (0, {@link headerHeight} of the options) of the picture.
+ * @throws GmtlError `report/size` naming the buffer whose length does not fit width × height.
+ */
+export async function renderOverlay(
+  image: RgbImage,
+  masks: LesionMasks,
+  options: OverlayOptions = {},
+): Promise<Buffer> {
+  const drawn = await drawPanel(image, masks, 'masks', options);
+  return assemble([{ image: drawn, title: options.title ?? '' }], listed(masks));
+}
+
+/** Two panels of equal size side by side, the truth left and the prediction right, under one legend; else as {@link renderOverlay}. */
+export async function renderComparison(
+  image: RgbImage,
+  truth: LesionMasks,
+  predicted: LesionMasks,
+  options: OverlayOptions = {},
+): Promise<Buffer> {
+  const prefix = options.title === undefined ? '' : `${options.title} — `;
+  return assemble(
+    [
+      { image: await drawPanel(image, truth, 'truth', options), title: `${prefix}truth` },
+      { image: await drawPanel(image, predicted, 'prediction', options), title: `${prefix}prediction` },
+    ],
+    LESIONS.filter((lesion) => truth[lesion] !== undefined || predicted[lesion] !== undefined),
+  );
+}
+
+/** {@link renderOverlay}, written atomically to `path`. */
+export async function writeOverlay(
+  path: string,
+  image: RgbImage,
+  masks: LesionMasks,
+  options: OverlayOptions = {},
+): Promise<void> {
+  await writeFileAtomic(path, await renderOverlay(image, masks, options));
+}
+
+/** {@link renderComparison}, written atomically to `path`. */
+export async function writeComparison(
+  path: string,
+  image: RgbImage,
+  truth: LesionMasks,
+  predicted: LesionMasks,
+  options: OverlayOptions = {},
+): Promise<void> {
+  await writeFileAtomic(path, await renderComparison(image, truth, predicted, options));
+}
+
+/** Height in pixels of the title line above a panel of this width; 0 without a title. */
+export function headerHeight(panelWidth: number, title: string): number {
+  return title === '' ? 0 : Math.round(textSize(panelWidth) * 2.2);
+}
+
+/**
+ * Paints masks over a copy of the image, the disc first and microaneurysms last.
+ * @throws GmtlError `report/size` as {@link renderOverlay}.
+ */
+export function paintMasks(image: RgbImage, masks: LesionMasks, fill: number, outline: number): Uint8Array {
+  const { width, height } = image;
+  const painted = Uint8Array.from(image.rgb);
+  for (const lesion of [...LESIONS].reverse()) {
+    const mask = masks[lesion];
+    if (mask === undefined) continue;
+    const alpha = lesion === 'OD' ? fill / 2 : fill;
+    const { rgb } = LESION_COLOURS[lesion];
+    const grown = grow(mask, width, height, outline);
+    for (let pixel = 0; pixel < mask.length; pixel++) {
+      if (grown[pixel] === 0) continue;
+      const strength = mask[pixel] !== 0 ? alpha : 1;
+      for (let channel = 0; channel < 3; channel++) {
+        const at = pixel * 3 + channel;
+        painted[at] = Math.round(painted[at] + (rgb[channel] - painted[at]) * strength);
+      }
+    }
+  }
+  return painted;
+}
+
+async function drawPanel(
+  image: RgbImage,
+  masks: LesionMasks,
+  where: string,
+  options: OverlayOptions,
+): Promise<RgbImage> {
+  checkImage(image, masks, where);
+  const { fill = 0.3, maxSide = Number.POSITIVE_INFINITY } = options;
+  const scale = Math.min(1, maxSide / Math.max(image.width, image.height));
+  const width = Math.max(1, Math.round(image.width * scale));
+  const height = Math.max(1, Math.round(image.height * scale));
+  const small = scale === 1 ? image : { rgb: await resizeRgb(image, width, height), width, height };
+  const smallMasks =
+    scale === 1
+      ? masks
+      : Object.fromEntries(listed(masks).map((lesion) => [lesion, shrinkMask(masks[lesion]!, image, width, height)]));
+  const outline = options.outline ?? Math.max(1, Math.round(Math.max(width, height) / 800));
+  return { rgb: paintMasks(small, smallMasks, fill, outline), width, height };
+}
+
+/** @throws GmtlError `report/size` when the buffers do not fit width × height; `where` names the masks. */
+export function checkImage(image: RgbImage, masks: LesionMasks, where: string): void {
+  const { rgb, width, height } = image;
+  if (
+    !Number.isInteger(width) ||
+    !Number.isInteger(height) ||
+    width < 1 ||
+    height < 1 ||
+    rgb.length !== width * height * 3
+  ) {
+    throw new GmtlError(
+      'report/size',
+      `Overlay, ${where}: the image has ${rgb.length} bytes, not ${width} × ${height} × 3; pass RGB without alpha or padding.`,
+    );
+  }
+  for (const lesion of listed(masks)) {
+    const { length } = masks[lesion]!;
+    if (length !== width * height) {
+      throw new GmtlError(
+        'report/size',
+        `Overlay: ${where} ${lesion} has ${length} pixels, the image ${width} × ${height}.`,
+      );
+    }
+  }
+}
+
+function listed(masks: LesionMasks): Lesion[] {
+  return LESIONS.filter((lesion) => masks[lesion] !== undefined);
+}
+
+/** The mask grown by `radius` pixels in both axes (a square): two passes that each look back and ahead for a set pixel. */
+function grow(mask: Uint8Array, width: number, height: number, radius: number): Uint8Array {
+  const rows = new Uint8Array(mask.length);
+  const grown = new Uint8Array(mask.length);
+  spread(mask, rows, height, width, width, 1, radius);
+  spread(rows, grown, width, height, 1, width, radius);
+  return grown;
+}
+
+function spread(
+  source: Uint8Array,
+  target: Uint8Array,
+  lines: number,
+  length: number,
+  lineStride: number,
+  stride: number,
+  radius: number,
+): void {
+  for (let line = 0; line < lines; line++) {
+    const start = line * lineStride;
+    let reach = -1;
+    for (let index = 0; index < length; index++) {
+      if (source[start + index * stride] === 0) continue;
+      const first = Math.max(reach + 1, index - radius, 0);
+      reach = Math.min(length - 1, index + radius);
+      for (let at = first; at <= reach; at++) target[start + at * stride] = 1;
+    }
+  }
+}
+
+export async function resizeRgb(image: RgbImage, width: number, height: number): Promise<Uint8Array> {
+  const raw = { width: image.width, height: image.height, channels: 3 as const };
+  const resized = sharp(image.rgb, { raw, limitInputPixels: false }).resize(width, height, { fit: 'fill' });
+  return new Uint8Array(await resized.raw().toBuffer());
+}
+
+/** Any-pixel reduction: a 20-pixel microaneurysm survives where averaging or sampling would lose it. */
+export function shrinkMask(
+  mask: Uint8Array,
+  from: { width: number; height: number },
+  width: number,
+  height: number,
+): Uint8Array {
+  const small = new Uint8Array(width * height);
+  for (let y = 0; y < from.height; y++) {
+    const row = Math.min(height - 1, Math.floor((y * height) / from.height)) * width;
+    for (let x = 0; x < from.width; x++) {
+      if (mask[y * from.width + x] !== 0) small[row + Math.min(width - 1, Math.floor((x * width) / from.width))] = 1;
+    }
+  }
+  return small;
+}
+
+function textSize(panelWidth: number): number {
+  return Math.max(11, Math.floor(panelWidth / 68));
+}
+
+/** Panels from left to right with their titles above, one legend below, on white. */
+async function assemble(panels: readonly Panel[], lesions: readonly Lesion[]): Promise<Buffer> {
+  const { width: panelWidth, height: panelHeight } = panels[0].image;
+  const gap = panels.length === 1 ? 0 : Math.max(4, Math.round(panelWidth / 100));
+  const width = panels.length * panelWidth + (panels.length - 1) * gap;
+  const header = headerHeight(panelWidth, panels[0].title);
+  const legend = legendSvg(lesions, width, textSize(panelWidth));
+  const layers: Layer[] = panels.map(({ image }, index) => ({
+    input: Buffer.from(image.rgb.buffer, image.rgb.byteOffset, image.rgb.byteLength),
+    raw: { width: image.width, height: image.height, channels: 3 },
+    left: index * (panelWidth + gap),
+    top: header,
+  }));
+  if (header > 0) layers.push({ input: svgToPng(titlesSvg(panels, panelWidth, gap, width, header)), left: 0, top: 0 });
+  if (legend.height > 0) layers.push({ input: svgToPng(legend.svg), left: 0, top: header + panelHeight });
+  const canvas = { width, height: header + panelHeight + legend.height, channels: 3 as const, background: INK.ground };
+  return sharp({ create: canvas, limitInputPixels: false })
+    .composite(layers.map((layer) => ({ ...layer, limitInputPixels: false })))
+    .png()
+    .toBuffer();
+}
+
+function titlesSvg(panels: readonly Panel[], panelWidth: number, gap: number, width: number, height: number): string {
+  const size = textSize(panelWidth);
+  const texts = panels.map(({ title }, index) => {
+    // A long file name is set smaller rather than run into the next panel.
+    const fitted = Math.min(size * 1.1, (size * (panelWidth - size)) / (textWidth(title, size) * 1.12));
+    const x = index * (panelWidth + gap) + size * 0.5;
+    return `<text x="${x}" y="${height * 0.66}" font-size="${fitted}" font-weight="bold" fill="${INK.text}">${escapeXml(title)}</text>`;
+  });
+  return svgPage(width, height, texts.join(''));
+}
+
+/** Swatches with names, wrapped to the width; height 0 without lesions. */
+function legendSvg(lesions: readonly Lesion[], width: number, size: number): { svg: string; height: number } {
+  const rowHeight = Math.round(size * 1.9);
+  const parts: string[] = [];
+  let x = size * 0.6;
+  let row = 0;
+  for (const lesion of lesions) {
+    const { title, rgb } = LESION_COLOURS[lesion];
+    const name = `${lesion}  ${title}`;
+    const itemWidth = size * 1.8 + textWidth(name, size);
+    if (x > size && x + itemWidth > width) {
+      x = size * 0.6;
+      row++;
+    }
+    const y = row * rowHeight + size * 0.55;
+    parts.push(
+      `<rect x="${x}" y="${y}" width="${size}" height="${size}" fill="rgb(${rgb.join(',')})" stroke="${INK.muted}" stroke-width="${size / 16}"/>`,
+      `<text x="${x + size * 1.45}" y="${y + size * 0.88}" font-size="${size}" fill="${INK.text}">${escapeXml(name)}</text>`,
+    );
+    x += itemWidth + size;
+  }
+  const height = lesions.length === 0 ? 0 : (row + 1) * rowHeight + Math.round(size * 0.2);
+  return { svg: svgPage(width, height, parts.join('')), height };
+}
+
+function svgPage(width: number, height: number, content: string): string {
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" font-family="${FONT_FAMILY}">${content}</svg>`;
+}

@@ -1,0 +1,111 @@
+import { z } from 'zod';
+import { GmtlError } from '../../engine/errors.ts';
+
+/** Raised when a manifest changes in a way older readers would misread. */
+export const CHECKPOINT_FORMAT_VERSION = 1;
+
+/** What JSON can hold. Numbers must be finite: JSON has no NaN, and a silent null would hide one. */
+export type JsonValue = string | number | boolean | null | readonly JsonValue[] | { readonly [key: string]: JsonValue };
+
+const jsonValueSchema: z.ZodType<JsonValue> = z.json();
+
+const fileSchema = z.object({
+  /** Name within the manifest's folder. */
+  name: z.string().regex(/^[^/\\]+\.safetensors$/),
+  bytes: z.int().nonnegative(),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+});
+
+export const manifestSchema = z.object({
+  format: z.literal('gmtl-checkpoint'),
+  formatVersion: z.int().positive(),
+  gmtlVersion: z.string(),
+  name: z.string(),
+  createdAt: z.string(),
+  /** Optimiser steps done. */
+  step: z.int().nonnegative(),
+  /** Epochs completed. */
+  epoch: z.int().nonnegative(),
+  config: jsonValueSchema,
+  /** Metrics by name; NaN and infinities are the strings "NaN", "Infinity", "-Infinity". */
+  metrics: z.record(z.string(), z.union([z.number(), z.enum(['NaN', 'Infinity', '-Infinity'])])),
+  /** Where the data order stands (the sampler's own record). */
+  sampler: jsonValueSchema,
+  /** State of every random stream. */
+  random: jsonValueSchema,
+  files: z.object({ weights: fileSchema, ema: fileSchema.optional(), state: fileSchema.optional() }),
+});
+
+export type CheckpointManifest = z.infer<typeof manifestSchema>;
+export type CheckpointFile = z.infer<typeof fileSchema>;
+/** `weights`: the model; `ema`: its averaged copy; `state`: optimiser moments and whatever else resuming needs. */
+export type CheckpointRole = keyof CheckpointManifest['files'];
+
+/** Parses a manifest. @throws GmtlError `checkpoint/invalid` or `checkpoint/too-new`. */
+export function parseManifest(text: string, path: string): CheckpointManifest {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new GmtlError(
+      'checkpoint/invalid',
+      `${path}: no valid JSON (${(cause as Error).message}). Use another checkpoint.`,
+      { cause },
+    );
+  }
+  if (typeof value !== 'object' || value === null || !('format' in value) || value.format !== 'gmtl-checkpoint') {
+    throw new GmtlError(
+      'checkpoint/invalid',
+      `${path}: a JSON file, but no checkpoint manifest of gmtl. Give a run folder or <run>/checkpoints/last.json.`,
+    );
+  }
+  if (
+    'formatVersion' in value &&
+    typeof value.formatVersion === 'number' &&
+    value.formatVersion > CHECKPOINT_FORMAT_VERSION
+  ) {
+    throw new GmtlError(
+      'checkpoint/too-new',
+      `${path}: written in checkpoint format ${value.formatVersion}, this gmtl reads up to ${CHECKPOINT_FORMAT_VERSION}. Update gmtl.`,
+    );
+  }
+  const result = manifestSchema.safeParse(value);
+  if (!result.success) {
+    const issues = result.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; ');
+    throw new GmtlError(
+      'checkpoint/invalid',
+      `${path}: a damaged checkpoint manifest (${issues}). Use another checkpoint.`,
+    );
+  }
+  return result.data;
+}
+
+/** Numbers as JSON can hold them: non-finite ones become their names. */
+export function encodeMetric(value: number): CheckpointManifest['metrics'][string] {
+  return Number.isFinite(value) ? value : (String(value) as 'NaN' | 'Infinity' | '-Infinity');
+}
+
+/** The opposite of {@link encodeMetric}. */
+export function decodeMetric(value: CheckpointManifest['metrics'][string]): number {
+  return Number(value);
+}
+
+/** @throws GmtlError `checkpoint/invalid` naming the first place in `value` that JSON would lose (NaN, undefined, a bigint, a Map …). */
+export function requireJson(value: unknown, where: string): asserts value is JsonValue {
+  if (value === null || typeof value === 'string' || typeof value === 'boolean') return;
+  if (typeof value === 'number' && Number.isFinite(value)) return;
+  if (Array.isArray(value)) {
+    value.forEach((item, index) => {
+      requireJson(item, `${where}[${index}]`);
+    });
+    return;
+  }
+  if (typeof value === 'object' && Object.getPrototypeOf(value) === Object.prototype) {
+    for (const [key, item] of Object.entries(value)) requireJson(item, `${where}.${key}`);
+    return;
+  }
+  throw new GmtlError(
+    'checkpoint/invalid',
+    `checkpoint ${where}: ${typeof value} ${String(value)} cannot be stored as JSON`,
+  );
+}

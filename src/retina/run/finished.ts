@@ -1,0 +1,94 @@
+/** What a finished run leaves beside its checkpoints: weights under names with a time stamp, and a record that it is finished. */
+import { link, readFile } from 'node:fs/promises';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { GmtlError } from '../../engine/errors.ts';
+import { describeWriteError, errorCode, writeFileAtomic } from '../../engine/node/atomic.ts';
+import { CHECKPOINT_FOLDER, loadCheckpoint } from './checkpoint.ts';
+
+const finishedSchema = z.object({
+  /** The time stamp in the files' names. */
+  stamp: z.string(),
+  step: z.int(),
+  epoch: z.int(),
+  stoppedEarly: z.boolean(),
+  metric: z.string(),
+  /** Null where the figure was never defined. */
+  best: z.number().nullable(),
+  /** Step of the best checkpoint; null where there is none. */
+  bestStep: z.int().nullable(),
+  /** Weights files in the run folder; `best` is null where validation never gave a figure. */
+  files: z.object({ best: z.string().nullable(), final: z.string() }),
+});
+
+/** `finished.json` of a run folder. */
+export type Finished = z.infer<typeof finishedSchema>;
+
+const FINISHED = 'finished.json';
+
+/** The record of a finished run; null where the run is not finished. @throws GmtlError `run/finished` for a damaged one. */
+export function readFinished(runFolder: string): Finished | null {
+  const path = join(runFolder, FINISHED);
+  if (!existsSync(path)) return null;
+  try {
+    return finishedSchema.parse(JSON.parse(readFileSync(path, 'utf8')));
+  } catch (cause) {
+    throw new GmtlError(
+      'run/finished',
+      `${path}: damaged (${(cause as Error).message}). Delete it and resume the run.`,
+      {
+        cause,
+      },
+    );
+  }
+}
+
+/**
+ * Puts `best_model_<stamp>.safetensors` and `final_model_<stamp>.safetensors` into the run folder, the weights that are evaluated (the
+ * averages where there are any) of the checkpoints `best` and `last`, and `finished.json` last. Hard links where the file system has them,
+ * else copies: they stay when checkpoints are removed.
+ */
+export async function finishRun(
+  runFolder: string,
+  result: Pick<Finished, 'stamp' | 'step' | 'epoch' | 'stoppedEarly' | 'metric'> & { readonly best: number },
+): Promise<Finished> {
+  const hasBest = existsSync(join(runFolder, CHECKPOINT_FOLDER, 'best.json'));
+  const place = async (checkpoint: string, name: string): Promise<number> => {
+    const { manifest, path } = await loadCheckpoint(runFolder, { name: checkpoint, roles: [] });
+    if (!manifest) throw new GmtlError('checkpoint/invalid', `${path}: a checkpoint of a run has a manifest`);
+    const { name: file } = manifest.files.ema ?? manifest.files.weights;
+    await linkOrCopy(join(runFolder, CHECKPOINT_FOLDER, file), join(runFolder, name));
+    return manifest.step;
+  };
+  const final = `final_model_${result.stamp}.safetensors`;
+  const best = hasBest ? `best_model_${result.stamp}.safetensors` : null;
+  await place('last', final);
+  const bestStep = best === null ? null : await place('best', best);
+  const { stamp, step, epoch, stoppedEarly, metric } = result;
+  const value = Number.isFinite(result.best) ? result.best : null;
+  const finished: Finished = {
+    stamp,
+    step,
+    epoch,
+    stoppedEarly,
+    metric,
+    best: value,
+    bestStep,
+    files: { best, final },
+  };
+  await writeFileAtomic(join(runFolder, FINISHED), `${JSON.stringify(finished, null, 2)}\n`);
+  return finished;
+}
+
+async function linkOrCopy(from: string, to: string): Promise<void> {
+  try {
+    await link(from, to);
+  } catch (error) {
+    const code = errorCode(error);
+    if (code === 'EEXIST') return;
+    if (code === undefined || !['EPERM', 'EXDEV', 'ENOTSUP', 'EMLINK', 'ENOSYS'].includes(code))
+      throw describeWriteError(error, to);
+    await writeFileAtomic(to, await readFile(from));
+  }
+}

@@ -1,0 +1,106 @@
+import { spawnSync } from 'node:child_process';
+import * as fs from 'node:fs';
+import { hostname, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { resolveConfig } from '../config/resolve.ts';
+import { writeEnvironment } from './environment.ts';
+import { acquireRunLock, createRunFolder, readRunConfig, writeRunConfig } from './folder.ts';
+
+let root = '';
+beforeEach(() => {
+  root = fs.mkdtempSync(join(tmpdir(), 'gmtl-run-'));
+});
+afterEach(() => fs.rmSync(root, { recursive: true }));
+
+describe('run folder', () => {
+  const now = new Date(2026, 0, 31, 9, 5, 59);
+
+  test('is named by time and preset, and unique within a second', () => {
+    const names = [1, 2, 3].map(() => createRunFolder({ root: join(root, 'runs'), preset: 'demo', now }).path);
+    expect(names).toEqual(['', '-2', '-3'].map((suffix) => join(root, 'runs', `2026-01-31_09-05-59-demo${suffix}`)));
+    expect(fs.readdirSync(names[0])).toEqual(['checkpoints']);
+  });
+
+  test('refuses to overwrite', () => {
+    const folder = join(root, 'mine');
+    expect(createRunFolder({ folder })).toEqual({ path: folder, checkpoints: join(folder, 'checkpoints') });
+    expect(() => createRunFolder({ folder })).toThrow(/mine: the folder is not empty.*Resume/);
+    fs.writeFileSync(join(root, 'file'), '');
+    expect(() => createRunFolder({ root: join(root, 'file') })).toThrow(/is a file, not a folder/);
+  });
+
+  test('keeps its configuration and what it ran on', async () => {
+    const { path } = createRunFolder({ root });
+    const config = await resolveConfig({ preset: 'idrid-128' });
+    writeRunConfig(path, config);
+    expect(readRunConfig(path)).toEqual(config);
+    expect(() => readRunConfig(root)).toThrow(/no run folder/);
+
+    writeEnvironment(path, {
+      adapter: { name: 'software' },
+      data: { fingerprint: 'abc' },
+      command: ['train', '--epochs', '3'],
+      seed: 7,
+      precision: 'f16',
+    });
+    writeEnvironment(path, { adapter: { name: 'other' }, data: null, command: [], seed: 7, precision: 'f32' });
+    const environment = JSON.parse(fs.readFileSync(join(path, 'environment.json'), 'utf8'));
+    expect(environment).toMatchObject({
+      node: process.versions.node,
+      adapter: { name: 'software' },
+      data: { fingerprint: 'abc' },
+      command: ['train', '--epochs', '3'],
+      seed: 7,
+      precision: 'f16',
+    });
+    if (environment.commit !== null) expect(environment.commit).toMatch(/^[0-9a-f]{40}(-dirty)?$/);
+    for (const version of [environment.gmtl, environment.webgpu]) expect(version).toMatch(/^\d+\.\d+\.\d+/);
+    expect(fs.existsSync(join(path, 'environment-2.json'))).toBe(true);
+  });
+});
+
+describe('run lock', () => {
+  const lockPath = () => join(root, 'run.lock');
+  const holder = { pid: process.pid, host: hostname(), processStart: null, since: '2026-01-31', token: 'x' };
+  const writeHolder = (change: object) => fs.writeFileSync(lockPath(), JSON.stringify({ ...holder, ...change }));
+
+  test('keeps a second process out until released', () => {
+    const lock = acquireRunLock(root);
+    expect(() => acquireRunLock(root)).toThrow(new RegExp(`process ${process.pid} has been training into this run`));
+    lock.release();
+    lock.release();
+    expect(fs.readdirSync(root)).toEqual([]);
+    const second = acquireRunLock(root);
+    lock.release();
+    expect(fs.existsSync(lockPath())).toBe(true);
+    second.release();
+  });
+
+  test('is taken over from a dead process', () => {
+    const { pid } = spawnSync(process.execPath, ['-e', '']);
+    writeHolder({ pid });
+    const lock = acquireRunLock(root);
+    expect(JSON.parse(fs.readFileSync(lockPath(), 'utf8')).pid).toBe(process.pid);
+    lock.release();
+    expect(fs.readdirSync(root)).toEqual([]);
+  });
+
+  test.runIf(process.platform === 'linux')(
+    'a living process that reuses the number of a dead one does not hold it',
+    () => {
+      writeHolder({ processStart: '1' });
+      acquireRunLock(root).release();
+      expect(fs.readdirSync(root)).toEqual([]);
+    },
+  );
+
+  test('of another machine, or damaged, is left to the user', () => {
+    writeHolder({ host: 'elsewhere', pid: 1 });
+    expect(() => acquireRunLock(root)).toThrow(/process 1 on elsewhere.*delete/);
+    fs.writeFileSync(lockPath(), 'rubbish');
+    expect(() => acquireRunLock(root)).toThrow(/not a lock file/);
+    expect(fs.readdirSync(root)).toEqual(['run.lock']);
+    expect(() => acquireRunLock(join(root, 'absent'))).toThrow(/absent/);
+  });
+});

@@ -1,0 +1,134 @@
+/** One process a run folder: a lock file that names its holder, and is taken over when the holder is dead. */
+import { randomUUID } from 'node:crypto';
+import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { GmtlError } from '../../engine/errors.ts';
+import { describeWriteError, errorCode } from '../../engine/node/atomic.ts';
+
+const LOCK_FILE = 'run.lock';
+const holderSchema = z.object({
+  pid: z.int().positive(),
+  host: z.string(),
+  /** Start of the process in clock ticks since boot (Linux), to tell it from a later one with the same number. */
+  processStart: z.string().nullable(),
+  since: z.string(),
+  token: z.string(),
+});
+type Holder = z.infer<typeof holderSchema>;
+
+export interface RunLock {
+  /** Deletes the lock, if it is still this process's. Releasing twice is fine. */
+  release(): void;
+}
+
+/**
+ * Takes the lock of a run folder (which must exist). A lock whose process on this host has died is taken over.
+ * @throws GmtlError `run/locked` naming the holder, `run/lock-damaged`, or as {@link describeWriteError}.
+ */
+export function acquireRunLock(runFolder: string): RunLock {
+  const path = join(runFolder, LOCK_FILE);
+  const holder: Holder = {
+    pid: process.pid,
+    host: hostname(),
+    processStart: processStart(process.pid),
+    since: new Date().toISOString(),
+    token: randomUUID(),
+  };
+  const content = `${JSON.stringify(holder)}\n`;
+  // Written whole under another name and then linked: a link fails when the lock exists, and nobody ever reads half a lock.
+  const draft = `${path}.${holder.token}`;
+  try {
+    writeFileSync(draft, content, { flag: 'wx' });
+    while (!tryLink(draft, path)) removeIfStale(path, draft);
+  } catch (error) {
+    throw describeWriteError(error, path);
+  } finally {
+    rmSync(draft, { force: true });
+  }
+  return {
+    release() {
+      if (readIfPresent(path) === content) rmSync(path, { force: true });
+    },
+  };
+}
+
+function tryLink(draft: string, path: string): boolean {
+  try {
+    linkSync(draft, path);
+    return true;
+  } catch (error) {
+    if (errorCode(error) === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+/** Returns when the lock may be tried again; throws when its holder lives. */
+function removeIfStale(path: string, draft: string): void {
+  const content = readIfPresent(path);
+  if (content === undefined) return;
+  const holder = parseHolder(content, path);
+  if (holder.host !== hostname()) {
+    const advice = `This machine cannot see whether it still runs: if it does not, delete ${path}.`;
+    throw new GmtlError(
+      'run/locked',
+      `${path}: process ${holder.pid} on ${holder.host} has trained here since ${holder.since}. ${advice}`,
+    );
+  }
+  if (isAlive(holder)) {
+    const advice = 'Wait for it, stop it, or train into another folder.';
+    throw new GmtlError(
+      'run/locked',
+      `${path}: process ${holder.pid} has been training into this run since ${holder.since}. ${advice}`,
+    );
+  }
+  // Another process may have judged the same lock and replaced it meanwhile: move it aside, look, and give back what was not meant.
+  const aside = `${draft}.stale`;
+  try {
+    renameSync(path, aside);
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return;
+    throw error;
+  }
+  if (readFileSync(aside, 'utf8') !== content) tryLink(aside, path);
+  rmSync(aside, { force: true });
+}
+
+function parseHolder(content: string, path: string): Holder {
+  try {
+    return holderSchema.parse(JSON.parse(content));
+  } catch (cause) {
+    const advice = 'Make sure that no training uses the folder, then delete the file.';
+    throw new GmtlError('run/lock-damaged', `${path}: not a lock file of gmtl. ${advice}`, { cause });
+  }
+}
+
+function isAlive(holder: Holder): boolean {
+  try {
+    process.kill(holder.pid, 0);
+  } catch (error) {
+    // EPERM: it lives, and belongs to somebody else.
+    if (errorCode(error) === 'ESRCH') return false;
+  }
+  const start = processStart(holder.pid);
+  return holder.processStart === null || start === null || start === holder.processStart;
+}
+
+/** Field 22 of /proc/<pid>/stat (proc(5)); the second field, the name, may hold spaces and parentheses. Null off Linux. */
+function processStart(pid: number): string | null {
+  const stat = readIfPresent(`/proc/${pid}/stat`);
+  if (stat === undefined) return null;
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? null;
+}
+
+function readIfPresent(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    const code = errorCode(error);
+    // ESRCH: the process ended while its /proc file was being read.
+    if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ESRCH') return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,55 @@
+import type { Engine } from '../../engine/autograd/engine.ts';
+import type { Invocation } from '../../engine/ops/tapBackend.ts';
+import { formatShape, isFloat } from '../../engine/tensor/spec.ts';
+
+/** The first execution whose result was NaN or infinite. */
+export interface NonFiniteFinding {
+  readonly program: string;
+  readonly shapes: string;
+  /** True when one of its inputs was already not finite: the batch or a weight. */
+  readonly inputsWere: boolean;
+}
+
+const hasNonFinite = (data: ArrayLike<number>): boolean => {
+  for (let i = 0; i < data.length; i++) if (!Number.isFinite(data[i])) return true;
+  return false;
+};
+
+/**
+ * Runs `body` with every result read back, and names the first program whose output is not finite; null where all are. Slow: for
+ * the one step that failed.
+ */
+export async function findNonFinite(engine: Engine, body: () => void): Promise<NonFiniteFinding | null> {
+  const { backend } = engine;
+  const checks: Promise<{ invocation: Invocation; outputs: boolean; inputs: boolean }>[] = [];
+  const inspect = async (values: Invocation['outputs']): Promise<boolean> => {
+    const floats = values.filter(({ spec }) => isFloat(spec.dtype));
+    // The copies are recorded at once: the memory may be handed on as soon as the op's user is done with it.
+    const contents = await Promise.all(floats.map((value) => backend.download(value)));
+    return contents.some(hasNonFinite);
+  };
+  const inputsOf = new Map<Invocation, Promise<boolean>>();
+  engine.tapped(
+    {
+      before: (invocation) => inputsOf.set(invocation, inspect(invocation.inputs)),
+      after: (invocation) => {
+        const changed = (invocation.program.mutates ?? []).map((index) => invocation.inputs[index]);
+        const outputs = inspect([...invocation.outputs, ...changed]);
+        const inputs = inputsOf.get(invocation) ?? Promise.resolve(false);
+        checks.push(Promise.all([outputs, inputs]).then(([out, into]) => ({ invocation, outputs: out, inputs: into })));
+      },
+    },
+    body,
+  );
+  // All of them: a readback still under way when the device is closed would fail with nobody to hear it.
+  for (const { invocation, outputs, inputs } of await Promise.all(checks)) {
+    if (outputs || inputs) {
+      return {
+        program: invocation.program.name,
+        shapes: invocation.inputs.map(({ spec }) => formatShape(spec.shape)).join(' '),
+        inputsWere: inputs,
+      };
+    }
+  }
+  return null;
+}

@@ -1,0 +1,117 @@
+/** Starting from weights that others trained: timm's, torchvision's, the original ConvNeXt's, segmentation_models_pytorch's, or gmtl's own. */
+import { stat } from 'node:fs/promises';
+import { GmtlError } from '../../engine/errors.ts';
+import { decodeSafetensors, type StoredTensor, type StoredTensors } from '../../engine/io/safetensors.ts';
+import { readBytes } from '../../engine/node/safetensorsFile.ts';
+import { planInit, type PlanOptions } from '../../engine/models/pretrained/plan.ts';
+import type { InitReport } from '../../engine/models/pretrained/report.ts';
+import type { ShapeTable } from '../../engine/models/pretrained/trunk.ts';
+import type { ExternalTensor, Module } from '../../engine/nn/module.ts';
+import { sizeOf } from '../../engine/tensor/spec.ts';
+import { loadCheckpoint } from '../run/checkpoint.ts';
+
+export type { InitRow, InitStatus } from '../../engine/models/pretrained/plan.ts';
+export { formatInitReport, type InitReport } from '../../engine/models/pretrained/report.ts';
+export type InitOptions = PlanOptions;
+
+/** Shapes of a network's parameters and buffers in PyTorch's layouts, by name: what `describeTrunk` and `planInit` take. */
+export function shapesOf(module: Module): ShapeTable {
+  return new Map([...module.namedTensors()].map(([name, parameter]) => [name, parameter.externalShape]));
+}
+
+/**
+ * Writes a file's weights into a network's trunk, whatever project's names they bear; decoders and heads only where the file has
+ * them under the network's own names and shapes. Everything is checked before anything is written. To be called before an
+ * optimiser or a moving average is made from the network.
+ *
+ * @param file a .safetensors file (F32, F16 or BF16), or a gmtl run folder or manifest (.json), of which the averaged weights are
+ * taken where there are any.
+ * @param options `strict` (the default): the whole trunk must be in the file.
+ * @throws GmtlError as `planInit`; `init/pickle` for PyTorch's own files, telling how to convert them; `init/not-finite` and
+ * `init/dtype` naming the tensor; `init/optimizer-state`; and whatever reading the file throws (missing, truncated, foreign).
+ */
+export async function initFromFile(module: Module, file: string, options: InitOptions = {}): Promise<InitReport> {
+  const stored = await readWeights(file);
+  for (const [name, tensor] of stored) requireUsable(file, name, tensor);
+  const shapes = new Map([...stored].map(([name, { shape }]) => [name, shape]));
+  const own = shapesOf(module);
+  const plan = planInit(file, shapes, own, options);
+
+  const tensors = new Map<string, ExternalTensor>();
+  let loadedElements = 0;
+  for (const { fileName, name, status } of plan.rows) {
+    if (status !== 'loaded' || fileName === null || name === null) continue;
+    const tensor = stored.get(fileName);
+    const shape = own.get(name);
+    if (!tensor || !shape) throw new GmtlError('init/plan', `${file}: ${fileName} → ${name} names no tensor`);
+    tensors.set(name, { shape, data: asFloats(file, fileName, tensor) });
+    loadedElements += sizeOf(shape);
+  }
+  module.loadStateDict(tensors, { strict: false });
+  return { file, ...plan, loadedElements };
+}
+
+async function readWeights(file: string): Promise<StoredTensors> {
+  const isFolder = await stat(file).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+  if (isFolder || file.endsWith('.json')) {
+    const { ema, weights } = await loadCheckpoint(file, { roles: ['ema'] });
+    return ema ?? weights;
+  }
+  const bytes = await readBytes(file);
+  if (isPickle(bytes)) throw pickle(file);
+  const { tensors, metadata } = decodeSafetensors(bytes, file);
+  if (metadata.role === 'state') {
+    throw new GmtlError(
+      'init/optimizer-state',
+      `${file}: holds an optimiser's state, not weights. Give the file of the same name without ".state", or the run folder.`,
+    );
+  }
+  return tensors;
+}
+
+/** A zip archive, as PyTorch has written since 1.6, or a bare pickle, as before. */
+function isPickle(bytes: Uint8Array): boolean {
+  const zip = [0x50, 0x4b, 0x03, 0x04].every((value, index) => bytes[index] === value);
+  return zip || (bytes[0] === 0x80 && bytes.length > 1 && bytes[1] <= 5 && bytes[8] !== 0x7b);
+}
+
+function pickle(file: string): GmtlError {
+  const target = `${file.replace(/\.(pth|pt|bin|ckpt|tar)$/, '')}.safetensors`;
+  const quoted = (path: string): string => `'${path.replaceAll("'", "'\\''")}'`;
+  return new GmtlError(
+    'init/pickle',
+    `${file}: a PyTorch file (a pickle, which is a program). Convert it once, where PyTorch is installed (pip install torch safetensors):
+python3 -c "import sys, torch; from safetensors.torch import save_file; d = torch.load(sys.argv[1], map_location='cpu', weights_only=True); d = d.get('model', d.get('state_dict', d)); save_file({k: v.clone().contiguous() for k, v in d.items()}, sys.argv[2])" ${quoted(file)} ${quoted(target)}
+then give ${target}.`,
+  );
+}
+
+/** A file with a single NaN or infinity was damaged or comes of a run that diverged: none of it can be trusted. */
+function requireUsable(file: string, name: string, { data }: StoredTensor): void {
+  if (!(data instanceof Float32Array)) return;
+  for (let index = 0; index < data.length; index++) {
+    if (Number.isFinite(data[index])) continue;
+    throw new GmtlError(
+      'init/not-finite',
+      `${file}: tensor ${name} has ${data[index]} at element ${index}: the file is damaged or its training diverged. Give another one.`,
+    );
+  }
+  if (name.endsWith('running_var') && data.some((value) => value < 0)) {
+    throw new GmtlError(
+      'init/not-finite',
+      `${file}: tensor ${name} has a negative variance: the file is damaged. Give another one.`,
+    );
+  }
+}
+
+function asFloats(file: string, name: string, { dtype, data }: StoredTensor): Float32Array {
+  if (data instanceof Float32Array) return data;
+  if (name.endsWith('num_batches_tracked')) return Float32Array.from(data, Number);
+  throw new GmtlError(
+    'init/dtype',
+    `${file}: tensor ${name} is of type ${dtype}; weights must be F32, F16 or BF16. Quantised files cannot be used: give the original one.`,
+  );
+}

@@ -1,0 +1,138 @@
+/** What `gmtl train` prints and draws once steps are done. */
+import { join } from 'node:path';
+import type { VerifiedOp } from '../../engine/check/verify.ts';
+import { type Dataset, LESIONS, selectItems } from '../domain.ts';
+import { GmtlError } from '../../engine/errors.ts';
+import { writeFileAtomic } from '../../engine/node/atomic.ts';
+import type { StoredTensors } from '../../engine/io/safetensors.ts';
+import { CHECKPOINT_FOLDER, loadCheckpoint } from '../run/checkpoint.ts';
+import type { TrainConfig } from '../config/resolve.ts';
+import { type Evaluation, evaluate, meanDice } from '../evaluate/evaluate.ts';
+import type { Finished } from '../run/finished.ts';
+import type { EpochRow } from '../report/curves.ts';
+import { readRunLog } from '../run/logs.ts';
+import { restoreWeights } from '../network/weights.ts';
+import type { Trainer } from './trainer.ts';
+import { evaluationText } from '../evaluate/text.ts';
+
+/** Beyond what float32 rounding explains in any op of the network. */
+const VERIFY_BOUND = 1e-3;
+
+/** @throws GmtlError `verify/diverged` naming the first op that is off. */
+export function reportVerification(results: readonly VerifiedOp[]): void {
+  const wrong = results.find(({ relativeL2 }) => !(relativeL2 <= VERIFY_BOUND));
+  const worst = results.reduce((a, b) => (b.relativeL2 > a.relativeL2 ? b : a));
+  if (wrong) {
+    const { output, index, got, want } = wrong.element;
+    throw new GmtlError(
+      'verify/diverged',
+      `${wrong.program} on ${wrong.shapes} is the first op that differs from its reference: relative L2 ${wrong.relativeL2.toExponential(2)}, ` +
+        `element ${index} of output ${output} is ${got} instead of ${want}. The adapter or its driver computes wrong, or a kernel does: ` +
+        'try another --adapter, and please report it',
+    );
+  }
+  console.log(
+    `${results.length} op executions agree with their float64 references; the largest relative L2 error is ${worst.relativeL2.toExponential(2)} (${worst.program} on ${worst.shapes}).`,
+  );
+}
+
+export interface FinalReport {
+  readonly folder: string;
+  readonly config: TrainConfig;
+  readonly dataset: Dataset;
+  readonly trainer: Trainer;
+  readonly engine: Parameters<typeof evaluate>[0];
+  readonly finished: Finished;
+}
+
+/** Scores the best checkpoint (the last where none is best) on the test split, by its averages and by its weights; says where everything is. */
+export async function finalReport({ folder, config, dataset, trainer, engine, finished }: FinalReport): Promise<void> {
+  const test = selectItems(dataset, 'test');
+  const which = finished.files.best === null ? 'last' : 'best';
+  if (test.length > 0) {
+    const { ema, weights, path } = await loadCheckpoint(folder, { name: which, roles: ['weights', 'ema'] });
+    const batchSize = Math.max(config.data.segmentationPerBatch, config.data.classificationPerBatch);
+    const score = (tensors: StoredTensors, intervals: boolean): Promise<Evaluation> => {
+      restoreWeights(trainer.model, tensors, path);
+      return evaluate(engine, trainer.model, test, trainer.source, config, { batchSize, intervals });
+    };
+    const evaluation = await score(ema ?? weights, true);
+    console.log(evaluationText(evaluation, `Test split, checkpoint '${which}'${ema ? ', averaged weights' : ''}`));
+    await writeFileAtomic(join(folder, 'test.json'), `${JSON.stringify(evaluation, null, 2)}\n`);
+    if (ema) {
+      const raw = await score(weights, false);
+      console.log(`without averaging: ${headline(raw)} (averaged: ${headline(evaluation)})`);
+      await writeFileAtomic(join(folder, 'test-raw.json'), `${JSON.stringify(raw, null, 2)}\n`);
+    }
+  }
+  console.log(
+    `checkpoint  ${join(folder, CHECKPOINT_FOLDER)} (${which}.json; load with gmtl infer --checkpoint ${folder})`,
+  );
+  const weightFiles = [finished.files.best, finished.files.final].filter((name) => name !== null);
+  console.log(`weights     ${weightFiles.map((name) => join(folder, name)).join(', ')}`);
+  console.log(`curves      ${join(folder, 'curves.png')}, ${join(folder, `metrics_plot_${finished.stamp}.png`)}`);
+  console.log(`logs        ${join(folder, 'batches.csv')}, ${join(folder, 'epochs.csv')} (and .jsonl), misroutes.csv`);
+}
+
+function headline(evaluation: Evaluation): string {
+  const { retinopathy, losses } = evaluation;
+  const figures = {
+    'mean Dice': meanDice(evaluation),
+    accuracy: retinopathy?.accuracy,
+    QWK: retinopathy?.quadraticWeightedKappa,
+    AUROC: retinopathy?.anyAuroc,
+    'Dice loss': losses.dice,
+  };
+  return Object.entries(figures)
+    .filter((entry): entry is [string, number] => Number.isFinite(entry[1]))
+    .map(([name, value]) => `${name} ${value.toFixed(3)}`)
+    .join(', ');
+}
+
+/** Draws the run's curves. */
+export async function drawCurves(folder: string): Promise<void> {
+  const rows = epochRows(folder);
+  if (rows.length === 0) return;
+  // The chart library takes half a second to load: only where it is used.
+  const { writeCurves } = await import('../report/index.ts');
+  await writeCurves(join(folder, 'curves.png'), rows);
+}
+
+/** Draws a finished run's losses, accuracies and Dice, with the run's time stamp in its name. */
+export async function drawMetricsPlot(folder: string, stamp: string): Promise<string> {
+  const { writeMetricsPlot } = await import('../report/index.ts');
+  const path = join(folder, `metrics_plot_${stamp}.png`);
+  const rows = epochRows(folder);
+  if (rows.length > 0) await writeMetricsPlot(path, rows);
+  return path;
+}
+
+function epochRows(folder: string): EpochRow[] {
+  const number = (value: unknown): number => (typeof value === 'number' ? value : Number.NaN);
+  return readRunLog(join(folder, 'epochs.jsonl')).map((row) => {
+    const parts = (split: 'train' | 'val'): Record<string, number> =>
+      Object.fromEntries(
+        ['bce', 'dice', 'retino', 'edema', 'gate'].map((part) => [part, number(row[`${split}_${part}`])]),
+      );
+    return {
+      epoch: number(row.epoch),
+      learningRate: number(row.learningRate),
+      train: {
+        loss: number(row.train_total),
+        lossParts: parts('train'),
+        accuracy: { retinopathy: number(row.train_retinoAccuracy), edema: number(row.train_edemaAccuracy) },
+        gateAccuracy: number(row.train_gateAccuracy),
+      },
+      validation:
+        typeof row.val_total !== 'number'
+          ? undefined
+          : {
+              loss: number(row.val_total),
+              lossParts: parts('val'),
+              dice: Object.fromEntries(LESIONS.map((lesion) => [lesion, number(row[`val_dice_${lesion}`])])),
+              accuracy: { retinopathy: number(row.val_retinoAccuracy), edema: number(row.val_edemaAccuracy) },
+              gateAccuracy: number(row.val_gateAccuracy),
+            },
+    };
+  });
+}

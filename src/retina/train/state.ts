@@ -1,0 +1,67 @@
+/** What a checkpoint holds beside the weights: averages, optimiser moments, the weighting, packed and restored. */
+import type { MultitaskNet } from '../network/network.ts';
+import type { StoredTensors } from '../../engine/io/safetensors.ts';
+import type { EMA } from '../../engine/optim/ema.ts';
+import type { Optimizer } from '../../engine/optim/optimizer.ts';
+import { floats, type Mutable, restoreWeights } from '../network/weights.ts';
+import type { Weighting } from './weighting/weighting.ts';
+
+/** Averaged weights under the model's names, in PyTorch's layouts. */
+export async function packAverages(model: MultitaskNet, ema: EMA): Promise<StoredTensors> {
+  const { tensors } = await ema.stateDict();
+  const packed: Mutable = new Map();
+  for (const [name, parameter] of model.namedTensors()) {
+    const data = tensors.get(name);
+    if (data) packed.set(name, { dtype: 'F32', ...parameter.toExternal(data) });
+  }
+  return packed;
+}
+
+/** Optimiser moments, flat, in the engine's element order. */
+export async function packOptimizer(optimizer: Optimizer): Promise<StoredTensors> {
+  const { tensors } = await optimizer.stateDict();
+  const packed: Mutable = new Map();
+  for (const [name, data] of tensors) packed.set(name, { dtype: 'F32', shape: [data.length], data });
+  return packed;
+}
+
+/** Writes averages under the model's names into `ema`, which has done `step` updates. @throws GmtlError `optim/state` where they do not fit. */
+export function restoreAverages(model: MultitaskNet, ema: EMA, averages: StoredTensors, step: number): void {
+  const stored = floats(averages);
+  const tensors = new Map<string, Float32Array>();
+  for (const [name, parameter] of model.namedTensors()) {
+    const tensor = stored.get(name);
+    if (tensor) tensors.set(name, parameter.fromExternal(tensor.data));
+  }
+  ema.loadStateDict({ step, tensors });
+}
+
+/** Under what names the learnt weighting's tensors are saved among the optimiser's. */
+export const WEIGHTING_PREFIX = 'weighting.';
+
+const WEIGHTING_STATE = 'weighting state ';
+
+/** The task weighting's parameters and buffers, to be saved beside the optimiser's moments. */
+export async function packWeighting(weighting: Weighting): Promise<StoredTensors> {
+  const packed: Mutable = new Map();
+  for (const [name, { shape, data }] of await weighting.stateDict())
+    packed.set(`${WEIGHTING_STATE}${name}`, { dtype: 'F32', shape, data });
+  return packed;
+}
+
+/** Writes what {@link packWeighting} packed. */
+export function restoreWeighting(weighting: Weighting, state: StoredTensors, file: string): void {
+  const own = new Map(
+    [...state].flatMap(([name, tensor]) =>
+      name.startsWith(WEIGHTING_STATE) ? [[name.slice(WEIGHTING_STATE.length), tensor] as const] : [],
+    ),
+  );
+  restoreWeights(weighting, own, file);
+}
+
+/** Writes an optimiser's moments as {@link packOptimizer} packed them. @throws GmtlError `optim/state` where they do not fit. */
+export function restoreOptimizer(optimizer: Optimizer, state: StoredTensors, step: number): void {
+  const own = [...floats(state)].filter(([name]) => !name.startsWith(WEIGHTING_STATE));
+  const tensors = new Map(own.map(([name, { data }]) => [name, data]));
+  optimizer.loadStateDict({ step, tensors });
+}

@@ -1,0 +1,454 @@
+import type { Engine } from '../../engine/autograd/engine.ts';
+import type { VerifiedOp } from '../../engine/check/verify.ts';
+import type { Batch } from '../data/loading/batch.ts';
+import { SampleSource, TrainLoader } from '../data/loading/loader.ts';
+import { type Dataset, selectItems } from '../domain.ts';
+import { GmtlError } from '../../engine/errors.ts';
+import type { MultitaskNet } from '../network/network.ts';
+import type { LossScaleState, Plateau, PlateauState, Schedule } from '../../engine/optim/index.ts';
+import { bestMetric, Ranking, type RankingState } from './best.ts';
+import { buildPlateau, buildSchedule } from './build.ts';
+import { loaderSettings } from '../data/loading/settings.ts';
+import { type CheckpointPayload, type LoadedCheckpoint, saveCheckpoint } from '../run/checkpoint.ts';
+import { saveRankedCheckpoint } from '../run/checkpointRanking.ts';
+import { EPOCH_COLUMNS, eventTags, finiteOrNull, rawColumns, validationColumns } from './columns.ts';
+import type { TrainConfig } from '../config/resolve.ts';
+import { type Evaluation, evaluate, meanDice } from '../evaluate/evaluate.ts';
+import { countRoutes, EpochSums, type EpochSumsState } from './epochSums.ts';
+import type { RunLogs } from '../run/logs.ts';
+import { LOSS_PARTS } from './objective.ts';
+import type { MisrouteLog } from '../run/misrouteLog.ts';
+import type { Progress } from './progress.ts';
+import {
+  packAverages,
+  packOptimizer,
+  restoreAverages,
+  packWeighting,
+  restoreOptimizer,
+  restoreWeighting,
+} from './state.ts';
+import { packWeights, restoreWeights } from '../network/weights.ts';
+import type { StepReport } from './step.ts';
+import type { EventWriter } from '../run/tensorboard.ts';
+import { buildSampler, buildTraining, type Training } from './training.ts';
+import type { WeightingState } from './weighting/index.ts';
+
+export interface TrainerOptions {
+  readonly engine: Engine;
+  readonly config: TrainConfig;
+  readonly dataset: Dataset;
+  readonly checkpointFolder: string;
+  readonly logs: RunLogs;
+  /** Scalars for TensorBoard; none where left out. */
+  readonly events?: EventWriter;
+  /** Validation images that the gate sent astray; none where left out. */
+  readonly misroutes?: MisrouteLog;
+  readonly progress: (totalSteps: number, startStep: number) => Progress;
+  /** Called with each finished epoch's row. */
+  readonly onEpoch?: (row: EpochSummary) => void;
+  readonly resume?: LoadedCheckpoint;
+  /** Steps of the best checkpoints that the resumed run's folder holds (`rankedSteps`). */
+  readonly rankedSteps?: readonly number[];
+}
+
+/** What a checkpoint's manifest keeps besides tensors, for {@link Trainer} to go on from. */
+interface SavedState {
+  readonly emaSteps: number;
+  readonly sums: EpochSumsState;
+  readonly ranking?: RankingState;
+  readonly plateau?: PlateauState | null;
+  readonly weighting?: WeightingState;
+  readonly lossScale?: LossScaleState | null;
+}
+
+/** Suppressed steps in a row, with a loss scale that halves each time, after which something else than the scale is wrong. */
+const MOST_SUPPRESSED = 20;
+
+/** Whether a suppressed step cannot be helped by a smaller loss scale. */
+function isHopeless({ lossScale }: StepReport): boolean {
+  return lossScale === null || lossScale.suppressedInARow >= MOST_SUPPRESSED || lossScale.scale < 1;
+}
+
+export interface EpochSummary {
+  readonly step: number;
+  readonly epoch: number;
+  readonly [column: string]: number;
+}
+
+/** A step handed to the device whose report is still to come. */
+interface PendingStep {
+  readonly report: Promise<StepReport>;
+  readonly batches: readonly Batch[];
+  readonly step: number;
+  readonly learningRate: number;
+  readonly started: number;
+  /** When its report came; infinite before. */
+  readonly finishedAt: () => number;
+}
+
+/** What training ended with. */
+export interface TrainResult {
+  readonly step: number;
+  readonly epoch: number;
+  readonly interrupted: boolean;
+  /** Ended by training.earlyStopping, before all epochs. */
+  readonly stoppedEarly: boolean;
+  /** Best value of training.bestMetric; NaN where it was never defined. */
+  readonly best: number;
+  readonly waitShare: number;
+  readonly skipped: number;
+}
+
+/** The training loop: batches, steps, validation, checkpoints, logs. One instance trains one run. */
+export class Trainer {
+  readonly #options: TrainerOptions;
+  readonly #training: Training;
+  readonly #schedule: Schedule;
+  readonly #loader: TrainLoader;
+  readonly #stepsPerEpoch: number;
+  readonly #totalSteps: number;
+  #done = 0;
+  readonly #ranking: Ranking;
+  readonly #plateau: Plateau | null;
+  readonly #sums = new EpochSums();
+  #stopRequested = false;
+  #progress: Progress | null = null;
+  /** Milliseconds in which the device had finished a step and the next batch was not there yet. */
+  #starvedMs = 0;
+  #startedAt = 0;
+
+  constructor(options: TrainerOptions) {
+    this.#options = options;
+    const { engine, config, dataset } = options;
+    this.#ranking = new Ranking(bestMetric(config.training.bestMetric), config.training.keepBest);
+    this.#plateau = buildPlateau(config, this.#ranking.metric.mode);
+    const train = selectItems(dataset, 'train');
+    const sampler = buildSampler(config, train);
+    this.#stepsPerEpoch =
+      config.training.stepsPerEpoch ?? Math.ceil(sampler.stepsPerEpoch / config.training.accumulate);
+    this.#totalSteps = this.#stepsPerEpoch * config.training.epochs;
+    this.#loader = new TrainLoader(sampler, new SampleSource(loaderSettings(config)));
+    this.#schedule = buildSchedule(config, this.#totalSteps);
+    this.#training = buildTraining(engine, config, train, this.#totalSteps, (done, total) =>
+      this.#progress?.compiling(done, total),
+    );
+    if (options.resume) this.#restore(options.resume);
+  }
+
+  get model(): MultitaskNet {
+    return this.#training.model;
+  }
+
+  get totalSteps(): number {
+    return this.#totalSteps;
+  }
+
+  /** Whether the moving average is evaluated in the weights' place. */
+  get averages(): boolean {
+    return this.#training.ema !== null;
+  }
+
+  get source(): SampleSource {
+    return this.#loader.source;
+  }
+
+  /** After the step under way: save and return. */
+  requestStop(): void {
+    this.#stopRequested = true;
+  }
+
+  /** Runs `body` with the weights that are evaluated: the averages where there are any. */
+  async withEvaluatedWeights<T>(body: () => Promise<T>): Promise<T> {
+    return this.#training.ema && this.#training.ema.stepCount > 0 ? this.#training.ema.evaluate(body) : body();
+  }
+
+  /** One step, every op held against its float64 reference (see `verify`). The weights change as in any step. */
+  async verify(): Promise<VerifiedOp[]> {
+    const batches = await this.#nextBatches();
+    this.model.train();
+    return this.#training.step.verify(batches, this.#done);
+  }
+
+  async run(): Promise<TrainResult> {
+    const { config, logs } = this.#options;
+    const progress = this.#options.progress(this.#totalSteps, this.#done);
+    this.#progress = progress;
+    this.#startedAt = performance.now();
+    let epochStart = this.#startedAt;
+    let savedAt = this.#done;
+    let settledAt = 0;
+    // The report of step k is awaited after step k + 1 was handed to the device, so that the device never waits for it.
+    let pending: PendingStep | null = null;
+    const settle = async (): Promise<void> => {
+      if (!pending) return;
+      const { report, batches, step, learningRate, started } = pending;
+      pending = null;
+      const result = await report;
+      // Steps overlap: a step's time is that since the report before it.
+      const now = performance.now();
+      const seconds = (now - Math.max(started, settledAt)) / 1000;
+      settledAt = now;
+      await this.#account(result, batches, step, learningRate, seconds, progress);
+    };
+    try {
+      this.model.train();
+      while (this.#done < this.#totalSteps && !this.#stopRequested && !this.#stoppedEarly()) {
+        const asked = performance.now();
+        const batches = await this.#nextBatches();
+        // Waiting while the device still works on the step before costs nothing.
+        this.#starvedMs += Math.max(0, performance.now() - Math.max(asked, pending?.finishedAt() ?? asked));
+        const step = this.#done;
+        const learningRate = this.#learningRate(step);
+        const started = performance.now();
+        const report = this.#training.step.run(batches, step, learningRate);
+        let finishedAt = Number.POSITIVE_INFINITY;
+        report.then(
+          () => {
+            finishedAt = performance.now();
+          },
+          () => undefined,
+        );
+        await settle();
+        pending = { report, batches, step, learningRate, started, finishedAt: () => finishedAt };
+        this.#done++;
+        const epochEnds = this.#done % this.#stepsPerEpoch === 0;
+        if (epochEnds) {
+          await settle();
+          await this.#finishEpoch((performance.now() - epochStart) / 1000, progress);
+          epochStart = performance.now();
+        }
+        if (epochEnds || this.#done - savedAt >= config.training.checkpointEvery) {
+          await settle();
+          await this.#save('last');
+          savedAt = this.#done;
+        }
+      }
+      await settle();
+      if (savedAt !== this.#done) await this.#save('last');
+    } finally {
+      progress.stop();
+      logs.flush();
+      this.#options.events?.flush();
+    }
+    const { source } = this.#loader;
+    return {
+      step: this.#done,
+      epoch: Math.floor(this.#done / this.#stepsPerEpoch),
+      interrupted: this.#done < this.#totalSteps && !this.#stoppedEarly(),
+      stoppedEarly: this.#done < this.#totalSteps && this.#stoppedEarly(),
+      best: this.#ranking.best,
+      waitShare: this.#waitShare(),
+      skipped: source.skipped.size,
+    };
+  }
+
+  #stoppedEarly(): boolean {
+    const { earlyStopping } = this.#options.config.training;
+    return earlyStopping > 0 && this.#ranking.sinceBest >= earlyStopping;
+  }
+
+  #learningRate(step: number): number {
+    return this.#options.config.optimizer.lr * this.#schedule(step) * (this.#plateau?.factor ?? 1);
+  }
+
+  #waitShare(): number {
+    return this.#starvedMs / (performance.now() - this.#startedAt);
+  }
+
+  async #account(
+    report: StepReport,
+    batches: readonly Batch[],
+    step: number,
+    learningRate: number,
+    seconds: number,
+    progress: Progress,
+  ): Promise<void> {
+    const epoch = Math.floor(step / this.#stepsPerEpoch) + 1;
+    if (!report.finite && isHopeless(report)) await this.#failNonFinite(report, batches, step);
+    const tasks = batches.flatMap(({ task }) => Array.from(task));
+    const rows = tasks.length;
+    const { right, toSegmentation } = countRoutes(report, tasks);
+    const tasksValues = {
+      weight_segmentation: report.weights.segmentation,
+      weight_classification: report.weights.classification,
+      gradientCosine: report.gradientCosine,
+    };
+    // The losses of a suppressed step may be infinite: they would be an epoch's mean.
+    if (report.finite) this.#sums.add({ ...report.losses, ...tasksValues }, right, rows, report.grades);
+    const losses = Object.fromEntries(LOSS_PARTS.map((part) => [part, finiteOrNull(report.losses[part])]));
+    const row = {
+      step: step + 1,
+      epoch,
+      learningRate,
+      ...losses,
+      ...Object.fromEntries(Object.entries(tasksValues).map(([name, value]) => [name, finiteOrNull(value)])),
+      gradNorm: report.finite ? report.gradNorm : null,
+      lossScale: report.lossScale?.scale ?? null,
+      gateAccuracy: right / rows,
+      gateSegmentation: toSegmentation,
+      gateClassification: rows - toSegmentation,
+      seconds,
+    };
+    this.#options.logs.batches.append(row);
+    this.#options.events?.scalars(step + 1, eventTags('batch', row));
+    progress.update({ step: step + 1, epoch, loss: report.losses.total, images: rows });
+  }
+
+  async #failNonFinite(report: StepReport, batches: readonly Batch[], step: number): Promise<never> {
+    const finding = await this.#training.step.diagnose(batches, step);
+    const where = finding
+      ? `The first op with a result that is not finite: ${finding.program} on ${finding.shapes}${finding.inputsWere ? ' (its inputs were not finite either)' : ''}.`
+      : 'Repeating the step gave finite results, so no op can be named.';
+    const files = batches
+      .flatMap(({ items }) => items)
+      .map(({ imagePath }) => `  ${imagePath}`)
+      .join('\n');
+    const scaled = report.lossScale
+      ? ` after ${report.lossScale.suppressedInARow} such steps in a row, with the loss scale down to ${report.lossScale.scale}; training.precision=f32 may help`
+      : '';
+    throw new GmtlError(
+      'train/not-finite',
+      `step ${step + 1}: the loss (${report.losses.total}) or a gradient is NaN or infinite${scaled}. It changed no weight, and nothing was saved after it. ` +
+        `${where}\nLower optimizer.lr or set optimizer.gradClipNorm, or look at the batch's images:\n${files}`,
+    );
+  }
+
+  async #finishEpoch(seconds: number, progress: Progress): Promise<void> {
+    const { config, logs, onEpoch } = this.#options;
+    const epoch = this.#done / this.#stepsPerEpoch;
+    const row: Record<string, number> = Object.fromEntries(EPOCH_COLUMNS.map((column) => [column, Number.NaN]));
+    Object.assign(row, {
+      step: this.#done,
+      epoch,
+      learningRate: this.#learningRate(this.#done - 1),
+      seconds,
+    });
+    Object.assign(row, this.#sums.columns());
+    row.waitShare = this.#waitShare();
+    const due = epoch % config.training.validateEvery === 0 || epoch === config.training.epochs;
+    const validation = due ? await this.#validate() : null;
+    if (validation) {
+      Object.assign(row, validationColumns(validation.evaluated, config));
+      if (validation.raw) Object.assign(row, rawColumns(validation.raw, config));
+      this.#options.misroutes?.append(this.#done, epoch, validation.evaluated.gate.misroutes);
+    }
+    this.#training.weighting.finishEpoch({
+      segmentation: row.train_segmentation,
+      classification: row.train_classification,
+    });
+    this.#sums.reset();
+    const summary = row as unknown as EpochSummary;
+    logs.epochs.append(
+      Object.fromEntries(EPOCH_COLUMNS.map((column) => [column, finiteOrNull(row[column])])) as { step: number },
+    );
+    this.#options.events?.scalars(this.#done, eventTags('epoch', row));
+    onEpoch?.(summary);
+    if (validation) {
+      const { evaluated } = validation;
+      const value = row[this.#ranking.metric.column];
+      progress.message(
+        `epoch ${epoch}: train loss ${row.train_total.toFixed(4)}, validation Dice ${percent(meanDice(evaluated))}, ` +
+          `AUROC ${percent(evaluated.retinopathy?.anyAuroc ?? Number.NaN)}, gate ${percent(evaluated.gate.accuracy)}` +
+          (validation.raw ? ` (without averaging: Dice ${percent(meanDice(validation.raw))})` : ''),
+      );
+      if (Number.isNaN(value)) {
+        progress.message(`${this.#ranking.metric.name} is not defined on these validation images: no best checkpoint`);
+      }
+      if (this.#plateau?.observe(value))
+        progress.message(`learning rate lowered to ${this.#learningRate(this.#done).toExponential(2)}`);
+      if (this.#ranking.add(this.#done, value)) await this.#save('best');
+      if (this.#stoppedEarly())
+        progress.message(
+          `no better ${this.#ranking.metric.name} in ${this.#ranking.sinceBest} validations: training ends`,
+        );
+    }
+  }
+
+  /** Scores the validation images: by the averages where there are any, and then by the weights themselves too. */
+  async #validate(): Promise<{ evaluated: Evaluation; raw: Evaluation | null } | null> {
+    const { engine, config, dataset } = this.#options;
+    const items = selectItems(dataset, 'val');
+    if (items.length === 0) return null;
+    const batchSize = Math.max(config.data.segmentationPerBatch, config.data.classificationPerBatch);
+    const score = (): Promise<Evaluation> =>
+      evaluate(engine, this.model, items, this.#loader.source, config, { batchSize, intervals: false });
+    try {
+      const evaluated = await this.withEvaluatedWeights(score);
+      return { evaluated, raw: this.#training.ema ? await score() : null };
+    } finally {
+      // Training wants the memory until the next validation.
+      this.model.releaseRecordings();
+    }
+  }
+
+  async #nextBatches(): Promise<Batch[]> {
+    const batches: Batch[] = [];
+    for (let index = 0; index < this.#options.config.training.accumulate; index++)
+      batches.push(await this.#loader.nextBatch());
+    return batches;
+  }
+
+  async #save(name: 'last' | 'best'): Promise<void> {
+    const { config, logs, checkpointFolder } = this.#options;
+    logs.flush();
+    this.#options.events?.flush();
+    const payload: CheckpointPayload = {
+      weights: await packWeights(this.model),
+      ...(this.#training.ema && { ema: await packAverages(this.model, this.#training.ema) }),
+      ...(name === 'last' && {
+        state: new Map([
+          ...(await packOptimizer(this.#training.optimizer)),
+          ...(await packWeighting(this.#training.weighting)),
+        ]),
+      }),
+      step: this.#done,
+      epoch: Math.floor(this.#done / this.#stepsPerEpoch),
+      config: JSON.parse(JSON.stringify(config)),
+      metrics: { best: this.#ranking.best },
+      sampler: { ...this.#loader.state() },
+      random: {
+        seed: config.training.seed,
+        emaSteps: this.#training.ema?.stepCount ?? 0,
+        sums: { ...this.#sums.state() },
+        ranking: JSON.parse(JSON.stringify(this.#ranking.state())),
+        weighting: JSON.parse(JSON.stringify(this.#training.weighting.hostState())),
+        plateau: this.#plateau ? { ...this.#plateau.state() } : null,
+        lossScale: this.#training.gate.scalesLosses ? { ...(await this.#training.gate.readLossScale()) } : null,
+      },
+    };
+    if (name === 'last') await saveCheckpoint(checkpointFolder, name, payload);
+    else await saveRankedCheckpoint(checkpointFolder, this.#ranking.steps, payload);
+  }
+
+  #restore(checkpoint: LoadedCheckpoint): void {
+    const { manifest, weights, ema, state, path } = checkpoint;
+    if (!manifest || !state) {
+      throw new GmtlError(
+        'checkpoint/not-resumable',
+        `${path}: only weights are there; resuming needs the run folder with its 'last' checkpoint`,
+      );
+    }
+    restoreWeights(this.model, weights, path);
+    restoreOptimizer(this.#training.optimizer, state, manifest.step);
+    restoreWeighting(this.#training.weighting, state, path);
+    const random = manifest.random as unknown as SavedState;
+    if (random.weighting) this.#training.weighting.restoreHostState(random.weighting);
+    if (this.#training.ema) {
+      if (!ema)
+        throw new GmtlError('checkpoint/not-resumable', `${path}: the averages are missing that this run keeps`);
+      restoreAverages(this.model, this.#training.ema, ema, random.emaSteps);
+    }
+    this.#loader.restore(manifest.sampler as unknown as { step: number });
+    this.#done = manifest.step;
+    this.#sums.restore(random.sums);
+    if (random.ranking) this.#ranking.restore(random.ranking, new Set(this.#options.rankedSteps));
+    if (random.plateau) this.#plateau?.restore(random.plateau);
+    if (random.lossScale && this.#training.gate.scalesLosses) this.#training.gate.restoreLossScale(random.lossScale);
+  }
+
+  dispose(): void {
+    this.#training.dispose();
+  }
+}
+
+const percent = (value: number): string => (Number.isNaN(value) ? 'n/a' : value.toFixed(3));

@@ -1,0 +1,81 @@
+/** Everything that a training step of a configuration works with, made together: for the trainer and for benchmarks. */
+import type { Engine } from '../../engine/autograd/engine.ts';
+import type { Tensor } from '../../engine/autograd/tensor.ts';
+import { TaskBalancedSampler } from '../data/loading/sampler.ts';
+import { type DatasetItem, LESIONS } from '../domain.ts';
+import type { CompileProgress } from '../../engine/gpu/capture.ts';
+import type { MultitaskNet } from '../network/network.ts';
+import { EMA, GradientGate, LOSS_SCALING, type Optimizer } from '../../engine/optim/index.ts';
+import { averagedTensors, buildConstants, buildOptimizer, namedParameters } from './build.ts';
+import { buildModel } from '../network/build.ts';
+import type { TrainConfig } from '../config/resolve.ts';
+import { shapesOf } from './init.ts';
+import { usablePrecision } from '../network/precision.ts';
+import { WEIGHTING_PREFIX } from './state.ts';
+import { TrainStep } from './step.ts';
+import { buildWeighting, type Weighting } from './weighting/index.ts';
+
+/** A network with what teaches it. */
+export interface Training {
+  readonly model: MultitaskNet;
+  readonly weighting: Weighting;
+  readonly optimizer: Optimizer;
+  readonly gate: GradientGate;
+  /** Null where optimizer.emaDecay is 0. */
+  readonly ema: EMA | null;
+  readonly step: TrainStep;
+  dispose(): void;
+}
+
+/**
+ * @param train the training items: class weights come from them.
+ * @param totalSteps of the run, over which the Gumbel temperature falls.
+ */
+export function buildTraining(
+  engine: Engine,
+  config: TrainConfig,
+  train: readonly DatasetItem[],
+  totalSteps: number,
+  onCompile?: CompileProgress,
+): Training {
+  const model = buildModel(engine, config);
+  const weighting = buildWeighting(engine, config.loss);
+  const params = [...namedParameters(model), ...namedParameters(weighting, WEIGHTING_PREFIX)];
+  const optimizer = buildOptimizer(config, params, shapesOf(model));
+  // Float16 training lives with steps that are suppressed now and then; in float32 the first one ends it.
+  const scales = usablePrecision(engine, config) === 'f16';
+  const gate = new GradientGate(params, {
+    maxNorm: config.optimizer.gradClipNorm,
+    sticky: !scales,
+    lossScaling: scales ? { ...LOSS_SCALING, growthInterval: config.training.lossScaleInterval } : null,
+  });
+  const { emaDecay: decay, emaWarmup: warmup } = config.optimizer;
+  const ema = decay > 0 ? new EMA(averagedTensors(model), { decay, warmup }) : null;
+  const constants = buildConstants(engine, config, train);
+  const step = new TrainStep({
+    ...{ engine, model, optimizer, gate, ema, constants, weighting },
+    objective: config.loss,
+    routing: config.training.routing,
+    gradeDecision: config.model.gradeDecision,
+    maskChannels: config.model.lesions.map((lesion) => LESIONS.indexOf(lesion)),
+    gumbel: { seed: config.training.seed, tau: config.training.gumbelTau, totalSteps },
+    conflictEvery: config.training.conflictEvery,
+    ...(onCompile && { onCompile }),
+  });
+  return {
+    ...{ model, weighting, optimizer, gate, ema, step },
+    dispose() {
+      for (const part of [step, optimizer, gate, ema, weighting, model]) part?.dispose();
+      for (const tensor of Object.values<Tensor | null>({ ...constants })) tensor?.dispose();
+    },
+  };
+}
+
+/** Draws the batches that a configuration asks for. */
+export function buildSampler(config: TrainConfig, train: readonly DatasetItem[]): TaskBalancedSampler {
+  const { segmentationPerBatch, classificationPerBatch, balanceGrades, balanceLesions } = config.data;
+  return new TaskBalancedSampler(train, {
+    ...{ seed: config.training.seed, segmentationPerBatch, classificationPerBatch, balanceGrades },
+    balanceLesions: balanceLesions && config.model.lesions,
+  });
+}
