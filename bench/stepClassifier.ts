@@ -5,7 +5,7 @@ import type { CapturedStep } from '../src/engine/gpu/capture.ts';
 import { CONVNEXT_VARIANTS, type ConvNeXtVariant, convnext } from '../src/engine/models/convnext.ts';
 import type { Precision } from '../src/retina/network/network.ts';
 import * as F from '../src/engine/nn/functional.ts';
-import { AdamW, GradientGate, LOSS_SCALING, noDecay } from '../src/engine/optim/index.ts';
+import { AdamW, GradientGuard, LOSS_SCALING, noDecay } from '../src/engine/optim/index.ts';
 import { Generator } from '../src/engine/tensor/random.ts';
 import { namedParameters } from '../src/retina/train/build.ts';
 import type { RecordingBackend } from '../src/engine/tuning/stepRecording.ts';
@@ -17,7 +17,7 @@ export interface ClassifierOptions {
   readonly size: number;
   readonly classes: number;
   /** See `ConvNeXtOptions`. */
-  readonly checkpoint?: boolean;
+  readonly recompute?: boolean;
   /** Storage of activations. Default f32. With f16 the loss is scaled and gradients are searched for infinities, as training does. */
   readonly precision?: Precision;
 }
@@ -42,19 +42,19 @@ class ClassifierWorkload implements StepWorkload {
   #loss: Tensor | null = null;
 
   constructor(backend: RecordingBackend, options: ClassifierOptions) {
-    const { variant, batch, size, classes, checkpoint = false, precision = 'f32' } = options;
+    const { variant, batch, size, classes, recompute = false, precision = 'f32' } = options;
     const engine = new Engine(backend, { seed: 1 });
     setEngine(engine);
-    const model = convnext(variant, { classes, checkpoint }).train();
+    const model = convnext(variant, { classes, recompute }).train();
     const parameters = namedParameters(model);
     const optimizer = new AdamW(noDecay(parameters, 0.05), { lr: 1e-3 });
-    const gate = precision === 'f16' ? new GradientGate(parameters, { lossScaling: LOSS_SCALING }) : null;
+    const gate = precision === 'f16' ? new GradientGuard(parameters, { lossScaling: LOSS_SCALING }) : null;
     const random = new Generator(2);
     const pixels = Float32Array.from({ length: batch * size * size * 3 }, () => 2 * random.uniform() - 1);
     const image = engine.tensor(pixels, [batch, size, size, 3]).keep();
     const truth = Int32Array.from({ length: batch }, () => random.integer(classes));
     const labels = engine.tensor(truth, [batch]).keep();
-    this.name = `ConvNeXt-${variant} classifier, ${classes} classes${checkpoint ? ', blocks checkpointed' : ''}${gate ? ', float16' : ''}`;
+    this.name = `ConvNeXt-${variant} classifier, ${classes} classes${recompute ? ', blocks recomputed' : ''}${gate ? ', float16' : ''}`;
     this.batch = batch;
     this.size = size;
     this.parameters = model.parameterCount();

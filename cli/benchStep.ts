@@ -27,7 +27,7 @@ export interface WorkloadArguments {
   classes: number;
   set: string[];
   data?: string;
-  checkpoint: boolean;
+  recompute: boolean;
   precision: Precision;
 }
 
@@ -55,7 +55,7 @@ export function workloadOptions<T>(yargs: Argv<T>): Argv<T & WorkloadArguments> 
       type: 'string',
       describe: 'With a preset: load batches from this data set as training does, and measure the wait',
     })
-    .option('checkpoint', {
+    .option('recompute', {
       type: 'boolean',
       default: false,
       describe: 'Keep only the inputs of ConvNeXt blocks until backward: less memory, more time',
@@ -67,23 +67,23 @@ export function workloadOptions<T>(yargs: Argv<T>): Argv<T & WorkloadArguments> 
     }) as Argv<T & WorkloadArguments>;
 }
 
-/** How to build what the options name, on a backend. @throws GmtlError `usage` for options that do not go together. */
+/** How to build what the options name, on a backend. @throws GmtlError `cli/usage` for options that do not go together. */
 export function chooseWorkload(
   args: WorkloadArguments,
 ): (backend: RecordingBackend) => StepWorkload | Promise<StepWorkload> {
-  const { model, batch, size, classes, data, checkpoint, precision } = args;
+  const { model, batch, size, classes, data, recompute, precision } = args;
   if (!(Number.isInteger(classes) && classes > 0)) {
-    throw new GmtlError('usage', `--classes must be a whole number from 1 on, not ${classes}`);
+    throw new GmtlError('cli/usage', `--classes must be a whole number from 1 on, not ${classes}`);
   }
   if (args.preset !== undefined && model !== undefined) {
-    throw new GmtlError('usage', 'give --model or --preset, not both');
+    throw new GmtlError('cli/usage', 'give --model or --preset, not both');
   }
   const preset =
     args.preset ?? (model !== undefined && !isVariant(model) && presetNames.includes(model) ? model : undefined);
   if (preset !== undefined) {
     const set = [
       ...args.set,
-      ...(checkpoint ? ['model.checkpoint=true'] : []),
+      ...(recompute ? ['model.recompute=true'] : []),
       ...(precision === 'f16' ? ['training.precision="f16"'] : []),
     ];
     return (backend) => presetWorkload(backend, { preset, batch, size, set, folder: data });
@@ -91,15 +91,15 @@ export function chooseWorkload(
   const variant = model ?? 'atto';
   if (!isVariant(variant)) {
     throw new GmtlError(
-      'usage',
+      'cli/usage',
       `--model ${variant} is neither a ConvNeXt (${variants.join(', ')}) nor a preset (${presetNames.join(', ')})`,
     );
   }
   if (data !== undefined || args.set.length > 0) {
-    throw new GmtlError('usage', `--data and --set are for presets, not for the classifier ${variant}`);
+    throw new GmtlError('cli/usage', `--data and --set are for presets, not for the classifier ${variant}`);
   }
   return (backend) =>
-    classifierWorkload(backend, { variant, batch: batch ?? 8, size: size ?? 128, classes, checkpoint, precision });
+    classifierWorkload(backend, { variant, batch: batch ?? 8, size: size ?? 128, classes, recompute, precision });
 }
 
 /** What is measured must be what was asked for: no falling back to float32. @throws GmtlError `bench/precision`. */

@@ -90,7 +90,7 @@ const prepareCommand: CommandModule<object, PrepareArguments> = {
   handler: async ({ dir, output, 'val-fraction': valFraction, seed, leaks, format, oversample, ...rest }) => {
     if (oversample !== undefined && format !== 'system-b') {
       throw new GmtlError(
-        'usage',
+        'cli/usage',
         '--oversample is for --format system-b; gmtl balances the tasks when it draws batches.',
       );
     }

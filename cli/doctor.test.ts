@@ -44,7 +44,7 @@ describe('self-test', () => {
     const forward = defineProgram({
       ...matmul.forward,
       infer: () => {
-        throw new GmtlError('shader', 'did not compile');
+        throw new GmtlError('gpu/shader', 'did not compile');
       },
     });
     const results = await selfTest(new ReferenceBackend(), [{ ...matmul, forward } as Op, layerNorm]);

@@ -217,7 +217,7 @@ export const doctorCommand: CommandModule<object, DoctorArguments> = {
       console.log(`Chosen\n${chosenText(opened, device, debug)}\n`);
       const tested = SELF_TEST_OPS.flatMap((name) => ops.filter((op) => op.name === name));
       const results = await selfTest(new GpuBackend(device), tested);
-      if (results.length === 0) throw new GmtlError('doctor', 'the registry has none of the ops to test with');
+      if (results.length === 0) throw new GmtlError('cli/doctor', 'the registry has none of the ops to test with');
       console.log(`Self-test (adapter and device ready after ${startUp.toFixed(0)} ms)\n${selfTestText(results)}`);
       if (!results.every(({ passed }) => passed)) process.exitCode = 1;
     } finally {

@@ -81,18 +81,21 @@ async function infer(args: InferArguments): Promise<void> {
   if (sample !== undefined) {
     const refused = [...(images.length > 0 ? ['images'] : []), ...(args.config === undefined ? [] : ['--config'])];
     if (refused.length > 0) {
-      throw new GmtlError('usage', `--sample draws its images from a run's split: leave out ${refused.join(' and ')}`);
+      throw new GmtlError(
+        'cli/usage',
+        `--sample draws its images from a run's split: leave out ${refused.join(' and ')}`,
+      );
     }
     return inferSample({ ...args, sample });
   }
   if (images.length === 0) {
-    throw new GmtlError('usage', 'name images or folders of them, or draw some of a run with --sample 20');
+    throw new GmtlError('cli/usage', 'name images or folders of them, or draw some of a run with --sample 20');
   }
   if (!(threshold > 0 && threshold < 1)) {
-    throw new GmtlError('usage', `--threshold ${threshold}: give a probability between 0 and 1, both excluded`);
+    throw new GmtlError('cli/usage', `--threshold ${threshold}: give a probability between 0 and 1, both excluded`);
   }
   if (args.calibrated && args.threshold !== undefined) {
-    throw new GmtlError('usage', '--calibrated takes its thresholds from the run: leave out --threshold');
+    throw new GmtlError('cli/usage', '--calibrated takes its thresholds from the run: leave out --threshold');
   }
   const inputs = collectInputs(images);
   const checkpoint = args.checkpoint ?? newestRun('runs');

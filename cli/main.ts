@@ -19,9 +19,9 @@ const LISTS = ['_', 'set', 'images'];
 /** yargs makes a list of an option given twice, where a command expects text, and empty text of one given without a value. */
 function refuseCareless(values: Readonly<Record<string, unknown>>): true {
   for (const [name, value] of Object.entries(values)) {
-    if (value === '') throw new GmtlError('usage', `--${name} is empty; give it a value`);
+    if (value === '') throw new GmtlError('cli/usage', `--${name} is empty; give it a value`);
     if (Array.isArray(value) && !LISTS.includes(name)) {
-      throw new GmtlError('usage', `--${name} is given ${value.length} times; give it once`);
+      throw new GmtlError('cli/usage', `--${name} is given ${value.length} times; give it once`);
     }
   }
   return true;
@@ -60,7 +60,7 @@ async function main(): Promise<void> {
       if (error && error.name !== 'YError') throw error;
       const refusal = message || error?.message || '';
       const stop = /[.?!]$/.test(refusal) ? '' : '.';
-      throw new GmtlError('usage', `${refusal}${stop} \`gmtl --help\` lists commands and options.`);
+      throw new GmtlError('cli/usage', `${refusal}${stop} \`gmtl --help\` lists commands and options.`);
     });
   for (const command of commands) parser = parser.command(command as CommandModule);
   try {

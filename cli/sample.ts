@@ -69,14 +69,14 @@ export function sampleLine(
   return [`${item.id}: ${item.task} image`, ...(hasGate ? [gate] : []), ...said].join(', ');
 }
 
-/** Runs the command. @throws GmtlError `usage` for a bad count, and as `openRun` and `writeSample`. */
+/** Runs the command. @throws GmtlError `cli/usage` for a bad count, and as `openRun` and `writeSample`. */
 export async function inferSample(args: SampleArguments): Promise<void> {
   const { sample: count, split, seed, tta } = args;
   if (!Number.isInteger(count) || count < 1) {
-    throw new GmtlError('usage', `--sample ${count}: give how many images to draw, a whole number from 1 on`);
+    throw new GmtlError('cli/usage', `--sample ${count}: give how many images to draw, a whole number from 1 on`);
   }
   if (!Number.isInteger(seed) || seed < 0 || seed > 0xffffffff) {
-    throw new GmtlError('usage', `--seed ${seed}: give a whole number from 0 to 4294967295`);
+    throw new GmtlError('cli/usage', `--seed ${seed}: give a whole number from 0 to 4294967295`);
   }
   const run = await openRun(args.checkpoint ?? newestRun('runs'), args.data);
   const weights = await openWeights(run.folder, args.weights);

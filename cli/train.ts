@@ -90,7 +90,7 @@ function refuseSettings(args: TrainArguments): void {
   if (refused.length > 0) {
     const options = refused.map((name) => `--${name}`).join(', ');
     throw new GmtlError(
-      'usage',
+      'cli/usage',
       `--resume goes on with the run as it was configured: leave out ${options}, or start a new run`,
     );
   }
@@ -113,7 +113,7 @@ async function train(args: TrainArguments): Promise<void> {
     const { config, preset, open } = await prepareNew(args);
     if (args.folds !== undefined) {
       if (args.verify)
-        throw new GmtlError('usage', '--verify holds one step against its references: leave out --folds');
+        throw new GmtlError('cli/usage', '--verify holds one step against its references: leave out --folds');
       return trainFolds(await prepareFolds({ out: args.out, preset }, config, args.folds, open), args.adapter);
     }
     const dataset = await open(config);

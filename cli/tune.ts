@@ -68,7 +68,7 @@ export function formatTuned({ calls, fixed, timer }: TuneResult): string {
 
 async function tune({ seconds, adapter, debug, ...workload }: TuneArguments): Promise<void> {
   if (!(seconds > 0)) throw new GmtlError('tune/seconds', `--seconds must be above 0, not ${seconds}`);
-  if (workload.data !== undefined) throw new GmtlError('usage', 'tune needs no --data: times do not depend on it');
+  if (workload.data !== undefined) throw new GmtlError('cli/usage', 'tune needs no --data: times do not depend on it');
   const build = chooseWorkload(workload);
   const { device } = await createNodeDevice({ adapter });
   const progress = startRowProgress(debug);

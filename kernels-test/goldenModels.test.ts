@@ -19,7 +19,7 @@ import type { Backend } from '../src/engine/ops/backend.ts';
 import { GpuBackend } from '../src/engine/ops/gpuBackend.ts';
 import { ReferenceBackend } from '../src/engine/ops/referenceBackend.ts';
 import { DryBackend } from '../src/engine/ops/tapBackend.ts';
-import { AdamW, GradientGate } from '../src/engine/optim/index.ts';
+import { AdamW, GradientGuard } from '../src/engine/optim/index.ts';
 import { difference } from './compare.ts';
 import { closeDeviceAfterwards, testDevice } from './device.ts';
 import { Goldens, type Layout, toEngine } from './goldens.ts';
@@ -226,7 +226,7 @@ async function checkHalf(name: string, backend: Backend, bounds: HalfBounds): Pr
   const named = [...module.namedParameters()].map(([key, tensor]) => ({ name: key, tensor }));
   const optimizer = new AdamW(named, goldens.metadata('adamw', adamwSchema));
   const scale = 1024;
-  const gate = new GradientGate(named, { lossScaling: { initial: scale, growthInterval: 1000 } });
+  const gate = new GradientGuard(named, { lossScaling: { initial: scale, growthInterval: 1000 } });
   const problems: string[] = [];
   const losses: number[] = [];
   for (let step = 0; step < 10; step++) {

@@ -38,7 +38,7 @@ const WITHOUT: Record<string, string> = {
   'sgdStep.3': 'sgdStep of three parameters at once: its arithmetic is that of one',
   averages: 'in place: src/engine/optim/optimizer.test.ts holds it against its formula',
   emaStep: 'in place: averages, of one tensor and with a weight of its own',
-  gatedScale: 'half of clip_grad_norm_, which src/engine/optim/optimizer.test.ts holds against PyTorch',
+  guardedScale: 'half of clip_grad_norm_, which src/engine/optim/optimizer.test.ts holds against PyTorch',
   squaresToSlots: 'half of clip_grad_norm_, which src/engine/optim/optimizer.test.ts holds against PyTorch',
   dotsToSlots:
     'the kernel of dot, with slots of its own; src/engine/ops/optimizer/products.test.ts holds it against sums',

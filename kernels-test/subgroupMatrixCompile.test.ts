@@ -2,7 +2,6 @@
  * Tier: no adapter. Dawn's null backend knows every feature, validates WGSL, workgroup sizes and memory, and runs nothing: the kernels for matrix
  * units pass there. It neither knows which forms an adapter takes nor writes SPIR-V or MSL: what drivers say remains open. A file of its own, since a process should have one Dawn instance only.
  */
-// biome-ignore lint/style/noRestrictedImports: the null backend is for this test alone
 import { create, globals } from 'webgpu';
 import { afterAll, describe, expect, it } from 'vitest';
 import { GpuDevice } from '../src/engine/gpu/device.ts';

@@ -5,7 +5,7 @@
 //
 // state: [lr, 1 / bias1, 1 / sqrt(bias2), -] with bias = 1 - beta^step first (what changes from step to step is in a buffer, so that a
 // captured step can be replayed), then moments; m of parameter k from group first_k on, its v right behind, each in whole groups of four.
-// gate = [gradScale, norm, nonFinite, suppressed]: with nonFinite set, nothing is touched.
+// guard = [gradScale, norm, nonFinite, suppressed]: with nonFinite set, nothing is touched.
 //
 // Every thread walks over the first parameter in groups of four, then the second, then the third: no branches on which one it is.
 // What lies behind a parameter in its last, partial group keeps its value. Slots without a parameter have size 0.
@@ -22,7 +22,7 @@ struct Uniforms {
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
 @group(0) @binding(1) var<storage, read_write> state: array<vec4f>;
-@group(0) @binding(2) var<storage, read> gate: array<vec4f>;
+@group(0) @binding(2) var<storage, read> guard: array<vec4f>;
 @group(0) @binding(3) var<storage, read_write> parameter0: array<vec4f>;
 @group(0) @binding(4) var<storage, read> grad0: array<vec4f>;
 @group(0) @binding(5) var<storage, read_write> parameter1: array<vec4f>;
@@ -35,7 +35,7 @@ struct Slot { gradScale: f32, keep: f32, rate: f32, rootScale: f32 }
 
 fn slotOf(lrScale: f32, weightDecay: f32) -> Slot {
   let lr = state[0].x * lrScale;
-  return Slot(gate[0].x, 1.0 - lr * weightDecay, lr * state[0].y, state[0].z);
+  return Slot(guard[0].x, 1.0 - lr * weightDecay, lr * state[0].y, state[0].z);
 }
 
 struct Step { parameter: vec4f, m: vec4f, v: vec4f }
@@ -59,7 +59,7 @@ fn main(
   @builtin(num_workgroups) workgroups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  if (gate[0].z != 0.0) { return; }
+  if (guard[0].z != 0.0) { return; }
   let thread = linearWorkgroup(workgroup, workgroups) * 64u + lane;
 
   let slot0 = slotOf(u.lrScale0, u.weightDecay0);

@@ -1,6 +1,6 @@
 // totals[0 .. width) = the first `width` numbers of the sum of slots first, first + 1, …, first + count - 1.
 //
-// One workgroup: a thread sums every 64th slot, then thread 0 the 64 sums, in order (as gate.wgsl).
+// One workgroup: a thread sums every 64th slot, then thread 0 the 64 sums, in order (as guard.wgsl).
 
 struct Uniforms { first: u32, count: u32, width: u32 }
 

@@ -1,4 +1,4 @@
-// x[i] *= gate[0], in place: gradients scaled to the clipped norm. With gate[2] (nonFinite) set, nothing is touched.
+// x[i] *= guard[0], in place: gradients scaled to the clipped norm. With guard[2] (nonFinite) set, nothing is touched.
 // Threads and the partial last group as in unary/forward.wgsl.
 
 // #include "common/grid.wgsl"
@@ -7,7 +7,7 @@ struct Uniforms { size: u32, stride: u32 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
 @group(0) @binding(1) var<storage, read_write> x: array<vec4f>;
-@group(0) @binding(2) var<storage, read> gate: array<vec4f>;
+@group(0) @binding(2) var<storage, read> guard: array<vec4f>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -15,8 +15,8 @@ fn main(
   @builtin(num_workgroups) workgroups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  if (gate[0].z != 0.0) { return; }
-  let scale = gate[0].x;
+  if (guard[0].z != 0.0) { return; }
+  let scale = guard[0].x;
   for (var group = linearWorkgroup(workgroup, workgroups) * 64u + lane; group * 4u < u.size; group += u.stride) {
     let value = scale * x[group];
     let left = u.size - group * 4u;

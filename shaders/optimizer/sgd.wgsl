@@ -3,7 +3,7 @@
 //   p = p - lr (nesterov ? g + momentum velocity : velocity)
 //
 // state: [lr, -, -, -] first, then velocities: of parameter k from group first_k on, in whole groups of four.
-// gate = [gradScale, norm, nonFinite, suppressed]: with nonFinite set, nothing is touched.
+// guard = [gradScale, norm, nonFinite, suppressed]: with nonFinite set, nothing is touched.
 // A velocity of zeros before the first step gives PyTorch's first step.
 //
 // Every thread walks over the first parameter in groups of four, then the second, then the third: no branches on which one it is.
@@ -20,7 +20,7 @@ struct Uniforms {
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
 @group(0) @binding(1) var<storage, read_write> state: array<vec4f>;
-@group(0) @binding(2) var<storage, read> gate: array<vec4f>;
+@group(0) @binding(2) var<storage, read> guard: array<vec4f>;
 @group(0) @binding(3) var<storage, read_write> parameter0: array<vec4f>;
 @group(0) @binding(4) var<storage, read> grad0: array<vec4f>;
 @group(0) @binding(5) var<storage, read_write> parameter1: array<vec4f>;
@@ -31,7 +31,7 @@ struct Uniforms {
 struct Step { parameter: vec4f, velocity: vec4f }
 
 fn stepOf(lrScale: f32, weightDecay: f32, old: Step, grad: vec4f, mine: vec4<bool>) -> Step {
-  let g = gate[0].x * grad + weightDecay * old.parameter;
+  let g = guard[0].x * grad + weightDecay * old.parameter;
   let velocity = u.momentum * old.velocity + g;
   var direction = velocity;
   if (u.nesterov != 0u) { direction = g + u.momentum * velocity; }
@@ -50,7 +50,7 @@ fn main(
   @builtin(num_workgroups) workgroups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  if (gate[0].z != 0.0) { return; }
+  if (guard[0].z != 0.0) { return; }
   let thread = linearWorkgroup(workgroup, workgroups) * 64u + lane;
 
   for (var i = thread; i * 4u < u.size0; i += u.stride) {

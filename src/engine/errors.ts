@@ -1,11 +1,15 @@
+/** The one error class of the package, for what its user can mend. */
+
+/** Where an error arises and what it is, such as `metrics/bad-label`: stable, for callers and tests to match on. */
+export type ErrorCode = `${string}/${string}`;
+
 /**
  * An error whose message is meant for the user: it says what was wrong, where (file, row, op, shape) and what to do.
- * `code` is a short stable identifier such as `metrics/bad-label` that callers and tests can match on.
  */
 export class GmtlError extends Error {
-  readonly code: string;
+  readonly code: ErrorCode;
 
-  constructor(code: string, message: string, options?: { cause?: unknown }) {
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
     super(message, options);
     this.name = 'GmtlError';
     this.code = code;

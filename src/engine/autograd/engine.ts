@@ -85,7 +85,7 @@ export class Engine {
   ): Tensor {
     const dtype = options.dtype ?? (data instanceof Uint32Array ? 'u32' : data instanceof Int32Array ? 'i32' : 'f32');
     if (data.length !== sizeOf(shape)) {
-      throw new GmtlError('shape', `tensor: ${data.length} numbers do not fill shape ${formatShape(shape)}`);
+      throw new GmtlError('tensor/shape', `tensor: ${data.length} numbers do not fill shape ${formatShape(shape)}`);
     }
     const value = this.backend.upload({ shape: [...shape], dtype }, data, options.name ?? 'tensor');
     return this.adopt(value, null, { requiresGrad: options.requiresGrad ?? false });
@@ -114,9 +114,13 @@ export class Engine {
   /** Applies an op; tensors of all its outputs. Gradients flow through the first only. */
   applyAll<A extends object>(op: Op<A>, inputs: readonly Tensor[], attributes: A): Tensor[] {
     for (const input of inputs) {
-      if (input.engine !== this) throw new GmtlError('engine', `${op.name}: an input belongs to another engine`);
+      if (input.engine !== this)
+        throw new GmtlError('autograd/engine', `${op.name}: an input belongs to another engine`);
       if (input.disposed)
-        throw new GmtlError('freed', `${op.name}: an input of shape ${formatShape(input.shape)} was already freed`);
+        throw new GmtlError(
+          'tensor/freed',
+          `${op.name}: an input of shape ${formatShape(input.shape)} was already freed`,
+        );
     }
     const values = inputs.map((input) => input.value);
     const differentiated = this.#gradEnabled && inputs.some((input) => input.node !== null || input.requiresGrad);
@@ -129,7 +133,10 @@ export class Engine {
   /** A view of `tensor` under another shape: no memory moves. */
   view<A extends object>(op: Op<A>, tensor: Tensor, shape: Shape, attributes: A): Tensor {
     if (tensor.disposed)
-      throw new GmtlError('freed', `${op.name}: an input of shape ${formatShape(tensor.shape)} was already freed`);
+      throw new GmtlError(
+        'tensor/freed',
+        `${op.name}: an input of shape ${formatShape(tensor.shape)} was already freed`,
+      );
     tensor.value.storage.retain();
     const value: Value = { spec: { shape, dtype: tensor.dtype }, storage: tensor.value.storage };
     return this.adopt(value, this.#record(op, [tensor], attributes, [tensor.value], [value]));
@@ -172,25 +179,25 @@ export class Engine {
     const { node } = root;
     if (!node) {
       throw new GmtlError(
-        'autograd',
+        'autograd/graph',
         'backward: this tensor depends on nothing that requires a gradient (or was made under noGrad)',
       );
     }
     if (node.released) {
       throw new GmtlError(
-        'autograd',
+        'autograd/graph',
         'backward: this graph was already used, or freed with the scope that built it; run the forward pass again',
       );
     }
     if (gradient && formatShape(gradient.shape) !== formatShape(root.shape)) {
       throw new GmtlError(
-        'shape',
+        'tensor/shape',
         `backward: a gradient of shape ${formatShape(gradient.shape)} does not fit a tensor of shape ${formatShape(root.shape)}`,
       );
     }
     if (!gradient && sizeOf(root.shape) !== 1) {
       throw new GmtlError(
-        'autograd',
+        'autograd/graph',
         `backward: a tensor of shape ${formatShape(root.shape)} is no scalar; reduce it or pass a gradient`,
       );
     }
@@ -207,7 +214,7 @@ export class Engine {
         if (gradOutput) {
           if (current.released)
             throw new GmtlError(
-              'autograd',
+              'autograd/graph',
               `backward: the part of the graph that ended in ${current.op.name} was already used, or freed with the scope that built it; ` +
                 'run the forward pass again, or return from the scope every tensor whose graph is needed later',
             );
@@ -297,7 +304,7 @@ export class Engine {
       const result = body();
       if (result instanceof Promise) {
         throw new GmtlError(
-          'scope',
+          'autograd/scope',
           'scope: the body must be synchronous; read results back after the scope has ended',
         );
       }
@@ -318,7 +325,7 @@ export class Engine {
     for (const scope of this.#scopes) scope.tensors.delete(tensor);
   }
 
-  /** Runs `body`, which builds a graph, and shows each new node to `observe` (and to no observer outside): see `checkpoint`. */
+  /** Runs `body`, which builds a graph, and shows each new node to `observe` (and to no observer outside): see `recompute`. */
   observingNodes<T>(observe: (node: GraphNode) => void, body: () => T): T {
     const previous = { observe: this.#observeNode, gradEnabled: this.#gradEnabled };
     this.#observeNode = observe;
@@ -347,7 +354,7 @@ let current: Engine | null = null;
 
 /** The engine that new tensors and modules use. */
 export function engine(): Engine {
-  if (!current) throw new GmtlError('engine', 'no engine is current: `setEngine(await createEngine())` first');
+  if (!current) throw new GmtlError('autograd/engine', 'no engine is current: `setEngine(await createEngine())` first');
   return current;
 }
 

@@ -69,7 +69,10 @@ export class Tensor {
   /** The one element of a scalar tensor. */
   async item(): Promise<number> {
     if (this.size !== 1)
-      throw new GmtlError('shape', `item: a tensor of shape ${formatShape(this.shape)} has ${this.size} elements`);
+      throw new GmtlError(
+        'tensor/shape',
+        `item: a tensor of shape ${formatShape(this.shape)} has ${this.size} elements`,
+      );
     return (await this.data())[0];
   }
 
@@ -81,7 +84,7 @@ export class Tensor {
   /** Overwrites the elements from the host, in place (an input buffer of a captured step, loaded weights). */
   write(data: TypedArray | Float64Array): this {
     if (this.#disposed)
-      throw new GmtlError('freed', `write: this tensor of shape ${formatShape(this.shape)} was already freed`);
+      throw new GmtlError('tensor/freed', `write: this tensor of shape ${formatShape(this.shape)} was already freed`);
     this.engine.backend.write(this.value, data);
     return this;
   }
@@ -89,7 +92,7 @@ export class Tensor {
   /** The same memory outside the graph. */
   detach(): Tensor {
     if (this.#disposed)
-      throw new GmtlError('freed', `detach: this tensor of shape ${formatShape(this.shape)} was already freed`);
+      throw new GmtlError('tensor/freed', `detach: this tensor of shape ${formatShape(this.shape)} was already freed`);
     this.value.storage.retain();
     return this.engine.adopt(this.value);
   }

@@ -24,7 +24,7 @@ class PlannedBuffer implements PooledBuffer {
   get buffer(): GPUBuffer {
     if (!this.slot) {
       throw new GmtlError(
-        'capture',
+        'gpu/capture',
         `the content of ${this.label} was asked for while its step is being recorded: read results after the step`,
       );
     }

@@ -59,7 +59,7 @@ describe('GpuDevice', () => {
     const column = engine.tensor(new Float32Array(rows).fill(1), [rows, 1]);
     const row = engine.tensor(new Float32Array(rows).fill(2), [1, rows]);
     const error = await failure(() => column.mul(row));
-    expect(error.code).toBe('buffer-too-large');
+    expect(error.code).toBe('gpu/buffer-too-large');
     expect(error.message).toContain(`mul [${rows}, ${rows}]`);
     expect(error.message).toContain(`at most ${limit}`);
     expect(error.message).toMatch(/lower the batch size or the image size/);
@@ -78,7 +78,7 @@ describe('GpuDevice', () => {
     );
     device.dispatch(prepared, [handle.bound]);
     const error = await failure(() => target.data());
-    expect(error.code).toBe('shader');
+    expect(error.code).toBe('gpu/shader');
     expect(error.message).toMatch(/kernel broken\/kernel .*did not compile/);
     expect(error.message).toMatch(/shaders\/broken\/kernel\.wgsl:5:\d+ .*notDefined/);
     expect((await failure(() => engine.tensor([1]))).message).toBe(error.message);
@@ -91,7 +91,7 @@ describe('GpuDevice', () => {
     const tensor = engine.empty([1000, 3], { name: 'activations' });
     popErrorScope.mockRestore();
     const error = await failure(() => tensor.data());
-    expect(error.code).toBe('out-of-memory');
+    expect(error.code).toBe('gpu/out-of-memory');
     expect(error.message).toMatch(
       /no memory left for activations \[1000, 3\] \(\d+ bytes; \d+ held\): lower the batch size/,
     );
@@ -103,7 +103,7 @@ describe('GpuDevice', () => {
     device.device.destroy();
     for (const action of [() => tensor.data(), () => tensor.mul(2), () => device.synchronize()]) {
       const error = await failure(action);
-      expect(error.code).toBe('device-lost');
+      expect(error.code).toBe('gpu/device-lost');
       expect(error.message).toMatch(/the GPU device was lost .*continue from the last checkpoint/);
     }
   });

@@ -164,7 +164,7 @@ export class GpuDevice {
     const limit = Math.min(limits.maxBufferSize, limits.maxStorageBufferBindingSize);
     if (bytes > limit) {
       throw new GmtlError(
-        'buffer-too-large',
+        'gpu/buffer-too-large',
         `${what} takes ${bytes} bytes, but one buffer of this adapter (${this.name}) holds at most ${limit}: ` +
           'lower the batch size or the image size, or choose a smaller model',
       );
@@ -189,7 +189,7 @@ export class GpuDevice {
   write(pooled: PooledBuffer, data: ArrayBufferView<ArrayBuffer>, isNew = false): void {
     this.throwIfFailed();
     if (this.#recording && !isNew)
-      throw new GmtlError('capture', 'a host write cannot be captured; write inputs before the step');
+      throw new GmtlError('gpu/capture', 'a host write cannot be captured; write inputs before the step');
     this.flush();
     this.device.queue.writeBuffer(pooled.buffer, 0, data.buffer, data.byteOffset, data.byteLength);
   }
@@ -218,7 +218,7 @@ export class GpuDevice {
   }
 
   copy(source: PooledBuffer, target: PooledBuffer, bytes: number): void {
-    if (this.#recording) throw new GmtlError('capture', 'a buffer copy cannot be captured; use the copy op');
+    if (this.#recording) throw new GmtlError('gpu/capture', 'a buffer copy cannot be captured; use the copy op');
     this.#recorder.copy(source.buffer, target.buffer, bytes);
   }
 
@@ -229,7 +229,7 @@ export class GpuDevice {
     const limit = this.target.limits.maxComputeWorkgroupsPerDimension;
     if (dispatch.workgroups.some((count) => count > limit || count < 1 || !Number.isInteger(count))) {
       throw new GmtlError(
-        'dispatch',
+        'gpu/dispatch',
         `${label}: a grid of ${dispatch.workgroups.join(' x ')} workgroups is not possible`,
       );
     }
@@ -239,7 +239,7 @@ export class GpuDevice {
     kernel.uniformFields.forEach(([field, type], index) => {
       const value = dispatch.uniforms[field];
       if (value === undefined || Number.isNaN(value))
-        throw new GmtlError('dispatch', `${label}: uniform ${field} is ${value}`);
+        throw new GmtlError('gpu/dispatch', `${label}: uniform ${field} is ${value}`);
       if (type === 'f32') view.setFloat32(index * 4, value, true);
       else if (type === 'i32') view.setInt32(index * 4, value, true);
       else view.setUint32(index * 4, value, true);
@@ -285,7 +285,7 @@ export class GpuDevice {
 
   startProfile(): void {
     if (!this.target.features.has('timestamp-query')) {
-      throw new GmtlError('profile', `the adapter ${this.name} has no timestamp queries`);
+      throw new GmtlError('gpu/profile', `the adapter ${this.name} has no timestamp queries`);
     }
     this.#recorder.startProfile();
   }
@@ -332,7 +332,7 @@ export class GpuDevice {
   }
 
   #record(body: () => void): { recording: Recording; held: PooledBuffer[] } {
-    if (this.#recording) throw new GmtlError('capture', 'a capture is already under way');
+    if (this.#recording) throw new GmtlError('gpu/capture', 'a capture is already under way');
     this.throwIfFailed();
     this.flush();
     const recording = new Recording();
@@ -391,7 +391,7 @@ export class GpuDevice {
         .then((error) =>
           error
             ? new GmtlError(
-                'out-of-memory',
+                'gpu/out-of-memory',
                 `the adapter ${this.name} has no memory left for ${label} (${size} bytes; ` +
                   `${this.statistics().allocatedBytes} held): lower the batch size or the image size`,
               )

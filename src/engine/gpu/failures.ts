@@ -11,7 +11,7 @@ export class DeviceFailures {
     device.lost.then((lost) => {
       if (this.#ended) return;
       this.#first ??= new GmtlError(
-        'device-lost',
+        'gpu/device-lost',
         `the GPU device was lost (${lost.reason}): ${lost.message || 'no reason given'}. The driver may have run out of memory or ` +
           'stopped a kernel that ran too long: lower the batch or image size, or continue from the last checkpoint',
       );
@@ -19,7 +19,7 @@ export class DeviceFailures {
     device.onuncapturederror = (event) => {
       if (this.#first) return;
       // A kernel that did not compile is reported here first, as an invalid object; its own error follows and says why.
-      this.#first = new GmtlError('gpu', `the GPU refused a command: ${event.error.message}`);
+      this.#first = new GmtlError('gpu/failure', `the GPU refused a command: ${event.error.message}`);
       this.#isVague = true;
     };
   }

@@ -119,12 +119,12 @@ export class PipelineCache {
   #module({ kernel, overrides, constants, storage, result }: Dispatch, label: string): KernelModule {
     for (const name of Object.keys(overrides ?? {})) {
       if (!kernel.overrides?.includes(name))
-        throw new GmtlError('shader', `${kernel.name}: no override is named ${name}`);
+        throw new GmtlError('gpu/shader', `${kernel.name}: no override is named ${name}`);
     }
     const device = this.#device;
     if ((storage || result) && !device.features.has('shader-f16')) {
       throw new GmtlError(
-        'shader',
+        'gpu/shader',
         `${kernel.name} (wanted for ${label}): this adapter has no shader-f16; compute in f32`,
       );
     }
@@ -161,7 +161,7 @@ export class PipelineCache {
       });
     const settings = JSON.stringify({ ...overrides, ...constants, storage, result });
     return new GmtlError(
-      'shader',
+      'gpu/shader',
       `kernel ${kernel.name} ${settings} did not compile (wanted for ${label}):\n${messages.join('\n') || `  ${message}`}\n` +
         'Try another --adapter (`gmtl doctor` lists them); if the shader is unchanged, please report it with the adapter and driver',
     );

@@ -57,7 +57,8 @@ export function assembleShader(
   expand(path);
   // Directives (`enable …`) must stay first, so the constants go to the end: WGSL resolves module scope in any order.
   for (const [name, value] of Object.entries(constants)) {
-    if (!Number.isInteger(value)) throw new GmtlError('shader', `${path}: constant ${name} = ${value} is no integer`);
+    if (!Number.isInteger(value))
+      throw new GmtlError('gpu/shader', `${path}: constant ${name} = ${value} is no integer`);
     output.push(`const ${name} = ${value};`);
     lines.push({ file: `${path} (constants)`, line: 0 });
   }

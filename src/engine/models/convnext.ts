@@ -1,4 +1,4 @@
-import { checkpoint } from '../autograd/checkpoint.ts';
+import { recompute } from '../autograd/recompute.ts';
 import type { Tensor } from '../autograd/tensor.ts';
 import { constant, truncatedNormal, zeros } from '../nn/init.ts';
 import * as F from '../nn/functional.ts';
@@ -46,7 +46,7 @@ export interface ConvNeXtOptions extends ConvNeXtConfig {
   /** Randomness of drop path; needed where the rate is above 0. */
   readonly random?: RandomSource;
   /** Whether blocks keep their input alone until backward, and run once more there. Default false. */
-  readonly checkpoint?: boolean;
+  readonly recompute?: boolean;
 }
 
 const EPS = 1e-6;
@@ -71,7 +71,7 @@ export class ConvNeXtBlock extends Layer {
   readonly mlp: Mlp;
   readonly gamma: Parameter;
   readonly #dropPath: ((samples: number) => Tensor) | null;
-  readonly #checkpoint: boolean;
+  readonly #recompute: boolean;
 
   constructor(
     channels: number,
@@ -80,7 +80,7 @@ export class ConvNeXtBlock extends Layer {
       layerScaleInit: number;
       dropPath: number;
       random?: RandomSource;
-      checkpoint?: boolean;
+      recompute?: boolean;
     },
   ) {
     super();
@@ -89,7 +89,7 @@ export class ConvNeXtBlock extends Layer {
     this.mlp = new Mlp(channels, options.convMlp);
     this.gamma = new Parameter([channels], constant(options.layerScaleInit)([channels], engine().generator));
     this.#dropPath = options.dropPath > 0 && options.random ? options.random.dropPathFactor(options.dropPath) : null;
-    this.#checkpoint = options.checkpoint ?? false;
+    this.#recompute = options.recompute ?? false;
   }
 
   override forward(x: Tensor): Tensor {
@@ -99,7 +99,7 @@ export class ConvNeXtBlock extends Layer {
       const { fc1, fc2 } = this.mlp;
       return F.residualMlp(input, normed, [fc1, fc2], this.gamma, factor);
     };
-    return this.#checkpoint ? checkpoint(body, [x]) : block(x, () => body(x));
+    return this.#recompute ? recompute(body, [x]) : block(x, () => body(x));
   }
 }
 
@@ -145,7 +145,7 @@ export class ConvNeXt extends Module {
   constructor(options: ConvNeXtOptions) {
     super();
     const { depths, dims, convMlp = false, inChannels = 3, layerScaleInit = 1e-6, dropPathRate = 0 } = options;
-    const { random, checkpoint: checkpoints } = options;
+    const { random, recompute: recomputes } = options;
     this.channels = dims;
     this.stem = new Sequential(new Conv2d(inChannels, dims[0], 4, { stride: 4, init }), new LayerNorm(dims[0], EPS));
     const total = depths.reduce((sum, depth) => sum + depth, 0);
@@ -153,7 +153,7 @@ export class ConvNeXt extends Module {
     this.stages = depths.map((depth, stage) => {
       const blocks = Array.from({ length: depth }, () => {
         const dropPath = total > 1 ? (dropPathRate * index++) / (total - 1) : 0;
-        const block = { convMlp, layerScaleInit, dropPath, random, checkpoint: checkpoints };
+        const block = { convMlp, layerScaleInit, dropPath, random, recompute: recomputes };
         return new ConvNeXtBlock(dims[stage], block);
       });
       return new ConvNeXtStage(dims[Math.max(0, stage - 1)], dims[stage], stage === 0, blocks);

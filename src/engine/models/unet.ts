@@ -61,7 +61,7 @@ export class UnetDecoder extends Module {
     const { encoderChannels, channels = UNET_DECODER_CHANNELS, initConvolution } = options;
     if (channels.length !== encoderChannels.length) {
       throw new GmtlError(
-        'model',
+        'nn/model',
         `U-Net decoder: ${channels.length} blocks [${channels}] for ${encoderChannels.length} encoder maps [${encoderChannels}]; give one number a map`,
       );
     }
@@ -118,7 +118,8 @@ export class Unet extends Module {
   }
 
   #imageHead(classes: number, p: number, random: RandomSource | undefined): Sequential {
-    if (p > 0 && !random) throw new GmtlError('model', `U-Net: an image dropout of ${p} needs a source of randomness`);
+    if (p > 0 && !random)
+      throw new GmtlError('nn/model', `U-Net: an image dropout of ${p} needs a source of randomness`);
     const channels = this.encoder.channels[this.encoder.channels.length - 1];
     const drop: (x: Tensor) => Tensor = p > 0 && random ? random.dropout(p) : (x) => x;
     const pool: Layer = new Lambda((x) => x.mean([1, 2]));

@@ -264,7 +264,7 @@ export function residualMlp(
   gamma: Tensor,
   factor?: Tensor | null,
 ): Tensor {
-  if (!first.bias || !second.bias) throw new GmtlError('shape', 'residualMlp: both layers must have a bias');
+  if (!first.bias || !second.bias) throw new GmtlError('tensor/shape', 'residualMlp: both layers must have a bias');
   const [up, down] = [first.weight.cast(x.dtype), second.weight.cast(x.dtype)];
   const inputs = optional(residual, x, up, first.bias, down, second.bias, gamma, factor);
   return x.engine.apply(residualMlpOp, inputs, {});

@@ -123,7 +123,7 @@ export abstract class Module {
         ({ name, expected, found }) => `${name} is ${formatShape(found)}, not ${formatShape(expected)}`,
       );
       throw new GmtlError(
-        'state-dict',
+        'nn/state-dict',
         `the weights do not fit this model:${list('missing', missing)}${list('unknown', unexpected)}${list('of another shape', shapes)}`,
       );
     }

@@ -10,7 +10,7 @@ export function packageRoot(): string {
   while (!existsSync(join(folder, 'shaders', 'common'))) {
     const parent = dirname(folder);
     if (parent === folder)
-      throw new GmtlError('shader', 'the folder shaders/ of gmtl is missing; install the package again');
+      throw new GmtlError('gpu/shader', 'the folder shaders/ of gmtl is missing; install the package again');
     folder = parent;
   }
   return folder;
@@ -23,7 +23,7 @@ export function diskShaders(): ShaderFiles {
     try {
       return readFileSync(join(root, path), 'utf8');
     } catch (cause) {
-      throw new GmtlError('shader', `shader file shaders/${path} cannot be read`, { cause });
+      throw new GmtlError('gpu/shader', `shader file shaders/${path} cannot be read`, { cause });
     }
   };
 }

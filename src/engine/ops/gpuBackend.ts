@@ -95,7 +95,7 @@ export class GpuBackend implements Backend {
   #write(value: Value, data: TypedArray | readonly number[] | Float64Array, isNew: boolean): void {
     const { shape, dtype } = value.spec;
     if (data.length !== sizeOf(shape)) {
-      throw new GmtlError('shape', `${data.length} numbers do not fill a tensor of shape ${formatShape(shape)}`);
+      throw new GmtlError('tensor/shape', `${data.length} numbers do not fill a tensor of shape ${formatShape(shape)}`);
     }
     this.gpu.write(this.#bound(value).pooled, toDeviceBytes(dtype, data), isNew);
   }
@@ -166,7 +166,7 @@ export class GpuBackend implements Backend {
     const plan = (tuned !== undefined && planFor(tuned)) || planFor(version);
     if (!plan) {
       throw new GmtlError(
-        'plan',
+        'ops/plan',
         `${program.name}: version '${version ?? 'default'}' cannot run on shapes ${describe(inputs)} on ${this.name}`,
       );
     }
@@ -177,7 +177,10 @@ export class GpuBackend implements Backend {
         buffers: dispatch.kernel.bindings.map((binding) => {
           const reference = dispatch.buffers[binding.name];
           if (!reference)
-            throw new GmtlError('plan', `${program.name}: kernel ${dispatch.kernel.name} lacks buffer ${binding.name}`);
+            throw new GmtlError(
+              'ops/plan',
+              `${program.name}: kernel ${dispatch.kernel.name} lacks buffer ${binding.name}`,
+            );
           return reference;
         }),
       })),
@@ -192,7 +195,7 @@ export class GpuBackend implements Backend {
     const { storage } = value;
     if (storage.freed || storage.handle.kind !== 'gpu') {
       throw new GmtlError(
-        'freed',
+        'tensor/freed',
         `a tensor of shape ${formatShape(value.spec.shape)} was used after its memory was freed`,
       );
     }

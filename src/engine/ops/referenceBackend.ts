@@ -34,7 +34,7 @@ export class ReferenceBackend implements Backend {
     const target = this.array(value).data;
     if (data.length !== target.length) {
       throw new GmtlError(
-        'shape',
+        'tensor/shape',
         `${data.length} numbers do not fill a tensor of shape ${formatShape(value.spec.shape)}`,
       );
     }
@@ -79,7 +79,7 @@ export class ReferenceBackend implements Backend {
     const { handle, freed } = value.storage;
     if (freed || handle.kind !== 'host') {
       throw new GmtlError(
-        'freed',
+        'tensor/freed',
         `a tensor of shape ${formatShape(value.spec.shape)} was used after its memory was freed`,
       );
     }

@@ -19,7 +19,7 @@ export function requireSameType(op: string, specs: readonly TensorSpec[]): DType
   const [{ dtype }] = specs;
   if (specs.some((spec) => spec.dtype !== dtype)) {
     const types = specs.map((spec) => spec.dtype).join(', ');
-    throw new GmtlError('dtype', `${op}: inputs of types ${types}; cast them to one`);
+    throw new GmtlError('tensor/dtype', `${op}: inputs of types ${types}; cast them to one`);
   }
   return dtype;
 }

@@ -3,12 +3,12 @@ export { AdamW, type AdamWOptions } from './adamw.ts';
 export { EMA, type EMAOptions } from './ema.ts';
 export {
   clipGradNorm,
-  type GateReading,
-  GradientGate,
+  type GuardReading,
+  GradientGuard,
   LOSS_SCALING,
   type LossScaleState,
   type LossScaling,
-} from './gradientGate.ts';
+} from './gradientGuard.ts';
 export { Optimizer } from './optimizer.ts';
 export { type NamedParameter, noDecay, type ParameterGroup } from './parameters.ts';
 export { Plateau, type PlateauOptions, type PlateauState } from './plateau.ts';

@@ -15,7 +15,7 @@ import { ReferenceBackend } from '../ops/referenceBackend.ts';
 import { unaryOps } from '../ops/unary/op.ts';
 import { AdamW } from './adamw.ts';
 import { EMA } from './ema.ts';
-import { clipGradNorm, GradientGate } from './gradientGate.ts';
+import { clipGradNorm, GradientGuard } from './gradientGuard.ts';
 import type { Optimizer } from './optimizer.ts';
 import { type NamedParameter, noDecay } from './parameters.ts';
 import { SGD } from './sgd.ts';
@@ -86,7 +86,7 @@ for (const { name, make, tolerance } of backends) {
         const engine = make();
         const params = parameters(engine);
         let optimizer = makeOptimizer(run, params);
-        const gate = run.maxNorm === null ? undefined : new GradientGate(params, { maxNorm: run.maxNorm });
+        const guard = run.maxNorm === null ? undefined : new GradientGuard(params, { maxNorm: run.maxNorm });
         for (const [step, gradients] of fixtures.gradients.entries()) {
           if (step === 5) {
             const state = await optimizer.stateDict();
@@ -96,9 +96,9 @@ for (const { name, make, tolerance } of backends) {
           }
           optimizer.lr = run.lr * 0.9 ** step;
           setGradients(engine, params, gradients);
-          gate?.measure();
-          optimizer.step(gate);
-          if (gate) close([(await gate.read()).norm], [run.norms[step]], tolerance, `norm of step ${step}`);
+          guard?.measure();
+          optimizer.step(guard);
+          if (guard) close([(await guard.read()).norm], [run.norms[step]], tolerance, `norm of step ${step}`);
           for (const { name: key, tensor } of params) {
             close(await tensor.data(), run.after[step][key], tolerance, `${key} after step ${step}`);
           }
@@ -115,7 +115,7 @@ for (const { name, make, tolerance } of backends) {
       const goal = engine.tensor([1, -2, 3, 0.5, -0.25]);
       const params = [{ name: 'x', tensor: engine.tensor([0, 0, 0, 0, 0], [5], { requiresGrad: true }) }];
       const optimizer = new AdamW(params, { lr: 0.2, weightDecay: 0 });
-      const gate = new GradientGate(params, { maxNorm: 10 });
+      const guard = new GradientGuard(params, { maxNorm: 10 });
       const ema = new EMA(params, { decay: 0.9 });
       const live: number[] = [];
       for (let step = 0; step < 250; step++) {
@@ -124,8 +124,8 @@ for (const { name, make, tolerance } of backends) {
           const away = engine.apply(sub, [params[0].tensor, goal], {});
           const loss = engine.apply(sum, [engine.apply(unaryOps.square, [away], {})], {});
           loss.backward();
-          gate.measure(loss);
-          optimizer.step(gate);
+          guard.measure(loss);
+          optimizer.step(guard);
           ema.step();
           optimizer.zeroGrad();
         });
@@ -135,9 +135,9 @@ for (const { name, make, tolerance } of backends) {
       expect(new Set(live.slice(1)).size, `live bytes ${live.slice(0, 20)}`).toBe(1);
       const before = engine.backend.statistics().liveBuffers;
       optimizer.dispose();
-      gate.dispose();
+      guard.dispose();
       ema.dispose();
-      // State and open gate; gate, loss scale and slots; averages.
+      // State and open guard; guard, loss scale and slots; averages.
       expect(before - engine.backend.statistics().liveBuffers).toBe(6);
     });
 
@@ -148,29 +148,29 @@ for (const { name, make, tolerance } of backends) {
       it(`suppresses a step whose gradient or loss holds ${what}`, async () => {
         const engine = make();
         const params = parameters(engine);
-        const gate = new GradientGate(params, { maxNorm: 1 });
+        const guard = new GradientGuard(params, { maxNorm: 1 });
         const optimizer = new AdamW(params);
         const [weight] = params;
         const start = await weight.tensor.data();
         const gradients = { ...fixtures.gradients[0], bias: [1, 2, 3, 4, 5, 6, poison] };
 
         setGradients(engine, params, gradients);
-        gate.measure();
-        optimizer.step(gate);
-        expect(await gate.read()).toEqual({ norm: Number.NaN, scale: 0, finite: false, suppressed: 1 });
+        guard.measure();
+        optimizer.step(guard);
+        expect(await guard.read()).toEqual({ norm: Number.NaN, scale: 0, finite: false, suppressed: 1 });
 
         setGradients(engine, params, fixtures.gradients[0]);
-        gate.measure(engine.tensor([poison], []));
-        optimizer.step(gate);
-        expect(await gate.read()).toMatchObject({ finite: false, suppressed: 2 });
+        guard.measure(engine.tensor([poison], []));
+        optimizer.step(guard);
+        expect(await guard.read()).toMatchObject({ finite: false, suppressed: 2 });
         expect(await weight.tensor.data()).toEqual(start);
         for (const moments of (await optimizer.stateDict()).tensors.values()) {
           expect(moments.every((value) => value === 0)).toBe(true);
         }
 
-        gate.measure(engine.tensor([123], []));
-        optimizer.step(gate);
-        const reading = await gate.read();
+        guard.measure(engine.tensor([123], []));
+        optimizer.step(guard);
+        const reading = await guard.read();
         expect(reading).toMatchObject({ finite: true, suppressed: 2 });
         const norm = Math.sqrt(
           Object.values(fixtures.gradients[0])
@@ -243,10 +243,10 @@ it('a captured update, replayed with other learning rates, equals eager steps bi
     const params = parameters(engine);
     setGradients(engine, params, fixtures.gradients[0]);
     const optimizer = new AdamW(params, { lr: 0.1, weightDecay: 0.1 });
-    const gate = new GradientGate(params, { maxNorm: 2 });
+    const guard = new GradientGuard(params, { maxNorm: 2 });
     const record = () => {
-      gate.measure();
-      optimizer.update(gate);
+      guard.measure();
+      optimizer.update(guard);
     };
     optimizer.advance();
     const step = captured ? device.capture(record) : null;

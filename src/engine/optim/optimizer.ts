@@ -3,7 +3,7 @@ import type { Tensor } from '../autograd/tensor.ts';
 import { GmtlError } from '../errors.ts';
 import { STEP_PARAMETERS, type StepSlot } from '../ops/optimizer/steps.ts';
 import { StateArena } from './arena.ts';
-import type { GradientGate } from './gradientGate.ts';
+import type { GradientGuard } from './gradientGuard.ts';
 import {
   type NamedParameter,
   type ParameterGroup,
@@ -17,14 +17,14 @@ import { type OptimizerState, stateTensor } from './state.ts';
  * What AdamW and SGD share. A step has two halves, so that it can be captured once and replayed: `advance` (host: counts, writes
  * what varies to the device) and `update` (device: a dispatch for every few parameters). `step` does both.
  *
- * A step that the gate suppresses still counts: the host does not know of it. AdamW's bias corrections then run a step ahead,
+ * A step that the guard suppresses still counts: the host does not know of it. AdamW's bias corrections then run a step ahead,
  * which after the first few steps changes nothing.
  */
 export abstract class Optimizer {
   protected readonly engine: Engine;
   protected readonly params: readonly ResolvedParameter[];
   readonly #arena: StateArena<ResolvedParameter>;
-  readonly #openGate: Tensor;
+  readonly #openGuard: Tensor;
   #lr = 0;
   #stepCount = 0;
 
@@ -38,7 +38,7 @@ export abstract class Optimizer {
     const { engine } = this.params[0].tensor;
     this.engine = engine;
     this.#arena = new StateArena(engine, this.params, moments, 'optimiser state');
-    this.#openGate = stateTensor(engine, [4], new Float32Array([1, 0, 0, 0]), 'open gate');
+    this.#openGuard = stateTensor(engine, [4], new Float32Array([1, 0, 0, 0]), 'open guard');
   }
 
   /** Base learning rate of the next steps; a schedule sets it before each. */
@@ -59,7 +59,7 @@ export abstract class Optimizer {
   /** The four numbers of step `step` (1 for the first). */
   protected abstract hyperValues(step: number): readonly [number, number, number, number];
 
-  /** Records the update of 1 to `STEP_PARAMETERS` parameters. Inputs of a step's program: state, gate, parameter, gradient, … */
+  /** Records the update of 1 to `STEP_PARAMETERS` parameters. Inputs of a step's program: state, guard, parameter, gradient, … */
   protected abstract updateParameters(inputs: readonly Tensor[], slots: readonly StepSlot[]): void;
 
   /** The host's half of a step: counts it and writes learning rate and bias corrections. Not inside a capture. */
@@ -69,18 +69,18 @@ export abstract class Optimizer {
   }
 
   /** The device's half of a step. Parameters without a gradient are passed over. */
-  update(gate?: GradientGate): void {
+  update(guard?: GradientGuard): void {
     for (const batch of this.#arena.batches(STEP_PARAMETERS, ({ tensor }) => tensor.grad !== null)) {
       const pairs = batch.flatMap(({ parameter: { tensor } }) => [tensor, tensor.grad as Tensor]);
       const slots = batch.map(({ parameter: { lrScale, weightDecay }, first }) => ({ first, lrScale, weightDecay }));
-      this.updateParameters([batch[0].buffer.tensor, gate?.tensor ?? this.#openGate, ...pairs], slots);
+      this.updateParameters([batch[0].buffer.tensor, guard?.tensor ?? this.#openGuard, ...pairs], slots);
     }
   }
 
-  /** One step with the gradients of now, scaled or suppressed by `gate` (whose `measure` was called) where given. */
-  step(gate?: GradientGate): void {
+  /** One step with the gradients of now, scaled or suppressed by `guard` (whose `measure` was called) where given. */
+  step(guard?: GradientGuard): void {
     this.advance();
-    this.update(gate);
+    this.update(guard);
   }
 
   /** Frees the gradients, as PyTorch's set_to_none. */
@@ -109,6 +109,6 @@ export abstract class Optimizer {
   /** Frees the moments; the parameters stay. */
   dispose(): void {
     this.#arena.dispose();
-    this.#openGate.dispose();
+    this.#openGuard.dispose();
   }
 }

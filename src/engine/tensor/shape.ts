@@ -7,7 +7,7 @@ import { formatShape, type Shape, sizeOf } from './spec.ts';
 
 /** The error every shape mistake ends in. */
 export function shapeError(op: string, message: string): GmtlError {
-  return new GmtlError('shape', `${op}: ${message}`);
+  return new GmtlError('tensor/shape', `${op}: ${message}`);
 }
 
 /** Throws unless `condition`; for the checks in `infer` functions. */

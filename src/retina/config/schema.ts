@@ -117,7 +117,7 @@ const model = z.strictObject({
     .describe(
       'Initial layer scale (gamma) of each block. 1e-6 as in ConvNeXt; raise it when training from scratch for few steps.',
     ),
-  checkpoint: z
+  recompute: z
     .boolean()
     .default(false)
     .describe(
@@ -514,8 +514,8 @@ export const trainConfigSchema = z
         `${config.model.gradeFeatures} has no place for convolution experts: set model.unet.classifier to linear`,
       );
     }
-    if (config.model.checkpoint && config.model.architecture !== 'convnext-gated') {
-      report(['model', 'checkpoint'], 'is for ConvNeXt blocks, which only the architecture convnext-gated has');
+    if (config.model.recompute && config.model.architecture !== 'convnext-gated') {
+      report(['model', 'recompute'], 'is for ConvNeXt blocks, which only the architecture convnext-gated has');
     }
     if (config.data.folds !== null && config.data.fold >= config.data.folds) {
       report(['data', 'fold'], `is ${config.data.fold}, but folds are counted from 0 to ${config.data.folds - 1}`);

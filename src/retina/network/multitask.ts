@@ -37,7 +37,7 @@ export interface GatedOptions extends HeadOptions {
   readonly edemaHidden: number;
   readonly layerScaleInit: number;
   /** Whether the trunk's blocks keep their input alone until backward, and run once more there. */
-  readonly checkpoint?: boolean;
+  readonly recompute?: boolean;
   /** Seed of dropout. */
   readonly seed: number;
 }
@@ -69,8 +69,8 @@ export class GatedMultitaskNet extends MultitaskNet {
     this.ordinal = options.ordinal;
     this.maskPriorLogit = Math.log(options.maskPrior / (1 - options.maskPrior));
     const config = typeof options.trunk === 'string' ? CONVNEXT_VARIANTS[options.trunk] : options.trunk;
-    const { dropPath: dropPathRate, layerScaleInit, headNorm, headDropout, grades, ordinal, checkpoint } = options;
-    this.trunk = new ConvNeXt({ ...config, classes: 0, dropPathRate, layerScaleInit, headNorm, random, checkpoint });
+    const { dropPath: dropPathRate, layerScaleInit, headNorm, headDropout, grades, ordinal, recompute } = options;
+    this.trunk = new ConvNeXt({ ...config, classes: 0, dropPathRate, layerScaleInit, headNorm, random, recompute });
     const features = this.trunk.channels[this.trunk.channels.length - 1];
     this.gate = perceptron(features, options.gateHidden, 2, headDropout, random);
     this.decoder = new Decoder({

@@ -107,7 +107,7 @@ export class RoutedUnet extends MultitaskNet {
     this.mixture = classifier === 'experts' ? new ExpertMixture(features, expertDropout, random) : null;
     if (this.mixture && gradeFeatures !== undefined && gradeFeatures !== 'pooled') {
       throw new GmtlError(
-        'model',
+        'nn/model',
         'convolution experts grade by the coarsest map: choose gradeFeatures pooled, or classifier linear',
       );
     }

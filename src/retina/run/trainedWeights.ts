@@ -37,7 +37,7 @@ export async function loadTrainedWeights(
   const checkpoint = await loadCheckpoint(path, { name, roles: ['weights', 'ema'] });
   const { manifest, path: file } = checkpoint;
   if (manifest && configFile !== undefined) {
-    throw new GmtlError('usage', `--config is for a bare .safetensors file: ${file} carries its own configuration`);
+    throw new GmtlError('cli/usage', `--config is for a bare .safetensors file: ${file} carries its own configuration`);
   }
   if (!manifest && configFile === undefined) {
     throw new GmtlError(

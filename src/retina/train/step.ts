@@ -8,7 +8,7 @@ import { type MultitaskNet, type MultitaskOutput, type Routes, TASK_INDEX } from
 import * as F from '../../engine/nn/functional.ts';
 import { GpuBackend } from '../../engine/ops/gpuBackend.ts';
 import type { EMA } from '../../engine/optim/ema.ts';
-import type { GradientGate } from '../../engine/optim/gradientGate.ts';
+import type { GradientGuard } from '../../engine/optim/gradientGuard.ts';
 import type { NamedParameter, Optimizer } from '../../engine/optim/index.ts';
 import { findNonFinite, type NonFiniteFinding } from './diagnose.ts';
 import { objective, type ObjectiveConstants, type ObjectiveOptions } from './objective.ts';
@@ -32,7 +32,7 @@ export interface TrainStepOptions {
   readonly engine: Engine;
   readonly model: MultitaskNet;
   readonly optimizer: Optimizer;
-  readonly gate: GradientGate;
+  readonly gate: GradientGuard;
   readonly ema: EMA | null;
   readonly objective: ObjectiveOptions;
   readonly constants: ObjectiveConstants;

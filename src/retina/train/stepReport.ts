@@ -3,7 +3,7 @@ import type { Tensor } from '../../engine/autograd/tensor.ts';
 import type { Batch } from '../data/loading/batch.ts';
 import { decideGrade, type GradeDecision } from '../metrics/index.ts';
 import { type GRADE_COUNTS, gradeOutputs, type MultitaskOutput } from '../network/network.ts';
-import type { LossScaleState } from '../../engine/optim/gradientGate.ts';
+import type { LossScaleState } from '../../engine/optim/gradientGuard.ts';
 import { LOSS_PARTS, type LossPart, type Objective } from './objective.ts';
 import type { ArrangedBatch } from '../network/routing.ts';
 import { WEIGHTED_TASKS, type WeightedTask } from './weighting/weighting.ts';

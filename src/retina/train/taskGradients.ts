@@ -57,7 +57,7 @@ function gradientProducts(
  * total, up to rounding, and as `weighting.adjust` changes it. Costs one more backward pass through the shared part.
  *
  * @param scale multiplies every loss.
- * @param seed the gradient that a loss starts from, as `GradientGate.seed`: the products are then those of the scaled gradients.
+ * @param seed the gradient that a loss starts from, as `GradientGuard.seed`: the products are then those of the scaled gradients.
  * @returns [3]: g1.g2, g1.g1, g2.g2 of the weighted tasks' gradients before any adjustment; null where they share no parameter.
  */
 export function backwardByTask(

@@ -7,7 +7,7 @@ import { GatedMultitaskNet, type GatedOptions } from '../network/multitask.ts';
 import type { Precision } from '../network/network.ts';
 import { LOSS_DEFAULTS, TINY_NETWORK } from '../network/testsupport.ts';
 import { GpuBackend } from '../../engine/ops/gpuBackend.ts';
-import { AdamW, EMA, GradientGate, LOSS_SCALING, noDecay } from '../../engine/optim/index.ts';
+import { AdamW, EMA, GradientGuard, LOSS_SCALING, noDecay } from '../../engine/optim/index.ts';
 import { Generator } from '../../engine/tensor/random.ts';
 import { namedParameters } from './build.ts';
 import { TrainStep, type TrainStepOptions } from './step.ts';
@@ -87,7 +87,7 @@ export interface Rig {
   readonly model: GatedMultitaskNet;
   readonly optimizer: AdamW;
   readonly ema: EMA;
-  readonly gate: GradientGate;
+  readonly gate: GradientGuard;
   dispose(): void;
 }
 
@@ -118,7 +118,7 @@ export function makeRig(
   const params = [...namedParameters(model), ...namedParameters(weighting, 'weighting.')];
   const optimizer = new AdamW(noDecay(params, 0.05), { lr: 1e-3 });
   const lossScaling = precision === 'f16' ? { ...LOSS_SCALING, initial: lossScale } : null;
-  const gate = new GradientGate(params, { maxNorm, lossScaling });
+  const gate = new GradientGuard(params, { maxNorm, lossScaling });
   const ema = new EMA(params, { decay: 0.9, warmup: true });
   const step = new TrainStep({
     engine,

@@ -5,7 +5,7 @@ import { TaskBalancedSampler } from '../data/loading/sampler.ts';
 import { type DatasetItem, LESIONS } from '../domain.ts';
 import type { CompileProgress } from '../../engine/gpu/capture.ts';
 import type { MultitaskNet } from '../network/network.ts';
-import { EMA, GradientGate, LOSS_SCALING, type Optimizer } from '../../engine/optim/index.ts';
+import { EMA, GradientGuard, LOSS_SCALING, type Optimizer } from '../../engine/optim/index.ts';
 import { averagedTensors, buildConstants, buildOptimizer, namedParameters } from './build.ts';
 import { buildModel } from '../network/build.ts';
 import type { TrainConfig } from '../config/resolve.ts';
@@ -20,7 +20,7 @@ export interface Training {
   readonly model: MultitaskNet;
   readonly weighting: Weighting;
   readonly optimizer: Optimizer;
-  readonly gate: GradientGate;
+  readonly gate: GradientGuard;
   /** Null where optimizer.emaDecay is 0. */
   readonly ema: EMA | null;
   readonly step: TrainStep;
@@ -44,7 +44,7 @@ export function buildTraining(
   const optimizer = buildOptimizer(config, params, shapesOf(model));
   // Float16 training lives with steps that are suppressed now and then; in float32 the first one ends it.
   const scales = usablePrecision(engine, config) === 'f16';
-  const gate = new GradientGate(params, {
+  const gate = new GradientGuard(params, {
     maxNorm: config.optimizer.gradClipNorm,
     sticky: !scales,
     lossScaling: scales ? { ...LOSS_SCALING, growthInterval: config.training.lossScaleInterval } : null,

@@ -8,7 +8,7 @@ import { GmtlError } from '../../errors.ts';
  */
 export function cornProbabilities(logits: ArrayLike<number>): Float64Array {
   if (logits.length === 0)
-    throw new GmtlError('shape', 'cornProbabilities: a row needs one logit or more (two grades)');
+    throw new GmtlError('tensor/shape', 'cornProbabilities: a row needs one logit or more (two grades)');
   const probabilities = new Float64Array(logits.length + 1);
   let above = 1;
   for (let k = 0; k < logits.length; k++) {

@@ -10,7 +10,7 @@ const walk = { size: 'u32', stride: 'u32' } as const;
 const readWrite = (name: string) => ({ name, access: 'read_write', type: 'vec4f' }) as const;
 const read = (name: string) => ({ name, access: 'read', type: 'vec4f' }) as const;
 
-/** Throws unless the first `count` inputs have one shape and the rest four elements (hyper, gate). */
+/** Throws unless the first `count` inputs have one shape and the rest four elements (hyper, guard). */
 function requireInputs(op: string, inputs: readonly TensorSpec[], count: number, total: number): void {
   requireShape(inputs.length === total, op, `takes ${total} inputs, got ${inputs.length}`);
   inputs.forEach(({ shape }, index) => {
@@ -25,7 +25,7 @@ function requireInputs(op: string, inputs: readonly TensorSpec[], count: number,
       requireShape(
         sameShape(shape, [4]),
         op,
-        `input ${index} has shape ${formatShape(shape)}; hyper and gate have [4]`,
+        `input ${index} has shape ${formatShape(shape)}; hyper and guard have [4]`,
       );
     }
   });
@@ -95,23 +95,23 @@ export const swapProgram = defineProgram<SwapAttributes>({
 
 const scaleKernel: KernelDefinition = defineKernel({
   name: 'optimizer/scale',
-  bindings: [readWrite('x'), read('gate')],
+  bindings: [readWrite('x'), read('guard')],
   uniforms: walk,
 });
 
-/** x *= gate[0] in place, unless gate[2] (nonFinite) is set. Inputs: x; gate of shape [4]. */
-export const gatedScaleProgram = defineProgram<object>({
-  name: 'gatedScale',
+/** x *= guard[0] in place, unless guard[2] (nonFinite) is set. Inputs: x; guard of shape [4]. */
+export const guardedScaleProgram = defineProgram<object>({
+  name: 'guardedScale',
   kernels: [scaleKernel],
   mutates: [0],
   infer(inputs) {
-    requireInputs('gatedScale', inputs, 1, 2);
+    requireInputs('guardedScale', inputs, 1, 2);
     return [];
   },
   plan: ([x], _outputs, _attributes, target) =>
-    elementwisePlan(scaleKernel, { x: 'in0', gate: 'in1' }, sizeOf(x.shape), target),
-  reference([x, gate]) {
-    if (gate.data[2] === 0) for (let i = 0; i < x.data.length; i++) x.data[i] *= gate.data[0];
+    elementwisePlan(scaleKernel, { x: 'in0', guard: 'in1' }, sizeOf(x.shape), target),
+  reference([x, guard]) {
+    if (guard.data[2] === 0) for (let i = 0; i < x.data.length; i++) x.data[i] *= guard.data[0];
     return [];
   },
   cost: ([x]) => ({ flops: sizeOf(x.shape), bytes: 8 * sizeOf(x.shape) }),

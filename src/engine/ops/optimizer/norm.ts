@@ -1,4 +1,4 @@
-/** The global norm of many gradients, and the gate that clipping and the search for NaN and Inf end in. No readback. */
+/** The global norm of many gradients, and the guard that clipping and the search for NaN and Inf end in. No readback. */
 import { gridFor, type KernelDefinition } from '../../gpu/kernel.ts';
 import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { formatShape, sizeOf } from '../../tensor/spec.ts';
@@ -104,22 +104,22 @@ export const squaresProgram = defineProgram<SquaresAttributes>({
   },
 });
 
-const gateKernel: KernelDefinition = defineKernel({
-  name: 'optimizer/gate',
+const guardKernel: KernelDefinition = defineKernel({
+  name: 'optimizer/guard',
   bindings: [
     { name: 'slots', access: 'read', type: 'vec2f' },
-    { name: 'gate', access: 'read_write', type: 'f32' },
+    { name: 'guard', access: 'read_write', type: 'f32' },
     { name: 'lossScale', access: 'read_write', type: 'f32' },
   ],
   uniforms: { count: 'u32', maxNorm: 'f32', sticky: 'u32', growthInterval: 'u32' },
 });
 
-export interface ClipGateAttributes {
+export interface ClipGuardAttributes {
   /** Slots in use. */
   readonly count: number;
   /** Gradients are scaled down to this norm; 0: never. */
   readonly maxNorm: number;
-  /** Whether a gate that once found something not finite stays shut. Default false. */
+  /** Whether a guard that once found something not finite stays shut. Default false. */
   readonly sticky?: boolean;
   /** Finite steps in a row after which the loss scale doubles; 0 (default): it stays what it is. */
   readonly growthInterval?: number;
@@ -135,53 +135,53 @@ export const LARGEST_LOSS_SCALE = 2 ** 24;
 export const CLIP_EPSILON = 1e-6;
 
 /**
- * gate = [min(1, maxNorm / (norm + 1e-6)) / scale, norm, nonFinite, suppressed + nonFinite] with norm the root of the slots' sum over the
- * scale that the loss was multiplied by; where anything is not finite, [0, 0, 1, suppressed + 1]. Inputs: slots of shape [n, 2]; gate of
+ * guard = [min(1, maxNorm / (norm + 1e-6)) / scale, norm, nonFinite, suppressed + nonFinite] with norm the root of the slots' sum over the
+ * scale that the loss was multiplied by; where anything is not finite, [0, 0, 1, suppressed + 1]. Inputs: slots of shape [n, 2]; guard of
  * shape [4] and lossScale of shape [4], [scale, finite steps since it last changed, other steps in a row, 0], updated in place: the
  * scale halves where something was not finite and doubles after `growthInterval` finite steps, as torch.cuda.amp.GradScaler.
  */
-export const clipGateProgram = defineProgram<ClipGateAttributes>({
+export const clipGateProgram = defineProgram<ClipGuardAttributes>({
   name: 'clipGate',
-  kernels: [gateKernel],
+  kernels: [guardKernel],
   mutates: [1, 2],
-  infer([slots, gate, lossScale], { count }) {
+  infer([slots, guard, lossScale], { count }) {
     requireShape(
       slots.shape.length === 2 && slots.shape[1] === 2 && slots.shape[0] >= count,
       'clipGate',
       `slots of shape ${formatShape(slots.shape)}; expected [${count} or more, 2]`,
     );
     requireShape(
-      sameShape(gate.shape, [4]) && sameShape(lossScale.shape, [4]),
+      sameShape(guard.shape, [4]) && sameShape(lossScale.shape, [4]),
       'clipGate',
-      `a gate of shape ${formatShape(gate.shape)} and a loss scale of ${formatShape(lossScale.shape)}; both take [4]`,
+      `a guard of shape ${formatShape(guard.shape)} and a loss scale of ${formatShape(lossScale.shape)}; both take [4]`,
     );
     return [];
   },
   plan: (_inputs, _outputs, { count, maxNorm, sticky = false, growthInterval = 0 }) => ({
     dispatches: [
       {
-        kernel: gateKernel,
-        buffers: { slots: 'in0', gate: 'in1', lossScale: 'in2' },
+        kernel: guardKernel,
+        buffers: { slots: 'in0', guard: 'in1', lossScale: 'in2' },
         uniforms: { count, maxNorm, sticky: Number(sticky), growthInterval },
         workgroups: [1, 1, 1],
       },
     ],
   }),
-  reference([slots, gate, lossScale], { count, maxNorm, sticky = false, growthInterval = 0 }) {
+  reference([slots, guard, lossScale], { count, maxNorm, sticky = false, growthInterval = 0 }) {
     let sum = 0;
     let bad = 0;
     for (let slot = 0; slot < count; slot++) {
       sum += slots.data[2 * slot];
       bad += slots.data[2 * slot + 1];
     }
-    if (bad > 0 || !Number.isFinite(sum) || (sticky && gate.data[2] > 0)) {
-      gate.data.set([0, 0, 1, gate.data[3] + 1]);
+    if (bad > 0 || !Number.isFinite(sum) || (sticky && guard.data[2] > 0)) {
+      guard.data.set([0, 0, 1, guard.data[3] + 1]);
       if (growthInterval > 0) lossScale.data.set([lossScale.data[0] / 2, 0, lossScale.data[2] + 1]);
     } else {
       const [scale, steps] = lossScale.data;
       const norm = Math.sqrt(sum) / scale;
       const clipped = maxNorm > 0 ? Math.min(1, maxNorm / (norm + CLIP_EPSILON)) : 1;
-      gate.data.set([clipped / scale, norm, 0, gate.data[3]]);
+      guard.data.set([clipped / scale, norm, 0, guard.data[3]]);
       if (growthInterval > 0) {
         const grows = steps + 1 >= growthInterval;
         lossScale.data.set([grows ? Math.min(2 * scale, LARGEST_LOSS_SCALE) : scale, grows ? 0 : steps + 1, 0]);

@@ -8,8 +8,8 @@ import {
   type Tolerance,
 } from '../definition.ts';
 import { type AveragesAttributes, averagesProgram } from './averages.ts';
-import { emaProgram, gatedScaleProgram, type SwapAttributes, swapProgram } from './elementwise.ts';
-import { type ClipGateAttributes, clipGateProgram, type SquaresAttributes, slotsFor, squaresProgram } from './norm.ts';
+import { emaProgram, guardedScaleProgram, type SwapAttributes, swapProgram } from './elementwise.ts';
+import { type ClipGuardAttributes, clipGateProgram, type SquaresAttributes, slotsFor, squaresProgram } from './norm.ts';
 import {
   type AdamwAttributes,
   adamwPrograms,
@@ -52,7 +52,7 @@ function stateOf(head: readonly number[], shapes: Shapes, moments: number): { st
   return { state: { shape: [4 * groups + 4], fill: { head } }, first };
 }
 
-/** Odd, aligned and one-element shapes, alone and together; an open, a clipping and a shut gate; the largest parameter for the bench. */
+/** Odd, aligned and one-element shapes, alone and together; an open, a clipping and a shut guard; the largest parameter for the bench. */
 function stepCases<A extends { readonly slots: readonly StepSlot[] }>(
   count: number,
   head: readonly number[],
@@ -60,12 +60,12 @@ function stepCases<A extends { readonly slots: readonly StepSlot[] }>(
   plain: Omit<A, 'slots'>,
   other: Omit<A, 'slots'>,
 ): Case<A>[] {
-  const make = (name: string, shapes: Shapes, gate: CaseInput, settings: Omit<A, 'slots'>, lrScale = 1): Case<A> => {
+  const make = (name: string, shapes: Shapes, guard: CaseInput, settings: Omit<A, 'slots'>, lrScale = 1): Case<A> => {
     const { state, first } = stateOf(head, shapes, moments);
     const slots = first.map((at, k) => ({ first: at, lrScale: lrScale / (k + 1), weightDecay: 0.05 * k }));
     return {
       name,
-      inputs: [state, gate, ...shapes.flatMap((shape) => [{ shape }, { shape }])],
+      inputs: [state, guard, ...shapes.flatMap((shape) => [{ shape }, { shape }])],
       attributes: { ...settings, slots } as unknown as A,
       purpose: ['test'],
       tolerance: STEP_TOLERANCE,
@@ -77,7 +77,7 @@ function stepCases<A extends { readonly slots: readonly StepSlot[] }>(
     make('in fours, other attributes', few([16, 24], [8], [4, 4]), OPEN, other, 0.5),
     make('one element, clipped', few([1], [5, 5], [64]), CLIPPED, plain),
     make('several groups a thread, clipped', few([4099], [6], [900]), CLIPPED, other, 0.5),
-    make('shut gate: nothing moves', few([3, 5], [4], [2]), SHUT, plain),
+    make('shut guard: nothing moves', few([3, 5], [4], [2]), SHUT, plain),
     {
       ...make('largest parameters of ConvNeXt-T', few(LARGEST, LARGEST, LARGEST), OPEN, plain),
       purpose: ['bench'],
@@ -171,10 +171,10 @@ const emaStep = plainOp(
   emaProgram,
   plainCases((shape) => [{ shape }, { shape }, values(0.125, 0, 0, 0)]),
 );
-const gatedScale = plainOp('gatedScale', gatedScaleProgram, [
+const guardedScale = plainOp('guardedScale', guardedScaleProgram, [
   ...plainCases((shape) => [{ shape }, CLIPPED]),
   {
-    name: 'shut gate: nothing moves',
+    name: 'shut guard: nothing moves',
     inputs: [{ shape: [6] }, SHUT],
     attributes: {},
     purpose: ['test'],
@@ -225,63 +225,67 @@ const squaresToSlots = defineOp<SquaresAttributes>({
 
 const UNSCALED = values(1, 0, 0, 0);
 
-const gateCase = (
+const guardCase = (
   name: string,
   slots: CaseInput,
-  attributes: ClipGateAttributes,
+  attributes: ClipGuardAttributes,
   purpose: Case['purpose'] = ['test'],
   lossScale = UNSCALED,
-): Case<ClipGateAttributes> => ({ name, inputs: [slots, values(0.5, 7, 1, 2), lossScale], attributes, purpose });
+): Case<ClipGuardAttributes> => ({ name, inputs: [slots, values(0.5, 7, 1, 2), lossScale], attributes, purpose });
 
 const FINITE = [4, 0, 9, 0, 3, 0];
 
-const clipGate = defineOp<ClipGateAttributes>({
+const clipGate = defineOp<ClipGuardAttributes>({
   name: 'clipGate',
   forward: clipGateProgram,
   gradient: NONE,
   cases: [
-    gateCase('clips', { shape: [3, 2], fill: { values: FINITE } }, { count: 3, maxNorm: 1 }),
-    gateCase('short enough already', { shape: [3, 2], fill: { values: FINITE } }, { count: 3, maxNorm: 100 }),
-    gateCase('no clipping', { shape: [3, 2], fill: { values: FINITE } }, { count: 3, maxNorm: 0 }),
-    gateCase('unused slots are not read', { shape: [3, 2], fill: { values: FINITE } }, { count: 2, maxNorm: 1 }),
-    gateCase('all gradients zero', { shape: [70, 2], fill: 'zeros' }, { count: 70, maxNorm: 1 }),
-    gateCase('a non-finite element', { shape: [3, 2], fill: { values: [4, 0, 9, 2, 3, 0] } }, { count: 3, maxNorm: 1 }),
-    gateCase(
+    guardCase('clips', { shape: [3, 2], fill: { values: FINITE } }, { count: 3, maxNorm: 1 }),
+    guardCase('short enough already', { shape: [3, 2], fill: { values: FINITE } }, { count: 3, maxNorm: 100 }),
+    guardCase('no clipping', { shape: [3, 2], fill: { values: FINITE } }, { count: 3, maxNorm: 0 }),
+    guardCase('unused slots are not read', { shape: [3, 2], fill: { values: FINITE } }, { count: 2, maxNorm: 1 }),
+    guardCase('all gradients zero', { shape: [70, 2], fill: 'zeros' }, { count: 70, maxNorm: 1 }),
+    guardCase(
+      'a non-finite element',
+      { shape: [3, 2], fill: { values: [4, 0, 9, 2, 3, 0] } },
+      { count: 3, maxNorm: 1 },
+    ),
+    guardCase(
       'the sum overflows',
       { shape: [2, 2], fill: { values: [Number.POSITIVE_INFINITY, 0, 1, 0] } },
       { count: 2, maxNorm: 1 },
     ),
-    gateCase('opens again', { shape: [3, 2], fill: { values: FINITE } }, { count: 3, maxNorm: 1, sticky: false }),
-    gateCase('stays shut', { shape: [3, 2], fill: { values: FINITE } }, { count: 3, maxNorm: 1, sticky: true }),
-    gateCase(
+    guardCase('opens again', { shape: [3, 2], fill: { values: FINITE } }, { count: 3, maxNorm: 1, sticky: false }),
+    guardCase('stays shut', { shape: [3, 2], fill: { values: FINITE } }, { count: 3, maxNorm: 1, sticky: true }),
+    guardCase(
       'scaled, grows',
       { shape: [3, 2], fill: { values: FINITE } },
       { count: 3, maxNorm: 0.001, growthInterval: 8 },
       ['test'],
       values(1024, 7, 3, 0),
     ),
-    gateCase(
+    guardCase(
       'scaled, does not grow yet',
       { shape: [3, 2], fill: { values: FINITE } },
       { count: 3, maxNorm: 0, growthInterval: 9 },
       ['test'],
       values(1024, 7, 3, 0),
     ),
-    gateCase(
+    guardCase(
       'scaled, grows no further',
       { shape: [3, 2], fill: { values: FINITE } },
       { count: 3, maxNorm: 0, growthInterval: 1 },
       ['test'],
       values(2 ** 24, 0, 0, 0),
     ),
-    gateCase(
+    guardCase(
       'scaled, not finite',
       { shape: [3, 2], fill: { values: [4, 0, 9, 2, 3, 0] } },
       { count: 3, maxNorm: 1, growthInterval: 8 },
       ['test'],
       values(1024, 7, 3, 0),
     ),
-    gateCase('slots of ConvNeXt-T', { shape: [56_000, 2], fill: 'zeros' }, { count: 56_000, maxNorm: 1 }, ['bench']),
+    guardCase('slots of ConvNeXt-T', { shape: [56_000, 2], fill: 'zeros' }, { count: 56_000, maxNorm: 1 }, ['bench']),
   ],
 });
 
@@ -292,7 +296,7 @@ export const optimizerOps: readonly Op[] = [
   averages,
   emaStep,
   swap,
-  gatedScale,
+  guardedScale,
   squaresToSlots,
   clipGate,
 ] as readonly Op[];

@@ -16,7 +16,7 @@ export function momentGroups(size: number): number {
 export const MOST_STATE_GROUPS = DEFAULT_LIMITS.maxStorageBufferBindingSize / 16;
 
 /**
- * Parameters that one dispatch updates: WebGPU grants a shader stage 8 storage buffers, of which the state and the gate are two, and
+ * Parameters that one dispatch updates: WebGPU grants a shader stage 8 storage buffers, of which the state and the guard are two, and
  * a parameter and its gradient are two each.
  */
 export const STEP_PARAMETERS = 3;
@@ -48,7 +48,7 @@ const slotUniforms = Object.fromEntries(
 
 const stepBindings: KernelDefinition['bindings'] = [
   { name: 'state', access: 'read_write', type: 'vec4f' },
-  { name: 'gate', access: 'read', type: 'vec4f' },
+  { name: 'guard', access: 'read', type: 'vec4f' },
   ...SLOTS.flatMap((k) => [
     { name: `parameter${k}`, access: 'read_write', type: 'vec4f' } as const,
     { name: `grad${k}`, access: 'read', type: 'vec4f' } as const,
@@ -90,13 +90,13 @@ function stepProgram<A extends StepAttributes>(
     kernels: [kernel],
     mutates: [0, ...parameters],
     infer(inputs, { slots }) {
-      const [state, gate] = inputs;
+      const [state, guard] = inputs;
       requireShape(
         inputs.length === 2 + 2 * count && slots.length === count,
         name,
-        `takes a state, a gate and ${count} pairs of parameter and gradient with a slot each, got ${inputs.length} inputs and ${slots.length} slots`,
+        `takes a state, a guard and ${count} pairs of parameter and gradient with a slot each, got ${inputs.length} inputs and ${slots.length} slots`,
       );
-      requireShape(sameShape(gate.shape, [4]), name, `the gate has shape ${formatShape(gate.shape)}, not [4]`);
+      requireShape(sameShape(guard.shape, [4]), name, `the guard has shape ${formatShape(guard.shape)}, not [4]`);
       slots.forEach(({ first }, k) => {
         const [parameter, grad] = inputs.slice(2 + 2 * k);
         requireShape(
@@ -116,7 +116,7 @@ function stepProgram<A extends StepAttributes>(
     plan(inputs, _outputs, attributes, target) {
       const sizes = parameters.map((index) => sizeOf(inputs[index].shape));
       const { workgroups, stride } = sharedWalk(sizes, target);
-      const buffers: Record<string, `in${number}` | `tmp${number}`> = { state: 'in0', gate: 'in1' };
+      const buffers: Record<string, `in${number}` | `tmp${number}`> = { state: 'in0', guard: 'in1' };
       const slotted: Record<string, number> = {};
       const scratch: number[] = [];
       for (const k of SLOTS) {
@@ -137,8 +137,8 @@ function stepProgram<A extends StepAttributes>(
       };
     },
     reference(inputs: readonly NdArray[], attributes) {
-      const [state, gate] = inputs.map(({ data }) => data);
-      const [gradScale, , nonFinite] = gate;
+      const [state, guard] = inputs.map(({ data }) => data);
+      const [gradScale, , nonFinite] = guard;
       if (nonFinite !== 0) return [];
       attributes.slots.forEach((slot, k) => {
         const parameter = inputs[2 + 2 * k].data;
@@ -195,7 +195,7 @@ const adamwProgram = (count: number): Program<AdamwAttributes> =>
 /**
  * One AdamW step in place (Loshchilov and Hutter 2019, algorithm 2, as torch.optim.AdamW) of 1, 2 or 3 parameters: the program of n
  * is at n - 1. Inputs: state, whose first four floats are [lr, 1 / bias1, 1 / sqrt(bias2), unused] with bias = 1 - beta^step, and which
- * holds m and then v of each parameter where its slot says; gate as `clipGateProgram` writes it; then parameter, gradient, in pairs.
+ * holds m and then v of each parameter where its slot says; guard as `clipGateProgram` writes it; then parameter, gradient, in pairs.
  */
 export const adamwPrograms = SLOTS.map((k) => adamwProgram(k + 1));
 

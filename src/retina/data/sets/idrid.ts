@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import sharp from 'sharp';
-import { GmtlError } from '../../../engine/errors.ts';
+import { type ErrorCode, GmtlError } from '../../../engine/errors.ts';
 import { imageKey, looksLikeGradingCsv, scanGradingCsv } from './labels.ts';
 import { type LayoutFile, listLayout } from './layout.ts';
 import { mapParallel } from '../../../engine/node/parallel.ts';
@@ -244,7 +244,7 @@ async function checkSizes(items: readonly DatasetItem[], problems: GmtlError[]):
 
 async function headerSize(
   path: string,
-  code: string,
+  code: ErrorCode,
   what: string,
 ): Promise<{ width: number; height: number } | GmtlError> {
   try {

@@ -2,7 +2,7 @@ import type { Engine } from '../../../engine/autograd/engine.ts';
 import type { Tensor } from '../../../engine/autograd/tensor.ts';
 import * as F from '../../../engine/nn/functional.ts';
 import { Parameter } from '../../../engine/nn/parameter.ts';
-import { emaProgram, gatedScaleProgram } from '../../../engine/ops/optimizer/elementwise.ts';
+import { emaProgram, guardedScaleProgram } from '../../../engine/ops/optimizer/elementwise.ts';
 import { constantVector } from './tensors.ts';
 import { type TaskGradients, taskIndex, type TaskTerm, type Weighted, Weighting, WEIGHTED_TASKS } from './weighting.ts';
 
@@ -35,7 +35,7 @@ export class GradientSurgery extends Weighting {
     const scale = (gradients: readonly (Tensor | null)[], factor: Tensor): void => {
       // In the shape of a gradient gate that is open.
       const gate = engine.noGrad(() => F.concat([factor, constantVector(engine, [0, 0, 0])], 0));
-      for (const gradient of gradients) if (gradient) engine.run(gatedScaleProgram, [gradient, gate], {});
+      for (const gradient of gradients) if (gradient) engine.run(guardedScaleProgram, [gradient, gate], {});
     };
     scale(first, scaleFirst);
     scale(second, scaleSecond);

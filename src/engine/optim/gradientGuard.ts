@@ -1,7 +1,7 @@
 import type { Engine } from '../autograd/engine.ts';
 import type { Tensor } from '../autograd/tensor.ts';
 import { GmtlError } from '../errors.ts';
-import { gatedScaleProgram } from '../ops/optimizer/elementwise.ts';
+import { guardedScaleProgram } from '../ops/optimizer/elementwise.ts';
 import {
   clipGateProgram,
   LARGEST_LOSS_SCALE,
@@ -13,14 +13,14 @@ import { type NamedParameter, requireDistinct, requireSetting } from './paramete
 import { stateTensor } from './state.ts';
 
 /** What the last `measure` found. */
-export interface GateReading {
+export interface GuardReading {
   /** Global L2 norm of the gradients before clipping; NaN where they are not finite. */
   readonly norm: number;
   /** Factor the optimiser multiplies the gradients by: 1 where nothing is clipped, 0 where they are not finite. */
   readonly scale: number;
   /** No NaN or infinity in the gradients, the loss, or the norm itself. */
   readonly finite: boolean;
-  /** Steps suppressed since the gate was made. */
+  /** Steps suppressed since the guard was made. */
   readonly suppressed: number;
 }
 
@@ -46,14 +46,14 @@ export interface LossScaleState {
 
 /**
  * Global-norm clipping, dynamic loss scaling and the search for NaN and Inf, all on the device: a dispatch for every few gradients and one more. An optimiser that
- * is given the gate scales gradients as it reads them and leaves everything untouched where something is not finite.
+ * is given the guard scales gradients as it reads them and leaves everything untouched where something is not finite.
  * Nothing is read back unless `read` asks.
  *
- * With `lossScaling`, losses must be backpropagated from `seed(loss)` in place of 1; the gate's factor takes the scale off again. Float16
+ * With `lossScaling`, losses must be backpropagated from `seed(loss)` in place of 1; the guard's factor takes the scale off again. Float16
  * gradients below 6e-8 would be zero; multiplied by the scale they are not, and where they then overflow, the step is suppressed and the
  * scale halved (Micikevicius et al. 2018; torch.cuda.amp.GradScaler).
  */
-export class GradientGate {
+export class GradientGuard {
   /** [scale, norm, nonFinite, suppressed], shape [4]. */
   readonly tensor: Tensor;
   /** [loss scale, finite steps since it last changed, suppressed steps in a row, 0], shape [4]. */
@@ -66,7 +66,7 @@ export class GradientGate {
   readonly #slots: Tensor;
 
   /**
-   * `maxNorm` 0 (the default): no clipping, only the search. `sticky`: once shut, the gate stays shut, for loops that have the next steps
+   * `maxNorm` 0 (the default): no clipping, only the search. `sticky`: once shut, the guard stays shut, for loops that have the next steps
    * on their way before they read the last one's report. Throws `optim/empty`, `optim/duplicate`, `optim/setting`.
    */
   constructor(
@@ -92,7 +92,7 @@ export class GradientGate {
     let capacity = 1; // the loss
     for (const { tensor } of this.#params) capacity += slotsFor(tensor.size);
     this.#slots = stateTensor(this.#engine, [capacity, 2], new Float32Array(2 * capacity), 'squares of gradients');
-    this.tensor = stateTensor(this.#engine, [4], new Float32Array([1, 0, 0, 0]), 'gradient gate');
+    this.tensor = stateTensor(this.#engine, [4], new Float32Array([1, 0, 0, 0]), 'gradient guard');
     this.lossScale = stateTensor(this.#engine, [4], new Float32Array([initial, 0, 0, 0]), 'loss scale');
   }
 
@@ -110,7 +110,7 @@ export class GradientGate {
   /** Looks at the gradients of now (parameters without one are passed over) and at the scalar `loss` where given. */
   measure(loss?: Tensor): void {
     if (loss && loss.size !== 1)
-      throw new GmtlError('shape', `GradientGate.measure: the loss is ${loss}, not a scalar`);
+      throw new GmtlError('tensor/shape', `GradientGuard.measure: the loss is ${loss}, not a scalar`);
     const looked = [
       ...this.#params.flatMap(({ tensor: { grad } }) => (grad ? [{ tensor: grad, weight: 1 }] : [])),
       ...(loss ? [{ tensor: loss, weight: 0 }] : []),
@@ -135,15 +135,15 @@ export class GradientGate {
     });
   }
 
-  /** Scales the gradients in place by what `measure` found; not needed before an optimiser step that is given the gate. */
+  /** Scales the gradients in place by what `measure` found; not needed before an optimiser step that is given the guard. */
   scaleGradients(): void {
     for (const { tensor } of this.#params) {
-      if (tensor.grad) this.#engine.run(gatedScaleProgram, [tensor.grad, this.tensor], {});
+      if (tensor.grad) this.#engine.run(guardedScaleProgram, [tensor.grad, this.tensor], {});
     }
   }
 
   /** Waits for the device. */
-  async read(): Promise<GateReading> {
+  async read(): Promise<GuardReading> {
     const [scale, norm, nonFinite, suppressed] = await this.tensor.data();
     const finite = nonFinite === 0;
     return { norm: finite ? norm : Number.NaN, scale, finite, suppressed };
@@ -170,15 +170,15 @@ export class GradientGate {
 /**
  * Scales the gradients in place so that their global L2 norm is at most `maxNorm`, as torch.nn.utils.clip_grad_norm_; gradients that
  * are not finite are left as they are. Returns the norm before clipping (NaN where not finite). Waits for the device: a training loop uses a
- * `GradientGate` instead, which does not.
+ * `GradientGuard` instead, which does not.
  */
 export async function clipGradNorm(params: Iterable<NamedParameter>, maxNorm: number): Promise<number> {
-  const gate = new GradientGate(params, { maxNorm });
+  const guard = new GradientGuard(params, { maxNorm });
   try {
-    gate.measure();
-    gate.scaleGradients();
-    return (await gate.read()).norm;
+    guard.measure();
+    guard.scaleGradients();
+    return (await guard.read()).norm;
   } finally {
-    gate.dispose();
+    guard.dispose();
   }
 }

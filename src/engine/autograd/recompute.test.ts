@@ -4,7 +4,7 @@ import { GmtlError } from '../errors.ts';
 import * as F from '../nn/functional.ts';
 import { RandomSource } from '../nn/randomSource.ts';
 import { ReferenceBackend } from '../ops/referenceBackend.ts';
-import { checkpoint } from './checkpoint.ts';
+import { recompute } from './recompute.ts';
 import { Engine, setEngine } from './engine.ts';
 import type { Tensor } from './tensor.ts';
 
@@ -65,10 +65,10 @@ function thrown(body: () => unknown): GmtlError {
   throw new Error('nothing was thrown');
 }
 
-describe('checkpoint', () => {
+describe('recompute', () => {
   it('gives the same loss and gradients, those of weights it only closes over among them, nested and with dropout', async () => {
     const results: unknown[] = [];
-    for (const wrap of [plain, checkpoint]) {
+    for (const wrap of [plain, recompute]) {
       const { run, leaves } = network(wrap);
       const losses: number[] = [];
       for (const step of [0, 1]) {
@@ -84,7 +84,7 @@ describe('checkpoint', () => {
 
   it('keeps only the inputs until backward, and nothing after it', () => {
     const kept: number[] = [];
-    for (const wrap of [plain, checkpoint]) {
+    for (const wrap of [plain, recompute]) {
       const { run, leaves, live } = network(wrap);
       const before = live();
       const loss = run(0);
@@ -97,7 +97,7 @@ describe('checkpoint', () => {
   });
 
   it('frees what it kept where there is no backward, or no graph', () => {
-    const { run, live, engine } = network(checkpoint);
+    const { run, live, engine } = network(recompute);
     const before = live();
     run(0).dispose();
     expect(live()).toBe(before);
@@ -107,7 +107,7 @@ describe('checkpoint', () => {
 
   it('can be gone through twice with retainGraph, even from within noGrad', async () => {
     const results: number[][][] = [];
-    for (const wrap of [plain, checkpoint]) {
+    for (const wrap of [plain, recompute]) {
       const { run, leaves, engine, live } = network(wrap);
       const before = live();
       const loss = run(0);
@@ -125,7 +125,7 @@ describe('checkpoint', () => {
     const x = leaf(1, 2);
     x.requiresGrad = false;
     const before = live();
-    const y = checkpoint((a) => a.square(), [x]);
+    const y = recompute((a) => a.square(), [x]);
     expect(y.requiresGrad).toBe(false);
     y.dispose();
     expect(live()).toBe(before);
@@ -135,8 +135,11 @@ describe('checkpoint', () => {
     const { leaf } = make();
     const x = leaf(1, 2);
     let runs = 0;
-    const y = checkpoint((a) => (runs++ === 0 ? a.square() : a.exp()).sum(), [x]);
-    expect(thrown(() => y.backward())).toMatchObject({ code: 'checkpoint', message: /exp where op 0 was square/ });
+    const y = recompute((a) => (runs++ === 0 ? a.square() : a.exp()).sum(), [x]);
+    expect(thrown(() => y.backward())).toMatchObject({
+      code: 'autograd/recompute',
+      message: /exp where op 0 was square/,
+    });
   });
 
   it('refuses what changes a tensor in place: it would happen twice', () => {
@@ -145,6 +148,9 @@ describe('checkpoint', () => {
     const [mean, variance] = [engine.tensor([0, 0]), engine.tensor([1, 1])];
     const attributes = { training: true, momentum: 0.1, eps: 1e-5 };
     const body = (a: Tensor): Tensor => F.batchNorm(a, weight, bias, { mean, variance }, attributes);
-    expect(thrown(() => checkpoint(body, [x]))).toMatchObject({ code: 'checkpoint', message: /batchNorm changes/ });
+    expect(thrown(() => recompute(body, [x]))).toMatchObject({
+      code: 'autograd/recompute',
+      message: /batchNorm changes/,
+    });
   });
 });

@@ -1,9 +1,9 @@
 // From the first `count` slots [sum of squares, count of non-finite elements]:
 //   norm = sqrt(sum of all) / scale     nonFinite = 1 if any element, or the sum itself, is not finite
-//   gate = [min(1, maxNorm / (norm + 1e-6)) / scale, norm, nonFinite, suppressed + nonFinite]
+//   guard = [min(1, maxNorm / (norm + 1e-6)) / scale, norm, nonFinite, suppressed + nonFinite]
 // where the loss, and so all gradients, were multiplied by lossScale = [scale, finite steps since it changed, other steps in a row, 0].
 // With a growthInterval the scale halves where something is not finite and doubles after so many finite steps (GradScaler).
-// sticky: once nonFinite, always (until the host resets the gate), so that steps already on their way change nothing either.
+// sticky: once nonFinite, always (until the host resets the guard), so that steps already on their way change nothing either.
 // As torch.nn.utils.clip_grad_norm_; maxNorm 0: no clipping. With nonFinite the first two are 0.
 //
 // One workgroup: a thread sums every 64th slot, then thread 0 the 64 sums, in order. A few ten thousand slots at most, so the
@@ -13,7 +13,7 @@ struct Uniforms { count: u32, maxNorm: f32, sticky: u32, growthInterval: u32 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
 @group(0) @binding(1) var<storage, read> slots: array<vec2f>;
-@group(0) @binding(2) var<storage, read_write> gate: array<f32>;
+@group(0) @binding(2) var<storage, read_write> guard: array<f32>;
 @group(0) @binding(3) var<storage, read_write> lossScale: array<f32>;
 
 // The largest scale: LARGEST_LOSS_SCALE in src/engine/ops/optimizer/norm.ts.
@@ -31,11 +31,11 @@ fn main(@builtin(local_invocation_index) lane: u32) {
   var total = vec2f(0.0);
   for (var i = 0u; i < 64u; i++) { total += partial[i]; }
   let overflow = (bitcast<u32>(total.x) & 0x7f800000u) == 0x7f800000u;
-  if (overflow || total.y > 0.0 || (u.sticky == 1u && gate[2] > 0.0)) {
-    gate[0] = 0.0;
-    gate[1] = 0.0;
-    gate[2] = 1.0;
-    gate[3] += 1.0;
+  if (overflow || total.y > 0.0 || (u.sticky == 1u && guard[2] > 0.0)) {
+    guard[0] = 0.0;
+    guard[1] = 0.0;
+    guard[2] = 1.0;
+    guard[3] += 1.0;
     if (u.growthInterval > 0u) {
       lossScale[0] *= 0.5;
       lossScale[1] = 0.0;
@@ -45,9 +45,9 @@ fn main(@builtin(local_invocation_index) lane: u32) {
   }
   let scale = lossScale[0];
   let norm = sqrt(total.x) / scale;
-  gate[0] = select(1.0, min(1.0, u.maxNorm / (norm + 1e-6)), u.maxNorm > 0.0) / scale;
-  gate[1] = norm;
-  gate[2] = 0.0;
+  guard[0] = select(1.0, min(1.0, u.maxNorm / (norm + 1e-6)), u.maxNorm > 0.0) / scale;
+  guard[1] = norm;
+  guard[2] = 0.0;
   if (u.growthInterval > 0u) {
     let grows = lossScale[1] + 1.0 >= f32(u.growthInterval);
     lossScale[0] = select(scale, min(2.0 * scale, LARGEST), grows);

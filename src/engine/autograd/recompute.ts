@@ -2,7 +2,7 @@ import { GmtlError } from '../errors.ts';
 import type { GraphNode } from './graph.ts';
 import { Tensor } from './tensor.ts';
 
-/** The nodes of one checkpointed region, in the order they were made, and what it takes to make them again. */
+/** The nodes of one recomputed region, in the order they were made, and what it takes to make them again. */
 class Region {
   readonly #body: (...inputs: Tensor[]) => Tensor;
   /** Of the caller's inputs: the memory, kept; not their graph. */
@@ -25,8 +25,8 @@ class Region {
     const { forward } = node.op;
     if (forward.mutates?.length) {
       throw new GmtlError(
-        'checkpoint',
-        `${node.op.name} changes a tensor in place, which running it twice would do twice: leave it out of the checkpoint`,
+        'autograd/recompute',
+        `${node.op.name} changes a tensor in place, which running it twice would do twice: leave it out of what is recomputed`,
       );
     }
     this.#nodes.push(node);
@@ -69,8 +69,8 @@ class Region {
 
   #differs(at: number, found: string): never {
     throw new GmtlError(
-      'checkpoint',
-      `running the checkpointed function again gave other ops: ${found} where op ${at} was ${this.#nodes[at]?.op.name ?? 'nothing'}; ` +
+      'autograd/recompute',
+      `running the recomputed function again gave other ops: ${found} where op ${at} was ${this.#nodes[at]?.op.name ?? 'nothing'}; ` +
         'it must do the same both times',
     );
   }
@@ -91,10 +91,11 @@ class Region {
  *
  * `body` must run the same ops both times: it may read tensors that last (parameters, a `RandomSource`'s seeds, which change between
  * steps only), and nothing that is freed or overwritten before backward. May be nested and recorded.
- * @throws GmtlError `checkpoint` where an op in it changes a tensor (batch statistics), or, at backward, where the second run differs.
+ * @throws GmtlError `autograd/recompute` where an op in it changes a tensor (batch statistics), or, at backward, where the second run differs.
  */
-export function checkpoint(body: (...inputs: Tensor[]) => Tensor, inputs: readonly Tensor[]): Tensor {
-  if (inputs.length === 0) throw new GmtlError('checkpoint', 'checkpoint: give the tensors that the function works on');
+export function recompute(body: (...inputs: Tensor[]) => Tensor, inputs: readonly Tensor[]): Tensor {
+  if (inputs.length === 0)
+    throw new GmtlError('autograd/recompute', 'recompute: give the tensors that the function works on');
   const { engine } = inputs[0];
   if (!engine.gradEnabled) return engine.scope(() => body(...inputs));
   const region = new Region(body, inputs);
