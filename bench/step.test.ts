@@ -100,7 +100,7 @@ describe('made-up batches', () => {
   it('have masks on segmentation rows and grades on the others', () => {
     const batch = madeUpBatch(1, 2, 32);
     expect([...batch.task]).toEqual([0, 1, 1]);
-    expect([...batch.retino]).toEqual([-1, 1, 2]);
+    expect([...batch.retinopathy]).toEqual([-1, 1, 2]);
     expect(batch.masks.reduce((sum, value) => sum + value, 0)).toBe(8 * 8 * 5);
     expect(batch.image).toHaveLength(3 * 32 * 32 * 3);
   });

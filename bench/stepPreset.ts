@@ -2,7 +2,14 @@ import { Engine, setEngine } from '../src/engine/autograd/engine.ts';
 import type { Batch } from '../src/retina/data/loading/batch.ts';
 import { openDataset } from '../src/retina/data/sets/dataset.ts';
 import { SampleSource, TrainLoader } from '../src/retina/data/loading/loader.ts';
-import { type DatasetItem, EDEMA_GRADES, LESIONS, noMasks, RETINO_GRADES, selectItems } from '../src/retina/domain.ts';
+import {
+  type DatasetItem,
+  EDEMA_GRADES,
+  STRUCTURES,
+  noMasks,
+  RETINOPATHY_GRADES,
+  selectItems,
+} from '../src/retina/domain.ts';
 import { GmtlError } from '../src/engine/errors.ts';
 import type { CapturedStep } from '../src/engine/gpu/capture.ts';
 import { Generator } from '../src/engine/tensor/random.ts';
@@ -52,7 +59,7 @@ function madeUpItem(index: number, task: DatasetItem['task']): DatasetItem {
   return {
     ...{ id: `made-up/${index}`, part: 'made-up', split: 'train', task, imagePath: `made-up-${index}.jpg` },
     maskPaths: graded ? null : noMasks(),
-    retino: graded ? index % RETINO_GRADES : null,
+    retinopathy: graded ? index % RETINOPATHY_GRADES : null,
     edema: graded ? index % EDEMA_GRADES : null,
   };
 }
@@ -64,11 +71,11 @@ export function madeUpBatch(segmentation: number, classification: number, size: 
   const items = Array.from({ length: rows }, (_, row) =>
     madeUpItem(row, row < segmentation ? 'segmentation' : 'classification'),
   );
-  const masks = new Float32Array(rows * size * size * LESIONS.length);
+  const masks = new Float32Array(rows * size * size * STRUCTURES.length);
   for (let row = 0; row < segmentation; row++) {
     for (let y = size >> 2; y < size >> 1; y++) {
-      const from = ((row * size + y) * size + (size >> 2)) * LESIONS.length;
-      masks.fill(1, from, from + (size >> 2) * LESIONS.length);
+      const from = ((row * size + y) * size + (size >> 2)) * STRUCTURES.length;
+      masks.fill(1, from, from + (size >> 2) * STRUCTURES.length);
     }
   }
   return {
@@ -76,7 +83,7 @@ export function madeUpBatch(segmentation: number, classification: number, size: 
     masks,
     hasMasks: Uint8Array.from(items, ({ task }) => (task === 'segmentation' ? 1 : 0)),
     task: Int32Array.from(items, ({ task }) => (task === 'segmentation' ? 0 : 1)),
-    retino: Int32Array.from(items, ({ retino }) => retino ?? -1),
+    retinopathy: Int32Array.from(items, ({ retinopathy }) => retinopathy ?? -1),
     edema: Int32Array.from(items, ({ edema }) => edema ?? -1),
     items,
     boxes: items.map(() => ({ left: 0, top: 0, size, width: size, height: size })),

@@ -19,7 +19,7 @@ interface DoctorArguments {
   debug: boolean;
 }
 
-/** Ops that between them try products, convolution, reductions and normalisation on the adapter. */
+/** Ops that between them try products, convolution, reductions and normalization on the adapter. */
 const SELF_TEST_OPS: readonly string[] = ['matmul', 'conv2d', 'depthwiseConv2d', 'layerNorm', 'sum'];
 
 /** The limits that decide what fits; `--debug` prints all. */

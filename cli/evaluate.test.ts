@@ -45,7 +45,7 @@ beforeAll(async () => {
   });
   const settings = [
     ...TINY_SETTINGS,
-    'model.lesions=["HE","OD"]',
+    'model.structures=["HE","OD"]',
     'data.validationFraction=0.3',
     'training.epochs=1',
     'training.stepsPerEpoch=2',

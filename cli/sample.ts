@@ -65,7 +65,10 @@ export function sampleLine(
       ? dice.length > 0
         ? [`Dice ${dice.join(' ')}`]
         : []
-      : [...grade('retinopathy', item.retino, prediction.retino), ...grade('edema', item.edema, prediction.edema)];
+      : [
+          ...grade('retinopathy', item.retinopathy, prediction.retinopathy),
+          ...grade('edema', item.edema, prediction.edema),
+        ];
   return [`${item.id}: ${item.task} image`, ...(hasGate ? [gate] : []), ...said].join(', ');
 }
 

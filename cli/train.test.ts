@@ -191,9 +191,9 @@ describe('gmtl train', () => {
   });
 
   it('refuses a figure that validation does not give, before it reads images', async () => {
-    const run = startGmtl(words(join(root, 'refused'), 'training.bestMetric=retinoQWK'), root);
+    const run = startGmtl(words(join(root, 'refused'), 'training.bestMetric=retinopathyQWK'), root);
     expect((await run.ended).code).toBe(1);
-    expect(run.output()).toContain('Did you mean "retinoQwk"');
+    expect(run.output()).toContain('Did you mean "retinopathyQwk"');
     expect(existsSync(join(root, 'refused'))).toBe(false);
   });
 

@@ -109,7 +109,7 @@ interface HalfBounds {
 /**
  * A rounding to float16 is up to 5e-4; a dozen to fifty in a row, as if at random, make 2e-3 to 4e-3 of an output, and gradients go there
  * and back. But where rounding moves one element across a ReLU's corner, its gradient is all wrong, and these nets have maps of some
- * hundred elements: 1 / sqrt(100). ConvNeXt has no corners; it and the block without such an element are the sharp ones. Batch normalisation over eight
+ * hundred elements: 1 / sqrt(100). ConvNeXt has no corners; it and the block without such an element are the sharp ones. Batch normalization over eight
  * values (the U-Net's deepest maps) makes more of everything. Measured on lavapipe (output, gradients, losses): convnext 3e-4, 2e-3, 3e-4; basic-block 7e-4, 8e-2
  * (one element: all gradients behind it are good to 1e-3), 5e-4; resnet 9e-4, 6e-2, 7e-3; unet-block 6e-4, 8e-4, 2e-5; unet 8e-3, .15, 2e-4.
  */

@@ -1,4 +1,4 @@
-/** Tier: no adapter. The float64 references of normalisation, softmax and losses against PyTorch's numbers, forward and backward. */
+/** Tier: no adapter. The float64 references of normalization, softmax and losses against PyTorch's numbers, forward and backward. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { Engine } from '../src/engine/autograd/engine.ts';

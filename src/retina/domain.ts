@@ -1,8 +1,8 @@
 /** The five IDRiD structures in the order of every mask tensor's last axis. OD (the optic disc) is no lesion. */
-export const LESIONS = ['MA', 'HE', 'EX', 'SE', 'OD'] as const;
-export type Lesion = (typeof LESIONS)[number];
+export const STRUCTURES = ['MA', 'HE', 'EX', 'SE', 'OD'] as const;
+export type Structure = (typeof STRUCTURES)[number];
 
-export const LESION_NAMES: Readonly<Record<Lesion, string>> = {
+export const STRUCTURE_NAMES: Readonly<Record<Structure, string>> = {
   MA: 'Microaneurysms',
   HE: 'Haemorrhages',
   EX: 'Hard Exudates',
@@ -11,7 +11,7 @@ export const LESION_NAMES: Readonly<Record<Lesion, string>> = {
 };
 
 /** Number of diabetic retinopathy grades (0 … 4) and of macular edema risk grades (0 … 2). */
-export const RETINO_GRADES = 5;
+export const RETINOPATHY_GRADES = 5;
 export const EDEMA_GRADES = 3;
 
 export type Split = 'train' | 'val' | 'test';
@@ -19,7 +19,7 @@ export type Task = 'segmentation' | 'classification';
 export const TASKS = ['segmentation', 'classification'] as const satisfies readonly Task[];
 
 /** A mask file per structure; null: no file, which in IDRiD means that the structure is absent from the image. */
-export type MaskPaths = Readonly<Record<Lesion, string | null>>;
+export type MaskPaths = Readonly<Record<Structure, string | null>>;
 
 /** One image with what is known about it. All paths are absolute. */
 export interface DatasetItem {
@@ -33,7 +33,7 @@ export interface DatasetItem {
   /** null on classification rows. */
   readonly maskPaths: MaskPaths | null;
   /** Diabetic retinopathy grade 0 … 4, null where not graded. */
-  readonly retino: number | null;
+  readonly retinopathy: number | null;
   /** Risk of macular edema 0 … 2, null where not graded. */
   readonly edema: number | null;
 }
@@ -53,6 +53,6 @@ export function selectItems(dataset: Dataset, split: Split, task?: Task): Datase
 }
 
 /** A mask path record with nothing in it. */
-export function noMasks(): Record<Lesion, string | null> {
+export function noMasks(): Record<Structure, string | null> {
   return { MA: null, HE: null, EX: null, SE: null, OD: null };
 }

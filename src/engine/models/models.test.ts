@@ -129,12 +129,12 @@ describe('the multitask network', () => {
           {
             task: engine.empty([4], { dtype: 'i32' }),
             masks: segmentation.length > 0 ? engine.empty([segmentation.length, 32, 32, 5]) : null,
-            retino: classification.length > 0 ? engine.empty([classification.length], { dtype: 'i32' }) : null,
+            retinopathy: classification.length > 0 ? engine.empty([classification.length], { dtype: 'i32' }) : null,
             edema: classification.length > 0 ? engine.empty([classification.length], { dtype: 'i32' }) : null,
           },
           { segmentation, classification },
           LOSS_DEFAULTS,
-          { posWeight: null, retinoWeights: null, edemaWeights: null },
+          { posWeight: null, retinopathyWeights: null, edemaWeights: null },
           new CountWeighting(),
         );
         total.backward();

@@ -98,7 +98,7 @@ export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, eps = 1e-5): 
 }
 
 /**
- * Batch normalisation over all axes but the last: x [..., C], the others [C]. Training normalises with the batch's own statistics (biased
+ * Batch normalization over all axes but the last: x [..., C], the others [C]. Training normalises with the batch's own statistics (biased
  * variance) and moves the running ones, in place, by `momentum` (unbiased variance); else the running ones are used.
  */
 export function batchNorm(

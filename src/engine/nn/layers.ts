@@ -124,7 +124,7 @@ export class ConvTranspose2d extends Layer {
   }
 }
 
-/** Normalisation over the last axis. */
+/** Normalization over the last axis. */
 export class LayerNorm extends Layer {
   readonly weight: Parameter;
   readonly bias: Parameter;
@@ -143,7 +143,7 @@ export class LayerNorm extends Layer {
 }
 
 /**
- * Batch normalisation over the channels of NHWC maps, with torch.nn.BatchNorm2d's names and defaults. `num_batches_tracked` is
+ * Batch normalization over the channels of NHWC maps, with torch.nn.BatchNorm2d's names and defaults. `num_batches_tracked` is
  * only counted, as there with a given momentum.
  */
 export class BatchNorm2d extends Layer {

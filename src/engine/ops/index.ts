@@ -58,7 +58,7 @@ export const ops: readonly Op[] = [
   dropPath,
   // movement
   ...movementOps,
-  // normalisation
+  // normalization
   layerNorm,
   batchNorm,
   softmax,

@@ -38,7 +38,7 @@ describe('tuning', () => {
   const specs = [[6, 8], [8], [8]].map((shape) => ({ shape, dtype: 'f32' as const }));
   const attributes = { eps: 1e-6 };
 
-  /** Tunes layer normalisation with its version `rows` spoilt. */
+  /** Tunes layer normalization with its version `rows` spoilt. */
   async function tuneSpoilt(spoil: (plan: Plan, wrong: Plan) => Plan): Promise<TuneResult> {
     const { forward } = layerNorm;
     const program: Program<{ eps: number }> = {

@@ -32,7 +32,7 @@ const CONVNEXT_GATED: PartialConfig = {
     headNorm: false,
     maskPrior: 0.5,
     gateHidden: 256,
-    retinoHidden: 256,
+    retinopathyHidden: 256,
     edemaHidden: 128,
     layerScaleInit: 1e-6,
   },
@@ -163,7 +163,7 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
         headDropout: 0.1,
         decoderChannels: [64, 32, 16, 16],
         gateHidden: 32,
-        retinoHidden: 32,
+        retinopathyHidden: 32,
         edemaHidden: 32,
         // From scratch and for few steps, blocks scaled by 1e-6 would still be near the identity at the end.
         layerScaleInit: 0.1,
@@ -260,7 +260,7 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
   },
   'resnet-unet-disc': {
     description: 'resnet-unet as its authors trained it: the optic disc and the retinopathy grade alone.',
-    config: { ...RESNET_UNET, model: { ...RESNET_UNET.model, lesions: ['OD'], grades: 'retinopathy' } },
+    config: { ...RESNET_UNET, model: { ...RESNET_UNET.model, structures: ['OD'], grades: 'retinopathy' } },
   },
   'resnet-unet-experts': {
     description: 'resnet-unet in its second form: grades from four convolution experts under a softmax gate.',

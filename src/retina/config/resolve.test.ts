@@ -94,7 +94,7 @@ test('the ResNet U-Net presets keep the published numbers', async () => {
   ]);
   expect([training.epochs, training.earlyStopping, training.bestMetric]).toEqual([100, 10, 'dice']);
   const disc = await resolveConfig({ preset: 'resnet-unet-disc' });
-  expect([disc.model.lesions, disc.model.grades]).toEqual([['OD'], 'retinopathy']);
+  expect([disc.model.structures, disc.model.grades]).toEqual([['OD'], 'retinopathy']);
   const experts = await resolveConfig({ preset: 'resnet-unet-experts' });
   expect([experts.model.unet.encoder, experts.model.unet.classifier]).toEqual(['resnet18', 'experts']);
 });
@@ -114,7 +114,7 @@ describe('refuses, saying why', () => {
       /Did you mean "data.augment.colorJitter.brightness"\?/,
     ],
     ['a part of a custom trunk', ['model.trunk.depth=[1,1,1,1]'], /Did you mean "model.trunk.depths"\?/],
-    ['something far off', ['model.zzzzzzzz=1'], /Known here: architecture, lesions/],
+    ['something far off', ['model.zzzzzzzz=1'], /Known here: architecture, structures/],
     [
       'ordinal grades with smoothing',
       ['loss.gradeLoss=corn', 'loss.labelSmoothing=0.1'],
@@ -136,6 +136,11 @@ describe('refuses, saying why', () => {
       /loss.posWeight = \[1,2\].*has 2 numbers for the 5 structures/,
     ],
     ['a section that is no object', ['model=3'], /model = 3 \(from the command line\)/],
+    [
+      'a knob of an earlier version',
+      ['model.retinoHidden=3'],
+      /"model.retinoHidden" .* is called "model.retinopathyHidden" now/,
+    ],
     ['a prototype', ['data={"__proto__":{"clahe":true}}'], /unknown setting "data.__proto__"/],
   ];
   test.each(cases)('%s', async (_name, overrides, message) => {

@@ -6,6 +6,7 @@ import { GmtlError } from '../../engine/errors.ts';
 import { errorCode } from '../../engine/node/atomic.ts';
 import { type TrainConfig, trainConfigSchema } from './schema.ts';
 import { type PresetName, presets } from './presets.ts';
+import { currentConfig, RENAMED_KNOBS } from './renamed.ts';
 
 export { type PartialConfig, type TrainConfig, trainConfigSchema } from './schema.ts';
 
@@ -51,10 +52,14 @@ export async function resolveConfig(sources: ConfigSources): Promise<TrainConfig
   return mergeLayers(layers);
 }
 
-/** Validates a complete or partial configuration from elsewhere, e.g. a checkpoint's manifest. `origin` is named in errors. */
+/**
+ * Validates a complete or partial configuration that was stored (a run's, a checkpoint's manifest), by earlier versions too: their names
+ * become current ones. `origin` is named in errors.
+ */
 export function validateConfig(values: unknown, origin: string): TrainConfig {
-  if (!isTree(values)) throw new GmtlError('config/invalid', `${origin}: the configuration must be an object`);
-  return mergeLayers([{ origin, values }]);
+  const current = currentConfig(values);
+  if (!isTree(current)) throw new GmtlError('config/invalid', `${origin}: the configuration must be an object`);
+  return mergeLayers([{ origin, values: current }]);
 }
 
 /**
@@ -136,6 +141,9 @@ function requireKnownKeys(values: Tree, schema: JsonSchema, path: string, origin
 }
 
 function unknownKey(full: string, key: string, siblings: readonly string[], path: string, origin: string): GmtlError {
+  if (Object.hasOwn(RENAMED_KNOBS, full)) {
+    return new GmtlError('config/unknown-key', `"${full}" (from ${origin}) is called "${RENAMED_KNOBS[full]}" now.`);
+  }
   // A knob given without its section, or in the wrong one, is found by its last name.
   const elsewhere = describeConfig().find((knob) => knob.path.split('.').at(-1) === key)?.path;
   const nearest = closest(key, [...siblings]);

@@ -14,7 +14,7 @@ const customTrunk = z
   })
   .describe('A ConvNeXt of your own.');
 
-const LESION_KNOB = z.enum(['MA', 'HE', 'EX', 'SE', 'OD']);
+const STRUCTURE_KNOB = z.enum(['MA', 'HE', 'EX', 'SE', 'OD']);
 
 const unet = z
   .strictObject({
@@ -50,8 +50,8 @@ const model = z.strictObject({
     .enum(['convnext-gated', 'resnet-unet'])
     .default('convnext-gated')
     .describe('Network: the ConvNeXt-gated one, or a ResNet U-Net with grading heads and a router.'),
-  lesions: z
-    .array(LESION_KNOB)
+  structures: z
+    .array(STRUCTURE_KNOB)
     .min(1)
     .refine((list) => new Set(list).size === list.length, 'names a structure twice')
     .default(['MA', 'HE', 'EX', 'SE', 'OD'])
@@ -79,7 +79,7 @@ const model = z.strictObject({
     .enum(['batch', 'layer', 'none'])
     .default('batch')
     .describe(
-      'Normalisation after each decoder convolution. batch learns several times faster than layer on few images; the published decoder has none.',
+      'Normalization after each decoder convolution. batch learns several times faster than layer on few images; the published decoder has none.',
     ),
   headNorm: z
     .boolean()
@@ -104,7 +104,7 @@ const model = z.strictObject({
     .default(true)
     .describe('U-Net skip connections from the trunk. Small lesions are lost without them.'),
   gateHidden: positiveInt.default(256).describe('Hidden width of the gate.'),
-  retinoHidden: positiveInt.default(256).describe('Hidden width of the retinopathy head.'),
+  retinopathyHidden: positiveInt.default(256).describe('Hidden width of the retinopathy head.'),
   edemaHidden: positiveInt.default(128).describe('Hidden width of the macular edema head.'),
   gradeFeatures: z
     .enum(['pooled', 'stages', 'findings'])
@@ -216,7 +216,7 @@ const data = z.strictObject({
     .boolean()
     .default(false)
     .describe(
-      "Ben Graham's normalisation: 4 (image - local mean) + grey, after CLAHE; grey outside 0.9 of the radius.",
+      "Ben Graham's normalization: 4 (image - local mean) + grey, after CLAHE; grey outside 0.9 of the radius.",
     ),
   tiles: tiles.prefault({}),
   joinLabels: z
@@ -257,7 +257,7 @@ const data = z.strictObject({
   balanceLesions: z
     .boolean()
     .default(false)
-    .describe('Draw images with each of model.lesions equally often: rare soft exudates are seen more.'),
+    .describe('Draw images with each of model.structures equally often: rare soft exudates are seen more.'),
   skipBad: z
     .boolean()
     .default(false)
@@ -295,7 +295,7 @@ const loss = z.strictObject({
   posWeight: z
     .union([z.number().positive(), z.array(z.number().positive()).min(1)])
     .default(1)
-    .describe('Weight of lesion pixels in the cross-entropy: one number, or one for each of model.lesions.'),
+    .describe('Weight of lesion pixels in the cross-entropy: one number, or one for each of model.structures.'),
   gradeLoss: z
     .enum(['ce', 'corn'])
     .default('ce')
@@ -491,11 +491,11 @@ export const trainConfigSchema = z
       report(['data', 'segmentationPerBatch'], 'and data.classificationPerBatch are both 0: a batch needs an image');
     }
     const { posWeight } = config.loss;
-    const { lesions } = config.model;
-    if (typeof posWeight !== 'number' && posWeight.length !== lesions.length) {
+    const { structures } = config.model;
+    if (typeof posWeight !== 'number' && posWeight.length !== structures.length) {
       report(
         ['loss', 'posWeight'],
-        `has ${posWeight.length} numbers for the ${lesions.length} structures of model.lesions (${lesions.join(', ')}): give one for each, or a single number for all`,
+        `has ${posWeight.length} numbers for the ${structures.length} structures of model.structures (${structures.join(', ')}): give one for each, or a single number for all`,
       );
     }
     if (config.loss.classWeights === 'natural' && config.data.balanceGrades) {

@@ -1,9 +1,9 @@
 export {
   type AugmentOptions,
   DEFAULT_AUGMENT,
-  IDRID_NORMALISATION,
-  IMAGENET_NORMALISATION,
-  type Normalisation,
+  IDRID_NORMALIZATION,
+  IMAGENET_NORMALIZATION,
+  type Normalization,
 } from './loading/augment.ts';
 export { type Batch, imageTensor } from './loading/batch.ts';
 export { defaultCacheFolder } from '../../engine/node/cacheFolder.ts';
@@ -56,11 +56,11 @@ export {
   type Dataset,
   type DatasetItem,
   EDEMA_GRADES,
-  LESION_NAMES,
-  LESIONS,
-  type Lesion,
+  STRUCTURE_NAMES,
+  STRUCTURES,
+  type Structure,
   type MaskPaths,
-  RETINO_GRADES,
+  RETINOPATHY_GRADES,
   type Split,
   selectItems,
   type Task,

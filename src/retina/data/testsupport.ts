@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { crc32, deflateSync } from 'node:zlib';
 import sharp from 'sharp';
 import { KeyedRandom } from './loading/random.ts';
-import { type Lesion, LESION_NAMES, LESIONS } from '../domain.ts';
+import { type Structure, STRUCTURE_NAMES, STRUCTURES } from '../domain.ts';
 
 /* Tiny files for the tests of this folder: no library here writes palette TIFFs, the form IDRiD's masks have. */
 
@@ -218,8 +218,8 @@ export function imagePathA(root: string, split: OfficialSplit, number: number): 
   );
 }
 
-export function maskPath(root: string, split: OfficialSplit, number: number, lesion: Lesion): string {
-  const folder = `${LESIONS.indexOf(lesion) + 1}. ${LESION_NAMES[lesion]}`;
+export function maskPath(root: string, split: OfficialSplit, number: number, lesion: Structure): string {
+  const folder = `${STRUCTURES.indexOf(lesion) + 1}. ${STRUCTURE_NAMES[lesion]}`;
   const name = `IDRiD_${String(number).padStart(2, '0')}_${lesion}.tif`;
   return join(root, 'A. Segmentation', '2. All Segmentation Groundtruths', FOLDERS[split], folder, name);
 }
@@ -243,7 +243,7 @@ export function labelsPath(root: string, split: OfficialSplit): string {
 /** A grading table with the official quirks: CRLF, a trailing space in the last header, empty columns. */
 export function labelsCsv(grades: readonly (readonly [number, number])[]): string {
   const rows = grades.map(
-    ([retino, edema], index) => `IDRiD_${String(index + 1).padStart(3, '0')},${retino},${edema},,,`,
+    ([retinopathy, edema], index) => `IDRiD_${String(index + 1).padStart(3, '0')},${retinopathy},${edema},,,`,
   );
   return `${['Image name,Retinopathy grade,Risk of macular edema ,,,', ...rows].join('\r\n')}\r\n`;
 }

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { EDEMA_GRADES, RETINO_GRADES, TASKS } from '../domain.ts';
+import { EDEMA_GRADES, RETINOPATHY_GRADES, TASKS } from '../domain.ts';
 import { GmtlError } from '../../engine/errors.ts';
 import { errorCode, writeFileAtomic } from '../../engine/node/atomic.ts';
 import { fitCasesTemperature, fitThresholds, type GradedCase, type Temperature } from '../metrics/index.ts';
@@ -76,7 +76,7 @@ export function fitCalibration(validation: Collected, how: FittedHow): Calibrati
       ...how,
     },
     temperatures: {
-      retinopathy: temper(validation.retinopathy, RETINO_GRADES),
+      retinopathy: temper(validation.retinopathy, RETINOPATHY_GRADES),
       edema: temper(validation.edema, EDEMA_GRADES),
       gate: temper(validation.gate, TASKS.length),
     },

@@ -2,7 +2,7 @@
 import type { Engine } from '../../engine/autograd/engine.ts';
 import type { Batch } from '../data/loading/batch.ts';
 import { evaluationBatches, type SampleSource } from '../data/loading/loader.ts';
-import { type DatasetItem, type Lesion, LESIONS, type Task, TASKS } from '../domain.ts';
+import { type DatasetItem, type Structure, STRUCTURES, type Task, TASKS } from '../domain.ts';
 import { GmtlError } from '../../engine/errors.ts';
 import {
   FrocAccumulator,
@@ -22,7 +22,7 @@ export type Thresholds = Readonly<Record<string, number>>;
 /** One structure of one picture, whole: truth (non-zero inside) and probabilities, `width` entries a row. Overwritten after the call. */
 export interface MaskPlane {
   readonly id: string;
-  readonly lesion: Lesion;
+  readonly lesion: Structure;
   readonly truth: ArrayLike<number>;
   readonly probability: ArrayLike<number>;
   readonly width: number;
@@ -62,7 +62,7 @@ export interface ScoredMasks {
 /** Everything {@link collect} gathers. */
 export interface Collected {
   readonly images: number;
-  readonly lesions: readonly Lesion[];
+  readonly lesions: readonly Structure[];
   /** One entry a setting of thresholds; null where no image has masks. */
   readonly masks: readonly ScoredMasks[] | null;
   readonly retinopathy: readonly GradedCase[];
@@ -117,12 +117,12 @@ export async function collect(
   config: TrainConfig,
   options: CollectOptions,
 ): Promise<Collected> {
-  const { lesions } = config.model;
+  const { structures } = config.model;
   const { thresholds = [{}], flips = false } = options;
   const settings = thresholds.map(
     (threshold): ScoredMasks => ({
-      segmentation: new SegmentationAccumulator(lesions, { threshold }),
-      detections: options.lesionLevel ? new FrocAccumulator(lesions, { threshold }) : null,
+      segmentation: new SegmentationAccumulator(structures, { threshold }),
+      detections: options.lesionLevel ? new FrocAccumulator(structures, { threshold }) : null,
     }),
   );
   const losses = new Map<string, { bce: number; dice: number }>();
@@ -134,7 +134,10 @@ export async function collect(
     }
     const part = maskLosses(plane, config.loss.diceSmooth);
     const sum = losses.get(id) ?? { bce: 0, dice: 0 };
-    losses.set(id, { bce: sum.bce + part.bce / lesions.length, dice: sum.dice + (1 - part.dice) / lesions.length });
+    losses.set(id, {
+      bce: sum.bce + part.bce / structures.length,
+      dice: sum.dice + (1 - part.dice) / structures.length,
+    });
     options.onMask?.(plane);
   };
   const retinopathy: GradedCase[] = [];
@@ -145,18 +148,20 @@ export async function collect(
   const segment = (batch: Batch, row: number, masks: Float32Array): void => {
     const elements = batch.masks.length / batch.task.length;
     const truth = batch.masks.subarray(row * elements, (row + 1) * elements);
-    lesions.forEach((lesion, index) => {
-      const plane = channel(truth, LESIONS.indexOf(lesion), LESIONS.length);
-      const probability = channel(masks, index, lesions.length);
+    structures.forEach((lesion, index) => {
+      const plane = channel(truth, STRUCTURES.indexOf(lesion), STRUCTURES.length);
+      const probability = channel(masks, index, structures.length);
       addMask({ id: batch.items[row].id, lesion, truth: plane, probability, width: Math.sqrt(plane.length) });
     });
   };
-  const grade = (batch: Batch, row: number, { retino, edema: risk }: Prediction): void => {
+  const grade = (batch: Batch, row: number, prediction: Prediction): void => {
     const { id } = batch.items[row];
-    if (retino && batch.retino[row] >= 0) {
-      retinopathy.push({ id, truth: batch.retino[row], probabilities: retino });
+    if (prediction.retinopathy && batch.retinopathy[row] >= 0) {
+      retinopathy.push({ id, truth: batch.retinopathy[row], probabilities: prediction.retinopathy });
     }
-    if (risk && batch.edema[row] >= 0) edema.push({ id, truth: batch.edema[row], probabilities: risk });
+    if (prediction.edema && batch.edema[row] >= 0) {
+      edema.push({ id, truth: batch.edema[row], probabilities: prediction.edema });
+    }
   };
 
   for (const task of TASKS) {
@@ -186,7 +191,7 @@ export async function collect(
   }
   return {
     images: done,
-    lesions,
+    lesions: structures,
     masks: losses.size > 0 ? settings : null,
     retinopathy,
     edema,

@@ -9,7 +9,7 @@ import { readIdrid } from '../data/sets/idrid.ts';
 import { decodeMask } from '../data/pictures/mask.ts';
 import { preprocessItem } from '../data/pictures/preprocess.ts';
 import { TINY_HEIGHT, TINY_WIDTH, writeTinyIdrid } from '../data/testsupport.ts';
-import type { DatasetItem, Lesion } from '../domain.ts';
+import type { DatasetItem, Structure } from '../domain.ts';
 import { SegmentationAccumulator } from '../metrics/index.ts';
 import type { MultitaskNet } from '../network/network.ts';
 import { ReferenceBackend } from '../../engine/ops/referenceBackend.ts';
@@ -21,14 +21,14 @@ import { predict } from '../predict/predict.ts';
 import { predictTiled } from '../predict/slidingWindow.ts';
 import { modelPredictor } from '../predict/tiling.ts';
 
-const lesions = ['EX', 'OD', 'MA'] as const satisfies readonly Lesion[];
+const lesions = ['EX', 'OD', 'MA'] as const satisfies readonly Structure[];
 const config = validateConfig(
   {
     model: {
       trunk: { depths: [1, 1, 1, 1], dims: [8, 8, 8, 8] },
       decoderChannels: [8, 8, 8, 8],
       gateHidden: 8,
-      retinoHidden: 8,
+      retinopathyHidden: 8,
       edemaHidden: 8,
       layerScaleInit: 1,
       maskPrior: 0.5,
@@ -77,7 +77,7 @@ async function scoreDirectly(maps: readonly { map: Float32Array; side: number; i
   return scores.result();
 }
 
-const { preprocess, normalisation } = loaderSettings(config);
+const { preprocess, normalization } = loaderSettings(config);
 
 describe('scores in the original frame', () => {
   it('of whole pictures equal direct scoring, and count the frame’s pixels', async () => {
@@ -85,7 +85,7 @@ describe('scores in the original frame', () => {
     const maps = [];
     for (const item of items) {
       const sample = await preprocessItem(item, preprocess);
-      const [{ masks }] = await predict(engine, model, imageTensor(sample, normalisation), 1, 'segmentation');
+      const [{ masks }] = await predict(engine, model, imageTensor(sample, normalization), 1, 'segmentation');
       maps.push({ map: masks!, side: 32, item });
     }
     expect(found.segmentation).toEqual(await scoreDirectly(maps));
@@ -106,7 +106,7 @@ describe('scores in the original frame', () => {
       const map = new Float32Array(side * side * lesions.length);
       const run = modelPredictor(engine, model, 'segmentation', false);
       const picture = { width: side, height: side, data: sample.image };
-      const options = { tile: 32, classes: lesions.length, overlap: 0.5, normalisation };
+      const options = { tile: 32, classes: lesions.length, overlap: 0.5, normalization };
       const summary = await predictTiled(run, picture, options, (top, _, values) => {
         map.set(values, top * side * lesions.length);
       });
@@ -131,8 +131,8 @@ describe('scores in the original frame', () => {
         expect([truth.length, probability.length]).toEqual([width * height, width * height]);
         planes.push(`${item.id} ${lesion} ${truth.reduce((sum, value) => sum + value, 0) > 0}`);
       },
-      onTiled: (_, { retino, gate }) => {
-        expect(retino!.reduce((sum, value) => sum + value, 0)).toBeCloseTo(1, 5);
+      onTiled: (_, { retinopathy, gate }) => {
+        expect(retinopathy!.reduce((sum, value) => sum + value, 0)).toBeCloseTo(1, 5);
         expect(gate[0] + gate[1]).toBeCloseTo(1, 5);
       },
     });

@@ -5,7 +5,7 @@ import { mapMaskToFrame } from '../data/pictures/geometry.ts';
 import { SampleSource } from '../data/loading/loader.ts';
 import { decodeMask } from '../data/pictures/mask.ts';
 import type { Sample } from '../data/pictures/preprocess.ts';
-import { type DatasetItem, type Lesion, LESIONS } from '../domain.ts';
+import { type DatasetItem, type Structure, STRUCTURES } from '../domain.ts';
 import { GmtlError } from '../../engine/errors.ts';
 import type { TiledSummary } from '../predict/slidingWindow.ts';
 import { ScorePlanes } from '../predict/frameMapper.ts';
@@ -18,7 +18,7 @@ import type { TrainConfig } from '../config/resolve.ts';
 /** One structure of one image, one number a pixel, row by row. The arrays are overwritten after the call. */
 export interface LesionPlane {
   readonly item: DatasetItem;
-  readonly lesion: Lesion;
+  readonly lesion: Structure;
   /** 0 or 1. */
   readonly truth: Uint8Array;
   readonly probability: Float32Array;
@@ -36,7 +36,7 @@ export interface FrameOptions {
    * decoding files again: for validation while training. Default `frame`.
    */
   readonly space?: 'frame' | 'crop';
-  /** Where scores go (thresholds, bins). Default: one of `config.model.lesions` at 0.5. */
+  /** Where scores go (thresholds, bins). Default: one of `config.model.structures` at 0.5. */
   readonly accumulator?: SegmentationAccumulator;
   /** Where pictures come from. Default: one with the configuration's settings that keeps nothing in memory. */
   readonly source?: SampleSource;
@@ -96,9 +96,9 @@ export async function evaluateFrames(
     throw new GmtlError('data/empty-split', 'No image with masks among those to score in their frames.');
   const { flips = false, space = 'frame' } = options;
   const tiling = options.tiling === undefined ? (config.data.tiles.mode === 'on' ? {} : null) : options.tiling;
-  const { lesions } = config.model;
+  const { structures } = config.model;
   const source = options.source ?? new SampleSource({ ...loaderSettings(config), memoryBytes: 0 });
-  const scores = options.accumulator ?? new SegmentationAccumulator(lesions);
+  const scores = options.accumulator ?? new SegmentationAccumulator(structures);
   const peak = { accumulatorBytes: 0, scoreBytes: 0, residentBytes: 0 };
   const notice = (): void => {
     peak.residentBytes = Math.max(peak.residentBytes, process.memoryUsage.rss());
@@ -106,7 +106,7 @@ export async function evaluateFrames(
   const seconds = { prediction: 0, all: 0 };
   const started = performance.now();
   const { imageSize } = config.data;
-  const { normalisation } = source.options;
+  const { normalization } = source.options;
   const frameOf = space === 'frame' ? NATIVE : square;
   let tiles = 0;
   let images = 0;
@@ -114,9 +114,9 @@ export async function evaluateFrames(
 
   const predictTiles = async (item: DatasetItem, sample: Sample, how: Tiling): Promise<Predicted> => {
     const frame = frameOf(sample);
-    const planes = new ScorePlanes(frame.width, frame.height, lesions.length);
+    const planes = new ScorePlanes(frame.width, frame.height, structures.length);
     const run = modelPredictor(engine, model, tiledChoice(config, how), flips);
-    const summary = await segmentTiled(run, { ...sample, box: frame }, config, normalisation, how, planes.row);
+    const summary = await segmentTiled(run, { ...sample, box: frame }, config, normalization, how, planes.row);
     tiles += summary.tiles;
     peak.accumulatorBytes = Math.max(peak.accumulatorBytes, summary.peak.accumulatorBytes);
     peak.residentBytes = Math.max(peak.residentBytes, summary.peak.residentBytes);
@@ -131,11 +131,11 @@ export async function evaluateFrames(
 
   const predictWhole = async (sample: Sample): Promise<Predicted> => {
     const run = modelPredictor(engine, model, tiledChoice(config, {}), flips);
-    const [{ masks }] = await run(imageTensor(sample, normalisation), 1);
+    const [{ masks }] = await run(imageTensor(sample, normalization), 1);
     if (masks === null)
       throw new GmtlError('train/frames', 'The network gave no masks, though its segmentation expert was asked.');
     const frame = frameOf(sample);
-    const channel = (index: number): Float32Array => masks.filter((_, at) => at % lesions.length === index);
+    const channel = (index: number): Float32Array => masks.filter((_, at) => at % structures.length === index);
     const bytes = 4 * frame.width * frame.height;
     return { plane: (index) => mapMaskToFrame(channel(index), frame), bytes };
   };
@@ -150,7 +150,7 @@ export async function evaluateFrames(
       seconds.prediction += (performance.now() - before) / 1000;
       peak.scoreBytes = Math.max(peak.scoreBytes, predicted.bytes);
       const { width, height } = frameOf(sample);
-      for (const [index, lesion] of lesions.entries()) {
+      for (const [index, lesion] of structures.entries()) {
         const truth = space === 'crop' ? maskPlane(sample, lesion) : await nativeMask(item, lesion, width, height);
         const probability = predicted.plane(index);
         scores.add(item.id, lesion, truth, probability);
@@ -173,13 +173,13 @@ export async function evaluateFrames(
 }
 
 /** The mask as drawn, 0 or 1; no file means that the structure is absent. */
-async function nativeMask(item: DatasetItem, lesion: Lesion, width: number, height: number): Promise<Uint8Array> {
+async function nativeMask(item: DatasetItem, lesion: Structure, width: number, height: number): Promise<Uint8Array> {
   const path = item.maskPaths?.[lesion] ?? null;
   if (path === null) return new Uint8Array(width * height);
   return (await decodeMask(path, { lesion, expected: { width, height } })).data;
 }
 
-function maskPlane({ maskBits, size }: Sample, lesion: Lesion): Uint8Array {
-  const bit = LESIONS.indexOf(lesion);
+function maskPlane({ maskBits, size }: Sample, lesion: Structure): Uint8Array {
+  const bit = STRUCTURES.indexOf(lesion);
   return maskBits ? maskBits.map((bits) => (bits >> bit) & 1) : new Uint8Array(size * size);
 }

@@ -1,7 +1,7 @@
 /** Pictures with truth and prediction for the report and for samples, gathered while a network is scored. */
 import sharp from 'sharp';
 import { decodeImage, preprocessImage } from '../data/pictures/preprocess.ts';
-import { type DatasetItem, type Lesion, type Task, TASKS } from '../domain.ts';
+import { type DatasetItem, type Structure, type Task, TASKS } from '../domain.ts';
 import { argmax, decideGrade, type GradeDecision } from '../metrics/index.ts';
 import { badnessOf, type GalleryImage, type GradeData, type MaskSet } from '../report/html/index.ts';
 import type { RgbImage } from '../report/index.ts';
@@ -22,7 +22,7 @@ const EDEMA_CAPTIONS = [
   'hard exudates near the macula',
 ] as const;
 
-type Planes = { [lesion in Lesion]?: Uint8Array };
+type Planes = { [lesion in Structure]?: Uint8Array };
 
 interface Masks {
   readonly width: number;
@@ -118,7 +118,7 @@ export class GalleryCollector {
     const grades =
       item.task === 'classification'
         ? [
-            ...gradeOf('DR', item.retino, prediction.retino, RETINOPATHY_NAMES, gradeDecision),
+            ...gradeOf('DR', item.retinopathy, prediction.retinopathy, RETINOPATHY_NAMES, gradeDecision),
             ...gradeOf('DME', item.edema, prediction.edema, EDEMA_CAPTIONS, gradeDecision),
           ]
         : [];

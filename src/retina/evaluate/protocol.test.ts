@@ -19,7 +19,7 @@ function itemOf(split: Split, task: Task, number: number): DatasetItem {
     task,
     imagePath: `/nowhere/${split}${number}.jpg`,
     maskPaths: task === 'segmentation' ? noMasks() : null,
-    retino: task === 'segmentation' ? null : number % 2 === 0 ? 0 : 2,
+    retinopathy: task === 'segmentation' ? null : number % 2 === 0 ? 0 : 2,
     edema: null,
   };
 }
@@ -64,12 +64,12 @@ function answer(asked: Asked[]): CollectItems {
       images: items.length,
       lesions: ['EX', 'SE'],
       masks,
-      retinopathy: graded.map(({ id, retino, split }, index) => {
+      retinopathy: graded.map(({ id, retinopathy, split }, index) => {
         const right = split === 'val' && index % 4 !== 0;
-        const believed = right ? Number(retino) : 2 - Number(retino);
+        const believed = right ? Number(retinopathy) : 2 - Number(retinopathy);
         return {
           id,
-          truth: Number(retino),
+          truth: Number(retinopathy),
           probabilities: [0, 1, 2, 3, 4].map((grade) => (grade === believed ? 0.99 : 0.0025)),
         };
       }),
@@ -106,8 +106,8 @@ describe('runProtocol', () => {
     expect(calibrated?.segmentation?.EX).toMatchObject({ threshold: 0.35, dice: 0.5 });
     expect(plain.retinopathy?.accuracy).toBe(0);
     expect(calibrated?.retinopathy?.accuracy).toBe(0);
-    expect(plain.losses.retino).toBeCloseTo(-Math.log(0.0025), 10);
-    expect(calibrated?.losses.retino).toBeLessThan(plain.losses.retino);
+    expect(plain.losses.retinopathy).toBeCloseTo(-Math.log(0.0025), 10);
+    expect(calibrated?.losses.retinopathy).toBeLessThan(plain.losses.retinopathy);
     expect(plain.intervals.segmentation?.lesions.EX.dice).toMatchObject({ estimate: 1, low: 1, high: 1 });
   });
 

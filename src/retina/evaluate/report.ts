@@ -124,7 +124,7 @@ function describeNetwork({ model, data }: TrainConfig): string {
       : `ConvNeXt-gated multitask network (trunk ${nameOf(model.trunk)})`;
   const grades = model.grades === 'both' ? 'retinopathy and macular edema grades' : `the grade of ${model.grades}`;
   const tiled = data.tiles.mode === 'on' ? ' on tiles' : '';
-  return `${kind} for ${grades} and masks of ${model.lesions.join(', ')} at ${data.imageSize} × ${data.imageSize} pixels${tiled}`;
+  return `${kind} for ${grades} and masks of ${model.structures.join(', ')} at ${data.imageSize} × ${data.imageSize} pixels${tiled}`;
 }
 
 function nameOf(size: string | Readonly<Record<string, readonly number[]>>): string {
@@ -183,9 +183,9 @@ function splitTable(counts: DatasetCounts): TableData {
   return {
     columns: ['Split', 'Images', 'With masks', 'Graded', 'DR 0 to 4', 'DME 0 to 2', 'Masks'],
     rows: splits.map((split) => {
-      const { images, segmentation, classification, retino, edema, masks } = counts[split];
+      const { images, segmentation, classification, retinopathy, edema, masks } = counts[split];
       const files = Object.entries(masks).map(([lesion, count]) => `${lesion} ${count}`);
-      return [split, images, segmentation, classification, retino.join(' '), edema.join(' '), files.join(', ')];
+      return [split, images, segmentation, classification, retinopathy.join(' '), edema.join(' '), files.join(', ')];
     }),
   };
 }

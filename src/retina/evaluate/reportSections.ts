@@ -1,5 +1,5 @@
 /** Evaluations as the report's sections. */
-import { LESIONS, TASKS } from '../domain.ts';
+import { STRUCTURES, TASKS } from '../domain.ts';
 import {
   type FrocPoint,
   gradeScores,
@@ -278,7 +278,7 @@ function bestSensitivities(curve: readonly FrocPoint[]): [number, number][] {
 export function segmentationOf({ plain, calibrated }: BothSettings, note: string): SegmentationData | undefined {
   const { segmentation, detections, precisionRecall, intervals } = plain;
   if (!segmentation) return undefined;
-  const lesions = LESIONS.filter((lesion) => segmentation[lesion]).map((lesion): LesionData => {
+  const lesions = STRUCTURES.filter((lesion) => segmentation[lesion]).map((lesion): LesionData => {
     const scores = segmentation[lesion];
     const own = intervals.segmentation?.lesions[lesion];
     const found = detections?.[lesion];
@@ -312,7 +312,7 @@ export function segmentationOf({ plain, calibrated }: BothSettings, note: string
     { label: 'Mean AUPR of lesions, exact', figure: estimate(mean?.averagePrecision.estimate, mean?.averagePrecision) },
     { label: 'Mean AUPR of lesions, 11 thresholds', figure: estimate(mean?.auprc11.estimate, mean?.auprc11) },
     ...(fitted
-      ? LESIONS.filter((lesion) => fitted[lesion]).map((lesion): NamedFigure => {
+      ? STRUCTURES.filter((lesion) => fitted[lesion]).map((lesion): NamedFigure => {
           const own = calibrated.intervals.segmentation?.lesions[lesion];
           return {
             label: `${lesion}: Dice, calibrated`,

@@ -1,5 +1,5 @@
 /** From cases and counts to the figures of the field's protocol. */
-import { EDEMA_GRADES, RETINO_GRADES, TASKS } from '../domain.ts';
+import { EDEMA_GRADES, RETINOPATHY_GRADES, TASKS } from '../domain.ts';
 import {
   decideGrade,
   type FrocIntervals,
@@ -56,7 +56,7 @@ export interface Evaluation {
   readonly losses: {
     readonly bce: number;
     readonly dice: number;
-    readonly retino: number;
+    readonly retinopathy: number;
     readonly edema: number;
     readonly gate: number;
   };
@@ -106,7 +106,7 @@ export function summarise(collected: Collected, options: SummaryOptions = {}): E
   return {
     images: collected.images,
     segmentation: scored?.segmentation.result() ?? null,
-    retinopathy: retinopathy.length > 0 ? gradingReport(retinopathy, RETINO_GRADES, decision) : null,
+    retinopathy: retinopathy.length > 0 ? gradingReport(retinopathy, RETINOPATHY_GRADES, decision) : null,
     edema: edema.length > 0 ? gradingReport(edema, EDEMA_GRADES, decision) : null,
     joint: joint.length > 0 ? meanOf(joint.map(({ dr, dme }) => (isRight(dr) && isRight(dme) ? 1 : 0))) : null,
     gate: gateReport(gate, TASKS),
@@ -119,7 +119,7 @@ export function summarise(collected: Collected, options: SummaryOptions = {}): E
           )
         : null,
     intervals: {
-      retinopathy: drawn(retinopathy, () => gradingIntervals(retinopathy, RETINO_GRADES, { decision })),
+      retinopathy: drawn(retinopathy, () => gradingIntervals(retinopathy, RETINOPATHY_GRADES, { decision })),
       edema: drawn(edema, () => gradingIntervals(edema, EDEMA_GRADES, { decision })),
       joint: drawn(joint, () => jointInterval(joint, { decision })),
       segmentation: scored && intervals ? segmentationIntervals(scored.segmentation) : null,
@@ -129,7 +129,7 @@ export function summarise(collected: Collected, options: SummaryOptions = {}): E
     losses: {
       bce: meanOf(collected.maskLosses.map(({ bce }) => bce)),
       dice: meanOf(collected.maskLosses.map(({ dice }) => dice)),
-      retino: crossEntropy(retinopathy),
+      retinopathy: crossEntropy(retinopathy),
       edema: crossEntropy(edema),
       gate: crossEntropy(gate),
     },

@@ -1,6 +1,6 @@
 /** What was measured of each image, as CSV. */
 import { stringify } from 'csv-stringify/sync';
-import { EDEMA_GRADES, RETINO_GRADES, TASKS } from '../domain.ts';
+import { EDEMA_GRADES, RETINOPATHY_GRADES, TASKS } from '../domain.ts';
 import { decideGrade, type GradeDecision } from '../metrics/index.ts';
 import type { Evaluation } from './evaluate.ts';
 import type { Seen } from './collect.ts';
@@ -35,7 +35,7 @@ export function predictionsCsv(seen: readonly Seen[], { segmentation, gradeDecis
     ...TASKS.map((task) => `p_${task}`),
     'retinopathy',
     'retinopathy_predicted',
-    ...Array.from({ length: RETINO_GRADES }, (_, grade) => `p_retinopathy_${grade}`),
+    ...Array.from({ length: RETINOPATHY_GRADES }, (_, grade) => `p_retinopathy_${grade}`),
     'edema',
     'edema_predicted',
     ...Array.from({ length: EDEMA_GRADES }, (_, grade) => `p_edema_${grade}`),
@@ -50,7 +50,12 @@ export function predictionsCsv(seen: readonly Seen[], { segmentation, gradeDecis
       item.task,
       routeOf(prediction).task,
       ...Array.from(prediction.gate, rounded),
-      ...gradeCells(isGraded ? item.retino : null, isGraded ? prediction.retino : null, RETINO_GRADES, gradeDecision),
+      ...gradeCells(
+        isGraded ? item.retinopathy : null,
+        isGraded ? prediction.retinopathy : null,
+        RETINOPATHY_GRADES,
+        gradeDecision,
+      ),
       ...gradeCells(isGraded ? item.edema : null, isGraded ? prediction.edema : null, EDEMA_GRADES, gradeDecision),
       ...lesions.map((lesion) => rounded(segmentation?.[lesion].images.find(({ image }) => image === item.id)?.dice)),
     ];

@@ -242,7 +242,7 @@ export function calibratedText(evaluation: Evaluation, title: string, { hasGate 
         ]
       : [];
   const rows = [
-    ...row('retinopathy', retinopathy, intervals.retinopathy, losses.retino),
+    ...row('retinopathy', retinopathy, intervals.retinopathy, losses.retinopathy),
     ...row('macular edema', edema, intervals.edema, losses.edema),
     ...(hasGate ? row('gate', gate, intervals.gate, losses.gate) : []),
   ];

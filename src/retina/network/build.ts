@@ -18,7 +18,7 @@ function constructModel(engine: Engine, config: TrainConfig): MultitaskNet {
   try {
     const { model, loss, training } = config;
     const heads = {
-      masks: model.lesions.length,
+      masks: model.structures.length,
       grades: model.grades,
       ordinal: loss.gradeLoss === 'corn',
       gradeFeatures: model.gradeFeatures,

@@ -61,12 +61,12 @@ function build(backend: Backend, decoderNorm: DecoderNorm = 'layer', gradeFeatur
       draw(2, 2 * SIDE * SIDE * 5).map((x) => (x > 1 ? 1 : 0)),
       [2, SIDE, SIDE, 5],
     ),
-    retino: engine.tensor(Int32Array.of(4, 0)),
+    retinopathy: engine.tensor(Int32Array.of(4, 0)),
     edema: engine.tensor(Int32Array.of(-1, 2)),
   };
   const constants = {
     posWeight: engine.tensor([1, 2, 1, 3, 1]),
-    retinoWeights: engine.tensor([1, 2, 1, 1, 3]),
+    retinopathyWeights: engine.tensor([1, 2, 1, 1, 3]),
     edemaWeights: engine.tensor([1, 2, 0.5]),
   };
   const loss = (): Tensor =>
@@ -158,7 +158,7 @@ describe.each([
       const size = Math.sqrt(square(expected));
       if (size < 1e-6 * whole) small++;
       // float32 through some 40 layers: rounding adds up to a few 1e-6; 1e-4 leaves room for sums that cancel. A bias before batch
-      // normalisation has no effect: its gradient is rounding alone, measured against the gradient as a whole.
+      // normalization has no effect: its gradient is rounding alone, measured against the gradient as a whole.
       expect(Math.sqrt(error), name).toBeLessThan(1e-4 * size + 1e-6 * whole);
     }
     expect(small).toBe(norm === 'batch' ? 4 : 0);
@@ -199,7 +199,7 @@ describe('findings', () => {
     const image = engine.tensor(draw(1, ROWS * SIDE * SIDE * 3), [ROWS, SIDE, SIDE, 3]);
     const output = model.forward(image, { segmentation: [], classification: [0, 2] });
     expect(output.maskLogits).toBeNull();
-    expect(output.retinoLogits?.shape).toEqual([2, 5]);
+    expect(output.retinopathyLogits?.shape).toEqual([2, 5]);
     expect(() => decodeMasks({ segmentation: [], classification: [1] }, false, () => image)).not.toThrow();
     expect(decodeMasks({ segmentation: [], classification: [1] }, false, () => image).graded).toBeNull();
   });
@@ -243,7 +243,7 @@ describe('routing', () => {
       count.dispatches = device.counts.dispatches - before;
       seen[name] = count;
       expect(outputs.maskLogits === null).toBe(route.segmentation.length === 0);
-      expect(outputs.retinoLogits === null).toBe(route.classification.length === 0);
+      expect(outputs.retinopathyLogits === null).toBe(route.classification.length === 0);
       expect(outputs.edemaLogits === null).toBe(route.classification.length === 0);
     }
     const { segmentation, classification, both, none } = seen;
@@ -269,15 +269,15 @@ describe('routing', () => {
     const routed = await predict(engine, model, images, ROWS, 'gate');
     for (let row = 0; row < ROWS; row++) {
       expect(both[row].masks).toHaveLength(SIDE * SIDE * 5);
-      expect(masks[row]).toMatchObject({ retino: null, edema: null });
+      expect(masks[row]).toMatchObject({ retinopathy: null, edema: null });
       expect(grades[row].masks).toBeNull();
       expect(masks[row].masks).toEqual(both[row].masks);
-      expect(grades[row].retino).toEqual(both[row].retino);
+      expect(grades[row].retinopathy).toEqual(both[row].retinopathy);
       expect(grades[row].edema).toEqual(both[row].edema);
       const graded = routed[row].gate[1] > routed[row].gate[0];
       expect(routed[row].masks === null).toBe(graded);
-      expect(routed[row].retino === null).toBe(!graded);
-      expect(routed[row].masks ?? routed[row].retino).toEqual(graded ? both[row].retino : both[row].masks);
+      expect(routed[row].retinopathy === null).toBe(!graded);
+      expect(routed[row].masks ?? routed[row].retinopathy).toEqual(graded ? both[row].retinopathy : both[row].masks);
     }
     const live = engine.backend.statistics().liveBuffers;
     await predict(engine, model, images, ROWS, 'gate');

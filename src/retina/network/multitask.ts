@@ -33,7 +33,7 @@ export interface GatedOptions extends HeadOptions {
   readonly headNorm: boolean;
   readonly maskPrior: number;
   readonly gateHidden: number;
-  readonly retinoHidden: number;
+  readonly retinopathyHidden: number;
   readonly edemaHidden: number;
   readonly layerScaleInit: number;
   /** Whether the trunk's blocks keep their input alone until backward, and run once more there. */
@@ -57,6 +57,7 @@ export class GatedMultitaskNet extends MultitaskNet {
   readonly decoder: Decoder;
   /** Null where the grading heads see what the gate sees. */
   readonly grader: StagePool | null;
+  /** Named as its parameters are in every checkpoint (`retino.0.weight`). */
   readonly retino: Sequential | null;
   readonly edema: Sequential | null;
   readonly #random: RandomSource;
@@ -88,7 +89,7 @@ export class GatedMultitaskNet extends MultitaskNet {
     this.retino =
       grades === 'edema'
         ? null
-        : perceptron(graded, options.retinoHidden, gradeOutputs('retinopathy', ordinal), headDropout, random);
+        : perceptron(graded, options.retinopathyHidden, gradeOutputs('retinopathy', ordinal), headDropout, random);
     this.edema =
       grades === 'retinopathy'
         ? null
@@ -123,7 +124,7 @@ export class GatedMultitaskNet extends MultitaskNet {
         classification.length === 0 ? null : (grader?.forward(features.map(select), masks.graded) ?? select(pooled));
       return {
         maskLogits: masks.segmented,
-        retinoLogits: graded && this.retino ? this.retino.forward(graded) : null,
+        retinopathyLogits: graded && this.retino ? this.retino.forward(graded) : null,
         edemaLogits: graded && this.edema ? this.edema.forward(graded) : null,
       };
     });

@@ -49,7 +49,7 @@ export interface ExpertOutput {
   /** [rows routed to segmentation, H, W, masks]; null where there are none. */
   readonly maskLogits: Tensor | null;
   /** [rows routed to classification, 5 (ordinal: 4)] and [..., 3 (2)]; null where there are none or the network has no such head. */
-  readonly retinoLogits: Tensor | null;
+  readonly retinopathyLogits: Tensor | null;
   readonly edemaLogits: Tensor | null;
 }
 

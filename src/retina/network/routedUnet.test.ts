@@ -51,11 +51,11 @@ async function gradients(
       draw(2 * 64 * 64 * 2).map((x) => (x > 1 ? 1 : 0)),
       [2, 64, 64, 2],
     ),
-    retino: engine.tensor(Int32Array.of(4, 0)),
+    retinopathy: engine.tensor(Int32Array.of(4, 0)),
     edema: engine.tensor(Int32Array.of(-1, 2)),
   };
   engine.scope(() => {
-    const constants = { posWeight: null, retinoWeights: null, edemaWeights: null };
+    const constants = { posWeight: null, retinopathyWeights: null, edemaWeights: null };
     const output = model.forward(image, ROUTES);
     objective(
       output,
@@ -97,7 +97,7 @@ describe('RoutedUnet', () => {
     const forward = (options: Partial<RoutedUnetOptions>) => {
       const { engine, model } = make(new ReferenceBackend(), options);
       const output = model.forward(engine.tensor(new Float32Array(3 * 64 * 64 * 3), [3, 64, 64, 3]), ROUTES);
-      return [output.maskLogits, output.retinoLogits, output.edemaLogits].map((tensor) => tensor?.shape ?? null);
+      return [output.maskLogits, output.retinopathyLogits, output.edemaLogits].map((tensor) => tensor?.shape ?? null);
     };
     expect(forward({})).toEqual([
       [2, 64, 64, 2],

@@ -85,6 +85,7 @@ export class RoutedUnet extends MultitaskNet {
   readonly mixture: ExpertMixture | null;
   /** Null where the grading heads see the coarsest map alone. */
   readonly grader: StagePool | null;
+  /** Named as its parameters are in every checkpoint (`retino.0.weight`). */
   readonly retino: Sequential | null;
   readonly edema: Sequential | null;
   readonly router: Sequential;
@@ -140,7 +141,7 @@ export class RoutedUnet extends MultitaskNet {
         classification.length > 0 ? this.#gradeFeatures(features, pooled, classification, masks.graded) : null;
       return {
         maskLogits: masks.segmented,
-        retinoLogits: graded && this.retino ? this.retino.forward(graded) : null,
+        retinopathyLogits: graded && this.retino ? this.retino.forward(graded) : null,
         edemaLogits: graded && this.edema ? this.edema.forward(graded) : null,
       };
     });

@@ -19,7 +19,7 @@ afterEach(() => {
 const BATCH = {
   task: Int32Array.of(0, 0, 1, 1, 1),
   hasMasks: Uint8Array.of(1, 1, 0, 1, 0),
-  retino: Int32Array.of(-1, 2, 0, 3, -1),
+  retinopathy: Int32Array.of(-1, 2, 0, 3, -1),
   edema: Int32Array.of(-1, 1, 0, 2, 1),
 } as unknown as Batch;
 
@@ -45,7 +45,7 @@ describe('blendExperts', () => {
   const ROUTES = { segmentation: [0, 1], classification: [1, 2] };
   const output = () => ({
     maskLogits: engine.tensor([4, 4, -1, -1], [2, 1, 2, 1], { requiresGrad: true }),
-    retinoLogits: engine.tensor([1, 2, 3, 4], [2, 2]),
+    retinopathyLogits: engine.tensor([1, 2, 3, 4], [2, 2]),
     edemaLogits: null,
   });
 
@@ -53,7 +53,7 @@ describe('blendExperts', () => {
     const weights = engine.tensor([1, 0, 0.25, 0.5, 0, 1], [3, 2]);
     const blended = blendExperts(output(), weights, ROUTES, -3);
     expect(await numbers(blended.maskLogits)).toEqual([4, 4, -2.5, -2.5]);
-    expect(await numbers(blended.retinoLogits)).toEqual([0.5, 1, 3, 4]);
+    expect(await numbers(blended.retinopathyLogits)).toEqual([0.5, 1, 3, 4]);
     expect(blended.edemaLogits).toBeNull();
   });
 

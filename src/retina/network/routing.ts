@@ -36,7 +36,7 @@ export function arrange(batch: Batch, routing: Routing): ArrangedBatch {
   const segments = (row: number): boolean =>
     bySide ? batch.task[row] === TASK_INDEX.segmentation : batch.hasMasks[row] === 1;
   const grades = (row: number): boolean =>
-    bySide ? batch.task[row] === TASK_INDEX.classification : batch.retino[row] >= 0 || batch.edema[row] >= 0;
+    bySide ? batch.task[row] === TASK_INDEX.classification : batch.retinopathy[row] >= 0 || batch.edema[row] >= 0;
   // Masks alone, masks and grades, grades alone, nothing: then the routes are ranges, and a recorded step fits many batches.
   const kind = (row: number): number => (segments(row) ? (grades(row) ? 1 : 0) : grades(row) ? 2 : 3);
   const order = rows.toSorted((a, b) => kind(a) - kind(b) || a - b);
@@ -61,7 +61,7 @@ export function blendExperts(
     F.selectRows(weights, rows)
       .slice(1, index, index + 1)
       .reshape([rows.length, ...new Array<number>(rank - 1).fill(1)]);
-  const { maskLogits, retinoLogits, edemaLogits } = output;
+  const { maskLogits, retinopathyLogits, edemaLogits } = output;
   const graded = (logits: Tensor): Tensor => logits.mul(of(routes.classification, TASK_INDEX.classification, 2));
   return {
     maskLogits:
@@ -69,7 +69,7 @@ export function blendExperts(
         ?.affine(1, -maskPriorLogit)
         .mul(of(routes.segmentation, TASK_INDEX.segmentation, 4))
         .affine(1, maskPriorLogit) ?? null,
-    retinoLogits: retinoLogits && graded(retinoLogits),
+    retinopathyLogits: retinopathyLogits && graded(retinopathyLogits),
     edemaLogits: edemaLogits && graded(edemaLogits),
   };
 }

@@ -16,7 +16,7 @@ export const TINY_NETWORK: GatedOptions = {
   headNorm: true,
   maskPrior: 0.2,
   gateHidden: 5,
-  retinoHidden: 6,
+  retinopathyHidden: 6,
   edemaHidden: 5,
   layerScaleInit: 0.5,
   seed: 11,

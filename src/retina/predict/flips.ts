@@ -71,8 +71,8 @@ export function predictFlips(run: TilePredictor): TilePredictor {
           of.map(({ masks }) => masks),
           'masks',
         ),
-        retino: mean(
-          of.map(({ retino }) => retino),
+        retinopathy: mean(
+          of.map(({ retinopathy }) => retinopathy),
           'retinopathy grade',
         ),
         edema: mean(

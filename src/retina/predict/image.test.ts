@@ -8,7 +8,7 @@ import { mapMaskToFrame } from '../data/pictures/geometry.ts';
 import { decodeImage, preprocessImage } from '../data/pictures/preprocess.ts';
 import { imageTensor } from '../data/loading/batch.ts';
 import { TINY_HEIGHT, TINY_WIDTH, tinyFundus } from '../data/testsupport.ts';
-import { LESIONS } from '../domain.ts';
+import { STRUCTURES } from '../domain.ts';
 import type { MultitaskNet } from '../network/network.ts';
 import { ReferenceBackend } from '../../engine/ops/referenceBackend.ts';
 import { encodeSafetensors } from '../../engine/io/safetensors.ts';
@@ -32,7 +32,7 @@ const config = validateConfig(
       trunk: { depths: [1, 1, 1, 1], dims: [8, 8, 8, 8] },
       decoderChannels: [8, 8, 8, 8],
       gateHidden: 8,
-      retinoHidden: 8,
+      retinopathyHidden: 8,
       edemaHidden: 8,
       layerScaleInit: 1,
       maskPrior: 0.45,
@@ -77,19 +77,19 @@ describe('inference on an image', () => {
       expect(grade.probabilities.reduce((sum, value) => sum + value, 0)).toBeCloseTo(1, 5);
       expect(grade.probabilities[grade.grade]).toBe(Math.max(...grade.probabilities));
     }
-    const { preprocess, normalisation } = loaderSettings(config);
+    const { preprocess, normalization } = loaderSettings(config);
     const sample = await preprocessImage(await decodeImage(file), file, preprocess);
-    const [prediction] = await predict(engine, model, imageTensor(sample, normalisation), 1, 'both');
+    const [prediction] = await predict(engine, model, imageTensor(sample, normalization), 1, 'both');
     expect(result.crop).toEqual({ left: sample.box.left, top: sample.box.top, size: sample.box.size });
-    for (const [index, lesion] of LESIONS.entries()) {
-      const plane = prediction.masks!.filter((_, at) => at % LESIONS.length === index);
+    for (const [index, lesion] of STRUCTURES.entries()) {
+      const plane = prediction.masks!.filter((_, at) => at % STRUCTURES.length === index);
       const expected = mapMaskToFrame(plane, sample.box).reduce((sum, value) => sum + (value >= 0.45 ? 1 : 0), 0);
       expect(result.lesions![lesion]!.pixels).toBe(expected);
       expect(result.lesions![lesion]!.share).toBeCloseTo(expected / (TINY_WIDTH * TINY_HEIGHT), 10);
       expect(masks![lesion]).toHaveLength(TINY_WIDTH * TINY_HEIGHT);
     }
     // The network's untrained answer differs from pixel to pixel: some are in and some out, else the comparison says little.
-    const shares = LESIONS.map((lesion) => result.lesions![lesion]!.share);
+    const shares = STRUCTURES.map((lesion) => result.lesions![lesion]!.share);
     expect(Math.max(...shares)).toBeGreaterThan(0);
     expect(Math.min(...shares)).toBeLessThan(1);
   });
@@ -106,13 +106,13 @@ describe('inference on an image', () => {
     expect(result.warnings).toEqual(plain.result.warnings);
     expect(result.crop).toEqual(plain.result.crop);
     expect(result.gate.probability).not.toBe(plain.result.gate.probability);
-    const { preprocess, normalisation } = loaderSettings(normalised);
+    const { preprocess, normalization } = loaderSettings(normalised);
     expect(preprocess).toMatchObject({ clahe: { clipLimit: 2, tiles: 4 }, benGraham: true });
     const sample = await preprocessImage(await decodeImage(file), file, preprocess);
-    const [prediction] = await predict(engine, model, imageTensor(sample, normalisation), 1, 'both');
-    const plane = prediction.masks!.filter((_, at) => at % LESIONS.length === 0);
+    const [prediction] = await predict(engine, model, imageTensor(sample, normalization), 1, 'both');
+    const plane = prediction.masks!.filter((_, at) => at % STRUCTURES.length === 0);
     const expected = Uint8Array.from(mapMaskToFrame(plane, sample.box), (value) => (value >= 0.45 ? 1 : 0));
-    expect(Buffer.from(masks![LESIONS[0]]!).equals(expected)).toBe(true);
+    expect(Buffer.from(masks![STRUCTURES[0]]!).equals(expected)).toBe(true);
   });
 
   it('takes masks from native tiles and grades from the whole picture, unless the router fuses both', async () => {
@@ -125,7 +125,7 @@ describe('inference on an image', () => {
     expect(tiled.result.tiles).toBe(tileStarts(tiled.result.crop.size, 32, 0.25, 'shift').length ** 2);
     expect(tiled.result.retinopathy).toEqual(whole.result.retinopathy);
     expect(tiled.masks!.OD).toHaveLength(TINY_WIDTH * TINY_HEIGHT);
-    expect(LESIONS.some((lesion) => !Buffer.from(tiled.masks![lesion]!).equals(whole.masks![lesion]!))).toBe(true);
+    expect(STRUCTURES.some((lesion) => !Buffer.from(tiled.masks![lesion]!).equals(whole.masks![lesion]!))).toBe(true);
     const fused = await inferImage(engine, model, config, file, {
       ...options,
       tiling: { ...SYSTEM_A_TILING, source: 48 },
@@ -178,7 +178,7 @@ describe('inference on an image', () => {
     const both = await inferImage(engine, model, config, file, { choice: 'both', threshold: 0.45 });
     const written = await writeResults(out, input, both);
     expect(written).toHaveLength(6);
-    for (const lesion of LESIONS) {
+    for (const lesion of STRUCTURES) {
       const path = resultFiles(out, 'eye').masks[lesion];
       const metadata = await sharp(path).metadata();
       expect([metadata.width, metadata.height, metadata.channels, metadata.depth]).toEqual([96, 64, 1, 'uchar']);

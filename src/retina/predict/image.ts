@@ -5,7 +5,7 @@ import type { Engine } from '../../engine/autograd/engine.ts';
 import { imageTensor } from '../data/loading/batch.ts';
 import type { RgbImage } from '../data/pictures/fov.ts';
 import { decodeImage, preprocessImage, type Sample } from '../data/pictures/preprocess.ts';
-import { type Lesion, LESION_NAMES, LESIONS, type Task, TASKS } from '../domain.ts';
+import { type Structure, STRUCTURE_NAMES, STRUCTURES, type Task, TASKS } from '../domain.ts';
 import { GmtlError } from '../../engine/errors.ts';
 import { argmax, decideGrade, type GradeDecision } from '../metrics/index.ts';
 import { errorCode, writeFileAtomic } from '../../engine/node/atomic.ts';
@@ -54,7 +54,7 @@ export interface LesionResult {
 }
 
 /** Something for each structure that the network segments. */
-export type LesionRecord<T> = { readonly [K in Lesion]?: T };
+export type LesionRecord<T> = { readonly [K in Structure]?: T };
 
 /** What the network says of one image. An expert that did not run leaves null. Probabilities are rounded to six decimals. */
 export interface InferResult {
@@ -108,7 +108,7 @@ export async function inferImage(
   file: string,
   options: InferOptions,
 ): Promise<Inferred> {
-  const { preprocess, normalisation } = loaderSettings(config);
+  const { preprocess, normalization } = loaderSettings(config);
   const tiling = options.tiling === undefined ? (config.data.tiles.mode === 'on' ? {} : null) : options.tiling;
   const image = await decodeImage(file);
   const prepare = (size: number, normalised = true): Promise<Sample> =>
@@ -125,33 +125,33 @@ export async function inferImage(
       );
     });
   const sample = await prepare(preprocess.size);
-  // Whether it looks like a fundus is judged by its own colours, which Ben Graham's normalisation takes away.
+  // Whether it looks like a fundus is judged by its own colours, which Ben Graham's normalization takes away.
   const own = preprocess.clahe === null && !preprocess.benGraham ? sample : await prepare(preprocess.size, false);
-  const whole = await predictWhole(engine, model, imageTensor(sample, normalisation), options, tiling !== null);
+  const whole = await predictWhole(engine, model, imageTensor(sample, normalization), options, tiling !== null);
   if (!whole.routed.segmentation)
     return { result: describe(file, image, own, whole, null, 0, config.model), image, masks: null };
-  const { lesions } = config.model;
+  const { structures } = config.model;
   const planes = new MaskPlanes(
     image.width,
     image.height,
-    lesions.map((lesion) => thresholdOf(options.threshold, lesion)),
+    structures.map((lesion) => thresholdOf(options.threshold, lesion)),
   );
   let prediction = whole;
   let tiles = 0;
   if (tiling !== null) {
     const run = modelPredictor(engine, model, tiledChoice(config, tiling), options.flips ?? false);
     const large = await prepare(tiledSide(sample.box, config, tiling));
-    const summary = await segmentTiled(run, large, config, normalisation, tiling, planes.row);
+    const summary = await segmentTiled(run, large, config, normalization, tiling, planes.row);
     tiles = summary.tiles;
     // Router fusion grades by its tiles.
-    const { retino, edema } = tiling.fusion === 'router' && whole.routed.classification ? summary : whole;
-    prediction = { ...whole, retino, edema };
+    const { retinopathy, edema } = tiling.fusion === 'router' && whole.routed.classification ? summary : whole;
+    prediction = { ...whole, retinopathy, edema };
   } else {
     const side = sample.size;
-    const mapper = new FrameMapper(sample.box, side, lesions.length, planes.row);
+    const mapper = new FrameMapper(sample.box, side, structures.length, planes.row);
     if (whole.masks !== null) mapper.push(0, side, whole.masks);
   }
-  const masks = Object.fromEntries(lesions.map((lesion, index) => [lesion, planes.masks[index]]));
+  const masks = Object.fromEntries(structures.map((lesion, index) => [lesion, planes.masks[index]]));
   return { result: describe(file, image, own, prediction, masks, tiles, config.model), image, masks };
 }
 
@@ -169,7 +169,7 @@ async function predictWhole(
     const graded = both.gate[TASK_INDEX.classification] > both.gate[TASK_INDEX.segmentation];
     return graded
       ? { ...both, routed: { segmentation: false, classification: true }, masks: null }
-      : { ...both, routed: { segmentation: true, classification: false }, retino: null, edema: null };
+      : { ...both, routed: { segmentation: true, classification: false }, retinopathy: null, edema: null };
   }
   if (choice === 'gate') return (await predict(engine, model, input, 1, choice))[0];
   // With tiles the gate is all that is wanted of the whole picture in 'segmentation': the other expert runs for it, mostly the cheaper one.
@@ -177,15 +177,15 @@ async function predictWhole(
   const [one] = await modelPredictor(engine, model, asked, flips)(input, 1);
   const segmentation = choice !== 'classification';
   if (choice === 'segmentation') {
-    return { ...one, routed: { segmentation, classification: false }, retino: null, edema: null };
+    return { ...one, routed: { segmentation, classification: false }, retinopathy: null, edema: null };
   }
   return { ...one, routed: { segmentation, classification: true } };
 }
 
 /** The names of the files that {@link writeResults} may write for an image. */
-export function resultFiles(folder: string, name: string): { overlay: string; masks: Record<Lesion, string> } {
-  const masks = Object.fromEntries(LESIONS.map((lesion) => [lesion, join(folder, `${name}_${lesion}.png`)]));
-  return { overlay: join(folder, `${name}_overlay.png`), masks: masks as Record<Lesion, string> };
+export function resultFiles(folder: string, name: string): { overlay: string; masks: Record<Structure, string> } {
+  const masks = Object.fromEntries(STRUCTURES.map((lesion) => [lesion, join(folder, `${name}_${lesion}.png`)]));
+  return { overlay: join(folder, `${name}_overlay.png`), masks: masks as Record<Structure, string> };
 }
 
 /**
@@ -205,7 +205,7 @@ export async function writeResults(
   const { width, height, data } = image;
   const files = resultFiles(folder, input.name);
   const written: string[] = [];
-  for (const lesion of LESIONS) {
+  for (const lesion of STRUCTURES) {
     const mask = masks?.[lesion];
     if (mask === undefined) {
       await removeOld(files.masks[lesion]);
@@ -239,7 +239,7 @@ export function summary({ file, gate, experts, retinopathy, edema }: InferResult
   return parts.join(', ');
 }
 
-function thresholdOf(threshold: InferOptions['threshold'], lesion: Lesion): number {
+function thresholdOf(threshold: InferOptions['threshold'], lesion: Structure): number {
   return typeof threshold === 'number' ? threshold : (threshold[lesion] ?? 0.5);
 }
 
@@ -255,7 +255,7 @@ function describe(
   file: string,
   image: RgbImage,
   sample: Sample,
-  { gate, routed, retino, edema }: Prediction,
+  { gate, routed, retinopathy, edema }: Prediction,
   masks: LesionRecord<Uint8Array> | null,
   tiles: number,
   { gradeDecision }: TrainConfig['model'],
@@ -273,7 +273,7 @@ function describe(
       probabilities: { segmentation: rounded(gate[0]), classification: rounded(gate[1]) },
     },
     experts: TASKS.filter((expert) => routed[expert]),
-    retinopathy: gradeOf(retino, RETINOPATHY_NAMES, gradeDecision),
+    retinopathy: gradeOf(retinopathy, RETINOPATHY_NAMES, gradeDecision),
     edema: gradeOf(edema, EDEMA_NAMES, gradeDecision),
     lesions: masks && lesionResults(masks, width),
     tiles,
@@ -282,19 +282,19 @@ function describe(
 }
 
 function lesionResults(masks: LesionRecord<Uint8Array>, width: number): LesionRecord<LesionResult> {
-  const results: { [K in Lesion]?: LesionResult } = {};
-  for (const lesion of LESIONS) {
+  const results: { [K in Structure]?: LesionResult } = {};
+  for (const lesion of STRUCTURES) {
     const mask = masks[lesion];
     if (mask !== undefined) results[lesion] = lesionOf(lesion, mask, width);
   }
   return results;
 }
 
-function lesionOf(lesion: Lesion, mask: Uint8Array, width: number): LesionResult {
+function lesionOf(lesion: Structure, mask: Uint8Array, width: number): LesionResult {
   let pixels = 0;
   for (let index = 0; index < mask.length; index++) pixels += mask[index];
   return {
-    name: LESION_NAMES[lesion],
+    name: STRUCTURE_NAMES[lesion],
     pixels,
     share: pixels / mask.length,
     regions: pixels === 0 ? 0 : countRegions(mask, width),

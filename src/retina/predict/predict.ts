@@ -19,7 +19,7 @@ export interface Prediction {
   readonly routed: { readonly segmentation: boolean; readonly classification: boolean };
   /** [S, S, masks] probabilities, row-major. */
   readonly masks: Float32Array | null;
-  readonly retino: Float32Array | null;
+  readonly retinopathy: Float32Array | null;
   readonly edema: Float32Array | null;
 }
 
@@ -45,7 +45,7 @@ const MOST_ROUTES = 8;
 /** Probabilities from the experts, in the order of their rows; null where one did not run. */
 interface Answers {
   readonly masks: Tensor | null;
-  readonly retino: Tensor | null;
+  readonly retinopathy: Tensor | null;
   readonly edema: Tensor | null;
 }
 
@@ -117,13 +117,13 @@ class Recordings {
     const made = await this.#record((): Answers => {
       const { encoded, gate } = of.encoding.result;
       const experts = this.#model.experts(encoded, routes, height, width);
-      const { maskLogits, retinoLogits, edemaLogits } = blended
+      const { maskLogits, retinopathyLogits, edemaLogits } = blended
         ? blendExperts(experts, gate, routes, this.#model.maskPriorLogit)
         : experts;
       const grades = this.#model.ordinal ? F.cornProbabilities : F.softmax;
       return {
         masks: maskLogits?.sigmoid() ?? null,
-        retino: retinoLogits && grades(retinoLogits),
+        retinopathy: retinopathyLogits && grades(retinopathyLogits),
         edema: edemaLogits && grades(edemaLogits),
       };
     });
@@ -181,13 +181,13 @@ export function predict(
       return new Map(of.map((row, index) => [row, parts[index]]));
     };
     const masks = await read(answers.masks, routes.segmentation);
-    const retino = await read(answers.retino, routes.classification);
+    const retinopathy = await read(answers.retinopathy, routes.classification);
     const edema = await read(answers.edema, routes.classification);
     return gate.map((probabilities, row) => ({
       gate: probabilities,
-      routed: { segmentation: masks.has(row), classification: retino.has(row) || edema.has(row) },
+      routed: { segmentation: masks.has(row), classification: retinopathy.has(row) || edema.has(row) },
       masks: masks.get(row) ?? null,
-      retino: retino.get(row) ?? null,
+      retinopathy: retinopathy.get(row) ?? null,
       edema: edema.get(row) ?? null,
     }));
   });

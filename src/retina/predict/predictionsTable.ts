@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { parse } from 'csv-parse/sync';
 import { stringify } from 'csv-stringify/sync';
-import { LESIONS } from '../domain.ts';
+import { STRUCTURES } from '../domain.ts';
 import { GmtlError } from '../../engine/errors.ts';
 import { readIfPresent, writeFileAtomic } from '../../engine/node/atomic.ts';
 import { GRADE_COUNTS } from '../network/network.ts';
@@ -34,7 +34,7 @@ const COLUMNS = [
   'gate',
   'gate_p',
   ...GRADES.flatMap(gradeColumns),
-  ...LESIONS.flatMap((lesion) => [`${lesion}_pixels`, `${lesion}_share`, `${lesion}_regions`]),
+  ...STRUCTURES.flatMap((lesion) => [`${lesion}_pixels`, `${lesion}_share`, `${lesion}_regions`]),
   'tiles',
   'warnings',
   'error',
@@ -60,7 +60,7 @@ function cells(result: InferResult): Record<string, string | number> {
     warnings: warnings.join('; '),
   };
   for (const task of GRADES) Object.assign(row, gradeCells(task, result[task]));
-  for (const lesion of LESIONS) {
+  for (const lesion of STRUCTURES) {
     const found = lesions?.[lesion];
     if (!found) continue;
     Object.assign(row, {

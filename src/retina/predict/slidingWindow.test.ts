@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { IMAGENET_NORMALISATION } from '../data/loading/augment.ts';
+import { IMAGENET_NORMALIZATION } from '../data/loading/augment.ts';
 import { imageTensor } from '../data/loading/batch.ts';
 import type { RgbImage } from '../data/pictures/fov.ts';
 import { mapMaskToFrame } from '../data/pictures/geometry.ts';
@@ -31,7 +31,7 @@ const pixelwise: TilePredictor = async (images, count) => {
       gate: Float32Array.of(0.75, 0.25),
       routed: { segmentation: true, classification: true },
       masks,
-      retino: null,
+      retinopathy: null,
       edema: null,
     };
   });
@@ -89,7 +89,7 @@ describe('tiled prediction', () => {
       maskBits: null,
       box: { left: 0, top: 0, size: 45, width: 45, height: 45 },
     };
-    const [{ masks }] = await pixelwise(imageTensor(sample, IMAGENET_NORMALISATION), 1);
+    const [{ masks }] = await pixelwise(imageTensor(sample, IMAGENET_NORMALIZATION), 1);
     const variants: Partial<TiledOptions>[] = [
       {},
       { overlap: 0.5, batch: 1 },
@@ -116,7 +116,7 @@ describe('tiled prediction', () => {
           gate: Float32Array.of(tile === 0 ? 0.9 : 0.3, tile === 0 ? 0.1 : 0.7),
           routed: { segmentation: true, classification: true },
           masks: new Float32Array(2 * pixels).map((_, at) => (at % 2 === 0 ? tile : 1)),
-          retino: Float32Array.of(tile++, 0.5),
+          retinopathy: Float32Array.of(tile++, 0.5),
           edema: null,
         }),
       );
@@ -128,13 +128,13 @@ describe('tiled prediction', () => {
       expect(gaussian.map[2 * (8 * 24 + x)]).toBeCloseTo(second / (first + second), 6);
       expect(gaussian.map[2 * (8 * 24 + x) + 1]).toBeCloseTo(1, 6);
     }
-    expect(gaussian.summary.retino).toBeNull();
+    expect(gaussian.summary.retinopathy).toBeNull();
     tile = 0;
     const router = await tiledMap(constant, noisePicture(24, 16), { overlap: 0.5, batch: 1, fusion: 'router' });
     for (let x = 0; x < 24; x++) expect(router.map[2 * x]).toBeCloseTo(x < 8 ? 0 : x < 16 ? 0.3 / 1.2 : 1, 6);
     // Grades: tile 0 says 0 with weight 0.1, tile 1 says 1 with weight 0.7.
-    expect(router.summary.retino![0]).toBeCloseTo(0.7 / 0.8, 6);
-    expect(router.summary.retino![1]).toBeCloseTo(0.5, 6);
+    expect(router.summary.retinopathy![0]).toBeCloseTo(0.7 / 0.8, 6);
+    expect(router.summary.retinopathy![1]).toBeCloseTo(0.5, 6);
     expect([...router.summary.gate].map((value) => Math.round(1e6 * value))).toEqual([600_000, 400_000]);
   });
 
@@ -177,12 +177,12 @@ describe('flips', () => {
       (await pixelwise(input, count)).map((one, row) => ({
         ...one,
         masks: Float32Array.from({ length: 32 }, (_, at) => (at % 2 === 0 ? (at >> 1) % 4 : at >> 3) / 3),
-        retino: input.slice(row * 48, row * 48 + 1),
+        retinopathy: input.slice(row * 48, row * 48 + 1),
       }));
     const [mean] = await predictFlips(positional)(images, 2);
     for (const value of mean.masks!) expect(value).toBeCloseTo(0.5, 6);
     const corners = [0, 3, 12, 15].map((pixel) => images[3 * pixel]);
-    expect(mean.retino![0]).toBeCloseTo(corners.reduce((sum, value) => sum + value, 0) / 4, 6);
+    expect(mean.retinopathy![0]).toBeCloseTo(corners.reduce((sum, value) => sum + value, 0) / 4, 6);
   });
 
   it('refuses to average experts that ran for some flips only', async () => {

@@ -1,5 +1,5 @@
 /** Sliding-window inference: a network's overlapping tiles blended into maps of a picture of any height in bounded memory. */
-import { IMAGENET_NORMALISATION, type Normalisation } from '../data/loading/augment.ts';
+import { IMAGENET_NORMALIZATION, type Normalization } from '../data/loading/augment.ts';
 import type { RgbImage } from '../data/pictures/fov.ts';
 import { GmtlError } from '../../engine/errors.ts';
 import type { TilePredictor } from './flips.ts';
@@ -22,7 +22,7 @@ export interface TiledOptions {
   readonly edge: TileEdge;
   /** Most tiles that the network sees at once. Default 4. */
   readonly batch: number;
-  readonly normalisation: Normalisation;
+  readonly normalization: Normalization;
 }
 
 export const DEFAULT_TILED: Omit<TiledOptions, 'tile' | 'classes'> = {
@@ -31,7 +31,7 @@ export const DEFAULT_TILED: Omit<TiledOptions, 'tile' | 'classes'> = {
   fusion: 'gaussian',
   edge: 'shift',
   batch: 4,
-  normalisation: IMAGENET_NORMALISATION,
+  normalization: IMAGENET_NORMALIZATION,
 };
 
 /**
@@ -53,7 +53,7 @@ export interface TiledSummary {
   /** The tiles' mean gate probabilities. */
   readonly gate: Float32Array;
   /** Grade probabilities of the whole picture; null with Gaussian fusion, whose tiles are no pictures to grade, and without such a head. */
-  readonly retino: Float32Array | null;
+  readonly retinopathy: Float32Array | null;
   readonly edema: Float32Array | null;
   readonly peak: TiledPeak;
 }
@@ -100,7 +100,7 @@ export async function predictTiled(
   given: Partial<TiledOptions> & Pick<TiledOptions, 'tile' | 'classes'>,
   sink: TileRows,
 ): Promise<TiledSummary> {
-  const { tile, classes, overlap, sigma, fusion, edge, batch, normalisation }: TiledOptions = {
+  const { tile, classes, overlap, sigma, fusion, edge, batch, normalization }: TiledOptions = {
     ...DEFAULT_TILED,
     ...given,
   };
@@ -110,14 +110,14 @@ export async function predictTiled(
   }
   const lefts = tileStarts(width, tile, overlap, edge);
   const tops = tileStarts(height, tile, overlap, edge);
-  const cutter = new TileCutter(picture, tile, edge, normalisation);
+  const cutter = new TileCutter(picture, tile, edge, normalization);
   const window = fusion === 'gaussian' ? gaussianWindow(tile, sigma) : new Float32Array(tile * tile).fill(1);
   const band = new Band(width, Math.min(tile, height), classes, tile);
   // Equal batches: a network compiles (and tunes) once a shape, and 9 tiles are 3 times 3, not twice 4 and 1.
   const atOnce = Math.ceil(lefts.length / Math.ceil(lefts.length / batch));
   const images = new Float32Array(atOnce * tile * tile * 3);
   const gate = new WeightedMean();
-  const retino = new WeightedMean();
+  const retinopathy = new WeightedMean();
   const edema = new WeightedMean();
   let residentBytes = 0;
   let finishedBytes = 0;
@@ -147,7 +147,7 @@ export async function predictTiled(
         );
         gate.add(one.gate, 1);
         if (fusion === 'router') {
-          retino.add(one.retino, Math.max(LEAST_WEIGHT, classification));
+          retinopathy.add(one.retinopathy, Math.max(LEAST_WEIGHT, classification));
           edema.add(one.edema, Math.max(LEAST_WEIGHT, classification));
         }
       }
@@ -161,7 +161,7 @@ export async function predictTiled(
   return {
     tiles: lefts.length * tops.length,
     gate: gate.value() ?? new Float32Array(2),
-    retino: retino.value(),
+    retinopathy: retinopathy.value(),
     edema: edema.value(),
     peak: { accumulatorBytes: band.bytes + finishedBytes + images.byteLength, residentBytes },
   };

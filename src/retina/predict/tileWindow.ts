@@ -1,5 +1,5 @@
 /** Where the tiles of a sliding window lie, what each of their pixels weighs, and how they are cut. */
-import type { Normalisation } from '../data/loading/augment.ts';
+import type { Normalization } from '../data/loading/augment.ts';
 import type { RgbImage } from '../data/pictures/fov.ts';
 import { GmtlError } from '../../engine/errors.ts';
 
@@ -66,12 +66,12 @@ export class TileCutter {
   /** Normalised value of each byte, by channel. */
   readonly #values: readonly Float32Array[];
 
-  constructor(picture: RgbImage, tile: number, edge: TileEdge, normalisation: Normalisation) {
+  constructor(picture: RgbImage, tile: number, edge: TileEdge, normalization: Normalization) {
     this.picture = picture;
     this.tile = tile;
     this.edge = edge;
-    this.#values = normalisation.mean.map((mean, channel) => {
-      const std = normalisation.std[channel];
+    this.#values = normalization.mean.map((mean, channel) => {
+      const std = normalization.std[channel];
       return Float32Array.from({ length: 256 }, (_, value) => value * (1 / (255 * std)) - mean / std);
     });
   }

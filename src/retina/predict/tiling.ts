@@ -1,6 +1,6 @@
 /** A network's masks of a prepared picture on the frame it came from, tile by tile. */
 import type { Engine } from '../../engine/autograd/engine.ts';
-import type { Normalisation } from '../data/loading/augment.ts';
+import type { Normalization } from '../data/loading/augment.ts';
 import type { CropBox } from '../data/pictures/fov.ts';
 import type { Sample } from '../data/pictures/preprocess.ts';
 import type { MultitaskNet } from '../network/network.ts';
@@ -56,14 +56,14 @@ export async function segmentTiled(
   run: TilePredictor,
   sample: Sample,
   config: TrainConfig,
-  normalisation: Normalisation,
+  normalization: Normalization,
   tiling: Tiling,
   row: FrameRow,
 ): Promise<TiledSummary> {
   const { source: _, ...given } = tiling;
-  const classes = config.model.lesions.length;
+  const classes = config.model.structures.length;
   const mapper = new FrameMapper(sample.box, sample.size, classes, row);
   const picture = { width: sample.size, height: sample.size, data: sample.image };
-  const options = { overlap: config.data.tiles.overlap, ...given, tile: config.data.imageSize, classes, normalisation };
+  const options = { overlap: config.data.tiles.overlap, ...given, tile: config.data.imageSize, classes, normalization };
   return predictTiled(run, picture, options, (top, count, values) => mapper.push(top, count, values));
 }

@@ -20,5 +20,5 @@ export const LESION_COLOURS: Readonly<Record<string, LesionColour>> = {
 };
 
 /** The five structures of the IDRiD lesion set, in the order of legends and tables. */
-export const LESIONS = ['MA', 'HE', 'EX', 'SE', 'OD'] as const;
-export type Lesion = (typeof LESIONS)[number];
+export const STRUCTURES = ['MA', 'HE', 'EX', 'SE', 'OD'] as const;
+export type Structure = (typeof STRUCTURES)[number];

@@ -1,11 +1,11 @@
 import sharp, { type OverlayOptions as Layer } from 'sharp';
 import { GmtlError } from '../../engine/errors.ts';
 import { writeFileAtomic } from '../../engine/node/atomic.ts';
-import { LESION_COLOURS, LESIONS, type Lesion } from './colours.ts';
+import { LESION_COLOURS, STRUCTURES, type Structure } from './colours.ts';
 import { escapeXml, FONT_FAMILY, INK, svgToPng, textWidth } from './svg.ts';
 
 /** Masks by lesion: one byte a pixel, row by row, non-zero inside. Absent lesions are neither drawn nor listed. */
-export type LesionMasks = { readonly [lesion in Lesion]?: Uint8Array };
+export type LesionMasks = { readonly [lesion in Structure]?: Uint8Array };
 
 /** An image: RGB, one byte a channel, rows from the top, `rgb.length === width * height * 3`. */
 export type RgbImage = { readonly rgb: Uint8Array; readonly width: number; readonly height: number };
@@ -49,7 +49,7 @@ export async function renderComparison(
       { image: await drawPanel(image, truth, 'truth', options), title: `${prefix}truth` },
       { image: await drawPanel(image, predicted, 'prediction', options), title: `${prefix}prediction` },
     ],
-    LESIONS.filter((lesion) => truth[lesion] !== undefined || predicted[lesion] !== undefined),
+    STRUCTURES.filter((lesion) => truth[lesion] !== undefined || predicted[lesion] !== undefined),
   );
 }
 
@@ -86,7 +86,7 @@ export function headerHeight(panelWidth: number, title: string): number {
 export function paintMasks(image: RgbImage, masks: LesionMasks, fill: number, outline: number): Uint8Array {
   const { width, height } = image;
   const painted = Uint8Array.from(image.rgb);
-  for (const lesion of [...LESIONS].reverse()) {
+  for (const lesion of [...STRUCTURES].reverse()) {
     const mask = masks[lesion];
     if (mask === undefined) continue;
     const alpha = lesion === 'OD' ? fill / 2 : fill;
@@ -150,8 +150,8 @@ export function checkImage(image: RgbImage, masks: LesionMasks, where: string): 
   }
 }
 
-function listed(masks: LesionMasks): Lesion[] {
-  return LESIONS.filter((lesion) => masks[lesion] !== undefined);
+function listed(masks: LesionMasks): Structure[] {
+  return STRUCTURES.filter((lesion) => masks[lesion] !== undefined);
 }
 
 /** The mask grown by `radius` pixels in both axes (a square): two passes that each look back and ahead for a set pixel. */
@@ -212,7 +212,7 @@ function textSize(panelWidth: number): number {
 }
 
 /** Panels from left to right with their titles above, one legend below, on white. */
-async function assemble(panels: readonly Panel[], lesions: readonly Lesion[]): Promise<Buffer> {
+async function assemble(panels: readonly Panel[], lesions: readonly Structure[]): Promise<Buffer> {
   const { width: panelWidth, height: panelHeight } = panels[0].image;
   const gap = panels.length === 1 ? 0 : Math.max(4, Math.round(panelWidth / 100));
   const width = panels.length * panelWidth + (panels.length - 1) * gap;
@@ -245,7 +245,7 @@ function titlesSvg(panels: readonly Panel[], panelWidth: number, gap: number, wi
 }
 
 /** Swatches with names, wrapped to the width; height 0 without lesions. */
-function legendSvg(lesions: readonly Lesion[], width: number, size: number): { svg: string; height: number } {
+function legendSvg(lesions: readonly Structure[], width: number, size: number): { svg: string; height: number } {
   const rowHeight = Math.round(size * 1.9);
   const parts: string[] = [];
   let x = size * 0.6;

@@ -1,7 +1,7 @@
 import sharp, { type OverlayOptions as Layer } from 'sharp';
 import { GmtlError } from '../../engine/errors.ts';
 import { writeFileAtomic } from '../../engine/node/atomic.ts';
-import { LESION_COLOURS, LESIONS } from './colours.ts';
+import { LESION_COLOURS, STRUCTURES } from './colours.ts';
 import type { GalleryImage, GradeData, MaskSet } from './html/data.ts';
 import { isNumber, number, percent } from './html/format.ts';
 import { isMisrouted, meanDiceOf } from './html/pictures.ts';
@@ -97,7 +97,7 @@ async function panelsOf(sample: GalleryImage, side: number): Promise<{ image: Rg
 
 /** Masks in another size: larger ones keep every lesion, smaller ones are repeated. */
 function fitted({ masks, ...from }: MaskSet, width: number, height: number, id: string): LesionMasks {
-  const entries = LESIONS.flatMap((lesion) => {
+  const entries = STRUCTURES.flatMap((lesion) => {
     const mask = masks[lesion];
     if (mask === undefined) return [];
     if (mask.length !== from.width * from.height) {
@@ -183,7 +183,7 @@ function tag(label: string, most: number): Buffer {
 function legend(width: number, height: number): string {
   const size = Math.min(12, width / 62);
   let x: number = GAP;
-  return LESIONS.map((lesion) => {
+  return STRUCTURES.map((lesion) => {
     const { title, rgb } = LESION_COLOURS[lesion];
     const label = `${lesion} ${title}`;
     const item = `<rect x="${x}" y="${height - 24}" width="${size}" height="${size}" fill="rgb(${rgb.join(',')})" stroke="${INK.muted}"/>${text(x + size * 1.5, height - 24 + size * 0.88, label, size)}`;

@@ -198,7 +198,7 @@ test('a disk that fills up at any write keeps the old checkpoint and leaves no l
 
 /** Saves checkpoints until killed. Arguments: the checkpoints folder, and the step to begin after. */
 const SAVING_LOOP = `
-import { cleanCheckpoints, saveCheckpoint } from './out/src/train/checkpoint.js';
+import { cleanCheckpoints, saveCheckpoint } from './out/src/retina/run/checkpoint.js';
 const [folder, firstStep] = process.argv.slice(2);
 await cleanCheckpoints(folder);
 for (let step = Number(firstStep) + 1; ; step++) {

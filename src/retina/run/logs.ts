@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { stringify } from 'csv-stringify/sync';
 import { GmtlError } from '../../engine/errors.ts';
 import { describeWriteError, readIfPresent, writeFileAtomicSync } from '../../engine/node/atomic.ts';
+import { currentFigure } from '../config/renamed.ts';
 
 export type LogValue = number | string | boolean | null;
 /** One row. `step` is the number of optimiser steps done when it was made; it never falls from row to row. */
@@ -181,7 +182,7 @@ export function openRunLogs(
   };
 }
 
-/** Reads a log back; NaN and infinities come back as numbers. A half-written last line is left out. @throws GmtlError `log/invalid`. */
+/** Reads a log back, columns under their current names; NaN and infinities come back as numbers. A half-written last line is left out. @throws GmtlError `log/invalid`. */
 export function readRunLog(path: string): LogRow[] {
   const text = readIfPresent(path);
   if (text === undefined) throw new GmtlError('io/not-found', `${path}: no such log. Check the run folder.`);
@@ -203,7 +204,7 @@ function parseLines(text: string, path: string): LogRow[] {
       throw damaged(path, index, 'no row with a step');
     }
     return Object.fromEntries(
-      Object.entries(row).map(([key, value]) => [key, NON_FINITE.get(value) ?? value]),
+      Object.entries(row).map(([key, value]) => [currentFigure(key), NON_FINITE.get(value) ?? value]),
     ) as LogRow;
   });
 }

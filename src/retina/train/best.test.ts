@@ -6,8 +6,9 @@ import { EPOCH_COLUMNS } from './columns.ts';
 describe('bestMetric', () => {
   it('finds a figure by its name or its column, and suggests the nearest', () => {
     expect(bestMetric('loss')).toEqual({ name: 'loss', column: 'val_total', mode: 'min' });
-    expect(bestMetric('val_retinoQwk').mode).toBe('max');
-    expect(() => bestMetric('retinoQWK')).toThrow(/Did you mean "retinoQwk"/);
+    expect(bestMetric('val_retinopathyQwk').mode).toBe('max');
+    expect(() => bestMetric('retinoQwk')).toThrow('"retinoQwk" is called "retinopathyQwk" now');
+    expect(() => bestMetric('retinopathyQWK')).toThrow(/Did you mean "retinopathyQwk"/);
     expect(() => bestMetric('dice_HA')).toThrow(/Did you mean "dice_HE"|Did you mean "dice_MA"/);
   });
 

@@ -1,6 +1,7 @@
 /** Which validation figure ranks checkpoints, which checkpoints stay, and when training has stopped improving. */
 import { closest } from 'fastest-levenshtein';
-import { LESIONS } from '../domain.ts';
+import { currentFigure } from '../config/renamed.ts';
+import { STRUCTURES } from '../domain.ts';
 import { GmtlError } from '../../engine/errors.ts';
 
 /** A validation figure that may rank checkpoints. */
@@ -18,16 +19,16 @@ export const BEST_METRICS: readonly BestMetric[] = [
   metric('score', 'val_score', 'max'),
   metric('loss', 'val_total', 'min'),
   metric('dice', 'val_meanDice', 'max'),
-  ...LESIONS.map((lesion) => metric(`dice_${lesion}`, `val_dice_${lesion}`, 'max')),
-  metric('retinoQwk', 'val_retinoQwk', 'max'),
-  metric('retinoAccuracy', 'val_retinoAccuracy', 'max'),
-  metric('retinoAuroc', 'val_anyAuroc', 'max'),
+  ...STRUCTURES.map((lesion) => metric(`dice_${lesion}`, `val_dice_${lesion}`, 'max')),
+  metric('retinopathyQwk', 'val_retinopathyQwk', 'max'),
+  metric('retinopathyAccuracy', 'val_retinopathyAccuracy', 'max'),
+  metric('retinopathyAuroc', 'val_anyAuroc', 'max'),
   metric('edemaQwk', 'val_edemaQwk', 'max'),
   metric('edemaAccuracy', 'val_edemaAccuracy', 'max'),
   metric('gateAccuracy', 'val_gateAccuracy', 'max'),
   metric('bceLoss', 'val_bce', 'min'),
   metric('diceLoss', 'val_dice', 'min'),
-  metric('retinoLoss', 'val_retino', 'min'),
+  metric('retinopathyLoss', 'val_retinopathy', 'min'),
   metric('edemaLoss', 'val_edema', 'min'),
   metric('gateLoss', 'val_gate', 'min'),
 ];
@@ -37,6 +38,10 @@ export function bestMetric(name: string): BestMetric {
   const found = BEST_METRICS.find((one) => one.name === name || one.column === name);
   if (found) return found;
   const names = BEST_METRICS.map((one) => one.name);
+  const current = currentFigure(name);
+  if (current !== name && BEST_METRICS.some((one) => one.name === current || one.column === current)) {
+    throw new GmtlError('train/metric', `training.bestMetric: "${name}" is called "${current}" now.`);
+  }
   throw new GmtlError(
     'train/metric',
     `training.bestMetric: there is no validation figure "${name}". Did you mean "${closest(name, names)}"? Known: ${names.join(', ')}.`,

@@ -110,12 +110,12 @@ export function buildConstants(engine: Engine, config: TrainConfig, train: reado
   const vector = (values: Float32Array): ReturnType<Engine['tensor']> => engine.tensor(values, [values.length]).keep();
   const lesionWeights =
     typeof posWeight === 'number'
-      ? new Float32Array(config.model.lesions.length).fill(posWeight)
+      ? new Float32Array(config.model.structures.length).fill(posWeight)
       : Float32Array.from(posWeight);
   const grades = gradeWeights(config, train);
   return {
     posWeight: lesionWeights.every((value) => value === 1) ? null : vector(lesionWeights),
-    retinoWeights: grades && vector(grades.retino),
+    retinopathyWeights: grades && vector(grades.retinopathy),
     edemaWeights: grades && vector(grades.edema),
   };
 }

@@ -4,21 +4,21 @@ import type { DatasetItem, Task } from '../domain.ts';
 import { gradeWeights } from './classWeights.ts';
 import { trainConfigSchema } from '../config/schema.ts';
 
-const itemsOf = (task: Task, retino: readonly (number | null)[]): DatasetItem[] =>
-  retino.map((grade, index) => ({
+const itemsOf = (task: Task, retinopathy: readonly (number | null)[]): DatasetItem[] =>
+  retinopathy.map((grade, index) => ({
     id: `${task}/${index}`,
     part: task === 'segmentation' ? 'A' : 'B',
     split: 'train',
     task,
     imagePath: '/nowhere.jpg',
     maskPaths: null,
-    retino: grade,
+    retinopathy: grade,
     edema: null,
   }));
 
 const weights = (rule: string, items: DatasetItem[], data = {}): number[] => {
   const config = trainConfigSchema.parse({ loss: { classWeights: rule }, data });
-  return [...(gradeWeights(config, items)?.retino ?? [])].map((value) => Number(value.toFixed(4)));
+  return [...(gradeWeights(config, items)?.retinopathy ?? [])].map((value) => Number(value.toFixed(4)));
 };
 
 const pools = [...itemsOf('segmentation', [2, 3, 3, null]), ...itemsOf('classification', [0, 0, 0, 0, 0, 0, 2, 3])];
@@ -36,7 +36,7 @@ test('natural weights give each grade its share among graded pictures', () => {
 });
 
 test('natural weights change nothing where grades come from graded pictures only, or from none', () => {
-  const alone = pools.map((item) => (item.task === 'segmentation' ? { ...item, retino: null } : item));
+  const alone = pools.map((item) => (item.task === 'segmentation' ? { ...item, retinopathy: null } : item));
   expect(weights('natural', alone)).toEqual([1, 0, 1, 1, 0]);
   expect(weights('natural', itemsOf('segmentation', [2, 3]))).toEqual([1, 1, 1, 1, 1]);
   expect(weights('none', pools)).toEqual([]);

@@ -1,6 +1,6 @@
 /** Weights of the grades in their losses. */
 import { effectiveNumberWeights } from '../data/sets/labels.ts';
-import { type DatasetItem, EDEMA_GRADES, RETINO_GRADES, type Task } from '../domain.ts';
+import { type DatasetItem, EDEMA_GRADES, RETINOPATHY_GRADES, type Task } from '../domain.ts';
 import type { TrainConfig } from '../config/resolve.ts';
 
 function countLabels(labels: readonly (number | null)[], classes: number): number[] {
@@ -50,15 +50,18 @@ function natural(
 export function gradeWeights(
   { loss, data }: Pick<TrainConfig, 'loss' | 'data'>,
   train: readonly DatasetItem[],
-): { retino: Float32Array; edema: Float32Array } | null {
+): { retinopathy: Float32Array; edema: Float32Array } | null {
   const { classWeights } = loss;
   if (classWeights === 'none') return null;
   if (typeof classWeights !== 'string') {
-    return { retino: Float32Array.from(classWeights.retinopathy), edema: Float32Array.from(classWeights.edema) };
+    return { retinopathy: Float32Array.from(classWeights.retinopathy), edema: Float32Array.from(classWeights.edema) };
   }
   const weigh = (label: (item: DatasetItem) => number | null, classes: number): Float32Array => {
     if (classWeights === 'natural') return natural(train, label, classes, data);
     return (classWeights === 'balanced' ? balanced : effective)(train.map(label), classes);
   };
-  return { retino: weigh(({ retino }) => retino, RETINO_GRADES), edema: weigh(({ edema }) => edema, EDEMA_GRADES) };
+  return {
+    retinopathy: weigh(({ retinopathy }) => retinopathy, RETINOPATHY_GRADES),
+    edema: weigh(({ edema }) => edema, EDEMA_GRADES),
+  };
 }

@@ -1,5 +1,5 @@
 /** What a run's logs record: the columns of its two tables, and how a validation fills its part of them. */
-import { LESIONS } from '../domain.ts';
+import { STRUCTURES } from '../domain.ts';
 import type { TrainConfig } from '../config/resolve.ts';
 import { type Evaluation, meanDice, selectionScore } from '../evaluate/evaluate.ts';
 import { LOSS_PARTS } from './objective.ts';
@@ -25,8 +25,8 @@ export const BATCH_COLUMNS = [
 const RAW_COLUMNS = [
   'raw_total',
   'raw_meanDice',
-  'raw_retinoQwk',
-  'raw_retinoAccuracy',
+  'raw_retinopathyQwk',
+  'raw_retinopathyAccuracy',
   'raw_anyAuroc',
   'raw_score',
 ] as const;
@@ -38,7 +38,7 @@ export const EPOCH_COLUMNS = [
   'learningRate',
   ...LOSS_PARTS.map((part) => `train_${part}`),
   'train_gateAccuracy',
-  'train_retinoAccuracy',
+  'train_retinopathyAccuracy',
   'train_edemaAccuracy',
   'train_weight_segmentation',
   'train_weight_classification',
@@ -46,13 +46,13 @@ export const EPOCH_COLUMNS = [
   'val_total',
   'val_bce',
   'val_dice',
-  'val_retino',
+  'val_retinopathy',
   'val_edema',
   'val_gate',
-  ...LESIONS.map((lesion) => `val_dice_${lesion}`),
+  ...STRUCTURES.map((lesion) => `val_dice_${lesion}`),
   'val_meanDice',
-  'val_retinoAccuracy',
-  'val_retinoQwk',
+  'val_retinopathyAccuracy',
+  'val_retinopathyQwk',
   'val_edemaAccuracy',
   'val_edemaQwk',
   'val_anyAuroc',
@@ -82,14 +82,14 @@ export function validationColumns(evaluation: Evaluation, config: TrainConfig): 
   const share = segmented / (segmented + graded);
   const parts = [
     loss.segmentationWeight * share * (loss.bceWeight * losses.bce + loss.diceWeight * losses.dice),
-    loss.classificationWeight * (1 - share) * meanOfDefined([losses.retino, losses.edema]),
+    loss.classificationWeight * (1 - share) * meanOfDefined([losses.retinopathy, losses.edema]),
     config.training.routing === 'none' ? 0 : loss.gateWeight * losses.gate + loss.gateEntropyWeight * gate.meanEntropy,
   ];
   const columns: Record<string, number> = {
     val_total: parts.filter((part) => !Number.isNaN(part)).reduce((sum, part) => sum + part, 0),
     val_meanDice: meanDice(evaluation),
-    val_retinoAccuracy: retinopathy?.accuracy ?? Number.NaN,
-    val_retinoQwk: retinopathy?.quadraticWeightedKappa ?? Number.NaN,
+    val_retinopathyAccuracy: retinopathy?.accuracy ?? Number.NaN,
+    val_retinopathyQwk: retinopathy?.quadraticWeightedKappa ?? Number.NaN,
     val_edemaQwk: edema?.quadraticWeightedKappa ?? Number.NaN,
     val_edemaAccuracy: edema?.accuracy ?? Number.NaN,
     val_anyAuroc: retinopathy?.anyAuroc ?? Number.NaN,
@@ -97,7 +97,7 @@ export function validationColumns(evaluation: Evaluation, config: TrainConfig): 
     val_score: selectionScore(evaluation),
   };
   for (const [name, value] of Object.entries(losses)) columns[`val_${name}`] = value;
-  for (const lesion of LESIONS) columns[`val_dice_${lesion}`] = segmentation?.[lesion]?.dice ?? Number.NaN;
+  for (const lesion of STRUCTURES) columns[`val_dice_${lesion}`] = segmentation?.[lesion]?.dice ?? Number.NaN;
   return columns;
 }
 

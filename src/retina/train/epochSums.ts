@@ -67,7 +67,7 @@ export class EpochSums {
     return {
       ...means,
       train_gateAccuracy: this.#gateRight / this.#images,
-      train_retinoAccuracy: retinopathy.right / retinopathy.of,
+      train_retinopathyAccuracy: retinopathy.right / retinopathy.of,
       train_edemaAccuracy: edema.right / edema.of,
     };
   }

@@ -107,7 +107,7 @@ describe('float16 against float32', () => {
         precision,
         // Small enough for all hundred steps: each that is suppressed would be one less to learn in.
         lossScale: 4096,
-        network: { gateHidden: 16, retinoHidden: 16, edemaHidden: 16, decoderChannels: [8, 8, 8, 8] },
+        network: { gateHidden: 16, retinopathyHidden: 16, edemaHidden: 16, decoderChannels: [8, 8, 8, 8] },
         objective: { ...LOSS_DEFAULTS, labelSmoothing: 0 },
       });
       const batch = makeBatch(2, 2);

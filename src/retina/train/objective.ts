@@ -29,7 +29,7 @@ export interface ObjectiveConstants {
   /** [masks] */
   readonly posWeight: Tensor | null;
   /** [5] and [3] */
-  readonly retinoWeights: Tensor | null;
+  readonly retinopathyWeights: Tensor | null;
   readonly edemaWeights: Tensor | null;
 }
 
@@ -40,7 +40,7 @@ export interface Targets {
   /** f32 [rows with masks, H, W, masks]. */
   readonly masks: Tensor | null;
   /** i32 [graded rows], negative where a grade is unknown. */
-  readonly retino: Tensor | null;
+  readonly retinopathy: Tensor | null;
   readonly edema: Tensor | null;
 }
 
@@ -51,7 +51,7 @@ export const LOSS_PARTS = [
   'bce',
   'dice',
   'classification',
-  'retino',
+  'retinopathy',
   'edema',
   'gate',
   'entropy',
@@ -96,12 +96,12 @@ export function objective(
     const loss = segmentation.mul(options.segmentationWeight);
     terms.push({ task: 'segmentation', loss, rows: routes.segmentation });
   }
-  const retino = gradeLoss(output.retinoLogits, targets.retino, constants.retinoWeights, options);
+  const retinopathy = gradeLoss(output.retinopathyLogits, targets.retinopathy, constants.retinopathyWeights, options);
   const edema = gradeLoss(output.edemaLogits, targets.edema, constants.edemaWeights, options);
-  const grades = [retino, edema].filter((loss) => loss !== null);
+  const grades = [retinopathy, edema].filter((loss) => loss !== null);
   if (grades.length > 0) {
     const classification = grades.reduce((sum, loss) => sum.add(loss)).mul(1 / grades.length);
-    Object.assign(parts, { ...(retino && { retino }), ...(edema && { edema }), classification });
+    Object.assign(parts, { ...(retinopathy && { retinopathy }), ...(edema && { edema }), classification });
     const loss = classification.mul(options.classificationWeight);
     terms.push({ task: 'classification', loss, rows: routes.classification });
   }

@@ -1,7 +1,7 @@
 /** What `gmtl train` prints and draws once steps are done. */
 import { join } from 'node:path';
 import type { VerifiedOp } from '../../engine/check/verify.ts';
-import { type Dataset, LESIONS, selectItems } from '../domain.ts';
+import { type Dataset, STRUCTURES, selectItems } from '../domain.ts';
 import { GmtlError } from '../../engine/errors.ts';
 import { writeFileAtomic } from '../../engine/node/atomic.ts';
 import type { StoredTensors } from '../../engine/io/safetensors.ts';
@@ -112,7 +112,7 @@ function epochRows(folder: string): EpochRow[] {
   return readRunLog(join(folder, 'epochs.jsonl')).map((row) => {
     const parts = (split: 'train' | 'val'): Record<string, number> =>
       Object.fromEntries(
-        ['bce', 'dice', 'retino', 'edema', 'gate'].map((part) => [part, number(row[`${split}_${part}`])]),
+        ['bce', 'dice', 'retinopathy', 'edema', 'gate'].map((part) => [part, number(row[`${split}_${part}`])]),
       );
     return {
       epoch: number(row.epoch),
@@ -120,7 +120,7 @@ function epochRows(folder: string): EpochRow[] {
       train: {
         loss: number(row.train_total),
         lossParts: parts('train'),
-        accuracy: { retinopathy: number(row.train_retinoAccuracy), edema: number(row.train_edemaAccuracy) },
+        accuracy: { retinopathy: number(row.train_retinopathyAccuracy), edema: number(row.train_edemaAccuracy) },
         gateAccuracy: number(row.train_gateAccuracy),
       },
       validation:
@@ -129,8 +129,8 @@ function epochRows(folder: string): EpochRow[] {
           : {
               loss: number(row.val_total),
               lossParts: parts('val'),
-              dice: Object.fromEntries(LESIONS.map((lesion) => [lesion, number(row[`val_dice_${lesion}`])])),
-              accuracy: { retinopathy: number(row.val_retinoAccuracy), edema: number(row.val_edemaAccuracy) },
+              dice: Object.fromEntries(STRUCTURES.map((lesion) => [lesion, number(row[`val_dice_${lesion}`])])),
+              accuracy: { retinopathy: number(row.val_retinopathyAccuracy), edema: number(row.val_edemaAccuracy) },
               gateAccuracy: number(row.val_gateAccuracy),
             },
     };

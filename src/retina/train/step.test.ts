@@ -19,7 +19,7 @@ const LEAK_STEPS = Number(process.env.GMTL_LEAK_STEPS ?? 60);
 describe('TrainStep', () => {
   it('learns four images by heart: the loss falls twentyfold', async () => {
     const rig = makeRig(await testDevice(), {
-      network: { gateHidden: 16, retinoHidden: 16, edemaHidden: 16, decoderChannels: [8, 8, 8, 8] },
+      network: { gateHidden: 16, retinopathyHidden: 16, edemaHidden: 16, decoderChannels: [8, 8, 8, 8] },
       objective: { ...LOSS_DEFAULTS, labelSmoothing: 0 },
     });
     const batch = makeBatch(2, 2);
@@ -29,12 +29,12 @@ describe('TrainStep', () => {
     for (let step = 1; step < steps; step++) last = await rig.step.run(batch, step, 0.02 * (1 - step / steps) + 0.001);
     expect(first.finite).toBe(true);
     expect(last.losses.total).toBeLessThan(first.losses.total / 20);
-    for (const part of ['bce', 'dice', 'retino', 'edema', 'gate'] as const)
+    for (const part of ['bce', 'dice', 'retinopathy', 'edema', 'gate'] as const)
       expect(last.losses[part], part).toBeLessThan(first.losses[part] / 5);
     // By heart: every grade that has a label.
     const labelled = (of: Int32Array) => of.filter((label, row) => label >= 0 && batch.task[row] === 1).length;
     expect(last.grades).toEqual({
-      retinopathy: { right: labelled(batch.retino), of: labelled(batch.retino) },
+      retinopathy: { right: labelled(batch.retinopathy), of: labelled(batch.retinopathy) },
       edema: { right: labelled(batch.edema), of: labelled(batch.edema) },
     });
     expect(last.grades.retinopathy.of).toBeGreaterThan(0);
@@ -148,13 +148,13 @@ describe('TrainStep', () => {
     const before = await rig.model.stateDict();
     const segmented = await rig.step.run(batch, 0, 0.01);
     expect(segmented.losses.bce).toBeGreaterThan(0);
-    expect(segmented.losses.retino).toBeNaN();
+    expect(segmented.losses.retinopathy).toBeNaN();
     const after = await rig.model.stateDict();
     const changed = (part: string): boolean =>
       [...after].some(
         ([name, { data }]) => name.startsWith(part) && data.some((x, i) => x !== before.get(name)?.data[i]),
       );
-    expect([changed('decoder.'), changed('trunk.'), changed('retino.'), changed('edema.')]).toEqual([
+    expect([changed('decoder.'), changed('trunk.'), changed('retinopathy.'), changed('edema.')]).toEqual([
       true,
       true,
       false,
@@ -164,7 +164,7 @@ describe('TrainStep', () => {
     // Both are asked for at once; the second must wait for the first.
     const [graded, next] = await Promise.all([rig.step.run(batch, 1, 0), rig.step.run(batch, 2, 0)]);
     expect(graded.losses.bce).toBeNaN();
-    expect(graded.losses.retino).toBeGreaterThan(0);
+    expect(graded.losses.retinopathy).toBeGreaterThan(0);
     expect(next.losses.total).toBe(graded.losses.total);
     rig.dispose();
   });
@@ -235,7 +235,7 @@ describe('TrainStep', () => {
         for (const { finite, losses } of reports) {
           expect(finite).toBe(true);
           expect(losses.bce).toBeGreaterThan(0);
-          expect(losses.retino).toBeGreaterThan(0);
+          expect(losses.retinopathy).toBeGreaterThan(0);
         }
         states.push(await stateOf(rig));
         rig.dispose();

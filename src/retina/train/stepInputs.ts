@@ -2,12 +2,12 @@
 import type { Engine } from '../../engine/autograd/engine.ts';
 import type { Tensor } from '../../engine/autograd/tensor.ts';
 import type { Batch } from '../data/loading/batch.ts';
-import { LESIONS } from '../domain.ts';
+import { STRUCTURES } from '../domain.ts';
 import type { Routes } from '../network/network.ts';
 import type { Targets } from './objective.ts';
 import type { ArrangedBatch } from '../network/routing.ts';
 
-const ALL_MASKS = LESIONS.map((_, index) => index);
+const ALL_MASKS = STRUCTURES.map((_, index) => index);
 
 export interface StepInputsOptions {
   /** Make room for the noise of gumbel routing. */
@@ -38,14 +38,14 @@ export class StepInputs {
     this.targets = {
       task: empty([batch.task.length], 'i32'),
       masks: segmentation.length > 0 ? empty(masked, 'f32') : null,
-      retino: graded ? empty([classification.length], 'i32') : null,
+      retinopathy: graded ? empty([classification.length], 'i32') : null,
       edema: graded ? empty([classification.length], 'i32') : null,
     };
   }
 
   /** Pictures and labels; the noise is the routing's. */
   write(batch: Batch, { order, routes }: ArrangedBatch): void {
-    const { task, masks, retino, edema } = this.targets;
+    const { task, masks, retinopathy, edema } = this.targets;
     this.image.write(reorderRows(batch.image, order));
     task.write(Int32Array.from(order, (row) => batch.task[row]));
     masks?.write(
@@ -56,7 +56,7 @@ export class StepInputs {
       ),
     );
     const labels = (of: Int32Array): Int32Array => Int32Array.from(routes.classification, (place) => of[order[place]]);
-    retino?.write(labels(batch.retino));
+    retinopathy?.write(labels(batch.retinopathy));
     edema?.write(labels(batch.edema));
   }
 

@@ -35,13 +35,13 @@ describe('the sums of an epoch', () => {
     const sums = new EpochSums();
     sums.add({}, 1, 2, { retinopathy: { right: 1, of: 2 }, edema: none });
     sums.add({}, 1, 2, { retinopathy: { right: 2, of: 2 }, edema: none });
-    expect(sums.columns()).toMatchObject({ train_retinoAccuracy: 0.75, train_edemaAccuracy: Number.NaN });
+    expect(sums.columns()).toMatchObject({ train_retinopathyAccuracy: 0.75, train_edemaAccuracy: Number.NaN });
     const resumed = new EpochSums();
     resumed.restore(sums.state());
     expect(resumed.columns()).toEqual(sums.columns());
     // A checkpoint from before grades were counted.
     const { grades: _, ...older } = sums.state();
     resumed.restore(older);
-    expect(resumed.columns()).toMatchObject({ train_gateAccuracy: 0.5, train_retinoAccuracy: Number.NaN });
+    expect(resumed.columns()).toMatchObject({ train_gateAccuracy: 0.5, train_retinopathyAccuracy: Number.NaN });
   });
 });

@@ -44,8 +44,8 @@ export interface ReportBlock {
   readonly grades: readonly GradedTask[];
 }
 
-const LOGITS = { retinopathy: 'retinoLogits', edema: 'edemaLogits' } as const;
-const LABELS = { retinopathy: 'retino', edema: 'edema' } as const;
+const LOGITS = { retinopathy: 'retinopathyLogits', edema: 'edemaLogits' } as const;
+const LABELS = { retinopathy: 'retinopathy', edema: 'edema' } as const;
 
 /** The numbers of a micro-batch for the report, each a vector, and what they are. `output`: the experts' own, before any blending. */
 export function reportBlock(

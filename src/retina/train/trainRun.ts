@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { summariseDataset } from '../data/sets/datasetFingerprint.ts';
-import { type Dataset, LESIONS, selectItems } from '../domain.ts';
+import { type Dataset, STRUCTURES, selectItems } from '../domain.ts';
 import { GmtlError } from '../../engine/errors.ts';
 import type { GpuDevice } from '../../engine/gpu/device.ts';
 import { writeFileAtomic } from '../../engine/node/atomic.ts';
@@ -35,7 +35,7 @@ export interface Prepared {
 function requireBatchFits(config: TrainConfig, device: GpuDevice): void {
   const { segmentationPerBatch, classificationPerBatch, imageSize } = config.data;
   const count = segmentationPerBatch + classificationPerBatch;
-  const bytes = 4 * imageSize ** 2 * Math.max(3 * count, LESIONS.length * segmentationPerBatch);
+  const bytes = 4 * imageSize ** 2 * Math.max(3 * count, STRUCTURES.length * segmentationPerBatch);
   const { maxBufferSize, maxStorageBufferBindingSize } = device.target.limits;
   const limit = Math.min(maxBufferSize, maxStorageBufferBindingSize);
   if (bytes > limit) {

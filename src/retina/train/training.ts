@@ -2,7 +2,7 @@
 import type { Engine } from '../../engine/autograd/engine.ts';
 import type { Tensor } from '../../engine/autograd/tensor.ts';
 import { TaskBalancedSampler } from '../data/loading/sampler.ts';
-import { type DatasetItem, LESIONS } from '../domain.ts';
+import { type DatasetItem, STRUCTURES } from '../domain.ts';
 import type { CompileProgress } from '../../engine/gpu/capture.ts';
 import type { MultitaskNet } from '../network/network.ts';
 import { EMA, GradientGuard, LOSS_SCALING, type Optimizer } from '../../engine/optim/index.ts';
@@ -57,7 +57,7 @@ export function buildTraining(
     objective: config.loss,
     routing: config.training.routing,
     gradeDecision: config.model.gradeDecision,
-    maskChannels: config.model.lesions.map((lesion) => LESIONS.indexOf(lesion)),
+    maskChannels: config.model.structures.map((lesion) => STRUCTURES.indexOf(lesion)),
     gumbel: { seed: config.training.seed, tau: config.training.gumbelTau, totalSteps },
     conflictEvery: config.training.conflictEvery,
     ...(onCompile && { onCompile }),
@@ -76,6 +76,6 @@ export function buildSampler(config: TrainConfig, train: readonly DatasetItem[])
   const { segmentationPerBatch, classificationPerBatch, balanceGrades, balanceLesions } = config.data;
   return new TaskBalancedSampler(train, {
     ...{ seed: config.training.seed, segmentationPerBatch, classificationPerBatch, balanceGrades },
-    balanceLesions: balanceLesions && config.model.lesions,
+    balanceLesions: balanceLesions && config.model.structures,
   });
 }

@@ -46,7 +46,7 @@ const EVAL: BatchNormAttributes = { training: false };
 const FAR_VALUES = Array.from({ length: 120 * 3 }, (_, i) => ((i % 3) - 1) * 1000 + 1.5 * Math.sin(i * 2.3));
 
 /**
- * Batch normalisation of x [..., C] over all axes but the last, as torch.nn.BatchNorm2d (Ioffe and Szegedy 2015) on NHWC: inputs x,
+ * Batch normalization of x [..., C] over all axes but the last, as torch.nn.BatchNorm2d (Ioffe and Szegedy 2015) on NHWC: inputs x,
  * weight, bias, runningMean, runningVar [C]. Training normalises with the batch's biased variance and updates the running
  * statistics in place, the variance unbiased; eval uses the running ones, which get no gradient.
  */

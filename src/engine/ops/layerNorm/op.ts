@@ -3,7 +3,7 @@ import { layerNormCases } from './cases.ts';
 import { type LayerNormAttributes, layerNormBackwardProgram, layerNormProgram } from './program.ts';
 
 /**
- * Layer normalisation over the last axis, as torch.nn.LayerNorm (Ba, Kiros and Hinton 2016): inputs x [..., C], weight [C], bias [C];
+ * Layer normalization over the last axis, as torch.nn.LayerNorm (Ba, Kiros and Hinton 2016): inputs x [..., C], weight [C], bias [C];
  * biased variance, eps inside the square root.
  */
 export const layerNorm = defineOp<LayerNormAttributes>({

@@ -13,7 +13,7 @@ import { sampleGrid } from './plan.ts';
 const labels = (...shape: number[]): TensorSpec => ({ shape, dtype: 'i32' });
 const GPU: PlanTarget = { deviceClass: 'gpu', limits: DEFAULT_LIMITS, features: new Set(), subgroupSize: 0 };
 
-describe('losses and normalisation name what does not fit', () => {
+describe('losses and normalization name what does not fit', () => {
   it.each<[string, () => unknown, RegExp]>([
     [
       'labels of another shape',

@@ -32,8 +32,8 @@ describe('verifyDataset', () => {
     const result = await verify();
     expect(result.ok).toBe(true);
     expect(result.labels).toEqual([
-      { split: 'train', images: 4, retino: [2, 0, 1, 0, 1], edema: [2, 1, 1], unlikely: [] },
-      { split: 'test', images: 1, retino: [0, 0, 0, 1, 0], edema: [0, 0, 1], unlikely: [] },
+      { split: 'train', images: 4, retinopathy: [2, 0, 1, 0, 1], edema: [2, 1, 1], unlikely: [] },
+      { split: 'test', images: 1, retinopathy: [0, 0, 0, 1, 0], edema: [0, 0, 1], unlikely: [] },
     ]);
     const ma = result.coverage.find((row) => row.split === 'train' && row.lesion === 'MA');
     expect(ma).toMatchObject({ images: 3, files: 3, empty: 0, official: 54, pixels: 12 });

@@ -8,7 +8,14 @@ import { decodeMask } from '../pictures/mask.ts';
 import { loadMetadata, type MetadataOptions } from '../sets/metadata.ts';
 import { mapParallel } from '../../../engine/node/parallel.ts';
 import { decodeImage } from '../pictures/preprocess.ts';
-import { type DatasetItem, EDEMA_GRADES, type Lesion, LESIONS, RETINO_GRADES, type Split } from '../../domain.ts';
+import {
+  type DatasetItem,
+  EDEMA_GRADES,
+  type Structure,
+  STRUCTURES,
+  RETINOPATHY_GRADES,
+  type Split,
+} from '../../domain.ts';
 
 /** Two images that show the same picture. */
 export interface DuplicatePair {
@@ -23,7 +30,7 @@ export interface DuplicatePair {
 export interface LabelCounts {
   readonly split: Split;
   readonly images: number;
-  readonly retino: readonly number[];
+  readonly retinopathy: readonly number[];
   readonly edema: readonly number[];
   /** Images with retinopathy grade 0 or 1 but an edema risk: official IDRiD has none, so these may be slips. */
   readonly unlikely: readonly DatasetItem[];
@@ -32,7 +39,7 @@ export interface LabelCounts {
 /** How much of the frames a structure's masks mark. */
 export interface MaskCoverage {
   readonly split: Split;
-  readonly lesion: Lesion;
+  readonly lesion: Structure;
   readonly images: number;
   readonly files: number;
   /** Mask files IDRiD has of this structure in this split; null for validation. */
@@ -136,7 +143,7 @@ interface Decoded {
   readonly width: number;
   readonly height: number;
   readonly pixels: number;
-  readonly foreground: Partial<Record<Lesion, number>>;
+  readonly foreground: Partial<Record<Structure, number>>;
   readonly errors: readonly GmtlError[];
 }
 
@@ -147,12 +154,12 @@ function decodeAll(
   let done = 0;
   return mapParallel(items, async (item): Promise<Decoded> => {
     const errors: GmtlError[] = [];
-    const foreground: Partial<Record<Lesion, number>> = {};
+    const foreground: Partial<Record<Structure, number>> = {};
     let [width, height] = [0, 0];
     try {
       const image = await decodeImage(item.imagePath);
       ({ width, height } = image);
-      for (const lesion of LESIONS) {
+      for (const lesion of STRUCTURES) {
         const path = item.maskPaths?.[lesion] ?? null;
         if (path === null) continue;
         try {
@@ -198,9 +205,9 @@ function countLabels(items: readonly DatasetItem[]): LabelCounts[] {
       {
         split,
         images: graded.length,
-        retino: count(RETINO_GRADES, (item) => item.retino),
+        retinopathy: count(RETINOPATHY_GRADES, (item) => item.retinopathy),
         edema: count(EDEMA_GRADES, (item) => item.edema),
-        unlikely: graded.filter((item) => item.retino !== null && item.retino < 2 && (item.edema ?? 0) > 0),
+        unlikely: graded.filter((item) => item.retinopathy !== null && item.retinopathy < 2 && (item.edema ?? 0) > 0),
       },
     ];
   });
@@ -212,7 +219,7 @@ function measureCoverage(items: readonly DatasetItem[], decoded: readonly Decode
       item.split === split && item.maskPaths !== null ? [{ item, ...decoded[index] }] : [],
     );
     if (rows.length === 0) return [];
-    return LESIONS.map((lesion): MaskCoverage => {
+    return STRUCTURES.map((lesion): MaskCoverage => {
       const pixels = rows.reduce((sum, row) => sum + row.pixels, 0);
       const marked = rows.reduce((sum, row) => sum + (row.foreground[lesion] ?? 0), 0);
       return {

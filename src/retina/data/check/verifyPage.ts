@@ -1,6 +1,6 @@
 /** What `gmtl data verify` found, as tables of one page. */
 import { relative } from 'node:path';
-import { LESION_NAMES } from '../../domain.ts';
+import { STRUCTURE_NAMES } from '../../domain.ts';
 import { officialCounts, type VerifyResult } from './verify.ts';
 import type { TableData } from '../../report/index.ts';
 
@@ -48,10 +48,10 @@ function verifyTables(result: VerifyResult): TableData[] {
     {
       title: 'Grades',
       columns: ['split', 'images', 'DR 0', '1', '2', '3', '4', 'DME 0', '1', '2', 'official'],
-      rows: result.labels.map(({ split, images, retino, edema }) => {
+      rows: result.labels.map(({ split, images, retinopathy, edema }) => {
         const official = officialCounts(split);
-        const text = official ? `${official.retino.join(', ')} / ${official.edema.join(', ')}` : '';
-        return [split, images, ...retino, ...edema, text];
+        const text = official ? `${official.retinopathy.join(', ')} / ${official.edema.join(', ')}` : '';
+        return [split, images, ...retinopathy, ...edema, text];
       }),
     },
     {
@@ -59,7 +59,7 @@ function verifyTables(result: VerifyResult): TableData[] {
       columns: ['split', 'structure', 'files', 'official', 'empty', 'pixels', 'coverage', 'fullest mask'],
       rows: result.coverage.map((row) => [
         row.split,
-        `${row.lesion} ${LESION_NAMES[row.lesion]}`,
+        `${row.lesion} ${STRUCTURE_NAMES[row.lesion]}`,
         `${row.files} of ${row.images}`,
         row.official,
         row.empty,
@@ -84,7 +84,9 @@ function verifyTables(result: VerifyResult): TableData[] {
       title: 'Unlikely grades',
       note: 'Retinopathy grade 0 or 1 with an edema risk: the official labels have none.',
       columns: ['image', 'DR', 'DME'],
-      rows: result.labels.flatMap(({ unlikely }) => unlikely.map(({ id, retino, edema }) => [id, retino, edema])),
+      rows: result.labels.flatMap(({ unlikely }) =>
+        unlikely.map(({ id, retinopathy, edema }) => [id, retinopathy, edema]),
+      ),
     },
     {
       title: 'Files not used',

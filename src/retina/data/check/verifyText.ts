@@ -1,5 +1,5 @@
 import { relative } from 'node:path';
-import { LESION_NAMES } from '../../domain.ts';
+import { STRUCTURE_NAMES } from '../../domain.ts';
 import { officialCounts, type DuplicatePair, type VerifyResult } from './verify.ts';
 
 /** Most findings of a kind listed one by one. */
@@ -29,14 +29,16 @@ function labelLines({ labels }: VerifyResult): string[] {
   const rows = labels.map((row) => {
     const official = officialCounts(row.split);
     const same =
-      official !== null && official.retino.join() === row.retino.join() && official.edema.join() === row.edema.join();
+      official !== null &&
+      official.retinopathy.join() === row.retinopathy.join() &&
+      official.edema.join() === row.edema.join();
     const note =
       official === null
         ? ''
         : same
           ? 'as official'
-          : `official: ${official.images} = ${official.retino.join('+')}, ${official.edema.join('+')}`;
-    return [row.split, String(row.images), ...row.retino.map(String), ...row.edema.map(String), note];
+          : `official: ${official.images} = ${official.retinopathy.join('+')}, ${official.edema.join('+')}`;
+    return [row.split, String(row.images), ...row.retinopathy.map(String), ...row.edema.map(String), note];
   });
   const header = ['split', 'graded', 'DR0', 'DR1', 'DR2', 'DR3', 'DR4', 'DME0', 'DME1', 'DME2', ''];
   const unlikely = labels.flatMap((row) => row.unlikely);
@@ -57,7 +59,7 @@ function coverageLines({ coverage }: VerifyResult): string[] {
   if (coverage.length === 0) return [];
   const rows = coverage.map((row) => [
     row.split,
-    `${row.lesion} ${LESION_NAMES[row.lesion]}`,
+    `${row.lesion} ${STRUCTURE_NAMES[row.lesion]}`,
     `${row.files}/${row.images}`,
     row.official === null ? '' : String(row.official),
     String(row.empty),

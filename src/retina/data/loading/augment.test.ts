@@ -5,7 +5,7 @@ import {
   DEFAULT_AUGMENT,
   drawTransform,
   IDENTITY,
-  type Normalisation,
+  type Normalization,
   type Transform,
 } from './augment.ts';
 import type { Sample } from '../pictures/preprocess.ts';
@@ -13,7 +13,7 @@ import { KeyedRandom, STREAMS } from './random.ts';
 import { renderImage, renderMasks } from './render.ts';
 
 const SIDE = 16;
-const PLAIN: Normalisation = { mean: [0, 0, 0], std: [1 / 255, 1 / 255, 1 / 255] };
+const PLAIN: Normalization = { mean: [0, 0, 0], std: [1 / 255, 1 / 255, 1 / 255] };
 const BOX = { left: 0, top: 0, size: SIDE, width: SIDE, height: SIDE };
 
 /** A sample whose red channel is 255 exactly where mask bit 0 is set. */
@@ -27,10 +27,10 @@ function marked(...ones: (readonly [number, number])[]): Sample {
   return { size: SIDE, image, maskBits, box: BOX };
 }
 
-function render(sample: Sample, transform: Transform, size = SIDE, normalisation = PLAIN) {
+function render(sample: Sample, transform: Transform, size = SIDE, normalization = PLAIN) {
   const image = new Float32Array(3 * size * size);
   const masks = new Float32Array(5 * size * size);
-  renderImage(sample, transform, normalisation, size, image, 0);
+  renderImage(sample, transform, normalization, size, image, 0);
   renderMasks(sample, transform, size, 5, masks, 0);
   return {
     image,

@@ -33,16 +33,16 @@ export const DEFAULT_AUGMENT: AugmentOptions = {
 };
 
 /** Per channel, for values 0 … 1: `(value − mean) / std`. */
-export interface Normalisation {
+export interface Normalization {
   readonly mean: readonly [number, number, number];
   readonly std: readonly [number, number, number];
 }
 
 /** What ImageNet-pretrained weights expect (torchvision). */
-export const IMAGENET_NORMALISATION: Normalisation = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
+export const IMAGENET_NORMALIZATION: Normalization = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
 
 /** IDRiD's own statistics, [116.5, 56.4, 16.3] and [80.2, 41.2, 13.3] of 255 (published with WFDENet). */
-export const IDRID_NORMALISATION: Normalisation = {
+export const IDRID_NORMALIZATION: Normalization = {
   mean: [116.5 / 255, 56.4 / 255, 16.3 / 255],
   std: [80.2 / 255, 41.2 / 255, 13.3 / 255],
 };

@@ -1,23 +1,23 @@
-import { type AugmentOptions, drawTransform, IDENTITY, type Normalisation } from './augment.ts';
+import { type AugmentOptions, drawTransform, IDENTITY, type Normalization } from './augment.ts';
 import type { CropBox } from '../pictures/fov.ts';
 import type { Sample } from '../pictures/preprocess.ts';
 import { KeyedRandom, STREAMS } from './random.ts';
 import { renderImage, renderMasks } from './render.ts';
 import { drawTile, type TileOptions } from './tiles.ts';
-import { type DatasetItem, LESIONS } from '../../domain.ts';
+import { type DatasetItem, STRUCTURES } from '../../domain.ts';
 
 /** Rows of pictures and targets, ready for upload. S is the network's side, N the number of rows. */
 export interface Batch {
   /** [N, S, S, 3], NHWC, normalised. */
   readonly image: Float32Array;
-  /** [N, S, S, 5], NHWC, zeros and ones in the order of `LESIONS`; zero on rows without masks. */
+  /** [N, S, S, 5], NHWC, zeros and ones in the order of `STRUCTURES`; zero on rows without masks. */
   readonly masks: Float32Array;
   /** [N]: 1 where the row's masks are known. With tiles: on tiles only, whole pictures show lesions at another scale. */
   readonly hasMasks: Uint8Array;
   /** [N]: 0 segmentation, 1 classification. Segmentation rows come first. */
   readonly task: Int32Array;
   /** [N]: retinopathy grade, −1 where unknown: so on every tile, whose picture's grade may come from elsewhere in it. */
-  readonly retino: Int32Array;
+  readonly retinopathy: Int32Array;
   /** [N]: macular edema risk, −1 where unknown. */
   readonly edema: Int32Array;
   readonly items: readonly DatasetItem[];
@@ -37,7 +37,7 @@ export interface BatchRow {
 
 export interface RenderOptions {
   readonly size: number;
-  readonly normalisation: Normalisation;
+  readonly normalization: Normalization;
   /** null: no augmentation. */
   readonly augment: AugmentOptions | null;
   readonly seed: number;
@@ -50,19 +50,19 @@ export interface RenderOptions {
  * between rows: a row of 512x512 takes 10 … 20 ms, and GPU submissions wait on the same thread.
  */
 export async function renderBatch(rows: readonly BatchRow[], count: number, options: RenderOptions): Promise<Batch> {
-  const { size, normalisation, augment, seed, tiles } = options;
+  const { size, normalization, augment, seed, tiles } = options;
   const pixels = size * size;
-  const classes = LESIONS.length;
+  const classes = STRUCTURES.length;
   const isTile = (row: BatchRow): boolean => tiles !== null && row.item.task === 'segmentation';
   const showsMasks = (row: BatchRow): boolean => row.sample.maskBits !== null && (tiles === null || isTile(row));
-  const grade = (row: BatchRow, of: 'retino' | 'edema'): number => (isTile(row) ? null : row.item[of]) ?? -1;
+  const grade = (row: BatchRow, of: 'retinopathy' | 'edema'): number => (isTile(row) ? null : row.item[of]) ?? -1;
   const boxes: CropBox[] = [];
   const batch: Batch = {
     image: new Float32Array(rows.length * pixels * 3),
     masks: new Float32Array(rows.length * pixels * classes),
     hasMasks: Uint8Array.from(rows, (row) => (showsMasks(row) ? 1 : 0)),
     task: Int32Array.from(rows, (row) => (row.item.task === 'segmentation' ? 0 : 1)),
-    retino: Int32Array.from(rows, (row) => grade(row, 'retino')),
+    retinopathy: Int32Array.from(rows, (row) => grade(row, 'retinopathy')),
     edema: Int32Array.from(rows, (row) => grade(row, 'edema')),
     items: rows.map((row) => row.item),
     boxes,
@@ -78,7 +78,7 @@ export async function renderBatch(rows: readonly BatchRow[], count: number, opti
       tiles !== null && isTile(row)
         ? drawTile(row.sample, size, drawn, new KeyedRandom(seed, STREAMS.tile, row.pass, row.place), tiles)
         : { sample: row.sample, transform: drawn ?? IDENTITY };
-    renderImage(sample, transform, normalisation, size, batch.image, index * pixels * 3);
+    renderImage(sample, transform, normalization, size, batch.image, index * pixels * 3);
     if (showsMasks(row)) {
       renderMasks(sample, transform, size, classes, batch.masks, index * pixels * classes);
     }
@@ -89,8 +89,8 @@ export async function renderBatch(rows: readonly BatchRow[], count: number, opti
 }
 
 /** A single picture as the network's input [1, S, S, 3], not augmented: for inference on images outside a data set. */
-export function imageTensor(sample: Sample, normalisation: Normalisation): Float32Array {
+export function imageTensor(sample: Sample, normalization: Normalization): Float32Array {
   const out = new Float32Array(3 * sample.size * sample.size);
-  renderImage(sample, IDENTITY, normalisation, sample.size, out, 0);
+  renderImage(sample, IDENTITY, normalization, sample.size, out, 0);
   return out;
 }

@@ -59,8 +59,8 @@ describe('TrainLoader', () => {
     expect(batch.masks).toHaveLength(4 * SIZE * SIZE * 5);
     expect([...batch.task]).toEqual([0, 0, 1, 1]);
     expect([...batch.hasMasks]).toEqual([1, 1, 0, 0]);
-    expect([...batch.retino.subarray(0, 2), ...batch.edema.subarray(0, 2)]).toEqual([-1, -1, -1, -1]);
-    expect([...batch.retino.subarray(2)]).toEqual(batch.items.slice(2).map((item) => item.retino));
+    expect([...batch.retinopathy.subarray(0, 2), ...batch.edema.subarray(0, 2)]).toEqual([-1, -1, -1, -1]);
+    expect([...batch.retinopathy.subarray(2)]).toEqual(batch.items.slice(2).map((item) => item.retinopathy));
     expect([...batch.edema.subarray(2)]).toEqual(batch.items.slice(2).map((item) => item.edema));
     const perRow = SIZE * SIZE * 5;
     const sums = [0, 1, 2, 3].map((row) =>
@@ -170,7 +170,7 @@ describe('evaluationBatches', () => {
     // A picture outside a data set is prepared in the same way.
     const path = items[0].imagePath;
     const sample = await preprocessImage(await decodeImage(path), path, source.options.preprocess);
-    const alone = imageTensor(sample, source.options.normalisation);
+    const alone = imageTensor(sample, source.options.normalization);
     expect([...alone]).toEqual([...batches[0].image.subarray(0, alone.length)]);
   });
 

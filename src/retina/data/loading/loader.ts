@@ -1,6 +1,6 @@
 import { totalmem } from 'node:os';
 import { GmtlError } from '../../../engine/errors.ts';
-import { type AugmentOptions, DEFAULT_AUGMENT, IMAGENET_NORMALISATION, type Normalisation } from './augment.ts';
+import { type AugmentOptions, DEFAULT_AUGMENT, IMAGENET_NORMALIZATION, type Normalization } from './augment.ts';
 import { type Batch, type BatchRow, renderBatch } from './batch.ts';
 import { defaultCacheFolder } from '../../../engine/node/cacheFolder.ts';
 import { Limiter } from '../../../engine/node/parallel.ts';
@@ -20,7 +20,7 @@ export interface LoaderOptions {
   readonly storeSize: number | null;
   /** null: none. Evaluation never augments. */
   readonly augment: AugmentOptions | null;
-  readonly normalisation: Normalisation;
+  readonly normalization: Normalization;
   /** Seed of the augmentation. */
   readonly seed: number;
   /** Batches prepared ahead. */
@@ -44,7 +44,7 @@ export const DEFAULT_LOADER: Omit<LoaderOptions, 'cacheFolder'> = {
   preprocess: DEFAULT_PREPROCESS,
   storeSize: null,
   augment: DEFAULT_AUGMENT,
-  normalisation: IMAGENET_NORMALISATION,
+  normalization: IMAGENET_NORMALIZATION,
   seed: 0,
   prefetch: 3,
   decoders: 4,
@@ -236,8 +236,8 @@ export class TrainLoader {
         );
       }),
     );
-    const { preprocess, normalisation, augment, seed } = options;
-    return renderBatch(rows, rows.length, { size: preprocess.size, normalisation, augment, seed, tiles });
+    const { preprocess, normalization, augment, seed } = options;
+    return renderBatch(rows, rows.length, { size: preprocess.size, normalization, augment, seed, tiles });
   }
 }
 
@@ -253,7 +253,7 @@ export async function* evaluationBatches(
   batchSize: number,
   source: SampleSource,
 ): AsyncGenerator<Batch> {
-  const { preprocess, normalisation, seed } = source.options;
+  const { preprocess, normalization, seed } = source.options;
   const ordered = [
     ...items.filter((item) => item.task === 'segmentation'),
     ...items.filter((item) => item.task === 'classification'),
@@ -271,7 +271,7 @@ export async function* evaluationBatches(
     if (count === 0) return null;
     while (rows.length < batchSize) rows.push(rows[rows.length - 1]);
     const size = preprocess.size;
-    return renderBatch(rows, count, { size, normalisation, augment: null, seed, tiles: null });
+    return renderBatch(rows, count, { size, normalization, augment: null, seed, tiles: null });
   };
   let next: Promise<Batch | null> | null = ordered.length > 0 ? prepare(0) : null;
   for (let start = batchSize; next !== null; start += batchSize) {

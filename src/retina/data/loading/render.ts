@@ -1,4 +1,4 @@
-import type { Normalisation, Transform } from './augment.ts';
+import type { Normalization, Transform } from './augment.ts';
 import type { Sample } from '../pictures/preprocess.ts';
 
 /** Luminance of RGB (ITU-R BT.601), as torchvision's colour changes use it. */
@@ -15,12 +15,12 @@ const BLUE = 0.114;
 export function renderImage(
   sample: Sample,
   transform: Transform,
-  normalisation: Normalisation,
+  normalization: Normalization,
   size: number,
   out: Float32Array,
   start: number,
 ): void {
-  const { mean, std } = normalisation;
+  const { mean, std } = normalization;
   const scale = std.map((value) => 1 / (255 * value));
   const shift = mean.map((value, channel) => -value / std[channel]);
   const { brightness, contrast, saturation, hue } = transform;

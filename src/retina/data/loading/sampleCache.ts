@@ -5,7 +5,7 @@ import { crc32 } from 'node:zlib';
 import { GmtlError } from '../../../engine/errors.ts';
 import { writeFileAtomic } from '../../../engine/node/atomic.ts';
 import { type ItemFiles, type PreprocessOptions, preprocessItem, type Sample } from '../pictures/preprocess.ts';
-import { type DatasetItem, LESIONS } from '../../domain.ts';
+import { type DatasetItem, STRUCTURES } from '../../domain.ts';
 
 /** Raise when preprocessing changes its results: entries of other versions are never read. */
 const CACHE_VERSION = 3;
@@ -43,7 +43,7 @@ export class SampleCache {
    */
   async sample(item: DatasetItem, options: PreprocessOptions): Promise<Sample> {
     if (this.folder === null) return preprocessItem(item, options);
-    const paths = [item.imagePath, ...LESIONS.map((lesion) => item.maskPaths?.[lesion] ?? null)];
+    const paths = [item.imagePath, ...STRUCTURES.map((lesion) => item.maskPaths?.[lesion] ?? null)];
     const contents: (Buffer | null)[] = paths.map(() => null);
     const hashes: string[] = [];
     for (const [index, path] of paths.entries()) {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { TaskBalancedSampler } from './sampler.ts';
-import { type DatasetItem, type Lesion, noMasks } from '../../domain.ts';
+import { type DatasetItem, type Structure, noMasks } from '../../domain.ts';
 
-function item(task: 'segmentation' | 'classification', number: number, retino: number | null = null): DatasetItem {
+function item(task: 'segmentation' | 'classification', number: number, retinopathy: number | null = null): DatasetItem {
   const segmentation = task === 'segmentation';
   return {
     id: `${task}-${number}`,
@@ -11,7 +11,7 @@ function item(task: 'segmentation' | 'classification', number: number, retino: n
     task,
     imagePath: `/${task}-${number}.jpg`,
     maskPaths: segmentation ? noMasks() : null,
-    retino,
+    retinopathy,
     edema: segmentation ? null : 0,
   };
 }
@@ -64,12 +64,13 @@ describe('TaskBalancedSampler', () => {
   it('balances the grades when asked to, each grade in whole passes', () => {
     const sampler = new TaskBalancedSampler(items, { ...options, segmentationPerBatch: 0, balanceGrades: true });
     const drawn = Array.from({ length: 24 }, (_, step) => sampler.batch(step)).flat();
-    for (const grade of [0, 2, 4]) expect(drawn.filter((row) => items[row.index].retino === grade)).toHaveLength(24);
+    for (const grade of [0, 2, 4])
+      expect(drawn.filter((row) => items[row.index].retinopathy === grade)).toHaveLength(24);
     expect(
       new Set(
         drawn
           .slice(0, 36)
-          .filter((row) => items[row.index].retino === 0)
+          .filter((row) => items[row.index].retinopathy === 0)
           .map((row) => row.index),
       ).size,
     ).toBe(12);
@@ -93,7 +94,7 @@ describe('TaskBalancedSampler', () => {
   });
 
   it('draws by lesion: each structure in turn, on an image that has it', () => {
-    const withMasks = (number: number, ...lesions: readonly Lesion[]): DatasetItem => ({
+    const withMasks = (number: number, ...lesions: readonly Structure[]): DatasetItem => ({
       ...item('segmentation', number),
       maskPaths: { ...noMasks(), ...Object.fromEntries(lesions.map((lesion) => [lesion, '/mask.tif'])) },
     });
@@ -104,9 +105,9 @@ describe('TaskBalancedSampler', () => {
       withMasks(2, 'MA', 'SE', 'OD'),
       withMasks(3, 'OD'),
     ];
-    const sampler = (balanceLesions: boolean | readonly Lesion[]) =>
+    const sampler = (balanceLesions: boolean | readonly Structure[]) =>
       new TaskBalancedSampler(masked, { seed: 7, segmentationPerBatch: 3, classificationPerBatch: 0, balanceLesions });
-    const drawn = (balanceLesions: boolean | readonly Lesion[]) => {
+    const drawn = (balanceLesions: boolean | readonly Structure[]) => {
       const counts = [0, 0, 0, 0];
       const all = sampler(balanceLesions);
       for (let step = 0; step < 48; step++) for (const row of all.batch(step)) counts[row.index]++;

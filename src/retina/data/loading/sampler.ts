@@ -1,6 +1,6 @@
 import { GmtlError } from '../../../engine/errors.ts';
 import { KeyedRandom, STREAMS } from './random.ts';
-import { type DatasetItem, type Lesion, LESIONS, type Task, TASKS } from '../../domain.ts';
+import { type DatasetItem, type Structure, STRUCTURES, type Task, TASKS } from '../../domain.ts';
 
 /** One drawn row of a batch. */
 export interface Draw {
@@ -25,7 +25,7 @@ export interface SamplerOptions {
    * in two. Images without any of the structures have a turn of their own. True: all five; a list: only these (those the
    * model segments; the rarer the structures listed, the stronger the effect). Default false.
    */
-  readonly balanceLesions?: boolean | readonly Lesion[];
+  readonly balanceLesions?: boolean | readonly Structure[];
 }
 
 /** Where a sampler stands. */
@@ -79,7 +79,7 @@ export class TaskBalancedSampler {
     const members = (task: Task) => items.flatMap((item, index) => (item.task === task ? [index] : []));
     const { balanceGrades = false, balanceLesions = false } = options;
     const byTask = { segmentation: members('segmentation'), classification: members('classification') };
-    const lesions = balanceLesions === true ? LESIONS : balanceLesions === false ? null : balanceLesions;
+    const lesions = balanceLesions === true ? STRUCTURES : balanceLesions === false ? null : balanceLesions;
     const byLesion = lesions === null ? [byTask.segmentation] : lesionClasses(items, byTask.segmentation, lesions);
     const byGrade = balanceGrades ? gradeClasses(items, byTask.classification) : [byTask.classification];
     this.#pools = {
@@ -142,7 +142,7 @@ interface PoolDraw {
 
 /** The members of each retinopathy grade that occurs, ungraded ones together. */
 function gradeClasses(items: readonly DatasetItem[], members: readonly number[]): number[][] {
-  const gradeOf = (index: number) => items[index].retino ?? -1;
+  const gradeOf = (index: number) => items[index].retinopathy ?? -1;
   const present = [...new Set(members.map(gradeOf))].sort((a, b) => a - b);
   return present.map((grade) => members.filter((index) => gradeOf(index) === grade));
 }
@@ -151,9 +151,9 @@ function gradeClasses(items: readonly DatasetItem[], members: readonly number[])
 function lesionClasses(
   items: readonly DatasetItem[],
   members: readonly number[],
-  lesions: readonly Lesion[],
+  lesions: readonly Structure[],
 ): number[][] {
-  const has = (index: number, lesion: Lesion) => (items[index].maskPaths?.[lesion] ?? null) !== null;
+  const has = (index: number, lesion: Structure) => (items[index].maskPaths?.[lesion] ?? null) !== null;
   const classes = lesions.map((lesion) => members.filter((index) => has(index, lesion)));
   classes.push(members.filter((index) => !lesions.some((lesion) => has(index, lesion))));
   return classes.filter((list) => list.length > 0);

@@ -1,18 +1,19 @@
 /** What a configuration says of how images are prepared and loaded. */
 import type { TrainConfig } from '../../config/resolve.ts';
-import { IDRID_NORMALISATION, IMAGENET_NORMALISATION } from './augment.ts';
+import type { Structure } from '../../domain.ts';
+import { IDRID_NORMALIZATION, IMAGENET_NORMALIZATION } from './augment.ts';
 import type { LoaderOptions } from './loader.ts';
 
 /** The optic disc is large and in every picture: tiles are drawn for it only where nothing else is to be learnt. */
-function tileLesions(lesions: TrainConfig['model']['lesions']): TrainConfig['model']['lesions'] {
-  const rare = lesions.filter((lesion) => lesion !== 'OD');
-  return rare.length > 0 ? rare : lesions;
+function tileStructures(structures: readonly Structure[]): readonly Structure[] {
+  const rare = structures.filter((structure) => structure !== 'OD');
+  return rare.length > 0 ? rare : structures;
 }
 
 /** How images are prepared, the same for training, evaluation and inference. */
 export function loaderSettings(
   config: TrainConfig,
-): Partial<LoaderOptions> & Pick<LoaderOptions, 'preprocess' | 'normalisation'> {
+): Partial<LoaderOptions> & Pick<LoaderOptions, 'preprocess' | 'normalization'> {
   const { data, training } = config;
   const { colorJitter, ...geometry } = data.augment;
   return {
@@ -24,7 +25,7 @@ export function loaderSettings(
       benGraham: data.benGraham,
     },
     storeSize: data.storeSize,
-    normalisation: data.normalization === 'imagenet' ? IMAGENET_NORMALISATION : IDRID_NORMALISATION,
+    normalization: data.normalization === 'imagenet' ? IMAGENET_NORMALIZATION : IDRID_NORMALIZATION,
     augment: { ...geometry, ...colorJitter },
     seed: training.seed,
     prefetch: data.prefetch,
@@ -34,7 +35,7 @@ export function loaderSettings(
         ? {
             side: data.tiles.side,
             lesionFraction: data.tiles.lesionFraction,
-            lesions: tileLesions(config.model.lesions),
+            lesions: tileStructures(config.model.structures),
           }
         : null,
     ...(data.cacheDir !== null && { cacheFolder: data.cacheDir }),

@@ -12,7 +12,7 @@ import { renderImage, renderMasks } from './render.ts';
 import { TaskBalancedSampler } from './sampler.ts';
 import { TINY_HEIGHT, writeTinyIdrid } from '../testsupport.ts';
 import { cutSample, drawTile, drawTilePlace, lesionIndex } from './tiles.ts';
-import { type DatasetItem, LESIONS } from '../../domain.ts';
+import { type DatasetItem, STRUCTURES } from '../../domain.ts';
 
 const SIDE = 90;
 const TILE = 24;
@@ -35,7 +35,7 @@ describe('lesion index', () => {
   it('numbers every pixel of a structure in reading order and counts them', () => {
     const sample = gridSample();
     const index = lesionIndex(sample)!;
-    expect(LESIONS.map((lesion) => index.count(lesion))).toEqual([1, 0, 18, 0, 0]);
+    expect(STRUCTURES.map((lesion) => index.count(lesion))).toEqual([1, 0, 18, 0, 0]);
     expect(index.pixel('MA', 0)).toEqual({ x: 5, y: 60 });
     const found = Array.from({ length: 18 }, (_, position) => index.pixel('EX', position));
     expect(found).toEqual(
@@ -52,10 +52,10 @@ describe('tile places', () => {
     const sample = gridSample();
     const counts = { MA: 0, HE: 0, EX: 0, SE: 0, OD: 0 };
     for (let place = 0; place < 400; place++) {
-      const tile = drawTilePlace(sample, TILE, new KeyedRandom(3, 7, 0, place), 1, LESIONS);
+      const tile = drawTilePlace(sample, TILE, new KeyedRandom(3, 7, 0, place), 1, STRUCTURES);
       counts[tile.lesion!]++;
       const cut = cutSample(sample, Math.round(tile.x - TILE / 2), Math.round(tile.y - TILE / 2), TILE);
-      expect(cut.maskBits!.some((bits) => (bits >> LESIONS.indexOf(tile.lesion!)) & 1)).toBe(true);
+      expect(cut.maskBits!.some((bits) => (bits >> STRUCTURES.indexOf(tile.lesion!)) & 1)).toBe(true);
       expect(Math.min(tile.x, tile.y)).toBeGreaterThanOrEqual(TILE / 2);
       expect(Math.max(tile.x, tile.y)).toBeLessThanOrEqual(SIDE - TILE / 2);
     }
@@ -70,7 +70,7 @@ describe('tile places', () => {
     const sample = gridSample();
     let lesions = 0;
     for (let place = 0; place < 400; place++) {
-      const { x, y, lesion } = drawTilePlace(sample, 2, new KeyedRandom(4, 7, 0, place), 0.25, LESIONS);
+      const { x, y, lesion } = drawTilePlace(sample, 2, new KeyedRandom(4, 7, 0, place), 0.25, STRUCTURES);
       if (lesion !== null) {
         lesions++;
         continue;
@@ -82,7 +82,7 @@ describe('tile places', () => {
     }
     expect(Math.abs(lesions - 100)).toBeLessThan(35);
     const empty = { ...sample, maskBits: new Uint8Array(SIDE * SIDE) };
-    expect(drawTilePlace(empty, TILE, new KeyedRandom(4, 7, 0, 0), 1, LESIONS).lesion).toBeNull();
+    expect(drawTilePlace(empty, TILE, new KeyedRandom(4, 7, 0, 0), 1, STRUCTURES).lesion).toBeNull();
   });
 });
 
@@ -155,7 +155,7 @@ describe('tiled training batches', () => {
     return new TrainLoader(sampler, {
       preprocess: { ...DEFAULT_PREPROCESS, size: 16 },
       cacheFolder: null,
-      tiles: { side: null, lesionFraction: 1, lesions: LESIONS },
+      tiles: { side: null, lesionFraction: 1, lesions: STRUCTURES },
       ...options,
     });
   }
@@ -168,7 +168,7 @@ describe('tiled training batches', () => {
     expect(batch.image).toHaveLength(4 * 16 * 16 * 3);
     expect([...batch.task]).toEqual([0, 0, 1, 1]);
     expect([...batch.hasMasks]).toEqual([1, 1, 0, 0]);
-    expect([...batch.retino]).toEqual([...whole.retino]);
+    expect([...batch.retinopathy]).toEqual([...whole.retinopathy]);
     expect(batch.boxes[0].size).toBe(16);
     expect(whole.boxes[0].size).toBeGreaterThanOrEqual(TINY_HEIGHT);
     const half = 2 * 16 * 16 * 3;
@@ -203,7 +203,7 @@ describe('tiled training batches', () => {
   it('knows neither the grade of a tile nor the masks of a whole picture', async () => {
     const labelled = items.map((item) => ({
       ...item,
-      retino: 2,
+      retinopathy: 2,
       edema: 1,
       maskPaths: item.maskPaths ?? items[0].maskPaths,
     }));
@@ -211,9 +211,9 @@ describe('tiled training batches', () => {
     const options = { preprocess: { ...DEFAULT_PREPROCESS, size: 16 }, cacheFolder: null };
     const tiled = await new TrainLoader(sampler, {
       ...options,
-      tiles: { side: 32, lesionFraction: 1, lesions: LESIONS },
+      tiles: { side: 32, lesionFraction: 1, lesions: STRUCTURES },
     }).nextBatch();
-    expect([[...tiled.retino], [...tiled.edema], [...tiled.hasMasks]]).toEqual([
+    expect([[...tiled.retinopathy], [...tiled.edema], [...tiled.hasMasks]]).toEqual([
       [-1, 2],
       [-1, 1],
       [1, 0],
@@ -229,7 +229,7 @@ describe('tiled training batches', () => {
     expect(() =>
       loaderOptions({
         preprocess: { ...DEFAULT_PREPROCESS, size: 64 },
-        tiles: { side: 32, lesionFraction: 1, lesions: LESIONS },
+        tiles: { side: 32, lesionFraction: 1, lesions: STRUCTURES },
       }),
     ).toThrow(/cannot be cut from a picture of 32/);
   });

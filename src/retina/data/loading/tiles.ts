@@ -3,7 +3,7 @@ import { IDENTITY, type Transform } from './augment.ts';
 import type { CropBox } from '../pictures/fov.ts';
 import type { Sample } from '../pictures/preprocess.ts';
 import type { KeyedRandom } from './random.ts';
-import { type Lesion, LESIONS } from '../../domain.ts';
+import { type Structure, STRUCTURES } from '../../domain.ts';
 
 export interface TileOptions {
   /** Side in pixels of the square picture that tiles are cut from; null: the crop's native resolution. */
@@ -11,7 +11,7 @@ export interface TileOptions {
   /** Probability that a tile shows a lesion drawn for it, where the picture has one; else it lies anywhere on the retina. */
   readonly lesionFraction: number;
   /** The structures that tiles are drawn for. Default: all. */
-  readonly lesions?: readonly Lesion[];
+  readonly lesions?: readonly Structure[];
 }
 
 /** Farthest that a lesion's pixel lies from the middle of a tile drawn for it, as a share of what the tile shows. */
@@ -30,13 +30,13 @@ const MARGIN = 2;
 export class LesionIndex {
   readonly #side: number;
   readonly #bits: Uint8Array;
-  /** By structure in the order of `LESIONS`: pixels in the rows before row r, `side` + 1 of them. */
+  /** By structure in the order of `STRUCTURES`: pixels in the rows before row r, `side` + 1 of them. */
   readonly #before: readonly Uint32Array[];
 
   constructor(maskBits: Uint8Array, side: number) {
     this.#side = side;
     this.#bits = maskBits;
-    this.#before = LESIONS.map(() => new Uint32Array(side + 1));
+    this.#before = STRUCTURES.map(() => new Uint32Array(side + 1));
     for (let y = 0; y < side; y++) {
       const counts = [0, 0, 0, 0, 0];
       for (let at = y * side; at < (y + 1) * side; at++) {
@@ -49,13 +49,13 @@ export class LesionIndex {
   }
 
   /** Pixels of a structure. */
-  count(lesion: Lesion): number {
-    return this.#before[LESIONS.indexOf(lesion)][this.#side];
+  count(lesion: Structure): number {
+    return this.#before[STRUCTURES.indexOf(lesion)][this.#side];
   }
 
   /** The structure's pixel number `position` (0 ... count - 1) in reading order. */
-  pixel(lesion: Lesion, position: number): { readonly x: number; readonly y: number } {
-    const before = this.#before[LESIONS.indexOf(lesion)];
+  pixel(lesion: Structure, position: number): { readonly x: number; readonly y: number } {
+    const before = this.#before[STRUCTURES.indexOf(lesion)];
     let low = 0;
     let high = this.#side - 1;
     while (low < high) {
@@ -63,7 +63,7 @@ export class LesionIndex {
       if (before[middle] <= position) low = middle;
       else high = middle - 1;
     }
-    const bit = 1 << LESIONS.indexOf(lesion);
+    const bit = 1 << STRUCTURES.indexOf(lesion);
     let left = position - before[low];
     for (let x = 0; x < this.#side; x++) {
       if ((this.#bits[low * this.#side + x] & bit) !== 0 && left-- === 0) return { x, y: low };
@@ -90,7 +90,7 @@ export function lesionIndex(sample: Sample): LesionIndex | null {
 export interface TilePlace {
   readonly x: number;
   readonly y: number;
-  readonly lesion: Lesion | null;
+  readonly lesion: Structure | null;
 }
 
 /**
@@ -106,7 +106,7 @@ export function drawTilePlace(
   extent: number,
   random: KeyedRandom,
   lesionFraction: number,
-  lesions: readonly Lesion[],
+  lesions: readonly Structure[],
 ): TilePlace {
   const forLesion = random.chance(lesionFraction);
   const index = lesionIndex(sample);
@@ -199,7 +199,7 @@ export function drawTile(
   const matrix = (augmentation ?? IDENTITY).matrix;
   // Turns are quarter turns, so the view is a square along the axes: its extent is the length of a column of the matrix.
   const extent = tile * Math.hypot(matrix[0], matrix[2]);
-  const place = drawTilePlace(sample, extent, random, options.lesionFraction, options.lesions ?? LESIONS);
+  const place = drawTilePlace(sample, extent, random, options.lesionFraction, options.lesions ?? STRUCTURES);
   if (augmentation === null) {
     const cut = cutSample(sample, Math.round(place.x - tile / 2), Math.round(place.y - tile / 2), tile);
     return { sample: cut, transform: IDENTITY, place };

@@ -7,7 +7,7 @@ const KEPT_RADIUS = 0.9;
 const GREY = 128;
 
 /**
- * Ben Graham's normalisation (winner of Kaggle's Diabetic Retinopathy Detection 2015, competition report): per channel
+ * Ben Graham's normalization (winner of Kaggle's Diabetic Retinopathy Detection 2015, competition report): per channel
  * `4 I − 4 G(I) + 128`, G a Gaussian blur of sigma R / 30, and grey (128) outside 0.9 R. It takes the illumination and most of
  * the camera's colour out. R is half the square's side, as the square is the field of view's (the report scales R to 300, where
  * sigma is 10).

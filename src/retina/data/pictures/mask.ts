@@ -3,7 +3,7 @@ import sharp, { type OutputInfo } from 'sharp';
 import { GmtlError } from '../../../engine/errors.ts';
 import { isJpeg, paletteAsGrey } from './palette.ts';
 import { isTiff, isTruncatedTiff } from './tiff.ts';
-import type { Lesion } from '../../domain.ts';
+import type { Structure } from '../../domain.ts';
 
 /** A binary mask: `data[y * width + x]` is 0 or 1. */
 export interface BinaryMask {
@@ -16,7 +16,7 @@ export interface BinaryMask {
 
 export interface MaskOptions {
   /** Which structure it is: a lesion is refused above `maxLesionCoverage`, the optic disc is not. */
-  readonly lesion?: Lesion;
+  readonly lesion?: Structure;
   /** Width and height the image has; a mask of another size is refused. */
   readonly expected?: { readonly width: number; readonly height: number };
 }

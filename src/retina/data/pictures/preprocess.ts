@@ -7,7 +7,7 @@ import { type CropBox, findFieldOfView, frameBox, type RgbImage } from './fov.ts
 import { addMaskBit, cropRgb, type MaskResize } from './geometry.ts';
 import { decodeMask } from './mask.ts';
 import { isTiff, isTruncatedTiff } from './tiff.ts';
-import { type DatasetItem, LESIONS } from '../../domain.ts';
+import { type DatasetItem, STRUCTURES } from '../../domain.ts';
 
 export interface PreprocessOptions {
   /** Side of the square the picture is resized to. */
@@ -17,7 +17,7 @@ export interface PreprocessOptions {
   readonly maskResize: MaskResize;
   /** Equalises the lightness locally; null: not. */
   readonly clahe: ClaheOptions | null;
-  /** Ben Graham's normalisation, after `clahe` where both are set, so that what it cuts off stays exactly grey. */
+  /** Ben Graham's normalization, after `clahe` where both are set, so that what it cuts off stays exactly grey. */
   readonly benGraham: boolean;
 }
 
@@ -34,7 +34,7 @@ export interface Sample {
   readonly size: number;
   /** RGB, `size`x`size`x3. */
   readonly image: Uint8Array;
-  /** `size`x`size`; bit k is the k-th structure of `LESIONS`. null on pictures without masks. */
+  /** `size`x`size`; bit k is the k-th structure of `STRUCTURES`. null on pictures without masks. */
   readonly maskBits: Uint8Array | null;
   readonly box: CropBox;
 }
@@ -78,7 +78,7 @@ function greyToRgb(data: Uint8Array, channels: number): Uint8Array {
 
 /**
  * Crops, pads and resizes (Lanczos when shrinking, cubic when enlarging) a decoded picture; then CLAHE, then Ben Graham's
- * normalisation, where asked for. Masks do not feel the last two.
+ * normalization, where asked for. Masks do not feel the last two.
  *
  * @throws GmtlError what `findFieldOfView` and `equaliseLightness` throw.
  */
@@ -131,7 +131,7 @@ export async function preprocessItem(
   const sample = await preprocessImage(image, item.imagePath, options);
   if (item.maskPaths === null) return sample;
   const maskBits = new Uint8Array(options.size * options.size);
-  for (const [index, lesion] of LESIONS.entries()) {
+  for (const [index, lesion] of STRUCTURES.entries()) {
     const path = item.maskPaths[lesion];
     if (path === null) continue;
     const expected = { width: image.width, height: image.height };

@@ -63,7 +63,7 @@ function graded(grade: number, count: number): DatasetItem[] {
     task: 'classification',
     imagePath: `/${grade}-${index}.jpg`,
     maskPaths: null,
-    retino: grade,
+    retinopathy: grade,
     edema: 0,
   }));
 }
@@ -75,7 +75,7 @@ describe('carveValidation', () => {
 
   it('keeps the grades in proportion, and a stratum of one in training', () => {
     const { items: split } = carveValidation(items, hashesOf(items), options);
-    const inVal = (grade: number) => split.filter((item) => item.split === 'val' && item.retino === grade).length;
+    const inVal = (grade: number) => split.filter((item) => item.split === 'val' && item.retinopathy === grade).length;
     expect([0, 1, 2, 4].map(inVal)).toEqual([8, 0, 4, 2]);
   });
 
@@ -91,7 +91,13 @@ describe('carveValidation', () => {
 
   it('keeps copies of a picture on one side for every seed', () => {
     const twins = graded(0, 10).map(
-      (item): DatasetItem => ({ ...item, id: `A${item.id}`, task: 'segmentation', maskPaths: noMasks(), retino: null }),
+      (item): DatasetItem => ({
+        ...item,
+        id: `A${item.id}`,
+        task: 'segmentation',
+        maskPaths: noMasks(),
+        retinopathy: null,
+      }),
     );
     const all = [...items, ...twins];
     for (let seed = 0; seed < 10; seed++) {
@@ -183,7 +189,9 @@ describe('openDataset and metadata', () => {
     expect(
       await spoil((list) => Object.assign(list[5], { retino_label: null, edema_label: null }) && undefined),
     ).toMatch(/needs a grade/);
-    expect(await spoil((list) => Object.assign(list[1], { retino: 1 }) && undefined)).toMatch(/row 2 .*retino/);
+    expect(await spoil((list) => Object.assign(list[1], { retinopathy: 1 }) && undefined)).toMatch(
+      /row 2 .*retinopathy/,
+    );
     expect(await spoil((list) => [...list, list[0]])).toMatch(/metadata-duplicate: .*row 10.*row 1 /);
     expect(await spoil((list) => Object.assign(list[2], { image_path: 'gone.jpg' }) && undefined)).toMatch(
       /metadata-missing-file: .*row 3 .*gone\.jpg/,

@@ -27,9 +27,9 @@ it('is the same for another place and order, and another for any other content, 
   expect(await datasetFingerprint(await open('moved'))).toBe(print);
   const changed = (index: number, change: Partial<DatasetItem>) =>
     datasetFingerprint(items.map((item, at) => (at === index ? { ...item, ...change } : item)));
-  const graded = items.findIndex((item) => item.retino === 2);
+  const graded = items.findIndex((item) => item.retinopathy === 2);
   const others = [
-    await changed(graded, { retino: 1 }),
+    await changed(graded, { retinopathy: 1 }),
     await changed(graded, { edema: 0 }),
     await changed(graded, { split: 'test' }),
     await changed(0, { maskPaths: null }),
@@ -51,13 +51,13 @@ it('counts splits, tasks, grades and masks', async () => {
     images: 2,
     segmentation: 1,
     classification: 1,
-    retino: [0, 0, 0, 1, 0],
+    retinopathy: [0, 0, 0, 1, 0],
     edema: [0, 0, 1],
     masks: { MA: 1, HE: 0, EX: 1, SE: 0, OD: 1 },
   });
   const outside = [counts.train, counts.val];
   expect(outside.reduce((sum, { images }) => sum + images, 0)).toBe(7);
-  expect([0, 1, 2, 3, 4].map((grade) => outside.reduce((sum, { retino }) => sum + retino[grade], 0))).toEqual([
-    2, 0, 1, 0, 1,
-  ]);
+  expect([0, 1, 2, 3, 4].map((grade) => outside.reduce((sum, { retinopathy }) => sum + retinopathy[grade], 0))).toEqual(
+    [2, 0, 1, 0, 1],
+  );
 });

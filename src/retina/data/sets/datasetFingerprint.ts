@@ -1,7 +1,14 @@
 import { createHash } from 'node:crypto';
 import { hashFile } from '../../../engine/node/fileHash.ts';
 import { mapParallel } from '../../../engine/node/parallel.ts';
-import { type DatasetItem, EDEMA_GRADES, type Lesion, LESIONS, RETINO_GRADES, type Split } from '../../domain.ts';
+import {
+  type DatasetItem,
+  EDEMA_GRADES,
+  type Structure,
+  STRUCTURES,
+  RETINOPATHY_GRADES,
+  type Split,
+} from '../../domain.ts';
 
 /** Starts the hashed text: what is hashed, and how, is part of the fingerprint. */
 const FORMAT = 'gmtl-dataset-1';
@@ -12,11 +19,11 @@ export interface SplitCounts {
   readonly segmentation: number;
   readonly classification: number;
   /** Images per retinopathy grade 0 … 4, whatever their task. */
-  readonly retino: readonly number[];
+  readonly retinopathy: readonly number[];
   /** Images per risk of macular edema 0 … 2. */
   readonly edema: readonly number[];
   /** Mask files per structure. */
-  readonly masks: Readonly<Record<Lesion, number>>;
+  readonly masks: Readonly<Record<Structure, number>>;
 }
 
 export type DatasetCounts = Readonly<Record<Split, SplitCounts>>;
@@ -38,9 +45,12 @@ export interface DatasetSummary {
 export async function datasetFingerprint(items: readonly DatasetItem[]): Promise<string> {
   const rows = await mapParallel(items, async (item) => {
     const masks = item.maskPaths;
-    const contents = [item.imagePath, ...(masks === null ? [] : LESIONS.map((lesion) => masks[lesion]))];
+    const contents = [item.imagePath, ...(masks === null ? [] : STRUCTURES.map((lesion) => masks[lesion]))];
     const hashes = await Promise.all(contents.map((path) => (path === null ? null : hashFile(path))));
-    return { id: item.id, text: JSON.stringify([item.id, item.split, item.task, hashes, item.retino, item.edema]) };
+    return {
+      id: item.id,
+      text: JSON.stringify([item.id, item.split, item.task, hashes, item.retinopathy, item.edema]),
+    };
   });
   // By code unit, not by locale: the same order on every machine.
   rows.sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
@@ -55,12 +65,12 @@ export function countItems(items: readonly DatasetItem[]): DatasetCounts {
     const own = items.filter((item) => item.split === split);
     const histogram = (length: number, grade: (item: DatasetItem) => number | null) =>
       Array.from({ length }, (_, value) => own.filter((item) => grade(item) === value).length);
-    const masks = (lesion: Lesion) => own.filter((item) => (item.maskPaths?.[lesion] ?? null) !== null).length;
+    const masks = (lesion: Structure) => own.filter((item) => (item.maskPaths?.[lesion] ?? null) !== null).length;
     return {
       images: own.length,
       segmentation: own.filter((item) => item.task === 'segmentation').length,
       classification: own.filter((item) => item.task === 'classification').length,
-      retino: histogram(RETINO_GRADES, (item) => item.retino),
+      retinopathy: histogram(RETINOPATHY_GRADES, (item) => item.retinopathy),
       edema: histogram(EDEMA_GRADES, (item) => item.edema),
       masks: { MA: masks('MA'), HE: masks('HE'), EX: masks('EX'), SE: masks('SE'), OD: masks('OD') },
     };

@@ -10,14 +10,20 @@ function graded(grade: number, count: number): DatasetItem[] {
     task: 'classification',
     imagePath: `/${grade}-${index}.jpg`,
     maskPaths: null,
-    retino: grade,
+    retinopathy: grade,
     edema: 0,
   }));
 }
 /** 40 + 21 + 11 + 2 graded pictures, of which 10 of grade 0 have a masked copy, and 3 testing images. */
 const base = [...graded(0, 40), ...graded(2, 21), ...graded(4, 11), ...graded(1, 2)];
 const twins = graded(0, 10).map(
-  (item): DatasetItem => ({ ...item, id: `A${item.id}`, task: 'segmentation', maskPaths: noMasks(), retino: null }),
+  (item): DatasetItem => ({
+    ...item,
+    id: `A${item.id}`,
+    task: 'segmentation',
+    maskPaths: noMasks(),
+    retinopathy: null,
+  }),
 );
 const testing = graded(3, 3).map((item): DatasetItem => ({ ...item, id: `t${item.id}`, split: 'test' }));
 const items: DatasetItem[] = [...base, ...twins, ...testing];
@@ -52,9 +58,9 @@ describe('assignFolds', () => {
       return Math.max(...counts) - Math.min(...counts);
     };
     expect(spread((item) => item.task === 'segmentation')).toBe(0);
-    for (const grade of [1, 2, 4]) expect(spread((item) => item.retino === grade)).toBe(1);
+    for (const grade of [1, 2, 4]) expect(spread((item) => item.retinopathy === grade)).toBe(1);
     // Grade 0 is two strata, with masks and without.
-    expect(spread((item) => item.retino === 0)).toBe(0);
+    expect(spread((item) => item.retinopathy === 0)).toBe(0);
     expect(spread((item) => item.part === 'B' && item.task === 'classification')).toBe(1);
     expect(dealt()[0].notes).toEqual([expect.stringMatching(/^Only 2 picture\(s\) of grade 1 for 5 folds/)]);
   });

@@ -47,7 +47,7 @@ describe('readIdrid', () => {
     const segmented = items[0];
     expect(segmented).toMatchObject({
       task: 'segmentation',
-      retino: null,
+      retinopathy: null,
       edema: null,
       imagePath: imagePathA(root, 'train', 1),
     });
@@ -59,8 +59,8 @@ describe('readIdrid', () => {
       SE: null,
       OD: maskPath(root, 'train', 1, 'OD'),
     });
-    expect(items[6]).toMatchObject({ task: 'classification', maskPaths: null, retino: 4, edema: 2 });
-    expect(items[8]).toMatchObject({ split: 'test', retino: 3, edema: 2, imagePath: imagePathB(root, 'test', 1) });
+    expect(items[6]).toMatchObject({ task: 'classification', maskPaths: null, retinopathy: 4, edema: 2 });
+    expect(items[8]).toMatchObject({ split: 'test', retinopathy: 3, edema: 2, imagePath: imagePathB(root, 'test', 1) });
   });
 
   it('finds folders that are nested twice, and skips hidden and __MACOSX files', async () => {

@@ -4,7 +4,7 @@ import { type ErrorCode, GmtlError } from '../../../engine/errors.ts';
 import { imageKey, looksLikeGradingCsv, scanGradingCsv } from './labels.ts';
 import { type LayoutFile, listLayout } from './layout.ts';
 import { mapParallel } from '../../../engine/node/parallel.ts';
-import { type DatasetItem, type Lesion, LESIONS, noMasks } from '../../domain.ts';
+import { type DatasetItem, type Structure, STRUCTURES, noMasks } from '../../domain.ts';
 
 /** What a folder in the official IDRiD layout holds. Splits are the official ones: `train` and `test`. */
 export interface IdridScan {
@@ -53,7 +53,7 @@ export async function scanIdrid(root: string): Promise<IdridScan> {
     const base = { id: `${part}/${split}/${stem}`, part, split, imagePath: path };
     if (part === 'A') {
       const paths = maskPaths.get(key) ?? noMasks();
-      if (LESIONS.every((lesion) => paths[lesion] === null)) {
+      if (STRUCTURES.every((lesion) => paths[lesion] === null)) {
         problems.push(
           new GmtlError(
             'data/image-without-masks',
@@ -63,7 +63,7 @@ export async function scanIdrid(root: string): Promise<IdridScan> {
         );
         continue;
       }
-      items.push({ ...base, task: 'segmentation', maskPaths: paths, retino: null, edema: null });
+      items.push({ ...base, task: 'segmentation', maskPaths: paths, retinopathy: null, edema: null });
     } else {
       const grade = grades.rows.get(key);
       if (grade === undefined) {
@@ -76,7 +76,13 @@ export async function scanIdrid(root: string): Promise<IdridScan> {
         );
         continue;
       }
-      items.push({ ...base, task: 'classification', maskPaths: null, retino: grade.retino, edema: grade.edema });
+      items.push({
+        ...base,
+        task: 'classification',
+        maskPaths: null,
+        retinopathy: grade.retinopathy,
+        edema: grade.edema,
+      });
     }
   }
   if (items.length === 0 && problems.length === 0) {
@@ -128,8 +134,8 @@ function assignMasks(
   masks: readonly MaskFile[],
   images: ReadonlyMap<string, ImageFile>,
   problems: GmtlError[],
-): Map<string, Record<Lesion, string | null>> {
-  const assigned = new Map<string, Record<Lesion, string | null>>();
+): Map<string, Record<Structure, string | null>> {
+  const assigned = new Map<string, Record<Structure, string | null>>();
   for (const mask of masks) {
     const key = itemKey('A', mask.split, mask.stem);
     if (!images.has(key)) {
@@ -152,7 +158,7 @@ function assignMasks(
 }
 
 interface Grades {
-  readonly rows: Map<string, { readonly retino: number; readonly edema: number }>;
+  readonly rows: Map<string, { readonly retinopathy: number; readonly edema: number }>;
   readonly files: { train?: string; test?: string };
 }
 
@@ -222,7 +228,7 @@ async function checkSizes(items: readonly DatasetItem[], problems: GmtlError[]):
     const image = await headerSize(item.imagePath, 'data/image-unreadable', 'image');
     if (image instanceof GmtlError) return [image];
     const wrong: GmtlError[] = [];
-    for (const lesion of LESIONS) {
+    for (const lesion of STRUCTURES) {
       const path = item.maskPaths?.[lesion] ?? null;
       if (path === null) continue;
       const mask = await headerSize(path, 'data/mask-unreadable', 'mask');

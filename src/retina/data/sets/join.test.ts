@@ -42,17 +42,17 @@ const masked = (file: string, more: Partial<DatasetItem> = {}): DatasetItem => (
   task: 'segmentation',
   imagePath: at(file),
   maskPaths: masks,
-  retino: null,
+  retinopathy: null,
   edema: null,
   ...more,
 });
-const graded = (file: string, retino: number, more: Partial<DatasetItem> = {}): DatasetItem => ({
+const graded = (file: string, retinopathy: number, more: Partial<DatasetItem> = {}): DatasetItem => ({
   ...masked(file),
   id: `B/train/${file}`,
   part: 'B',
   task: 'classification',
   maskPaths: null,
-  retino,
+  retinopathy,
   edema: 1,
   ...more,
 });
@@ -68,7 +68,7 @@ describe('joinLabels', () => {
   it('gives copies in one split the labels of both, and others nothing', async () => {
     const list = [masked('eye.jpg'), graded('copy.jpg', 3), graded('again.jpg', 3), graded('other.jpg', 0)];
     const { items, notes } = await joined(...list);
-    expect(items[0]).toEqual({ ...list[0], retino: 3, edema: 1 });
+    expect(items[0]).toEqual({ ...list[0], retinopathy: 3, edema: 1 });
     expect(items[1]).toEqual({ ...list[1], maskPaths: masks });
     expect(items[2]).toEqual({ ...list[2], maskPaths: masks });
     expect(items[3]).toBe(list[3]);
@@ -84,14 +84,14 @@ describe('joinLabels', () => {
 
   it('lends no masks to a frame of another size, but grades', async () => {
     const { items, notes } = await joined(masked('eye.jpg'), graded('large.jpg', 2));
-    expect([items[0].retino, items[1].maskPaths]).toEqual([2, null]);
+    expect([items[0].retinopathy, items[1].maskPaths]).toEqual([2, null]);
     expect(notes[0]).toMatch(/1 kept none, as the masked copy's frame differs/);
   });
 
   it('lends no grade that copies contradict each other about', async () => {
     const { items, notes } = await joined(masked('eye.jpg'), graded('copy.jpg', 2), graded('again.jpg', 3));
-    expect([items[0].retino, items[0].edema]).toEqual([null, 1]);
-    expect(items.slice(1).map((item) => item.retino)).toEqual([2, 3]);
+    expect([items[0].retinopathy, items[0].edema]).toEqual([null, 1]);
+    expect(items.slice(1).map((item) => item.retinopathy)).toEqual([2, 3]);
     expect(notes[0]).toMatch(/contradict each other about retinopathy \(B\/train\/copy\.jpg grade 2, .* grade 3\)/);
   });
 });

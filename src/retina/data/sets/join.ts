@@ -8,7 +8,7 @@ export interface JoinResult {
   readonly notes: string[];
 }
 
-type Grade = 'retino' | 'edema';
+type Grade = 'retinopathy' | 'edema';
 
 /**
  * Gives images that show the same picture (part A and part B share eyes) each other's labels: masks and grades. Each image
@@ -40,15 +40,15 @@ export async function joinLabels(
   for (const members of groups.values()) {
     if (members.length < 2) continue;
     const tally = counts[items[members[0]].split];
-    const retino = lent(items, members, 'retino', notes);
+    const retinopathy = lent(items, members, 'retinopathy', notes);
     const edema = lent(items, members, 'edema', notes);
     for (const index of members) {
       const item = items[index];
       const masks = item.maskPaths === null ? await lentMasks(items, fingerprints, members, index) : 'own';
       if (masks === 'misfit') tally.misfits++;
       const maskPaths = typeof masks === 'string' ? item.maskPaths : masks;
-      const next = { ...item, retino: item.retino ?? retino, edema: item.edema ?? edema, maskPaths };
-      if (next.retino !== item.retino || next.edema !== item.edema) tally.grades++;
+      const next = { ...item, retinopathy: item.retinopathy ?? retinopathy, edema: item.edema ?? edema, maskPaths };
+      if (next.retinopathy !== item.retinopathy || next.edema !== item.edema) tally.grades++;
       if (next.maskPaths !== item.maskPaths) tally.masks++;
       joined[index] = next;
     }
@@ -68,7 +68,7 @@ function lent(items: readonly DatasetItem[], members: readonly number[], grade: 
   const graded = members.map((index) => items[index]).filter((item) => item[grade] !== null);
   const values = new Set(graded.map((item) => item[grade]));
   if (values.size > 1 && graded.length < members.length) {
-    const name = grade === 'retino' ? 'retinopathy' : 'macular edema';
+    const name = grade === 'retinopathy' ? 'retinopathy' : 'macular edema';
     const claims = graded.map((item) => `${item.id} grade ${item[grade]}`).join(', ');
     notes.push(`Copies of one picture contradict each other about ${name} (${claims}): none is passed on.`);
   }

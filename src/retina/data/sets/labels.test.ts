@@ -8,14 +8,14 @@ describe('readGradingCsv', () => {
   it('reads the official quirks: BOM, CRLF, trailing space, empty columns, blank rows', async () => {
     const text = `\uFEFF${HEADER} ,,,,,,,,,\r\nIDRiD_001,3,2,,,,,,,,,\r\n\r\n,,,,,,,,,,,\r\n IDRiD_002 , 0 ,0,,,,,,,,,\r\n`;
     expect(await readGradingCsv('labels.csv', text)).toEqual([
-      { image: 'IDRiD_001', retino: 3, edema: 2, line: 2 },
-      { image: 'IDRiD_002', retino: 0, edema: 0, line: 5 },
+      { image: 'IDRiD_001', retinopathy: 3, edema: 2, line: 2 },
+      { image: 'IDRiD_002', retinopathy: 0, edema: 0, line: 5 },
     ]);
   });
 
   it('takes file extensions off names and 3.0 for 3', async () => {
     expect(await readGradingCsv('x.csv', `${HEADER}\nIDRiD_001.jpg,3.0,2\n`)).toEqual([
-      { image: 'IDRiD_001', retino: 3, edema: 2, line: 2 },
+      { image: 'IDRiD_001', retinopathy: 3, edema: 2, line: 2 },
     ]);
   });
 
@@ -47,7 +47,7 @@ describe('readGradingCsv', () => {
   it('refuses a table without the columns, without rows, or that is missing', async () => {
     await expect(readGradingCsv('x.csv', 'Image name,Grade\nIDRiD_001,1\n')).rejects.toMatchObject({
       code: 'data/csv-columns',
-      message: expect.stringMatching(/no column for retino, edema.*found: image name, grade/),
+      message: expect.stringMatching(/no column for retinopathy, edema.*found: image name, grade/),
     });
     await expect(readGradingCsv('x.csv', `${HEADER}\n`)).rejects.toMatchObject({ code: 'data/csv-empty' });
     await expect(readGradingCsv('/nowhere/x.csv')).rejects.toMatchObject({ code: 'data/csv-unreadable' });

@@ -1,13 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { parse } from 'csv-parse/sync';
 import { GmtlError } from '../../../engine/errors.ts';
-import { EDEMA_GRADES, RETINO_GRADES } from '../../domain.ts';
+import { EDEMA_GRADES, RETINOPATHY_GRADES } from '../../domain.ts';
 
 /** One row of a grading CSV. */
 export interface GradingRow {
   /** Without folder and extension, e.g. `IDRiD_001`. */
   readonly image: string;
-  readonly retino: number;
+  readonly retinopathy: number;
   readonly edema: number;
   /** 1-based line in the file. */
   readonly line: number;
@@ -15,8 +15,8 @@ export interface GradingRow {
 
 /** The official number of images per grade, for comparison. */
 export const OFFICIAL_COUNTS = {
-  train: { images: 413, retino: [134, 20, 136, 74, 49], edema: [177, 41, 195] },
-  test: { images: 103, retino: [34, 5, 32, 19, 13], edema: [45, 10, 48] },
+  train: { images: 413, retinopathy: [134, 20, 136, 74, 49], edema: [177, 41, 195] },
+  test: { images: 103, retinopathy: [34, 5, 32, 19, 13], edema: [45, 10, 48] },
 } as const;
 
 /** The official number of mask files per structure. Fewer than the images (54 and 27) where the structure is absent. */
@@ -76,7 +76,7 @@ export async function scanGradingCsv(path: string, problems: GmtlError[], text?:
   const header = records.shift()?.record.map((cell) => cell.replace(/\s+/g, ' ').toLowerCase()) ?? [];
   const columns = {
     image: header.indexOf('image name'),
-    retino: header.indexOf('retinopathy grade'),
+    retinopathy: header.indexOf('retinopathy grade'),
     edema: header.findIndex((cell) => cell.startsWith('risk of macular')),
   };
   const missing = Object.entries(columns).filter(([, index]) => index < 0);
@@ -104,12 +104,12 @@ export async function scanGradingCsv(path: string, problems: GmtlError[], text?:
       );
       continue;
     }
-    const retino = grade(record[columns.retino], RETINO_GRADES);
+    const retinopathy = grade(record[columns.retinopathy], RETINOPATHY_GRADES);
     const edema = grade(record[columns.edema], EDEMA_GRADES);
-    if (retino === null || edema === null) {
+    if (retinopathy === null || edema === null) {
       const [what, cell, last] =
-        retino === null
-          ? ['Retinopathy grade', record[columns.retino], RETINO_GRADES - 1]
+        retinopathy === null
+          ? ['Retinopathy grade', record[columns.retinopathy], RETINOPATHY_GRADES - 1]
           : ['Risk of macular edema', record[columns.edema], EDEMA_GRADES - 1];
       problems.push(
         new GmtlError(
@@ -131,7 +131,7 @@ export async function scanGradingCsv(path: string, problems: GmtlError[], text?:
       continue;
     }
     seen.set(key, line);
-    rows.push({ image, retino, edema, line });
+    rows.push({ image, retinopathy, edema, line });
   }
   if (rows.length === 0 && problems.length === 0) {
     problems.push(

@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { basename, extname, join, relative, resolve, sep } from 'node:path';
 import { GmtlError } from '../../../engine/errors.ts';
-import { LESIONS, type Lesion } from '../../domain.ts';
+import { STRUCTURES, type Structure } from '../../domain.ts';
 
 /** A file of IDRiD's folder layout and what its place and name say about it. */
 export type LayoutFile =
@@ -17,7 +17,7 @@ export type LayoutFile =
       readonly path: string;
       readonly split: 'train' | 'test';
       readonly stem: string;
-      readonly lesion: Lesion;
+      readonly lesion: Structure;
     }
   | { readonly kind: 'csv'; readonly path: string; readonly split: 'train' | 'test' | null }
   | { readonly kind: 'other'; readonly path: string; readonly reason: string };
@@ -106,10 +106,10 @@ function classify(top: string, path: string): LayoutFile {
       return {
         kind: 'other',
         path,
-        reason: `a mask's name ends in ${LESIONS.map((lesion) => `_${lesion}`).join(', ')}`,
+        reason: `a mask's name ends in ${STRUCTURES.map((lesion) => `_${lesion}`).join(', ')}`,
       };
     }
-    return { kind: 'mask', path, split, stem: match[1], lesion: match[2].toUpperCase() as Lesion };
+    return { kind: 'mask', path, split, stem: match[1], lesion: match[2].toUpperCase() as Structure };
   }
   if (part === null) return { kind: 'other', path, reason: 'in neither "A. Segmentation" nor "B. Disease Grading"' };
   return { kind: 'image', path, part, split, stem };

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { GmtlError } from '../../../engine/errors.ts';
 import { writeFileAtomic } from '../../../engine/node/atomic.ts';
 import { looksLikeSystemB, systemBItems } from './systemB.ts';
-import { type Dataset, type DatasetItem, EDEMA_GRADES, LESIONS, RETINO_GRADES } from '../../domain.ts';
+import { type Dataset, type DatasetItem, EDEMA_GRADES, STRUCTURES, RETINOPATHY_GRADES } from '../../domain.ts';
 
 const maskPath = z.string().min(1).nullable();
 
@@ -22,7 +22,7 @@ const rowSchema = z
     retino_label: z
       .int()
       .min(0)
-      .max(RETINO_GRADES - 1)
+      .max(RETINOPATHY_GRADES - 1)
       .nullable(),
     edema_label: z
       .int()
@@ -68,7 +68,7 @@ export async function writeMetadata(file: string, items: readonly DatasetItem[])
         SE: mask(masks?.SE),
         OD: mask(masks?.OD),
       },
-      retino_label: item.retino,
+      retino_label: item.retinopathy,
       edema_label: item.edema,
     };
   });
@@ -185,10 +185,10 @@ function toItem(row: MetadataRow, folder: string): DatasetItem {
     task: row.task,
     imagePath: resolve(folder, row.image_path),
     maskPaths:
-      row.task === 'segmentation' || LESIONS.some((lesion) => row.mask_paths[lesion] !== null)
+      row.task === 'segmentation' || STRUCTURES.some((lesion) => row.mask_paths[lesion] !== null)
         ? { MA: mask(MA), HE: mask(HE), EX: mask(EX), SE: mask(SE), OD: mask(OD) }
         : null,
-    retino: row.retino_label,
+    retinopathy: row.retino_label,
     edema: row.edema_label,
   };
 }

@@ -107,7 +107,7 @@ export function stratifyTraining(
       for (const index of training) dropped.add(index);
       continue;
     }
-    const grade = training.map((index) => items[index].retino).find((value) => value !== null);
+    const grade = training.map((index) => items[index].retinopathy).find((value) => value !== null);
     const masked = training.some((index) => items[index].task === 'segmentation');
     const stratum = `${grade ?? 'ungraded'}${masked ? ' with masks' : ''}`;
     const hash = training.map((index) => fingerprints[index].sha256).sort()[0];

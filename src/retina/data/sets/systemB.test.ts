@@ -95,7 +95,7 @@ describe('the list of System B', () => {
     expect(await read(graded, at('set'))).toMatchObject({
       id: known.id,
       imagePath: image_path,
-      retino: 2,
+      retinopathy: 2,
       edema: null,
       maskPaths: null,
     });

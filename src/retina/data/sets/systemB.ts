@@ -8,9 +8,9 @@ import { KeyedRandom, STREAMS } from '../loading/random.ts';
 import {
   type DatasetItem,
   EDEMA_GRADES,
-  type Lesion,
-  LESIONS,
-  RETINO_GRADES,
+  type Structure,
+  STRUCTURES,
+  RETINOPATHY_GRADES,
   type Split,
   type Task,
 } from '../../domain.ts';
@@ -38,7 +38,7 @@ const entrySchema = z
     mask_paths: z
       .strictObject({ MA: optionalPath, HE: optionalPath, EX: optionalPath, SE: optionalPath, OD: optionalPath })
       .nullish(),
-    retino_label: optionalGrade(RETINO_GRADES),
+    retino_label: optionalGrade(RETINOPATHY_GRADES),
     edema_label: optionalGrade(EDEMA_GRADES),
   })
   .superRefine((entry, context) => {
@@ -51,7 +51,7 @@ const entrySchema = z
     if (task === 'classification' && gradeOf(entry.retino_label) === null && gradeOf(entry.edema_label) === null) {
       context.addIssue({ code: 'custom', path: ['retino_label'], message: 'a classification entry needs a grade' });
     }
-    if (task === 'segmentation' && !LESIONS.some((lesion) => entry.mask_paths?.[lesion] != null)) {
+    if (task === 'segmentation' && !STRUCTURES.some((lesion) => entry.mask_paths?.[lesion] != null)) {
       context.addIssue({ code: 'custom', path: ['mask_paths'], message: 'a segmentation entry needs a mask' });
     }
   });
@@ -140,7 +140,7 @@ async function toItem(entry: SystemBEntry, options: SystemBOptions): Promise<Dat
   const part = place.part ?? (task === 'segmentation' ? 'A' : 'B');
   const split = options.split ?? place.split ?? 'train';
   const masks = entry.mask_paths ?? null;
-  const mask = async (lesion: Lesion) => (masks?.[lesion] ? locate(masks[lesion], options) : null);
+  const mask = async (lesion: Structure) => (masks?.[lesion] ? locate(masks[lesion], options) : null);
   return {
     id: `${part}/${split}/${place.stem}`,
     part,
@@ -148,7 +148,7 @@ async function toItem(entry: SystemBEntry, options: SystemBOptions): Promise<Dat
     task,
     imagePath: await locate(entry.image_path, options),
     maskPaths:
-      task === 'segmentation' || LESIONS.some((lesion) => masks?.[lesion])
+      task === 'segmentation' || STRUCTURES.some((lesion) => masks?.[lesion])
         ? {
             MA: await mask('MA'),
             HE: await mask('HE'),
@@ -157,7 +157,7 @@ async function toItem(entry: SystemBEntry, options: SystemBOptions): Promise<Dat
             OD: await mask('OD'),
           }
         : null,
-    retino: gradeOf(entry.retino_label) ?? null,
+    retinopathy: gradeOf(entry.retino_label) ?? null,
     edema: gradeOf(entry.edema_label) ?? null,
   };
 }
@@ -242,13 +242,13 @@ export async function writeSystemB(
 }
 
 function toEntry(item: DatasetItem): SystemBEntry {
-  const { maskPaths, retino, edema } = item;
+  const { maskPaths, retinopathy, edema } = item;
   return {
     image_path: resolve(item.imagePath),
     task: item.task === 'segmentation' ? 'seg' : 'cls',
     task_vector: item.task === 'segmentation' ? [1, 0] : [0, 1],
     ...(maskPaths === null ? {} : { mask_paths: { ...maskPaths } }),
-    ...(retino === null ? {} : { retino_label: retino }),
+    ...(retinopathy === null ? {} : { retino_label: retinopathy }),
     ...(edema === null ? {} : { edema_label: edema }),
   };
 }

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { LESIONS, type Lesion } from '../../domain.ts';
+import { STRUCTURES, type Structure } from '../../domain.ts';
 import { distance, drawAnatomy } from './anatomy.ts';
 import { drawFundus, type Fundus } from './fundus.ts';
 import { gradeFindings, type Wanted } from './labels.ts';
@@ -73,7 +73,7 @@ describe('drawFundus', () => {
   it('repeats byte for byte with the same key and differs with another', () => {
     const again = drawFundus('test/7', height, wantedCases[7]);
     expect(Buffer.compare(again.rgb, pictures[7].rgb)).toBe(0);
-    for (const kind of LESIONS) expect(Buffer.compare(again.masks[kind], pictures[7].masks[kind])).toBe(0);
+    for (const kind of STRUCTURES) expect(Buffer.compare(again.masks[kind], pictures[7].masks[kind])).toBe(0);
     expect(Buffer.compare(drawFundus('test/8', height, wantedCases[7]).rgb, again.rgb)).not.toBe(0);
   });
 
@@ -118,7 +118,7 @@ describe('drawFundus', () => {
   });
 
   it('paints red lesions darker and pale ones lighter than what surrounds them', () => {
-    const sums: Record<Lesion, [number, number, number, number]> = {
+    const sums: Record<Structure, [number, number, number, number]> = {
       MA: [0, 0, 0, 0],
       HE: [0, 0, 0, 0],
       EX: [0, 0, 0, 0],
@@ -127,9 +127,9 @@ describe('drawFundus', () => {
     };
     for (const { masks, rgb, width } of pictures) {
       const any = new Uint8Array(masks.OD.length);
-      for (const kind of LESIONS) for (let at = 0; at < any.length; at++) any[at] |= masks[kind][at];
+      for (const kind of STRUCTURES) for (let at = 0; at < any.length; at++) any[at] |= masks[kind][at];
       const edge = dilate(any, width, 2);
-      for (const kind of LESIONS) {
+      for (const kind of STRUCTURES) {
         const near = dilate(masks[kind], width, 5);
         for (let at = 0; at < any.length; at++) {
           const green = rgb[3 * at + 1];
@@ -143,7 +143,7 @@ describe('drawFundus', () => {
         }
       }
     }
-    const ratio = (kind: Lesion): number => sums[kind][0] / sums[kind][1] / (sums[kind][2] / sums[kind][3]);
+    const ratio = (kind: Structure): number => sums[kind][0] / sums[kind][1] / (sums[kind][2] / sums[kind][3]);
     expect(ratio('MA')).toBeLessThan(0.8);
     expect(ratio('HE')).toBeLessThan(0.7);
     expect(ratio('EX')).toBeGreaterThan(1.5);

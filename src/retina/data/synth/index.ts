@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import sharp from 'sharp';
 import { z } from 'zod';
 import { GmtlError } from '../../../engine/errors.ts';
-import { LESIONS, type Lesion } from '../../domain.ts';
+import { STRUCTURES, type Structure } from '../../domain.ts';
 import { drawFundus, type Fundus } from './fundus.ts';
 import { allotLabels, gradingMixture, segmentationMixture, type Wanted } from './labels.ts';
 import {
@@ -93,7 +93,7 @@ interface Job {
   readonly wanted: Wanted;
   readonly image: string;
   /** Where a mask of this kind goes, or null in part B, which has none. */
-  readonly mask: ((kind: Lesion) => string) | null;
+  readonly mask: ((kind: Structure) => string) | null;
 }
 
 async function writeSet(
@@ -162,7 +162,7 @@ async function writeFundus(root: string, job: Job, fundus: Fundus): Promise<numb
   ];
   let masks = 0;
   if (job.mask) {
-    for (const kind of LESIONS) {
+    for (const kind of STRUCTURES) {
       const mask = fundus.masks[kind];
       if (!mask.includes(1)) continue;
       const path = join(root, job.mask(kind));

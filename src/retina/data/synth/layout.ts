@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Lesion } from '../../domain.ts';
+import type { Structure } from '../../domain.ts';
 import type { Grades } from './labels.ts';
 
 /** The two released halves of IDRiD, in the words of its folder names. */
@@ -7,7 +7,7 @@ export type Half = 'train' | 'test';
 
 const halfFolder: Record<Half, string> = { train: 'a. Training Set', test: 'b. Testing Set' };
 
-const maskFolder: Record<Lesion, string> = {
+const maskFolder: Record<Structure, string> = {
   MA: '1. Microaneurysms',
   HE: '2. Haemorrhages',
   EX: '3. Hard Exudates',
@@ -48,7 +48,7 @@ export function segmentationImage(half: Half, name: string): string {
 }
 
 /** Where the mask of one lesion kind lies: `IDRiD_07_MA.tif` in its kind's folder. */
-export function segmentationMask(half: Half, name: string, kind: Lesion): string {
+export function segmentationMask(half: Half, name: string, kind: Structure): string {
   return join(
     segmentation,
     '2. All Segmentation Groundtruths',

@@ -7,13 +7,13 @@ import { drawTuft, type Vessel } from './vessels.ts';
 export type LesionKind = 'MA' | 'HE' | 'EX' | 'SE';
 
 /** One connected spot of one lesion kind; hard exudates are clusters of many. */
-export interface Lesion {
+export interface Structure {
   readonly kind: LesionKind;
   readonly blob: Blob;
 }
 
 export interface LesionPlan {
-  readonly lesions: Lesion[];
+  readonly lesions: Structure[];
   /** Tufts of new vessels, each a bundle of fine lines. */
   readonly tufts: Vessel[][];
 }

@@ -1,4 +1,4 @@
-import type { Lesion } from '../../domain.ts';
+import type { Structure } from '../../domain.ts';
 import { type Anatomy, discDistance } from './anatomy.ts';
 import { expose, shineLight } from './camera.ts';
 import type { LesionKind, LesionPlan } from './lesions.ts';
@@ -11,7 +11,7 @@ import type { Vessel } from './vessels.ts';
 /** A finished picture: interleaved 8-bit RGB, and one 0/1 byte a pixel for each kind of mask (row-major). */
 export interface Painting {
   readonly rgb: Uint8Array;
-  readonly masks: Record<Lesion, Uint8Array>;
+  readonly masks: Record<Structure, Uint8Array>;
 }
 
 /** Opacity of each lesion kind at each pixel, 0..1. */
@@ -48,7 +48,7 @@ export function paintFundus(
   return { rgb: expose(image, anatomy, random), masks: readMasks(anatomy, planes) };
 }
 
-function readMasks(anatomy: Anatomy, planes: LesionPlanes): Record<Lesion, Uint8Array> {
+function readMasks(anatomy: Anatomy, planes: LesionPlanes): Record<Structure, Uint8Array> {
   const { width, height } = anatomy;
   const disc = new Uint8Array(width * height);
   for (let y = 0, at = 0; y < height; y++) {

@@ -2,7 +2,7 @@
  * What the HTML report shows, as plain data: everything but the pictures' buffers can be written as JSON. Sections whose data is
  * absent are left out of the page. Numbers may be NaN (or null, as JSON writes it): the page shows "n/a".
  */
-import type { Lesion } from '../colours.ts';
+import type { Structure } from '../colours.ts';
 import type { LesionMasks, RgbImage } from '../overlay.ts';
 
 /** A figure, with its 95 % interval where one was made. */
@@ -35,7 +35,7 @@ export interface Curve {
   readonly name: string;
   readonly points: readonly (readonly [number, number | null])[];
   /** Gives the line its structure's colour. */
-  readonly lesion?: Lesion;
+  readonly lesion?: Structure;
   /** Drawn dashed: training beside validation, say. */
   readonly dashed?: boolean;
   /** Shown after the name in legends, e.g. `AUPR 0.43`. */
@@ -98,7 +98,7 @@ export interface GradingData {
 
 /** What one structure's masks score. */
 export interface LesionData {
-  readonly lesion: Lesion;
+  readonly lesion: Structure;
   /** Aggregated over all pixels of all images. */
   readonly dice: Estimate;
   readonly iou: Estimate;
@@ -175,7 +175,7 @@ export interface GalleryImage {
   readonly truthMasks?: MaskSet;
   readonly predictedMasks?: MaskSet;
   /** Aggregated Dice by structure of this picture; NaN where truth and prediction are both empty. */
-  readonly dice?: { readonly [lesion in Lesion]?: number | null };
+  readonly dice?: { readonly [lesion in Structure]?: number | null };
   readonly grades?: readonly GradeData[];
   readonly gate?: {
     /** Absent where no one knows where it belongs. */

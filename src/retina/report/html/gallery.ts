@@ -1,4 +1,4 @@
-import { LESION_COLOURS, LESIONS, type Lesion } from '../colours.ts';
+import { LESION_COLOURS, STRUCTURES, type Structure } from '../colours.ts';
 import type { GalleryData, GalleryImage, GradeData } from './data.ts';
 import { isNumber, number, percent } from './format.ts';
 import { html, type Html } from './html.ts';
@@ -7,7 +7,7 @@ import { badnessOf, isMisrouted, jpegAddress, meanDiceOf, type PackedMasks, pack
 
 /** The masks of a page's pictures, in the cards' order; what the page's script reads from the block `gallery-data`. */
 export interface GalleryBlock {
-  readonly lesions: readonly { readonly name: Lesion; readonly title: string; readonly rgb: readonly number[] }[];
+  readonly lesions: readonly { readonly name: Structure; readonly title: string; readonly rgb: readonly number[] }[];
   readonly pictures: readonly { readonly truth: PackedMasks | null; readonly predicted: PackedMasks | null }[];
 }
 
@@ -40,7 +40,7 @@ export async function buildGallery(data: GalleryData | undefined, title = 'Galle
     });
     cards.push(card(picture, badness, cards.length, await jpegAddress(picture, side, quality)));
   }
-  const lesions = LESIONS.filter((lesion) =>
+  const lesions = STRUCTURES.filter((lesion) =>
     shown.some(({ picture }) => picture.truthMasks?.masks[lesion] ?? picture.predictedMasks?.masks[lesion]),
   );
   const leftOut = ordered.length - shown.length;
@@ -56,13 +56,13 @@ ${viewer()}`;
   return {
     section: { id: 'gallery-section', title, body },
     block: {
-      lesions: LESIONS.map((name) => ({ name, title: LESION_COLOURS[name].title, rgb: LESION_COLOURS[name].rgb })),
+      lesions: STRUCTURES.map((name) => ({ name, title: LESION_COLOURS[name].title, rgb: LESION_COLOURS[name].rgb })),
       pictures,
     },
   };
 }
 
-function toolbar(pictures: readonly GalleryImage[], lesions: readonly Lesion[]): Html {
+function toolbar(pictures: readonly GalleryImage[], lesions: readonly Structure[]): Html {
   const hasBoth = pictures.some((one) => one.truthMasks && one.predictedMasks);
   const layers: [string, string][] = [
     ['prediction', 'Prediction'],
@@ -130,7 +130,7 @@ function card(
 
 function captionLines(picture: GalleryImage): Html {
   const { gate, grades, dice, warnings } = picture;
-  const scored = LESIONS.filter((lesion) => dice && lesion in dice);
+  const scored = STRUCTURES.filter((lesion) => dice && lesion in dice);
   const mean = meanDiceOf(picture);
   return html`${
     gate &&
@@ -157,7 +157,7 @@ function altText(picture: GalleryImage): string {
   for (const { task, truth, predicted } of grades ?? []) {
     parts.push(`${task} predicted ${predicted}${truth === null ? '' : `, truth ${truth}`}`);
   }
-  for (const lesion of LESIONS) {
+  for (const lesion of STRUCTURES) {
     if (isNumber(dice?.[lesion])) parts.push(`Dice of ${LESION_COLOURS[lesion].title} ${number(dice?.[lesion], 2)}`);
   }
   if (isMisrouted(picture)) parts.push(`misrouted to ${picture.gate?.routed}`);

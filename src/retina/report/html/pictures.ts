@@ -2,16 +2,16 @@
 import { deflateRawSync } from 'node:zlib';
 import sharp from 'sharp';
 import { GmtlError } from '../../../engine/errors.ts';
-import { LESIONS } from '../colours.ts';
+import { STRUCTURES } from '../colours.ts';
 import { checkImage } from '../overlay.ts';
 import type { GalleryImage, MaskSet, GradeData } from './data.ts';
 import { isNumber } from './format.ts';
 
-/** Masks for the page: one byte a pixel, bit k set where `LESIONS[k]` is; deflated without a header, base64. */
+/** Masks for the page: one byte a pixel, bit k set where `STRUCTURES[k]` is; deflated without a header, base64. */
 export interface PackedMasks {
   readonly width: number;
   readonly height: number;
-  /** Bit k: there is a mask of `LESIONS[k]`, be it empty. */
+  /** Bit k: there is a mask of `STRUCTURES[k]`, be it empty. */
   readonly known: number;
   readonly bits: string;
 }
@@ -27,7 +27,7 @@ export function packMasks(set: MaskSet, side: number, where: string): PackedMask
   const height = Math.max(1, Math.round(set.height * scale));
   const bytes = new Uint8Array(width * height);
   let known = 0;
-  LESIONS.forEach((lesion, bit) => {
+  STRUCTURES.forEach((lesion, bit) => {
     const mask = set.masks[lesion];
     if (mask === undefined) return;
     if (mask.length !== set.width * set.height) {

@@ -1,12 +1,12 @@
 /** A report's data as a run would give it, with what is awkward: long names, undefined figures, no lesions, odd sizes. */
 import { drawFundus } from '../../data/synth/fundus.ts';
-import { LESIONS, type Lesion } from '../colours.ts';
+import { STRUCTURES, type Structure } from '../colours.ts';
 import type { LesionMasks } from '../overlay.ts';
 import { idridModelCard } from './card.ts';
 import type { Estimate, GalleryImage, MaskSet, NamedFigure, ReliabilityBar, ReportData } from './data.ts';
 import { type LogRow, trainingPanels } from './training.ts';
 
-const RETINO = ['no retinopathy', 'mild', 'moderate', 'severe', 'proliferative'];
+const RETINOPATHY = ['no retinopathy', 'mild', 'moderate', 'severe', 'proliferative'];
 const EDEMA = ['no exudates', 'away from the macula', 'near the macula'];
 
 /** A name that would break a page that does not escape it. */
@@ -57,17 +57,20 @@ export function syntheticPicture(index: number, height = 128): GalleryImage {
       image,
       gate,
       grades: [
-        { task: 'DR', truth: retinopathy, predicted, probability: 0.61, names: RETINO },
+        { task: 'DR', truth: retinopathy, predicted, probability: 0.61, names: RETINOPATHY },
         { task: 'DME', truth: oedema, predicted: oedema, probability: Number.NaN, names: EDEMA },
       ],
     };
   }
   const truth: LesionMasks = fundus.masks;
   const predicted = Object.fromEntries(
-    LESIONS.map((lesion) => [lesion, shifted(truth[lesion] ?? new Uint8Array(width * height), width, 1 + (index % 4))]),
-  ) as Record<Lesion, Uint8Array>;
+    STRUCTURES.map((lesion) => [
+      lesion,
+      shifted(truth[lesion] ?? new Uint8Array(width * height), width, 1 + (index % 4)),
+    ]),
+  ) as Record<Structure, Uint8Array>;
   const set = (masks: LesionMasks): MaskSet => ({ width, height, masks });
-  const dice = Object.fromEntries(LESIONS.map((lesion) => [lesion, diceOf(truth[lesion]!, predicted[lesion])]));
+  const dice = Object.fromEntries(STRUCTURES.map((lesion) => [lesion, diceOf(truth[lesion]!, predicted[lesion])]));
   return { id, file: `images/${id}`, image, truthMasks: set(truth), predictedMasks: set(predicted), gate, dice };
 }
 
@@ -85,7 +88,7 @@ export function syntheticLog(epochs = 30): LogRow[] {
       train_total: 0.4 + 1.8 * decay + wobble,
       train_bce: 0.1 + 0.5 * decay,
       train_dice: 0.4 + 0.5 * decay,
-      train_retino: 0.6 + decay,
+      train_retinopathy: 0.6 + decay,
       train_gate: 0.68,
       train_entropy: 0.65 - 0.1 * decay,
       train_gateAccuracy: 0.6 - 0.1 * decay,
@@ -94,12 +97,12 @@ export function syntheticLog(epochs = 30): LogRow[] {
       train_gradientCosine: 0.1 + wobble * 4,
       val_total: val(0.6 + 1.5 * decay - wobble),
       val_bce: val(0.15 + 0.5 * decay),
-      val_retino: val(0.9 + 0.6 * decay),
+      val_retinopathy: val(0.9 + 0.6 * decay),
       ...Object.fromEntries(
-        LESIONS.map((lesion, at) => [`val_dice_${lesion}`, val([0, 0.25, 0.4, Number.NaN, 0.9][at] * (1 - decay))]),
+        STRUCTURES.map((lesion, at) => [`val_dice_${lesion}`, val([0, 0.25, 0.4, Number.NaN, 0.9][at] * (1 - decay))]),
       ),
-      val_retinoAccuracy: val(0.7 - 0.4 * decay),
-      val_retinoQwk: val(0.6 - 0.8 * decay),
+      val_retinopathyAccuracy: val(0.7 - 0.4 * decay),
+      val_retinopathyQwk: val(0.6 - 0.8 * decay),
       val_gateAccuracy: val(0.58 - 0.08 * decay),
       val_score: val(0.6 - 0.3 * decay),
     };
@@ -164,7 +167,7 @@ export function syntheticReport(pictures = 6, height = 96): ReportData {
       {
         name: 'Diabetic retinopathy',
         cases: 103,
-        classNames: RETINO.map((name, grade) => `${grade} ${name}`),
+        classNames: RETINOPATHY.map((name, grade) => `${grade} ${name}`),
         confusion: counts,
         figures: figures(
           ['Accuracy', around(0.62)],
@@ -174,7 +177,7 @@ export function syntheticReport(pictures = 6, height = 96): ReportData {
           ['AUROC, referable', around(0.88, 0.05), { note: 'grade 2 and above' }],
           ['Brier score', around(0.5), { better: 'low', range: [0, 2] }],
         ),
-        classes: RETINO.map((name, grade) => ({
+        classes: RETINOPATHY.map((name, grade) => ({
           name: `${grade} ${name}`,
           support: [34, 5, 32, 19, 13][grade],
           sensitivity: around([0.82, 0.4, 0.63, 0.47, 0.46][grade], 0.15),
@@ -206,7 +209,7 @@ export function syntheticReport(pictures = 6, height = 96): ReportData {
     segmentation: {
       note: 'Scored at 128 × 128 pixels, the network’s resolution; masks shrunk by area maximum.',
       figures: figures(['Mean Dice, lesions', around(0.31)], ['Mean AUPR, lesions', around(0.29)]),
-      lesions: LESIONS.map((lesion, at) => ({
+      lesions: STRUCTURES.map((lesion, at) => ({
         lesion,
         dice: Number.isNaN(dice[at]) ? UNDEFINED : around(dice[at]),
         iou: Number.isNaN(dice[at]) ? UNDEFINED : around(dice[at] / (2 - dice[at])),

@@ -1,4 +1,4 @@
-import { LESIONS } from '../colours.ts';
+import { STRUCTURES } from '../colours.ts';
 import type { Curve, CurvePanel } from './data.ts';
 import { isNumber } from './format.ts';
 
@@ -44,17 +44,17 @@ export function trainingPanels(rows: readonly LogRow[]): CurvePanel[] {
     panel('Loss by part', 'loss', 'free', [
       ...pair('bce', 'masks: cross-entropy'),
       ...pair('dice', 'masks: 1 − Dice'),
-      ...pair('retino', 'retinopathy'),
+      ...pair('retinopathy', 'retinopathy'),
       ...pair('edema', 'macular edema'),
       ...pair('gate', 'gate'),
     ]),
     panel('Validation Dice by structure', 'Dice', 'share', [
-      ...LESIONS.map((lesion): Line => [`val_dice_${lesion}`, lesion, { lesion }]),
+      ...STRUCTURES.map((lesion): Line => [`val_dice_${lesion}`, lesion, { lesion }]),
       ['val_meanDice', 'mean'],
     ]),
     panel('Validation grading', 'share or kappa', 'free', [
-      ['val_retinoAccuracy', 'retinopathy accuracy'],
-      ['val_retinoQwk', 'retinopathy kappa'],
+      ['val_retinopathyAccuracy', 'retinopathy accuracy'],
+      ['val_retinopathyQwk', 'retinopathy kappa'],
       ['val_edemaAccuracy', 'edema accuracy'],
       ['val_edemaQwk', 'edema kappa'],
       ['val_anyAuroc', 'AUROC any retinopathy'],

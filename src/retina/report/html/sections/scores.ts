@@ -148,7 +148,7 @@ const MASK_COLUMNS: readonly (readonly [keyof LesionData & string, string])[] = 
   ['aupr11', 'AUPR 11 thresholds'],
   ['sensitivity', 'Sensitivity'],
   ['ppv', 'PPV'],
-  ['lesionSensitivity', 'Lesion sensitivity'],
+  ['lesionSensitivity', 'Structure sensitivity'],
 ];
 
 export function segmentationSection(data: ReportData, charts: ChartList): Section | undefined {
