@@ -282,16 +282,16 @@ describe('TrainStep', () => {
     expect(states[1]).toEqual(states[0]);
   });
 
-  it('with checkpointed blocks gives bitwise the same, eager and replayed, though it runs them twice', async () => {
+  it('with recomputed blocks gives bitwise the same, eager and replayed, though it runs them twice', async () => {
     const device = await testDevice();
     const states: Record<string, Float32Array>[] = [];
     const dispatches: number[] = [];
-    for (const [checkpoint, capture] of [
+    for (const [recompute, capture] of [
       [false, true],
       [true, false],
       [true, true],
     ]) {
-      const network = { ...NOISY, checkpoint, trunk: { depths: [1, 1, 3, 1], dims: [4, 6, 7, 8] } };
+      const network = { ...NOISY, recompute, trunk: { depths: [1, 1, 3, 1], dims: [4, 6, 7, 8] } };
       const rig = makeRig(device, { network, capture });
       for (let step = 0; step < 4; step++) await rig.step.run(makeBatch(2, 2, step), step, 0.01);
       states.push(await stateOf(rig));
