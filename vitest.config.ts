@@ -1,13 +1,11 @@
+import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
+// Tests run the shaders as they are now.
+execFileSync(process.execPath, [fileURLToPath(new URL('shaders/bundle.mjs', import.meta.url))], { stdio: 'inherit' });
+
 export default defineConfig({
-  // The package's Node entry is CommonJS behind "type": "module" and cannot be loaded; its browser module can.
-  resolve: {
-    alias: {
-      wgsl_reflect: fileURLToPath(new URL('node_modules/wgsl_reflect/wgsl_reflect.module.js', import.meta.url)),
-    },
-  },
   test: {
     include: [
       'src/**/*.test.ts',

@@ -1,14 +1,11 @@
 /** Tier: no adapter. What the registry promises, checked against the shaders and the references alone. */
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { WgslReflect } from 'wgsl_reflect';
 import { ceilingKernels } from '../src/engine/tuning/ceilings.ts';
 import { gradcheck, runCase } from '../src/engine/check/gradcheck.ts';
 import { type BindingType, DEFAULT_LIMITS, type KernelDefinition, type PlanTarget } from '../src/engine/gpu/kernel.ts';
 import { matrixShapes, type SubgroupMatrixConfig } from '../src/engine/gpu/subgroupMatrix.ts';
-import { diskShaders, packageRoot } from '../src/engine/node/shaderFiles.ts';
-import { assembleShader, type ShaderFormats } from '../src/engine/gpu/shaders.ts';
+import type { ShaderFormats } from '../src/engine/gpu/shaders.ts';
+import { SHADER_TEXT } from '../src/engine/gpu/shaderText.generated.ts';
 import type { CasePurpose } from '../src/engine/ops/definition.ts';
 import { ops } from '../src/engine/ops/index.ts';
 import { type ProgramCall, recordCalls } from '../src/engine/ops/invocations.ts';
@@ -16,29 +13,9 @@ import { halfCase } from '../src/engine/ops/storage.ts';
 import { DryBackend } from '../src/engine/ops/tapBackend.ts';
 import type { DType } from '../src/engine/tensor/spec.ts';
 
-const shaderRoot = join(packageRoot(), 'shaders');
 const programs = [
   ...new Set(ops.flatMap((op) => [op.forward, ...(op.inference ? [op.inference] : []), ...(op.programs ?? [])])),
 ];
-
-/** Empties the function bodies: the reflection library wants declarations only, and its parser does not know all of WGSL. */
-function declarations(code: string): string {
-  let result = '';
-  // The parser does not know the types of matrix units; only functions use them.
-  let rest = code.replace(/\/\/.*$/gm, '').replace(/^alias \w+ = subgroup_matrix_.*$/gm, '');
-  for (;;) {
-    const start = rest.search(/\bfn\s/);
-    if (start < 0) return result + rest;
-    const open = rest.indexOf('{', start);
-    let depth = 1;
-    let end = open + 1;
-    for (; depth > 0 && end < rest.length; end++) depth += rest[end] === '{' ? 1 : rest[end] === '}' ? -1 : 0;
-    const header = rest.slice(start, open);
-    // Helper functions may return values, which an empty body does not: only the entry point is kept.
-    result += rest.slice(0, start) + (/\bfn\s+main\b/.test(header) ? `${header}{}` : '');
-    rest = rest.slice(end);
-  }
-}
 
 function callsOf(purpose: CasePurpose): (ProgramCall & { op: string; testCase: string })[] {
   return ops.flatMap((op) =>
@@ -88,9 +65,7 @@ const kernels: KernelDefinition[] = [
 ];
 
 describe('shader files', () => {
-  const files = readdirSync(shaderRoot, { recursive: true, encoding: 'utf8' })
-    .map((file) => file.replaceAll('\\', '/'))
-    .filter((file) => file.endsWith('.wgsl'));
+  const files = Object.keys(SHADER_TEXT);
 
   it('each is claimed by exactly one kernel', () => {
     const claimed = kernels.map(({ name }) => `${name}.wgsl`);
@@ -100,56 +75,12 @@ describe('shader files', () => {
 
   it('each common file is included by a kernel', () => {
     const included = new Set(
-      files.flatMap((file) =>
-        [...readFileSync(join(shaderRoot, file), 'utf8').matchAll(/^\/\/ #include "([^"]+)"/gm)].map((m) => m[1]),
-      ),
+      files.flatMap((file) => [...SHADER_TEXT[file].matchAll(/^\/\/ #include "([^"]+)"/gm)].map((m) => m[1])),
     );
     // The float16 forms take the place of others; see assembleShader.
     const named = (file: string): string => file.replace(/(storage|result)F16/, '$1');
     expect(files.filter((file) => file.startsWith('common/') && !included.has(named(file)))).toEqual([]);
   });
-
-  const variants = kernels.flatMap((kernel) => {
-    const has = (prefix: RegExp): boolean => kernel.bindings.some(({ type }) => prefix.test(type));
-    const storages = has(/^(Scalar|Vec4|Bits)/) ? ([undefined, 'f16'] as const) : [undefined];
-    const results = has(/^Result/) ? ([undefined, 'f16'] as const) : [undefined];
-    return storages.flatMap((storage) => results.map((result) => ({ kernel, formats: { storage, result } })));
-  });
-  for (const { kernel, formats } of variants) {
-    const { storage = 'f32', result = 'f32' } = formats;
-    it(`${kernel.name} (${storage}, ${result}): bindings, uniforms and overrides equal its definition`, () => {
-      const constants = Object.fromEntries((kernel.constants ?? []).map((name) => [name, 4]));
-      const reflected = new WgslReflect(
-        declarations(assembleShader(diskShaders(), `${kernel.name}.wgsl`, constants, formats).code),
-      );
-      const storage = reflected.storage.map((variable) => ({
-        group: variable.group,
-        binding: variable.binding,
-        name: variable.name,
-        access: variable.access,
-        type: variable.format
-          ?.getTypeName()
-          .replace('vec4<f32>', 'vec4f')
-          .replace('vec4<u32>', 'vec4u')
-          .replace('vec2<u32>', 'vec2u')
-          .replace('vec2<f32>', 'vec2f'),
-      }));
-      expect(storage.sort((a, b) => a.binding - b.binding)).toEqual(
-        kernel.bindings.map(({ name, access, type }, index) => ({
-          group: 0,
-          binding: index + 1,
-          name,
-          access,
-          type: bindingType(type, formats),
-        })),
-      );
-      const [uniform] = reflected.uniforms;
-      const fields = uniform?.members?.map((member) => [member.name, member.type.name]) ?? [];
-      expect(fields).toEqual(Object.entries(kernel.uniforms));
-      expect(reflected.overrides.map(({ name }) => name).sort()).toEqual([...(kernel.overrides ?? [])].sort());
-      expect(reflected.entry.compute.map(({ name }) => name)).toEqual(['main']);
-    });
-  }
 });
 
 /** Forms of matrix products: NVIDIA's and Apple's. */
@@ -241,6 +172,19 @@ describe('registry', () => {
             for (const field of Object.keys(dispatch.kernel.uniforms)) {
               if (!Number.isFinite(dispatch.uniforms[field]))
                 problems.push(`${label}: uniform ${field} = ${dispatch.uniforms[field]}`);
+            }
+            const { kernel, constants = {}, overrides = {} } = dispatch;
+            if (Object.keys(constants).sort().join() !== [...kernel.constants].sort().join())
+              problems.push(
+                `${label}: constants ${Object.keys(constants)}, but ${kernel.name} has ${kernel.constants}`,
+              );
+            for (const name of Object.keys({ ...overrides, ...dispatch.buffers, ...dispatch.uniforms })) {
+              const known = [
+                ...kernel.overrides,
+                ...Object.keys(kernel.uniforms),
+                ...kernel.bindings.map((b) => b.name),
+              ];
+              if (!known.includes(name)) problems.push(`${label}: ${kernel.name} knows nothing of ${name}`);
             }
           }
           for (const bytes of plan.scratch ?? []) {

@@ -7,8 +7,7 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { GpuDevice } from '../src/engine/gpu/device.ts';
 import { openAdapter } from '../src/engine/node/open.ts';
-import { diskShaders } from '../src/engine/node/shaderFiles.ts';
-import type { ShaderFiles } from '../src/engine/gpu/shaders.ts';
+import { packagedShaders, type ShaderFiles } from '../src/engine/gpu/shaders.ts';
 import type { MatrixShape } from '../src/engine/gpu/subgroupMatrix.ts';
 import type { Op } from '../src/engine/ops/definition.ts';
 import { ops } from '../src/engine/ops/index.ts';
@@ -19,7 +18,7 @@ const VERSION = 'subgroupMatrix';
 /** The package's shaders, those that are for matrix units made to run without. */
 const emulated: ShaderFiles = (path) => {
   const name = path === 'common/matrixUnits.wgsl' ? new URL('matrixUnits.wgsl', import.meta.url) : null;
-  const text = name ? readFileSync(name, 'utf8') : diskShaders()(path);
+  const text = name ? readFileSync(name, 'utf8') : packagedShaders(path);
   return text
     .replace('enable chromium_experimental_subgroup_matrix;', '')
     .replace('diagnostic(off, chromium.subgroup_matrix_uniformity);', '');
@@ -28,8 +27,9 @@ const emulated: ShaderFiles = (path) => {
 /** A software device that believes to have matrix units of that form, for both types of operands. */
 async function deviceOf(shape: MatrixShape): Promise<GpuDevice> {
   const opened = await openAdapter();
-  const device = await GpuDevice.open(opened.adapter, emulated, {
+  const device = await GpuDevice.open(opened.adapter, {
     deviceClass: 'software',
+    shaders: emulated,
     onDestroy: () => opened.release(),
   });
   return Object.assign(device, { target: { ...device.target, subgroupMatrix: { f16: shape, f32: shape } } });

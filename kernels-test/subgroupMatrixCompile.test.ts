@@ -6,8 +6,7 @@ import { create, globals } from 'webgpu';
 import { afterAll, describe, expect, it } from 'vitest';
 import { GpuDevice } from '../src/engine/gpu/device.ts';
 import { dawnFlags } from '../src/engine/node/list.ts';
-import { diskShaders } from '../src/engine/node/shaderFiles.ts';
-import type { ShaderFiles } from '../src/engine/gpu/shaders.ts';
+import { packagedShaders, type ShaderFiles } from '../src/engine/gpu/shaders.ts';
 import { matrixShapes, SUBGROUP_MATRIX } from '../src/engine/gpu/subgroupMatrix.ts';
 import { conv2dProgram, gradWeightProgram as convolutionGradWeight } from '../src/engine/ops/conv2d/program.ts';
 import type { Program } from '../src/engine/ops/definition.ts';
@@ -22,10 +21,10 @@ afterAll(() => {
   for (const device of opened) device.destroy();
 });
 
-async function nullDevice(files: ShaderFiles = diskShaders()): Promise<GpuDevice> {
+async function nullDevice(shaders: ShaderFiles = packagedShaders): Promise<GpuDevice> {
   const adapter = await gpu.requestAdapter();
   if (!adapter) throw new Error("Dawn's null backend gives no adapter");
-  const device = await GpuDevice.open(adapter, files, { deviceClass: 'gpu' });
+  const device = await GpuDevice.open(adapter, { deviceClass: 'gpu', shaders });
   opened.push(device);
   return device;
 }
@@ -81,7 +80,7 @@ describe('kernels for matrix units', () => {
 
   it('are checked there: a result of another shape is refused', async () => {
     const wrong: ShaderFiles = (path) =>
-      diskShaders()(path).replace(
+      packagedShaders(path).replace(
         'subgroup_matrix_result<f32, MATRIX_N, MATRIX_M>',
         'subgroup_matrix_result<f32, 8, 8>',
       );

@@ -1,7 +1,7 @@
 /// <reference types="@webgpu/types" preserve="true" />
 /**
  * gmtl as a library: the engine, its modules, optimisers and the multitask network. `createEngine` makes the engine in Node; in a browser
- * build one from `GpuDevice.open(adapter, shaderFiles, …)` and the same classes.
+ * build one from `GpuDevice.open(adapter, …)` and the same classes.
  */
 export { type AdapterChoice, listAdapters } from './engine/node/open.ts';
 export { Engine, type EngineOptions, engine, noGrad, scope, setEngine } from './engine/autograd/engine.ts';
@@ -12,6 +12,7 @@ export { GmtlError } from './engine/errors.ts';
 export { readSafetensors, writeSafetensors } from './engine/node/safetensorsFile.ts';
 export type { SafetensorsFile, StoredTensor, StoredTensors } from './engine/io/safetensors.ts';
 export { GpuDevice } from './engine/gpu/device.ts';
+export { kernel } from './engine/gpu/shaderKernel.ts';
 export {
   CONVNEXT_VARIANTS,
   ConvNeXt,
@@ -29,7 +30,7 @@ export { block, type ExternalTensor, type LoadReport, Module } from './engine/nn
 export { Parameter } from './engine/nn/parameter.ts';
 export { RandomSource } from './engine/nn/randomSource.ts';
 export type { Backend } from './engine/ops/backend.ts';
-export { defineKernel, defineOp, defineProgram, type Op, type Program } from './engine/ops/definition.ts';
+export { defineOp, defineProgram, type Op, type Program } from './engine/ops/definition.ts';
 export { GpuBackend } from './engine/ops/gpuBackend.ts';
 export { ops } from './engine/ops/index.ts';
 export { ReferenceBackend } from './engine/ops/referenceBackend.ts';

@@ -7,6 +7,11 @@
 // numbers. Offsets differ between subgroups, not within: Dawn cannot prove that and would refuse them, hence the kernels' `diagnostic(off, …)`.
 
 // #include "common/matrixUnits.wgsl"
+// #constant MATRIX_M
+// #constant MATRIX_N
+// #constant MATRIX_K
+// #constant LANES
+// #constant DEPTH
 
 const THREADS = 4u * LANES;
 const DOWN = 32u / MATRIX_M;

@@ -9,6 +9,7 @@
 // #include "common/grid.wgsl"
 // #include "common/gatherProduct.wgsl"
 // #include "common/gatherPlaces.wgsl"
+// #constant COLUMNS
 
 const PIXELS = 1024 / COLUMNS;
 const DEPTH4 = COLUMNS / 4;

@@ -3,6 +3,7 @@ enable subgroups;
 // As backward.wgsl for many classes; lanes and rows as in forwardLanes.wgsl, `columns` counts groups of four.
 
 // #include "common/grid.wgsl"
+// #constant LANES
 
 override HAS_CLASS_WEIGHTS: bool = false;
 

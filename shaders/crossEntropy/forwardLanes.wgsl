@@ -9,6 +9,7 @@ enable subgroups;
 
 alias Number = vec4f;
 // #include "common/onlineSoftmax.wgsl"
+// #constant LANES
 
 override HAS_CLASS_WEIGHTS: bool = false;
 

@@ -9,6 +9,8 @@ enable subgroups;
 
 // #include "common/grid.wgsl"
 // #include "common/storage.wgsl"
+// #constant LANES
+// #constant PER_LANE
 
 struct Uniforms { rows: u32, groups: u32, stride: u32 }
 

@@ -4,15 +4,10 @@ import { Engine } from '../autograd/engine.ts';
 import { GmtlError } from '../errors.ts';
 import { GpuBackend } from '../ops/gpuBackend.ts';
 import { GpuDevice } from './device.ts';
-import type { KernelDefinition } from './kernel.ts';
+import { kernel } from './shaderKernel.ts';
+import { packagedShaders, type ShaderFiles } from './shaders.ts';
 import { openAdapter } from '../node/open.ts';
-import { diskShaders } from '../node/shaderFiles.ts';
 
-const BROKEN: KernelDefinition = {
-  name: 'broken/kernel',
-  bindings: [{ name: 'out', access: 'read_write', type: 'f32' }],
-  uniforms: {},
-};
 const BROKEN_SHADER = `@group(0) @binding(1) var<storage, read_write> out: array<f32>;
 
 @compute @workgroup_size(1)
@@ -20,18 +15,19 @@ fn main() {
   out[0] = notDefined;
 }
 `;
+const shaders: ShaderFiles = (path) => (path === 'broken/kernel.wgsl' ? BROKEN_SHADER : packagedShaders(path));
+const BROKEN = kernel('broken/kernel', shaders);
 
 let device: GpuDevice;
 
 /** A device of its own for each test: most of these end it. */
 async function open(): Promise<{ device: GpuDevice; engine: Engine }> {
   const opened = await openAdapter();
-  const disk = diskShaders();
-  device = await GpuDevice.open(
-    opened.adapter,
-    (path) => (path === 'broken/kernel.wgsl' ? BROKEN_SHADER : disk(path)),
-    { deviceClass: opened.kind === 'hardware' ? 'gpu' : 'software', onDestroy: () => opened.release() },
-  );
+  device = await GpuDevice.open(opened.adapter, {
+    deviceClass: opened.kind === 'hardware' ? 'gpu' : 'software',
+    onDestroy: () => opened.release(),
+    shaders,
+  });
   return { device, engine: new Engine(new GpuBackend(device)) };
 }
 

@@ -13,7 +13,7 @@ import {
 } from './capture.ts';
 import { addStatistics, BufferPool, type BufferSource, type PooledBuffer, type PoolStatistics } from './pool.ts';
 import { Recorder } from './recorder.ts';
-import type { ShaderFiles } from './shaders.ts';
+import { packagedShaders, type ShaderFiles } from './shaders.ts';
 import { matrixShapes, SUBGROUP_MATRIX, type SubgroupMatrixConfig } from './subgroupMatrix.ts';
 import type { DispatchTime } from './timestamps.ts';
 import { UniformArena, type UniformSlot } from './uniforms.ts';
@@ -31,6 +31,8 @@ export interface GpuDeviceOptions {
   readonly onDestroy?: () => void;
   /** Dispatches a submit may hold; small on displays with watchdogs. */
   readonly dispatchesPerSubmit?: number;
+  /** Where shader files are read from. Default: the package's own. */
+  readonly shaders?: ShaderFiles;
   /** How the host waits for the device. Default: as promises do. */
   readonly wait?: Wait;
 }
@@ -71,7 +73,7 @@ export class GpuDevice {
   #destroyed = false;
 
   /** Requests a device with the adapter's own limits and those optional features that it has. */
-  static async open(adapter: GPUAdapter, files: ShaderFiles, options: GpuDeviceOptions): Promise<GpuDevice> {
+  static async open(adapter: GPUAdapter, options: GpuDeviceOptions): Promise<GpuDevice> {
     const { limits } = adapter;
     const device = await adapter.requestDevice({
       label: 'gmtl',
@@ -86,10 +88,10 @@ export class GpuDevice {
         maxComputeWorkgroupSizeZ: limits.maxComputeWorkgroupSizeZ,
       },
     });
-    return new GpuDevice(device, adapter.info, files, options);
+    return new GpuDevice(device, adapter.info, options);
   }
 
-  private constructor(device: GPUDevice, info: GPUAdapterInfo, files: ShaderFiles, options: GpuDeviceOptions) {
+  private constructor(device: GPUDevice, info: GPUAdapterInfo, options: GpuDeviceOptions) {
     this.device = device;
     this.info = info;
     this.#options = options;
@@ -114,6 +116,7 @@ export class GpuDevice {
     };
     this.#failures = new DeviceFailures(device);
     this.#recorder = new Recorder(device, options.dispatchesPerSubmit ?? 512);
+    const files = options.shaders ?? packagedShaders;
     this.#pipelines = new PipelineCache(device, files, (pending) => this.#failures.watch(pending));
     this.#pool = new BufferPool(
       (bytes, label) => this.#createBuffer(bytes, label),

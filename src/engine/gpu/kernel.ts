@@ -36,9 +36,12 @@ export interface BindingDefinition {
 
 export type UniformType = 'u32' | 'i32' | 'f32';
 
+/** Device features that a kernel may ask for. */
+export type KernelFeature = 'subgroups' | 'shader-f16' | typeof SUBGROUP_MATRIX;
+
 /**
- * One compute entry point. In WGSL: `@group(0) @binding(0) var<uniform> u: Uniforms;` with the fields of `uniforms` in order
- * (scalars only), then the storage bindings at 1, 2, … in order. A kernel without uniforms leaves binding 0 out.
+ * One compute entry point, read from its WGSL by `kernel` (shaderKernel.ts): `@group(0) @binding(0) var<uniform> u: Uniforms;` with the fields
+ * of `uniforms` in order (scalars only), then the storage bindings at 1, 2, … in order. A kernel without uniforms leaves binding 0 out.
  */
 export interface KernelDefinition {
   /** `<op>/<kernel>`, equal to the path of its file under shaders/ without `.wgsl`. Also the profile and error label. */
@@ -46,11 +49,11 @@ export interface KernelDefinition {
   readonly bindings: readonly BindingDefinition[];
   readonly uniforms: Readonly<Record<string, UniformType>>;
   /** Names of the WGSL `override` constants a dispatch may set. */
-  readonly overrides?: readonly string[];
-  /** Names of the generated `const` lines put in front of the file (where WGSL wants a const, such as array lengths). */
-  readonly constants?: readonly string[];
+  readonly overrides: readonly string[];
+  /** Names of the `const` lines that a dispatch must give a value (where WGSL wants a const, such as array lengths): `// #constant NAME`. */
+  readonly constants: readonly string[];
   /** Device features without which the kernel cannot be compiled. */
-  readonly features?: readonly ('subgroups' | 'shader-f16' | typeof SUBGROUP_MATRIX)[];
+  readonly features: readonly KernelFeature[];
 }
 
 /** Names a buffer of the program being planned: its inputs, outputs and scratch space. */

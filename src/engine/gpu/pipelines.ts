@@ -118,7 +118,7 @@ export class PipelineCache {
   /** The shader module of a dispatch and what its pipeline is made of. Opens two error scopes for it, which the caller closes. */
   #module({ kernel, overrides, constants, storage, result }: Dispatch, label: string): KernelModule {
     for (const name of Object.keys(overrides ?? {})) {
-      if (!kernel.overrides?.includes(name))
+      if (!kernel.overrides.includes(name))
         throw new GmtlError('gpu/shader', `${kernel.name}: no override is named ${name}`);
     }
     const device = this.#device;

@@ -1,8 +1,22 @@
+/** Makes the WGSL of a kernel from the files under shaders/: includes, element formats and generated constants. */
 import { GmtlError } from '../errors.ts';
 import type { StorageFormat } from './kernel.ts';
+import { SHADER_TEXT } from './shaderText.generated.ts';
 
-/** Gives the text of a file under shaders/. The Node adapter reads the disk; a browser hands over a bundle. */
+/** Gives the text of a file under shaders/. */
 export type ShaderFiles = (path: string) => string;
+
+/** The package's own shaders. */
+export const packagedShaders: ShaderFiles = (path) => {
+  if (!Object.hasOwn(SHADER_TEXT, path)) throw new GmtlError('gpu/shader', `there is no shader file shaders/${path}`);
+  return SHADER_TEXT[path];
+};
+
+interface ShaderLine {
+  readonly text: string;
+  readonly file: string;
+  readonly line: number;
+}
 
 /** WGSL ready to compile, with the file and line each of its lines came from. */
 export interface AssembledShader {
@@ -17,11 +31,41 @@ export interface ShaderFormats {
 }
 
 const INCLUDE = /^\/\/ #include "([^"]+)"\s*$/;
+const CONSTANT = /^\/\/ #constant (\w+)\s*$/;
+
+/** The lines of a file and of what it includes, each file once. */
+export function includedLines(
+  files: ShaderFiles,
+  path: string,
+  replaced: ReadonlyMap<string, string> = new Map(),
+): ShaderLine[] {
+  const lines: ShaderLine[] = [];
+  const included = new Set<string>();
+  const expand = (file: string): void => {
+    included.add(file);
+    files(file)
+      .split('\n')
+      .forEach((text, index) => {
+        const named = INCLUDE.exec(text)?.[1];
+        const target = named && (replaced.get(named) ?? named);
+        if (target === undefined) lines.push({ text, file, line: index + 1 });
+        else if (!included.has(target)) expand(target);
+      });
+  };
+  expand(path);
+  return lines;
+}
+
+/** The constants that these lines ask for with `// #constant NAME`: what WGSL wants as a `const` (array lengths) and a dispatch decides. */
+export function constantsOf(lines: readonly ShaderLine[]): string[] {
+  return lines.flatMap(({ text }) => CONSTANT.exec(text)?.[1] ?? []);
+}
 
 /**
- * Expands `// #include "common/x.wgsl"` lines (each file once) and puts the generated `const` lines in front.
- * The directive is a WGSL comment, so a file without includes is valid WGSL as it stands. With an f16 format, common/storageF16.wgsl
+ * Expands `// #include "common/x.wgsl"` lines (each file once) and gives the constants that `// #constant NAME` lines ask for their values.
+ * Both directives are WGSL comments, so a file without them is valid WGSL as it stands. With an f16 format, common/storageF16.wgsl
  * (resultF16.wgsl) takes the place of common/storage.wgsl (result.wgsl), and `enable f16;` opens the module.
+ * Throws where a constant is missing, unknown or not an integer.
  */
 export function assembleShader(
   files: ShaderFiles,
@@ -32,35 +76,19 @@ export function assembleShader(
   const replaced = new Map<string, string>();
   if (formats.storage === 'f16') replaced.set('common/storage.wgsl', 'common/storageF16.wgsl');
   if (formats.result === 'f16') replaced.set('common/result.wgsl', 'common/resultF16.wgsl');
-  const output: string[] = [];
-  const lines: { file: string; line: number }[] = [];
-  const included = new Set<string>();
-  const expand = (file: string): void => {
-    included.add(file);
-    files(file)
-      .split('\n')
-      .forEach((text, index) => {
-        const named = INCLUDE.exec(text)?.[1];
-        const target = named && (replaced.get(named) ?? named);
-        if (target === undefined) {
-          output.push(text);
-          lines.push({ file, line: index + 1 });
-        } else if (!included.has(target)) {
-          expand(target);
-        }
-      });
-  };
-  if (replaced.size > 0) {
-    output.push('enable f16;');
-    lines.push({ file: `${path} (storage)`, line: 0 });
+  const lines = includedLines(files, path, replaced);
+  if (replaced.size > 0) lines.unshift({ text: 'enable f16;', file: `${path} (storage)`, line: 0 });
+  const wanted = constantsOf(lines);
+  for (const name of Object.keys(constants)) {
+    if (!wanted.includes(name)) throw new GmtlError('gpu/shader', `${path}: no constant is named ${name}`);
   }
-  expand(path);
   // Directives (`enable …`) must stay first, so the constants go to the end: WGSL resolves module scope in any order.
-  for (const [name, value] of Object.entries(constants)) {
+  for (const name of wanted) {
+    const value = constants[name];
+    if (value === undefined) throw new GmtlError('gpu/shader', `${path}: constant ${name} has no value`);
     if (!Number.isInteger(value))
       throw new GmtlError('gpu/shader', `${path}: constant ${name} = ${value} is no integer`);
-    output.push(`const ${name} = ${value};`);
-    lines.push({ file: `${path} (constants)`, line: 0 });
+    lines.push({ text: `const ${name} = ${value};`, file: `${path} (constants)`, line: 0 });
   }
-  return { code: output.join('\n'), lines };
+  return { code: lines.map(({ text }) => text).join('\n'), lines };
 }

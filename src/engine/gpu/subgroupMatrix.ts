@@ -37,17 +37,11 @@ const MOST_RESULTS = 256;
 /** Lanes of which four subgroups fit the 256 threads that every device grants. D3D12, which tells 128 of every adapter, is left out by it. */
 const LANES: readonly number[] = [4, 8, 16, 32, 64];
 
-/** What is common to the kernels for matrix units (shaders/common/matrixTile.wgsl). */
-export const MATRIX_KERNEL = {
-  features: [SUBGROUP_MATRIX],
-  constants: ['MATRIX_M', 'MATRIX_N', 'MATRIX_K', 'LANES', 'DEPTH'],
-} as const;
+/** The constants of the kernels for matrix units (shaders/common/matrixTile.wgsl). */
+export type MatrixConstants = Readonly<Record<'MATRIX_M' | 'MATRIX_N' | 'MATRIX_K' | 'LANES' | 'DEPTH', number>>;
 
-/** What they are compiled with on a target, for operands of that storage; null where it has no matrix units for them. */
-export function matrixConstants(
-  target: PlanTarget,
-  storage: StorageFormat,
-): Record<(typeof MATRIX_KERNEL)['constants'][number], number> | null {
+/** What those kernels are compiled with on a target, for operands of that storage; null where it has no matrix units for them. */
+export function matrixConstants(target: PlanTarget, storage: StorageFormat): MatrixConstants | null {
   const type = storage ?? 'f32';
   const shape = target.subgroupMatrix?.[type];
   if (!shape) return null;

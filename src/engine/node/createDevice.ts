@@ -1,7 +1,6 @@
 import { napping } from './naps.ts';
 import { GpuDevice, type GpuDeviceOptions } from '../gpu/device.ts';
 import { type AdapterChoice, type OpenedAdapter, openAdapter } from './open.ts';
-import { diskShaders } from './shaderFiles.ts';
 
 export interface NodeDeviceOptions extends Omit<GpuDeviceOptions, 'deviceClass' | 'onDestroy'> {
   readonly adapter?: AdapterChoice;
@@ -14,7 +13,7 @@ export async function createNodeDevice(
 ): Promise<{ device: GpuDevice; opened: OpenedAdapter }> {
   const opened = await openAdapter(options.adapter, { dawnFeatures: options.dawnFeatures });
   try {
-    const device = await GpuDevice.open(opened.adapter, diskShaders(), {
+    const device = await GpuDevice.open(opened.adapter, {
       ...options,
       deviceClass: opened.kind === 'hardware' ? 'gpu' : 'software',
       ...(opened.kind !== 'hardware' && { wait: napping }),

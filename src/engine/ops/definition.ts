@@ -179,8 +179,3 @@ export function defineOp<A extends object>(op: Op<A>): Op<A> {
 export function defineProgram<A extends object>(program: Program<A>): Program<A> {
   return program;
 }
-
-/** A kernel as it is: gives its parts their types where it is written. */
-export function defineKernel(kernel: KernelDefinition): KernelDefinition {
-  return kernel;
-}

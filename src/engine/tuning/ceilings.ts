@@ -1,24 +1,12 @@
 /** What the adapter can do at best: copy bandwidth, multiply-add rate and launch time, measured in the same run as the kernels. */
 import type { GpuDevice } from '../gpu/device.ts';
 import { type Dispatch, gridFor, type KernelDefinition } from '../gpu/kernel.ts';
-import { defineKernel } from '../ops/definition.ts';
+import { kernel } from '../gpu/shaderKernel.ts';
 import { type Measurement, measure, type Timer } from './timer.ts';
 
-const copyKernel = defineKernel({
-  name: 'bench/copy',
-  bindings: [
-    { name: 'source', access: 'read', type: 'vec4f' },
-    { name: 'out', access: 'read_write', type: 'vec4f' },
-  ],
-  uniforms: { groups: 'u32', stride: 'u32' },
-});
+const copyKernel = kernel('bench/copy');
 
-const fmaKernel = defineKernel({
-  name: 'bench/fma',
-  bindings: [{ name: 'out', access: 'read_write', type: 'vec4f' }],
-  uniforms: { turns: 'u32', a: 'f32', b: 'f32' },
-  overrides: ['USE_FMA'],
-});
+const fmaKernel = kernel('bench/fma');
 
 /** The kernels of the benchmark itself: they belong to no op. */
 export const ceilingKernels: readonly KernelDefinition[] = [copyKernel, fmaKernel];

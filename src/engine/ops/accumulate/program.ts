@@ -1,17 +1,11 @@
+import { kernel } from '../../gpu/shaderKernel.ts';
 import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { byteLength, formatShape, sizeOf } from '../../tensor/spec.ts';
-import { defineKernel, defineProgram } from '../definition.ts';
+import { defineProgram } from '../definition.ts';
 import { storageOf } from '../storage.ts';
 import { elementwisePlan } from '../unary/program.ts';
 
-const accumulateKernel = defineKernel({
-  name: 'accumulate/accumulate',
-  bindings: [
-    { name: 'accumulated', access: 'read_write', type: 'Result4' },
-    { name: 'x', access: 'read', type: 'Vec4' },
-  ],
-  uniforms: { size: 'u32', stride: 'u32', scale: 'f32' },
-});
+const accumulateKernel = kernel('accumulate/accumulate');
 
 /** target = target + scale * x, in place: the sum of gradients, each in float32 or float16. `scale` is 1 where left out. */
 export const accumulateProgram = defineProgram<{ readonly scale?: number }>({

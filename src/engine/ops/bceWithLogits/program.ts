@@ -1,17 +1,11 @@
-import {
-  type BufferReference,
-  type Dispatch,
-  foldGrid,
-  type KernelDefinition,
-  type PlanTarget,
-} from '../../gpu/kernel.ts';
+import { type BufferReference, type Dispatch, foldGrid, type PlanTarget } from '../../gpu/kernel.ts';
+import { kernel } from '../../gpu/shaderKernel.ts';
 import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { f32, formatShape, type Shape, sizeOf, type TensorSpec } from '../../tensor/spec.ts';
-import { defineKernel, defineProgram } from '../definition.ts';
+import { defineProgram } from '../definition.ts';
 import {
   finishKernel,
   finishSamplesKernel,
-  LOSS_OUTPUTS,
   planLoss,
   planSampleLosses,
   REDUCTION_CODES,
@@ -36,58 +30,10 @@ export interface BceAttributes {
   readonly alpha?: number | null;
 }
 
-const OVERRIDES = ['HAS_POSITIVE_WEIGHTS', 'HAS_SAMPLE_WEIGHTS', 'FOCAL'] as const;
-const FOCAL_UNIFORMS = { gamma: 'f32', alphaPositive: 'f32', alphaNegative: 'f32' } as const;
-
-const forwardDefinition = (name: string, type: 'f32' | 'vec4f'): KernelDefinition => ({
-  name,
-  bindings: [
-    { name: 'logits', access: 'read', type },
-    { name: 'targets', access: 'read', type },
-    { name: 'positiveWeights', access: 'read', type: 'f32' },
-    { name: 'sampleWeights', access: 'read', type: 'f32' },
-    ...LOSS_OUTPUTS,
-  ],
-  uniforms: {
-    samples: 'u32',
-    perSample: 'u32',
-    channels: 'u32',
-    threads: 'u32',
-    groups: 'u32',
-    partialCount: 'u32',
-    reduction: 'u32',
-    ...FOCAL_UNIFORMS,
-  },
-  overrides: OVERRIDES,
-});
-
-const backwardDefinition = (name: string, type: 'f32' | 'vec4f'): KernelDefinition => ({
-  name,
-  bindings: [
-    { name: 'gradOutput', access: 'read', type: 'f32' },
-    { name: 'logits', access: 'read', type },
-    { name: 'targets', access: 'read', type },
-    { name: 'positiveWeights', access: 'read', type: 'f32' },
-    { name: 'sampleWeights', access: 'read', type: 'f32' },
-    { name: 'factor', access: 'read', type: 'f32' },
-    { name: 'gradLogits', access: 'read_write', type },
-  ],
-  uniforms: {
-    samples: 'u32',
-    perSample: 'u32',
-    channels: 'u32',
-    threads: 'u32',
-    groups: 'u32',
-    gradStride: 'u32',
-    ...FOCAL_UNIFORMS,
-  },
-  overrides: OVERRIDES,
-});
-
-const forwardKernel = defineKernel(forwardDefinition('bceWithLogits/forward', 'f32'));
-const forwardVec4Kernel = defineKernel(forwardDefinition('bceWithLogits/forwardVec4', 'vec4f'));
-const backwardKernel = defineKernel(backwardDefinition('bceWithLogits/backward', 'f32'));
-const backwardVec4Kernel = defineKernel(backwardDefinition('bceWithLogits/backwardVec4', 'vec4f'));
+const forwardKernel = kernel('bceWithLogits/forward');
+const forwardVec4Kernel = kernel('bceWithLogits/forwardVec4');
+const backwardKernel = kernel('bceWithLogits/backward');
+const backwardVec4Kernel = kernel('bceWithLogits/backwardVec4');
 
 const VERSIONS = ['scalar', 'vec4'] as const;
 

@@ -1,7 +1,8 @@
 import { gridFor, type PlanTarget } from '../../gpu/kernel.ts';
+import { kernel } from '../../gpu/shaderKernel.ts';
 import { broadcastShapes, broadcastStrides } from '../../tensor/shape.ts';
 import { type Shape, sizeOf } from '../../tensor/spec.ts';
-import { defineKernel, defineProgram, type Program } from '../definition.ts';
+import { defineProgram, type Program } from '../definition.ts';
 import { requireSameType, storageOf } from '../storage.ts';
 import { referenceBinary } from './reference.ts';
 
@@ -12,37 +13,9 @@ const OPERATIONS: readonly BinaryName[] = ['add', 'sub', 'mul', 'div', 'equal'];
 
 export type NoAttributes = Record<never, never>;
 
-const broadcastKernel = defineKernel({
-  name: 'binary/broadcast',
-  bindings: [
-    { name: 'a', access: 'read', type: 'Scalar' },
-    { name: 'b', access: 'read', type: 'Scalar' },
-    { name: 'out', access: 'read_write', type: 'Scalar' },
-  ],
-  uniforms: {
-    size: 'u32',
-    ...{ extent1: 'u32', extent2: 'u32', extent3: 'u32', extent4: 'u32', extent5: 'u32' },
-    ...{ a0: 'u32', a1: 'u32', a2: 'u32', a3: 'u32', a4: 'u32', a5: 'u32' },
-    ...{ b0: 'u32', b1: 'u32', b2: 'u32', b3: 'u32', b4: 'u32', b5: 'u32' },
-  },
-  overrides: ['OPERATION'],
-});
+const broadcastKernel = kernel('binary/broadcast');
 
-const vec4Kernel = defineKernel({
-  name: 'binary/vec4',
-  bindings: [
-    { name: 'a', access: 'read', type: 'Vec4' },
-    { name: 'b', access: 'read', type: 'Vec4' },
-    { name: 'out', access: 'read_write', type: 'Vec4' },
-  ],
-  uniforms: {
-    groups: 'u32',
-    stride: 'u32',
-    ...{ aDivisor: 'u32', aPeriod: 'u32', aTail: 'u32' },
-    ...{ bDivisor: 'u32', bPeriod: 'u32', bTail: 'u32' },
-  },
-  overrides: ['OPERATION', 'A_WALK', 'B_WALK'],
-});
+const vec4Kernel = kernel('binary/vec4');
 
 /** How shaders/binary/vec4.wgsl reads an operand; `kind` is its A_WALK or B_WALK. */
 interface Walk {

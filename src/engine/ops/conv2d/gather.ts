@@ -1,45 +1,8 @@
 import { type BufferReference, type Dispatch, gridFor, type Plan, type StorageFormat } from '../../gpu/kernel.ts';
-import { defineKernel } from '../definition.ts';
+import { kernel } from '../../gpu/shaderKernel.ts';
 import type { ConvolutionGeometry, Pair } from './geometry.ts';
 
-export const gatherKernel = defineKernel({
-  name: 'conv2d/gather',
-  bindings: [
-    { name: 'source', access: 'read', type: 'Scalar' },
-    { name: 'weight', access: 'read', type: 'Scalar' },
-    { name: 'bias', access: 'read', type: 'f32' },
-    { name: 'addend', access: 'read', type: 'Scalar' },
-    { name: 'out', access: 'read_write', type: 'Scalar' },
-  ],
-  uniforms: {
-    size: 'u32',
-    toHeight: 'u32',
-    toWidth: 'u32',
-    toChannels: 'u32',
-    fromHeight: 'i32',
-    fromWidth: 'i32',
-    fromChannels: 'u32',
-    kernelHeight: 'i32',
-    kernelWidth: 'i32',
-    multiplyY: 'i32',
-    multiplyX: 'i32',
-    tapY: 'i32',
-    tapX: 'i32',
-    offsetY: 'i32',
-    offsetX: 'i32',
-    divideY: 'i32',
-    divideX: 'i32',
-    fromPerGroup: 'u32',
-    toPerGroup: 'u32',
-    tapStride: 'u32',
-    fromStride: 'u32',
-    toStride: 'u32',
-    groupStride: 'u32',
-    hasBias: 'u32',
-    relu: 'u32',
-    hasAddend: 'u32',
-  },
-});
+export const gatherKernel = kernel('conv2d/gather');
 
 /**
  * A convolution seen from the pixels it writes: pixel p reads, for tap k, pixel (p * multiply + k * tap + offset) / divide where

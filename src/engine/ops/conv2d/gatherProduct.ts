@@ -6,69 +6,21 @@ import {
   type PlanTarget,
   type StorageFormat,
 } from '../../gpu/kernel.ts';
-import { MATRIX_KERNEL, matrixConstants } from '../../gpu/subgroupMatrix.ts';
-import { defineKernel } from '../definition.ts';
+import { kernel } from '../../gpu/shaderKernel.ts';
+import { matrixConstants } from '../../gpu/subgroupMatrix.ts';
 import { boundBias, epilogueUniforms, type Gather, type GatherBuffers, windowUniforms } from './gather.ts';
 import { inFours, Steps } from './steps.ts';
 
 /** Which kernels compute a product: subgroup broadcasts (software adapters), tiles in workgroup memory (GPUs) or matrix units (GPUs that have them). */
 export type ProductVersion = 'lanes' | 'tile' | 'subgroupMatrix';
 
-const shared: Pick<KernelDefinition, 'bindings' | 'uniforms'> = {
-  bindings: [
-    { name: 'source', access: 'read', type: 'Vec4' },
-    { name: 'weight', access: 'read', type: 'Vec4' },
-    { name: 'bias', access: 'read', type: 'vec4f' },
-    { name: 'out', access: 'read_write', type: 'Vec4' },
-  ],
-  uniforms: {
-    batch: 'u32',
-    toHeight: 'u32',
-    toWidth: 'u32',
-    toChannels4: 'u32',
-    fromHeight: 'i32',
-    fromWidth: 'i32',
-    fromChannels4: 'u32',
-    kernelHeight: 'i32',
-    kernelWidth: 'i32',
-    multiplyY: 'i32',
-    multiplyX: 'i32',
-    tapY: 'i32',
-    tapX: 'i32',
-    offsetY: 'i32',
-    offsetX: 'i32',
-    divideY: 'i32',
-    divideX: 'i32',
-    phaseHeight: 'u32',
-    phaseWidth: 'u32',
-    phaseTiles: 'u32',
-    columns: 'u32',
-    biasChannels4: 'u32',
-    workgroups: 'u32',
-    hasBias: 'u32',
-    relu: 'u32',
-  },
-};
+export const gatherLanesKernel = kernel('conv2d/gatherLanes');
 
-export const gatherLanesKernel = defineKernel({
-  ...shared,
-  name: 'conv2d/gatherLanes',
-  features: ['subgroups'],
-});
+export const gatherSubgroupKernel = kernel('conv2d/gatherSubgroup');
 
-export const gatherSubgroupKernel = defineKernel({
-  ...shared,
-  name: 'conv2d/gatherSubgroup',
-  features: ['subgroups'],
-});
+export const gatherTileKernel = kernel('conv2d/gatherTile');
 
-export const gatherTileKernel = defineKernel({
-  ...shared,
-  name: 'conv2d/gatherTile',
-  constants: ['COLUMNS'],
-});
-
-export const gatherMatrixKernel = defineKernel({ ...shared, ...MATRIX_KERNEL, name: 'conv2d/gatherMatrix' });
+export const gatherMatrixKernel = kernel('conv2d/gatherMatrix');
 
 /** Lanes of the subgroups that kernels of this folder are written for: 0 where the target has others or none. */
 export function usableLanes({ subgroupSize, features }: PlanTarget): number {

@@ -1,38 +1,10 @@
 import { gridFor, type PlanTarget, type StorageFormat } from '../../gpu/kernel.ts';
+import { kernel } from '../../gpu/shaderKernel.ts';
 import { sizeOf } from '../../tensor/spec.ts';
-import { defineKernel } from '../definition.ts';
 import { type ConvolutionGeometry, weightShape } from './geometry.ts';
 import { Steps } from './steps.ts';
 
-export const gradWeightKernel = defineKernel({
-  name: 'conv2d/gradWeight',
-  bindings: [
-    { name: 'x', access: 'read', type: 'Scalar' },
-    { name: 'gradOutput', access: 'read', type: 'Scalar' },
-    { name: 'partial', access: 'read_write', type: 'f32' },
-  ],
-  uniforms: {
-    size: 'u32',
-    weights: 'u32',
-    chunks: 'u32',
-    pixels: 'u32',
-    inHeight: 'i32',
-    inWidth: 'i32',
-    inChannels: 'u32',
-    outHeight: 'u32',
-    outWidth: 'u32',
-    outChannels: 'u32',
-    kernelWidth: 'u32',
-    strideY: 'i32',
-    strideX: 'i32',
-    dilationY: 'i32',
-    dilationX: 'i32',
-    paddingY: 'i32',
-    paddingX: 'i32',
-    inPerGroup: 'u32',
-    outPerGroup: 'u32',
-  },
-});
+export const gradWeightKernel = kernel('conv2d/gradWeight');
 
 /** Stride, dilation and padding under the names that kernels have for them. */
 export function placementUniforms({ stride, dilation, padding }: ConvolutionGeometry) {

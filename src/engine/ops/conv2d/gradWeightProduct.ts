@@ -6,57 +6,20 @@ import {
   type PlanTarget,
   type StorageFormat,
 } from '../../gpu/kernel.ts';
-import { MATRIX_KERNEL, matrixConstants } from '../../gpu/subgroupMatrix.ts';
-import { defineKernel } from '../definition.ts';
+import { kernel } from '../../gpu/shaderKernel.ts';
+import { matrixConstants } from '../../gpu/subgroupMatrix.ts';
 import { type ProductVersion, usableLanes } from './gatherProduct.ts';
 import { type ConvolutionGeometry, folded } from './geometry.ts';
 import { chunksFor, placementUniforms } from './gradWeight.ts';
 import { inFours, Steps } from './steps.ts';
 
-const shared: Pick<KernelDefinition, 'bindings' | 'uniforms'> = {
-  bindings: [
-    { name: 'x', access: 'read', type: 'Vec4' },
-    { name: 'gradOutput', access: 'read', type: 'Vec4' },
-    { name: 'partial', access: 'read_write', type: 'vec4f' },
-  ],
-  uniforms: {
-    pixels: 'u32',
-    run: 'u32',
-    inHeight: 'i32',
-    inWidth: 'i32',
-    inChannels4: 'u32',
-    outHeight: 'i32',
-    outWidth: 'i32',
-    outChannels4: 'u32',
-    kernelWidth: 'u32',
-    taps: 'u32',
-    strideY: 'i32',
-    strideX: 'i32',
-    dilationY: 'i32',
-    dilationX: 'i32',
-    paddingY: 'i32',
-    paddingX: 'i32',
-    rows: 'u32',
-    columns: 'u32',
-    workgroups: 'u32',
-  },
-};
+export const gradWeightLanesKernel = kernel('conv2d/gradWeightLanes');
 
-export const gradWeightLanesKernel = defineKernel({
-  ...shared,
-  name: 'conv2d/gradWeightLanes',
-  features: ['subgroups'],
-});
+export const gradWeightSubgroupKernel = kernel('conv2d/gradWeightSubgroup');
 
-export const gradWeightSubgroupKernel = defineKernel({
-  ...shared,
-  name: 'conv2d/gradWeightSubgroup',
-  features: ['subgroups'],
-});
+export const gradWeightTileKernel = kernel('conv2d/gradWeightTile');
 
-export const gradWeightTileKernel = defineKernel({ ...shared, name: 'conv2d/gradWeightTile' });
-
-export const gradWeightMatrixKernel = defineKernel({ ...shared, ...MATRIX_KERNEL, name: 'conv2d/gradWeightMatrix' });
+export const gradWeightMatrixKernel = kernel('conv2d/gradWeightMatrix');
 
 /** Workgroups that keep the device evenly busy: subgroups on two or more cores, or 256 threads each on a GPU. */
 const WANTED_WORKGROUPS = { lanes: 32, tile: 1024, subgroupMatrix: 1024 } as const;

@@ -6,26 +6,10 @@ import {
   type PlanTarget,
   type StorageFormat,
 } from '../../gpu/kernel.ts';
-import { defineKernel } from '../definition.ts';
+import { kernel } from '../../gpu/shaderKernel.ts';
 import { type MiddleReduction, planSum } from '../reduce/plan.ts';
 
-export const repackKernel = defineKernel({
-  name: 'conv2d/repack',
-  bindings: [
-    { name: 'source', access: 'read', type: 'Scalar' },
-    { name: 'out', access: 'read_write', type: 'Scalar' },
-  ],
-  uniforms: {
-    size: 'u32',
-    middle: 'u32',
-    inner: 'u32',
-    sourceMiddle: 'u32',
-    sourceInner: 'u32',
-    strideOuter: 'u32',
-    strideMiddle: 'u32',
-    strideInner: 'u32',
-  },
-});
+export const repackKernel = kernel('conv2d/repack');
 
 /** Rounded up to a multiple of four, as channels must be for kernels that read them by vec4f. */
 export const inFours = (channels: number): number => Math.ceil(channels / 4) * 4;

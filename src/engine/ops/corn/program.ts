@@ -1,15 +1,9 @@
 import { gridFor } from '../../gpu/kernel.ts';
+import { kernel } from '../../gpu/shaderKernel.ts';
 import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { f32, formatShape, sizeOf, type TensorSpec } from '../../tensor/spec.ts';
-import { defineKernel, defineProgram } from '../definition.ts';
-import {
-  finishKernel,
-  LOSS_OUTPUTS,
-  planLoss,
-  REDUCTION_CODES,
-  type Reduction,
-  rowLossWorkgroups,
-} from '../loss/plan.ts';
+import { defineProgram } from '../definition.ts';
+import { finishKernel, planLoss, REDUCTION_CODES, type Reduction, rowLossWorkgroups } from '../loss/plan.ts';
 import { referenceCorn, referenceCornBackward } from './reference.ts';
 
 export interface CornAttributes {
@@ -17,27 +11,9 @@ export interface CornAttributes {
   readonly reduction?: Reduction;
 }
 
-const forwardKernel = defineKernel({
-  name: 'corn/forward',
-  bindings: [
-    { name: 'logits', access: 'read', type: 'f32' },
-    { name: 'labels', access: 'read', type: 'i32' },
-    ...LOSS_OUTPUTS,
-  ],
-  uniforms: { rows: 'u32', tasks: 'u32', stride: 'u32', reduction: 'u32' },
-});
+const forwardKernel = kernel('corn/forward');
 
-const backwardKernel = defineKernel({
-  name: 'corn/backward',
-  bindings: [
-    { name: 'gradOutput', access: 'read', type: 'f32' },
-    { name: 'logits', access: 'read', type: 'f32' },
-    { name: 'labels', access: 'read', type: 'i32' },
-    { name: 'factor', access: 'read', type: 'f32' },
-    { name: 'gradLogits', access: 'read_write', type: 'f32' },
-  ],
-  uniforms: { rows: 'u32', tasks: 'u32', perRow: 'u32' },
-});
+const backwardKernel = kernel('corn/backward');
 
 const tasksOf = (logits: TensorSpec): number => logits.shape[logits.shape.length - 1];
 

@@ -1,16 +1,9 @@
-import { foldGrid, type KernelDefinition, type PlanTarget } from '../../gpu/kernel.ts';
+import { foldGrid, type PlanTarget } from '../../gpu/kernel.ts';
+import { kernel } from '../../gpu/shaderKernel.ts';
 import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { f32, formatShape, sizeOf, type TensorSpec } from '../../tensor/spec.ts';
-import { defineKernel, defineProgram } from '../definition.ts';
-import {
-  finishKernel,
-  LOSS_OUTPUTS,
-  optional,
-  planLoss,
-  REDUCTION_CODES,
-  type Reduction,
-  rowLossWorkgroups,
-} from '../loss/plan.ts';
+import { defineProgram } from '../definition.ts';
+import { finishKernel, optional, planLoss, REDUCTION_CODES, type Reduction, rowLossWorkgroups } from '../loss/plan.ts';
 import { referenceCrossEntropy, referenceCrossEntropyBackward } from './reference.ts';
 
 export interface CrossEntropyAttributes {
@@ -22,39 +15,10 @@ export interface CrossEntropyAttributes {
   readonly reduction?: Reduction;
 }
 
-const forwardDefinition = (name: string, type: 'f32' | 'vec4f'): KernelDefinition => ({
-  name,
-  bindings: [
-    { name: 'logits', access: 'read', type },
-    { name: 'labels', access: 'read', type: 'i32' },
-    { name: 'classWeights', access: 'read', type },
-    ...LOSS_OUTPUTS,
-    { name: 'stats', access: 'read_write', type: 'vec2f' },
-  ],
-  uniforms: { rows: 'u32', columns: 'u32', stride: 'u32', ignored: 'i32', smoothing: 'f32', reduction: 'u32' },
-  overrides: ['HAS_CLASS_WEIGHTS'],
-});
-
-const backwardDefinition = (name: string, type: 'f32' | 'vec4f'): KernelDefinition => ({
-  name,
-  bindings: [
-    { name: 'gradOutput', access: 'read', type: 'f32' },
-    { name: 'logits', access: 'read', type },
-    { name: 'labels', access: 'read', type: 'i32' },
-    { name: 'classWeights', access: 'read', type },
-    { name: 'factor', access: 'read', type: 'f32' },
-    { name: 'stats', access: 'read', type: 'vec2f' },
-    { name: 'gradLogits', access: 'read_write', type },
-  ],
-  uniforms: { rows: 'u32', columns: 'u32', stride: 'u32', ignored: 'i32', smoothing: 'f32', perRow: 'u32' },
-  overrides: ['HAS_CLASS_WEIGHTS'],
-});
-
-const LANES = { constants: ['LANES'], features: ['subgroups'] } as const;
-const forwardKernel = defineKernel(forwardDefinition('crossEntropy/forward', 'f32'));
-const forwardLanesKernel = defineKernel({ ...forwardDefinition('crossEntropy/forwardLanes', 'vec4f'), ...LANES });
-const backwardKernel = defineKernel(backwardDefinition('crossEntropy/backward', 'f32'));
-const backwardLanesKernel = defineKernel({ ...backwardDefinition('crossEntropy/backwardLanes', 'vec4f'), ...LANES });
+const forwardKernel = kernel('crossEntropy/forward');
+const forwardLanesKernel = kernel('crossEntropy/forwardLanes');
+const backwardKernel = kernel('crossEntropy/backward');
+const backwardLanesKernel = kernel('crossEntropy/backwardLanes');
 
 /** 'rows': a thread a row; 'lanes': a subgroup a row, for many classes. */
 const VERSIONS = ['rows', 'lanes'] as const;

@@ -1,65 +1,15 @@
-import {
-  type Dispatch,
-  foldGrid,
-  gridFor,
-  type KernelDefinition,
-  type Plan,
-  type PlanTarget,
-  type StorageFormat,
-} from '../../gpu/kernel.ts';
+import { type Dispatch, foldGrid, gridFor, type Plan, type PlanTarget, type StorageFormat } from '../../gpu/kernel.ts';
+import { kernel } from '../../gpu/shaderKernel.ts';
 import type { ConvolutionGeometry } from '../conv2d/geometry.ts';
 import { chunksFor, gradWeightKernel, planSimpleGradWeight } from '../conv2d/gradWeight.ts';
 import { Steps } from '../conv2d/steps.ts';
-import { defineKernel } from '../definition.ts';
 import { finishKernel } from '../matmul/kernels.ts';
 import { sumKernel, sumVec4Kernel } from '../reduce/plan.ts';
 import { movesByPixels } from './plan.ts';
 
-const bindings: KernelDefinition['bindings'] = [
-  { name: 'x', access: 'read', type: 'Vec4' },
-  { name: 'gradOutput', access: 'read', type: 'Vec4' },
-  { name: 'partial', access: 'read_write', type: 'vec4f' },
-  { name: 'partialSums', access: 'read_write', type: 'vec4f' },
-];
+const gradWeightRowsKernel = kernel('depthwiseConv2d/gradWeightRows');
 
-const gradWeightRowsKernel = defineKernel({
-  name: 'depthwiseConv2d/gradWeightRows',
-  bindings,
-  uniforms: {
-    threads: 'u32',
-    channels4: 'u32',
-    kernelHeight: 'u32',
-    chunks: 'u32',
-    rows: 'u32',
-    inHeight: 'i32',
-    inWidth: 'i32',
-    outHeight: 'u32',
-    outWidth: 'i32',
-    paddingY: 'i32',
-    paddingX: 'i32',
-  },
-  overrides: ['KERNEL_WIDTH'],
-});
-
-const gradWeightRollingKernel = defineKernel({
-  name: 'depthwiseConv2d/gradWeightRolling',
-  bindings,
-  uniforms: {
-    channels4: 'u32',
-    chunks: 'u32',
-    units: 'u32',
-    tiles: 'u32',
-    kernelHeight: 'u32',
-    kernelWidth: 'u32',
-    inHeight: 'i32',
-    inWidth: 'i32',
-    outHeight: 'i32',
-    outWidth: 'i32',
-    paddingY: 'i32',
-    paddingX: 'i32',
-  },
-  features: ['subgroups'],
-});
+const gradWeightRollingKernel = kernel('depthwiseConv2d/gradWeightRolling');
 
 export const depthwiseGradWeightKernels = [
   gradWeightKernel,

@@ -6,6 +6,7 @@ import {
   type Plan,
   type PlanTarget,
 } from '../../gpu/kernel.ts';
+import { kernel } from '../../gpu/shaderKernel.ts';
 import {
   boundBias,
   type GatherBuffers,
@@ -16,66 +17,10 @@ import {
 } from '../conv2d/gather.ts';
 import type { ConvolutionGeometry } from '../conv2d/geometry.ts';
 import { chunksFor } from '../conv2d/gradWeight.ts';
-import { defineKernel } from '../definition.ts';
 
-const rowsKernel = defineKernel({
-  name: 'depthwiseConv2d/rows',
-  bindings: [
-    { name: 'source', access: 'read', type: 'Vec4' },
-    { name: 'weight', access: 'read', type: 'Vec4' },
-    { name: 'bias', access: 'read', type: 'vec4f' },
-    { name: 'addend', access: 'read', type: 'Vec4' },
-    { name: 'out', access: 'read_write', type: 'Vec4' },
-  ],
-  uniforms: {
-    threads: 'u32',
-    channels4: 'u32',
-    inHeight: 'i32',
-    inWidth: 'i32',
-    outHeight: 'u32',
-    outWidth: 'u32',
-    tiles: 'u32',
-    paddingY: 'i32',
-    paddingX: 'i32',
-    kernelHeight: 'i32',
-    tapFirst: 'i32',
-    tapStep: 'i32',
-    hasBias: 'u32',
-    hasAddend: 'u32',
-  },
-  overrides: ['KERNEL_WIDTH'],
-});
+const rowsKernel = kernel('depthwiseConv2d/rows');
 
-const rollingKernel = defineKernel({
-  name: 'depthwiseConv2d/rolling',
-  bindings: [
-    { name: 'source', access: 'read', type: 'Vec4' },
-    { name: 'weight', access: 'read', type: 'Vec4' },
-    { name: 'bias', access: 'read', type: 'vec4f' },
-    { name: 'addend', access: 'read', type: 'Vec4' },
-    { name: 'out', access: 'read_write', type: 'Vec4' },
-  ],
-  uniforms: {
-    workgroups: 'u32',
-    channels4: 'u32',
-    inHeight: 'i32',
-    inWidth: 'i32',
-    outHeight: 'i32',
-    outWidth: 'i32',
-    tiles: 'u32',
-    chunk: 'i32',
-    chunks: 'u32',
-    paddingY: 'i32',
-    paddingX: 'i32',
-    kernelHeight: 'i32',
-    kernelWidth: 'i32',
-    tapFirst: 'i32',
-    tapStep: 'i32',
-    hasBias: 'u32',
-    hasAddend: 'u32',
-  },
-  features: ['subgroups'],
-});
+const rollingKernel = kernel('depthwiseConv2d/rolling');
 
 export const depthwiseKernels = [gatherKernel, rowsKernel, rollingKernel];
 export const depthwiseVersions = ['simple', 'rows', 'rolling'];

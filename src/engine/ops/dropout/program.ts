@@ -1,9 +1,10 @@
 import { type BufferReference, type Dispatch, gridFor } from '../../gpu/kernel.ts';
+import { kernel } from '../../gpu/shaderKernel.ts';
 import { uniformAt } from '../../tensor/random.ts';
 import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { byteLength, formatShape, type Shape, sizeOf, type TensorSpec } from '../../tensor/spec.ts';
 import { mulProgram } from '../binary/program.ts';
-import { defineKernel, defineProgram, type NdArray, type Program } from '../definition.ts';
+import { defineProgram, type NdArray, type Program } from '../definition.ts';
 import { referenceBinary } from '../binary/reference.ts';
 import { like, storageOf } from '../storage.ts';
 import { elementwisePlan } from '../unary/program.ts';
@@ -18,24 +19,9 @@ export interface DropoutAttributes extends DropPathAttributes {
   readonly granularity?: 'element' | 'channel';
 }
 
-const elementKernel = defineKernel({
-  name: 'dropout/element',
-  bindings: [
-    { name: 'x', access: 'read', type: 'Vec4' },
-    { name: 'seed', access: 'read', type: 'u32' },
-    { name: 'out', access: 'read_write', type: 'Vec4' },
-  ],
-  uniforms: { size: 'u32', stride: 'u32', p: 'f32', scale: 'f32' },
-});
+const elementKernel = kernel('dropout/element');
 
-const factorsKernel = defineKernel({
-  name: 'dropout/factors',
-  bindings: [
-    { name: 'seed', access: 'read', type: 'u32' },
-    { name: 'factors', access: 'read_write', type: 'Scalar' },
-  ],
-  uniforms: { size: 'u32', p: 'f32', scale: 'f32' },
-});
+const factorsKernel = kernel('dropout/factors');
 
 function checked(op: string, [x, seed]: readonly TensorSpec[], p: number): TensorSpec[] {
   requireShape(p >= 0 && p <= 1, op, `the probability ${p} is not within [0, 1]`);

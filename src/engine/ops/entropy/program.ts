@@ -1,35 +1,16 @@
 import { gridFor } from '../../gpu/kernel.ts';
+import { kernel } from '../../gpu/shaderKernel.ts';
 import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { f32, formatShape, sizeOf, type TensorSpec } from '../../tensor/spec.ts';
-import { defineKernel, defineProgram } from '../definition.ts';
-import { finishKernel, LOSS_OUTPUTS, optional, planLoss, rowLossWorkgroups } from '../loss/plan.ts';
+import { defineProgram } from '../definition.ts';
+import { finishKernel, optional, planLoss, rowLossWorkgroups } from '../loss/plan.ts';
 import { referenceEntropy, referenceEntropyBackward } from './reference.ts';
 
 export type NoAttributes = Record<never, never>;
 
-const forwardKernel = defineKernel({
-  name: 'entropy/forward',
-  bindings: [
-    { name: 'logits', access: 'read', type: 'f32' },
-    { name: 'sampleWeights', access: 'read', type: 'f32' },
-    ...LOSS_OUTPUTS,
-  ],
-  uniforms: { rows: 'u32', columns: 'u32', stride: 'u32' },
-  overrides: ['HAS_SAMPLE_WEIGHTS'],
-});
+const forwardKernel = kernel('entropy/forward');
 
-const backwardKernel = defineKernel({
-  name: 'entropy/backward',
-  bindings: [
-    { name: 'gradOutput', access: 'read', type: 'f32' },
-    { name: 'logits', access: 'read', type: 'f32' },
-    { name: 'sampleWeights', access: 'read', type: 'f32' },
-    { name: 'factor', access: 'read', type: 'f32' },
-    { name: 'gradLogits', access: 'read_write', type: 'f32' },
-  ],
-  uniforms: { rows: 'u32', columns: 'u32' },
-  overrides: ['HAS_SAMPLE_WEIGHTS'],
-});
+const backwardKernel = kernel('entropy/backward');
 
 const columnsOf = (logits: TensorSpec): number => logits.shape[logits.shape.length - 1];
 const rowsOf = (logits: TensorSpec): number => sizeOf(logits.shape) / columnsOf(logits);

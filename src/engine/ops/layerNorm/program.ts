@@ -6,13 +6,9 @@ import { columnPairKernels, planColumnPairs, rowChunks } from '../reduce/columnP
 import { like, requireSameType, storageOf } from '../storage.ts';
 import {
   backwardLanesKernel,
-  forwardKernel,
+  forwardKernels,
   forwardLanesKernel,
-  forwardVec4Kernel,
-  forwardWorkgroupKernel,
-  gradInputKernel,
-  gradInputVec4Kernel,
-  gradInputWorkgroupKernel,
+  gradInputKernels,
   gradParametersKernel,
   gradParametersVec4Kernel,
 } from './kernels.ts';
@@ -31,9 +27,6 @@ const rowsOf = (shape: Shape): number => sizeOf(shape) / columnsOf(shape);
 
 /** Bytes of `spec`, each of its elements moved `times` times. */
 const moved = (spec: TensorSpec, times: number): number => times * byteLength(spec);
-
-const forwardKernels = { rows: forwardKernel, vec4: forwardVec4Kernel, workgroup: forwardWorkgroupKernel };
-const gradInputKernels = { rows: gradInputKernel, vec4: gradInputVec4Kernel, workgroup: gradInputWorkgroupKernel };
 
 /** (x [..., C], weight [C], bias [C]) → y [..., C], mean [...], rstd [...] (the latter two for backward). x and y may be float16. */
 export const layerNormProgram = defineProgram<LayerNormAttributes>({

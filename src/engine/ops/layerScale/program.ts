@@ -1,61 +1,17 @@
-import {
-  type BindingDefinition,
-  type BindingType,
-  type BufferReference,
-  gridFor,
-  type Plan,
-  type PlanTarget,
-} from '../../gpu/kernel.ts';
+import { type BufferReference, gridFor, type Plan, type PlanTarget } from '../../gpu/kernel.ts';
+import { kernel } from '../../gpu/shaderKernel.ts';
 import { ceilDiv, requireShape, sameShape } from '../../tensor/shape.ts';
 import { f32, formatShape, type Shape, sizeOf, type TensorSpec } from '../../tensor/spec.ts';
 import type { NoAttributes } from '../binary/program.ts';
-import { defineKernel, defineProgram, type NdArray } from '../definition.ts';
+import { defineProgram, type NdArray } from '../definition.ts';
 import { planSum, sumKernel, sumVec4Kernel } from '../reduce/plan.ts';
 import { rowGrid } from '../rows.ts';
 import { like, requireSameType, storageOf } from '../storage.ts';
 
 const VERSIONS = ['scalar', 'vec4'] as const;
 
-const binding = (name: string, type: BindingType, access: BindingDefinition['access'] = 'read') => ({
-  name,
-  access,
-  type,
-});
-
-/** Element types of activations and of float32 vectors, one by one and in fours. */
-const TYPES = [
-  ['Scalar', 'f32', ''],
-  ['Vec4', 'vec4f', 'Vec4'],
-] as const;
-
-const scaleKernels = TYPES.map(([type, vector, suffix]) =>
-  defineKernel({
-    name: `layerScale/scale${suffix}`,
-    bindings: [
-      binding('residual', type),
-      binding('x', type),
-      binding('gamma', vector),
-      binding('factor', 'f32'),
-      binding('out', type, 'read_write'),
-    ],
-    uniforms: { rows: 'u32', lanes: 'u32', channels: 'u32', rowsPerSample: 'u32' },
-    overrides: ['HAS_RESIDUAL', 'HAS_GAMMA', 'HAS_FACTOR'],
-  }),
-);
-
-const gradGammaKernels = TYPES.map(([type, vector, suffix]) =>
-  defineKernel({
-    name: `layerScale/gradGamma${suffix}`,
-    bindings: [
-      binding('gradOutput', type),
-      binding('x', type),
-      binding('factor', 'f32'),
-      binding('partial', vector, 'read_write'),
-    ],
-    uniforms: { rows: 'u32', channels: 'u32', chunks: 'u32', rowsPerSample: 'u32' },
-    overrides: ['HAS_FACTOR'],
-  }),
-);
+const scaleKernels = [kernel('layerScale/scale'), kernel('layerScale/scaleVec4')];
+const gradGammaKernels = [kernel('layerScale/gradGamma'), kernel('layerScale/gradGammaVec4')];
 
 interface Rows {
   readonly rows: number;

@@ -3,11 +3,10 @@ import {
   type Dispatch,
   foldGrid,
   gridFor,
-  type KernelDefinition,
   type Plan,
   type PlanTarget,
 } from '../../gpu/kernel.ts';
-import { defineKernel } from '../definition.ts';
+import { kernel } from '../../gpu/shaderKernel.ts';
 
 /** How a loss over many rows or elements becomes the result; 'none' leaves one loss a row. */
 export type Reduction = 'none' | 'sum' | 'mean';
@@ -16,22 +15,7 @@ export type Reduction = 'none' | 'sum' | 'mean';
 export const REDUCTION_CODES: Readonly<Record<Reduction, number>> = { none: 0, sum: 1, mean: 2 };
 
 /** Adds up the workgroups' partial (loss, weight) where there are several. */
-export const finishKernel = defineKernel({
-  name: 'loss/finish',
-  bindings: [
-    { name: 'partials', access: 'read', type: 'vec2f' },
-    { name: 'loss', access: 'read_write', type: 'f32' },
-    { name: 'factor', access: 'read_write', type: 'f32' },
-  ],
-  uniforms: { count: 'u32', reduction: 'u32' },
-});
-
-/** Bindings that every first pass of a loss ends with. */
-export const LOSS_OUTPUTS: KernelDefinition['bindings'] = [
-  { name: 'partials', access: 'read_write', type: 'vec2f' },
-  { name: 'loss', access: 'read_write', type: 'f32' },
-  { name: 'factor', access: 'read_write', type: 'f32' },
-];
+export const finishKernel = kernel('loss/finish');
 
 /** A first pass of `workgroups` workgroups into out0 (loss) and out1 (factor), and the second pass where it takes one. */
 export function planLoss(
@@ -58,11 +42,7 @@ export function planLoss(
 }
 
 /** Adds up each sample's partial (loss, weight). */
-export const finishSamplesKernel = defineKernel({
-  name: 'loss/finishSamples',
-  bindings: finishKernel.bindings,
-  uniforms: { samples: 'u32', groups: 'u32' },
-});
+export const finishSamplesKernel = kernel('loss/finishSamples');
 
 /**
  * As `planLoss`, to one mean a sample: loss [samples], and the factor that all of them share. `groups` workgroups work on a sample; a

@@ -1,8 +1,9 @@
-import { foldGrid, type KernelDefinition, type PlanTarget } from '../../gpu/kernel.ts';
+import { foldGrid, type PlanTarget } from '../../gpu/kernel.ts';
+import { kernel } from '../../gpu/shaderKernel.ts';
 import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { f32, formatShape, sizeOf, type TensorSpec } from '../../tensor/spec.ts';
 import { referenceBce, referenceBceBackward } from '../bceWithLogits/reference.ts';
-import { defineKernel, defineProgram, type NdArray } from '../definition.ts';
+import { defineProgram, type NdArray } from '../definition.ts';
 import { optional, versionedGrid } from '../loss/plan.ts';
 import { planSum, sumKernel, sumVec4Kernel } from '../reduce/plan.ts';
 import type { SoftDiceAttributes } from '../softDice/program.ts';
@@ -18,65 +19,12 @@ export interface MaskLossAttributes
   readonly diceWeight: number;
 }
 
-const SIZES = { samples: 'u32', perSample: 'u32', channels: 'u32', threads: 'u32', groups: 'u32' } as const;
-const OVERRIDES = ['HAS_POSITIVE_WEIGHTS'] as const;
+const partialKernel = kernel('maskLoss/partial');
+const partialVec4Kernel = kernel('maskLoss/partialVec4');
+const backwardKernel = kernel('maskLoss/backward');
+const backwardVec4Kernel = kernel('maskLoss/backwardVec4');
 
-const partialDefinition = (name: string, type: 'f32' | 'vec4f'): KernelDefinition => ({
-  name,
-  bindings: [
-    { name: 'logits', access: 'read', type },
-    { name: 'targets', access: 'read', type },
-    { name: 'positiveWeights', access: 'read', type: 'f32' },
-    { name: 'partials', access: 'read_write', type },
-  ],
-  uniforms: SIZES,
-  overrides: OVERRIDES,
-});
-
-const backwardDefinition = (name: string, type: 'f32' | 'vec4f'): KernelDefinition => ({
-  name,
-  bindings: [
-    { name: 'gradOutput', access: 'read', type: 'f32' },
-    { name: 'logits', access: 'read', type },
-    { name: 'targets', access: 'read', type },
-    { name: 'positiveWeights', access: 'read', type: 'f32' },
-    { name: 'coefficients', access: 'read', type: 'vec2f' },
-    { name: 'gradLogits', access: 'read_write', type },
-  ],
-  uniforms: { ...SIZES, factor: 'f32' },
-  overrides: OVERRIDES,
-});
-
-const partialKernel = defineKernel(partialDefinition('maskLoss/partial', 'f32'));
-const partialVec4Kernel = defineKernel(partialDefinition('maskLoss/partialVec4', 'vec4f'));
-const backwardKernel = defineKernel(backwardDefinition('maskLoss/backward', 'f32'));
-const backwardVec4Kernel = defineKernel(backwardDefinition('maskLoss/backwardVec4', 'vec4f'));
-
-const finishKernel = defineKernel({
-  name: 'maskLoss/finish',
-  bindings: [
-    { name: 'sums', access: 'read', type: 'f32' },
-    { name: 'loss', access: 'read_write', type: 'f32' },
-    { name: 'bce', access: 'read_write', type: 'f32' },
-    { name: 'dice', access: 'read_write', type: 'f32' },
-    { name: 'coefficients', access: 'read_write', type: 'vec2f' },
-  ],
-  uniforms: {
-    samples: 'u32',
-    channels: 'u32',
-    rows: 'u32',
-    perSample: 'u32',
-    flatten: 'u32',
-    ignoreEmpty: 'u32',
-    smoothing: 'f32',
-    kI: 'f32',
-    kP: 'f32',
-    kT: 'f32',
-    count: 'f32',
-    bceWeight: 'f32',
-    diceWeight: 'f32',
-  },
-});
+const finishKernel = kernel('maskLoss/finish');
 
 const VERSIONS = ['scalar', 'vec4'] as const;
 

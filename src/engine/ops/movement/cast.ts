@@ -1,26 +1,12 @@
 import { gridFor } from '../../gpu/kernel.ts';
+import { kernel } from '../../gpu/shaderKernel.ts';
 import { type DType, type Shape, sizeOf } from '../../tensor/spec.ts';
-import {
-  type Case,
-  type CaseInput,
-  defineKernel,
-  defineOp,
-  defineProgram,
-  ELEMENTWISE_TOLERANCE,
-} from '../definition.ts';
+import { type Case, type CaseInput, defineOp, defineProgram, ELEMENTWISE_TOLERANCE } from '../definition.ts';
 
 /** In the order of the codes in shaders/movement/cast.wgsl. */
 const TYPES: readonly DType[] = ['f32', 'u32', 'i32'];
 
-const castKernel = defineKernel({
-  name: 'movement/cast',
-  bindings: [
-    { name: 'x', access: 'read', type: 'u32' },
-    { name: 'out', access: 'read_write', type: 'u32' },
-  ],
-  uniforms: { size: 'u32', stride: 'u32' },
-  overrides: ['FROM', 'TO'],
-});
+const castKernel = kernel('movement/cast');
 
 export interface CastAttributes {
   readonly dtype: DType;

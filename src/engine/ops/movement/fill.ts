@@ -1,14 +1,11 @@
 import { gridFor, type BufferReference, type Dispatch, type PlanTarget } from '../../gpu/kernel.ts';
+import { kernel } from '../../gpu/shaderKernel.ts';
 import { numberToFloat16 } from '../../tensor/float16.ts';
 import { type DType, type Shape, sizeOf } from '../../tensor/spec.ts';
-import { defineKernel, defineOp, defineProgram, ELEMENTWISE_TOLERANCE } from '../definition.ts';
+import { defineOp, defineProgram, ELEMENTWISE_TOLERANCE } from '../definition.ts';
 import { storageOf } from '../storage.ts';
 
-export const fillKernel = defineKernel({
-  name: 'movement/fill',
-  bindings: [{ name: 'out', access: 'read_write', type: 'Bits4' }],
-  uniforms: { size: 'u32', stride: 'u32', bits: 'u32' },
-});
+export const fillKernel = kernel('movement/fill');
 
 /** The 32 bits of `value` as an element of `dtype`, or as two of them. */
 export function bitsOf(value: number, dtype: DType): number {

@@ -1,17 +1,11 @@
+import { kernel } from '../../gpu/shaderKernel.ts';
 import { requireShape } from '../../tensor/shape.ts';
 import { type DType, isFloat, type Shape, sizeOf } from '../../tensor/spec.ts';
-import { type Case, defineKernel, defineOp, defineProgram, ELEMENTWISE_TOLERANCE } from '../definition.ts';
+import { type Case, defineOp, defineProgram, ELEMENTWISE_TOLERANCE } from '../definition.ts';
 import { storageOf } from '../storage.ts';
 import { elementwisePlan } from '../unary/program.ts';
 
-const floatCastKernel = defineKernel({
-  name: 'movement/floatCast',
-  bindings: [
-    { name: 'x', access: 'read', type: 'Vec4' },
-    { name: 'out', access: 'read_write', type: 'Result4' },
-  ],
-  uniforms: { size: 'u32', stride: 'u32' },
-});
+const floatCastKernel = kernel('movement/floatCast');
 
 export interface FloatCastAttributes {
   readonly dtype: DType;

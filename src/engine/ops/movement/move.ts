@@ -1,31 +1,12 @@
 import type { BufferReference, Dispatch, PlanTarget, StorageFormat } from '../../gpu/kernel.ts';
+import { kernel } from '../../gpu/shaderKernel.ts';
 import { requireShape } from '../../tensor/shape.ts';
 import { type DType, formatShape, type Shape, sizeOf } from '../../tensor/spec.ts';
-import { defineKernel } from '../definition.ts';
 import { rowGrid } from '../rows.ts';
 import { storageOf } from '../storage.ts';
 import { type StridedSide, stridedDispatch, stridedKernel } from './strided.ts';
 
-const numberedFields = (prefix: string, first: number): Record<string, 'u32'> =>
-  Object.fromEntries(Array.from({ length: 5 - first }, (_, axis) => [`${prefix}${axis + first}`, 'u32'] as const));
-
-export const rowsKernel = defineKernel({
-  name: 'movement/rows',
-  bindings: [
-    { name: 'x', access: 'read', type: 'Bits4' },
-    { name: 'out', access: 'read_write', type: 'Bits4' },
-  ],
-  uniforms: {
-    rows: 'u32',
-    inner: 'u32',
-    lanes: 'u32',
-    ...numberedFields('extent', 1),
-    inOffset: 'u32',
-    ...numberedFields('in', 0),
-    outOffset: 'u32',
-    ...numberedFields('out', 0),
-  },
-});
+export const rowsKernel = kernel('movement/rows');
 
 /** The kernels of `moveDispatch` and its versions, for the definitions of programs that move. */
 export const MOVE_KERNELS = [stridedKernel, rowsKernel] as const;

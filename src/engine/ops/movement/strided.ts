@@ -1,26 +1,9 @@
 import { type BufferReference, type Dispatch, gridFor, type StorageFormat } from '../../gpu/kernel.ts';
+import { kernel } from '../../gpu/shaderKernel.ts';
 import { requireShape, stridesOf } from '../../tensor/shape.ts';
 import { formatShape, type Shape, sizeOf } from '../../tensor/spec.ts';
-import { defineKernel } from '../definition.ts';
 
-const axisFields = (prefix: string, first: number): Record<string, 'u32'> =>
-  Object.fromEntries(Array.from({ length: 6 - first }, (_, axis) => [`${prefix}${axis + first}`, 'u32'] as const));
-
-export const stridedKernel = defineKernel({
-  name: 'movement/strided',
-  bindings: [
-    { name: 'x', access: 'read', type: 'Bits' },
-    { name: 'out', access: 'read_write', type: 'Bits' },
-  ],
-  uniforms: {
-    size: 'u32',
-    ...axisFields('extent', 1),
-    inOffset: 'u32',
-    ...axisFields('in', 0),
-    outOffset: 'u32',
-    ...axisFields('out', 0),
-  },
-});
+export const stridedKernel = kernel('movement/strided');
 
 /** One side of a strided move: element (i0, i1, …) is at offset + sum of i_k * strides[k]. */
 export interface StridedSide {

@@ -1,7 +1,8 @@
 /** Moving averages of several tensors a dispatch. */
+import { kernel } from '../../gpu/shaderKernel.ts';
 import { requireShape } from '../../tensor/shape.ts';
 import { formatShape, sizeOf } from '../../tensor/spec.ts';
-import { defineKernel, defineProgram } from '../definition.ts';
+import { defineProgram } from '../definition.ts';
 import { HEAD_GROUPS, momentGroups, sharedWalk } from './steps.ts';
 
 /** Tensors of one dispatch: WebGPU grants a shader stage 8 storage buffers, of which the state is one. */
@@ -9,17 +10,7 @@ export const AVERAGED_TENSORS = 7;
 
 const SLOTS = Array.from({ length: AVERAGED_TENSORS }, (_, k) => k);
 
-const averagesKernel = defineKernel({
-  name: 'optimizer/averages',
-  bindings: [
-    { name: 'state', access: 'read_write', type: 'vec4f' },
-    ...SLOTS.map((k) => ({ name: `x${k}`, access: 'read', type: 'vec4f' }) as const),
-  ],
-  uniforms: {
-    stride: 'u32',
-    ...Object.fromEntries(SLOTS.flatMap((k) => [`size${k}`, `first${k}`].map((field) => [field, 'u32'] as const))),
-  },
-});
+const averagesKernel = kernel('optimizer/averages');
 
 export interface AveragesAttributes {
   /** For each tensor the group of four floats in the state at which its average starts. */

@@ -1,14 +1,10 @@
 /** The programs that walk over elements of one tensor: moving average, exchange, scaling. */
-import type { KernelDefinition } from '../../gpu/kernel.ts';
+import { kernel } from '../../gpu/shaderKernel.ts';
 import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { formatShape, sizeOf, type TensorSpec } from '../../tensor/spec.ts';
-import { defineKernel, defineProgram } from '../definition.ts';
+import { defineProgram } from '../definition.ts';
 import { elementwisePlan } from '../unary/program.ts';
 import { momentGroups } from './steps.ts';
-
-const walk = { size: 'u32', stride: 'u32' } as const;
-const readWrite = (name: string) => ({ name, access: 'read_write', type: 'vec4f' }) as const;
-const read = (name: string) => ({ name, access: 'read', type: 'vec4f' }) as const;
 
 /** Throws unless the first `count` inputs have one shape and the rest four elements (hyper, guard). */
 function requireInputs(op: string, inputs: readonly TensorSpec[], count: number, total: number): void {
@@ -31,11 +27,7 @@ function requireInputs(op: string, inputs: readonly TensorSpec[], count: number,
   });
 }
 
-const emaKernel: KernelDefinition = defineKernel({
-  name: 'optimizer/ema',
-  bindings: [readWrite('average'), read('x'), read('hyper')],
-  uniforms: walk,
-});
+const emaKernel = kernel('optimizer/ema');
 
 /** average += hyper[0] * (x - average) in place: hyper[0] is 1 - decay. Inputs: average, x of one shape; hyper of shape [4]. */
 export const emaProgram = defineProgram<object>({
@@ -55,14 +47,7 @@ export const emaProgram = defineProgram<object>({
   cost: ([average]) => ({ flops: 3 * sizeOf(average.shape), bytes: 12 * sizeOf(average.shape) }),
 });
 
-const swapKernel: KernelDefinition = defineKernel({
-  name: 'optimizer/swap',
-  bindings: [
-    { name: 'x', access: 'read_write', type: 'vec4u' },
-    { name: 'state', access: 'read_write', type: 'vec4u' },
-  ],
-  uniforms: { ...walk, first: 'u32' },
-});
+const swapKernel = kernel('optimizer/swap');
 
 export interface SwapAttributes {
   /** Group of four floats in the state at which the other content starts. */
@@ -93,11 +78,7 @@ export const swapProgram = defineProgram<SwapAttributes>({
   cost: ([x]) => ({ flops: 0, bytes: 16 * sizeOf(x.shape) }),
 });
 
-const scaleKernel: KernelDefinition = defineKernel({
-  name: 'optimizer/scale',
-  bindings: [readWrite('x'), read('guard')],
-  uniforms: walk,
-});
+const scaleKernel = kernel('optimizer/scale');
 
 /** x *= guard[0] in place, unless guard[2] (nonFinite) is set. Inputs: x; guard of shape [4]. */
 export const guardedScaleProgram = defineProgram<object>({

@@ -1,29 +1,16 @@
 /** The global norm of many gradients, and the guard that clipping and the search for NaN and Inf end in. No readback. */
-import { gridFor, type KernelDefinition } from '../../gpu/kernel.ts';
+import { gridFor } from '../../gpu/kernel.ts';
+import { kernel } from '../../gpu/shaderKernel.ts';
 import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { formatShape, sizeOf } from '../../tensor/spec.ts';
-import { defineKernel, defineProgram } from '../definition.ts';
+import { defineProgram } from '../definition.ts';
 
 /** Tensors of one dispatch: WebGPU grants a shader stage 8 storage buffers, of which the slots are one. */
 export const SQUARED_TENSORS = 7;
 
 const PLACES = Array.from({ length: SQUARED_TENSORS }, (_, k) => k);
 
-const squaresKernel: KernelDefinition = defineKernel({
-  name: 'optimizer/squares',
-  bindings: [
-    { name: 'slots', access: 'read_write', type: 'vec2f' },
-    ...PLACES.map((k) => ({ name: `x${k}`, access: 'read', type: 'vec4u' }) as const),
-  ],
-  uniforms: Object.fromEntries(
-    PLACES.flatMap((k) => [
-      [`size${k}`, 'u32'],
-      [`first${k}`, 'u32'],
-      [`count${k}`, 'u32'],
-      [`weight${k}`, 'f32'],
-    ]),
-  ) as Readonly<Record<string, 'u32' | 'f32'>>,
-});
+const squaresKernel = kernel('optimizer/squares');
 
 const ELEMENTS_PER_SLOT = 512;
 const MAX_SLOTS = 4096;
@@ -104,15 +91,7 @@ export const squaresProgram = defineProgram<SquaresAttributes>({
   },
 });
 
-const guardKernel: KernelDefinition = defineKernel({
-  name: 'optimizer/guard',
-  bindings: [
-    { name: 'slots', access: 'read', type: 'vec2f' },
-    { name: 'guard', access: 'read_write', type: 'f32' },
-    { name: 'lossScale', access: 'read_write', type: 'f32' },
-  ],
-  uniforms: { count: 'u32', maxNorm: 'f32', sticky: 'u32', growthInterval: 'u32' },
-});
+const guardKernel = kernel('optimizer/guard');
 
 export interface ClipGuardAttributes {
   /** Slots in use. */

@@ -1,29 +1,15 @@
 /** Inner products of many pairs of gradients and what is done with them (PCGrad's projection, a cosine). No readback. */
-import { type Dispatch, gridFor, type KernelDefinition } from '../../gpu/kernel.ts';
+import { type Dispatch, gridFor } from '../../gpu/kernel.ts';
+import { kernel } from '../../gpu/shaderKernel.ts';
 import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { f32, formatShape, sizeOf } from '../../tensor/spec.ts';
-import { defineKernel, defineProgram, type NdArray } from '../definition.ts';
+import { defineProgram, type NdArray } from '../definition.ts';
 import { elementwisePlan } from '../unary/program.ts';
 import { slotsFor } from './norm.ts';
 
-const dotsKernel: KernelDefinition = defineKernel({
-  name: 'optimizer/dots',
-  bindings: [
-    { name: 'a', access: 'read', type: 'vec4f' },
-    { name: 'b', access: 'read', type: 'vec4f' },
-    { name: 'slots', access: 'read_write', type: 'vec4f' },
-  ],
-  uniforms: { size: 'u32', first: 'u32', count: 'u32' },
-});
+const dotsKernel = kernel('optimizer/dots');
 
-const totalsKernel: KernelDefinition = defineKernel({
-  name: 'optimizer/dotTotals',
-  bindings: [
-    { name: 'slots', access: 'read', type: 'vec4f' },
-    { name: 'totals', access: 'read_write', type: 'f32' },
-  ],
-  uniforms: { first: 'u32', count: 'u32', width: 'u32' },
-});
+const totalsKernel = kernel('optimizer/dotTotals');
 
 function dotsDispatch(size: number, first: number, slots: 'in2' | 'tmp0'): Dispatch {
   const count = slotsFor(size);
@@ -159,15 +145,7 @@ export const dotProgram = defineProgram<object>({
   cost: ([a]) => ({ flops: 2 * sizeOf(a.shape) }),
 });
 
-const axpyKernel: KernelDefinition = defineKernel({
-  name: 'optimizer/axpy',
-  bindings: [
-    { name: 'y', access: 'read_write', type: 'vec4f' },
-    { name: 'x', access: 'read', type: 'vec4f' },
-    { name: 'alpha', access: 'read', type: 'f32' },
-  ],
-  uniforms: { size: 'u32', stride: 'u32', index: 'u32', scale: 'f32' },
-});
+const axpyKernel = kernel('optimizer/axpy');
 
 export interface AxpyAttributes {
   /** Which element of alpha. Default 0. */

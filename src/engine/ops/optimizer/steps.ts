@@ -1,8 +1,9 @@
 /** Optimiser steps over several parameters a dispatch: AdamW, SGD. */
 import { DEFAULT_LIMITS, gridFor, type KernelDefinition, type Plan, type PlanTarget } from '../../gpu/kernel.ts';
+import { kernel } from '../../gpu/shaderKernel.ts';
 import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { formatShape, sizeOf, type TensorSpec } from '../../tensor/spec.ts';
-import { defineKernel, defineProgram, type NdArray, type Program } from '../definition.ts';
+import { defineProgram, type NdArray, type Program } from '../definition.ts';
 
 /** Groups of four floats in front of the moments: [hyper], what changes from step to step. */
 export const HEAD_GROUPS = 1;
@@ -36,24 +37,6 @@ interface StepAttributes {
   /** One entry a parameter. */
   readonly slots: readonly StepSlot[];
 }
-
-const slotUniforms = Object.fromEntries(
-  SLOTS.flatMap((k) => [
-    [`size${k}`, 'u32'],
-    [`first${k}`, 'u32'],
-    [`lrScale${k}`, 'f32'],
-    [`weightDecay${k}`, 'f32'],
-  ]),
-) as Readonly<Record<string, 'u32' | 'f32'>>;
-
-const stepBindings: KernelDefinition['bindings'] = [
-  { name: 'state', access: 'read_write', type: 'vec4f' },
-  { name: 'guard', access: 'read', type: 'vec4f' },
-  ...SLOTS.flatMap((k) => [
-    { name: `parameter${k}`, access: 'read_write', type: 'vec4f' } as const,
-    { name: `grad${k}`, access: 'read', type: 'vec4f' } as const,
-  ]),
-];
 
 /** Threads that walk over `sizes` elements in groups of four, one tensor after the other: as many as the largest can use. */
 export function sharedWalk(
@@ -158,11 +141,7 @@ function stepProgram<A extends StepAttributes>(
   });
 }
 
-const adamwKernel: KernelDefinition = defineKernel({
-  name: 'optimizer/adamw',
-  bindings: stepBindings,
-  uniforms: { stride: 'u32', beta1: 'f32', rest1: 'f32', beta2: 'f32', rest2: 'f32', eps: 'f32', ...slotUniforms },
-});
+const adamwKernel = kernel('optimizer/adamw');
 
 /** A slot's weight decay is decoupled: the parameter shrinks by lr * weightDecay of itself. */
 export interface AdamwAttributes extends StepAttributes {
@@ -199,11 +178,7 @@ const adamwProgram = (count: number): Program<AdamwAttributes> =>
  */
 export const adamwPrograms = SLOTS.map((k) => adamwProgram(k + 1));
 
-const sgdKernel: KernelDefinition = defineKernel({
-  name: 'optimizer/sgd',
-  bindings: stepBindings,
-  uniforms: { stride: 'u32', momentum: 'f32', nesterov: 'u32', ...slotUniforms },
-});
+const sgdKernel = kernel('optimizer/sgd');
 
 /** A slot's weight decay is L2: it joins the gradient, and so the velocity. */
 export interface SgdAttributes extends StepAttributes {

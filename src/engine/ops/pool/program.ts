@@ -1,10 +1,10 @@
-import type { BindingDefinition, BindingType } from '../../gpu/kernel.ts';
+import { kernel } from '../../gpu/shaderKernel.ts';
 import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { formatShape, type Shape, sizeOf } from '../../tensor/spec.ts';
-import { defineKernel, defineProgram } from '../definition.ts';
+import { defineProgram } from '../definition.ts';
 import { like, storageOf } from '../storage.ts';
 import { referenceAverage, referenceAverageBackward, referenceMax, referenceMaxBackward } from './reference.ts';
-import { pooledShape, WINDOW_UNIFORMS, type WindowAttributes, windowDispatch, windowOf } from './window.ts';
+import { pooledShape, type WindowAttributes, windowDispatch, windowOf } from './window.ts';
 
 export type MaxPoolAttributes = WindowAttributes;
 
@@ -20,36 +20,12 @@ export interface InputShape {
 
 const VERSIONS = ['scalar', 'vec4'] as const;
 
-const INDICES = ['argmax'];
-const OUTPUTS = ['out', 'gradX'];
+const pair = (name: string) => ({ scalar: kernel(`pool/${name}`), vec4: kernel(`pool/${name}Vec4`) });
 
-/** The simple and the fast kernel over the same buffers. */
-function kernelPair(
-  name: string,
-  buffers: readonly string[],
-  written: readonly string[],
-  overrides: readonly string[],
-) {
-  const make = (suffix: string, float: BindingType, integer: BindingType) =>
-    defineKernel({
-      name: `pool/${name}${suffix}`,
-      bindings: buffers.map(
-        (buffer): BindingDefinition => ({
-          name: buffer,
-          access: written.includes(buffer) ? 'read_write' : 'read',
-          type: INDICES.includes(buffer) ? integer : float,
-        }),
-      ),
-      uniforms: WINDOW_UNIFORMS,
-      overrides: ['KERNEL_Y', 'KERNEL_X', ...overrides],
-    });
-  return { scalar: make('', 'Scalar', 'u32'), vec4: make('Vec4', 'Vec4', 'vec4u') };
-}
-
-const max = kernelPair('max', ['x', 'out', 'argmax'], ['out', 'argmax'], []);
-const maxBackward = kernelPair('maxBackward', ['gradOutput', 'argmax', 'gradX'], OUTPUTS, []);
-const average = kernelPair('avg', ['x', 'out'], OUTPUTS, ['COUNT_PADDING']);
-const averageBackward = kernelPair('avgBackward', ['gradOutput', 'gradX'], OUTPUTS, ['COUNT_PADDING']);
+const max = pair('max');
+const maxBackward = pair('maxBackward');
+const average = pair('avg');
+const averageBackward = pair('avgBackward');
 
 /** Whether the fast kernel serves, or null where `version` asks for what cannot be. */
 function useVector(channels: number, version: string | undefined): boolean | null {

@@ -1,4 +1,4 @@
-import { gridFor, type PlanTarget, type UniformType } from '../../gpu/kernel.ts';
+import { gridFor, type PlanTarget } from '../../gpu/kernel.ts';
 import { convolutionExtent, requireShape } from '../../tensor/shape.ts';
 import { formatShape, type Shape } from '../../tensor/spec.ts';
 import { rowGrid } from '../rows.ts';
@@ -59,13 +59,6 @@ export function windowOf(op: string, shape: Shape, attributes: WindowAttributes)
 export function pooledShape({ batch, channels, y, x }: Window): number[] {
   return [batch, y.output, x.output, channels];
 }
-
-/** The uniforms of all pool kernels, in order. */
-export const WINDOW_UNIFORMS: Readonly<Record<string, UniformType>> = {
-  ...{ outputs: 'u32', lanes: 'u32', channels: 'u32' },
-  ...{ inHeight: 'u32', inWidth: 'u32', outHeight: 'u32', outWidth: 'u32' },
-  ...{ strideY: 'u32', strideX: 'u32', paddingY: 'u32', paddingX: 'u32', dilationY: 'u32', dilationX: 'u32' },
-};
 
 /** Uniforms, overrides and grid of a pool kernel that owns the pixels of the output (forward) or of the input (backward). */
 export function windowDispatch(

@@ -1,17 +1,8 @@
 import { type BufferReference, type Dispatch, gridFor, type Plan, type PlanTarget } from '../../gpu/kernel.ts';
-import { defineKernel } from '../definition.ts';
+import { kernel } from '../../gpu/shaderKernel.ts';
 import { planSum, sumKernel, sumVec4Kernel } from './plan.ts';
 
-const sumPairKernel = defineKernel({
-  name: 'reduce/sumPair',
-  bindings: [
-    { name: 'first', access: 'read', type: 'f32' },
-    { name: 'second', access: 'read', type: 'f32' },
-    { name: 'firstOut', access: 'read_write', type: 'f32' },
-    { name: 'secondOut', access: 'read_write', type: 'f32' },
-  ],
-  uniforms: { columns: 'u32', extent: 'u32' },
-});
+const sumPairKernel = kernel('reduce/sumPair');
 
 /** What the second pass of `planColumnPairs` may use. */
 export const columnPairKernels = [sumPairKernel, sumKernel, sumVec4Kernel];

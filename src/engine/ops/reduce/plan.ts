@@ -2,33 +2,17 @@ import {
   type BufferReference,
   type Dispatch,
   gridFor,
-  type KernelDefinition,
   type Plan,
   type PlanTarget,
   type StorageFormat,
 } from '../../gpu/kernel.ts';
+import { kernel } from '../../gpu/shaderKernel.ts';
 import { type Shape, sizeOf } from '../../tensor/spec.ts';
-import { defineKernel } from '../definition.ts';
 
-const bindings = (...[of, to]: ['Scalar', 'Result'] | ['Vec4', 'Result4']): KernelDefinition['bindings'] => [
-  { name: 'x', access: 'read', type: of },
-  { name: 'out', access: 'read_write', type: to },
-];
-const uniforms = { outputs: 'u32', extent: 'u32', inner: 'u32', chunks: 'u32', scale: 'f32' } as const;
-
-export const sumKernel = defineKernel({ name: 'reduce/sum', bindings: bindings('Scalar', 'Result'), uniforms });
-export const sumVec4Kernel = defineKernel({ name: 'reduce/sumVec4', bindings: bindings('Vec4', 'Result4'), uniforms });
-const { scale: _scale, ...unscaled } = uniforms;
-export const maxKernel = defineKernel({
-  name: 'reduce/max',
-  bindings: bindings('Scalar', 'Result'),
-  uniforms: unscaled,
-});
-export const maxVec4Kernel = defineKernel({
-  name: 'reduce/maxVec4',
-  bindings: bindings('Vec4', 'Result4'),
-  uniforms: unscaled,
-});
+export const sumKernel = kernel('reduce/sum');
+export const sumVec4Kernel = kernel('reduce/sumVec4');
+export const maxKernel = kernel('reduce/max');
+export const maxVec4Kernel = kernel('reduce/maxVec4');
 
 /** A reduction over the middle axis of [outer, extent, inner]. */
 export interface MiddleReduction {

@@ -1,8 +1,9 @@
 import { foldGrid, type StorageFormat } from '../../gpu/kernel.ts';
+import { kernel } from '../../gpu/shaderKernel.ts';
 import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { f32, formatShape, type Shape, sizeOf } from '../../tensor/spec.ts';
 import type { NoAttributes } from '../binary/program.ts';
-import { defineKernel, defineProgram } from '../definition.ts';
+import { defineProgram } from '../definition.ts';
 import type { Draft } from '../matmul/draft.ts';
 import { planParts } from '../matmul/plan.ts';
 import { productKernels, productPlan } from '../matmul/program.ts';
@@ -11,21 +12,7 @@ import { like, requireSameType, storageOf } from '../storage.ts';
 import { referenceGradHidden, referenceGradProjection } from './reference.ts';
 import { matrices } from './shape.ts';
 
-const finishProjectionKernel = defineKernel({
-  name: 'residualMlp/finishProjection',
-  bindings: [
-    { name: 'partial', access: 'read', type: 'f32' },
-    { name: 'partialSums', access: 'read', type: 'f32' },
-    { name: 'weight', access: 'read', type: 'Scalar' },
-    { name: 'bias', access: 'read', type: 'f32' },
-    { name: 'gamma', access: 'read', type: 'f32' },
-    { name: 'gradWeight', access: 'read_write', type: 'f32' },
-    { name: 'gradBias', access: 'read_write', type: 'f32' },
-    { name: 'gradGamma', access: 'read_write', type: 'f32' },
-  ],
-  uniforms: { channels: 'u32', hidden: 'u32', slices: 'u32' },
-  overrides: ['WIDTH'],
-});
+const finishProjectionKernel = kernel('residualMlp/finishProjection');
 
 /** Checks a gradient [..., C] and a tensor [..., hidden] of the same rows against the second weight [C, hidden]; gives the rows. */
 function rowsOf(op: string, gradient: Shape, widened: Shape, weight: Shape): number {

@@ -1,7 +1,8 @@
-import { foldGrid, type KernelDefinition, type PlanTarget } from '../../gpu/kernel.ts';
+import { foldGrid, type PlanTarget } from '../../gpu/kernel.ts';
+import { kernel } from '../../gpu/shaderKernel.ts';
 import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { f32, formatShape, sizeOf, type TensorSpec } from '../../tensor/spec.ts';
-import { defineKernel, defineProgram } from '../definition.ts';
+import { defineProgram } from '../definition.ts';
 import { optional, type SampleGrid, versionedGrid } from '../loss/plan.ts';
 import { planSum, sumKernel, sumVec4Kernel } from '../reduce/plan.ts';
 import { referenceSoftDice, referenceSoftDiceBackward, tverskyFactors } from './reference.ts';
@@ -29,57 +30,12 @@ export interface SoftDiceAttributes {
   readonly reduction?: 'mean' | 'none';
 }
 
-const partialDefinition = (name: string, type: 'f32' | 'vec4f'): KernelDefinition => ({
-  name,
-  bindings: [
-    { name: 'x', access: 'read', type },
-    { name: 'targets', access: 'read', type },
-    { name: 'partials', access: 'read_write', type },
-  ],
-  uniforms: { samples: 'u32', perSample: 'u32', threads: 'u32', groups: 'u32' },
-  overrides: ['FROM_LOGITS', 'SQUARED'],
-});
+const partialKernel = kernel('softDice/partial');
+const partialVec4Kernel = kernel('softDice/partialVec4');
+const backwardKernel = kernel('softDice/backward');
+const backwardVec4Kernel = kernel('softDice/backwardVec4');
 
-const backwardDefinition = (name: string, type: 'f32' | 'vec4f'): KernelDefinition => ({
-  name,
-  bindings: [
-    { name: 'gradOutput', access: 'read', type: 'f32' },
-    { name: 'x', access: 'read', type },
-    { name: 'targets', access: 'read', type },
-    { name: 'coefficients', access: 'read', type: 'vec2f' },
-    { name: 'gradX', access: 'read_write', type },
-  ],
-  uniforms: { samples: 'u32', perSample: 'u32', channels: 'u32', threads: 'u32', groups: 'u32', gradStride: 'u32' },
-  overrides: ['FROM_LOGITS', 'SQUARED'],
-});
-
-const partialKernel = defineKernel(partialDefinition('softDice/partial', 'f32'));
-const partialVec4Kernel = defineKernel(partialDefinition('softDice/partialVec4', 'vec4f'));
-const backwardKernel = defineKernel(backwardDefinition('softDice/backward', 'f32'));
-const backwardVec4Kernel = defineKernel(backwardDefinition('softDice/backwardVec4', 'vec4f'));
-
-const finishKernel = defineKernel({
-  name: 'softDice/finish',
-  bindings: [
-    { name: 'sums', access: 'read', type: 'f32' },
-    { name: 'sampleWeights', access: 'read', type: 'f32' },
-    { name: 'loss', access: 'read_write', type: 'f32' },
-    { name: 'coefficients', access: 'read_write', type: 'vec2f' },
-  ],
-  uniforms: {
-    samples: 'u32',
-    channels: 'u32',
-    rows: 'u32',
-    smoothing: 'f32',
-    perSample: 'u32',
-    ignoreEmpty: 'u32',
-    perGroup: 'u32',
-    kI: 'f32',
-    kP: 'f32',
-    kT: 'f32',
-  },
-  overrides: ['HAS_SAMPLE_WEIGHTS'],
-});
+const finishKernel = kernel('softDice/finish');
 
 const VERSIONS = ['scalar', 'vec4'] as const;
 

@@ -1,33 +1,17 @@
 import { gridFor, type Plan } from '../../gpu/kernel.ts';
+import { kernel } from '../../gpu/shaderKernel.ts';
 import { requireShape } from '../../tensor/shape.ts';
 import { f32, type Shape, sizeOf } from '../../tensor/spec.ts';
-import { defineKernel, defineProgram, type Program } from '../definition.ts';
+import { defineProgram, type Program } from '../definition.ts';
 import { referenceLogSoftmax, referenceSoftmaxBackward } from './reference.ts';
 
 export type SoftmaxName = 'softmax' | 'logSoftmax';
 
 export type NoAttributes = Record<never, never>;
 
-const forwardKernel = defineKernel({
-  name: 'softmax/forward',
-  bindings: [
-    { name: 'x', access: 'read', type: 'f32' },
-    { name: 'out', access: 'read_write', type: 'f32' },
-  ],
-  uniforms: { rows: 'u32', columns: 'u32' },
-  overrides: ['LOG'],
-});
+const forwardKernel = kernel('softmax/forward');
 
-const backwardKernel = defineKernel({
-  name: 'softmax/backward',
-  bindings: [
-    { name: 'gradOutput', access: 'read', type: 'f32' },
-    { name: 'y', access: 'read', type: 'f32' },
-    { name: 'gradX', access: 'read_write', type: 'f32' },
-  ],
-  uniforms: { rows: 'u32', columns: 'u32' },
-  overrides: ['LOG'],
-});
+const backwardKernel = kernel('softmax/backward');
 
 function rowPlan(
   kernel: typeof forwardKernel,

@@ -1,7 +1,8 @@
 import { gridFor, type KernelDefinition, type Plan, type PlanTarget, type StorageFormat } from '../../gpu/kernel.ts';
+import { kernel } from '../../gpu/shaderKernel.ts';
 import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { formatShape, sizeOf } from '../../tensor/spec.ts';
-import { defineKernel, defineProgram, type Program } from '../definition.ts';
+import { defineProgram, type Program } from '../definition.ts';
 import { like, requireSameType, storageOf } from '../storage.ts';
 import { unaryDerivative, unaryFunction } from './reference.ts';
 
@@ -30,26 +31,9 @@ export interface UnaryAttributes {
   readonly shift?: number;
 }
 
-const forwardKernel = defineKernel({
-  name: 'unary/forward',
-  bindings: [
-    { name: 'x', access: 'read', type: 'Vec4' },
-    { name: 'out', access: 'read_write', type: 'Vec4' },
-  ],
-  uniforms: { size: 'u32', stride: 'u32', scale: 'f32', shift: 'f32' },
-  overrides: ['FUNCTION'],
-});
+const forwardKernel = kernel('unary/forward');
 
-const backwardKernel = defineKernel({
-  name: 'unary/backward',
-  bindings: [
-    { name: 'gradOutput', access: 'read', type: 'Vec4' },
-    { name: 'x', access: 'read', type: 'Vec4' },
-    { name: 'gradInput', access: 'read_write', type: 'Vec4' },
-  ],
-  uniforms: { size: 'u32', stride: 'u32', scale: 'f32' },
-  overrides: ['FUNCTION'],
-});
+const backwardKernel = kernel('unary/backward');
 
 /** One dispatch over `size` elements in groups of four, each thread taking several on software adapters. */
 export function elementwisePlan(

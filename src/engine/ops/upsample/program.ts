@@ -1,7 +1,8 @@
-import { type Dispatch, gridFor, type KernelDefinition, type PlanTarget, type UniformType } from '../../gpu/kernel.ts';
+import { type Dispatch, gridFor, type KernelDefinition, type PlanTarget } from '../../gpu/kernel.ts';
+import { kernel } from '../../gpu/shaderKernel.ts';
 import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { formatShape, type Shape, sizeOf, type TensorSpec } from '../../tensor/spec.ts';
-import { defineKernel, defineProgram, type Program } from '../definition.ts';
+import { defineProgram, type Program } from '../definition.ts';
 import { rowGrid } from '../rows.ts';
 import { like, storageOf } from '../storage.ts';
 import { linearAxis, nearestScale, resizedShape } from './axis.ts';
@@ -24,44 +25,17 @@ const VERSIONS: Readonly<Record<Resampling, readonly string[]>> = {
   bilinear: ['scalar', 'vec4', 'rows'],
 };
 
-const commonUniforms = { pixels: 'u32', lanes: 'u32', channels: 'u32' } as const;
-
-const UNIFORMS: Record<Resampling, Readonly<Record<string, UniformType>>> = {
-  nearest: {
-    ...commonUniforms,
-    ...{ inHeight: 'u32', inWidth: 'u32', outHeight: 'u32', outWidth: 'u32' },
-    ...{ scaleY: 'f32', scaleX: 'f32' },
-  },
-  bilinear: {
-    ...commonUniforms,
-    ...{ inHeight: 'i32', inWidth: 'i32', outHeight: 'i32', outWidth: 'i32' },
-    ...{ factorY: 'i32', shiftY: 'i32', denominatorY: 'i32', factorX: 'i32', shiftX: 'i32', denominatorX: 'i32' },
-  },
-};
-
 interface Kernels {
   readonly scalar: KernelDefinition;
   readonly vec4: KernelDefinition;
   readonly rows: KernelDefinition | null;
 }
 
-function kernelsOf(kind: Resampling, suffix: '' | 'Backward', source: string, result: string): Kernels {
-  const make = (version: '' | 'Vec4' | 'Rows', type: 'Scalar' | 'Vec4', uniforms = UNIFORMS[kind]): KernelDefinition =>
-    defineKernel({
-      name: `upsample/${kind}${suffix}${version}`,
-      bindings: [
-        { name: source, access: 'read', type },
-        { name: result, access: 'read_write', type },
-      ],
-      uniforms,
-    });
-  const { pixels: _pixels, lanes: _lanes, channels: _channels, ...geometry } = UNIFORMS[kind];
-  return {
-    scalar: make('', 'Scalar'),
-    vec4: make('Vec4', 'Vec4'),
-    rows: kind === 'bilinear' ? make('Rows', 'Vec4', { rows: 'u32', channels: 'u32', ...geometry }) : null,
-  };
-}
+const kernelsOf = (kind: Resampling, suffix: '' | 'Backward'): Kernels => ({
+  scalar: kernel(`upsample/${kind}${suffix}`),
+  vec4: kernel(`upsample/${kind}${suffix}Vec4`),
+  rows: kind === 'bilinear' ? kernel(`upsample/bilinear${suffix}Rows`) : null,
+});
 
 /** The dispatch over the pixels of `owned` (the result), or null where `version` cannot serve. */
 function resizeDispatch(
@@ -121,8 +95,8 @@ export function resizePrograms(
   op: string,
   kind: Resampling,
 ): { forward: Program<ResizeAttributes>; backward: Program<ResizeBackwardAttributes> } {
-  const kernels = kernelsOf(kind, '', 'x', 'out');
-  const backwardKernels = kernelsOf(kind, 'Backward', 'gradOutput', 'gradX');
+  const kernels = kernelsOf(kind, '');
+  const backwardKernels = kernelsOf(kind, 'Backward');
   const flopsPerTap = kind === 'nearest' ? 0 : 2;
   const forward = defineProgram<ResizeAttributes>({
     name: op,
