@@ -20,7 +20,7 @@ import { GpuBackend } from '../src/engine/ops/gpuBackend.ts';
 import { ReferenceBackend } from '../src/engine/ops/referenceBackend.ts';
 import { DryBackend } from '../src/engine/ops/tapBackend.ts';
 import { AdamW, GradientGuard } from '../src/engine/optim/index.ts';
-import { difference } from './compare.ts';
+import { difference } from '../src/engine/check/difference.ts';
 import { closeDeviceAfterwards, testDevice } from './device.ts';
 import { Goldens, type Layout, toEngine } from './goldens.ts';
 

@@ -11,7 +11,7 @@ import { GpuBackend } from '../src/engine/ops/gpuBackend.ts';
 import { ops } from '../src/engine/ops/index.ts';
 import { ReferenceBackend } from '../src/engine/ops/referenceBackend.ts';
 import { AdamW, SGD } from '../src/engine/optim/index.ts';
-import { difference } from './compare.ts';
+import { difference } from '../src/engine/check/difference.ts';
 import { closeDeviceAfterwards, testDevice } from './device.ts';
 import { casesSchema, type EngineArray, Goldens, type Layout, optimizersSchema, toEngine } from './goldens.ts';
 

@@ -2,12 +2,15 @@
  * Tier: any adapter. Every program that any case of any op executes, forward and backward, in every version, against its float64
  * reference: outputs are filled with a NaN pattern beforehand (unwritten cells show), followed by guard words (overruns show),
  * and every run is done twice (bitwise equal). Ops that can store float16 do all of it once more in float16, where the adapter can:
- * inputs are rounded to it first, so that only the rounding of the outputs is allowed for (compare.ts) beyond the case's tolerance.
+ * inputs are rounded to it first, so that only the rounding of the outputs is allowed for (`mismatch`) beyond the case's tolerance.
  */
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { GpuDevice } from '../src/engine/gpu/device.ts';
 import { ops } from '../src/engine/ops/index.ts';
-import { canRun, checkVersion, snapshots, storesHalf, testCases } from './checkVersion.ts';
+import { canRun, snapshots } from '../src/engine/check/snapshot.ts';
+import { checkVersion } from '../src/engine/check/checkVersion.ts';
+import { storesHalf } from '../src/engine/ops/invocations.ts';
+import { testCases } from './testCases.ts';
 import { closeDeviceAfterwards, testDevice } from './device.ts';
 
 closeDeviceAfterwards();
@@ -25,7 +28,8 @@ for (const op of ops) {
       it(testCase.name, async ({ skip }) => {
         const problems: string[] = [];
         const taken = snapshots(op, testCase);
-        if (storesHalf(taken) && !device.target.features.has('shader-f16')) skip(`${device.name} has no shader-f16`);
+        if (taken.some(storesHalf) && !device.target.features.has('shader-f16'))
+          skip(`${device.name} has no shader-f16`);
         for (const snapshot of taken) {
           const { program } = snapshot;
           for (const version of program.versions ?? [undefined]) {

@@ -1,14 +1,15 @@
 /** Tier: no adapter. What the registry promises, checked against the shaders and the references alone. */
 import { describe, expect, it } from 'vitest';
 import { ceilingKernels } from '../src/engine/tuning/ceilings.ts';
-import { gradcheck, runCase } from '../src/engine/check/gradcheck.ts';
+import { gradcheck } from '../src/engine/check/gradcheck.ts';
+import { runCase } from '../src/engine/check/runCase.ts';
 import { type BindingType, DEFAULT_LIMITS, type KernelDefinition, type PlanTarget } from '../src/engine/gpu/kernel.ts';
 import { matrixShapes, type SubgroupMatrixConfig } from '../src/engine/gpu/subgroupMatrix.ts';
 import type { ShaderFormats } from '../src/engine/gpu/shaders.ts';
 import { SHADER_TEXT } from '../src/engine/gpu/shaderText.generated.ts';
 import type { CasePurpose } from '../src/engine/ops/definition.ts';
 import { ops } from '../src/engine/ops/index.ts';
-import { type ProgramCall, recordCalls } from '../src/engine/ops/invocations.ts';
+import { type ProgramCall, listCalls } from '../src/engine/ops/invocations.ts';
 import { halfCase } from '../src/engine/ops/storage.ts';
 import { DryBackend } from '../src/engine/ops/tapBackend.ts';
 import type { DType } from '../src/engine/tensor/spec.ts';
@@ -23,7 +24,7 @@ function callsOf(purpose: CasePurpose): (ProgramCall & { op: string; testCase: s
       .filter((testCase) => testCase.purpose.includes(purpose))
       .flatMap((testCase) => [testCase, halfCase(op, testCase) ?? []].flat())
       .flatMap((testCase) =>
-        recordCalls(new DryBackend(), (backend) => runCase(op, testCase, backend, null)).map((call) => ({
+        listCalls(new DryBackend(), (backend) => runCase(op, testCase, backend, null)).map((call) => ({
           ...call,
           op: op.name,
           testCase: testCase.name,

@@ -11,7 +11,10 @@ import { packagedShaders, type ShaderFiles } from '../src/engine/gpu/shaders.ts'
 import type { MatrixShape } from '../src/engine/gpu/subgroupMatrix.ts';
 import type { Op } from '../src/engine/ops/definition.ts';
 import { ops } from '../src/engine/ops/index.ts';
-import { canRun, checkVersion, snapshots, storesHalf, testCases } from './checkVersion.ts';
+import { canRun, snapshots } from '../src/engine/check/snapshot.ts';
+import { checkVersion } from '../src/engine/check/checkVersion.ts';
+import { storesHalf } from '../src/engine/ops/invocations.ts';
+import { testCases } from './testCases.ts';
 
 const VERSION = 'subgroupMatrix';
 
@@ -55,7 +58,8 @@ describe.each(SHAPES)('matrices of $m x $n x $k, $lanes lanes', (shape) => {
     for (const testCase of testCases(op)) {
       it(`${op.name}: ${testCase.name}`, async ({ skip }) => {
         const taken = snapshots(op, testCase).filter(({ program }) => program.versions?.includes(VERSION));
-        if (storesHalf(taken) && !device.target.features.has('shader-f16')) skip(`${device.name} has no shader-f16`);
+        if (taken.some(storesHalf) && !device.target.features.has('shader-f16'))
+          skip(`${device.name} has no shader-f16`);
         const able = taken.filter((snapshot) => canRun(device, snapshot, VERSION));
         if (able.length === 0) skip('grouped: no matrix product');
         const problems: string[] = [];

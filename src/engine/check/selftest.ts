@@ -1,10 +1,11 @@
-import { relativeError } from './relativeError.ts';
-import { caseData, runCase } from './gradcheck.ts';
+/** Tells whether a backend computes a few ops as their float64 references do, forward and backward. */
 import { GmtlError } from '../errors.ts';
 import type { Backend } from '../ops/backend.ts';
 import type { Case, Op } from '../ops/definition.ts';
 import { ReferenceBackend } from '../ops/referenceBackend.ts';
 import { sizeOf } from '../tensor/spec.ts';
+import { difference } from './difference.ts';
+import { runCase } from './runCase.ts';
 
 /** One op's outcome: relative L2 errors against float64, or the error that stopped it. */
 export interface SelfTestResult {
@@ -36,7 +37,7 @@ interface Outcome {
 }
 
 async function run(op: Op, testCase: Case, backend: Backend): Promise<Outcome> {
-  const { inputs, output } = runCase(op, testCase, backend, caseData(op, testCase));
+  const { inputs, output } = runCase(op, testCase, backend);
   if (!output) throw new Error(`${op.name} has no output to test`);
   const gradients: ArrayLike<number>[] = [];
   for (const { grad } of inputs) if (grad) gradients.push(await backend.download(grad.value));
@@ -57,8 +58,8 @@ export async function selfTest(backend: Backend, ops: readonly Op[]): Promise<Se
       const got = await run(op, testCase, backend);
       const milliseconds = performance.now() - start;
       const want = await run(op, testCase, new ReferenceBackend());
-      const forwardError = relativeError(got.output, want.output);
-      const errors = want.gradients.map((gradient, index) => relativeError(got.gradients[index], gradient));
+      const forwardError = difference(got.output, want.output).relativeL2;
+      const errors = want.gradients.map((gradient, index) => difference(got.gradients[index], gradient).relativeL2);
       const backwardError = errors.length > 0 ? Math.max(...errors) : null;
       const passed = forwardError <= SELF_TEST_BOUND && (backwardError ?? 0) <= SELF_TEST_BOUND;
       results.push({ ...base, forwardError, backwardError, milliseconds, passed, failure: null });

@@ -1,7 +1,10 @@
-import type { Invocation } from '../ops/tapBackend.ts';
-import { roundToFloat16 } from '../tensor/float16.ts';
-import { formatShape } from '../tensor/spec.ts';
+/** Holds every program that a computation executes against its float64 reference. */
 import type { Engine } from '../autograd/engine.ts';
+import { callOf, type ProgramCall } from '../ops/invocations.ts';
+import type { Invocation } from '../ops/tapBackend.ts';
+import { formatShape, type TypedArray } from '../tensor/spec.ts';
+import { asStored, difference } from './difference.ts';
+import { referenceOf, writtenSpecs } from './snapshot.ts';
 
 /** One program execution held against its float64 reference. */
 export interface VerifiedOp {
@@ -13,34 +16,13 @@ export interface VerifiedOp {
   readonly element: { readonly output: number; readonly index: number; readonly got: number; readonly want: number };
 }
 
-interface Taken {
-  readonly invocation: Invocation;
-  readonly inputs: Promise<ArrayLike<number>[]>;
-  readonly outputs: Promise<ArrayLike<number>[]>;
-}
+type Contents = Promise<(TypedArray | Float64Array)[]>;
 
-function compare(got: ArrayLike<number>, want: Float64Array, output: number): Omit<VerifiedOp, 'program' | 'shapes'> {
-  let squares = 0;
-  let norm = 0;
-  let worst = 0;
-  let worstError = -1;
-  for (let i = 0; i < want.length; i++) {
-    // Equal infinities are equal: float16 has them early.
-    const error = got[i] === want[i] ? 0 : Math.abs(got[i] - want[i]);
-    squares += error * error;
-    if (Number.isFinite(want[i])) norm += want[i] * want[i];
-    if (!(error <= worstError)) {
-      worstError = Number.isNaN(error) ? Number.POSITIVE_INFINITY : error;
-      worst = i;
-    }
-  }
-  // A result that is zero but for rounding has no relative error worth the name.
-  const floor = 1e-6 * Math.sqrt(want.length);
-  const relative = Math.sqrt(squares) / Math.max(Math.sqrt(norm), floor);
-  return {
-    relativeL2: Number.isNaN(relative) ? Number.POSITIVE_INFINITY : relative,
-    element: { output, index: worst, got: got[worst], want: want[worst] },
-  };
+/** A call with copies of what it read and wrote. */
+interface Executed {
+  readonly call: ProgramCall;
+  readonly read: Contents;
+  readonly written: Contents;
 }
 
 function overflowed(values: ArrayLike<number>): boolean {
@@ -55,42 +37,35 @@ function overflowed(values: ArrayLike<number>): boolean {
  */
 export async function verify(engine: Engine, body: () => void): Promise<VerifiedOp[]> {
   const { backend } = engine;
-  const taken: Taken[] = [];
-  const inputsOf = new Map<Invocation, Promise<ArrayLike<number>[]>>();
-  const copy = (values: Invocation['inputs']): Promise<ArrayLike<number>[]> =>
-    Promise.all(values.map((value) => backend.download(value)));
+  const executed: Executed[] = [];
+  const reads = new Map<Invocation, Contents>();
+  const copy = (values: Invocation['inputs']): Contents => Promise.all(values.map((value) => backend.download(value)));
   engine.tapped(
     {
-      before: (invocation) => inputsOf.set(invocation, copy(invocation.inputs)),
+      before: (invocation) => reads.set(invocation, copy(invocation.inputs)),
       after: (invocation) => {
-        const changed = (invocation.program.mutates ?? []).map((index) => invocation.inputs[index]);
-        const inputs = inputsOf.get(invocation) ?? Promise.resolve([]);
-        taken.push({ invocation, inputs, outputs: copy([...invocation.outputs, ...changed]) });
+        const updated = (invocation.program.mutates ?? []).map((index) => invocation.inputs[index]);
+        const read = reads.get(invocation) ?? Promise.resolve([]);
+        executed.push({ call: callOf(invocation), read, written: copy([...invocation.outputs, ...updated]) });
       },
     },
     body,
   );
   const results: VerifiedOp[] = [];
-  for (const { invocation, inputs, outputs } of taken) {
-    const { program, attributes } = invocation;
-    const contents = await inputs;
+  for (const { call, read, written } of executed) {
+    const data = await read;
     // Of what overflowed before (and was right to: else it would stand here already) nothing can be told any more.
-    if (contents.some(overflowed)) continue;
-    const arrays = invocation.inputs.map(({ spec }, index) => ({
-      shape: spec.shape,
-      data: Float64Array.from(contents[index]),
-    }));
-    const specs = invocation.outputs.map(({ spec }) => spec);
-    const wanted = program.reference(arrays, attributes, specs);
-    for (const index of program.mutates ?? []) wanted.push(arrays[index].data);
-    const types = [...invocation.outputs, ...(program.mutates ?? []).map((index) => invocation.inputs[index])];
-    const got = await outputs;
-    const compared = wanted.map((want, output) =>
-      compare(got[output], types[output].spec.dtype === 'f16' ? want.map(roundToFloat16) : want, output),
-    );
+    if (data.some(overflowed)) continue;
+    const got = await written;
+    const specs = writtenSpecs(call);
+    const compared = referenceOf({ ...call, data }).map((reference, output) => {
+      const want = asStored(reference, specs[output].dtype);
+      const { relativeL2, worst } = difference(got[output], want);
+      return { relativeL2, element: { output, index: worst, got: got[output][worst], want: want[worst] } };
+    });
     const worst = compared.reduce((a, b) => (b.relativeL2 > a.relativeL2 ? b : a));
-    const shapes = invocation.inputs.map(({ spec }) => formatShape(spec.shape)).join(' ');
-    results.push({ program: program.name, shapes, ...worst });
+    const shapes = call.inputs.map(({ shape }) => formatShape(shape)).join(' ');
+    results.push({ program: call.program.name, shapes, ...worst });
   }
   return results;
 }

@@ -1,3 +1,4 @@
+/** What was executed, by shapes. */
 import type { Backend } from './backend.ts';
 import type { Program } from './definition.ts';
 import { type Invocation, TapBackend } from './tapBackend.ts';
@@ -11,17 +12,19 @@ export interface ProgramCall {
   readonly outputs: readonly TensorSpec[];
 }
 
+/** An execution by its shapes. */
+export function callOf({ program, attributes, inputs, outputs }: Invocation): ProgramCall {
+  return { program, attributes, inputs: inputs.map(({ spec }) => spec), outputs: outputs.map(({ spec }) => spec) };
+}
+
+/** Whether any tensor of a call is float16. */
+export function storesHalf({ inputs, outputs }: ProgramCall): boolean {
+  return [...inputs, ...outputs].some(({ dtype }) => dtype === 'f16');
+}
+
 /** What `run` executes on a backend that it is handed, in order. */
-export function recordCalls(inner: Backend, run: (backend: Backend) => void): ProgramCall[] {
+export function listCalls(inner: Backend, run: (backend: Backend) => void): ProgramCall[] {
   const calls: ProgramCall[] = [];
-  const before = ({ program, attributes, inputs, outputs }: Invocation): void => {
-    calls.push({
-      program,
-      attributes,
-      inputs: inputs.map((input) => input.spec),
-      outputs: outputs.map((output) => output.spec),
-    });
-  };
-  run(new TapBackend(inner, { before }));
+  run(new TapBackend(inner, { before: (invocation) => calls.push(callOf(invocation)) }));
   return calls;
 }

@@ -1,11 +1,10 @@
 /** What the benchmark times: the program calls of every op's bench cases, once each, with the data they really get. */
-import { runCase, wantsGradient } from '../check/gradcheck.ts';
-import { Engine } from '../autograd/engine.ts';
+import { runCase } from '../check/runCase.ts';
 import type { PlanTarget } from '../gpu/kernel.ts';
 import type { Backend } from '../ops/backend.ts';
 import { fillInput } from '../ops/caseInputs.ts';
 import type { Case, CaseInput, Op, Program } from '../ops/definition.ts';
-import { type ProgramCall, recordCalls } from '../ops/invocations.ts';
+import { listCalls, type ProgramCall, storesHalf } from '../ops/invocations.ts';
 import { halfCase } from '../ops/storage.ts';
 import { DryBackend, type Invocation, TapBackend } from '../ops/tapBackend.ts';
 import { allocateTyped, sizeOf, type TensorSpec, type TypedArray } from '../tensor/spec.ts';
@@ -71,10 +70,6 @@ export function matchesFilter(filter: string | undefined, op: Op, testCase: Case
   return `${op.name} / ${testCase.name} / ${program.name}`.toLowerCase().includes(filter.toLowerCase());
 }
 
-function storesHalf({ inputs, outputs }: ProgramCall): boolean {
-  return [...inputs, ...outputs].some(({ dtype }) => dtype === 'f16');
-}
-
 /** All bench cases of `ops`, in float16 only those that can, with their calls that fit the filter; cases without any, or beyond the target, are left out. */
 export function collectCases(
   ops: readonly Op[],
@@ -87,9 +82,9 @@ export function collectCases(
       .flatMap((testCase) => (options.precision === 'f16' ? (halfCase(op, testCase) ?? []) : testCase))
       .flatMap((testCase): BenchCase[] => {
         const calls = new Map<string, BenchCall>();
-        const recorded = recordCalls(new DryBackend(), (backend) => runCase(op, testCase, backend, null));
-        if (!target.features.has('shader-f16') && recorded.some(storesHalf)) return [];
-        for (const [index, call] of recorded.entries()) {
+        const listed = listCalls(new DryBackend(), (backend) => runCase(op, testCase, backend, null));
+        if (!target.features.has('shader-f16') && listed.some(storesHalf)) return [];
+        for (const [index, call] of listed.entries()) {
           if (!matchesFilter(options.filter, op, testCase, call.program)) continue;
           const key = callKey(call.program, call.attributes, call.inputs);
           const known = calls.get(key);
@@ -145,26 +140,12 @@ export function executeCase(
       invocations.set(key, invocation);
     },
   });
-  const engine = new Engine(tap);
   const free = () => {
     for (const { inputs } of invocations.values()) for (const input of inputs) input.storage.release();
   };
   try {
-    engine.scope(() => {
-      const differentiable = 'backward' in op.gradient;
-      const inputs = testCase.inputs.map((input, index) =>
-        engine.tensor(benchInput(input, `${op.name}/${testCase.name}/${index}`), input.shape, {
-          dtype: input.dtype ?? 'f32',
-          requiresGrad: differentiable && wantsGradient(testCase, index),
-        }),
-      );
-      const [output] = engine.applyAll(op, inputs, testCase.attributes);
-      if (output?.node) {
-        const { shape, dtype } = output;
-        const cotangent = benchInput({ shape }, `${op.name}/${testCase.name}/cotangent`);
-        engine.backward(output, engine.tensor(cotangent, shape, { dtype }));
-      }
-    });
+    const { inputs, output } = runCase(op, testCase, tap, benchInput);
+    for (const tensor of [...inputs, output]) tensor?.dispose();
   } catch (error) {
     free();
     throw error;

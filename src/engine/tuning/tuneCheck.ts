@@ -1,22 +1,17 @@
 /** Before a version is timed: does it compile, does it give the default's results, and the same ones twice? */
+import { difference } from '../check/difference.ts';
+import { execute, sameBits, type Written } from '../check/execute.ts';
+import { type Snapshot, writtenSpecs } from '../check/snapshot.ts';
 import type { GpuDevice } from '../gpu/device.ts';
 import type { GpuBackend } from '../ops/gpuBackend.ts';
 import type { ProgramCall } from '../ops/invocations.ts';
-import type { Value } from '../ops/value.ts';
-import { relativeError } from '../check/relativeError.ts';
 import { allocateTyped, isFloat, sizeOf, type TensorSpec, type TypedArray } from '../tensor/spec.ts';
-import type { StepCall } from './stepRecording.ts';
-
-type Results = readonly ArrayLike<number>[];
 
 /**
  * Versions add in different orders and round to what they store: farther from the default's results, relatively in L2 and by what is stored,
  * something is wrong with one of the two.
  */
 const FARTHEST = { f32: 1e-4, f16: 1e-3, i32: 0, u32: 0 } as const;
-
-/** What outputs hold beforehand, so that those not written show. */
-const UNWRITTEN = { f32: Number.NaN, f16: Number.NaN, i32: -123_456_789, u32: 123_456_789 } as const;
 
 /**
  * Numbers of both signs, or positive ones near 1 for calls that want such (square roots, logarithms), without any period: an element taken from the
@@ -37,43 +32,29 @@ function numbersFor({ shape, dtype }: TensorSpec, seed: number, positive: boolea
   return data;
 }
 
-/** One run on fresh memory: what it wrote, outputs first. */
-async function resultsOf(
-  backend: GpuBackend,
-  call: StepCall,
-  version: string | null,
-  positive: boolean,
-): Promise<Results> {
-  const { program, attributes } = call;
-  // Scratch of a run before would hold the right partial sums already.
-  backend.gpu.trim();
-  const inputs = call.inputs.map((spec, index) => backend.upload(spec, numbersFor(spec, index + 1, positive), 'check'));
-  const outputs = call.outputs.map((spec): Value => {
-    const value = backend.allocate(spec, 'check');
-    backend.write(value, new Float64Array(sizeOf(spec.shape)).fill(UNWRITTEN[spec.dtype]));
-    return value;
-  });
-  try {
-    backend.execute(program, inputs, outputs, attributes, version ?? undefined);
-    const written = [...outputs, ...(program.mutates ?? []).map((index) => inputs[index])];
-    return await Promise.all(written.map((value) => backend.download(value)));
-  } finally {
-    for (const value of [...inputs, ...outputs]) value.storage.release();
-  }
+function snapshotOf(call: ProgramCall, positive: boolean): Snapshot {
+  return { ...call, data: call.inputs.map((spec, index) => numbersFor(spec, index + 1, positive)) };
 }
 
-const isDefined = (numbers: ArrayLike<number>): boolean => Array.prototype.every.call(numbers, Number.isFinite);
+const isDefined = ({ numbers }: Written): boolean => Array.prototype.every.call(numbers, Number.isFinite);
 
-function difference(got: Results, wanted: Results, specs: readonly TensorSpec[], own: Results): string | null {
-  for (const [index, numbers] of wanted.entries()) {
-    if (!isDefined(numbers)) continue;
-    const error = relativeError(got[index], numbers);
-    if (error > FARTHEST[specs[index].dtype]) {
-      return error === Number.POSITIVE_INFINITY
+/** What is wrong with two runs of a version beside the default's results; null where nothing is. */
+function problemOf(
+  first: readonly Written[],
+  second: readonly Written[],
+  wanted: readonly Written[],
+  specs: readonly TensorSpec[],
+): string | null {
+  for (const [index, result] of wanted.entries()) {
+    if (!first[index].guardIntact) return `writes past the end of result ${index}`;
+    if (!isDefined(result)) continue;
+    const { relativeL2 } = difference(first[index].numbers, result.numbers);
+    if (relativeL2 > FARTHEST[specs[index].dtype]) {
+      return relativeL2 === Number.POSITIVE_INFINITY
         ? `leaves result ${index} unwritten in part, or not finite`
-        : `its result ${index} is ${error.toPrecision(2)} from the default's (relative L2)`;
+        : `its result ${index} is ${relativeL2.toPrecision(2)} from the default's (relative L2)`;
     }
-    if (relativeError(own[index], got[index]) > 0) return `two runs of it differ in result ${index}`;
+    if (!sameBits(first[index], second[index])) return `two runs of it differ in result ${index}`;
   }
   return null;
 }
@@ -90,35 +71,33 @@ export async function compileFailure(
 }
 
 /**
- * Tries versions of a call against its default, each on poisoned outputs and fresh scratch.
+ * Tries versions of a call against its default (see `execute`).
  *
  * @returns why a version may not be used, for those of which that is so.
  */
 export async function refusedVersions(
   backend: GpuBackend,
-  call: StepCall,
+  call: ProgramCall,
   versions: readonly (string | null)[],
   chosen: string | null,
 ): Promise<Map<string | null, string>> {
   const refused = new Map<string | null, string>();
-  const { program, inputs, outputs } = call;
   const compiled: (string | null)[] = [];
   for (const version of versions.filter((each) => each !== chosen)) {
     const failure = await compileFailure(backend.gpu, call, version);
     if (failure === null) compiled.push(version);
     else refused.set(version, failure);
   }
-  const specs = [...outputs, ...(program.mutates ?? []).map((index) => inputs[index])];
-  let positive = false;
-  let wanted = await resultsOf(backend, call, chosen, positive);
+  let snapshot = snapshotOf(call, false);
+  let wanted = await execute(backend, snapshot, chosen ?? undefined);
   if (!wanted.every(isDefined)) {
-    positive = true;
-    wanted = await resultsOf(backend, call, chosen, positive);
+    snapshot = snapshotOf(call, true);
+    wanted = await execute(backend, snapshot, chosen ?? undefined);
   }
   for (const version of compiled) {
-    const first = await resultsOf(backend, call, version, positive);
-    const second = await resultsOf(backend, call, version, positive);
-    const problem = difference(first, wanted, specs, second);
+    const first = await execute(backend, snapshot, version ?? undefined);
+    const second = await execute(backend, snapshot, version ?? undefined);
+    const problem = problemOf(first, second, wanted, writtenSpecs(call));
     if (problem) refused.set(version, problem);
   }
   backend.gpu.trim();

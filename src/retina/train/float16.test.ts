@@ -1,7 +1,7 @@
 /** Tier: adapters with shader-f16. Training in float16 against training in float32, on networks that each fit in a test. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { closeDeviceAfterwards, testDevice } from '../../../kernels-test/device.ts';
-import { difference } from '../../../kernels-test/compare.ts';
+import { difference } from '../../engine/check/difference.ts';
 import { Engine, setEngine } from '../../engine/autograd/engine.ts';
 import type { GpuDevice } from '../../engine/gpu/device.ts';
 import { GatedMultitaskNet } from '../network/multitask.ts';

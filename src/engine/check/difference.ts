@@ -1,30 +1,43 @@
-import type { Tolerance } from '../src/engine/ops/definition.ts';
-import type { DType } from '../src/engine/tensor/spec.ts';
+/** How far numbers are from the ones they should be: the one comparison behind every check against a reference. */
+import type { Tolerance } from '../ops/definition.ts';
+import { roundToFloat16 } from '../tensor/float16.ts';
+import type { DType } from '../tensor/spec.ts';
 
+/** The distance between an array and the one it should equal. */
 export interface Difference {
+  /** ||got - want|| / ||want||; infinite where anything is NaN or the lengths differ. */
   readonly relativeL2: number;
+  /** The largest |got - want| / max(1, max |want|). */
   readonly element: number;
+  /** Index of the element that is farthest off. */
   readonly worst: number;
 }
 
-/** ||got - want|| / ||want|| and the largest |got - want| / max(1, max |want|). NaN equals nothing. */
+/**
+ * Measures how far `got` is from `want`. NaN equals nothing; equal infinities are equal (float16 has them early) and do not count
+ * towards the norm.
+ */
 export function difference(got: ArrayLike<number>, want: ArrayLike<number>): Difference {
+  if (got.length !== want.length)
+    return { relativeL2: Number.POSITIVE_INFINITY, element: Number.POSITIVE_INFINITY, worst: 0 };
   let squares = 0;
   let norm = 0;
   let largest = 1;
   let worstAbsolute = 0;
   let worst = 0;
   for (let i = 0; i < want.length; i++) {
-    const error = Math.abs(got[i] - want[i]);
+    const error = got[i] === want[i] ? 0 : Math.abs(got[i] - want[i]);
     squares += error * error;
-    norm += want[i] * want[i];
-    largest = Math.max(largest, Math.abs(want[i]));
+    if (Number.isFinite(want[i])) {
+      norm += want[i] * want[i];
+      largest = Math.max(largest, Math.abs(want[i]));
+    }
     if (!(error <= worstAbsolute)) {
       worstAbsolute = Number.isNaN(error) ? Number.POSITIVE_INFINITY : error;
       worst = i;
     }
   }
-  // Where the truth is (nearly) zero everywhere, a relative norm says nothing: errors are then held against 1e-6 an element.
+  // Where the truth is (nearly) zero everywhere, a relative norm says nothing: errors are then held against 1e-6 per element.
   const scale = Math.max(Math.sqrt(norm), 1e-6 * Math.sqrt(want.length));
   const relativeL2 = Math.sqrt(squares) / scale;
   return {
@@ -32,6 +45,11 @@ export function difference(got: ArrayLike<number>, want: ArrayLike<number>): Dif
     element: worstAbsolute / largest,
     worst,
   };
+}
+
+/** What a reference gave as float16 holds it; other types as they are, so that their rounding counts as an error. */
+export function asStored(numbers: Float64Array, dtype: DType): Float64Array {
+  return dtype === 'f16' ? numbers.map(roundToFloat16) : numbers;
 }
 
 /**
@@ -63,8 +81,8 @@ export function mismatch(
   tolerance: Tolerance,
 ): string | null {
   if (got.length !== want.length) return `${got.length} elements instead of ${want.length}`;
-  const { relativeL2, element, worst } = difference(got, want);
   if (dtype === 'f16') return mismatch(withoutHalfRounding(got, want), want, 'f32', tolerance);
+  const { relativeL2, element, worst } = difference(got, want);
   const at = `element ${worst} is ${got[worst]} instead of ${want[worst]}`;
   if (dtype !== 'f32') return element === 0 ? null : at;
   // A few sums that happen to cancel have no meaningful relative error: below four elements the element bound alone decides.

@@ -1,0 +1,10 @@
+/** Which cases of an op its kernels are tested on. */
+import type { Case, Op } from '../src/engine/ops/definition.ts';
+import { halfCase } from '../src/engine/ops/storage.ts';
+
+/** The cases of an op for tests, and the same in float16 where it can store that. */
+export function testCases(op: Op): Case[] {
+  return op.cases
+    .filter(({ purpose }) => purpose.includes('test'))
+    .flatMap((single) => [single, halfCase(op, single) ?? []].flat());
+}
