@@ -13,7 +13,7 @@ import { workOf } from '../src/engine/tuning/rates.ts';
 import { benchStep, type StepBench, type StepProfile } from './step.ts';
 import { classifierWorkload } from './stepClassifier.ts';
 import { madeUpBatch, presetWorkload, shareRows } from './stepPreset.ts';
-import { planCalls, RecordingBackend, type StepCall } from '../src/engine/tuning/stepRecording.ts';
+import { planCalls, CallTrackingBackend, type StepCall } from '../src/engine/tuning/stepCalls.ts';
 import { formatStepSummary, formatStepTable, megabytes, milliseconds } from './stepReport.ts';
 import { callTimes, describeCall, stepRows } from '../src/engine/tuning/stepRows.ts';
 import { stepTrace, type TraceEvent } from './trace.ts';
@@ -172,7 +172,7 @@ describe('a run', () => {
   it('measures a classifier, and gives all memory back', async () => {
     const device = await testDevice();
     const before = device.statistics().liveBytes;
-    const backend = new RecordingBackend(device);
+    const backend = new CallTrackingBackend(device);
     const options = { variant: 'demo', batch: 1, size: 32, classes: 3 } as const;
     const result = await benchStep(backend, () => classifierWorkload(backend, options), { steps: 2, seconds: 0.01 });
     expectSound(result, 2);
@@ -185,7 +185,7 @@ describe('a run', () => {
     const device = await testDevice();
     if (!device.target.features.has('shader-f16')) skip(`${device.name} has no shader-f16`);
     const before = device.statistics().liveBytes;
-    const backend = new RecordingBackend(device);
+    const backend = new CallTrackingBackend(device);
     const options = { variant: 'demo', batch: 1, size: 32, classes: 3, precision: 'f16' } as const;
     const result = await benchStep(backend, () => classifierWorkload(backend, options), { steps: 2, seconds: 0.01 });
     expectSound(result, 2);
@@ -202,7 +202,7 @@ describe('a run', () => {
       'model.decoderChannels=[6,5,4,4]',
       `data.cacheDir=${JSON.stringify(join(folder, 'cache'))}`,
     ];
-    const backend = new RecordingBackend(device);
+    const backend = new CallTrackingBackend(device);
     const workload = () =>
       presetWorkload(backend, { preset: 'demo', batch: 2, size: 32, set, folder: join(folder, 'set') });
     const result = await benchStep(backend, workload, { steps: 2, seconds: 0.01 });
@@ -213,7 +213,7 @@ describe('a run', () => {
   });
 
   it('refuses what cannot be built, in words', async () => {
-    const backend = new RecordingBackend(await testDevice());
+    const backend = new CallTrackingBackend(await testDevice());
     const options = { variant: 'demo', batch: 1, size: 33, classes: 3 } as const;
     expect(() => classifierWorkload(backend, options)).toThrow('give a multiple of 32');
     expect(() => classifierWorkload(backend, { ...options, size: 32, batch: 0 })).toThrow('from 1 on');

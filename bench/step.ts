@@ -1,15 +1,16 @@
 /** Measures whole training steps on one adapter: throughput, where the time goes, what a replay costs the host, memory. */
 import { GmtlError } from '../src/engine/errors.ts';
-import type { CapturedStep, CaptureMemory } from '../src/engine/gpu/capture.ts';
+import type { Capture } from '../src/engine/gpu/capture.ts';
+import type { CaptureMemory } from '../src/engine/gpu/captureBuilder.ts';
 import type { GpuDevice } from '../src/engine/gpu/device.ts';
 import type { DispatchTime } from '../src/engine/gpu/timestamps.ts';
 import { type Ceilings, measureCeilings, withCopyProbe } from '../src/engine/tuning/ceilings.ts';
 import {
   type PlannedCall,
   planCalls,
-  type RecordingBackend,
+  type CallTrackingBackend,
   type StepCall,
-} from '../src/engine/tuning/stepRecording.ts';
+} from '../src/engine/tuning/stepCalls.ts';
 import { callTimes, type StepRow, stepRows } from '../src/engine/tuning/stepRows.ts';
 import type { StepWorkload } from './stepWorkload.ts';
 import { Timeline } from './timeline.ts';
@@ -102,12 +103,12 @@ const MOST_LOOPS = 30;
 /** Steps of more than this many milliseconds are profiled once. */
 const SLOW_STEP = 2000;
 
-/** Runs the step for the first time, which records it. */
+/** Runs the step for the first time, which captures it. */
 async function firstStep(
-  backend: RecordingBackend,
+  backend: CallTrackingBackend,
   workload: StepWorkload,
   timeline: Timeline,
-): Promise<{ first: Omit<FirstStep, 'build' | 'total'>; calls: StepCall[]; captured: CapturedStep }> {
+): Promise<{ first: Omit<FirstStep, 'build' | 'total'>; calls: StepCall[]; captured: Capture }> {
   const { pipelines } = backend.gpu.counts;
   backend.startCalls();
   const start = performance.now();
@@ -179,8 +180,8 @@ async function timeSteps(device: GpuDevice, workload: StepWorkload, count: numbe
   };
 }
 
-/** The dispatches of a recorded step as the plainest code would encode and submit them, to hold a replay against. */
-function bareLoop(device: GPUDevice, { commands }: CapturedStep, timeline: Timeline): void {
+/** The dispatches of a captured step as the plainest code would encode and submit them, to hold a replay against. */
+function bareLoop(device: GPUDevice, { commands }: Capture, timeline: Timeline): void {
   const start = performance.now();
   const encoder = device.createCommandEncoder();
   const pass = encoder.beginComputePass();
@@ -208,10 +209,10 @@ async function hostTime(device: GpuDevice, body: () => void): Promise<number> {
 /**
  * Builds a workload and measures it. The caller disposes of nothing: the workload is gone afterwards.
  *
- * @throws GmtlError `bench/capture` where the step cannot be recorded; what building or running it throws.
+ * @throws GmtlError `bench/capture` where the step cannot be captured; what building or running it throws.
  */
 export async function benchStep(
-  backend: RecordingBackend,
+  backend: CallTrackingBackend,
   build: () => StepWorkload | Promise<StepWorkload>,
   { steps = 10, seconds = 0.25, onProgress }: StepBenchOptions = {},
 ): Promise<{ bench: StepBench; profile: StepProfile }> {

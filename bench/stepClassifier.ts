@@ -1,14 +1,16 @@
+/** A ConvNeXt classifier's training step, for `gmtl bench step`. */
 import { Engine, setEngine } from '../src/engine/autograd/engine.ts';
+import { Replay } from '../src/engine/autograd/replay.ts';
 import type { Tensor } from '../src/engine/autograd/tensor.ts';
 import { GmtlError } from '../src/engine/errors.ts';
-import type { CapturedStep } from '../src/engine/gpu/capture.ts';
+import type { Capture } from '../src/engine/gpu/capture.ts';
 import { CONVNEXT_VARIANTS, type ConvNeXtVariant, convnext } from '../src/engine/models/convnext.ts';
 import type { Precision } from '../src/retina/network/network.ts';
 import * as F from '../src/engine/nn/functional.ts';
 import { AdamW, GradientGuard, LOSS_SCALING, noDecay } from '../src/engine/optim/index.ts';
 import { Generator } from '../src/engine/tensor/random.ts';
 import { namedParameters } from '../src/retina/train/build.ts';
-import type { RecordingBackend } from '../src/engine/tuning/stepRecording.ts';
+import type { CallTrackingBackend } from '../src/engine/tuning/stepCalls.ts';
 import type { StepWorkload } from './stepWorkload.ts';
 
 export interface ClassifierOptions {
@@ -34,14 +36,13 @@ class ClassifierWorkload implements StepWorkload {
   readonly parameters: number;
   readonly data = 'one made-up batch';
   readonly nextData = null;
-  readonly #backend: RecordingBackend;
+  readonly #engine: Engine;
   readonly #optimizer: AdamW;
-  readonly #record: () => Tensor;
+  readonly #compute: () => Tensor;
   readonly #parts: readonly { dispose(): void }[];
-  #captured: CapturedStep | null = null;
-  #loss: Tensor | null = null;
+  #replay: Replay<Tensor> | null = null;
 
-  constructor(backend: RecordingBackend, options: ClassifierOptions) {
+  constructor(backend: CallTrackingBackend, options: ClassifierOptions) {
     const { variant, batch, size, classes, recompute = false, precision = 'f32' } = options;
     const engine = new Engine(backend, { seed: 1 });
     setEngine(engine);
@@ -58,51 +59,40 @@ class ClassifierWorkload implements StepWorkload {
     this.batch = batch;
     this.size = size;
     this.parameters = model.parameterCount();
-    this.#backend = backend;
+    this.#engine = engine;
     this.#optimizer = optimizer;
     this.#parts = [image, labels, optimizer, model, ...(gate ? [gate] : [])];
-    this.#record = () =>
-      engine.scope(() => {
-        const loss = F.crossEntropy(model.forward(image.cast(precision)), labels);
-        loss.backward(gate?.seed(loss));
-        gate?.measure(loss);
-        optimizer.update(gate ?? undefined);
-        optimizer.zeroGrad();
-        return loss.detach().keep();
-      });
+    this.#compute = () => {
+      const loss = F.crossEntropy(model.forward(image.cast(precision)), labels);
+      loss.backward(gate?.seed(loss));
+      gate?.measure(loss);
+      optimizer.update(gate ?? undefined);
+      optimizer.zeroGrad();
+      return loss.detach();
+    };
   }
 
-  get captured(): CapturedStep | null {
-    return this.#captured;
+  get captured(): Capture | null {
+    return this.#replay?.captured ?? null;
   }
 
   async run(_step: number): Promise<void> {
     this.#optimizer.advance();
-    this.#backend.flush();
-    if (this.#captured) this.#captured.replay();
-    else {
-      this.#captured = await this.#backend.gpu.captureAsync(() => {
-        this.#loss = this.#record();
-      });
-    }
-    return this.#finish(this.#loss as Tensor);
-  }
-
-  async #finish(loss: Tensor): Promise<void> {
-    const value = await loss.item();
+    if (this.#replay) this.#replay.run();
+    else this.#replay = await Replay.capture(this.#engine, this.#compute, { gradients: true });
+    const value = await this.#replay.result.item();
     if (!Number.isFinite(value)) throw new GmtlError('bench/not-finite', `the loss of ${this.name} became ${value}`);
   }
 
   dispose(): void {
-    this.#loss?.dispose();
-    this.#captured?.dispose();
+    this.#replay?.dispose();
     for (const part of this.#parts) part.dispose();
     setEngine(null);
   }
 }
 
 /** @throws GmtlError `bench/size` where the trunk cannot halve the images five times. */
-export function classifierWorkload(backend: RecordingBackend, options: ClassifierOptions): StepWorkload {
+export function classifierWorkload(backend: CallTrackingBackend, options: ClassifierOptions): StepWorkload {
   const { size, batch } = options;
   if (!(Number.isInteger(size) && size >= 32 && size % 32 === 0)) {
     throw new GmtlError(

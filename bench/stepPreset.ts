@@ -11,12 +11,12 @@ import {
   selectItems,
 } from '../src/retina/domain.ts';
 import { GmtlError } from '../src/engine/errors.ts';
-import type { CapturedStep } from '../src/engine/gpu/capture.ts';
+import type { Capture } from '../src/engine/gpu/capture.ts';
 import { Generator } from '../src/engine/tensor/random.ts';
 import { loaderSettings } from '../src/retina/data/loading/settings.ts';
 import { resolveConfig, type TrainConfig } from '../src/retina/config/resolve.ts';
 import { buildSampler, buildTraining, type Training } from '../src/retina/train/training.ts';
-import type { RecordingBackend } from '../src/engine/tuning/stepRecording.ts';
+import type { CallTrackingBackend } from '../src/engine/tuning/stepCalls.ts';
 import type { StepWorkload } from './stepWorkload.ts';
 
 export interface PresetOptions {
@@ -107,7 +107,7 @@ class PresetWorkload implements StepWorkload {
   #batch: Batch;
 
   constructor(
-    backend: RecordingBackend,
+    backend: CallTrackingBackend,
     name: string,
     config: TrainConfig,
     batch: Batch,
@@ -133,7 +133,7 @@ class PresetWorkload implements StepWorkload {
       });
   }
 
-  get captured(): CapturedStep | null {
+  get captured(): Capture | null {
     return this.#training.step.captured[0] ?? null;
   }
 
@@ -151,10 +151,10 @@ class PresetWorkload implements StepWorkload {
 }
 
 /**
- * @throws GmtlError `config/…` for an unknown preset or setting, `bench/routing` for routings that cannot be recorded, and what opening
+ * @throws GmtlError `config/…` for an unknown preset or setting, `bench/routing` for routings that cannot be captured, and what opening
  * the data set throws.
  */
-export async function presetWorkload(backend: RecordingBackend, options: PresetOptions): Promise<StepWorkload> {
+export async function presetWorkload(backend: CallTrackingBackend, options: PresetOptions): Promise<StepWorkload> {
   const config = await configOf(options);
   if (config.training.routing === 'hard') {
     throw new GmtlError('bench/routing', 'routing hard asks the gate before each step: it is never recorded');

@@ -1,7 +1,7 @@
 /** The training steps that `gmtl bench step` measures: a ConvNeXt classifier, or a preset's multitask network. */
-import type { CapturedStep } from '../src/engine/gpu/capture.ts';
+import type { Capture } from '../src/engine/gpu/capture.ts';
 
-/** A training step that can be run again and again; replayed once it is recorded. */
+/** A training step that can be run again and again; replayed once it is captured. */
 export interface StepWorkload {
   /** `ConvNeXt-atto classifier, 1000 classes`. */
   readonly name: string;
@@ -11,8 +11,8 @@ export interface StepWorkload {
   readonly parameters: number;
   /** Where the batches come from. */
   readonly data: string;
-  /** The step as recorded; null until it is. */
-  readonly captured: CapturedStep | null;
+  /** The step as captured; null until it is. */
+  readonly captured: Capture | null;
   /** Waits for the data of the next step; null where it was made up beforehand. */
   readonly nextData: (() => Promise<void>) | null;
   /** Hands a step to the device, as training does; resolves when its result is read. The next may be handed over before. */

@@ -2,7 +2,7 @@ import type { Argv, CommandModule } from 'yargs';
 import { benchStep } from '../bench/step.ts';
 import { classifierWorkload, isVariant } from '../bench/stepClassifier.ts';
 import { presetWorkload } from '../bench/stepPreset.ts';
-import { RecordingBackend } from '../src/engine/tuning/stepRecording.ts';
+import { CallTrackingBackend } from '../src/engine/tuning/stepCalls.ts';
 import { formatStepSummary, formatStepTable } from '../bench/stepReport.ts';
 import type { StepWorkload } from '../bench/stepWorkload.ts';
 import { stepTrace } from '../bench/trace.ts';
@@ -70,7 +70,7 @@ export function workloadOptions<T>(yargs: Argv<T>): Argv<T & WorkloadArguments> 
 /** How to build what the options name, on a backend. @throws GmtlError `cli/usage` for options that do not go together. */
 export function chooseWorkload(
   args: WorkloadArguments,
-): (backend: RecordingBackend) => StepWorkload | Promise<StepWorkload> {
+): (backend: CallTrackingBackend) => StepWorkload | Promise<StepWorkload> {
   const { model, batch, size, classes, data, recompute, precision } = args;
   if (!(Number.isInteger(classes) && classes > 0)) {
     throw new GmtlError('cli/usage', `--classes must be a whole number from 1 on, not ${classes}`);
@@ -134,7 +134,7 @@ async function run({ steps, calls, json, trace, adapter, ...workload }: StepArgu
     requirePrecision(device, workload.precision);
     const file = loadTuned(device.info);
     if (file.note !== null) console.error(`note: ${file.note}`);
-    const backend = new RecordingBackend(device, { tuned: file.tuned });
+    const backend = new CallTrackingBackend(device, { tuned: file.tuned });
     const { bench, profile } = await benchStep(backend, () => build(backend), {
       steps,
       onProgress: (label) => process.stderr.write(`${label} …\n`),

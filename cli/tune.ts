@@ -1,5 +1,5 @@
 import type { CommandModule } from 'yargs';
-import { RecordingBackend } from '../src/engine/tuning/stepRecording.ts';
+import { CallTrackingBackend } from '../src/engine/tuning/stepCalls.ts';
 import { milliseconds } from '../bench/stepReport.ts';
 import { type TunedCall, type TuneResult, tuneCalls } from '../src/engine/tuning/tune.ts';
 import { GmtlError } from '../src/engine/errors.ts';
@@ -79,7 +79,7 @@ async function tune({ seconds, adapter, debug, ...workload }: TuneArguments): Pr
     const { note, path } = loadTuned(device.info, { environment: {} });
     if (note !== null) console.error(`note: ${note}`);
     await requireWritable(path);
-    const backend = new RecordingBackend(device);
+    const backend = new CallTrackingBackend(device);
     process.stderr.write('recording a step …\n');
     backend.startCalls();
     const step = await build(backend);

@@ -134,10 +134,10 @@ for (const where of ['references', 'adapter'] as const) {
     });
     const boundOf = (bound: number): number => (where === 'references' ? STORED : bound);
     for (const name of byName.keys()) {
-      const own = cases.filter(({ op }) => op === name);
-      if (own.length === 0) continue;
+      const goldens = cases.filter(({ op }) => op === name);
+      if (goldens.length === 0) continue;
       describe(name, () => {
-        for (const golden of own) {
+        for (const golden of goldens) {
           it(golden.name, async () => {
             expect(await check(golden, backend, boundOf(golden.bound))).toEqual([]);
           });

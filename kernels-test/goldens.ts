@@ -31,9 +31,9 @@ export function toEngine({ shape, data, dtype }: StoredTensor, layout: Layout): 
   const order = ORDERS[layout];
   const strides = stridesOf(shape);
   const extents = order.map((axis) => shape[axis]);
-  const own = stridesOf(extents);
+  const packed = stridesOf(extents);
   const moved = numbers.map((_, to) => {
-    const from = order.reduce((sum, axis, k) => sum + (Math.floor(to / own[k]) % extents[k]) * strides[axis], 0);
+    const from = order.reduce((sum, axis, k) => sum + (Math.floor(to / packed[k]) % extents[k]) * strides[axis], 0);
     return numbers[from];
   });
   return { shape: extents, data: moved, dtype: kind };

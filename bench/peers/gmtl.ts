@@ -1,9 +1,9 @@
 /** gmtl as one of the engines; also, on the reference backend, what all engines are checked against. */
+import { Replay } from '../../src/engine/autograd/replay.ts';
 import type { Tensor } from '../../src/engine/autograd/tensor.ts';
 import { type Engine, setEngine } from '../../src/engine/autograd/engine.ts';
 import { convnext } from '../../src/engine/models/convnext.ts';
 import * as F from '../../src/engine/nn/functional.ts';
-import { GpuBackend } from '../../src/engine/ops/gpuBackend.ts';
 import { AdamW } from '../../src/engine/optim/adamw.ts';
 import { type PeerEngine, type Prepared, Unsupported } from './engine.ts';
 import { CHECKED_PARAMETERS, EPS, type InputData, type Pass, STEP, type Workload } from './workloads.ts';
@@ -32,15 +32,13 @@ function forwardOf(workload: Workload, { a, b, x, w, labels }: Tensors): Tensor 
   }
 }
 
-type CapturedStep = ReturnType<GpuBackend['gpu']['capture']>;
-
-/** Runs `body` as it is, or records it at its first run and replays it from then on. */
+/** Runs `body` as it is, or captures it at its first run and replays it from then on. */
 class Runner {
   readonly #engine: Engine;
   readonly #replays: boolean;
   readonly #body: () => Map<string, Tensor>;
-  #step: CapturedStep | null = null;
-  outputs = new Map<string, Tensor>();
+  #replay: Replay<Map<string, Tensor>> | null = null;
+  #outputs = new Map<string, Tensor>();
 
   constructor(engine: Engine, replays: boolean, body: () => Map<string, Tensor>) {
     this.#engine = engine;
@@ -48,26 +46,21 @@ class Runner {
     this.#body = body;
   }
 
-  run(): void {
-    if (this.#step) {
-      this.#step.replay();
-      return;
-    }
-    this.#freeOutputs();
-    const { backend } = this.#engine;
-    if (this.#replays && backend instanceof GpuBackend) {
-      this.#step = backend.gpu.capture(() => {
-        this.outputs = this.#body();
-      });
+  async run(): Promise<void> {
+    if (this.#replay) {
+      this.#replay.run();
+    } else if (this.#replays) {
+      this.#replay = await Replay.capture(this.#engine, this.#body, { gradients: true });
     } else {
-      this.outputs = this.#body();
-      backend.flush?.();
+      this.#freeOutputs();
+      this.#outputs = this.#body();
+      this.#engine.backend.flush?.();
     }
   }
 
   async read(): Promise<Map<string, ArrayLike<number>>> {
     const read = new Map<string, ArrayLike<number>>();
-    for (const [name, tensor] of this.outputs) {
+    for (const [name, tensor] of this.#replay?.result ?? this.#outputs) {
       // In the precision of the backend: the reference's float64 is not rounded.
       read.set(name, await tensor.engine.backend.download(tensor.value));
     }
@@ -75,12 +68,12 @@ class Runner {
   }
 
   #freeOutputs(): void {
-    for (const tensor of this.outputs.values()) tensor.dispose();
+    for (const tensor of this.#outputs.values()) tensor.dispose();
   }
 
   dispose(): void {
     this.#freeOutputs();
-    this.#step?.dispose();
+    this.#replay?.dispose();
   }
 }
 
@@ -147,7 +140,7 @@ function prepareStep(engine: Engine, replays: boolean, inputs: ReadonlyMap<strin
   return {
     run: () => {
       optimizer.advance();
-      runner.run();
+      return runner.run();
     },
     wait: () => engine.backend.synchronize(),
     results: async () => {
@@ -172,7 +165,7 @@ function prepareStep(engine: Engine, replays: boolean, inputs: ReadonlyMap<strin
   };
 }
 
-/** `replays`: as `gmtl train` runs a step, recorded once and replayed; else each run is recorded anew. */
+/** `replays`: as `gmtl train` runs a step, captured once and replayed; else each run is encoded anew. */
 export function gmtlEngine(engine: Engine, replays: boolean, info: Readonly<Record<string, string>>): PeerEngine {
   return {
     info,

@@ -50,15 +50,17 @@ describe('inputs', () => {
 
   it('name every parameter of the model, in its shape', () => {
     const previous = setEngine(new Engine(new ReferenceBackend()));
-    const own = [...convnext('atto', { classes: 1000 }).namedParameters()].map(([name, { shape }]) => ({
+    const parameters = [...convnext('atto', { classes: 1000 }).namedParameters()].map(([name, { shape }]) => ({
       name,
       shape,
     }));
     setEngine(previous);
     const byName = (a: { name: string }, b: { name: string }) => (a.name < b.name ? -1 : 1);
     const listed = convnextParameters().map(({ name, shape }) => ({ name, shape: [...shape] }));
-    expect(listed.sort(byName)).toEqual(own.map(({ name, shape }) => ({ name, shape: [...shape] })).sort(byName));
-    for (const name of CHECKED_PARAMETERS) expect(own.map((parameter) => parameter.name)).toContain(name);
+    expect(listed.sort(byName)).toEqual(
+      parameters.map(({ name, shape }) => ({ name, shape: [...shape] })).sort(byName),
+    );
+    for (const name of CHECKED_PARAMETERS) expect(parameters.map((parameter) => parameter.name)).toContain(name);
   });
 });
 

@@ -91,11 +91,11 @@ function compareRow(key: RowKey, title: string, columns: readonly EngineColumn[]
     if (!fastest || milliseconds < fastest.milliseconds) fastest = { engine: name, milliseconds };
   }
   const self = columns.find(({ role }) => role === 'self');
-  const own = self && cells.get(self.name);
-  const ratio = own?.milliseconds !== undefined && fastest ? fastest.milliseconds / own.milliseconds : null;
-  const verdict = !own
+  const cell = self && cells.get(self.name);
+  const ratio = cell?.milliseconds !== undefined && fastest ? fastest.milliseconds / cell.milliseconds : null;
+  const verdict = !cell
     ? 'gmtl was not run'
-    : own.status !== 'ok'
+    : cell.status !== 'ok'
       ? 'gmtl is not right'
       : ratio === null
         ? 'no right rival'
@@ -118,8 +118,8 @@ export function compareRuns(columns: readonly EngineColumn[], runs: readonly Eng
     .filter(({ role }) => role === 'rival')
     .map(({ name, title }) => {
       const ratios = rows.flatMap(({ cells }) => {
-        const [own, rival] = [self && cells.get(self.name)?.milliseconds, cells.get(name)?.milliseconds];
-        return own !== undefined && rival !== undefined ? [rival / own] : [];
+        const [gmtl, rival] = [self && cells.get(self.name)?.milliseconds, cells.get(name)?.milliseconds];
+        return gmtl !== undefined && rival !== undefined ? [rival / gmtl] : [];
       });
       return { engine: name, title, ratio: ratios.length > 0 ? geometricMean(ratios) : null, rows: ratios.length };
     });

@@ -283,14 +283,14 @@ export class Engine {
       value.storage.release();
       return;
     }
-    let own = this.#inType(value, leaf.dtype);
-    if (own.storage.references > 1) {
+    let gradient = this.#inType(value, leaf.dtype);
+    if (gradient.storage.references > 1) {
       // Shared with another leaf's gradient: clipping scales gradients in place, so each leaf needs its own.
-      const shared = own;
-      [own] = runProgram(this.backend, expandProgram, [shared], { shape: shared.spec.shape });
+      const shared = gradient;
+      [gradient] = runProgram(this.backend, expandProgram, [shared], { shape: shared.spec.shape });
       shared.storage.release();
     }
-    leaf.grad = new Tensor(this, own, null, false);
+    leaf.grad = new Tensor(this, gradient, null, false);
   }
 
   /**

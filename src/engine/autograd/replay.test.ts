@@ -20,7 +20,7 @@ describe.each(BACKENDS)('Replay on %s', (_, make) => {
     const engine = new Engine(make());
     const before = engine.backend.statistics().liveBuffers;
     const x = engine.tensor([1, 2, 3, 4], [2, 2]).keep();
-    const replay = await Replay.record(engine, () => {
+    const replay = await Replay.capture(engine, () => {
       // A tensor from host data in the body is written once, while it is recorded.
       const shift = engine.tensor([10, 20], [2]);
       const moved = x.mul(2).add(shift);

@@ -1,71 +1,92 @@
-import type { CapturedStep } from '../gpu/capture.ts';
+/** Captures a computation on tensors once and replays it. */
+import type { Capture, CompileProgress } from '../gpu/capture.ts';
 import { GpuBackend } from '../ops/gpuBackend.ts';
 import { collectTensors, type Engine } from './engine.ts';
 import type { Tensor } from './tensor.ts';
 
+export interface ReplayOptions {
+  /** Whether the body builds a graph, as a training step does. Default false: it runs under `noGrad`. */
+  readonly gradients?: boolean;
+  /** Reports how far the first run is, in which drivers compile. */
+  readonly onCompile?: CompileProgress;
+}
+
+/** The results of a body and the tensors in them. */
+interface Evaluated<T> {
+  readonly result: T;
+  readonly tensors: readonly Tensor[];
+}
+
 /**
- * A computation without gradients that is recorded once and then replayed: from tensors that the caller overwrites before each run to tensors
- * that each run overwrites. On backends that cannot record it runs anew each time.
+ * A computation that is captured once and then replayed: from tensors that the caller overwrites before each run to tensors
+ * that each run overwrites. On backends that cannot capture it runs anew each time.
  */
 export class Replay<T> {
   readonly #engine: Engine;
-  readonly #body: () => T;
-  readonly #step: CapturedStep | null;
-  #result: T;
-  #owned: readonly Tensor[];
+  readonly #evaluate: () => Evaluated<T>;
+  readonly #captured: Capture | null;
+  #last: Evaluated<T>;
 
-  private constructor(engine: Engine, body: () => T, result: T, owned: readonly Tensor[], step: CapturedStep | null) {
+  private constructor(engine: Engine, evaluate: () => Evaluated<T>, first: Evaluated<T>, captured: Capture | null) {
     this.#engine = engine;
-    this.#body = body;
-    this.#result = result;
-    this.#owned = owned;
-    this.#step = step;
+    this.#evaluate = evaluate;
+    this.#last = first;
+    this.#captured = captured;
   }
 
-  /** Records `body` and runs it once. It must be synchronous and return its results: tensors, or objects and arrays of them. */
-  static async record<T>(engine: Engine, body: () => T): Promise<Replay<T>> {
+  /**
+   * Captures `body` and runs it once. It must be synchronous and return its results: tensors, or objects, arrays and maps of them.
+   * Nothing else may run on the engine's device before the promise settles.
+   *
+   * @throws GmtlError what the device reports.
+   */
+  static async capture<T>(engine: Engine, body: () => T, options: ReplayOptions = {}): Promise<Replay<T>> {
+    const { gradients = false, onCompile } = options;
+    const evaluate = (): Evaluated<T> => {
+      const result = gradients ? engine.scope(body) : engine.noGrad(() => engine.scope(body));
+      const tensors = [...collectTensors(result)];
+      for (const tensor of tensors) engine.keep(tensor);
+      return { result, tensors };
+    };
     const { backend } = engine;
-    if (!(backend instanceof GpuBackend)) {
-      const { result, owned } = evaluate(engine, body);
-      return new Replay(engine, body, result, owned, null);
-    }
-    let made: { result: T; owned: Tensor[] } | null = null;
-    const step = await backend.gpu.captureAsync(() => {
-      made = evaluate(engine, body);
-    });
-    const { result, owned } = made as unknown as { result: T; owned: Tensor[] };
-    return new Replay(engine, body, result, owned, step);
+    if (!(backend instanceof GpuBackend)) return new Replay(engine, evaluate, evaluate(), null);
+    let first: Evaluated<T> | null = null;
+    const captured = await backend.gpu.captureAsync(() => {
+      first = evaluate();
+    }, onCompile);
+    return new Replay(engine, evaluate, first as unknown as Evaluated<T>, captured);
   }
 
   /** What the last run gave. The tensors are the replay's own: read or copied before the next run, not disposed of. */
   get result(): T {
-    return this.#result;
+    return this.#last.result;
   }
 
+  /** What the device replays: for measuring. Null on backends that cannot capture. */
+  get captured(): Capture | null {
+    return this.#captured;
+  }
+
+  /** Runs the computation again, after everything that was handed to the device before. */
   run(): void {
-    if (this.#step) {
+    if (this.#captured) {
       this.#engine.backend.flush?.();
-      this.#step.replay();
+      this.#captured.replay();
       return;
     }
-    for (const tensor of this.#owned) tensor.dispose();
-    const { result, owned } = evaluate(this.#engine, this.#body);
-    this.#result = result;
-    this.#owned = owned;
+    this.#disposeResult();
+    this.#last = this.#evaluate();
   }
 
+  /** Frees the results and the memory of the capture. */
   dispose(): void {
-    for (const tensor of this.#owned) tensor.dispose();
-    this.#owned = [];
-    this.#step?.dispose();
+    this.#disposeResult();
+    this.#captured?.dispose();
   }
-}
 
-function evaluate<T>(engine: Engine, body: () => T): { result: T; owned: Tensor[] } {
-  const result = engine.noGrad(() => engine.scope(body));
-  const owned = [...collectTensors(result)];
-  for (const tensor of owned) engine.keep(tensor);
-  return { result, owned };
+  #disposeResult(): void {
+    for (const tensor of this.#last.tensors) tensor.dispose();
+  }
 }
 
 /** Keeps the last few things made under a key and disposes of the one that was used least recently. */

@@ -1,18 +1,13 @@
+/** The engine's hold on one GPUDevice: buffers, pipelines, dispatches, captured steps and what goes wrong on it. */
 import { GmtlError } from '../errors.ts';
 import { DeviceFailures } from './failures.ts';
 import { BUFFER_USAGE, MAP_MODE_READ } from './flags.ts';
 import type { DeviceClass, Dispatch, PlanLimits, PlanTarget } from './kernel.ts';
 import { type CompiledKernel, PipelineCache } from './pipelines.ts';
-import {
-  CapturedStep,
-  type CaptureTiming,
-  type CompileProgress,
-  type PlannedDispatch,
-  Recording,
-  type Wait,
-} from './capture.ts';
+import { Capture, type CaptureTiming, type CompileProgress, type Wait } from './capture.ts';
+import { CaptureBuilder, type PlannedDispatch } from './captureBuilder.ts';
+import { CommandBatcher } from './commandBatcher.ts';
 import { addStatistics, BufferPool, type BufferSource, type PooledBuffer, type PoolStatistics } from './pool.ts';
-import { Recorder } from './recorder.ts';
 import { packagedShaders, type ShaderFiles } from './shaders.ts';
 import { matrixShapes, SUBGROUP_MATRIX, type SubgroupMatrixConfig } from './subgroupMatrix.ts';
 import type { DispatchTime } from './timestamps.ts';
@@ -51,6 +46,12 @@ export interface PreparedDispatch {
   readonly label: string;
 }
 
+/** What a captured body dispatched and allocated, and the pooled buffers that it released, which its dispatches may still use. */
+interface Collected {
+  readonly builder: CaptureBuilder;
+  readonly held: readonly PooledBuffer[];
+}
+
 /** Owns a GPUDevice: memory, pipelines, command recording, errors. */
 export class GpuDevice {
   readonly device: GPUDevice;
@@ -59,16 +60,16 @@ export class GpuDevice {
   /** Settles as the promise does; used where the host waits for the device. */
   readonly wait: Wait;
   readonly #options: GpuDeviceOptions;
-  readonly #recorder: Recorder;
+  readonly #commands: CommandBatcher;
   readonly #pipelines: PipelineCache;
   readonly #uniforms: UniformArena;
   readonly #bindGroups = new Map<string, GPUBindGroup>();
   readonly #pool: BufferPool;
   #compilesLater = false;
-  /** The step being recorded. */
-  #recording: Recording | null = null;
-  /** Recorded steps that live. */
-  readonly #recordings = new Set<Recording>();
+  /** The step that is being captured. */
+  #capturing: CaptureBuilder | null = null;
+  /** Captured steps that hold memory. */
+  readonly #captured = new Set<CaptureBuilder>();
   readonly #failures: DeviceFailures;
   #destroyed = false;
 
@@ -115,7 +116,7 @@ export class GpuDevice {
         : undefined,
     };
     this.#failures = new DeviceFailures(device);
-    this.#recorder = new Recorder(device, options.dispatchesPerSubmit ?? 512);
+    this.#commands = new CommandBatcher(device, options.dispatchesPerSubmit ?? 512);
     const files = options.shaders ?? packagedShaders;
     this.#pipelines = new PipelineCache(device, files, (pending) => this.#failures.watch(pending));
     this.#pool = new BufferPool(
@@ -131,13 +132,12 @@ export class GpuDevice {
   }
 
   get counts(): { dispatches: number; submits: number; pipelines: number } {
-    return { ...this.#recorder.counts, pipelines: this.#pipelines.size };
+    return { ...this.#commands.counts, pipelines: this.#pipelines.size };
   }
 
-  /** Memory of the device's own pool and of every recorded step. */
+  /** Memory of the device's own pool and of every captured step. */
   statistics(): PoolStatistics {
-    const recorded = [...this.#recordings].map((recording): PoolStatistics => {
-      const { heldBytes, heldBuffers } = recording;
+    const captured = [...this.#captured].map(({ heldBytes, heldBuffers }): PoolStatistics => {
       return {
         liveBytes: heldBytes,
         allocatedBytes: heldBytes,
@@ -146,7 +146,7 @@ export class GpuDevice {
         allocatedBuffers: heldBuffers,
       };
     });
-    return addStatistics([this.#pool.statistics(), ...recorded]);
+    return addStatistics([this.#pool.statistics(), ...captured]);
   }
 
   resetPeak(): void {
@@ -177,21 +177,21 @@ export class GpuDevice {
 
   /** Where buffers now come from. */
   get bufferSource(): BufferSource {
-    return this.#recording ?? this.#pool;
+    return this.#capturing ?? this.#pool;
   }
 
-  /** Where buffers come from that are filled from the host now: they are no part of a step that is being recorded. */
+  /** Where buffers come from that are filled from the host now: they are not part of a step that is being captured. */
   get uploadSource(): BufferSource {
     return this.#pool;
   }
 
   /**
    * Host → device. Waits for nothing, but what is recorded so far is submitted first, so that it reads the old content. In a step that
-   * is being recorded only a new buffer of `uploadSource` can be written: it is written now, once.
+   * is being captured only a new buffer of `uploadSource` can be written: it is written now, once.
    */
   write(pooled: PooledBuffer, data: ArrayBufferView<ArrayBuffer>, isNew = false): void {
     this.throwIfFailed();
-    if (this.#recording && !isNew)
+    if (this.#capturing && !isNew)
       throw new GmtlError('gpu/capture', 'a host write cannot be captured; write inputs before the step');
     this.flush();
     this.device.queue.writeBuffer(pooled.buffer, 0, data.buffer, data.byteOffset, data.byteLength);
@@ -201,7 +201,7 @@ export class GpuDevice {
   async read(pooled: PooledBuffer, bytes: number): Promise<ArrayBuffer> {
     this.throwIfFailed();
     const staging = this.#createBuffer(bytes, 'readback', BUFFER_USAGE.MAP_READ | BUFFER_USAGE.COPY_DST);
-    this.#recorder.copy(pooled.buffer, staging, bytes);
+    this.#commands.copy(pooled.buffer, staging, bytes);
     this.flush();
     try {
       await this.wait(staging.mapAsync(MAP_MODE_READ));
@@ -221,13 +221,13 @@ export class GpuDevice {
   }
 
   copy(source: PooledBuffer, target: PooledBuffer, bytes: number): void {
-    if (this.#recording) throw new GmtlError('gpu/capture', 'a buffer copy cannot be captured; use the copy op');
-    this.#recorder.copy(source.buffer, target.buffer, bytes);
+    if (this.#capturing) throw new GmtlError('gpu/capture', 'a buffer copy cannot be captured; use the copy op');
+    this.#commands.copy(source.buffer, target.buffer, bytes);
   }
 
   // --- commands ---
 
-  /** Compiles the dispatch's kernel (once; in the background for a step recorded with `captureAsync`) and packs its uniforms. */
+  /** Compiles the dispatch's kernel (once; in the background for a step captured with `captureAsync`) and packs its uniforms. */
   prepare(dispatch: Dispatch, label: string): PreparedDispatch {
     const limit = this.target.limits.maxComputeWorkgroupsPerDimension;
     if (dispatch.workgroups.some((count) => count > limit || count < 1 || !Number.isInteger(count))) {
@@ -260,7 +260,7 @@ export class GpuDevice {
   /** Records one dispatch over `buffers`, given in the order of the kernel's bindings. */
   dispatch(prepared: PreparedDispatch, buffers: readonly BoundBuffer[]): void {
     this.throwIfFailed();
-    if (this.#recording) {
+    if (this.#capturing) {
       const item: PlannedDispatch = {
         kernel: prepared.kernel,
         workgroups: prepared.workgroups,
@@ -268,15 +268,15 @@ export class GpuDevice {
         buffers: buffers.map(({ pooled }) => pooled),
         bind: () => this.#createBindGroup(prepared, buffers),
       };
-      this.#recording.dispatch(item);
+      this.#capturing.dispatch(item);
       return;
     }
     const { kernel, workgroups, label } = prepared;
-    this.#recorder.dispatch({ kernel, workgroups, label, bindGroup: this.#bindGroup(prepared, buffers) });
+    this.#commands.dispatch({ kernel, workgroups, label, bindGroup: this.#bindGroup(prepared, buffers) });
   }
 
   flush(): void {
-    this.#recorder.flush();
+    this.#commands.flush();
   }
 
   /** Waits until the device has done everything recorded so far; throws what went wrong on the way. */
@@ -290,22 +290,22 @@ export class GpuDevice {
     if (!this.target.features.has('timestamp-query')) {
       throw new GmtlError('gpu/profile', `the adapter ${this.name} has no timestamp queries`);
     }
-    this.#recorder.startProfile();
+    this.#commands.startProfile();
   }
 
   stopProfile(): Promise<DispatchTime[]> {
-    return this.wait(this.#recorder.stopProfile());
+    return this.wait(this.#commands.stopProfile());
   }
 
   /**
-   * Records what `body` dispatches, to be replayed, and runs it once. Nothing runs before `body` has returned: then the memory of its
+   * Captures what `body` dispatches, to be replayed, and runs it once. Nothing runs before `body` has returned: then the memory of its
    * temporaries is planned by their lifetimes, and what it still holds (results) has memory of its own. Tensors made from host data in
    * `body` are written once, now.
    */
-  capture(body: () => void): CapturedStep {
+  capture(body: () => void): Capture {
     const start = performance.now();
-    const recorded = this.#record(body);
-    const step = this.#finish(recorded, { record: performance.now() - start, compile: 0 });
+    const collected = this.#collect(body);
+    const step = this.#finish(collected, { record: performance.now() - start, compile: 0 });
     step.replay();
     return step;
   }
@@ -315,55 +315,52 @@ export class GpuDevice {
    * in which software adapters do most of their compiling; without it that run is submitted as one. Nothing else may be recorded or run on this
    * device's tensors by way of `body`'s results before the promise settles.
    */
-  async captureAsync(body: () => void, progress?: CompileProgress): Promise<CapturedStep> {
+  async captureAsync(body: () => void, progress?: CompileProgress): Promise<Capture> {
     this.#compilesLater = true;
     const start = performance.now();
-    let recorded: { recording: Recording; held: PooledBuffer[] };
+    let collected: Collected;
     try {
-      recorded = this.#record(body);
+      collected = this.#collect(body);
     } finally {
       this.#compilesLater = false;
     }
     const record = performance.now() - start;
-    const compiling = new Set(recorded.recording.items.map(({ kernel }) => kernel.compiling));
+    const compiling = new Set(collected.builder.items.map(({ kernel }) => kernel.compiling));
     await Promise.all(compiling);
     await this.#failures.settle();
-    const step = this.#finish(recorded, { record, compile: performance.now() - start - record });
+    const step = this.#finish(collected, { record, compile: performance.now() - start - record });
     if (progress) await step.replayWatched(progress);
     else step.replay();
     return step;
   }
 
-  #record(body: () => void): { recording: Recording; held: PooledBuffer[] } {
-    if (this.#recording) throw new GmtlError('gpu/capture', 'a capture is already under way');
+  #collect(body: () => void): Collected {
+    if (this.#capturing) throw new GmtlError('gpu/capture', 'a capture is already under way');
     this.throwIfFailed();
     this.flush();
-    const recording = new Recording();
-    this.#recording = recording;
+    const builder = new CaptureBuilder();
+    this.#capturing = builder;
     try {
-      return { recording, held: this.#pool.holding(body) };
+      return { builder, held: this.#pool.holding(body) };
     } finally {
-      this.#recording = null;
+      this.#capturing = null;
     }
   }
 
-  #finish(
-    { recording, held }: { recording: Recording; held: readonly PooledBuffer[] },
-    timing: Omit<CaptureTiming, 'prepare'>,
-  ): CapturedStep {
+  #finish({ builder, held }: Collected, timing: Omit<CaptureTiming, 'prepare'>): Capture {
     const start = performance.now();
-    const memory = recording.plan((bytes, label) => this.#createBuffer(bytes, label));
-    this.#recordings.add(recording);
-    const items = recording.items.map(({ kernel, workgroups, label, bind }) => ({
+    const memory = builder.plan((bytes, label) => this.#createBuffer(bytes, label));
+    this.#captured.add(builder);
+    const items = builder.items.map(({ kernel, workgroups, label, bind }) => ({
       kernel,
       workgroups,
       label,
       bindGroup: bind(),
     }));
-    return new CapturedStep(this, items, memory, { ...timing, prepare: performance.now() - start }, () => {
+    return new Capture(this, items, memory, { ...timing, prepare: performance.now() - start }, () => {
       this.flush();
-      recording.dispose();
-      if (recording.heldBuffers === 0) this.#recordings.delete(recording);
+      builder.dispose();
+      if (builder.heldBuffers === 0) this.#captured.delete(builder);
       for (const pooled of held) this.#pool.release(pooled);
     });
   }

@@ -1,4 +1,4 @@
-/** Which of a recorded step's temporary buffers may share memory. Pure: no device is touched. */
+/** Which of a captured step's temporary buffers may share memory. Pure: no device is touched. */
 
 /** A buffer that the step uses from dispatch `first` to dispatch `last`, both included. */
 export interface Lifetime {

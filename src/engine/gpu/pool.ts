@@ -100,8 +100,8 @@ export class BufferPool implements BufferSource {
   }
 
   /**
-   * Runs `body` without giving out again what is released meanwhile, which a recording made by `body` may still read; the buffers
-   * that were are the result, to be released when the recording is no more.
+   * Runs `body` without giving out again what is released meanwhile, which a capture of `body` may still read; the buffers
+   * that were are the result, to be released when the capture ends.
    */
   holding(body: () => void): PooledBuffer[] {
     const held: PooledBuffer[] = [];

@@ -89,17 +89,17 @@ test('cleans up what a killed process left, and only that', async () => {
 });
 
 test('requireWritable refuses beforehand what cannot be written, and leaves nothing behind', async () => {
-  const own = fs.mkdtempSync(join(tmpdir(), 'gmtl-writable-'));
+  const folder = fs.mkdtempSync(join(tmpdir(), 'gmtl-writable-'));
   try {
-    fs.writeFileSync(join(own, 'file'), 'kept');
-    await requireWritable(join(own, 'file'));
-    await requireWritable(join(own, 'new', 'result.json'));
-    await expect(requireWritable(own)).rejects.toThrow('it is a folder');
-    await expect(requireWritable(join(own, 'file', 'x.json'))).rejects.toThrow('part of its path is a file');
-    expect(fs.readFileSync(join(own, 'file'), 'utf8')).toBe('kept');
-    expect(fs.readdirSync(own).sort()).toEqual(['file', 'new']);
-    expect(fs.readdirSync(join(own, 'new'))).toEqual([]);
+    fs.writeFileSync(join(folder, 'file'), 'kept');
+    await requireWritable(join(folder, 'file'));
+    await requireWritable(join(folder, 'new', 'result.json'));
+    await expect(requireWritable(folder)).rejects.toThrow('it is a folder');
+    await expect(requireWritable(join(folder, 'file', 'x.json'))).rejects.toThrow('part of its path is a file');
+    expect(fs.readFileSync(join(folder, 'file'), 'utf8')).toBe('kept');
+    expect(fs.readdirSync(folder).sort()).toEqual(['file', 'new']);
+    expect(fs.readdirSync(join(folder, 'new'))).toEqual([]);
   } finally {
-    fs.rmSync(own, { recursive: true });
+    fs.rmSync(folder, { recursive: true });
   }
 });

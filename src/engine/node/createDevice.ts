@@ -1,4 +1,4 @@
-import { napping } from './naps.ts';
+import { sleepingWait } from './sleepingWait.ts';
 import { GpuDevice, type GpuDeviceOptions } from '../gpu/device.ts';
 import { type AdapterChoice, type OpenedAdapter, openAdapter } from './open.ts';
 
@@ -16,7 +16,7 @@ export async function createNodeDevice(
     const device = await GpuDevice.open(opened.adapter, {
       ...options,
       deviceClass: opened.kind === 'hardware' ? 'gpu' : 'software',
-      ...(opened.kind !== 'hardware' && { wait: napping }),
+      ...(opened.kind !== 'hardware' && { wait: sleepingWait }),
       onDestroy: () => opened.release(),
     });
     return { device, opened };

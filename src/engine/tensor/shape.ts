@@ -51,10 +51,10 @@ export function stridesOf(shape: Shape): number[] {
 
 /** Strides of `shape` when read through `target` (broadcast): stretched axes have stride 0. */
 export function broadcastStrides(shape: Shape, target: Shape): number[] {
-  const own = stridesOf(shape);
+  const strides = stridesOf(shape);
   return target.map((extent, axis) => {
     const at = axis - (target.length - shape.length);
-    return at < 0 || (shape[at] === 1 && extent !== 1) ? 0 : own[at];
+    return at < 0 || (shape[at] === 1 && extent !== 1) ? 0 : strides[at];
   });
 }
 

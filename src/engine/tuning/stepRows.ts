@@ -2,7 +2,7 @@
 import type { DispatchTime } from '../gpu/timestamps.ts';
 import type { Ceilings } from './ceilings.ts';
 import { ratesOf, workOf } from './rates.ts';
-import type { PlannedCall, StepCall } from './stepRecording.ts';
+import type { PlannedCall, StepCall } from './stepCalls.ts';
 import { median } from './timer.ts';
 
 export interface StepRow {

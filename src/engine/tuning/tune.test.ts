@@ -11,7 +11,7 @@ import type { Program } from '../ops/definition.ts';
 import { layerNorm } from '../ops/layerNorm/op.ts';
 import { loadTuned, saveTuned } from '../node/tuned.ts';
 import { callKey } from './calls.ts';
-import { planCalls, RecordingBackend } from './stepRecording.ts';
+import { planCalls, CallTrackingBackend } from './stepCalls.ts';
 import { pickWinner, tuneCalls, type TuneResult } from './tune.ts';
 
 closeDeviceAfterwards();
@@ -52,7 +52,7 @@ describe('tuning', () => {
     const outputs = forward.infer(specs, attributes);
     const key = callKey(program, attributes, specs);
     const call = { program, attributes, inputs: specs, outputs, key, version: undefined };
-    return tuneCalls(new RecordingBackend(await testDevice()), [call], { seconds: 0.002 });
+    return tuneCalls(new CallTrackingBackend(await testDevice()), [call], { seconds: 0.002 });
   }
 
   it.each([
@@ -93,7 +93,7 @@ describe('tuning', () => {
 
   it('times each version of a call, and a backend told the winners runs them, with the same results', async () => {
     const device = await testDevice();
-    const backend = new RecordingBackend(device);
+    const backend = new CallTrackingBackend(device);
     const { forward } = layerNorm;
     const run = async (on: GpuBackend): Promise<number[]> => {
       const specs = [[6, 8], [8], [8]].map((shape) => ({ shape, dtype: 'f32' as const }));
@@ -127,7 +127,7 @@ describe('tuning', () => {
     const { call, milliseconds, defaultMilliseconds } = tuned;
     const winners = [{ call, version: 'rows', milliseconds, defaultMilliseconds }];
     await saveTuned(device.info, winners, { folder, gmtl: '0' });
-    const told = new RecordingBackend(device, { tuned: loadTuned(device.info, { folder, environment: {} }).tuned });
+    const told = new CallTrackingBackend(device, { tuned: loadTuned(device.info, { folder, environment: {} }).tuned });
     told.startCalls();
     const got = await run(told);
     expect(planCalls(told.stopCalls(), device.target)[0].version).toBe('rows');

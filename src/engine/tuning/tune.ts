@@ -6,7 +6,7 @@ import { isFloat } from '../tensor/spec.ts';
 import type { TunedEntry } from '../node/tuned.ts';
 import { benchInput, versionsOf } from './calls.ts';
 import { withCopyProbe } from './ceilings.ts';
-import type { StepCall } from './stepRecording.ts';
+import type { StepCall } from './stepCalls.ts';
 import { describeCall } from './stepRows.ts';
 import { chooseTimer, type Timer } from './timer.ts';
 import { refusedVersions } from './tuneCheck.ts';

@@ -132,7 +132,7 @@ class Recordings {
   }
 
   #record<T>(body: () => T): Promise<Replay<T>> {
-    return Replay.record(this.engine, () => {
+    return Replay.capture(this.engine, () => {
       const wasTraining = this.#model.training;
       this.#model.eval();
       try {

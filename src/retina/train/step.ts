@@ -1,9 +1,10 @@
 import type { Engine } from '../../engine/autograd/engine.ts';
+import { Replay } from '../../engine/autograd/replay.ts';
 import type { Tensor } from '../../engine/autograd/tensor.ts';
 import { type VerifiedOp, verify } from '../../engine/check/verify.ts';
 import type { Batch } from '../data/loading/batch.ts';
 import type { GradeDecision } from '../metrics/index.ts';
-import type { CapturedStep, CompileProgress } from '../../engine/gpu/capture.ts';
+import type { Capture, CompileProgress } from '../../engine/gpu/capture.ts';
 import { type MultitaskNet, type MultitaskOutput, type Routes, TASK_INDEX } from '../network/network.ts';
 import * as F from '../../engine/nn/functional.ts';
 import { GpuBackend } from '../../engine/ops/gpuBackend.ts';
@@ -47,37 +48,43 @@ export interface TrainStepOptions {
   readonly gumbel?: { readonly seed: number; readonly tau: readonly [number, number]; readonly totalSteps: number };
   /** Steps between measurements of the gradients' cosine; 0 (default): never. Weightings that need the gradients always measure. */
   readonly conflictEvery?: number;
-  /** Record the step once and replay it (GPU backends only). Default true. */
+  /** Capture the step once and replay it (GPU backends only). Default true. */
   readonly capture?: boolean;
-  /** Told while a newly recorded step runs for the first time, when drivers compile its kernels. */
+  /** Reports how far a newly captured step is in its first run, when drivers compile its kernels. */
   readonly onCompile?: CompileProgress;
 }
 
-interface Recorded {
-  readonly inputs: readonly StepInputs[];
+/** What a step gives: the numbers of its report, and which they are. */
+interface StepResult {
   readonly report: Tensor;
   readonly blocks: readonly ReportBlock[];
-  readonly step: CapturedStep | null;
 }
 
-/** Recorded steps hold memory of their own: batches of rarer shapes run eagerly. */
+/** What is kept for batches of one shape. */
+interface BatchShape {
+  readonly inputs: readonly StepInputs[];
+  /** Null while such batches run eagerly. */
+  readonly replay: Replay<StepResult> | null;
+}
+
+/** Captured steps hold memory of their own: batches of rarer shapes run eagerly. */
 const MOST_CAPTURED = 6;
 
 /**
  * One optimiser step of a multitask network: forward, loss, backward, clipping, update, moving average. Shapes are static, so the
- * step is recorded once and replayed from then on (batches of other shapes are recorded when they come a second time); what varies (inputs, learning rate, dropout seeds) lives in
+ * step is captured once and replayed from then on (batches of other shapes are captured when they come a second time); what varies (inputs, learning rate, dropout seeds) lives in
  * tensors that are written before each replay. Eager and replayed steps run the same kernels: they are bitwise equal.
  */
 export class TrainStep {
   readonly #options: TrainStepOptions;
   readonly #shared: readonly NamedParameter[];
-  /** Recorded steps by the batches' shapes. */
-  readonly #recorded = new Map<string, Recorded>();
+  /** By the batches' shapes. */
+  readonly #shapes = new Map<string, BatchShape>();
   readonly #warm = new Set<string>();
   /** Settles when the next step may begin; null: at once. */
   #busy: Promise<void> | null = null;
-  /** The recording that the step begun last is waiting for. */
-  #recording: Promise<unknown> | null = null;
+  /** The capture that the step begun last is waiting for. */
+  #capturing: Promise<unknown> | null = null;
 
   constructor(options: TrainStepOptions) {
     this.#options = options;
@@ -88,7 +95,7 @@ export class TrainStep {
   }
 
   /**
-   * Records or replays the step for a batch, or for micro-batches whose gradients are averaged, at `learningRate`. The promise is the
+   * Captures or replays the step for a batch, or for micro-batches whose gradients are averaged, at `learningRate`. The promise is the
    * report; the next step may be started before it.
    */
   run(input: Batch | readonly Batch[], step: number, learningRate: number): Promise<StepReport> {
@@ -102,12 +109,12 @@ export class TrainStep {
       weighting.advance(step);
       return routing === 'hard' ? this.#runHard(batches, step) : this.#runRouted(batches, step);
     };
-    // With hard routing the gate must be asked after the step before has taught it; a step that is being recorded must have run. Until then
+    // With hard routing the gate must be asked after the step before has taught it; a step that is being captured must have run. Until then
     // the learning rate and the masks on the device are that step's.
     const begin = (): { report: Promise<StepReport>; ready: Promise<unknown> | null } => {
-      this.#recording = null;
+      this.#capturing = null;
       const report = start();
-      return { report, ready: routing === 'hard' ? report : this.#recording };
+      return { report, ready: routing === 'hard' ? report : this.#capturing };
     };
     if (!this.#busy) {
       const { report, ready } = begin();
@@ -135,47 +142,40 @@ export class TrainStep {
     const { engine, capture = true, weighting } = this.#options;
     const arranged = batches.map((batch) => arrange(batch, this.#options.routing));
     const measured = this.#measures(step);
-    // Measuring alone is rare: it is not worth the memory of a recording.
+    // Measuring alone is rare: it is not worth the memory of a capture.
     const captures = capture && engine.backend instanceof GpuBackend && (!measured || weighting.needsTaskGradients);
     const key = arranged.map(shapeKey).join('; ');
-    const known = this.#recorded.get(key);
-    if (known?.step && captures) {
+    const known = this.#shapes.get(key);
+    if (known?.replay && captures) {
       this.#writeAll(known.inputs, batches, arranged, step);
-      engine.backend.flush?.();
-      known.step.replay();
-      return this.#read(known.report, known.blocks, batches, arranged);
+      known.replay.run();
+      return this.#read(known.replay.result, batches, arranged);
     }
     const inputs = known?.inputs ?? batches.map((batch, index) => this.#makeInputs(batch, arranged[index].routes));
     this.#writeAll(inputs, batches, arranged, step);
-    const captured = [...this.#recorded.values()].filter((one) => one.step).length;
+    const captured = this.captured.length;
     const worthIt = captured === 0 || (this.#warm.has(key) && captured < MOST_CAPTURED);
     if (!captures || !worthIt) {
       if (captures) this.#warm.add(key);
-      if (!known) this.#recorded.set(key, { inputs, report: inputs[0].image, blocks: [], step: null });
-      const { report, blocks } = this.#record(inputs, measured);
-      const result = this.#read(report, blocks, batches, arranged);
-      report.dispose();
-      // Beside a recorded step, which has memory of its own, what this one used would only lie about.
+      if (!known) this.#shapes.set(key, { inputs, replay: null });
+      const report = this.#readOnce(this.#compute(inputs, measured), batches, arranged);
+      // A captured step has memory of its own: what this one used would not be used again.
       if (captured > 0 && engine.backend instanceof GpuBackend) engine.backend.gpu.trim();
-      return result;
+      return report;
     }
-    const recording = this.#capture(key, inputs, measured);
-    this.#recording = recording;
-    return recording.then(({ report, blocks }) => this.#read(report, blocks, batches, arranged));
+    const capturing = this.#capture(key, inputs, measured);
+    this.#capturing = capturing;
+    return capturing.then((result) => this.#read(result, batches, arranged));
   }
 
-  /** Records the step for these inputs and runs it once. */
-  async #capture(key: string, inputs: readonly StepInputs[], measured: boolean): Promise<Recorded> {
-    const { gpu } = this.#options.engine.backend as GpuBackend;
-    let made: { report: Tensor; blocks: ReportBlock[] } | null = null;
-    const step = await gpu.captureAsync(() => {
-      made = this.#record(inputs, measured);
-    }, this.#options.onCompile);
-    // What earlier eager steps used is of no use any more: a recorded step has memory of its own.
-    gpu.trim();
-    const recorded = { inputs, ...(made as unknown as { report: Tensor; blocks: ReportBlock[] }), step };
-    this.#recorded.set(key, recorded);
-    return recorded;
+  /** Captures the step for these inputs and runs it once. */
+  async #capture(key: string, inputs: readonly StepInputs[], measured: boolean): Promise<StepResult> {
+    const { engine, onCompile } = this.#options;
+    const replay = await Replay.capture(engine, () => this.#compute(inputs, measured), { gradients: true, onCompile });
+    // The captured step has memory of its own: what earlier eager steps used is not used again.
+    (engine.backend as GpuBackend).gpu.trim();
+    this.#shapes.set(key, { inputs, replay });
+    return replay.result;
   }
 
   #measures(step: number): boolean {
@@ -202,11 +202,9 @@ export class TrainStep {
     }
     const inputs = batches.map((batch, index) => this.#makeInputs(batch, arranged[index].routes));
     this.#writeAll(inputs, batches, arranged, step);
-    const { report, blocks } = this.#record(inputs, this.#measures(step));
-    const result = this.#read(report, blocks, batches, arranged);
-    report.dispose();
+    const report = this.#readOnce(this.#compute(inputs, this.#measures(step)), batches, arranged);
     for (const each of inputs) each.dispose();
-    return result;
+    return report;
   }
 
   async #gateLogits(batch: Batch): Promise<ArrayLike<number>> {
@@ -249,12 +247,12 @@ export class TrainStep {
   }
 
   /** The device's whole work of a step. The report's tensor outlives the scope. */
-  #record(inputs: readonly StepInputs[], measured: boolean): { report: Tensor; blocks: ReportBlock[] } {
+  #compute(inputs: readonly StepInputs[], measured: boolean): StepResult {
     const { engine, model, optimizer, gate, ema } = this.#options;
     return engine.scope(() => {
       const made = inputs.map((each, part) => {
         model.random.usePart(part);
-        return this.#recordBatch(each, measured, 1 / inputs.length);
+        return this.#computeBatch(each, measured, 1 / inputs.length);
       });
       model.random.usePart(0);
       const total = made.map((each) => each.total).reduce((sum, each) => engine.noGrad(() => sum.add(each)));
@@ -274,7 +272,7 @@ export class TrainStep {
   }
 
   /** Forward and backward of one micro-batch. */
-  #recordBatch(
+  #computeBatch(
     inputs: StepInputs,
     measured: boolean,
     scale: number,
@@ -313,9 +311,15 @@ export class TrainStep {
     return { own, blended: { gateLogits, ...blendExperts(own, weights, routes, model.maskPriorLogit) } };
   }
 
+  /** Reads a result that is not used again. */
+  #readOnce(result: StepResult, batches: readonly Batch[], arranged: readonly ArrangedBatch[]): Promise<StepReport> {
+    const report = this.#read(result, batches, arranged);
+    result.report.dispose();
+    return report;
+  }
+
   async #read(
-    report: Tensor,
-    blocks: readonly ReportBlock[],
+    { report, blocks }: StepResult,
     batches: readonly Batch[],
     arranged: readonly ArrangedBatch[],
   ): Promise<StepReport> {
@@ -332,7 +336,7 @@ export class TrainStep {
   /** Repeats the step with every result read back: which op was the first to give NaN or infinity. */
   async diagnose(input: Batch | readonly Batch[], step: number): Promise<NonFiniteFinding | null> {
     this.#options.model.random.setStep(step, asList(input).length);
-    return this.#withInputs(input, step, (record) => findNonFinite(this.#options.engine, record));
+    return this.#withInputs(input, step, (compute) => findNonFinite(this.#options.engine, compute));
   }
 
   /** One step, every program held against its float64 reference. */
@@ -342,37 +346,36 @@ export class TrainStep {
     optimizer.advance();
     ema?.advance();
     weighting.advance(step);
-    return this.#withInputs(input, step, (record) => verify(engine, record));
+    return this.#withInputs(input, step, (compute) => verify(engine, compute));
   }
 
   async #withInputs<T>(
     input: Batch | readonly Batch[],
     step: number,
-    body: (record: () => void) => Promise<T>,
+    body: (compute: () => void) => Promise<T>,
   ): Promise<T> {
     const batches = asList(input);
     const arranged = batches.map((batch) => arrange(batch, this.#options.routing));
     const inputs = batches.map((batch, index) => this.#makeInputs(batch, arranged[index].routes));
     this.#writeAll(inputs, batches, arranged, step);
     try {
-      return await body(() => this.#record(inputs, this.#measures(step)).report.dispose());
+      return await body(() => this.#compute(inputs, this.#measures(step)).report.dispose());
     } finally {
       for (const each of inputs) each.dispose();
     }
   }
 
-  /** The steps recorded so far, one a shape of batch: for measuring. */
-  get captured(): readonly CapturedStep[] {
-    return [...this.#recorded.values()].flatMap(({ step }) => step ?? []);
+  /** The steps captured so far, one per shape of batch: for measuring. */
+  get captured(): readonly Capture[] {
+    return [...this.#shapes.values()].flatMap(({ replay }) => replay?.captured ?? []);
   }
 
   dispose(): void {
-    for (const { inputs, report, step } of this.#recorded.values()) {
-      if (step) report.dispose();
-      step?.dispose();
+    for (const { inputs, replay } of this.#shapes.values()) {
+      replay?.dispose();
       for (const each of inputs) each.dispose();
     }
-    this.#recorded.clear();
+    this.#shapes.clear();
   }
 }
 
@@ -380,7 +383,7 @@ function asList(input: Batch | readonly Batch[]): readonly Batch[] {
   return 'image' in input ? [input] : input;
 }
 
-/** What a recorded step depends on. The routes of an arranged batch are ranges: their ends tell them. */
+/** What a captured step depends on. The routes of an arranged batch are ranges: their ends tell them. */
 function shapeKey({ order, routes: { segmentation, classification } }: ArrangedBatch): string {
   const ends = (rows: readonly number[]): string => (rows.length > 0 ? `${rows[0]}-${rows[rows.length - 1]}` : '');
   return `${order.length}: ${ends(segmentation)}, ${ends(classification)}`;

@@ -1,8 +1,9 @@
+/** Encodes eager dispatches and copies, many to a submit. */
 import type { CompiledKernel } from './pipelines.ts';
 import { type DispatchTime, TimestampLog } from './timestamps.ts';
 
-/** One dispatch, ready to encode. */
-export interface RecordedDispatch {
+/** One dispatch with its memory: ready to encode. */
+export interface BoundDispatch {
   readonly kernel: CompiledKernel;
   readonly bindGroup: GPUBindGroup;
   readonly workgroups: readonly [number, number, number];
@@ -10,7 +11,7 @@ export interface RecordedDispatch {
 }
 
 /** Batches dispatches into one compute pass and few submits. */
-export class Recorder {
+export class CommandBatcher {
   readonly #device: GPUDevice;
   readonly #capacity: number;
   #encoder: GPUCommandEncoder | null = null;
@@ -26,12 +27,12 @@ export class Recorder {
     this.#capacity = capacity;
   }
 
-  /** Dispatches recorded and command buffers submitted since the start. */
+  /** Dispatches encoded and command buffers submitted since the start. */
   get counts(): { dispatches: number; submits: number } {
     return { dispatches: this.#dispatches, submits: this.#submits };
   }
 
-  dispatch(item: RecordedDispatch): void {
+  dispatch(item: BoundDispatch): void {
     const pass = this.#openPass(item.label);
     pass.setPipeline(item.kernel.pipeline);
     pass.setBindGroup(0, item.bindGroup);
@@ -47,7 +48,7 @@ export class Recorder {
     this.#pending++;
   }
 
-  /** Submits what is recorded. Cheap when there is nothing. */
+  /** Submits what is encoded. Cheap when there is nothing. */
   flush(): void {
     this.#closePass();
     const encoder = this.#encoder;

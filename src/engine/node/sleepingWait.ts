@@ -12,21 +12,21 @@ let since = 0;
 /** One loop, however waits follow each other: the next may begin before the loop of the last has seen its end. */
 let looping = false;
 
-function nap(): void {
+function sleepBeforePoll(): void {
   looping = waiting > 0;
   if (!looping) return;
   const milliseconds = Math.min(LONGEST_MILLISECONDS, (performance.now() - since) / 20);
   if (milliseconds >= SHORTEST_MILLISECONDS) Atomics.wait(cell, 0, 0, milliseconds);
-  setImmediate(nap);
+  setImmediate(sleepBeforePoll);
 }
 
-/** Settles as `pending` does; until then the event loop naps. */
-export async function napping<T>(pending: Promise<T>): Promise<T> {
+/** Settles as `pending` does; until then the event loop sleeps between polls. */
+export async function sleepingWait<T>(pending: Promise<T>): Promise<T> {
   since = performance.now();
   waiting++;
   if (!looping) {
     looping = true;
-    setImmediate(nap);
+    setImmediate(sleepBeforePoll);
   }
   try {
     return await pending;

@@ -1,17 +1,17 @@
 /** Tier: no adapter. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import { napping } from './naps.ts';
+import { sleepingWait } from './sleepingWait.ts';
 
 it('settles as what it waits for does', async () => {
-  expect(await napping(sleep(5, 'done'))).toBe('done');
-  await expect(napping(Promise.reject(new Error('lost')))).rejects.toThrow('lost');
+  expect(await sleepingWait(sleep(5, 'done'))).toBe('done');
+  await expect(sleepingWait(Promise.reject(new Error('lost')))).rejects.toThrow('lost');
 });
 
-it('naps no longer for the hundredth of waits in a row than for the first', async () => {
+it('sleeps no longer for the hundredth of waits in a row than for the first', async () => {
   const waits = async (count: number): Promise<number> => {
     const start = performance.now();
-    for (let i = 0; i < count; i++) await napping(sleep(4));
+    for (let i = 0; i < count; i++) await sleepingWait(sleep(4));
     return performance.now() - start;
   };
   const first = await waits(20);
@@ -34,7 +34,7 @@ it('slows a loop of immediates down while something is waited for, and not after
   };
   const polled = await turnsDuring(sleep(200));
   // Two at once, one of which ends early.
-  const [napped] = await Promise.all([turnsDuring(napping(sleep(200))), napping(sleep(50))]);
+  const [napped] = await Promise.all([turnsDuring(sleepingWait(sleep(200))), sleepingWait(sleep(50))]);
   expect(napped).toBeGreaterThan(100);
   expect(napped).toBeLessThan(polled / 2);
   expect(await turnsDuring(sleep(200))).toBeGreaterThan(2 * napped);

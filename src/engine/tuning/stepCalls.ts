@@ -1,28 +1,24 @@
-/** Which program each dispatch of a recorded step belongs to. */
+/** Which program calls a step makes, and which of its dispatches belong to each. */
 import type { PlanTarget } from '../gpu/kernel.ts';
 import type { Program } from '../ops/definition.ts';
 import { GpuBackend } from '../ops/gpuBackend.ts';
+import { callOf, type ProgramCall } from '../ops/invocations.ts';
 import type { Value } from '../ops/value.ts';
-import type { TensorSpec } from '../tensor/spec.ts';
 import { callKey } from './calls.ts';
 
 /** One execution of a program within a step, by shapes. */
-export interface StepCall {
+export interface StepCall extends ProgramCall {
   /** Equal for calls that do the same work. */
   readonly key: string;
-  readonly program: Program;
-  readonly attributes: object;
-  readonly inputs: readonly TensorSpec[];
-  readonly outputs: readonly TensorSpec[];
-  /** The version it was told to run in; undefined where its plan chooses. */
+  /** The version it was made to run in; undefined where its plan chooses. */
   readonly version: string | undefined;
 }
 
-/** A GPU backend that can note what is executed on it. */
-export class RecordingBackend extends GpuBackend {
+/** A GPU backend that can list what is executed on it. */
+export class CallTrackingBackend extends GpuBackend {
   #calls: StepCall[] | null = null;
 
-  /** From here on executions are noted. */
+  /** From here on executions are listed. */
   startCalls(): void {
     this.#calls = [];
   }
@@ -43,15 +39,11 @@ export class RecordingBackend extends GpuBackend {
   ): void {
     super.execute(program, inputs, outputs, attributes, version);
     if (!this.#calls) return;
-    const specs = inputs.map(({ spec }) => spec);
-    const results = outputs.map(({ spec }) => spec);
+    const call = callOf({ program: program as Program, inputs, outputs, attributes });
     this.#calls.push({
-      key: callKey(program as Program, attributes, specs),
-      program: program as Program,
-      attributes,
-      inputs: specs,
-      outputs: results,
-      version: version ?? this.versionFor(program, specs, results, attributes),
+      ...call,
+      key: callKey(call.program, attributes, call.inputs),
+      version: version ?? this.versionFor(program, call.inputs, call.outputs, attributes),
     });
   }
 }

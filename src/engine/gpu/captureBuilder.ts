@@ -1,0 +1,159 @@
+/** A step that is being captured: collects its dispatches and buffers, then plans its memory. */
+import { GmtlError } from '../errors.ts';
+import { planMemory } from './memoryPlan.ts';
+import type { CompiledKernel } from './pipelines.ts';
+import { type BufferSource, nextBufferId, type PooledBuffer } from './pool.ts';
+
+/** A buffer of a step that is being captured: it gets memory when the whole step is known. */
+class PlannedBuffer implements PooledBuffer {
+  readonly id = nextBufferId();
+  readonly label: string;
+  readonly capacity: number;
+  /** Dispatches that use it first and last; -1: none. */
+  first = -1;
+  last = -1;
+  released = false;
+  slot: Slot | null = null;
+
+  constructor(bytes: number, label: string) {
+    this.capacity = Math.max(256, Math.ceil(bytes / 16) * 16);
+    this.label = label;
+  }
+
+  get buffer(): GPUBuffer {
+    if (!this.slot) {
+      throw new GmtlError(
+        'gpu/capture',
+        `the content of ${this.label} was asked for while its step is being recorded: read results after the step`,
+      );
+    }
+    return this.slot.buffer;
+  }
+}
+
+/** Memory of one or, one after the other, several buffers of a step. */
+interface Slot {
+  readonly buffer: GPUBuffer;
+  readonly bytes: number;
+  /** Buffers in it that the caller has not released. */
+  held: number;
+}
+
+/** A dispatch of a step that is being captured, without memory. */
+export interface PlannedDispatch {
+  readonly kernel: CompiledKernel;
+  readonly workgroups: readonly [number, number, number];
+  readonly label: string;
+  readonly buffers: readonly PooledBuffer[];
+  /** Makes the bind group; called when the buffers have memory. */
+  readonly bind: () => GPUBindGroup;
+}
+
+/** Bytes of a captured step's buffers (inputs, parameters and state are not among them). */
+export interface CaptureMemory {
+  /** Held: buffers of disjoint lifetimes share memory. */
+  readonly plannedBytes: number;
+  /** What it would be if each had memory of its own. */
+  readonly unplannedBytes: number;
+  /** The most that is alive at one dispatch: no plan can need less. */
+  readonly leastBytes: number;
+  readonly buffers: number;
+  readonly slots: number;
+}
+
+/** Collects what a step dispatches and allocates; `plan` gives its buffers memory. */
+export class CaptureBuilder implements BufferSource {
+  readonly items: PlannedDispatch[] = [];
+  readonly #buffers: PlannedBuffer[] = [];
+  readonly #slots = new Set<Slot>();
+  #disposed = false;
+
+  acquire(bytes: number, label: string): PooledBuffer {
+    const buffer = new PlannedBuffer(bytes, label);
+    this.#buffers.push(buffer);
+    return buffer;
+  }
+
+  release(pooled: PooledBuffer): void {
+    const planned = pooled as PlannedBuffer;
+    planned.released = true;
+    const { slot } = planned;
+    if (slot && --slot.held === 0 && this.#disposed) this.#destroy(slot);
+  }
+
+  dispatch(item: PlannedDispatch): void {
+    const index = this.items.length;
+    this.items.push(item);
+    for (const buffer of item.buffers) {
+      if (!(buffer instanceof PlannedBuffer)) continue;
+      if (buffer.first < 0) buffer.first = index;
+      buffer.last = index;
+    }
+  }
+
+  /** Gives every buffer its memory. */
+  plan(create: (bytes: number, label: string) => GPUBuffer): CaptureMemory {
+    const makeSlot = (bytes: number, label: string): Slot => {
+      const slot = { buffer: create(bytes, label), bytes, held: 0 };
+      this.#slots.add(slot);
+      return slot;
+    };
+    // What the caller still holds is read after the step, or carries something from one replay to the next: never shared.
+    const lasting = this.#buffers.filter((buffer) => !buffer.released);
+    for (const buffer of lasting) {
+      buffer.slot = makeSlot(buffer.capacity, buffer.label);
+      buffer.slot.held = 1;
+    }
+    const passing = this.#buffers.filter((buffer) => buffer.released && buffer.first >= 0);
+    const lifetimes = passing.map(({ capacity, first, last }) => ({ bytes: capacity, first, last }));
+    const { slotOf, slotBytes } = planMemory(lifetimes);
+    const slots = slotBytes.map((bytes) => makeSlot(bytes, 'planned'));
+    passing.forEach((buffer, index) => {
+      buffer.slot = slots[slotOf[index]];
+    });
+    const lastingBytes = lasting.reduce((sum, { capacity }) => sum + capacity, 0);
+    return {
+      plannedBytes: slotBytes.reduce((sum, bytes) => sum + bytes, lastingBytes),
+      unplannedBytes: passing.reduce((sum, { capacity }) => sum + capacity, lastingBytes),
+      leastBytes: lastingBytes + mostAlive(lifetimes, this.items.length),
+      buffers: lasting.length + passing.length,
+      slots: this.#slots.size,
+    };
+  }
+
+  get heldBytes(): number {
+    let bytes = 0;
+    for (const slot of this.#slots) bytes += slot.bytes;
+    return bytes;
+  }
+
+  get heldBuffers(): number {
+    return this.#slots.size;
+  }
+
+  /** Frees all memory but that of buffers the caller still holds, which goes when they are released. */
+  dispose(): void {
+    this.#disposed = true;
+    for (const slot of [...this.#slots]) if (slot.held === 0) this.#destroy(slot);
+  }
+
+  #destroy(slot: Slot): void {
+    slot.buffer.destroy();
+    this.#slots.delete(slot);
+  }
+}
+
+function mostAlive(lifetimes: readonly { bytes: number; first: number; last: number }[], dispatches: number): number {
+  const change = new Float64Array(dispatches + 1);
+  for (const { bytes, first, last } of lifetimes) {
+    change[first] += bytes;
+    change[last + 1] -= bytes;
+  }
+  let alive = 0;
+  let most = 0;
+  for (const each of change) {
+    alive += each;
+    most = Math.max(most, alive);
+  }
+  return most;
+}
