@@ -60,8 +60,49 @@ export function uniformAt(seed: number, stream: number, index: number): number {
   return uniformFromWord(words[index & 3]);
 }
 
-/** A sequential generator on the same core: initialisation, shuffles. `state()` is its whole state. */
-export class Generator {
+/** What every generator of random numbers draws from its uniform numbers; a subclass says where those come from. */
+export abstract class RandomBase {
+  /** Uniform in [0, 1). */
+  abstract uniform(): number;
+
+  /** Uniform in [low, high). */
+  range(low: number, high: number): number {
+    return low + (high - low) * this.uniform();
+  }
+
+  /** Uniform integer in [0, bound). */
+  integer(bound: number): number {
+    return Math.floor(this.uniform() * bound);
+  }
+
+  /** True with the given probability. */
+  chance(probability: number): boolean {
+    return this.uniform() < probability;
+  }
+
+  /** Standard normal (Box-Muller, one of the pair). */
+  normal(): number {
+    const radius = Math.sqrt(-2 * Math.log(1 - this.uniform()));
+    return radius * Math.cos(2 * Math.PI * this.uniform());
+  }
+
+  /** Puts the items into a uniformly random order, in place (Fisher-Yates). */
+  shuffle<T extends { readonly length: number; [index: number]: unknown }>(items: T): T {
+    for (let last = items.length - 1; last > 0; last--) {
+      const other = this.integer(last + 1);
+      [items[last], items[other]] = [items[other], items[last]];
+    }
+    return items;
+  }
+
+  /** A uniformly random order of 0 … count − 1. */
+  permutation(count: number): Uint32Array {
+    return this.shuffle(Uint32Array.from({ length: count }, (_, index) => index));
+  }
+}
+
+/** A sequential generator on Philox: initialization, shuffles. `state()` is its whole state. */
+export class Generator extends RandomBase {
   readonly seed: number;
   #position: number;
   /** Words of the block of four that holds the position, once drawn from. */
@@ -69,6 +110,7 @@ export class Generator {
   #block = -1;
 
   constructor(seed: number, position = 0) {
+    super();
     this.seed = seed >>> 0;
     this.#position = position;
   }
@@ -77,8 +119,7 @@ export class Generator {
     return { seed: this.seed, position: this.#position };
   }
 
-  /** Uniform in [0, 1). */
-  uniform(): number {
+  override uniform(): number {
     const position = this.#position++;
     const block = Math.floor(position / 4);
     if (block !== this.#block) {
@@ -86,25 +127,5 @@ export class Generator {
       this.#block = block;
     }
     return uniformFromWord(this.#words[position % 4]);
-  }
-
-  /** Standard normal (Box-Muller). */
-  normal(): number {
-    const radius = Math.sqrt(-2 * Math.log(1 - this.uniform()));
-    return radius * Math.cos(2 * Math.PI * this.uniform());
-  }
-
-  /** Integer in [0, bound). */
-  integer(bound: number): number {
-    return Math.floor(this.uniform() * bound);
-  }
-
-  /** Fisher-Yates, in place. */
-  shuffle<T>(items: T[]): T[] {
-    for (let last = items.length - 1; last > 0; last--) {
-      const other = this.integer(last + 1);
-      [items[last], items[other]] = [items[other], items[last]];
-    }
-    return items;
   }
 }

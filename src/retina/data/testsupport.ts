@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { crc32, deflateSync } from 'node:zlib';
 import sharp from 'sharp';
-import { KeyedRandom } from './loading/random.ts';
+import { KeyedRandom } from '../random.ts';
 import { type Structure, STRUCTURE_NAMES, STRUCTURES } from '../domain.ts';
 
 /* Tiny files for the tests of this folder: no library here writes palette TIFFs, the form IDRiD's masks have. */

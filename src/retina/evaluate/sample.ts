@@ -2,7 +2,7 @@
 import { mkdir } from 'node:fs/promises';
 import type { Engine } from '../../engine/autograd/engine.ts';
 import { SampleSource } from '../data/loading/loader.ts';
-import { KeyedRandom, STREAMS } from '../data/loading/random.ts';
+import { KeyedRandom, STREAMS } from '../random.ts';
 import { type DatasetItem, selectItems, type Split } from '../domain.ts';
 import { GmtlError } from '../../engine/errors.ts';
 import { describeWriteError, writeFileAtomic } from '../../engine/node/atomic.ts';

@@ -1,7 +1,7 @@
 /** Which expert learns from which rows of a batch, and how a gate blends what experts say. */
 import type { Tensor } from '../../engine/autograd/tensor.ts';
 import type { Batch } from '../data/loading/batch.ts';
-import { KeyedRandom, STREAMS } from '../data/loading/random.ts';
+import { KeyedRandom, STREAMS } from '../random.ts';
 import { type ExpertOutput, type Routes, TASK_INDEX } from './network.ts';
 import * as F from '../../engine/nn/functional.ts';
 import { equalProgram } from '../../engine/ops/binary/program.ts';

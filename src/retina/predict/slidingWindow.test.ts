@@ -3,7 +3,7 @@ import { IMAGENET_NORMALIZATION } from '../data/loading/augment.ts';
 import { imageTensor } from '../data/loading/batch.ts';
 import type { RgbImage } from '../data/pictures/fov.ts';
 import { mapMaskToFrame } from '../data/pictures/geometry.ts';
-import { KeyedRandom } from '../data/loading/random.ts';
+import { KeyedRandom } from '../random.ts';
 import type { Prediction } from './predict.ts';
 import { predictTiled, ROUTER_FUSION, sideForTiles, type TiledOptions, type TiledSummary } from './slidingWindow.ts';
 import { predictFlips, type TilePredictor } from './flips.ts';

@@ -9,7 +9,7 @@ import {
   type Transform,
 } from './augment.ts';
 import type { Sample } from '../pictures/preprocess.ts';
-import { KeyedRandom, STREAMS } from './random.ts';
+import { KeyedRandom, STREAMS } from '../../random.ts';
 import { renderImage, renderMasks } from './render.ts';
 
 const SIDE = 16;
@@ -169,19 +169,5 @@ describe('drawTransform', () => {
       expect(Math.max(...offset.map(Math.abs))).toBeLessThanOrEqual(0.1 + 0.04);
       expect(Math.abs(brightness - 1)).toBeLessThanOrEqual(0.1);
     }
-  });
-});
-
-describe('KeyedRandom', () => {
-  it('permutes evenly', () => {
-    const first = new Uint32Array(5);
-    for (let pass = 0; pass < 2000; pass++) first[new KeyedRandom(1, STREAMS.shuffle, pass).permutation(5)[0]]++;
-    // 400 expected, standard deviation 18: five of them.
-    for (const count of first) expect(Math.abs(count - 400)).toBeLessThan(90);
-    expect([...new KeyedRandom(7, 1).permutation(6)].sort()).toEqual([0, 1, 2, 3, 4, 5]);
-  });
-
-  it('takes seeds above 32 bits', () => {
-    expect(new KeyedRandom(1, 1).word()).not.toBe(new KeyedRandom(1 + 2 ** 32, 1).word());
   });
 });

@@ -1,4 +1,4 @@
-import type { KeyedRandom } from './random.ts';
+import type { KeyedRandom } from '../../random.ts';
 
 export interface AugmentOptions {
   /** Mirror left-right and top-bottom, each with probability 1/2. */

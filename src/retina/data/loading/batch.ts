@@ -1,7 +1,7 @@
 import { type AugmentOptions, drawTransform, IDENTITY, type Normalization } from './augment.ts';
 import type { CropBox } from '../pictures/fov.ts';
 import type { Sample } from '../pictures/preprocess.ts';
-import { KeyedRandom, STREAMS } from './random.ts';
+import { KeyedRandom, STREAMS } from '../../random.ts';
 import { renderImage, renderMasks } from './render.ts';
 import { drawTile, type TileOptions } from './tiles.ts';
 import { type DatasetItem, STRUCTURES } from '../../domain.ts';

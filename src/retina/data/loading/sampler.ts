@@ -1,5 +1,5 @@
 import { GmtlError } from '../../../engine/errors.ts';
-import { KeyedRandom, STREAMS } from './random.ts';
+import { KeyedRandom, STREAMS } from '../../random.ts';
 import { type DatasetItem, type Structure, STRUCTURES, type Task, TASKS } from '../../domain.ts';
 
 /** One drawn row of a batch. */

@@ -7,7 +7,7 @@ import type { Batch } from './batch.ts';
 import { readIdrid } from '../sets/idrid.ts';
 import { type LoaderOptions, loaderOptions, SampleSource, TrainLoader } from './loader.ts';
 import { DEFAULT_PREPROCESS, type Sample } from '../pictures/preprocess.ts';
-import { KeyedRandom } from './random.ts';
+import { KeyedRandom } from '../../random.ts';
 import { renderImage, renderMasks } from './render.ts';
 import { TaskBalancedSampler } from './sampler.ts';
 import { TINY_HEIGHT, writeTinyIdrid } from '../testsupport.ts';

@@ -2,7 +2,7 @@
 import { IDENTITY, type Transform } from './augment.ts';
 import type { CropBox } from '../pictures/fov.ts';
 import type { Sample } from '../pictures/preprocess.ts';
-import type { KeyedRandom } from './random.ts';
+import type { KeyedRandom } from '../../random.ts';
 import { type Structure, STRUCTURES } from '../../domain.ts';
 
 export interface TileOptions {

@@ -1,6 +1,6 @@
 import { GmtlError } from '../../../engine/errors.ts';
 import type { Fingerprint } from './fingerprint.ts';
-import { KeyedRandom, STREAMS } from '../loading/random.ts';
+import { KeyedRandom, STREAMS } from '../../random.ts';
 import { checkTrainingLeft, DEFAULT_SPLIT, type SplitOptions, type SplitResult, stratifyTraining } from './split.ts';
 import type { DatasetItem } from '../../domain.ts';
 

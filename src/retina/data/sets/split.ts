@@ -1,6 +1,6 @@
 import { GmtlError } from '../../../engine/errors.ts';
 import { type Fingerprint, groupSamePictures } from './fingerprint.ts';
-import { KeyedRandom, STREAMS } from '../loading/random.ts';
+import { KeyedRandom, STREAMS } from '../../random.ts';
 import { type DatasetItem, TASKS } from '../../domain.ts';
 
 export interface SplitOptions {

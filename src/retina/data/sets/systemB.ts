@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { GmtlError } from '../../../engine/errors.ts';
 import { writeFileAtomic } from '../../../engine/node/atomic.ts';
 import { imageKey } from './labels.ts';
-import { KeyedRandom, STREAMS } from '../loading/random.ts';
+import { KeyedRandom, STREAMS } from '../../random.ts';
 import {
   type DatasetItem,
   EDEMA_GRADES,

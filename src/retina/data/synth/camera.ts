@@ -44,7 +44,7 @@ export function expose(image: Float32Array, anatomy: Anatomy, random: SeededRand
       }
       const open = Math.min(Math.max(0.5 + (stop - Math.hypot(dx, dy)) / (1.6 * unit), 0), 1);
       // A sum of uniforms is close enough to a normal for grain, and several times cheaper.
-      const grain = noise * (random.next() + random.next() + random.next() - 1.5) * 2;
+      const grain = noise * (random.uniform() + random.uniform() + random.uniform() - 1.5) * 2;
       for (let c = 0; c < 3; c++) {
         const value = open * (image[at + c] + grain * (c === 2 ? 0.6 : 1)) + (1 - open) * black;
         const knee = value > 225 ? 225 + 30 * (1 - Math.exp(-(value - 225) / 30)) : value;

@@ -154,7 +154,7 @@ function segmentationJobs(content: ContentOptions, half: Half, count: number, fi
 /** Writes one image and its masks; a mask without foreground is left out, as IDRiD does. Returns the number of masks. */
 async function writeFundus(root: string, job: Job, fundus: Fundus): Promise<number> {
   const { width, height } = fundus;
-  const quality = new SeededRandom(`${job.key}/jpeg`).integer(84, 94);
+  const quality = new SeededRandom(`${job.key}/jpeg`).between(84, 94);
   const files: Promise<unknown>[] = [
     sharp(fundus.rgb, { raw: { width, height, channels: 3 } })
       .jpeg({ quality })

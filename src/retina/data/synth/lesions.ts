@@ -29,24 +29,24 @@ export function planLesions(anatomy: Anatomy, vessels: VesselMap, random: Seeded
   const planner = new Planner(anatomy, vessels, random);
   const { retinopathy, oedema, softExudates } = wanted;
   if (retinopathy === 4) {
-    planner.addTufts(random.integer(1, 3));
+    planner.addTufts(random.between(1, 3));
     if (random.chance(0.6)) planner.addPreretinalHaemorrhage();
   }
-  if (softExudates) planner.addSoftExudates(random.integer(2, 5));
+  if (softExudates) planner.addSoftExudates(random.between(2, 5));
   if (oedema === 2) planner.addExudatesNearFovea();
   if (oedema > 0)
-    planner.addExudatesElsewhere(oedema === 2 ? random.integer(0, 2) : random.integer(1, 3), oedema === 1);
+    planner.addExudatesElsewhere(oedema === 2 ? random.between(0, 2) : random.between(1, 3), oedema === 1);
   if (retinopathy >= 3) planner.addHaemorrhages(spread(random, !softExudates && retinopathy === 3));
   if (retinopathy === 2)
-    planner.addHaemorrhages(random.shuffle([0, random.integer(1, 3), random.integer(0, 3), random.integer(1, 3)]));
-  if (retinopathy > 0) planner.addMicroaneurysms(random.integer(4, 9) + 5 * Math.min(retinopathy - 1, 2));
+    planner.addHaemorrhages(random.shuffle([0, random.between(1, 3), random.between(0, 3), random.between(1, 3)]));
+  if (retinopathy > 0) planner.addMicroaneurysms(random.between(4, 9) + 5 * Math.min(retinopathy - 1, 2));
   return planner.plan;
 }
 
 /** Haemorrhages per quadrant for grades 3 and 4. */
 function spread(random: SeededRandom, mustBeEverywhere: boolean): number[] {
   const least = mustBeEverywhere ? severeHaemorrhagesPerQuadrant : 1;
-  return [0, 1, 2, 3].map(() => random.integer(least, severeHaemorrhagesPerQuadrant + 3));
+  return [0, 1, 2, 3].map(() => random.between(least, severeHaemorrhagesPerQuadrant + 3));
 }
 
 /** Which of the four quadrants around the fovea a point lies in: 0 above-left, 1 above-right, 2 and 3 below. */
@@ -82,7 +82,7 @@ class Planner {
       for (let n = 0; n < perQuadrant[place]; n++) {
         const flame = this.#random.chance(0.35);
         const radius =
-          unit * (flame ? this.#random.range(3.4, 5.4) : this.#random.range(3.2, 3.8 + 4.2 * this.#random.next()));
+          unit * (flame ? this.#random.range(3.4, 5.4) : this.#random.range(3.2, 3.8 + 4.2 * this.#random.uniform()));
         const at = this.#findPlace(radius * (flame ? 1.5 : 1.1), {
           apart: 4,
           offVessels: 1,
@@ -163,7 +163,7 @@ class Planner {
     const { unit, fovea, discDiameter } = this.#anatomy;
     const circinate = this.#random.chance(0.3);
     const size = unit * (circinate ? this.#random.range(11, 17) : this.#random.range(6, 15));
-    const count = circinate ? this.#random.integer(14, 24) : this.#random.integer(7, 20);
+    const count = circinate ? this.#random.between(14, 24) : this.#random.between(7, 20);
     const gapAt = this.#random.range(0, 2 * Math.PI);
     const cluster: Blob[] = [];
     for (let n = 0; n < count; n++) {
@@ -172,7 +172,7 @@ class Planner {
       const angle = circinate ? gapAt + this.#random.range(0, 5.2) : this.#random.range(0, 2 * Math.PI);
       const away = circinate
         ? size * this.#random.range(0.85, 1.12)
-        : size * Math.sqrt(this.#random.next()) * this.#random.range(0.5, 1);
+        : size * Math.sqrt(this.#random.uniform()) * this.#random.range(0.5, 1);
       const at = { x: centre.x + away * Math.cos(angle), y: centre.y + away * Math.sin(angle) };
       const blob = this.#blob(at, radius, { lobes: 0.16, stretch: this.#random.range(1, 1.7) });
       const reach = blobReach(blob);

@@ -15,8 +15,8 @@ export function valueNoise(
   const rows = Math.ceil(height / cell) + 2;
   const grid = new Float32Array(columns * rows);
   for (let i = 0; i < grid.length; i++) grid[i] = random.range(-1, 1);
-  const offsetX = random.next();
-  const offsetY = random.next();
+  const offsetX = random.uniform();
+  const offsetY = random.uniform();
   return (x, y) => {
     const gridX = Math.min(Math.max(x / cell + offsetX, 0), columns - 1.001);
     const gridY = Math.min(Math.max(y / cell + offsetY, 0), rows - 1.001);

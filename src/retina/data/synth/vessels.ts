@@ -38,7 +38,7 @@ export function growVessels(anatomy: Anatomy, random: SeededRandom): Vessel[] {
       walk(anatomy, random, vessels, root, frameAngle(anatomy, angle), radius, kind, 'free', 0, 190);
     }
   }
-  for (let n = random.integer(1, 3); n > 0; n--) {
+  for (let n = random.between(1, 3); n > 0; n--) {
     const angle = random.range(2.6, 3.7);
     const kind = random.chance(0.5) ? 'vein' : 'artery';
     walk(anatomy, random, vessels, root, frameAngle(anatomy, angle), calibre * 0.95, kind, 'free', 1, 120);
@@ -163,7 +163,7 @@ function walk(
 /** A tuft of new vessels, `size` pixels in radius: random walks that are drawn back to the centre when they stray. */
 export function drawTuft(random: SeededRandom, centre: Point, size: number, unit: number): Vessel[] {
   const tuft: Vessel[] = [];
-  for (let line = random.integer(10, 14); line > 0; line--) {
+  for (let line = random.between(10, 14); line > 0; line--) {
     const points: Vessel['points'] = [];
     let at: Point = { x: centre.x + 0.4 * size * random.normal(), y: centre.y + 0.4 * size * random.normal() };
     let angle = random.range(0, 2 * Math.PI);

@@ -1,6 +1,7 @@
-import { philox, uniformFromWord } from '../../../engine/tensor/random.ts';
+/** The application's random streams: what each is for, and the generator that is addressed by them. */
+import { philox, RandomBase, uniformFromWord } from '../engine/tensor/random.ts';
 
-/** Purposes of random numbers in the data pipeline: the same seed never gives two of them the same stream. */
+/** Purposes of random numbers: the same seed never gives two of them the same stream. */
 export const STREAMS = {
   split: 1,
   shuffle: 2,
@@ -17,7 +18,7 @@ export const STREAMS = {
  * A random stream addressed by (seed, stream, a, b), on Philox4x32-10. Two streams with different addresses are
  * independent, so the numbers an image is augmented with do not depend on which decoding finished first.
  */
-export class KeyedRandom {
+export class KeyedRandom extends RandomBase {
   readonly #key: readonly [number, number];
   readonly #a: number;
   readonly #b: number;
@@ -26,6 +27,7 @@ export class KeyedRandom {
 
   /** `a` and `b` are any non-negative integers below 2^32 (for augmentation: epoch and index in the epoch). */
   constructor(seed: number, stream: number, a = 0, b = 0) {
+    super();
     this.#key = [seed >>> 0, (Math.floor(seed / 2 ** 32) ^ Math.imul(stream, 0x9e3779b9)) >>> 0];
     this.#a = a >>> 0;
     this.#b = b >>> 0;
@@ -39,35 +41,12 @@ export class KeyedRandom {
     return this.#words[slot];
   }
 
-  /** Uniform in [0, 1). */
-  uniform(): number {
+  override uniform(): number {
     return uniformFromWord(this.word());
   }
 
-  /** Uniform in [low, high). */
-  range(low: number, high: number): number {
-    return low + (high - low) * this.uniform();
-  }
-
-  /** Uniform integer in [0, bound). */
-  integer(bound: number): number {
+  /** Uniform integer in [0, bound), of all 32 bits of a word. */
+  override integer(bound: number): number {
     return Math.floor((this.word() / 2 ** 32) * bound);
-  }
-
-  /** True with the given probability. */
-  chance(probability: number): boolean {
-    return this.uniform() < probability;
-  }
-
-  /** A uniformly random order of 0 … count − 1 (Fisher-Yates). */
-  permutation(count: number): Uint32Array {
-    const order = Uint32Array.from({ length: count }, (_, index) => index);
-    for (let last = count - 1; last > 0; last--) {
-      const other = this.integer(last + 1);
-      const kept = order[last];
-      order[last] = order[other];
-      order[other] = kept;
-    }
-    return order;
   }
 }
