@@ -175,7 +175,7 @@ describe('a process that opens an adapter (any adapter)', () => {
 
   async function inChild(body: string, variables: Record<string, string> = {}): Promise<ChildReport> {
     const program = `
-      import { openAdapter } from ${JSON.stringify(pathToFileURL(join(scratch, 'gpu/node/open.js')).href)};
+      import { openAdapter } from ${JSON.stringify(pathToFileURL(join(scratch, 'engine/node/open.js')).href)};
       const report = (value) => console.log('report:' + JSON.stringify(value));
       try { ${body} } catch (error) { report({ code: error.code, message: error.message }); }`;
     const { status, output } = await run(['--input-type=module', '--eval', program], variables);

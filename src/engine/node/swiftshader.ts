@@ -1,12 +1,13 @@
 import { createReadStream } from 'node:fs';
 import { access, lstat, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { homedir, tmpdir } from 'node:os';
-import { dirname, isAbsolute, join } from 'node:path';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createBrotliDecompress } from 'node:zlib';
 import { extract } from 'tar-stream';
 import { GmtlError } from '../errors.ts';
+import { cacheFolder } from './cacheFolder.ts';
 
 /** The npm package whose archive carries SwiftShader (a Vulkan driver that runs on the CPU) and a Vulkan loader. */
 const CARRIER = '@sparticuz/chromium';
@@ -87,14 +88,15 @@ async function extractWanted(archive: string, folder: string): Promise<void> {
 }
 
 /**
- * Unpacks into `root/<package version>` unless that is there already.
+ * Unpacks into a folder of the cache, named for the package's version, unless that is there already.
  *
  * Any number of processes may do this at once: each unpacks into a folder of its own, and the rename that publishes it
  * is atomic; who comes second finds the name taken and uses the winner's files.
  */
-async function unpackInto(root: string, carrier: Carrier): Promise<string> {
-  const target = join(root, `swiftshader-${carrier.version}-${process.arch}`);
+async function unpack(carrier: Carrier, root?: string): Promise<string> {
+  const target = cacheFolder(`swiftshader-${carrier.version}-${process.arch}`, root);
   if (await isUnpacked(target)) return target;
+  await mkdir(dirname(target), { recursive: true });
   const scratch = await mkdtemp(`${target}.partial-`);
   try {
     await extractWanted(carrier.archive, scratch);
@@ -112,13 +114,6 @@ async function unpackInto(root: string, carrier: Carrier): Promise<string> {
   return target;
 }
 
-function cacheRoot(): string {
-  const configured = process.env.XDG_CACHE_HOME;
-  // The XDG base directory specification: a relative path is invalid and is to be ignored.
-  if (configured !== undefined && isAbsolute(configured)) return join(configured, 'gmtl');
-  return join(homedir(), '.cache', 'gmtl');
-}
-
 /** A folder of this user's own below the temporary folder: libraries are loaded from it, so nobody else may write there. */
 async function temporaryRoot(): Promise<string> {
   const user = process.getuid?.();
@@ -132,8 +127,8 @@ async function temporaryRoot(): Promise<string> {
 }
 
 /**
- * Makes the embedded SwiftShader available, unpacking it once (3.5 MB compressed, 7 MB unpacked) to
- * `$XDG_CACHE_HOME/gmtl` or `~/.cache/gmtl`, or to the temporary folder where that is not writable.
+ * Makes the embedded SwiftShader available, unpacking it once (3.5 MB compressed, 7 MB unpacked) to the cache (see `cacheRoot`), or to
+ * the temporary folder where that is not writable.
  *
  * @throws GmtlError `adapter/no-swiftshader` where there is none for this platform, or it could not be unpacked.
  */
@@ -150,13 +145,11 @@ export async function provideSwiftShader(): Promise<EmbeddedSwiftShader> {
     let folder: string;
     let note: string | undefined;
     try {
-      const root = cacheRoot();
-      await mkdir(root, { recursive: true });
-      folder = await unpackInto(root, carrier);
+      folder = await unpack(carrier);
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
       const root = await temporaryRoot();
-      folder = await unpackInto(root, carrier);
+      folder = await unpack(carrier, root);
       note = `the cache folder could not be used (${why}), so it was unpacked to ${root}`;
     }
     return { manifest: join(folder, MANIFEST), loader: join(folder, LOADER), version: carrier.version, note };
@@ -165,7 +158,7 @@ export async function provideSwiftShader(): Promise<EmbeddedSwiftShader> {
     throw new GmtlError(
       'adapter/no-swiftshader',
       `The embedded SwiftShader could not be unpacked: ${why}. Check that the package ${CARRIER} is installed and ` +
-        'that $XDG_CACHE_HOME (or ~/.cache) or the temporary folder is writable.',
+        'that $GMTL_CACHE_DIR, $XDG_CACHE_HOME (or ~/.cache) or the temporary folder is writable.',
       { cause: error },
     );
   }

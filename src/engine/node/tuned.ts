@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { defaultCacheFolder } from './cacheFolder.ts';
+import { cacheFolder } from './cacheFolder.ts';
 import { GmtlError } from '../errors.ts';
 import { type AdapterInfo, readAdapterInfo } from './classify.ts';
 import { errorCode, writeFileAtomic } from './atomic.ts';
@@ -46,14 +46,14 @@ export interface TunedFile {
   readonly note: string | null;
 }
 
-/** Where the winners for an adapter and driver lie. */
-export function tunedPath(info: AdapterInfo, folder: string = defaultCacheFolder()): string {
+/** Where the winners for an adapter and driver lie; `root`: of the cache. */
+export function tunedPath(info: AdapterInfo, root?: string): string {
   const { vendor, architecture, device, description } = info;
   const digest = createHash('sha256')
     .update(JSON.stringify([vendor, architecture, device, description]))
     .digest('hex');
   const name = (device || architecture || vendor || 'adapter').replace(/[^A-Za-z0-9]+/g, '-').replace(/^-|-$/g, '');
-  return join(folder, 'tuned', `${name.slice(0, 40)}-${digest.slice(0, 12)}.json`);
+  return join(cacheFolder('tuned', root), `${name.slice(0, 40)}-${digest.slice(0, 12)}.json`);
 }
 
 /** Reads the winners for an adapter. A file that cannot be used is told of in `note`, never thrown about: the defaults always work. */

@@ -6,7 +6,6 @@ export {
   type Normalization,
 } from './loading/augment.ts';
 export { type Batch, imageTensor } from './loading/batch.ts';
-export { defaultCacheFolder } from '../../engine/node/cacheFolder.ts';
 export { type OpenOptions, openDataset } from './sets/dataset.ts';
 export {
   countItems,

@@ -1,6 +1,5 @@
 import { stat } from 'node:fs/promises';
 import { GmtlError } from '../../../engine/errors.ts';
-import { defaultCacheFolder } from '../../../engine/node/cacheFolder.ts';
 import { compareFingerprints, type Fingerprint, fingerprintFiles } from '../sets/fingerprint.ts';
 import { scanIdrid } from '../sets/idrid.ts';
 import { OFFICIAL_COUNTS, OFFICIAL_MASKS } from '../sets/labels.ts';
@@ -83,7 +82,7 @@ export interface VerifyResult {
 }
 
 export interface VerifyOptions {
-  /** Folder for thumbnails; null: none. Default: `defaultCacheFolder()`. */
+  /** Root of the cache, where thumbnails are kept; null: none. Default: `cacheRoot()`. */
   readonly cacheFolder?: string | null;
   /** For a list in System B's form. */
   readonly metadata?: MetadataOptions;
@@ -117,7 +116,7 @@ export async function verifyDataset(source: string, options: VerifyOptions = {})
   const items = scan.items;
   const fingerprints = await fingerprintFiles(
     items.map((item) => item.imagePath),
-    options.cacheFolder === undefined ? defaultCacheFolder() : options.cacheFolder,
+    options.cacheFolder,
   );
   const decoded = await decodeAll(items, options.onProgress);
   for (const { errors } of decoded) problems.push(...errors.filter((error) => !known.has(error.message)));

@@ -2,7 +2,7 @@ import { totalmem } from 'node:os';
 import { GmtlError } from '../../../engine/errors.ts';
 import { type AugmentOptions, DEFAULT_AUGMENT, IMAGENET_NORMALIZATION, type Normalization } from './augment.ts';
 import { type Batch, type BatchRow, renderBatch } from './batch.ts';
-import { defaultCacheFolder } from '../../../engine/node/cacheFolder.ts';
+import { cacheRoot } from '../../../engine/node/cacheFolder.ts';
 import { Limiter } from '../../../engine/node/parallel.ts';
 import { DEFAULT_PREPROCESS, type PreprocessOptions, type Sample } from '../pictures/preprocess.ts';
 import { SampleCache } from './sampleCache.ts';
@@ -29,7 +29,7 @@ export interface LoaderOptions {
   readonly decoders: number;
   /** Leave out images that cannot be decoded (counted in `skipped`) instead of failing. Default false. */
   readonly skipBad: boolean;
-  /** Folder of the disk cache; null: none. */
+  /** Root of the disk cache; null: none. Default: `cacheRoot()`. */
   readonly cacheFolder: string | null;
   /**
    * Most bytes of preprocessed samples kept in memory. A 512x512 sample with masks takes 1 MiB, IDRiD's native crop 45: not kept, it is
@@ -73,7 +73,7 @@ export interface LoaderTiming {
 /** Fills in the defaults. @throws GmtlError `data/loader-options` for numbers out of range. */
 export function loaderOptions(options: Partial<LoaderOptions> = {}): LoaderOptions {
   const memoryBytes = options.tiles ? Math.min(4 * GIB, Math.max(GIB, totalmem() / 4)) : DEFAULT_LOADER.memoryBytes;
-  const full: LoaderOptions = { ...DEFAULT_LOADER, memoryBytes, cacheFolder: defaultCacheFolder(), ...options };
+  const full: LoaderOptions = { ...DEFAULT_LOADER, memoryBytes, cacheFolder: cacheRoot(), ...options };
   const { size } = full.preprocess;
   const wholes = { size, prefetch: full.prefetch, decoders: full.decoders, storeSize: full.storeSize ?? size };
   for (const [name, value] of Object.entries(wholes)) {

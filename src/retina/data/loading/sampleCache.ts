@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { GmtlError } from '../../../engine/errors.ts';
 import { writeFileAtomic } from '../../../engine/node/atomic.ts';
+import { cacheFolder } from '../../../engine/node/cacheFolder.ts';
 import { type ItemFiles, type PreprocessOptions, preprocessItem, type Sample } from '../pictures/preprocess.ts';
 import { type DatasetItem, STRUCTURES } from '../../domain.ts';
 
@@ -26,14 +27,14 @@ export interface CacheCounts {
  * detected and made again. Writing is atomic, so several processes may share the folder.
  */
 export class SampleCache {
-  readonly folder: string | null;
   readonly counts: CacheCounts = { hits: 0, misses: 0, rebuilt: 0 };
+  readonly #folder: string | null;
   /** Content hashes of files, valid while size and modification time stay. */
   readonly #hashes = new Map<string, { stamp: string; hash: string }>();
 
-  /** @param folder null: nothing is kept, every call preprocesses. */
-  constructor(folder: string | null) {
-    this.folder = folder;
+  /** @param root of the cache; null: nothing is kept, every call preprocesses. */
+  constructor(root: string | null) {
+    this.#folder = root === null ? null : cacheFolder('samples', root);
   }
 
   /**
@@ -42,7 +43,7 @@ export class SampleCache {
    * @throws GmtlError naming the file: what `preprocessItem` throws, `data/image-unreadable`, `io/write-failed`.
    */
   async sample(item: DatasetItem, options: PreprocessOptions): Promise<Sample> {
-    if (this.folder === null) return preprocessItem(item, options);
+    if (this.#folder === null) return preprocessItem(item, options);
     const paths = [item.imagePath, ...STRUCTURES.map((lesion) => item.maskPaths?.[lesion] ?? null)];
     const contents: (Buffer | null)[] = paths.map(() => null);
     const hashes: string[] = [];
@@ -77,7 +78,7 @@ export class SampleCache {
       hashes,
     };
     const key = createHash('sha256').update(JSON.stringify(settings)).digest('hex');
-    const path = join(this.folder, 'samples', key.slice(0, 2), `${key.slice(2)}.bin`);
+    const path = join(this.#folder, key.slice(0, 2), `${key.slice(2)}.bin`);
     const stored = await readFile(path).catch(() => null);
     if (stored !== null) {
       const sample = decodeEntry(stored);

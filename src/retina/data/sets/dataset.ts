@@ -1,6 +1,5 @@
 import { stat } from 'node:fs/promises';
 import { GmtlError } from '../../../engine/errors.ts';
-import { defaultCacheFolder } from '../../../engine/node/cacheFolder.ts';
 import { fingerprintFiles } from './fingerprint.ts';
 import { readIdrid } from './idrid.ts';
 import { assignFolds } from './folds.ts';
@@ -10,7 +9,7 @@ import { carveValidation, DEFAULT_SPLIT, type SplitOptions, type SplitResult } f
 import type { Dataset } from '../../domain.ts';
 
 export interface OpenOptions extends Partial<SplitOptions> {
-  /** Where thumbnails for comparing images are kept; null keeps none. Default: `defaultCacheFolder()`. */
+  /** Root of the cache, where thumbnails for comparing images are kept; null keeps none. Default: `cacheRoot()`. */
   readonly cacheFolder?: string | null;
   /** Give copies of one picture within a split the labels of both (see `joinLabels`). Default false. */
   readonly joinLabels?: boolean;
@@ -52,7 +51,7 @@ export async function openDataset(source: string, options: OpenOptions = {}): Pr
 
   const fingerprints = await fingerprintFiles(
     read.items.map((item) => item.imagePath),
-    options.cacheFolder === undefined ? defaultCacheFolder() : options.cacheFolder,
+    options.cacheFolder,
   );
   let result: SplitResult = { items: [...read.items], notes: [] };
   if (folds !== null) result = assignFolds(read.items, fingerprints, { folds, fold, seed, leaks });

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import sharp from 'sharp';
 import { writeFileAtomic } from '../../../engine/node/atomic.ts';
+import { cacheFolder, cacheRoot } from '../../../engine/node/cacheFolder.ts';
 import { hashFile } from '../../../engine/node/fileHash.ts';
 import { mapParallel } from '../../../engine/node/parallel.ts';
 
@@ -33,15 +34,16 @@ export interface SimilarityLimits {
 export const DEFAULT_SIMILARITY: SimilarityLimits = { hashBits: 120, meanGrey: 1.8 };
 
 /**
- * Fingerprints files in order. Thumbnails are kept in `cacheFolder` by content hash, as decoding 500 full frames takes
- * seconds; null keeps nothing.
+ * Fingerprints files in order. Thumbnails are kept in the cache by content hash, as decoding 500 full frames takes seconds.
  *
+ * @param root of the cache; null keeps nothing.
  * @throws GmtlError `data/image-unreadable` when a file cannot be read at all. One that cannot be decoded has no thumbnail.
  */
-export function fingerprintFiles(paths: readonly string[], cacheFolder: string | null): Promise<Fingerprint[]> {
+export function fingerprintFiles(paths: readonly string[], root: string | null = cacheRoot()): Promise<Fingerprint[]> {
+  const folder = root === null ? null : cacheFolder(THUMBNAIL_FOLDER, root);
   return mapParallel(paths, async (path) => {
     const sha256 = await hashFile(path);
-    const stored = cacheFolder === null ? null : join(cacheFolder, THUMBNAIL_FOLDER, sha256);
+    const stored = folder === null ? null : join(folder, sha256);
     const known = stored === null ? null : await readThumbnail(stored);
     if (known !== null) return { sha256, thumbnail: known };
     const thumbnail = await makeThumbnail(path);
