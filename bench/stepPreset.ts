@@ -15,7 +15,7 @@ import type { Capture } from '../src/engine/gpu/capture.ts';
 import { Generator } from '../src/engine/tensor/random.ts';
 import { loaderSettings } from '../src/retina/data/loading/settings.ts';
 import { resolveConfig, type TrainConfig } from '../src/retina/config/resolve.ts';
-import { buildSampler, buildTraining, type Training } from '../src/retina/train/training.ts';
+import { buildSampler, buildTraining, type Training } from '../src/retina/train/trainingParts.ts';
 import type { CallTrackingBackend } from '../src/engine/tuning/stepCalls.ts';
 import type { StepWorkload } from './stepWorkload.ts';
 

@@ -8,7 +8,7 @@ import { runProtocol } from '../src/retina/evaluate/protocol.ts';
 import { writeCalibration } from '../src/retina/evaluate/calibration.ts';
 import { collect } from '../src/retina/evaluate/collect.ts';
 import { maskScorer } from '../src/retina/evaluate/masks.ts';
-import { openRun, openWeights } from '../src/retina/run/open.ts';
+import { openRun, openWeights } from '../src/retina/run/dataset.ts';
 import { restoreWeights } from '../src/retina/network/weights.ts';
 import { calibratedText, calibrationText, evaluationText } from '../src/retina/evaluate/text.ts';
 import { precisionOption, withPrecision } from './precision.ts';

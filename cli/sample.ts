@@ -9,7 +9,7 @@ import { describeWriteError } from '../src/engine/node/atomic.ts';
 import { argmax, decideGrade } from '../src/retina/metrics/index.ts';
 import { buildModel } from '../src/retina/network/build.ts';
 import type { Seen } from '../src/retina/evaluate/collect.ts';
-import { openRun, openWeights } from '../src/retina/run/open.ts';
+import { openRun, openWeights } from '../src/retina/run/dataset.ts';
 import type { Evaluation } from '../src/retina/evaluate/summary.ts';
 import { restoreWeights } from '../src/retina/network/weights.ts';
 import { withPrecision } from './precision.ts';

@@ -10,7 +10,7 @@ import { bestMetric } from '../src/retina/train/best.ts';
 import { loadCheckpoint } from '../src/retina/run/checkpoint.ts';
 import { resolveConfig, type TrainConfig } from '../src/retina/config/resolve.ts';
 import { presets } from '../src/retina/config/presets.ts';
-import { acquireRunLock, createRunFolder, readRunConfig, writeRunConfig } from '../src/retina/run/folder.ts';
+import { acquireRunLock, createRunFolder, readRunConfig, writeRunConfig } from '../src/retina/run/runFolder.ts';
 import { adapterOption } from '../src/engine/node/session.ts';
 import { isCrossValidation, prepareFolds, trainFolds } from './trainFolds.ts';
 import { isBarren, type Prepared, runTraining } from '../src/retina/train/trainRun.ts';

@@ -10,7 +10,7 @@ import { CHECKPOINT_FOLDER, loadCheckpoint } from '../src/retina/run/checkpoint.
 import type { TrainConfig } from '../src/retina/config/resolve.ts';
 import { readFinished } from '../src/retina/run/finished.ts';
 import { formatFolds, readFold, summariseFolds } from '../src/retina/train/crossValidation.ts';
-import { acquireRunLock, createRunFolder, readRunConfig, writeRunConfig } from '../src/retina/run/folder.ts';
+import { acquireRunLock, createRunFolder, readRunConfig, writeRunConfig } from '../src/retina/run/runFolder.ts';
 import { runTraining } from '../src/retina/train/trainRun.ts';
 
 const FOLDS = 'folds.json';

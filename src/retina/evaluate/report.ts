@@ -16,7 +16,7 @@ import type { TrainConfig } from '../config/resolve.ts';
 import { readRunLog } from '../run/logs.ts';
 import type { ProtocolResult } from './protocol.ts';
 import type { Calibration } from './calibration.ts';
-import type { OpenedRun } from '../run/open.ts';
+import type { OpenedRun } from '../run/dataset.ts';
 import type { GalleryCollector } from './gallery.ts';
 import { gateOf, gradingOf, headlineOf, segmentationOf, summaryOf } from './reportSections.ts';
 import { misroutesCsv, predictionsCsv } from './tables.ts';

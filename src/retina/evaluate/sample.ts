@@ -11,7 +11,7 @@ import { type GalleryImage, type TableData, writeSampleGrid, writeSampleReport }
 import { loaderSettings } from '../data/loading/settings.ts';
 import { collect, type Seen } from './collect.ts';
 import { maskScorer } from './masks.ts';
-import type { OpenedRun } from '../run/open.ts';
+import type { OpenedRun } from '../run/dataset.ts';
 import { type Evaluation, summarise } from './summary.ts';
 import { GalleryCollector, routeOf } from './gallery.ts';
 import { predictionsCsv } from './tables.ts';

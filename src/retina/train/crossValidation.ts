@@ -4,7 +4,7 @@ import { GmtlError } from '../../engine/errors.ts';
 import { bestMetric } from './best.ts';
 import { readFinished } from '../run/finished.ts';
 import { type LogRow, readRunLog } from '../run/logs.ts';
-import { readRunConfig } from '../run/folder.ts';
+import { readRunConfig } from '../run/runFolder.ts';
 
 /** Figures of one fold: the validation columns of its best epoch (of its last where no figure ranked one). */
 export interface FoldResult {

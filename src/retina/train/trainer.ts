@@ -17,7 +17,7 @@ import { type Evaluation, evaluate, meanDice } from '../evaluate/evaluate.ts';
 import { countRoutes, EpochSums, type EpochSumsState } from './epochSums.ts';
 import type { RunLogs } from '../run/logs.ts';
 import { LOSS_PARTS } from './objective.ts';
-import type { MisrouteLog } from '../run/misrouteLog.ts';
+import type { MisrouteLog } from '../run/misroutes.ts';
 import type { Progress } from './progress.ts';
 import {
   packAverages,
@@ -30,7 +30,7 @@ import {
 import { packWeights, restoreWeights } from '../network/weights.ts';
 import type { StepReport } from './step.ts';
 import type { EventWriter } from '../run/tensorboard.ts';
-import { buildSampler, buildTraining, type Training } from './training.ts';
+import { buildSampler, buildTraining, type Training } from './trainingParts.ts';
 import type { WeightingState } from './weighting/index.ts';
 
 export interface TrainerOptions {

@@ -3,7 +3,7 @@ import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { MisrouteLog } from './misrouteLog.ts';
+import { MisrouteLog } from './misroutes.ts';
 
 test('misroutes.csv names image, task, route and confidence, and a resumed run cuts what came after its step', () => {
   const folder = fs.mkdtempSync(join(tmpdir(), 'gmtl-misroutes-'));

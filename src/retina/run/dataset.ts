@@ -11,7 +11,7 @@ import { errorCode } from '../../engine/node/atomic.ts';
 import type { StoredTensors } from '../../engine/io/safetensors.ts';
 import { CHECKPOINT_FOLDER, loadCheckpoint } from './checkpoint.ts';
 import type { TrainConfig } from '../config/resolve.ts';
-import { readRunConfig } from './folder.ts';
+import { readRunConfig } from './runFolder.ts';
 
 export interface OpenedRun {
   readonly folder: string;

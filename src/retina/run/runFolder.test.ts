@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { resolveConfig } from '../config/resolve.ts';
 import { writeEnvironment } from './environment.ts';
-import { acquireRunLock, createRunFolder, readRunConfig, writeRunConfig } from './folder.ts';
+import { acquireRunLock, createRunFolder, readRunConfig, writeRunConfig } from './runFolder.ts';
 
 let root = '';
 beforeEach(() => {
