@@ -2,14 +2,7 @@ import { Engine, setEngine } from '../src/engine/autograd/engine.ts';
 import type { Batch } from '../src/retina/data/loading/batch.ts';
 import { openDataset } from '../src/retina/data/sets/dataset.ts';
 import { SampleSource, TrainLoader } from '../src/retina/data/loading/loader.ts';
-import {
-  type DatasetItem,
-  EDEMA_GRADES,
-  STRUCTURES,
-  noMasks,
-  RETINOPATHY_GRADES,
-  selectItems,
-} from '../src/retina/domain.ts';
+import { type DatasetItem, GRADE_COUNTS, STRUCTURES, noMasks, selectItems } from '../src/retina/domain.ts';
 import { GmtlError } from '../src/engine/errors.ts';
 import type { Capture } from '../src/engine/gpu/capture.ts';
 import { Generator } from '../src/engine/tensor/random.ts';
@@ -59,8 +52,8 @@ function madeUpItem(index: number, task: DatasetItem['task']): DatasetItem {
   return {
     ...{ id: `made-up/${index}`, part: 'made-up', split: 'train', task, imagePath: `made-up-${index}.jpg` },
     maskPaths: graded ? null : noMasks(),
-    retinopathy: graded ? index % RETINOPATHY_GRADES : null,
-    edema: graded ? index % EDEMA_GRADES : null,
+    retinopathy: graded ? index % GRADE_COUNTS.retinopathy : null,
+    edema: graded ? index % GRADE_COUNTS.edema : null,
   };
 }
 

@@ -6,7 +6,7 @@ import { GmtlError } from '../src/engine/errors.ts';
 import { newestRun } from '../src/retina/run/trainedWeights.ts';
 import { sampleFiles } from '../src/retina/evaluate/sampleFiles.ts';
 import { describeWriteError } from '../src/engine/node/atomic.ts';
-import { argmax, decideGrade } from '../src/retina/metrics/index.ts';
+import { argmax, decideGrade } from '../src/retina/metrics/inputs.ts';
 import { buildModel } from '../src/retina/network/build.ts';
 import type { Seen } from '../src/retina/evaluate/collect.ts';
 import { openRun, openWeights } from '../src/retina/run/dataset.ts';

@@ -1,6 +1,12 @@
-/** The five IDRiD structures in the order of every mask tensor's last axis. OD (the optic disc) is no lesion. */
+/** What the retina is about: structures, grades and tasks with their names, IDRiD's official counts, and the items of a data set. */
+
+/** The five IDRiD structures in the order of every mask tensor's last axis. OD (the optic disc) is not a lesion. */
 export const STRUCTURES = ['MA', 'HE', 'EX', 'SE', 'OD'] as const;
 export type Structure = (typeof STRUCTURES)[number];
+
+/** The four lesions, over which papers on IDRiD average. */
+export const LESIONS = ['MA', 'HE', 'EX', 'SE'] as const satisfies readonly Structure[];
+export type Lesion = (typeof LESIONS)[number];
 
 export const STRUCTURE_NAMES: Readonly<Record<Structure, string>> = {
   MA: 'Microaneurysms',
@@ -10,13 +16,78 @@ export const STRUCTURE_NAMES: Readonly<Record<Structure, string>> = {
   OD: 'Optic Disc',
 };
 
+/** A structure's name within a sentence: `hard exudates`. */
+export const structureInText = (structure: Structure): string => STRUCTURE_NAMES[structure].toLowerCase();
+
+/** What an image is graded for. */
+export const GRADED_TASKS = ['retinopathy', 'edema'] as const;
+export type GradedTask = (typeof GRADED_TASKS)[number];
+
+/** What a graded task is called, and its grades from 0. */
+export interface Grading {
+  readonly title: string;
+  readonly abbreviation: string;
+  readonly note: string;
+  readonly names: readonly string[];
+  /** For tables and charts, where the names would fill the page. */
+  readonly shortNames: readonly string[];
+  /** The names at the length of a caption, where they are longer. */
+  readonly captions?: readonly string[];
+}
+
+/**
+ * Retinopathy by the International Clinical Diabetic Retinopathy scale (Wilkinson et al., Ophthalmology 2003), edema by IDRiD's risk of
+ * macular edema (Porwal et al., Data 2018).
+ */
+export const GRADINGS: Readonly<Record<GradedTask, Grading>> = {
+  retinopathy: {
+    title: 'Diabetic retinopathy',
+    abbreviation: 'DR',
+    note: 'Grades 1 to 3 are non-proliferative retinopathy.',
+    names: [
+      'no apparent retinopathy',
+      'mild non-proliferative',
+      'moderate non-proliferative',
+      'severe non-proliferative',
+      'proliferative',
+    ],
+    shortNames: ['0 none', '1 mild', '2 moderate', '3 severe', '4 proliferative'],
+  },
+  edema: {
+    title: 'Risk of macular edema',
+    abbreviation: 'DME',
+    note: 'Hard exudates: 0 none, 1 outside one disc diameter of the macula centre, 2 within it.',
+    names: [
+      'no apparent hard exudates',
+      'hard exudates outside one disc diameter of the macula centre',
+      'hard exudates within one disc diameter of the macula centre',
+    ],
+    shortNames: ['0 none', '1 distant', '2 central'],
+    captions: ['no hard exudates', 'hard exudates away from the macula', 'hard exudates near the macula'],
+  },
+};
+
 /** Number of diabetic retinopathy grades (0 … 4) and of macular edema risk grades (0 … 2). */
-export const RETINOPATHY_GRADES = 5;
-export const EDEMA_GRADES = 3;
+export const GRADE_COUNTS = { retinopathy: 5, edema: 3 } as const satisfies Record<GradedTask, number>;
+
+/** IDRiD's images per grade as published. */
+export const OFFICIAL_COUNTS = {
+  train: { images: 413, retinopathy: [134, 20, 136, 74, 49], edema: [177, 41, 195] },
+  test: { images: 103, retinopathy: [34, 5, 32, 19, 13], edema: [45, 10, 48] },
+} as const;
+
+/** IDRiD's images with masks and its mask files per structure as published; fewer files where the structure is absent. */
+export const OFFICIAL_MASKS = {
+  train: { images: 54, MA: 54, HE: 53, EX: 54, SE: 26, OD: 54 },
+  test: { images: 27, MA: 27, HE: 27, EX: 27, SE: 14, OD: 27 },
+} as const;
 
 export type Split = 'train' | 'val' | 'test';
-export type Task = 'segmentation' | 'classification';
-export const TASKS = ['segmentation', 'classification'] as const satisfies readonly Task[];
+/** What an image is for, in the order of the gate's outputs (that of the published ConvNeXt system). */
+export const TASKS = ['segmentation', 'classification'] as const;
+export type Task = (typeof TASKS)[number];
+/** Index of each task in the gate's output. */
+export const TASK_INDEX = { segmentation: 0, classification: 1 } as const satisfies Record<Task, number>;
 
 /** A mask file per structure; null: no file, which in IDRiD means that the structure is absent from the image. */
 export type MaskPaths = Readonly<Record<Structure, string | null>>;
@@ -43,7 +114,7 @@ export interface Dataset {
   /** The folder or metadata file it came from. */
   readonly source: string;
   readonly items: readonly DatasetItem[];
-  /** Things worth telling the user that are no errors (what was left out, and why). */
+  /** Things worth telling the user that are not errors (what was left out, and why). */
   readonly notes: readonly string[];
 }
 

@@ -1,5 +1,6 @@
 /** Every knob of training: its type, its limits, its default and the reason. The documentation is made from this file. */
 import { z } from 'zod';
+import { STRUCTURES } from '../domain.ts';
 
 const positiveInt = z.int().min(1);
 const probability = z.number().min(0).max(1);
@@ -14,7 +15,7 @@ const customTrunk = z
   })
   .describe('A ConvNeXt of your own.');
 
-const STRUCTURE_KNOB = z.enum(['MA', 'HE', 'EX', 'SE', 'OD']);
+const STRUCTURE_KNOB = z.enum(STRUCTURES);
 
 const unet = z
   .strictObject({
@@ -54,7 +55,7 @@ const model = z.strictObject({
     .array(STRUCTURE_KNOB)
     .min(1)
     .refine((list) => new Set(list).size === list.length, 'names a structure twice')
-    .default(['MA', 'HE', 'EX', 'SE', 'OD'])
+    .default([...STRUCTURES])
     .describe('Structures to segment, one output map each, in this order.'),
   grades: z
     .enum(['both', 'retinopathy', 'edema'])

@@ -1,7 +1,7 @@
 /** A run's calibration applied to what is inferred of single images. */
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { applyTemperature } from '../metrics/index.ts';
+import { applyTemperature } from '../metrics/temperature.ts';
 import { type Calibration, calibratedTemperatures, readCalibration } from './calibration.ts';
 import type { Grade, InferResult } from '../predict/image.ts';
 

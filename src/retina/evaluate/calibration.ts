@@ -2,10 +2,12 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { EDEMA_GRADES, RETINOPATHY_GRADES, TASKS } from '../domain.ts';
+import { GRADE_COUNTS, TASKS } from '../domain.ts';
 import { GmtlError } from '../../engine/errors.ts';
 import { errorCode, writeFileAtomic } from '../../engine/node/atomic.ts';
-import { fitCasesTemperature, fitThresholds, type GradedCase, type Temperature } from '../metrics/index.ts';
+import { fitCasesTemperature, type Temperature } from '../metrics/temperature.ts';
+import { fitThresholds } from '../metrics/thresholds.ts';
+import type { GradedCase } from '../metrics/grading.ts';
 import type { Collected, Thresholds } from './collect.ts';
 import type { Temperatures } from './summary.ts';
 
@@ -76,8 +78,8 @@ export function fitCalibration(validation: Collected, how: FittedHow): Calibrati
       ...how,
     },
     temperatures: {
-      retinopathy: temper(validation.retinopathy, RETINOPATHY_GRADES),
-      edema: temper(validation.edema, EDEMA_GRADES),
+      retinopathy: temper(validation.retinopathy, GRADE_COUNTS.retinopathy),
+      edema: temper(validation.edema, GRADE_COUNTS.edema),
       gate: temper(validation.gate, TASKS.length),
     },
     thresholds: validation.masks ? fitThresholds(validation.masks[0].segmentation) : {},

@@ -2,16 +2,14 @@
 import type { Engine } from '../../engine/autograd/engine.ts';
 import type { Batch } from '../data/loading/batch.ts';
 import { evaluationBatches, type SampleSource } from '../data/loading/loader.ts';
-import { type DatasetItem, type Structure, STRUCTURES, type Task, TASKS } from '../domain.ts';
+import { type DatasetItem, type Structure, STRUCTURES, type Task, TASKS, TASK_INDEX } from '../domain.ts';
 import { GmtlError } from '../../engine/errors.ts';
-import {
-  FrocAccumulator,
-  type GateCase,
-  type GradedCase,
-  type GradeDecision,
-  SegmentationAccumulator,
-} from '../metrics/index.ts';
-import { type MultitaskNet, TASK_INDEX } from '../network/network.ts';
+import { FrocAccumulator } from '../metrics/froc.ts';
+import type { GateCase } from '../metrics/gate.ts';
+import type { GradedCase } from '../metrics/grading.ts';
+import type { GradeDecision } from '../metrics/inputs.ts';
+import { SegmentationAccumulator } from '../metrics/segmentation.ts';
+import type { MultitaskNet } from '../network/network.ts';
 import type { TrainConfig } from '../config/resolve.ts';
 import type { Prediction, TaskChoice } from '../predict/predict.ts';
 import { modelPredictor } from '../predict/tiling.ts';

@@ -1,10 +1,11 @@
 /** Pictures of truth beside prediction, a file each. */
 import { join } from 'node:path';
-import type { GalleryImage, MaskSet } from '../report/html/index.ts';
-import { type LesionMasks, type RgbImage, writeComparison } from '../report/index.ts';
+import type { GalleryImage, MaskSet } from '../report/html/data.ts';
+import { type StructureMasks, writeComparison } from '../report/overlay.ts';
+import type { RgbImage } from '../data/pictures/fov.ts';
 
 /** Masks in an image's size, each pixel that of the nearest of the mask's: a small network's single pixels can be seen. */
-function fitted({ width, height, masks }: MaskSet, image: RgbImage): LesionMasks {
+function fitted({ width, height, masks }: MaskSet, image: RgbImage): StructureMasks {
   const resize = (mask: Uint8Array): Uint8Array => {
     const result = new Uint8Array(image.width * image.height);
     for (let y = 0; y < image.height; y++) {

@@ -10,7 +10,7 @@ import { decodeMask } from '../data/pictures/mask.ts';
 import { preprocessItem } from '../data/pictures/preprocess.ts';
 import { TINY_HEIGHT, TINY_WIDTH, writeTinyIdrid } from '../data/testsupport.ts';
 import type { DatasetItem, Structure } from '../domain.ts';
-import { SegmentationAccumulator } from '../metrics/index.ts';
+import { SegmentationAccumulator } from '../metrics/segmentation.ts';
 import type { MultitaskNet } from '../network/network.ts';
 import { ReferenceBackend } from '../../engine/ops/referenceBackend.ts';
 import { loaderSettings } from '../data/loading/settings.ts';

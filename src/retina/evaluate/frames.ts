@@ -10,7 +10,7 @@ import { GmtlError } from '../../engine/errors.ts';
 import type { TiledSummary } from '../predict/slidingWindow.ts';
 import { ScorePlanes } from '../predict/frameMapper.ts';
 import { modelPredictor, segmentTiled, tiledChoice, tiledSide, type Tiling } from '../predict/tiling.ts';
-import { type LesionScores, SegmentationAccumulator } from '../metrics/index.ts';
+import { type LesionScores, SegmentationAccumulator } from '../metrics/segmentation.ts';
 import type { MultitaskNet } from '../network/network.ts';
 import { loaderSettings } from '../data/loading/settings.ts';
 import type { TrainConfig } from '../config/resolve.ts';

@@ -1,26 +1,27 @@
 /** Pictures with truth and prediction for the report and for samples, gathered while a network is scored. */
 import sharp from 'sharp';
 import { decodeImage, preprocessImage } from '../data/pictures/preprocess.ts';
-import { type DatasetItem, type Structure, type Task, TASKS } from '../domain.ts';
-import { argmax, decideGrade, type GradeDecision } from '../metrics/index.ts';
-import { badnessOf, type GalleryImage, type GradeData, type MaskSet } from '../report/html/index.ts';
-import type { RgbImage } from '../report/index.ts';
+import {
+  type DatasetItem,
+  type Structure,
+  type Task,
+  TASKS,
+  GRADED_TASKS,
+  type GradedTask,
+  GRADINGS,
+} from '../domain.ts';
+import { argmax, decideGrade, type GradeDecision } from '../metrics/inputs.ts';
+import { badnessOf } from '../report/html/pictures.ts';
+import type { GalleryImage, GradeData, MaskSet } from '../report/html/data.ts';
+import type { RgbImage } from '../data/pictures/fov.ts';
 import { loaderSettings } from '../data/loading/settings.ts';
 import type { TrainConfig } from '../config/resolve.ts';
 import type { Evaluation } from './evaluate.ts';
 import type { CollectOptions, MaskPlane, Seen } from './collect.ts';
 import type { Prediction } from '../predict/predict.ts';
-import { RETINOPATHY_NAMES } from '../predict/image.ts';
 
 /** Longer side, in pixels, at which pictures and their masks are kept. */
 const SHOWN_SIDE = 640;
-
-/** `EDEMA_NAMES` at the length of a caption. */
-const EDEMA_CAPTIONS = [
-  'no hard exudates',
-  'hard exudates away from the macula',
-  'hard exudates near the macula',
-] as const;
 
 type Planes = { [lesion in Structure]?: Uint8Array };
 
@@ -57,7 +58,7 @@ export function routeOf({ gate }: Prediction): { readonly task: Task; readonly p
   return { task: TASKS[route], probability: gate[route] };
 }
 
-const NO_PICTURE: RgbImage = { rgb: new Uint8Array(0), width: 0, height: 0 };
+const NO_PICTURE: RgbImage = { data: new Uint8Array(0), width: 0, height: 0 };
 
 /** Listens to `collect` and makes a picture for the gallery of each image it scored. Masks are shown at the threshold 0.5. */
 export class GalleryCollector {
@@ -117,10 +118,7 @@ export class GalleryCollector {
     });
     const grades =
       item.task === 'classification'
-        ? [
-            ...gradeOf('DR', item.retinopathy, prediction.retinopathy, RETINOPATHY_NAMES, gradeDecision),
-            ...gradeOf('DME', item.edema, prediction.edema, EDEMA_CAPTIONS, gradeDecision),
-          ]
+        ? GRADED_TASKS.flatMap((task) => gradeOf(task, item[task], prediction[task], gradeDecision))
         : [];
     const { task, probability } = routeOf(prediction);
     const truthMasks = setOf('truth');
@@ -148,22 +146,22 @@ export class GalleryCollector {
         .resize({ width: SHOWN_SIDE, height: SHOWN_SIDE, fit: 'inside', withoutEnlargement: true })
         .raw()
         .toBuffer({ resolveWithObject: true });
-      return { rgb: data, width: info.width, height: info.height };
+      return { data, width: info.width, height: info.height };
     }
     const preprocess = { ...loaderSettings(this.#config).preprocess, clahe: null, benGraham: false };
     const sample = await preprocessImage(image, item.imagePath, { ...preprocess, size: SHOWN_SIDE });
-    return { rgb: sample.image, width: SHOWN_SIDE, height: SHOWN_SIDE };
+    return { data: sample.image, width: SHOWN_SIDE, height: SHOWN_SIDE };
   }
 }
 
 function gradeOf(
-  task: string,
+  task: GradedTask,
   truth: number | null,
   probabilities: Float32Array | null,
-  names: readonly string[],
   decision: GradeDecision,
 ): GradeData[] {
   if (probabilities === null) return [];
+  const { abbreviation, names, captions = names } = GRADINGS[task];
   const predicted = decideGrade(decision, probabilities);
-  return [{ task, truth, predicted, probability: probabilities[predicted], names }];
+  return [{ task: abbreviation, truth, predicted, probability: probabilities[predicted], names: captions }];
 }

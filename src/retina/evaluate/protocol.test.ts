@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Dataset, type DatasetItem, noMasks, type Split, type Task } from '../domain.ts';
-import { SegmentationAccumulator } from '../metrics/index.ts';
+import { SegmentationAccumulator } from '../metrics/segmentation.ts';
 import { type CollectItems, runProtocol } from './protocol.ts';
 import { readCalibration, writeCalibration } from './calibration.ts';
 import type { Collected, ScoredMasks } from './collect.ts';

@@ -3,15 +3,12 @@ import { existsSync, readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { type DatasetCounts, summariseDataset } from '../data/sets/datasetFingerprint.ts';
-import type { Split } from '../domain.ts';
+import { GRADE_COUNTS, GRADED_TASKS, GRADINGS, OFFICIAL_COUNTS, OFFICIAL_MASKS, type Split } from '../domain.ts';
 import { describeWriteError, writeFileAtomic } from '../../engine/node/atomic.ts';
-import {
-  idridModelCard,
-  type ReportData,
-  type TableData,
-  trainingPanels,
-  writeHtmlReport,
-} from '../report/html/index.ts';
+import { idridModelCard } from '../report/html/card.ts';
+import type { ReportData, TableData } from '../report/html/data.ts';
+import { trainingPanels } from '../report/html/training.ts';
+import { writeHtmlReport } from '../report/html/report.ts';
 import type { TrainConfig } from '../config/resolve.ts';
 import { readRunLog } from '../run/logs.ts';
 import type { ProtocolResult } from './protocol.ts';
@@ -23,9 +20,6 @@ import { misroutesCsv, predictionsCsv } from './tables.ts';
 
 /** Most pictures in a page: beyond that it is megabytes no one scrolls through. */
 const MOST_PICTURES = 150;
-
-/** Images of IDRiD as published, test split. */
-const OFFICIAL_TEST = { segmentation: 27, classification: 103 };
 
 export interface ReportInput {
   readonly run: OpenedRun;
@@ -134,12 +128,15 @@ function nameOf(size: string | Readonly<Record<string, readonly number[]>>): str
     .join('; ')}`;
 }
 
+function isOfficialTest({ segmentation, classification }: DatasetCounts[Split]): boolean {
+  return segmentation === OFFICIAL_MASKS.test.images && classification === OFFICIAL_COUNTS.test.images;
+}
+
 function isOfficial({ train, val, test }: DatasetCounts): boolean {
   return (
-    train.segmentation + val.segmentation === 54 &&
-    train.classification + val.classification === 413 &&
-    test.segmentation === OFFICIAL_TEST.segmentation &&
-    test.classification === OFFICIAL_TEST.classification
+    train.segmentation + val.segmentation === OFFICIAL_MASKS.train.images &&
+    train.classification + val.classification === OFFICIAL_COUNTS.train.images &&
+    isOfficialTest(test)
   );
 }
 
@@ -161,14 +158,13 @@ function maskNote(config: TrainConfig, frame: 'network' | 'native'): string {
 
 function caveats({ split, notes }: ProtocolResult, counts: DatasetCounts, changed: boolean): string[] {
   const { segmentation, classification } = counts[split];
-  const isOfficialTest = segmentation === OFFICIAL_TEST.segmentation && classification === OFFICIAL_TEST.classification;
   return [
     ...(split === 'test'
       ? []
       : [`These figures are of the ${split} split, which took part in making the network. They are not test results.`]),
-    ...(split === 'test' && !isOfficialTest
+    ...(split === 'test' && !isOfficialTest(counts[split])
       ? [
-          `The test split scored here has ${segmentation} images with masks and ${classification} graded ones; IDRiD's own has ${OFFICIAL_TEST.segmentation} and ${OFFICIAL_TEST.classification}. The figures are not comparable with published ones.`,
+          `The test split scored here has ${segmentation} images with masks and ${classification} graded ones; IDRiD's own has ${OFFICIAL_MASKS.test.images} and ${OFFICIAL_COUNTS.test.images}. The figures are not comparable with published ones.`,
         ]
       : []),
     ...(changed
@@ -181,7 +177,14 @@ function caveats({ split, notes }: ProtocolResult, counts: DatasetCounts, change
 function splitTable(counts: DatasetCounts): TableData {
   const splits = ['train', 'val', 'test'] as const;
   return {
-    columns: ['Split', 'Images', 'With masks', 'Graded', 'DR 0 to 4', 'DME 0 to 2', 'Masks'],
+    columns: [
+      'Split',
+      'Images',
+      'With masks',
+      'Graded',
+      ...GRADED_TASKS.map((task) => `${GRADINGS[task].abbreviation} 0 to ${GRADE_COUNTS[task] - 1}`),
+      'Masks',
+    ],
     rows: splits.map((split) => {
       const { images, segmentation, classification, retinopathy, edema, masks } = counts[split];
       const files = Object.entries(masks).map(([lesion, count]) => `${lesion} ${count}`);

@@ -1,16 +1,10 @@
 /** Evaluations as the report's sections. */
 import { STRUCTURES, TASKS } from '../domain.ts';
-import {
-  type FrocPoint,
-  gradeScores,
-  type GradedCase,
-  type GradingIntervals,
-  type GradingReport,
-  type Interval,
-  rocCurve,
-  SCREENING_BAR,
-  stackCases,
-} from '../metrics/index.ts';
+import type { FrocPoint } from '../metrics/froc.ts';
+import { gradeScores, rocCurve } from '../metrics/ranking.ts';
+import { type GradedCase, type GradingReport, SCREENING_BAR, stackCases } from '../metrics/grading.ts';
+import type { GradingIntervals } from '../metrics/gradingIntervals.ts';
+import type { Interval } from '../metrics/bootstrap.ts';
 import type {
   Curve,
   Estimate,
@@ -21,7 +15,7 @@ import type {
   NamedFigure,
   Reliability,
   SegmentationData,
-} from '../report/html/index.ts';
+} from '../report/html/data.ts';
 import { type Evaluation, meanDice, meanLesionDice } from './evaluate.ts';
 import type { Collected } from './collect.ts';
 

@@ -1,30 +1,19 @@
 /** From cases and counts to the figures of the field's protocol. */
-import { EDEMA_GRADES, RETINOPATHY_GRADES, TASKS } from '../domain.ts';
+import { GRADE_COUNTS, TASKS } from '../domain.ts';
+import { decideGrade, type GradeDecision } from '../metrics/inputs.ts';
+import type { FrocIntervals, FrocScores } from '../metrics/froc.ts';
+import { type GateIntervals, type GateReport, gateIntervals, gateReport } from '../metrics/gate.ts';
+import { type GradedCase, type GradingReport, gradingReport } from '../metrics/grading.ts';
+import { type GradingIntervals, gradingIntervals, type JointCase, jointInterval } from '../metrics/gradingIntervals.ts';
+import type { Interval } from '../metrics/bootstrap.ts';
+import type { LesionScores } from '../metrics/segmentation.ts';
 import {
-  decideGrade,
-  type FrocIntervals,
-  type FrocScores,
-  type GateIntervals,
-  type GateReport,
-  gateIntervals,
-  gateReport,
-  type GradeDecision,
-  type GradedCase,
-  type GradingIntervals,
-  type GradingReport,
-  gradingIntervals,
-  gradingReport,
-  type Interval,
-  type JointCase,
-  jointInterval,
-  type LesionScores,
   meanOverLesions,
-  type PrecisionRecallPoint,
-  precisionRecallCurve,
   type SegmentationIntervals,
   segmentationIntervals,
-  temperCases,
-} from '../metrics/index.ts';
+} from '../metrics/segmentationIntervals.ts';
+import { type PrecisionRecallPoint, precisionRecallCurve } from '../metrics/precisionRecall.ts';
+import { temperCases } from '../metrics/temperature.ts';
 import { type Collected, negativeLog } from './collect.ts';
 
 /** What the network scores on a set of items; plain JSON. Parts without items are null. */
@@ -106,8 +95,8 @@ export function summarise(collected: Collected, options: SummaryOptions = {}): E
   return {
     images: collected.images,
     segmentation: scored?.segmentation.result() ?? null,
-    retinopathy: retinopathy.length > 0 ? gradingReport(retinopathy, RETINOPATHY_GRADES, decision) : null,
-    edema: edema.length > 0 ? gradingReport(edema, EDEMA_GRADES, decision) : null,
+    retinopathy: retinopathy.length > 0 ? gradingReport(retinopathy, GRADE_COUNTS.retinopathy, decision) : null,
+    edema: edema.length > 0 ? gradingReport(edema, GRADE_COUNTS.edema, decision) : null,
     joint: joint.length > 0 ? meanOf(joint.map(({ dr, dme }) => (isRight(dr) && isRight(dme) ? 1 : 0))) : null,
     gate: gateReport(gate, TASKS),
     gradeDecision: decision,
@@ -119,8 +108,8 @@ export function summarise(collected: Collected, options: SummaryOptions = {}): E
           )
         : null,
     intervals: {
-      retinopathy: drawn(retinopathy, () => gradingIntervals(retinopathy, RETINOPATHY_GRADES, { decision })),
-      edema: drawn(edema, () => gradingIntervals(edema, EDEMA_GRADES, { decision })),
+      retinopathy: drawn(retinopathy, () => gradingIntervals(retinopathy, GRADE_COUNTS.retinopathy, { decision })),
+      edema: drawn(edema, () => gradingIntervals(edema, GRADE_COUNTS.edema, { decision })),
       joint: drawn(joint, () => jointInterval(joint, { decision })),
       segmentation: scored && intervals ? segmentationIntervals(scored.segmentation) : null,
       detections: intervals ? (scored?.detections?.intervals() ?? null) : null,

@@ -1,7 +1,7 @@
 /** What was measured of each image, as CSV. */
 import { stringify } from 'csv-stringify/sync';
-import { EDEMA_GRADES, RETINOPATHY_GRADES, TASKS } from '../domain.ts';
-import { decideGrade, type GradeDecision } from '../metrics/index.ts';
+import { GRADE_COUNTS, TASKS } from '../domain.ts';
+import { decideGrade, type GradeDecision } from '../metrics/inputs.ts';
 import type { Evaluation } from './evaluate.ts';
 import type { Seen } from './collect.ts';
 import { routeOf } from './gallery.ts';
@@ -35,10 +35,10 @@ export function predictionsCsv(seen: readonly Seen[], { segmentation, gradeDecis
     ...TASKS.map((task) => `p_${task}`),
     'retinopathy',
     'retinopathy_predicted',
-    ...Array.from({ length: RETINOPATHY_GRADES }, (_, grade) => `p_retinopathy_${grade}`),
+    ...Array.from({ length: GRADE_COUNTS.retinopathy }, (_, grade) => `p_retinopathy_${grade}`),
     'edema',
     'edema_predicted',
-    ...Array.from({ length: EDEMA_GRADES }, (_, grade) => `p_edema_${grade}`),
+    ...Array.from({ length: GRADE_COUNTS.edema }, (_, grade) => `p_edema_${grade}`),
     ...lesions.map((lesion) => `dice_${lesion}`),
   ];
   const rows = seen.map(({ item, prediction }): Cell[] => {
@@ -53,10 +53,15 @@ export function predictionsCsv(seen: readonly Seen[], { segmentation, gradeDecis
       ...gradeCells(
         isGraded ? item.retinopathy : null,
         isGraded ? prediction.retinopathy : null,
-        RETINOPATHY_GRADES,
+        GRADE_COUNTS.retinopathy,
         gradeDecision,
       ),
-      ...gradeCells(isGraded ? item.edema : null, isGraded ? prediction.edema : null, EDEMA_GRADES, gradeDecision),
+      ...gradeCells(
+        isGraded ? item.edema : null,
+        isGraded ? prediction.edema : null,
+        GRADE_COUNTS.edema,
+        gradeDecision,
+      ),
       ...lesions.map((lesion) => rounded(segmentation?.[lesion].images.find(({ image }) => image === item.id)?.dice)),
     ];
   });

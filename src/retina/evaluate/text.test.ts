@@ -1,6 +1,6 @@
 /** Tier: no adapter. */
 import { describe, expect, it } from 'vitest';
-import { SegmentationAccumulator } from '../metrics/index.ts';
+import { SegmentationAccumulator } from '../metrics/segmentation.ts';
 import type { Collected } from './collect.ts';
 import { summarise } from './summary.ts';
 import { calibratedText, evaluationText, figureText } from './text.ts';

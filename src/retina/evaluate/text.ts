@@ -1,11 +1,7 @@
-import {
-  type ConfusionMatrix,
-  type Interval,
-  type ScreeningPoints,
-  SCREENING_BAR,
-  type GradingIntervals,
-  type GradingReport,
-} from '../metrics/index.ts';
+import type { ConfusionMatrix } from '../metrics/confusion.ts';
+import type { Interval } from '../metrics/bootstrap.ts';
+import { type ScreeningPoints, SCREENING_BAR, type GradingReport } from '../metrics/grading.ts';
+import type { GradingIntervals } from '../metrics/gradingIntervals.ts';
 import { type Cell, type Column, formatTable } from '../report/table.ts';
 import type { Calibration } from './calibration.ts';
 import { type Evaluation, meanDice, meanLesionDice } from './evaluate.ts';

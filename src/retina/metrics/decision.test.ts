@@ -1,6 +1,8 @@
 /** Tier: no adapter. */
 import { describe, expect, it } from 'vitest';
-import { decideGrade, gradingIntervals, gradingReport, predictedClasses } from './index.ts';
+import { decideGrade, predictedClasses } from './inputs.ts';
+import { gradingIntervals } from './gradingIntervals.ts';
+import { gradingReport } from './grading.ts';
 
 describe('decideGrade', () => {
   it('takes the most probable grade, or the one with the least expected distance', () => {

@@ -2,9 +2,7 @@ import type { Tensor } from '../../engine/autograd/tensor.ts';
 import { Lambda, Linear, Sequential } from '../../engine/nn/layers.ts';
 import { Module } from '../../engine/nn/module.ts';
 import type { RandomSource } from '../../engine/nn/randomSource.ts';
-
-/** Index of each task in the gate's output, as in the published ConvNeXt system. */
-export const TASK_INDEX = { segmentation: 0, classification: 1 } as const;
+import { GRADE_COUNTS, type GradedTask } from '../domain.ts';
 
 /** Storage of activations. */
 export type Precision = 'f32' | 'f16';
@@ -25,9 +23,6 @@ export interface HeadOptions {
   /** Default: pooled. */
   readonly gradeFeatures?: GradeFeatures;
 }
-
-/** Number of grades of each task. */
-export const GRADE_COUNTS = { retinopathy: 5, edema: 3 } as const;
 
 /** Which rows of a batch each expert gets. Row numbers; a row may be in both or in neither. */
 export interface Routes {
@@ -111,7 +106,7 @@ export abstract class MultitaskNet extends Module {
 }
 
 /** Outputs of a grading head. */
-export function gradeOutputs(task: keyof typeof GRADE_COUNTS, ordinal: boolean): number {
+export function gradeOutputs(task: GradedTask, ordinal: boolean): number {
   return GRADE_COUNTS[task] - (ordinal ? 1 : 0);
 }
 

@@ -2,7 +2,8 @@
 import type { Tensor } from '../../engine/autograd/tensor.ts';
 import type { Batch } from '../data/loading/batch.ts';
 import { KeyedRandom, STREAMS } from '../random.ts';
-import { type ExpertOutput, type Routes, TASK_INDEX } from './network.ts';
+import type { ExpertOutput, Routes } from './network.ts';
+import { TASK_INDEX } from '../domain.ts';
 import * as F from '../../engine/nn/functional.ts';
 import { equalProgram } from '../../engine/ops/binary/program.ts';
 import type { TrainConfig } from '../config/resolve.ts';

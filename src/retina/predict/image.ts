@@ -5,12 +5,12 @@ import type { Engine } from '../../engine/autograd/engine.ts';
 import { imageTensor } from '../data/loading/batch.ts';
 import type { RgbImage } from '../data/pictures/fov.ts';
 import { decodeImage, preprocessImage, type Sample } from '../data/pictures/preprocess.ts';
-import { type Structure, STRUCTURE_NAMES, STRUCTURES, type Task, TASKS } from '../domain.ts';
+import { GRADINGS, type Structure, STRUCTURE_NAMES, STRUCTURES, type Task, TASKS, TASK_INDEX } from '../domain.ts';
 import { GmtlError } from '../../engine/errors.ts';
-import { argmax, decideGrade, type GradeDecision } from '../metrics/index.ts';
+import { argmax, decideGrade, type GradeDecision } from '../metrics/inputs.ts';
 import { errorCode, writeFileAtomic } from '../../engine/node/atomic.ts';
-import { type MultitaskNet, TASK_INDEX } from '../network/network.ts';
-import type { LesionMasks } from '../report/overlay.ts';
+import type { MultitaskNet } from '../network/network.ts';
+import type { StructureMasks } from '../report/overlay.ts';
 import { encodeMaskPng } from '../report/png.ts';
 import { loaderSettings } from '../data/loading/settings.ts';
 import type { TrainConfig } from '../config/resolve.ts';
@@ -19,22 +19,6 @@ import { FrameMapper, MaskPlanes } from './frameMapper.ts';
 import { modelPredictor, segmentTiled, tiledChoice, tiledSide, type Tiling } from './tiling.ts';
 import type { InferInput } from './inputs.ts';
 import { countRegions } from './regions.ts';
-
-/** International Clinical Diabetic Retinopathy scale (Wilkinson et al., Ophthalmology 2003). */
-export const RETINOPATHY_NAMES = [
-  'no apparent retinopathy',
-  'mild non-proliferative',
-  'moderate non-proliferative',
-  'severe non-proliferative',
-  'proliferative',
-] as const;
-
-/** IDRiD's risk of macular edema (Porwal et al., Data 2018). */
-export const EDEMA_NAMES = [
-  'no apparent hard exudates',
-  'hard exudates outside one disc diameter of the macula centre',
-  'hard exudates within one disc diameter of the macula centre',
-] as const;
 
 /** A grade, its name, and the probability of every grade from 0. */
 export interface Grade {
@@ -216,8 +200,8 @@ export async function writeResults(
   }
   // The drawing libraries take half a second to load, which every command would pay.
   const { writeOverlay } = await import('../report/overlay.ts');
-  const drawn: LesionMasks = masks ?? {};
-  await writeOverlay(files.overlay, { rgb: data, width, height }, drawn, {
+  const drawn: StructureMasks = masks ?? {};
+  await writeOverlay(files.overlay, { data, width, height }, drawn, {
     title: summary(result),
     maxSide: overlaySide,
   });
@@ -273,8 +257,8 @@ function describe(
       probabilities: { segmentation: rounded(gate[0]), classification: rounded(gate[1]) },
     },
     experts: TASKS.filter((expert) => routed[expert]),
-    retinopathy: gradeOf(retinopathy, RETINOPATHY_NAMES, gradeDecision),
-    edema: gradeOf(edema, EDEMA_NAMES, gradeDecision),
+    retinopathy: gradeOf(retinopathy, GRADINGS.retinopathy.names, gradeDecision),
+    edema: gradeOf(edema, GRADINGS.edema.names, gradeDecision),
     lesions: masks && lesionResults(masks, width),
     tiles,
     warnings: suspicions(sample),

@@ -1,7 +1,8 @@
 import type { Engine } from '../../engine/autograd/engine.ts';
 import type { Tensor } from '../../engine/autograd/tensor.ts';
 import { RecentlyUsed, Replay } from '../../engine/autograd/replay.ts';
-import { type Encoded, type MultitaskNet, type Routes, TASK_INDEX } from '../network/network.ts';
+import type { Encoded, MultitaskNet, Routes } from '../network/network.ts';
+import { TASK_INDEX } from '../domain.ts';
 import * as F from '../../engine/nn/functional.ts';
 import { blendExperts } from '../network/routing.ts';
 

@@ -2,10 +2,9 @@
 import { join } from 'node:path';
 import { parse } from 'csv-parse/sync';
 import { stringify } from 'csv-stringify/sync';
-import { STRUCTURES } from '../domain.ts';
+import { STRUCTURES, GRADE_COUNTS } from '../domain.ts';
 import { GmtlError } from '../../engine/errors.ts';
 import { readIfPresent, writeFileAtomic } from '../../engine/node/atomic.ts';
-import { GRADE_COUNTS } from '../network/network.ts';
 import type { Grade, InferResult } from './image.ts';
 
 /** Name of the table in the folder of results. */

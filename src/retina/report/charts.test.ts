@@ -13,9 +13,9 @@ async function decode(png: Buffer): Promise<Picture> {
   return { width: info.width, height: info.height, data };
 }
 
-/** Pixels that are exactly the colour `#rrggbb`. */
-function count(picture: Picture, colour: string): number {
-  const [red, green, blue] = [1, 3, 5].map((at) => Number.parseInt(colour.slice(at, at + 2), 16));
+/** Pixels that are exactly the color `#rrggbb`. */
+function count(picture: Picture, color: string): number {
+  const [red, green, blue] = [1, 3, 5].map((at) => Number.parseInt(color.slice(at, at + 2), 16));
   let found = 0;
   for (let at = 0; at < picture.data.length; at += 3) {
     if (picture.data[at] === red && picture.data[at + 1] === green && picture.data[at + 2] === blue) found++;
@@ -37,13 +37,13 @@ const rows: EpochRow[] = Array.from({ length: 15 }, (_, index) => ({
 }));
 
 describe('renderCurves', () => {
-  it("has the promised size, a light ground, and a line in each quantity's colour", async () => {
+  it("has the promised size, a light ground, and a line in each quantity's color", async () => {
     const picture = await decode(renderCurves(rows, { scale: 1 }));
     expect([picture.width, picture.height]).toEqual([1260, 972]);
     expect(count(picture, '#ffffff')).toBeGreaterThan(0.9 * 1260 * 972);
     // Loss, its `gate` part, optic disc, microaneurysms.
-    for (const colour of [PALETTE[0], PALETTE[1], '#009e73', '#56b4e9'])
-      expect(count(picture, colour)).toBeGreaterThan(100);
+    for (const color of [PALETTE[0], PALETTE[1], '#009e73', '#56b4e9'])
+      expect(count(picture, color)).toBeGreaterThan(100);
     const without = await decode(
       renderCurves(
         rows.map(({ epoch, train }) => ({ epoch, train: { loss: train?.loss } })),

@@ -1,7 +1,7 @@
 import type { EChartsOption, LegendComponentOption, LineSeriesOption } from 'echarts';
 import { GmtlError } from '../../engine/errors.ts';
 import { writeFileAtomic } from '../../engine/node/atomic.ts';
-import { LESION_COLOURS } from './colours.ts';
+import { lineColor } from './colors.ts';
 import { chartToPng, INK, PALETTE } from './svg.ts';
 
 /** What one pass over a split measured. NaN leaves a gap; lines go on over epochs that were not measured. */
@@ -33,7 +33,7 @@ export type CurveOptions = {
 /** One line of a {@link Panel}; values by row. */
 export type Line = {
   readonly name: string;
-  readonly colour: string;
+  readonly color: string;
   readonly dashed: boolean;
   readonly values: (number | undefined)[];
 };
@@ -46,7 +46,7 @@ const PANEL = { width: 600, height: 300, left: 46, right: 14, top: 64, bottom: 4
 
 /**
  * Draws the six training curves as a PNG: total loss, its parts, Dice per lesion, classification accuracy, gate accuracy and
- * learning rate. Validation is drawn solid and training dashed, in one colour a quantity. Panels without a value say so.
+ * learning rate. Validation is drawn solid and training dashed, in one color a quantity. Panels without a value say so.
  * @throws GmtlError `report/empty` without rows, `report/epochs` when epochs do not rise.
  */
 export function renderCurves(rows: readonly EpochRow[], options: CurveOptions = {}): Buffer {
@@ -79,27 +79,27 @@ export async function writeCurves(path: string, rows: readonly EpochRow[], optio
   await writeFileAtomic(path, renderCurves(rows, options));
 }
 
-/** A quantity in validation (solid) and in training (dashed), in one colour. */
+/** A quantity in validation (solid) and in training (dashed), in one color. */
 export function pairedLines(
   rows: readonly EpochRow[],
   name: string,
-  colour: string,
+  color: string,
   pick: (values: SplitValues) => number | undefined,
 ): Line[] {
   const split = (which: 'train' | 'validation') =>
     rows.map((row) => (row[which] === undefined ? undefined : pick(row[which])));
   return [
-    { name: label(name, 'validation'), colour, dashed: false, values: split('validation') },
-    { name: label(name, 'train'), colour, dashed: true, values: split('train') },
+    { name: label(name, 'validation'), color, dashed: false, values: split('validation') },
+    { name: label(name, 'train'), color, dashed: true, values: split('train') },
   ];
 }
 
 function panelsOf(rows: readonly EpochRow[]): Panel[] {
-  const pair = (name: string, colour: string, pick: (values: SplitValues) => number | undefined): Line[] =>
-    pairedLines(rows, name, colour, pick);
+  const pair = (name: string, color: string, pick: (values: SplitValues) => number | undefined): Line[] =>
+    pairedLines(rows, name, color, pick);
   const group = (
     pick: (values: SplitValues) => Readonly<Record<string, number>> | undefined,
-    colourOf: (name: string, index: number) => string,
+    colorOf: (name: string, index: number) => string,
   ): Line[] => {
     const names = new Set<string>();
     for (const row of rows) {
@@ -107,12 +107,12 @@ function panelsOf(rows: readonly EpochRow[]): Panel[] {
         for (const name of Object.keys((values && pick(values)) ?? {})) names.add(name);
       }
     }
-    return [...names].flatMap((name, index) => pair(name, colourOf(name, index), (values) => pick(values)?.[name]));
+    return [...names].flatMap((name, index) => pair(name, colorOf(name, index), (values) => pick(values)?.[name]));
   };
   const byIndex = (_: string, index: number): string => PALETTE[index % PALETTE.length];
   const rate = {
     name: 'learning rate',
-    colour: PALETTE[0],
+    color: PALETTE[0],
     dashed: false,
     values: rows.map((row) => row.learningRate),
   };
@@ -124,7 +124,7 @@ function panelsOf(rows: readonly EpochRow[]): Panel[] {
       unit: 'share',
       lines: group(
         (values) => values.dice,
-        (name, index) => LESION_COLOURS[name]?.onWhite ?? byIndex(name, index),
+        (name, index) => lineColor(name) ?? byIndex(name, index),
       ),
     },
     { title: 'Classification accuracy', unit: 'share', lines: group((values) => values.accuracy, byIndex) },
@@ -208,10 +208,10 @@ function optionOf(rows: readonly EpochRow[], panels: readonly Panel[], title: st
   };
 }
 
-/** Only solid lines are listed: a dashed line has the colour of its solid twin, and the subtitle says what dashes mean. */
+/** Only solid lines are listed: a dashed line has the color of its solid twin, and the subtitle says what dashes mean. */
 function legendOf(panel: Panel, index: number, at: { x: number; y: number }): LegendComponentOption[] {
-  const twins = new Set(panel.lines.filter((line) => !line.dashed).map((line) => line.colour));
-  const listed = panel.lines.filter((line) => !line.dashed || !twins.has(line.colour));
+  const twins = new Set(panel.lines.filter((line) => !line.dashed).map((line) => line.color));
+  const listed = panel.lines.filter((line) => !line.dashed || !twins.has(line.color));
   const isPair = panel.lines.length === 2 && listed.length === 1;
   const shown = isPair ? panel.lines : listed;
   if (shown.length === 0 || panel.unit === 'rate') return [];
@@ -259,9 +259,9 @@ function seriesOf(line: Line, panel: Panel, index: number, epochs: readonly numb
     showSymbol: finite <= 12,
     symbol: 'circle',
     symbolSize: 5,
-    itemStyle: { color: line.colour },
+    itemStyle: { color: line.color },
     lineStyle: {
-      color: line.colour,
+      color: line.color,
       width: line.dashed ? 1.5 : 2.2,
       type: line.dashed ? [5, 4] : 'solid',
       opacity: line.dashed ? 0.75 : 1,

@@ -3,21 +3,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
-import { LESION_COLOURS } from './colours.ts';
-import {
-  headerHeight,
-  type LesionMasks,
-  type RgbImage,
-  renderComparison,
-  renderOverlay,
-  writeOverlay,
-} from './overlay.ts';
+import { STRUCTURE_COLORS } from './colors.ts';
+import { headerHeight, type StructureMasks, renderComparison, renderOverlay, writeOverlay } from './overlay.ts';
+import type { RgbImage } from '../data/pictures/fov.ts';
 
 const WIDTH = 60;
 const HEIGHT = 40;
 
 function greyImage(width = WIDTH, height = HEIGHT): RgbImage {
-  return { rgb: new Uint8Array(width * height * 3).fill(100), width, height };
+  return { data: new Uint8Array(width * height * 3).fill(100), width, height };
 }
 
 /** A mask of the rectangle x in [left, right), y in [top, bottom). */
@@ -45,7 +39,7 @@ async function decode(png: Buffer): Promise<Decoded> {
 }
 
 function mixed(lesion: 'HE' | 'OD', alpha: number): number[] {
-  return LESION_COLOURS[lesion].rgb.map((channel) => Math.round(100 + (channel - 100) * alpha));
+  return STRUCTURE_COLORS[lesion].rgb.map((channel) => Math.round(100 + (channel - 100) * alpha));
 }
 
 describe('renderOverlay', () => {
@@ -63,7 +57,7 @@ describe('renderOverlay', () => {
       [15, 16],
       [9, 7],
     ])
-      expect(at(x, y)).toEqual([...LESION_COLOURS.HE.rgb]);
+      expect(at(x, y)).toEqual([...STRUCTURE_COLORS.HE.rgb]);
     for (const [x, y] of [
       [8, 12],
       [21, 12],
@@ -72,20 +66,20 @@ describe('renderOverlay', () => {
       [59, 39],
     ])
       expect(at(x, y)).toEqual([100, 100, 100]);
-    expect(image.rgb.every((value) => value === 100)).toBe(true);
+    expect(image.data.every((value) => value === 100)).toBe(true);
   });
 
   it('draws small lesions over the disc, and the disc with half the fill', async () => {
     const masks = { HE: rectangle(12, 12, 14, 14), OD: rectangle(5, 5, 30, 30) };
     const { at } = await decode(await renderOverlay(greyImage(), masks, { fill: 0.5, outline: 2 }));
     expect(at(25, 25)).toEqual(mixed('OD', 0.25));
-    expect(at(11, 12)).toEqual([...LESION_COLOURS.HE.rgb]);
-    expect(at(31, 10)).toEqual([...LESION_COLOURS.OD.rgb]);
+    expect(at(11, 12)).toEqual([...STRUCTURE_COLORS.HE.rgb]);
+    expect(at(31, 10)).toEqual([...STRUCTURE_COLORS.OD.rgb]);
   });
 
   it('keeps a mask at the edge of the frame within its rows', async () => {
     const { at } = await decode(await renderOverlay(greyImage(), { HE: rectangle(58, 0, 60, 2) }));
-    expect(at(57, 1)).toEqual([...LESION_COLOURS.HE.rgb]);
+    expect(at(57, 1)).toEqual([...STRUCTURE_COLORS.HE.rgb]);
     for (let y = 0; y < 5; y++) expect(at(0, y)).toEqual([100, 100, 100]);
   });
 
@@ -98,7 +92,7 @@ describe('renderOverlay', () => {
     );
     let swatch = 0;
     for (let y = 40; y < height; y++) {
-      for (let x = 0; x < width; x++) if (at(x, y).join() === LESION_COLOURS.SE.rgb.join()) swatch++;
+      for (let x = 0; x < width; x++) if (at(x, y).join() === STRUCTURE_COLORS.SE.rgb.join()) swatch++;
     }
     expect(swatch).toBeGreaterThan(50);
     const two = await decode(await renderOverlay(greyImage(), { SE: empty, MA: empty }));
@@ -120,11 +114,11 @@ describe('renderOverlay', () => {
     const { width, at } = await decode(await renderOverlay(greyImage(400, 200), { HE: mask }, { maxSide: 40 }));
     expect(width).toBe(40);
     expect(at(20, 10)).toEqual(mixed('HE', 0.3));
-    expect(at(19, 10)).toEqual([...LESION_COLOURS.HE.rgb]);
+    expect(at(19, 10)).toEqual([...STRUCTURE_COLORS.HE.rgb]);
   });
 
   it('says which buffer has the wrong size', async () => {
-    const rgba = { rgb: new Uint8Array(WIDTH * HEIGHT * 4), width: WIDTH, height: HEIGHT };
+    const rgba = { data: new Uint8Array(WIDTH * HEIGHT * 4), width: WIDTH, height: HEIGHT };
     await expect(renderOverlay(rgba, {})).rejects.toThrow(/9600 bytes, not 60 × 40 × 3/);
     await expect(renderOverlay(greyImage(), { MA: new Uint8Array(3) })).rejects.toThrow(/MA has 3 pixels/);
     await expect(renderComparison(greyImage(), {}, { SE: new Uint8Array(3) })).rejects.toThrow(/prediction SE has 3/);
@@ -144,8 +138,8 @@ describe('renderOverlay', () => {
 
 describe('renderComparison', () => {
   it('puts the truth left and the prediction right', async () => {
-    const truth: LesionMasks = { HE: rectangle(10, 8, 20, 16) };
-    const predicted: LesionMasks = { HE: rectangle(40, 8, 50, 16) };
+    const truth: StructureMasks = { HE: rectangle(10, 8, 20, 16) };
+    const predicted: StructureMasks = { HE: rectangle(40, 8, 50, 16) };
     const { width, at } = await decode(await renderComparison(greyImage(), truth, predicted));
     const top = headerHeight(WIDTH, 'truth');
     const right = width - WIDTH;

@@ -1,14 +1,13 @@
 import sharp, { type OverlayOptions as Layer } from 'sharp';
+import type { RgbImage } from '../data/pictures/fov.ts';
 import { GmtlError } from '../../engine/errors.ts';
 import { writeFileAtomic } from '../../engine/node/atomic.ts';
-import { LESION_COLOURS, STRUCTURES, type Structure } from './colours.ts';
+import { STRUCTURE_COLORS } from './colors.ts';
+import { STRUCTURES, type Structure, structureInText } from '../domain.ts';
 import { escapeXml, FONT_FAMILY, INK, svgToPng, textWidth } from './svg.ts';
 
 /** Masks by lesion: one byte a pixel, row by row, non-zero inside. Absent lesions are neither drawn nor listed. */
-export type LesionMasks = { readonly [lesion in Structure]?: Uint8Array };
-
-/** An image: RGB, one byte a channel, rows from the top, `rgb.length === width * height * 3`. */
-export type RgbImage = { readonly rgb: Uint8Array; readonly width: number; readonly height: number };
+export type StructureMasks = { readonly [lesion in Structure]?: Uint8Array };
 
 export type OverlayOptions = {
   readonly title?: string;
@@ -23,13 +22,13 @@ export type OverlayOptions = {
 type Panel = { readonly image: RgbImage; readonly title: string };
 
 /**
- * Draws lesion masks over an image (translucent fill, opaque outline, one colour-blind-safe colour a lesion) with a title line
+ * Draws lesion masks over an image (translucent fill, opaque outline, one color-blind-safe color a lesion) with a title line
  * and a legend below, as a PNG. The image's pixel (0, 0) is at (0, {@link headerHeight} of the options) of the picture.
  * @throws GmtlError `report/size` naming the buffer whose length does not fit width × height.
  */
 export async function renderOverlay(
   image: RgbImage,
-  masks: LesionMasks,
+  masks: StructureMasks,
   options: OverlayOptions = {},
 ): Promise<Buffer> {
   const drawn = await drawPanel(image, masks, 'masks', options);
@@ -39,8 +38,8 @@ export async function renderOverlay(
 /** Two panels of equal size side by side, the truth left and the prediction right, under one legend; else as {@link renderOverlay}. */
 export async function renderComparison(
   image: RgbImage,
-  truth: LesionMasks,
-  predicted: LesionMasks,
+  truth: StructureMasks,
+  predicted: StructureMasks,
   options: OverlayOptions = {},
 ): Promise<Buffer> {
   const prefix = options.title === undefined ? '' : `${options.title} — `;
@@ -57,7 +56,7 @@ export async function renderComparison(
 export async function writeOverlay(
   path: string,
   image: RgbImage,
-  masks: LesionMasks,
+  masks: StructureMasks,
   options: OverlayOptions = {},
 ): Promise<void> {
   await writeFileAtomic(path, await renderOverlay(image, masks, options));
@@ -67,8 +66,8 @@ export async function writeOverlay(
 export async function writeComparison(
   path: string,
   image: RgbImage,
-  truth: LesionMasks,
-  predicted: LesionMasks,
+  truth: StructureMasks,
+  predicted: StructureMasks,
   options: OverlayOptions = {},
 ): Promise<void> {
   await writeFileAtomic(path, await renderComparison(image, truth, predicted, options));
@@ -83,14 +82,14 @@ export function headerHeight(panelWidth: number, title: string): number {
  * Paints masks over a copy of the image, the disc first and microaneurysms last.
  * @throws GmtlError `report/size` as {@link renderOverlay}.
  */
-export function paintMasks(image: RgbImage, masks: LesionMasks, fill: number, outline: number): Uint8Array {
+export function paintMasks(image: RgbImage, masks: StructureMasks, fill: number, outline: number): Uint8Array {
   const { width, height } = image;
-  const painted = Uint8Array.from(image.rgb);
+  const painted = Uint8Array.from(image.data);
   for (const lesion of [...STRUCTURES].reverse()) {
     const mask = masks[lesion];
     if (mask === undefined) continue;
     const alpha = lesion === 'OD' ? fill / 2 : fill;
-    const { rgb } = LESION_COLOURS[lesion];
+    const { rgb } = STRUCTURE_COLORS[lesion];
     const grown = grow(mask, width, height, outline);
     for (let pixel = 0; pixel < mask.length; pixel++) {
       if (grown[pixel] === 0) continue;
@@ -106,7 +105,7 @@ export function paintMasks(image: RgbImage, masks: LesionMasks, fill: number, ou
 
 async function drawPanel(
   image: RgbImage,
-  masks: LesionMasks,
+  masks: StructureMasks,
   where: string,
   options: OverlayOptions,
 ): Promise<RgbImage> {
@@ -115,28 +114,28 @@ async function drawPanel(
   const scale = Math.min(1, maxSide / Math.max(image.width, image.height));
   const width = Math.max(1, Math.round(image.width * scale));
   const height = Math.max(1, Math.round(image.height * scale));
-  const small = scale === 1 ? image : { rgb: await resizeRgb(image, width, height), width, height };
+  const small = scale === 1 ? image : { data: await resizeRgb(image, width, height), width, height };
   const smallMasks =
     scale === 1
       ? masks
       : Object.fromEntries(listed(masks).map((lesion) => [lesion, shrinkMask(masks[lesion]!, image, width, height)]));
   const outline = options.outline ?? Math.max(1, Math.round(Math.max(width, height) / 800));
-  return { rgb: paintMasks(small, smallMasks, fill, outline), width, height };
+  return { data: paintMasks(small, smallMasks, fill, outline), width, height };
 }
 
 /** @throws GmtlError `report/size` when the buffers do not fit width × height; `where` names the masks. */
-export function checkImage(image: RgbImage, masks: LesionMasks, where: string): void {
-  const { rgb, width, height } = image;
+export function checkImage(image: RgbImage, masks: StructureMasks, where: string): void {
+  const { data, width, height } = image;
   if (
     !Number.isInteger(width) ||
     !Number.isInteger(height) ||
     width < 1 ||
     height < 1 ||
-    rgb.length !== width * height * 3
+    data.length !== width * height * 3
   ) {
     throw new GmtlError(
       'report/size',
-      `Overlay, ${where}: the image has ${rgb.length} bytes, not ${width} × ${height} × 3; pass RGB without alpha or padding.`,
+      `Overlay, ${where}: the image has ${data.length} bytes, not ${width} × ${height} × 3; pass RGB without alpha or padding.`,
     );
   }
   for (const lesion of listed(masks)) {
@@ -150,7 +149,7 @@ export function checkImage(image: RgbImage, masks: LesionMasks, where: string): 
   }
 }
 
-function listed(masks: LesionMasks): Structure[] {
+function listed(masks: StructureMasks): Structure[] {
   return STRUCTURES.filter((lesion) => masks[lesion] !== undefined);
 }
 
@@ -186,7 +185,7 @@ function spread(
 
 export async function resizeRgb(image: RgbImage, width: number, height: number): Promise<Uint8Array> {
   const raw = { width: image.width, height: image.height, channels: 3 as const };
-  const resized = sharp(image.rgb, { raw, limitInputPixels: false }).resize(width, height, { fit: 'fill' });
+  const resized = sharp(image.data, { raw, limitInputPixels: false }).resize(width, height, { fit: 'fill' });
   return new Uint8Array(await resized.raw().toBuffer());
 }
 
@@ -219,7 +218,7 @@ async function assemble(panels: readonly Panel[], lesions: readonly Structure[])
   const header = headerHeight(panelWidth, panels[0].title);
   const legend = legendSvg(lesions, width, textSize(panelWidth));
   const layers: Layer[] = panels.map(({ image }, index) => ({
-    input: Buffer.from(image.rgb.buffer, image.rgb.byteOffset, image.rgb.byteLength),
+    input: Buffer.from(image.data.buffer, image.data.byteOffset, image.data.byteLength),
     raw: { width: image.width, height: image.height, channels: 3 },
     left: index * (panelWidth + gap),
     top: header,
@@ -251,8 +250,8 @@ function legendSvg(lesions: readonly Structure[], width: number, size: number): 
   let x = size * 0.6;
   let row = 0;
   for (const lesion of lesions) {
-    const { title, rgb } = LESION_COLOURS[lesion];
-    const name = `${lesion}  ${title}`;
+    const { rgb } = STRUCTURE_COLORS[lesion];
+    const name = `${lesion}  ${structureInText(lesion)}`;
     const itemWidth = size * 1.8 + textWidth(name, size);
     if (x > size && x + itemWidth > width) {
       x = size * 0.6;

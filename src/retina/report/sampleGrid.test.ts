@@ -6,9 +6,9 @@ import { renderMetricsPlot } from './metricsPlot.ts';
 import { renderSampleGrid } from './sampleGrid.ts';
 import { PALETTE } from './svg.ts';
 
-async function count(png: Buffer, colour: string): Promise<number> {
+async function count(png: Buffer, color: string): Promise<number> {
   const { data } = await sharp(png).removeAlpha().raw().toBuffer({ resolveWithObject: true });
-  const wanted = [1, 3, 5].map((at) => Number.parseInt(colour.slice(at, at + 2), 16));
+  const wanted = [1, 3, 5].map((at) => Number.parseInt(color.slice(at, at + 2), 16));
   let found = 0;
   for (let at = 0; at < data.length; at += 3)
     if (wanted.every((value, channel) => data[at + channel] === value)) found++;
@@ -18,7 +18,7 @@ async function count(png: Buffer, colour: string): Promise<number> {
 describe('renderSampleGrid', () => {
   const flat = (extra: Partial<GalleryImage>): GalleryImage => ({
     id: 'IDRiD_01',
-    image: { rgb: new Uint8Array(20 * 10 * 3).fill(90), width: 20, height: 10 },
+    image: { data: new Uint8Array(20 * 10 * 3).fill(90), width: 20, height: 10 },
     ...extra,
   });
   const masks = { width: 4, height: 2, masks: { OD: Uint8Array.of(1, 1, 0, 0, 1, 1, 0, 0) } };

@@ -1,11 +1,13 @@
 import sharp, { type OverlayOptions as Layer } from 'sharp';
 import { GmtlError } from '../../engine/errors.ts';
 import { writeFileAtomic } from '../../engine/node/atomic.ts';
-import { LESION_COLOURS, STRUCTURES } from './colours.ts';
+import { STRUCTURE_COLORS } from './colors.ts';
+import { STRUCTURES, structureInText } from '../domain.ts';
 import type { GalleryImage, GradeData, MaskSet } from './html/data.ts';
 import { isNumber, number, percent } from './html/format.ts';
 import { isMisrouted, meanDiceOf } from './html/pictures.ts';
-import { checkImage, type LesionMasks, paintMasks, resizeRgb, type RgbImage, shrinkMask } from './overlay.ts';
+import { checkImage, type StructureMasks, paintMasks, resizeRgb, shrinkMask } from './overlay.ts';
+import type { RgbImage } from '../data/pictures/fov.ts';
 import { escapeXml, FONT_FAMILY, INK, svgToPng, textWidth } from './svg.ts';
 
 export type SampleGridOptions = {
@@ -51,7 +53,7 @@ export async function renderSampleGrid(
       const x = left + FRAME + at * side + Math.floor((side - image.width) / 2);
       const y = top + FRAME + CAPTION + Math.floor((side - image.height) / 2);
       layers.push({
-        input: Buffer.from(image.rgb.buffer, image.rgb.byteOffset, image.rgb.byteLength),
+        input: Buffer.from(image.data.buffer, image.data.byteOffset, image.data.byteLength),
         raw: { width: image.width, height: image.height, channels: 3 },
         left: x,
         top: y,
@@ -84,9 +86,9 @@ async function panelsOf(sample: GalleryImage, side: number): Promise<{ image: Rg
   const scale = side / Math.max(image.width, image.height);
   const width = Math.max(1, Math.round(image.width * scale));
   const height = Math.max(1, Math.round(image.height * scale));
-  const photo: RgbImage = { rgb: await resizeRgb(image, width, height), width, height };
+  const photo: RgbImage = { data: await resizeRgb(image, width, height), width, height };
   const overlay = (set: MaskSet): RgbImage => {
-    return { ...photo, rgb: paintMasks(photo, fitted(set, width, height, id), 0.35, 1) };
+    return { ...photo, data: paintMasks(photo, fitted(set, width, height, id), 0.35, 1) };
   };
   return [
     { image: photo, label: 'photograph' },
@@ -96,7 +98,7 @@ async function panelsOf(sample: GalleryImage, side: number): Promise<{ image: Rg
 }
 
 /** Masks in another size: larger ones keep every lesion, smaller ones are repeated. */
-function fitted({ masks, ...from }: MaskSet, width: number, height: number, id: string): LesionMasks {
+function fitted({ masks, ...from }: MaskSet, width: number, height: number, id: string): StructureMasks {
   const entries = STRUCTURES.flatMap((lesion) => {
     const mask = masks[lesion];
     if (mask === undefined) return [];
@@ -116,15 +118,15 @@ function fitted({ masks, ...from }: MaskSet, width: number, height: number, id: 
   return Object.fromEntries(entries);
 }
 
-type TextStyle = { readonly bold?: boolean; readonly colour?: string; readonly most?: number };
+type TextStyle = { readonly bold?: boolean; readonly color?: string; readonly most?: number };
 
 /** One line of text, set smaller rather than run over `most` pixels. */
-function text(x: number, y: number, content: string, size: number, { bold, colour, most }: TextStyle = {}): string {
+function text(x: number, y: number, content: string, size: number, { bold, color, most }: TextStyle = {}): string {
   const needed = textWidth(content, size) * (bold ? 1.12 : 1);
   const fitting = most === undefined ? size : Math.min(size, (size * most) / needed);
   // Below this nothing can be read: the line is cut instead.
   const shown = fitting < 7 && most !== undefined ? `${content.slice(0, Math.floor(most / 5.4))}…` : content;
-  return `<text x="${x}" y="${y}" font-size="${Math.max(7, fitting).toFixed(2)}" fill="${colour ?? INK.text}"${bold ? ' font-weight="bold"' : ''}>${escapeXml(shown)}</text>`;
+  return `<text x="${x}" y="${y}" font-size="${Math.max(7, fitting).toFixed(2)}" fill="${color ?? INK.text}"${bold ? ' font-weight="bold"' : ''}>${escapeXml(shown)}</text>`;
 }
 
 function caption(sample: GalleryImage, left: number, top: number, cell: { width: number; height: number }): string {
@@ -144,7 +146,7 @@ function caption(sample: GalleryImage, left: number, top: number, cell: { width:
     box +
     text(left + FRAME + 6, top + FRAME + 17, id, 13, { bold: true, most }) +
     text(left + FRAME + 6, top + FRAME + 36, route + score, 12, {
-      ...(misrouted ? { colour: WRONG, bold: true } : { colour: INK.muted }),
+      ...(misrouted ? { color: WRONG, bold: true } : { color: INK.muted }),
       most,
     })
   );
@@ -165,18 +167,18 @@ function words(sample: GalleryImage, left: number, top: number, side: number, fr
     const isRight = truth === predicted;
     const sure = isNumber(probability) ? ` (${percent(probability)})` : '';
     line(task, 14, { bold: true });
-    line(`predicted: ${name(grade, predicted)}${sure}`, 13, truth === null ? {} : { colour: isRight ? RIGHT : WRONG });
+    line(`predicted: ${name(grade, predicted)}${sure}`, 13, truth === null ? {} : { color: isRight ? RIGHT : WRONG });
     if (truth !== null) line(`truth: ${name(grade, truth)}${isRight ? ' ✓' : ' ✗'}`, 13);
     y += 8;
   }
-  if (parts.length === 0) line('nothing to compare with', 13, { colour: INK.muted });
+  if (parts.length === 0) line('nothing to compare with', 13, { color: INK.muted });
   return parts.join('');
 }
 
 /** A panel's name in its corner. */
 function tag(label: string, most: number): Buffer {
   const width = Math.max(1, Math.min(most, Math.ceil(textWidth(label, 11) + 10)));
-  const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="17" font-family="${FONT_FAMILY}"><rect width="${width}" height="17" fill="#000000"/>${text(5, 12.5, label, 11, { colour: '#ffffff', most: width - 8 })}</svg>`;
+  const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="17" font-family="${FONT_FAMILY}"><rect width="${width}" height="17" fill="#000000"/>${text(5, 12.5, label, 11, { color: '#ffffff', most: width - 8 })}</svg>`;
   return svgToPng(svg);
 }
 
@@ -184,8 +186,8 @@ function legend(width: number, height: number): string {
   const size = Math.min(12, width / 62);
   let x: number = GAP;
   return STRUCTURES.map((lesion) => {
-    const { title, rgb } = LESION_COLOURS[lesion];
-    const label = `${lesion} ${title}`;
+    const { rgb } = STRUCTURE_COLORS[lesion];
+    const label = `${lesion} ${structureInText(lesion)}`;
     const item = `<rect x="${x}" y="${height - 24}" width="${size}" height="${size}" fill="rgb(${rgb.join(',')})" stroke="${INK.muted}"/>${text(x + size * 1.5, height - 24 + size * 0.88, label, size)}`;
     x += size * 3 + textWidth(label, size);
     return item;

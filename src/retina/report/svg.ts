@@ -11,7 +11,7 @@ export const FONT_FAMILY = 'DejaVu Sans';
 export const INK = { text: '#1f2933', muted: '#5f6b76', grid: '#e3e7eb', axis: '#9aa5b1', ground: '#ffffff' } as const;
 
 /**
- * Okabe & Ito's palette (jfly.uni-koeln.de/color), distinguishable with the common kinds of colour blindness, without its
+ * Okabe & Ito's palette (jfly.uni-koeln.de/color), distinguishable with the common kinds of color blindness, without its
  * yellow, which is too pale for lines on white.
  */
 export const PALETTE = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#000000'] as const;
@@ -44,7 +44,7 @@ export function escapeXml(text: string): string {
 
 /**
  * Rasterises an SVG with the shipped fonts only, so that a picture looks the same on every machine.
- * @param scale pixels a CSS pixel. @param background CSS colour, or undefined for transparent.
+ * @param scale pixels a CSS pixel. @param background CSS color, or undefined for transparent.
  * @throws GmtlError `report/svg` when the SVG cannot be parsed.
  */
 export function svgToPng(svg: string, scale = 1, background: string | undefined = INK.ground): Buffer {

@@ -3,7 +3,7 @@ import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { parse } from 'csv-parse/sync';
 import { stringify } from 'csv-stringify/sync';
 import { describeWriteError, writeFileAtomicSync } from '../../engine/node/atomic.ts';
-import type { Misroute } from '../metrics/index.ts';
+import type { Misroute } from '../metrics/gate.ts';
 
 const HEADER = ['step', 'epoch', 'id', 'task', 'routed', 'confidence'];
 

@@ -1,6 +1,6 @@
 /** Weights of the grades in their losses. */
 import { effectiveNumberWeights } from '../data/sets/labels.ts';
-import { type DatasetItem, EDEMA_GRADES, RETINOPATHY_GRADES, type Task } from '../domain.ts';
+import { type DatasetItem, GRADE_COUNTS, type Task } from '../domain.ts';
 import type { TrainConfig } from '../config/resolve.ts';
 
 function countLabels(labels: readonly (number | null)[], classes: number): number[] {
@@ -61,7 +61,7 @@ export function gradeWeights(
     return (classWeights === 'balanced' ? balanced : effective)(train.map(label), classes);
   };
   return {
-    retinopathy: weigh(({ retinopathy }) => retinopathy, RETINOPATHY_GRADES),
-    edema: weigh(({ edema }) => edema, EDEMA_GRADES),
+    retinopathy: weigh(({ retinopathy }) => retinopathy, GRADE_COUNTS.retinopathy),
+    edema: weigh(({ edema }) => edema, GRADE_COUNTS.edema),
   };
 }

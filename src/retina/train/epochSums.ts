@@ -1,5 +1,6 @@
 import { LOSS_PARTS } from './objective.ts';
-import type { GradeCount, GradedTask, StepReport } from './stepReport.ts';
+import { GRADED_TASKS, type GradedTask } from '../domain.ts';
+import type { GradeCount, StepReport } from './stepReport.ts';
 
 /** Plain JSON: part of a checkpoint, so that a resumed epoch reports the same means. */
 export interface EpochSumsState {
@@ -45,7 +46,7 @@ export class EpochSums {
     images: number,
     grades: Readonly<Record<GradedTask, GradeCount>>,
   ): void {
-    for (const task of ['retinopathy', 'edema'] as const) {
+    for (const task of GRADED_TASKS) {
       const { right, of } = this.#grades[task];
       this.#grades[task] = { right: right + grades[task].right, of: of + grades[task].of };
     }

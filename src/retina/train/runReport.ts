@@ -94,13 +94,13 @@ export async function drawCurves(folder: string): Promise<void> {
   const rows = epochRows(folder);
   if (rows.length === 0) return;
   // The chart library takes half a second to load: only where it is used.
-  const { writeCurves } = await import('../report/index.ts');
+  const { writeCurves } = await import('../report/curves.ts');
   await writeCurves(join(folder, 'curves.png'), rows);
 }
 
 /** Draws a finished run's losses, accuracies and Dice, with the run's time stamp in its name. */
 export async function drawMetricsPlot(folder: string, stamp: string): Promise<string> {
-  const { writeMetricsPlot } = await import('../report/index.ts');
+  const { writeMetricsPlot } = await import('../report/metricsPlot.ts');
   const path = join(folder, `metrics_plot_${stamp}.png`);
   const rows = epochRows(folder);
   if (rows.length > 0) await writeMetricsPlot(path, rows);

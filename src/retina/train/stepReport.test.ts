@@ -1,7 +1,7 @@
 /** Tier: no adapter. */
 import { describe, expect, it } from 'vitest';
 import { Engine } from '../../engine/autograd/engine.ts';
-import { argmax, decideGrade } from '../metrics/index.ts';
+import { argmax, decideGrade } from '../metrics/inputs.ts';
 import * as F from '../../engine/nn/functional.ts';
 import { ReferenceBackend } from '../../engine/ops/referenceBackend.ts';
 import { Generator } from '../../engine/tensor/random.ts';

@@ -1,15 +1,13 @@
 /** What a training step tells of itself: put together on the device, read back in one piece. */
 import type { Tensor } from '../../engine/autograd/tensor.ts';
 import type { Batch } from '../data/loading/batch.ts';
-import { decideGrade, type GradeDecision } from '../metrics/index.ts';
-import { type GRADE_COUNTS, gradeOutputs, type MultitaskOutput } from '../network/network.ts';
+import { decideGrade, type GradeDecision } from '../metrics/inputs.ts';
+import { gradeOutputs, type MultitaskOutput } from '../network/network.ts';
+import { GRADED_TASKS, type GradedTask } from '../domain.ts';
 import type { LossScaleState } from '../../engine/optim/gradientGuard.ts';
 import { LOSS_PARTS, type LossPart, type Objective } from './objective.ts';
 import type { ArrangedBatch } from '../network/routing.ts';
 import { WEIGHTED_TASKS, type WeightedTask } from './weighting/weighting.ts';
-
-/** The tasks that have grades. */
-export type GradedTask = keyof typeof GRADE_COUNTS;
 
 /** Plain JSON: part of a checkpoint. */
 export type GradeCount = { readonly right: number; readonly of: number };
@@ -54,7 +52,7 @@ export function reportBlock(
   dots: Tensor | null,
 ): { numbers: Tensor[]; layout: ReportBlock } {
   const parts = LOSS_PARTS.filter((part) => losses[part]);
-  const grades = (['retinopathy', 'edema'] as const).filter((task) => output[LOGITS[task]]);
+  const grades = GRADED_TASKS.filter((task) => output[LOGITS[task]]);
   const flat = (tensor: Tensor | null) => (tensor as Tensor).detach().reshape([-1]);
   return {
     numbers: [

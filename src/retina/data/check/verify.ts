@@ -2,19 +2,19 @@ import { stat } from 'node:fs/promises';
 import { GmtlError } from '../../../engine/errors.ts';
 import { compareFingerprints, type Fingerprint, fingerprintFiles } from '../sets/fingerprint.ts';
 import { scanIdrid } from '../sets/idrid.ts';
-import { OFFICIAL_COUNTS, OFFICIAL_MASKS } from '../sets/labels.ts';
+import {
+  OFFICIAL_COUNTS,
+  OFFICIAL_MASKS,
+  type DatasetItem,
+  GRADE_COUNTS,
+  type Structure,
+  STRUCTURES,
+  type Split,
+} from '../../domain.ts';
 import { decodeMask } from '../pictures/mask.ts';
 import { loadMetadata, type MetadataOptions } from '../sets/metadata.ts';
 import { mapParallel } from '../../../engine/node/parallel.ts';
 import { decodeImage } from '../pictures/preprocess.ts';
-import {
-  type DatasetItem,
-  EDEMA_GRADES,
-  type Structure,
-  STRUCTURES,
-  RETINOPATHY_GRADES,
-  type Split,
-} from '../../domain.ts';
 
 /** Two images that show the same picture. */
 export interface DuplicatePair {
@@ -204,8 +204,8 @@ function countLabels(items: readonly DatasetItem[]): LabelCounts[] {
       {
         split,
         images: graded.length,
-        retinopathy: count(RETINOPATHY_GRADES, (item) => item.retinopathy),
-        edema: count(EDEMA_GRADES, (item) => item.edema),
+        retinopathy: count(GRADE_COUNTS.retinopathy, (item) => item.retinopathy),
+        edema: count(GRADE_COUNTS.edema, (item) => item.edema),
         unlikely: graded.filter((item) => item.retinopathy !== null && item.retinopathy < 2 && (item.edema ?? 0) > 0),
       },
     ];

@@ -2,12 +2,12 @@
 import { relative } from 'node:path';
 import { STRUCTURE_NAMES } from '../../domain.ts';
 import { officialCounts, type VerifyResult } from './verify.ts';
-import type { TableData } from '../../report/index.ts';
+import type { TableData } from '../../report/html/data.ts';
 
 /** Writes the findings as one HTML page. */
 export async function writeVerifyPage(path: string, result: VerifyResult): Promise<void> {
   // The report code loads a chart library: only where it is used.
-  const { writeTablePage } = await import('../../report/index.ts');
+  const { writeTablePage } = await import('../../report/html/report.ts');
   const leaks = result.duplicates.filter((pair) => pair.leak).length;
   await writeTablePage(path, {
     title: 'Data set check',

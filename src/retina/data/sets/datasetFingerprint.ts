@@ -1,14 +1,7 @@
 import { createHash } from 'node:crypto';
 import { hashFile } from '../../../engine/node/fileHash.ts';
 import { mapParallel } from '../../../engine/node/parallel.ts';
-import {
-  type DatasetItem,
-  EDEMA_GRADES,
-  type Structure,
-  STRUCTURES,
-  RETINOPATHY_GRADES,
-  type Split,
-} from '../../domain.ts';
+import { type DatasetItem, GRADE_COUNTS, type Structure, STRUCTURES, type Split } from '../../domain.ts';
 
 /** Starts the hashed text: what is hashed, and how, is part of the fingerprint. */
 const FORMAT = 'gmtl-dataset-1';
@@ -70,8 +63,8 @@ export function countItems(items: readonly DatasetItem[]): DatasetCounts {
       images: own.length,
       segmentation: own.filter((item) => item.task === 'segmentation').length,
       classification: own.filter((item) => item.task === 'classification').length,
-      retinopathy: histogram(RETINOPATHY_GRADES, (item) => item.retinopathy),
-      edema: histogram(EDEMA_GRADES, (item) => item.edema),
+      retinopathy: histogram(GRADE_COUNTS.retinopathy, (item) => item.retinopathy),
+      edema: histogram(GRADE_COUNTS.edema, (item) => item.edema),
       masks: { MA: masks('MA'), HE: masks('HE'), EX: masks('EX'), SE: masks('SE'), OD: masks('OD') },
     };
   };

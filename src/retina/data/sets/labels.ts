@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { parse } from 'csv-parse/sync';
 import { GmtlError } from '../../../engine/errors.ts';
-import { EDEMA_GRADES, RETINOPATHY_GRADES } from '../../domain.ts';
+import { GRADE_COUNTS } from '../../domain.ts';
 
 /** One row of a grading CSV. */
 export interface GradingRow {
@@ -12,18 +12,6 @@ export interface GradingRow {
   /** 1-based line in the file. */
   readonly line: number;
 }
-
-/** The official number of images per grade, for comparison. */
-export const OFFICIAL_COUNTS = {
-  train: { images: 413, retinopathy: [134, 20, 136, 74, 49], edema: [177, 41, 195] },
-  test: { images: 103, retinopathy: [34, 5, 32, 19, 13], edema: [45, 10, 48] },
-} as const;
-
-/** The official number of mask files per structure. Fewer than the images (54 and 27) where the structure is absent. */
-export const OFFICIAL_MASKS = {
-  train: { images: 54, MA: 54, HE: 53, EX: 54, SE: 26, OD: 54 },
-  test: { images: 27, MA: 27, HE: 27, EX: 27, SE: 14, OD: 27 },
-} as const;
 
 /** The lower-case stem of an image name: how files and CSV rows are matched. */
 export function imageKey(name: string): string {
@@ -104,13 +92,13 @@ export async function scanGradingCsv(path: string, problems: GmtlError[], text?:
       );
       continue;
     }
-    const retinopathy = grade(record[columns.retinopathy], RETINOPATHY_GRADES);
-    const edema = grade(record[columns.edema], EDEMA_GRADES);
+    const retinopathy = grade(record[columns.retinopathy], GRADE_COUNTS.retinopathy);
+    const edema = grade(record[columns.edema], GRADE_COUNTS.edema);
     if (retinopathy === null || edema === null) {
       const [what, cell, last] =
         retinopathy === null
-          ? ['Retinopathy grade', record[columns.retinopathy], RETINOPATHY_GRADES - 1]
-          : ['Risk of macular edema', record[columns.edema], EDEMA_GRADES - 1];
+          ? ['Retinopathy grade', record[columns.retinopathy], GRADE_COUNTS.retinopathy - 1]
+          : ['Risk of macular edema', record[columns.edema], GRADE_COUNTS.edema - 1];
       problems.push(
         new GmtlError(
           'data/csv-grade',

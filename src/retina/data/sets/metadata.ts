@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { GmtlError } from '../../../engine/errors.ts';
 import { writeFileAtomic } from '../../../engine/node/atomic.ts';
 import { looksLikeSystemB, systemBItems } from './systemB.ts';
-import { type Dataset, type DatasetItem, EDEMA_GRADES, STRUCTURES, RETINOPATHY_GRADES } from '../../domain.ts';
+import { type Dataset, type DatasetItem, GRADE_COUNTS, STRUCTURES } from '../../domain.ts';
 
 const maskPath = z.string().min(1).nullable();
 
@@ -22,12 +22,12 @@ const rowSchema = z
     retino_label: z
       .int()
       .min(0)
-      .max(RETINOPATHY_GRADES - 1)
+      .max(GRADE_COUNTS.retinopathy - 1)
       .nullable(),
     edema_label: z
       .int()
       .min(0)
-      .max(EDEMA_GRADES - 1)
+      .max(GRADE_COUNTS.edema - 1)
       .nullable(),
   })
   .superRefine((row, context) => {

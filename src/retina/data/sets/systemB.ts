@@ -5,15 +5,7 @@ import { GmtlError } from '../../../engine/errors.ts';
 import { writeFileAtomic } from '../../../engine/node/atomic.ts';
 import { imageKey } from './labels.ts';
 import { KeyedRandom, STREAMS } from '../../random.ts';
-import {
-  type DatasetItem,
-  EDEMA_GRADES,
-  type Structure,
-  STRUCTURES,
-  RETINOPATHY_GRADES,
-  type Split,
-  type Task,
-} from '../../domain.ts';
+import { type DatasetItem, GRADE_COUNTS, type Structure, STRUCTURES, type Split, type Task } from '../../domain.ts';
 
 /* The list of entries System B trains from: no ids, no splits, absolute paths, segmentation entries repeated eight times. */
 
@@ -38,8 +30,8 @@ const entrySchema = z
     mask_paths: z
       .strictObject({ MA: optionalPath, HE: optionalPath, EX: optionalPath, SE: optionalPath, OD: optionalPath })
       .nullish(),
-    retino_label: optionalGrade(RETINOPATHY_GRADES),
-    edema_label: optionalGrade(EDEMA_GRADES),
+    retino_label: optionalGrade(GRADE_COUNTS.retinopathy),
+    edema_label: optionalGrade(GRADE_COUNTS.edema),
   })
   .superRefine((entry, context) => {
     const task = taskOf(entry.task);

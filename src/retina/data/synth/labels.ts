@@ -1,3 +1,4 @@
+import { OFFICIAL_COUNTS } from '../../domain.ts';
 import { GmtlError } from '../../../engine/errors.ts';
 import type { SeededRandom } from './random.ts';
 
@@ -59,8 +60,12 @@ interface Mixture {
   readonly softShare: number;
 }
 
-/** "B. Disease Grading": counted from IDRiD's 413 training labels. */
-export const gradingMixture: Mixture = { retinopathy: [134, 20, 136, 74, 49], oedema: [23, 41, 195], softShare: 0.5 };
+/** "B. Disease Grading": counted from IDRiD's training labels. */
+export const gradingMixture: Mixture = {
+  retinopathy: OFFICIAL_COUNTS.train.retinopathy,
+  oedema: [23, 41, 195],
+  softShare: 0.5,
+};
 
 /** "A. Segmentation": lesions in every image, hard exudates in every image, soft ones in about half, as in IDRiD. */
 export const segmentationMixture: Mixture = { retinopathy: [0, 0, 45, 42, 13], oedema: [0, 30, 70], softShare: 0.9 };

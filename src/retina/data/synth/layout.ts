@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Structure } from '../../domain.ts';
+import { STRUCTURE_NAMES, STRUCTURES, type Structure } from '../../domain.ts';
 import type { Grades } from './labels.ts';
 
 /** The two released halves of IDRiD, in the words of its folder names. */
@@ -7,13 +7,8 @@ export type Half = 'train' | 'test';
 
 const halfFolder: Record<Half, string> = { train: 'a. Training Set', test: 'b. Testing Set' };
 
-const maskFolder: Record<Structure, string> = {
-  MA: '1. Microaneurysms',
-  HE: '2. Haemorrhages',
-  EX: '3. Hard Exudates',
-  SE: '4. Soft Exudates',
-  OD: '5. Optic Disc',
-};
+const maskFolder = (structure: Structure): string =>
+  `${STRUCTURES.indexOf(structure) + 1}. ${STRUCTURE_NAMES[structure]}`;
 
 const segmentation = 'A. Segmentation';
 const grading = 'B. Disease Grading';
@@ -25,7 +20,9 @@ export function allFolders(): string[] {
   return [
     ...halves.map((half) => join(segmentation, images, half)),
     ...halves.flatMap((half) =>
-      Object.values(maskFolder).map((folder) => join(segmentation, '2. All Segmentation Groundtruths', half, folder)),
+      STRUCTURES.map((structure) =>
+        join(segmentation, '2. All Segmentation Groundtruths', half, maskFolder(structure)),
+      ),
     ),
     ...halves.map((half) => join(grading, images, half)),
     join(grading, '2. Groundtruths'),
@@ -53,7 +50,7 @@ export function segmentationMask(half: Half, name: string, kind: Structure): str
     segmentation,
     '2. All Segmentation Groundtruths',
     halfFolder[half],
-    maskFolder[kind],
+    maskFolder(kind),
     `${name}_${kind}.tif`,
   );
 }

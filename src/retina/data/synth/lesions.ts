@@ -1,14 +1,13 @@
+import type { Lesion } from '../../domain.ts';
 import { type Anatomy, discDistance, distance, fromDisc, inField, type Point } from './anatomy.ts';
 import { severeHaemorrhagesPerQuadrant, type Wanted } from './labels.ts';
 import type { SeededRandom } from './random.ts';
 import { type Blob, blobReach, type VesselMap } from './raster.ts';
 import { drawTuft, type Vessel } from './vessels.ts';
 
-export type LesionKind = 'MA' | 'HE' | 'EX' | 'SE';
-
 /** One connected spot of one lesion kind; hard exudates are clusters of many. */
 export interface Structure {
-  readonly kind: LesionKind;
+  readonly kind: Lesion;
   readonly blob: Blob;
 }
 
@@ -269,7 +268,7 @@ class Planner {
     };
   }
 
-  #add(kind: LesionKind, blob: Blob): void {
+  #add(kind: Lesion, blob: Blob): void {
     this.plan.lesions.push({ kind, blob });
     this.#take(blob);
   }

@@ -1,7 +1,7 @@
-import type { Structure } from '../../domain.ts';
+import type { Lesion, Structure } from '../../domain.ts';
 import { type Anatomy, discDistance } from './anatomy.ts';
 import { expose, shineLight } from './camera.ts';
-import type { LesionKind, LesionPlan } from './lesions.ts';
+import type { LesionPlan } from './lesions.ts';
 import { type Look, drawLook } from './look.ts';
 import { blurRgb, valueNoise } from './noise.ts';
 import type { SeededRandom } from './random.ts';
@@ -15,7 +15,7 @@ export interface Painting {
 }
 
 /** Opacity of each lesion kind at each pixel, 0..1. */
-export type LesionPlanes = Record<LesionKind, Float32Array>;
+export type LesionPlanes = Record<Lesion, Float32Array>;
 
 /** Lays the planned lesions out as opacities: what is painted and what is masked both come from these planes. */
 export function rasterLesions(anatomy: Anatomy, plan: LesionPlan): LesionPlanes {

@@ -1,3 +1,4 @@
+import { OFFICIAL_COUNTS, OFFICIAL_MASKS } from '../../domain.ts';
 import { FROC_CONVENTION } from '../../metrics/froc.ts';
 import type { ModelCard } from './data.ts';
 
@@ -26,6 +27,7 @@ export interface ModelCardFacts {
 
 /** A model card for networks trained on IDRiD, with its attribution (CC BY 4.0). */
 export function idridModelCard(facts: ModelCardFacts): ModelCard {
+  const [masks, grades] = [OFFICIAL_MASKS, OFFICIAL_COUNTS];
   return {
     description: `${facts.network} Trained and scored with gmtl, a WebGPU deep-learning engine.`,
     intendedUse:
@@ -34,10 +36,10 @@ export function idridModelCard(facts: ModelCardFacts): ModelCard {
       'Screening, diagnosis or treatment of people, with or without a physician in the loop. It has not been evaluated clinically and no authority has cleared it: it is not a medical device.',
     trainingData:
       facts.data ??
-      'IDRiD, the Indian Diabetic Retinopathy Image Dataset: macula-centred photographs of 4288 × 2848 pixels from one eye clinic in Nanded, India, taken with one camera (Kowa VX-10α, 50° field of view). 81 images have lesion masks (54 for training), 516 are graded (413 for training).',
+      `IDRiD, the Indian Diabetic Retinopathy Image Dataset: macula-centred photographs of 4288 × 2848 pixels from one eye clinic in Nanded, India, taken with one camera (Kowa VX-10α, 50° field of view). ${masks.train.images + masks.test.images} images have lesion masks (${masks.train.images} for training), ${grades.train.images + grades.test.images} are graded (${grades.train.images} for training).`,
     limits: [
       'One camera, one clinic, one population: figures elsewhere will be lower, and no one has measured by how much.',
-      'Few images: 27 with masks and 103 graded ones in the official test split. Rare grades stand on a handful of eyes.',
+      `Few images: ${masks.test.images} with masks and ${grades.test.images} graded ones in the official test split. Rare grades stand on a handful of eyes.`,
       'Graded and segmented images come from the same camera, so a gate between the tasks has little to go by.',
       'Microaneurysms are a few pixels wide at native resolution; at reduced resolution most are lost.',
       'Probabilities are confidences of the network, not risks of a person.',

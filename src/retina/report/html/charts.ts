@@ -20,7 +20,7 @@ export interface ReliabilityChart {
   readonly bins: Reliability['bins'];
 }
 
-/** What the page's script draws with echarts; it knows sizes, colours and the theme, this knows the data. */
+/** What the page's script draws with echarts; it knows sizes, colors and the theme, this knows the data. */
 export type ChartSpec = BarChart | LineChart | ReliabilityChart;
 
 /** Gathers a page's charts: places go into the HTML, the specifications into one data block. */

@@ -2,8 +2,9 @@
  * What the HTML report shows, as plain data: everything but the pictures' buffers can be written as JSON. Sections whose data is
  * absent are left out of the page. Numbers may be NaN (or null, as JSON writes it): the page shows "n/a".
  */
-import type { Structure } from '../colours.ts';
-import type { LesionMasks, RgbImage } from '../overlay.ts';
+import type { Structure } from '../../domain.ts';
+import type { StructureMasks } from '../overlay.ts';
+import type { RgbImage } from '../../data/pictures/fov.ts';
 
 /** A figure, with its 95 % interval where one was made. */
 export interface Estimate {
@@ -34,7 +35,7 @@ export interface FigureGroup {
 export interface Curve {
   readonly name: string;
   readonly points: readonly (readonly [number, number | null])[];
-  /** Gives the line its structure's colour. */
+  /** Gives the line its structure's color. */
   readonly lesion?: Structure;
   /** Drawn dashed: training beside validation, say. */
   readonly dashed?: boolean;
@@ -163,7 +164,7 @@ export interface GradeData {
 export interface MaskSet {
   readonly width: number;
   readonly height: number;
-  readonly masks: LesionMasks;
+  readonly masks: StructureMasks;
 }
 
 /** One picture of the gallery. Masks cover the whole picture and may have another size than it. */

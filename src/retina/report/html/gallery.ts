@@ -1,4 +1,5 @@
-import { LESION_COLOURS, STRUCTURES, type Structure } from '../colours.ts';
+import { STRUCTURE_COLORS } from '../colors.ts';
+import { STRUCTURES, type Structure, structureInText } from '../../domain.ts';
 import type { GalleryData, GalleryImage, GradeData } from './data.ts';
 import { isNumber, number, percent } from './format.ts';
 import { html, type Html } from './html.ts';
@@ -56,7 +57,7 @@ ${viewer()}`;
   return {
     section: { id: 'gallery-section', title, body },
     block: {
-      lesions: STRUCTURES.map((name) => ({ name, title: LESION_COLOURS[name].title, rgb: LESION_COLOURS[name].rgb })),
+      lesions: STRUCTURES.map((name) => ({ name, title: structureInText(name), rgb: STRUCTURE_COLORS[name].rgb })),
       pictures,
     },
   };
@@ -87,7 +88,7 @@ function toolbar(pictures: readonly GalleryImage[], lesions: readonly Structure[
 ${
   lesions.length > 0 &&
   html`<fieldset class="segments"><legend>Overlay</legend>${layers.map(([value, text]) => html`<label><input type="radio" name="layer" value="${value}"${value === first && html` checked`}><span>${text}</span></label>`)}</fieldset>
-<fieldset class="lesions"><legend>Structures</legend>${lesions.map((lesion) => html`<label title="${LESION_COLOURS[lesion].title}"><input type="checkbox" name="lesion" value="${lesion}" checked><i class="swatch photo" data-lesion="${lesion}"></i>${lesion}</label>`)}</fieldset>
+<fieldset class="lesions"><legend>Structures</legend>${lesions.map((lesion) => html`<label title="${structureInText(lesion)}"><input type="checkbox" name="lesion" value="${lesion}" checked><i class="swatch photo" data-lesion="${lesion}"></i>${lesion}</label>`)}</fieldset>
 <label class="field">Opacity <input type="range" name="opacity" min="0" max="100" value="45" aria-label="Opacity of the overlay"></label>
 ${hasBoth && html`<label class="field">Truth | prediction <input type="range" name="divider" min="0" max="100" value="50" aria-label="Place of the divider between truth, left, and prediction, right"></label>`}`
 }
@@ -158,7 +159,7 @@ function altText(picture: GalleryImage): string {
     parts.push(`${task} predicted ${predicted}${truth === null ? '' : `, truth ${truth}`}`);
   }
   for (const lesion of STRUCTURES) {
-    if (isNumber(dice?.[lesion])) parts.push(`Dice of ${LESION_COLOURS[lesion].title} ${number(dice?.[lesion], 2)}`);
+    if (isNumber(dice?.[lesion])) parts.push(`Dice of ${structureInText(lesion)} ${number(dice?.[lesion], 2)}`);
   }
   if (isMisrouted(picture)) parts.push(`misrouted to ${picture.gate?.routed}`);
   return parts.join('; ');

@@ -2,7 +2,7 @@
 import { deflateRawSync } from 'node:zlib';
 import sharp from 'sharp';
 import { GmtlError } from '../../../engine/errors.ts';
-import { STRUCTURES } from '../colours.ts';
+import { STRUCTURES } from '../../domain.ts';
 import { checkImage } from '../overlay.ts';
 import type { GalleryImage, MaskSet, GradeData } from './data.ts';
 import { isNumber } from './format.ts';
@@ -58,7 +58,7 @@ export async function jpegAddress(
   quality: number,
 ): Promise<{ address: string; width: number; height: number }> {
   checkImage(image, {}, id);
-  const { data, info } = await sharp(image.rgb, {
+  const { data, info } = await sharp(image.data, {
     raw: { width: image.width, height: image.height, channels: 3 },
     limitInputPixels: false,
   })

@@ -160,7 +160,7 @@ describe('renderHtmlReport', () => {
     await expect(renderHtmlReport({ title: 'x', grading: [{ ...grading, confusion: [1, 2] }] })).rejects.toThrow(
       /Diabetic retinopathy: 5 class names need 25 counts, got 2/,
     );
-    const picture: GalleryImage = { id: 'IDRiD_09', image: { rgb: new Uint8Array(5), width: 2, height: 1 } };
+    const picture: GalleryImage = { id: 'IDRiD_09', image: { data: new Uint8Array(5), width: 2, height: 1 } };
     await expect(renderHtmlReport({ title: 'x', gallery: { images: [picture] } })).rejects.toThrow(/IDRiD_09.*5 bytes/);
   });
 });
@@ -182,7 +182,7 @@ describe('packMasks', () => {
 });
 
 describe('badnessOf', () => {
-  const picture = { id: 'x', image: { rgb: new Uint8Array(3), width: 1, height: 1 } };
+  const picture = { id: 'x', image: { data: new Uint8Array(3), width: 1, height: 1 } };
   it('takes Dice where it is defined, else the distance of the grade, else 0', () => {
     expect(badnessOf({ ...picture, dice: { MA: 0.2, EX: 0.6, SE: Number.NaN } })).toBeCloseTo(0.6);
     const grade = (predicted: number) => badnessOf({ ...picture, grades: [{ task: 'DR', truth: 0, predicted }] });

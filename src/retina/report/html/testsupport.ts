@@ -1,7 +1,7 @@
 /** A report's data as a run would give it, with what is awkward: long names, undefined figures, no lesions, odd sizes. */
 import { drawFundus } from '../../data/synth/fundus.ts';
-import { STRUCTURES, type Structure } from '../colours.ts';
-import type { LesionMasks } from '../overlay.ts';
+import { STRUCTURES, type Structure } from '../../domain.ts';
+import type { StructureMasks } from '../overlay.ts';
 import { idridModelCard } from './card.ts';
 import type { Estimate, GalleryImage, MaskSet, NamedFigure, ReliabilityBar, ReportData } from './data.ts';
 import { type LogRow, trainingPanels } from './training.ts';
@@ -45,7 +45,7 @@ export function syntheticPicture(index: number, height = 128): GalleryImage {
   } as Parameters<typeof drawFundus>[2]);
   const { width } = fundus;
   const isGraded = index % 3 === 2;
-  const image = { rgb: new Uint8Array(fundus.rgb), width, height };
+  const image = { data: new Uint8Array(fundus.rgb), width, height };
   const misrouted = index % 5 === 1;
   const [own, other] = isGraded ? ['classification', 'segmentation'] : ['segmentation', 'classification'];
   const gate = { truth: own, routed: misrouted ? other : own, probability: 0.55 + (index % 9) / 20 };
@@ -62,14 +62,14 @@ export function syntheticPicture(index: number, height = 128): GalleryImage {
       ],
     };
   }
-  const truth: LesionMasks = fundus.masks;
+  const truth: StructureMasks = fundus.masks;
   const predicted = Object.fromEntries(
     STRUCTURES.map((lesion) => [
       lesion,
       shifted(truth[lesion] ?? new Uint8Array(width * height), width, 1 + (index % 4)),
     ]),
   ) as Record<Structure, Uint8Array>;
-  const set = (masks: LesionMasks): MaskSet => ({ width, height, masks });
+  const set = (masks: StructureMasks): MaskSet => ({ width, height, masks });
   const dice = Object.fromEntries(STRUCTURES.map((lesion) => [lesion, diceOf(truth[lesion]!, predicted[lesion])]));
   return { id, file: `images/${id}`, image, truthMasks: set(truth), predictedMasks: set(predicted), gate, dice };
 }

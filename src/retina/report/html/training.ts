@@ -1,4 +1,4 @@
-import { STRUCTURES } from '../colours.ts';
+import { STRUCTURES } from '../../domain.ts';
 import type { Curve, CurvePanel } from './data.ts';
 import { isNumber } from './format.ts';
 

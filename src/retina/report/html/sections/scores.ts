@@ -1,5 +1,5 @@
 /** The sections with figures: summary, grading, segmentation, gate. */
-import { LESION_COLOURS } from '../../colours.ts';
+import { structureInText } from '../../../domain.ts';
 import type { ChartList } from '../charts.ts';
 import type {
   Curve,
@@ -195,7 +195,7 @@ ${scrollTable(
   ],
   lesions.map(
     (one) =>
-      html`<tr><th scope="row"><i class="swatch" data-lesion="${one.lesion}"></i>${one.lesion} <small>${LESION_COLOURS[one.lesion].title}</small></th>${columns.map(([key]) => figureCell(estimate(one, key)))}${hasThresholds && html`<td class="number">${number(one.threshold, 2)}</td>`}${hasImages && html`<td class="number">${one.images ?? ''}${one.emptyImages !== undefined && ` (${one.emptyImages})`}</td>`}</tr>`,
+      html`<tr><th scope="row"><i class="swatch" data-lesion="${one.lesion}"></i>${one.lesion} <small>${structureInText(one.lesion)}</small></th>${columns.map(([key]) => figureCell(estimate(one, key)))}${hasThresholds && html`<td class="number">${number(one.threshold, 2)}</td>`}${hasImages && html`<td class="number">${one.images ?? ''}${one.emptyImages !== undefined && ` (${one.emptyImages})`}</td>`}</tr>`,
   ),
 )}
 <div class="charts">
