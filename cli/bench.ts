@@ -8,6 +8,7 @@ import { requireWritable, writeFileAtomic } from '../src/engine/node/atomic.ts';
 import { ops } from '../src/engine/ops/index.ts';
 import { gmtlVersion } from '../src/engine/node/version.ts';
 import { machineText, requirePrecision, stepCommand } from './benchStep.ts';
+import { adapterOption } from './options.ts';
 import { startRowProgress } from './rowProgress.ts';
 
 interface KernelsArguments {
@@ -38,11 +39,7 @@ const kernelsCommand: CommandModule<object, KernelsArguments> = {
         describe: 'Storage of activations; with f16 only the ops that can have it are timed',
       })
       .option('seconds', { type: 'number', default: 0.3, describe: 'Time for the samples of one row' })
-      .option('adapter', {
-        type: 'string',
-        default: 'auto',
-        describe: 'auto, gpu, software, or part of the name of an adapter',
-      })
+      .option('adapter', adapterOption)
       .option('debug', {
         type: 'boolean',
         default: false,

@@ -16,7 +16,7 @@ import type { Precision } from '../src/retina/network/network.ts';
 import { presets } from '../src/retina/config/presets.ts';
 import { gmtlVersion } from '../src/engine/node/version.ts';
 import { loadTuned } from '../src/engine/node/tuned.ts';
-import { adapterOption } from '../src/engine/node/session.ts';
+import { adapterOption } from './options.ts';
 
 /** Which network a command measures. */
 export interface WorkloadArguments {

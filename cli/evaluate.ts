@@ -12,7 +12,8 @@ import { openRun, openWeights } from '../src/retina/run/dataset.ts';
 import { restoreWeights } from '../src/retina/network/weights.ts';
 import { calibratedText, calibrationText, evaluationText } from '../src/retina/evaluate/text.ts';
 import { precisionOption, withPrecision } from './precision.ts';
-import { adapterOption, withSession } from '../src/engine/node/session.ts';
+import { withEngine } from '../src/engine/node/createEngine.ts';
+import { adapterOption } from './options.ts';
 
 interface EvaluateArguments {
   run: string;
@@ -36,7 +37,7 @@ async function run(args: EvaluateArguments): Promise<void> {
   const { folder, config, dataset } = opened;
   for (const note of dataset.notes) console.error(`note: ${note}`);
   const checkpoint = await openWeights(folder, args.weights, args.checkpoint);
-  await withSession(args.adapter, config.training.seed, async ({ engine, device }) => {
+  await withEngine({ adapter: args.adapter, seed: config.training.seed }, async ({ engine, device }) => {
     const model = buildModel(engine, withPrecision(engine, config, args.precision));
     restoreWeights(model, checkpoint.weights, checkpoint.path);
     const source = new SampleSource(loaderSettings(config));

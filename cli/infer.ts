@@ -16,7 +16,8 @@ import { restoreWeights } from '../src/retina/network/weights.ts';
 import { SYSTEM_A_TILING, type Tiling } from '../src/retina/predict/tiling.ts';
 import { inferSample } from './sample.ts';
 import { precisionOption, withPrecision } from './precision.ts';
-import { adapterOption, withSession } from '../src/engine/node/session.ts';
+import { withEngine } from '../src/engine/node/createEngine.ts';
+import { adapterOption } from './options.ts';
 
 interface InferArguments {
   images?: string[];
@@ -114,7 +115,8 @@ async function infer(args: InferArguments): Promise<void> {
   }
   const tiling = TILINGS[args.tiles];
   const failed: string[] = [];
-  await withSession(args.adapter, trained.config.training.seed, async ({ engine, device, opened }) => {
+  const engineOptions = { adapter: args.adapter, seed: trained.config.training.seed };
+  await withEngine(engineOptions, async ({ engine, device, opened }) => {
     console.error(`adapter  ${device.name} (${opened.reason})`);
     const model = buildModel(engine, withPrecision(engine, trained.config, args.precision));
     restoreWeights(model, trained.weights, trained.path);

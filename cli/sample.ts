@@ -13,7 +13,7 @@ import { openRun, openWeights } from '../src/retina/run/dataset.ts';
 import type { Evaluation } from '../src/retina/evaluate/summary.ts';
 import { restoreWeights } from '../src/retina/network/weights.ts';
 import { withPrecision } from './precision.ts';
-import { withSession } from '../src/engine/node/session.ts';
+import { withEngine } from '../src/engine/node/createEngine.ts';
 
 export interface SampleArguments {
   readonly sample: number;
@@ -87,7 +87,7 @@ export async function inferSample(args: SampleArguments): Promise<void> {
   console.error(
     `network  ${weights.path}${weights.step === null ? '' : `, step ${weights.step}`}${weights.averaged ? ', averaged weights' : ''}`,
   );
-  await withSession(args.adapter, run.config.training.seed, async ({ engine, device, opened }) => {
+  await withEngine({ adapter: args.adapter, seed: run.config.training.seed }, async ({ engine, device, opened }) => {
     console.error(`adapter  ${device.name} (${opened.reason})`);
     const model = buildModel(engine, withPrecision(engine, run.config, args.precision));
     restoreWeights(model, weights.weights, weights.path);

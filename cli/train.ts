@@ -11,7 +11,7 @@ import { loadCheckpoint } from '../src/retina/run/checkpoint.ts';
 import { resolveConfig, type TrainConfig } from '../src/retina/config/resolve.ts';
 import { presets } from '../src/retina/config/presets.ts';
 import { acquireRunLock, createRunFolder, readRunConfig, writeRunConfig } from '../src/retina/run/runFolder.ts';
-import { adapterOption } from '../src/engine/node/session.ts';
+import { adapterOption } from './options.ts';
 import { isCrossValidation, prepareFolds, trainFolds } from './trainFolds.ts';
 import { isBarren, type Prepared, runTraining } from '../src/retina/train/trainRun.ts';
 

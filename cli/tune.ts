@@ -11,7 +11,7 @@ import { loadTuned, saveTuned } from '../src/engine/node/tuned.ts';
 import { chooseWorkload, requirePrecision, type WorkloadArguments, workloadOptions } from './benchStep.ts';
 import { wrap } from './doctor.ts';
 import { startRowProgress } from './rowProgress.ts';
-import { adapterOption } from '../src/engine/node/session.ts';
+import { adapterOption } from './options.ts';
 
 interface TuneArguments extends WorkloadArguments {
   seconds: number;

@@ -1,11 +1,30 @@
+/** Opens an adapter in Node and makes an engine on it: for good, or for the length of a body. */
 import { Engine, type EngineOptions, setEngine } from '../autograd/engine.ts';
-import { createNodeDevice, type NodeDeviceOptions } from './createDevice.ts';
+import type { GpuDevice } from '../gpu/device.ts';
 import { GpuBackend } from '../ops/gpuBackend.ts';
+import { createNodeDevice, type NodeDeviceOptions } from './createDevice.ts';
+import type { OpenedAdapter } from './open.ts';
 import { loadTuned } from './tuned.ts';
 
 export interface CreateEngineOptions extends NodeDeviceOptions, EngineOptions {
   /** Whether to run kernels in the versions that `gmtl tune` measured to be fastest, where it did. Default: unless GMTL_TUNE is off. */
   readonly tuned?: boolean;
+}
+
+/** An engine, and the device and adapter that it runs on. */
+export interface OpenedEngine {
+  readonly engine: Engine;
+  readonly device: GpuDevice;
+  readonly opened: OpenedAdapter;
+}
+
+/** `report` is given why the tuned kernels are not used, where there is something to say. */
+async function openEngine(options: CreateEngineOptions, report: (note: string) => void): Promise<OpenedEngine> {
+  const { device, opened } = await createNodeDevice(options);
+  const file = options.tuned === false ? null : loadTuned(device.info);
+  if (file?.note) report(file.note);
+  const engine = new Engine(new GpuBackend(device, file ? { tuned: file.tuned } : {}), options);
+  return { engine, device, opened };
 }
 
 /**
@@ -15,10 +34,27 @@ export interface CreateEngineOptions extends NodeDeviceOptions, EngineOptions {
  * @throws GmtlError `adapter/…` when there is no such adapter.
  */
 export async function createEngine(options: CreateEngineOptions = {}): Promise<Engine> {
-  const { device } = await createNodeDevice(options);
-  const file = options.tuned === false ? null : loadTuned(device.info);
-  if (file?.note) process.emitWarning(file.note, { code: 'GMTL_TUNED' });
-  const engine = new Engine(new GpuBackend(device, file ? { tuned: file.tuned } : {}), options);
+  const { engine } = await openEngine(options, (note) => process.emitWarning(note, { code: 'GMTL_TUNED' }));
   setEngine(engine);
   return engine;
+}
+
+/**
+ * As `createEngine`, for the length of `body`: afterwards the engine that was current before is so again and the device is closed, so that the
+ * process can end by itself.
+ *
+ * @throws GmtlError `adapter/…` when there is no such adapter; what `body` throws.
+ */
+export async function withEngine<T>(
+  options: CreateEngineOptions,
+  body: (opened: OpenedEngine) => Promise<T>,
+): Promise<T> {
+  const opened = await openEngine(options, (note) => console.error(`note: ${note}`));
+  const previous = setEngine(opened.engine);
+  try {
+    return await body(opened);
+  } finally {
+    setEngine(previous);
+    opened.device.destroy();
+  }
 }

@@ -20,7 +20,7 @@ import { startProgress } from './progress.ts';
 import { timeStamp } from '../run/runFolder.ts';
 import { EventWriter } from '../run/tensorboard.ts';
 import { Trainer } from './trainer.ts';
-import { withSession } from '../../engine/node/session.ts';
+import { withEngine } from '../../engine/node/createEngine.ts';
 import { drawCurves, drawMetricsPlot, finalReport, reportVerification } from './runReport.ts';
 
 /** A run whose folder, configuration and data are ready. */
@@ -67,7 +67,7 @@ export async function runTraining(
   { adapter, verify = false, test = true }: RunOptions,
 ): Promise<boolean> {
   await cleanCheckpoints(join(folder, CHECKPOINT_FOLDER));
-  return withSession(adapter, config.training.seed, async ({ engine, device, opened }) => {
+  return withEngine({ adapter, seed: config.training.seed }, async ({ engine, device, opened }) => {
     requireBatchFits(config, device);
     const counts = (['train', 'val', 'test'] as const).map((split) => `${selectItems(dataset, split).length} ${split}`);
     const { vendor, architecture, device: chip, description } = device.info;
