@@ -5,19 +5,17 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { cacheFolder } from './cacheFolder.ts';
 import { GmtlError } from '../errors.ts';
+import type { TunedEntry } from '../tuning/tune.ts';
 import { type AdapterInfo, readAdapterInfo } from './classify.ts';
 import { errorCode, writeFileAtomic } from './atomic.ts';
 import { kernelsHash } from './kernelsHash.ts';
 
 const FORMAT = 1;
 
-const entrySchema = z.strictObject({
-  /** `planKey`: program, attributes, types and shapes. */
+const entrySchema: z.ZodType<TunedEntry> = z.strictObject({
   call: z.string().min(1),
-  /** The fastest version; null: the one that is chosen without tuning. */
   version: z.string().min(1).nullable(),
   milliseconds: z.number().nonnegative(),
-  /** Of the one that is chosen without tuning. */
   defaultMilliseconds: z.number().nonnegative(),
 });
 
@@ -31,9 +29,6 @@ const fileSchema = z.strictObject({
   measured: z.string(),
   entries: z.array(entrySchema),
 });
-
-/** One tuned call. */
-export type TunedEntry = z.output<typeof entrySchema>;
 
 export interface TunedFile {
   readonly path: string;
@@ -116,7 +111,7 @@ export async function saveTuned(
   const entries = new Map(known.entries.map((entry) => [entry.call, entry]));
   for (const winner of winners) entries.set(winner.call, winner);
   const { device, description } = readAdapterInfo(adapter);
-  const content: z.input<typeof fileSchema> = {
+  const content: z.output<typeof fileSchema> = {
     format: FORMAT,
     gmtl: options.gmtl,
     adapter: device,

@@ -3,7 +3,6 @@ import { GmtlError } from '../errors.ts';
 import { GpuBackend, planKey } from '../ops/gpuBackend.ts';
 import type { Value } from '../ops/value.ts';
 import { isFloat } from '../tensor/spec.ts';
-import type { TunedEntry } from '../node/tuned.ts';
 import { benchInput, versionsOf } from './calls.ts';
 import { withCopyProbe } from './ceilings.ts';
 import type { StepCall } from './stepCalls.ts';
@@ -16,6 +15,17 @@ export interface TuneOptions {
   readonly seconds?: number;
   /** Called before each call is timed. */
   readonly onProgress?: (done: number, total: number, label: string) => void;
+}
+
+/** The fastest version of one call, as it is kept (see src/engine/node/tuned.ts). */
+export interface TunedEntry {
+  /** `planKey`: program, attributes, types and shapes. */
+  readonly call: string;
+  /** The fastest version; null: the one that is chosen without tuning. */
+  readonly version: string | null;
+  readonly milliseconds: number;
+  /** Of the one that is chosen without tuning. */
+  readonly defaultMilliseconds: number;
 }
 
 export interface TunedCall extends TunedEntry {
