@@ -218,11 +218,11 @@ describe('bad input', { concurrent: true }, () => {
   it('infer: checkpoints that are none', async () => {
     const weights = weightsOf('run');
     await refuses(['infer', 'eye.jpg'], /no trained network.*gmtl train/);
-    await refuses(['infer', 'eye.jpg', '--checkpoint', 'eye.jpg'], /eye\.jpg: not a safetensors file; it is a JPEG/);
-    await refuses(['infer', 'eye.jpg', '--checkpoint', 'model.pth'], /model\.pth: not a safetensors file.*\.pth/);
-    await refuses(['infer', 'eye.jpg', '--checkpoint', 'other.json'], /other\.json: .*no checkpoint manifest/);
-    await refuses(['infer', 'eye.jpg', '--checkpoint', weights], /--config FILE/);
-    await refuses(['infer', 'empty', '--checkpoint', 'run'], /empty: the folder is empty/);
+    await refuses(['infer', 'eye.jpg', '--run', 'eye.jpg'], /eye\.jpg: not a safetensors file; it is a JPEG/);
+    await refuses(['infer', 'eye.jpg', '--run', 'model.pth'], /model\.pth: not a safetensors file.*\.pth/);
+    await refuses(['infer', 'eye.jpg', '--run', 'other.json'], /other\.json: .*no checkpoint manifest/);
+    await refuses(['infer', 'eye.jpg', '--run', weights], /--config FILE/);
+    await refuses(['infer', 'empty', '--run', 'run'], /empty: the folder is empty/);
     expect(existsSync(at('infer'))).toBe(false);
   });
 
@@ -233,7 +233,7 @@ describe('bad input', { concurrent: true }, () => {
     await sharp({ create: { width: 90, height: 60, channels: 3, background: 'black' } })
       .png()
       .toFile(at('eyes', 'c.png'));
-    const words = ['infer', 'eyes', '--checkpoint', 'run', '--task', 'both', '--out', 'seen', '--adapter', 'software'];
+    const words = ['infer', 'eyes', '--run', 'run', '--task', 'both', '--out', 'seen', '--adapter', 'software'];
     const { code, stdout, stderr } = await gmtl(...words);
     expect(code, stderr).toBe(1);
     const lines = stdout

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { cp, mkdtemp, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parse } from 'csv-parse/sync';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startGmtl, TINY_SETTINGS } from '../bench/trainProcess.ts';
@@ -65,11 +66,16 @@ describe('gmtl evaluate', () => {
     expect(output).toMatch(/\nHE +\S+ \[\S+, \S+\]/);
     expect(output).not.toMatch(/\nMA /);
     expect((await readdir(at('report'))).sort()).toEqual([
+      'confusion_edema.png',
+      'confusion_retinopathy.png',
       'metrics.json',
       'misroutes.csv',
       'predictions.csv',
+      'reliability_edema.png',
+      'reliability_retinopathy.png',
       'report.html',
     ]);
+    expect(output).toMatch(/written +\S+confusion_retinopathy\.png/);
     const { plain, calibration } = await recorded(at('report', 'metrics.json'));
     expect(plain.images).toBe(5);
     expect(Object.keys(plain.segmentation ?? {})).toEqual(['HE', 'OD']);
@@ -83,9 +89,16 @@ describe('gmtl evaluate', () => {
         .map(({ id }) => id)
         .sort(),
     );
-    const table = (await readFile(at('report', 'predictions.csv'), 'utf8')).trim().split('\n');
-    expect(table).toHaveLength(6);
-    expect(table[0]).toMatch(/^id,image,task,routed,.*,dice_HE,dice_OD$/);
+    const table: Record<string, string>[] = parse(await readFile(at('report', 'predictions.csv'), 'utf8'), {
+      columns: true,
+    });
+    expect(table).toHaveLength(5);
+    expect(Object.keys(table[0]).join()).toMatch(/^id,file,width,height,task,gate,/);
+    for (const { task, MA_dice, OD_dice, retinopathy_true, retinopathy, edema_p2 } of table) {
+      const isSegmented = task === 'segmentation';
+      expect([MA_dice, OD_dice !== '']).toEqual(['', isSegmented]);
+      for (const cell of [retinopathy_true, retinopathy, edema_p2]) expect(cell === '').toBe(isSegmented);
+    }
     const page = await readFile(at('report', 'report.html'), 'utf8');
     expect(page).toContain('not a medical device');
     expect(page).toContain('A/test/IDRiD_05');
@@ -126,7 +139,7 @@ describe('gmtl evaluate', () => {
 
 describe('gmtl infer', () => {
   it('--sample draws the same images for a seed, and writes a grid, a page and a table', async () => {
-    const words = ['infer', '--checkpoint', at('run'), '--out', at('sample')];
+    const words = ['infer', '--run', at('run'), '--out', at('sample')];
     const lines = (output: string): string[] => output.split('\n').filter((line) => /^[AB]\/test\//.test(line));
     const first = await done(...words, '--sample', '3');
     expect(lines(first)).toHaveLength(3);
@@ -144,7 +157,7 @@ describe('gmtl infer', () => {
   it('--calibrated takes thresholds and temperatures of the run', async () => {
     const file = join(at('data'), 'B. Disease Grading', '1. Original Images', 'b. Testing Set', 'IDRiD_001.jpg');
     const infer = async (...more: string[]) => {
-      const output = await done('infer', file, '--checkpoint', at('run'), '--out', at('seen'), '--overwrite', ...more);
+      const output = await done('infer', file, '--run', at('run'), '--out', at('seen'), '--overwrite', ...more);
       return JSON.parse(output.split('\n').find((line) => line.startsWith('{')) ?? '') as {
         retinopathy: { grade: number; probabilities: number[] };
         lesions: Record<string, { pixels: number }>;
@@ -166,7 +179,7 @@ describe('gmtl infer', () => {
     for (const [words, message] of [
       [['infer'], /name images or folders/],
       [['infer', 'eye.jpg', '--sample', '2'], /leave out images/],
-      [['infer', '--sample', '0', '--checkpoint', at('run')], /--sample 0/],
+      [['infer', '--sample', '0', '--run', at('run')], /--sample 0/],
       [['infer', 'eye.jpg', '--calibrated', '--threshold', '0.4'], /leave out --threshold/],
     ] as const) {
       const { code, output } = await gmtl(...words);

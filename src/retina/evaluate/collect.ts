@@ -1,18 +1,15 @@
 /** What a network says of a set of items, kept as cases and counts from which every figure is made. */
-import type { Engine } from '../../engine/autograd/engine.ts';
 import type { Batch } from '../data/loading/batch.ts';
-import { evaluationBatches, type SampleSource } from '../data/loading/loader.ts';
-import { type DatasetItem, type Structure, STRUCTURES, type Task, TASKS, TASK_INDEX } from '../domain.ts';
+import { evaluationBatches } from '../data/loading/loader.ts';
+import { type DatasetItem, type Structure, STRUCTURES, TASK_INDEX, TASKS } from '../domain.ts';
 import { GmtlError } from '../../engine/errors.ts';
 import { FrocAccumulator } from '../metrics/froc.ts';
 import type { GateCase } from '../metrics/gate.ts';
 import type { GradedCase } from '../metrics/grading.ts';
 import type { GradeDecision } from '../metrics/inputs.ts';
 import { SegmentationAccumulator } from '../metrics/segmentation.ts';
-import type { MultitaskNet } from '../network/network.ts';
-import type { TrainConfig } from '../config/resolve.ts';
-import type { Prediction, TaskChoice } from '../predict/predict.ts';
-import { modelPredictor } from '../predict/tiling.ts';
+import type { Prediction } from '../predict/prediction.ts';
+import type { Predictor } from '../predict/predictor.ts';
 
 /** A threshold by structure; 0.5 where it has none. */
 export type Thresholds = Readonly<Record<string, number>>;
@@ -30,13 +27,12 @@ export interface MaskPlane {
 export type MaskScorer = (items: readonly DatasetItem[], add: (plane: MaskPlane) => void) => Promise<void>;
 
 /** A picture as it was predicted, for whoever wants to show it. `prediction` holds the answers of the expert of its own task. */
-export interface Seen {
+export interface PredictedItem {
   readonly item: DatasetItem;
   readonly prediction: Prediction;
 }
 
 export interface CollectOptions {
-  readonly batchSize: number;
   /** Masks are scored at each of these settings. Default: once, at 0.5. */
   readonly thresholds?: readonly Thresholds[];
   /** Lesion-level counts too, which take as long as the network on small pictures. Default false. */
@@ -46,7 +42,7 @@ export interface CollectOptions {
   /** Default: masks are scored at the network's resolution. */
   readonly maskScorer?: MaskScorer;
   readonly onImages?: (done: number, total: number) => void;
-  readonly onSeen?: (seen: Seen) => void;
+  readonly onPredicted?: (predicted: PredictedItem) => void;
   /** Sees every structure of every image that is scored. */
   readonly onMask?: (plane: MaskPlane) => void;
 }
@@ -96,11 +92,6 @@ export function channel(data: Float32Array, offset: number, stride: number): Flo
   return result;
 }
 
-/** Which experts a network's own figures are made with: a softly routed network was trained to be blended. */
-export function ownChoice(config: TrainConfig, task: Task): Exclude<TaskChoice, 'gate'> {
-  return config.training.routing === 'soft' ? 'soft' : task;
-}
-
 /**
  * Runs the network on items: each image by its own task's expert (so that the gate's mistakes do not hide the experts'), the gate
  * on all.
@@ -108,13 +99,11 @@ export function ownChoice(config: TrainConfig, task: Task): Exclude<TaskChoice, 
  * @throws GmtlError `data/all-bad` where not one image could be read, and what the sources and metrics throw.
  */
 export async function collect(
-  engine: Engine,
-  model: MultitaskNet,
+  predictor: Predictor,
   items: readonly DatasetItem[],
-  source: SampleSource,
-  config: TrainConfig,
-  options: CollectOptions,
+  options: CollectOptions = {},
 ): Promise<Collected> {
+  const { config, source } = predictor;
   const { structures } = config.model;
   const { thresholds = [{}], flips = false } = options;
   const settings = thresholds.map(
@@ -141,6 +130,7 @@ export async function collect(
   const retinopathy: GradedCase[] = [];
   const edema: GradedCase[] = [];
   const gate: GateCase[] = [];
+  const batchSize = Math.max(config.data.segmentationPerBatch, config.data.classificationPerBatch);
   let done = 0;
 
   const segment = (batch: Batch, row: number, masks: Float32Array): void => {
@@ -164,15 +154,15 @@ export async function collect(
 
   for (const task of TASKS) {
     const own = items.filter((item) => item.task === task);
-    const run = modelPredictor(engine, model, ownChoice(config, task), flips);
-    for await (const batch of evaluationBatches(own, options.batchSize, source)) {
-      const predictions = await run(batch.image, batch.task.length);
+    const choice = predictor.ownChoice(task);
+    for await (const batch of evaluationBatches(own, batchSize, source)) {
+      const predictions = await predictor.predict(batch.image, batch.task.length, { choice, flips });
       for (let row = 0; row < batch.count; row++) {
         const prediction = predictions[row];
         gate.push({ id: batch.items[row].id, truth: TASK_INDEX[task], probabilities: prediction.gate });
         if (task === 'segmentation' && prediction.masks && !options.maskScorer) segment(batch, row, prediction.masks);
         if (task === 'classification') grade(batch, row, prediction);
-        options.onSeen?.({ item: batch.items[row], prediction });
+        options.onPredicted?.({ item: batch.items[row], prediction });
       }
       done += batch.count;
       options.onImages?.(done, items.length);

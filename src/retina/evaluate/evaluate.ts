@@ -1,9 +1,6 @@
-/** Scoring a network on items: cheap enough for validation in training; `scoreRun` is the whole protocol. */
-import type { Engine } from '../../engine/autograd/engine.ts';
-import type { SampleSource } from '../data/loading/loader.ts';
+/** Scoring a network on items: cheap enough for validation in training; `evaluateRun` is the whole protocol. */
 import type { DatasetItem } from '../domain.ts';
-import type { MultitaskNet } from '../network/network.ts';
-import type { TrainConfig } from '../config/resolve.ts';
+import type { Predictor } from '../predict/predictor.ts';
 import { collect, type CollectOptions } from './collect.ts';
 import { maskScorer } from './masks.ts';
 import { type Evaluation, summarise } from './summary.ts';
@@ -22,18 +19,12 @@ export interface EvaluateOptions extends CollectOptions {
  * @throws GmtlError as {@link collect}.
  */
 export async function evaluate(
-  engine: Engine,
-  model: MultitaskNet,
+  predictor: Predictor,
   items: readonly DatasetItem[],
-  source: SampleSource,
-  config: TrainConfig,
   options: EvaluateOptions,
 ): Promise<Evaluation> {
   const { intervals = true, ...collecting } = options;
-  const scorer = maskScorer(engine, model, source, config, { frame: 'network', flips: options.flips ?? false });
-  const collected = await collect(engine, model, items, source, config, {
-    ...(scorer && { maskScorer: scorer }),
-    ...collecting,
-  });
+  const scorer = maskScorer(predictor, { frame: 'network', flips: options.flips ?? false });
+  const collected = await collect(predictor, items, { maskScorer: scorer, ...collecting });
   return summarise(collected, { intervals });
 }

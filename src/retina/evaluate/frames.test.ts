@@ -11,15 +11,15 @@ import { preprocessItem } from '../data/pictures/preprocess.ts';
 import { TINY_HEIGHT, TINY_WIDTH, writeTinyIdrid } from '../data/testsupport.ts';
 import type { DatasetItem, Structure } from '../domain.ts';
 import { SegmentationAccumulator } from '../metrics/segmentation.ts';
-import type { MultitaskNet } from '../network/network.ts';
+import { SampleSource } from '../data/loading/loader.ts';
 import { ReferenceBackend } from '../../engine/ops/referenceBackend.ts';
 import { loaderSettings } from '../data/loading/settings.ts';
 import { buildModel } from '../network/build.ts';
 import { validateConfig } from '../config/resolve.ts';
 import { evaluateFrames } from './frames.ts';
-import { predict } from '../predict/predict.ts';
+import type { TilePredictor } from '../predict/flips.ts';
+import { Predictor } from '../predict/predictor.ts';
 import { predictTiled } from '../predict/slidingWindow.ts';
-import { modelPredictor } from '../predict/tiling.ts';
 
 const lesions = ['EX', 'OD', 'MA'] as const satisfies readonly Structure[];
 const config = validateConfig(
@@ -42,7 +42,7 @@ const config = validateConfig(
 let root = '';
 let items: DatasetItem[];
 let engine: Engine;
-let model: MultitaskNet;
+let predictor: Predictor;
 let previous: Engine | null;
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'gmtl-frames-'));
@@ -50,10 +50,11 @@ beforeAll(async () => {
   items = (await readIdrid(root)).filter(({ id }) => id.startsWith('A/train/') && !id.endsWith('3'));
   engine = new Engine(new ReferenceBackend(), { seed: 0 });
   previous = setEngine(engine);
-  model = buildModel(engine, config);
+  const source = new SampleSource({ ...loaderSettings(config), memoryBytes: 0 });
+  predictor = new Predictor({ engine, model: buildModel(engine, config), config, source, ownsModel: true });
 });
 afterAll(async () => {
-  model.dispose();
+  predictor.dispose();
   setEngine(previous);
   await rm(root, { recursive: true, force: true });
 });
@@ -81,11 +82,13 @@ const { preprocess, normalization } = loaderSettings(config);
 
 describe('scores in the original frame', () => {
   it('of whole pictures equal direct scoring, and count the frame’s pixels', async () => {
-    const found = await evaluateFrames(engine, model, items, config, { tiling: null });
+    const found = await evaluateFrames(predictor, items, { tiling: null });
     const maps = [];
     for (const item of items) {
       const sample = await preprocessItem(item, preprocess);
-      const [{ masks }] = await predict(engine, model, imageTensor(sample, normalization), 1, 'segmentation');
+      const [{ masks }] = await predictor.predict(imageTensor(sample, normalization), 1, {
+        choice: 'segmentation',
+      });
       maps.push({ map: masks!, side: 32, item });
     }
     expect(found.segmentation).toEqual(await scoreDirectly(maps));
@@ -97,14 +100,14 @@ describe('scores in the original frame', () => {
   });
 
   it('of tiles equal direct scoring of the blended map at native resolution', async () => {
-    const found = await evaluateFrames(engine, model, items, config);
+    const found = await evaluateFrames(predictor, items);
     const maps = [];
     let tiles = 0;
     for (const item of items) {
       const side = (await preprocessItem(item, preprocess)).box.size;
       const sample = await preprocessItem(item, { ...preprocess, size: side });
       const map = new Float32Array(side * side * lesions.length);
-      const run = modelPredictor(engine, model, 'segmentation', false);
+      const run: TilePredictor = (images, count) => predictor.predict(images, count, { choice: 'segmentation' });
       const picture = { width: side, height: side, data: sample.image };
       const options = { tile: 32, classes: lesions.length, overlap: 0.5, normalization };
       const summary = await predictTiled(run, picture, options, (top, _, values) => {
@@ -123,7 +126,7 @@ describe('scores in the original frame', () => {
 
   it('flips, scores the crop’s own masks, and shows every plane', async () => {
     const planes: string[] = [];
-    const found = await evaluateFrames(engine, model, items.slice(0, 1), config, {
+    const found = await evaluateFrames(predictor, items.slice(0, 1), {
       space: 'crop',
       flips: true,
       tiling: { source: 64, fusion: 'router', overlap: 0, edge: 'reflect' },
@@ -141,6 +144,6 @@ describe('scores in the original frame', () => {
   });
 
   it('asks for images with masks', async () => {
-    await expect(evaluateFrames(engine, model, [], config)).rejects.toThrow(/No image with masks/);
+    await expect(evaluateFrames(predictor, [])).rejects.toThrow(/No image with masks/);
   });
 });

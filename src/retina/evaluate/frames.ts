@@ -1,19 +1,14 @@
 /** Segmentation scores at the pictures' own resolution, so that networks of any input size, tiled or whole, can be compared. */
-import type { Engine } from '../../engine/autograd/engine.ts';
 import { imageTensor } from '../data/loading/batch.ts';
 import { mapMaskToFrame } from '../data/pictures/geometry.ts';
-import { SampleSource } from '../data/loading/loader.ts';
 import { decodeMask } from '../data/pictures/mask.ts';
 import type { Sample } from '../data/pictures/preprocess.ts';
 import { type DatasetItem, type Structure, STRUCTURES } from '../domain.ts';
 import { GmtlError } from '../../engine/errors.ts';
-import type { TiledSummary } from '../predict/slidingWindow.ts';
 import { ScorePlanes } from '../predict/frameMapper.ts';
-import { modelPredictor, segmentTiled, tiledChoice, tiledSide, type Tiling } from '../predict/tiling.ts';
+import type { Predictor } from '../predict/predictor.ts';
+import type { TiledSummary, Tiling } from '../predict/slidingWindow.ts';
 import { type LesionScores, SegmentationAccumulator } from '../metrics/segmentation.ts';
-import type { MultitaskNet } from '../network/network.ts';
-import { loaderSettings } from '../data/loading/settings.ts';
-import type { TrainConfig } from '../config/resolve.ts';
 
 /** One structure of one image, one number a pixel, row by row. The arrays are overwritten after the call. */
 export interface LesionPlane {
@@ -38,8 +33,6 @@ export interface FrameOptions {
   readonly space?: 'frame' | 'crop';
   /** Where scores go (thresholds, bins). Default: one of `config.model.structures` at 0.5. */
   readonly accumulator?: SegmentationAccumulator;
-  /** Where pictures come from. Default: one with the configuration's settings that keeps nothing in memory. */
-  readonly source?: SampleSource;
   /** Sees every plane that is scored: lesion-level scores, pictures. */
   readonly onPlane?: (plane: LesionPlane) => void;
   /** Sees each tiled image's gate and, with router fusion, its grades. */
@@ -85,19 +78,17 @@ const square = ({ size }: Sample): Sample['box'] => ({ left: 0, top: 0, size, wi
  * @throws GmtlError `data/empty-split` without segmentation items, `data/all-bad` when none can be read; what the files' readers throw.
  */
 export async function evaluateFrames(
-  engine: Engine,
-  model: MultitaskNet,
+  predictor: Predictor,
   items: readonly DatasetItem[],
-  config: TrainConfig,
   options: FrameOptions = {},
 ): Promise<FrameEvaluation> {
   const own = items.filter((item) => item.task === 'segmentation' && item.maskPaths !== null);
   if (own.length === 0)
     throw new GmtlError('data/empty-split', 'No image with masks among those to score in their frames.');
   const { flips = false, space = 'frame' } = options;
-  const tiling = options.tiling === undefined ? (config.data.tiles.mode === 'on' ? {} : null) : options.tiling;
+  const { config, source } = predictor;
+  const tiling = options.tiling === undefined ? predictor.tiling : options.tiling;
   const { structures } = config.model;
-  const source = options.source ?? new SampleSource({ ...loaderSettings(config), memoryBytes: 0 });
   const scores = options.accumulator ?? new SegmentationAccumulator(structures);
   const peak = { accumulatorBytes: 0, scoreBytes: 0, residentBytes: 0 };
   const notice = (): void => {
@@ -115,8 +106,7 @@ export async function evaluateFrames(
   const predictTiles = async (item: DatasetItem, sample: Sample, how: Tiling): Promise<Predicted> => {
     const frame = frameOf(sample);
     const planes = new ScorePlanes(frame.width, frame.height, structures.length);
-    const run = modelPredictor(engine, model, tiledChoice(config, how), flips);
-    const summary = await segmentTiled(run, { ...sample, box: frame }, config, normalization, how, planes.row);
+    const summary = await predictor.predictTiled({ ...sample, box: frame }, how, flips, planes.row);
     tiles += summary.tiles;
     peak.accumulatorBytes = Math.max(peak.accumulatorBytes, summary.peak.accumulatorBytes);
     peak.residentBytes = Math.max(peak.residentBytes, summary.peak.residentBytes);
@@ -130,8 +120,8 @@ export async function evaluateFrames(
   };
 
   const predictWhole = async (sample: Sample): Promise<Predicted> => {
-    const run = modelPredictor(engine, model, tiledChoice(config, {}), flips);
-    const [{ masks }] = await run(imageTensor(sample, normalization), 1);
+    const choice = predictor.ownChoice('segmentation');
+    const [{ masks }] = await predictor.predict(imageTensor(sample, normalization), 1, { choice, flips });
     if (masks === null)
       throw new GmtlError('train/frames', 'The network gave no masks, though its segmentation expert was asked.');
     const frame = frameOf(sample);
@@ -142,7 +132,7 @@ export async function evaluateFrames(
 
   for (const [done, item] of own.entries()) {
     const small = await source.sample(item, imageSize);
-    const large = small && tiling && (await source.sample(item, tiledSide(small.box, config, tiling)));
+    const large = small && tiling && (await source.sample(item, predictor.tiledSide(small.box, tiling)));
     const sample = tiling ? large : small;
     if (sample !== null) {
       const before = performance.now();

@@ -1,24 +1,16 @@
 /** Pictures with truth and prediction for the report and for samples, gathered while a network is scored. */
 import sharp from 'sharp';
 import { decodeImage, preprocessImage } from '../data/pictures/preprocess.ts';
-import {
-  type DatasetItem,
-  type Structure,
-  type Task,
-  TASKS,
-  GRADED_TASKS,
-  type GradedTask,
-  GRADINGS,
-} from '../domain.ts';
-import { argmax, decideGrade, type GradeDecision } from '../metrics/inputs.ts';
+import { type DatasetItem, type Structure, GRADED_TASKS, type GradedTask, GRADINGS } from '../domain.ts';
+import { decideGrade, type GradeDecision } from '../metrics/inputs.ts';
 import { badnessOf } from '../report/html/pictures.ts';
 import type { GalleryImage, GradeData, MaskSet } from '../report/html/data.ts';
 import type { RgbImage } from '../data/pictures/fov.ts';
 import { loaderSettings } from '../data/loading/settings.ts';
 import type { TrainConfig } from '../config/resolve.ts';
 import type { Evaluation } from './evaluate.ts';
-import type { CollectOptions, MaskPlane, Seen } from './collect.ts';
-import type { Prediction } from '../predict/predict.ts';
+import type { CollectOptions, MaskPlane, PredictedItem } from './collect.ts';
+import { routeOf } from '../predict/prediction.ts';
 
 /** Longer side, in pixels, at which pictures and their masks are kept. */
 const SHOWN_SIDE = 640;
@@ -52,19 +44,13 @@ function shrink(
   return { width: toWidth, height: toHeight, mask };
 }
 
-/** Where a prediction's gate sends the picture. */
-export function routeOf({ gate }: Prediction): { readonly task: Task; readonly probability: number } {
-  const route = argmax(gate, 0, gate.length);
-  return { task: TASKS[route], probability: gate[route] };
-}
-
 const NO_PICTURE: RgbImage = { data: new Uint8Array(0), width: 0, height: 0 };
 
 /** Listens to `collect` and makes a picture for the gallery of each image it scored. Masks are shown at the threshold 0.5. */
 export class GalleryCollector {
   readonly #config: TrainConfig;
   readonly #frame: 'network' | 'native';
-  readonly #seen: Seen[] = [];
+  readonly #seen: PredictedItem[] = [];
   readonly #masks = new Map<string, Masks>();
 
   /** @param frame what masks are scored in: pictures are shown in the same frame. */
@@ -73,13 +59,13 @@ export class GalleryCollector {
     this.#frame = frame;
   }
 
-  readonly listeners: Pick<CollectOptions, 'onSeen' | 'onMask'> = {
-    onSeen: (seen) => void this.#seen.push(seen),
+  readonly listeners: Pick<CollectOptions, 'onPredicted' | 'onMask'> = {
+    onPredicted: (seen) => void this.#seen.push(seen),
     onMask: (plane) => this.#keep(plane),
   };
 
   /** What was seen, in the order of scoring. */
-  get seen(): readonly Seen[] {
+  get seen(): readonly PredictedItem[] {
     return this.#seen;
   }
 
@@ -108,7 +94,7 @@ export class GalleryCollector {
     this.#masks.set(id, masks);
   }
 
-  #describe({ item, prediction }: Seen, { segmentation, gradeDecision }: Evaluation): GalleryImage {
+  #describe({ item, prediction }: PredictedItem, { segmentation, gradeDecision }: Evaluation): GalleryImage {
     const masks = this.#masks.get(item.id);
     const setOf = (which: 'truth' | 'predicted'): MaskSet | undefined =>
       masks && { width: masks.width, height: masks.height, masks: masks[which] };

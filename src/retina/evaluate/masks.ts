@@ -1,8 +1,5 @@
 /** How masks are scored other than whole at the network's resolution: tiled, or in the original frame. */
-import type { Engine } from '../../engine/autograd/engine.ts';
-import type { SampleSource } from '../data/loading/loader.ts';
-import type { MultitaskNet } from '../network/network.ts';
-import type { TrainConfig } from '../config/resolve.ts';
+import type { Predictor } from '../predict/predictor.ts';
 import { evaluateFrames } from './frames.ts';
 import type { MaskScorer } from './collect.ts';
 
@@ -17,18 +14,11 @@ export interface MaskScoring {
 }
 
 /** The scorer that a configuration and a frame call for; undefined where masks are scored as they come from the network. */
-export function maskScorer(
-  engine: Engine,
-  model: MultitaskNet,
-  source: SampleSource,
-  config: TrainConfig,
-  { frame, flips }: MaskScoring,
-): MaskScorer | undefined {
-  if (frame === 'network' && config.data.tiles.mode === 'off') return undefined;
+export function maskScorer(predictor: Predictor, { frame, flips }: MaskScoring): MaskScorer | undefined {
+  if (frame === 'network' && predictor.tiling === null) return undefined;
   return async (items, add) => {
-    await evaluateFrames(engine, model, items, config, {
+    await evaluateFrames(predictor, items, {
       flips,
-      source,
       space: frame === 'native' ? 'frame' : 'crop',
       onPlane: ({ item, lesion, truth, probability, width }) => add({ id: item.id, lesion, truth, probability, width }),
     });

@@ -14,9 +14,11 @@ import { readRunLog } from '../run/logs.ts';
 import type { ProtocolResult } from './protocol.ts';
 import type { Calibration } from './calibration.ts';
 import type { OpenedRun } from '../run/dataset.ts';
+import { PREDICTIONS_FILE, predictionsCsv } from '../predict/predictionsTable.ts';
 import type { GalleryCollector } from './gallery.ts';
 import { gateOf, gradingOf, headlineOf, segmentationOf, summaryOf } from './reportSections.ts';
-import { misroutesCsv, predictionsCsv } from './tables.ts';
+import { writeGradeCharts } from './gradeCharts.ts';
+import { misroutesCsv, predictionRows } from './tables.ts';
 
 /** Most pictures in a page: beyond that it is megabytes no one scrolls through. */
 const MOST_PICTURES = 150;
@@ -38,7 +40,7 @@ export interface ReportInput {
 }
 
 /**
- * Writes `report.html`, `metrics.json`, `predictions.csv` and `misroutes.csv` into a folder, which is made.
+ * Writes `report.html`, `metrics.json`, `predictions.csv`, `misroutes.csv` and the charts of {@link writeGradeCharts} into a folder, which is made.
  * @returns the files written.
  * @throws GmtlError as `writeFileAtomic` and `writeHtmlReport`.
  */
@@ -49,13 +51,14 @@ export async function writeReport(folder: string, input: ReportInput): Promise<s
   const { result, gallery } = input;
   const texts = {
     'metrics.json': `${JSON.stringify(input.record, null, 2)}\n`,
-    'predictions.csv': predictionsCsv(gallery.seen, result.plain),
+    [PREDICTIONS_FILE]: predictionsCsv(predictionRows(gallery.seen, result.plain)),
     'misroutes.csv': misroutesCsv(result.plain),
   };
   const page = join(folder, 'report.html');
   await writeHtmlReport(page, await reportData(input));
   for (const [name, text] of Object.entries(texts)) await writeFileAtomic(join(folder, name), text);
-  return [page, ...Object.keys(texts).map((name) => join(folder, name))];
+  const charts = await writeGradeCharts(folder, result.plain);
+  return [page, ...Object.keys(texts).map((name) => join(folder, name)), ...charts];
 }
 
 /** The page's data. */

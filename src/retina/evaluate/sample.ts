@@ -1,23 +1,24 @@
 /** A look at a run: some random images of a split, what the gate and the experts say of them, and what is true. */
-import { mkdir } from 'node:fs/promises';
-import type { Engine } from '../../engine/autograd/engine.ts';
-import { SampleSource } from '../data/loading/loader.ts';
-import { KeyedRandom, STREAMS } from '../random.ts';
-import { type DatasetItem, selectItems, type Split } from '../domain.ts';
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { GmtlError } from '../../engine/errors.ts';
-import { describeWriteError, writeFileAtomic } from '../../engine/node/atomic.ts';
-import type { MultitaskNet } from '../network/network.ts';
+import { writeFileAtomic } from '../../engine/node/atomic.ts';
+import { withEngine } from '../../engine/node/createEngine.ts';
+import { KeyedRandom, STREAMS } from '../random.ts';
+import { type Dataset, type DatasetItem, selectItems, type Split } from '../domain.ts';
+import { decideGrade } from '../metrics/inputs.ts';
+import type { Precision } from '../network/network.ts';
+import { openPredictor } from '../predict/openPredictor.ts';
+import { routeOf } from '../predict/prediction.ts';
+import { predictionsCsv } from '../predict/predictionsTable.ts';
+import type { Predictor } from '../predict/predictor.ts';
+import { makeWritableFolder } from '../predict/results.ts';
 import type { GalleryImage, TableData } from '../report/html/data.ts';
-import { writeSampleGrid } from '../report/sampleGrid.ts';
-import { writeSampleReport } from '../report/html/report.ts';
-import { loaderSettings } from '../data/loading/settings.ts';
-import { collect, type Seen } from './collect.ts';
+import { openRun, openWeights } from '../run/dataset.ts';
+import { collect, type PredictedItem } from './collect.ts';
 import { maskScorer } from './masks.ts';
-import type { OpenedRun } from '../run/dataset.ts';
 import { type Evaluation, summarise } from './summary.ts';
-import { GalleryCollector, routeOf } from './gallery.ts';
-import { predictionsCsv } from './tables.ts';
-import { sampleFiles } from './sampleFiles.ts';
+import { predictionRows } from './tables.ts';
 
 export interface SampleOptions {
   readonly count: number;
@@ -44,45 +45,46 @@ export function drawSample(items: readonly DatasetItem[], count: number, seed: n
 /** What the sample showed. */
 export interface Sampled {
   /** In the order drawn. */
-  readonly seen: readonly Seen[];
+  readonly predicted: readonly PredictedItem[];
   readonly pictures: readonly GalleryImage[];
   readonly evaluation: Evaluation;
   readonly files: readonly string[];
 }
 
+/** The files of a sample. */
+function sampleFiles(folder: string): { readonly grid: string; readonly page: string; readonly table: string } {
+  return { grid: join(folder, 'sample.png'), page: join(folder, 'sample.html'), table: join(folder, 'sample.csv') };
+}
+
 /**
- * Predicts a random sample of a run's split, each image by the expert of its own task, and writes a PNG grid, an HTML page and a CSV of it.
+ * Predicts a random sample of a split, each image by the expert of its own task, and writes a PNG grid, an HTML page and a CSV of it.
  * Misrouted images are marked.
  *
  * @throws GmtlError `data/empty-split`, and what `collect` and the writers throw.
  */
-export async function writeSample(
-  engine: Engine,
-  model: MultitaskNet,
-  { config, dataset }: OpenedRun,
+export async function sampleSplit(
+  predictor: Predictor,
+  dataset: Dataset,
   { count, split, seed, flips, folder, subject }: SampleOptions,
 ): Promise<Sampled> {
   const items = drawSample(selectItems(dataset, split), count, seed);
   if (items.length === 0) {
     throw new GmtlError('data/empty-split', `${dataset.source}: the ${split} split has no images to draw from`);
   }
-  await mkdir(folder, { recursive: true }).catch((cause: unknown) => {
-    throw describeWriteError(cause, folder);
-  });
-  const source = new SampleSource(loaderSettings(config));
+  makeWritableFolder(folder);
+  // The drawing libraries take half a second to load, which every command would pay.
+  const { GalleryCollector } = await import('./gallery.ts');
+  const { writeSampleGrid } = await import('../report/sampleGrid.ts');
+  const { writeSampleReport } = await import('../report/html/report.ts');
+  const { config } = predictor;
   const gallery = new GalleryCollector(config, 'network');
-  const scorer = maskScorer(engine, model, source, config, { frame: 'network', flips });
-  const collected = await collect(engine, model, items, source, config, {
-    batchSize: Math.max(config.data.segmentationPerBatch, config.data.classificationPerBatch),
-    flips,
-    ...(scorer && { maskScorer: scorer }),
-    ...gallery.listeners,
-  });
+  const scorer = maskScorer(predictor, { frame: 'network', flips });
+  const collected = await collect(predictor, items, { flips, maskScorer: scorer, ...gallery.listeners });
   const evaluation = summarise(collected, { intervals: false });
   const inDrawnOrder = <One>(ones: readonly One[], idOf: (one: One) => string): One[] =>
     items.flatMap(({ id }) => ones.filter((one) => idOf(one) === id));
   const pictures = inDrawnOrder(await gallery.pictures(evaluation, items.length), ({ id }) => id);
-  const seen = inDrawnOrder(gallery.seen, ({ item }) => item.id);
+  const predicted = inDrawnOrder(gallery.seen, ({ item }) => item.id);
   const title = `${pictures.length} images of the ${split} split, drawn with seed ${seed}`;
   const files = sampleFiles(folder);
   await writeSampleGrid(files.grid, pictures, { title });
@@ -95,20 +97,108 @@ export async function writeSample(
       images: pictures,
       note: 'Masks and grades are those of the expert of the image’s own task; misrouted images are framed in red.',
     },
-    tables: config.training.routing === 'none' ? [] : [routesTable(seen, misrouted)],
+    tables: config.training.routing === 'none' ? [] : [routesTable(predicted, misrouted)],
   });
-  await writeFileAtomic(files.table, predictionsCsv(seen, evaluation));
-  return { seen, pictures, evaluation, files: Object.values(files) };
+  await writeFileAtomic(files.table, predictionsCsv(predictionRows(predicted, evaluation)));
+  return { predicted, pictures, evaluation, files: Object.values(files) };
 }
 
-function routesTable(seen: readonly Seen[], misrouted: readonly string[]): TableData {
+function routesTable(predicted: readonly PredictedItem[], misrouted: readonly string[]): TableData {
   return {
     title: 'Routes',
     columns: ['Image', 'Belongs to', 'Sent to', 'Probability'],
-    rows: seen.map(({ item, prediction }) => {
+    rows: predicted.map(({ item, prediction }) => {
       const { task, probability } = routeOf(prediction);
       return [item.id, item.task, task, probability];
     }),
-    marked: seen.flatMap(({ item }, index) => (misrouted.includes(item.id) ? [index] : [])),
+    marked: predicted.flatMap(({ item }, index) => (misrouted.includes(item.id) ? [index] : [])),
   };
+}
+
+/** One image of a sample in a line: the gate (where one was trained), and what was predicted beside what is true. */
+function sampleLine(
+  { item, prediction }: PredictedItem,
+  { segmentation, gradeDecision }: Evaluation,
+  hasGate: boolean,
+): string {
+  const { task: route, probability } = routeOf(prediction);
+  const sure = `${(100 * probability).toFixed(0)} %`;
+  const gate = route === item.task ? `gate ${route} (${sure})` : `MISROUTED to ${route} (${sure})`;
+  const grade = (name: string, truth: number | null, values: Float32Array | null): string[] =>
+    truth === null || values === null ? [] : [`${name} ${decideGrade(gradeDecision, values)} (truth ${truth})`];
+  const dice = Object.entries(segmentation ?? {}).flatMap(([lesion, { images }]) => {
+    const own = images.find(({ image }) => image === item.id);
+    return own ? [`${lesion} ${Number.isNaN(own.dice) ? 'absent' : own.dice.toFixed(2)}`] : [];
+  });
+  const said =
+    item.task === 'segmentation'
+      ? dice.length > 0
+        ? [`Dice ${dice.join(' ')}`]
+        : []
+      : [
+          ...grade('retinopathy', item.retinopathy, prediction.retinopathy),
+          ...grade('edema', item.edema, prediction.edema),
+        ];
+  return [`${item.id}: ${item.task} image`, ...(hasGate ? [gate] : []), ...said].join(', ');
+}
+
+export interface SampleRunOptions extends Omit<SampleOptions, 'subject'> {
+  readonly run: string;
+  /** Where the images are. Default: where the run's list says. */
+  readonly data?: string;
+  /** Default: the moving average of the weights where the run kept one. */
+  readonly weights?: 'average' | 'raw';
+  /** Replace an earlier sample in the folder. Default false. */
+  readonly overwrite?: boolean;
+  readonly precision?: Precision;
+  /** Default: auto. */
+  readonly adapter?: string;
+  /** Receives the text for people: what the sample shows. */
+  readonly print?: (text: string) => void;
+  /** Receives what runs on what and where the files are. */
+  readonly note?: (text: string) => void;
+}
+
+/**
+ * Opens a run and its images, and shows a sample of them: the work of `gmtl infer --sample`.
+ *
+ * @throws GmtlError `infer/exists` where an earlier sample would be replaced, and as `openRun` and {@link sampleSplit}.
+ */
+export async function sampleRun(options: SampleRunOptions): Promise<Sampled> {
+  const { folder, flips, adapter = 'auto', print = () => undefined, note = () => undefined, precision } = options;
+  const run = await openRun(options.run, options.data);
+  const weights = await openWeights(run.folder, options.weights);
+  makeWritableFolder(folder);
+  const present = Object.values(sampleFiles(folder)).find((file) => existsSync(file));
+  if (present !== undefined && !options.overwrite) {
+    throw new GmtlError(
+      'infer/exists',
+      `${present} is there already. Add --overwrite to replace an earlier sample, or choose another folder with --out.`,
+    );
+  }
+  note(
+    `network  ${weights.path}${weights.step === null ? '' : `, step ${weights.step}`}${weights.averaged ? ', averaged weights' : ''}`,
+  );
+  return withEngine({ adapter, seed: run.config.training.seed }, async ({ engine, device, opened }) => {
+    note(`adapter  ${device.name} (${opened.reason})`);
+    const predictor = openPredictor(engine, {
+      config: run.config,
+      weights: weights.weights,
+      path: weights.path,
+      note,
+      precision,
+    });
+    try {
+      const subject = `${run.folder}, checkpoint '${weights.name}'${flips ? ', mean of four flips' : ''}`;
+      const sampled = await sampleSplit(predictor, run.dataset, { ...options, subject });
+      const hasGate = run.config.training.routing !== 'none';
+      for (const one of sampled.predicted) print(sampleLine(one, sampled.evaluation, hasGate));
+      const { misroutes } = sampled.evaluation.gate;
+      if (hasGate) print(`${misroutes.length} of ${sampled.predicted.length} misrouted`);
+      for (const file of sampled.files) note(`written  ${resolve(file)}`);
+      return sampled;
+    } finally {
+      predictor.dispose();
+    }
+  });
 }

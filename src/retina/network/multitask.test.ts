@@ -6,7 +6,7 @@ import type { Tensor } from '../../engine/autograd/tensor.ts';
 import type { Backend } from '../../engine/ops/backend.ts';
 import { GpuBackend } from '../../engine/ops/gpuBackend.ts';
 import { ReferenceBackend } from '../../engine/ops/referenceBackend.ts';
-import { predict } from '../predict/predict.ts';
+import { NetworkReplay } from '../predict/networkReplay.ts';
 import { objective } from '../train/objective.ts';
 import { CountWeighting } from '../train/weighting/index.ts';
 import { Generator } from '../../engine/tensor/random.ts';
@@ -263,10 +263,11 @@ describe('routing', () => {
   it('gives a row the same result whatever the other rows are routed to', async () => {
     const { engine, model } = build(new GpuBackend(await testDevice()));
     const images = Float32Array.from(draw(1, ROWS * SIDE * SIDE * 3));
-    const both = await predict(engine, model, images, ROWS, 'both');
-    const masks = await predict(engine, model, images, ROWS, 'segmentation');
-    const grades = await predict(engine, model, images, ROWS, 'classification');
-    const routed = await predict(engine, model, images, ROWS, 'gate');
+    const replay = new NetworkReplay(engine, model);
+    const both = await replay.predict(images, ROWS, 'both');
+    const masks = await replay.predict(images, ROWS, 'segmentation');
+    const grades = await replay.predict(images, ROWS, 'classification');
+    const routed = await replay.predict(images, ROWS, 'gate');
     for (let row = 0; row < ROWS; row++) {
       expect(both[row].masks).toHaveLength(SIDE * SIDE * 5);
       expect(masks[row]).toMatchObject({ retinopathy: null, edema: null });
@@ -280,7 +281,7 @@ describe('routing', () => {
       expect(routed[row].masks ?? routed[row].retinopathy).toEqual(graded ? both[row].retinopathy : both[row].masks);
     }
     const live = engine.backend.statistics().liveBuffers;
-    await predict(engine, model, images, ROWS, 'gate');
+    await replay.predict(images, ROWS, 'gate');
     expect(engine.backend.statistics().liveBuffers).toBe(live);
     expect(model.training).toBe(true);
   });

@@ -74,9 +74,6 @@ export abstract class MultitaskNet extends Module {
    */
   precision: Precision = 'f32';
 
-  /** Recordings of this network's inference (src/retina/predict/predict.ts), which go with it. */
-  recordings: { dispose(): void } | null = null;
-
   /** The shared part: x [N, H, W, 3] to features, pooled features and the gate's logits. */
   abstract encode(x: Tensor): Encoded;
 
@@ -92,14 +89,7 @@ export abstract class MultitaskNet extends Module {
     });
   }
 
-  /** Frees the memory that recorded inference holds; the next one records anew. */
-  releaseRecordings(): void {
-    this.recordings?.dispose();
-    this.recordings = null;
-  }
-
   override dispose(): void {
-    this.releaseRecordings();
     super.dispose();
     this.random.dispose();
   }

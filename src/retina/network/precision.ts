@@ -10,6 +10,11 @@ export function usablePrecision({ backend }: Engine, { training }: TrainConfig):
   return lacking ? 'f32' : training.precision;
 }
 
+/** A configuration with another storage of activations; unchanged where none is given. */
+export function withPrecision(config: TrainConfig, precision: Precision | undefined): TrainConfig {
+  return precision ? { ...config, training: { ...config.training, precision } } : config;
+}
+
 /** A sentence for people where the precision is not what was asked for; null where it is. */
 export function precisionNote(engine: Engine, config: TrainConfig, doing: 'training' | 'computing'): string | null {
   const used = usablePrecision(engine, config);

@@ -1,5 +1,5 @@
 /** Test-time flips: the mean of what a network says of a picture and of its mirror images. */
-import type { Prediction } from './predict.ts';
+import type { Prediction } from './prediction.ts';
 import { GmtlError } from '../../engine/errors.ts';
 
 /** Runs a network on `count` normalised pictures [count, S, S, 3]; one prediction each, masks [S, S, L]. */

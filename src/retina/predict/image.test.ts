@@ -7,6 +7,7 @@ import { Engine, setEngine } from '../../engine/autograd/engine.ts';
 import { mapMaskToFrame } from '../data/pictures/geometry.ts';
 import { decodeImage, preprocessImage } from '../data/pictures/preprocess.ts';
 import { imageTensor } from '../data/loading/batch.ts';
+import { SampleSource } from '../data/loading/loader.ts';
 import { TINY_HEIGHT, TINY_WIDTH, tinyFundus } from '../data/testsupport.ts';
 import { STRUCTURES } from '../domain.ts';
 import type { MultitaskNet } from '../network/network.ts';
@@ -16,15 +17,16 @@ import { loaderSettings } from '../data/loading/settings.ts';
 import { buildModel } from '../network/build.ts';
 import { saveCheckpoint } from '../run/checkpoint.ts';
 import type { JsonValue } from '../run/checkpointFormat.ts';
-import { validateConfig } from '../config/resolve.ts';
-import { predict } from './predict.ts';
-import { SYSTEM_A_TILING } from './tiling.ts';
+import { type TrainConfig, validateConfig } from '../config/resolve.ts';
+import { Predictor } from './predictor.ts';
+import { SYSTEM_A_TILING } from './slidingWindow.ts';
 import { tileStarts } from './tileWindow.ts';
 import { packWeights } from '../network/weights.ts';
-import { inferImage, resultFiles, summary, suspicions, writeResults } from './image.ts';
+import { inferImage, summary, suspicions } from './image.ts';
 import { collectInputs } from './inputs.ts';
 import { loadTrainedWeights, newestRun } from '../run/trainedWeights.ts';
-import { countRegions } from './regions.ts';
+import { resultFiles, writeResults } from './results.ts';
+import { countComponents } from '../metrics/components.ts';
 
 const config = validateConfig(
   {
@@ -57,20 +59,25 @@ async function fundusFile(name = 'eye.jpg'): Promise<string> {
 describe('inference on an image', () => {
   let engine: Engine;
   let model: MultitaskNet;
+  let predictor: Predictor;
   let previous: Engine | null;
   beforeAll(() => {
     engine = new Engine(new ReferenceBackend(), { seed: 0 });
     previous = setEngine(engine);
     model = buildModel(engine, config);
+    predictor = predictorOf(config);
   });
+  const predictorOf = (own: TrainConfig): Predictor =>
+    new Predictor({ engine, model, config: own, source: new SampleSource(loaderSettings(own)) });
   afterAll(() => {
+    predictor.dispose();
     model.dispose();
     setEngine(previous);
   });
 
   it('gives grades, and masks that are the network’s map on the original frame', async () => {
     const file = await fundusFile();
-    const { result, masks } = await inferImage(engine, model, config, file, { choice: 'both', threshold: 0.45 });
+    const { result, masks } = await inferImage(predictor, file, { choice: 'both', threshold: 0.45 });
     expect(result.frame).toEqual({ width: TINY_WIDTH, height: TINY_HEIGHT });
     expect(result.experts).toEqual(['segmentation', 'classification']);
     for (const grade of [result.retinopathy!, result.edema!]) {
@@ -79,7 +86,7 @@ describe('inference on an image', () => {
     }
     const { preprocess, normalization } = loaderSettings(config);
     const sample = await preprocessImage(await decodeImage(file), file, preprocess);
-    const [prediction] = await predict(engine, model, imageTensor(sample, normalization), 1, 'both');
+    const [prediction] = await predictor.predict(imageTensor(sample, normalization), 1, { choice: 'both' });
     expect(result.crop).toEqual({ left: sample.box.left, top: sample.box.top, size: sample.box.size });
     for (const [index, lesion] of STRUCTURES.entries()) {
       const plane = prediction.masks!.filter((_, at) => at % STRUCTURES.length === index);
@@ -97,19 +104,19 @@ describe('inference on an image', () => {
   it('repeats the preprocessing of the training, and judges the picture by its own colours', async () => {
     const file = await fundusFile();
     const options = { choice: 'both', threshold: 0.45 } as const;
-    const plain = await inferImage(engine, model, config, file, options);
+    const plain = await inferImage(predictor, file, options);
     const normalised = {
       ...config,
       data: { ...config.data, clahe: { clipLimit: 2, tiles: 4 }, benGraham: true },
     };
-    const { result, masks } = await inferImage(engine, model, normalised, file, options);
+    const { result, masks } = await inferImage(predictorOf(normalised), file, options);
     expect(result.warnings).toEqual(plain.result.warnings);
     expect(result.crop).toEqual(plain.result.crop);
     expect(result.gate.probability).not.toBe(plain.result.gate.probability);
     const { preprocess, normalization } = loaderSettings(normalised);
     expect(preprocess).toMatchObject({ clahe: { clipLimit: 2, tiles: 4 }, benGraham: true });
     const sample = await preprocessImage(await decodeImage(file), file, preprocess);
-    const [prediction] = await predict(engine, model, imageTensor(sample, normalization), 1, 'both');
+    const [prediction] = await predictor.predict(imageTensor(sample, normalization), 1, { choice: 'both' });
     const plane = prediction.masks!.filter((_, at) => at % STRUCTURES.length === 0);
     const expected = Uint8Array.from(mapMaskToFrame(plane, sample.box), (value) => (value >= 0.45 ? 1 : 0));
     expect(Buffer.from(masks![STRUCTURES[0]]!).equals(expected)).toBe(true);
@@ -118,15 +125,15 @@ describe('inference on an image', () => {
   it('takes masks from native tiles and grades from the whole picture, unless the router fuses both', async () => {
     const file = await fundusFile();
     const options = { choice: 'both', threshold: { EX: 0.4 } } as const;
-    const whole = await inferImage(engine, model, config, file, options);
-    const tiled = await inferImage(engine, model, config, file, { ...options, tiling: {} });
+    const whole = await inferImage(predictor, file, options);
+    const tiled = await inferImage(predictor, file, { ...options, tiling: {} });
     expect(whole.result.tiles).toBe(0);
     // A crop of 68 pixels and tiles of 32 that overlap by a quarter.
     expect(tiled.result.tiles).toBe(tileStarts(tiled.result.crop.size, 32, 0.25, 'shift').length ** 2);
     expect(tiled.result.retinopathy).toEqual(whole.result.retinopathy);
     expect(tiled.masks!.OD).toHaveLength(TINY_WIDTH * TINY_HEIGHT);
     expect(STRUCTURES.some((lesion) => !Buffer.from(tiled.masks![lesion]!).equals(whole.masks![lesion]!))).toBe(true);
-    const fused = await inferImage(engine, model, config, file, {
+    const fused = await inferImage(predictor, file, {
       ...options,
       tiling: { ...SYSTEM_A_TILING, source: 48 },
     });
@@ -134,8 +141,8 @@ describe('inference on an image', () => {
     expect(fused.result.retinopathy!.probabilities).not.toEqual(whole.result.retinopathy!.probabilities);
     const configured = structuredClone(config);
     configured.data.tiles.mode = 'on';
-    expect((await inferImage(engine, model, configured, file, options)).result).toEqual(tiled.result);
-    const graded = await inferImage(engine, model, configured, file, { choice: 'classification', threshold: 0.5 });
+    expect((await inferImage(predictorOf(configured), file, options)).result).toEqual(tiled.result);
+    const graded = await inferImage(predictorOf(configured), file, { choice: 'classification', threshold: 0.5 });
     expect([graded.masks, graded.result.tiles]).toEqual([null, 0]);
   });
 
@@ -148,8 +155,8 @@ describe('inference on an image', () => {
     for (const choice of ['both', 'gate'] as const) {
       const options = { choice, threshold: 0.45, flips: true };
       const [one, other] = [
-        (await inferImage(engine, model, config, plain, options)).result,
-        (await inferImage(engine, model, config, turned, options)).result,
+        (await inferImage(predictor, plain, options)).result,
+        (await inferImage(predictor, turned, options)).result,
       ];
       expect(one.experts).toEqual(other.experts);
       expect(one.gate.probability).toBeCloseTo(other.gate.probability, 1);
@@ -160,7 +167,7 @@ describe('inference on an image', () => {
   it('runs the expert that is asked for, and by the gate just one', async () => {
     const file = await fundusFile();
     const of = async (choice: 'gate' | 'segmentation' | 'classification') =>
-      (await inferImage(engine, model, config, file, { choice, threshold: 0.5 })).result;
+      (await inferImage(predictor, file, { choice, threshold: 0.5 })).result;
     const graded = await of('classification');
     expect([graded.lesions, graded.experts]).toEqual([null, ['classification']]);
     const segmented = await of('segmentation');
@@ -175,7 +182,7 @@ describe('inference on an image', () => {
     const file = await fundusFile();
     const out = join(folder, 'out');
     const input = { path: file, name: 'eye' };
-    const both = await inferImage(engine, model, config, file, { choice: 'both', threshold: 0.45 });
+    const both = await inferImage(predictor, file, { choice: 'both', threshold: 0.45 });
     const written = await writeResults(out, input, both);
     expect(written).toHaveLength(6);
     for (const lesion of STRUCTURES) {
@@ -186,7 +193,7 @@ describe('inference on an image', () => {
       expect(pixels.reduce((sum, value) => sum + value, 0)).toBe(255 * both.result.lesions![lesion]!.pixels);
       expect(pixels.every((value) => value === 0 || value === 255)).toBe(true);
     }
-    const graded = await inferImage(engine, model, config, file, { choice: 'classification', threshold: 0.5 });
+    const graded = await inferImage(predictor, file, { choice: 'classification', threshold: 0.5 });
     await writeResults(out, input, graded);
     expect(await readdir(out)).toEqual(['eye_overlay.png']);
   });
@@ -203,14 +210,14 @@ describe('inference on an image', () => {
     const tiff = join(folder, 'eye.tif');
     await sharp(jpeg).tiff({ compression: 'lzw' }).toFile(tiff);
     const options = { choice: 'both', threshold: 0.5 } as const;
-    const expected = (await inferImage(engine, model, config, plain, options)).result;
+    const expected = (await inferImage(predictor, plain, options)).result;
     for (const file of [deep, clear, tiff]) {
-      const { result } = await inferImage(engine, model, config, file, options);
+      const { result } = await inferImage(predictor, file, options);
       expect(result).toEqual({ ...expected, file });
     }
     const grey = join(folder, 'grey.png');
     await sharp(jpeg).greyscale().png().toFile(grey);
-    expect((await inferImage(engine, model, config, grey, options)).result.warnings[0]).toMatch(/not reddish/);
+    expect((await inferImage(predictor, grey, options)).result.warnings[0]).toMatch(/not reddish/);
     expect(expected.warnings).toEqual([]);
   });
 
@@ -220,11 +227,11 @@ describe('inference on an image', () => {
       .png()
       .toFile(black);
     const options = { choice: 'gate', threshold: 0.5 } as const;
-    await expect(inferImage(engine, model, config, black, options)).rejects.toThrow(/black\.png: no bright disc/);
+    await expect(inferImage(predictor, black, options)).rejects.toThrow(/black\.png: no bright disc/);
     const whole = await readFile(await fundusFile());
     const cut = join(folder, 'cut.jpg');
     await writeFile(cut, whole.subarray(0, whole.length / 2));
-    await expect(inferImage(engine, model, config, cut, options)).rejects.toThrow(/Cannot decode.*cut\.jpg/);
+    await expect(inferImage(predictor, cut, options)).rejects.toThrow(/Cannot decode.*cut\.jpg/);
   });
 
   it('finds the newest run, reads its weights and asks for the configuration of bare ones', async () => {
@@ -295,9 +302,9 @@ describe('collectInputs', () => {
   });
 });
 
-describe('countRegions', () => {
+describe('countComponents', () => {
   const count = (...rows: string[]): number =>
-    countRegions(
+    countComponents(
       Uint8Array.from(rows.join(''), (pixel) => (pixel === '#' ? 1 : 0)),
       rows[0].length,
     );

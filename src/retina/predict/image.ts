@@ -1,24 +1,17 @@
-/** From an image file to what the network says of it, in the image's own frame, and to the files that show it. */
-import { basename, join } from 'node:path';
-import { unlink } from 'node:fs/promises';
-import type { Engine } from '../../engine/autograd/engine.ts';
+/** From an image file to what the network says of it, in the image's own frame. */
+import { basename } from 'node:path';
 import { imageTensor } from '../data/loading/batch.ts';
 import type { RgbImage } from '../data/pictures/fov.ts';
 import { decodeImage, preprocessImage, type Sample } from '../data/pictures/preprocess.ts';
-import { GRADINGS, type Structure, STRUCTURE_NAMES, STRUCTURES, type Task, TASKS, TASK_INDEX } from '../domain.ts';
+import { GRADINGS, type Structure, STRUCTURE_NAMES, STRUCTURES, type Task, TASKS } from '../domain.ts';
 import { GmtlError } from '../../engine/errors.ts';
-import { argmax, decideGrade, type GradeDecision } from '../metrics/inputs.ts';
-import { errorCode, writeFileAtomic } from '../../engine/node/atomic.ts';
-import type { MultitaskNet } from '../network/network.ts';
-import type { StructureMasks } from '../report/overlay.ts';
-import { encodeMaskPng } from '../report/png.ts';
-import { loaderSettings } from '../data/loading/settings.ts';
+import { countComponents } from '../metrics/components.ts';
+import { decideGrade, type GradeDecision } from '../metrics/inputs.ts';
 import type { TrainConfig } from '../config/resolve.ts';
-import { predict, type Prediction, type TaskChoice } from './predict.ts';
 import { FrameMapper, MaskPlanes } from './frameMapper.ts';
-import { modelPredictor, segmentTiled, tiledChoice, tiledSide, type Tiling } from './tiling.ts';
-import type { InferInput } from './inputs.ts';
-import { countRegions } from './regions.ts';
+import { type Prediction, routeOf, type TaskChoice } from './prediction.ts';
+import type { Predictor } from './predictor.ts';
+import type { Tiling } from './slidingWindow.ts';
 
 /** A grade, its name, and the probability of every grade from 0. */
 export interface Grade {
@@ -81,19 +74,14 @@ export interface Inferred {
 }
 
 /**
- * Decodes one image, prepares it as the configuration says and runs the network on it.
+ * Decodes one image, prepares it as the predictor's pictures are and runs the network on it.
  *
  * @throws GmtlError `data/image-unreadable` or `infer/no-fundus` naming the file.
  */
-export async function inferImage(
-  engine: Engine,
-  model: MultitaskNet,
-  config: TrainConfig,
-  file: string,
-  options: InferOptions,
-): Promise<Inferred> {
-  const { preprocess, normalization } = loaderSettings(config);
-  const tiling = options.tiling === undefined ? (config.data.tiles.mode === 'on' ? {} : null) : options.tiling;
+export async function inferImage(predictor: Predictor, file: string, options: InferOptions): Promise<Inferred> {
+  const { config, source } = predictor;
+  const { preprocess, normalization } = source.options;
+  const tiling = options.tiling === undefined ? predictor.tiling : options.tiling;
   const image = await decodeImage(file);
   const prepare = (size: number, normalised = true): Promise<Sample> =>
     preprocessImage(image, file, {
@@ -111,7 +99,7 @@ export async function inferImage(
   const sample = await prepare(preprocess.size);
   // Whether it looks like a fundus is judged by its own colours, which Ben Graham's normalization takes away.
   const own = preprocess.clahe === null && !preprocess.benGraham ? sample : await prepare(preprocess.size, false);
-  const whole = await predictWhole(engine, model, imageTensor(sample, normalization), options, tiling !== null);
+  const whole = await predictWhole(predictor, imageTensor(sample, normalization), options, tiling !== null);
   if (!whole.routed.segmentation)
     return { result: describe(file, image, own, whole, null, 0, config.model), image, masks: null };
   const { structures } = config.model;
@@ -123,9 +111,8 @@ export async function inferImage(
   let prediction = whole;
   let tiles = 0;
   if (tiling !== null) {
-    const run = modelPredictor(engine, model, tiledChoice(config, tiling), options.flips ?? false);
-    const large = await prepare(tiledSide(sample.box, config, tiling));
-    const summary = await segmentTiled(run, large, config, normalization, tiling, planes.row);
+    const large = await prepare(predictor.tiledSide(sample.box, tiling));
+    const summary = await predictor.predictTiled(large, tiling, options.flips ?? false, planes.row);
     tiles = summary.tiles;
     // Router fusion grades by its tiles.
     const { retinopathy, edema } = tiling.fusion === 'router' && whole.routed.classification ? summary : whole;
@@ -141,71 +128,19 @@ export async function inferImage(
 
 /** Gate, grades and, where they do not come from tiles, masks of the whole picture. */
 async function predictWhole(
-  engine: Engine,
-  model: MultitaskNet,
+  predictor: Predictor,
   input: Float32Array,
   { choice, flips = false }: InferOptions,
   tiled: boolean,
 ): Promise<Prediction> {
-  if (choice === 'gate' && flips) {
-    // Mirror images are averaged before they are routed.
-    const [both] = await modelPredictor(engine, model, tiled ? 'classification' : 'both', true)(input, 1);
-    const graded = both.gate[TASK_INDEX.classification] > both.gate[TASK_INDEX.segmentation];
-    return graded
-      ? { ...both, routed: { segmentation: false, classification: true }, masks: null }
-      : { ...both, routed: { segmentation: true, classification: false }, retinopathy: null, edema: null };
+  if (!tiled || choice === 'soft' || (choice === 'gate' && !flips)) {
+    return (await predictor.predict(input, 1, { choice, flips }))[0];
   }
-  if (choice === 'gate') return (await predict(engine, model, input, 1, choice))[0];
-  // With tiles the gate is all that is wanted of the whole picture in 'segmentation': the other expert runs for it, mostly the cheaper one.
-  const asked = tiled && choice !== 'soft' ? 'classification' : choice;
-  const [one] = await modelPredictor(engine, model, asked, flips)(input, 1);
-  const segmentation = choice !== 'classification';
-  if (choice === 'segmentation') {
-    return { ...one, routed: { segmentation, classification: false }, retinopathy: null, edema: null };
-  }
-  return { ...one, routed: { segmentation, classification: true } };
-}
-
-/** The names of the files that {@link writeResults} may write for an image. */
-export function resultFiles(folder: string, name: string): { overlay: string; masks: Record<Structure, string> } {
-  const masks = Object.fromEntries(STRUCTURES.map((lesion) => [lesion, join(folder, `${name}_${lesion}.png`)]));
-  return { overlay: join(folder, `${name}_overlay.png`), masks: masks as Record<Structure, string> };
-}
-
-/**
- * Writes an overlay with a legend and, where there are masks, one PNG a structure (8-bit grey, 0 and 255, the frame's size). Masks of
- * an earlier inference under the same name that this one does not have are removed: they would pass for its result.
- *
- * @param overlaySide longer side of the overlay at most, pixels.
- * @returns the files written.
- * @throws GmtlError as {@link writeFileAtomic}.
- */
-export async function writeResults(
-  folder: string,
-  input: InferInput,
-  { result, image, masks }: Inferred,
-  overlaySide = 2048,
-): Promise<string[]> {
-  const { width, height, data } = image;
-  const files = resultFiles(folder, input.name);
-  const written: string[] = [];
-  for (const lesion of STRUCTURES) {
-    const mask = masks?.[lesion];
-    if (mask === undefined) {
-      await removeOld(files.masks[lesion]);
-      continue;
-    }
-    await writeFileAtomic(files.masks[lesion], encodeMaskPng(mask, width, height));
-    written.push(files.masks[lesion]);
-  }
-  // The drawing libraries take half a second to load, which every command would pay.
-  const { writeOverlay } = await import('../report/overlay.ts');
-  const drawn: StructureMasks = masks ?? {};
-  await writeOverlay(files.overlay, { data, width, height }, drawn, {
-    title: summary(result),
-    maxSide: overlaySide,
-  });
-  return [...written, files.overlay];
+  // With tiles only the gate and the grades are wanted of the whole picture: classification's expert runs, mostly the cheaper one.
+  const [one] = await predictor.predict(input, 1, { choice: 'classification', flips });
+  const wanted = choice === 'gate' ? routeOf(one).task : choice;
+  const routed = { segmentation: wanted !== 'classification', classification: wanted !== 'segmentation' };
+  return routed.classification ? { ...one, routed } : { ...one, routed, retinopathy: null, edema: null };
 }
 
 /** A result in one line, for people. */
@@ -246,14 +181,14 @@ function describe(
 ): InferResult {
   const { width, height } = image;
   const { left, top, size } = sample.box;
-  const task = argmax(gate, 0, gate.length);
+  const { task, probability } = routeOf({ gate });
   return {
     file,
     frame: { width, height },
     crop: { left, top, size },
     gate: {
-      task: TASKS[task],
-      probability: rounded(gate[task]),
+      task,
+      probability: rounded(probability),
       probabilities: { segmentation: rounded(gate[0]), classification: rounded(gate[1]) },
     },
     experts: TASKS.filter((expert) => routed[expert]),
@@ -281,7 +216,7 @@ function lesionOf(lesion: Structure, mask: Uint8Array, width: number): LesionRes
     name: STRUCTURE_NAMES[lesion],
     pixels,
     share: pixels / mask.length,
-    regions: pixels === 0 ? 0 : countRegions(mask, width),
+    regions: pixels === 0 ? 0 : countComponents(mask, width),
   };
 }
 
@@ -317,12 +252,4 @@ function isUniform(image: Uint8Array): boolean {
     if (most - least > 8) return false;
   }
   return true;
-}
-
-async function removeOld(path: string): Promise<void> {
-  try {
-    await unlink(path);
-  } catch (error) {
-    if (errorCode(error) !== 'ENOENT') throw error;
-  }
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { parse } from 'csv-parse/sync';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { InferResult } from './image.ts';
-import { PredictionsTable } from './predictionsTable.ts';
+import { PredictionsTable, predictionsCsv } from './predictionsTable.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -60,6 +60,44 @@ describe('predictions.csv', () => {
       ['a.png', '1'],
       ['b.png', '4'],
       ['c.png', '0'],
+    ]);
+  });
+
+  it('keeps the rows of a table that version 0.1 wrote', async () => {
+    const grades = (task: string, count: number) => [task, ...Array.from({ length: count }, (_, k) => `${task}_p${k}`)];
+    const areas = ['MA', 'HE', 'EX', 'SE', 'OD'].flatMap((one) => [`${one}_pixels`, `${one}_share`, `${one}_regions`]);
+    const header = [
+      ...['file', 'width', 'height', 'gate', 'gate_p', ...grades('retinopathy', 5), ...grades('edema', 3), ...areas],
+      ...['tiles', 'warnings', 'error'],
+    ];
+    const old = header.map((column) => ({ file: 'old.png', gate_p: 0.7, retinopathy: 2, OD_pixels: 9 })[column] ?? '');
+    writeFileSync(join(folder, 'predictions.csv'), `${header.join()}\n${old.join()}\n`);
+    const table = PredictionsTable.open(folder);
+    await table.add(resultOf('a.png', 1));
+    await table.write();
+    const [kept, added] = rows();
+    expect(kept).toMatchObject({
+      file: 'old.png',
+      gate_p: '0.7',
+      retinopathy: '2',
+      OD_pixels: '9',
+      id: '',
+      OD_dice: '',
+    });
+    expect(added).toMatchObject({ file: 'a.png', retinopathy: '1', gate_classification: '0.75', retinopathy_true: '' });
+  });
+
+  it('has a row for an image of a data set beside one for the same file on its own', async () => {
+    const evaluated = { id: 'B/test/1', file: 'a.png', task: 'classification', retinopathy_true: 3, retinopathy: 2 };
+    writeFileSync(join(folder, 'predictions.csv'), predictionsCsv([evaluated]));
+    const table = PredictionsTable.open(folder);
+    await table.add(resultOf('a.png', 1));
+    await table.write();
+    expect(
+      rows().map(({ id, file, retinopathy_true, retinopathy }) => [id, file, retinopathy_true, retinopathy]),
+    ).toEqual([
+      ['B/test/1', 'a.png', '3', '2'],
+      ['', 'a.png', '', '1'],
     ]);
   });
 

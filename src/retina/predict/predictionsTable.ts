@@ -1,14 +1,33 @@
-/** The results of `gmtl infer` as a table, for spreadsheets and scripts. */
+/** `predictions.csv`: the columns, the writer and the reader of the table that inference and evaluation leave of each image. */
 import { join } from 'node:path';
 import { parse } from 'csv-parse/sync';
 import { stringify } from 'csv-stringify/sync';
-import { STRUCTURES, GRADE_COUNTS } from '../domain.ts';
 import { GmtlError } from '../../engine/errors.ts';
 import { readIfPresent, writeFileAtomic } from '../../engine/node/atomic.ts';
-import type { Grade, InferResult } from './image.ts';
+import { GRADE_COUNTS, type GradedTask, type Structure, STRUCTURES, type Task } from '../domain.ts';
+import type { InferResult } from './image.ts';
 
-/** Name of the table in the folder of results. */
-const PREDICTIONS_FILE = 'predictions.csv';
+/** Name of the table in a folder of results. */
+export const PREDICTIONS_FILE = 'predictions.csv';
+
+/** A column of the table; docs/files.md says what each holds. */
+type PredictionColumn =
+  | 'id'
+  | 'file'
+  | 'width'
+  | 'height'
+  | 'task'
+  | 'gate'
+  | 'gate_p'
+  | `gate_${Task}`
+  | `${GradedTask}${'' | '_true' | `_p${number}`}`
+  | `${Structure}_${'pixels' | 'share' | 'regions' | 'dice'}`
+  | 'tiles'
+  | 'warnings'
+  | 'error';
+
+/** One row of the table; a cell is empty where it is left out or null. */
+export type PredictionRow = { readonly [column in PredictionColumn]?: string | number | null };
 
 /** An image that could not be looked at, and why. */
 export interface FailedInput {
@@ -19,78 +38,83 @@ export interface FailedInput {
 /** Milliseconds between writes of the table: it is written whole each time. */
 const WRITE_EVERY = 5000;
 
-const GRADES = ['retinopathy', 'edema'] as const;
-
-const gradeColumns = (task: (typeof GRADES)[number]): string[] => [
+const gradeColumns = (task: GradedTask): PredictionColumn[] => [
+  `${task}_true`,
   task,
-  ...Array.from({ length: GRADE_COUNTS[task] }, (_, grade) => `${task}_p${grade}`),
+  ...Array.from({ length: GRADE_COUNTS[task] }, (_, grade) => `${task}_p${grade}` as const),
 ];
 
-const COLUMNS = [
-  'file',
-  'width',
-  'height',
-  'gate',
-  'gate_p',
-  ...GRADES.flatMap(gradeColumns),
-  ...STRUCTURES.flatMap((lesion) => [`${lesion}_pixels`, `${lesion}_share`, `${lesion}_regions`]),
-  'tiles',
-  'warnings',
-  'error',
+const COLUMNS: readonly PredictionColumn[] = [
+  ...(['id', 'file', 'width', 'height', 'task', 'gate', 'gate_p', 'gate_segmentation', 'gate_classification'] as const),
+  ...gradeColumns('retinopathy'),
+  ...gradeColumns('edema'),
+  ...STRUCTURES.flatMap((structure) =>
+    (['pixels', 'share', 'regions', 'dice'] as const).map((figure) => `${structure}_${figure}` as const),
+  ),
+  ...(['tiles', 'warnings', 'error'] as const),
 ];
 
-const gradeCells = (task: (typeof GRADES)[number], grade: Grade | null): Record<string, number> =>
-  grade === null
-    ? {}
-    : {
-        [task]: grade.grade,
-        ...Object.fromEntries(grade.probabilities.map((p, index) => [`${task}_p${index}`, p])),
-      };
+/** The columns that tables of `gmtl infer` had in version 0.1. */
+const OLD_COLUMNS = COLUMNS.filter(
+  (column) => !/^(id|task|gate_segmentation|gate_classification)$|_(true|dice)$/.test(column),
+);
 
-function cells(result: InferResult): Record<string, string | number> {
-  const { file, frame, gate, lesions, tiles, warnings } = result;
-  const row: Record<string, string | number> = {
-    file,
-    width: frame.width,
-    height: frame.height,
-    gate: gate.task,
-    gate_p: gate.probability,
-    tiles,
-    warnings: warnings.join('; '),
+/** What the gate says, by the probability of each task. */
+export function gateCells(task: Task, probabilities: Readonly<Record<Task, number>>): PredictionRow {
+  return {
+    gate: task,
+    gate_p: probabilities[task],
+    gate_segmentation: probabilities.segmentation,
+    gate_classification: probabilities.classification,
   };
-  for (const task of GRADES) Object.assign(row, gradeCells(task, result[task]));
-  for (const lesion of STRUCTURES) {
-    const found = lesions?.[lesion];
-    if (!found) continue;
-    Object.assign(row, {
-      [`${lesion}_pixels`]: found.pixels,
-      [`${lesion}_share`]: found.share,
-      [`${lesion}_regions`]: found.regions,
-    });
-  }
-  return row;
 }
 
-/**
- * `predictions.csv` of a folder of results: one row an image, with the gate's task, grades with the probability of each, pixels, share of the frame
- * and regions of each structure. A cell is empty where an expert did not run, the network does not segment the structure, or the image
- * failed (then `error` says why). Rows of images that are not looked at again stay.
- */
+/** A predicted grade with the probability of every grade. */
+export function gradeCells(task: GradedTask, grade: number, probabilities: readonly number[]): PredictionRow {
+  return { [task]: grade, ...Object.fromEntries(probabilities.map((p, index) => [`${task}_p${index}`, p])) };
+}
+
+function rowOf({ file, frame, gate, retinopathy, edema, lesions, tiles, warnings }: InferResult): PredictionRow {
+  const areas = Object.entries(lesions ?? {}).map(
+    ([structure, { pixels, share, regions }]): PredictionRow => ({
+      [`${structure}_pixels`]: pixels,
+      [`${structure}_share`]: share,
+      [`${structure}_regions`]: regions,
+    }),
+  );
+  return Object.assign(
+    { file, width: frame.width, height: frame.height, tiles, warnings: warnings.join('; ') },
+    gateCells(gate.task, gate.probabilities),
+    retinopathy && gradeCells('retinopathy', retinopathy.grade, retinopathy.probabilities),
+    edema && gradeCells('edema', edema.grade, edema.probabilities),
+    ...areas,
+  );
+}
+
+/** The table's text. */
+export function predictionsCsv(rows: Iterable<PredictionRow>): string {
+  return stringify([...rows], { header: true, columns: [...COLUMNS] });
+}
+
+/** An image of a data set and the same file inferred on its own are two rows. */
+const keyOf = ({ id, file }: PredictionRow): string => JSON.stringify([id ?? '', file]);
+
+/** The table of a folder of results, filled image by image. Rows of images that are not looked at again stay. */
 export class PredictionsTable {
   readonly path: string;
-  readonly #rows: Map<string, Record<string, string | number>>;
+  readonly #rows: Map<string, PredictionRow>;
   #written = Number.NEGATIVE_INFINITY;
 
-  private constructor(path: string, rows: Map<string, Record<string, string | number>>) {
+  private constructor(path: string, rows: readonly PredictionRow[]) {
     this.path = path;
-    this.#rows = rows;
+    this.#rows = new Map(rows.map((row) => [keyOf(row), row]));
   }
 
   /** @throws GmtlError `infer/table` where the folder has a file of that name that is no such table; `io/…` where it cannot be read. */
   static open(folder: string): PredictionsTable {
     const path = join(folder, PREDICTIONS_FILE);
     const text = readIfPresent(path);
-    if (text === undefined) return new PredictionsTable(path, new Map());
+    if (text === undefined) return new PredictionsTable(path, []);
     const foreign = (why: string, cause?: unknown) =>
       new GmtlError('infer/table', `${path} is no table of this command's (${why}): move it, or choose another --out`, {
         cause,
@@ -101,21 +125,23 @@ export class PredictionsTable {
     } catch (cause) {
       throw foreign('it cannot be read as CSV', cause);
     }
-    const [header = [], ...rows] = lines;
-    if (header.join() !== COLUMNS.join()) throw foreign('other columns');
-    const records = rows.map((row) => Object.fromEntries(COLUMNS.map((column, index) => [column, row[index]])));
-    return new PredictionsTable(path, new Map(records.map((record) => [record.file, record])));
+    const [header = [], ...cells] = lines;
+    const columns = [COLUMNS, OLD_COLUMNS].find((known) => known.join() === header.join());
+    if (!columns) throw foreign('other columns');
+    const rows = cells.map((row) => Object.fromEntries(columns.map((column, index) => [column, row[index]])));
+    return new PredictionsTable(path, rows);
   }
 
   /** Adds an image's row, over an earlier one, and writes the table if that was some seconds ago. */
   async add(result: InferResult | FailedInput): Promise<void> {
-    this.#rows.set(result.file, 'error' in result ? { ...result } : cells(result));
+    const row = 'error' in result ? { ...result } : rowOf(result);
+    this.#rows.set(keyOf(row), row);
     if (performance.now() - this.#written > WRITE_EVERY) await this.write();
   }
 
   /** Writes the table, atomically. */
   async write(): Promise<void> {
-    await writeFileAtomic(this.path, stringify([...this.#rows.values()], { header: true, columns: COLUMNS }));
+    await writeFileAtomic(this.path, predictionsCsv(this.#rows.values()));
     this.#written = performance.now();
   }
 }

@@ -4,7 +4,7 @@ import { imageTensor } from '../data/loading/batch.ts';
 import type { RgbImage } from '../data/pictures/fov.ts';
 import { mapMaskToFrame } from '../data/pictures/geometry.ts';
 import { KeyedRandom } from '../random.ts';
-import type { Prediction } from './predict.ts';
+import type { Prediction } from './prediction.ts';
 import { predictTiled, ROUTER_FUSION, sideForTiles, type TiledOptions, type TiledSummary } from './slidingWindow.ts';
 import { predictFlips, type TilePredictor } from './flips.ts';
 import { FrameMapper, MaskPlanes, ScorePlanes } from './frameMapper.ts';

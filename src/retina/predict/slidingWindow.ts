@@ -40,6 +40,15 @@ export const DEFAULT_TILED: Omit<TiledOptions, 'tile' | 'classes'> = {
  */
 export const ROUTER_FUSION = { overlap: 0, fusion: 'router', edge: 'reflect' } as const satisfies Partial<TiledOptions>;
 
+/** How a picture is tiled; what is left out follows the configuration. */
+export interface Tiling extends Partial<Pick<TiledOptions, 'overlap' | 'sigma' | 'fusion' | 'edge' | 'batch'>> {
+  /** Frame pixels that a tile shows along a side, whatever the picture's size; null or absent: as `data.tiles.side` has it. */
+  readonly source?: number | null;
+}
+
+/** System A's inference: 2048 frame pixels a tile, no overlap, mirrored edges, tiles and grades fused by the router. */
+export const SYSTEM_A_TILING = { ...ROUTER_FUSION, source: 2048 } as const satisfies Tiling;
+
 /** The side at which a square of `size` frame pixels is prepared for tiles of `tile` pixels to show `source` frame pixels each. */
 export function sideForTiles(size: number, source: number, tile: number): number {
   return Math.max(1, Math.round((size * tile) / source));

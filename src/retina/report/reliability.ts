@@ -33,6 +33,8 @@ export function renderReliability(bins: readonly ReliabilityBin[], options: Reli
     nameLocation: 'middle' as const,
     nameTextStyle: { color: INK.muted, fontSize: 13 },
   };
+  const data = bins.filter((bin) => bin.count > 0).map((bin) => [bin.low, bin.high, bin.accuracy, bin.count]);
+  const encode = { x: [0, 1], y: 2 };
   const option: EChartsOption = {
     title: {
       text: options.title ?? 'Reliability',
@@ -50,32 +52,40 @@ export function renderReliability(bins: readonly ReliabilityBin[], options: Reli
       {
         // The bins have numeric edges, which a category axis with a bar series cannot show.
         type: 'custom',
-        data: bins.filter((bin) => bin.count > 0).map((bin) => [bin.low, bin.high, bin.accuracy, bin.count]),
-        encode: { x: [0, 1], y: 2 },
+        data,
+        encode,
         renderItem: (_, api) => {
           const [left, top] = api.coord([api.value(0), api.value(2)]);
           const [right, bottom] = api.coord([api.value(1), 0]);
           return {
-            type: 'group',
-            children: [
-              {
-                type: 'rect',
-                shape: { x: left + 1, y: top, width: right - left - 2, height: bottom - top },
-                style: { fill: PALETTE[0], opacity: 0.8 },
-              },
-              {
-                type: 'text',
-                x: (left + right) / 2,
-                y: top - 3,
-                style: {
-                  text: String(api.value(3)),
-                  align: 'center',
-                  verticalAlign: 'bottom',
-                  fontSize: 10,
-                  fill: INK.muted,
-                },
-              },
-            ],
+            type: 'rect',
+            shape: { x: left + 1, y: top, width: right - left - 2, height: bottom - top },
+            style: { fill: PALETTE[0], opacity: 0.8 },
+          };
+        },
+      },
+      {
+        // Counts lie on top, with a halo: the diagonal crosses those of well calibrated bins.
+        type: 'custom',
+        data,
+        encode,
+        z: 4,
+        renderItem: (_, api) => {
+          const [left, top] = api.coord([api.value(0), api.value(2)]);
+          const [right] = api.coord([api.value(1), 0]);
+          return {
+            type: 'text',
+            x: (left + right) / 2,
+            y: top - 3,
+            style: {
+              text: String(api.value(3)),
+              align: 'center',
+              verticalAlign: 'bottom',
+              fontSize: 10,
+              fill: INK.muted,
+              stroke: INK.ground,
+              lineWidth: 4,
+            },
           };
         },
       },

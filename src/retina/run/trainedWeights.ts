@@ -80,7 +80,7 @@ export function newestRun(root: string): string {
     throw new GmtlError(
       'infer/no-run',
       `no trained network: ${resolve(root)} holds no run with a checkpoint. Train one first (gmtl train; without options it makes a ` +
-        'small demonstration), or name a run with --checkpoint.',
+        'small demonstration), or name a run with --run.',
     );
   }
   return runs.reduce((newest, run) => (run.time > newest.time ? run : newest)).path;

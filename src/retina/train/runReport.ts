@@ -6,7 +6,6 @@ import { GmtlError } from '../../engine/errors.ts';
 import { writeFileAtomic } from '../../engine/node/atomic.ts';
 import type { StoredTensors } from '../../engine/io/safetensors.ts';
 import { CHECKPOINT_FOLDER, loadCheckpoint } from '../run/checkpoint.ts';
-import type { TrainConfig } from '../config/resolve.ts';
 import { type Evaluation, evaluate, meanDice } from '../evaluate/evaluate.ts';
 import type { Finished } from '../run/finished.ts';
 import type { EpochRow } from '../report/curves.ts';
@@ -38,23 +37,20 @@ export function reportVerification(results: readonly VerifiedOp[]): void {
 
 export interface FinalReport {
   readonly folder: string;
-  readonly config: TrainConfig;
   readonly dataset: Dataset;
   readonly trainer: Trainer;
-  readonly engine: Parameters<typeof evaluate>[0];
   readonly finished: Finished;
 }
 
 /** Scores the best checkpoint (the last where none is best) on the test split, by its averages and by its weights; says where everything is. */
-export async function finalReport({ folder, config, dataset, trainer, engine, finished }: FinalReport): Promise<void> {
+export async function finalReport({ folder, dataset, trainer, finished }: FinalReport): Promise<void> {
   const test = selectItems(dataset, 'test');
   const which = finished.files.best === null ? 'last' : 'best';
   if (test.length > 0) {
     const { ema, weights, path } = await loadCheckpoint(folder, { name: which, roles: ['weights', 'ema'] });
-    const batchSize = Math.max(config.data.segmentationPerBatch, config.data.classificationPerBatch);
     const score = (tensors: StoredTensors, intervals: boolean): Promise<Evaluation> => {
       restoreWeights(trainer.model, tensors, path);
-      return evaluate(engine, trainer.model, test, trainer.source, config, { batchSize, intervals });
+      return evaluate(trainer.predictor, test, { intervals });
     };
     const evaluation = await score(ema ?? weights, true);
     console.log(evaluationText(evaluation, `Test split, checkpoint '${which}'${ema ? ', averaged weights' : ''}`));
@@ -65,9 +61,7 @@ export async function finalReport({ folder, config, dataset, trainer, engine, fi
       await writeFileAtomic(join(folder, 'test-raw.json'), `${JSON.stringify(raw, null, 2)}\n`);
     }
   }
-  console.log(
-    `checkpoint  ${join(folder, CHECKPOINT_FOLDER)} (${which}.json; load with gmtl infer --checkpoint ${folder})`,
-  );
+  console.log(`checkpoint  ${join(folder, CHECKPOINT_FOLDER)} (${which}.json; load with gmtl infer --run ${folder})`);
   const weightFiles = [finished.files.best, finished.files.final].filter((name) => name !== null);
   console.log(`weights     ${weightFiles.map((name) => join(folder, name)).join(', ')}`);
   console.log(`curves      ${join(folder, 'curves.png')}, ${join(folder, `metrics_plot_${finished.stamp}.png`)}`);

@@ -147,7 +147,7 @@ export async function runTraining(
       const finished =
         readFinished(folder) ?? (await finishRun(folder, { ...result, metric, stamp: timeStamp(new Date()) }));
       await drawMetricsPlot(folder, finished.stamp);
-      if (test) await finalReport({ folder, config, dataset, trainer, engine, finished });
+      if (test) await finalReport({ folder, dataset, trainer, finished });
       return true;
     } finally {
       for (const { item, reason } of trainer.source.skipped.values())

@@ -5,6 +5,7 @@ import { SampleSource, TrainLoader } from '../data/loading/loader.ts';
 import { type Dataset, selectItems } from '../domain.ts';
 import { GmtlError } from '../../engine/errors.ts';
 import type { MultitaskNet } from '../network/network.ts';
+import { Predictor } from '../predict/predictor.ts';
 import type { LossScaleState, Plateau, PlateauState, Schedule } from '../../engine/optim/index.ts';
 import { bestMetric, Ranking, type RankingState } from './best.ts';
 import { buildPlateau, buildSchedule } from './build.ts';
@@ -101,6 +102,8 @@ export interface TrainResult {
 
 /** The training loop: batches, steps, validation, checkpoints, logs. One instance trains one run. */
 export class Trainer {
+  /** The network under training, ready to be scored. */
+  readonly predictor: Predictor;
   readonly #options: TrainerOptions;
   readonly #training: Training;
   readonly #schedule: Schedule;
@@ -132,6 +135,7 @@ export class Trainer {
     this.#training = buildTraining(engine, config, train, this.#totalSteps, (done, total) =>
       this.#progress?.compiling(done, total),
     );
+    this.predictor = new Predictor({ engine, model: this.model, config, source: this.source });
     if (options.resume) this.#restore(options.resume);
   }
 
@@ -366,18 +370,15 @@ export class Trainer {
 
   /** Scores the validation images: by the averages where there are any, and then by the weights themselves too. */
   async #validate(): Promise<{ evaluated: Evaluation; raw: Evaluation | null } | null> {
-    const { engine, config, dataset } = this.#options;
-    const items = selectItems(dataset, 'val');
+    const items = selectItems(this.#options.dataset, 'val');
     if (items.length === 0) return null;
-    const batchSize = Math.max(config.data.segmentationPerBatch, config.data.classificationPerBatch);
-    const score = (): Promise<Evaluation> =>
-      evaluate(engine, this.model, items, this.#loader.source, config, { batchSize, intervals: false });
+    const score = (): Promise<Evaluation> => evaluate(this.predictor, items, { intervals: false });
     try {
       const evaluated = await this.withEvaluatedWeights(score);
       return { evaluated, raw: this.#training.ema ? await score() : null };
     } finally {
       // Training wants the memory until the next validation.
-      this.model.releaseRecordings();
+      this.predictor.release();
     }
   }
 
@@ -447,6 +448,7 @@ export class Trainer {
   }
 
   dispose(): void {
+    this.predictor.dispose();
     this.#training.dispose();
   }
 }

@@ -2,6 +2,7 @@ import { totalmem } from 'node:os';
 import { GmtlError } from '../../../engine/errors.ts';
 import { type AugmentOptions, DEFAULT_AUGMENT, IMAGENET_NORMALIZATION, type Normalization } from './augment.ts';
 import { type Batch, type BatchRow, renderBatch } from './batch.ts';
+import type { PictureSource } from './pictureSource.ts';
 import { cacheRoot } from '../../../engine/node/cacheFolder.ts';
 import { Limiter } from '../../../engine/node/parallel.ts';
 import { DEFAULT_PREPROCESS, type PreprocessOptions, type Sample } from '../pictures/preprocess.ts';
@@ -97,7 +98,7 @@ export function loaderOptions(options: Partial<LoaderOptions> = {}): LoaderOptio
 }
 
 /** Preprocessed samples through memory and disk, decoded by at most `decoders` at a time, with skipping. */
-export class SampleSource {
+export class SampleSource implements PictureSource {
   readonly options: LoaderOptions;
   readonly cache: SampleCache;
   readonly memory: SampleMemory;
@@ -251,9 +252,9 @@ export class TrainLoader {
 export async function* evaluationBatches(
   items: readonly DatasetItem[],
   batchSize: number,
-  source: SampleSource,
+  source: PictureSource,
 ): AsyncGenerator<Batch> {
-  const { preprocess, normalization, seed } = source.options;
+  const { preprocess, normalization } = source.options;
   const ordered = [
     ...items.filter((item) => item.task === 'segmentation'),
     ...items.filter((item) => item.task === 'classification'),
@@ -271,7 +272,7 @@ export async function* evaluationBatches(
     if (count === 0) return null;
     while (rows.length < batchSize) rows.push(rows[rows.length - 1]);
     const size = preprocess.size;
-    return renderBatch(rows, count, { size, normalization, augment: null, seed, tiles: null });
+    return renderBatch(rows, count, { size, normalization, augment: null, seed: 0, tiles: null });
   };
   let next: Promise<Batch | null> | null = ordered.length > 0 ? prepare(0) : null;
   for (let start = batchSize; next !== null; start += batchSize) {

@@ -1,0 +1,167 @@
+/** A run scored by the field's protocol, with the text, the report and the pictures asked for: the work of `gmtl evaluate`. */
+import { writeFileAtomic } from '../../engine/node/atomic.ts';
+import { withEngine } from '../../engine/node/createEngine.ts';
+import type { Dataset, Split } from '../domain.ts';
+import type { Precision } from '../network/network.ts';
+import { openPredictor } from '../predict/openPredictor.ts';
+import type { Predictor } from '../predict/predictor.ts';
+import { type OpenedRun, openRun, openWeights } from '../run/dataset.ts';
+import { type FittedHow, writeCalibration } from './calibration.ts';
+import { collect } from './collect.ts';
+import type { GalleryCollector } from './gallery.ts';
+import { maskScorer } from './masks.ts';
+import { type CollectItems, type ProtocolOptions, type ProtocolResult, runProtocol } from './protocol.ts';
+import { calibratedText, calibrationText, evaluationText } from './text.ts';
+
+export interface EvaluateRunOptions {
+  readonly run: string;
+  /** Default: test. */
+  readonly split?: Split;
+  /** The checkpoint's name. Default: `best` where there is one, else `last`. */
+  readonly checkpoint?: string;
+  /** Where the images are. Default: where the run's list says. */
+  readonly data?: string;
+  /** Default: the moving average of the weights where the run kept one. */
+  readonly weights?: 'average' | 'raw';
+  /** What masks are scored in: see `MaskScoring`. Default: network. */
+  readonly frame?: 'network' | 'native';
+  /** Average over the four flips. Default false. */
+  readonly flips?: boolean;
+  /** Fit temperatures and thresholds on the validation images. Default true. */
+  readonly calibrate?: boolean;
+  /** File for everything that was measured. */
+  readonly json?: string;
+  /** Folder for the report: see `writeReport`. */
+  readonly report?: string;
+  /** Folder for pictures of truth beside prediction. */
+  readonly pictures?: string;
+  readonly precision?: Precision;
+  /** Default: auto. */
+  readonly adapter?: string;
+  /** Receives the text for people: figures, and what was written. */
+  readonly print?: (text: string) => void;
+  /** Receives notes on the data, and the images that were left out. */
+  readonly note?: (text: string) => void;
+  readonly onImages?: (part: 'calibration' | 'scores', done: number, total: number) => void;
+}
+
+/** Which network was scored how, with all figures: what `--json` and metrics.json hold. */
+export interface EvaluationRecord extends Omit<ProtocolResult, 'collected'> {
+  readonly run: string;
+  readonly checkpoint: string;
+  readonly step: number | null;
+  readonly weights: 'average' | 'raw';
+  readonly frame: 'network' | 'native';
+  readonly flips: boolean;
+  readonly adapter: string;
+}
+
+const silent = (): void => undefined;
+
+/**
+ * Fits temperatures and thresholds on a run's validation images, scores the images of a split, writes `calibration.json` into the run's
+ * folder and whatever else is asked for.
+ *
+ * @throws GmtlError as `openRun`, `openWeights`, {@link runProtocol} and the writers.
+ */
+export async function evaluateRun(options: EvaluateRunOptions): Promise<EvaluationRecord> {
+  const { split = 'test', frame = 'network', flips = false, calibrate = true } = options;
+  const { adapter = 'auto', precision, onImages, print = silent, note = silent } = options;
+  const run = await openRun(options.run, options.data);
+  const { folder, config, dataset } = run;
+  for (const text of dataset.notes) note(`note: ${text}`);
+  const { weights, path, name, step, averaged } = await openWeights(folder, options.weights, options.checkpoint);
+  const how = { checkpoint: name, step, weights: averaged ? 'average' : 'raw', frame, flips } as const;
+  return withEngine({ adapter, seed: config.training.seed }, async ({ engine, device }) => {
+    const predictor = openPredictor(engine, { config, weights, path, note, precision });
+    try {
+      // Report and pictures load a chart library: only where they are used.
+      const shows = options.report !== undefined || options.pictures !== undefined;
+      const { GalleryCollector } = shows ? await import('./gallery.ts') : {};
+      const gallery = GalleryCollector ? new GalleryCollector(config, frame) : null;
+      const result = await score(predictor, dataset, { split, calibrate, how, onImages }, gallery);
+      const subject = subjectOf(split, how, device.name);
+      await printFigures(run, result, subject, print);
+      for (const { item, reason } of predictor.source.skipped.values()) note(`skipped    ${item.imagePath}: ${reason}`);
+      const { collected: _, ...figures } = result;
+      const record: EvaluationRecord = { run: folder, ...how, adapter: device.name, ...figures };
+      if (options.json !== undefined) {
+        await writeFileAtomic(options.json, `${JSON.stringify(record, null, 2)}\n`);
+        print(`written    ${options.json}`);
+      }
+      if (options.report !== undefined && gallery) {
+        const { writeReport } = await import('./report.ts');
+        const shown = { run, subject, parameters: predictor.model.parameterCount(), adapter: device.name, frame };
+        const written = await writeReport(options.report, { ...shown, result, record, gallery });
+        for (const file of written) print(`written    ${file}`);
+      }
+      if (options.pictures !== undefined && gallery) {
+        const { writeComparisons } = await import('./comparisons.ts');
+        const pictures = await gallery.pictures(result.plain, Number.POSITIVE_INFINITY);
+        const written = await writeComparisons(pictures, options.pictures);
+        print(`written    ${written.length} pictures of truth and prediction in ${options.pictures}`);
+      }
+      return record;
+    } finally {
+      predictor.dispose();
+    }
+  });
+}
+
+/** The protocol on a run's images, watched by the gallery while the split is scored. */
+function score(
+  predictor: Predictor,
+  dataset: Dataset,
+  { split, calibrate, how, onImages }: ProtocolOptions & Pick<EvaluateRunOptions, 'onImages'>,
+  gallery: GalleryCollector | null,
+): Promise<ProtocolResult> {
+  const { flips } = how;
+  const scorer = maskScorer(predictor, how);
+  const collectItems: CollectItems = (items, thresholds, part) => {
+    const isShown = part === 'scores' || split === 'val';
+    return collect(predictor, items, {
+      thresholds,
+      lesionLevel: isShown,
+      flips,
+      maskScorer: scorer,
+      ...(isShown && gallery?.listeners),
+      onImages: (done, total) => onImages?.(part, done, total),
+    });
+  };
+  return runProtocol(dataset, collectItems, { split, calibrate, how });
+}
+
+/** What was scored with what, in a line. */
+function subjectOf(split: Split, { checkpoint, step, weights, frame, flips }: FittedHow, adapter: string): string {
+  return [
+    `${split} split`,
+    `checkpoint '${checkpoint}'`,
+    ...(step === null ? [] : [`step ${step}`]),
+    ...(weights === 'average' ? ['averaged weights'] : []),
+    ...(flips ? ['mean of four flips'] : []),
+    frame === 'native' ? 'masks at native resolution' : "masks at the network's resolution",
+    `on ${adapter}`,
+  ].join(', ');
+}
+
+/** Prints both settings, the calibration between them, and stores the calibration beside the run. */
+async function printFigures(
+  { folder, config }: OpenedRun,
+  { plain, calibrated, calibration, notes }: ProtocolResult,
+  subject: string,
+  print: (text: string) => void,
+): Promise<void> {
+  const hasGate = config.training.routing !== 'none';
+  print(evaluationText(plain, `PLAIN (thresholds 0.5, temperatures 1): ${subject}`, { hasGate }));
+  if (calibration) {
+    print(calibrationText(calibration));
+    print(`written    ${await writeCalibration(folder, calibration)}\n`);
+  }
+  if (calibrated) {
+    print(calibratedText(calibrated, `CALIBRATED (on validation images, never on these): ${subject}`, { hasGate }));
+  }
+  for (const text of notes) print(`note: ${text}`);
+  for (const { id, truth, routed, probability } of hasGate ? plain.gate.misroutes : []) {
+    print(`misrouted  ${id}: ${truth} image sent to ${routed} (p = ${probability.toFixed(3)})`);
+  }
+}

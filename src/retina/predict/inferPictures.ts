@@ -1,0 +1,81 @@
+/** Inference on a list of image files, with masks, overlays and a table of what was found: the work of `gmtl infer`. */
+import { GmtlError } from '../../engine/errors.ts';
+import { type InferOptions, type InferResult, inferImage, summary } from './image.ts';
+import type { InferInput } from './inputs.ts';
+import type { Predictor } from './predictor.ts';
+import { type ResultsFolder, writeResults } from './results.ts';
+
+/** What can be wrong with one image and leaves the others as they are. */
+const IMAGE_FAULTS: readonly string[] = ['data/image-unreadable', 'infer/no-fundus'];
+
+/** What became of one image: a result and the files that show it, or the reason why there is none. */
+export type PictureOutcome =
+  | {
+      readonly input: InferInput;
+      readonly result: InferResult;
+      readonly files: string[];
+      readonly milliseconds: number;
+    }
+  | { readonly input: InferInput; readonly error: GmtlError };
+
+export interface InferPicturesOptions extends InferOptions {
+  /** Changes a result before it is written: calibration does. */
+  readonly adjust?: (result: InferResult) => InferResult;
+  /** Called with each image's outcome as soon as its files are written. */
+  readonly onPicture?: (outcome: PictureOutcome, index: number) => void;
+}
+
+/**
+ * Looks at the images one after the other and writes what is found of each into the folder. An image that cannot be read, or shows no
+ * fundus, does not stop the others.
+ *
+ * @param results from `openResults`, for the same inputs.
+ * @throws GmtlError as {@link inferImage} where it is the only image, and as {@link writeResults}.
+ */
+export async function inferPictures(
+  predictor: Predictor,
+  inputs: readonly InferInput[],
+  { folder, table }: ResultsFolder,
+  { adjust = (result) => result, onPicture, ...options }: InferPicturesOptions,
+): Promise<PictureOutcome[]> {
+  const outcomes: PictureOutcome[] = [];
+  const look = async (input: InferInput): Promise<PictureOutcome> => {
+    const start = performance.now();
+    try {
+      const plain = await inferImage(predictor, input.path, options);
+      const inferred = { ...plain, result: adjust(plain.result) };
+      const files = await writeResults(folder, input, inferred);
+      await table.add(inferred.result);
+      return { input, result: inferred.result, files, milliseconds: Math.round(performance.now() - start) };
+    } catch (error) {
+      if (!(error instanceof GmtlError) || !IMAGE_FAULTS.includes(error.code)) throw error;
+      await table.add({ file: input.path, error: error.message });
+      if (inputs.length === 1) throw error;
+      return { input, error };
+    }
+  };
+  try {
+    for (const [index, input] of inputs.entries()) {
+      const outcome = await look(input);
+      outcomes.push(outcome);
+      onPicture?.(outcome, index);
+    }
+  } finally {
+    await table.write();
+  }
+  return outcomes;
+}
+
+/** An outcome in a few lines, for people. */
+export function outcomeLines(outcome: PictureOutcome): string[] {
+  if ('error' in outcome) return [`error: ${outcome.error.message}`];
+  const { lesions, warnings } = outcome.result;
+  const areas = Object.entries(lesions ?? {}).map(
+    ([lesion, { share, regions }]) => `${lesion} ${(100 * share).toFixed(2)} % (${regions})`,
+  );
+  return [
+    summary(outcome.result),
+    ...(lesions ? [`    share of the frame (regions): ${areas.join(', ')}`] : []),
+    ...warnings.map((warning) => `warning: ${outcome.input.path}: ${warning}`),
+  ];
+}

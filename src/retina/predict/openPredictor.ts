@@ -1,0 +1,36 @@
+/** From a run's weights to a predictor. */
+import type { Engine } from '../../engine/autograd/engine.ts';
+import type { StoredTensors } from '../../engine/io/safetensors.ts';
+import type { TrainConfig } from '../config/resolve.ts';
+import { SampleSource } from '../data/loading/loader.ts';
+import { loaderSettings } from '../data/loading/settings.ts';
+import { buildModel } from '../network/build.ts';
+import type { Precision } from '../network/network.ts';
+import { precisionNote, withPrecision } from '../network/precision.ts';
+import { restoreWeights } from '../network/weights.ts';
+import { Predictor } from './predictor.ts';
+
+export interface OpenPredictorOptions {
+  readonly config: TrainConfig;
+  readonly weights: StoredTensors;
+  /** The weights' file, for messages. */
+  readonly path: string;
+  /** Storage of activations. Default: the configuration's `training.precision`. */
+  readonly precision?: Precision;
+  /** Hears of what is not as it was asked for. */
+  readonly note?: (text: string) => void;
+}
+
+/**
+ * Builds the network of a configuration, restores its weights and prepares pictures from files. The predictor owns the network.
+ *
+ * @throws GmtlError where the weights do not fit the configuration.
+ */
+export function openPredictor(engine: Engine, { path, weights, note, ...options }: OpenPredictorOptions): Predictor {
+  const config = withPrecision(options.config, options.precision);
+  const lacking = precisionNote(engine, config, 'computing');
+  if (lacking !== null) note?.(lacking);
+  const model = buildModel(engine, config);
+  restoreWeights(model, weights, path);
+  return new Predictor({ engine, model, config, source: new SampleSource(loaderSettings(config)), ownsModel: true });
+}

@@ -1,0 +1,124 @@
+/** A trained network ready to be asked: the one way from prepared pictures to predictions. */
+import type { Engine } from '../../engine/autograd/engine.ts';
+import type { TrainConfig } from '../config/resolve.ts';
+import type { PictureSource } from '../data/loading/pictureSource.ts';
+import type { Sample } from '../data/pictures/preprocess.ts';
+import type { Task } from '../domain.ts';
+import type { MultitaskNet } from '../network/network.ts';
+import { predictFlips, type TilePredictor } from './flips.ts';
+import { FrameMapper, type FrameRow } from './frameMapper.ts';
+import { NetworkReplay } from './networkReplay.ts';
+import { type Prediction, routeOf, type TaskChoice } from './prediction.ts';
+import { predictTiled, sideForTiles, type TiledSummary, type Tiling } from './slidingWindow.ts';
+
+/** What a {@link Predictor} is made of. */
+export interface PredictorParts {
+  readonly engine: Engine;
+  readonly model: MultitaskNet;
+  /** The configuration that the network was trained under. */
+  readonly config: TrainConfig;
+  /** Where items' pictures come from, and how pictures are prepared. */
+  readonly source: PictureSource;
+  /** Whether the network is disposed of with the predictor. Default false. */
+  readonly ownsModel?: boolean;
+}
+
+export interface PredictOptions {
+  readonly choice: TaskChoice;
+  /** Average probabilities over the four flips, at four times the work; the gate then routes by the mean. Default false. */
+  readonly flips?: boolean;
+}
+
+/**
+ * Asks a network about pictures. The first run on a shape of input is recorded and later ones are replayed, with the weights that the network
+ * has at that time; whoever makes a predictor disposes of it.
+ */
+export class Predictor {
+  readonly engine: Engine;
+  readonly model: MultitaskNet;
+  readonly config: TrainConfig;
+  readonly source: PictureSource;
+  readonly #ownsModel: boolean;
+  readonly #replay: NetworkReplay;
+
+  constructor({ engine, model, config, source, ownsModel = false }: PredictorParts) {
+    this.engine = engine;
+    this.model = model;
+    this.config = config;
+    this.source = source;
+    this.#ownsModel = ownsModel;
+    this.#replay = new NetworkReplay(engine, model);
+  }
+
+  /** The tiling that the network was trained for; null: it is shown whole pictures. */
+  get tiling(): Tiling | null {
+    return this.config.data.tiles.mode === 'on' ? {} : null;
+  }
+
+  /** Which experts the network's own figures are made with: a softly routed network was trained to have its experts blended. */
+  ownChoice(choice: Task | 'both'): Exclude<TaskChoice, 'gate'> {
+    return this.config.training.routing === 'soft' ? 'soft' : choice;
+  }
+
+  /**
+   * What the network says of each picture of a batch. Experts without pictures are not run.
+   *
+   * @param images [count, S, S, 3], normalized.
+   */
+  async predict(
+    images: Float32Array,
+    count: number,
+    { choice, flips = false }: PredictOptions,
+  ): Promise<readonly Prediction[]> {
+    // Each flip would be routed by itself: both experts run, and the mean is routed.
+    const isRoutedLater = flips && choice === 'gate';
+    const run: TilePredictor = (views, rows) => this.#replay.predict(views, rows, isRoutedLater ? 'both' : choice);
+    const predictions = await (flips ? predictFlips(run) : run)(images, count);
+    return isRoutedLater ? predictions.map(routed) : predictions;
+  }
+
+  /** Side at which a picture is prepared for {@link predictTiled}. */
+  tiledSide(box: Sample['box'], tiling: Tiling): number {
+    const { imageSize, tiles } = this.config.data;
+    if (tiling.source != null) return sideForTiles(box.size, tiling.source, imageSize);
+    return tiles.side ?? box.size;
+  }
+
+  /**
+   * Predicts a picture's masks tile by tile and hands them on row by row of the frame.
+   *
+   * @param sample prepared at {@link tiledSide}; its masks are not looked at.
+   * @param row receives [columns, classes] of each frame row that the crop reaches.
+   * @throws GmtlError `infer/tiles` as the sliding window.
+   */
+  predictTiled(sample: Sample, tiling: Tiling, flips: boolean, row: FrameRow): Promise<TiledSummary> {
+    const { data, model } = this.config;
+    const { source: _, ...given } = tiling;
+    const classes = model.structures.length;
+    const mapper = new FrameMapper(sample.box, sample.size, classes, row);
+    const picture = { width: sample.size, height: sample.size, data: sample.image };
+    const { normalization } = this.source.options;
+    const options = { overlap: data.tiles.overlap, ...given, tile: data.imageSize, classes, normalization };
+    // Tiles need segmentation's expert; those that grade need both.
+    const choice = this.ownChoice(tiling.fusion === 'router' ? 'both' : 'segmentation');
+    const run: TilePredictor = (images, count) => this.predict(images, count, { choice, flips });
+    return predictTiled(run, picture, options, (top, count, values) => mapper.push(top, count, values));
+  }
+
+  /** Frees the memory that recorded inference holds; the next prediction records anew. */
+  release(): void {
+    this.#replay.dispose();
+  }
+
+  dispose(): void {
+    this.release();
+    if (this.#ownsModel) this.model.dispose();
+  }
+}
+
+/** What is left of both experts' answers where the gate chooses one. */
+function routed(prediction: Prediction): Prediction {
+  return routeOf(prediction).task === 'classification'
+    ? { ...prediction, routed: { segmentation: false, classification: true }, masks: null }
+    : { ...prediction, routed: { segmentation: true, classification: false }, retinopathy: null, edema: null };
+}

@@ -1,0 +1,108 @@
+/** The folder that inference writes to: masks and an overlay of each image, and the table of all. */
+import { accessSync, constants, existsSync, mkdirSync } from 'node:fs';
+import { unlink } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { GmtlError } from '../../engine/errors.ts';
+import { describeWriteError, errorCode, writeFileAtomic } from '../../engine/node/atomic.ts';
+import { type Structure, STRUCTURES } from '../domain.ts';
+import type { StructureMasks } from '../report/overlay.ts';
+import { encodeMaskPng } from '../report/png.ts';
+import { type Inferred, summary } from './image.ts';
+import type { InferInput } from './inputs.ts';
+import { PredictionsTable } from './predictionsTable.ts';
+
+/** Makes a folder and checks that files can be written to it. @throws GmtlError as {@link describeWriteError}. */
+export function makeWritableFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true });
+    accessSync(folder, constants.W_OK);
+  } catch (error) {
+    throw describeWriteError(error, folder);
+  }
+}
+
+/** The names of the files that {@link writeResults} may write for an image. */
+export function resultFiles(folder: string, name: string): { overlay: string; masks: Record<Structure, string> } {
+  const masks = Object.fromEntries(STRUCTURES.map((lesion) => [lesion, join(folder, `${name}_${lesion}.png`)]));
+  return { overlay: join(folder, `${name}_overlay.png`), masks: masks as Record<Structure, string> };
+}
+
+/** A folder of results that was found fit to be written to. */
+export interface ResultsFolder {
+  readonly folder: string;
+  readonly table: PredictionsTable;
+}
+
+/**
+ * Makes the folder, and refuses before anything is computed what could not be written in the end.
+ *
+ * @throws GmtlError `infer/exists` where a result would replace an image to look at or, without `overwrite`, an earlier result; `infer/table` for
+ * a foreign table; `io/…` where the folder cannot be written.
+ */
+export function openResults(folder: string, inputs: readonly InferInput[], overwrite = false): ResultsFolder {
+  makeWritableFolder(folder);
+  const sources = new Set(inputs.map(({ path }) => resolve(path)));
+  const files = inputs.flatMap(({ name }) => {
+    const { overlay, masks } = resultFiles(folder, name);
+    return [overlay, ...Object.values(masks)];
+  });
+  for (const file of files) {
+    if (sources.has(resolve(file))) {
+      throw new GmtlError(
+        'infer/exists',
+        `${file} is an image to look at and would be overwritten: choose another --out`,
+      );
+    }
+    if (!overwrite && existsSync(file)) {
+      throw new GmtlError(
+        'infer/exists',
+        `${file} is there already. Add --overwrite to replace earlier results, or choose another folder with --out.`,
+      );
+    }
+  }
+  return { folder, table: PredictionsTable.open(folder) };
+}
+
+/**
+ * Writes an overlay with a legend and, where there are masks, one PNG per structure (8-bit grey, 0 and 255, the frame's size). Masks of
+ * an earlier inference under the same name that this one does not have are removed: they would pass for its result.
+ *
+ * @param overlaySide longer side of the overlay at most, pixels.
+ * @returns the files written.
+ * @throws GmtlError as {@link writeFileAtomic}.
+ */
+export async function writeResults(
+  folder: string,
+  input: InferInput,
+  { result, image, masks }: Inferred,
+  overlaySide = 2048,
+): Promise<string[]> {
+  const { width, height, data } = image;
+  const files = resultFiles(folder, input.name);
+  const written: string[] = [];
+  for (const lesion of STRUCTURES) {
+    const mask = masks?.[lesion];
+    if (mask === undefined) {
+      await removeOld(files.masks[lesion]);
+      continue;
+    }
+    await writeFileAtomic(files.masks[lesion], encodeMaskPng(mask, width, height));
+    written.push(files.masks[lesion]);
+  }
+  // The drawing libraries take half a second to load, which every command would pay.
+  const { writeOverlay } = await import('../report/overlay.ts');
+  const drawn: StructureMasks = masks ?? {};
+  await writeOverlay(files.overlay, { data, width, height }, drawn, {
+    title: summary(result),
+    maxSide: overlaySide,
+  });
+  return [...written, files.overlay];
+}
+
+async function removeOld(path: string): Promise<void> {
+  try {
+    await unlink(path);
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') throw error;
+  }
+}
