@@ -1,5 +1,5 @@
 // The functions of the unary family and their derivatives; FUNCTION picks one at pipeline creation, in the order of
-// UNARY_NAMES in src/engine/ops/unary/program.ts. `scale` and `shift` serve the affine function alone.
+// UNARY_NAMES in src/engine/ops/unary/attributes.ts. `scale` and `shift` serve the affine function alone.
 
 override FUNCTION: u32 = 0u;
 

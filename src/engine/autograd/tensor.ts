@@ -1,16 +1,12 @@
 import { GmtlError } from '../errors.ts';
 import { add, div, mul, sub } from '../ops/binary/op.ts';
-import type { Op } from '../ops/definition.ts';
+import type { NoAttributes, Op } from '../ops/definition.ts';
 import { matmul } from '../ops/matmul/op.ts';
-import { cast } from '../ops/movement/cast.ts';
-import { floatCast } from '../ops/movement/floatCast.ts';
-import { permute } from '../ops/movement/permute.ts';
-import { reshape } from '../ops/movement/reshape.ts';
-import { slice } from '../ops/movement/slice.ts';
-import type { ReduceAttributes } from '../ops/reduce/program.ts';
+import { cast, floatCast, permute, reshape, slice } from '../ops/movement/op.ts';
+import type { ReduceAttributes } from '../ops/reduce/attributes.ts';
 import { max, mean, sum } from '../ops/reduce/op.ts';
+import type { UnaryName } from '../ops/unary/attributes.ts';
 import { unaryOps } from '../ops/unary/op.ts';
-import type { UnaryName } from '../ops/unary/program.ts';
 import type { Value } from '../ops/value.ts';
 import { normalizeAxis, resolveReshape } from '../tensor/shape.ts';
 import { type DType, formatShape, isFloat, type Shape, sizeOf, type TypedArray } from '../tensor/spec.ts';
@@ -115,7 +111,7 @@ export class Tensor {
 
   // --- arithmetic, with NumPy broadcasting; a plain number is cheaper than a tensor of one ---
 
-  #binary(op: Op<Record<never, never>>, other: Tensor, swapped = false): Tensor {
+  #binary(op: Op<NoAttributes>, other: Tensor, swapped = false): Tensor {
     return this.engine.apply(op, swapped ? [other, this] : [this, other], {});
   }
 

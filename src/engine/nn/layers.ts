@@ -1,8 +1,8 @@
 import type { Tensor } from '../autograd/tensor.ts';
 import { engine } from '../autograd/engine.ts';
+import { fillProgram } from '../ops/movement/convert.ts';
 import * as F from './functional.ts';
 import { accumulateProgram } from '../ops/accumulate/program.ts';
-import { fillProgram } from '../ops/movement/fill.ts';
 import { type Initializer, ones, torchDefault, zeros } from './init.ts';
 import { Module } from './module.ts';
 import { type ExternalLayout, Parameter } from './parameter.ts';

@@ -1,7 +1,7 @@
 import { type Engine, engine as currentEngine } from '../autograd/engine.ts';
 import type { Tensor } from '../autograd/tensor.ts';
 import { dropout, dropPath } from '../ops/dropout/op.ts';
-import { fillProgram } from '../ops/movement/fill.ts';
+import { fillProgram } from '../ops/movement/convert.ts';
 import { philox } from '../tensor/random.ts';
 
 /** Streams of one micro-batch lie this far from those of the next. */

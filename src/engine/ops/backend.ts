@@ -1,3 +1,4 @@
+/** What executes programs: the interface of all backends. */
 import type { TensorSpec, TypedArray } from '../tensor/spec.ts';
 import type { Program } from './definition.ts';
 import type { Value } from './value.ts';

@@ -1,3 +1,4 @@
+/** Fills the inputs of an op's cases with seeded numbers. */
 import { Generator } from '../tensor/random.ts';
 import { sizeOf } from '../tensor/spec.ts';
 import type { CaseInput } from './definition.ts';

@@ -13,6 +13,9 @@ export interface NdArray {
   readonly data: Float64Array;
 }
 
+/** Of programs without attributes. */
+export type NoAttributes = Record<never, never>;
+
 /** What a program computes with and how much it moves; the bench divides by the measured time. */
 export interface Cost {
   /** Floating-point operations (a multiply-add counts two). */

@@ -1,3 +1,4 @@
+/** Runs programs on a GPU: plans are made once for a program, its shapes and attributes, and cached. */
 import { GmtlError } from '../errors.ts';
 import type { BoundBuffer, GpuDevice, PreparedDispatch } from '../gpu/device.ts';
 import type { BufferReference } from '../gpu/kernel.ts';

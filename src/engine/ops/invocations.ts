@@ -1,4 +1,4 @@
-/** What was executed, by shapes. */
+/** Records which programs a computation runs, by shapes alone. */
 import type { Backend } from './backend.ts';
 import type { Program } from './definition.ts';
 import { type Invocation, TapBackend } from './tapBackend.ts';

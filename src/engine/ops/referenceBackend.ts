@@ -1,3 +1,4 @@
+/** Runs every program's float64 reference on the CPU. */
 import { GmtlError } from '../errors.ts';
 import { roundToFloat16 } from '../tensor/float16.ts';
 import { formatShape, sizeOf, type TensorSpec, type TypedArray } from '../tensor/spec.ts';

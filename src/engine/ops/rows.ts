@@ -1,3 +1,4 @@
+/** The grid of the kernels that work row by row. */
 import { gridFor, type PlanTarget } from '../gpu/kernel.ts';
 
 /** How threads are laid over `rows` rows of `inner` contiguous elements (or groups of four). */

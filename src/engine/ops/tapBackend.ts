@@ -1,3 +1,4 @@
+/** Backends that watch executions, or pass only shapes through: for tests, benchmarks and verification. */
 import type { TensorSpec, TypedArray } from '../tensor/spec.ts';
 import type { Backend, BackendStatistics } from './backend.ts';
 import type { Program } from './definition.ts';

@@ -1,3 +1,4 @@
+/** Reference-counted memory of tensors below autograd. */
 import type { BoundBuffer } from '../gpu/device.ts';
 import type { TensorSpec } from '../tensor/spec.ts';
 

@@ -1,5 +1,6 @@
 import type { Tensor } from '../autograd/tensor.ts';
-import { adamwPrograms, type StepSlot } from '../ops/optimizer/steps.ts';
+import type { StepSlot } from '../ops/optimizer/attributes.ts';
+import { adamwPrograms } from '../ops/optimizer/steps.ts';
 import { Optimizer } from './optimizer.ts';
 import { type NamedParameter, type ParameterGroup, requireSetting } from './parameters.ts';
 

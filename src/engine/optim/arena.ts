@@ -1,6 +1,7 @@
 import type { Engine } from '../autograd/engine.ts';
 import type { Tensor } from '../autograd/tensor.ts';
-import { HEAD_GROUPS, MOST_STATE_GROUPS, momentGroups } from '../ops/optimizer/steps.ts';
+import { HEAD_GROUPS, momentGroups } from '../ops/optimizer/layout.ts';
+import { MOST_STATE_GROUPS } from '../ops/optimizer/steps.ts';
 import { Storage } from '../ops/value.ts';
 import { type NamedTensors, requireState, stateTensor } from './state.ts';
 import type { NamedParameter } from './parameters.ts';

@@ -1,14 +1,10 @@
 import type { Engine } from '../autograd/engine.ts';
 import type { Tensor } from '../autograd/tensor.ts';
 import { GmtlError } from '../errors.ts';
+import { LARGEST_LOSS_SCALE } from '../ops/optimizer/attributes.ts';
 import { guardedScaleProgram } from '../ops/optimizer/elementwise.ts';
-import {
-  clipGateProgram,
-  LARGEST_LOSS_SCALE,
-  slotsFor,
-  SQUARED_TENSORS,
-  squaresProgram,
-} from '../ops/optimizer/norm.ts';
+import { slotsFor } from '../ops/optimizer/layout.ts';
+import { clipGateProgram, SQUARED_TENSORS, squaresProgram } from '../ops/optimizer/norm.ts';
 import { type NamedParameter, requireDistinct, requireSetting } from './parameters.ts';
 import { stateTensor } from './state.ts';
 

@@ -1,7 +1,8 @@
 import type { Engine } from '../autograd/engine.ts';
 import type { Tensor } from '../autograd/tensor.ts';
 import { GmtlError } from '../errors.ts';
-import { STEP_PARAMETERS, type StepSlot } from '../ops/optimizer/steps.ts';
+import type { StepSlot } from '../ops/optimizer/attributes.ts';
+import { STEP_PARAMETERS } from '../ops/optimizer/steps.ts';
 import { StateArena } from './arena.ts';
 import type { GradientGuard } from './gradientGuard.ts';
 import {

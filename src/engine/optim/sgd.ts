@@ -1,6 +1,7 @@
 import type { Tensor } from '../autograd/tensor.ts';
 import { GmtlError } from '../errors.ts';
-import { sgdPrograms, type StepSlot } from '../ops/optimizer/steps.ts';
+import type { StepSlot } from '../ops/optimizer/attributes.ts';
+import { sgdPrograms } from '../ops/optimizer/steps.ts';
 import { Optimizer } from './optimizer.ts';
 import { type NamedParameter, type ParameterGroup, requireSetting } from './parameters.ts';
 

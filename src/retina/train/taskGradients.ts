@@ -2,7 +2,7 @@
 import type { Engine } from '../../engine/autograd/engine.ts';
 import type { Tensor } from '../../engine/autograd/tensor.ts';
 import { accumulateProgram } from '../../engine/ops/accumulate/program.ts';
-import { slotsFor } from '../../engine/ops/optimizer/norm.ts';
+import { slotsFor } from '../../engine/ops/optimizer/layout.ts';
 import { dotsProgram, dotTotalsProgram } from '../../engine/ops/optimizer/products.ts';
 import type { NamedParameter } from '../../engine/optim/index.ts';
 import type { Objective } from './objective.ts';

@@ -1,14 +1,17 @@
+/** The programs of the in-place sum of gradients: shapes, plans and cost. */
 import { kernel } from '../../gpu/shaderKernel.ts';
 import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { byteLength, formatShape, sizeOf } from '../../tensor/spec.ts';
 import { defineProgram } from '../definition.ts';
+import { elementwisePlan } from '../elementwise.ts';
 import { storageOf } from '../storage.ts';
-import { elementwisePlan } from '../unary/program.ts';
+import type { AccumulateAttributes } from './attributes.ts';
+import { referenceAccumulate } from './reference.ts';
 
 const accumulateKernel = kernel('accumulate/accumulate');
 
-/** target = target + scale * x, in place: the sum of gradients, each in float32 or float16. `scale` is 1 where left out. */
-export const accumulateProgram = defineProgram<{ readonly scale?: number }>({
+/** target = target + scale * x, in place: the sum of gradients, each in float32 or float16. */
+export const accumulateProgram = defineProgram<AccumulateAttributes>({
   name: 'accumulate',
   kernels: [accumulateKernel],
   mutates: [0],
@@ -26,10 +29,8 @@ export const accumulateProgram = defineProgram<{ readonly scale?: number }>({
       storage: storageOf(x),
       result: storageOf(target),
     }),
-  reference([target, x], { scale = 1 }) {
-    x.data.forEach((value, i) => {
-      target.data[i] += scale * value;
-    });
+  reference(inputs, attributes) {
+    referenceAccumulate(inputs, attributes);
     return [];
   },
   cost: ([target, x]) => ({ flops: 2 * sizeOf(target.shape), bytes: 2 * byteLength(target) + byteLength(x) }),

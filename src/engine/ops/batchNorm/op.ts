@@ -1,49 +1,8 @@
-import { type Case, defineOp, type Tolerance } from '../definition.ts';
-import { type BatchNormAttributes, batchNormBackwardProgram, batchNormProgram } from './program.ts';
-
-const NORM: Tolerance = {
-  relativeL2: 5e-6,
-  element: 2e-5,
-  reason:
-    'float32 rounding of sums over up to some thousand rows, once more in the variance; inverseSqrt is good to 2 ulp',
-};
-
-const FAR: Tolerance = {
-  relativeL2: 2e-4,
-  element: 5e-4,
-  reason:
-    'a mean of 1000 is known to 6e-5 in float32, against a standard deviation of 1; E[x²] - mean² would be off by 0.1',
-};
-
-function normCase(
-  name: string,
-  shape: readonly number[],
-  attributes: BatchNormAttributes,
-  purpose: Case['purpose'],
-  tolerance: Tolerance = NORM,
-  values?: readonly number[],
-): Case<BatchNormAttributes> {
-  const vector = [shape[shape.length - 1]];
-  return {
-    name,
-    inputs: [
-      values ? { shape, fill: { values } } : { shape },
-      { shape: vector, fill: 'positive' },
-      { shape: vector },
-      { shape: vector, grad: false },
-      { shape: vector, fill: 'positive', grad: false },
-    ],
-    attributes,
-    purpose,
-    tolerance,
-  };
-}
-
-const TRAIN: BatchNormAttributes = { training: true };
-const EVAL: BatchNormAttributes = { training: false };
-
-/** One channel at -1000, one at 1000, one near 0. */
-const FAR_VALUES = Array.from({ length: 120 * 3 }, (_, i) => ((i % 3) - 1) * 1000 + 1.5 * Math.sin(i * 2.3));
+/** The op of batch normalization: gradient and cases. */
+import { defineOp } from '../definition.ts';
+import type { BatchNormAttributes } from './attributes.ts';
+import { batchNormCases } from './cases.ts';
+import { batchNormBackwardProgram, batchNormProgram } from './program.ts';
 
 /**
  * Batch normalization of x [..., C] over all axes but the last, as torch.nn.BatchNorm2d (Ioffe and Szegedy 2015) on NHWC: inputs x,
@@ -63,19 +22,5 @@ export const batchNorm = defineOp<BatchNormAttributes>({
       return [...context.run(batchNormBackwardProgram, inputs, { training }), null, null];
     },
   },
-  cases: [
-    normCase('training, tiny', [2, 2, 3, 3], TRAIN, ['test', 'gradient']),
-    normCase('training, tiny, in fours', [5, 4], TRAIN, ['test', 'gradient']),
-    normCase('training, two values a channel', [2, 4], { training: true, eps: 1e-3, momentum: 0.3 }, ['test']),
-    normCase('training, many rows, odd', [3, 37, 29, 5], TRAIN, ['test']),
-    normCase('training, many rows, in fours', [2, 31, 33, 12], TRAIN, ['test']),
-    normCase('training, more channels than a workgroup', [3, 7, 68], TRAIN, ['test']),
-    normCase('training, means far from zero', [120, 3], TRAIN, ['test'], FAR, FAR_VALUES),
-    normCase('eval, tiny', [2, 3, 3], EVAL, ['test', 'gradient']),
-    normCase('eval, one row', [1, 4], EVAL, ['test', 'gradient']),
-    normCase('eval, many rows, in fours', [2, 31, 33, 12], EVAL, ['test']),
-    normCase('training, ResNet stage 1, N4', [4, 56, 56, 64], TRAIN, ['bench']),
-    normCase('training, decoder block 4, N2', [2, 128, 128, 32], TRAIN, ['bench']),
-    normCase('eval, ResNet stage 1, N4', [4, 56, 56, 64], EVAL, ['bench']),
-  ],
+  cases: batchNormCases,
 });

@@ -1,3 +1,4 @@
+/** The programs of batch normalization: shapes, plans and cost. */
 import {
   type BufferReference,
   type Dispatch,
@@ -6,22 +7,22 @@ import {
   type PlanTarget,
   type StorageFormat,
 } from '../../gpu/kernel.ts';
+import { kernel } from '../../gpu/shaderKernel.ts';
 import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { f32, formatShape, sizeOf, type TensorSpec } from '../../tensor/spec.ts';
 import { defineProgram } from '../definition.ts';
 import { columnPairKernels, planColumnPairs, rowChunks } from '../reduce/columnPairs.ts';
 import { like, storageOf } from '../storage.ts';
-import { finishKernel, gradInputKernels, gradSumsKernels, normalizeKernels, statsKernels } from './kernels.ts';
+import type { BatchNormAttributes } from './attributes.ts';
 import { referenceBatchNorm, referenceBatchNormBackward } from './reference.ts';
 
-export interface BatchNormAttributes {
-  /** Whether to normalise with the batch's statistics and update the running ones, or with the running ones. */
-  readonly training: boolean;
-  /** Added to the variance inside the square root. Default 1e-5, as PyTorch. */
-  readonly eps?: number;
-  /** Share of the batch's statistics in the new running ones. Default 0.1, as PyTorch. */
-  readonly momentum?: number;
-}
+const pair = (name: string) => ({ scalar: kernel(`batchNorm/${name}`), vec4: kernel(`batchNorm/${name}Vec4`) });
+
+const statsKernels = pair('stats');
+const normalizeKernels = pair('normalize');
+const gradSumsKernels = pair('gradSums');
+const gradInputKernels = pair('gradInput');
+const finishKernel = kernel('batchNorm/finish');
 
 const VERSIONS = ['scalar', 'vec4'] as const;
 

@@ -1,13 +1,11 @@
+/** Batch normalization and its gradients in float64. */
 import type { NdArray } from '../definition.ts';
+import type { BatchNormAttributes } from './attributes.ts';
 
 /** [y, mean, rstd]; with `training` the running statistics are updated in place. */
 export function referenceBatchNorm(
   [x, weight, bias, runningMean, runningVar]: readonly NdArray[],
-  {
-    eps = 1e-5,
-    momentum = 0.1,
-    training,
-  }: { readonly eps?: number; readonly momentum?: number; readonly training: boolean },
+  { eps = 1e-5, momentum = 0.1, training }: BatchNormAttributes,
 ): Float64Array[] {
   const columns = weight.data.length;
   const rows = x.data.length / columns;

@@ -1,5 +1,6 @@
+/** Binary cross entropy and its gradient in float64. */
 import type { NdArray } from '../definition.ts';
-import type { BceAttributes } from './program.ts';
+import type { BceAttributes } from './attributes.ts';
 
 /** log(1 + exp(-z)) without overflow. */
 function softplusOfMinus(z: number): number {

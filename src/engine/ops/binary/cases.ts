@@ -1,5 +1,6 @@
-import { type Case, type CaseInput, ELEMENTWISE_TOLERANCE } from '../definition.ts';
-import type { BinaryName, NoAttributes } from './program.ts';
+/** Cases of the binary operations. */
+import { type Case, type CaseInput, ELEMENTWISE_TOLERANCE, type NoAttributes } from '../definition.ts';
+import type { BinaryName } from './attributes.ts';
 
 function binaryCase(
   op: BinaryName,

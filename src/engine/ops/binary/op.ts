@@ -1,9 +1,11 @@
+/** The ops of the binary operations: gradient and cases. */
 import { sumTo } from '../reduce/sumTo.ts';
-import { type BackwardContext, defineOp, type Op } from '../definition.ts';
+import { type BackwardContext, defineOp, type NoAttributes, type Op } from '../definition.ts';
 import type { Value } from '../value.ts';
 import { affineProgram } from '../unary/program.ts';
+import type { BinaryName } from './attributes.ts';
 import { binaryCases } from './cases.ts';
-import { addProgram, type BinaryName, divProgram, mulProgram, type NoAttributes, subProgram } from './program.ts';
+import { addProgram, divProgram, mulProgram, subProgram } from './program.ts';
 
 type Context = BackwardContext<NoAttributes>;
 

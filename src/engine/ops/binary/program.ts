@@ -1,17 +1,14 @@
+/** The programs of the binary operations: shapes, plans and cost. */
 import { gridFor, type PlanTarget } from '../../gpu/kernel.ts';
 import { kernel } from '../../gpu/shaderKernel.ts';
 import { broadcastShapes, broadcastStrides } from '../../tensor/shape.ts';
 import { type Shape, sizeOf } from '../../tensor/spec.ts';
-import { defineProgram, type Program } from '../definition.ts';
+import { defineProgram, type NoAttributes, type Program } from '../definition.ts';
 import { requireSameType, storageOf } from '../storage.ts';
+import type { BinaryName } from './attributes.ts';
 import { referenceBinary } from './reference.ts';
 
-/** `equal` gives 1 where a = b, else 0; it serves gradients and is no op of its own. */
-export type BinaryName = 'add' | 'sub' | 'mul' | 'div' | 'equal';
-
 const OPERATIONS: readonly BinaryName[] = ['add', 'sub', 'mul', 'div', 'equal'];
-
-export type NoAttributes = Record<never, never>;
 
 const broadcastKernel = kernel('binary/broadcast');
 

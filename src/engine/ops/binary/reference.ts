@@ -1,7 +1,8 @@
+/** Arithmetic with broadcasting in float64. */
 import { broadcastStrides } from '../../tensor/shape.ts';
 import { type Shape, sizeOf } from '../../tensor/spec.ts';
 import type { NdArray } from '../definition.ts';
-import type { BinaryName } from './program.ts';
+import type { BinaryName } from './attributes.ts';
 
 function operate(name: BinaryName, a: number, b: number): number {
   switch (name) {

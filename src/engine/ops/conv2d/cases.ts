@@ -1,5 +1,6 @@
+/** Every version, epilogue and parity of convolution; what the networks run. */
 import type { Case, CasePurpose } from '../definition.ts';
-import type { ConvolutionAttributes } from './geometry.ts';
+import type { ConvolutionAttributes } from './attributes.ts';
 
 /** A case from its shapes; the bias has as many elements as the weight's last axis. */
 function convolutionCase(

@@ -1,6 +1,8 @@
+/** Convolutions seen from the pixels they write, and their plan for any geometry. */
 import { type BufferReference, type Dispatch, gridFor, type Plan, type StorageFormat } from '../../gpu/kernel.ts';
 import { kernel } from '../../gpu/shaderKernel.ts';
-import type { ConvolutionGeometry, Pair } from './geometry.ts';
+import type { Pair } from './attributes.ts';
+import type { ConvolutionGeometry } from './geometry.ts';
 
 export const gatherKernel = kernel('conv2d/gather');
 

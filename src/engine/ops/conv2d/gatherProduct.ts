@@ -1,3 +1,4 @@
+/** Plans convolutions and input gradients as matrix products. */
 import {
   type Dispatch,
   foldGrid,

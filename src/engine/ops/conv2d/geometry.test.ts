@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { transposedSize } from '../convTranspose2d/program.ts';
-import { type ConvolutionAttributes, type ConvolutionGeometry, convolutionGeometry, folded } from './geometry.ts';
+import { referenceConvTranspose2d } from '../convTranspose2d/reference.ts';
+import type { ConvolutionAttributes } from './attributes.ts';
+import { convolutionGeometry, type ConvolutionGeometry, folded } from './geometry.ts';
 import { conv2dProgram, gradInputProgram, transposedGeometry } from './program.ts';
-import { forEachProduct, referenceForward, referenceGradInput } from './reference.ts';
+import { forEachProduct, referenceForward } from './reference.ts';
 
 const geometryOf = (x: readonly number[], weight: readonly number[], attributes: ConvolutionAttributes = {}) =>
   convolutionGeometry('conv2d', x, weight, attributes);
@@ -21,7 +23,7 @@ describe('convolution references', () => {
   it('spread each pixel into its own 2x2 block in a transposed convolution of stride 2', () => {
     const geometry = geometryOf([1, 2, 4, 1], [2, 2, 1, 1], { stride: [2, 2] });
     const weight = Float64Array.of(1, 2, 3, 4);
-    const out = referenceGradInput(geometry, Float64Array.of(1, 10), weight, Float64Array.of(0.5));
+    const out = referenceConvTranspose2d(geometry, Float64Array.of(1, 10), weight, Float64Array.of(0.5), false);
     expect([...out]).toEqual([1.5, 2.5, 10.5, 20.5, 3.5, 4.5, 30.5, 40.5]);
   });
 

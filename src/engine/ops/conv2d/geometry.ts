@@ -5,22 +5,7 @@
  */
 import { convolutionExtent, requireShape } from '../../tensor/shape.ts';
 import { formatShape, type Shape, type TensorSpec } from '../../tensor/spec.ts';
-
-/** Vertical, horizontal. */
-export type Pair = readonly [number, number];
-
-export interface ConvolutionAttributes {
-  /** Default [1, 1]. */
-  readonly stride?: Pair;
-  /** Zeros put on both sides of each axis. Default [0, 0]. */
-  readonly padding?: Pair;
-  /** Default [1, 1]. */
-  readonly dilation?: Pair;
-  /** Default 1. */
-  readonly groups?: number;
-  /** Applied after the bias. Default 'none'. */
-  readonly activation?: 'none' | 'relu';
-}
+import type { ConvolutionAttributes, Pair } from './attributes.ts';
 
 /** A convolution in full: everything that its kernels and references need to know. */
 export interface ConvolutionGeometry {

@@ -1,3 +1,4 @@
+/** Plans weight gradients of any geometry, one weight a thread. */
 import { gridFor, type PlanTarget, type StorageFormat } from '../../gpu/kernel.ts';
 import { kernel } from '../../gpu/shaderKernel.ts';
 import { sizeOf } from '../../tensor/spec.ts';

@@ -1,3 +1,4 @@
+/** Plans weight gradients as matrix products. */
 import {
   type Dispatch,
   foldGrid,

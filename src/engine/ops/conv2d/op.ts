@@ -1,9 +1,10 @@
+/** The op of convolution: gradient and cases. */
 import { type BackwardContext, defineOp } from '../definition.ts';
 import { sumProgram } from '../reduce/program.ts';
 import { unaryOps } from '../unary/op.ts';
 import type { Value } from '../value.ts';
+import type { ConvolutionAttributes } from './attributes.ts';
 import { conv2dCases } from './cases.ts';
-import type { ConvolutionAttributes } from './geometry.ts';
 import { conv2dProgram, gradInputProgram, gradWeightProgram } from './program.ts';
 
 const [reluBackwardProgram] = unaryOps.relu.programs!;

@@ -1,3 +1,4 @@
+/** Chooses the version of a convolution and of its gradients. */
 import type { DeviceClass, Plan, PlanTarget, StorageFormat } from '../../gpu/kernel.ts';
 import { sumKernel, sumVec4Kernel } from '../reduce/plan.ts';
 import { type Gather, type GatherBuffers, gatherKernel, planSimpleGather } from './gather.ts';

@@ -1,32 +1,22 @@
+/** The programs of convolution: shapes, plans and cost. */
 import type { Plan, PlanTarget, StorageFormat } from '../../gpu/kernel.ts';
 import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { f32, formatShape, type Shape } from '../../tensor/spec.ts';
 import { defineProgram } from '../definition.ts';
 import { like, requireSameType, storageOf } from '../storage.ts';
+import type { ConvolutionAttributes, GradInputAttributes, GradWeightAttributes, Pair } from './attributes.ts';
 import { forwardGather, transposedGather } from './gather.ts';
-import { gatherKernels, convolutionVersions, gradWeightKernels, planGather, planGradWeight } from './plan.ts';
+import { convolutionVersions, gatherKernels, gradWeightKernels, planGather, planGradWeight } from './plan.ts';
 import {
-  type ConvolutionAttributes,
-  type ConvolutionGeometry,
   convolutionFlops,
+  type ConvolutionGeometry,
   convolutionGeometry,
   inputShape,
   outputShape,
-  type Pair,
   requireBias,
   weightShape,
 } from './geometry.ts';
 import { referenceForward, referenceGradInput, referenceGradWeight } from './reference.ts';
-
-/** Of the input gradient: strides above 1 leave the input's size open, so it is said. */
-export interface GradInputAttributes extends ConvolutionAttributes {
-  readonly inputSize: Pair;
-}
-
-/** Of the weight gradient. */
-export interface GradWeightAttributes extends ConvolutionAttributes {
-  readonly kernel: Pair;
-}
 
 /** (x [N, H, W, C], weight [KH, KW, C / groups, out], bias [out]?) → [N, OH, OW, out]. */
 export const conv2dProgram = defineProgram<ConvolutionAttributes>({

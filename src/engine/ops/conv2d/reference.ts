@@ -1,3 +1,4 @@
+/** Convolution and its gradients in float64. */
 import { type ConvolutionGeometry, inputShape, outputShape, weightShape } from './geometry.ts';
 import { sizeOf } from '../../tensor/spec.ts';
 
@@ -34,7 +35,8 @@ export function forEachProduct(
   }
 }
 
-function finish(out: Float64Array, bias: Float64Array | undefined, relu: boolean): Float64Array {
+/** relu?(out + bias), the bias a number for each place of the last axis. */
+export function finished(out: Float64Array, bias: Float64Array | undefined, relu: boolean): Float64Array {
   return out.map((value, index) => {
     const shifted = value + (bias ? bias[index % bias.length] : 0);
     return relu ? Math.max(shifted, 0) : shifted;
@@ -53,22 +55,20 @@ export function referenceForward(
   forEachProduct(geometry, (i, w, o) => {
     out[o] += x[i] * weight[w];
   });
-  return finish(out, bias, relu);
+  return finished(out, bias, relu);
 }
 
-/** The gradient of the input, which is also a transposed convolution of `gradOutput`; `bias` and `relu` serve the latter. */
+/** The gradient of the input, which is also a transposed convolution of `gradOutput`. */
 export function referenceGradInput(
   geometry: ConvolutionGeometry,
   gradOutput: Float64Array,
   weight: Float64Array,
-  bias?: Float64Array,
-  relu = false,
 ): Float64Array {
   const out = new Float64Array(sizeOf(inputShape(geometry)));
   forEachProduct(geometry, (i, w, o) => {
     out[i] += gradOutput[o] * weight[w];
   });
-  return finish(out, bias, relu);
+  return out;
 }
 
 /** gradWeight[w] = sum over images and positions of x * gradOutput, in the weight's layout. */

@@ -1,3 +1,4 @@
+/** A plan of a convolution being put together, and the steps that several versions share. */
 import {
   type BufferReference,
   type Dispatch,

@@ -1,24 +1,14 @@
+/** The programs of transposed convolution: shapes, plans and cost. */
 import { requireShape } from '../../tensor/shape.ts';
 import { formatShape, type Shape } from '../../tensor/spec.ts';
-import {
-  type ConvolutionAttributes,
-  type ConvolutionGeometry,
-  convolutionFlops,
-  inputShape,
-  type Pair,
-  requireBias,
-  settle,
-} from '../conv2d/geometry.ts';
-import { gatherKernels, convolutionVersions } from '../conv2d/plan.ts';
+import { convolutionFlops, type ConvolutionGeometry, inputShape, requireBias, settle } from '../conv2d/geometry.ts';
+import { convolutionVersions, gatherKernels } from '../conv2d/plan.ts';
 import { planTransposed, transposedGeometry } from '../conv2d/program.ts';
+import type { Pair } from '../conv2d/attributes.ts';
 import { like, requireSameType, storageOf } from '../storage.ts';
-import { referenceGradInput } from '../conv2d/reference.ts';
 import { defineProgram } from '../definition.ts';
-
-export interface TransposedAttributes extends ConvolutionAttributes {
-  /** Rows and columns added at the bottom and right, which a stride above 1 leaves open. Default [0, 0]. */
-  readonly outputPadding?: Pair;
-}
+import type { TransposedAttributes } from './attributes.ts';
+import { referenceConvTranspose2d } from './reference.ts';
 
 /** Height and width of the result: (in - 1) * stride - 2 * padding + dilation * (kernel - 1) + 1 + outputPadding. */
 export function transposedSize(input: Shape, weight: Shape, attributes: TransposedAttributes): Pair {
@@ -81,7 +71,7 @@ export const convTranspose2dProgram = defineProgram<TransposedAttributes>({
       version,
     ),
   reference: ([x, weight, bias], attributes) => [
-    referenceGradInput(
+    referenceConvTranspose2d(
       geometryOf(x, weight, attributes),
       x.data,
       weight.data,

@@ -1,15 +1,12 @@
+/** The programs of the CORN loss: shapes, plans and cost. */
 import { gridFor } from '../../gpu/kernel.ts';
 import { kernel } from '../../gpu/shaderKernel.ts';
 import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { f32, formatShape, sizeOf, type TensorSpec } from '../../tensor/spec.ts';
 import { defineProgram } from '../definition.ts';
-import { finishKernel, planLoss, REDUCTION_CODES, type Reduction, rowLossWorkgroups } from '../loss/plan.ts';
+import { finishKernel, planLoss, REDUCTION_CODES, rowLossWorkgroups } from '../loss/plan.ts';
+import type { CornAttributes } from './attributes.ts';
 import { referenceCorn, referenceCornBackward } from './reference.ts';
-
-export interface CornAttributes {
-  /** Default 'mean': over all tasks of all rows, as coral_pytorch. 'none': each row's mean over its own tasks, [N]. */
-  readonly reduction?: Reduction;
-}
 
 const forwardKernel = kernel('corn/forward');
 

@@ -1,5 +1,6 @@
+/** The CORN loss and their gradients in float64. */
 import type { NdArray } from '../definition.ts';
-import type { CornAttributes } from './program.ts';
+import type { CornAttributes } from './attributes.ts';
 
 /** log(1 + exp(-z)) without overflow. */
 const softplusOfMinus = (z: number): number => Math.max(-z, 0) + Math.log1p(Math.exp(-Math.abs(z)));

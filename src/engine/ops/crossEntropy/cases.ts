@@ -1,5 +1,6 @@
+/** Every reduction, kind of weight and ignored row; few classes and many. */
 import type { Case, CaseInput, Tolerance } from '../definition.ts';
-import type { CrossEntropyAttributes } from './program.ts';
+import type { CrossEntropyAttributes } from './attributes.ts';
 
 const EXPONENTIAL: Tolerance = {
   relativeL2: 4e-6,

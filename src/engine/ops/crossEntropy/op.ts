@@ -1,6 +1,8 @@
+/** The op of cross entropy: gradient and cases. */
 import { defineOp } from '../definition.ts';
+import type { CrossEntropyAttributes } from './attributes.ts';
 import { crossEntropyCases } from './cases.ts';
-import { type CrossEntropyAttributes, crossEntropyBackwardProgram, crossEntropyProgram } from './program.ts';
+import { crossEntropyBackwardProgram, crossEntropyProgram } from './program.ts';
 
 /**
  * Cross entropy of logits [..., C] against class indices i32 [...], optionally with class weights [C]; the semantics of

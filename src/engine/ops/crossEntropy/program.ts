@@ -1,19 +1,12 @@
+/** The programs of cross entropy: shapes, plans and cost. */
 import { foldGrid, type PlanTarget } from '../../gpu/kernel.ts';
 import { kernel } from '../../gpu/shaderKernel.ts';
 import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { f32, formatShape, sizeOf, type TensorSpec } from '../../tensor/spec.ts';
 import { defineProgram } from '../definition.ts';
-import { finishKernel, optional, planLoss, REDUCTION_CODES, type Reduction, rowLossWorkgroups } from '../loss/plan.ts';
+import { finishKernel, optional, planLoss, REDUCTION_CODES, rowLossWorkgroups } from '../loss/plan.ts';
+import type { CrossEntropyAttributes } from './attributes.ts';
 import { referenceCrossEntropy, referenceCrossEntropyBackward } from './reference.ts';
-
-export interface CrossEntropyAttributes {
-  /** Share of the target that is spread evenly over all classes, in [0, 1]. Default 0. */
-  readonly labelSmoothing?: number;
-  /** Rows with this label count nothing; nor do rows with any negative label. Default -1 (PyTorch: -100). */
-  readonly ignoreIndex?: number;
-  /** Default 'mean': weighted by the class weight of each row's label, as in PyTorch. */
-  readonly reduction?: Reduction;
-}
 
 const forwardKernel = kernel('crossEntropy/forward');
 const forwardLanesKernel = kernel('crossEntropy/forwardLanes');

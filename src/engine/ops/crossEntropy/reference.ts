@@ -1,6 +1,7 @@
+/** Cross entropy and its gradient in float64. */
 import type { NdArray } from '../definition.ts';
 import { referenceLogSoftmax } from '../softmax/reference.ts';
-import type { CrossEntropyAttributes } from './program.ts';
+import type { CrossEntropyAttributes } from './attributes.ts';
 
 /** Whether a row counts. */
 function counts(label: number, columns: number, ignoreIndex: number): boolean {

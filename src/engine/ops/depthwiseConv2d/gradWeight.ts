@@ -1,14 +1,15 @@
+/** Plans the gradients of depthwise convolution's weight and bias. */
 import { type Dispatch, foldGrid, gridFor, type Plan, type PlanTarget, type StorageFormat } from '../../gpu/kernel.ts';
 import { kernel } from '../../gpu/shaderKernel.ts';
 import type { ConvolutionGeometry } from '../conv2d/geometry.ts';
 import { chunksFor, gradWeightKernel, planSimpleGradWeight } from '../conv2d/gradWeight.ts';
 import { Steps } from '../conv2d/steps.ts';
-import { finishKernel } from '../matmul/kernels.ts';
 import { sumKernel, sumVec4Kernel } from '../reduce/plan.ts';
 import { movesByPixels } from './plan.ts';
 
 const gradWeightRowsKernel = kernel('depthwiseConv2d/gradWeightRows');
 
+const finishKernel = kernel('matmul/finish');
 const gradWeightRollingKernel = kernel('depthwiseConv2d/gradWeightRolling');
 
 export const depthwiseGradWeightKernels = [

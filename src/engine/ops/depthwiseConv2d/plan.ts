@@ -1,3 +1,4 @@
+/** Plans depthwise convolution and its input gradient. */
 import {
   type BufferReference,
   type Dispatch,

@@ -1,32 +1,21 @@
+/** The programs of depthwise convolution: shapes, plans and cost. */
 import type { Plan } from '../../gpu/kernel.ts';
 import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { f32, formatShape, type Shape } from '../../tensor/spec.ts';
 import {
-  type ConvolutionAttributes,
-  type ConvolutionGeometry,
   convolutionFlops,
+  type ConvolutionGeometry,
   convolutionGeometry,
   inputShape,
   outputShape,
-  type Pair,
   requireBias,
 } from '../conv2d/geometry.ts';
-import { referenceForward, referenceGradInput, referenceGradWeight } from '../conv2d/reference.ts';
 import { defineProgram } from '../definition.ts';
-import { referenceSum } from '../reduce/reference.ts';
 import { like, requireSameType, storageOf } from '../storage.ts';
+import type { DepthwiseAttributes, DepthwiseGradInputAttributes, DepthwiseGradWeightAttributes } from './attributes.ts';
 import { depthwiseGradWeightKernels, depthwiseGradWeightVersions, planDepthwiseGradWeight } from './gradWeight.ts';
 import { depthwiseKernels, depthwiseVersions, planDepthwise } from './plan.ts';
-
-export type DepthwiseAttributes = Pick<ConvolutionAttributes, 'stride' | 'padding' | 'dilation'>;
-
-export interface DepthwiseGradInputAttributes extends DepthwiseAttributes {
-  readonly inputSize: Pair;
-}
-
-export interface DepthwiseGradWeightAttributes extends DepthwiseAttributes {
-  readonly kernel: Pair;
-}
+import { referenceDepthwise, referenceDepthwiseGradInput, referenceDepthwiseGradWeight } from './reference.ts';
 
 /** The grouped convolution that it is: one group a channel; a weight [KH, KW, C] is in memory that of [KH, KW, 1, C]. */
 function geometryOf(op: string, x: Shape, weight: Shape, attributes: DepthwiseAttributes): ConvolutionGeometry {
@@ -65,13 +54,7 @@ export const depthwiseProgram = defineProgram<DepthwiseAttributes>({
     return planDepthwise(geometry, false, buffers, target, version);
   },
   reference: ([x, weight, bias], attributes) => [
-    referenceForward(
-      geometryOf('depthwiseConv2d', x.shape, weight.shape, attributes),
-      x.data,
-      weight.data,
-      bias?.data,
-      false,
-    ),
+    referenceDepthwise(geometryOf('depthwiseConv2d', x.shape, weight.shape, attributes), x, weight, bias),
   ],
   cost: ([x, weight], _outputs, attributes) => ({
     flops: convolutionFlops(geometryOf('depthwiseConv2d', x.shape, weight.shape, attributes)),
@@ -110,11 +93,14 @@ export const depthwiseGradInputProgram = defineProgram<DepthwiseGradInputAttribu
     const buffers = { storage, source: 'in0', weight: 'in1', addend: addend && 'in2', out: 'out0' } as const;
     return planDepthwise(geometry, true, buffers, target, version);
   },
-  reference([gradOutput, weight, addend], attributes) {
-    const geometry = gradInputGeometry(gradOutput.shape, weight.shape, attributes);
-    const gradient = referenceGradInput(geometry, gradOutput.data, weight.data);
-    return [addend ? gradient.map((value, i) => value + addend.data[i]) : gradient];
-  },
+  reference: ([gradOutput, weight, addend], attributes) => [
+    referenceDepthwiseGradInput(
+      gradInputGeometry(gradOutput.shape, weight.shape, attributes),
+      gradOutput,
+      weight,
+      addend,
+    ),
+  ],
   cost: ([gradOutput, weight], _outputs, attributes) => ({
     flops: convolutionFlops(gradInputGeometry(gradOutput.shape, weight.shape, attributes)),
   }),
@@ -143,10 +129,8 @@ export const depthwiseGradWeightProgram = defineProgram<DepthwiseGradWeightAttri
   },
   plan: ([x, gradOutput], _outputs, attributes, target, version): Plan | null =>
     planDepthwiseGradWeight(gradWeightGeometry(x.shape, gradOutput.shape, attributes), storageOf(x), target, version),
-  reference: ([x, gradOutput], attributes) => [
-    referenceGradWeight(gradWeightGeometry(x.shape, gradOutput.shape, attributes), x.data, gradOutput.data),
-    referenceSum(gradOutput, [0, 1, 2], 1),
-  ],
+  reference: ([x, gradOutput], attributes) =>
+    referenceDepthwiseGradWeight(gradWeightGeometry(x.shape, gradOutput.shape, attributes), x, gradOutput),
   cost: ([x, gradOutput], _outputs, attributes) => ({
     flops: convolutionFlops(gradWeightGeometry(x.shape, gradOutput.shape, attributes)),
   }),

@@ -1,23 +1,14 @@
+/** The programs of dropout and stochastic depth: shapes, plans and cost. */
 import { type BufferReference, type Dispatch, gridFor } from '../../gpu/kernel.ts';
 import { kernel } from '../../gpu/shaderKernel.ts';
-import { uniformAt } from '../../tensor/random.ts';
 import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { byteLength, formatShape, type Shape, sizeOf, type TensorSpec } from '../../tensor/spec.ts';
 import { mulProgram } from '../binary/program.ts';
-import { defineProgram, type NdArray, type Program } from '../definition.ts';
-import { referenceBinary } from '../binary/reference.ts';
+import { defineProgram, type Program } from '../definition.ts';
+import { elementwisePlan } from '../elementwise.ts';
 import { like, storageOf } from '../storage.ts';
-import { elementwisePlan } from '../unary/program.ts';
-
-export interface DropPathAttributes {
-  /** Probability to drop, in [0, 1]. */
-  readonly p: number;
-}
-
-export interface DropoutAttributes extends DropPathAttributes {
-  /** What is dropped together: each element by itself (default), or a sample's whole channel (Dropout2d). */
-  readonly granularity?: 'element' | 'channel';
-}
+import { type DropoutAttributes, type DropPathAttributes, survivorScale } from './attributes.ts';
+import { referenceDropout, referenceFactored } from './reference.ts';
 
 const elementKernel = kernel('dropout/element');
 
@@ -33,18 +24,11 @@ function checked(op: string, [x, seed]: readonly TensorSpec[], p: number): Tenso
   return [like(x)];
 }
 
-/** What survivors are multiplied by, so that the expectation stays. With p = 1 there are none. */
-const survivorScale = (p: number): number => (p < 1 ? 1 / (1 - p) : 0);
-
 /** Shape of the factors that `x` is multiplied by, one a sample or one a sample and channel. */
 function factorShape(shape: Shape, granularity: 'sample' | 'channel'): number[] {
   return shape.map((extent, axis) =>
     axis === 0 || (granularity === 'channel' && axis === shape.length - 1) ? extent : 1,
   );
-}
-
-function factorAt(seed: NdArray, p: number, index: number): number {
-  return uniformAt(seed.data[0], seed.data[1], index) >= Math.fround(p) ? survivorScale(p) : 0;
 }
 
 type Factored = Pick<Program<DropPathAttributes>, 'kernels' | 'plan' | 'reference'>;
@@ -80,11 +64,7 @@ function factored(granularity: 'sample' | 'channel'): Factored {
         scratch: [byteLength(factors)],
       };
     },
-    reference([x, seed], { p }) {
-      const shape = factorShape(x.shape, granularity);
-      const data = Float64Array.from({ length: sizeOf(shape) }, (_, index) => factorAt(seed, p, index));
-      return [referenceBinary('mul', x, { shape, data }, x.shape)];
-    },
+    reference: ([x, seed], { p }) => [referenceFactored(x, factorShape(x.shape, granularity), seed, p)],
   };
 }
 
@@ -107,7 +87,7 @@ export const dropoutProgram = defineProgram<DropoutAttributes>({
   reference(inputs, attributes, outputs) {
     if (attributes.granularity === 'channel') return byChannel.reference(inputs, attributes, outputs);
     const [x, seed] = inputs;
-    return [x.data.map((value, index) => value * factorAt(seed, attributes.p, index))];
+    return [referenceDropout(x, seed, attributes.p)];
   },
   cost: ([x]) => ({ flops: sizeOf(x.shape) }),
 });

@@ -1,12 +1,11 @@
+/** The programs of the entropy of softmax: shapes, plans and cost. */
 import { gridFor } from '../../gpu/kernel.ts';
 import { kernel } from '../../gpu/shaderKernel.ts';
 import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { f32, formatShape, sizeOf, type TensorSpec } from '../../tensor/spec.ts';
-import { defineProgram } from '../definition.ts';
+import { defineProgram, type NoAttributes } from '../definition.ts';
 import { finishKernel, optional, planLoss, rowLossWorkgroups } from '../loss/plan.ts';
 import { referenceEntropy, referenceEntropyBackward } from './reference.ts';
-
-export type NoAttributes = Record<never, never>;
 
 const forwardKernel = kernel('entropy/forward');
 

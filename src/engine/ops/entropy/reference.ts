@@ -1,3 +1,4 @@
+/** The entropy of softmax and its gradient in float64. */
 import type { NdArray } from '../definition.ts';
 import { referenceLogSoftmax } from '../softmax/reference.ts';
 

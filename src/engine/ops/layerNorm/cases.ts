@@ -1,5 +1,6 @@
+/** Rows of every length, few and many, means far from zero. */
 import { type Case, SUM_TOLERANCE, type Tolerance } from '../definition.ts';
-import type { LayerNormAttributes } from './program.ts';
+import type { LayerNormAttributes } from './attributes.ts';
 
 const NORM: Tolerance = {
   relativeL2: 4e-6,

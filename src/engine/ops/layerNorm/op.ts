@@ -1,6 +1,8 @@
+/** The op of layer normalization: gradient and cases. */
 import { defineOp } from '../definition.ts';
+import type { LayerNormAttributes } from './attributes.ts';
 import { layerNormCases } from './cases.ts';
-import { type LayerNormAttributes, layerNormBackwardProgram, layerNormProgram } from './program.ts';
+import { layerNormBackwardProgram, layerNormProgram } from './program.ts';
 
 /**
  * Layer normalization over the last axis, as torch.nn.LayerNorm (Ba, Kiros and Hinton 2016): inputs x [..., C], weight [C], bias [C];

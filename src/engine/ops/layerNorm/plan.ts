@@ -1,3 +1,4 @@
+/** Which version layer normalization takes, and the dispatches of each. */
 import {
   type BufferReference,
   type Dispatch,

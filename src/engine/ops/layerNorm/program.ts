@@ -1,26 +1,29 @@
+/** The programs of layer normalization: shapes, plans and cost. */
 import { gridFor } from '../../gpu/kernel.ts';
+import { kernel } from '../../gpu/shaderKernel.ts';
 import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { byteLength, f32, formatShape, type Shape, sizeOf, type TensorSpec } from '../../tensor/spec.ts';
-import { defineProgram } from '../definition.ts';
+import { defineProgram, type NoAttributes } from '../definition.ts';
 import { columnPairKernels, planColumnPairs, rowChunks } from '../reduce/columnPairs.ts';
 import { like, requireSameType, storageOf } from '../storage.ts';
-import {
-  backwardLanesKernel,
-  forwardKernels,
-  forwardLanesKernel,
-  gradInputKernels,
-  gradParametersKernel,
-  gradParametersVec4Kernel,
-} from './kernels.ts';
+import type { LayerNormAttributes } from './attributes.ts';
 import { chooseVersion, laneChunks, laneDispatch, NORM_VERSIONS, rowDispatch } from './plan.ts';
 import { referenceGradInput, referenceGradParameters, referenceLayerNorm } from './reference.ts';
 
-export interface LayerNormAttributes {
-  /** Added to the variance inside the square root: 1e-6 in ConvNeXt, 1e-5 by PyTorch's default. */
-  readonly eps: number;
-}
-
-type NoAttributes = Record<never, never>;
+const forwardKernels = {
+  rows: kernel('layerNorm/forward'),
+  vec4: kernel('layerNorm/forwardVec4'),
+  workgroup: kernel('layerNorm/forwardWorkgroup'),
+};
+const gradInputKernels = {
+  rows: kernel('layerNorm/gradInput'),
+  vec4: kernel('layerNorm/gradInputVec4'),
+  workgroup: kernel('layerNorm/gradInputWorkgroup'),
+};
+const gradParametersKernel = kernel('layerNorm/gradParameters');
+const gradParametersVec4Kernel = kernel('layerNorm/gradParametersVec4');
+const forwardLanesKernel = kernel('layerNorm/forwardLanes');
+const backwardLanesKernel = kernel('layerNorm/backwardLanes');
 
 const columnsOf = (shape: Shape): number => shape[shape.length - 1];
 const rowsOf = (shape: Shape): number => sizeOf(shape) / columnsOf(shape);

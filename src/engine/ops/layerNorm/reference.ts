@@ -1,3 +1,4 @@
+/** Layer normalization and its gradient in float64. */
 import type { NdArray } from '../definition.ts';
 
 /** y, mean and rstd of every row. */

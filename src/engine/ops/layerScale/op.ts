@@ -1,7 +1,7 @@
-import type { Shape } from '../../tensor/spec.ts';
-import type { NoAttributes } from '../binary/program.ts';
-import { type BackwardContext, type Case, type CaseInput, defineOp } from '../definition.ts';
+/** The ops of layer scale: gradient and cases. */
+import { type BackwardContext, defineOp, type NoAttributes } from '../definition.ts';
 import type { Value } from '../value.ts';
+import { layerScaleCases } from './cases.ts';
 import { gradGammaProgram, layerScaleProgram, scaleResidualProgram } from './program.ts';
 
 /** Gradients of x and gamma; `first` is the index of x, gamma and the optional factor follow it. */
@@ -17,31 +17,6 @@ function gradients(context: BackwardContext<NoAttributes>, first: number): [Valu
   ];
 }
 
-function scaleCase(
-  name: string,
-  shape: Shape,
-  options: { residual: boolean; factor?: boolean },
-  purpose: Case['purpose'] = ['test', 'gradient'],
-): Case<NoAttributes> {
-  const inputs: CaseInput[] = [{ shape }, { shape: shape.slice(-1) }];
-  if (options.residual) inputs.unshift({ shape });
-  if (options.factor) inputs.push({ shape: shape.slice(0, 1), fill: 'uniform', grad: false });
-  return { name, inputs, attributes: {}, purpose };
-}
-
-function cases(residual: boolean): Case<NoAttributes>[] {
-  return [
-    scaleCase('tiny', [2, 2, 3, 3], { residual }),
-    scaleCase('factor a sample', [3, 2, 1, 5], { residual, factor: true }),
-    scaleCase('one row', [3], { residual }),
-    scaleCase('channels in fours', [2, 5, 7, 8], { residual }, ['test']),
-    scaleCase('channels in fours, factor', [3, 7, 5, 12], { residual, factor: true }, ['test']),
-    scaleCase('many rows', [2, 29, 31, 6], { residual, factor: true }, ['test']),
-    scaleCase('ConvNeXt-T stage 1, N4', [4, 56, 56, 96], { residual, factor: true }, ['bench']),
-    scaleCase('ConvNeXt-T stage 4, N8', [8, 7, 7, 768], { residual, factor: true }, ['bench']),
-  ];
-}
-
 /** (x [..., C], gamma [C], factor [N]?) → factor * gamma * x: ConvNeXt's layer scale (Liu et al., CVPR 2022; CaiT). The factor gets no gradient. */
 export const layerScale = defineOp<NoAttributes>({
   name: 'layerScale',
@@ -52,7 +27,7 @@ export const layerScale = defineOp<NoAttributes>({
     backward: (context) => [...gradients(context, 0), null],
   },
   half: [0],
-  cases: cases(false),
+  cases: layerScaleCases(false),
 });
 
 /**
@@ -67,5 +42,5 @@ export const scaleResidual = defineOp<NoAttributes>({
     backward: (context) => [context.gradOutput, ...gradients(context, 1), null],
   },
   half: [0, 1],
-  cases: cases(true),
+  cases: layerScaleCases(true),
 });

@@ -1,29 +1,19 @@
+/** The programs of layer scale: shapes, plans and cost. */
 import { type BufferReference, gridFor, type Plan, type PlanTarget } from '../../gpu/kernel.ts';
 import { kernel } from '../../gpu/shaderKernel.ts';
 import { ceilDiv, requireShape, sameShape } from '../../tensor/shape.ts';
 import { f32, formatShape, type Shape, sizeOf, type TensorSpec } from '../../tensor/spec.ts';
-import type { NoAttributes } from '../binary/program.ts';
-import { defineProgram, type NdArray } from '../definition.ts';
+import { defineProgram, type NoAttributes } from '../definition.ts';
 import { planSum, sumKernel, sumVec4Kernel } from '../reduce/plan.ts';
 import { rowGrid } from '../rows.ts';
 import { like, requireSameType, storageOf } from '../storage.ts';
+import { referenceGradGamma, referenceScale } from './reference.ts';
+import { rowsOf } from './shape.ts';
 
 const VERSIONS = ['scalar', 'vec4'] as const;
 
 const scaleKernels = [kernel('layerScale/scale'), kernel('layerScale/scaleVec4')];
 const gradGammaKernels = [kernel('layerScale/gradGamma'), kernel('layerScale/gradGammaVec4')];
-
-interface Rows {
-  readonly rows: number;
-  readonly channels: number;
-  readonly rowsPerSample: number;
-}
-
-function rowsOf(shape: Shape): Rows {
-  const channels = shape.at(-1) ?? 1;
-  const rows = sizeOf(shape) / channels;
-  return { rows, channels, rowsPerSample: rows / (shape.length > 1 ? shape[0] : 1) };
-}
 
 function checkInputs(op: string, x: TensorSpec, gamma: Shape, factor: TensorSpec | undefined): void {
   requireShape(
@@ -82,19 +72,6 @@ function scalePlan(
       },
     ],
   };
-}
-
-function referenceScale(
-  x: NdArray,
-  gamma: NdArray | undefined,
-  factor: NdArray | undefined,
-  residual: NdArray | undefined,
-): Float64Array {
-  const { channels, rowsPerSample } = rowsOf(x.shape);
-  return x.data.map((value, i) => {
-    const scale = factor ? factor.data[Math.floor(i / channels / rowsPerSample)] : 1;
-    return (residual ? residual.data[i] : 0) + scale * (gamma ? gamma.data[i % channels] : 1) * value;
-  });
 }
 
 /** (x, gamma, factor?) → factor[n] * gamma[c] * x: layer scale, and the gradient of x. */
@@ -193,14 +170,6 @@ export const gradGammaProgram = defineProgram<NoAttributes>({
       scratch,
     };
   },
-  reference([gradOutput, x, factor], _attributes, [out]) {
-    const { channels, rowsPerSample } = rowsOf(x.shape);
-    const gradGamma = new Float64Array(sizeOf(out.shape));
-    x.data.forEach((value, i) => {
-      const scale = factor ? factor.data[Math.floor(i / channels / rowsPerSample)] : 1;
-      gradGamma[i % channels] += scale * gradOutput.data[i] * value;
-    });
-    return [gradGamma];
-  },
+  reference: ([gradOutput, x, factor]) => [referenceGradGamma(gradOutput, x, factor)],
   cost: ([x]) => ({ flops: 2 * sizeOf(x.shape) }),
 });

@@ -1,3 +1,4 @@
+/** What the plans of losses share: reductions, the second pass, and how elements are dealt out to threads. */
 import {
   type BufferReference,
   type Dispatch,

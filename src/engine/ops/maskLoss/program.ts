@@ -1,23 +1,14 @@
+/** The programs of the joint loss of masks: shapes, plans and cost. */
 import { foldGrid, type PlanTarget } from '../../gpu/kernel.ts';
 import { kernel } from '../../gpu/shaderKernel.ts';
 import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { f32, formatShape, sizeOf, type TensorSpec } from '../../tensor/spec.ts';
-import { referenceBce, referenceBceBackward } from '../bceWithLogits/reference.ts';
-import { defineProgram, type NdArray } from '../definition.ts';
+import { defineProgram } from '../definition.ts';
 import { optional, versionedGrid } from '../loss/plan.ts';
 import { planSum, sumKernel, sumVec4Kernel } from '../reduce/plan.ts';
-import type { SoftDiceAttributes } from '../softDice/program.ts';
-import { referenceSoftDice, referenceSoftDiceBackward, tverskyFactors } from '../softDice/reference.ts';
-
-/** Dice's own attributes are softDice's; of its others this has none, nor a focal cross entropy or sample weights. */
-export interface MaskLossAttributes
-  extends Pick<
-    SoftDiceAttributes,
-    'smooth' | 'perSample' | 'ignoreEmptyClasses' | 'flattenClasses' | 'alpha' | 'beta'
-  > {
-  readonly bceWeight: number;
-  readonly diceWeight: number;
-}
+import { tverskyFactors } from '../softDice/attributes.ts';
+import type { MaskLossAttributes } from './attributes.ts';
+import { referenceMaskLoss, referenceMaskLossBackward } from './reference.ts';
 
 const partialKernel = kernel('maskLoss/partial');
 const partialVec4Kernel = kernel('maskLoss/partialVec4');
@@ -129,34 +120,9 @@ export const maskLossProgram = defineProgram<MaskLossAttributes>({
       ],
     };
   },
-  reference(inputs, attributes) {
-    const [logits, targets, posWeight] = inputs;
-    const [[bce]] = referenceBce(inputs, { posWeight: posWeight !== undefined });
-    const [[dice], coefficients] = referenceSoftDice([logits, targets], attributes);
-    const loss = attributes.bceWeight * bce + attributes.diceWeight * dice;
-    return [
-      Float64Array.of(loss),
-      Float64Array.of(bce),
-      Float64Array.of(dice),
-      perChannel(coefficients, logits, attributes).map((number) => attributes.diceWeight * number),
-    ];
-  },
+  reference: referenceMaskLoss,
   cost: ([logits]) => ({ flops: 18 * sizeOf(logits.shape) }),
 });
-
-/** softDice's coefficients [N, 1, 2] of flattened classes for every class. */
-function perChannel(
-  coefficients: Float64Array,
-  { shape }: NdArray,
-  { flattenClasses }: MaskLossAttributes,
-): Float64Array {
-  if (!flattenClasses) return coefficients;
-  const channels = shape[shape.length - 1];
-  return Float64Array.from({ length: shape[0] * channels * 2 }, (_, i) => {
-    const sample = Math.floor(i / (2 * channels));
-    return coefficients[2 * sample + (i % 2)];
-  });
-}
 
 /** (gradOutput, logits, targets, coefficients, posWeight?) → gradLogits. */
 export const maskLossBackwardProgram = defineProgram<MaskLossAttributes>({
@@ -188,17 +154,6 @@ export const maskLossBackwardProgram = defineProgram<MaskLossAttributes>({
       ],
     };
   },
-  reference([gradOutput, logits, targets, coefficients, posWeight], attributes) {
-    const count = Float64Array.of(1 / logits.data.length);
-    const weights = posWeight ? [posWeight] : [];
-    const bce = referenceBceBackward([gradOutput, logits, targets, { shape: [], data: count }, ...weights], {
-      posWeight: posWeight !== undefined,
-    });
-    const dice = referenceSoftDiceBackward([gradOutput, logits, targets, coefficients], {
-      ...attributes,
-      flattenClasses: false,
-    });
-    return [bce.map((slope, i) => attributes.bceWeight * slope + dice[i])];
-  },
+  reference: (inputs, attributes) => [referenceMaskLossBackward(inputs, attributes)],
   cost: ([, logits]) => ({ flops: 16 * sizeOf(logits.shape) }),
 });

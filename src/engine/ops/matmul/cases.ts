@@ -1,6 +1,7 @@
+/** Every transposition, batch, epilogue and tail of a tile; the layers of ConvNeXt-T. */
 import type { Shape } from '../../tensor/spec.ts';
 import { type Case, SUM_TOLERANCE } from '../definition.ts';
-import type { MatmulAttributes } from './geometry.ts';
+import type { MatmulAttributes } from './attributes.ts';
 
 function matmulCase(
   name: string,

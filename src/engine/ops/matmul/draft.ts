@@ -1,3 +1,4 @@
+/** A plan of products being put together. */
 import type { BufferReference, Dispatch } from '../../gpu/kernel.ts';
 
 /** A plan being put together. */

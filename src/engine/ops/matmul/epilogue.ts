@@ -1,5 +1,6 @@
+/** What a product ends in: bias, activation, scales, residual. */
 import type { BufferReference } from '../../gpu/kernel.ts';
-import type { Activation } from './geometry.ts';
+import type { Activation } from './attributes.ts';
 
 /** What a product ends in, in this order; see shaders/common/product.wgsl. */
 export interface Epilogue {

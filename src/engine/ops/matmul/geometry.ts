@@ -1,19 +1,7 @@
+/** Shape arithmetic of matrix products. */
 import { broadcastShapes, requireShape, sameShape } from '../../tensor/shape.ts';
 import { formatShape, type Shape, sizeOf } from '../../tensor/spec.ts';
-
-/** What a product may end in. */
-export type Activation = 'none' | 'relu' | 'gelu';
-
-export interface MatmulAttributes {
-  /** a is stored (...batch, K, M). Default false: (...batch, M, K). */
-  readonly transposeA?: boolean;
-  /** b is stored (...batch, N, K), as PyTorch's Linear weights are. Default false: (...batch, K, N). */
-  readonly transposeB?: boolean;
-  /** Applied after the bias. gelu is the exact (erf) form. Default 'none'. */
-  readonly activation?: Activation;
-  /** Element type of the output; left out: that of a and b. Weight gradients of float16 activations are f32. */
-  readonly result?: 'f32';
-}
+import type { MatmulAttributes } from './attributes.ts';
 
 /** A product as the kernels see it: `batch` products of [m, k] by [k, n], leading axes folded into m where that is possible. */
 export interface MatmulGeometry {

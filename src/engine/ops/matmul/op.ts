@@ -1,3 +1,4 @@
+/** The op of matrix products: gradient and cases. */
 import type { Shape } from '../../tensor/spec.ts';
 import { mulProgram } from '../binary/program.ts';
 import { type BackwardContext, defineOp } from '../definition.ts';
@@ -5,8 +6,9 @@ import { sumProgram } from '../reduce/program.ts';
 import { sumTo } from '../reduce/sumTo.ts';
 import { unaryBackwardProgram } from '../unary/program.ts';
 import type { Value } from '../value.ts';
+import type { MatmulAttributes } from './attributes.ts';
 import { matmulCases } from './cases.ts';
-import { type MatmulAttributes, matmulGeometry } from './geometry.ts';
+import { matmulGeometry } from './geometry.ts';
 import { gradWeightProgram, matmulInferenceProgram, matmulProgram } from './program.ts';
 
 const reluBackwardProgram = unaryBackwardProgram('relu');

@@ -1,7 +1,8 @@
+/** Copies an operand into the layout that the fast kernels read. */
 import { type BufferReference, gridFor, type StorageFormat } from '../../gpu/kernel.ts';
+import { kernel } from '../../gpu/shaderKernel.ts';
 import { ceilDiv } from '../../tensor/shape.ts';
 import { type Draft, scratchOf } from './draft.ts';
-import { packBlockKernel, packKernel } from './kernels.ts';
 
 /** An operand as the fast kernels read it: rows of `stride` vec4f. */
 export interface PackedOperand {
@@ -37,7 +38,7 @@ export function packOperand(
   const scaling = { hasScale: inner ? 1 : 0, gain: inner?.gain ?? 1 };
   if (rows % 4 === 0 && columns % 4 === 0) {
     draft.dispatches.push({
-      kernel: packBlockKernel,
+      kernel: kernel('matmul/packBlock'),
       storage,
       buffers,
       uniforms: { size: blocks, rows4, columns4, transposed: transposed ? 1 : 0, ...scaling },
@@ -45,7 +46,7 @@ export function packOperand(
     });
   } else {
     draft.dispatches.push({
-      kernel: packKernel,
+      kernel: kernel('matmul/pack'),
       storage,
       buffers,
       uniforms: {

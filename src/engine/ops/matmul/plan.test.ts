@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_LIMITS, type PlanTarget } from '../../gpu/kernel.ts';
 import { f32, type Shape } from '../../tensor/spec.ts';
-import { type MatmulAttributes, matmulGeometry } from './geometry.ts';
+import type { MatmulAttributes } from './attributes.ts';
+import { matmulGeometry } from './geometry.ts';
 import { gradWeightProgram, matmulProgram } from './program.ts';
 
 const target = (deviceClass: PlanTarget['deviceClass'], subgroupSize: number): PlanTarget => ({

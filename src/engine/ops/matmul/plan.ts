@@ -1,11 +1,12 @@
+/** Plans a product in one of its versions: packing, tiles, parts of the k axis. */
 import { type BufferReference, foldGrid, gridFor, type PlanTarget, type StorageFormat } from '../../gpu/kernel.ts';
+import { kernel } from '../../gpu/shaderKernel.ts';
 import { ceilDiv } from '../../tensor/shape.ts';
 import { planSum } from '../reduce/plan.ts';
 import { type Epilogue, epilogueBuffers, epilogueUniforms, isPlain } from './epilogue.ts';
 import { type Draft, scratchOf } from './draft.ts';
 import type { MatmulGeometry } from './geometry.ts';
-import { finishKernel, simpleKernel } from './kernels.ts';
-import { packOperand, type InnerScale, type PackedOperand } from './pack.ts';
+import { type InnerScale, type PackedOperand, packOperand } from './pack.ts';
 import { defaultVersion, MATMUL_VERSIONS, type TiledKernel, variantOf } from './versions.ts';
 
 /** A product to plan: its operands, where it goes and what it ends in. */
@@ -38,7 +39,7 @@ function simpleProduct(product: Product, target: PlanTarget, draft: Draft): void
   const packed = inner && packOperand(product.b, bBatched ? batch : 1, [k, n], transposeB, product, draft, inner);
   const row = packed ? packed.stride * 4 : n;
   draft.dispatches.push({
-    kernel: simpleKernel,
+    kernel: kernel('matmul/simple'),
     storage: product.storage,
     result: product.result,
     buffers: {
@@ -227,7 +228,7 @@ function transposedProduct(product: Product, tiled: TiledKernel, target: PlanTar
   const size = (geometry.m * geometry.n) / 4;
   const sumsSize = sums ? geometry.m / 4 : 0;
   draft.dispatches.push({
-    kernel: finishKernel,
+    kernel: kernel('matmul/finish'),
     result,
     buffers: { partial, partialSums, out, sums: sums ?? scratchOf(draft, 16) },
     uniforms: { slices, size, sumsSize },

@@ -1,26 +1,12 @@
+/** The programs of matrix products: shapes, plans and cost. */
 import type { Plan, PlanTarget } from '../../gpu/kernel.ts';
+import { kernel } from '../../gpu/shaderKernel.ts';
 import { f32, formatShape, type TensorSpec } from '../../tensor/spec.ts';
 import { requireShape, sameShape } from '../../tensor/shape.ts';
-import { defineProgram } from '../definition.ts';
-import { sumKernel, sumVec4Kernel } from '../reduce/plan.ts';
+import { defineProgram, type NoAttributes } from '../definition.ts';
 import { like, requireSameType, storageOf } from '../storage.ts';
-import { type MatmulAttributes, matmulGeometry, requireBias } from './geometry.ts';
-import {
-  finishKernel,
-  packBlockKernel,
-  packKernel,
-  registerKernel,
-  simpleKernel,
-  subgroupKernel,
-  subgroupMatrixKernel,
-  subgroupMatrixTransposedKernel,
-  tiledKernel,
-  subgroupTransposedKernel,
-  tiled128Kernel,
-  tiled128TransposedKernel,
-  tiledTransposedKernel,
-  transposedKernel,
-} from './kernels.ts';
+import type { MatmulAttributes } from './attributes.ts';
+import { matmulGeometry, requireBias } from './geometry.ts';
 import type { Draft } from './draft.ts';
 import { planProduct, type Product } from './plan.ts';
 import { referenceGradWeight, referenceMatmul } from './reference.ts';
@@ -28,22 +14,22 @@ import { MATMUL_VERSIONS } from './versions.ts';
 
 /** Kernels that `planProduct` may use. */
 export const productKernels = [
-  simpleKernel,
-  registerKernel,
-  subgroupKernel,
-  transposedKernel,
-  tiledKernel,
-  tiledTransposedKernel,
-  tiled128Kernel,
-  tiled128TransposedKernel,
-  subgroupTransposedKernel,
-  subgroupMatrixKernel,
-  subgroupMatrixTransposedKernel,
-  packBlockKernel,
-  packKernel,
-  finishKernel,
-  sumKernel,
-  sumVec4Kernel,
+  kernel('matmul/simple'),
+  kernel('matmul/register'),
+  kernel('matmul/transposed'),
+  kernel('matmul/subgroup'),
+  kernel('matmul/subgroupTransposed'),
+  kernel('matmul/tiled'),
+  kernel('matmul/tiledTransposed'),
+  kernel('matmul/tiled128'),
+  kernel('matmul/tiled128Transposed'),
+  kernel('matmul/subgroupMatrix'),
+  kernel('matmul/subgroupMatrixTransposed'),
+  kernel('matmul/packBlock'),
+  kernel('matmul/pack'),
+  kernel('matmul/finish'),
+  kernel('reduce/sum'),
+  kernel('reduce/sumVec4'),
 ];
 
 /** The plan of one product; null where the target cannot run the version. */
@@ -112,7 +98,7 @@ export const matmulProgram = program('matmul', true);
 export const matmulInferenceProgram = program('matmul.inference', false);
 
 /** (g [K, M], x [K, N]) → gᵀ · x [M, N] and the sums of g over K [M]: the gradients of a linear layer's weight and bias. */
-export const gradWeightProgram = defineProgram<Record<never, never>>({
+export const gradWeightProgram = defineProgram<NoAttributes>({
   name: 'matmul.gradWeight',
   kernels: productKernels,
   versions: MATMUL_VERSIONS,

@@ -1,7 +1,9 @@
+/** Matrix products and the gradients of a linear layer in float64. */
 import { sizeOf } from '../../tensor/spec.ts';
 import type { NdArray } from '../definition.ts';
 import { unaryDerivative, unaryFunction } from '../unary/reference.ts';
-import { type MatmulAttributes, matmulGeometry } from './geometry.ts';
+import type { MatmulAttributes } from './attributes.ts';
+import { matmulGeometry } from './geometry.ts';
 
 /** [out, the activation's derivative at the sums]. */
 export function referenceMatmul([a, b, bias]: readonly NdArray[], attributes: MatmulAttributes): Float64Array[] {

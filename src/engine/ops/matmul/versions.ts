@@ -1,18 +1,8 @@
+/** The versions of a matrix product, the kernels and tiles of each, and which one a target takes. */
 import type { KernelDefinition, PlanTarget, StorageFormat } from '../../gpu/kernel.ts';
+import { kernel } from '../../gpu/shaderKernel.ts';
 import { matrixConstants } from '../../gpu/subgroupMatrix.ts';
 import type { MatmulGeometry } from './geometry.ts';
-import {
-  registerKernel,
-  subgroupKernel,
-  subgroupMatrixKernel,
-  subgroupMatrixTransposedKernel,
-  subgroupTransposedKernel,
-  tiled128Kernel,
-  tiled128TransposedKernel,
-  tiledKernel,
-  tiledTransposedKernel,
-  transposedKernel,
-} from './kernels.ts';
 
 /**
  * simple: a thread an output. register: eight rows a thread, no workgroup memory. subgroup: 32 rows a thread, a's numbers handed
@@ -45,32 +35,32 @@ export function variantOf(
   switch (version) {
     case 'register':
       return {
-        straight: { kernel: registerKernel, rows: 8, columns: 64 },
-        transposed: { kernel: transposedKernel, rows: 8, columns: 96 },
+        straight: { kernel: kernel('matmul/register'), rows: 8, columns: 64 },
+        transposed: { kernel: kernel('matmul/transposed'), rows: 8, columns: 96 },
       };
     case 'subgroup':
       if (target.subgroupSize !== 8) return null;
       return {
-        straight: { kernel: subgroupKernel, rows: 32, columns: 32 },
-        transposed: { kernel: subgroupTransposedKernel, rows: 32, columns: 32 },
+        straight: { kernel: kernel('matmul/subgroup'), rows: 32, columns: 32 },
+        transposed: { kernel: kernel('matmul/subgroupTransposed'), rows: 32, columns: 32 },
       };
     case 'tiled':
       return {
-        straight: { kernel: tiledKernel, rows: 64, columns: 64 },
-        transposed: { kernel: tiledTransposedKernel, rows: 64, columns: 64 },
+        straight: { kernel: kernel('matmul/tiled'), rows: 64, columns: 64 },
+        transposed: { kernel: kernel('matmul/tiledTransposed'), rows: 64, columns: 64 },
       };
     case 'tiled128':
       return {
-        straight: { kernel: tiled128Kernel, rows: 128, columns: 128 },
-        transposed: { kernel: tiled128TransposedKernel, rows: 128, columns: 128 },
+        straight: { kernel: kernel('matmul/tiled128'), rows: 128, columns: 128 },
+        transposed: { kernel: kernel('matmul/tiled128Transposed'), rows: 128, columns: 128 },
       };
     case 'subgroupMatrix': {
       const constants = matrixConstants(target, storage);
       if (!constants) return null;
       const tile = { rows: 64, columns: 64, constants };
       return {
-        straight: { kernel: subgroupMatrixKernel, ...tile },
-        transposed: { kernel: subgroupMatrixTransposedKernel, ...tile },
+        straight: { kernel: kernel('matmul/subgroupMatrix'), ...tile },
+        transposed: { kernel: kernel('matmul/subgroupMatrixTransposed'), ...tile },
       };
     }
     default:

@@ -1,10 +1,12 @@
+/** Plans a strided move: by rows of whole groups of four where it can, else element by element. */
 import type { BufferReference, Dispatch, PlanTarget, StorageFormat } from '../../gpu/kernel.ts';
 import { kernel } from '../../gpu/shaderKernel.ts';
 import { requireShape } from '../../tensor/shape.ts';
 import { type DType, formatShape, type Shape, sizeOf } from '../../tensor/spec.ts';
 import { rowGrid } from '../rows.ts';
 import { storageOf } from '../storage.ts';
-import { type StridedSide, stridedDispatch, stridedKernel } from './strided.ts';
+import type { StridedSide } from './layout.ts';
+import { stridedDispatch, stridedKernel } from './strided.ts';
 
 export const rowsKernel = kernel('movement/rows');
 

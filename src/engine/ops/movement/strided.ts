@@ -1,15 +1,11 @@
+/** The dispatch that moves a grid element by element. */
 import { type BufferReference, type Dispatch, gridFor, type StorageFormat } from '../../gpu/kernel.ts';
 import { kernel } from '../../gpu/shaderKernel.ts';
-import { requireShape, stridesOf } from '../../tensor/shape.ts';
+import { requireShape } from '../../tensor/shape.ts';
 import { formatShape, type Shape, sizeOf } from '../../tensor/spec.ts';
+import type { StridedSide } from './layout.ts';
 
 export const stridedKernel = kernel('movement/strided');
-
-/** One side of a strided move: element (i0, i1, …) is at offset + sum of i_k * strides[k]. */
-export interface StridedSide {
-  readonly offset?: number;
-  readonly strides: readonly number[];
-}
 
 /** Moves a grid of `extents` elements; at most six axes of extent above 1. */
 export function stridedDispatch(
@@ -43,24 +39,4 @@ export function stridedDispatch(
     },
     workgroups: gridFor(size, 64),
   };
-}
-
-/** The same move on float64 arrays. */
-export function moveStrided(
-  extents: Shape,
-  from: StridedSide & { readonly data: Float64Array },
-  to: StridedSide & { readonly data: Float64Array },
-): void {
-  const grid = stridesOf(extents);
-  const size = sizeOf(extents);
-  for (let i = 0; i < size; i++) {
-    let source = from.offset ?? 0;
-    let target = to.offset ?? 0;
-    for (let axis = 0; axis < extents.length; axis++) {
-      const index = Math.floor(i / grid[axis]) % extents[axis];
-      source += index * from.strides[axis];
-      target += index * to.strides[axis];
-    }
-    to.data[target] = from.data[source];
-  }
 }

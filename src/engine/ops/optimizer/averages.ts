@@ -3,7 +3,10 @@ import { kernel } from '../../gpu/shaderKernel.ts';
 import { requireShape } from '../../tensor/shape.ts';
 import { formatShape, sizeOf } from '../../tensor/spec.ts';
 import { defineProgram } from '../definition.ts';
-import { HEAD_GROUPS, momentGroups, sharedWalk } from './steps.ts';
+import type { AveragesAttributes } from './attributes.ts';
+import { HEAD_GROUPS, momentGroups } from './layout.ts';
+import { referenceAverages } from './reference.ts';
+import { sharedWalk } from './steps.ts';
 
 /** Tensors of one dispatch: WebGPU grants a shader stage 8 storage buffers, of which the state is one. */
 export const AVERAGED_TENSORS = 7;
@@ -11,11 +14,6 @@ export const AVERAGED_TENSORS = 7;
 const SLOTS = Array.from({ length: AVERAGED_TENSORS }, (_, k) => k);
 
 const averagesKernel = kernel('optimizer/averages');
-
-export interface AveragesAttributes {
-  /** For each tensor the group of four floats in the state at which its average starts. */
-  readonly first: readonly number[];
-}
 
 /**
  * average += weight * (x - average) for up to `AVERAGED_TENSORS` tensors, in place. Inputs: state, whose first float is the weight (1 -
@@ -54,13 +52,8 @@ export const averagesProgram = defineProgram<AveragesAttributes>({
     }
     return { dispatches: [{ kernel: averagesKernel, buffers, workgroups, uniforms }] };
   },
-  reference([state, ...tensors], { first }) {
-    tensors.forEach(({ data }, k) => {
-      for (let i = 0; i < data.length; i++) {
-        const at = 4 * first[k] + i;
-        state.data[at] += state.data[0] * (data[i] - state.data[at]);
-      }
-    });
+  reference(inputs, attributes) {
+    referenceAverages(inputs, attributes);
     return [];
   },
   cost([, ...tensors]) {

@@ -3,8 +3,10 @@ import { kernel } from '../../gpu/shaderKernel.ts';
 import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { formatShape, sizeOf, type TensorSpec } from '../../tensor/spec.ts';
 import { defineProgram } from '../definition.ts';
-import { elementwisePlan } from '../unary/program.ts';
-import { momentGroups } from './steps.ts';
+import { elementwisePlan } from '../elementwise.ts';
+import type { SwapAttributes } from './attributes.ts';
+import { momentGroups } from './layout.ts';
+import { referenceEma, referenceGuardedScale, referenceSwap } from './reference.ts';
 
 /** Throws unless the first `count` inputs have one shape and the rest four elements (hyper, guard). */
 function requireInputs(op: string, inputs: readonly TensorSpec[], count: number, total: number): void {
@@ -40,19 +42,14 @@ export const emaProgram = defineProgram<object>({
   },
   plan: ([average], _outputs, _attributes, target) =>
     elementwisePlan(emaKernel, { average: 'in0', x: 'in1', hyper: 'in2' }, sizeOf(average.shape), target),
-  reference([average, x, hyper]) {
-    for (let i = 0; i < average.data.length; i++) average.data[i] += hyper.data[0] * (x.data[i] - average.data[i]);
+  reference(inputs) {
+    referenceEma(inputs);
     return [];
   },
   cost: ([average]) => ({ flops: 3 * sizeOf(average.shape), bytes: 12 * sizeOf(average.shape) }),
 });
 
 const swapKernel = kernel('optimizer/swap');
-
-export interface SwapAttributes {
-  /** Group of four floats in the state at which the other content starts. */
-  readonly first: number;
-}
 
 /** Exchanges the contents of x and as many elements of a state. */
 export const swapProgram = defineProgram<SwapAttributes>({
@@ -69,10 +66,8 @@ export const swapProgram = defineProgram<SwapAttributes>({
   },
   plan: ([x], _outputs, { first }, target) =>
     elementwisePlan(swapKernel, { x: 'in0', state: 'in1' }, sizeOf(x.shape), target, { uniforms: { first } }),
-  reference([x, state], { first }) {
-    const kept = x.data.slice();
-    x.data.set(state.data.subarray(4 * first, 4 * first + kept.length));
-    state.data.set(kept, 4 * first);
+  reference(inputs, attributes) {
+    referenceSwap(inputs, attributes);
     return [];
   },
   cost: ([x]) => ({ flops: 0, bytes: 16 * sizeOf(x.shape) }),
@@ -91,8 +86,8 @@ export const guardedScaleProgram = defineProgram<object>({
   },
   plan: ([x], _outputs, _attributes, target) =>
     elementwisePlan(scaleKernel, { x: 'in0', guard: 'in1' }, sizeOf(x.shape), target),
-  reference([x, guard]) {
-    if (guard.data[2] === 0) for (let i = 0; i < x.data.length; i++) x.data[i] *= guard.data[0];
+  reference(inputs) {
+    referenceGuardedScale(inputs);
     return [];
   },
   cost: ([x]) => ({ flops: sizeOf(x.shape), bytes: 8 * sizeOf(x.shape) }),

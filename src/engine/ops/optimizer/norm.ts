@@ -4,6 +4,9 @@ import { kernel } from '../../gpu/shaderKernel.ts';
 import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { formatShape, sizeOf } from '../../tensor/spec.ts';
 import { defineProgram } from '../definition.ts';
+import type { ClipGuardAttributes, SquaresAttributes } from './attributes.ts';
+import { slotsFor } from './layout.ts';
+import { referenceClipGate, referenceSquares } from './reference.ts';
 
 /** Tensors of one dispatch: WebGPU grants a shader stage 8 storage buffers, of which the slots are one. */
 export const SQUARED_TENSORS = 7;
@@ -11,26 +14,6 @@ export const SQUARED_TENSORS = 7;
 const PLACES = Array.from({ length: SQUARED_TENSORS }, (_, k) => k);
 
 const squaresKernel = kernel('optimizer/squares');
-
-const ELEMENTS_PER_SLOT = 512;
-const MAX_SLOTS = 4096;
-
-/**
- * Slots (pairs of numbers, one a thread) that `size` elements are summed into: enough threads for a GPU on a large tensor,
- * one on a bias. The same on every device, so that norms are the same too.
- */
-export function slotsFor(size: number): number {
-  return Math.min(MAX_SLOTS, Math.ceil(size / ELEMENTS_PER_SLOT));
-}
-
-export interface SquaresAttributes {
-  readonly tensors: readonly {
-    /** The first slot this tensor writes; it writes `slotsFor(its size)` of them. */
-    readonly first: number;
-    /** Multiplies the elements: 1, or 0 for a tensor (the loss) that is only searched for NaN and Inf. Default 1. */
-    readonly weight?: number;
-  }[];
-}
 
 /**
  * slots[first + s] = [sum of (weight x)^2, count of non-finite elements of x] over the groups of four elements s, s + count, … of each of
@@ -72,17 +55,8 @@ export const squaresProgram = defineProgram<SquaresAttributes>({
     const workgroups = gridFor(Math.max(...sizes.map(slotsFor)), 64);
     return { dispatches: [{ kernel: squaresKernel, buffers, uniforms, workgroups }] };
   },
-  reference([slots, ...xs], { tensors }) {
-    xs.forEach(({ data }, k) => {
-      const { first, weight = 1 } = tensors[k];
-      const count = slotsFor(data.length);
-      slots.data.fill(0, 2 * first, 2 * (first + count));
-      for (let i = 0; i < data.length; i++) {
-        const slot = first + (Math.floor(i / 4) % count);
-        if (Number.isFinite(data[i])) slots.data[2 * slot] += (weight * data[i]) ** 2;
-        else slots.data[2 * slot + 1] += 1;
-      }
-    });
+  reference(inputs, attributes) {
+    referenceSquares(inputs, attributes);
     return [];
   },
   cost([, ...xs]) {
@@ -92,26 +66,6 @@ export const squaresProgram = defineProgram<SquaresAttributes>({
 });
 
 const guardKernel = kernel('optimizer/guard');
-
-export interface ClipGuardAttributes {
-  /** Slots in use. */
-  readonly count: number;
-  /** Gradients are scaled down to this norm; 0: never. */
-  readonly maxNorm: number;
-  /** Whether a guard that once found something not finite stays shut. Default false. */
-  readonly sticky?: boolean;
-  /** Finite steps in a row after which the loss scale doubles; 0 (default): it stays what it is. */
-  readonly growthInterval?: number;
-}
-
-/**
- * The largest loss scale: float16 overflows long before it where gradients are of any size, and sums of squares of scaled gradients
- * must stay within float32.
- */
-export const LARGEST_LOSS_SCALE = 2 ** 24;
-
-/** As torch.nn.utils.clip_grad_norm_. */
-export const CLIP_EPSILON = 1e-6;
 
 /**
  * guard = [min(1, maxNorm / (norm + 1e-6)) / scale, norm, nonFinite, suppressed + nonFinite] with norm the root of the slots' sum over the
@@ -146,26 +100,8 @@ export const clipGateProgram = defineProgram<ClipGuardAttributes>({
       },
     ],
   }),
-  reference([slots, guard, lossScale], { count, maxNorm, sticky = false, growthInterval = 0 }) {
-    let sum = 0;
-    let bad = 0;
-    for (let slot = 0; slot < count; slot++) {
-      sum += slots.data[2 * slot];
-      bad += slots.data[2 * slot + 1];
-    }
-    if (bad > 0 || !Number.isFinite(sum) || (sticky && guard.data[2] > 0)) {
-      guard.data.set([0, 0, 1, guard.data[3] + 1]);
-      if (growthInterval > 0) lossScale.data.set([lossScale.data[0] / 2, 0, lossScale.data[2] + 1]);
-    } else {
-      const [scale, steps] = lossScale.data;
-      const norm = Math.sqrt(sum) / scale;
-      const clipped = maxNorm > 0 ? Math.min(1, maxNorm / (norm + CLIP_EPSILON)) : 1;
-      guard.data.set([clipped / scale, norm, 0, guard.data[3]]);
-      if (growthInterval > 0) {
-        const grows = steps + 1 >= growthInterval;
-        lossScale.data.set([grows ? Math.min(2 * scale, LARGEST_LOSS_SCALE) : scale, grows ? 0 : steps + 1, 0]);
-      }
-    }
+  reference(inputs, attributes) {
+    referenceClipGate(inputs, attributes);
     return [];
   },
   cost: (_inputs, _outputs, { count }) => ({ flops: 2 * count, bytes: 8 * count }),

@@ -1,102 +1,45 @@
+/** The ops of optimizers: steps, moving averages, norms, and inner products of gradients. */
+import { type Case, defineOp, type Op, type Program } from '../definition.ts';
+import type {
+  AdamwAttributes,
+  AveragesAttributes,
+  AxpyAttributes,
+  ClipGuardAttributes,
+  DotsAttributes,
+  DotTotalsAttributes,
+  SgdAttributes,
+  SquaresAttributes,
+  SwapAttributes,
+} from './attributes.ts';
+import { averagesProgram } from './averages.ts';
 import {
-  type Case,
-  type CaseInput,
-  defineOp,
-  ELEMENTWISE_TOLERANCE,
-  type Op,
-  type Program,
-  type Tolerance,
-} from '../definition.ts';
-import { type AveragesAttributes, averagesProgram } from './averages.ts';
-import { emaProgram, guardedScaleProgram, type SwapAttributes, swapProgram } from './elementwise.ts';
-import { type ClipGuardAttributes, clipGateProgram, type SquaresAttributes, slotsFor, squaresProgram } from './norm.ts';
-import {
-  type AdamwAttributes,
-  adamwPrograms,
-  HEAD_GROUPS,
-  momentGroups,
-  type SgdAttributes,
-  sgdPrograms,
-  type StepSlot,
-} from './steps.ts';
+  adamwCases,
+  averagesCases,
+  axpyCases,
+  clipGateCases,
+  dotCases,
+  dotsCases,
+  dotTotalsCases,
+  emaCases,
+  guardedScaleCases,
+  sgdCases,
+  squaresCases,
+  swapCases,
+} from './cases.ts';
+import { emaProgram, guardedScaleProgram, swapProgram } from './elementwise.ts';
+import { clipGateProgram, squaresProgram } from './norm.ts';
+import { adamwPrograms, sgdPrograms } from './steps.ts';
+import { mulProgram } from '../binary/program.ts';
+import { axpyProgram, dotProgram, dotsProgram, dotTotalsProgram } from './products.ts';
 
 const NONE = { none: 'an optimiser step works on parameters in place and is not differentiated' } as const;
-
-const STEP_TOLERANCE: Tolerance = {
-  relativeL2: 1e-6,
-  element: 4e-6,
-  reason: 'about ten float32 roundings an element, and the WGSL allowance of 2.5 ulp for division and a few for sqrt',
-};
-
-const values = (...numbers: number[]): CaseInput => ({ shape: [numbers.length], fill: { values: numbers } });
-const OPEN = values(1, 0, 0, 0);
-const SHUT = values(0, 0, 1, 3);
-const CLIPPED = values(0.25, 4, 0, 2);
-
-/** Elements of a weight of ConvNeXt-T's last stage (768 x 3072), its largest parameter. */
-const LARGEST = [768, 3072] as const;
-
-type Shapes = readonly (readonly number[])[];
-
-const elements = (shape: readonly number[]): number => shape.reduce((size, extent) => size * extent, 1);
-
-/** A state of `moments` for tensors of `shapes`, its head given, the rest uniform numbers (second moments are not negative). */
-function stateOf(head: readonly number[], shapes: Shapes, moments: number): { state: CaseInput; first: number[] } {
-  const first: number[] = [];
-  let groups = HEAD_GROUPS;
-  for (const shape of shapes) {
-    first.push(groups);
-    groups += moments * momentGroups(elements(shape));
-  }
-  // Some room at the end, which no kernel may touch. Made when the case runs: this list is built whenever the engine is imported.
-  return { state: { shape: [4 * groups + 4], fill: { head } }, first };
-}
-
-/** Odd, aligned and one-element shapes, alone and together; an open, a clipping and a shut guard; the largest parameter for the bench. */
-function stepCases<A extends { readonly slots: readonly StepSlot[] }>(
-  count: number,
-  head: readonly number[],
-  moments: number,
-  plain: Omit<A, 'slots'>,
-  other: Omit<A, 'slots'>,
-): Case<A>[] {
-  const make = (name: string, shapes: Shapes, guard: CaseInput, settings: Omit<A, 'slots'>, lrScale = 1): Case<A> => {
-    const { state, first } = stateOf(head, shapes, moments);
-    const slots = first.map((at, k) => ({ first: at, lrScale: lrScale / (k + 1), weightDecay: 0.05 * k }));
-    return {
-      name,
-      inputs: [state, guard, ...shapes.flatMap((shape) => [{ shape }, { shape }])],
-      attributes: { ...settings, slots } as unknown as A,
-      purpose: ['test'],
-      tolerance: STEP_TOLERANCE,
-    };
-  };
-  const few = (...shapes: Shapes): Shapes => shapes.slice(0, count);
-  return [
-    make('odd counts', few([7, 11, 3], [2], [13]), OPEN, plain),
-    make('in fours, other attributes', few([16, 24], [8], [4, 4]), OPEN, other, 0.5),
-    make('one element, clipped', few([1], [5, 5], [64]), CLIPPED, plain),
-    make('several groups a thread, clipped', few([4099], [6], [900]), CLIPPED, other, 0.5),
-    make('shut guard: nothing moves', few([3, 5], [4], [2]), SHUT, plain),
-    {
-      ...make('largest parameters of ConvNeXt-T', few(LARGEST, LARGEST, LARGEST), OPEN, plain),
-      purpose: ['bench'],
-    },
-  ];
-}
 
 const adamwSteps = adamwPrograms.map((forward, index) =>
   defineOp<AdamwAttributes>({
     name: forward.name,
     forward,
     gradient: NONE,
-    cases: stepCases<AdamwAttributes>(
-      index + 1,
-      [0.01, 1 / (1 - 0.9 ** 3), 1 / Math.sqrt(1 - 0.999 ** 3), 0],
-      2,
-      { beta1: 0.9, beta2: 0.999, eps: 1e-8 },
-      { beta1: 0.8, beta2: 0.95, eps: 1e-3 },
-    ),
+    cases: adamwCases(index + 1),
   }),
 );
 
@@ -105,188 +48,43 @@ const sgdSteps = sgdPrograms.map((forward, index) =>
     name: forward.name,
     forward,
     gradient: NONE,
-    cases: stepCases<SgdAttributes>(
-      index + 1,
-      [0.1, 0, 0, 0],
-      1,
-      { momentum: 0.9, nesterov: false },
-      { momentum: 0.8, nesterov: true },
-    ),
+    cases: sgdCases(index + 1),
   }),
 );
-
-function averagesCase(name: string, shapes: Shapes, purpose: Case['purpose'] = ['test']): Case<AveragesAttributes> {
-  const { state, first } = stateOf([0.125, 0, 0, 0], shapes, 1);
-  const inputs = [state, ...shapes.map((shape) => ({ shape }))];
-  return { name, inputs, attributes: { first }, purpose, tolerance: ELEMENTWISE_TOLERANCE };
-}
 
 const averages = defineOp<AveragesAttributes>({
   name: 'averages',
   forward: averagesProgram,
   gradient: NONE,
-  cases: [
-    averagesCase('one, odd', [[7, 11, 3]]),
-    averagesCase('seven', [[16, 24], [3], [4099], [], [8], [2, 3], [64]]),
-    averagesCase('largest parameters of ConvNeXt-T', [LARGEST, LARGEST], ['bench']),
-  ],
+  cases: averagesCases,
 });
-
-function swapCase(name: string, shape: readonly number[], purpose: Case['purpose'] = ['test']): Case<SwapAttributes> {
-  const { state, first } = stateOf([1, 2, 3, 4], [[5], shape], 1);
-  return { name, inputs: [{ shape }, state], attributes: { first: first[1] }, purpose };
-}
 
 const swap = defineOp<SwapAttributes>({
   name: 'swap',
   forward: swapProgram,
   gradient: NONE,
-  cases: [
-    swapCase('odd count', [7, 11, 3]),
-    swapCase('in fours', [16, 24]),
-    swapCase('one element', []),
-    swapCase('several groups a thread', [4099]),
-    swapCase('largest parameter of ConvNeXt-T', LARGEST, ['bench']),
-  ],
+  cases: swapCases,
 });
-
-/** Of the programs without attributes. */
-function plainCases(inputsOf: (shape: readonly number[]) => readonly CaseInput[]): Case[] {
-  const test = { attributes: {}, purpose: ['test'], tolerance: ELEMENTWISE_TOLERANCE } as const;
-  return [
-    { name: 'odd count', inputs: inputsOf([7, 11, 3]), ...test },
-    { name: 'in fours', inputs: inputsOf([16, 24]), ...test },
-    { name: 'one element', inputs: inputsOf([]), ...test },
-    { name: 'several groups a thread', inputs: inputsOf([4099]), ...test },
-    { name: 'largest parameter of ConvNeXt-T', inputs: inputsOf(LARGEST), attributes: {}, purpose: ['bench'] },
-  ];
-}
 
 function plainOp(name: string, forward: Program, cases: readonly Case[]): Op {
   return defineOp({ name, forward, gradient: NONE, cases });
 }
 
-const emaStep = plainOp(
-  'emaStep',
-  emaProgram,
-  plainCases((shape) => [{ shape }, { shape }, values(0.125, 0, 0, 0)]),
-);
-const guardedScale = plainOp('guardedScale', guardedScaleProgram, [
-  ...plainCases((shape) => [{ shape }, CLIPPED]),
-  {
-    name: 'shut guard: nothing moves',
-    inputs: [{ shape: [6] }, SHUT],
-    attributes: {},
-    purpose: ['test'],
-    tolerance: ELEMENTWISE_TOLERANCE,
-  },
-]);
-
-const squaresCase = (
-  name: string,
-  xs: readonly CaseInput[],
-  slots: number,
-  tensors: SquaresAttributes['tensors'],
-  purpose: Case['purpose'] = ['test'],
-): Case<SquaresAttributes> => ({ name, inputs: [{ shape: [slots, 2] }, ...xs], attributes: { tensors }, purpose });
+const emaStep = plainOp('emaStep', emaProgram, emaCases);
+const guardedScale = plainOp('guardedScale', guardedScaleProgram, guardedScaleCases);
 
 const squaresToSlots = defineOp<SquaresAttributes>({
   name: 'squaresToSlots',
   forward: squaresProgram,
   gradient: NONE,
-  cases: [
-    squaresCase('odd count', [{ shape: [7, 11] }], 1, [{ first: 0 }]),
-    squaresCase('several slots between those of others', [{ shape: [2049] }], 9, [{ first: 3 }]),
-    squaresCase('scalar', [{ shape: [] }], 3, [{ first: 1 }]),
-    squaresCase('more than a workgroup of slots', [{ shape: [100, 400] }], 80, [{ first: 1 }]),
-    squaresCase(
-      'NaN and infinities are counted and left out',
-      [values(Number.NaN, 2, Number.POSITIVE_INFINITY, -3, Number.NEGATIVE_INFINITY, 3.4e38 / 3e38)],
-      2,
-      [{ first: 1 }],
-    ),
-    squaresCase('a loss: searched, not summed', [values(Number.NaN)], 2, [{ first: 0, weight: 0 }]),
-    squaresCase('a finite loss', [values(7)], 2, [{ first: 0, weight: 0 }]),
-    squaresCase(
-      'seven tensors, the last only searched',
-      [[600], [3], [40, 40], [], [4], [1025], [1]].map((shape) => ({ shape })),
-      12,
-      [0, 2, 3, 7, 8, 9, 12].map((first, k) => ({ first: first - Math.floor(k / 6), weight: k < 6 ? 1 : 0 })),
-    ),
-    squaresCase(
-      'largest parameters of ConvNeXt-T',
-      [{ shape: LARGEST }, { shape: LARGEST }],
-      2 * slotsFor(LARGEST[0] * LARGEST[1]),
-      [{ first: 0 }, { first: slotsFor(LARGEST[0] * LARGEST[1]) }],
-      ['bench'],
-    ),
-  ],
+  cases: squaresCases,
 });
-
-const UNSCALED = values(1, 0, 0, 0);
-
-const guardCase = (
-  name: string,
-  slots: CaseInput,
-  attributes: ClipGuardAttributes,
-  purpose: Case['purpose'] = ['test'],
-  lossScale = UNSCALED,
-): Case<ClipGuardAttributes> => ({ name, inputs: [slots, values(0.5, 7, 1, 2), lossScale], attributes, purpose });
-
-const FINITE = [4, 0, 9, 0, 3, 0];
 
 const clipGate = defineOp<ClipGuardAttributes>({
   name: 'clipGate',
   forward: clipGateProgram,
   gradient: NONE,
-  cases: [
-    guardCase('clips', { shape: [3, 2], fill: { values: FINITE } }, { count: 3, maxNorm: 1 }),
-    guardCase('short enough already', { shape: [3, 2], fill: { values: FINITE } }, { count: 3, maxNorm: 100 }),
-    guardCase('no clipping', { shape: [3, 2], fill: { values: FINITE } }, { count: 3, maxNorm: 0 }),
-    guardCase('unused slots are not read', { shape: [3, 2], fill: { values: FINITE } }, { count: 2, maxNorm: 1 }),
-    guardCase('all gradients zero', { shape: [70, 2], fill: 'zeros' }, { count: 70, maxNorm: 1 }),
-    guardCase(
-      'a non-finite element',
-      { shape: [3, 2], fill: { values: [4, 0, 9, 2, 3, 0] } },
-      { count: 3, maxNorm: 1 },
-    ),
-    guardCase(
-      'the sum overflows',
-      { shape: [2, 2], fill: { values: [Number.POSITIVE_INFINITY, 0, 1, 0] } },
-      { count: 2, maxNorm: 1 },
-    ),
-    guardCase('opens again', { shape: [3, 2], fill: { values: FINITE } }, { count: 3, maxNorm: 1, sticky: false }),
-    guardCase('stays shut', { shape: [3, 2], fill: { values: FINITE } }, { count: 3, maxNorm: 1, sticky: true }),
-    guardCase(
-      'scaled, grows',
-      { shape: [3, 2], fill: { values: FINITE } },
-      { count: 3, maxNorm: 0.001, growthInterval: 8 },
-      ['test'],
-      values(1024, 7, 3, 0),
-    ),
-    guardCase(
-      'scaled, does not grow yet',
-      { shape: [3, 2], fill: { values: FINITE } },
-      { count: 3, maxNorm: 0, growthInterval: 9 },
-      ['test'],
-      values(1024, 7, 3, 0),
-    ),
-    guardCase(
-      'scaled, grows no further',
-      { shape: [3, 2], fill: { values: FINITE } },
-      { count: 3, maxNorm: 0, growthInterval: 1 },
-      ['test'],
-      values(2 ** 24, 0, 0, 0),
-    ),
-    guardCase(
-      'scaled, not finite',
-      { shape: [3, 2], fill: { values: [4, 0, 9, 2, 3, 0] } },
-      { count: 3, maxNorm: 1, growthInterval: 8 },
-      ['test'],
-      values(1024, 7, 3, 0),
-    ),
-    guardCase('slots of ConvNeXt-T', { shape: [56_000, 2], fill: 'zeros' }, { count: 56_000, maxNorm: 1 }, ['bench']),
-  ],
+  cases: clipGateCases,
 });
 
 /** In-place programs of the optimisers. */
@@ -300,3 +98,44 @@ export const optimizerOps: readonly Op[] = [
   squaresToSlots,
   clipGate,
 ] as readonly Op[];
+
+const NOT_TWICE = { none: 'it works on gradients, which are not differentiated again' } as const;
+
+/** Sum of a b over two tensors of one shape, a scalar; summed in the same order on every device. */
+export const dot = defineOp<object>({
+  name: 'dot',
+  forward: dotProgram,
+  gradient: {
+    saves: { inputs: [0, 1] },
+    backward(context) {
+      // mul stretches the scalar.
+      const times = (index: number) => context.run(mulProgram, [context.gradOutput, context.input(index)], {})[0];
+      return [context.needs(0) ? times(1) : null, context.needs(1) ? times(0) : null];
+    },
+  },
+  cases: dotCases,
+});
+
+const dotsToSlots = defineOp<DotsAttributes>({
+  name: 'dotsToSlots',
+  forward: dotsProgram,
+  gradient: NOT_TWICE,
+  cases: dotsCases,
+});
+
+const dotTotals = defineOp<DotTotalsAttributes>({
+  name: 'dotTotals',
+  forward: dotTotalsProgram,
+  gradient: NOT_TWICE,
+  cases: dotTotalsCases,
+});
+
+const axpy = defineOp<AxpyAttributes>({
+  name: 'axpy',
+  forward: axpyProgram,
+  gradient: NOT_TWICE,
+  cases: axpyCases,
+});
+
+/** Inner products of gradients and the steps along other gradients that they decide. */
+export const productOps: readonly Op[] = [dot, dotsToSlots, dotTotals, axpy];

@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest';
 import { Engine } from '../../autograd/engine.ts';
 import { ReferenceBackend } from '../referenceBackend.ts';
-import { slotsFor } from './norm.ts';
+import { slotsFor } from './layout.ts';
 import { axpyProgram, dotsProgram, dotTotalsProgram } from './products.ts';
 
 const SHAPES = [[3, 5], [700], []] as const;

@@ -3,9 +3,11 @@ import { type Dispatch, gridFor } from '../../gpu/kernel.ts';
 import { kernel } from '../../gpu/shaderKernel.ts';
 import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { f32, formatShape, sizeOf } from '../../tensor/spec.ts';
-import { defineProgram, type NdArray } from '../definition.ts';
-import { elementwisePlan } from '../unary/program.ts';
-import { slotsFor } from './norm.ts';
+import { defineProgram } from '../definition.ts';
+import { elementwisePlan } from '../elementwise.ts';
+import type { AxpyAttributes, DotsAttributes, DotTotalsAttributes } from './attributes.ts';
+import { slotsFor } from './layout.ts';
+import { referenceAxpy, referenceDot, referenceDotSlots, referenceDotTotals } from './reference.ts';
 
 const dotsKernel = kernel('optimizer/dots');
 
@@ -19,21 +21,6 @@ function dotsDispatch(size: number, first: number, slots: 'in2' | 'tmp0'): Dispa
     uniforms: { size, first, count },
     workgroups: gridFor(count, 64),
   };
-}
-
-function referenceDots(a: NdArray, b: NdArray): [ab: number, aa: number, bb: number] {
-  const sums: [number, number, number] = [0, 0, 0];
-  a.data.forEach((value, i) => {
-    sums[0] += value * b.data[i];
-    sums[1] += value * value;
-    sums[2] += b.data[i] * b.data[i];
-  });
-  return sums;
-}
-
-export interface DotsAttributes {
-  /** The first slot this pair writes; it writes `slotsFor(its size)` of them. */
-  readonly first: number;
 }
 
 /**
@@ -61,26 +48,12 @@ export const dotsProgram = defineProgram<DotsAttributes>({
     return [];
   },
   plan: ([a], _outputs, { first }) => ({ dispatches: [dotsDispatch(sizeOf(a.shape), first, 'in2')] }),
-  reference([a, b, slots], { first }) {
-    const count = slotsFor(a.data.length);
-    slots.data.fill(0, 4 * first, 4 * (first + count));
-    for (let i = 0; i < a.data.length; i++) {
-      const at = 4 * (first + (Math.floor(i / 4) % count));
-      slots.data[at] += a.data[i] * b.data[i];
-      slots.data[at + 1] += a.data[i] ** 2;
-      slots.data[at + 2] += b.data[i] ** 2;
-    }
+  reference(inputs, attributes) {
+    referenceDotSlots(inputs, attributes);
     return [];
   },
   cost: ([a]) => ({ flops: 6 * sizeOf(a.shape), bytes: 8 * sizeOf(a.shape) }),
 });
-
-export interface DotTotalsAttributes {
-  /** The first slot to sum. Default 0. */
-  readonly first?: number;
-  /** Slots to sum. */
-  readonly count: number;
-}
 
 /** (slots [n, 4] as `dotsProgram` fills them) → [a·b, a·a, b·b], shape [3], summed over the slots first .. first + count. */
 export const dotTotalsProgram = defineProgram<DotTotalsAttributes>({
@@ -104,12 +77,7 @@ export const dotTotalsProgram = defineProgram<DotTotalsAttributes>({
       },
     ],
   }),
-  reference([slots], { first = 0, count }) {
-    const totals = new Float64Array(3);
-    for (let slot = first; slot < first + count; slot++)
-      for (let k = 0; k < 3; k++) totals[k] += slots.data[4 * slot + k];
-    return [totals];
-  },
+  reference: ([slots], attributes) => [referenceDotTotals(slots, attributes)],
   cost: (_inputs, _outputs, { count }) => ({ flops: 3 * count, bytes: 16 * count }),
 });
 
@@ -141,18 +109,11 @@ export const dotProgram = defineProgram<object>({
       ],
     };
   },
-  reference: ([a, b]) => [Float64Array.of(referenceDots(a, b)[0])],
+  reference: ([a, b]) => [Float64Array.of(referenceDot(a, b))],
   cost: ([a]) => ({ flops: 2 * sizeOf(a.shape) }),
 });
 
 const axpyKernel = kernel('optimizer/axpy');
-
-export interface AxpyAttributes {
-  /** Which element of alpha. Default 0. */
-  readonly index?: number;
-  /** Multiplies alpha. Default 1. */
-  readonly scale?: number;
-}
 
 /** y += scale * alpha[index] * x in place. Inputs: y and x of one shape; alpha of any shape, on the device. */
 export const axpyProgram = defineProgram<AxpyAttributes>({
@@ -176,9 +137,8 @@ export const axpyProgram = defineProgram<AxpyAttributes>({
     elementwisePlan(axpyKernel, { y: 'in0', x: 'in1', alpha: 'in2' }, sizeOf(y.shape), target, {
       uniforms: { index, scale },
     }),
-  reference([y, x, alpha], { index = 0, scale = 1 }) {
-    const factor = scale * alpha.data[index];
-    for (let i = 0; i < y.data.length; i++) y.data[i] += factor * x.data[i];
+  reference(inputs, attributes) {
+    referenceAxpy(inputs, attributes);
     return [];
   },
   cost: ([y]) => ({ flops: 2 * sizeOf(y.shape), bytes: 12 * sizeOf(y.shape) }),

@@ -3,15 +3,10 @@ import { DEFAULT_LIMITS, gridFor, type KernelDefinition, type Plan, type PlanTar
 import { kernel } from '../../gpu/shaderKernel.ts';
 import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { formatShape, sizeOf, type TensorSpec } from '../../tensor/spec.ts';
-import { defineProgram, type NdArray, type Program } from '../definition.ts';
-
-/** Groups of four floats in front of the moments: [hyper], what changes from step to step. */
-export const HEAD_GROUPS = 1;
-
-/** Groups of four floats that a moment of a parameter of `size` elements takes. */
-export function momentGroups(size: number): number {
-  return Math.ceil(size / 4);
-}
+import { defineProgram, type Program } from '../definition.ts';
+import type { AdamwAttributes, SgdAttributes, StepAttributes } from './attributes.ts';
+import { HEAD_GROUPS, momentGroups } from './layout.ts';
+import { referenceStep, updateAdamw, type UpdateReference, updateSgd } from './reference.ts';
 
 /** Groups of four floats that a state has at most, so that any adapter can bind it; unless a single parameter needs more. */
 export const MOST_STATE_GROUPS = DEFAULT_LIMITS.maxStorageBufferBindingSize / 16;
@@ -23,20 +18,6 @@ export const MOST_STATE_GROUPS = DEFAULT_LIMITS.maxStorageBufferBindingSize / 16
 export const STEP_PARAMETERS = 3;
 
 const SLOTS = [0, 1, 2] as const;
-
-/** How one parameter of a step is treated. */
-export interface StepSlot {
-  /** Group of four floats in the state at which its moments start: one after the other, `momentGroups` each. */
-  readonly first: number;
-  /** Multiplies the learning rate. */
-  readonly lrScale: number;
-  readonly weightDecay: number;
-}
-
-interface StepAttributes {
-  /** One entry a parameter. */
-  readonly slots: readonly StepSlot[];
-}
 
 /** Threads that walk over `sizes` elements in groups of four, one tensor after the other: as many as the largest can use. */
 export function sharedWalk(
@@ -56,15 +37,7 @@ function stepProgram<A extends StepAttributes>(
   moments: number,
   kernel: KernelDefinition,
   uniforms: (attributes: A) => Record<string, number>,
-  /** One parameter's step; its moments are subarrays. */
-  update: (
-    parameter: Float64Array,
-    grad: (i: number) => number,
-    moments: readonly Float64Array[],
-    hyper: Float64Array,
-    slot: StepSlot,
-    attributes: A,
-  ) => void,
+  update: UpdateReference<A>,
   flops: number,
 ): Program<A> {
   const parameters = Array.from({ length: count }, (_, k) => 2 + 2 * k);
@@ -119,19 +92,8 @@ function stepProgram<A extends StepAttributes>(
         scratch,
       };
     },
-    reference(inputs: readonly NdArray[], attributes) {
-      const [state, guard] = inputs.map(({ data }) => data);
-      const [gradScale, , nonFinite] = guard;
-      if (nonFinite !== 0) return [];
-      attributes.slots.forEach((slot, k) => {
-        const parameter = inputs[2 + 2 * k].data;
-        const grad = inputs[3 + 2 * k].data;
-        const own = Array.from({ length: moments }, (_, moment) => {
-          const from = 4 * (slot.first + moment * momentGroups(parameter.length));
-          return state.subarray(from, from + parameter.length);
-        });
-        update(parameter, (i) => gradScale * grad[i], own, state.subarray(0, 4), slot, attributes);
-      });
+    reference(inputs, attributes) {
+      referenceStep(inputs, attributes, moments, update);
       return [];
     },
     cost(inputs: readonly TensorSpec[]) {
@@ -143,13 +105,6 @@ function stepProgram<A extends StepAttributes>(
 
 const adamwKernel = kernel('optimizer/adamw');
 
-/** A slot's weight decay is decoupled: the parameter shrinks by lr * weightDecay of itself. */
-export interface AdamwAttributes extends StepAttributes {
-  readonly beta1: number;
-  readonly beta2: number;
-  readonly eps: number;
-}
-
 const adamwProgram = (count: number): Program<AdamwAttributes> =>
   stepProgram<AdamwAttributes>(
     'adamwStep',
@@ -157,17 +112,7 @@ const adamwProgram = (count: number): Program<AdamwAttributes> =>
     2,
     adamwKernel,
     ({ beta1, beta2, eps }) => ({ beta1, rest1: 1 - beta1, beta2, rest2: 1 - beta2, eps }),
-    (parameter, grad, [m, v], hyper, { lrScale, weightDecay }, { beta1, beta2, eps }) => {
-      const lr = hyper[0] * lrScale;
-      const [, inverseBias1, inverseRootBias2] = hyper;
-      for (let i = 0; i < parameter.length; i++) {
-        const g = grad(i);
-        m[i] = beta1 * m[i] + (1 - beta1) * g;
-        v[i] = beta2 * v[i] + (1 - beta2) * g * g;
-        const denominator = Math.sqrt(v[i]) * inverseRootBias2 + eps;
-        parameter[i] = parameter[i] * (1 - lr * weightDecay) - (lr * inverseBias1 * m[i]) / denominator;
-      }
-    },
+    updateAdamw,
     14,
   );
 
@@ -180,12 +125,6 @@ export const adamwPrograms = SLOTS.map((k) => adamwProgram(k + 1));
 
 const sgdKernel = kernel('optimizer/sgd');
 
-/** A slot's weight decay is L2: it joins the gradient, and so the velocity. */
-export interface SgdAttributes extends StepAttributes {
-  readonly momentum: number;
-  readonly nesterov: boolean;
-}
-
 const sgdProgram = (count: number): Program<SgdAttributes> =>
   stepProgram<SgdAttributes>(
     'sgdStep',
@@ -193,13 +132,7 @@ const sgdProgram = (count: number): Program<SgdAttributes> =>
     1,
     sgdKernel,
     ({ momentum, nesterov }) => ({ momentum, nesterov: Number(nesterov) }),
-    (parameter, grad, [velocity], hyper, { lrScale, weightDecay }, { momentum, nesterov }) => {
-      for (let i = 0; i < parameter.length; i++) {
-        const g = grad(i) + weightDecay * parameter[i];
-        velocity[i] = momentum * velocity[i] + g;
-        parameter[i] -= hyper[0] * lrScale * (nesterov ? g + momentum * velocity[i] : velocity[i]);
-      }
-    },
+    updateSgd,
     9,
   );
 

@@ -1,22 +1,12 @@
+/** The programs of pooling: shapes, plans and cost. */
 import { kernel } from '../../gpu/shaderKernel.ts';
 import { requireShape, sameShape } from '../../tensor/shape.ts';
-import { formatShape, type Shape, sizeOf } from '../../tensor/spec.ts';
+import { formatShape, sizeOf } from '../../tensor/spec.ts';
 import { defineProgram } from '../definition.ts';
 import { like, storageOf } from '../storage.ts';
+import type { AvgPoolAttributes, InputShape, MaxPoolAttributes } from './attributes.ts';
 import { referenceAverage, referenceAverageBackward, referenceMax, referenceMaxBackward } from './reference.ts';
-import { pooledShape, type WindowAttributes, windowDispatch, windowOf } from './window.ts';
-
-export type MaxPoolAttributes = WindowAttributes;
-
-export interface AvgPoolAttributes extends Omit<WindowAttributes, 'dilation'> {
-  /** Whether padding counts as zeros in the mean. Default true, as PyTorch. */
-  readonly countIncludePad?: boolean;
-}
-
-/** The attributes of a backward program: those of the forward and the shape it pooled. */
-export interface InputShape {
-  readonly inputShape: Shape;
-}
+import { pooledShape, windowDispatch, windowOf } from './window.ts';
 
 const VERSIONS = ['scalar', 'vec4'] as const;
 

@@ -1,3 +1,4 @@
+/** Pooling and its gradient in float64. */
 import type { Window, WindowAxis } from './window.ts';
 
 /** The input positions of window `at` along one axis, padding left out. */

@@ -1,20 +1,9 @@
+/** Shape arithmetic of windows, and what all pool kernels are dispatched with. */
 import { gridFor, type PlanTarget } from '../../gpu/kernel.ts';
 import { convolutionExtent, requireShape } from '../../tensor/shape.ts';
 import { formatShape, type Shape } from '../../tensor/spec.ts';
 import { rowGrid } from '../rows.ts';
-
-/** One number for both axes, or [along the height, along the width]. */
-export type Pair = number | readonly [number, number];
-
-export interface WindowAttributes {
-  readonly kernel: Pair;
-  /** The kernel's size where left out, as PyTorch. */
-  readonly stride?: Pair;
-  /** 0 where left out. */
-  readonly padding?: Pair;
-  /** 1 where left out. */
-  readonly dilation?: Pair;
-}
+import type { PerAxis, WindowAttributes } from './attributes.ts';
 
 /** A window along one axis and the extents it leads from and to. */
 export interface WindowAxis {
@@ -38,7 +27,7 @@ export function windowOf(op: string, shape: Shape, attributes: WindowAttributes)
   requireShape(shape.length === 4, op, `the input must be [N, H, W, C], not ${formatShape(shape)}`);
   const { kernel, stride = kernel, padding = 0, dilation = 1 } = attributes;
   const along = (axis: 0 | 1): WindowAxis => {
-    const at = (pair: Pair): number => (typeof pair === 'number' ? pair : pair[axis]);
+    const at = (pair: PerAxis): number => (typeof pair === 'number' ? pair : pair[axis]);
     const own = { kernel: at(kernel), stride: at(stride), padding: at(padding), dilation: at(dilation) };
     const reach = own.dilation * (own.kernel - 1) + 1;
     requireShape(

@@ -1,3 +1,4 @@
+/** Plans column sums of two quantities at once. */
 import { type BufferReference, type Dispatch, gridFor, type Plan, type PlanTarget } from '../../gpu/kernel.ts';
 import { kernel } from '../../gpu/shaderKernel.ts';
 import { planSum, sumKernel, sumVec4Kernel } from './plan.ts';

@@ -1,38 +1,13 @@
+/** The ops of reductions: gradient and cases. */
 import { normalizeAxes, reducedShape } from '../../tensor/shape.ts';
-import { type Case, type CaseInput, defineOp, type Op, type Program } from '../definition.ts';
+import { defineOp, type Op, type Program } from '../definition.ts';
 import { divProgram, equalProgram, mulProgram } from '../binary/program.ts';
-import { expandProgram } from '../movement/expand.ts';
-import { floatCastProgram } from '../movement/floatCast.ts';
+import { floatCastProgram } from '../movement/convert.ts';
+import { expandProgram } from '../movement/program.ts';
 import { affineProgram } from '../unary/program.ts';
-import { maxProgram, meanProgram, type ReduceAttributes, reducedCount, sumProgram } from './program.ts';
-
-function reduceCase(
-  name: string,
-  shape: readonly number[],
-  axes: readonly number[] | undefined,
-  purpose: Case['purpose'],
-  keepDims?: boolean,
-): Case<ReduceAttributes> {
-  const inputs: CaseInput[] = [{ shape }];
-  return { name, inputs, attributes: { ...(axes && { axes }), ...(keepDims && { keepDims }) }, purpose };
-}
-
-/** One way for each pattern of kept (K) and reduced (R) axes, long and short, odd and in fours. */
-export const reduceCases: readonly Case<ReduceAttributes>[] = [
-  reduceCase('all, tiny', [2, 3], undefined, ['test', 'gradient']),
-  reduceCase('scalar', [], undefined, ['test', 'gradient']),
-  reduceCase('all, long', [13, 100, 20], undefined, ['test']),
-  reduceCase('all, odd', [13, 101, 7], undefined, ['test']),
-  reduceCase('KR', [5, 8], [-1], ['test', 'gradient']),
-  reduceCase('KR, long rows', [3, 1000], [1], ['test']),
-  reduceCase('RK', [6, 5], [0], ['test', 'gradient']),
-  reduceCase('RK, long columns', [3000, 24], [0], ['test']),
-  reduceCase('KRK', [2, 3, 4], [1], ['test', 'gradient'], true),
-  reduceCase('RKR', [3, 2, 5], [0, 2], ['test', 'gradient']),
-  reduceCase('KRKR', [2, 33, 3, 70], [1, 3], ['test'], true),
-  reduceCase('bias gradient, ConvNeXt-T stage 1, N4', [12_544, 384], [0], ['bench']),
-  reduceCase('pooling, ConvNeXt-T stage 4, N8', [8, 49, 768], [1], ['bench']),
-];
+import type { ReduceAttributes } from './attributes.ts';
+import { maxCases, reduceCases } from './cases.ts';
+import { maxProgram, meanProgram, reducedCount, sumProgram } from './program.ts';
 
 function opOf(name: string, forward: Program<ReduceAttributes>, isMean: boolean): Op<ReduceAttributes> {
   return defineOp<ReduceAttributes>({
@@ -78,22 +53,5 @@ export const max = defineOp<ReduceAttributes>({
     },
   },
   half: 'all',
-  cases: [
-    ...reduceCases.map((testCase) => ({
-      ...testCase,
-      inputs: testCase.inputs.map((input): CaseInput => ({ ...input, fill: 'distinct' })),
-    })),
-    {
-      name: 'ties share',
-      inputs: [{ shape: [6, 8], fill: { integersBelow: 2 } }],
-      attributes: { axes: [1] },
-      purpose: ['test'],
-    },
-    {
-      name: 'all negative',
-      inputs: [{ shape: [4], fill: { values: [-9, -3, -5, -3] } }],
-      attributes: {},
-      purpose: ['test'],
-    },
-  ],
+  cases: maxCases,
 });

@@ -1,3 +1,4 @@
+/** Plans reductions over runs of axes in passes of a fixed order. */
 import {
   type BufferReference,
   type Dispatch,

@@ -1,18 +1,11 @@
+/** The programs of reductions: shapes, plans and cost. */
 import { normalizeAxes, reducedShape } from '../../tensor/shape.ts';
-import { type DType, type Shape, sizeOf } from '../../tensor/spec.ts';
+import { type Shape, sizeOf } from '../../tensor/spec.ts';
 import { defineProgram, type Program } from '../definition.ts';
 import { like, storageOf } from '../storage.ts';
+import type { ReduceAttributes } from './attributes.ts';
 import { maxKernel, maxVec4Kernel, reductionPlan, sumKernel, sumVec4Kernel } from './plan.ts';
 import { referenceMax, referenceSum } from './reference.ts';
-
-export interface ReduceAttributes {
-  /** Axes to reduce, negative ones counted from the back; all where left out. */
-  readonly axes?: readonly number[];
-  /** Whether reduced axes stay as extent 1. Default false. */
-  readonly keepDims?: boolean;
-  /** Element type of a sum or mean: f32 where left out, whatever is summed, since sums of float16 soon leave its range. */
-  readonly dtype?: DType;
-}
 
 /** Elements that one output element is made of. */
 export function reducedCount(shape: Shape, axes: readonly number[] | undefined): number {

@@ -1,3 +1,4 @@
+/** Reductions and their gradients in float64. */
 import { normalizeAxes, reducedShape, stridesOf } from '../../tensor/shape.ts';
 import { sizeOf } from '../../tensor/spec.ts';
 import type { NdArray } from '../definition.ts';

@@ -1,3 +1,4 @@
+/** The gradient of broadcasting. */
 import { broadcastStrides, sameShape } from '../../tensor/shape.ts';
 import type { Shape } from '../../tensor/spec.ts';
 import type { BackwardContext } from '../definition.ts';

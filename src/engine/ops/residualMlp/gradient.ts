@@ -1,9 +1,9 @@
+/** The programs of its gradients that are more than a matrix product. */
 import { foldGrid, type StorageFormat } from '../../gpu/kernel.ts';
 import { kernel } from '../../gpu/shaderKernel.ts';
 import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { f32, formatShape, type Shape, sizeOf } from '../../tensor/spec.ts';
-import type { NoAttributes } from '../binary/program.ts';
-import { defineProgram } from '../definition.ts';
+import { defineProgram, type NoAttributes } from '../definition.ts';
 import type { Draft } from '../matmul/draft.ts';
 import { planParts } from '../matmul/plan.ts';
 import { productKernels, productPlan } from '../matmul/program.ts';

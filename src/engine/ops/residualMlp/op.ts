@@ -1,51 +1,10 @@
-import type { Shape } from '../../tensor/spec.ts';
-import type { NoAttributes } from '../binary/program.ts';
-import { type Case, defineOp, type Tolerance } from '../definition.ts';
+/** The op of the second half of a ConvNeXt block: gradient and cases. */
+import { defineOp, type NoAttributes } from '../definition.ts';
 import { sampleScaleProgram } from '../layerScale/program.ts';
 import { gradWeightProgram, matmulProgram } from '../matmul/program.ts';
+import { residualMlpCases } from './cases.ts';
 import { gradHiddenProgram, gradProjectionProgram } from './gradient.ts';
 import { residualMlpInferenceProgram, residualMlpProgram } from './program.ts';
-
-const HALF_TOLERANCE: Tolerance = {
-  relativeL2: 3e-4,
-  element: 1e-3,
-  reason:
-    'gelu(...) between the products, and gamma times a weight, are stored in float16: 2^-11 of each term of a sum',
-};
-
-function mlpCase(
-  name: string,
-  x: Shape,
-  hidden: number,
-  options: { factor?: boolean; grad?: boolean },
-  purpose: Case['purpose'],
-): Case<NoAttributes> {
-  const [samples, channels] = [x[0], x.at(-1) ?? 0];
-  const { factor = false, grad = true } = options;
-  const shapes = [x, x, [hidden, channels], [hidden], [channels, hidden], [channels], [channels]];
-  return {
-    name,
-    inputs: [
-      ...shapes.map((shape) => ({ shape, grad })),
-      ...(factor ? [{ shape: [samples], fill: 'uniform' as const, grad: false }] : []),
-    ],
-    attributes: {},
-    purpose,
-    halfTolerance: HALF_TOLERANCE,
-  };
-}
-
-const cases: readonly Case<NoAttributes>[] = [
-  mlpCase('tiny', [2, 1, 2, 3], 5, {}, ['test', 'gradient']),
-  mlpCase('tiny, factor', [3, 2, 4], 8, { factor: true }, ['test', 'gradient']),
-  mlpCase('channels in fours, past whole tiles', [2, 5, 7, 12], 68, { factor: true }, ['test']),
-  mlpCase('many rows', [1100, 8], 32, {}, ['test']),
-  mlpCase('no gradient', [3, 11, 8], 20, { factor: true, grad: false }, ['test']),
-  mlpCase('ConvNeXt-A stage 1, 32x32, N8', [8, 32, 32, 40], 160, {}, ['bench']),
-  mlpCase('ConvNeXt-A stage 3, 8x8, N8', [8, 8, 8, 160], 640, {}, ['bench']),
-  mlpCase('ConvNeXt-A stage 3, no gradient', [8, 8, 8, 160], 640, { grad: false }, ['bench']),
-  mlpCase('ConvNeXt-T stage 2, N4', [4, 28, 28, 192], 768, { factor: true }, ['bench']),
-];
 
 /**
  * (residual [N, ..., C], x [N, ..., C], weight1 [H, C], bias1 [H], weight2 [C, H], bias2 [C], gamma [C], factor [N]?) →
@@ -86,5 +45,5 @@ export const residualMlp = defineOp<NoAttributes>({
     },
   },
   half: [0, 1, 2, 4],
-  cases,
+  cases: residualMlpCases,
 });

@@ -1,6 +1,6 @@
+/** The programs of the second half of a ConvNeXt block: shapes, plans and cost. */
 import { sizeOf } from '../../tensor/spec.ts';
-import type { NoAttributes } from '../binary/program.ts';
-import { defineProgram } from '../definition.ts';
+import { defineProgram, type NoAttributes } from '../definition.ts';
 import { type Draft, scratchOf } from '../matmul/draft.ts';
 import { planProduct } from '../matmul/plan.ts';
 import { productKernels } from '../matmul/program.ts';

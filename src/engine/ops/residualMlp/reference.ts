@@ -1,3 +1,4 @@
+/** The second half of a ConvNeXt block and its gradient in float64. */
 import type { NdArray } from '../definition.ts';
 import { referenceGradWeight, referenceMatmul } from '../matmul/reference.ts';
 

@@ -1,3 +1,4 @@
+/** Shape arithmetic of the block. */
 import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { formatShape, type Shape, sizeOf, type TensorSpec } from '../../tensor/spec.ts';
 import { type MatmulGeometry, matmulGeometry } from '../matmul/geometry.ts';

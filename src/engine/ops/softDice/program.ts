@@ -1,3 +1,4 @@
+/** The programs of the soft Dice loss: shapes, plans and cost. */
 import { foldGrid, type PlanTarget } from '../../gpu/kernel.ts';
 import { kernel } from '../../gpu/shaderKernel.ts';
 import { requireShape, sameShape } from '../../tensor/shape.ts';
@@ -5,30 +6,8 @@ import { f32, formatShape, sizeOf, type TensorSpec } from '../../tensor/spec.ts'
 import { defineProgram } from '../definition.ts';
 import { optional, type SampleGrid, versionedGrid } from '../loss/plan.ts';
 import { planSum, sumKernel, sumVec4Kernel } from '../reduce/plan.ts';
-import { referenceSoftDice, referenceSoftDiceBackward, tverskyFactors } from './reference.ts';
-
-export interface SoftDiceAttributes {
-  /** Added to numerator and denominator. Default 0; 1e-5 in the per-sample Dice of the multitask baseline. */
-  readonly smooth?: number;
-  /** true (default): Dice of each class of each sample, then the mean. false: sums over the whole batch, as segmentation_models.pytorch. */
-  readonly perSample?: boolean;
-  /** Whether the first input holds logits (default) or probabilities. */
-  readonly fromLogits?: boolean;
-  /** Whether the denominator adds squares (V-Net, Milletari 2016). Default false. */
-  readonly squaredDenominator?: boolean;
-  /** Whether a class without positives (in the sample, or in the batch) gives loss 0, still counted in the mean. Default false. */
-  readonly ignoreEmptyClasses?: boolean;
-  /** Whether the classes share one sum, as if there were a single class: with perSample false, all is flattened together. Default false. */
-  readonly flattenClasses?: boolean;
-  /**
-   * Tversky index (Salehi et al. 2017): weights of false positives and of false negatives, 0 or more. Default 0.5 and 0.5, which is Dice.
-   * `smooth` stays Dice's, that is, twice what is added to I + alpha FP + beta FN.
-   */
-  readonly alpha?: number;
-  readonly beta?: number;
-  /** 'none' (with perSample, without sample weights): the loss of each class of each sample, [N, C]. Default 'mean'. */
-  readonly reduction?: 'mean' | 'none';
-}
+import { type SoftDiceAttributes, tverskyFactors } from './attributes.ts';
+import { referenceSoftDice, referenceSoftDiceBackward } from './reference.ts';
 
 const partialKernel = kernel('softDice/partial');
 const partialVec4Kernel = kernel('softDice/partialVec4');

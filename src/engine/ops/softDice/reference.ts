@@ -1,18 +1,10 @@
+/** The soft Dice loss and their gradients in float64. */
 import type { NdArray } from '../definition.ts';
-import type { SoftDiceAttributes } from './program.ts';
+import { type SoftDiceAttributes, tverskyFactors } from './attributes.ts';
 
 const SMALLEST_DENOMINATOR = 1e-7;
 
 const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
-
-/** What the denominator weighs intersection, predictions and targets with: see shaders/softDice/finish.wgsl. */
-export function tverskyFactors({ alpha = 0.5, beta = 0.5 }: SoftDiceAttributes): {
-  readonly kI: number;
-  readonly kP: number;
-  readonly kT: number;
-} {
-  return { kI: 2 * (1 - alpha - beta), kP: 2 * alpha, kT: 2 * beta };
-}
 
 /** [loss, coefficients]: see shaders/softDice/finish.wgsl. */
 export function referenceSoftDice(

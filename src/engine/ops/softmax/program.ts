@@ -1,13 +1,11 @@
+/** The programs of softmax and its logarithm: shapes, plans and cost. */
 import { gridFor, type Plan } from '../../gpu/kernel.ts';
 import { kernel } from '../../gpu/shaderKernel.ts';
 import { requireShape } from '../../tensor/shape.ts';
 import { f32, type Shape, sizeOf } from '../../tensor/spec.ts';
-import { defineProgram, type Program } from '../definition.ts';
-import { referenceLogSoftmax, referenceSoftmaxBackward } from './reference.ts';
-
-export type SoftmaxName = 'softmax' | 'logSoftmax';
-
-export type NoAttributes = Record<never, never>;
+import { defineProgram, type NoAttributes, type Program } from '../definition.ts';
+import type { SoftmaxName } from './attributes.ts';
+import { referenceSoftmax, referenceSoftmaxBackward } from './reference.ts';
 
 const forwardKernel = kernel('softmax/forward');
 
@@ -35,10 +33,7 @@ export function softmaxProgram(name: SoftmaxName): Program<NoAttributes> {
       return [f32(x.shape)];
     },
     plan: ([x]) => rowPlan(forwardKernel, name, x.shape, { x: 'in0', out: 'out0' }),
-    reference([x]) {
-      const log = referenceLogSoftmax(x);
-      return [name === 'logSoftmax' ? log : log.map(Math.exp)];
-    },
+    reference: ([x]) => [referenceSoftmax(name, x)],
     cost: ([x]) => ({ flops: 5 * sizeOf(x.shape) }),
   });
 }

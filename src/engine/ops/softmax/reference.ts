@@ -1,5 +1,6 @@
+/** Softmax, its logarithm and their gradient in float64. */
 import type { NdArray } from '../definition.ts';
-import type { SoftmaxName } from './program.ts';
+import type { SoftmaxName } from './attributes.ts';
 
 /** Log softmax of every row of the last axis. */
 export function referenceLogSoftmax(x: NdArray): Float64Array {
@@ -14,6 +15,12 @@ export function referenceLogSoftmax(x: NdArray): Float64Array {
     });
   }
   return out;
+}
+
+/** Softmax of every row of the last axis, or its logarithm. */
+export function referenceSoftmax(name: SoftmaxName, x: NdArray): Float64Array {
+  const log = referenceLogSoftmax(x);
+  return name === 'logSoftmax' ? log : log.map(Math.exp);
 }
 
 /** Gradient of the input from the output y, row by row: y (g - sum g y) for softmax, g - exp(y) sum g for its logarithm. */

@@ -1,60 +1,16 @@
-import { gridFor, type KernelDefinition, type Plan, type PlanTarget, type StorageFormat } from '../../gpu/kernel.ts';
+/** The programs of the elementwise functions of one argument: shapes, plans and cost. */
 import { kernel } from '../../gpu/shaderKernel.ts';
 import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { formatShape, sizeOf } from '../../tensor/spec.ts';
 import { defineProgram, type Program } from '../definition.ts';
+import { elementwisePlan } from '../elementwise.ts';
 import { like, requireSameType, storageOf } from '../storage.ts';
-import { unaryDerivative, unaryFunction } from './reference.ts';
-
-/** In the order of the switch in shaders/common/unaryFunction.wgsl. */
-export const UNARY_NAMES = [
-  'gelu',
-  'geluTanh',
-  'relu',
-  'silu',
-  'sigmoid',
-  'tanh',
-  'exp',
-  'log',
-  'affine',
-  'sqrt',
-  'square',
-  'abs',
-  'softplus',
-] as const;
-
-export type UnaryName = (typeof UNARY_NAMES)[number];
-
-/** `scale * x + shift` for affine; the other functions have no use for them. */
-export interface UnaryAttributes {
-  readonly scale?: number;
-  readonly shift?: number;
-}
+import { UNARY_NAMES, type UnaryAttributes, type UnaryName } from './attributes.ts';
+import { referenceUnary, referenceUnaryBackward } from './reference.ts';
 
 const forwardKernel = kernel('unary/forward');
 
 const backwardKernel = kernel('unary/backward');
-
-/** One dispatch over `size` elements in groups of four, each thread taking several on software adapters. */
-export function elementwisePlan(
-  kernel: KernelDefinition,
-  buffers: Plan['dispatches'][number]['buffers'],
-  size: number,
-  target: PlanTarget,
-  settings: {
-    uniforms?: Record<string, number>;
-    overrides?: Record<string, number>;
-    storage?: StorageFormat;
-    result?: StorageFormat;
-  } = {},
-): Plan {
-  const groupsPerThread = target.deviceClass === 'software' ? 16 : 2;
-  const workgroups = gridFor(Math.ceil(size / 4 / groupsPerThread), 64);
-  const stride = workgroups[0] * workgroups[1] * 64;
-  return {
-    dispatches: [{ ...settings, kernel, buffers, workgroups, uniforms: { size, stride, ...settings.uniforms } }],
-  };
-}
 
 /** y = f(x), any shape. */
 export function unaryProgram(name: UnaryName): Program<UnaryAttributes> {
@@ -68,7 +24,7 @@ export function unaryProgram(name: UnaryName): Program<UnaryAttributes> {
         storage: storageOf(x),
         overrides: { FUNCTION: UNARY_NAMES.indexOf(name) },
       }),
-    reference: ([x], attributes) => [x.data.map((value) => unaryFunction(name, value, attributes))],
+    reference: ([x], attributes) => [referenceUnary(name, x, attributes)],
     cost: ([x]) => ({ flops: sizeOf(x.shape) }),
   });
 }
@@ -93,9 +49,7 @@ export function unaryBackwardProgram(name: UnaryName): Program<UnaryAttributes> 
         storage: storageOf(x),
         overrides: { FUNCTION: UNARY_NAMES.indexOf(name) },
       }),
-    reference: ([gradOutput, x], attributes) => [
-      x.data.map((value, i) => gradOutput.data[i] * unaryDerivative(name, value, attributes)),
-    ],
+    reference: ([gradOutput, x], attributes) => [referenceUnaryBackward(name, gradOutput, x, attributes)],
     cost: ([, x]) => ({ flops: 2 * sizeOf(x.shape) }),
   });
 }

@@ -1,4 +1,6 @@
-import type { UnaryAttributes, UnaryName } from './program.ts';
+/** The elementwise functions of one argument and their derivatives in float64. */
+import type { NdArray } from '../definition.ts';
+import type { UnaryAttributes, UnaryName } from './attributes.ts';
 
 /**
  * erf in float64: its Maclaurin series up to |x| = 3, beyond it 1 - erfc by the continued fraction (Abramowitz and Stegun
@@ -98,4 +100,19 @@ export function unaryDerivative(name: UnaryName, x: number, { scale = 1 }: Unary
     default:
       return name satisfies never;
   }
+}
+
+/** f(x) of each element. */
+export function referenceUnary(name: UnaryName, x: NdArray, attributes: UnaryAttributes): Float64Array {
+  return x.data.map((value) => unaryFunction(name, value, attributes));
+}
+
+/** gradOutput * f'(x) of each element. */
+export function referenceUnaryBackward(
+  name: UnaryName,
+  gradOutput: NdArray,
+  x: NdArray,
+  attributes: UnaryAttributes,
+): Float64Array {
+  return x.data.map((value, i) => gradOutput.data[i] * unaryDerivative(name, value, attributes));
 }

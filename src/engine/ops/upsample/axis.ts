@@ -1,3 +1,4 @@
+/** Where outputs of a resize read, along one axis, exactly as PyTorch. */
 import { requireShape } from '../../tensor/shape.ts';
 import { formatShape, type Shape } from '../../tensor/spec.ts';
 

@@ -1,3 +1,4 @@
+/** The programs of resizing: shapes, plans and cost. */
 import { type Dispatch, gridFor, type KernelDefinition, type PlanTarget } from '../../gpu/kernel.ts';
 import { kernel } from '../../gpu/shaderKernel.ts';
 import { requireShape, sameShape } from '../../tensor/shape.ts';
@@ -5,19 +6,9 @@ import { formatShape, type Shape, sizeOf, type TensorSpec } from '../../tensor/s
 import { defineProgram, type Program } from '../definition.ts';
 import { rowGrid } from '../rows.ts';
 import { like, storageOf } from '../storage.ts';
+import type { Resampling, ResizeAttributes, ResizeBackwardAttributes } from './attributes.ts';
 import { linearAxis, nearestScale, resizedShape } from './axis.ts';
-import { type Resampling, referenceResize, referenceResizeBackward } from './reference.ts';
-
-export interface ResizeAttributes {
-  /** Height and width of the result. */
-  readonly size: readonly [number, number];
-  /** Bilinear only: whether the corner pixels' centres stay where they are. Default false, as PyTorch. */
-  readonly alignCorners?: boolean;
-}
-
-export interface ResizeBackwardAttributes extends ResizeAttributes {
-  readonly inputShape: Shape;
-}
+import { referenceResize, referenceResizeBackward } from './reference.ts';
 
 /** 'rows' is bilinear's alone: a thread a row and group of channels. */
 const VERSIONS: Readonly<Record<Resampling, readonly string[]>> = {

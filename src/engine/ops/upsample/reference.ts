@@ -1,7 +1,7 @@
+/** Resizing and its gradient in float64. */
 import { type Shape, sizeOf } from '../../tensor/spec.ts';
+import type { Resampling } from './attributes.ts';
 import { linearAxis, linearSource, nearestSource } from './axis.ts';
-
-export type Resampling = 'nearest' | 'bilinear';
 
 /** Calls `visit(output element, input element, weight)` for everything the resize reads. */
 function forEachTap(

@@ -1,7 +1,7 @@
 import type { Engine } from '../../../engine/autograd/engine.ts';
 import type { Tensor } from '../../../engine/autograd/tensor.ts';
 import { concat } from '../../../engine/nn/functional.ts';
-import { fillProgram } from '../../../engine/ops/movement/fill.ts';
+import { fillProgram } from '../../../engine/ops/movement/convert.ts';
 
 /** Sum of scalars; null of none (a batch whose rows the gate all sent astray). */
 export function sumOf(parts: readonly Tensor[]): Tensor | null {

@@ -1,0 +1,27 @@
+/** What convolutions and their gradients are set by. */
+
+/** Vertical, horizontal. */
+export type Pair = readonly [number, number];
+
+export interface ConvolutionAttributes {
+  /** Default [1, 1]. */
+  readonly stride?: Pair;
+  /** Zeros put on both sides of each axis. Default [0, 0]. */
+  readonly padding?: Pair;
+  /** Default [1, 1]. */
+  readonly dilation?: Pair;
+  /** Default 1. */
+  readonly groups?: number;
+  /** Applied after the bias. Default 'none'. */
+  readonly activation?: 'none' | 'relu';
+}
+
+/** Of the input gradient: strides above 1 leave the input's size open, so it is said. */
+export interface GradInputAttributes extends ConvolutionAttributes {
+  readonly inputSize: Pair;
+}
+
+/** Of the weight gradient. */
+export interface GradWeightAttributes extends ConvolutionAttributes {
+  readonly kernel: Pair;
+}

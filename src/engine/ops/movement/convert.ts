@@ -1,0 +1,98 @@
+/** The programs that write elements in place of moving them: conversions of type, and constants. */
+import { type BufferReference, type Dispatch, gridFor, type PlanTarget } from '../../gpu/kernel.ts';
+import { defineProgram } from '../definition.ts';
+import { requireShape } from '../../tensor/shape.ts';
+import { type DType, isFloat, sizeOf } from '../../tensor/spec.ts';
+import { elementwisePlan } from '../elementwise.ts';
+import { kernel } from '../../gpu/shaderKernel.ts';
+import { numberToFloat16 } from '../../tensor/float16.ts';
+import { storageOf } from '../storage.ts';
+import type { CastAttributes, FillAttributes, FloatCastAttributes } from './attributes.ts';
+import { referenceCast, referenceCopy, referenceFill } from './reference.ts';
+
+/** In the order of the codes in shaders/movement/cast.wgsl. */
+const TYPES: readonly DType[] = ['f32', 'u32', 'i32'];
+
+const castKernel = kernel('movement/cast');
+
+/**
+ * Elements as another type: fractions are cut off towards zero, integers above 2^24 are rounded to float32. Numbers must lie within the
+ * range of the type they are cast to; what others become is not defined.
+ */
+export const castProgram = defineProgram<CastAttributes>({
+  name: 'cast',
+  kernels: [castKernel],
+  infer: ([x], { dtype }) => [{ shape: x.shape, dtype }],
+  plan([x], _outputs, { dtype }, target) {
+    const size = sizeOf(x.shape);
+    const workgroups = gridFor(Math.ceil(size / (target.deviceClass === 'software' ? 16 : 2)), 64);
+    return {
+      dispatches: [
+        {
+          kernel: castKernel,
+          buffers: { x: 'in0', out: 'out0' },
+          uniforms: { size, stride: workgroups[0] * workgroups[1] * 64 },
+          overrides: { FROM: TYPES.indexOf(x.dtype), TO: TYPES.indexOf(dtype) },
+          workgroups,
+        },
+      ],
+    };
+  },
+  reference: ([x], { dtype }) => [referenceCast(x, dtype)],
+  cost: ([x]) => ({ flops: sizeOf(x.shape) }),
+});
+
+const floatCastKernel = kernel('movement/floatCast');
+
+/** Elements in the other floating-point format: float16 rounds (to the nearest on all devices known), and gives infinity above 65,504. */
+export const floatCastProgram = defineProgram<FloatCastAttributes>({
+  name: 'floatCast',
+  kernels: [floatCastKernel],
+  infer([x], { dtype }) {
+    requireShape(isFloat(x.dtype) && isFloat(dtype), 'floatCast', `${x.dtype} to ${dtype} is no conversion of floats`);
+    return [{ shape: x.shape, dtype }];
+  },
+  plan: ([x], [out], _attributes, target) =>
+    elementwisePlan(floatCastKernel, { x: 'in0', out: 'out0' }, sizeOf(x.shape), target, {
+      storage: storageOf(x),
+      result: storageOf(out),
+    }),
+  reference: ([x]) => [referenceCopy(x)],
+  cost: ([x]) => ({ flops: sizeOf(x.shape) }),
+});
+
+export const fillKernel = kernel('movement/fill');
+
+/** The 32 bits of `value` as an element of `dtype`, or as two of them. */
+export function bitsOf(value: number, dtype: DType): number {
+  if (dtype === 'f16') return (numberToFloat16(value) * 0x1_0001) >>> 0;
+  if (dtype !== 'f32') return value >>> 0;
+  return new Uint32Array(new Float32Array([value]).buffer)[0];
+}
+
+/** Writes `value` to all `size` elements of a buffer. */
+export function fillDispatch(
+  out: BufferReference,
+  size: number,
+  value: number,
+  dtype: DType,
+  target: PlanTarget,
+): Dispatch {
+  const workgroups = gridFor(Math.ceil(size / 4 / (target.deviceClass === 'software' ? 16 : 2)), 64);
+  const stride = workgroups[0] * workgroups[1] * 64;
+  const storage = storageOf({ dtype });
+  const uniforms = { size, stride, bits: bitsOf(value, dtype) };
+  return { kernel: fillKernel, storage, buffers: { out }, uniforms, workgroups };
+}
+
+/** No inputs → a tensor of `shape` whose elements are all `value`. */
+export const fillProgram = defineProgram<FillAttributes>({
+  name: 'fill',
+  kernels: [fillKernel],
+  infer: (_inputs, { shape, dtype = 'f32' }) => [{ shape, dtype }],
+  plan: (_inputs, _outputs, { shape, value, dtype = 'f32' }, target) => ({
+    dispatches: [fillDispatch('out0', sizeOf(shape), value, dtype, target)],
+  }),
+  reference: (_inputs, { shape, value }) => [referenceFill(shape, value)],
+  cost: () => ({ flops: 0 }),
+});

@@ -1,0 +1,3 @@
+/** Softmax and its logarithm by name. */
+
+export type SoftmaxName = 'softmax' | 'logSoftmax';

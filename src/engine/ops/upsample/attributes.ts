@@ -1,0 +1,15 @@
+/** The ways of resizing, and what they are set by. */
+import type { Shape } from '../../tensor/spec.ts';
+
+export type Resampling = 'nearest' | 'bilinear';
+
+export interface ResizeAttributes {
+  /** Height and width of the result. */
+  readonly size: readonly [number, number];
+  /** Bilinear only: whether the corner pixels' centres stay where they are. Default false, as PyTorch. */
+  readonly alignCorners?: boolean;
+}
+
+export interface ResizeBackwardAttributes extends ResizeAttributes {
+  readonly inputShape: Shape;
+}
