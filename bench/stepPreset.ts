@@ -31,12 +31,12 @@ export function shareRows(total: number, segmentation: number, classification: n
   return [share, total - share];
 }
 
-async function configOf({ preset, batch, size, set = [] }: PresetOptions): Promise<TrainConfig> {
+function configOf({ preset, batch, size, set = [] }: PresetOptions): TrainConfig {
   // Steps that measure the gradients' cosine are not replayed; they are rare.
   const overrides = ['training.conflictEvery=0', ...set];
   if (size !== undefined) overrides.push(`data.imageSize=${size}`);
   if (batch !== undefined) {
-    const { data } = await resolveConfig({ preset, overrides: [...set] });
+    const { data } = resolveConfig({ preset, overrides: [...set] });
     const least = Math.min(1, data.segmentationPerBatch) + Math.min(1, data.classificationPerBatch);
     if (!Number.isInteger(batch) || batch < least) {
       throw new GmtlError('bench/batch', `--batch is ${batch}: ${preset} needs a whole number from ${least} on`);
@@ -148,7 +148,7 @@ class PresetWorkload implements StepWorkload {
  * the data set throws.
  */
 export async function presetWorkload(backend: CallTrackingBackend, options: PresetOptions): Promise<StepWorkload> {
-  const config = await configOf(options);
+  const config = configOf(options);
   if (config.training.routing === 'hard') {
     throw new GmtlError('bench/routing', 'routing hard asks the gate before each step: it is never recorded');
   }

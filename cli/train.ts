@@ -8,6 +8,7 @@ import type { Dataset } from '../src/retina/domain.ts';
 import { GmtlError } from '../src/engine/errors.ts';
 import { bestMetric } from '../src/retina/train/best.ts';
 import { loadCheckpoint } from '../src/retina/run/checkpoint.ts';
+import { readConfigFile } from '../src/retina/config/file.ts';
 import { resolveConfig, type TrainConfig } from '../src/retina/config/resolve.ts';
 import { presets } from '../src/retina/config/presets.ts';
 import { acquireRunLock, createRunFolder, readRunConfig, writeRunConfig } from '../src/retina/run/runFolder.ts';
@@ -67,7 +68,8 @@ interface Fresh {
 
 async function prepareNew(args: TrainArguments): Promise<Fresh> {
   const preset = args.preset ?? (args.config === undefined && args.data === undefined ? 'demo' : undefined);
-  const config = await resolveConfig({ preset, file: args.config, overrides: overridesOf(args) });
+  const file = args.config === undefined ? undefined : await readConfigFile(args.config);
+  const config = resolveConfig({ preset, file, overrides: overridesOf(args) });
   // Before images are read, which may take minutes.
   bestMetric(config.training.bestMetric);
   const source = args.data ?? (await syntheticSet());

@@ -1,9 +1,7 @@
 /** Puts a configuration together: defaults < preset < configuration file < command line. Errors name the knob and where it was set. */
-import { readFile } from 'node:fs/promises';
 import { closest, distance } from 'fastest-levenshtein';
 import { z } from 'zod';
 import { GmtlError } from '../../engine/errors.ts';
-import { errorCode } from '../../engine/node/atomic.ts';
 import { type TrainConfig, trainConfigSchema } from './schema.ts';
 import { type PresetName, presets } from './presets.ts';
 import { currentConfig, RENAMED_KNOBS } from './renamed.ts';
@@ -23,13 +21,15 @@ export interface ConfigKnob {
 
 export interface ConfigSources {
   readonly preset?: string | undefined;
-  /** Path of a JSON file. */
-  readonly file?: string | undefined;
+  /** A file's content, as `readConfigFile` gives it. */
+  readonly file?: ConfigLayer | undefined;
   /** `section.knob=value` items of the command line; see {@link parseOverrides}. */
   readonly overrides?: readonly string[] | undefined;
 }
 
-interface Layer {
+/** Part of a configuration, not validated yet. */
+export interface ConfigLayer {
+  /** Where it comes from, for errors: a path, `the command line`. */
   readonly origin: string;
   readonly values: Tree;
 }
@@ -39,14 +39,14 @@ type JsonSchema = z.core.JSONSchema.BaseSchema;
 const jsonSchema: JsonSchema = z.toJSONSchema(trainConfigSchema, { io: 'input' });
 
 /**
- * Reads and merges all sources and validates the result. Objects merge key by key; lists and scalars are replaced whole.
- * @throws GmtlError `config/preset`, `config/file`, `config/override`, `config/unknown-key` or `config/invalid`; each message names the
+ * Merges all sources and validates the result. Objects merge key by key; lists and scalars are replaced whole.
+ * @throws GmtlError `config/preset`, `config/override`, `config/unknown-key` or `config/invalid`; each message names the
  * knob and its source, and an unknown name comes with the nearest known one.
  */
-export async function resolveConfig(sources: ConfigSources): Promise<TrainConfig> {
-  const layers: Layer[] = [];
+export function resolveConfig(sources: ConfigSources): TrainConfig {
+  const layers: ConfigLayer[] = [];
   if (sources.preset !== undefined) layers.push(presetLayer(sources.preset));
-  if (sources.file !== undefined) layers.push(await fileLayer(sources.file));
+  if (sources.file !== undefined) layers.push(sources.file);
   if (sources.overrides !== undefined)
     layers.push({ origin: 'the command line', values: parseOverrides(sources.overrides) });
   return mergeLayers(layers);
@@ -103,7 +103,7 @@ export function describeConfig(): ConfigKnob[] {
   return knobs;
 }
 
-function mergeLayers(layers: readonly Layer[]): TrainConfig {
+function mergeLayers(layers: readonly ConfigLayer[]): TrainConfig {
   const merged: Tree = {};
   for (const layer of layers) {
     requireKnownKeys(layer.values, jsonSchema, '', layer.origin);
@@ -153,7 +153,7 @@ function unknownKey(full: string, key: string, siblings: readonly string[], path
   return new GmtlError('config/unknown-key', `unknown setting "${full}" (from ${origin}). ${advice}`);
 }
 
-function presetLayer(name: string): Layer {
+function presetLayer(name: string): ConfigLayer {
   if (!Object.hasOwn(presets, name)) {
     const names = Object.keys(presets);
     throw new GmtlError(
@@ -162,27 +162,6 @@ function presetLayer(name: string): Layer {
     );
   }
   return { origin: `preset ${name}`, values: structuredClone(presets[name as PresetName].config) as Tree };
-}
-
-async function fileLayer(path: string): Promise<Layer> {
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (cause) {
-    if (errorCode(cause) === undefined) throw cause;
-    const reason = errorCode(cause) === 'ENOENT' ? 'no such file' : (cause as Error).message;
-    throw new GmtlError('config/file', `configuration file ${path}: ${reason}. Check the path.`, { cause });
-  }
-  let values: unknown;
-  try {
-    values = JSON.parse(text.replace(/^\uFEFF/, ''));
-  } catch (cause) {
-    throw new GmtlError('config/file', `configuration file ${path}: no valid JSON (${(cause as Error).message})`, {
-      cause,
-    });
-  }
-  if (!isTree(values)) throw new GmtlError('config/file', `configuration file ${path}: it must hold a JSON object`);
-  return { origin: path, values };
 }
 
 function merge(target: Tree, source: Tree): void {

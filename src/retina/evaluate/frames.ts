@@ -2,7 +2,7 @@
 import { imageTensor } from '../data/loading/batch.ts';
 import { mapMaskToFrame } from '../data/pictures/geometry.ts';
 import { decodeMask } from '../data/pictures/mask.ts';
-import type { Sample } from '../data/pictures/preprocess.ts';
+import type { Sample } from '../data/pictures/sample.ts';
 import { type DatasetItem, type Structure, STRUCTURES } from '../domain.ts';
 import { GmtlError } from '../../engine/errors.ts';
 import { ScorePlanes } from '../predict/frameMapper.ts';

@@ -2,7 +2,8 @@
 import { basename } from 'node:path';
 import { imageTensor } from '../data/loading/batch.ts';
 import type { RgbImage } from '../data/pictures/fov.ts';
-import { decodeImage, preprocessImage, type Sample } from '../data/pictures/preprocess.ts';
+import { decodeImage, preprocessImage } from '../data/pictures/preprocess.ts';
+import type { Sample } from '../data/pictures/sample.ts';
 import { GRADINGS, type Structure, STRUCTURE_NAMES, STRUCTURES, type Task, TASKS } from '../domain.ts';
 import { GmtlError } from '../../engine/errors.ts';
 import { countComponents } from '../metrics/components.ts';

@@ -2,7 +2,7 @@
 import type { Engine } from '../../engine/autograd/engine.ts';
 import type { TrainConfig } from '../config/resolve.ts';
 import type { PictureSource } from '../data/loading/pictureSource.ts';
-import type { Sample } from '../data/pictures/preprocess.ts';
+import type { Sample } from '../data/pictures/sample.ts';
 import type { Task } from '../domain.ts';
 import type { MultitaskNet } from '../network/network.ts';
 import { predictFlips, type TilePredictor } from './flips.ts';

@@ -32,7 +32,7 @@ describe('run folder', () => {
 
   test('keeps its configuration and what it ran on', async () => {
     const { path } = createRunFolder({ root });
-    const config = await resolveConfig({ preset: 'idrid-128' });
+    const config = resolveConfig({ preset: 'idrid-128' });
     writeRunConfig(path, config);
     expect(readRunConfig(path)).toEqual(config);
     expect(() => readRunConfig(root)).toThrow(/no run folder/);

@@ -5,6 +5,7 @@ import { GmtlError } from '../../engine/errors.ts';
 import { errorCode } from '../../engine/node/atomic.ts';
 import type { StoredTensors } from '../../engine/io/safetensors.ts';
 import { CHECKPOINT_FOLDER, loadCheckpoint } from './checkpoint.ts';
+import { readConfigFile } from '../config/file.ts';
 import { resolveConfig, type TrainConfig, validateConfig } from '../config/resolve.ts';
 
 /** Weights and what is needed to use them. */
@@ -24,7 +25,7 @@ export interface TrainedWeights {
  * @param configFile JSON configuration, for a bare .safetensors file and only there: a manifest carries its own.
  * @param kind `average` takes the moving average where the checkpoint has one.
  * @throws GmtlError `infer/no-config` for bare weights without a configuration, `usage` for a configuration too many, or as
- * {@link loadCheckpoint}, {@link resolveConfig} and {@link validateConfig}.
+ * {@link loadCheckpoint}, {@link readConfigFile}, {@link resolveConfig} and {@link validateConfig}.
  */
 export async function loadTrainedWeights(
   path: string,
@@ -46,7 +47,9 @@ export async function loadTrainedWeights(
         `instead, or name the configuration with --config FILE (the run's config.json).`,
     );
   }
-  const config = manifest ? validateConfig(manifest.config, file) : await resolveConfig({ file: configFile });
+  const config = manifest
+    ? validateConfig(manifest.config, file)
+    : resolveConfig({ file: await readConfigFile(configFile!) });
   const average = kind === 'average' ? checkpoint.ema : undefined;
   return {
     path: file,

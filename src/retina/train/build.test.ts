@@ -18,7 +18,7 @@ describe('layer decay', () => {
     'moves every parameter of %s by its own learning rate',
     async (preset) => {
       const lr = 0.01;
-      const config = await resolveConfig({
+      const config = resolveConfig({
         preset,
         overrides: ['optimizer.layerDecay=0.5', `optimizer.lr=${lr}`, 'optimizer.weightDecay=0'],
       });

@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { GmtlError } from '../../../engine/errors.ts';
-import { compareFingerprints, type Fingerprint, fingerprintFiles } from '../sets/fingerprint.ts';
+import { compareFingerprints, type Fingerprint } from '../sets/fingerprint.ts';
+import { fingerprintFiles } from '../sets/fingerprintFiles.ts';
 import { scanIdrid } from '../sets/idrid.ts';
 import {
   OFFICIAL_COUNTS,

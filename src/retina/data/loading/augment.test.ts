@@ -8,7 +8,7 @@ import {
   type Normalization,
   type Transform,
 } from './augment.ts';
-import type { Sample } from '../pictures/preprocess.ts';
+import type { Sample } from '../pictures/sample.ts';
 import { KeyedRandom, STREAMS } from '../../random.ts';
 import { renderImage, renderMasks } from './render.ts';
 

@@ -1,6 +1,7 @@
+/** Batches: rows of pictures and targets, rendered from prepared samples. */
 import { type AugmentOptions, drawTransform, IDENTITY, type Normalization } from './augment.ts';
 import type { CropBox } from '../pictures/fov.ts';
-import type { Sample } from '../pictures/preprocess.ts';
+import type { Sample } from '../pictures/sample.ts';
 import { KeyedRandom, STREAMS } from '../../random.ts';
 import { renderImage, renderMasks } from './render.ts';
 import { drawTile, type TileOptions } from './tiles.ts';
@@ -46,10 +47,14 @@ export interface RenderOptions {
 }
 
 /**
- * Renders rows into a batch. The augmentation and the tile of a row depend on (seed, task, pass, place) only. Yields to the event loop
- * between rows: a row of 512x512 takes 10 … 20 ms, and GPU submissions wait on the same thread.
+ * Renders rows into a batch. The augmentation and the tile of a row depend on (seed, task, pass, place) only. A generator that stops after
+ * each row: a row of 512x512 takes 10 … 20 ms, and the caller may have other work on the same thread.
  */
-export async function renderBatch(rows: readonly BatchRow[], count: number, options: RenderOptions): Promise<Batch> {
+export function* renderBatch(
+  rows: readonly BatchRow[],
+  count: number,
+  options: RenderOptions,
+): Generator<undefined, Batch> {
   const { size, normalization, augment, seed, tiles } = options;
   const pixels = size * size;
   const classes = STRUCTURES.length;
@@ -83,7 +88,7 @@ export async function renderBatch(rows: readonly BatchRow[], count: number, opti
       renderMasks(sample, transform, size, classes, batch.masks, index * pixels * classes);
     }
     boxes.push(sample.box);
-    await new Promise<void>((resume) => setImmediate(resume));
+    yield;
   }
   return batch;
 }

@@ -1,58 +1,16 @@
+/** Loads prepared samples and batches, ahead of the GPU's work. */
 import { totalmem } from 'node:os';
 import { GmtlError } from '../../../engine/errors.ts';
-import { type AugmentOptions, DEFAULT_AUGMENT, IMAGENET_NORMALIZATION, type Normalization } from './augment.ts';
-import { type Batch, type BatchRow, renderBatch } from './batch.ts';
+import { type Batch, type BatchRow, renderBatch, type RenderOptions } from './batch.ts';
 import type { PictureSource } from './pictureSource.ts';
 import { cacheRoot } from '../../../engine/node/cacheFolder.ts';
 import { Limiter } from '../../../engine/node/parallel.ts';
-import { DEFAULT_PREPROCESS, type PreprocessOptions, type Sample } from '../pictures/preprocess.ts';
+import type { Sample } from '../pictures/sample.ts';
 import { SampleCache } from './sampleCache.ts';
 import { SampleMemory } from './sampleMemory.ts';
 import type { SamplerState, TaskBalancedSampler } from './sampler.ts';
-import type { TileOptions } from './tiles.ts';
+import { DEFAULT_LOADER, GIB, type LoaderOptions } from './settings.ts';
 import type { DatasetItem } from '../../domain.ts';
-
-const GIB = 1024 ** 3;
-
-export interface LoaderOptions {
-  /** How pictures are prepared; `size` is the network's side. */
-  readonly preprocess: PreprocessOptions;
-  /** Side at which training samples are kept, so that zooming in shows real detail; at least `size`. Default: `size`. */
-  readonly storeSize: number | null;
-  /** null: none. Evaluation never augments. */
-  readonly augment: AugmentOptions | null;
-  readonly normalization: Normalization;
-  /** Seed of the augmentation. */
-  readonly seed: number;
-  /** Batches prepared ahead. */
-  readonly prefetch: number;
-  /** Images decoded at once; a full IDRiD frame with masks takes about 150 MB meanwhile. */
-  readonly decoders: number;
-  /** Leave out images that cannot be decoded (counted in `skipped`) instead of failing. Default false. */
-  readonly skipBad: boolean;
-  /** Root of the disk cache; null: none. Default: `cacheRoot()`. */
-  readonly cacheFolder: string | null;
-  /**
-   * Most bytes of preprocessed samples kept in memory. A 512x512 sample with masks takes 1 MiB, IDRiD's native crop 45: not kept, it is
-   * read from the disk cache for every tile (0.25 s). Default: 1 GiB; with tiles a quarter of the machine's memory, 1 to 4 GiB.
-   */
-  readonly memoryBytes: number;
-  /** Not null: training segmentation rows are tiles of a larger picture. Classification rows and evaluation are not touched. */
-  readonly tiles: TileOptions | null;
-}
-
-export const DEFAULT_LOADER: Omit<LoaderOptions, 'cacheFolder'> = {
-  preprocess: DEFAULT_PREPROCESS,
-  storeSize: null,
-  augment: DEFAULT_AUGMENT,
-  normalization: IMAGENET_NORMALIZATION,
-  seed: 0,
-  prefetch: 3,
-  decoders: 4,
-  skipBad: false,
-  memoryBytes: GIB,
-  tiles: null,
-};
 
 /** A file that was left out, with the reason. */
 export interface SkippedItem {
@@ -153,6 +111,16 @@ export class SampleSource implements PictureSource {
   }
 }
 
+/** Renders a batch and lets other work of this thread, such as GPU submissions, run between its rows. */
+async function renderBetweenWork(rows: readonly BatchRow[], count: number, options: RenderOptions): Promise<Batch> {
+  const rendering = renderBatch(rows, count, options);
+  for (;;) {
+    const step = rendering.next();
+    if (step.done) return step.value;
+    await new Promise<void>((resume) => setImmediate(resume));
+  }
+}
+
 /**
  * Training batches, prepared ahead while the GPU works: reading, decoding and resizing run in sharp's threads, rendering on
  * the main thread between its other work. The batches are the sampler's, whatever order the decoding finishes in.
@@ -238,7 +206,7 @@ export class TrainLoader {
       }),
     );
     const { preprocess, normalization, augment, seed } = options;
-    return renderBatch(rows, rows.length, { size: preprocess.size, normalization, augment, seed, tiles });
+    return renderBetweenWork(rows, rows.length, { size: preprocess.size, normalization, augment, seed, tiles });
   }
 }
 
@@ -272,7 +240,7 @@ export async function* evaluationBatches(
     if (count === 0) return null;
     while (rows.length < batchSize) rows.push(rows[rows.length - 1]);
     const size = preprocess.size;
-    return renderBatch(rows, count, { size, normalization, augment: null, seed: 0, tiles: null });
+    return renderBetweenWork(rows, count, { size, normalization, augment: null, seed: 0, tiles: null });
   };
   let next: Promise<Batch | null> | null = ordered.length > 0 ? prepare(0) : null;
   for (let start = batchSize; next !== null; start += batchSize) {

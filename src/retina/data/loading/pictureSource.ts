@@ -1,6 +1,6 @@
 /** Where the prepared pictures of a data set's items come from, as far as those who use them need to know. */
 import type { DatasetItem } from '../../domain.ts';
-import type { PreprocessOptions, Sample } from '../pictures/preprocess.ts';
+import type { PreprocessOptions, Sample } from '../pictures/sample.ts';
 import type { Normalization } from './augment.ts';
 
 /** Prepares pictures as a network was trained to see them: `SampleSource` does so from files. */

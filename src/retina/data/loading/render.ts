@@ -1,5 +1,5 @@
 import type { Normalization, Transform } from './augment.ts';
-import type { Sample } from '../pictures/preprocess.ts';
+import type { Sample } from '../pictures/sample.ts';
 
 /** Luminance of RGB (ITU-R BT.601), as torchvision's colour changes use it. */
 const RED = 0.299;

@@ -5,7 +5,8 @@ import { crc32 } from 'node:zlib';
 import { GmtlError } from '../../../engine/errors.ts';
 import { writeFileAtomic } from '../../../engine/node/atomic.ts';
 import { cacheFolder } from '../../../engine/node/cacheFolder.ts';
-import { type ItemFiles, type PreprocessOptions, preprocessItem, type Sample } from '../pictures/preprocess.ts';
+import { type ItemFiles, preprocessItem } from '../pictures/preprocess.ts';
+import type { PreprocessOptions, Sample } from '../pictures/sample.ts';
 import { type DatasetItem, STRUCTURES } from '../../domain.ts';
 
 /** Raise when preprocessing changes its results: entries of other versions are never read. */

@@ -1,4 +1,4 @@
-import type { Sample } from '../pictures/preprocess.ts';
+import type { Sample } from '../pictures/sample.ts';
 
 /** Preprocessed samples in memory, up to a number of bytes; the least recently used leave first. */
 export class SampleMemory {

@@ -1,7 +1,7 @@
 /** Training tiles: where on a large picture a row of a batch looks, and the few pixels that it needs of it. */
 import { IDENTITY, type Transform } from './augment.ts';
 import type { CropBox } from '../pictures/fov.ts';
-import type { Sample } from '../pictures/preprocess.ts';
+import type { Sample } from '../pictures/sample.ts';
 import type { KeyedRandom } from '../../random.ts';
 import { type Structure, STRUCTURES } from '../../domain.ts';
 

@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
-import { normaliseBenGraham } from './benGraham.ts';
-import { DEFAULT_CLAHE, equaliseLightness } from './clahe.ts';
-import { DEFAULT_PREPROCESS, preprocessImage } from './preprocess.ts';
+import { DEFAULT_CLAHE } from './clahe.ts';
+import { equalizeLightness, normalizeBenGraham } from './enhance.ts';
+import { preprocessImage } from './preprocess.ts';
+import { DEFAULT_PREPROCESS } from './sample.ts';
 
 interface Goldens {
   readonly side: number;
@@ -22,10 +23,10 @@ function differences(actual: Uint8Array, expected: Uint8Array) {
   return { most: Math.max(...each), mean: each.reduce((sum, value) => sum + value, 0) / each.length };
 }
 
-describe('equaliseLightness', () => {
+describe('equalizeLightness', () => {
   it.each(goldens.clahe)('is OpenCV: clip limit $clipLimit, $tiles tiles', async (golden) => {
     const before = picture.slice();
-    const { most, mean } = differences(await equaliseLightness(picture, side, golden), bytes(golden.picture));
+    const { most, mean } = differences(await equalizeLightness(picture, side, golden), bytes(golden.picture));
     // Versions of OpenCV round L*a*b* differently by one level here and there.
     expect(most).toBeLessThanOrEqual(1);
     expect(mean).toBeLessThan(0.01);
@@ -40,40 +41,40 @@ describe('equaliseLightness', () => {
       { clipLimit: 2, tiles: 2.5 },
       { clipLimit: 2, tiles: 91 },
     ])
-      await expect(equaliseLightness(picture, side, options)).rejects.toMatchObject({ code: 'data/clahe-options' });
+      await expect(equalizeLightness(picture, side, options)).rejects.toMatchObject({ code: 'data/clahe-options' });
   });
 
   it('leaves the process as it was', async () => {
     const before = process.listenerCount('unhandledRejection') + process.listenerCount('uncaughtException');
-    await equaliseLightness(picture, side, DEFAULT_CLAHE);
+    await equalizeLightness(picture, side, DEFAULT_CLAHE);
     expect(process.listenerCount('unhandledRejection') + process.listenerCount('uncaughtException')).toBe(before);
   });
 
   it('takes 512x512 in a fraction of a second', async () => {
     const large = new Uint8Array(3 * 512 * 512).map((_, index) => (index * 7 + (index >> 9)) & 255);
-    await equaliseLightness(large, 512, DEFAULT_CLAHE);
+    await equalizeLightness(large, 512, DEFAULT_CLAHE);
     const started = performance.now();
-    await equaliseLightness(large, 512, DEFAULT_CLAHE);
+    await equalizeLightness(large, 512, DEFAULT_CLAHE);
     // 8 ms on an idle machine.
     expect(performance.now() - started).toBeLessThan(250);
   });
 });
 
-describe('normaliseBenGraham', () => {
+describe('normalizeBenGraham', () => {
   it.each(['opencv', 'scipy'] as const)('is the formula with the blur of %s', async (blur) => {
-    const { most, mean } = differences(await normaliseBenGraham(picture, side), bytes(goldens.benGraham[blur]));
+    const { most, mean } = differences(await normalizeBenGraham(picture, side), bytes(goldens.benGraham[blur]));
     // One level of the 8-bit blur, times four.
     expect(most).toBeLessThanOrEqual(6);
     expect(mean).toBeLessThan(1.5);
   });
 
   it('keeps 0.9 of the radius and greys the rest', async () => {
-    const out = await normaliseBenGraham(new Uint8Array(3 * 100 * 100).fill(60), 100);
+    const out = await normalizeBenGraham(new Uint8Array(3 * 100 * 100).fill(60), 100);
     expect(new Set(out)).toEqual(new Set([128]));
     const spots = new Uint8Array(3 * 100 * 100);
     spots.fill(200, 3 * (50 * 100 + 6), 3 * (50 * 100 + 7));
     spots.fill(200, 3 * (50 * 100 + 4), 3 * (50 * 100 + 5));
-    const marked = await normaliseBenGraham(spots, 100);
+    const marked = await normalizeBenGraham(spots, 100);
     expect(marked[3 * (50 * 100 + 6)]).toBe(255);
     expect(marked[3 * (50 * 100 + 4)]).toBe(128);
   });
@@ -85,6 +86,6 @@ describe('normaliseBenGraham', () => {
     expect(new Set((await preprocessImage(image, 'x', options)).image)).toEqual(new Set([128]));
     const padded = (await preprocessImage(image, 'x', { ...options, benGraham: false })).image;
     expect(new Set(padded)).toEqual(new Set([0, 90]));
-    expect(new Set(await normaliseBenGraham(padded, 120)).size).toBeGreaterThan(3);
+    expect(new Set(await normalizeBenGraham(padded, 120)).size).toBeGreaterThan(3);
   });
 });

@@ -1,6 +1,15 @@
+/** Brings pictures and masks from the frame to the network's square, and maps back. */
 import { GmtlError } from '../../../engine/errors.ts';
 import type { CropBox, RgbImage } from './fov.ts';
-import type { BinaryMask } from './mask.ts';
+
+/** A binary mask: `data[y * width + x]` is 0 or 1. */
+export interface BinaryMask {
+  readonly width: number;
+  readonly height: number;
+  readonly data: Uint8Array;
+  /** Number of ones. */
+  readonly foreground: number;
+}
 
 /** How a mask is brought from the frame's resolution to the network's. */
 export type MaskResize = 'area-max' | 'nearest';
@@ -16,6 +25,17 @@ export function cropRgb(image: RgbImage, box: CropBox): RgbImage {
     data.set(image.data.subarray(start, start + 3 * (to - from)), 3 * (y * size + from - left));
   }
   return { width: size, height: size, data };
+}
+
+/** The part of the resized square that shows the frame: [left, top, right, bottom], whole pixels only. */
+export function contentOf(box: CropBox, size: number): [left: number, top: number, right: number, bottom: number] {
+  const inSquare = (position: number) => Math.min(size, Math.max(0, (position * size) / box.size));
+  return [
+    Math.ceil(inSquare(-box.left)),
+    Math.ceil(inSquare(-box.top)),
+    Math.floor(inSquare(box.width - box.left)),
+    Math.floor(inSquare(box.height - box.top)),
+  ];
 }
 
 /**

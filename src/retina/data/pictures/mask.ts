@@ -1,18 +1,11 @@
+/** Decodes mask files. */
 import { readFile } from 'node:fs/promises';
 import sharp, { type OutputInfo } from 'sharp';
 import { GmtlError } from '../../../engine/errors.ts';
+import type { BinaryMask } from './geometry.ts';
 import { isJpeg, paletteAsGrey } from './palette.ts';
 import { isTiff, isTruncatedTiff } from './tiff.ts';
 import type { Structure } from '../../domain.ts';
-
-/** A binary mask: `data[y * width + x]` is 0 or 1. */
-export interface BinaryMask {
-  readonly width: number;
-  readonly height: number;
-  readonly data: Uint8Array;
-  /** Number of ones. */
-  readonly foreground: number;
-}
 
 export interface MaskOptions {
   /** Which structure it is: a lesion is refused above `maxLesionCoverage`, the optic disc is not. */

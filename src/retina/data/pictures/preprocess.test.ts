@@ -3,18 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { normaliseBenGraham } from './benGraham.ts';
-import { DEFAULT_CLAHE, equaliseLightness } from './clahe.ts';
+import { DEFAULT_CLAHE } from './clahe.ts';
+import { equalizeLightness, normalizeBenGraham } from './enhance.ts';
 import { findFieldOfView, frameBox, type RgbImage } from './fov.ts';
 import { addMaskBit, cropRgb, mapMaskToFrame } from './geometry.ts';
 import { readIdrid } from '../sets/idrid.ts';
-import {
-  DEFAULT_PREPROCESS,
-  decodeImage,
-  type PreprocessOptions,
-  preprocessImage,
-  preprocessItem,
-} from './preprocess.ts';
+import { decodeImage, preprocessImage, preprocessItem } from './preprocess.ts';
+import { DEFAULT_PREPROCESS, type PreprocessOptions } from './sample.ts';
 import { SampleCache } from '../loading/sampleCache.ts';
 import { TINY_HEIGHT, TINY_WIDTH, tinyFundus, writeTinyIdrid } from '../testsupport.ts';
 import type { DatasetItem } from '../../domain.ts';
@@ -218,7 +213,7 @@ describe('CLAHE and Ben Graham', () => {
       Math.floor(bound(width - left)),
       Math.floor(bound(height - top)),
     ] as const;
-    const expected = await normaliseBenGraham(await equaliseLightness(plain.image, 48, DEFAULT_CLAHE), 48, content);
+    const expected = await normalizeBenGraham(await equalizeLightness(plain.image, 48, DEFAULT_CLAHE), 48, content);
     expect(Buffer.from(both.image).equals(Buffer.from(expected))).toBe(true);
     expect([...both.image.subarray(0, 3)]).toEqual([128, 128, 128]);
   });

@@ -1,43 +1,14 @@
+/** Decodes pictures and prepares them for the network. */
 import { readFile } from 'node:fs/promises';
 import sharp from 'sharp';
 import { GmtlError } from '../../../engine/errors.ts';
-import { normaliseBenGraham } from './benGraham.ts';
-import { type ClaheOptions, equaliseLightness } from './clahe.ts';
-import { type CropBox, findFieldOfView, frameBox, type RgbImage } from './fov.ts';
-import { addMaskBit, cropRgb, type MaskResize } from './geometry.ts';
+import { equalizeLightness, normalizeBenGraham } from './enhance.ts';
+import { findFieldOfView, frameBox, type RgbImage } from './fov.ts';
+import { addMaskBit, contentOf, cropRgb } from './geometry.ts';
 import { decodeMask } from './mask.ts';
+import type { PreprocessOptions, Sample } from './sample.ts';
 import { isTiff, isTruncatedTiff } from './tiff.ts';
 import { type DatasetItem, STRUCTURES } from '../../domain.ts';
-
-export interface PreprocessOptions {
-  /** Side of the square the picture is resized to. */
-  readonly size: number;
-  /** `fov`: crop to the bright disc; `frame`: keep the whole frame. Both are padded to a square, the aspect ratio stays. */
-  readonly crop: 'fov' | 'frame';
-  readonly maskResize: MaskResize;
-  /** Equalises the lightness locally; null: not. */
-  readonly clahe: ClaheOptions | null;
-  /** Ben Graham's normalization, after `clahe` where both are set, so that what it cuts off stays exactly grey. */
-  readonly benGraham: boolean;
-}
-
-export const DEFAULT_PREPROCESS: PreprocessOptions = {
-  size: 512,
-  crop: 'fov',
-  maskResize: 'area-max',
-  clahe: null,
-  benGraham: false,
-};
-
-/** A picture (and its masks) as the network's size, still in bytes. */
-export interface Sample {
-  readonly size: number;
-  /** RGB, `size`x`size`x3. */
-  readonly image: Uint8Array;
-  /** `size`x`size`; bit k is the k-th structure of `STRUCTURES`. null on pictures without masks. */
-  readonly maskBits: Uint8Array | null;
-  readonly box: CropBox;
-}
 
 /**
  * Decodes an image file to 8-bit RGB as stored (an EXIF orientation is not applied: the masks have none).
@@ -80,7 +51,7 @@ function greyToRgb(data: Uint8Array, channels: number): Uint8Array {
  * Crops, pads and resizes (Lanczos when shrinking, cubic when enlarging) a decoded picture; then CLAHE, then Ben Graham's
  * normalization, where asked for. Masks do not feel the last two.
  *
- * @throws GmtlError what `findFieldOfView` and `equaliseLightness` throw.
+ * @throws GmtlError what `findFieldOfView` and `equalizeLightness` throw.
  */
 export async function preprocessImage(image: RgbImage, name: string, options: PreprocessOptions): Promise<Sample> {
   const { size, crop, clahe, benGraham } = options;
@@ -93,22 +64,11 @@ export async function preprocessImage(image: RgbImage, name: string, options: Pr
       .raw()
       .toBuffer();
   }
-  if (clahe !== null) pixels = await equaliseLightness(pixels, size, clahe);
-  if (benGraham) pixels = await normaliseBenGraham(pixels, size, contentOf(box, size));
+  if (clahe !== null) pixels = await equalizeLightness(pixels, size, clahe);
+  if (benGraham) pixels = await normalizeBenGraham(pixels, size, contentOf(box, size));
   // A plain array, not sharp's Buffer: what comes out of the cache is one too.
   const plain = new Uint8Array(pixels.buffer, pixels.byteOffset, pixels.byteLength);
   return { size, image: plain, maskBits: null, box };
-}
-
-/** The part of the resized square that shows the frame: [left, top, right, bottom], whole pixels only. */
-function contentOf(box: CropBox, size: number): [number, number, number, number] {
-  const inSquare = (position: number) => Math.min(size, Math.max(0, (position * size) / box.size));
-  return [
-    Math.ceil(inSquare(-box.left)),
-    Math.ceil(inSquare(-box.top)),
-    Math.floor(inSquare(box.width - box.left)),
-    Math.floor(inSquare(box.height - box.top)),
-  ];
 }
 
 /** The contents of an item's files, so that they are read once for hashing and decoding. */

@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { GmtlError } from '../../../engine/errors.ts';
-import { fingerprintFiles } from './fingerprint.ts';
+import { fingerprintFiles } from './fingerprintFiles.ts';
 import { readIdrid } from './idrid.ts';
 import { assignFolds } from './folds.ts';
 import { joinLabels } from './join.ts';

@@ -1,16 +1,8 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { crc32 } from 'node:zlib';
-import sharp from 'sharp';
-import { writeFileAtomic } from '../../../engine/node/atomic.ts';
-import { cacheFolder, cacheRoot } from '../../../engine/node/cacheFolder.ts';
-import { hashFile } from '../../../engine/node/fileHash.ts';
-import { mapParallel } from '../../../engine/node/parallel.ts';
+/** Tells by what they look like which images show the same picture. */
 
-const ROWS = 32;
-const COLUMNS = ROWS + 1;
-/** Names the size: another size must not read these. */
-const THUMBNAIL_FOLDER = 'thumbnails-33x32';
+/** Size of a thumbnail: a difference hash compares each pixel with its right neighbor, so there is a column more. */
+export const THUMBNAIL_ROWS = 32;
+export const THUMBNAIL_COLUMNS = THUMBNAIL_ROWS + 1;
 
 /** What identifies an image: its bytes, and what it looks like. */
 export interface Fingerprint {
@@ -34,61 +26,14 @@ export interface SimilarityLimits {
 export const DEFAULT_SIMILARITY: SimilarityLimits = { hashBits: 120, meanGrey: 1.8 };
 
 /**
- * Fingerprints files in order. Thumbnails are kept in the cache by content hash, as decoding 500 full frames takes seconds.
- *
- * @param root of the cache; null keeps nothing.
- * @throws GmtlError `data/image-unreadable` when a file cannot be read at all. One that cannot be decoded has no thumbnail.
- */
-export function fingerprintFiles(paths: readonly string[], root: string | null = cacheRoot()): Promise<Fingerprint[]> {
-  const folder = root === null ? null : cacheFolder(THUMBNAIL_FOLDER, root);
-  return mapParallel(paths, async (path) => {
-    const sha256 = await hashFile(path);
-    const stored = folder === null ? null : join(folder, sha256);
-    const known = stored === null ? null : await readThumbnail(stored);
-    if (known !== null) return { sha256, thumbnail: known };
-    const thumbnail = await makeThumbnail(path);
-    if (stored !== null && thumbnail !== null) await writeThumbnail(stored, thumbnail);
-    return { sha256, thumbnail };
-  });
-}
-
-async function makeThumbnail(path: string): Promise<Uint8Array | null> {
-  try {
-    const { data, info } = await sharp(path, { limitInputPixels: false })
-      .greyscale()
-      .resize(COLUMNS, ROWS, { fit: 'fill', kernel: 'mitchell' })
-      .raw()
-      .toBuffer({ resolveWithObject: true });
-    return Uint8Array.from({ length: COLUMNS * ROWS }, (_, index) => data[index * info.channels]);
-  } catch {
-    return null;
-  }
-}
-
-async function readThumbnail(path: string): Promise<Uint8Array | null> {
-  const bytes = await readFile(path).catch(() => null);
-  const length = COLUMNS * ROWS;
-  if (bytes === null || bytes.length !== length + 4) return null;
-  if (crc32(bytes.subarray(0, length)) !== bytes.readUInt32LE(length)) return null;
-  return Uint8Array.from(bytes.subarray(0, length));
-}
-
-async function writeThumbnail(path: string, thumbnail: Uint8Array): Promise<void> {
-  const bytes = Buffer.alloc(thumbnail.length + 4);
-  bytes.set(thumbnail);
-  bytes.writeUInt32LE(crc32(thumbnail), thumbnail.length);
-  await writeFileAtomic(path, bytes);
-}
-
-/**
  * The number of bits in which two thumbnails' difference hashes differ, 0 … 1024 (dHash: is a pixel brighter than its right
  * neighbour; Krawetz, "Kind of like that", hackerfactor.com 2013).
  */
 export function hashDistance(a: Uint8Array, b: Uint8Array): number {
   let distance = 0;
-  for (let row = 0; row < ROWS; row++) {
-    for (let column = 0; column < COLUMNS - 1; column++) {
-      const at = row * COLUMNS + column;
+  for (let row = 0; row < THUMBNAIL_ROWS; row++) {
+    for (let column = 0; column < THUMBNAIL_COLUMNS - 1; column++) {
+      const at = row * THUMBNAIL_COLUMNS + column;
       if (a[at] > a[at + 1] !== b[at] > b[at + 1]) distance++;
     }
   }

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { fingerprintFiles } from './fingerprint.ts';
+import { fingerprintFiles } from './fingerprintFiles.ts';
 import { joinLabels } from './join.ts';
 import { sameFrame } from './sameFrame.ts';
 import { TINY_HEIGHT, TINY_WIDTH, tinyFundus } from '../testsupport.ts';

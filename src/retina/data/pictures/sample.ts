@@ -1,0 +1,34 @@
+/** How a picture is prepared for the network, and what comes of it. */
+import type { ClaheOptions } from './clahe.ts';
+import type { CropBox } from './fov.ts';
+import type { MaskResize } from './geometry.ts';
+
+export interface PreprocessOptions {
+  /** Side of the square the picture is resized to. */
+  readonly size: number;
+  /** `fov`: crop to the bright disc; `frame`: keep the whole frame. Both are padded to a square, the aspect ratio stays. */
+  readonly crop: 'fov' | 'frame';
+  readonly maskResize: MaskResize;
+  /** Equalises the lightness locally; null: not. */
+  readonly clahe: ClaheOptions | null;
+  /** Ben Graham's normalization, after `clahe` where both are set, so that what it cuts off stays exactly grey. */
+  readonly benGraham: boolean;
+}
+
+export const DEFAULT_PREPROCESS: PreprocessOptions = {
+  size: 512,
+  crop: 'fov',
+  maskResize: 'area-max',
+  clahe: null,
+  benGraham: false,
+};
+
+/** A picture (and its masks) as the network's size, still in bytes. */
+export interface Sample {
+  readonly size: number;
+  /** RGB, `size`x`size`x3. */
+  readonly image: Uint8Array;
+  /** `size`x`size`; bit k is the k-th structure of `STRUCTURES`. null on pictures without masks. */
+  readonly maskBits: Uint8Array | null;
+  readonly box: CropBox;
+}
