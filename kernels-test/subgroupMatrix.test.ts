@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { GpuDevice } from '../src/engine/gpu/device.ts';
 import { openAdapter } from '../src/engine/node/open.ts';
 import { packagedShaders, type ShaderFiles } from '../src/engine/gpu/shaders.ts';
-import type { MatrixShape } from '../src/engine/gpu/subgroupMatrix.ts';
+import type { MatrixShape } from '../src/engine/gpu/kernel.ts';
 import type { Op } from '../src/engine/ops/definition.ts';
 import { ops } from '../src/engine/ops/index.ts';
 import { canRun, snapshots } from '../src/engine/check/snapshot.ts';

@@ -9,7 +9,8 @@ import { CaptureBuilder, type PlannedDispatch } from './captureBuilder.ts';
 import { CommandBatcher } from './commandBatcher.ts';
 import { addStatistics, BufferPool, type BufferSource, type PooledBuffer, type PoolStatistics } from './pool.ts';
 import { packagedShaders, type ShaderFiles } from './shaders.ts';
-import { matrixShapes, SUBGROUP_MATRIX, type SubgroupMatrixConfig } from './subgroupMatrix.ts';
+import { matrixShapes, type SubgroupMatrixConfig } from './subgroupMatrix.ts';
+import { SUBGROUP_MATRIX } from './kernel.ts';
 import type { DispatchTime } from './timestamps.ts';
 import { UniformArena, type UniformSlot } from './uniforms.ts';
 

@@ -3,8 +3,6 @@
  * so plans can be made and tested without one.
  */
 
-import type { SUBGROUP_MATRIX, SubgroupMatrixShapes } from './subgroupMatrix.ts';
-
 export type BindingAccess = 'read' | 'read_write';
 
 /**
@@ -110,6 +108,24 @@ export const DEFAULT_LIMITS: PlanLimits = {
   maxComputeWorkgroupSizeZ: 64,
   maxComputeWorkgroupsPerDimension: 65_535,
 };
+
+/** Dawn's feature of matrix units (see subgroupMatrix.ts). */
+export const SUBGROUP_MATRIX = 'chromium-experimental-subgroup-matrix';
+
+/** The form that kernels use for one type of operand; sums are float32. */
+export interface MatrixShape {
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  /** Most lanes that a subgroup may have. */
+  readonly lanes: number;
+}
+
+/** Forms by the type of the operands; a type without one has no matrix units here. */
+export interface SubgroupMatrixShapes {
+  readonly f16?: MatrixShape | undefined;
+  readonly f32?: MatrixShape | undefined;
+}
 
 /** What a plan may know of where it will run. */
 export interface PlanTarget {

@@ -2,7 +2,7 @@
 import { GmtlError } from '../errors.ts';
 import type { BindingDefinition, BindingType, KernelDefinition, KernelFeature, UniformType } from './kernel.ts';
 import { constantsOf, includedLines, packagedShaders, type ShaderFiles } from './shaders.ts';
-import { SUBGROUP_MATRIX } from './subgroupMatrix.ts';
+import { SUBGROUP_MATRIX } from './kernel.ts';
 
 const BINDING_TYPES: ReadonlySet<string> = new Set<BindingType>([
   ...(['f32', 'u32', 'i32', 'vec4f', 'vec2f', 'vec4u'] as const),

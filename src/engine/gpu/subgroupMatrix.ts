@@ -1,8 +1,5 @@
 /** What an adapter's matrix units take, from Dawn's list of their forms (chromium_experimental_subgroup_matrix). */
-import type { PlanTarget, StorageFormat } from './kernel.ts';
-
-/** Dawn's feature of that name. */
-export const SUBGROUP_MATRIX = 'chromium-experimental-subgroup-matrix';
+import type { MatrixShape, PlanTarget, StorageFormat, SubgroupMatrixShapes } from './kernel.ts';
 
 /** One form of product, left [M, K] times right [K, N], as Dawn lists it in an adapter's info. */
 export interface SubgroupMatrixConfig {
@@ -11,21 +8,6 @@ export interface SubgroupMatrixConfig {
   readonly M: number;
   readonly N: number;
   readonly K: number;
-}
-
-/** The form that kernels use for one type of operand; sums are float32. */
-export interface MatrixShape {
-  readonly m: number;
-  readonly n: number;
-  readonly k: number;
-  /** Most lanes that a subgroup may have. */
-  readonly lanes: number;
-}
-
-/** Forms by the type of the operands; a type without one has no matrix units here. */
-export interface SubgroupMatrixShapes {
-  readonly f16?: MatrixShape | undefined;
-  readonly f32?: MatrixShape | undefined;
 }
 
 /** Depth of the part of the k axis that a workgroup holds at a time: what fits 16 KiB of workgroup memory (shaders/common/matrixTile.wgsl). */
