@@ -8,7 +8,7 @@ import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startGmtl, TINY_SETTINGS } from '../bench/trainProcess.ts';
 import { generateSyntheticIdrid } from '../src/retina/data/synth/index.ts';
-import type { Evaluation } from '../src/retina/evaluate/evaluate.ts';
+import type { Evaluation } from '../src/retina/metrics/evaluation.ts';
 
 let root = '';
 const at = (...parts: string[]): string => join(root, ...parts);

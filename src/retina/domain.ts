@@ -26,12 +26,14 @@ export type GradedTask = (typeof GRADED_TASKS)[number];
 /** What a graded task is called, and its grades from 0. */
 export interface Grading {
   readonly title: string;
+  /** Within a sentence. */
+  readonly name: string;
   readonly abbreviation: string;
   readonly note: string;
-  readonly names: readonly string[];
-  /** For tables and charts, where the names would fill the page. */
-  readonly shortNames: readonly string[];
-  /** The names at the length of a caption, where they are longer. */
+  readonly grades: readonly string[];
+  /** For tables and charts, where the grades' names would fill the page. */
+  readonly shortGrades: readonly string[];
+  /** The grades at the length of a caption, where their names are longer. */
   readonly captions?: readonly string[];
 }
 
@@ -42,27 +44,29 @@ export interface Grading {
 export const GRADINGS: Readonly<Record<GradedTask, Grading>> = {
   retinopathy: {
     title: 'Diabetic retinopathy',
+    name: 'retinopathy',
     abbreviation: 'DR',
     note: 'Grades 1 to 3 are non-proliferative retinopathy.',
-    names: [
+    grades: [
       'no apparent retinopathy',
       'mild non-proliferative',
       'moderate non-proliferative',
       'severe non-proliferative',
       'proliferative',
     ],
-    shortNames: ['0 none', '1 mild', '2 moderate', '3 severe', '4 proliferative'],
+    shortGrades: ['0 none', '1 mild', '2 moderate', '3 severe', '4 proliferative'],
   },
   edema: {
     title: 'Risk of macular edema',
+    name: 'macular edema',
     abbreviation: 'DME',
     note: 'Hard exudates: 0 none, 1 outside one disc diameter of the macula centre, 2 within it.',
-    names: [
+    grades: [
       'no apparent hard exudates',
       'hard exudates outside one disc diameter of the macula centre',
       'hard exudates within one disc diameter of the macula centre',
     ],
-    shortNames: ['0 none', '1 distant', '2 central'],
+    shortGrades: ['0 none', '1 distant', '2 central'],
     captions: ['no hard exudates', 'hard exudates away from the macula', 'hard exudates near the macula'],
   },
 };

@@ -3,9 +3,8 @@ import type { DatasetItem } from '../domain.ts';
 import type { Predictor } from '../predict/predictor.ts';
 import { collect, type CollectOptions } from './collect.ts';
 import { maskScorer } from './masks.ts';
-import { type Evaluation, summarise } from './summary.ts';
-
-export { type Evaluation, meanDice, meanLesionDice, selectionScore } from './summary.ts';
+import type { Evaluation } from '../metrics/evaluation.ts';
+import { summarise } from './summary.ts';
 
 export interface EvaluateOptions extends CollectOptions {
   /** Bootstrap intervals (2,000 resamples). Default true; validation during training leaves them out. */

@@ -8,7 +8,7 @@ import { GmtlError } from '../../engine/errors.ts';
 import { ScorePlanes } from '../predict/frameMapper.ts';
 import type { Predictor } from '../predict/predictor.ts';
 import type { TiledSummary, Tiling } from '../predict/slidingWindow.ts';
-import { type LesionScores, SegmentationAccumulator } from '../metrics/segmentation.ts';
+import { type StructureScores, SegmentationAccumulator } from '../metrics/segmentation.ts';
 
 /** One structure of one image, one number a pixel, row by row. The arrays are overwritten after the call. */
 export interface LesionPlane {
@@ -47,7 +47,7 @@ export interface FrameEvaluation {
   readonly flips: boolean;
   /** Tiles predicted (each flip apart not counted); 0 for whole pictures. */
   readonly tiles: number;
-  readonly segmentation: Readonly<Record<string, LesionScores>>;
+  readonly segmentation: Readonly<Record<string, StructureScores>>;
   /** Seconds on prediction (with mapping to the frame), and on everything. */
   readonly seconds: { readonly prediction: number; readonly all: number };
   readonly peak: {

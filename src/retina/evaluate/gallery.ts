@@ -8,7 +8,7 @@ import type { GalleryImage, GradeData, MaskSet } from '../report/html/data.ts';
 import type { RgbImage } from '../data/pictures/fov.ts';
 import { loaderSettings } from '../data/loading/settings.ts';
 import type { TrainConfig } from '../config/resolve.ts';
-import type { Evaluation } from './evaluate.ts';
+import type { Evaluation } from '../metrics/evaluation.ts';
 import type { CollectOptions, MaskPlane, PredictedItem } from './collect.ts';
 import { routeOf } from '../predict/prediction.ts';
 
@@ -147,7 +147,7 @@ function gradeOf(
   decision: GradeDecision,
 ): GradeData[] {
   if (probabilities === null) return [];
-  const { abbreviation, names, captions = names } = GRADINGS[task];
+  const { abbreviation, grades, captions = grades } = GRADINGS[task];
   const predicted = decideGrade(decision, probabilities);
   return [{ task: abbreviation, truth, predicted, probability: probabilities[predicted], names: captions }];
 }

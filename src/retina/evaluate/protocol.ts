@@ -9,7 +9,8 @@ import {
   type FittedHow,
 } from './calibration.ts';
 import type { Collected, Thresholds } from './collect.ts';
-import { type Evaluation, summarise } from './summary.ts';
+import { summarise } from './summary.ts';
+import type { Evaluation } from '../metrics/evaluation.ts';
 
 /** Runs the network on items and scores their masks at each setting of thresholds; `part` says what for. */
 export type CollectItems = (

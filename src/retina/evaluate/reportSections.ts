@@ -1,22 +1,31 @@
 /** Evaluations as the report's sections. */
-import { STRUCTURES, TASKS } from '../domain.ts';
+import { GRADED_TASKS, type GradedTask, GRADINGS, STRUCTURES, TASKS } from '../domain.ts';
+import { type Evaluation, meanDice } from '../metrics/evaluation.ts';
+import {
+  capitalized,
+  DETECTION_FIGURES,
+  figure,
+  figuresOf,
+  GATE_FIGURES,
+  GRADE_FIGURES,
+  GRADING_FIGURES,
+  MEAN_FIGURES,
+  type NamedFigure,
+  named,
+  STRUCTURE_FIGURES,
+} from '../metrics/figures.ts';
 import type { FrocPoint } from '../metrics/froc.ts';
+import { type GradedCase, type GradingReport, stackCases } from '../metrics/grading.ts';
 import { gradeScores, rocCurve } from '../metrics/ranking.ts';
-import { type GradedCase, type GradingReport, SCREENING_BAR, stackCases } from '../metrics/grading.ts';
-import type { GradingIntervals } from '../metrics/gradingIntervals.ts';
-import type { Interval } from '../metrics/bootstrap.ts';
 import type {
   Curve,
-  Estimate,
   FigureGroup,
   GateData,
   GradingData,
-  LesionData,
-  NamedFigure,
   Reliability,
   SegmentationData,
+  StructureData,
 } from '../report/html/data.ts';
-import { type Evaluation, meanDice, meanLesionDice } from './evaluate.ts';
 import type { Collected } from './collect.ts';
 
 /** Plain and calibrated results of the same images. */
@@ -26,70 +35,40 @@ export interface BothSettings {
   readonly collected: Collected;
 }
 
-/** A figure with the ends of its interval, where there is one. */
-export function estimate(value: number | null | undefined, interval?: Interval | null): Estimate {
-  return { value: value ?? null, ...(interval && { low: interval.low, high: interval.high }) };
-}
-
-/** Grades for tables and charts, where `RETINOPATHY_NAMES` and `EDEMA_NAMES` would fill the page. */
-const SHORT_NAMES = {
-  retinopathy: ['0 none', '1 mild', '2 moderate', '3 severe', '4 proliferative'],
-  edema: ['0 none', '1 distant', '2 central'],
-} as const;
-
-const GRADE_NOTES = {
-  retinopathy: 'Grades 1 to 3 are non-proliferative retinopathy.',
-  edema: 'Hard exudates: 0 none, 1 outside one disc diameter of the macula centre, 2 within it.',
-} as const;
-
-const KAPPA: readonly [number, number] = [-1, 1];
-
 /** The figures at the head of the page. */
 export function headlineOf({ plain, calibrated }: BothSettings): NamedFigure[] {
-  const { intervals, retinopathy, edema, segmentation } = plain;
+  const { intervals, retinopathy, edema, segmentation, joint } = plain;
   const figures: NamedFigure[] = [];
   if (segmentation) {
     const mean = intervals.segmentation?.mean;
+    const label = 'Mean lesion Dice';
     const note = mean ? `${mean.lesions.join(', ')}; threshold 0.5` : 'threshold 0.5';
-    figures.push({ label: 'Mean lesion Dice', figure: estimate(meanLesionDice(plain), mean?.dice), note });
+    figures.push(named(MEAN_FIGURES.dice, plain, mean, { label, note }));
     if (calibrated?.segmentation) {
-      figures.push({
-        label: 'Mean lesion Dice, calibrated',
-        figure: estimate(meanLesionDice(calibrated), calibrated.intervals.segmentation?.mean?.dice),
-        note: 'thresholds fitted on validation images',
-      });
+      figures.push(
+        named(MEAN_FIGURES.dice, calibrated, calibrated.intervals.segmentation?.mean, {
+          label: `${label}, calibrated`,
+          note: 'thresholds fitted on validation images',
+        }),
+      );
     }
-    figures.push({
-      label: 'Mean lesion AUPR',
-      figure: estimate(mean?.averagePrecision.estimate, mean?.averagePrecision),
-      note: 'exact average precision',
-    });
+    figures.push(
+      named(MEAN_FIGURES.averagePrecision, plain, mean, { label: 'Mean lesion AUPR', note: 'exact average precision' }),
+    );
   }
   if (retinopathy) {
+    const { quadraticWeightedKappa: kappa, referableAuroc } = GRADING_FIGURES;
     figures.push(
-      {
-        label: 'Retinopathy QWK',
-        figure: estimate(retinopathy.quadraticWeightedKappa, intervals.retinopathy?.quadraticWeightedKappa),
-        note: 'quadratic weighted kappa',
-        range: KAPPA,
-      },
-      {
-        label: 'Referable AUROC',
-        figure: estimate(retinopathy.referableAuroc, intervals.retinopathy?.referableAuroc),
-        note: 'grade 2 and above',
-      },
+      named(kappa, retinopathy, intervals.retinopathy, { label: 'Retinopathy QWK', note: kappa.label }),
+      named(referableAuroc, retinopathy, intervals.retinopathy, { label: 'Referable AUROC' }),
     );
   }
   // The joint accuracy says what the edema grades add; alone they stand here only without the others.
-  if (edema && plain.joint === null) {
-    figures.push({ label: 'Edema accuracy', figure: estimate(edema.accuracy, intervals.edema?.accuracy) });
+  if (edema && joint === null) {
+    figures.push(named(GRADING_FIGURES.accuracy, edema, intervals.edema, { label: 'Edema accuracy' }));
   }
-  if (plain.joint !== null) {
-    figures.push({
-      label: 'Both grades right',
-      figure: estimate(plain.joint, intervals.joint),
-      note: 'joint accuracy',
-    });
+  if (joint !== null) {
+    figures.push({ label: 'Both grades right', figure: figure(joint, intervals.joint), note: 'joint accuracy' });
   }
   return figures;
 }
@@ -97,42 +76,34 @@ export function headlineOf({ plain, calibrated }: BothSettings): NamedFigure[] {
 /** Plain and calibrated figures, side by side. */
 export function summaryOf({ plain, calibrated }: BothSettings, hasGate: boolean): FigureGroup[] {
   const group = (title: string, evaluation: Evaluation): FigureGroup => {
-    const { intervals, retinopathy, edema, segmentation, gate } = evaluation;
-    const figures: NamedFigure[] = [];
+    const { intervals, segmentation, gate } = evaluation;
     const mean = intervals.segmentation?.mean;
-    if (segmentation) {
-      figures.push(
-        { label: 'Mean Dice of lesions', figure: estimate(meanLesionDice(evaluation), mean?.dice) },
-        { label: 'Mean IoU of lesions', figure: estimate(mean?.iou.estimate, mean?.iou) },
-        { label: 'Mean Dice with the optic disc', figure: estimate(meanDice(evaluation)) },
-      );
-    }
-    for (const [name, report, own] of [
-      ['Retinopathy', retinopathy, intervals.retinopathy],
-      ['Edema', edema, intervals.edema],
-    ] as const) {
-      if (!report) continue;
-      figures.push(
-        { label: `${name}: accuracy`, figure: estimate(report.accuracy, own?.accuracy) },
-        {
-          label: `${name}: calibration error`,
-          figure: estimate(report.expectedCalibrationError, own?.expectedCalibrationError),
-          better: 'low',
-        },
-        { label: `${name}: Brier score`, figure: estimate(report.brier, own?.brier), better: 'low', range: [0, 2] },
-      );
-    }
-    if (hasGate) {
-      figures.push(
-        { label: 'Gate: accuracy', figure: estimate(gate.accuracy, intervals.gate?.accuracy) },
-        {
-          label: 'Gate: calibration error',
-          figure: estimate(gate.expectedCalibrationError, intervals.gate?.expectedCalibrationError),
-          better: 'low',
-        },
-      );
-    }
-    return { title, figures };
+    const { accuracy, expectedCalibrationError, brier } = GRADING_FIGURES;
+    return {
+      title,
+      figures: [
+        ...(segmentation
+          ? [
+              ...[MEAN_FIGURES.dice, MEAN_FIGURES.iou].map((entry) =>
+                named(entry, evaluation, mean, { note: undefined }),
+              ),
+              { label: 'Mean Dice with the optic disc', figure: figure(meanDice(evaluation)) },
+            ]
+          : []),
+        ...GRADED_TASKS.flatMap((task) => {
+          const report = evaluation[task];
+          if (!report) return [];
+          return [accuracy, expectedCalibrationError, brier].map((entry) =>
+            named(entry, report, intervals[task], { label: `${capitalized(task)}: ${entry.label}` }),
+          );
+        }),
+        ...(hasGate
+          ? [GATE_FIGURES.accuracy, GATE_FIGURES.expectedCalibrationError].map((entry) =>
+              named(entry, gate, intervals.gate, { label: `Gate: ${entry.label}` }),
+            )
+          : []),
+      ],
+    };
   };
   return [
     group('Plain: thresholds 0.5, temperatures 1', plain),
@@ -163,96 +134,47 @@ function rocOf(cases: readonly GradedCase[], report: GradingReport): Curve[] {
   });
 }
 
-function gradingFigures(report: GradingReport, own: GradingIntervals | null): NamedFigure[] {
-  const bar = SCREENING_BAR.toFixed(2);
-  const screening = (['any', 'referable'] as const).flatMap((name): NamedFigure[] => {
-    const points = report.screening[name];
-    if (!points) return [];
-    const grade = name === 'any' ? 1 : 2;
-    return [
-      {
-        label: `Sensitivity for grade ${grade} and above`,
-        figure: estimate(points.sensitivityAtSpecificity90.sensitivity, own?.[`${name}SensitivityAtSpecificity90`]),
-        note: `at a specificity of at least ${bar}`,
-      },
-      {
-        label: `Specificity for grade ${grade} and above`,
-        figure: estimate(points.specificityAtSensitivity90.specificity, own?.[`${name}SpecificityAtSensitivity90`]),
-        note: `at a sensitivity of at least ${bar}`,
-      },
-    ];
-  });
-  return [
-    { label: 'Accuracy', figure: estimate(report.accuracy, own?.accuracy) },
-    { label: 'Balanced accuracy', figure: estimate(report.balancedAccuracy, own?.balancedAccuracy) },
-    {
-      label: 'Quadratic weighted kappa',
-      figure: estimate(report.quadraticWeightedKappa, own?.quadraticWeightedKappa),
-      range: KAPPA,
-    },
-    { label: 'Macro precision', figure: estimate(report.macro.precision, own?.macroPrecision) },
-    { label: 'Macro recall', figure: estimate(report.macro.recall, own?.macroRecall) },
-    { label: 'Macro F1', figure: estimate(report.macro.f1, own?.macroF1) },
-    { label: 'AUROC one against rest', figure: estimate(report.macroAuroc, own?.macroAuroc), note: 'mean over grades' },
-    { label: 'AUROC any', figure: estimate(report.anyAuroc, own?.anyAuroc), note: 'grade 1 and above' },
-    {
-      label: 'AUROC referable',
-      figure: estimate(report.referableAuroc, own?.referableAuroc),
-      note: 'grade 2 and above',
-    },
-    ...screening,
-    {
-      label: 'Calibration error',
-      figure: estimate(report.expectedCalibrationError, own?.expectedCalibrationError),
-      better: 'low',
-    },
-    { label: 'Brier score', figure: estimate(report.brier, own?.brier), better: 'low', range: [0, 2] },
-  ];
+/** The reliability of the plain and of the calibrated probabilities. */
+function reliabilityOf({ plain, calibrated }: BothSettings, part: 'gate' | GradedTask): Reliability[] {
+  const one = (title: string, evaluation: Evaluation | null): Reliability[] => {
+    const report = evaluation?.[part];
+    if (!report) return [];
+    const ece = figure(report.expectedCalibrationError, evaluation.intervals[part]?.expectedCalibrationError);
+    return [{ title, bins: report.reliability, ece }];
+  };
+  return [...one('Plain (temperature 1)', plain), ...one('Calibrated', calibrated)];
 }
 
 /** The grading tasks that were scored. */
-export function gradingOf({ plain, calibrated, collected }: BothSettings): GradingData[] {
-  const task = (name: string, classNames: readonly string[], key: 'retinopathy' | 'edema'): GradingData[] => {
-    const report = plain[key];
+export function gradingOf(both: BothSettings): GradingData[] {
+  const { plain, collected } = both;
+  return GRADED_TASKS.flatMap((task): GradingData[] => {
+    const report = plain[task];
     if (!report) return [];
-    const own = plain.intervals[key];
-    const reliability = (title: string, evaluation: Evaluation): Reliability[] => {
-      const bins = evaluation[key]?.reliability;
-      const ece = estimate(
-        evaluation[key]?.expectedCalibrationError,
-        evaluation.intervals[key]?.expectedCalibrationError,
-      );
-      return bins ? [{ title, bins, ece }] : [];
-    };
+    const own = plain.intervals[task];
+    const { title, note, shortGrades } = GRADINGS[task];
     return [
       {
-        name,
+        name: title,
         cases: report.cases,
-        note: GRADE_NOTES[key],
-        classNames,
+        note,
+        classNames: shortGrades,
         confusion: report.confusion.counts,
-        figures: gradingFigures(report, own),
-        classes: report.classes.map((one, grade) => ({
-          name: classNames[grade],
-          support: one.support,
-          sensitivity: estimate(one.support > 0 ? one.sensitivity : Number.NaN, own?.classes[grade].sensitivity),
-          specificity: estimate(one.specificity, own?.classes[grade].specificity),
-          precision: estimate(one.precision, own?.classes[grade].precision),
-          f1: estimate(one.f1, own?.classes[grade].f1),
-          auroc: estimate(one.auroc, own?.classes[grade].auroc),
+        figures: figuresOf(GRADING_FIGURES, report, own),
+        classes: report.classes.map((scores, grade) => ({
+          name: shortGrades[grade],
+          support: scores.support,
+          figures: figuresOf(
+            GRADE_FIGURES,
+            { ...scores, sensitivity: scores.support > 0 ? scores.sensitivity : Number.NaN },
+            own?.classes[grade],
+          ),
         })),
-        reliability: [
-          ...reliability('Plain (temperature 1)', plain),
-          ...(calibrated ? reliability('Calibrated', calibrated) : []),
-        ],
-        roc: rocOf(collected[key], report),
+        reliability: reliabilityOf(both, task),
+        roc: rocOf(collected[task], report),
       },
     ];
-  };
-  return [
-    ...task('Diabetic retinopathy', SHORT_NAMES.retinopathy, 'retinopathy'),
-    ...task('Risk of macular edema', SHORT_NAMES.edema, 'edema'),
-  ];
+  });
 }
 
 /**
@@ -272,89 +194,53 @@ function bestSensitivities(curve: readonly FrocPoint[]): [number, number][] {
 export function segmentationOf({ plain, calibrated }: BothSettings, note: string): SegmentationData | undefined {
   const { segmentation, detections, precisionRecall, intervals } = plain;
   if (!segmentation) return undefined;
-  const lesions = STRUCTURES.filter((lesion) => segmentation[lesion]).map((lesion): LesionData => {
-    const scores = segmentation[lesion];
-    const own = intervals.segmentation?.lesions[lesion];
-    const found = detections?.[lesion];
+  const structures = STRUCTURES.filter((structure) => segmentation[structure]).map((structure): StructureData => {
+    const scores = segmentation[structure];
+    const found = detections?.[structure];
     return {
-      lesion,
-      dice: estimate(scores.dice, own?.dice),
-      iou: estimate(scores.iou, own?.iou),
-      sensitivity: estimate(scores.sensitivity, own?.sensitivity),
-      ppv: estimate(scores.ppv, own?.ppv),
-      perImageDice: estimate(scores.perImage.dice, own?.perImageDice),
-      perImageIou: estimate(scores.perImage.iou, own?.perImageIou),
+      structure,
+      figures: [
+        ...figuresOf(STRUCTURE_FIGURES, scores, intervals.segmentation?.lesions[structure]),
+        ...(found ? figuresOf(DETECTION_FIGURES, found, intervals.detections?.[structure]) : []),
+      ],
       images: scores.perImage.images,
       emptyImages: scores.perImage.emptyImages,
-      auprExact: estimate(scores.averagePrecision, own?.averagePrecision),
-      aupr11: estimate(scores.auprc11, own?.auprc11),
       threshold: scores.threshold,
-      ...(found && {
-        lesionSensitivity: estimate(found.meanSensitivity, intervals.detections?.[lesion]?.meanSensitivity),
-        froc: bestSensitivities(found.curve),
-      }),
+      ...(found && { froc: bestSensitivities(found.curve) }),
       ...(precisionRecall && {
-        precisionRecall: precisionRecall[lesion].map((point): [number, number] => [point.recall, point.precision]),
+        precisionRecall: precisionRecall[structure].map((point): [number, number] => [point.recall, point.precision]),
       }),
     };
   });
   const mean = intervals.segmentation?.mean;
   const fitted = calibrated?.segmentation;
   const figures: NamedFigure[] = [
-    { label: 'Mean Dice of lesions', figure: estimate(meanLesionDice(plain), mean?.dice), note: 'threshold 0.5' },
-    { label: 'Mean Dice per image of lesions', figure: estimate(mean?.perImageDice.estimate, mean?.perImageDice) },
-    { label: 'Mean AUPR of lesions, exact', figure: estimate(mean?.averagePrecision.estimate, mean?.averagePrecision) },
-    { label: 'Mean AUPR of lesions, 11 thresholds', figure: estimate(mean?.auprc11.estimate, mean?.auprc11) },
+    ...figuresOf(MEAN_FIGURES, plain, mean),
     ...(fitted
-      ? STRUCTURES.filter((lesion) => fitted[lesion]).map((lesion): NamedFigure => {
-          const own = calibrated.intervals.segmentation?.lesions[lesion];
-          return {
-            label: `${lesion}: Dice, calibrated`,
-            figure: estimate(fitted[lesion].dice, own?.dice),
-            note: `threshold ${fitted[lesion].threshold.toFixed(4)}, fitted on validation images`,
-          };
-        })
+      ? STRUCTURES.filter((structure) => fitted[structure]).map((structure) =>
+          named(STRUCTURE_FIGURES.dice, fitted[structure], calibrated.intervals.segmentation?.lesions[structure], {
+            label: `${structure}: Dice, calibrated`,
+            note: `threshold ${fitted[structure].threshold.toFixed(4)}, fitted on validation images`,
+          }),
+        )
       : []),
   ];
-  return { lesions, figures, note };
+  return { structures, figures, note };
 }
 
 /** The gate, with its misrouted images. */
-export function gateOf({ plain, calibrated }: BothSettings): GateData {
-  const { gate, intervals } = plain;
-  const reliability = (title: string, evaluation: Evaluation): Reliability => ({
-    title,
-    bins: evaluation.gate.reliability,
-    ece: estimate(evaluation.gate.expectedCalibrationError, evaluation.intervals.gate?.expectedCalibrationError),
-  });
+export function gateOf(both: BothSettings): GateData {
+  const { gate, intervals } = both.plain;
+  const [accuracy, ...others] = figuresOf(GATE_FIGURES, gate, intervals.gate);
+  const byRoute = TASKS.map((task, index) => ({
+    label: `Accuracy on ${task} images`,
+    figure: figure(gate.routes[index].accuracy, intervals.gate?.routes[index].accuracy),
+  }));
   return {
     cases: gate.cases,
-    figures: [
-      { label: 'Accuracy', figure: estimate(gate.accuracy, intervals.gate?.accuracy) },
-      ...TASKS.map(
-        (task, index): NamedFigure => ({
-          label: `Accuracy on ${task} images`,
-          figure: estimate(gate.routes[index].accuracy, intervals.gate?.routes[index].accuracy),
-        }),
-      ),
-      {
-        label: 'Calibration error',
-        figure: estimate(gate.expectedCalibrationError, intervals.gate?.expectedCalibrationError),
-        better: 'low',
-      },
-      {
-        label: 'Mean entropy, nats',
-        figure: estimate(gate.meanEntropy, intervals.gate?.meanEntropy),
-        note: '0 is certain, 0.693 undecided',
-        better: 'low',
-        range: [0, Math.LN2],
-      },
-    ],
+    figures: [accuracy, ...byRoute, ...others],
     routes: gate.routes.map(({ name, truth, routed, meanProbability }) => ({ name, truth, routed, meanProbability })),
     misroutes: gate.misroutes,
-    reliability: [
-      reliability('Plain (temperature 1)', plain),
-      ...(calibrated ? [reliability('Calibrated', calibrated)] : []),
-    ],
+    reliability: reliabilityOf(both, 'gate'),
   };
 }

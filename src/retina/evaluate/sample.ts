@@ -17,7 +17,8 @@ import type { GalleryImage, TableData } from '../report/html/data.ts';
 import { openRun, openWeights } from '../run/dataset.ts';
 import { collect, type PredictedItem } from './collect.ts';
 import { maskScorer } from './masks.ts';
-import { type Evaluation, summarise } from './summary.ts';
+import { summarise } from './summary.ts';
+import type { Evaluation } from '../metrics/evaluation.ts';
 import { predictionRows } from './tables.ts';
 
 export interface SampleOptions {

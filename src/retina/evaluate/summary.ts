@@ -1,55 +1,14 @@
 /** From cases and counts to the figures of the field's protocol. */
 import { GRADE_COUNTS, TASKS } from '../domain.ts';
-import { decideGrade, type GradeDecision } from '../metrics/inputs.ts';
-import type { FrocIntervals, FrocScores } from '../metrics/froc.ts';
-import { type GateIntervals, type GateReport, gateIntervals, gateReport } from '../metrics/gate.ts';
-import { type GradedCase, type GradingReport, gradingReport } from '../metrics/grading.ts';
-import { type GradingIntervals, gradingIntervals, type JointCase, jointInterval } from '../metrics/gradingIntervals.ts';
-import type { Interval } from '../metrics/bootstrap.ts';
-import type { LesionScores } from '../metrics/segmentation.ts';
-import {
-  meanOverLesions,
-  type SegmentationIntervals,
-  segmentationIntervals,
-} from '../metrics/segmentationIntervals.ts';
-import { type PrecisionRecallPoint, precisionRecallCurve } from '../metrics/precisionRecall.ts';
+import type { Evaluation } from '../metrics/evaluation.ts';
+import { gateIntervals, gateReport } from '../metrics/gate.ts';
+import { type GradedCase, gradingReport } from '../metrics/grading.ts';
+import { gradingIntervals, type JointCase, jointInterval } from '../metrics/gradingIntervals.ts';
+import { decideGrade } from '../metrics/inputs.ts';
+import { precisionRecallCurve } from '../metrics/precisionRecall.ts';
+import { segmentationIntervals } from '../metrics/segmentationIntervals.ts';
 import { temperCases } from '../metrics/temperature.ts';
 import { type Collected, negativeLog } from './collect.ts';
-
-/** What the network scores on a set of items; plain JSON. Parts without items are null. */
-export interface Evaluation {
-  readonly images: number;
-  /** By structure; at the network's resolution unless said otherwise. */
-  readonly segmentation: Readonly<Record<string, LesionScores>> | null;
-  readonly retinopathy: GradingReport | null;
-  readonly edema: GradingReport | null;
-  /** Share of images whose two grades are both right; null where no image has both. */
-  readonly joint: number | null;
-  readonly gate: GateReport;
-  /** How grades were decided from their probabilities. */
-  readonly gradeDecision: GradeDecision;
-  /** Lesion-level scores; null where they were not counted. */
-  readonly detections: Readonly<Record<string, FrocScores>> | null;
-  /** For a plot; null with {@link SummaryOptions.curves} off. */
-  readonly precisionRecall: Readonly<Record<string, readonly PrecisionRecallPoint[]>> | null;
-  /** 95 % bootstrap intervals over images; null where not asked for or without cases. */
-  readonly intervals: {
-    readonly retinopathy: GradingIntervals | null;
-    readonly edema: GradingIntervals | null;
-    readonly joint: Interval | null;
-    readonly segmentation: SegmentationIntervals | null;
-    readonly detections: Readonly<Record<string, FrocIntervals>> | null;
-    readonly gate: GateIntervals | null;
-  };
-  /** Mean losses: binary cross-entropy and 1 - Dice of the masks, cross-entropies of the grades. NaN where absent. */
-  readonly losses: {
-    readonly bce: number;
-    readonly dice: number;
-    readonly retinopathy: number;
-    readonly edema: number;
-    readonly gate: number;
-  };
-}
 
 /** By what each head's logits are divided. */
 export interface Temperatures {
@@ -123,28 +82,4 @@ export function summarise(collected: Collected, options: SummaryOptions = {}): E
       gate: crossEntropy(gate),
     },
   };
-}
-
-/** Mean aggregated Dice over the structures that occur; NaN where none does. */
-export function meanDice(evaluation: Evaluation): number {
-  const values = Object.values(evaluation.segmentation ?? {})
-    .map(({ dice }) => dice)
-    .filter((value) => !Number.isNaN(value));
-  return meanOf(values);
-}
-
-/** Mean aggregated Dice over MA, HE, EX and SE, those of them that were scored: the field's figure. NaN where none was. */
-export function meanLesionDice(evaluation: Evaluation): number {
-  return evaluation.segmentation ? meanOverLesions(evaluation.segmentation, 'dice') : Number.NaN;
-}
-
-/**
- * The figure by which the best checkpoint is chosen, on validation data only: the mean of mean Dice and of the AUROC "no retinopathy
- * or some"; where one is not defined (no such images, one class only) the other alone.
- */
-export function selectionScore(evaluation: Evaluation): number {
-  const parts = [meanDice(evaluation), evaluation.retinopathy?.anyAuroc ?? Number.NaN].filter(
-    (value) => !Number.isNaN(value),
-  );
-  return parts.length > 0 ? meanOf(parts) : Number.NaN;
 }

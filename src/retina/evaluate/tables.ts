@@ -5,7 +5,7 @@ import { decideGrade, type GradeDecision } from '../metrics/inputs.ts';
 import { routeOf } from '../predict/prediction.ts';
 import { gateCells, gradeCells, type PredictionRow } from '../predict/predictionsTable.ts';
 import type { PredictedItem } from './collect.ts';
-import type { Evaluation } from './summary.ts';
+import type { Evaluation } from '../metrics/evaluation.ts';
 
 const rounded = (value: number): number => Number(value.toFixed(6));
 

@@ -1,10 +1,22 @@
-import type { ConfusionMatrix } from '../metrics/confusion.ts';
+/** Evaluations and calibrations as text for the terminal. */
+import { GRADED_TASKS, GRADINGS, LESIONS } from '../domain.ts';
 import type { Interval } from '../metrics/bootstrap.ts';
-import { type ScreeningPoints, SCREENING_BAR, type GradingReport } from '../metrics/grading.ts';
+import type { ConfusionMatrix } from '../metrics/confusion.ts';
+import { type Evaluation, meanDice } from '../metrics/evaluation.ts';
+import {
+  DETECTION_FIGURES,
+  entriesOf,
+  type FigureEntry,
+  GATE_FIGURES,
+  GRADE_FIGURES,
+  GRADING_FIGURES,
+  MEAN_FIGURES,
+  STRUCTURE_FIGURES,
+} from '../metrics/figures.ts';
+import { type GradingReport, SCREENING_BAR } from '../metrics/grading.ts';
 import type { GradingIntervals } from '../metrics/gradingIntervals.ts';
-import { type Cell, type Column, formatTable } from '../report/table.ts';
+import { type Column, formatTable } from '../report/table.ts';
 import type { Calibration } from './calibration.ts';
-import { type Evaluation, meanDice, meanLesionDice } from './evaluate.ts';
 
 const figure = (value: number | null | undefined): string =>
   value === null || value === undefined || !Number.isFinite(value) ? 'n/a' : value.toFixed(3);
@@ -20,6 +32,23 @@ const columnsOf = (first: string, others: readonly string[]): Column[] => [
   ...others.map((header) => ({ header, align: 'right' as const })),
 ];
 
+/** A figure of a catalogue with its interval, unless the terminal leaves that out. */
+const entryText = <Report, Key extends string>(
+  entry: FigureEntry<Report, Key>,
+  report: Report,
+  intervals?: { readonly [Name in Key]?: Interval } | null,
+): string => figureText(entry.of(report), entry.isBare ? null : intervals?.[entry.key]);
+
+const terminalLabel = ({ terminal, label }: { readonly terminal?: string; readonly label: string }): string =>
+  terminal ?? label;
+
+const MASKS = entriesOf(STRUCTURE_FIGURES, 'terminal');
+const MEANS = entriesOf(MEAN_FIGURES, 'terminal');
+const DETECTIONS = entriesOf(DETECTION_FIGURES, 'terminal');
+const GRADING = entriesOf(GRADING_FIGURES, 'terminal');
+const GRADES = entriesOf(GRADE_FIGURES, 'terminal');
+const GATE = entriesOf(GATE_FIGURES, 'terminal');
+
 const confusionText = ({ classes, counts }: ConfusionMatrix): string =>
   Array.from({ length: classes }, (_, row) =>
     Array.from(counts.slice(row * classes, (row + 1) * classes)).join(' '),
@@ -28,31 +57,22 @@ const confusionText = ({ classes, counts }: ConfusionMatrix): string =>
 function masksText(evaluation: Evaluation): string[] {
   const { segmentation, intervals } = evaluation;
   if (!segmentation) return [];
-  const own = intervals.segmentation?.lesions;
-  const rows = Object.entries(segmentation).map(([lesion, scores]) => [
-    lesion,
-    figureText(scores.dice, own?.[lesion]?.dice),
-    figureText(scores.iou, own?.[lesion]?.iou),
-    figureText(scores.perImage.dice, own?.[lesion]?.perImageDice),
-    figureText(scores.averagePrecision, own?.[lesion]?.averagePrecision),
-    figure(scores.auprc11),
-    figure(scores.sensitivity),
-    figure(scores.ppv),
+  const rows = Object.entries(segmentation).map(([structure, scores]) => [
+    structure,
+    ...MASKS.map((entry) => entryText(entry, scores, intervals.segmentation?.lesions[structure])),
     figure(scores.threshold),
   ]);
   const mean = intervals.segmentation?.mean;
+  const [dice, ...others] = MEANS.map((entry) => [terminalLabel(entry), entryText(entry, evaluation, mean)] as const);
   const empty = Object.entries(segmentation).filter(([, { perImage }]) => perImage.emptyImages > 0);
   return [
-    formatTable(
-      columnsOf('masks', ['Dice', 'IoU', 'Dice/image', 'AUPR exact', 'AUPR 11', 'sensitivity', 'PPV', 'threshold']),
-      rows,
-    ),
+    formatTable(columnsOf('masks', [...MASKS.map(terminalLabel), 'threshold']), rows),
     [
-      `mean lesion Dice (${mean?.lesions.join(', ') ?? 'MA, HE, EX, SE'}) ${figureText(meanLesionDice(evaluation), mean?.dice)}, IoU ${figureText(mean?.iou.estimate, mean?.iou)}, AUPR exact ${figureText(mean?.averagePrecision.estimate, mean?.averagePrecision)}; mean Dice of all structures ${figure(meanDice(evaluation))}`,
+      `mean lesion ${dice[0]} (${(mean?.lesions ?? LESIONS).join(', ')}) ${dice[1]}, ${others.map((one) => one.join(' ')).join(', ')}; mean Dice of all structures ${figure(meanDice(evaluation))}`,
       'Dice, IoU and AUPR are aggregated over all pixels of all images; Dice/image is the mean over the images that are not empty in truth and prediction both.',
       ...(empty.length > 0
         ? [
-            `empty in both: ${empty.map(([lesion, { perImage }]) => `${lesion} ${perImage.emptyImages}`).join(', ')} images`,
+            `empty in both: ${empty.map(([structure, { perImage }]) => `${structure} ${perImage.emptyImages}`).join(', ')} images`,
           ]
         : []),
     ].join('\n'),
@@ -61,131 +81,57 @@ function masksText(evaluation: Evaluation): string[] {
 
 function detectionsText({ detections, intervals }: Evaluation): string[] {
   if (!detections) return [];
-  const rows = Object.entries(detections).map(([lesion, { operating, lesions, meanSensitivity, rates }]) => [
-    lesion,
-    String(lesions),
-    figureText(operating.sensitivity, intervals.detections?.[lesion]?.sensitivity),
-    figureText(operating.falsePositivesPerImage, intervals.detections?.[lesion]?.falsePositivesPerImage),
-    figure(rates.find(({ falsePositivesPerImage }) => falsePositivesPerImage === 1)?.sensitivity),
-    figureText(meanSensitivity, intervals.detections?.[lesion]?.meanSensitivity),
+  const rows = Object.entries(detections).map(([structure, scores]) => [
+    structure,
+    String(scores.lesions),
+    ...DETECTIONS.map((entry) => entryText(entry, scores, intervals.detections?.[structure])),
   ]);
-  return [
-    formatTable(
-      columnsOf('lesion level', ['regions', 'found', 'false/image', 'found at 1 false/image', 'FROC score']),
-      rows,
-    ),
-  ];
+  return [formatTable(columnsOf('lesion level', ['regions', ...DETECTIONS.map(terminalLabel)]), rows)];
 }
 
-function operatingText(name: string, points: ScreeningPoints | null, own: GradingIntervals | null): string[] {
-  if (!points) return [];
-  const key = name === 'any' ? 'any' : 'referable';
-  return [
-    `  grade >= ${key === 'any' ? 1 : 2}: sensitivity ${figureText(points.sensitivityAtSpecificity90.sensitivity, own?.[`${key}SensitivityAtSpecificity90`])} at specificity >= ${SCREENING_BAR}; ` +
-      `specificity ${figureText(points.specificityAtSensitivity90.specificity, own?.[`${key}SpecificityAtSensitivity90`])} at sensitivity >= ${SCREENING_BAR}`,
-  ];
+function operatingText(report: GradingReport, own: GradingIntervals | null): string[] {
+  return (['any', 'referable'] as const).flatMap((name, index) => {
+    if (!report.screening[name]) return [];
+    const sensitivity = entryText(GRADING_FIGURES[`${name}SensitivityAtSpecificity90`], report, own);
+    const specificity = entryText(GRADING_FIGURES[`${name}SpecificityAtSensitivity90`], report, own);
+    return [
+      `  grade >= ${index + 1}: sensitivity ${sensitivity} at specificity >= ${SCREENING_BAR}; specificity ${specificity} at sensitivity >= ${SCREENING_BAR}`,
+    ];
+  });
 }
 
 function gradesText(evaluation: Evaluation): string[] {
-  const { retinopathy, edema, intervals } = evaluation;
-  const tasks: (readonly [string, GradingReport, GradingIntervals | null])[] = [
-    ...(retinopathy ? [['retinopathy', retinopathy, intervals.retinopathy] as const] : []),
-    ...(edema ? [['macular edema', edema, intervals.edema] as const] : []),
-  ];
+  const tasks = GRADED_TASKS.flatMap((task) => {
+    const report = evaluation[task];
+    return report ? [{ name: GRADINGS[task].name, report, own: evaluation.intervals[task] }] : [];
+  });
   if (tasks.length === 0) return [];
-  const row = (
-    label: string,
-    value: (report: GradingReport) => number,
-    interval: (own: GradingIntervals) => Interval,
-  ): Cell[] => [label, ...tasks.map(([, report, own]) => figureText(value(report), own && interval(own)))];
-  const rows = [
-    row(
-      'accuracy',
-      (r) => r.accuracy,
-      (i) => i.accuracy,
-    ),
-    row(
-      'balanced accuracy',
-      (r) => r.balancedAccuracy,
-      (i) => i.balancedAccuracy,
-    ),
-    row(
-      'macro precision',
-      (r) => r.macro.precision,
-      (i) => i.macroPrecision,
-    ),
-    row(
-      'macro recall',
-      (r) => r.macro.recall,
-      (i) => i.macroRecall,
-    ),
-    row(
-      'macro F1',
-      (r) => r.macro.f1,
-      (i) => i.macroF1,
-    ),
-    row(
-      'quadratic weighted kappa',
-      (r) => r.quadraticWeightedKappa,
-      (i) => i.quadraticWeightedKappa,
-    ),
-    row(
-      'AUROC one against rest',
-      (r) => r.macroAuroc,
-      (i) => i.macroAuroc,
-    ),
-    row(
-      'AUROC grade >= 1',
-      (r) => r.anyAuroc,
-      (i) => i.anyAuroc,
-    ),
-    row(
-      'AUROC grade >= 2 (referable)',
-      (r) => r.referableAuroc,
-      (i) => i.referableAuroc,
-    ),
-    row(
-      'calibration error (ECE)',
-      (r) => r.expectedCalibrationError,
-      (i) => i.expectedCalibrationError,
-    ),
-    row(
-      'Brier score',
-      (r) => r.brier,
-      (i) => i.brier,
-    ),
-  ];
   const blocks = [
     formatTable(
       columnsOf(
         'grades',
-        tasks.map(([name, report]) => `${name} (${report.cases})`),
+        tasks.map(({ name, report }) => `${name} (${report.cases})`),
       ),
-      rows,
+      GRADING.map((entry) => [terminalLabel(entry), ...tasks.map(({ report, own }) => entryText(entry, report, own))]),
     ),
   ];
-  for (const [name, report, own] of tasks) {
-    const classes = report.classes.map((one, grade) => [
+  for (const { name, report, own } of tasks) {
+    const classes = report.classes.map((scores, grade) => [
       String(grade),
-      String(one.support),
-      figureText(one.sensitivity, own?.classes[grade].sensitivity),
-      figureText(one.specificity, own?.classes[grade].specificity),
-      figure(one.precision),
-      figure(one.f1),
-      figureText(one.auroc, own?.classes[grade].auroc),
+      String(scores.support),
+      ...GRADES.map((entry) => entryText(entry, scores, own?.classes[grade])),
     ]);
     blocks.push(
       [
-        formatTable(columnsOf(name, ['images', 'sensitivity', 'specificity', 'precision', 'F1', 'AUROC']), classes),
-        ...operatingText('any', report.screening.any, own),
-        ...operatingText('referable', report.screening.referable, own),
+        formatTable(columnsOf(name, ['images', ...GRADES.map(terminalLabel)]), classes),
+        ...operatingText(report, own),
         `  confusion (rows: truth) ${confusionText(report.confusion)}`,
       ].join('\n'),
     );
   }
   if (evaluation.joint !== null) {
     const decided = evaluation.gradeDecision === 'median' ? "; a grade is its probabilities' median" : '';
-    blocks.push(`both grades right: ${figureText(evaluation.joint, intervals.joint)}${decided}`);
+    blocks.push(`both grades right: ${figureText(evaluation.joint, evaluation.intervals.joint)}${decided}`);
   }
   return blocks;
 }
@@ -197,8 +143,8 @@ function gateText({ gate, intervals }: Evaluation): string {
         `${name} ${count} sent, ${truth} belong, accuracy ${figure(accuracy)}`,
     )
     .join('; ');
-  const own = intervals.gate;
-  return `gate accuracy ${figureText(gate.accuracy, own?.accuracy)}, calibration error ${figureText(gate.expectedCalibrationError, own?.expectedCalibrationError)}, mean entropy ${figureText(gate.meanEntropy, own?.meanEntropy)} nats, misrouted ${gate.misroutes.length}\n  ${routed}`;
+  const figures = GATE.map((entry) => `${terminalLabel(entry)} ${entryText(entry, gate, intervals.gate)}`);
+  return `gate ${figures.join(', ')} nats, misrouted ${gate.misroutes.length}\n  ${routed}`;
 }
 
 export interface TextOptions {
@@ -220,34 +166,29 @@ export function evaluationText(evaluation: Evaluation, title: string, { hasGate 
 
 /** What thresholds and temperatures change: masks, lesions, and how far probabilities can be believed. No grade and no route changes. */
 export function calibratedText(evaluation: Evaluation, title: string, { hasGate = true }: TextOptions = {}): string {
-  const { retinopathy, edema, gate, intervals, losses } = evaluation;
-  const row = (
-    name: string,
-    report: { readonly expectedCalibrationError: number; readonly brier?: number } | null,
-    own: { readonly expectedCalibrationError: Interval; readonly brier?: Interval } | null,
-    loss: number,
-  ): string[][] =>
-    report
-      ? [
-          [
-            name,
-            figureText(report.expectedCalibrationError, own?.expectedCalibrationError),
-            figureText(report.brier, own?.brier),
-            figure(loss),
-          ],
-        ]
-      : [];
-  const rows = [
-    ...row('retinopathy', retinopathy, intervals.retinopathy, losses.retinopathy),
-    ...row('macular edema', edema, intervals.edema, losses.edema),
-    ...(hasGate ? row('gate', gate, intervals.gate, losses.gate) : []),
-  ];
+  const { gate, intervals, losses } = evaluation;
+  const { expectedCalibrationError, brier } = GRADING_FIGURES;
+  const rows = GRADED_TASKS.flatMap((task) => {
+    const report = evaluation[task];
+    if (!report) return [];
+    const cells = [expectedCalibrationError, brier].map((entry) => entryText(entry, report, intervals[task]));
+    return [[GRADINGS[task].name, ...cells, figure(losses[task])]];
+  });
+  if (hasGate) {
+    const error = entryText(GATE_FIGURES.expectedCalibrationError, gate, intervals.gate);
+    rows.push(['gate', error, figure(undefined), figure(losses.gate)]);
+  }
   const blocks = [
     `${title} (${evaluation.images} images)`,
     ...masksText(evaluation),
     ...detectionsText(evaluation),
     ...(rows.length > 0
-      ? [formatTable(columnsOf('probabilities', ['calibration error (ECE)', 'Brier score', 'cross-entropy']), rows)]
+      ? [
+          formatTable(
+            columnsOf('probabilities', [...[expectedCalibrationError, brier].map(terminalLabel), 'cross-entropy']),
+            rows,
+          ),
+        ]
       : []),
   ];
   return `${blocks.join('\n\n')}\n`;

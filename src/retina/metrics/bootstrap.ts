@@ -48,32 +48,43 @@ export function bootstrapInterval<Case>(
 /** How often each case is in a resample; they add up to the number of cases. */
 export type Weights = Uint32Array;
 
+/** Figures in nested records and lists, with an interval in the place of each number. */
+export type IntervalsOf<Figures> = Figures extends number
+  ? Interval
+  : { readonly [Name in keyof Figures]: IntervalsOf<Figures[Name]> };
+
 /**
  * {@link bootstrapInterval} of many figures in one loop over the resamples: a figure is a function of how often each case was
  * drawn, so that whatever does not depend on the draw (sorting scores, counting pixels) is done once, before. The draws are those of
  * `bootstrapInterval` with the same seed and number of cases; figures of one call share them.
  *
- * @param measure all figures, by name, of a weighted sample; the same names every time. All weights are 1 for the estimate.
+ * @param measure all figures of a weighted sample, in nested records and lists of the same form every time. All weights are 1 for the
+ *   estimate.
  */
-export function bootstrapIntervals<Name extends string>(
+export function bootstrapIntervals<Figures extends object>(
   cases: number,
-  measure: (weights: Weights) => Readonly<Record<Name, number>>,
+  measure: (weights: Weights) => Figures,
   options: BootstrapOptions = {},
-): Record<Name, Interval> {
+): IntervalsOf<Figures> {
   const weights = new Uint32Array(cases);
   const estimates = measure(weights.fill(1));
-  const names = Object.keys(estimates) as Name[];
-  const values = names.map((): number[] => []);
+  const values: number[][] = [];
+  mapNumbers(estimates, () => values.push([]));
   eachResample(cases, options, (drawn) => {
     weights.fill(0);
     for (const index of drawn) weights[index]++;
-    const figures = measure(weights);
-    names.forEach((name, index) => {
-      values[index].push(figures[name]);
-    });
+    let place = 0;
+    mapNumbers(measure(weights), (value) => values[place++].push(value));
   });
-  const intervals = names.map((name, index) => [name, intervalOf(estimates[name], values[index], options)]);
-  return Object.fromEntries(intervals) as Record<Name, Interval>;
+  let place = 0;
+  return mapNumbers(estimates, (estimate) => intervalOf(estimate, values[place++], options)) as IntervalsOf<Figures>;
+}
+
+/** Nested records and lists with `make`'s result in the place of each number. */
+function mapNumbers(tree: unknown, make: (value: number) => unknown): unknown {
+  if (typeof tree === 'number') return make(tree);
+  if (Array.isArray(tree)) return tree.map((one) => mapNumbers(one, make));
+  return Object.fromEntries(Object.entries(tree as object).map(([name, one]) => [name, mapNumbers(one, make)]));
 }
 
 /** Calls `visit` with the indices of each resample's cases; the array is reused. */

@@ -1,5 +1,5 @@
 import { GmtlError } from '../../engine/errors.ts';
-import { type BootstrapOptions, bootstrapIntervals, type Interval } from './bootstrap.ts';
+import { type BootstrapOptions, bootstrapIntervals, type IntervalsOf } from './bootstrap.ts';
 import { countDetections, type DetectionCounts, type DetectionInput } from './detections.ts';
 import { type SegmentationOptions, thresholdOf } from './segmentation.ts';
 
@@ -49,7 +49,7 @@ export type FrocPoint = {
   readonly sensitivity: number;
 };
 
-/** Lesion-level scores of one kind of lesion; sensitivities are NaN where no image has any. See {@link FROC_CONVENTION}. */
+/** Lesion-level scores of one structure; sensitivities are NaN where no image has any. See {@link FROC_CONVENTION}. */
 export type FrocScores = {
   readonly images: number;
   /** Components of the truth. */
@@ -74,53 +74,49 @@ export type FrocScores = {
   readonly minimumOverlap: number;
 };
 
-const FIGURES = ['meanSensitivity', 'sensitivity', 'falsePositivesPerImage'] as const;
-
-export type FrocFigure = (typeof FIGURES)[number];
-
 /** Percentile intervals over images: the FROC score, and sensitivity and false positives an image at the operating threshold. */
-export type FrocIntervals = Readonly<Record<FrocFigure, Interval>>;
+export type FrocIntervals = IntervalsOf<Record<'meanSensitivity' | 'sensitivity' | 'falsePositivesPerImage', number>>;
 
 type Entry = { readonly image: string; readonly counts: DetectionCounts };
 
 /** Collects lesion-level scores image by image; it keeps a few counts an image, and nothing of its pixels. */
 export class FrocAccumulator {
-  readonly lesions: readonly string[];
+  readonly structures: readonly string[];
   readonly minimumOverlap: number;
   readonly #threshold: SegmentationOptions['threshold'];
   readonly #grid = new Map<string, number[]>();
   readonly #entries = new Map<string, Entry[]>();
 
   /** @throws GmtlError `metrics/froc` for options out of range. */
-  constructor(lesions: readonly string[], options: FrocOptions = {}) {
-    this.lesions = lesions;
+  constructor(structures: readonly string[], options: FrocOptions = {}) {
+    this.structures = structures;
     this.minimumOverlap = options.minimumOverlap ?? 0.2;
     this.#threshold = options.threshold;
     if (!(this.minimumOverlap >= 0 && this.minimumOverlap <= 1)) {
       throw new GmtlError('metrics/froc', `FROC: minimumOverlap ${this.minimumOverlap}; pass a share in [0, 1].`);
     }
-    for (const lesion of lesions) {
-      const wanted = [...(options.thresholds ?? FROC_THRESHOLDS), thresholdOf(this.#threshold, lesion)];
+    for (const structure of structures) {
+      const wanted = [...(options.thresholds ?? FROC_THRESHOLDS), thresholdOf(this.#threshold, structure)];
       const grid = [...new Set(wanted)].sort((left, right) => left - right);
       if (grid.length > 255 || !grid.every((threshold) => threshold > 0 && threshold <= 1)) {
-        throw new GmtlError('metrics/froc', `FROC, lesion ${lesion}: pass at most 254 thresholds, all in (0, 1].`);
+        throw new GmtlError('metrics/froc', `FROC, lesion ${structure}: pass at most 254 thresholds, all in (0, 1].`);
       }
-      this.#grid.set(lesion, grid);
-      this.#entries.set(lesion, []);
+      this.#grid.set(structure, grid);
+      this.#entries.set(structure, []);
     }
   }
 
   /**
-   * Adds one lesion of one image, whole (components do not survive tiling). An image without the lesion is added with an all-zero truth.
-   * @throws GmtlError `metrics/lesion`, `metrics/length`, `metrics/duplicate` or `metrics/probability`, naming image and lesion.
+   * Adds one structure of one image, whole (components do not survive tiling). An image without it is added with an all-zero truth.
+   * @throws GmtlError `metrics/lesion`, `metrics/length`, `metrics/duplicate` or `metrics/probability`, naming image and structure.
    */
-  add(image: string, lesion: string, input: DetectionInput): void {
+  add(image: string, structure: string, input: DetectionInput): void {
     const { truth, probability, width, valid } = input;
-    const where = `FROC, image ${image}, lesion ${lesion}`;
-    const entries = this.#entries.get(lesion);
-    const grid = this.#grid.get(lesion);
+    const where = `FROC, image ${image}, lesion ${structure}`;
+    const entries = this.#entries.get(structure);
+    const grid = this.#grid.get(structure);
     if (entries === undefined || grid === undefined) {
-      throw new GmtlError('metrics/lesion', `${where}: unknown lesion; known are ${this.lesions.join(', ')}.`);
+      throw new GmtlError('metrics/lesion', `${where}: unknown lesion; known are ${this.structures.join(', ')}.`);
     }
     const sizes = [truth.length, probability.length, ...(valid === undefined ? [] : [valid.length])];
     if (sizes.some((size) => size !== truth.length) || !Number.isInteger(truth.length / width)) {
@@ -144,15 +140,15 @@ export class FrocAccumulator {
     entries.push({ image, counts: countDetections(input, grid, this.minimumOverlap) });
   }
 
-  /** Scores of everything added so far, by lesion. @throws GmtlError `metrics/empty` for a lesion to which nothing was added. */
+  /** Scores of everything added so far, by structure. @throws GmtlError `metrics/empty` for a structure to which nothing was added. */
   result(): Record<string, FrocScores> {
-    return Object.fromEntries(this.lesions.map((lesion) => [lesion, this.#score(lesion)]));
+    return Object.fromEntries(this.structures.map((structure) => [structure, this.#score(structure)]));
   }
 
-  /** Bootstrap intervals over the images, by lesion. @throws GmtlError as {@link result}, and `metrics/bootstrap`. */
+  /** Bootstrap intervals over the images, by structure. @throws GmtlError as {@link result}, and `metrics/bootstrap`. */
   intervals(options: BootstrapOptions = {}): Record<string, FrocIntervals> {
-    const intervalsOf = (lesion: string): FrocIntervals => {
-      const { entries, grid, operating } = this.#of(lesion);
+    const intervalsOf = (structure: string): FrocIntervals => {
+      const { entries, grid, operating } = this.#of(structure);
       return bootstrapIntervals(
         entries.length,
         (weights) => {
@@ -164,20 +160,20 @@ export class FrocAccumulator {
         options,
       );
     };
-    return Object.fromEntries(this.lesions.map((lesion) => [lesion, intervalsOf(lesion)]));
+    return Object.fromEntries(this.structures.map((structure) => [structure, intervalsOf(structure)]));
   }
 
-  #of(lesion: string): { entries: Entry[]; grid: number[]; operating: number } {
-    const entries = this.#entries.get(lesion) ?? [];
-    const grid = this.#grid.get(lesion) ?? [];
+  #of(structure: string): { entries: Entry[]; grid: number[]; operating: number } {
+    const entries = this.#entries.get(structure) ?? [];
+    const grid = this.#grid.get(structure) ?? [];
     if (entries.length === 0) {
-      throw new GmtlError('metrics/empty', `FROC: no image was added for lesion ${lesion}.`);
+      throw new GmtlError('metrics/empty', `FROC: no image was added for lesion ${structure}.`);
     }
-    return { entries, grid, operating: grid.indexOf(thresholdOf(this.#threshold, lesion)) };
+    return { entries, grid, operating: grid.indexOf(thresholdOf(this.#threshold, structure)) };
   }
 
-  #score(lesion: string): FrocScores {
-    const { entries, grid, operating } = this.#of(lesion);
+  #score(structure: string): FrocScores {
+    const { entries, grid, operating } = this.#of(structure);
     const sum = pool(entries, new Uint8Array(entries.length).fill(1), grid.length);
     const curve = curveOf(sum, grid);
     const sensitivities = sensitivitiesAt(curve);

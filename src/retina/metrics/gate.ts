@@ -1,5 +1,11 @@
 import { GmtlError } from '../../engine/errors.ts';
-import { type BootstrapOptions, bootstrapIntervals, type Interval } from './bootstrap.ts';
+import {
+  type BootstrapOptions,
+  bootstrapIntervals,
+  type Interval,
+  type IntervalsOf,
+  type Weights,
+} from './bootstrap.ts';
 import { expectedCalibrationError, type ReliabilityBin, reliabilityBins } from './calibration.ts';
 import { argmax, checkProbabilities } from './inputs.ts';
 import { weightedCalibrationError, weightedMean } from './weighted.ts';
@@ -81,10 +87,8 @@ export function gateReport(cases: readonly GateCase[], routes: readonly string[]
   };
 }
 
-const FIGURES = ['accuracy', 'meanEntropy', 'expectedCalibrationError'] as const;
-
 /** Percentile intervals of a gate's figures, over the cases. */
-export type GateIntervals = Readonly<Record<(typeof FIGURES)[number], Interval>> & {
+export type GateIntervals = IntervalsOf<Record<'accuracy' | 'meanEntropy' | 'expectedCalibrationError', number>> & {
   readonly routes: readonly { readonly name: string; readonly accuracy: Interval; readonly meanEntropy: Interval }[];
 };
 
@@ -99,33 +103,17 @@ export function gateIntervals(
   const accuracy = weightedMean(right);
   const meanEntropy = weightedMean(entropy);
   const calibration = weightedCalibrationError(truth, probabilities, routes.length);
-  const intervals = bootstrapIntervals(
-    cases.length,
-    (weights) => {
-      const figures: Record<string, number> = {
-        accuracy: accuracy(weights),
-        meanEntropy: meanEntropy(weights),
-        expectedCalibrationError: calibration(weights),
-      };
-      routes.forEach((_, label) => {
-        const own = weights.map((weight, index) => (truth[index] === label ? weight : 0));
-        figures[`${label}.accuracy`] = accuracy(own);
-        figures[`${label}.meanEntropy`] = meanEntropy(own);
-      });
-      return figures;
-    },
-    options,
-  );
-  return {
-    accuracy: intervals.accuracy,
-    meanEntropy: intervals.meanEntropy,
-    expectedCalibrationError: intervals.expectedCalibrationError,
-    routes: routes.map((name, label) => ({
-      name,
-      accuracy: intervals[`${label}.accuracy`],
-      meanEntropy: intervals[`${label}.meanEntropy`],
-    })),
-  };
+  const measure = (weights: Weights) => ({
+    accuracy: accuracy(weights),
+    meanEntropy: meanEntropy(weights),
+    expectedCalibrationError: calibration(weights),
+    routes: routes.map((_, label) => {
+      const own = weights.map((weight, index) => (truth[index] === label ? weight : 0));
+      return { accuracy: accuracy(own), meanEntropy: meanEntropy(own) };
+    }),
+  });
+  const intervals = bootstrapIntervals(cases.length, measure, options);
+  return { ...intervals, routes: intervals.routes.map((own, label) => ({ name: routes[label], ...own })) };
 }
 
 /** What each case says: its task, the route taken, the entropy of its probabilities, and those (cases × routes). */

@@ -1,4 +1,11 @@
-import { type BootstrapOptions, bootstrapIntervals, type Interval, type Weights } from './bootstrap.ts';
+/** Bootstrap intervals of a grading task's figures and of the joint accuracy. */
+import {
+  type BootstrapOptions,
+  bootstrapIntervals,
+  type Interval,
+  type IntervalsOf,
+  type Weights,
+} from './bootstrap.ts';
 import { brierScores } from './calibration.ts';
 import {
   accuracy,
@@ -15,41 +22,13 @@ import { decideGrade, type GradeDecision, meanOfDefined, predictedClasses } from
 import { gradeScores } from './ranking.ts';
 import { weightedCalibrationError, weightedMean, weightedRanking } from './weighted.ts';
 
-/** The figures of {@link GradingIntervals} that are one a task. */
-const TASK_FIGURES = [
-  'accuracy',
-  'balancedAccuracy',
-  'macroPrecision',
-  'macroRecall',
-  'macroF1',
-  'quadraticWeightedKappa',
-  'macroAuroc',
-  'anyAuroc',
-  'referableAuroc',
-  'anySensitivityAtSpecificity90',
-  'anySpecificityAtSensitivity90',
-  'referableSensitivityAtSpecificity90',
-  'referableSpecificityAtSensitivity90',
-  'expectedCalibrationError',
-  'brier',
-] as const;
-
-/** The figures of {@link GradingIntervals} that are one a class. */
-const CLASS_FIGURES = ['sensitivity', 'specificity', 'precision', 'f1', 'auroc'] as const;
-
-export type TaskFigure = (typeof TASK_FIGURES)[number];
-export type ClassFigure = (typeof CLASS_FIGURES)[number];
-
 /**
  * Percentile intervals of a grading task's figures, each defined as in `gradingReport`, but for one thing: a class's sensitivity
  * (specificity) is NaN, not 0, in a resample without the class (without anything else), and such resamples are left out.
  * A resample repeats cases, which makes the calibration error of small samples larger: its interval leans upwards, and may begin
  * above the estimate.
  */
-export type GradingIntervals = Readonly<Record<TaskFigure, Interval>> & {
-  /** One entry a class. */
-  readonly classes: readonly Readonly<Record<ClassFigure, Interval>>[];
-};
+export type GradingIntervals = IntervalsOf<ReturnType<ReturnType<typeof gradingFigures>>>;
 
 /** How the resamples are drawn, and how grades are decided (default: mode). */
 export type GradingBootstrap = BootstrapOptions & { readonly decision?: GradeDecision | undefined };
@@ -63,26 +42,11 @@ export function gradingIntervals(
   classes: number,
   { decision, ...options }: GradingBootstrap = {},
 ): GradingIntervals {
-  const intervals = bootstrapIntervals(cases.length, gradingFigures(cases, classes, decision), options);
-  const task = Object.fromEntries(TASK_FIGURES.map((name) => [name, intervals[name]]));
-  return {
-    ...(task as Record<TaskFigure, Interval>),
-    classes: Array.from({ length: classes }, (_, label) => {
-      const own = CLASS_FIGURES.map((name) => [name, intervals[`${label}.${name}`]]);
-      return Object.fromEntries(own) as Record<ClassFigure, Interval>;
-    }),
-  };
+  return bootstrapIntervals(cases.length, gradingFigures(cases, classes, decision), options);
 }
 
-/**
- * All figures of a weighted sample of the cases, by name; a class's are called `${label}.${name}`. Scores are sorted and cases
- * binned once, here.
- */
-export function gradingFigures(
-  cases: readonly GradedCase[],
-  classes: number,
-  decision: GradeDecision = 'mode',
-): (weights: Weights) => Record<string, number> {
+/** All figures of a weighted sample of the cases. Scores are sorted and cases binned once, here. */
+export function gradingFigures(cases: readonly GradedCase[], classes: number, decision: GradeDecision = 'mode') {
   const { truth, probabilities } = stackCases(cases, classes);
   const predicted = predictedClasses(probabilities, classes, decision);
   const ranking = Array.from({ length: classes }, (_, label) =>
@@ -102,11 +66,11 @@ export function gradingFigures(
   });
   const calibration = weightedCalibrationError(truth, probabilities, classes);
   const brier = weightedMean(brierScores(truth, probabilities, classes));
-  return (weights) => {
+  return (weights: Weights) => {
     const matrix = weightedConfusion(truth, predicted, classes, weights);
     const macro = macroScores(matrix);
     const auroc = ranking.map((one) => one.auroc(weights));
-    const figures: Record<TaskFigure, number> & Record<string, number> = {
+    return {
       accuracy: accuracy(matrix),
       balancedAccuracy: balancedAccuracy(matrix),
       macroPrecision: macro.precision,
@@ -122,15 +86,15 @@ export function gradingFigures(
       referableSpecificityAtSensitivity90: referable.specificity(weights),
       expectedCalibrationError: calibration(weights),
       brier: brier(weights),
+      /** One entry a class. */
+      classes: classScores(matrix).map((scores, label) => ({
+        sensitivity: scores.support === 0 ? Number.NaN : scores.sensitivity,
+        specificity: scores.support === cases.length ? Number.NaN : scores.specificity,
+        precision: scores.precision,
+        f1: scores.f1,
+        auroc: auroc[label],
+      })),
     };
-    classScores(matrix).forEach((scores, label) => {
-      figures[`${label}.sensitivity`] = scores.support === 0 ? Number.NaN : scores.sensitivity;
-      figures[`${label}.specificity`] = scores.support === cases.length ? Number.NaN : scores.specificity;
-      figures[`${label}.precision`] = scores.precision;
-      figures[`${label}.f1`] = scores.f1;
-      figures[`${label}.auroc`] = auroc[label];
-    });
-    return figures;
   };
 }
 

@@ -4,12 +4,6 @@ import type { ScoreHistogram } from './scoreHistogram.ts';
 /** Pixels are called positive where p >= threshold. */
 export type PrecisionRecallPoint = { readonly threshold: number; readonly recall: number; readonly precision: number };
 
-/** How the two areas under the precision–recall curve are named wherever a person reads them, by field of `LesionScores`. */
-export const AUPR_NAMES = {
-  averagePrecision: 'AUPR (exact: average precision)',
-  auprc11: 'AUPR (11 thresholds, trapezoids)',
-} as const;
-
 /**
  * The precision–recall curve for a plot, by falling threshold: its first point (the highest threshold that predicts anything),
  * its last (everything predicted, recall 1), and in between the points nearest above evenly spaced recalls. Areas are NOT to be

@@ -1,5 +1,6 @@
 import { GmtlError } from '../../engine/errors.ts';
-import type { Numbers } from './inputs.ts';
+import { LESIONS } from '../domain.ts';
+import { meanOfDefined, type Numbers } from './inputs.ts';
 import { ScoreHistogram } from './scoreHistogram.ts';
 
 /** Pixels of one or several images by truth and prediction. */
@@ -10,7 +11,7 @@ export type PixelCounts = {
   readonly trueNegative: number;
 };
 
-/** One image's contribution to one lesion's scores; `dice` and `iou` are NaN where truth and prediction are both empty. */
+/** One image's contribution to one structure's scores; `dice` and `iou` are NaN where truth and prediction are both empty. */
 export type ImageScores = PixelCounts & {
   readonly image: string;
   readonly dice: number;
@@ -18,12 +19,12 @@ export type ImageScores = PixelCounts & {
 };
 
 /**
- * Scores of one lesion. THE convention for empty masks, everywhere:
+ * Scores of one structure. THE convention for empty masks, everywhere:
  * - aggregated over all pixels of all images is the primary figure; it is NaN only if no image has any truth or predicted pixel;
  * - per image, empty truth and empty prediction leave the image out of the mean, and `emptyImages` counts it;
  * - empty truth with any predicted pixel, or the reverse, is Dice 0 and IoU 0.
  */
-export type LesionScores = {
+export type StructureScores = {
   /** Aggregated over all pixels (primary). */
   readonly dice: number;
   readonly iou: number;
@@ -50,56 +51,56 @@ export type LesionScores = {
 
 /** Options of {@link SegmentationAccumulator}. */
 export type SegmentationOptions = {
-  /** A pixel is predicted where its probability >= threshold: one for all lesions, or one a lesion (0.5 where it has none). Default 0.5. */
+  /** A pixel is predicted where its probability >= threshold: one for all structures, or one per structure (0.5 where it has none). Default 0.5. */
   readonly threshold?: number | Readonly<Record<string, number>>;
   /** Levels of the score histograms, see {@link ScoreHistogram}. Default 10,000. */
   readonly bins?: number;
 };
 
-/** The threshold of a lesion, see {@link SegmentationOptions}. */
-export function thresholdOf(threshold: SegmentationOptions['threshold'], lesion: string): number {
+/** The threshold of a structure, see {@link SegmentationOptions}. */
+export function thresholdOf(threshold: SegmentationOptions['threshold'], structure: string): number {
   if (typeof threshold === 'number') return threshold;
-  return threshold?.[lesion] ?? 0.5;
+  return threshold?.[structure] ?? 0.5;
 }
 
 /**
- * Collects segmentation scores image by image; memory does not grow with the number of pixels (160 KB an image and lesion at the
+ * Collects segmentation scores image by image; memory does not grow with the number of pixels (160 KB per image and structure at the
  * default bins, for the bootstrap of the AUPR).
  */
 export class SegmentationAccumulator {
-  readonly lesions: readonly string[];
+  readonly structures: readonly string[];
   readonly bins: number;
   readonly #threshold: SegmentationOptions['threshold'];
   readonly #images = new Map<string, ImageScores[]>();
   readonly #imageHistograms = new Map<string, ScoreHistogram[]>();
   readonly #histograms = new Map<string, ScoreHistogram>();
 
-  constructor(lesions: readonly string[], options: SegmentationOptions = {}) {
-    this.lesions = lesions;
+  constructor(structures: readonly string[], options: SegmentationOptions = {}) {
+    this.structures = structures;
     this.#threshold = options.threshold;
     this.bins = options.bins ?? 10_000;
-    for (const lesion of lesions) {
-      this.#images.set(lesion, []);
-      this.#imageHistograms.set(lesion, []);
-      this.#histograms.set(lesion, new ScoreHistogram(this.bins));
+    for (const structure of structures) {
+      this.#images.set(structure, []);
+      this.#imageHistograms.set(structure, []);
+      this.#histograms.set(structure, new ScoreHistogram(this.bins));
     }
   }
 
   /**
-   * Adds one lesion of one image. An image without a mask file for the lesion has an all-zero truth: add it as such.
+   * Adds one structure of one image. An image without a mask file for the structure has an all-zero truth: add it as such.
    *
-   * @param truth non-zero where the lesion is; @param probability in [0, 1]; @param valid pixels with 0 are left out (outside
+   * @param truth non-zero where the structure is; @param probability in [0, 1]; @param valid pixels with 0 are left out (outside
    *   the field of view or in padding). All have one entry a pixel, in the same order.
-   * @throws GmtlError `metrics/lesion`, `metrics/length`, `metrics/duplicate` or `metrics/probability`, naming image and lesion.
+   * @throws GmtlError `metrics/lesion`, `metrics/length`, `metrics/duplicate` or `metrics/probability`, naming image and structure.
    */
-  add(image: string, lesion: string, truth: Numbers, probability: Numbers, valid?: Numbers): void {
-    const images = this.#images.get(lesion);
-    const total = this.#histograms.get(lesion);
-    const where = `image ${image}, lesion ${lesion}`;
+  add(image: string, structure: string, truth: Numbers, probability: Numbers, valid?: Numbers): void {
+    const images = this.#images.get(structure);
+    const total = this.#histograms.get(structure);
+    const where = `image ${image}, lesion ${structure}`;
     if (images === undefined || total === undefined) {
       throw new GmtlError(
         'metrics/lesion',
-        `Segmentation, ${where}: unknown lesion; known are ${this.lesions.join(', ')}.`,
+        `Segmentation, ${where}: unknown lesion; known are ${this.structures.join(', ')}.`,
       );
     }
     if (truth.length !== probability.length || (valid !== undefined && valid.length !== truth.length)) {
@@ -123,38 +124,38 @@ export class SegmentationAccumulator {
       throw new GmtlError(cause.code, `Segmentation, ${where}: ${cause.message}`, { cause });
     }
     total.merge(histogram);
-    this.#imageHistograms.get(lesion)?.push(histogram);
-    const counts = countPixels(truth, probability, thresholdOf(this.#threshold, lesion), valid);
+    this.#imageHistograms.get(structure)?.push(histogram);
+    const counts = countPixels(truth, probability, thresholdOf(this.#threshold, structure), valid);
     images.push({ image, ...counts, dice: dice(counts), iou: iou(counts) });
   }
 
-  /** Score histogram over all images of a lesion: for curves, thresholds and calibration. @throws GmtlError `metrics/lesion`. */
-  histogram(lesion: string): ScoreHistogram {
-    const histogram = this.#histograms.get(lesion);
+  /** Score histogram over all images of a structure: for curves, thresholds and calibration. @throws GmtlError `metrics/lesion`. */
+  histogram(structure: string): ScoreHistogram {
+    const histogram = this.#histograms.get(structure);
     if (histogram === undefined) {
       throw new GmtlError(
         'metrics/lesion',
-        `Segmentation: unknown lesion ${lesion}; known are ${this.lesions.join(', ')}.`,
+        `Segmentation: unknown lesion ${structure}; known are ${this.structures.join(', ')}.`,
       );
     }
     return histogram;
   }
 
-  /** Score histograms of a lesion's images, in the order of `result()[lesion].images`. */
-  imageHistograms(lesion: string): readonly ScoreHistogram[] {
-    return this.#imageHistograms.get(lesion) ?? [];
+  /** Score histograms of a structure's images, in the order of `result()[structure].images`. */
+  imageHistograms(structure: string): readonly ScoreHistogram[] {
+    return this.#imageHistograms.get(structure) ?? [];
   }
 
-  /** Scores of everything added so far, by lesion. @throws GmtlError `metrics/empty` for a lesion to which nothing was added. */
-  result(): Record<string, LesionScores> {
-    return Object.fromEntries(this.lesions.map((lesion) => [lesion, this.#score(lesion)]));
+  /** Scores of everything added so far, by structure. @throws GmtlError `metrics/empty` for a structure to which nothing was added. */
+  result(): Record<string, StructureScores> {
+    return Object.fromEntries(this.structures.map((structure) => [structure, this.#score(structure)]));
   }
 
-  #score(lesion: string): LesionScores {
-    const images = this.#images.get(lesion) ?? [];
-    const histogram = this.#histograms.get(lesion);
+  #score(structure: string): StructureScores {
+    const images = this.#images.get(structure) ?? [];
+    const histogram = this.#histograms.get(structure);
     if (images.length === 0 || histogram === undefined) {
-      throw new GmtlError('metrics/empty', `Segmentation: no image was added for lesion ${lesion}.`);
+      throw new GmtlError('metrics/empty', `Segmentation: no image was added for lesion ${structure}.`);
     }
     const counts = sumCounts(images);
     const scored = images.filter((image) => !Number.isNaN(image.dice));
@@ -165,7 +166,7 @@ export class SegmentationAccumulator {
       ppv: ppv(counts),
       averagePrecision: histogram.averagePrecision(),
       auprc11: histogram.elevenThresholdAuprc(),
-      threshold: thresholdOf(this.#threshold, lesion),
+      threshold: thresholdOf(this.#threshold, structure),
       counts,
       perImage: {
         dice: scored.reduce((sum, image) => sum + image.dice, 0) / scored.length,
@@ -176,6 +177,17 @@ export class SegmentationAccumulator {
       images,
     };
   }
+}
+
+/**
+ * Mean of a figure over those lesions that were scored and for which it is defined; NaN where it is for none. It is the estimate of
+ * `SegmentationIntervals.mean`.
+ */
+export function meanOverLesions(
+  scores: Readonly<Record<string, StructureScores>>,
+  figure: 'dice' | 'iou' | 'averagePrecision' | 'auprc11',
+): number {
+  return meanOfDefined(LESIONS.filter((lesion) => lesion in scores).map((lesion) => scores[lesion][figure]));
 }
 
 /** Counts pixels by truth (non-zero) and prediction (probability >= threshold), skipping those with `valid` 0. */
@@ -220,12 +232,12 @@ export function iou(counts: PixelCounts): number {
   return truePositive / (truePositive + falsePositive + falseNegative);
 }
 
-/** See {@link LesionScores.sensitivity}. */
+/** See {@link StructureScores.sensitivity}. */
 export function sensitivity(counts: PixelCounts): number {
   return counts.truePositive / (counts.truePositive + counts.falseNegative);
 }
 
-/** See {@link LesionScores.ppv}. */
+/** See {@link StructureScores.ppv}. */
 export function ppv(counts: PixelCounts): number {
   const predicted = counts.truePositive + counts.falsePositive;
   if (predicted === 0) return counts.falseNegative > 0 ? 0 : Number.NaN;

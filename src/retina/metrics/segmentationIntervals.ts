@@ -1,53 +1,48 @@
-import { type BootstrapOptions, bootstrapIntervals, type Interval, type Weights } from './bootstrap.ts';
+/** Bootstrap intervals of the masks' figures. */
+import { LESIONS } from '../domain.ts';
+import {
+  type BootstrapOptions,
+  bootstrapIntervals,
+  type Interval,
+  type IntervalsOf,
+  type Weights,
+} from './bootstrap.ts';
 import { meanOfDefined } from './inputs.ts';
 import { areaOfElevenThresholds, averagePrecisionOfBins, type ScoreHistogram } from './scoreHistogram.ts';
 import {
   dice,
   type ImageScores,
   iou,
-  type LesionScores,
+  meanOverLesions,
+  type StructureScores,
   type PixelCounts,
   ppv,
   type SegmentationAccumulator,
   sensitivity,
 } from './segmentation.ts';
 
-/** The four lesions over which papers on IDRiD average; the optic disc is no lesion. */
-export const MEAN_LESIONS: readonly string[] = ['MA', 'HE', 'EX', 'SE'];
+/** Figures over which {@link SegmentationIntervals.mean} averages. */
+type MeanFigure = 'dice' | 'iou' | 'averagePrecision' | 'auprc11' | 'perImageDice' | 'perImageIou';
 
-const LESION_FIGURES = [
-  'dice',
-  'iou',
-  'sensitivity',
-  'ppv',
-  'averagePrecision',
-  'auprc11',
-  'perImageDice',
-  'perImageIou',
-] as const;
-const MEAN_FIGURES = ['dice', 'iou', 'averagePrecision', 'auprc11', 'perImageDice', 'perImageIou'] as const;
-
-export type LesionFigure = (typeof LESION_FIGURES)[number];
-export type MeanFigure = (typeof MEAN_FIGURES)[number];
-
-/** Percentile intervals over images, all figures and lesions from the same resamples. */
+/** Percentile intervals over images, all figures and structures from the same resamples. */
 export type SegmentationIntervals = {
-  readonly lesions: Readonly<Record<string, Readonly<Record<LesionFigure, Interval>>>>;
+  /** By structure. */
+  readonly lesions: IntervalsOf<Readonly<Record<string, StructureFigures>>>;
   /**
-   * Means over those of {@link MEAN_LESIONS} that were scored; a lesion whose figure is undefined (NaN) is left out, in the
-   * estimate as in a resample. Null where none was scored.
+   * Means over those lesions that were scored; a lesion whose figure is undefined (NaN) is left out, in the estimate as in a resample.
+   * Null where none was scored.
    */
-  readonly mean: (Readonly<Record<MeanFigure, Interval>> & { readonly lesions: readonly string[] }) | null;
+  readonly mean: (IntervalsOf<Record<MeanFigure, number>> & { readonly lesions: readonly string[] }) | null;
 };
 
 /**
- * Bootstrap intervals over the images of everything in `SegmentationAccumulator.result()`. An image is drawn with all its lesions.
+ * Bootstrap intervals over the images of everything in `SegmentationAccumulator.result()`. An image is drawn with all its structures.
  *
  * The average precision of a resample comes from coarser histograms than its estimate (thousands of merges of 10,000 bins would
- * take minutes): neighbouring bins are pooled until each holds 1/{@link AP_GROUPS} of the lesion's truth pixels, which moves
+ * take minutes): neighbouring bins are pooled until each holds 1/{@link AP_GROUPS} of the structure's truth pixels, which moves
  * average precisions by less than 1e-3; the estimate itself is the fine one.
  *
- * @throws GmtlError `metrics/empty` for a lesion to which nothing was added, or `metrics/bootstrap`.
+ * @throws GmtlError `metrics/empty` for a structure to which nothing was added, or `metrics/bootstrap`.
  */
 export function segmentationIntervals(
   accumulator: SegmentationAccumulator,
@@ -56,68 +51,62 @@ export function segmentationIntervals(
   const scores = accumulator.result();
   const ids = [...new Set(Object.values(scores).flatMap(({ images }) => images.map(({ image }) => image)))];
   const place = new Map(ids.map((id, index) => [id, index]));
-  const meanLesions = MEAN_LESIONS.filter((lesion) => scores[lesion] !== undefined);
-  const lesions = accumulator.lesions.map((lesion) => ({
-    lesion,
-    measure: lesionFigures(
-      scores[lesion],
-      accumulator.imageHistograms(lesion),
-      accumulator.histogram(lesion),
+  const scored = LESIONS.filter((lesion) => scores[lesion] !== undefined);
+  const measures = accumulator.structures.map((structure) => ({
+    structure,
+    measure: structureFigures(
+      scores[structure],
+      accumulator.imageHistograms(structure),
+      accumulator.histogram(structure),
       (image) => Number(place.get(image)),
     ),
   }));
-
   const intervals = bootstrapIntervals(
     ids.length,
     (weights) => {
-      const figures: Record<string, number> = {};
-      for (const { lesion, measure } of lesions) {
-        const own = measure(weights);
-        for (const name of LESION_FIGURES) figures[`${lesion}.${name}`] = own[name];
-      }
-      for (const name of MEAN_FIGURES) {
-        figures[`mean.${name}`] = meanOfDefined(meanLesions.map((lesion) => figures[`${lesion}.${name}`]));
-      }
-      return figures;
+      const lesions = Object.fromEntries(measures.map(({ structure, measure }) => [structure, measure(weights)]));
+      const mean = (name: MeanFigure): number => meanOfDefined(scored.map((lesion) => lesions[lesion][name]));
+      return {
+        lesions,
+        mean: {
+          dice: mean('dice'),
+          iou: mean('iou'),
+          averagePrecision: mean('averagePrecision'),
+          auprc11: mean('auprc11'),
+          perImageDice: mean('perImageDice'),
+          perImageIou: mean('perImageIou'),
+        },
+      };
     },
     options,
   );
-  const setEstimate = (name: string, estimate: number): void => {
-    intervals[name] = { ...intervals[name], estimate };
-  };
-  for (const lesion of accumulator.lesions) {
-    setEstimate(`${lesion}.averagePrecision`, scores[lesion].averagePrecision);
-  }
-  setEstimate('mean.averagePrecision', meanOverLesions(scores, 'averagePrecision'));
-  const pick = <Name extends string>(prefix: string, names: readonly Name[]): Record<Name, Interval> =>
-    Object.fromEntries(names.map((name) => [name, intervals[`${prefix}.${name}`]])) as Record<Name, Interval>;
+  const fine = <Own extends { readonly averagePrecision: Interval }>(own: Own, estimate: number): Own => ({
+    ...own,
+    averagePrecision: { ...own.averagePrecision, estimate },
+  });
   return {
-    lesions: Object.fromEntries(accumulator.lesions.map((lesion) => [lesion, pick(lesion, LESION_FIGURES)])),
-    mean: meanLesions.length === 0 ? null : { ...pick('mean', MEAN_FIGURES), lesions: meanLesions },
+    lesions: Object.fromEntries(
+      Object.entries(intervals.lesions).map(([name, own]) => [name, fine(own, scores[name].averagePrecision)]),
+    ),
+    mean:
+      scored.length === 0
+        ? null
+        : { ...fine(intervals.mean, meanOverLesions(scores, 'averagePrecision')), lesions: scored },
   };
-}
-
-/**
- * Mean of a figure over those of {@link MEAN_LESIONS} that were scored and for which it is defined; NaN where it is for none. It is
- * the estimate of {@link SegmentationIntervals.mean}.
- */
-export function meanOverLesions(
-  scores: Readonly<Record<string, LesionScores>>,
-  figure: 'dice' | 'iou' | 'averagePrecision' | 'auprc11',
-): number {
-  return meanOfDefined(MEAN_LESIONS.filter((lesion) => lesion in scores).map((lesion) => scores[lesion][figure]));
 }
 
 /** See {@link segmentationIntervals}. */
 const AP_GROUPS = 1000;
 
-/** One lesion's figures of a weighted sample of images; `placeOf` gives an image's index among the weights. */
-function lesionFigures(
-  { images }: LesionScores,
+type StructureFigures = ReturnType<ReturnType<typeof structureFigures>>;
+
+/** One structure's figures of a weighted sample of images; `placeOf` gives an image's index among the weights. */
+function structureFigures(
+  { images }: StructureScores,
   histograms: readonly ScoreHistogram[],
   pooled: ScoreHistogram,
   placeOf: (image: string) => number,
-): (weights: Weights) => Record<LesionFigure, number> {
+) {
   const places = images.map(({ image }) => placeOf(image));
   const bounds = groupBounds(pooled);
   const positives = histograms.map((histogram) => grouped(histogram.positives, bounds));
@@ -126,7 +115,7 @@ function lesionFigures(
   const sumPositives = new Float64Array(bounds.length);
   const sumNegatives = new Float64Array(bounds.length);
   const sumEleven = new Float64Array(eleven[0].length);
-  return (weights) => {
+  return (weights: Weights) => {
     const drawn = places.map((place) => weights[place]);
     addUp(positives, drawn, sumPositives);
     addUp(negatives, drawn, sumNegatives);

@@ -1,7 +1,7 @@
 import type { ScoreHistogram } from './scoreHistogram.ts';
 
 /** A lesion's threshold: its pixels are predicted where their probability >= `threshold`. */
-export type LesionThreshold = {
+export type StructureThreshold = {
   readonly threshold: number;
   /** Aggregated Dice at `threshold`, on the pixels it was fitted on; NaN (null in JSON) where there is no truth. */
   readonly dice: number;
@@ -18,7 +18,7 @@ export type LesionThreshold = {
  * predict the whole frame). Of equally good ones it is the nearest to 0.5, the lower of two equally near: scores leave gaps between
  * them, in which every threshold is as good.
  */
-export function fitThreshold(histogram: ScoreHistogram): LesionThreshold {
+export function fitThreshold(histogram: ScoreHistogram): StructureThreshold {
   const { bins, positives, negatives } = histogram;
   const truth = histogram.positiveCount();
   if (truth === 0) {
@@ -41,17 +41,19 @@ export function fitThreshold(histogram: ScoreHistogram): LesionThreshold {
 }
 
 /**
- * {@link fitThreshold} of each lesion, say of a `SegmentationAccumulator` that was fed validation images. The thresholds alone
+ * {@link fitThreshold} of each structure, say of a `SegmentationAccumulator` that was fed validation images. The thresholds alone
  * (see {@link thresholdValues}) are what `SegmentationOptions.threshold` takes.
  */
 export function fitThresholds(source: {
-  readonly lesions: readonly string[];
-  histogram(lesion: string): ScoreHistogram;
-}): Record<string, LesionThreshold> {
-  return Object.fromEntries(source.lesions.map((lesion) => [lesion, fitThreshold(source.histogram(lesion))]));
+  readonly structures: readonly string[];
+  histogram(structure: string): ScoreHistogram;
+}): Record<string, StructureThreshold> {
+  return Object.fromEntries(
+    source.structures.map((structure) => [structure, fitThreshold(source.histogram(structure))]),
+  );
 }
 
-/** The bare numbers of {@link fitThresholds}, by lesion. */
-export function thresholdValues(fitted: Readonly<Record<string, LesionThreshold>>): Record<string, number> {
-  return Object.fromEntries(Object.entries(fitted).map(([lesion, { threshold }]) => [lesion, threshold]));
+/** The bare numbers of {@link fitThresholds}, by structure. */
+export function thresholdValues(fitted: Readonly<Record<string, StructureThreshold>>): Record<string, number> {
+  return Object.fromEntries(Object.entries(fitted).map(([structure, { threshold }]) => [structure, threshold]));
 }

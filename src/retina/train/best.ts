@@ -1,8 +1,8 @@
 /** Which validation figure ranks checkpoints, which checkpoints stay, and when training has stopped improving. */
 import { closest } from 'fastest-levenshtein';
 import { currentFigure } from '../config/renamed.ts';
-import { STRUCTURES } from '../domain.ts';
 import { GmtlError } from '../../engine/errors.ts';
+import { VALIDATION_FIGURES } from '../metrics/validationFigures.ts';
 
 /** A validation figure that may rank checkpoints. */
 export interface BestMetric {
@@ -12,26 +12,12 @@ export interface BestMetric {
   readonly mode: 'min' | 'max';
 }
 
-const metric = (name: string, column: string, mode: 'min' | 'max'): BestMetric => ({ name, column, mode });
-
 /** What `training.bestMetric` may name. */
-export const BEST_METRICS: readonly BestMetric[] = [
-  metric('score', 'val_score', 'max'),
-  metric('loss', 'val_total', 'min'),
-  metric('dice', 'val_meanDice', 'max'),
-  ...STRUCTURES.map((lesion) => metric(`dice_${lesion}`, `val_dice_${lesion}`, 'max')),
-  metric('retinopathyQwk', 'val_retinopathyQwk', 'max'),
-  metric('retinopathyAccuracy', 'val_retinopathyAccuracy', 'max'),
-  metric('retinopathyAuroc', 'val_anyAuroc', 'max'),
-  metric('edemaQwk', 'val_edemaQwk', 'max'),
-  metric('edemaAccuracy', 'val_edemaAccuracy', 'max'),
-  metric('gateAccuracy', 'val_gateAccuracy', 'max'),
-  metric('bceLoss', 'val_bce', 'min'),
-  metric('diceLoss', 'val_dice', 'min'),
-  metric('retinopathyLoss', 'val_retinopathy', 'min'),
-  metric('edemaLoss', 'val_edema', 'min'),
-  metric('gateLoss', 'val_gate', 'min'),
-];
+export const BEST_METRICS: readonly BestMetric[] = VALIDATION_FIGURES.map(({ rankedAs, column, better }) => ({
+  name: rankedAs,
+  column: `val_${column}`,
+  mode: better === 'high' ? 'max' : 'min',
+}));
 
 /** @throws GmtlError `train/metric` with the nearest name for one that is not known. */
 export function bestMetric(name: string): BestMetric {

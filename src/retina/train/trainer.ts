@@ -14,7 +14,8 @@ import { type CheckpointPayload, type LoadedCheckpoint, saveCheckpoint } from '.
 import { saveRankedCheckpoint } from '../run/checkpointRanking.ts';
 import { EPOCH_COLUMNS, eventTags, finiteOrNull, rawColumns, validationColumns } from './columns.ts';
 import type { TrainConfig } from '../config/resolve.ts';
-import { type Evaluation, evaluate, meanDice } from '../evaluate/evaluate.ts';
+import { evaluate } from '../evaluate/evaluate.ts';
+import { type Evaluation, meanDice } from '../metrics/evaluation.ts';
 import { countRoutes, EpochSums, type EpochSumsState } from './epochSums.ts';
 import type { RunLogs } from '../run/logs.ts';
 import { LOSS_PARTS } from './objective.ts';

@@ -1,11 +1,12 @@
-import type { CurvePanel, Estimate, Reliability } from './data.ts';
+import type { Figure } from '../../metrics/figures.ts';
+import type { CurvePanel, Reliability } from './data.ts';
 import { html, type Html } from './html.ts';
 
 /** Bars in groups, each with its interval. */
 export interface BarChart {
   readonly kind: 'bars';
   readonly categories: readonly string[];
-  readonly series: readonly { readonly name: string; readonly values: readonly Estimate[] }[];
+  readonly series: readonly { readonly name: string; readonly values: readonly Figure[] }[];
 }
 
 export interface LineChart {

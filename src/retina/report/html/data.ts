@@ -3,27 +3,9 @@
  * absent are left out of the page. Numbers may be NaN (or null, as JSON writes it): the page shows "n/a".
  */
 import type { Structure } from '../../domain.ts';
+import type { Figure, NamedFigure } from '../../metrics/figures.ts';
 import type { StructureMasks } from '../overlay.ts';
 import type { RgbImage } from '../../data/pictures/fov.ts';
-
-/** A figure, with its 95 % interval where one was made. */
-export interface Estimate {
-  readonly value: number | null;
-  readonly low?: number | null;
-  readonly high?: number | null;
-}
-
-/** One named figure. */
-export interface NamedFigure {
-  readonly label: string;
-  readonly figure: Estimate;
-  /** What it is measured on, or how to read it: one short line. */
-  readonly note?: string;
-  /** Which direction is good; decides nothing but the arrow. Default 'high'. */
-  readonly better?: 'high' | 'low';
-  /** The ends of its scale, for the little range bar; default 0 and 1. */
-  readonly range?: readonly [number, number];
-}
 
 /** A block of the summary table. */
 export interface FigureGroup {
@@ -68,18 +50,15 @@ export interface Reliability {
   readonly title: string;
   readonly bins: readonly ReliabilityBar[];
   /** Expected calibration error. */
-  readonly ece: Estimate;
+  readonly ece: Figure;
   readonly note?: string;
 }
 
-export interface ClassFigures {
+/** One grade against the rest. */
+export interface GradeFigures {
   readonly name: string;
   readonly support: number;
-  readonly sensitivity: Estimate;
-  readonly specificity: Estimate;
-  readonly precision?: Estimate;
-  readonly f1?: Estimate;
-  readonly auroc?: Estimate;
+  readonly figures: readonly NamedFigure[];
 }
 
 /** One grading task. */
@@ -91,30 +70,18 @@ export interface GradingData {
   /** Row-major, rows truth, columns prediction: `classNames.length` squared counts. */
   readonly confusion: ArrayLike<number>;
   readonly figures: readonly NamedFigure[];
-  readonly classes: readonly ClassFigures[];
+  readonly classes: readonly GradeFigures[];
   readonly reliability?: readonly Reliability[];
   readonly roc?: readonly Curve[];
   readonly note?: string;
 }
 
 /** What one structure's masks score. */
-export interface LesionData {
-  readonly lesion: Structure;
-  /** Aggregated over all pixels of all images. */
-  readonly dice: Estimate;
-  readonly iou: Estimate;
-  readonly sensitivity?: Estimate;
-  readonly ppv?: Estimate;
-  /** Mean over the images that are not empty in both. */
-  readonly perImageDice?: Estimate;
-  readonly perImageIou?: Estimate;
+export interface StructureData {
+  readonly structure: Structure;
+  readonly figures: readonly NamedFigure[];
   readonly images?: number;
   readonly emptyImages?: number;
-  /** Area under the precision-recall curve: exact (average precision) and at the thresholds 0, 0.1, …, 1. */
-  readonly auprExact?: Estimate;
-  readonly aupr11?: Estimate;
-  /** Lesion-level sensitivity at a stated number of false positives an image. */
-  readonly lesionSensitivity?: Estimate;
   readonly threshold?: number;
   /** Points (recall, precision). */
   readonly precisionRecall?: Curve['points'];
@@ -123,7 +90,7 @@ export interface LesionData {
 }
 
 export interface SegmentationData {
-  readonly lesions: readonly LesionData[];
+  readonly structures: readonly StructureData[];
   /** Means over the structures and the like. */
   readonly figures?: readonly NamedFigure[];
   /** The resolution that was scored and how masks were brought to it. */

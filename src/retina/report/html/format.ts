@@ -1,4 +1,4 @@
-import type { Estimate } from './data.ts';
+import type { Figure } from '../../metrics/figures.ts';
 
 /** What an undefined figure is shown as. */
 export const UNDEFINED = 'n/a';
@@ -22,7 +22,7 @@ export function cell(value: string | number | null): string {
 }
 
 /** `0.650 – 0.771`, or undefined without an interval. */
-export function intervalOf(figure: Estimate, digits = 3): string | undefined {
+export function intervalOf(figure: Figure, digits = 3): string | undefined {
   return isNumber(figure.low) && isNumber(figure.high)
     ? `${number(figure.low, digits)} – ${number(figure.high, digits)}`
     : undefined;

@@ -1,5 +1,6 @@
 /** Pieces that several sections of a page are made of. */
-import type { Estimate, NamedFigure, TableData } from './data.ts';
+import type { Figure, NamedFigure } from '../../metrics/figures.ts';
+import type { TableData } from './data.ts';
 import { cell, intervalOf, isNumber, number } from './format.ts';
 import { html, type Html, type Insert } from './html.ts';
 
@@ -11,7 +12,7 @@ export interface Section {
 }
 
 /** `0.712` over `0.650 – 0.771`, for a table cell. */
-export function figureCell(figure: Estimate | undefined): Html {
+export function figureCell(figure: Figure | undefined): Html {
   if (figure === undefined) return html`<td class="number"></td>`;
   const interval = intervalOf(figure);
   return html`<td class="number">${number(figure.value)}${interval && html` <small class="interval">${interval}</small>`}</td>`;

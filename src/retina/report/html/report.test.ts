@@ -126,7 +126,7 @@ describe('renderHtmlReport', () => {
     expect(bare.length).toBeLessThan(40_000);
     const empty = await renderHtmlReport({
       title: 'x',
-      segmentation: { lesions: [] },
+      segmentation: { structures: [] },
       gallery: { images: [] },
       training: [{ title: 'Loss', x: 'epoch', y: 'loss', scale: 'free', curves: [{ name: 'a', points: [[1, null]] }] }],
       conventions: [],

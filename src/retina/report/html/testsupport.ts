@@ -3,7 +3,15 @@ import { drawFundus } from '../../data/synth/fundus.ts';
 import { STRUCTURES, type Structure } from '../../domain.ts';
 import type { StructureMasks } from '../overlay.ts';
 import { idridModelCard } from './card.ts';
-import type { Estimate, GalleryImage, MaskSet, NamedFigure, ReliabilityBar, ReportData } from './data.ts';
+import {
+  type Figure,
+  type FigureText,
+  type NamedFigure,
+  capitalized,
+  GRADE_FIGURES,
+  STRUCTURE_FIGURES,
+} from '../../metrics/figures.ts';
+import type { GalleryImage, MaskSet, ReliabilityBar, ReportData } from './data.ts';
 import { type LogRow, trainingPanels } from './training.ts';
 
 const RETINOPATHY = ['no retinopathy', 'mild', 'moderate', 'severe', 'proliferative'];
@@ -12,12 +20,12 @@ const EDEMA = ['no exudates', 'away from the macula', 'near the macula'];
 /** A name that would break a page that does not escape it. */
 export const HOSTILE_NAME = `IDRiD_<img src=x onerror="alert(1)">&'"</script><!--${'long'.repeat(18)}.jpg`;
 
-const around = (value: number, half = 0.08): Estimate => ({
+const around = (value: number, half = 0.08): Figure => ({
   value,
   low: Math.max(0, value - half * 1.1),
   high: Math.min(1, value + half),
 });
-const UNDEFINED: Estimate = { value: Number.NaN, low: Number.NaN, high: Number.NaN };
+const UNDEFINED: Figure = { value: Number.NaN, low: Number.NaN, high: Number.NaN };
 
 /** A mask moved down and right by some pixels: a prediction that is neither right nor wholly wrong. */
 function shifted(mask: Uint8Array, width: number, by: number): Uint8Array {
@@ -119,12 +127,22 @@ function bins(cases: number): ReliabilityBar[] {
   }));
 }
 
+/** Figures of a catalogue that have a value here. */
+function read<Key extends string>(
+  entries: Readonly<Record<Key, FigureText>>,
+  values: { readonly [Name in Key]?: Figure },
+): NamedFigure[] {
+  return Object.entries<Figure | undefined>(values).flatMap(([key, figure]) =>
+    figure ? [{ key, label: capitalized(entries[key as Key].label), figure }] : [],
+  );
+}
+
 const falling = (start: number, end: number): [number, number][] =>
   Array.from({ length: 40 }, (_, index) => [index / 39, start + (end - start) * (index / 39) ** 2]);
 
 /** @param pictures how many the gallery has. @param height of each in pixels. */
 export function syntheticReport(pictures = 6, height = 96): ReportData {
-  const figures = (...rows: [string, Estimate, Partial<NamedFigure>?][]): NamedFigure[] =>
+  const figures = (...rows: [string, Figure, Partial<NamedFigure>?][]): NamedFigure[] =>
     rows.map(([label, figure, rest]) => ({ label, figure, ...rest }));
   const counts = [28, 4, 2, 0, 0, 2, 0, 3, 0, 0, 5, 2, 20, 4, 1, 1, 0, 7, 9, 2, 0, 0, 3, 4, 6];
   const dice = [0.02, 0.31, 0.52, Number.NaN, 0.93];
@@ -180,11 +198,13 @@ export function syntheticReport(pictures = 6, height = 96): ReportData {
         classes: RETINOPATHY.map((name, grade) => ({
           name: `${grade} ${name}`,
           support: [34, 5, 32, 19, 13][grade],
-          sensitivity: around([0.82, 0.4, 0.63, 0.47, 0.46][grade], 0.15),
-          specificity: around(0.88, 0.06),
-          precision: around(0.6, 0.1),
-          f1: around(0.55, 0.1),
-          auroc: grade === 1 ? UNDEFINED : around(0.8, 0.07),
+          figures: read(GRADE_FIGURES, {
+            sensitivity: around([0.82, 0.4, 0.63, 0.47, 0.46][grade], 0.15),
+            specificity: around(0.88, 0.06),
+            precision: around(0.6, 0.1),
+            f1: around(0.55, 0.1),
+            auroc: grade === 1 ? UNDEFINED : around(0.8, 0.07),
+          }),
         })),
         reliability: [
           { title: 'Reliability', bins: bins(103), ece: around(0.11, 0.03) },
@@ -202,28 +222,34 @@ export function syntheticReport(pictures = 6, height = 96): ReportData {
         classNames: EDEMA,
         confusion: [40, 3, 2, 3, 4, 3, 4, 4, 40],
         figures: figures(['Accuracy', around(0.81)], ['Quadratic weighted kappa', around(0.77), { range: [-1, 1] }]),
-        classes: EDEMA.map((name) => ({ name, support: 34, sensitivity: around(0.8), specificity: around(0.9) })),
+        classes: EDEMA.map((name) => ({
+          name,
+          support: 34,
+          figures: read(GRADE_FIGURES, { sensitivity: around(0.8), specificity: around(0.9) }),
+        })),
         reliability: [{ title: 'Reliability', bins: bins(103), ece: { value: 0.08 } }],
       },
     ],
     segmentation: {
       note: 'Scored at 128 × 128 pixels, the network’s resolution; masks shrunk by area maximum.',
       figures: figures(['Mean Dice, lesions', around(0.31)], ['Mean AUPR, lesions', around(0.29)]),
-      lesions: STRUCTURES.map((lesion, at) => ({
-        lesion,
-        dice: Number.isNaN(dice[at]) ? UNDEFINED : around(dice[at]),
-        iou: Number.isNaN(dice[at]) ? UNDEFINED : around(dice[at] / (2 - dice[at])),
-        sensitivity: around(0.4),
-        ppv: at === 0 ? { value: 0.0001 } : around(0.5),
-        perImageDice: around(0.3),
-        perImageIou: around(0.2),
+      structures: STRUCTURES.map((structure, at) => ({
+        structure,
+        figures: read(STRUCTURE_FIGURES, {
+          dice: Number.isNaN(dice[at]) ? UNDEFINED : around(dice[at]),
+          iou: Number.isNaN(dice[at]) ? UNDEFINED : around(dice[at] / (2 - dice[at])),
+          perImageDice: around(0.3),
+          perImageIou: around(0.2),
+          averagePrecision: at === 3 ? UNDEFINED : around([0.04, 0.3, 0.5, 0, 0.96][at]),
+          auprc11: around([0.03, 0.28, 0.5, 0, 0.95][at]),
+          sensitivity: around(0.4),
+          ppv: at === 0 ? { value: 0.0001 } : around(0.5),
+        }),
         images: 27,
         emptyImages: at === 3 ? 27 : 0,
-        auprExact: at === 3 ? UNDEFINED : around([0.04, 0.3, 0.5, 0, 0.96][at]),
-        aupr11: around([0.03, 0.28, 0.5, 0, 0.95][at]),
         threshold: 0.4 + at / 20,
         precisionRecall: at === 3 ? [] : falling(0.95, [0.01, 0.05, 0.2, 0, 0.8][at]),
-        froc: lesion === 'OD' ? [] : falling(0.05, 0.7).map(([x, y]): [number, number] => [x * 20, y]),
+        froc: structure === 'OD' ? [] : falling(0.05, 0.7).map(([x, y]): [number, number] => [x * 20, y]),
       })),
     },
     gate: {

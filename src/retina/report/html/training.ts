@@ -1,4 +1,6 @@
+/** The charts of a training, from its epoch log. */
 import { STRUCTURES } from '../../domain.ts';
+import { type ValidationFigure, validationPanel } from '../../metrics/validationFigures.ts';
 import type { Curve, CurvePanel } from './data.ts';
 import { isNumber } from './format.ts';
 
@@ -29,6 +31,13 @@ export function trainingPanels(rows: readonly LogRow[]): CurvePanel[] {
     [`val_${column}`, `${name} validation`],
     [`train_${column}`, `${name} train`, { dashed: true }],
   ];
+  const pairs = (which: ValidationFigure['panel']): Line[] =>
+    validationPanel(which).flatMap(({ column, name }) => pair(column, name));
+  const validations = (which: ValidationFigure['panel']): Line[] =>
+    validationPanel(which).map(({ column, name }): Line => {
+      const structure = STRUCTURES.find((one) => one === name);
+      return [`val_${column}`, name, structure && { lesion: structure }];
+    });
   const panel = (title: string, y: string, scale: CurvePanel['scale'], lines: readonly Line[]): CurvePanel => ({
     title,
     x: 'epoch',
@@ -40,26 +49,11 @@ export function trainingPanels(rows: readonly LogRow[]): CurvePanel[] {
     /^train_weight_/.test(column),
   );
   return [
-    panel('Loss', 'loss', 'free', [...pair('total', 'total'), ['raw_total', 'total, weights not averaged']]),
-    panel('Loss by part', 'loss', 'free', [
-      ...pair('bce', 'masks: cross-entropy'),
-      ...pair('dice', 'masks: 1 − Dice'),
-      ...pair('retinopathy', 'retinopathy'),
-      ...pair('edema', 'macular edema'),
-      ...pair('gate', 'gate'),
-    ]),
-    panel('Validation Dice by structure', 'Dice', 'share', [
-      ...STRUCTURES.map((lesion): Line => [`val_dice_${lesion}`, lesion, { lesion }]),
-      ['val_meanDice', 'mean'],
-    ]),
-    panel('Validation grading', 'share or kappa', 'free', [
-      ['val_retinopathyAccuracy', 'retinopathy accuracy'],
-      ['val_retinopathyQwk', 'retinopathy kappa'],
-      ['val_edemaAccuracy', 'edema accuracy'],
-      ['val_edemaQwk', 'edema kappa'],
-      ['val_anyAuroc', 'AUROC any retinopathy'],
-    ]),
-    panel('Gate accuracy', 'share', 'share', pair('gateAccuracy', 'gate')),
+    panel('Loss', 'loss', 'free', [...pairs('loss'), ['raw_total', 'total, weights not averaged']]),
+    panel('Loss by part', 'loss', 'free', pairs('parts')),
+    panel('Validation Dice by structure', 'Dice', 'share', validations('dice')),
+    panel('Validation grading', 'share or kappa', 'free', validations('grading')),
+    panel('Gate accuracy', 'share', 'share', pairs('gate')),
     panel('Gate entropy', 'nats', 'free', pair('entropy', 'entropy')),
     panel('Selection score', 'score', 'free', [
       ['val_score', 'averaged weights'],

@@ -1,16 +1,8 @@
 /** The sections with figures: summary, grading, segmentation, gate. */
 import { structureInText } from '../../../domain.ts';
+import type { Figure, NamedFigure } from '../../../metrics/figures.ts';
 import type { ChartList } from '../charts.ts';
-import type {
-  Curve,
-  Estimate,
-  GateData,
-  GradingData,
-  LesionData,
-  Reliability,
-  ReportData,
-  SegmentationData,
-} from '../data.ts';
+import type { Curve, GateData, GradingData, Reliability, ReportData, SegmentationData } from '../data.ts';
 import { intervalOf, isNumber, number, percent } from '../format.ts';
 import { html, type Html } from '../html.ts';
 import { figureCell, figureTable, rangeBar, scrollTable, type Section } from '../parts.ts';
@@ -45,13 +37,7 @@ export function gradingSections(data: ReportData, charts: ChartList): Section[] 
 
 function gradingBody(grading: GradingData, charts: ChartList): Html {
   const { classes } = grading;
-  const columns = (['precision', 'f1', 'auroc'] as const).filter((key) => classes.some((one) => one[key]));
-  const titles = { precision: 'Precision', f1: 'F1', auroc: 'AUROC' };
-  const series = [
-    { name: 'Sensitivity', values: classes.map((one) => one.sensitivity) },
-    { name: 'Specificity', values: classes.map((one) => one.specificity) },
-    ...(columns.includes('f1') ? [{ name: 'F1', values: classes.map((one) => one.f1 ?? { value: null }) }] : []),
-  ];
+  const columns = columnsOf(classes);
   return html`<p class="note">${grading.cases} graded images.${grading.note && ` ${grading.note}`}</p>
 <div class="columns">
 <div><h3>Confusion matrix</h3>${confusionTable(grading)}</div>
@@ -60,25 +46,20 @@ function gradingBody(grading: GradingData, charts: ChartList): Html {
 <h3>By grade</h3>
 ${scrollTable(
   `${grading.name}: figures by grade`,
-  ['Grade', 'Images', 'Sensitivity', 'Specificity', ...columns.map((key) => titles[key])],
+  ['Grade', 'Images', ...columns.map(({ label }) => label)],
   classes.map(
     (one) =>
-      html`<tr><th scope="row">${one.name}</th><td class="number">${one.support}</td>${figureCell(one.sensitivity)}${figureCell(one.specificity)}${columns.map((key) => figureCell(one[key]))}</tr>`,
+      html`<tr><th scope="row">${one.name}</th><td class="number">${one.support}</td>${columns.map(({ key }) => figureCell(figureIn(one, key)))}</tr>`,
   ),
 )}
 <div class="charts">
-${
-  classes.length > 0 &&
-  charts.add(
-    { kind: 'bars', categories: classes.map((one) => one.name), series },
-    'By grade, with 95 % intervals',
-    describeBars(
-      `${grading.name} by grade`,
-      classes.map((one) => one.name),
-      series,
-    ),
-  )
-}
+${barChart(
+  charts,
+  ['sensitivity', 'specificity', 'f1'],
+  'By grade, with 95 % intervals',
+  classes.map(({ name, figures }) => ({ name, figures })),
+  `${grading.name} by grade`,
+)}
 ${reliabilityCharts(grading.reliability, charts)}
 ${
   grading.roc &&
@@ -106,17 +87,39 @@ ${
 </div>`;
 }
 
-/** "Sensitivity: 0 none 0.71, 1 mild 0.20, …": what a bar chart shows, in words. */
-function describeBars(
-  what: string,
-  categories: readonly string[],
-  series: readonly { name: string; values: readonly Estimate[] }[],
-): string {
-  const rows = series.map(
+interface Row {
+  readonly figures: readonly NamedFigure[];
+}
+
+/** The figures that any row has, in order: the columns of a table. */
+function columnsOf(rows: readonly Row[]): NamedFigure[] {
+  return [...new Map(rows.flatMap(({ figures }) => figures).map((one) => [one.key, one])).values()];
+}
+
+function figureIn({ figures }: Row, key: string | undefined): Figure | undefined {
+  return figures.find((one) => one.key === key)?.figure;
+}
+
+/** Rows' figures as bars in groups, described in words as "Sensitivity: 0 none 0.71, 1 mild 0.20, …"; nothing where no row has them. */
+function barChart(
+  charts: ChartList,
+  keys: readonly string[],
+  title: string,
+  rows: readonly (Row & { readonly name: string })[],
+  what = title,
+): Html | undefined {
+  const shown = columnsOf(rows).filter(({ key }) => key !== undefined && keys.includes(key));
+  if (shown.length === 0) return undefined;
+  const categories = rows.map(({ name }) => name);
+  const series = shown.map(({ key, label }) => ({
+    name: label,
+    values: rows.map((one) => figureIn(one, key) ?? { value: null }),
+  }));
+  const words = series.map(
     ({ name, values }) =>
       `${name}: ${values.map((one, index) => `${categories[index]} ${number(one.value)}`).join(', ')}`,
   );
-  return `Bar chart, ${what}. ${rows.join('; ')}.`;
+  return charts.add({ kind: 'bars', categories, series }, title, `Bar chart, ${what}. ${words.join('; ')}.`);
 }
 
 function curveNames(curves: readonly Curve[]): string {
@@ -138,48 +141,25 @@ function reliabilityCharts(plots: readonly Reliability[] | undefined, charts: Ch
     });
 }
 
-/** One column of the segmentation table. */
-const MASK_COLUMNS: readonly (readonly [keyof LesionData & string, string])[] = [
-  ['dice', 'Dice'],
-  ['iou', 'IoU'],
-  ['perImageDice', 'Dice per image'],
-  ['perImageIou', 'IoU per image'],
-  ['auprExact', 'AUPR exact'],
-  ['aupr11', 'AUPR 11 thresholds'],
-  ['sensitivity', 'Sensitivity'],
-  ['ppv', 'PPV'],
-  ['lesionSensitivity', 'Structure sensitivity'],
-];
-
 export function segmentationSection(data: ReportData, charts: ChartList): Section | undefined {
   const { segmentation } = data;
-  if (!segmentation || segmentation.lesions.length === 0) return undefined;
+  if (!segmentation || segmentation.structures.length === 0) return undefined;
   return { id: 'segmentation', title: 'Segmentation', body: segmentationBody(segmentation, charts) };
 }
 
-function segmentationBody({ lesions, figures, note }: SegmentationData, charts: ChartList): Html {
-  const estimate = (one: LesionData, key: string): Estimate | undefined =>
-    one[key as keyof LesionData] as Estimate | undefined;
-  const columns = MASK_COLUMNS.filter(([key]) => lesions.some((one) => estimate(one, key)));
-  const hasThresholds = lesions.some((one) => one.threshold !== undefined);
-  const hasImages = lesions.some((one) => one.images !== undefined);
-  const bars = (keys: readonly string[], title: string): Html | undefined => {
-    const shown = columns.filter(([key]) => keys.includes(key));
-    if (shown.length === 0) return undefined;
-    const series = shown.map(([key, name]) => ({
-      name,
-      values: lesions.map((one) => estimate(one, key) ?? { value: null }),
-    }));
-    const categories = lesions.map((one) => one.lesion);
-    return charts.add({ kind: 'bars', categories, series }, title, describeBars(title, categories, series));
-  };
+function segmentationBody({ structures, figures, note }: SegmentationData, charts: ChartList): Html {
+  const columns = columnsOf(structures);
+  const hasThresholds = structures.some((one) => one.threshold !== undefined);
+  const hasImages = structures.some((one) => one.images !== undefined);
+  const rows = structures.map(({ structure, figures: own }) => ({ name: structure, figures: own }));
+  const bars = (keys: readonly string[], title: string): Html | undefined => barChart(charts, keys, title, rows);
   const curves = (key: 'precisionRecall' | 'froc'): Curve[] =>
-    lesions.flatMap((one): Curve[] => {
+    structures.flatMap((one): Curve[] => {
       const points = one[key];
-      const aupr =
-        key === 'precisionRecall' && isNumber(one.auprExact?.value) ? number(one.auprExact.value, 2) : undefined;
+      const area = figureIn(one, 'averagePrecision')?.value;
+      const aupr = key === 'precisionRecall' && isNumber(area) ? number(area, 2) : undefined;
       return points && points.length > 0
-        ? [{ name: one.lesion, lesion: one.lesion, points, ...(aupr && { note: `AUPR ${aupr}` }) }]
+        ? [{ name: one.structure, lesion: one.structure, points, ...(aupr && { note: `AUPR ${aupr}` }) }]
         : [];
     });
   const [precisionRecall, froc] = [curves('precisionRecall'), curves('froc')];
@@ -189,20 +169,20 @@ ${scrollTable(
   'Segmentation by structure',
   [
     'Structure',
-    ...columns.map(([, title]) => title),
+    ...columns.map(({ label }) => label),
     ...(hasThresholds ? ['Threshold'] : []),
     ...(hasImages ? ['Images (both empty)'] : []),
   ],
-  lesions.map(
+  structures.map(
     (one) =>
-      html`<tr><th scope="row"><i class="swatch" data-lesion="${one.lesion}"></i>${one.lesion} <small>${structureInText(one.lesion)}</small></th>${columns.map(([key]) => figureCell(estimate(one, key)))}${hasThresholds && html`<td class="number">${number(one.threshold, 2)}</td>`}${hasImages && html`<td class="number">${one.images ?? ''}${one.emptyImages !== undefined && ` (${one.emptyImages})`}</td>`}</tr>`,
+      html`<tr><th scope="row"><i class="swatch" data-lesion="${one.structure}"></i>${one.structure} <small>${structureInText(one.structure)}</small></th>${columns.map(({ key }) => figureCell(figureIn(one, key)))}${hasThresholds && html`<td class="number">${number(one.threshold, 2)}</td>`}${hasImages && html`<td class="number">${one.images ?? ''}${one.emptyImages !== undefined && ` (${one.emptyImages})`}</td>`}</tr>`,
   ),
 )}
 <div class="charts">
 ${bars(['dice', 'perImageDice'], 'Dice with 95 % intervals')}
 ${bars(['iou', 'perImageIou'], 'IoU with 95 % intervals')}
-${bars(['auprExact', 'aupr11'], 'Area under precision and recall, exact and at 11 thresholds')}
-${bars(['sensitivity', 'ppv', 'lesionSensitivity'], 'Sensitivity and positive predictive value')}
+${bars(['averagePrecision', 'auprc11'], 'Area under precision and recall, exact and at 11 thresholds')}
+${bars(['sensitivity', 'ppv', 'meanSensitivity'], 'Sensitivity and positive predictive value')}
 ${precisionRecall.length > 0 && charts.add({ kind: 'lines', panel: { title: 'Precision and recall', x: 'recall', y: 'precision', scale: 'share', xScale: 'share', curves: precisionRecall } }, 'Precision and recall of pixels', `Precision-recall curves: ${curveNames(precisionRecall)}`)}
 ${froc.length > 0 && charts.add({ kind: 'lines', panel: { title: 'FROC', x: 'false positives an image', y: 'lesion sensitivity', scale: 'share', xScale: 'log', curves: froc } }, 'FROC: lesions found against false alarms', `Free-response operating characteristics: ${curveNames(froc)}`)}
 </div>`;
