@@ -131,3 +131,10 @@ export function selectItems(dataset: Dataset, split: Split, task?: Task): Datase
 export function noMasks(): Record<Structure, string | null> {
   return { MA: null, HE: null, EX: null, SE: null, OD: null };
 }
+
+/** An 8-bit RGB picture, row by row, three bytes per pixel. */
+export interface RgbImage {
+  readonly width: number;
+  readonly height: number;
+  readonly data: Uint8Array;
+}

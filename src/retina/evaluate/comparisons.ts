@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import type { GalleryImage, MaskSet } from '../report/html/data.ts';
 import { type StructureMasks, writeComparison } from '../report/overlay.ts';
-import type { RgbImage } from '../data/pictures/fov.ts';
+import type { RgbImage } from '../domain.ts';
 
 /** Masks in an image's size, each pixel that of the nearest of the mask's: a small network's single pixels can be seen. */
 function fitted({ width, height, masks }: MaskSet, image: RgbImage): StructureMasks {

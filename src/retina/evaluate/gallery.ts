@@ -5,7 +5,7 @@ import { type DatasetItem, type Structure, GRADED_TASKS, type GradedTask, GRADIN
 import { decideGrade, type GradeDecision } from '../metrics/inputs.ts';
 import { badnessOf } from '../report/html/pictures.ts';
 import type { GalleryImage, GradeData, MaskSet } from '../report/html/data.ts';
-import type { RgbImage } from '../data/pictures/fov.ts';
+import type { RgbImage } from '../domain.ts';
 import { loaderSettings } from '../data/loading/settings.ts';
 import type { TrainConfig } from '../config/resolve.ts';
 import type { Evaluation } from '../metrics/evaluation.ts';

@@ -1,7 +1,7 @@
 /** From an image file to what the network says of it, in the image's own frame. */
 import { basename } from 'node:path';
 import { imageTensor } from '../data/loading/batch.ts';
-import type { RgbImage } from '../data/pictures/fov.ts';
+import type { RgbImage } from '../domain.ts';
 import { decodeImage, preprocessImage } from '../data/pictures/preprocess.ts';
 import type { Sample } from '../data/pictures/sample.ts';
 import { GRADINGS, type Structure, STRUCTURE_NAMES, STRUCTURES, type Task, TASKS } from '../domain.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { IMAGENET_NORMALIZATION } from '../data/loading/augment.ts';
 import { imageTensor } from '../data/loading/batch.ts';
-import type { RgbImage } from '../data/pictures/fov.ts';
+import type { RgbImage } from '../domain.ts';
 import { mapMaskToFrame } from '../data/pictures/geometry.ts';
 import { KeyedRandom } from '../random.ts';
 import type { Prediction } from './prediction.ts';

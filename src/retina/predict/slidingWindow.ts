@@ -1,6 +1,6 @@
 /** Sliding-window inference: a network's overlapping tiles blended into maps of a picture of any height in bounded memory. */
 import { IMAGENET_NORMALIZATION, type Normalization } from '../data/loading/augment.ts';
-import type { RgbImage } from '../data/pictures/fov.ts';
+import type { RgbImage } from '../domain.ts';
 import { GmtlError } from '../../engine/errors.ts';
 import type { TilePredictor } from './flips.ts';
 import { gaussianWindow, TileCutter, type TileEdge, tileStarts } from './tileWindow.ts';

@@ -1,6 +1,6 @@
 /** Where the tiles of a sliding window lie, what each of their pixels weighs, and how they are cut. */
 import type { Normalization } from '../data/loading/augment.ts';
-import type { RgbImage } from '../data/pictures/fov.ts';
+import type { RgbImage } from '../domain.ts';
 import { GmtlError } from '../../engine/errors.ts';
 
 /**

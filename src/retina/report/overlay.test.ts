@@ -5,7 +5,7 @@ import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { STRUCTURE_COLORS } from './colors.ts';
 import { headerHeight, type StructureMasks, renderComparison, renderOverlay, writeOverlay } from './overlay.ts';
-import type { RgbImage } from '../data/pictures/fov.ts';
+import type { RgbImage } from '../domain.ts';
 
 const WIDTH = 60;
 const HEIGHT = 40;

@@ -1,5 +1,5 @@
 import sharp, { type OverlayOptions as Layer } from 'sharp';
-import type { RgbImage } from '../data/pictures/fov.ts';
+import type { RgbImage } from '../domain.ts';
 import { GmtlError } from '../../engine/errors.ts';
 import { writeFileAtomic } from '../../engine/node/atomic.ts';
 import { STRUCTURE_COLORS } from './colors.ts';

@@ -1,5 +1,6 @@
+/** Finds the field of view in a photograph, and the square of the frame that a network is shown. */
 import { GmtlError } from '../../../engine/errors.ts';
-
+import type { RgbImage } from '../../domain.ts';
 /**
  * The square of the frame that the network sees: `left`, `top` (negative where the square reaches beyond the frame and is
  * padded with black) and `size` in frame pixels; `width` and `height` of the whole frame.
@@ -10,13 +11,6 @@ export interface CropBox {
   readonly size: number;
   readonly width: number;
   readonly height: number;
-}
-
-/** An 8-bit RGB picture, row by row, three bytes a pixel. */
-export interface RgbImage {
-  readonly width: number;
-  readonly height: number;
-  readonly data: Uint8Array;
 }
 
 /** A pixel belongs to the field of view when one of its channels exceeds at least this; camera black is 0 … 6 in JPEGs. */

@@ -1,6 +1,7 @@
 /** Brings pictures and masks from the frame to the network's square, and maps back. */
 import { GmtlError } from '../../../engine/errors.ts';
-import type { CropBox, RgbImage } from './fov.ts';
+import type { CropBox } from './fov.ts';
+import type { RgbImage } from '../../domain.ts';
 
 /** A binary mask: `data[y * width + x]` is 0 or 1. */
 export interface BinaryMask {

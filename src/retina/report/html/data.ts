@@ -5,7 +5,7 @@
 import type { Structure } from '../../domain.ts';
 import type { Figure, NamedFigure } from '../../metrics/figures.ts';
 import type { StructureMasks } from '../overlay.ts';
-import type { RgbImage } from '../../data/pictures/fov.ts';
+import type { RgbImage } from '../../domain.ts';
 
 /** A block of the summary table. */
 export interface FigureGroup {
