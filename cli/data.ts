@@ -1,13 +1,12 @@
+/** `gmtl data`: prepares, verifies or synthesizes a data set. */
 import { SingleBar } from 'cli-progress';
 import type { Argv, CommandModule } from 'yargs';
-import { openDataset } from '../src/retina/data/sets/dataset.ts';
-import { type MetadataOptions, writeMetadata } from '../src/retina/data/sets/metadata.ts';
+import type { MetadataOptions } from '../src/retina/data/sets/metadata.ts';
+import { prepareDataset } from '../src/retina/data/sets/prepare.ts';
 import { DEFAULT_SPLIT } from '../src/retina/data/sets/split.ts';
 import { generateSyntheticIdrid } from '../src/retina/data/synth/index.ts';
-import { writeSystemB } from '../src/retina/data/sets/systemB.ts';
-import type { Dataset, Split, Task } from '../src/retina/domain.ts';
-import { verifyDataset } from '../src/retina/data/check/verify.ts';
-import { formatVerifyReport, verifyReportData } from '../src/retina/data/check/verifyText.ts';
+import { passes, verifyDataset } from '../src/retina/data/check/verify.ts';
+import { formatVerifyReport, verifyJson } from '../src/retina/data/check/verifyText.ts';
 import { GmtlError } from '../src/engine/errors.ts';
 import { writeFileAtomic } from '../src/engine/node/atomic.ts';
 import { writeVerifyPage } from '../src/retina/data/check/verifyPage.ts';
@@ -95,21 +94,17 @@ const prepareCommand: CommandModule<object, PrepareArguments> = {
       );
     }
     const metadata = listOptions(rest);
-    const dataset = await openDataset(dir, { valFraction, seed, leaks, metadata, joinLabels: rest['join-labels'] });
-    for (const note of dataset.notes) console.warn(`note: ${note}`);
-    if (format === 'gmtl') {
-      await writeMetadata(output, dataset.items);
-      console.log(`${output}: ${summarise(dataset)}`);
-      return;
-    }
-    const counts = await writeSystemB(output, dataset.items, {
+    const written = await prepareDataset(dir, output, {
+      format,
+      valFraction,
       seed,
+      leaks,
+      metadata,
+      joinLabels: rest['join-labels'],
       ...(oversample === undefined ? {} : { oversample }),
+      onNote: (note) => console.warn(`note: ${note}`),
     });
-    console.warn(
-      'note: the list holds the training split only. Do not draw a test part from it: copies of an image would stand on both sides.',
-    );
-    console.log(`${output}: ${counts.segmentation} segmentation + ${counts.classification} classification entries`);
+    console.log(`${output}: ${written}`);
   },
 };
 
@@ -145,13 +140,12 @@ const verifyCommand: CommandModule<object, VerifyArguments> = {
     const progress = progressBar('decoding');
     const options = { onProgress: progress.update, metadata: listOptions(rest) };
     const result = await verifyDataset(dir, options).finally(progress.stop);
-    const data = JSON.stringify(verifyReportData(result), null, 2);
-    if (json) await writeFileAtomic(json, `${data}\n`);
+    const findings = verifyJson(result);
+    if (json) await writeFileAtomic(json, `${findings}\n`);
     if (report) await writeVerifyPage(report, result);
-    console.log(json === '' ? data : formatVerifyReport(result));
+    console.log(json === '' ? findings : formatVerifyReport(result));
     // The report above says why; an exception would only repeat it.
-    const nothing = result.items.length === 0;
-    if (result.leaky || nothing || (strict && !result.ok)) process.exitCode = 1;
+    if (!passes(result, strict)) process.exitCode = 1;
   },
 };
 
@@ -210,17 +204,6 @@ export const dataCommand: CommandModule = {
     );
   },
 };
-
-function summarise(dataset: Dataset): string {
-  const count = (split: Split, task: Task) =>
-    dataset.items.filter((item) => item.split === split && item.task === task).length;
-  return (['train', 'val', 'test'] as const)
-    .map(
-      (split) =>
-        `${split} ${count(split, 'segmentation')} segmentation + ${count(split, 'classification')} classification`,
-    )
-    .join(', ');
-}
 
 /** A bar on standard error that appears with the first step and only on a terminal. */
 function progressBar(label: string): { update: (done: number, total: number) => void; stop: () => void } {

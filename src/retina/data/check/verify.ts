@@ -264,6 +264,11 @@ function countSizes(items: readonly DatasetItem[], decoded: readonly Decoded[]):
   });
 }
 
+/** Whether a data set may be used: it has images and no leaks and, where `strict`, no problem at all. */
+export function passes(result: VerifyResult, strict: boolean): boolean {
+  return !result.leaky && result.items.length > 0 && (!strict || result.ok);
+}
+
 /** The official counts a split's labels compare with; validation has none. */
 export function officialCounts(split: Split): (typeof OFFICIAL_COUNTS)['train' | 'test'] | null {
   return split === 'val' ? null : OFFICIAL_COUNTS[split];

@@ -111,10 +111,10 @@ function unusedLines({ unused }: VerifyResult): string[] {
   return [...lines, ''];
 }
 
-/** The result of `verifyDataset` as plain data for `JSON.stringify`: images by id, problems by code and message. */
-export function verifyReportData(result: VerifyResult) {
+/** The result of `verifyDataset` as JSON: images by id, problems by code and message. */
+export function verifyJson(result: VerifyResult): string {
   const { source, ok, leaky, coverage, unused, notes } = result;
-  return {
+  const findings = {
     source,
     ok,
     leaky,
@@ -131,6 +131,7 @@ export function verifyReportData(result: VerifyResult) {
     unused,
     notes,
   };
+  return JSON.stringify(findings, null, 2);
 }
 
 /** Columns padded to their widest cell; numbers are short, so everything is left-aligned. */
