@@ -6,7 +6,7 @@ import { type TrainConfig, trainConfigSchema } from './schema.ts';
 import { type PresetName, presets } from './presets.ts';
 import { currentConfig, RENAMED_KNOBS } from './renamed.ts';
 
-export { type PartialConfig, type TrainConfig, trainConfigSchema } from './schema.ts';
+export { type TrainConfig, trainConfigSchema } from './schema.ts';
 
 /** One documented knob. */
 export interface ConfigKnob {

@@ -6,7 +6,7 @@ import { GRADE_COUNTS, TASKS } from '../domain.ts';
 import { GmtlError } from '../../engine/errors.ts';
 import { errorCode, writeFileAtomic } from '../../engine/node/atomic.ts';
 import { fitCasesTemperature, type Temperature } from '../metrics/temperature.ts';
-import { fitThresholds } from '../metrics/thresholds.ts';
+import { fitThresholds, thresholdValues } from '../metrics/thresholds.ts';
 import type { GradedCase } from '../metrics/grading.ts';
 import type { Collected, Thresholds } from './collect.ts';
 import type { Temperatures } from './summary.ts';
@@ -87,9 +87,7 @@ export function fitCalibration(validation: Collected, how: FittedHow): Calibrati
 }
 
 /** The bare thresholds, by structure. */
-export function calibratedThresholds({ thresholds }: Calibration): Thresholds {
-  return Object.fromEntries(Object.entries(thresholds).map(([lesion, fitted]) => [lesion, fitted.threshold]));
-}
+export const calibratedThresholds = ({ thresholds }: Calibration): Thresholds => thresholdValues(thresholds);
 
 /** The bare temperatures; 1 where none was fitted. */
 export function calibratedTemperatures({ temperatures }: Calibration): Temperatures {

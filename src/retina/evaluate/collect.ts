@@ -86,7 +86,7 @@ function maskLosses({ truth, probability }: MaskPlane, smooth: number): { bce: n
 }
 
 /** Every `stride`-th element from `offset`: one structure of interleaved maps. */
-export function channel(data: Float32Array, offset: number, stride: number): Float32Array {
+function channel(data: Float32Array, offset: number, stride: number): Float32Array {
   const result = new Float32Array(data.length / stride);
   for (let i = 0; i < result.length; i++) result[i] = data[i * stride + offset];
   return result;

@@ -15,7 +15,7 @@ import { routeOf } from '../predict/prediction.ts';
 /** Longer side, in pixels, at which pictures and their masks are kept. */
 const SHOWN_SIDE = 640;
 
-type Planes = { [lesion in Structure]?: Uint8Array };
+type Planes = { [structure in Structure]?: Uint8Array };
 
 interface Masks {
   readonly width: number;
@@ -85,12 +85,12 @@ export class GalleryCollector {
     return pictures;
   }
 
-  #keep({ id, lesion, truth, probability, width }: MaskPlane): void {
+  #keep({ id, lesion: structure, truth, probability, width }: MaskPlane): void {
     const own = shrink(truth.length, width, (pixel) => truth[pixel] > 0);
     const predicted = shrink(truth.length, width, (pixel) => probability[pixel] >= 0.5);
     const masks = this.#masks.get(id) ?? { width: own.width, height: own.height, truth: {}, predicted: {} };
-    masks.truth[lesion] = own.mask;
-    masks.predicted[lesion] = predicted.mask;
+    masks.truth[structure] = own.mask;
+    masks.predicted[structure] = predicted.mask;
     this.#masks.set(id, masks);
   }
 
@@ -98,9 +98,9 @@ export class GalleryCollector {
     const masks = this.#masks.get(item.id);
     const setOf = (which: 'truth' | 'predicted'): MaskSet | undefined =>
       masks && { width: masks.width, height: masks.height, masks: masks[which] };
-    const dice = Object.entries(segmentation ?? {}).flatMap(([lesion, { images }]) => {
+    const dice = Object.entries(segmentation ?? {}).flatMap(([structure, { images }]) => {
       const own = images.find(({ image }) => image === item.id);
-      return own ? [[lesion, own.dice] as const] : [];
+      return own ? [[structure, own.dice] as const] : [];
     });
     const grades =
       item.task === 'classification'

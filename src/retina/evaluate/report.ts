@@ -62,7 +62,7 @@ export async function writeReport(folder: string, input: ReportInput): Promise<s
 }
 
 /** The page's data. */
-export async function reportData(input: ReportInput): Promise<ReportData> {
+async function reportData(input: ReportInput): Promise<ReportData> {
   const { run, result, subject, gallery, frame } = input;
   const { folder, config, dataset } = run;
   const { sha256, counts } = await summariseDataset(dataset.items);
@@ -190,7 +190,7 @@ function splitTable(counts: DatasetCounts): TableData {
     ],
     rows: splits.map((split) => {
       const { images, segmentation, classification, retinopathy, edema, masks } = counts[split];
-      const files = Object.entries(masks).map(([lesion, count]) => `${lesion} ${count}`);
+      const files = Object.entries(masks).map(([structure, count]) => `${structure} ${count}`);
       return [split, images, segmentation, classification, retinopathy.join(' '), edema.join(' '), files.join(', ')];
     }),
   };
@@ -206,8 +206,8 @@ function calibrationTable({ fittedOn, temperatures, thresholds }: Calibration): 
         ]
       : [`Temperature of ${head}`, 1, 'no such validation images'],
   );
-  const masks = Object.entries(thresholds).map(([lesion, fitted]) => [
-    `Threshold of ${lesion}`,
+  const masks = Object.entries(thresholds).map(([structure, fitted]) => [
+    `Threshold of ${structure}`,
     fitted.threshold,
     fitted.reason === 'fitted'
       ? `Dice ${fitted.diceAtHalf.toFixed(3)} → ${fitted.dice.toFixed(3)}`

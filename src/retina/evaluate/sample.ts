@@ -37,7 +37,7 @@ export interface SampleOptions {
  * Draws `count` of the items without replacement: the same ones for the same seed and items, whatever their order. All where there are
  * fewer.
  */
-export function drawSample(items: readonly DatasetItem[], count: number, seed: number): DatasetItem[] {
+function drawSample(items: readonly DatasetItem[], count: number, seed: number): DatasetItem[] {
   const sorted = [...items].sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
   const order = new KeyedRandom(seed, STREAMS.sample).permutation(sorted.length);
   return Array.from(order.subarray(0, count), (index) => sorted[index]);
@@ -63,7 +63,7 @@ function sampleFiles(folder: string): { readonly grid: string; readonly page: st
  *
  * @throws GmtlError `data/empty-split`, and what `collect` and the writers throw.
  */
-export async function sampleSplit(
+async function sampleSplit(
   predictor: Predictor,
   dataset: Dataset,
   { count, split, seed, flips, folder, subject }: SampleOptions,

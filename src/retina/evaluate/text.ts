@@ -205,8 +205,8 @@ export function calibrationText({ fittedOn, temperatures, thresholds }: Calibrat
         ]
       : [`temperature of ${head}`, 'n/a', 'no such validation cases: left at 1'],
   );
-  const masks = Object.entries(thresholds).map(([lesion, fitted]) => [
-    `threshold of ${lesion}`,
+  const masks = Object.entries(thresholds).map(([structure, fitted]) => [
+    `threshold of ${structure}`,
     figure(fitted.threshold),
     fitted.reason === 'fitted'
       ? `Dice ${figure(fitted.diceAtHalf)} -> ${figure(fitted.dice)}`

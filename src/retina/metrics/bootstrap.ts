@@ -1,3 +1,4 @@
+/** Percentile bootstrap intervals of figures over cases. */
 import { GmtlError } from '../../engine/errors.ts';
 import { Generator } from '../../engine/tensor/random.ts';
 

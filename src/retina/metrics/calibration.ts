@@ -1,3 +1,4 @@
+/** How far probabilities can be believed: reliability bins, calibration error, Brier score. */
 import { argmax, checkProbabilities, type Numbers } from './inputs.ts';
 
 /** One bar of a reliability diagram; `confidence` and `accuracy` are means over its `count` cases (0 for an empty bin). */

@@ -1,3 +1,4 @@
+/** Confusion matrices and the figures that are made of them, the quadratic weighted kappa among them. */
 import { GmtlError } from '../../engine/errors.ts';
 import { checkLabel, type Numbers, sameLength } from './inputs.ts';
 

@@ -1,3 +1,4 @@
+/** Connected regions of truth and prediction, and which of them find each other. */
 import { labelComponents } from './components.ts';
 import type { Numbers } from './inputs.ts';
 

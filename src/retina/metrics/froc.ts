@@ -1,3 +1,4 @@
+/** Lesion-level scores: free-response operating characteristics over images. */
 import { GmtlError } from '../../engine/errors.ts';
 import { type BootstrapOptions, bootstrapIntervals, type IntervalsOf } from './bootstrap.ts';
 import { countDetections, type DetectionCounts, type DetectionInput } from './detections.ts';
@@ -24,7 +25,7 @@ export const FROC_CONVENTION =
  * The rates of false positives an image at which sensitivity is averaged: those of the Retinopathy Online Challenge (Niemeijer et
  * al., IEEE Transactions on Medical Imaging 29, 2010) and of LUNA16; CAMELYON16 leaves out 1/8.
  */
-export const FROC_RATES: readonly number[] = [1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8];
+const FROC_RATES: readonly number[] = [1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8];
 
 /** 47 probabilities evenly spaced in log-odds, from 0.0001 to 0.9999, 0.5 among them: rare lesions are scored far from 0.5. */
 export const FROC_THRESHOLDS: readonly number[] = Array.from(

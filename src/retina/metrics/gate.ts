@@ -1,3 +1,4 @@
+/** How well the gate routes images, and its figures' intervals. */
 import { GmtlError } from '../../engine/errors.ts';
 import {
   type BootstrapOptions,

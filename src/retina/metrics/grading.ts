@@ -1,3 +1,4 @@
+/** Everything that one grading task is judged by. */
 import { GmtlError } from '../../engine/errors.ts';
 import { brierScore, expectedCalibrationError, type ReliabilityBin, reliabilityBins } from './calibration.ts';
 import {

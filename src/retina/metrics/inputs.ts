@@ -1,3 +1,4 @@
+/** Checks of labels and probabilities, and how a class is decided from them. */
 import { GmtlError } from '../../engine/errors.ts';
 
 /** Numbers addressed by index: a plain array or any typed array. */

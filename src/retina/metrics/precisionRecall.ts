@@ -1,3 +1,4 @@
+/** Precision-recall curves of pixels, for a plot. */
 import { GmtlError } from '../../engine/errors.ts';
 import type { ScoreHistogram } from './scoreHistogram.ts';
 

@@ -1,3 +1,4 @@
+/** Receiver operating characteristics: AUROC and operating points. */
 import { GmtlError } from '../../engine/errors.ts';
 import { checkProbabilities, type Numbers, sameLength } from './inputs.ts';
 

@@ -1,3 +1,4 @@
+/** Histograms of pixels' probabilities, from which areas under precision and recall are made. */
 import { GmtlError } from '../../engine/errors.ts';
 import type { Numbers } from './inputs.ts';
 

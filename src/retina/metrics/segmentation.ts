@@ -1,3 +1,4 @@
+/** Scores of masks, pixel by pixel, collected image by image. */
 import { GmtlError } from '../../engine/errors.ts';
 import { LESIONS } from '../domain.ts';
 import { meanOfDefined, type Numbers } from './inputs.ts';
@@ -191,7 +192,7 @@ export function meanOverLesions(
 }
 
 /** Counts pixels by truth (non-zero) and prediction (probability >= threshold), skipping those with `valid` 0. */
-export function countPixels(truth: Numbers, probability: Numbers, threshold: number, valid?: Numbers): PixelCounts {
+function countPixels(truth: Numbers, probability: Numbers, threshold: number, valid?: Numbers): PixelCounts {
   let truePositive = 0;
   let falsePositive = 0;
   let falseNegative = 0;
@@ -209,7 +210,7 @@ export function countPixels(truth: Numbers, probability: Numbers, threshold: num
 }
 
 /** Sum of counts: `dice(sumCounts(images))` is the aggregated Dice of any set of images, so of a bootstrap resample. */
-export function sumCounts(parts: readonly PixelCounts[]): PixelCounts {
+function sumCounts(parts: readonly PixelCounts[]): PixelCounts {
   const sum = { truePositive: 0, falsePositive: 0, falseNegative: 0, trueNegative: 0 };
   for (const part of parts) {
     sum.truePositive += part.truePositive;

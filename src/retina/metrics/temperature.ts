@@ -1,3 +1,4 @@
+/** Temperature scaling of the heads, fitted on validation cases. */
 import { GmtlError } from '../../engine/errors.ts';
 import { expectedCalibrationError } from './calibration.ts';
 import { type GradedCase, stackCases } from './grading.ts';
@@ -28,7 +29,7 @@ export type CalibrationFigures = {
 };
 
 /** Lowest and highest temperature considered. */
-export const TEMPERATURES = [0.05, 20] as const;
+const TEMPERATURES = [0.05, 20] as const;
 
 /** float32's smallest normal number: a softmax that underflowed to 0 counts as this, whose logarithm is −87. */
 const TINY = 2 ** -126;

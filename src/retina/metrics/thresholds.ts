@@ -1,6 +1,7 @@
+/** Each structure's threshold, fitted on validation pixels. */
 import type { ScoreHistogram } from './scoreHistogram.ts';
 
-/** A lesion's threshold: its pixels are predicted where their probability >= `threshold`. */
+/** A structure's threshold: its pixels are predicted where their probability >= `threshold`. */
 export type StructureThreshold = {
   readonly threshold: number;
   /** Aggregated Dice at `threshold`, on the pixels it was fitted on; NaN (null in JSON) where there is no truth. */

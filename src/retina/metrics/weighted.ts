@@ -1,3 +1,4 @@
+/** Figures of weighted samples, for the bootstrap. */
 import { argmax, checkProbabilities, type Numbers } from './inputs.ts';
 import type { Weights } from './bootstrap.ts';
 import { binnedError, reliabilityBinOf } from './calibration.ts';

@@ -33,7 +33,7 @@ export interface RoutedUnetOptions extends HeadOptions {
 }
 
 /** Convolution experts before the grading heads. */
-export const EXPERT_COUNT = 4;
+const EXPERT_COUNT = 4;
 
 /** Twice convolution 3x3, BatchNorm, ReLU, Dropout2d. */
 function expert(channels: number, dropout: number, random: RandomSource): Sequential {

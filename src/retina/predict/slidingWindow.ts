@@ -25,7 +25,7 @@ export interface TiledOptions {
   readonly normalization: Normalization;
 }
 
-export const DEFAULT_TILED: Omit<TiledOptions, 'tile' | 'classes'> = {
+const DEFAULT_TILED: Omit<TiledOptions, 'tile' | 'classes'> = {
   overlap: 0.25,
   sigma: 0.125,
   fusion: 'gaussian',

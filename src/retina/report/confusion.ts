@@ -1,3 +1,4 @@
+/** A confusion matrix as a picture. */
 import type { EChartsOption } from 'echarts';
 import { GmtlError } from '../../engine/errors.ts';
 import { writeFileAtomic } from '../../engine/node/atomic.ts';

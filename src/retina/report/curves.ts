@@ -1,3 +1,4 @@
+/** Training curves as a picture. */
 import type { EChartsOption, LegendComponentOption, LineSeriesOption } from 'echarts';
 import { GmtlError } from '../../engine/errors.ts';
 import { writeFileAtomic } from '../../engine/node/atomic.ts';
@@ -9,7 +10,7 @@ export type SplitValues = {
   readonly loss?: number;
   /** Parts of the loss by name, say `segmentation`, `DR grade`, `gate`. */
   readonly lossParts?: Readonly<Record<string, number>>;
-  /** Dice by lesion name. */
+  /** Dice by structure. */
   readonly dice?: Readonly<Record<string, number>>;
   /** Classification accuracy by task, say `DR`, `DME`, `joint`. */
   readonly accuracy?: Readonly<Record<string, number>>;
@@ -45,7 +46,7 @@ const HEADER = 64;
 const PANEL = { width: 600, height: 300, left: 46, right: 14, top: 64, bottom: 46 } as const;
 
 /**
- * Draws the six training curves as a PNG: total loss, its parts, Dice per lesion, classification accuracy, gate accuracy and
+ * Draws the six training curves as a PNG: total loss, its parts, Dice per structure, classification accuracy, gate accuracy and
  * learning rate. Validation is drawn solid and training dashed, in one color a quantity. Panels without a value say so.
  * @throws GmtlError `report/empty` without rows, `report/epochs` when epochs do not rise.
  */

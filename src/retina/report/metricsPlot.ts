@@ -1,3 +1,4 @@
+/** The metrics plot of a finished run, as a picture. */
 import { writeFileAtomic } from '../../engine/node/atomic.ts';
 import { type CurveOptions, type EpochRow, type Panel, pairedLines, renderPanels, type SplitValues } from './curves.ts';
 import { PALETTE } from './svg.ts';

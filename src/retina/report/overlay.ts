@@ -1,3 +1,4 @@
+/** Masks drawn over photographs. */
 import sharp, { type OverlayOptions as Layer } from 'sharp';
 import type { RgbImage } from '../domain.ts';
 import { GmtlError } from '../../engine/errors.ts';
@@ -6,8 +7,8 @@ import { STRUCTURE_COLORS } from './colors.ts';
 import { STRUCTURES, type Structure, structureInText } from '../domain.ts';
 import { escapeXml, FONT_FAMILY, INK, svgToPng, textWidth } from './svg.ts';
 
-/** Masks by lesion: one byte a pixel, row by row, non-zero inside. Absent lesions are neither drawn nor listed. */
-export type StructureMasks = { readonly [lesion in Structure]?: Uint8Array };
+/** Masks by structure: one byte a pixel, row by row, non-zero inside. Absent structures are neither drawn nor listed. */
+export type StructureMasks = { readonly [structure in Structure]?: Uint8Array };
 
 export type OverlayOptions = {
   readonly title?: string;
@@ -22,7 +23,7 @@ export type OverlayOptions = {
 type Panel = { readonly image: RgbImage; readonly title: string };
 
 /**
- * Draws lesion masks over an image (translucent fill, opaque outline, one color-blind-safe color a lesion) with a title line
+ * Draws masks over an image (translucent fill, opaque outline, one color-blind-safe color per structure) with a title line
  * and a legend below, as a PNG. The image's pixel (0, 0) is at (0, {@link headerHeight} of the options) of the picture.
  * @throws GmtlError `report/size` naming the buffer whose length does not fit width × height.
  */
@@ -48,7 +49,7 @@ export async function renderComparison(
       { image: await drawPanel(image, truth, 'truth', options), title: `${prefix}truth` },
       { image: await drawPanel(image, predicted, 'prediction', options), title: `${prefix}prediction` },
     ],
-    STRUCTURES.filter((lesion) => truth[lesion] !== undefined || predicted[lesion] !== undefined),
+    STRUCTURES.filter((structure) => truth[structure] !== undefined || predicted[structure] !== undefined),
   );
 }
 
@@ -85,11 +86,11 @@ export function headerHeight(panelWidth: number, title: string): number {
 export function paintMasks(image: RgbImage, masks: StructureMasks, fill: number, outline: number): Uint8Array {
   const { width, height } = image;
   const painted = Uint8Array.from(image.data);
-  for (const lesion of [...STRUCTURES].reverse()) {
-    const mask = masks[lesion];
+  for (const structure of [...STRUCTURES].reverse()) {
+    const mask = masks[structure];
     if (mask === undefined) continue;
-    const alpha = lesion === 'OD' ? fill / 2 : fill;
-    const { rgb } = STRUCTURE_COLORS[lesion];
+    const alpha = structure === 'OD' ? fill / 2 : fill;
+    const { rgb } = STRUCTURE_COLORS[structure];
     const grown = grow(mask, width, height, outline);
     for (let pixel = 0; pixel < mask.length; pixel++) {
       if (grown[pixel] === 0) continue;
@@ -118,7 +119,9 @@ async function drawPanel(
   const smallMasks =
     scale === 1
       ? masks
-      : Object.fromEntries(listed(masks).map((lesion) => [lesion, shrinkMask(masks[lesion]!, image, width, height)]));
+      : Object.fromEntries(
+          listed(masks).map((structure) => [structure, shrinkMask(masks[structure]!, image, width, height)]),
+        );
   const outline = options.outline ?? Math.max(1, Math.round(Math.max(width, height) / 800));
   return { data: paintMasks(small, smallMasks, fill, outline), width, height };
 }
@@ -138,19 +141,19 @@ export function checkImage(image: RgbImage, masks: StructureMasks, where: string
       `Overlay, ${where}: the image has ${data.length} bytes, not ${width} × ${height} × 3; pass RGB without alpha or padding.`,
     );
   }
-  for (const lesion of listed(masks)) {
-    const { length } = masks[lesion]!;
+  for (const structure of listed(masks)) {
+    const { length } = masks[structure]!;
     if (length !== width * height) {
       throw new GmtlError(
         'report/size',
-        `Overlay: ${where} ${lesion} has ${length} pixels, the image ${width} × ${height}.`,
+        `Overlay: ${where} ${structure} has ${length} pixels, the image ${width} × ${height}.`,
       );
     }
   }
 }
 
 function listed(masks: StructureMasks): Structure[] {
-  return STRUCTURES.filter((lesion) => masks[lesion] !== undefined);
+  return STRUCTURES.filter((structure) => masks[structure] !== undefined);
 }
 
 /** The mask grown by `radius` pixels in both axes (a square): two passes that each look back and ahead for a set pixel. */
@@ -211,12 +214,12 @@ function textSize(panelWidth: number): number {
 }
 
 /** Panels from left to right with their titles above, one legend below, on white. */
-async function assemble(panels: readonly Panel[], lesions: readonly Structure[]): Promise<Buffer> {
+async function assemble(panels: readonly Panel[], structures: readonly Structure[]): Promise<Buffer> {
   const { width: panelWidth, height: panelHeight } = panels[0].image;
   const gap = panels.length === 1 ? 0 : Math.max(4, Math.round(panelWidth / 100));
   const width = panels.length * panelWidth + (panels.length - 1) * gap;
   const header = headerHeight(panelWidth, panels[0].title);
-  const legend = legendSvg(lesions, width, textSize(panelWidth));
+  const legend = legendSvg(structures, width, textSize(panelWidth));
   const layers: Layer[] = panels.map(({ image }, index) => ({
     input: Buffer.from(image.data.buffer, image.data.byteOffset, image.data.byteLength),
     raw: { width: image.width, height: image.height, channels: 3 },
@@ -243,15 +246,15 @@ function titlesSvg(panels: readonly Panel[], panelWidth: number, gap: number, wi
   return svgPage(width, height, texts.join(''));
 }
 
-/** Swatches with names, wrapped to the width; height 0 without lesions. */
-function legendSvg(lesions: readonly Structure[], width: number, size: number): { svg: string; height: number } {
+/** Swatches with names, wrapped to the width; height 0 without structures. */
+function legendSvg(structures: readonly Structure[], width: number, size: number): { svg: string; height: number } {
   const rowHeight = Math.round(size * 1.9);
   const parts: string[] = [];
   let x = size * 0.6;
   let row = 0;
-  for (const lesion of lesions) {
-    const { rgb } = STRUCTURE_COLORS[lesion];
-    const name = `${lesion}  ${structureInText(lesion)}`;
+  for (const structure of structures) {
+    const { rgb } = STRUCTURE_COLORS[structure];
+    const name = `${structure}  ${structureInText(structure)}`;
     const itemWidth = size * 1.8 + textWidth(name, size);
     if (x > size && x + itemWidth > width) {
       x = size * 0.6;
@@ -264,7 +267,7 @@ function legendSvg(lesions: readonly Structure[], width: number, size: number): 
     );
     x += itemWidth + size;
   }
-  const height = lesions.length === 0 ? 0 : (row + 1) * rowHeight + Math.round(size * 0.2);
+  const height = structures.length === 0 ? 0 : (row + 1) * rowHeight + Math.round(size * 0.2);
   return { svg: svgPage(width, height, parts.join('')), height };
 }
 

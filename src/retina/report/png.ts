@@ -1,3 +1,4 @@
+/** Masks as PNG files. */
 import { PNG } from 'pngjs';
 import { GmtlError } from '../../engine/errors.ts';
 

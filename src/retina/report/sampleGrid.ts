@@ -1,3 +1,4 @@
+/** Samples with truth and prediction as one picture. */
 import sharp, { type OverlayOptions as Layer } from 'sharp';
 import { GmtlError } from '../../engine/errors.ts';
 import { writeFileAtomic } from '../../engine/node/atomic.ts';
@@ -99,21 +100,22 @@ async function panelsOf(sample: GalleryImage, side: number): Promise<{ image: Rg
 
 /** Masks in another size: larger ones keep every lesion, smaller ones are repeated. */
 function fitted({ masks, ...from }: MaskSet, width: number, height: number, id: string): StructureMasks {
-  const entries = STRUCTURES.flatMap((lesion) => {
-    const mask = masks[lesion];
+  const entries = STRUCTURES.flatMap((structure) => {
+    const mask = masks[structure];
     if (mask === undefined) return [];
     if (mask.length !== from.width * from.height) {
       throw new GmtlError(
         'report/size',
-        `${id}, ${lesion}: the mask has ${mask.length} pixels, not ${from.width} × ${from.height}.`,
+        `${id}, ${structure}: the mask has ${mask.length} pixels, not ${from.width} × ${from.height}.`,
       );
     }
-    if (from.width >= width && from.height >= height) return [[lesion, shrinkMask(mask, from, width, height)] as const];
+    if (from.width >= width && from.height >= height)
+      return [[structure, shrinkMask(mask, from, width, height)] as const];
     const large = Uint8Array.from({ length: width * height }, (_, at) => {
       const [x, y] = [at % width, Math.floor(at / width)];
       return mask[Math.floor((y * from.height) / height) * from.width + Math.floor((x * from.width) / width)];
     });
-    return [[lesion, large] as const];
+    return [[structure, large] as const];
   });
   return Object.fromEntries(entries);
 }
@@ -185,9 +187,9 @@ function tag(label: string, most: number): Buffer {
 function legend(width: number, height: number): string {
   const size = Math.min(12, width / 62);
   let x: number = GAP;
-  return STRUCTURES.map((lesion) => {
-    const { rgb } = STRUCTURE_COLORS[lesion];
-    const label = `${lesion} ${structureInText(lesion)}`;
+  return STRUCTURES.map((structure) => {
+    const { rgb } = STRUCTURE_COLORS[structure];
+    const label = `${structure} ${structureInText(structure)}`;
     const item = `<rect x="${x}" y="${height - 24}" width="${size}" height="${size}" fill="rgb(${rgb.join(',')})" stroke="${INK.muted}"/>${text(x + size * 1.5, height - 24 + size * 0.88, label, size)}`;
     x += size * 3 + textWidth(label, size);
     return item;

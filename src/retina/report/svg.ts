@@ -1,3 +1,4 @@
+/** Charts and labels as PNG: fonts, colors and the renderer. */
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { Resvg } from '@resvg/resvg-js';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { formatTable, intervalText } from './table.ts';
+import { formatTable } from './table.ts';
 
 describe('formatTable', () => {
   it('aligns text left and numbers right, without trailing blanks', () => {
@@ -31,12 +31,5 @@ describe('formatTable', () => {
 
   it('names the row with the wrong number of cells', () => {
     expect(() => formatTable([{ header: 'a' }], [['x'], ['y', 'z']])).toThrow(/row 1 has 2 cells for 1 columns/);
-  });
-});
-
-describe('intervalText', () => {
-  it('prints an estimate with its bounds', () => {
-    expect(intervalText({ estimate: 0.7123, low: 0.65, high: 0.7714 })).toBe('0.712 [0.650, 0.771]');
-    expect(intervalText({ estimate: 0.5, low: Number.NaN, high: 1 }, 1)).toBe('0.5 [n/a, 1.0]');
   });
 });

@@ -1,3 +1,4 @@
+/** Tables for the terminal. */
 import { GmtlError } from '../../engine/errors.ts';
 
 /** A column of {@link formatTable}. */
@@ -44,14 +45,6 @@ export function formatTable(columns: readonly Column[], rows: readonly (readonly
     line(widths.map((size) => '─'.repeat(size))),
     ...texts.map(line),
   ].join('\n');
-}
-
-/** "0.712 [0.650, 0.771]": an estimate with its interval, for a table cell. */
-export function intervalText(interval: { estimate: number; low: number; high: number }, digits = 3): string {
-  const [estimate, low, high] = [interval.estimate, interval.low, interval.high].map((value) =>
-    cellText(value, digits),
-  );
-  return `${estimate} [${low}, ${high}]`;
 }
 
 function cellText(cell: Cell, digits: number): string {

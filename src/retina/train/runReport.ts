@@ -8,6 +8,7 @@ import type { StoredTensors } from '../../engine/io/safetensors.ts';
 import { CHECKPOINT_FOLDER, loadCheckpoint } from '../run/checkpoint.ts';
 import { evaluate } from '../evaluate/evaluate.ts';
 import { type Evaluation, meanDice } from '../metrics/evaluation.ts';
+import { validationPanel } from '../metrics/validationFigures.ts';
 import type { Finished } from '../run/finished.ts';
 import type { EpochRow } from '../report/curves.ts';
 import { readRunLog } from '../run/logs.ts';
@@ -107,7 +108,7 @@ function epochRows(folder: string): EpochRow[] {
   return readRunLog(join(folder, 'epochs.jsonl')).map((row) => {
     const parts = (split: 'train' | 'val'): Record<string, number> =>
       Object.fromEntries(
-        ['bce', 'dice', 'retinopathy', 'edema', 'gate'].map((part) => [part, number(row[`${split}_${part}`])]),
+        validationPanel('parts').map(({ column }) => [column, number(row[`${split}_${column}`])]),
       );
     return {
       epoch: number(row.epoch),

@@ -14,7 +14,7 @@ export interface CropBox {
 }
 
 /** A pixel belongs to the field of view when one of its channels exceeds at least this; camera black is 0 … 6 in JPEGs. */
-export const FOV_THRESHOLD = 10;
+const FOV_THRESHOLD = 10;
 
 /**
  * … and at least this share of the picture's bright end (the 95th percentile). Light scattered beside the disc reaches 17 of

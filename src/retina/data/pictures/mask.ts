@@ -18,7 +18,7 @@ export interface MaskOptions {
  * The largest believable share of the frame for one lesion class. IDRiD's fullest mask covers a few per cent; 100 % is what
  * reading the alpha channel of its one RGBA mask gives.
  */
-export const MAX_LESION_COVERAGE = 0.3;
+const MAX_LESION_COVERAGE = 0.3;
 
 /** JPEG cannot store exact values: what is nearer to a saturated channel than to black is foreground. */
 const JPEG_THRESHOLD = 127;

@@ -12,7 +12,7 @@ import { isTiff, tiffPaletteAsGrey } from './tiff.ts';
 const PNG_SIGNATURE = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
 
 /** True when the bytes start like a PNG. */
-export function isPng(bytes: Buffer): boolean {
+function isPng(bytes: Buffer): boolean {
   return bytes.length >= 33 && bytes.subarray(0, 8).equals(PNG_SIGNATURE);
 }
 

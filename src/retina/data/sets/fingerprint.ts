@@ -23,13 +23,13 @@ export interface SimilarityLimits {
  * at most 86 bits and 1.1 grey levels; different eyes by at least 94 bits and 3.1 levels. The usual 64-bit hash cannot tell
  * them: all fundus pictures are dark frames with a bright disc.
  */
-export const DEFAULT_SIMILARITY: SimilarityLimits = { hashBits: 120, meanGrey: 1.8 };
+const DEFAULT_SIMILARITY: SimilarityLimits = { hashBits: 120, meanGrey: 1.8 };
 
 /**
  * The number of bits in which two thumbnails' difference hashes differ, 0 … 1024 (dHash: is a pixel brighter than its right
  * neighbour; Krawetz, "Kind of like that", hackerfactor.com 2013).
  */
-export function hashDistance(a: Uint8Array, b: Uint8Array): number {
+function hashDistance(a: Uint8Array, b: Uint8Array): number {
   let distance = 0;
   for (let row = 0; row < THUMBNAIL_ROWS; row++) {
     for (let column = 0; column < THUMBNAIL_COLUMNS - 1; column++) {

@@ -110,7 +110,7 @@ export async function readIdrid(root: string): Promise<DatasetItem[]> {
 }
 
 /** Throws when there are problems: the only one itself, or one error that lists the first ten. */
-export function throwProblems(source: string, problems: readonly GmtlError[]): void {
+function throwProblems(source: string, problems: readonly GmtlError[]): void {
   if (problems.length === 0) return;
   if (problems.length === 1) throw problems[0];
   const shown = problems.slice(0, 10).map((problem) => `  - ${problem.message}`);

@@ -17,7 +17,7 @@ export interface Blob {
 }
 
 /** Approximate signed distance in pixels from a point to the blob's outline, negative inside. */
-export function blobDistance(blob: Blob, x: number, y: number): number {
+function blobDistance(blob: Blob, x: number, y: number): number {
   const dx = x - blob.x;
   const dy = y - blob.y;
   const cos = Math.cos(blob.angle);

@@ -6,7 +6,7 @@ import { GmtlError } from '../../../engine/errors.ts';
 import { describeWriteError, errorCode } from '../../../engine/node/atomic.ts';
 
 /** The file at the set's root that says what was generated; its presence marks the set as complete. */
-export const manifestName = 'synthetic.json';
+const manifestName = 'synthetic.json';
 
 /** Raised whenever the same options give other pictures than before. */
 const generatorVersion = 1;

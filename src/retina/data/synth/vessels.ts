@@ -8,7 +8,7 @@ export interface Vessel {
 }
 
 /** No vessel comes nearer to the fovea than this many disc diameters (the avascular zone, drawn a little wide). */
-export const avascularRadius = 0.36;
+const avascularRadius = 0.36;
 
 /** How a walking branch steers: towards the fovea, away from it, or nowhere in particular. */
 type Course = 'inward' | 'outward' | 'free';

@@ -1,3 +1,4 @@
+/** How figures are defined, and the model card of IDRiD's networks. */
 import { OFFICIAL_COUNTS, OFFICIAL_MASKS } from '../../domain.ts';
 import { FROC_CONVENTION } from '../../metrics/froc.ts';
 import type { ModelCard } from './data.ts';

@@ -1,3 +1,4 @@
+/** The charts of a page: what its script draws. */
 import type { Figure } from '../../metrics/figures.ts';
 import type { CurvePanel, Reliability } from './data.ts';
 import { html, type Html } from './html.ts';

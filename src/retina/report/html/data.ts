@@ -127,7 +127,7 @@ export interface GradeData {
   readonly names?: readonly string[];
 }
 
-/** Masks of one size; a lesion without a mask is not listed. Byte a pixel, row by row, non-zero inside. */
+/** Masks of one size; a structure without a mask is not listed. One byte per pixel, row by row, non-zero inside. */
 export interface MaskSet {
   readonly width: number;
   readonly height: number;
@@ -143,7 +143,7 @@ export interface GalleryImage {
   readonly truthMasks?: MaskSet;
   readonly predictedMasks?: MaskSet;
   /** Aggregated Dice by structure of this picture; NaN where truth and prediction are both empty. */
-  readonly dice?: { readonly [lesion in Structure]?: number | null };
+  readonly dice?: { readonly [structure in Structure]?: number | null };
   readonly grades?: readonly GradeData[];
   readonly gate?: {
     /** Absent where no one knows where it belongs. */

@@ -1,7 +1,8 @@
+/** Numbers and names as text of a page. */
 import type { Figure } from '../../metrics/figures.ts';
 
 /** What an undefined figure is shown as. */
-export const UNDEFINED = 'n/a';
+const UNDEFINED = 'n/a';
 
 /** Whether there is a finite number. */
 export function isNumber(value: number | null | undefined): value is number {

@@ -1,3 +1,4 @@
+/** The gallery of a page: pictures with truth and prediction. */
 import { STRUCTURE_COLORS } from '../colors.ts';
 import { STRUCTURES, type Structure, structureInText } from '../../domain.ts';
 import type { GalleryData, GalleryImage, GradeData } from './data.ts';
@@ -41,15 +42,15 @@ export async function buildGallery(data: GalleryData | undefined, title = 'Galle
     });
     cards.push(card(picture, badness, cards.length, await jpegAddress(picture, side, quality)));
   }
-  const lesions = STRUCTURES.filter((lesion) =>
-    shown.some(({ picture }) => picture.truthMasks?.masks[lesion] ?? picture.predictedMasks?.masks[lesion]),
+  const structures = STRUCTURES.filter((structure) =>
+    shown.some(({ picture }) => picture.truthMasks?.masks[structure] ?? picture.predictedMasks?.masks[structure]),
   );
   const leftOut = ordered.length - shown.length;
   const body = html`${data.note && html`<p class="note">${data.note}</p>`}
 ${leftOut > 0 && html`<p class="note">The ${shown.length} worst of ${ordered.length} pictures are shown.</p>`}
 ${toolbar(
   shown.map(({ picture }) => picture),
-  lesions,
+  structures,
 )}
 <p class="note" id="gallery-count" role="status">${shown.length} pictures</p>
 <ul class="gallery" id="gallery">${cards}</ul>
@@ -63,7 +64,7 @@ ${viewer()}`;
   };
 }
 
-function toolbar(pictures: readonly GalleryImage[], lesions: readonly Structure[]): Html {
+function toolbar(pictures: readonly GalleryImage[], structures: readonly Structure[]): Html {
   const hasBoth = pictures.some((one) => one.truthMasks && one.predictedMasks);
   const layers: [string, string][] = [
     ['prediction', 'Prediction'],
@@ -86,9 +87,9 @@ function toolbar(pictures: readonly GalleryImage[], lesions: readonly Structure[
   ];
   return html`<form class="toolbar" id="gallery-tools" aria-label="What the gallery shows">
 ${
-  lesions.length > 0 &&
+  structures.length > 0 &&
   html`<fieldset class="segments"><legend>Overlay</legend>${layers.map(([value, text]) => html`<label><input type="radio" name="layer" value="${value}"${value === first && html` checked`}><span>${text}</span></label>`)}</fieldset>
-<fieldset class="lesions"><legend>Structures</legend>${lesions.map((lesion) => html`<label title="${structureInText(lesion)}"><input type="checkbox" name="lesion" value="${lesion}" checked><i class="swatch photo" data-lesion="${lesion}"></i>${lesion}</label>`)}</fieldset>
+<fieldset class="lesions"><legend>Structures</legend>${structures.map((structure) => html`<label title="${structureInText(structure)}"><input type="checkbox" name="lesion" value="${structure}" checked><i class="swatch photo" data-lesion="${structure}"></i>${structure}</label>`)}</fieldset>
 <label class="field">Opacity <input type="range" name="opacity" min="0" max="100" value="45" aria-label="Opacity of the overlay"></label>
 ${hasBoth && html`<label class="field">Truth | prediction <input type="range" name="divider" min="0" max="100" value="50" aria-label="Place of the divider between truth, left, and prediction, right"></label>`}`
 }
@@ -131,14 +132,14 @@ function card(
 
 function captionLines(picture: GalleryImage): Html {
   const { gate, grades, dice, warnings } = picture;
-  const scored = STRUCTURES.filter((lesion) => dice && lesion in dice);
+  const scored = STRUCTURES.filter((structure) => dice && structure in dice);
   const mean = meanDiceOf(picture);
   return html`${
     gate &&
     html`<p class="route${isMisrouted(picture) && ' bad'}">${isMisrouted(picture) ? html`<b>misrouted</b> to ${gate.routed}, belongs to ${gate.truth}` : html`gate: ${gate.routed}`} · ${percent(gate.probability)}</p>`
   }${(grades ?? []).map(gradeLine)}${
     scored.length > 0 &&
-    html`<p class="dice">Dice ${isNumber(mean) ? html`<b>${number(mean, 2)}</b> · ` : ''}${scored.map((lesion) => html`<span><i class="swatch photo" data-lesion="${lesion}"></i>${lesion} ${isNumber(dice?.[lesion]) ? number(dice?.[lesion], 2) : '–'}</span> `)}</p>`
+    html`<p class="dice">Dice ${isNumber(mean) ? html`<b>${number(mean, 2)}</b> · ` : ''}${scored.map((structure) => html`<span><i class="swatch photo" data-lesion="${structure}"></i>${structure} ${isNumber(dice?.[structure]) ? number(dice?.[structure], 2) : '–'}</span> `)}</p>`
   }${picture.file && html`<p class="file">${picture.file}</p>`}${(warnings ?? []).map((one) => html`<p class="bad">${one}</p>`)}`;
 }
 
@@ -158,8 +159,9 @@ function altText(picture: GalleryImage): string {
   for (const { task, truth, predicted } of grades ?? []) {
     parts.push(`${task} predicted ${predicted}${truth === null ? '' : `, truth ${truth}`}`);
   }
-  for (const lesion of STRUCTURES) {
-    if (isNumber(dice?.[lesion])) parts.push(`Dice of ${structureInText(lesion)} ${number(dice?.[lesion], 2)}`);
+  for (const structure of STRUCTURES) {
+    if (isNumber(dice?.[structure]))
+      parts.push(`Dice of ${structureInText(structure)} ${number(dice?.[structure], 2)}`);
   }
   if (isMisrouted(picture)) parts.push(`misrouted to ${picture.gate?.routed}`);
   return parts.join('; ');

@@ -19,7 +19,7 @@ export interface PackedMasks {
 /**
  * Packs masks for a picture of `side` pixels at most; larger ones are shrunk so that every lesion stays (a pixel is set if any source
  * pixel is).
- * @throws GmtlError `report/size` naming picture and lesion when a mask has not width × height pixels.
+ * @throws GmtlError `report/size` naming picture and structure when a mask has not width × height pixels.
  */
 export function packMasks(set: MaskSet, side: number, where: string): PackedMasks {
   const scale = Math.min(1, side / Math.max(set.width, set.height));
@@ -27,13 +27,13 @@ export function packMasks(set: MaskSet, side: number, where: string): PackedMask
   const height = Math.max(1, Math.round(set.height * scale));
   const bytes = new Uint8Array(width * height);
   let known = 0;
-  STRUCTURES.forEach((lesion, bit) => {
-    const mask = set.masks[lesion];
+  STRUCTURES.forEach((structure, bit) => {
+    const mask = set.masks[structure];
     if (mask === undefined) return;
     if (mask.length !== set.width * set.height) {
       throw new GmtlError(
         'report/size',
-        `${where}, ${lesion}: the mask has ${mask.length} pixels, not ${set.width} × ${set.height}.`,
+        `${where}, ${structure}: the mask has ${mask.length} pixels, not ${set.width} × ${set.height}.`,
       );
     }
     known |= 1 << bit;

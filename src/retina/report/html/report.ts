@@ -1,3 +1,4 @@
+/** The pages: the report of an evaluation, a sample of pictures, tables. */
 import { writeFileAtomic } from '../../../engine/node/atomic.ts';
 import { ChartList } from './charts.ts';
 import type { GalleryData, ReportData, TableData } from './data.ts';

@@ -83,7 +83,7 @@ export function syntheticPicture(index: number, height = 128): GalleryImage {
 }
 
 /** An epoch log with a validation every other epoch. */
-export function syntheticLog(epochs = 30): LogRow[] {
+function syntheticLog(epochs = 30): LogRow[] {
   return Array.from({ length: epochs }, (_, index): LogRow => {
     const decay = Math.exp(-index / 9);
     const wobble = 0.03 * Math.sin(index * 1.7);

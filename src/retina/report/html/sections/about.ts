@@ -73,7 +73,7 @@ export function setupSection({ configuration, environment }: ReportData): Sectio
 }
 
 /** Nested settings as paths and values: `loss.diceWeight`, `1`. */
-export function flatten(settings: Readonly<Record<string, unknown>>, prefix = ''): [string, string][] {
+function flatten(settings: Readonly<Record<string, unknown>>, prefix = ''): [string, string][] {
   return Object.entries(settings).flatMap(([name, value]): [string, string][] => {
     const path = `${prefix}${name}`;
     if (value === undefined) return [];

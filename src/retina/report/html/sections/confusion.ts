@@ -1,3 +1,4 @@
+/** A confusion matrix as a table of the page. */
 import { GmtlError } from '../../../../engine/errors.ts';
 import type { GradingData } from '../data.ts';
 import { html, type Html } from '../html.ts';
