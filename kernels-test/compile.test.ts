@@ -1,5 +1,5 @@
 /**
- * Tier: no adapter. Every kernel in every element format passes Dawn's own validation with the layout that was read from its WGSL: bindings of
+ * Tier: no adapter. Every kernel in every element format and width passes Dawn's own validation with the layout that was read from its WGSL: bindings of
  * other types or access, or uniforms that are not there, would be refused. On Dawn's null backend, which knows every feature and runs nothing.
  */
 import { create, globals } from 'webgpu';
@@ -33,10 +33,16 @@ describe.each(names)('%s', (name) => {
   const definition = kernel(name);
   const has = (prefix: RegExp): boolean => definition.bindings.some(({ type }) => prefix.test(type));
   const formats = (exists: boolean) => (exists ? ([undefined, 'f16'] as const) : ([undefined] as const));
-  const variants = formats(has(/^(Scalar|Vec4|Bits)/)).flatMap((storage) =>
-    formats(has(/^Result/)).map((result) => ({ storage, result })),
+  const variants = formats(has(/^(Scalar|Vec4|Bits|Item)/)).flatMap((storage) =>
+    formats(has(/^Result/)).flatMap((result) =>
+      (has(/^(Item|ResultItem|Number|Index)/) ? ([1, 4] as const) : ([1] as const)).map((width) => ({
+        storage,
+        result,
+        width,
+      })),
+    ),
   );
-  it.each(variants)('compiles with storage $storage, result $result', async (variant) => {
+  it.each(variants)('compiles with storage $storage, result $result, width $width', async (variant) => {
     const constants = Object.fromEntries(definition.constants.map((constant) => [constant, CONSTANTS[constant]]));
     const dispatch = { kernel: definition, buffers: {}, uniforms: {}, constants, workgroups: [1, 1, 1] } as const;
     expect(await device.probe({ ...dispatch, ...variant })).toBeNull();

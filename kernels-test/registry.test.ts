@@ -34,7 +34,7 @@ function callsOf(purpose: CasePurpose): (ProgramCall & { op: string; testCase: s
 }
 
 /** WGSL type of a binding under a dispatch's element formats. */
-function bindingType(type: BindingType, { storage, result }: ShaderFormats): string {
+function bindingType(type: BindingType, { storage, result, width }: ShaderFormats): string {
   const half = (type.startsWith('Result') ? result : storage) === 'f16';
   switch (type) {
     case 'Scalar':
@@ -47,6 +47,13 @@ function bindingType(type: BindingType, { storage, result }: ShaderFormats): str
       return half ? 'f16' : 'u32';
     case 'Bits4':
       return half ? 'vec2u' : 'vec4u';
+    case 'Item':
+    case 'ResultItem':
+      return width === 4 ? (half ? 'vec4h' : 'vec4f') : half ? 'f16' : 'f32';
+    case 'Number':
+      return width === 4 ? 'vec4f' : 'f32';
+    case 'Index':
+      return width === 4 ? 'vec4u' : 'u32';
     default:
       return type;
   }
@@ -78,8 +85,8 @@ describe('shader files', () => {
     const included = new Set(
       files.flatMap((file) => [...SHADER_TEXT[file].matchAll(/^\/\/ #include "([^"]+)"/gm)].map((m) => m[1])),
     );
-    // The float16 forms take the place of others; see assembleShader.
-    const named = (file: string): string => file.replace(/(storage|result)F16/, '$1');
+    // The forms in float16 and fours take the place of others; see assembleShader.
+    const named = (file: string): string => file.replace(/(storage|result)F16|(width)4/, '$1$2');
     expect(files.filter((file) => file.startsWith('common/') && !included.has(named(file)))).toEqual([]);
   });
 });

@@ -1,20 +1,20 @@
 // Partial sums of the parameters' gradients over the rows r = k, k + chunks, … of chunk k:
 // gradWeight[k, c] = sum of gradY[r, c] * (x[r, c] - mean[c]) * rstd[c],  gradBias[k, c] = sum of gradY[r, c].
 //
-// A thread owns one column of one chunk. A second, ordered pass adds the chunks up.
+// A thread owns one item, that is one column or four neighbouring ones, of one chunk (common/width.wgsl; `columns` counts items). A second, ordered pass adds the chunks up.
 
 // #include "common/grid.wgsl"
-// #include "common/storage.wgsl"
+// #include "common/width.wgsl"
 
 struct Uniforms { rows: u32, columns: u32, chunks: u32 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> gradY: array<Scalar>;
-@group(0) @binding(2) var<storage, read> x: array<Scalar>;
-@group(0) @binding(3) var<storage, read> mean: array<f32>;
-@group(0) @binding(4) var<storage, read> rstd: array<f32>;
-@group(0) @binding(5) var<storage, read_write> gradWeight: array<f32>;
-@group(0) @binding(6) var<storage, read_write> gradBias: array<f32>;
+@group(0) @binding(1) var<storage, read> gradY: array<Item>;
+@group(0) @binding(2) var<storage, read> x: array<Item>;
+@group(0) @binding(3) var<storage, read> mean: array<Number>;
+@group(0) @binding(4) var<storage, read> rstd: array<Number>;
+@group(0) @binding(5) var<storage, read_write> gradWeight: array<Number>;
+@group(0) @binding(6) var<storage, read_write> gradBias: array<Number>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -26,13 +26,13 @@ fn main(
   if (i >= u.columns * u.chunks) { return; }
   let column = i % u.columns;
   let center = mean[column];
-  var product = f32(0.0);
-  var sum = f32(0.0);
+  var product = Number(0.0);
+  var sum = Number(0.0);
   for (var row = i / u.columns; row < u.rows; row += u.chunks) {
     let at = row * u.columns + column;
-    let g = f32(gradY[at]);
+    let g = Number(gradY[at]);
     sum += g;
-    product += g * (f32(x[at]) - center);
+    product += g * (Number(x[at]) - center);
   }
   gradWeight[i] = product * rstd[column];
   gradBias[i] = sum;

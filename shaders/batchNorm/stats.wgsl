@@ -1,17 +1,17 @@
 // Mean and sum of squared deviations of each channel over the rows r = k, k + chunks, … of chunk k of x [rows, columns], by
 // Welford's recurrence (1962): one read, and no cancellation however far the mean is from zero. means, squares [chunks, columns].
 //
-// A thread owns one column of one chunk; batchNorm/finish.wgsl merges the chunks.
+// A thread owns one item, that is one column or four neighbouring ones, of one chunk (common/width.wgsl; `columns` counts items); batchNorm/finish.wgsl merges the chunks.
 
 // #include "common/grid.wgsl"
-// #include "common/storage.wgsl"
+// #include "common/width.wgsl"
 
 struct Uniforms { rows: u32, columns: u32, chunks: u32 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> x: array<Scalar>;
-@group(0) @binding(2) var<storage, read_write> means: array<f32>;
-@group(0) @binding(3) var<storage, read_write> squares: array<f32>;
+@group(0) @binding(1) var<storage, read> x: array<Item>;
+@group(0) @binding(2) var<storage, read_write> means: array<Number>;
+@group(0) @binding(3) var<storage, read_write> squares: array<Number>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -22,11 +22,11 @@ fn main(
   let i = linearWorkgroup(workgroup, workgroups) * 64u + lane;
   if (i >= u.columns * u.chunks) { return; }
   let column = i % u.columns;
-  var mean = f32(0.0);
-  var square = f32(0.0);
+  var mean = Number(0.0);
+  var square = Number(0.0);
   var count = 0.0;
   for (var row = i / u.columns; row < u.rows; row += u.chunks) {
-    let value = f32(x[row * u.columns + column]);
+    let value = Number(x[row * u.columns + column]);
     count += 1.0;
     let before = value - mean;
     mean += before / count;

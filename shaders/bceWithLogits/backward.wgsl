@@ -4,6 +4,7 @@
 // #include "common/bce.wgsl"
 // #include "common/focal.wgsl"
 // #include "common/grid.wgsl"
+// #include "common/width.wgsl"
 
 override HAS_POSITIVE_WEIGHTS: bool = false;
 override HAS_SAMPLE_WEIGHTS: bool = false;
@@ -22,14 +23,12 @@ struct Uniforms {
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
 @group(0) @binding(1) var<storage, read> gradOutput: array<f32>;
-@group(0) @binding(2) var<storage, read> logits: array<f32>;
-@group(0) @binding(3) var<storage, read> targets: array<f32>;
+@group(0) @binding(2) var<storage, read> logits: array<Number>;
+@group(0) @binding(3) var<storage, read> targets: array<Number>;
 @group(0) @binding(4) var<storage, read> positiveWeights: array<f32>;
 @group(0) @binding(5) var<storage, read> sampleWeights: array<f32>;
 @group(0) @binding(6) var<storage, read> factor: array<f32>;
-@group(0) @binding(7) var<storage, read_write> gradLogits: array<f32>;
-
-alias Number = f32;
+@group(0) @binding(7) var<storage, read_write> gradLogits: array<Number>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -44,7 +43,9 @@ fn main(
   var scale = gradOutput[sample * u.gradStride] * factor[0];
   if (HAS_SAMPLE_WEIGHTS) { scale *= sampleWeights[sample]; }
   var positive = Number(1.0);
-  if (HAS_POSITIVE_WEIGHTS) { positive = positiveWeights[thread % u.channels]; }
+  if (HAS_POSITIVE_WEIGHTS) {
+    for (var k = 0u; k < WIDTH; k++) { setPart(&positive, k, positiveWeights[(thread * WIDTH + k) % u.channels]); }
+  }
   for (var i = thread; i < u.perSample; i += u.threads) {
     let at = sample * u.perSample + i;
     let z = logits[at];

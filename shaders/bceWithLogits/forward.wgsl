@@ -3,13 +3,15 @@
 // pw the channel's positive weight, w the sample's weight (1 where there are none). Mean = sum of losses / sum of weights.
 // FOCAL multiplies the element loss by the focal factor of common/focal.wgsl.
 //
-// `groups` workgroups share a sample; thread t of its `threads` owns elements t, t + threads, …. `threads` is a multiple of `channels`,
+// `groups` workgroups share a sample; thread t of its `threads` owns items t, t + threads, …: `perSample` counts items, an element or four
+// neighbours each (common/width.wgsl). `threads` is a multiple of `channels`,
 // so a thread meets the same channels in every turn. Samples of weight 0 are not read. Then common/lossMean.wgsl, or for one mean a
 // sample loss/finishSamples.wgsl.
 
 // #include "common/bce.wgsl"
 // #include "common/focal.wgsl"
 // #include "common/grid.wgsl"
+// #include "common/width.wgsl"
 // #include "common/lossMean.wgsl"
 
 override HAS_POSITIVE_WEIGHTS: bool = false;
@@ -29,15 +31,13 @@ struct Uniforms {
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> logits: array<f32>;
-@group(0) @binding(2) var<storage, read> targets: array<f32>;
+@group(0) @binding(1) var<storage, read> logits: array<Number>;
+@group(0) @binding(2) var<storage, read> targets: array<Number>;
 @group(0) @binding(3) var<storage, read> positiveWeights: array<f32>;
 @group(0) @binding(4) var<storage, read> sampleWeights: array<f32>;
 @group(0) @binding(5) var<storage, read_write> partials: array<vec2f>;
 @group(0) @binding(6) var<storage, read_write> loss: array<f32>;
 @group(0) @binding(7) var<storage, read_write> factor: array<f32>;
-
-alias Number = f32;
 
 @compute @workgroup_size(64)
 fn main(
@@ -52,7 +52,9 @@ fn main(
   var weight = select(0.0, 1.0, sample < u.samples && thread < u.threads);
   if (HAS_SAMPLE_WEIGHTS) { weight *= sampleWeights[min(sample, u.samples - 1u)]; }
   var positive = Number(1.0);
-  if (HAS_POSITIVE_WEIGHTS) { positive = positiveWeights[thread % u.channels]; }
+  if (HAS_POSITIVE_WEIGHTS) {
+    for (var k = 0u; k < WIDTH; k++) { setPart(&positive, k, positiveWeights[(thread * WIDTH + k) % u.channels]); }
+  }
   var sum = Number(0.0);
   var count = 0.0;
   if (weight != 0.0) {
@@ -62,10 +64,10 @@ fn main(
       var own = (1.0 - t) * z + (1.0 + (positive - 1.0) * t) * softplusOfMinus(z);
       if (FOCAL) { own *= focalFactor(focalMiss(z, t), t, u.gamma, u.alphaPositive, u.alphaNegative); }
       sum += own;
-      count += 1.0;
+      count += f32(WIDTH);
     }
   }
-  let total = workgroupTotal(lane, weight * vec2f(sum, count));
+  let total = workgroupTotal(lane, weight * vec2f(itemSum(sum), count));
   if (lane == 0u) {
     if (u.partialCount == 1u) {
       let result = lossAndFactor(total, u.reduction);

@@ -1,20 +1,20 @@
 // Partial sums of the parameters' gradients over the rows r = k, k + chunks, k + 2 chunks, … of chunk k:
 // gradWeight[k, c] = sum of gradY[r, c] * (x[r, c] - mean[r]) * rstd[r],  gradBias[k, c] = sum of gradY[r, c].
 //
-// A thread owns one column of one chunk; neighbouring threads read neighbouring columns. A second, ordered pass adds the chunks up.
+// A thread owns one item, that is one column or four neighbouring ones, of one chunk (common/width.wgsl; `columns` counts items). A second, ordered pass adds the chunks up.
 
 // #include "common/grid.wgsl"
-// #include "common/storage.wgsl"
+// #include "common/width.wgsl"
 
 struct Uniforms { rows: u32, columns: u32, chunks: u32 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> gradY: array<Scalar>;
-@group(0) @binding(2) var<storage, read> x: array<Scalar>;
+@group(0) @binding(1) var<storage, read> gradY: array<Item>;
+@group(0) @binding(2) var<storage, read> x: array<Item>;
 @group(0) @binding(3) var<storage, read> mean: array<f32>;
 @group(0) @binding(4) var<storage, read> rstd: array<f32>;
-@group(0) @binding(5) var<storage, read_write> gradWeight: array<f32>;
-@group(0) @binding(6) var<storage, read_write> gradBias: array<f32>;
+@group(0) @binding(5) var<storage, read_write> gradWeight: array<Number>;
+@group(0) @binding(6) var<storage, read_write> gradBias: array<Number>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -25,13 +25,13 @@ fn main(
   let i = linearWorkgroup(workgroup, workgroups) * 64u + lane;
   if (i >= u.columns * u.chunks) { return; }
   let column = i % u.columns;
-  var product = 0.0;
-  var sum = 0.0;
+  var product = Number(0.0);
+  var sum = Number(0.0);
   for (var row = i / u.columns; row < u.rows; row += u.chunks) {
     let at = row * u.columns + column;
-    let g = f32(gradY[at]);
+    let g = Number(gradY[at]);
     sum += g;
-    product += g * ((f32(x[at]) - mean[row]) * rstd[row]);
+    product += g * ((Number(x[at]) - mean[row]) * rstd[row]);
   }
   gradWeight[i] = product;
   gradBias[i] = sum;

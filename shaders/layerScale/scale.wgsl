@@ -1,10 +1,11 @@
 // out[r, c] = residual[r, c] + factor[r / rowsPerSample] * gamma[c] * x[r, c]
 //
 // Without HAS_RESIDUAL the first summand is left out, without HAS_GAMMA or HAS_FACTOR these are 1; their bindings then hold some other input.
-// A thread owns one element. The simple version: any number of channels.
+// `lanes` threads share a row and walk its items, channels one by one or in fours (common/width.wgsl; `channels` counts items). One by one
+// each channel has a thread of its own.
 
 // #include "common/grid.wgsl"
-// #include "common/storage.wgsl"
+// #include "common/width.wgsl"
 
 override HAS_RESIDUAL: u32 = 0u;
 override HAS_GAMMA: u32 = 0u;
@@ -13,11 +14,11 @@ override HAS_FACTOR: u32 = 0u;
 struct Uniforms { rows: u32, lanes: u32, channels: u32, rowsPerSample: u32 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> residual: array<Scalar>;
-@group(0) @binding(2) var<storage, read> x: array<Scalar>;
-@group(0) @binding(3) var<storage, read> gamma: array<f32>;
+@group(0) @binding(1) var<storage, read> residual: array<Item>;
+@group(0) @binding(2) var<storage, read> x: array<Item>;
+@group(0) @binding(3) var<storage, read> gamma: array<Number>;
 @group(0) @binding(4) var<storage, read> factor: array<f32>;
-@group(0) @binding(5) var<storage, read_write> out: array<Scalar>;
+@group(0) @binding(5) var<storage, read_write> out: array<Item>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -26,16 +27,15 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let thread = linearWorkgroup(workgroup, workgroups) * 64u + lane;
-  if (thread >= u.rows * u.channels) { return; }
-  let row = thread / u.channels;
+  if (thread >= u.rows * u.lanes) { return; }
+  let row = thread / u.lanes;
   var scale = 1.0;
   if (HAS_FACTOR == 1u) { scale = factor[row / u.rowsPerSample]; }
-  let channel = thread % u.channels;
-  {
+  for (var channel = thread % u.lanes; channel < u.channels; channel += u.lanes) {
     let at = row * u.channels + channel;
-    var value = scale * f32(x[at]);
+    var value = scale * Number(x[at]);
     if (HAS_GAMMA == 1u) { value *= gamma[channel]; }
-    if (HAS_RESIDUAL == 1u) { value += f32(residual[at]); }
-    out[at] = Scalar(value);
+    if (HAS_RESIDUAL == 1u) { value += Number(residual[at]); }
+    out[at] = Item(value);
   }
 }

@@ -3,8 +3,7 @@
 // Names and threads as in partial.wgsl.
 
 // #include "common/grid.wgsl"
-
-alias Number = f32;
+// #include "common/width.wgsl"
 // #include "common/bce.wgsl"
 
 override HAS_POSITIVE_WEIGHTS: bool = false;
@@ -13,11 +12,11 @@ struct Uniforms { samples: u32, perSample: u32, channels: u32, threads: u32, gro
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
 @group(0) @binding(1) var<storage, read> gradOutput: array<f32>;
-@group(0) @binding(2) var<storage, read> logits: array<f32>;
-@group(0) @binding(3) var<storage, read> targets: array<f32>;
+@group(0) @binding(2) var<storage, read> logits: array<Number>;
+@group(0) @binding(3) var<storage, read> targets: array<Number>;
 @group(0) @binding(4) var<storage, read> positiveWeights: array<f32>;
 @group(0) @binding(5) var<storage, read> coefficients: array<vec2f>;
-@group(0) @binding(6) var<storage, read_write> gradLogits: array<f32>;
+@group(0) @binding(6) var<storage, read_write> gradLogits: array<Number>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -31,13 +30,15 @@ fn main(
   if (sample >= u.samples || thread >= u.threads) { return; }
   var positive = Number(1.0);
   if (HAS_POSITIVE_WEIGHTS) {
-    positive = positiveWeights[thread % u.channels];
+    for (var k = 0u; k < WIDTH; k++) { setPart(&positive, k, positiveWeights[(thread * WIDTH + k) % u.channels]); }
   }
   var both = Number(0.0);
   var predicted = Number(0.0);
-  let pair = coefficients[sample * u.channels + thread % u.channels];
-  both = pair.x;
-  predicted = pair.y;
+  for (var k = 0u; k < WIDTH; k++) {
+    let pair = coefficients[sample * u.channels + (thread * WIDTH + k) % u.channels];
+    setPart(&both, k, pair.x);
+    setPart(&predicted, k, pair.y);
+  }
   for (var i = thread; i < u.perSample; i += u.threads) {
     let at = sample * u.perSample + i;
     let z = logits[at];

@@ -2,12 +2,12 @@
 // innermost: partials [4, samples, threads] holds the sums of p * t, of p, of t and of
 //   (1 - t) * z + (1 + (pw - 1) * t) * log(1 + exp(-z)),  p = sigmoid(z), pw the channel's positive weight (1 without).
 //
-// `groups` workgroups share a sample; thread t of its `threads` owns elements t, t + threads, …. `threads` is a multiple of `channels`,
+// `groups` workgroups share a sample; thread t of its `threads` owns items t, t + threads, …: `perSample` counts items, an element or four
+// neighbours each (common/width.wgsl). `threads` is a multiple of `channels`,
 // so a thread meets the same channels in every turn and entry e of a sample belongs to channel e % channels.
 
 // #include "common/grid.wgsl"
-
-alias Number = f32;
+// #include "common/width.wgsl"
 // #include "common/bce.wgsl"
 
 override HAS_POSITIVE_WEIGHTS: bool = false;
@@ -15,10 +15,10 @@ override HAS_POSITIVE_WEIGHTS: bool = false;
 struct Uniforms { samples: u32, perSample: u32, channels: u32, threads: u32, groups: u32 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> logits: array<f32>;
-@group(0) @binding(2) var<storage, read> targets: array<f32>;
+@group(0) @binding(1) var<storage, read> logits: array<Number>;
+@group(0) @binding(2) var<storage, read> targets: array<Number>;
 @group(0) @binding(3) var<storage, read> positiveWeights: array<f32>;
-@group(0) @binding(4) var<storage, read_write> partials: array<f32>;
+@group(0) @binding(4) var<storage, read_write> partials: array<Number>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -32,7 +32,7 @@ fn main(
   if (sample >= u.samples || thread >= u.threads) { return; }
   var positive = Number(1.0);
   if (HAS_POSITIVE_WEIGHTS) {
-    positive = positiveWeights[thread % u.channels];
+    for (var k = 0u; k < WIDTH; k++) { setPart(&positive, k, positiveWeights[(thread * WIDTH + k) % u.channels]); }
   }
   var both = Number(0.0);
   var predicted = Number(0.0);

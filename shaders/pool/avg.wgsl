@@ -1,10 +1,12 @@
 // out[n, y, x, c] = sum over the window of x, padding counting as zeros, divided by the window's elements: all of them
 // (COUNT_PADDING = 1) or those within x. NHWC.
 //
-// A thread owns one output element. The simple version: any number of channels.
+// `lanes` threads share an output pixel and walk its items, channels one by one or in fours (common/width.wgsl; `channels` counts
+// items): the window is worked out once a pixel. One by one each channel has a thread of its own; in fours one thread
+// takes a whole pixel on software adapters, neighbouring threads take neighbouring channels on GPUs.
 
 // #include "common/grid.wgsl"
-// #include "common/storage.wgsl"
+// #include "common/width.wgsl"
 
 override KERNEL_Y: u32 = 2u;
 override KERNEL_X: u32 = 2u;
@@ -17,8 +19,8 @@ struct Uniforms {
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> x: array<Scalar>;
-@group(0) @binding(2) var<storage, read_write> out: array<Scalar>;
+@group(0) @binding(1) var<storage, read> x: array<Item>;
+@group(0) @binding(2) var<storage, read_write> out: array<Item>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -27,16 +29,15 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let thread = linearWorkgroup(workgroup, workgroups) * 64u + lane;
-  if (thread >= u.outputs * u.channels) { return; }
-  let pixel = thread / u.channels;
+  if (thread >= u.outputs * u.lanes) { return; }
+  let pixel = thread / u.lanes;
   let outX = pixel % u.outWidth;
   let outY = (pixel / u.outWidth) % u.outHeight;
   let plane = pixel / (u.outWidth * u.outHeight) * u.inHeight * u.inWidth;
   let startY = i32(outY * u.strideY) - i32(u.paddingY);
   let startX = i32(outX * u.strideX) - i32(u.paddingX);
-  let channel = thread % u.channels;
-  {
-    var sum = 0.0;
+  for (var channel = thread % u.lanes; channel < u.channels; channel += u.lanes) {
+    var sum = Number(0.0);
     var count = 0u;
     for (var ky = 0u; ky < KERNEL_Y; ky++) {
       let inY = u32(startY + i32(ky * u.dilationY));
@@ -44,12 +45,12 @@ fn main(
         let inX = u32(startX + i32(kx * u.dilationX));
         // Indices below zero have wrapped to large ones.
         if (inY < u.inHeight && inX < u.inWidth) {
-          sum += f32(x[(plane + inY * u.inWidth + inX) * u.channels + channel]);
+          sum += Number(x[(plane + inY * u.inWidth + inX) * u.channels + channel]);
           count++;
         }
       }
     }
     if (COUNT_PADDING == 1u) { count = KERNEL_Y * KERNEL_X; }
-    out[pixel * u.channels + channel] = Scalar(sum / f32(count));
+    out[pixel * u.channels + channel] = Item(sum / f32(count));
   }
 }

@@ -1,10 +1,12 @@
 // gradX[n, y, x, c] = sum of gradOutput / divisor over the windows that hold this pixel; divisors as in avg.wgsl. NHWC. A gather: no
 // atomics, fixed order.
 //
-// A thread owns one input element. The simple version: any number of channels.
+// `lanes` threads share an input pixel and walk its items, channels one by one or in fours (common/width.wgsl; `channels` counts
+// items): the windows are worked out once a pixel. One by one each channel has a thread of its own; in fours one thread
+// takes a whole pixel on software adapters, neighbouring threads take neighbouring channels on GPUs.
 
 // #include "common/grid.wgsl"
-// #include "common/storage.wgsl"
+// #include "common/width.wgsl"
 
 override KERNEL_Y: u32 = 2u;
 override KERNEL_X: u32 = 2u;
@@ -17,8 +19,8 @@ struct Uniforms {
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> gradOutput: array<Scalar>;
-@group(0) @binding(2) var<storage, read_write> gradX: array<Scalar>;
+@group(0) @binding(1) var<storage, read> gradOutput: array<Item>;
+@group(0) @binding(2) var<storage, read_write> gradX: array<Item>;
 
 // Elements of window `at` along one axis that lie within the input; average pooling has no dilation.
 fn within(at: u32, stride: u32, padding: u32, kernel: u32, extent: u32) -> u32 {
@@ -33,8 +35,8 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let thread = linearWorkgroup(workgroup, workgroups) * 64u + lane;
-  if (thread >= u.outputs * u.channels) { return; }
-  let pixel = thread / u.channels;
+  if (thread >= u.outputs * u.lanes) { return; }
+  let pixel = thread / u.lanes;
   let inX = pixel % u.inWidth;
   let inY = (pixel / u.inWidth) % u.inHeight;
   let plane = pixel / (u.inWidth * u.inHeight) * u.outHeight * u.outWidth;
@@ -47,9 +49,8 @@ fn main(
   let firstX = (max(aboveX, reachX) - reachX + u.strideX - 1u) / u.strideX;
   let lastY = min(aboveY / u.strideY + 1u, u.outHeight);
   let lastX = min(aboveX / u.strideX + 1u, u.outWidth);
-  let channel = thread % u.channels;
-  {
-    var sum = 0.0;
+  for (var channel = thread % u.lanes; channel < u.channels; channel += u.lanes) {
+    var sum = Number(0.0);
     for (var outY = firstY; outY < lastY; outY++) {
       for (var outX = firstX; outX < lastX; outX++) {
         var count = KERNEL_Y * KERNEL_X;
@@ -57,9 +58,9 @@ fn main(
           count = within(outY, u.strideY, u.paddingY, KERNEL_Y, u.inHeight)
             * within(outX, u.strideX, u.paddingX, KERNEL_X, u.inWidth);
         }
-        sum += f32(gradOutput[(plane + outY * u.outWidth + outX) * u.channels + channel]) / f32(count);
+        sum += Number(gradOutput[(plane + outY * u.outWidth + outX) * u.channels + channel]) / f32(count);
       }
     }
-    gradX[pixel * u.channels + channel] = Scalar(sum);
+    gradX[pixel * u.channels + channel] = Item(sum);
   }
 }

@@ -1,10 +1,12 @@
 // out[n, y, x, c] = max over the window of x; argmax = the winner's index inY * inWidth + inX in its plane, the first of equals.
 // Padding never wins: it stands for PyTorch's -infinity. x, out, argmax are NHWC.
 //
-// A thread owns one output element. The simple version: any number of channels.
+// `lanes` threads share an output pixel and walk its items, channels one by one or in fours (common/width.wgsl; `channels` counts
+// items): the window is worked out once a pixel. One by one each channel has a thread of its own; in fours one thread
+// takes a whole pixel on software adapters, neighbouring threads take neighbouring channels on GPUs.
 
 // #include "common/grid.wgsl"
-// #include "common/storage.wgsl"
+// #include "common/width.wgsl"
 
 override KERNEL_Y: u32 = 2u;
 override KERNEL_X: u32 = 2u;
@@ -16,9 +18,9 @@ struct Uniforms {
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> x: array<Scalar>;
-@group(0) @binding(2) var<storage, read_write> out: array<Scalar>;
-@group(0) @binding(3) var<storage, read_write> argmax: array<u32>;
+@group(0) @binding(1) var<storage, read> x: array<Item>;
+@group(0) @binding(2) var<storage, read_write> out: array<Item>;
+@group(0) @binding(3) var<storage, read_write> argmax: array<Index>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -27,17 +29,16 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let thread = linearWorkgroup(workgroup, workgroups) * 64u + lane;
-  if (thread >= u.outputs * u.channels) { return; }
-  let pixel = thread / u.channels;
+  if (thread >= u.outputs * u.lanes) { return; }
+  let pixel = thread / u.lanes;
   let outX = pixel % u.outWidth;
   let outY = (pixel / u.outWidth) % u.outHeight;
   let plane = pixel / (u.outWidth * u.outHeight) * u.inHeight * u.inWidth;
   let startY = i32(outY * u.strideY) - i32(u.paddingY);
   let startX = i32(outX * u.strideX) - i32(u.paddingX);
-  let channel = thread % u.channels;
-  {
-    var best = f32(-3.4e38);
-    var bestIndex = u32(0xffffffffu);
+  for (var channel = thread % u.lanes; channel < u.channels; channel += u.lanes) {
+    var best = Number(-3.4e38);
+    var bestIndex = Index(0xffffffffu);
     for (var ky = 0u; ky < KERNEL_Y; ky++) {
       let inY = u32(startY + i32(ky * u.dilationY));
       for (var kx = 0u; kx < KERNEL_X; kx++) {
@@ -45,12 +46,14 @@ fn main(
         // Indices below zero have wrapped to large ones.
         if (inY < u.inHeight && inX < u.inWidth) {
           let index = inY * u.inWidth + inX;
-          let value = f32(x[(plane + index) * u.channels + channel]);
-          if (value > best) { best = value; bestIndex = index; }
+          let value = Number(x[(plane + index) * u.channels + channel]);
+          let better = value > best;
+          best = select(best, value, better);
+          bestIndex = select(bestIndex, Index(index), better);
         }
       }
     }
-    out[pixel * u.channels + channel] = Scalar(best);
+    out[pixel * u.channels + channel] = Item(best);
     argmax[pixel * u.channels + channel] = bestIndex;
   }
 }

@@ -1,9 +1,11 @@
 // gradX[n, y, x, c] = sum of gradOutput over those windows whose argmax is this pixel. NHWC. A gather: no atomics, fixed order.
 //
-// A thread owns one input element. The simple version: any number of channels.
+// `lanes` threads share an input pixel and walk its items, channels one by one or in fours (common/width.wgsl; `channels` counts
+// items): the windows are worked out once a pixel. One by one each channel has a thread of its own; in fours one thread
+// takes a whole pixel on software adapters, neighbouring threads take neighbouring channels on GPUs.
 
 // #include "common/grid.wgsl"
-// #include "common/storage.wgsl"
+// #include "common/width.wgsl"
 
 override KERNEL_Y: u32 = 2u;
 override KERNEL_X: u32 = 2u;
@@ -15,9 +17,9 @@ struct Uniforms {
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> gradOutput: array<Scalar>;
-@group(0) @binding(2) var<storage, read> argmax: array<u32>;
-@group(0) @binding(3) var<storage, read_write> gradX: array<Scalar>;
+@group(0) @binding(1) var<storage, read> gradOutput: array<Item>;
+@group(0) @binding(2) var<storage, read> argmax: array<Index>;
+@group(0) @binding(3) var<storage, read_write> gradX: array<Item>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -26,8 +28,8 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let thread = linearWorkgroup(workgroup, workgroups) * 64u + lane;
-  if (thread >= u.outputs * u.channels) { return; }
-  let pixel = thread / u.channels;
+  if (thread >= u.outputs * u.lanes) { return; }
+  let pixel = thread / u.lanes;
   let inX = pixel % u.inWidth;
   let inY = (pixel / u.inWidth) % u.inHeight;
   let plane = pixel / (u.inWidth * u.inHeight) * u.outHeight * u.outWidth;
@@ -40,15 +42,14 @@ fn main(
   let firstX = (max(aboveX, reachX) - reachX + u.strideX - 1u) / u.strideX;
   let lastY = min(aboveY / u.strideY + 1u, u.outHeight);
   let lastX = min(aboveX / u.strideX + 1u, u.outWidth);
-  let channel = thread % u.channels;
-  {
-    var sum = 0.0;
+  for (var channel = thread % u.lanes; channel < u.channels; channel += u.lanes) {
+    var sum = Number(0.0);
     for (var outY = firstY; outY < lastY; outY++) {
       for (var outX = firstX; outX < lastX; outX++) {
         let at = (plane + outY * u.outWidth + outX) * u.channels + channel;
-        sum += select(0.0, f32(gradOutput[at]), argmax[at] == u32(inY * u.inWidth + inX));
+        sum += select(Number(0.0), Number(gradOutput[at]), argmax[at] == Index(inY * u.inWidth + inX));
       }
     }
-    gradX[pixel * u.channels + channel] = Scalar(sum);
+    gradX[pixel * u.channels + channel] = Item(sum);
   }
 }

@@ -1,16 +1,16 @@
 // out[o, c, i] = max over r = c, c + chunks, c + 2 chunks, … < extent of x[o, r, i]
 //
-// Layouts, chunks and order as in sum.wgsl. A thread owns one output element. The simple version: any inner.
+// Layouts, chunks and order as in sum.wgsl. A thread owns one item, an output element or
+// four neighbouring ones (common/width.wgsl): `inner` and `outputs` count items.
 
 // #include "common/grid.wgsl"
-// #include "common/storage.wgsl"
-// #include "common/result.wgsl"
+// #include "common/width.wgsl"
 
 struct Uniforms { outputs: u32, extent: u32, inner: u32, chunks: u32 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> x: array<Scalar>;
-@group(0) @binding(2) var<storage, read_write> out: array<Result>;
+@group(0) @binding(1) var<storage, read> x: array<Item>;
+@group(0) @binding(2) var<storage, read_write> out: array<ResultItem>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -23,9 +23,9 @@ fn main(
   let column = i % u.inner;
   let chunk = (i / u.inner) % u.chunks;
   let outer = i / (u.inner * u.chunks);
-  var best = f32(-3.4e38);
+  var best = Number(-3.4e38);
   for (var row = chunk; row < u.extent; row += u.chunks) {
-    best = max(best, f32(x[(outer * u.extent + row) * u.inner + column]));
+    best = max(best, Number(x[(outer * u.extent + row) * u.inner + column]));
   }
-  out[i] = Result(best);
+  out[i] = ResultItem(best);
 }

@@ -1,18 +1,18 @@
 // out[o, c, i] = scale * sum over r = c, c + chunks, c + 2 chunks, … < extent of x[o, r, i]
 //
-// Layouts: x is [outer, extent, inner], out is [outer, chunks, inner]. A thread owns one output element. A long sum is cut into
+// Layouts: x is [outer, extent, inner], out is [outer, chunks, inner]. A long sum is cut into
 // chunks (more threads, shorter sums) and this kernel runs again over the chunks: fixed order, no atomics, bitwise repeatable.
-// Summands of a chunk lie `chunks` apart so that neighbouring threads read neighbouring rows. The simple version: any inner.
+// Summands of a chunk lie `chunks` apart so that neighbouring threads read neighbouring rows. A thread owns one item, an output element or
+// four neighbouring ones (common/width.wgsl): `inner` and `outputs` count items.
 
 // #include "common/grid.wgsl"
-// #include "common/storage.wgsl"
-// #include "common/result.wgsl"
+// #include "common/width.wgsl"
 
 struct Uniforms { outputs: u32, extent: u32, inner: u32, chunks: u32, scale: f32 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> x: array<Scalar>;
-@group(0) @binding(2) var<storage, read_write> out: array<Result>;
+@group(0) @binding(1) var<storage, read> x: array<Item>;
+@group(0) @binding(2) var<storage, read_write> out: array<ResultItem>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -25,9 +25,9 @@ fn main(
   let column = i % u.inner;
   let chunk = (i / u.inner) % u.chunks;
   let outer = i / (u.inner * u.chunks);
-  var sum = 0.0;
+  var sum = Number(0.0);
   for (var row = chunk; row < u.extent; row += u.chunks) {
-    sum += f32(x[(outer * u.extent + row) * u.inner + column]);
+    sum += Number(x[(outer * u.extent + row) * u.inner + column]);
   }
-  out[i] = Result(sum * u.scale);
+  out[i] = ResultItem(sum * u.scale);
 }

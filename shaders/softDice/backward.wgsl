@@ -3,6 +3,7 @@
 // gradOutput is one number (gradStride 0), or one a group [samples, channels] (1).
 
 // #include "common/grid.wgsl"
+// #include "common/width.wgsl"
 
 override FROM_LOGITS: bool = true;
 override SQUARED: bool = false;
@@ -11,10 +12,10 @@ struct Uniforms { samples: u32, perSample: u32, channels: u32, threads: u32, gro
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
 @group(0) @binding(1) var<storage, read> gradOutput: array<f32>;
-@group(0) @binding(2) var<storage, read> x: array<f32>;
-@group(0) @binding(3) var<storage, read> targets: array<f32>;
+@group(0) @binding(2) var<storage, read> x: array<Number>;
+@group(0) @binding(3) var<storage, read> targets: array<Number>;
 @group(0) @binding(4) var<storage, read> coefficients: array<vec2f>;
-@group(0) @binding(5) var<storage, read_write> gradX: array<f32>;
+@group(0) @binding(5) var<storage, read_write> gradX: array<Number>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -26,20 +27,24 @@ fn main(
   let sample = index / u.groups;
   let thread = (index % u.groups) * 64u + lane;
   if (sample >= u.samples || thread >= u.threads) { return; }
-  let entry = sample * u.channels + thread % u.channels;
-  let pair = gradOutput[entry * u.gradStride] * coefficients[entry];
-  let both = pair.x;
-  let predicted = pair.y;
+  var both = Number(0.0);
+  var predicted = Number(0.0);
+  for (var k = 0u; k < WIDTH; k++) {
+    let entry = sample * u.channels + (thread * WIDTH + k) % u.channels;
+    let pair = gradOutput[entry * u.gradStride] * coefficients[entry];
+    setPart(&both, k, pair.x);
+    setPart(&predicted, k, pair.y);
+  }
   for (var i = thread; i < u.perSample; i += u.threads) {
     let at = sample * u.perSample + i;
     var p = x[at];
-    var slope = f32(1.0);
+    var slope = Number(1.0);
     if (FROM_LOGITS) {
-      let e = exp(-clamp(abs(p), f32(0.0), f32(80.0)));
+      let e = exp(-clamp(abs(p), Number(0.0), Number(80.0)));
       slope = e / ((1.0 + e) * (1.0 + e));
-      p = select(e, f32(1.0), p >= f32(0.0)) / (1.0 + e);
+      p = select(e, Number(1.0), p >= Number(0.0)) / (1.0 + e);
     }
-    var q = f32(1.0);
+    var q = Number(1.0);
     if (SQUARED) { q = 2.0 * p; }
     gradX[at] = (predicted * q - both * targets[at]) * slope;
   }

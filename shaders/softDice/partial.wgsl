@@ -1,10 +1,12 @@
 // Partial sums of the soft Dice loss over predictions p (the sigmoid of x where FROM_LOGITS) and targets t, [samples, perSample] with the
 // channels innermost: partials [3, samples, threads] holds the sums of p * t, of p and of t (of p² and t² where SQUARED).
 //
-// `groups` workgroups share a sample; thread t of its `threads` owns elements t, t + threads, …. `threads` is a multiple of `channels`,
+// `groups` workgroups share a sample; thread t of its `threads` owns items t, t + threads, …: `perSample` counts items, an element or four
+// neighbours each (common/width.wgsl). `threads` is a multiple of `channels`,
 // so a thread meets the same channels in every turn and entry e of a sample belongs to channel e % channels.
 
 // #include "common/grid.wgsl"
+// #include "common/width.wgsl"
 
 override FROM_LOGITS: bool = true;
 override SQUARED: bool = false;
@@ -12,9 +14,9 @@ override SQUARED: bool = false;
 struct Uniforms { samples: u32, perSample: u32, threads: u32, groups: u32 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read> targets: array<f32>;
-@group(0) @binding(3) var<storage, read_write> partials: array<f32>;
+@group(0) @binding(1) var<storage, read> x: array<Number>;
+@group(0) @binding(2) var<storage, read> targets: array<Number>;
+@group(0) @binding(3) var<storage, read_write> partials: array<Number>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -26,13 +28,13 @@ fn main(
   let sample = index / u.groups;
   let thread = (index % u.groups) * 64u + lane;
   if (sample >= u.samples || thread >= u.threads) { return; }
-  var both = f32(0.0);
-  var predicted = f32(0.0);
-  var wanted = f32(0.0);
+  var both = Number(0.0);
+  var predicted = Number(0.0);
+  var wanted = Number(0.0);
   for (var i = thread; i < u.perSample; i += u.threads) {
     var p = x[sample * u.perSample + i];
     let t = targets[sample * u.perSample + i];
-    if (FROM_LOGITS) { p = 1.0 / (1.0 + exp(-clamp(p, f32(-80.0), f32(80.0)))); }
+    if (FROM_LOGITS) { p = 1.0 / (1.0 + exp(-clamp(p, Number(-80.0), Number(80.0)))); }
     both += p * t;
     if (SQUARED) {
       predicted += p * p;

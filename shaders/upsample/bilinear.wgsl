@@ -1,9 +1,11 @@
 // out[n, y, x, c] = the four input pixels around the source position of (y, x), weighted bilinearly, NHWC.
 //
-// A thread owns one element of the result. The simple version: any number of channels.
+// `lanes` threads share a pixel of the result and walk its items, channels one by one or in fours (common/width.wgsl; `channels` counts
+// items): positions are worked out once a pixel. One by one each channel has a thread of its own; in fours one thread
+// takes a whole pixel on software adapters, neighbouring threads take neighbouring channels on GPUs.
 
 // #include "common/grid.wgsl"
-// #include "common/storage.wgsl"
+// #include "common/width.wgsl"
 // #include "common/linearSource.wgsl"
 
 struct Uniforms {
@@ -13,8 +15,8 @@ struct Uniforms {
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> x: array<Scalar>;
-@group(0) @binding(2) var<storage, read_write> out: array<Scalar>;
+@group(0) @binding(1) var<storage, read> x: array<Item>;
+@group(0) @binding(2) var<storage, read_write> out: array<Item>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -23,8 +25,8 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let thread = linearWorkgroup(workgroup, workgroups) * 64u + lane;
-  if (thread >= u.pixels * u.channels) { return; }
-  let pixel = thread / u.channels;
+  if (thread >= u.pixels * u.lanes) { return; }
+  let pixel = thread / u.lanes;
   let axisY = Axis(u.factorY, u.shiftY, u.denominatorY, u.inHeight, u.outHeight);
   let axisX = Axis(u.factorX, u.shiftX, u.denominatorX, u.inWidth, u.outWidth);
   let atY = numerator(axisY, i32(pixel) / u.outWidth % u.outHeight);
@@ -41,10 +43,9 @@ fn main(
   let p01 = u32(row0 + x1) * u.channels;
   let p10 = u32(row1 + x0) * u.channels;
   let p11 = u32(row1 + x1) * u.channels;
-  let channel = thread % u.channels;
-  {
-    let top = f32(x[p00 + channel]) * (1.0 - weightX) + f32(x[p01 + channel]) * weightX;
-    let bottom = f32(x[p10 + channel]) * (1.0 - weightX) + f32(x[p11 + channel]) * weightX;
-    out[pixel * u.channels + channel] = Scalar(top * (1.0 - weightY) + bottom * weightY);
+  for (var channel = thread % u.lanes; channel < u.channels; channel += u.lanes) {
+    let top = Number(x[p00 + channel]) * (1.0 - weightX) + Number(x[p01 + channel]) * weightX;
+    let bottom = Number(x[p10 + channel]) * (1.0 - weightX) + Number(x[p11 + channel]) * weightX;
+    out[pixel * u.channels + channel] = Item(top * (1.0 - weightY) + bottom * weightY);
   }
 }

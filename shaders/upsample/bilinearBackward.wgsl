@@ -1,10 +1,12 @@
 // gradX[n, y, x, c] = sum of weight * gradOutput over the outputs that read this pixel, NHWC. A gather: no atomics, fixed order; the
 // weight is a tent along each axis.
 //
-// A thread owns one element of the result. The simple version: any number of channels.
+// `lanes` threads share a pixel of the result and walk its items, channels one by one or in fours (common/width.wgsl; `channels` counts
+// items): positions are worked out once a pixel. One by one each channel has a thread of its own; in fours one thread
+// takes a whole pixel on software adapters, neighbouring threads take neighbouring channels on GPUs.
 
 // #include "common/grid.wgsl"
-// #include "common/storage.wgsl"
+// #include "common/width.wgsl"
 // #include "common/linearSource.wgsl"
 
 struct Uniforms {
@@ -14,8 +16,8 @@ struct Uniforms {
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> gradOutput: array<Scalar>;
-@group(0) @binding(2) var<storage, read_write> gradX: array<Scalar>;
+@group(0) @binding(1) var<storage, read> gradOutput: array<Item>;
+@group(0) @binding(2) var<storage, read_write> gradX: array<Item>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -24,8 +26,8 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let thread = linearWorkgroup(workgroup, workgroups) * 64u + lane;
-  if (thread >= u.pixels * u.channels) { return; }
-  let pixel = thread / u.channels;
+  if (thread >= u.pixels * u.lanes) { return; }
+  let pixel = thread / u.lanes;
   let axisY = Axis(u.factorY, u.shiftY, u.denominatorY, u.inHeight, u.outHeight);
   let axisX = Axis(u.factorX, u.shiftX, u.denominatorX, u.inWidth, u.outWidth);
   let inY = i32(pixel) / u.inWidth % u.inHeight;
@@ -33,16 +35,15 @@ fn main(
   let readersY = readers(axisY, inY);
   let readersX = readers(axisX, inX);
   let plane = i32(pixel) / (u.inWidth * u.inHeight) * u.outHeight;
-  let channel = thread % u.channels;
-  {
-    var sum = 0.0;
+  for (var channel = thread % u.lanes; channel < u.channels; channel += u.lanes) {
+    var sum = Number(0.0);
     for (var outY = readersY.x; outY <= readersY.y; outY++) {
       let weightY = tent(axisY, outY, inY);
       for (var outX = readersX.x; outX <= readersX.y; outX++) {
         let weight = weightY * tent(axisX, outX, inX);
-        sum += weight * f32(gradOutput[u32((plane + outY) * u.outWidth + outX) * u.channels + channel]);
+        sum += weight * Number(gradOutput[u32((plane + outY) * u.outWidth + outX) * u.channels + channel]);
       }
     }
-    gradX[pixel * u.channels + channel] = Scalar(sum);
+    gradX[pixel * u.channels + channel] = Item(sum);
   }
 }

@@ -1,4 +1,4 @@
-// As bilinearBackwardVec4.wgsl, for software adapters: a thread owns one group of four channels of a whole row of gradX and walks along the
+// As bilinearBackward.wgsl, for software adapters: a thread owns one group of four channels of a whole row of gradX and walks along the
 // output rows that read it.
 //
 // Neighbouring threads own neighbouring channels. An output column, summed over those rows by their tents, is added to the two input

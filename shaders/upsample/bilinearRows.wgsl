@@ -1,4 +1,4 @@
-// As bilinearVec4.wgsl, for software adapters: a thread owns one group of four channels of a whole row of the result and walks along it.
+// As bilinear.wgsl, for software adapters: a thread owns one group of four channels of a whole row of the result and walks along it.
 //
 // Neighbouring threads own neighbouring channels, so they touch neighbouring memory. The two source columns that lie around the
 // position, each already blended between its two source rows, stay in registers: a column is loaded once a row, not once a tap, and

@@ -1,9 +1,11 @@
 // out[n, y, x, c] = x[n, floor(y * inHeight / outHeight), floor(x * inWidth / outWidth), c], NHWC.
 //
-// A thread owns one element of the result. The simple version: any number of channels.
+// `lanes` threads share a pixel of the result and walk its items, channels one by one or in fours (common/width.wgsl; `channels` counts
+// items): positions are worked out once a pixel. One by one each channel has a thread of its own; in fours one thread
+// takes a whole pixel on software adapters, neighbouring threads take neighbouring channels on GPUs.
 
 // #include "common/grid.wgsl"
-// #include "common/storage.wgsl"
+// #include "common/width.wgsl"
 // #include "common/nearestSource.wgsl"
 
 struct Uniforms {
@@ -13,8 +15,8 @@ struct Uniforms {
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> x: array<Scalar>;
-@group(0) @binding(2) var<storage, read_write> out: array<Scalar>;
+@group(0) @binding(1) var<storage, read> x: array<Item>;
+@group(0) @binding(2) var<storage, read_write> out: array<Item>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -23,13 +25,12 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let thread = linearWorkgroup(workgroup, workgroups) * 64u + lane;
-  if (thread >= u.pixels * u.channels) { return; }
-  let pixel = thread / u.channels;
+  if (thread >= u.pixels * u.lanes) { return; }
+  let pixel = thread / u.lanes;
   let inX = nearestSource(pixel % u.outWidth, u.scaleX, u.inWidth);
   let inY = nearestSource((pixel / u.outWidth) % u.outHeight, u.scaleY, u.inHeight);
   let source = (pixel / (u.outWidth * u.outHeight) * u.inHeight + inY) * u.inWidth + inX;
-  let channel = thread % u.channels;
-  {
-    out[pixel * u.channels + channel] = Scalar(f32(x[source * u.channels + channel]));
+  for (var channel = thread % u.lanes; channel < u.channels; channel += u.lanes) {
+    out[pixel * u.channels + channel] = Item(Number(x[source * u.channels + channel]));
   }
 }

@@ -1,9 +1,11 @@
 // gradX[n, y, x, c] = sum of gradOutput over the block of outputs that read this pixel, NHWC. A gather: no atomics, fixed order.
 //
-// A thread owns one element of the result. The simple version: any number of channels.
+// `lanes` threads share a pixel of the result and walk its items, channels one by one or in fours (common/width.wgsl; `channels` counts
+// items): positions are worked out once a pixel. One by one each channel has a thread of its own; in fours one thread
+// takes a whole pixel on software adapters, neighbouring threads take neighbouring channels on GPUs.
 
 // #include "common/grid.wgsl"
-// #include "common/storage.wgsl"
+// #include "common/width.wgsl"
 // #include "common/nearestSource.wgsl"
 
 struct Uniforms {
@@ -13,8 +15,8 @@ struct Uniforms {
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> gradOutput: array<Scalar>;
-@group(0) @binding(2) var<storage, read_write> gradX: array<Scalar>;
+@group(0) @binding(1) var<storage, read> gradOutput: array<Item>;
+@group(0) @binding(2) var<storage, read_write> gradX: array<Item>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -23,19 +25,18 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let thread = linearWorkgroup(workgroup, workgroups) * 64u + lane;
-  if (thread >= u.pixels * u.channels) { return; }
-  let pixel = thread / u.channels;
+  if (thread >= u.pixels * u.lanes) { return; }
+  let pixel = thread / u.lanes;
   let readersX = nearestReaders(pixel % u.inWidth, u.scaleX, u.inWidth, u.outWidth);
   let readersY = nearestReaders((pixel / u.inWidth) % u.inHeight, u.scaleY, u.inHeight, u.outHeight);
   let plane = pixel / (u.inWidth * u.inHeight) * u.outHeight;
-  let channel = thread % u.channels;
-  {
-    var sum = 0.0;
+  for (var channel = thread % u.lanes; channel < u.channels; channel += u.lanes) {
+    var sum = Number(0.0);
     for (var outY = readersY.x; outY < readersY.y; outY++) {
       for (var outX = readersX.x; outX < readersX.y; outX++) {
-        sum += f32(gradOutput[((plane + outY) * u.outWidth + outX) * u.channels + channel]);
+        sum += Number(gradOutput[((plane + outY) * u.outWidth + outX) * u.channels + channel]);
       }
     }
-    gradX[pixel * u.channels + channel] = Scalar(sum);
+    gradX[pixel * u.channels + channel] = Item(sum);
   }
 }

@@ -7,7 +7,7 @@ export type BindingAccess = 'read' | 'read_write';
 
 /**
  * WGSL element type of a storage binding `array<type>`. The second row are the aliases of shaders/common/storage.wgsl, in f32 or f16
- * as the dispatch's `storage` says; the third those of common/result.wgsl (`result`).
+ * as the dispatch's `storage` says; the third those of common/result.wgsl (`result`); the fourth those of common/width.wgsl (`width`).
  */
 export type BindingType =
   | 'f32'
@@ -21,10 +21,17 @@ export type BindingType =
   | 'Bits'
   | 'Bits4'
   | 'Result'
-  | 'Result4';
+  | 'Result4'
+  | 'Item'
+  | 'ResultItem'
+  | 'Number'
+  | 'Index';
 
 /** How many bytes the aliased elements of a kernel take: f32 where nothing is said. Computing is done in float32 either way. */
 export type StorageFormat = 'f16' | undefined;
+
+/** How many neighbouring elements a thread of a kernel over common/width.wgsl takes at a time. */
+export type Width = 1 | 4;
 
 export interface BindingDefinition {
   readonly name: string;
@@ -70,6 +77,8 @@ export interface Dispatch {
   readonly storage?: StorageFormat;
   /** What Result and Result4 of common/result.wgsl are. */
   readonly result?: StorageFormat;
+  /** What Item, ResultItem, Number and Index of common/width.wgsl are: 1 where left out. */
+  readonly width?: Width;
   /** Workgroups along x, y, z; each at most 65,535 (use foldGrid). */
   readonly workgroups: readonly [number, number, number];
 }

@@ -97,6 +97,7 @@ export class PipelineCache {
       sortedEntries(dispatch.constants),
       dispatch.storage,
       dispatch.result,
+      dispatch.width,
     ]);
     let compiled = variants.get(key);
     if (!compiled) {
@@ -116,7 +117,7 @@ export class PipelineCache {
   }
 
   /** The shader module of a dispatch and what its pipeline is made of. Opens two error scopes for it, which the caller closes. */
-  #module({ kernel, overrides, constants, storage, result }: Dispatch, label: string): KernelModule {
+  #module({ kernel, overrides, constants, storage, result, width }: Dispatch, label: string): KernelModule {
     for (const name of Object.keys(overrides ?? {})) {
       if (!kernel.overrides.includes(name))
         throw new GmtlError('gpu/shader', `${kernel.name}: no override is named ${name}`);
@@ -128,7 +129,7 @@ export class PipelineCache {
         `${kernel.name} (wanted for ${label}): this adapter has no shader-f16; compute in f32`,
       );
     }
-    const shader = assembleShader(this.#files, `${kernel.name}.wgsl`, constants, { storage, result });
+    const shader = assembleShader(this.#files, `${kernel.name}.wgsl`, constants, { storage, result, width });
     const layout = this.#layout(kernel, Object.keys(kernel.uniforms).length > 0);
     device.pushErrorScope('validation');
     device.pushErrorScope('internal');
@@ -144,7 +145,7 @@ export class PipelineCache {
   /** The error that the scopes (innermost first) or the pipeline's own promise report, with the shader's lines. */
   async #explain(
     { shader, module }: KernelModule,
-    { kernel, overrides, constants, storage, result }: Dispatch,
+    { kernel, overrides, constants, storage, result, width }: Dispatch,
     label: string,
     [internal, validation]: readonly Promise<GPUError | null>[],
     failure: Promise<string | null>,
@@ -159,7 +160,7 @@ export class PipelineCache {
         const place = `${origin?.file ?? `${kernel.name}.wgsl`}:${origin?.line ?? each.lineNum}:${each.linePos}`;
         return `  shaders/${place} ${each.message}`;
       });
-    const settings = JSON.stringify({ ...overrides, ...constants, storage, result });
+    const settings = JSON.stringify({ ...overrides, ...constants, storage, result, width });
     return new GmtlError(
       'gpu/shader',
       `kernel ${kernel.name} ${settings} did not compile (wanted for ${label}):\n${messages.join('\n') || `  ${message}`}\n` +

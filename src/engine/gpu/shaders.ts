@@ -1,6 +1,6 @@
 /** Makes the WGSL of a kernel from the files under shaders/: includes, element formats and generated constants. */
 import { GmtlError } from '../errors.ts';
-import type { StorageFormat } from './kernel.ts';
+import type { StorageFormat, Width } from './kernel.ts';
 import { SHADER_TEXT } from './shaderText.generated.ts';
 
 /** Gives the text of a file under shaders/. */
@@ -24,10 +24,11 @@ export interface AssembledShader {
   readonly lines: readonly { readonly file: string; readonly line: number }[];
 }
 
-/** The element formats of a kernel: which of two files stands for an include of common/storage.wgsl and common/result.wgsl. */
+/** The element formats and width of a kernel: which of two files stands for an include of common/storage.wgsl, result.wgsl and width.wgsl. */
 export interface ShaderFormats {
   readonly storage?: StorageFormat;
   readonly result?: StorageFormat;
+  readonly width?: Width;
 }
 
 const INCLUDE = /^\/\/ #include "([^"]+)"\s*$/;
@@ -64,7 +65,8 @@ export function constantsOf(lines: readonly ShaderLine[]): string[] {
 /**
  * Expands `// #include "common/x.wgsl"` lines (each file once) and gives the constants that `// #constant NAME` lines ask for their values.
  * Both directives are WGSL comments, so a file without them is valid WGSL as it stands. With an f16 format, common/storageF16.wgsl
- * (resultF16.wgsl) takes the place of common/storage.wgsl (result.wgsl), and `enable f16;` opens the module.
+ * (resultF16.wgsl) takes the place of common/storage.wgsl (result.wgsl), and `enable f16;` opens the module; with width 4, common/width4.wgsl
+ * that of common/width.wgsl.
  * Throws where a constant is missing, unknown or not an integer.
  */
 export function assembleShader(
@@ -76,8 +78,10 @@ export function assembleShader(
   const replaced = new Map<string, string>();
   if (formats.storage === 'f16') replaced.set('common/storage.wgsl', 'common/storageF16.wgsl');
   if (formats.result === 'f16') replaced.set('common/result.wgsl', 'common/resultF16.wgsl');
+  const half = replaced.size > 0;
+  if (formats.width === 4) replaced.set('common/width.wgsl', 'common/width4.wgsl');
   const lines = includedLines(files, path, replaced);
-  if (replaced.size > 0) lines.unshift({ text: 'enable f16;', file: `${path} (storage)`, line: 0 });
+  if (half) lines.unshift({ text: 'enable f16;', file: `${path} (storage)`, line: 0 });
   const wanted = constantsOf(lines);
   for (const name of Object.keys(constants)) {
     if (!wanted.includes(name)) throw new GmtlError('gpu/shader', `${path}: no constant is named ${name}`);

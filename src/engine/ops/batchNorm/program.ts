@@ -16,12 +16,10 @@ import { like, storageOf } from '../storage.ts';
 import type { BatchNormAttributes } from './attributes.ts';
 import { referenceBatchNorm, referenceBatchNormBackward } from './reference.ts';
 
-const pair = (name: string) => ({ scalar: kernel(`batchNorm/${name}`), vec4: kernel(`batchNorm/${name}Vec4`) });
-
-const statsKernels = pair('stats');
-const normalizeKernels = pair('normalize');
-const gradSumsKernels = pair('gradSums');
-const gradInputKernels = pair('gradInput');
+const statsKernel = kernel('batchNorm/stats');
+const normalizeKernel = kernel('batchNorm/normalize');
+const gradSumsKernel = kernel('batchNorm/gradSums');
+const gradInputKernel = kernel('batchNorm/gradInput');
 const finishKernel = kernel('batchNorm/finish');
 
 const VERSIONS = ['scalar', 'vec4'] as const;
@@ -50,16 +48,17 @@ function columnsOf(x: TensorSpec, version: string | undefined): Columns | null {
   };
 }
 
-/** A dispatch of one of the kernel pairs over `chunks` chunks of rows. */
+/** A dispatch of one of the column kernels over `chunks` chunks of rows. */
 function columnDispatch(
-  kernels: Readonly<Record<(typeof VERSIONS)[number], KernelDefinition>>,
+  kernel: KernelDefinition,
   { rows, own, version, storage }: Columns,
   chunks: number,
   buffers: Readonly<Record<string, BufferReference>>,
   uniforms: Readonly<Record<string, number>> = {},
 ): Dispatch {
   return {
-    kernel: kernels[version],
+    kernel,
+    width: version === 'vec4' ? 4 : 1,
     storage,
     buffers,
     uniforms: { rows, columns: own, chunks, ...uniforms },
@@ -76,7 +75,7 @@ function elementChunks({ rows, own }: Columns, target: PlanTarget): number {
 /** (x [..., C], weight, bias, runningMean, runningVar [C]) → y [..., C], mean [C], rstd [C] (the latter two for backward). */
 export const batchNormProgram = defineProgram<BatchNormAttributes>({
   name: 'batchNorm',
-  kernels: [...Object.values(statsKernels), finishKernel, ...Object.values(normalizeKernels)],
+  kernels: [statsKernel, finishKernel, normalizeKernel],
   versions: VERSIONS,
   mutates: [3, 4],
   infer([x, ...channelVectors], { training }) {
@@ -99,7 +98,7 @@ export const batchNormProgram = defineProgram<BatchNormAttributes>({
     if (!walk) return null;
     const { rows, columns } = walk;
     const chunks = training ? rowChunks(rows, walk.own, target) : 1;
-    const stats = columnDispatch(statsKernels, walk, chunks, { x: 'in0', means: 'tmp0', squares: 'tmp1' });
+    const stats = columnDispatch(statsKernel, walk, chunks, { x: 'in0', means: 'tmp0', squares: 'tmp1' });
     return {
       scratch: training ? [chunks * columns * 4, chunks * columns * 4] : [],
       dispatches: [
@@ -118,7 +117,7 @@ export const batchNormProgram = defineProgram<BatchNormAttributes>({
           uniforms: { rows, columns, chunks, training: training ? 1 : 0, eps, momentum },
           workgroups: gridFor(columns, 64),
         },
-        columnDispatch(normalizeKernels, walk, elementChunks(walk, target), {
+        columnDispatch(normalizeKernel, walk, elementChunks(walk, target), {
           x: 'in0',
           weight: 'in1',
           bias: 'in2',
@@ -136,7 +135,7 @@ export const batchNormProgram = defineProgram<BatchNormAttributes>({
 /** (gradY, x, weight, mean, rstd) → gradX, gradWeight, gradBias. */
 export const batchNormBackwardProgram = defineProgram<Pick<BatchNormAttributes, 'training'>>({
   name: 'batchNorm.backward',
-  kernels: [...Object.values(gradSumsKernels), ...Object.values(gradInputKernels), ...columnPairKernels],
+  kernels: [gradSumsKernel, gradInputKernel, ...columnPairKernels],
   versions: VERSIONS,
   infer: ([, x, weight]) => [like(x), f32(weight.shape), f32(weight.shape)],
   plan([, x], _outputs, { training }, target, version) {
@@ -146,10 +145,10 @@ export const batchNormBackwardProgram = defineProgram<Pick<BatchNormAttributes, 
     const statistics = { gradY: 'in0', x: 'in1', mean: 'in3', rstd: 'in4' } as const;
     const chunks = rowChunks(rows, walk.own, target);
     const sums = planColumnPairs(['out1', 'out2'], columns, chunks, target, (gradWeight, gradBias) =>
-      columnDispatch(gradSumsKernels, walk, chunks, { ...statistics, gradWeight, gradBias }),
+      columnDispatch(gradSumsKernel, walk, chunks, { ...statistics, gradWeight, gradBias }),
     );
     const gradInput = columnDispatch(
-      gradInputKernels,
+      gradInputKernel,
       walk,
       elementChunks(walk, target),
       { ...statistics, weight: 'in2', gradWeight: 'out1', gradBias: 'out2', gradX: 'out0' },

@@ -17,9 +17,7 @@ import type { BceAttributes } from './attributes.ts';
 import { referenceBce, referenceBceBackward } from './reference.ts';
 
 const forwardKernel = kernel('bceWithLogits/forward');
-const forwardVec4Kernel = kernel('bceWithLogits/forwardVec4');
 const backwardKernel = kernel('bceWithLogits/backward');
-const backwardVec4Kernel = kernel('bceWithLogits/backwardVec4');
 
 const VERSIONS = ['scalar', 'vec4'] as const;
 
@@ -95,7 +93,7 @@ const backwardThreads = (target: PlanTarget): number => (target.deviceClass === 
 /** (logits [N, ..., C], targets of that shape, posWeight? [C], sampleWeights? [N]) → loss [] ([N] with 'sample'), factor [] for backward. */
 export const bceWithLogitsProgram = defineProgram<BceAttributes>({
   name: 'bceWithLogits',
-  kernels: [forwardKernel, forwardVec4Kernel, finishKernel, finishSamplesKernel],
+  kernels: [forwardKernel, finishKernel, finishSamplesKernel],
   versions: VERSIONS,
   infer([logits, targets, ...optionals], attributes) {
     check(logits, targets, optionals, attributes);
@@ -107,7 +105,8 @@ export const bceWithLogitsProgram = defineProgram<BceAttributes>({
     const { samples, perSample, threads, groups, workgroups } = grid;
     const { reduction = 'mean' } = attributes;
     const first: Omit<Dispatch, 'workgroups'> = {
-      kernel: grid.vector ? forwardVec4Kernel : forwardKernel,
+      kernel: forwardKernel,
+      width: grid.vector ? 4 : 1,
       buffers: { logits: 'in0', targets: 'in1', ...optionalBuffers(attributes, 2) },
       uniforms: {
         samples,
@@ -130,7 +129,7 @@ export const bceWithLogitsProgram = defineProgram<BceAttributes>({
 /** (gradOutput, logits, targets, factor, posWeight?, sampleWeights?) → gradLogits. */
 export const bceWithLogitsBackwardProgram = defineProgram<BceAttributes>({
   name: 'bceWithLogits.backward',
-  kernels: [backwardKernel, backwardVec4Kernel],
+  kernels: [backwardKernel],
   versions: VERSIONS,
   infer: ([, logits]) => [f32(logits.shape)],
   plan([, logits], _outputs, attributes, target, version) {
@@ -140,7 +139,8 @@ export const bceWithLogitsBackwardProgram = defineProgram<BceAttributes>({
     return {
       dispatches: [
         {
-          kernel: grid.vector ? backwardVec4Kernel : backwardKernel,
+          kernel: backwardKernel,
+          width: grid.vector ? 4 : 1,
           buffers: {
             gradOutput: 'in0',
             logits: 'in1',

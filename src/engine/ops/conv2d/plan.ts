@@ -1,6 +1,6 @@
 /** Chooses the version of a convolution and of its gradients. */
 import type { DeviceClass, Plan, PlanTarget, StorageFormat } from '../../gpu/kernel.ts';
-import { sumKernel, sumVec4Kernel } from '../reduce/plan.ts';
+import { sumKernel } from '../reduce/plan.ts';
 import { type Gather, type GatherBuffers, gatherKernel, planSimpleGather } from './gather.ts';
 import {
   gatherLanesKernel,
@@ -37,7 +37,6 @@ export const gradWeightKernels = [
   gradWeightTileKernel,
   gradWeightMatrixKernel,
   sumKernel,
-  sumVec4Kernel,
 ];
 /** `simple` serves everything; `lanes`, `tile` and `subgroupMatrix` are matrix products over one group, for software adapters, GPUs and their matrix units. */
 export const convolutionVersions: readonly string[] = ['simple', 'lanes', 'tile', 'subgroupMatrix'];

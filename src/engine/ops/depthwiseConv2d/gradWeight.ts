@@ -4,7 +4,7 @@ import { kernel } from '../../gpu/shaderKernel.ts';
 import type { ConvolutionGeometry } from '../conv2d/geometry.ts';
 import { chunksFor, gradWeightKernel, planSimpleGradWeight } from '../conv2d/gradWeight.ts';
 import { Steps } from '../conv2d/steps.ts';
-import { sumKernel, sumVec4Kernel } from '../reduce/plan.ts';
+import { sumKernel } from '../reduce/plan.ts';
 import { movesByPixels } from './plan.ts';
 
 const gradWeightRowsKernel = kernel('depthwiseConv2d/gradWeightRows');
@@ -18,7 +18,6 @@ export const depthwiseGradWeightKernels = [
   gradWeightRollingKernel,
   finishKernel,
   sumKernel,
-  sumVec4Kernel,
 ];
 export const depthwiseGradWeightVersions = ['simple', 'rows', 'rolling'];
 

@@ -71,7 +71,7 @@ export function chooseVersion(
 /** A dispatch of a row-wise kernel in one of the versions but 'lanes'. */
 export function rowDispatch(
   version: Exclude<NormVersion, 'lanes'>,
-  kernels: Readonly<Record<Exclude<NormVersion, 'lanes'>, KernelDefinition>>,
+  kernels: { readonly rows: KernelDefinition; readonly workgroup: KernelDefinition },
   buffers: Readonly<Record<string, BufferReference>>,
   rows: number,
   columns: number,
@@ -79,15 +79,16 @@ export function rowDispatch(
   storage: StorageFormat,
   target: PlanTarget,
 ): Dispatch {
-  const kernel = kernels[version];
   if (version === 'workgroup') {
+    const kernel = kernels.workgroup;
     const workgroups = foldGrid(Math.ceil(rows / ROWS_PER_WORKGROUP));
     return { kernel, buffers, storage, uniforms: { rows, columns, ...uniforms }, workgroups };
   }
   const workgroups = gridFor(target.deviceClass === 'software' ? Math.min(rows, SOFTWARE_THREADS) : rows, 64);
   const stride = workgroups[0] * workgroups[1] * 64;
-  const extent: Record<string, number> = version === 'vec4' ? { groups: columns / 4 } : { columns };
-  return { kernel, buffers, storage, uniforms: { rows, ...extent, stride, ...uniforms }, workgroups };
+  const width = version === 'vec4' ? 4 : 1;
+  const extent = { rows, columns: columns / width, stride };
+  return { kernel: kernels.rows, width, buffers, storage, uniforms: { ...extent, ...uniforms }, workgroups };
 }
 
 /** Subgroups that share `rows` in the 'lanes' version. */

@@ -12,16 +12,13 @@ import { referenceGradInput, referenceGradParameters, referenceLayerNorm } from 
 
 const forwardKernels = {
   rows: kernel('layerNorm/forward'),
-  vec4: kernel('layerNorm/forwardVec4'),
   workgroup: kernel('layerNorm/forwardWorkgroup'),
 };
 const gradInputKernels = {
   rows: kernel('layerNorm/gradInput'),
-  vec4: kernel('layerNorm/gradInputVec4'),
   workgroup: kernel('layerNorm/gradInputWorkgroup'),
 };
 const gradParametersKernel = kernel('layerNorm/gradParameters');
-const gradParametersVec4Kernel = kernel('layerNorm/gradParametersVec4');
 const forwardLanesKernel = kernel('layerNorm/forwardLanes');
 const backwardLanesKernel = kernel('layerNorm/backwardLanes');
 
@@ -67,13 +64,7 @@ export const layerNormProgram = defineProgram<LayerNormAttributes>({
  */
 export const layerNormBackwardProgram = defineProgram<NoAttributes>({
   name: 'layerNorm.backward',
-  kernels: [
-    ...Object.values(gradInputKernels),
-    gradParametersKernel,
-    gradParametersVec4Kernel,
-    backwardLanesKernel,
-    ...columnPairKernels,
-  ],
+  kernels: [...Object.values(gradInputKernels), gradParametersKernel, backwardLanesKernel, ...columnPairKernels],
   versions: NORM_VERSIONS,
   infer([gradY, x]) {
     requireSameType('layerNorm.backward', [gradY, x]);
@@ -96,7 +87,8 @@ export const layerNormBackwardProgram = defineProgram<NoAttributes>({
     const columnThreads = vector ? columns / 4 : columns;
     const chunks = rowChunks(rows, columnThreads, target);
     const parameters = planColumnPairs(['out1', 'out2'], columns, chunks, target, (gradWeight, gradBias) => ({
-      kernel: vector ? gradParametersVec4Kernel : gradParametersKernel,
+      kernel: gradParametersKernel,
+      width: vector ? 4 : 1,
       storage,
       buffers: { ...read, gradWeight, gradBias },
       uniforms: { rows, columns: columnThreads, chunks },

@@ -4,7 +4,7 @@ import { kernel } from '../../gpu/shaderKernel.ts';
 import { ceilDiv, requireShape, sameShape } from '../../tensor/shape.ts';
 import { f32, formatShape, type Shape, sizeOf, type TensorSpec } from '../../tensor/spec.ts';
 import { defineProgram, type NoAttributes } from '../definition.ts';
-import { planSum, sumKernel, sumVec4Kernel } from '../reduce/plan.ts';
+import { planSum, sumKernel } from '../reduce/plan.ts';
 import { rowGrid } from '../rows.ts';
 import { like, requireSameType, storageOf } from '../storage.ts';
 import { referenceGradGamma, referenceScale } from './reference.ts';
@@ -12,8 +12,8 @@ import { rowsOf } from './shape.ts';
 
 const VERSIONS = ['scalar', 'vec4'] as const;
 
-const scaleKernels = [kernel('layerScale/scale'), kernel('layerScale/scaleVec4')];
-const gradGammaKernels = [kernel('layerScale/gradGamma'), kernel('layerScale/gradGammaVec4')];
+const scaleKernel = kernel('layerScale/scale');
+const gradGammaKernel = kernel('layerScale/gradGamma');
 
 function checkInputs(op: string, x: TensorSpec, gamma: Shape, factor: TensorSpec | undefined): void {
   requireShape(
@@ -59,7 +59,8 @@ function scalePlan(
   return {
     dispatches: [
       {
-        kernel: scaleKernels[Number(vector)],
+        kernel: scaleKernel,
+        width: vector ? 4 : 1,
         storage: storageOf(spec),
         buffers: { residual: residual ?? x, x, gamma: gamma ?? vector32, factor: factor ?? vector32, out: 'out0' },
         uniforms: { rows, lanes: grid.lanes, channels, rowsPerSample },
@@ -77,7 +78,7 @@ function scalePlan(
 /** (x, gamma, factor?) → factor[n] * gamma[c] * x: layer scale, and the gradient of x. */
 export const layerScaleProgram = defineProgram<NoAttributes>({
   name: 'layerScale',
-  kernels: scaleKernels,
+  kernels: [scaleKernel],
   versions: VERSIONS,
   infer([x, gamma, factor]) {
     checkInputs('layerScale', x, gamma.shape, factor);
@@ -92,7 +93,7 @@ export const layerScaleProgram = defineProgram<NoAttributes>({
 /** (x, factor [N]) → factor[n] * x: of drop path, whose factor is none of x's own format. */
 export const sampleScaleProgram = defineProgram<NoAttributes>({
   name: 'layerScale.sampleScale',
-  kernels: scaleKernels,
+  kernels: [scaleKernel],
   versions: VERSIONS,
   infer([x, factor]) {
     checkInputs('layerScale.sampleScale', x, x.shape.slice(-1), factor);
@@ -106,7 +107,7 @@ export const sampleScaleProgram = defineProgram<NoAttributes>({
 /** (residual, x, gamma, factor?) → residual + factor[n] * gamma[c] * x. */
 export const scaleResidualProgram = defineProgram<NoAttributes>({
   name: 'scaleResidual',
-  kernels: scaleKernels,
+  kernels: [scaleKernel],
   versions: VERSIONS,
   infer([residual, x, gamma, factor]) {
     requireShape(
@@ -133,7 +134,7 @@ function chunksFor(rows: number, columns: number, target: PlanTarget): number {
 /** (gradOutput, x, factor?) → gradient of gamma: sum over rows of factor * gradOutput * x. */
 export const gradGammaProgram = defineProgram<NoAttributes>({
   name: 'layerScale.gradGamma',
-  kernels: [...gradGammaKernels, sumKernel, sumVec4Kernel],
+  kernels: [gradGammaKernel, sumKernel],
   versions: VERSIONS,
   infer([gradOutput, x, factor]) {
     requireShape(
@@ -158,7 +159,8 @@ export const gradGammaProgram = defineProgram<NoAttributes>({
     return {
       dispatches: [
         {
-          kernel: gradGammaKernels[Number(vector)],
+          kernel: gradGammaKernel,
+          width: vector ? 4 : 1,
           storage: storageOf(x),
           buffers: { gradOutput: 'in0', x: 'in1', factor: factor ? 'in2' : unread, partial },
           uniforms: { rows, channels, chunks, rowsPerSample },

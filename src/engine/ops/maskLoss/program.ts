@@ -5,15 +5,13 @@ import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { f32, formatShape, sizeOf, type TensorSpec } from '../../tensor/spec.ts';
 import { defineProgram } from '../definition.ts';
 import { optional, versionedGrid } from '../loss/plan.ts';
-import { planSum, sumKernel, sumVec4Kernel } from '../reduce/plan.ts';
+import { planSum, sumKernel } from '../reduce/plan.ts';
 import { tverskyFactors } from '../softDice/attributes.ts';
 import type { MaskLossAttributes } from './attributes.ts';
 import { referenceMaskLoss, referenceMaskLossBackward } from './reference.ts';
 
 const partialKernel = kernel('maskLoss/partial');
-const partialVec4Kernel = kernel('maskLoss/partialVec4');
 const backwardKernel = kernel('maskLoss/backward');
-const backwardVec4Kernel = kernel('maskLoss/backwardVec4');
 
 const finishKernel = kernel('maskLoss/finish');
 
@@ -37,7 +35,7 @@ const backwardThreads = (target: PlanTarget): number => (target.deviceClass === 
  */
 export const maskLossProgram = defineProgram<MaskLossAttributes>({
   name: 'maskLoss',
-  kernels: [partialKernel, partialVec4Kernel, finishKernel, sumKernel, sumVec4Kernel],
+  kernels: [partialKernel, finishKernel, sumKernel],
   versions: VERSIONS,
   infer([logits, targets, posWeight], { smooth = 0, alpha = 0.5, beta = 0.5 }) {
     const { shape } = logits;
@@ -81,7 +79,8 @@ export const maskLossProgram = defineProgram<MaskLossAttributes>({
       scratch,
       dispatches: [
         {
-          kernel: vector ? partialVec4Kernel : partialKernel,
+          kernel: partialKernel,
+          width: vector ? 4 : 1,
           buffers: {
             logits: 'in0',
             targets: 'in1',
@@ -127,7 +126,7 @@ export const maskLossProgram = defineProgram<MaskLossAttributes>({
 /** (gradOutput, logits, targets, coefficients, posWeight?) → gradLogits. */
 export const maskLossBackwardProgram = defineProgram<MaskLossAttributes>({
   name: 'maskLoss.backward',
-  kernels: [backwardKernel, backwardVec4Kernel],
+  kernels: [backwardKernel],
   versions: VERSIONS,
   infer: ([, logits]) => [f32(logits.shape)],
   plan([, logits, , , posWeight], _outputs, { bceWeight }, target, version) {
@@ -138,7 +137,8 @@ export const maskLossBackwardProgram = defineProgram<MaskLossAttributes>({
     return {
       dispatches: [
         {
-          kernel: vector ? backwardVec4Kernel : backwardKernel,
+          kernel: backwardKernel,
+          width: vector ? 4 : 1,
           buffers: {
             gradOutput: 'in0',
             logits: 'in1',

@@ -29,7 +29,6 @@ export const productKernels = [
   kernel('matmul/pack'),
   kernel('matmul/finish'),
   kernel('reduce/sum'),
-  kernel('reduce/sumVec4'),
 ];
 
 /** The plan of one product; null where the target cannot run the version. */

@@ -10,12 +10,10 @@ import { pooledShape, windowDispatch, windowOf } from './window.ts';
 
 const VERSIONS = ['scalar', 'vec4'] as const;
 
-const pair = (name: string) => ({ scalar: kernel(`pool/${name}`), vec4: kernel(`pool/${name}Vec4`) });
-
-const max = pair('max');
-const maxBackward = pair('maxBackward');
-const average = pair('avg');
-const averageBackward = pair('avgBackward');
+const maxKernel = kernel('pool/max');
+const maxBackwardKernel = kernel('pool/maxBackward');
+const averageKernel = kernel('pool/avg');
+const averageBackwardKernel = kernel('pool/avgBackward');
 
 /** Whether the fast kernel serves, or null where `version` asks for what cannot be. */
 function useVector(channels: number, version: string | undefined): boolean | null {
@@ -27,7 +25,7 @@ function useVector(channels: number, version: string | undefined): boolean | nul
 /** x [N, H, W, C] → maxima [N, H', W', C] and, as u32, the index y * W + x of each in its plane (the first of equals). */
 export const maxPoolProgram = defineProgram<MaxPoolAttributes>({
   name: 'maxPool2d',
-  kernels: [max.scalar, max.vec4],
+  kernels: [maxKernel],
   versions: VERSIONS,
   infer([x], attributes) {
     const shape = pooledShape(windowOf('maxPool2d', x.shape, attributes));
@@ -37,9 +35,10 @@ export const maxPoolProgram = defineProgram<MaxPoolAttributes>({
     const storage = storageOf(x);
     const vector = useVector(x.shape[3], version);
     if (vector === null) return null;
-    const kernel = vector ? max.vec4 : max.scalar;
     const dispatch = windowDispatch(windowOf('maxPool2d', x.shape, attributes), 'output', vector, target);
-    return { dispatches: [{ kernel, storage, buffers: { x: 'in0', out: 'out0', argmax: 'out1' }, ...dispatch }] };
+    return {
+      dispatches: [{ kernel: maxKernel, storage, buffers: { x: 'in0', out: 'out0', argmax: 'out1' }, ...dispatch }],
+    };
   },
   reference: ([x], attributes) => referenceMax(x.data, windowOf('maxPool2d', x.shape, attributes)),
   cost([x], [out], attributes) {
@@ -51,7 +50,7 @@ export const maxPoolProgram = defineProgram<MaxPoolAttributes>({
 /** (gradOutput, argmax) → gradient of x. */
 export const maxPoolBackwardProgram = defineProgram<MaxPoolAttributes & InputShape>({
   name: 'maxPool2d.backward',
-  kernels: [maxBackward.scalar, maxBackward.vec4],
+  kernels: [maxBackwardKernel],
   versions: VERSIONS,
   infer([gradOutput, argmax], attributes) {
     const expected = pooledShape(windowOf('maxPool2d.backward', attributes.inputShape, attributes));
@@ -66,10 +65,16 @@ export const maxPoolBackwardProgram = defineProgram<MaxPoolAttributes & InputSha
     const storage = storageOf(gradX);
     const vector = useVector(gradX.shape[3], version);
     if (vector === null) return null;
-    const kernel = vector ? maxBackward.vec4 : maxBackward.scalar;
     const dispatch = windowDispatch(windowOf('maxPool2d', gradX.shape, attributes), 'input', vector, target);
     return {
-      dispatches: [{ kernel, storage, buffers: { gradOutput: 'in0', argmax: 'in1', gradX: 'out0' }, ...dispatch }],
+      dispatches: [
+        {
+          kernel: maxBackwardKernel,
+          storage,
+          buffers: { gradOutput: 'in0', argmax: 'in1', gradX: 'out0' },
+          ...dispatch,
+        },
+      ],
     };
   },
   reference: ([gradOutput, argmax], attributes) => [
@@ -83,17 +88,18 @@ const countsPadding = ({ countIncludePad = true }: AvgPoolAttributes): boolean =
 /** x [N, H, W, C] → means [N, H', W', C]. */
 export const avgPoolProgram = defineProgram<AvgPoolAttributes>({
   name: 'avgPool2d',
-  kernels: [average.scalar, average.vec4],
+  kernels: [averageKernel],
   versions: VERSIONS,
   infer: ([x], attributes) => [like(x, pooledShape(windowOf('avgPool2d', x.shape, attributes)))],
   plan([x], _outputs, attributes, target, version) {
     const storage = storageOf(x);
     const vector = useVector(x.shape[3], version);
     if (vector === null) return null;
-    const kernel = vector ? average.vec4 : average.scalar;
     const dispatch = windowDispatch(windowOf('avgPool2d', x.shape, attributes), 'output', vector, target);
     const overrides = { ...dispatch.overrides, COUNT_PADDING: Number(countsPadding(attributes)) };
-    return { dispatches: [{ kernel, storage, buffers: { x: 'in0', out: 'out0' }, ...dispatch, overrides }] };
+    return {
+      dispatches: [{ kernel: averageKernel, storage, buffers: { x: 'in0', out: 'out0' }, ...dispatch, overrides }],
+    };
   },
   reference: ([x], attributes) => [
     referenceAverage(x.data, windowOf('avgPool2d', x.shape, attributes), countsPadding(attributes)),
@@ -107,7 +113,7 @@ export const avgPoolProgram = defineProgram<AvgPoolAttributes>({
 /** gradOutput → gradient of x. */
 export const avgPoolBackwardProgram = defineProgram<AvgPoolAttributes & InputShape>({
   name: 'avgPool2d.backward',
-  kernels: [averageBackward.scalar, averageBackward.vec4],
+  kernels: [averageBackwardKernel],
   versions: VERSIONS,
   infer([gradOutput], attributes) {
     const expected = pooledShape(windowOf('avgPool2d.backward', attributes.inputShape, attributes));
@@ -122,10 +128,19 @@ export const avgPoolBackwardProgram = defineProgram<AvgPoolAttributes & InputSha
     const storage = storageOf(gradX);
     const vector = useVector(gradX.shape[3], version);
     if (vector === null) return null;
-    const kernel = vector ? averageBackward.vec4 : averageBackward.scalar;
     const dispatch = windowDispatch(windowOf('avgPool2d', gradX.shape, attributes), 'input', vector, target);
     const overrides = { ...dispatch.overrides, COUNT_PADDING: Number(countsPadding(attributes)) };
-    return { dispatches: [{ kernel, storage, buffers: { gradOutput: 'in0', gradX: 'out0' }, ...dispatch, overrides }] };
+    return {
+      dispatches: [
+        {
+          kernel: averageBackwardKernel,
+          storage,
+          buffers: { gradOutput: 'in0', gradX: 'out0' },
+          ...dispatch,
+          overrides,
+        },
+      ],
+    };
   },
   reference: ([gradOutput], attributes) => [
     referenceAverageBackward(

@@ -1,5 +1,5 @@
 /** Shape arithmetic of windows, and what all pool kernels are dispatched with. */
-import { gridFor, type PlanTarget } from '../../gpu/kernel.ts';
+import { type Dispatch, gridFor, type PlanTarget } from '../../gpu/kernel.ts';
 import { convolutionExtent, requireShape } from '../../tensor/shape.ts';
 import { formatShape, type Shape } from '../../tensor/spec.ts';
 import { rowGrid } from '../rows.ts';
@@ -49,13 +49,13 @@ export function pooledShape({ batch, channels, y, x }: Window): number[] {
   return [batch, y.output, x.output, channels];
 }
 
-/** Uniforms, overrides and grid of a pool kernel that owns the pixels of the output (forward) or of the input (backward). */
+/** Uniforms, overrides, width and grid of a pool kernel that owns the pixels of the output (forward) or of the input (backward). */
 export function windowDispatch(
   { batch, channels, y, x }: Window,
   owns: 'output' | 'input',
   vector: boolean,
   target: PlanTarget,
-) {
+): Pick<Dispatch, 'uniforms' | 'overrides' | 'width' | 'workgroups'> {
   const outputs = batch * y[owns] * x[owns];
   const items = vector ? channels / 4 : channels;
   const { lanes, workgroups } = vector
@@ -78,6 +78,7 @@ export function windowDispatch(
       dilationX: x.dilation,
     },
     overrides: { KERNEL_Y: y.kernel, KERNEL_X: x.kernel },
+    width: vector ? 4 : 1,
     workgroups,
   };
 }

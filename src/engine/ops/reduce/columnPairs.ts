@@ -1,12 +1,12 @@
 /** Plans column sums of two quantities at once. */
 import { type BufferReference, type Dispatch, gridFor, type Plan, type PlanTarget } from '../../gpu/kernel.ts';
 import { kernel } from '../../gpu/shaderKernel.ts';
-import { planSum, sumKernel, sumVec4Kernel } from './plan.ts';
+import { planSum, sumKernel } from './plan.ts';
 
 const sumPairKernel = kernel('reduce/sumPair');
 
 /** What the second pass of `planColumnPairs` may use. */
-export const columnPairKernels = [sumPairKernel, sumKernel, sumVec4Kernel];
+export const columnPairKernels = [sumPairKernel, sumKernel];
 
 /** Longer sums are cut once more, one quantity at a time. */
 const MOST_CHUNKS_AT_ONCE = 64;

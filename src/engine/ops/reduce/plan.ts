@@ -11,9 +11,7 @@ import { kernel } from '../../gpu/shaderKernel.ts';
 import { type Shape, sizeOf } from '../../tensor/spec.ts';
 
 export const sumKernel = kernel('reduce/sum');
-export const sumVec4Kernel = kernel('reduce/sumVec4');
 export const maxKernel = kernel('reduce/max');
-export const maxVec4Kernel = kernel('reduce/maxVec4');
 
 /** A reduction over the middle axis of [outer, extent, inner]. */
 export interface MiddleReduction {
@@ -83,7 +81,7 @@ function planStages(
   scratch: number[],
   { storage, result }: ReductionFormats,
 ): Dispatch[] {
-  const [scalarKernel, vectorKernel] = scale === null ? [maxKernel, maxVec4Kernel] : [sumKernel, sumVec4Kernel];
+  const kernel = scale === null ? maxKernel : sumKernel;
   const passes: { vector: boolean; outer: number; extent: number; inner: number; chunks: number }[] = [];
   for (let { outer, extent, inner } of stages) {
     for (;;) {
@@ -119,7 +117,8 @@ function planStages(
       scratch.push(outputs * (vector ? 16 : 4));
     }
     const dispatch: Dispatch = {
-      kernel: vector ? vectorKernel : scalarKernel,
+      kernel,
+      width: vector ? 4 : 1,
       storage: index === 0 ? storage : undefined,
       result: last ? result : undefined,
       buffers: { x: from, out: to },

@@ -4,7 +4,7 @@ import { type Shape, sizeOf } from '../../tensor/spec.ts';
 import { defineProgram, type Program } from '../definition.ts';
 import { like, storageOf } from '../storage.ts';
 import type { ReduceAttributes } from './attributes.ts';
-import { maxKernel, maxVec4Kernel, reductionPlan, sumKernel, sumVec4Kernel } from './plan.ts';
+import { maxKernel, reductionPlan, sumKernel } from './plan.ts';
 import { referenceMax, referenceSum } from './reference.ts';
 
 /** Elements that one output element is made of. */
@@ -18,7 +18,7 @@ function reduction(
 ): Program<ReduceAttributes> {
   return defineProgram<ReduceAttributes>({
     name,
-    kernels: [sumKernel, sumVec4Kernel],
+    kernels: [sumKernel],
     versions: ['scalar', 'vec4'],
     infer: ([x], { axes, keepDims = false, dtype = 'f32' }) => [
       { shape: reducedShape(x.shape, normalizeAxes(name, axes, x.shape.length), keepDims), dtype },
@@ -39,7 +39,7 @@ export const meanProgram = reduction('mean', (shape, axes) => 1 / reducedCount(s
 /** The largest element. */
 export const maxProgram = defineProgram<ReduceAttributes>({
   name: 'max',
-  kernels: [maxKernel, maxVec4Kernel],
+  kernels: [maxKernel],
   versions: ['scalar', 'vec4'],
   infer: ([x], { axes, keepDims = false }) => [
     like(x, reducedShape(x.shape, normalizeAxes('max', axes, x.shape.length), keepDims)),

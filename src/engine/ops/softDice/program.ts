@@ -5,14 +5,12 @@ import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { f32, formatShape, sizeOf, type TensorSpec } from '../../tensor/spec.ts';
 import { defineProgram } from '../definition.ts';
 import { optional, type SampleGrid, versionedGrid } from '../loss/plan.ts';
-import { planSum, sumKernel, sumVec4Kernel } from '../reduce/plan.ts';
+import { planSum, sumKernel } from '../reduce/plan.ts';
 import { type SoftDiceAttributes, tverskyFactors } from './attributes.ts';
 import { referenceSoftDice, referenceSoftDiceBackward } from './reference.ts';
 
 const partialKernel = kernel('softDice/partial');
-const partialVec4Kernel = kernel('softDice/partialVec4');
 const backwardKernel = kernel('softDice/backward');
-const backwardVec4Kernel = kernel('softDice/backwardVec4');
 
 const finishKernel = kernel('softDice/finish');
 
@@ -48,7 +46,7 @@ const backwardThreads = (target: PlanTarget): number => (target.deviceClass === 
  */
 export const softDiceProgram = defineProgram<SoftDiceAttributes>({
   name: 'softDice',
-  kernels: [partialKernel, partialVec4Kernel, finishKernel, sumKernel, sumVec4Kernel],
+  kernels: [partialKernel, finishKernel, sumKernel],
   versions: VERSIONS,
   infer([x, targets, sampleWeights], attributes) {
     const { smooth = 0, perSample = true, alpha = 0.5, beta = 0.5, reduction = 'mean' } = attributes;
@@ -108,7 +106,8 @@ export const softDiceProgram = defineProgram<SoftDiceAttributes>({
       scratch,
       dispatches: [
         {
-          kernel: vector ? partialVec4Kernel : partialKernel,
+          kernel: partialKernel,
+          width: vector ? 4 : 1,
           buffers: { x: 'in0', targets: 'in1', partials: 'tmp0' },
           uniforms: { samples, perSample, threads, groups },
           overrides: overridesOf(attributes),
@@ -146,7 +145,7 @@ export const softDiceProgram = defineProgram<SoftDiceAttributes>({
 /** (gradOutput, x, targets, coefficients) → gradX. */
 export const softDiceBackwardProgram = defineProgram<SoftDiceAttributes>({
   name: 'softDice.backward',
-  kernels: [backwardKernel, backwardVec4Kernel],
+  kernels: [backwardKernel],
   versions: VERSIONS,
   infer: ([, x]) => [f32(x.shape)],
   plan([, x], _outputs, attributes, target, version) {
@@ -156,7 +155,8 @@ export const softDiceBackwardProgram = defineProgram<SoftDiceAttributes>({
     return {
       dispatches: [
         {
-          kernel: vector ? backwardVec4Kernel : backwardKernel,
+          kernel: backwardKernel,
+          width: vector ? 4 : 1,
           buffers: { gradOutput: 'in0', x: 'in1', targets: 'in2', coefficients: 'in3', gradX: 'out0' },
           uniforms: {
             samples: x.shape[0],

@@ -17,14 +17,13 @@ const VERSIONS: Readonly<Record<Resampling, readonly string[]>> = {
 };
 
 interface Kernels {
-  readonly scalar: KernelDefinition;
-  readonly vec4: KernelDefinition;
+  /** A thread an element, or several elements in fours. */
+  readonly items: KernelDefinition;
   readonly rows: KernelDefinition | null;
 }
 
 const kernelsOf = (kind: Resampling, suffix: '' | 'Backward'): Kernels => ({
-  scalar: kernel(`upsample/${kind}${suffix}`),
-  vec4: kernel(`upsample/${kind}${suffix}Vec4`),
+  items: kernel(`upsample/${kind}${suffix}`),
   rows: kind === 'bilinear' ? kernel(`upsample/bilinear${suffix}Rows`) : null,
 });
 
@@ -73,7 +72,8 @@ function resizeDispatch(
     };
   }
   return {
-    kernel: vector ? kernels.vec4 : kernels.scalar,
+    kernel: kernels.items,
+    width: vector ? 4 : 1,
     storage: storageOf(owned),
     buffers,
     uniforms: { pixels, lanes: grid.lanes, channels, ...geometry },

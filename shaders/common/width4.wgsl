@@ -1,0 +1,18 @@
+// width.wgsl with four elements an item.
+
+// #include "common/storage.wgsl"
+// #include "common/result.wgsl"
+
+alias Item = Vec4;
+alias ResultItem = Result4;
+alias Number = vec4f;
+alias Index = vec4u;
+const WIDTH = 4u;
+
+fn itemSum(value: Number) -> f32 {
+  return dot(value, vec4f(1.0));
+}
+
+fn setPart(to: ptr<function, Number>, part: u32, value: f32) {
+  (*to)[part] = value;
+}
