@@ -1,6 +1,7 @@
 #!/usr/bin/env node
+/** Kills a training run over and over, and checks that what it left is whole and goes on. */
 import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -8,9 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
 import { generateSyntheticIdrid } from '../src/retina/data/synth/index.ts';
-import { parseManifest } from '../src/retina/run/checkpointFormat.ts';
-import { CHECKPOINT_FOLDER, loadCheckpoint } from '../src/retina/run/checkpoint.ts';
-import { readRunLog } from '../src/retina/run/logs.ts';
+import { RunFolder } from '../src/retina/run/runFolder.ts';
 import { Generator } from '../src/engine/tensor/random.ts';
 import { startGmtl, TINY_SETTINGS } from './trainProcess.ts';
 
@@ -48,8 +47,8 @@ export async function killRepeatedly(options: KillOptions): Promise<KillReport> 
   const generator = new Generator(options.seed ?? 1);
   const started = performance.now();
   const data = join(folder, 'data');
-  const run = join(folder, 'run');
-  const checkpoints = join(run, CHECKPOINT_FOLDER);
+  const run = new RunFolder(join(folder, 'run'));
+  const { checkpoints } = run;
   await generateSyntheticIdrid({
     directory: data,
     size: 64,
@@ -65,19 +64,16 @@ export async function killRepeatedly(options: KillOptions): Promise<KillReport> 
     'training.epochs=1000000',
     'optimizer.emaDecay=0.9',
   ].flatMap((setting) => ['--set', setting]);
-  let words = ['train', '--data', data, '--out', run, ...settings];
+  let words = ['train', '--data', data, '--out', run.path, ...settings];
   let step = 0;
   let loaded = 0;
   let advanced = 0;
   let torn = 0;
   /** Step of the manifest in force, its files unread: they may be replaced at any moment. */
-  const savedStep = async (): Promise<number> => {
-    const path = join(checkpoints, 'last.json');
-    return existsSync(path) ? parseManifest(await readFile(path, 'utf8'), path).step : 0;
-  };
+  const savedStep = async (): Promise<number> => (await checkpoints.manifest('last'))?.step ?? 0;
   const stepNow = async (): Promise<number> => {
-    const last = await loadCheckpoint(run, { name: 'last' });
-    if (existsSync(join(checkpoints, 'best.json'))) await loadCheckpoint(run, { name: 'best' });
+    const last = await checkpoints.load({ name: 'last' });
+    if (checkpoints.has('best')) await checkpoints.load({ name: 'best' });
     return last.manifest?.step ?? 0;
   };
   for (let done = 1; done <= kills + 1; done++) {
@@ -99,7 +95,7 @@ export async function killRepeatedly(options: KillOptions): Promise<KillReport> 
     child.child.kill(ending);
     const { code, signal } = await child.ended;
     if (ending === 'SIGKILL' ? signal !== 'SIGKILL' : code !== 0) fail(`it ended with code ${code}, signal ${signal}`);
-    const present = existsSync(checkpoints) ? await readdir(checkpoints) : [];
+    const present = existsSync(checkpoints.folder) ? await readdir(checkpoints.folder) : [];
     const reached = await stepNow();
     if (reached < step) fail(`the checkpoint went back from step ${step} to ${reached}`);
     if (reached > step) advanced++;
@@ -109,9 +105,9 @@ export async function killRepeatedly(options: KillOptions): Promise<KillReport> 
       if (present.some((name) => !/\.(json|safetensors)$/.test(name))) torn++;
       onKill?.(done, step);
     }
-    words = ['train', '--resume', run];
+    words = ['train', '--resume', run.path];
   }
-  const rows = readRunLog(join(run, 'batches.jsonl'));
+  const rows = run.readLog('batches');
   rows.forEach((row, index) => {
     if (row.step !== index + 1) throw new Error(`row ${index + 1} of the batch log is of step ${String(row.step)}`);
   });

@@ -8,7 +8,7 @@ import type { Capture } from '../src/engine/gpu/capture.ts';
 import { Generator } from '../src/engine/tensor/random.ts';
 import { loaderSettings } from '../src/retina/data/loading/settings.ts';
 import { resolveConfig, type TrainConfig } from '../src/retina/config/resolve.ts';
-import { buildSampler, buildTraining, type Training } from '../src/retina/train/trainingParts.ts';
+import { buildSampler, buildTrainingParts, type TrainingParts } from '../src/retina/train/trainingParts.ts';
 import type { CallTrackingBackend } from '../src/engine/tuning/stepCalls.ts';
 import type { StepWorkload } from './stepWorkload.ts';
 
@@ -95,7 +95,7 @@ class PresetWorkload implements StepWorkload {
   readonly parameters: number;
   readonly data: string;
   readonly nextData: (() => Promise<void>) | null;
-  readonly #training: Training;
+  readonly #training: TrainingParts;
   readonly #learningRate: number;
   #batch: Batch;
 
@@ -109,7 +109,7 @@ class PresetWorkload implements StepWorkload {
   ) {
     const engine = new Engine(backend, { seed: config.training.seed });
     setEngine(engine);
-    this.#training = buildTraining(engine, config, items, TOTAL_STEPS);
+    this.#training = buildTrainingParts(engine, config, items, TOTAL_STEPS);
     const { model } = this.#training;
     model.train();
     this.#learningRate = config.optimizer.lr;

@@ -65,5 +65,11 @@ describe('a run of version 0.1', () => {
     const header = (await readFile(join(run, 'epochs.csv'), 'utf8')).split('\n')[0];
     expect(header).toContain('val_retinopathyQwk');
     expect(header).not.toMatch(/retino[A-Z,]/);
+    // Rows written under the old columns, of the validation before the resumed step.
+    const misroutes = (await readFile(join(run, 'misroutes.csv'), 'utf8')).split('\n');
+    expect(misroutes.slice(0, 2)).toEqual([
+      'step,epoch,split,id,task,routed,probability',
+      '6,1,val,B/train/IDRiD_004,classification,segmentation,0.544307',
+    ]);
   });
 });

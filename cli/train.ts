@@ -1,20 +1,12 @@
-import { existsSync, rmSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+/** `gmtl train`: trains the multitask network, cross-validates it, or goes on with a run. */
+import { resolve } from 'node:path';
 import type { CommandModule } from 'yargs';
-import { openDataset } from '../src/retina/data/sets/dataset.ts';
-import { loadMetadata, writeMetadata } from '../src/retina/data/sets/metadata.ts';
-import { generateSyntheticIdrid } from '../src/retina/data/synth/index.ts';
-import type { Dataset } from '../src/retina/domain.ts';
 import { GmtlError } from '../src/engine/errors.ts';
-import { bestMetric } from '../src/retina/train/best.ts';
-import { loadCheckpoint } from '../src/retina/run/checkpoint.ts';
-import { readConfigFile } from '../src/retina/config/file.ts';
-import { resolveConfig, type TrainConfig } from '../src/retina/config/resolve.ts';
 import { presets } from '../src/retina/config/presets.ts';
-import { acquireRunLock, createRunFolder, readRunConfig, writeRunConfig } from '../src/retina/run/runFolder.ts';
+import { readConfigFile } from '../src/retina/config/file.ts';
+import { resolveConfig } from '../src/retina/config/resolve.ts';
+import { resumeTraining, startCrossValidation, startTraining } from '../src/retina/train/train.ts';
 import { adapterOption } from './options.ts';
-import { isCrossValidation, prepareFolds, trainFolds } from './trainFolds.ts';
-import { isBarren, type Prepared, runTraining } from '../src/retina/train/trainRun.ts';
 
 interface TrainArguments {
   data?: string;
@@ -35,15 +27,6 @@ interface TrainArguments {
   verify: boolean;
 }
 
-const METADATA = 'metadata.json';
-const SYNTHETIC_FOLDER = join('data', 'synthetic-idrid');
-
-async function syntheticSet(): Promise<string> {
-  if (!existsSync(SYNTHETIC_FOLDER)) console.error(`Making the synthetic IDRiD-layout set in ${SYNTHETIC_FOLDER} …`);
-  await generateSyntheticIdrid({ directory: SYNTHETIC_FOLDER });
-  return SYNTHETIC_FOLDER;
-}
-
 /** Everything given on the command line as `section.knob=value`; the short options win. */
 function overridesOf(args: TrainArguments): string[] {
   return [
@@ -57,31 +40,6 @@ function overridesOf(args: TrainArguments): string[] {
     ...(args.init === undefined ? [] : [`training.init=${JSON.stringify(resolve(args.init))}`]),
     ...(args['skip-bad'] ? ['data.skipBad=true'] : []),
   ];
-}
-
-interface Fresh {
-  readonly config: TrainConfig;
-  readonly preset: string | undefined;
-  /** Opens the data as a configuration splits it. */
-  readonly open: (config: TrainConfig) => Promise<Dataset>;
-}
-
-async function prepareNew(args: TrainArguments): Promise<Fresh> {
-  const preset = args.preset ?? (args.config === undefined && args.data === undefined ? 'demo' : undefined);
-  const file = args.config === undefined ? undefined : await readConfigFile(args.config);
-  const config = resolveConfig({ preset, file, overrides: overridesOf(args) });
-  // Before images are read, which may take minutes.
-  bestMetric(config.training.bestMetric);
-  const source = args.data ?? (await syntheticSet());
-  const open = ({ data, training }: TrainConfig): Promise<Dataset> =>
-    openDataset(source, {
-      valFraction: data.validationFraction,
-      seed: training.seed,
-      joinLabels: data.joinLabels,
-      folds: data.folds,
-      fold: data.fold,
-    });
-  return { config, preset, open };
 }
 
 function refuseSettings(args: TrainArguments): void {
@@ -98,43 +56,23 @@ function refuseSettings(args: TrainArguments): void {
   }
 }
 
-async function prepareResumed(folder: string): Promise<Prepared> {
-  const config = readRunConfig(folder);
-  const resume = await loadCheckpoint(folder, { name: 'last' });
-  return { folder, config, dataset: await loadMetadata(join(folder, METADATA)), resume };
-}
-
 async function train(args: TrainArguments): Promise<void> {
-  const resumed = args.resume === undefined ? null : resolve(args.resume);
-  let prepared: Prepared;
-  if (resumed) {
+  const { adapter, verify, data, folds } = args;
+  if (args.resume !== undefined) {
     refuseSettings(args);
-    if (isCrossValidation(resumed)) return trainFolds(resumed, args.adapter);
-    prepared = await prepareResumed(resumed);
-  } else {
-    const { config, preset, open } = await prepareNew(args);
-    if (args.folds !== undefined) {
-      if (args.verify)
-        throw new GmtlError('cli/usage', '--verify holds one step against its references: leave out --folds');
-      return trainFolds(await prepareFolds({ out: args.out, preset }, config, args.folds, open), args.adapter);
-    }
-    const dataset = await open(config);
-    for (const note of dataset.notes) console.error(`note: ${note}`);
-    const run = createRunFolder({ ...(args.out === undefined ? {} : { folder: args.out }), preset });
-    writeRunConfig(run.path, config);
-    await writeMetadata(join(run.path, METADATA), dataset.items);
-    prepared = { folder: run.path, config, dataset, resume: undefined };
+    await resumeTraining(args.resume, { adapter, verify });
+    return;
   }
-  const { folder, config } = prepared;
-  const lock = acquireRunLock(folder);
-  try {
-    const adapter = args.adapter === 'auto' ? config.adapter : args.adapter;
-    await runTraining(prepared, { adapter, verify: args.verify });
-  } finally {
-    lock.release();
-    // A new run that failed before its first step, or only verified it, holds nothing to resume or to read.
-    if (!resumed && isBarren(folder)) rmSync(folder, { recursive: true });
+  const preset = args.preset ?? (args.config === undefined && data === undefined ? 'demo' : undefined);
+  const file = args.config === undefined ? undefined : await readConfigFile(args.config);
+  const config = resolveConfig({ preset, file, overrides: overridesOf(args) });
+  const training = { config, data, preset, folder: args.out };
+  if (folds === undefined) {
+    await startTraining(training, { adapter, verify });
+    return;
   }
+  if (verify) throw new GmtlError('cli/usage', '--verify holds one step against its references: leave out --folds');
+  await startCrossValidation(training, folds, { adapter });
 }
 
 export const trainCommand: CommandModule<object, TrainArguments> = {

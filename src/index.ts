@@ -5,8 +5,9 @@ export { createEngine, type CreateEngineOptions, type OpenedEngine, withEngine }
 export { readSafetensors, writeSafetensors } from './engine/node/safetensorsFile.ts';
 export { type EvaluateRunOptions, type EvaluationRecord, evaluateRun } from './retina/evaluate/run.ts';
 export { type Sampled, type SampleRunOptions, sampleRun } from './retina/evaluate/sample.ts';
-export { calibrateResult, calibrationOf } from './retina/evaluate/applyCalibration.ts';
-export { type Calibration, calibratedThresholds } from './retina/evaluate/calibration.ts';
+export { calibrateResult } from './retina/evaluate/applyCalibration.ts';
+export { type Calibration, calibrationOf } from './retina/run/calibration.ts';
+export { calibratedThresholds } from './retina/evaluate/calibration.ts';
 export { type Inferred, inferImage, type InferOptions, type InferResult } from './retina/predict/image.ts';
 export { inferPictures, type InferPicturesOptions, type PictureOutcome } from './retina/predict/inferPictures.ts';
 export { collectInputs, type InferInput } from './retina/predict/inputs.ts';
@@ -16,3 +17,8 @@ export { type PredictOptions, Predictor, type PredictorParts } from './retina/pr
 export { openResults, type ResultsFolder } from './retina/predict/results.ts';
 export { SYSTEM_A_TILING, type Tiling } from './retina/predict/slidingWindow.ts';
 export { loadTrainedWeights, newestRun, type TrainedWeights } from './retina/run/trainedWeights.ts';
+export { resolveConfig, type TrainConfig } from './retina/config/resolve.ts';
+export { CrossValidationFolder } from './retina/run/crossValidationFolder.ts';
+export { RunFolder } from './retina/run/runFolder.ts';
+export { type NewTraining, resumeTraining, startCrossValidation, startTraining } from './retina/train/train.ts';
+export type { TrainRunOptions } from './retina/train/trainRun.ts';

@@ -1,18 +1,8 @@
 /** A run's calibration applied to what is inferred of single images. */
-import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
 import { applyTemperature } from '../metrics/temperature.ts';
-import { type Calibration, calibratedTemperatures, readCalibration } from './calibration.ts';
+import type { Calibration } from '../run/calibration.ts';
+import { calibratedTemperatures } from './calibration.ts';
 import type { Grade, InferResult } from '../predict/image.ts';
-
-/**
- * The calibration of the run that a weights file belongs to: beside it, or in the folder above (a run's checkpoints are one down).
- * @throws GmtlError `run/no-calibration` where there is none.
- */
-export async function calibrationOf(weightsFile: string): Promise<Calibration> {
-  const near = dirname(weightsFile);
-  return readCalibration(existsSync(join(near, 'calibration.json')) ? near : dirname(near));
-}
 
 /** Why a calibration does not belong to what is inferred; empty where it does. */
 export function calibrationDoubts(

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Dataset, type DatasetItem, noMasks, type Split, type Task } from '../domain.ts';
 import { SegmentationAccumulator } from '../metrics/segmentation.ts';
 import { type CollectItems, runProtocol } from './protocol.ts';
-import { readCalibration, writeCalibration } from './calibration.ts';
+import { readCalibration, writeCalibration } from '../run/calibration.ts';
 import type { Collected, ScoredMasks } from './collect.ts';
 
 const HOW = { checkpoint: 'best', step: 7, weights: 'raw', frame: 'network', flips: false } as const;

@@ -1,13 +1,8 @@
 /** The field's protocol on one checkpoint: calibrate on validation images, score the images of a split once. */
 import { type Dataset, type DatasetItem, selectItems, type Split } from '../domain.ts';
 import { GmtlError } from '../../engine/errors.ts';
-import {
-  type Calibration,
-  calibratedTemperatures,
-  calibratedThresholds,
-  fitCalibration,
-  type FittedHow,
-} from './calibration.ts';
+import { calibratedTemperatures, calibratedThresholds, fitCalibration, type FittedHow } from './calibration.ts';
+import type { Calibration } from '../run/calibration.ts';
 import type { Collected, Thresholds } from './collect.ts';
 import { summarise } from './summary.ts';
 import type { Evaluation } from '../metrics/evaluation.ts';

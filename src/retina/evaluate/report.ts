@@ -1,30 +1,42 @@
 /** The report of an evaluated run: the page, and the figures it shows as files. */
-import { existsSync, readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { type DatasetCounts, summariseDataset } from '../data/sets/datasetFingerprint.ts';
-import { GRADE_COUNTS, GRADED_TASKS, GRADINGS, OFFICIAL_COUNTS, OFFICIAL_MASKS, type Split } from '../domain.ts';
+import {
+  type Dataset,
+  GRADE_COUNTS,
+  GRADED_TASKS,
+  GRADINGS,
+  OFFICIAL_COUNTS,
+  OFFICIAL_MASKS,
+  type Split,
+} from '../domain.ts';
 import { describeWriteError, writeFileAtomic } from '../../engine/node/atomic.ts';
 import { idridModelCard } from '../report/html/card.ts';
 import type { ReportData, TableData } from '../report/html/data.ts';
 import { trainingPanels } from '../report/html/training.ts';
 import { writeHtmlReport } from '../report/html/report.ts';
 import type { TrainConfig } from '../config/resolve.ts';
-import { readRunLog } from '../run/logs.ts';
+import type { Calibration } from '../run/calibration.ts';
+import type { RecordedEnvironment } from '../run/environment.ts';
+import { RUN_FILES } from '../run/fileNames.ts';
+import { misroutesCsv } from '../run/misroutes.ts';
+import type { RunFolder } from '../run/runFolder.ts';
 import type { ProtocolResult } from './protocol.ts';
-import type { Calibration } from './calibration.ts';
-import type { OpenedRun } from '../run/dataset.ts';
 import { PREDICTIONS_FILE, predictionsCsv } from '../predict/predictionsTable.ts';
 import type { GalleryCollector } from './gallery.ts';
 import { gateOf, gradingOf, headlineOf, segmentationOf, summaryOf } from './reportSections.ts';
 import { writeGradeCharts } from './gradeCharts.ts';
-import { misroutesCsv, predictionRows } from './tables.ts';
+import { predictionRows } from './tables.ts';
 
 /** Most pictures in a page: beyond that it is megabytes no one scrolls through. */
 const MOST_PICTURES = 150;
 
 export interface ReportInput {
-  readonly run: OpenedRun;
+  readonly run: RunFolder;
+  readonly dataset: Dataset;
+  /** Optimiser steps that the weights had done; null for bare weights. */
+  readonly step: number | null;
   /** What was scored, in a line. */
   readonly subject: string;
   /** The network's parameters. */
@@ -52,7 +64,11 @@ export async function writeReport(folder: string, input: ReportInput): Promise<s
   const texts = {
     'metrics.json': `${JSON.stringify(input.record, null, 2)}\n`,
     [PREDICTIONS_FILE]: predictionsCsv(predictionRows(gallery.seen, result.plain)),
-    'misroutes.csv': misroutesCsv(result.plain),
+    [RUN_FILES.misroutes]: misroutesCsv(result.plain.gate.misroutes, {
+      step: input.step,
+      epoch: null,
+      split: result.split,
+    }),
   };
   const page = join(folder, 'report.html');
   await writeHtmlReport(page, await reportData(input));
@@ -63,18 +79,17 @@ export async function writeReport(folder: string, input: ReportInput): Promise<s
 
 /** The page's data. */
 async function reportData(input: ReportInput): Promise<ReportData> {
-  const { run, result, subject, gallery, frame } = input;
-  const { folder, config, dataset } = run;
+  const { run, dataset, result, subject, gallery, frame } = input;
+  const config = run.config();
   const { sha256, counts } = await summariseDataset(dataset.items);
-  const recorded = recordedEnvironment(folder);
+  const recorded = describeEnvironment(run.environment());
   const changed = recorded.fingerprint !== null && recorded.fingerprint !== sha256;
   const segmentation = segmentationOf(
     result,
     `${maskNote(config, frame)} Lesion sensitivity is the FROC score: the mean share of lesions found at 1/8, 1/4, 1/2, 1, 2, 4 and 8 false alarms an image.`,
   );
-  const log = join(folder, 'epochs.jsonl');
   return {
-    title: `${basename(folder)}: evaluation`,
+    title: `${basename(run.path)}: evaluation`,
     subtitle: subject,
     created: new Date().toISOString(),
     headline: headlineOf(result),
@@ -83,15 +98,17 @@ async function reportData(input: ReportInput): Promise<ReportData> {
     grading: gradingOf(result),
     ...(segmentation && { segmentation }),
     ...(config.training.routing !== 'none' && { gate: gateOf(result) }),
-    training: existsSync(log)
+    training: run.hasLog('epochs')
       ? trainingPanels(
-          readRunLog(log).map((row) =>
-            Object.fromEntries(
-              Object.entries(row).filter(
-                (entry): entry is [string, string | number | null] => typeof entry[1] !== 'boolean',
+          run
+            .readLog('epochs')
+            .map((row) =>
+              Object.fromEntries(
+                Object.entries(row).filter(
+                  (entry): entry is [string, string | number | null] => typeof entry[1] !== 'boolean',
+                ),
               ),
             ),
-          ),
         )
       : [],
     gallery: {
@@ -102,7 +119,7 @@ async function reportData(input: ReportInput): Promise<ReportData> {
     configuration: { ...config },
     environment: [...recorded.pairs, ['evaluated on', input.adapter]],
     data: {
-      source: dataset.source === join(folder, 'metadata.json') ? (recorded.source ?? dataset.source) : dataset.source,
+      source: dataset.source === run.files.metadata ? (recorded.source ?? dataset.source) : dataset.source,
       fingerprint: sha256,
       splits: splitTable(counts),
       notes: dataset.notes,
@@ -233,27 +250,22 @@ const ENVIRONMENT_NAMES: Readonly<Record<string, string>> = {
   startedAt: 'training started',
 };
 
-/** A run's `environment.json` as text; a run made by other means may have none. */
-function recordedEnvironment(folder: string): Recorded {
-  const path = join(folder, 'environment.json');
-  if (!existsSync(path)) return { pairs: [], fingerprint: null, source: null };
-  const { data, adapter, ...rest } = JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>;
+/** What a run ran on as text; a run made by other means may have no record. */
+function describeEnvironment(environment: RecordedEnvironment | null): Recorded {
+  if (environment === null) return { pairs: [], fingerprint: null, source: null };
+  const { data, adapter, ...rest } = environment;
   const text = (key: string, value: unknown): string => {
     if (key === 'memoryBytes') return `${(Number(value) / 2 ** 30).toFixed(1)} GiB`;
     if (Array.isArray(value)) return value.join(' ');
     return typeof value === 'string' ? value : JSON.stringify(value);
   };
-  const member = (value: unknown, key: string): string | null => {
-    const found = typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[key] : undefined;
-    return typeof found === 'string' ? found : null;
-  };
   const known = Object.entries(rest).filter(([, value]) => value !== null);
   return {
     pairs: [
       ...known.map(([key, value]) => [ENVIRONMENT_NAMES[key] ?? key, text(key, value)] as const),
-      ['trained on', member(adapter, 'name') ?? text('adapter', adapter)],
+      ['trained on', adapter?.name ?? JSON.stringify(adapter)],
     ],
-    fingerprint: member(data, 'sha256'),
-    source: member(data, 'source'),
+    fingerprint: data?.sha256 ?? null,
+    source: data?.source ?? null,
   };
 }

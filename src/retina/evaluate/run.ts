@@ -5,8 +5,8 @@ import type { Dataset, Split } from '../domain.ts';
 import type { Precision } from '../network/network.ts';
 import { openPredictor } from '../predict/openPredictor.ts';
 import type { Predictor } from '../predict/predictor.ts';
-import { type OpenedRun, openRun, openWeights } from '../run/dataset.ts';
-import { type FittedHow, writeCalibration } from './calibration.ts';
+import { RunFolder } from '../run/runFolder.ts';
+import type { FittedHow } from './calibration.ts';
 import { collect } from './collect.ts';
 import type { GalleryCollector } from './gallery.ts';
 import { maskScorer } from './masks.ts';
@@ -62,15 +62,16 @@ const silent = (): void => undefined;
  * Fits temperatures and thresholds on a run's validation images, scores the images of a split, writes `calibration.json` into the run's
  * folder and whatever else is asked for.
  *
- * @throws GmtlError as `openRun`, `openWeights`, {@link runProtocol} and the writers.
+ * @throws GmtlError as {@link RunFolder}, {@link runProtocol} and the writers.
  */
 export async function evaluateRun(options: EvaluateRunOptions): Promise<EvaluationRecord> {
   const { split = 'test', frame = 'network', flips = false, calibrate = true } = options;
   const { adapter = 'auto', precision, onImages, print = silent, note = silent } = options;
-  const run = await openRun(options.run, options.data);
-  const { folder, config, dataset } = run;
+  const run = RunFolder.open(options.run);
+  const config = run.config();
+  const dataset = await run.datasetToScore(options.data);
   for (const text of dataset.notes) note(`note: ${text}`);
-  const { weights, path, name, step, averaged } = await openWeights(folder, options.weights, options.checkpoint);
+  const { weights, path, name, step, averaged } = await run.checkpoints.weights(options.weights, options.checkpoint);
   const how = { checkpoint: name, step, weights: averaged ? 'average' : 'raw', frame, flips } as const;
   return withEngine({ adapter, seed: config.training.seed }, async ({ engine, device }) => {
     const predictor = openPredictor(engine, { config, weights, path, note, precision });
@@ -84,14 +85,15 @@ export async function evaluateRun(options: EvaluateRunOptions): Promise<Evaluati
       await printFigures(run, result, subject, print);
       for (const { item, reason } of predictor.source.skipped.values()) note(`skipped    ${item.imagePath}: ${reason}`);
       const { collected: _, ...figures } = result;
-      const record: EvaluationRecord = { run: folder, ...how, adapter: device.name, ...figures };
+      const record: EvaluationRecord = { run: run.path, ...how, adapter: device.name, ...figures };
       if (options.json !== undefined) {
         await writeFileAtomic(options.json, `${JSON.stringify(record, null, 2)}\n`);
         print(`written    ${options.json}`);
       }
       if (options.report !== undefined && gallery) {
         const { writeReport } = await import('./report.ts');
-        const shown = { run, subject, parameters: predictor.model.parameterCount(), adapter: device.name, frame };
+        const parameters = predictor.model.parameterCount();
+        const shown = { run, dataset, step, subject, parameters, adapter: device.name, frame };
         const written = await writeReport(options.report, { ...shown, result, record, gallery });
         for (const file of written) print(`written    ${file}`);
       }
@@ -146,16 +148,16 @@ function subjectOf(split: Split, { checkpoint, step, weights, frame, flips }: Fi
 
 /** Prints both settings, the calibration between them, and stores the calibration beside the run. */
 async function printFigures(
-  { folder, config }: OpenedRun,
+  run: RunFolder,
   { plain, calibrated, calibration, notes }: ProtocolResult,
   subject: string,
   print: (text: string) => void,
 ): Promise<void> {
-  const hasGate = config.training.routing !== 'none';
+  const hasGate = run.config().training.routing !== 'none';
   print(evaluationText(plain, `PLAIN (thresholds 0.5, temperatures 1): ${subject}`, { hasGate }));
   if (calibration) {
     print(calibrationText(calibration));
-    print(`written    ${await writeCalibration(folder, calibration)}\n`);
+    print(`written    ${await run.writeCalibration(calibration)}\n`);
   }
   if (calibrated) {
     print(calibratedText(calibrated, `CALIBRATED (on validation images, never on these): ${subject}`, { hasGate }));

@@ -14,7 +14,7 @@ import { predictionsCsv } from '../predict/predictionsTable.ts';
 import type { Predictor } from '../predict/predictor.ts';
 import { makeWritableFolder } from '../predict/results.ts';
 import type { GalleryImage, TableData } from '../report/html/data.ts';
-import { openRun, openWeights } from '../run/dataset.ts';
+import { RunFolder } from '../run/runFolder.ts';
 import { collect, type PredictedItem } from './collect.ts';
 import { maskScorer } from './masks.ts';
 import { summarise } from './summary.ts';
@@ -163,12 +163,14 @@ export interface SampleRunOptions extends Omit<SampleOptions, 'subject'> {
 /**
  * Opens a run and its images, and shows a sample of them: the work of `gmtl infer --sample`.
  *
- * @throws GmtlError `infer/exists` where an earlier sample would be replaced, and as `openRun` and {@link sampleSplit}.
+ * @throws GmtlError `infer/exists` where an earlier sample would be replaced, and as {@link RunFolder} and {@link sampleSplit}.
  */
 export async function sampleRun(options: SampleRunOptions): Promise<Sampled> {
   const { folder, flips, adapter = 'auto', print = () => undefined, note = () => undefined, precision } = options;
-  const run = await openRun(options.run, options.data);
-  const weights = await openWeights(run.folder, options.weights);
+  const run = RunFolder.open(options.run);
+  const config = run.config();
+  const dataset = await run.datasetToScore(options.data);
+  const weights = await run.checkpoints.weights(options.weights);
   makeWritableFolder(folder);
   const present = Object.values(sampleFiles(folder)).find((file) => existsSync(file));
   if (present !== undefined && !options.overwrite) {
@@ -180,19 +182,19 @@ export async function sampleRun(options: SampleRunOptions): Promise<Sampled> {
   note(
     `network  ${weights.path}${weights.step === null ? '' : `, step ${weights.step}`}${weights.averaged ? ', averaged weights' : ''}`,
   );
-  return withEngine({ adapter, seed: run.config.training.seed }, async ({ engine, device, opened }) => {
+  return withEngine({ adapter, seed: config.training.seed }, async ({ engine, device, opened }) => {
     note(`adapter  ${device.name} (${opened.reason})`);
     const predictor = openPredictor(engine, {
-      config: run.config,
+      config,
       weights: weights.weights,
       path: weights.path,
       note,
       precision,
     });
     try {
-      const subject = `${run.folder}, checkpoint '${weights.name}'${flips ? ', mean of four flips' : ''}`;
-      const sampled = await sampleSplit(predictor, run.dataset, { ...options, subject });
-      const hasGate = run.config.training.routing !== 'none';
+      const subject = `${run.path}, checkpoint '${weights.name}'${flips ? ', mean of four flips' : ''}`;
+      const sampled = await sampleSplit(predictor, dataset, { ...options, subject });
+      const hasGate = config.training.routing !== 'none';
       for (const one of sampled.predicted) print(sampleLine(one, sampled.evaluation, hasGate));
       const { misroutes } = sampled.evaluation.gate;
       if (hasGate) print(`${misroutes.length} of ${sampled.predicted.length} misrouted`);

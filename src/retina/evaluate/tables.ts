@@ -1,5 +1,4 @@
 /** What was measured of each image, as CSV. */
-import { stringify } from 'csv-stringify/sync';
 import type { GradedTask } from '../domain.ts';
 import { decideGrade, type GradeDecision } from '../metrics/inputs.ts';
 import { routeOf } from '../predict/prediction.ts';
@@ -44,10 +43,4 @@ export function predictionRows(
       ...Object.fromEntries(dice),
     };
   });
-}
-
-/** The images that the gate sent to the wrong expert, the most confident mistakes first. */
-export function misroutesCsv({ gate }: Evaluation): string {
-  const rows = gate.misroutes.map(({ id, truth, routed, probability }) => [id, truth, routed, rounded(probability)]);
-  return stringify([['id', 'task', 'routed', 'probability'], ...rows]);
 }

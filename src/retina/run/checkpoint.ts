@@ -26,6 +26,7 @@ import {
   requireJson,
 } from './checkpointFormat.ts';
 import { gmtlVersion } from '../../engine/node/version.ts';
+import { RUN_FILES } from './fileNames.ts';
 
 /** Everything a checkpoint holds. Tensors must not change until the save has resolved. */
 export interface CheckpointPayload {
@@ -66,7 +67,7 @@ export interface LoadOptions {
 const DATA_FILE = /^(.+)-step\d{8,}-[0-9a-f]{12}(\.ema|\.state)?\.safetensors$/;
 const SUFFIX: Record<CheckpointRole, string> = { weights: '', ema: '.ema', state: '.state' };
 /** The folder of a run that holds its checkpoints. */
-export const CHECKPOINT_FOLDER = 'checkpoints';
+export const checkpointFolder = (runFolder: string): string => join(runFolder, RUN_FILES.checkpoints);
 
 /**
  * Writes `<folder>/<name>.json` and its data files, replacing the checkpoint of that name. A crash at any point leaves either the old or
@@ -240,7 +241,7 @@ async function resolveTarget(path: string, name: string): Promise<string> {
     );
   });
   if (!kind.isDirectory()) return path;
-  const inner = join(path, CHECKPOINT_FOLDER);
+  const inner = checkpointFolder(path);
   for (const folder of [inner, path]) {
     const names = await listFolder(folder);
     if (names.includes(`${name}.json`)) return join(folder, `${name}.json`);

@@ -1,3 +1,4 @@
+/** The manifest of a checkpoint: its fields, and reading it. */
 import { z } from 'zod';
 import { GmtlError } from '../../engine/errors.ts';
 

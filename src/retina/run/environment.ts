@@ -5,37 +5,57 @@ import { createRequire } from 'node:module';
 import { arch, cpus, platform, release, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { errorCode, writeFileAtomicSync } from '../../engine/node/atomic.ts';
-import { type JsonValue, requireJson } from './checkpointFormat.ts';
+import { z } from 'zod';
+import { GmtlError } from '../../engine/errors.ts';
+import { errorCode, readIfPresent, writeFileAtomicSync } from '../../engine/node/atomic.ts';
 import { gmtlVersion } from '../../engine/node/version.ts';
+import { requireJson } from './checkpointFormat.ts';
+import { RUN_FILES } from './fileNames.ts';
 
-/** What a run ran on. The adapter and the data describe themselves. */
-export interface Environment {
-  readonly gmtl: string;
+/** The entries, in the order in which they are written. */
+const environmentFields = {
+  gmtl: z.string(),
   /** Commit of gmtl's own sources, with `-dirty` where they were changed since; null for an installed package. */
-  readonly commit: string | null;
-  readonly node: string;
-  readonly webgpu: string;
-  readonly platform: string;
-  readonly processor: string;
-  readonly processorCount: number;
-  readonly memoryBytes: number;
+  commit: z.string().nullable(),
+  node: z.string(),
+  webgpu: z.string(),
+  platform: z.string(),
+  processor: z.string(),
+  processorCount: z.number(),
+  memoryBytes: z.number(),
   /** Arguments of the command line. */
-  readonly command: readonly string[];
-  readonly seed: number;
+  command: z.array(z.string()),
+  seed: z.number(),
   /** Storage of activations: what was configured, or f32 where the adapter has no shader-f16. */
-  readonly precision: string;
-  readonly startedAt: string;
-  readonly adapter: JsonValue;
-  readonly data: JsonValue;
-}
+  precision: z.string(),
+  startedAt: z.string(),
+  /** The adapter describes itself. */
+  adapter: z.looseObject({ name: z.string().optional() }),
+  /** The data set: where it was read from, and its fingerprint (`summariseDataset`). */
+  data: z.looseObject({ source: z.string().optional(), sha256: z.string().optional() }).nullable(),
+};
+const recordedSchema = z.looseObject(environmentFields).partial();
 
-export interface DescribedEnvironment {
-  readonly adapter: JsonValue;
-  readonly data: JsonValue;
-  readonly command: readonly string[];
-  readonly seed: number;
-  readonly precision: string;
+/** What a run ran on. */
+type Environment = z.infer<z.ZodObject<typeof environmentFields>>;
+
+/** {@link Environment} as it is read back: an entry that another version did not write is absent. */
+export type RecordedEnvironment = z.infer<typeof recordedSchema>;
+
+/** The entries that only the caller knows. */
+export type DescribedEnvironment = Pick<Environment, 'adapter' | 'data' | 'command' | 'seed' | 'precision'>;
+
+/** The first record of a run; null where there is none. @throws GmtlError `run/environment` for a damaged one. */
+export function readEnvironment(runFolder: string): RecordedEnvironment | null {
+  const path = join(runFolder, RUN_FILES.environment);
+  const text = readIfPresent(path);
+  if (text === undefined) return null;
+  try {
+    return recordedSchema.parse(JSON.parse(text));
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError) && !(cause instanceof z.ZodError)) throw cause;
+    throw new GmtlError('run/environment', `${path}: damaged (${cause.message}). Restore it, or delete it.`, { cause });
+  }
 }
 
 /**
@@ -63,8 +83,8 @@ export function writeEnvironment(runFolder: string, described: DescribedEnvironm
     data,
   };
   const taken = new Set(readdirSync(runFolder));
-  let name = 'environment.json';
-  for (let count = 2; taken.has(name); count++) name = `environment-${count}.json`;
+  let name: string = RUN_FILES.environment;
+  for (let count = 2; taken.has(name); count++) name = RUN_FILES.environment.replace('.', `-${count}.`);
   const path = join(runFolder, name);
   writeFileAtomicSync(path, `${JSON.stringify(environment, null, 2)}\n`);
   return path;

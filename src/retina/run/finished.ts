@@ -1,11 +1,12 @@
 /** What a finished run leaves beside its checkpoints: weights under names with a time stamp, and a record that it is finished. */
 import { link, readFile } from 'node:fs/promises';
-import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { GmtlError } from '../../engine/errors.ts';
-import { describeWriteError, errorCode, writeFileAtomic } from '../../engine/node/atomic.ts';
-import { CHECKPOINT_FOLDER, loadCheckpoint } from './checkpoint.ts';
+import { describeWriteError, errorCode, readIfPresent, writeFileAtomic } from '../../engine/node/atomic.ts';
+import { Checkpoints } from './checkpoints.ts';
+import { RUN_FILES, stampedNames } from './fileNames.ts';
+import { timeStamp } from './makeFolder.ts';
 
 const finishedSchema = z.object({
   /** The time stamp in the files' names. */
@@ -25,14 +26,18 @@ const finishedSchema = z.object({
 /** `finished.json` of a run folder. */
 export type Finished = z.infer<typeof finishedSchema>;
 
-const FINISHED = 'finished.json';
+/** How a run ended. */
+export interface RunResult extends Pick<Finished, 'step' | 'epoch' | 'stoppedEarly' | 'metric'> {
+  /** The best value of `metric`; NaN where it was never defined. */
+  readonly best: number;
+}
 
 /** The record of a finished run; null where the run is not finished. @throws GmtlError `run/finished` for a damaged one. */
 export function readFinished(runFolder: string): Finished | null {
-  const path = join(runFolder, FINISHED);
-  if (!existsSync(path)) return null;
+  const path = join(runFolder, RUN_FILES.finished);
   try {
-    return finishedSchema.parse(JSON.parse(readFileSync(path, 'utf8')));
+    const text = readIfPresent(path);
+    return text === undefined ? null : finishedSchema.parse(JSON.parse(text));
   } catch (cause) {
     throw new GmtlError(
       'run/finished',
@@ -51,33 +56,32 @@ export function readFinished(runFolder: string): Finished | null {
  */
 export async function finishRun(
   runFolder: string,
-  result: Pick<Finished, 'stamp' | 'step' | 'epoch' | 'stoppedEarly' | 'metric'> & { readonly best: number },
+  { step, epoch, stoppedEarly, metric, best: value }: RunResult,
 ): Promise<Finished> {
-  const hasBest = existsSync(join(runFolder, CHECKPOINT_FOLDER, 'best.json'));
+  const stamp = timeStamp(new Date());
+  const checkpoints = new Checkpoints(runFolder);
   const place = async (checkpoint: string, name: string): Promise<number> => {
-    const { manifest, path } = await loadCheckpoint(runFolder, { name: checkpoint, roles: [] });
+    const { manifest, path } = await checkpoints.load({ name: checkpoint, roles: [] });
     if (!manifest) throw new GmtlError('checkpoint/invalid', `${path}: a checkpoint of a run has a manifest`);
     const { name: file } = manifest.files.ema ?? manifest.files.weights;
-    await linkOrCopy(join(runFolder, CHECKPOINT_FOLDER, file), join(runFolder, name));
+    await linkOrCopy(join(checkpoints.folder, file), join(runFolder, name));
     return manifest.step;
   };
-  const final = `final_model_${result.stamp}.safetensors`;
-  const best = hasBest ? `best_model_${result.stamp}.safetensors` : null;
+  const { bestModel, finalModel: final } = stampedNames(stamp);
+  const best = checkpoints.has('best') ? bestModel : null;
   await place('last', final);
   const bestStep = best === null ? null : await place('best', best);
-  const { stamp, step, epoch, stoppedEarly, metric } = result;
-  const value = Number.isFinite(result.best) ? result.best : null;
   const finished: Finished = {
     stamp,
     step,
     epoch,
     stoppedEarly,
     metric,
-    best: value,
+    best: Number.isFinite(value) ? value : null,
     bestStep,
     files: { best, final },
   };
-  await writeFileAtomic(join(runFolder, FINISHED), `${JSON.stringify(finished, null, 2)}\n`);
+  await writeFileAtomic(join(runFolder, RUN_FILES.finished), `${JSON.stringify(finished, null, 2)}\n`);
   return finished;
 }
 

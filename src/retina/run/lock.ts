@@ -1,4 +1,4 @@
-/** One process a run folder: a lock file that names its holder, and is taken over when the holder is dead. */
+/** One process per run folder: a lock file that names its holder, and is taken over when the holder is dead. */
 import { randomUUID } from 'node:crypto';
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { GmtlError } from '../../engine/errors.ts';
 import { describeWriteError, errorCode } from '../../engine/node/atomic.ts';
+import { RUN_FILES } from './fileNames.ts';
 
-const LOCK_FILE = 'run.lock';
 const holderSchema = z.object({
   pid: z.int().positive(),
   host: z.string(),
@@ -28,7 +28,7 @@ export interface RunLock {
  * @throws GmtlError `run/locked` naming the holder, `run/lock-damaged`, or as {@link describeWriteError}.
  */
 export function acquireRunLock(runFolder: string): RunLock {
-  const path = join(runFolder, LOCK_FILE);
+  const path = join(runFolder, RUN_FILES.lock);
   const holder: Holder = {
     pid: process.pid,
     host: hostname(),

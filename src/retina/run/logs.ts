@@ -1,5 +1,5 @@
 /**
- * Training logs: one row a batch and one an epoch, as JSON lines (the record) and CSV (the same rows for spreadsheets). Resuming cuts the
+ * Training logs: one row per batch and one per epoch, as JSON lines (the record) and CSV (the same rows for spreadsheets). Resuming cuts the
  * rows after the checkpoint's step, so that the log reads as if training had never stopped.
  */
 import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
@@ -11,7 +11,7 @@ import { currentFigure } from '../config/renamed.ts';
 
 export type LogValue = number | string | boolean | null;
 /** One row. `step` is the number of optimiser steps done when it was made; it never falls from row to row. */
-export type LogRow = { readonly step: number } & Readonly<Record<string, LogValue>>;
+export type RunLogRow = { readonly step: number } & Readonly<Record<string, LogValue>>;
 
 export interface RunLogOptions {
   /** Keep the rows up to this step and continue after them. Without it the log must not exist yet. */
@@ -57,7 +57,7 @@ export class RunLog {
   }
 
   /** Adds a row. @throws GmtlError `log/row` for a column the CSV header lacks or a falling step. */
-  append(row: LogRow): void {
+  append(row: RunLogRow): void {
     if (!Number.isSafeInteger(row.step) || row.step < this.#lastStep) {
       throw new GmtlError('log/row', `${this.#base}: a row of step ${row.step} after one of step ${this.#lastStep}`);
     }
@@ -108,7 +108,7 @@ export class RunLog {
     this.#headerWritten = rows.length > 0;
   }
 
-  #csvLines(row: LogRow): string {
+  #csvLines(row: RunLogRow): string {
     this.#columns ??= Object.keys(row);
     const columns = this.#columns;
     const unknown = Object.keys(row).filter((key) => !columns.includes(key));
@@ -145,11 +145,16 @@ export interface RunLogs {
   close(): void;
 }
 
+export interface LogOptions {
+  /** Keep the rows up to this step and continue after them. Without it the logs must not exist yet. */
+  readonly resumeStep?: number | undefined;
+  /** CSV columns of each log. Default: the keys of its first row. */
+  readonly batchColumns?: readonly string[];
+  readonly epochColumns?: readonly string[];
+}
+
 /** Opens `batches` and `epochs` in a run folder. @throws GmtlError as {@link RunLog}. */
-export function openRunLogs(
-  runFolder: string,
-  options: { resumeStep?: number; batchColumns?: readonly string[]; epochColumns?: readonly string[] } = {},
-): RunLogs {
+export function openRunLogs(runFolder: string, options: LogOptions = {}): RunLogs {
   const resume = options.resumeStep === undefined ? {} : { resumeStep: options.resumeStep };
   const batches = new RunLog(join(runFolder, 'batches'), {
     ...resume,
@@ -183,13 +188,13 @@ export function openRunLogs(
 }
 
 /** Reads a log back, columns under their current names; NaN and infinities come back as numbers. A half-written last line is left out. @throws GmtlError `log/invalid`. */
-export function readRunLog(path: string): LogRow[] {
+export function readRunLog(path: string): RunLogRow[] {
   const text = readIfPresent(path);
   if (text === undefined) throw new GmtlError('io/not-found', `${path}: no such log. Check the run folder.`);
   return parseLines(text, path);
 }
 
-function parseLines(text: string, path: string): LogRow[] {
+function parseLines(text: string, path: string): RunLogRow[] {
   const lines = text.split('\n');
   // What follows the last line break is empty, or a line whose writing was cut short.
   lines.pop();
@@ -205,7 +210,7 @@ function parseLines(text: string, path: string): LogRow[] {
     }
     return Object.fromEntries(
       Object.entries(row).map(([key, value]) => [currentFigure(key), NON_FINITE.get(value) ?? value]),
-    ) as LogRow;
+    ) as RunLogRow;
   });
 }
 
@@ -221,7 +226,7 @@ const NON_FINITE = new Map<unknown, number>([
   ['-Infinity', -Infinity],
 ]);
 
-function jsonLine(row: LogRow): string {
+function jsonLine(row: RunLogRow): string {
   return `${JSON.stringify(row, (_key, value: unknown) => (typeof value === 'number' && !Number.isFinite(value) ? String(value) : value))}\n`;
 }
 

@@ -2,28 +2,47 @@
 import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
-import { MisrouteLog } from './misroutes.ts';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { MisrouteLog, misroutesCsv } from './misroutes.ts';
 
-test('misroutes.csv names image, task, route and confidence, and a resumed run cuts what came after its step', () => {
-  const folder = fs.mkdtempSync(join(tmpdir(), 'gmtl-misroutes-'));
-  try {
-    const path = join(folder, 'misroutes.csv');
-    const wrong = { id: 'A, 1', truth: 'segmentation', routed: 'classification', probability: 0.75 };
-    const log = new MisrouteLog(path);
-    log.append(6, 1, [wrong, { ...wrong, id: 'B' }]);
-    log.append(12, 2, []);
-    log.append(18, 3, [wrong]);
-    const text = fs.readFileSync(path, 'utf8');
-    expect(text.split('\n').slice(0, 2)).toEqual([
-      'step,epoch,id,task,routed,confidence',
-      '6,1,"A, 1",segmentation,classification,0.750000',
-    ]);
-    expect(text.trim().split('\n')).toHaveLength(4);
-    fs.appendFileSync(path, '24,4,cut sho');
-    new MisrouteLog(path, 12);
-    expect(fs.readFileSync(path, 'utf8')).toBe(`${text.split('\n').slice(0, 3).join('\n')}\n`);
-  } finally {
-    fs.rmSync(folder, { recursive: true });
-  }
+let folder = '';
+beforeEach(() => {
+  folder = fs.mkdtempSync(join(tmpdir(), 'gmtl-misroutes-'));
+});
+afterEach(() => fs.rmSync(folder, { recursive: true }));
+
+const wrong = { id: 'A, 1', truth: 'segmentation', routed: 'classification', probability: 0.75 };
+
+test('misroutes.csv names image, task, route and probability, and a resumed run cuts what came after its step', () => {
+  const path = join(folder, 'misroutes.csv');
+  const log = new MisrouteLog(path);
+  log.append(6, 1, [wrong, { ...wrong, id: 'B' }]);
+  log.append(12, 2, []);
+  log.append(18, 3, [wrong]);
+  const text = fs.readFileSync(path, 'utf8');
+  expect(text.split('\n').slice(0, 2)).toEqual([
+    'step,epoch,split,id,task,routed,probability',
+    '6,1,val,"A, 1",segmentation,classification,0.750000',
+  ]);
+  expect(text.trim().split('\n')).toHaveLength(4);
+  fs.appendFileSync(path, '24,4,cut sho');
+  new MisrouteLog(path, 12);
+  expect(fs.readFileSync(path, 'utf8')).toBe(`${text.split('\n').slice(0, 3).join('\n')}\n`);
+});
+
+test('rows of a run made by version 0.1 are carried over to the present columns', () => {
+  const path = join(folder, 'misroutes.csv');
+  const old = 'step,epoch,id,task,routed,confidence\n';
+  const row = '6,1,B/train/IDRiD_004,classification,segmentation,0.544307\n';
+  fs.writeFileSync(path, `${old}${row}12,2,B/train/IDRiD_001,classification,segmentation,0.523791\n`);
+  new MisrouteLog(path, 6);
+  const [header, ...rows] = fs.readFileSync(path, 'utf8').trim().split('\n');
+  expect(header).toBe('step,epoch,split,id,task,routed,probability');
+  expect(rows).toEqual(['6,1,val,B/train/IDRiD_004,classification,segmentation,0.544307']);
+});
+
+test('an evaluation writes the same columns, empty where they do not apply', () => {
+  expect(misroutesCsv([wrong], { step: null, epoch: null, split: 'test' })).toBe(
+    'step,epoch,split,id,task,routed,probability\n,,test,"A, 1",segmentation,classification,0.750000\n',
+  );
 });

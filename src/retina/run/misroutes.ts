@@ -1,41 +1,69 @@
-/** The validation images that the gate sent to the wrong expert, epoch by epoch. */
-import { appendFileSync, existsSync, readFileSync } from 'node:fs';
+/** `misroutes.csv`, of a run and of an evaluation alike: the images that the gate sent to the wrong expert. docs/files.md describes it. */
+import { appendFileSync } from 'node:fs';
 import { parse } from 'csv-parse/sync';
 import { stringify } from 'csv-stringify/sync';
-import { describeWriteError, writeFileAtomicSync } from '../../engine/node/atomic.ts';
+import { describeWriteError, readIfPresent, writeFileAtomicSync } from '../../engine/node/atomic.ts';
+import type { Split } from '../domain.ts';
 import type { Misroute } from '../metrics/gate.ts';
 
-const HEADER = ['step', 'epoch', 'id', 'task', 'routed', 'confidence'];
+/** The columns, in order. */
+const MISROUTE_COLUMNS = ['step', 'epoch', 'split', 'id', 'task', 'routed', 'probability'] as const;
 
-/** `misroutes.csv` of a run: one row a misrouted validation image and validation, the most confident mistakes first. */
+/** What was scored; null is an empty cell. */
+export interface MisrouteContext {
+  /** Optimiser steps that the weights had done. */
+  readonly step: number | null;
+  readonly epoch: number | null;
+  readonly split: Split;
+}
+
+/** The table: one row per misrouted image, in the order given. */
+export function misroutesCsv(misroutes: readonly Misroute[], context: MisrouteContext): string {
+  return stringify([MISROUTE_COLUMNS]) + misrouteLines(misroutes, context);
+}
+
+function misrouteLines(misroutes: readonly Misroute[], { step, epoch, split }: MisrouteContext): string {
+  return stringify(
+    misroutes.map(({ id, truth, routed, probability }) => [
+      step,
+      epoch,
+      split,
+      id,
+      truth,
+      routed,
+      probability.toFixed(6),
+    ]),
+  );
+}
+
+/** The table of a run, which grows by the misrouted images of each validation, the most confident mistakes first. */
 export class MisrouteLog {
   readonly #path: string;
 
   /** Rows after `resumeStep` are cut, as in the other logs; without it the file begins anew. */
   constructor(path: string, resumeStep?: number) {
     this.#path = path;
-    const old: string[][] =
-      resumeStep !== undefined && existsSync(path)
-        ? parse(readFileSync(path, 'utf8'), { relax_column_count: true })
-        : [];
-    const kept = old.slice(1).filter((row) => row.length === HEADER.length && Number(row[0]) <= (resumeStep ?? 0));
-    writeFileAtomicSync(path, stringify([HEADER, ...kept]));
+    const rows = resumeStep === undefined ? [] : readRows(path);
+    const kept = rows.filter(({ step }) => Number(step) <= (resumeStep ?? 0));
+    writeFileAtomicSync(path, stringify(kept, { header: true, columns: [...MISROUTE_COLUMNS] }));
   }
 
   append(step: number, epoch: number, misroutes: readonly Misroute[]): void {
     if (misroutes.length === 0) return;
-    const rows = misroutes.map(({ id, truth, routed, probability }) => [
-      step,
-      epoch,
-      id,
-      truth,
-      routed,
-      probability.toFixed(6),
-    ]);
     try {
-      appendFileSync(this.#path, stringify(rows));
+      appendFileSync(this.#path, misrouteLines(misroutes, { step, epoch, split: 'val' }));
     } catch (error) {
       throw describeWriteError(error, this.#path);
     }
   }
+}
+
+/** The whole rows of a run's table by column; none where there is no file. Version 0.1 named no split, and wrote `confidence`. */
+function readRows(path: string): Record<string, string>[] {
+  const [header = [], ...lines]: string[][] = parse(readIfPresent(path) ?? '', { relax_column_count: true });
+  const whole = lines.filter((line) => line.length === header.length);
+  return whole.map((line) => {
+    const { confidence, ...row } = Object.fromEntries(header.map((column, index) => [column, line[index]]));
+    return { split: 'val', ...(confidence !== undefined && { probability: confidence }), ...row };
+  });
 }

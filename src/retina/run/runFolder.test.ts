@@ -4,8 +4,8 @@ import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { resolveConfig } from '../config/resolve.ts';
-import { writeEnvironment } from './environment.ts';
-import { acquireRunLock, createRunFolder, readRunConfig, writeRunConfig } from './runFolder.ts';
+import { acquireRunLock } from './lock.ts';
+import { RunFolder } from './runFolder.ts';
 
 let root = '';
 beforeEach(() => {
@@ -17,34 +17,39 @@ describe('run folder', () => {
   const now = new Date(2026, 0, 31, 9, 5, 59);
 
   test('is named by time and preset, and unique within a second', () => {
-    const names = [1, 2, 3].map(() => createRunFolder({ root: join(root, 'runs'), preset: 'demo', now }).path);
+    const names = [1, 2, 3].map(() => RunFolder.create({ root: join(root, 'runs'), preset: 'demo', now }).path);
     expect(names).toEqual(['', '-2', '-3'].map((suffix) => join(root, 'runs', `2026-01-31_09-05-59-demo${suffix}`)));
     expect(fs.readdirSync(names[0])).toEqual(['checkpoints']);
   });
 
   test('refuses to overwrite', () => {
     const folder = join(root, 'mine');
-    expect(createRunFolder({ folder })).toEqual({ path: folder, checkpoints: join(folder, 'checkpoints') });
-    expect(() => createRunFolder({ folder })).toThrow(/mine: the folder is not empty.*Resume/);
+    const { path, checkpoints } = RunFolder.create({ folder });
+    expect({ path, checkpoints: checkpoints.folder }).toEqual({
+      path: folder,
+      checkpoints: join(folder, 'checkpoints'),
+    });
+    expect(() => RunFolder.create({ folder })).toThrow(/mine: the folder is not empty.*Resume/);
     fs.writeFileSync(join(root, 'file'), '');
-    expect(() => createRunFolder({ root: join(root, 'file') })).toThrow(/is a file, not a folder/);
+    expect(() => RunFolder.create({ root: join(root, 'file') })).toThrow(/is a file, not a folder/);
   });
 
   test('keeps its configuration and what it ran on', async () => {
-    const { path } = createRunFolder({ root });
+    const run = RunFolder.create({ root });
+    const { path } = run;
     const config = resolveConfig({ preset: 'idrid-128' });
-    writeRunConfig(path, config);
-    expect(readRunConfig(path)).toEqual(config);
-    expect(() => readRunConfig(root)).toThrow(/no run folder/);
+    run.writeConfig(config);
+    expect(RunFolder.open(path).config()).toEqual(config);
+    expect(() => RunFolder.open(root)).toThrow(/no run folder/);
 
-    writeEnvironment(path, {
+    run.writeEnvironment({
       adapter: { name: 'software' },
       data: { fingerprint: 'abc' },
       command: ['train', '--epochs', '3'],
       seed: 7,
       precision: 'f16',
     });
-    writeEnvironment(path, { adapter: { name: 'other' }, data: null, command: [], seed: 7, precision: 'f32' });
+    run.writeEnvironment({ adapter: { name: 'other' }, data: null, command: [], seed: 7, precision: 'f32' });
     const environment = JSON.parse(fs.readFileSync(join(path, 'environment.json'), 'utf8'));
     expect(environment).toMatchObject({
       node: process.versions.node,
@@ -54,6 +59,7 @@ describe('run folder', () => {
       seed: 7,
       precision: 'f16',
     });
+    expect(run.environment()).toEqual(environment);
     if (environment.commit !== null) expect(environment.commit).toMatch(/^[0-9a-f]{40}(-dirty)?$/);
     for (const version of [environment.gmtl, environment.webgpu]) expect(version).toMatch(/^\d+\.\d+\.\d+/);
     expect(fs.existsSync(join(path, 'environment-2.json'))).toBe(true);

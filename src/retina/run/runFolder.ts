@@ -1,102 +1,180 @@
-/** The folder of one training run: its name and its configuration. */
-import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { GmtlError } from '../../engine/errors.ts';
-import { describeWriteError, errorCode, writeFileAtomicSync } from '../../engine/node/atomic.ts';
-import { CHECKPOINT_FOLDER } from './checkpoint.ts';
-import { type TrainConfig, validateConfig } from '../config/resolve.ts';
-
-export { acquireRunLock, type RunLock } from './lock.ts';
-
-export interface RunFolder {
-  readonly path: string;
-  readonly checkpoints: string;
-}
+/** The folder of one training run. */
+import { existsSync, rmSync, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { writeFileAtomic } from '../../engine/node/atomic.ts';
+import type { TrainConfig } from '../config/resolve.ts';
+import { writeMetadata } from '../data/sets/metadata.ts';
+import type { Dataset, DatasetItem } from '../domain.ts';
+import { type Calibration, readCalibration, writeCalibration } from './calibration.ts';
+import { Checkpoints } from './checkpoints.ts';
+import { readRunConfig, writeRunConfig } from './config.ts';
+import { openRunDataset, readRunDataset } from './dataset.ts';
+import {
+  type DescribedEnvironment,
+  type RecordedEnvironment,
+  readEnvironment,
+  writeEnvironment,
+} from './environment.ts';
+import { RUN_FILES, stampedNames } from './fileNames.ts';
+import { type Finished, finishRun, type RunResult, readFinished } from './finished.ts';
+import { acquireRunLock, type RunLock } from './lock.ts';
+import { type LogOptions, openRunLogs, type RunLogRow, type RunLogs, readRunLog } from './logs.ts';
+import { makeFolder, type NewFolder } from './makeFolder.ts';
+import { MisrouteLog } from './misroutes.ts';
+import { EventWriter } from './tensorboard.ts';
 
 /**
- * Creates a run folder: `<root>/<date-time>-<preset>`, made unique, or exactly `folder` where one is given.
- * @param options.now local time is used; default the present.
- * @throws GmtlError `run/exists` when `folder` exists and is not empty, or as {@link describeWriteError}.
+ * Owns every file name, reader and writer of a run; docs/files.md lists the files. What a file holds and how it survives a kill is told
+ * where it is read and written: checkpoint.ts, logs.ts, lock.ts …
  */
-export function createRunFolder(options: {
-  readonly root?: string;
-  readonly preset?: string;
-  readonly folder?: string;
-  readonly now?: Date;
-}): RunFolder {
-  const path = options.folder === undefined ? createUnique(options) : createExactly(options.folder);
-  const checkpoints = join(path, CHECKPOINT_FOLDER);
-  mkdirSync(checkpoints);
-  return { path, checkpoints };
-}
+export class RunFolder {
+  readonly path: string;
+  readonly checkpoints: Checkpoints;
+  /** The paths of the files whose names never change, for messages and for those who draw. */
+  readonly files: Readonly<Record<keyof typeof RUN_FILES, string>>;
+  #config: TrainConfig | undefined;
 
-/** Writes `config.json`, which {@link readRunConfig} and `--config` read back. */
-export function writeRunConfig(runFolder: string, config: TrainConfig): void {
-  writeFileAtomicSync(join(runFolder, 'config.json'), `${JSON.stringify(config, null, 2)}\n`);
-}
-
-/** @throws GmtlError `run/no-config` when the folder is no run, or as {@link validateConfig}. */
-export function readRunConfig(runFolder: string): TrainConfig {
-  const path = join(runFolder, 'config.json');
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch (cause) {
-    if (errorCode(cause) === undefined) throw cause;
-    throw new GmtlError('run/no-config', `${runFolder}: no run folder, or one without config.json. Check the path.`, {
-      cause,
-    });
+  /** Names a folder; neither reads nor writes. */
+  constructor(path: string) {
+    this.path = path;
+    this.checkpoints = new Checkpoints(path);
+    const paths = Object.entries(RUN_FILES).map(([key, name]) => [key, join(path, name)]);
+    this.files = Object.fromEntries(paths) as Record<keyof typeof RUN_FILES, string>;
   }
-  let values: unknown;
-  try {
-    values = JSON.parse(text);
-  } catch (cause) {
-    throw new GmtlError('run/no-config', `${path}: no valid JSON (${(cause as Error).message})`, { cause });
+
+  /**
+   * Makes the folder of a new run: `<root>/<date-time>-<preset>`, made unique, or exactly `folder` where one is given. Its configuration
+   * and its images are to be written next. @throws GmtlError as {@link makeFolder}.
+   */
+  static create(place: NewFolder): RunFolder {
+    const run = new RunFolder(makeFolder(place));
+    run.checkpoints.make();
+    return run;
   }
-  return validateConfig(values, path);
+
+  /** Opens a run under its absolute path. @throws GmtlError `run/no-config` when the folder is not a run, or as `validateConfig`. */
+  static open(path: string): RunFolder {
+    const run = new RunFolder(resolve(path));
+    run.config();
+    return run;
+  }
+
+  /** The configuration, read once. @throws GmtlError as {@link open}. */
+  config(): TrainConfig {
+    this.#config ??= readRunConfig(this.path);
+    return this.#config;
+  }
+
+  writeConfig(config: TrainConfig): void {
+    writeRunConfig(this.path, config);
+    this.#config = config;
+  }
+
+  /** The run's images, where and in the splits that its list names. @throws GmtlError as `loadMetadata`. */
+  dataset(): Promise<Dataset> {
+    return readRunDataset(this.path);
+  }
+
+  /** The images to score: the run's own, or those of `data` in the splits that the run knows. @throws GmtlError as {@link openRunDataset}. */
+  datasetToScore(data?: string): Promise<Dataset> {
+    return openRunDataset(this.path, this.config(), data);
+  }
+
+  async writeItems(items: readonly DatasetItem[]): Promise<void> {
+    await writeMetadata(this.files.metadata, items);
+  }
+
+  /** What the run first ran on; null where that was not recorded. @throws GmtlError `run/environment` for a damaged record. */
+  environment(): RecordedEnvironment | null {
+    return readEnvironment(this.path);
+  }
+
+  /** Records what the run runs on, beside earlier records. */
+  writeEnvironment(described: DescribedEnvironment): void {
+    writeEnvironment(this.path, described);
+  }
+
+  /** One process per run. @throws GmtlError as {@link acquireRunLock}. */
+  lock(): RunLock {
+    return acquireRunLock(this.path);
+  }
+
+  /** Opens both logs for writing. @throws GmtlError as {@link openRunLogs}. */
+  logs(options: LogOptions): RunLogs {
+    return openRunLogs(this.path, options);
+  }
+
+  hasLog(name: 'batches' | 'epochs'): boolean {
+    return existsSync(this.files[name]);
+  }
+
+  /** @throws GmtlError as {@link readRunLog}. */
+  readLog(name: 'batches' | 'epochs'): RunLogRow[] {
+    return readRunLog(this.files[name]);
+  }
+
+  /** Opens `misroutes.csv` for writing, cut after `resumeStep`; without it the file begins anew. */
+  misroutes(resumeStep?: number): MisrouteLog {
+    return new MisrouteLog(this.files.misroutes, resumeStep);
+  }
+
+  /** Opens a new file of scalars for TensorBoard, which goes on after `resumeStep`. */
+  events(resumeStep?: number): EventWriter {
+    return new EventWriter(this.files.tensorboard, resumeStep === undefined ? {} : { resumeStep });
+  }
+
+  /** Writes what of given weights the network began with. */
+  async writeInitReport(report: object): Promise<void> {
+    await writeJson(this.files.init, report);
+  }
+
+  /** Writes the figures of the test split: of the weights that are evaluated, or (`raw`) of those they are the averages of. */
+  async writeTest(kind: 'evaluated' | 'raw', figures: object): Promise<void> {
+    await writeJson(kind === 'raw' ? this.files.rawTest : this.files.test, figures);
+  }
+
+  /** The record of the finished run; null where it is not finished. @throws GmtlError `run/finished` for a damaged one. */
+  finished(): Finished | null {
+    return readFinished(this.path);
+  }
+
+  /** Records that the run is finished, with weights under names of their own. @throws GmtlError as {@link finishRun}. */
+  finish(result: RunResult): Promise<Finished> {
+    return finishRun(this.path, result);
+  }
+
+  /** Where the drawing of a finished run's figures goes. @param stamp the run's time stamp. */
+  metricsPlot(stamp: string): string {
+    return join(this.path, stampedNames(stamp).metricsPlot);
+  }
+
+  /** The paths of a finished run's weights: the best where there are any, and the last. */
+  weightFiles({ files }: Finished): string[] {
+    return [files.best, files.final].filter((name) => name !== null).map((name) => join(this.path, name));
+  }
+
+  /** @throws GmtlError `run/no-calibration` where there is none, or a damaged one. */
+  calibration(): Promise<Calibration> {
+    return readCalibration(this.path);
+  }
+
+  /** @returns the path written. */
+  writeCalibration(calibration: Calibration): Promise<string> {
+    return writeCalibration(this.path, calibration);
+  }
+
+  /** Whether there is a checkpoint or a logged step: something to resume or to read. */
+  hasProgress(): boolean {
+    const logged = statSync(this.files.batches, { throwIfNoEntry: false })?.size ?? 0;
+    return logged > 0 || !this.checkpoints.isEmpty();
+  }
+
+  /** Deletes the folder with all that is in it. */
+  remove(): void {
+    rmSync(this.path, { recursive: true });
+  }
 }
 
-function createUnique(options: { readonly root?: string; readonly preset?: string; readonly now?: Date }): string {
-  const root = options.root ?? 'runs';
-  const stem = [timeStamp(options.now ?? new Date()), options.preset].filter((part) => part !== undefined).join('-');
-  try {
-    mkdirSync(root, { recursive: true });
-    for (let count = 1; ; count++) {
-      const path = join(root, count === 1 ? stem : `${stem}-${count}`);
-      // mkdir itself is the test: two runs started in the same second cannot both succeed.
-      if (tryMakeFolder(path)) return path;
-    }
-  } catch (error) {
-    throw describeWriteError(error, root);
-  }
-}
-
-function createExactly(path: string): string {
-  try {
-    mkdirSync(path, { recursive: true });
-    if (readdirSync(path).length === 0) return path;
-  } catch (error) {
-    throw describeWriteError(error, path);
-  }
-  throw new GmtlError(
-    'run/exists',
-    `${path}: the folder is not empty, and a run never overwrites. Resume the run in it, or choose another folder.`,
-  );
-}
-
-function tryMakeFolder(path: string): boolean {
-  try {
-    mkdirSync(path);
-    return true;
-  } catch (error) {
-    if (errorCode(error) === 'EEXIST') return false;
-    throw error;
-  }
-}
-
-/** Local time as `2026-01-31_09-05-59`: sorts by time, and has no character that a file system refuses. */
-export function timeStamp(now: Date): string {
-  const two = (value: number) => String(value).padStart(2, '0');
-  const date = [now.getFullYear(), two(now.getMonth() + 1), two(now.getDate())].join('-');
-  return `${date}_${[now.getHours(), now.getMinutes(), now.getSeconds()].map(two).join('-')}`;
+async function writeJson(path: string, value: object): Promise<void> {
+  await writeFileAtomic(path, `${JSON.stringify(value, null, 2)}\n`);
 }

@@ -1,12 +1,13 @@
 /** Finds the trained weights that inference is to use, with the configuration they were trained under. */
-import { existsSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { GmtlError } from '../../engine/errors.ts';
 import { errorCode } from '../../engine/node/atomic.ts';
 import type { StoredTensors } from '../../engine/io/safetensors.ts';
-import { CHECKPOINT_FOLDER, loadCheckpoint } from './checkpoint.ts';
 import { readConfigFile } from '../config/file.ts';
 import { resolveConfig, type TrainConfig, validateConfig } from '../config/resolve.ts';
+import { loadCheckpoint } from './checkpoint.ts';
+import { Checkpoints, type WeightsKind, weightsOf } from './checkpoints.ts';
 
 /** Weights and what is needed to use them. */
 export interface TrainedWeights {
@@ -24,18 +25,16 @@ export interface TrainedWeights {
  * @param path a run folder (its `best` checkpoint, else `last`), a checkpoints folder, a manifest, or a bare .safetensors file.
  * @param configFile JSON configuration, for a bare .safetensors file and only there: a manifest carries its own.
  * @param kind `average` takes the moving average where the checkpoint has one.
- * @throws GmtlError `infer/no-config` for bare weights without a configuration, `usage` for a configuration too many, or as
+ * @throws GmtlError `infer/no-config` for bare weights without a configuration, `cli/usage` for a configuration too many, or as
  * {@link loadCheckpoint}, {@link readConfigFile}, {@link resolveConfig} and {@link validateConfig}.
  */
 export async function loadTrainedWeights(
   path: string,
   configFile?: string,
-  kind: 'average' | 'raw' = 'average',
+  kind: WeightsKind = 'average',
 ): Promise<TrainedWeights> {
-  const name = [join(path, CHECKPOINT_FOLDER), path].some((folder) => existsSync(join(folder, 'best.json')))
-    ? 'best'
-    : 'last';
-  const checkpoint = await loadCheckpoint(path, { name, roles: ['weights', 'ema'] });
+  const hasBest = new Checkpoints(path).has('best') || existsSync(join(path, 'best.json'));
+  const checkpoint = await loadCheckpoint(path, { name: hasBest ? 'best' : 'last', roles: ['weights', 'ema'] });
   const { manifest, path: file } = checkpoint;
   if (manifest && configFile !== undefined) {
     throw new GmtlError('cli/usage', `--config is for a bare .safetensors file: ${file} carries its own configuration`);
@@ -50,14 +49,7 @@ export async function loadTrainedWeights(
   const config = manifest
     ? validateConfig(manifest.config, file)
     : resolveConfig({ file: await readConfigFile(configFile!) });
-  const average = kind === 'average' ? checkpoint.ema : undefined;
-  return {
-    path: file,
-    config,
-    weights: average ?? checkpoint.weights,
-    averaged: average !== undefined,
-    step: manifest?.step,
-  };
+  return { path: file, config, ...weightsOf(checkpoint, kind), step: manifest?.step };
 }
 
 /**
@@ -73,11 +65,9 @@ export function newestRun(root: string): string {
     if (errorCode(error) === undefined) throw error;
   }
   const runs = names.flatMap((name) => {
-    const times = ['best.json', 'last.json'].flatMap((manifest) => {
-      const status = statSync(join(root, name, CHECKPOINT_FOLDER, manifest), { throwIfNoEntry: false });
-      return status ? [status.mtimeMs] : [];
-    });
-    return times.length > 0 ? [{ path: join(root, name), time: Math.max(...times) }] : [];
+    const path = join(root, name);
+    const time = new Checkpoints(path).savedAt();
+    return time === null ? [] : [{ path, time }];
   });
   if (runs.length === 0) {
     throw new GmtlError(

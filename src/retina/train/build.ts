@@ -1,3 +1,4 @@
+/** What a configuration makes for training: optimiser, schedules and the constants of the losses. */
 import type { Engine } from '../../engine/autograd/engine.ts';
 import type { DatasetItem } from '../domain.ts';
 import { GmtlError } from '../../engine/errors.ts';
@@ -71,7 +72,7 @@ function decayLayers(
       const lrScale = layerScaleOf(parameter.name, trunk, decay);
       byScale.set(lrScale, [...(byScale.get(lrScale) ?? []), parameter]);
     }
-    return [...byScale].map(([lrScale, own]): ParameterGroup => ({ ...settings, params: own, lrScale }));
+    return [...byScale].map(([lrScale, scaled]): ParameterGroup => ({ ...settings, params: scaled, lrScale }));
   });
 }
 

@@ -1,10 +1,73 @@
-/** What cross-validation says of a recipe: each fold's figures at its best epoch, and their mean and spread. */
-import { join } from 'node:path';
+/** Cross-validation of a recipe: one run per fold in a folder of its own, then each figure's mean and spread over the folds. */
 import { GmtlError } from '../../engine/errors.ts';
+import type { TrainConfig } from '../config/resolve.ts';
+import { CrossValidationFolder } from '../run/crossValidationFolder.ts';
+import { openConfigured } from '../run/dataset.ts';
+import type { RunLogRow } from '../run/logs.ts';
+import type { RunFolder } from '../run/runFolder.ts';
 import { bestMetric } from './best.ts';
-import { readFinished } from '../run/finished.ts';
-import { type LogRow, readRunLog } from '../run/logs.ts';
-import { readRunConfig } from '../run/runFolder.ts';
+import { trainRun, type TrainRunOptions } from './trainRun.ts';
+
+/**
+ * Makes the folders of all folds, each with its configuration and its deal of the images.
+ * @param source where the images are, as `openDataset` takes it. @throws GmtlError `run/exists`, and as `openDataset`.
+ */
+export async function prepareFolds(
+  { folder, preset }: { readonly folder?: string; readonly preset?: string },
+  config: TrainConfig,
+  folds: number,
+  source: string,
+): Promise<CrossValidationFolder> {
+  const configs = Array.from({ length: folds }, (_, fold) => ({ ...config, data: { ...config.data, folds, fold } }));
+  const datasets = await Promise.all(configs.map((one) => openConfigured(source, one)));
+  for (const note of new Set(datasets.flatMap(({ notes }) => notes))) console.error(`note: ${note}`);
+  const place = { folder, ...(preset !== undefined && { preset: `${preset}-folds` }) };
+  const crossValidation = CrossValidationFolder.create(place);
+  for (const [fold, foldConfig] of configs.entries()) {
+    const run = crossValidation.createFold(fold);
+    run.writeConfig(foldConfig);
+    await run.writeItems(datasets[fold].items);
+  }
+  await crossValidation.declare(folds);
+  return crossValidation;
+}
+
+/**
+ * Trains every fold that is not finished, one after the other, and summarises them. Stops (false) where a signal stops a fold.
+ * @throws GmtlError `run/folds`, `run/locked`, and as {@link trainRun}.
+ */
+export async function trainFolds(
+  crossValidation: CrossValidationFolder,
+  { adapter }: Pick<TrainRunOptions, 'adapter'> = {},
+): Promise<boolean> {
+  const count = crossValidation.count();
+  const runs = Array.from({ length: count }, (_, fold) => crossValidation.fold(fold));
+  const lock = crossValidation.lock();
+  try {
+    for (const [fold, run] of runs.entries()) {
+      if (run.finished()) {
+        console.error(`fold ${fold + 1} of ${count} is finished: ${run.path}`);
+        continue;
+      }
+      console.error(`fold ${fold + 1} of ${count}`);
+      const begun = run.checkpoints.has('last');
+      const resume = begun ? await run.checkpoints.load({ name: 'last' }) : undefined;
+      const dataset = await run.dataset();
+      if (!(await trainRun({ run, dataset, resume }, { adapter, test: false }))) {
+        console.log(`The cross-validation goes on with: npx gmtl train --resume ${crossValidation.path}`);
+        return false;
+      }
+    }
+  } finally {
+    lock.release();
+  }
+  const summary = summariseFolds(runs.map(readFold));
+  const text = formatFolds(summary);
+  const written = await crossValidation.writeSummary(summary, text);
+  console.log(text);
+  console.log(`summary     ${written.join(', ')}`);
+  return true;
+}
 
 /** Figures of one fold: the validation columns of its best epoch (of its last where no figure ranked one). */
 export interface FoldResult {
@@ -23,12 +86,13 @@ export interface FoldSummary {
 }
 
 /** Reads a finished fold. @throws GmtlError `run/not-finished`. */
-export function readFold(folder: string, fold: number): FoldResult {
-  const finished = readFinished(folder);
+export function readFold(run: RunFolder, fold: number): FoldResult {
+  const folder = run.path;
+  const finished = run.finished();
   if (!finished) throw new GmtlError('run/not-finished', `${folder}: the fold's run is not finished. Resume it first.`);
-  const { column } = bestMetric(readRunConfig(folder).training.bestMetric);
-  const validated = readRunLog(join(folder, 'epochs.jsonl')).filter((row) => typeof row.val_total === 'number');
-  const row: LogRow | undefined =
+  const { column } = bestMetric(run.config().training.bestMetric);
+  const validated = run.readLog('epochs').filter((row) => typeof row.val_total === 'number');
+  const row: RunLogRow | undefined =
     validated.find(({ step }) => step === finished.bestStep) ?? validated.at(-1) ?? undefined;
   if (!row) throw new GmtlError('run/not-finished', `${folder}: no validation was logged (looked for ${column})`);
   const values = Object.entries(row).filter(
@@ -50,7 +114,7 @@ export function summariseFolds(folds: readonly FoldResult[]): FoldSummary {
   return { folds, figures: Object.fromEntries(figures) };
 }
 
-/** The summary as lines of text, one a figure. */
+/** The summary as lines of text, one per figure. */
 export function formatFolds({ folds, figures }: FoldSummary): string {
   const width = Math.max(...Object.keys(figures).map((name) => name.length));
   const lines = Object.entries(figures).map(([name, { mean, deviation, folds: count }]) => {

@@ -1,3 +1,4 @@
+/** Finds the op in which NaN or infinity arose. */
 import type { Engine } from '../../engine/autograd/engine.ts';
 import type { Invocation } from '../../engine/ops/tapBackend.ts';
 import { formatShape, isFloat } from '../../engine/tensor/spec.ts';

@@ -1,3 +1,4 @@
+/** The training half of an epoch's row: means over its steps, which a checkpoint carries into a resumed run. */
 import { LOSS_PARTS } from './objective.ts';
 import { GRADED_TASKS, type GradedTask } from '../domain.ts';
 import type { GradeCount, StepReport } from './stepReport.ts';

@@ -11,7 +11,7 @@ import { LOSS_DEFAULTS, TINY_NETWORK } from '../network/testsupport.ts';
 import * as F from '../../engine/nn/functional.ts';
 import { GpuBackend } from '../../engine/ops/gpuBackend.ts';
 import { Generator } from '../../engine/tensor/random.ts';
-import type { StepReport } from './step.ts';
+import type { StepReport } from './stepReport.ts';
 import { makeBatch, makeRig, NOISY, stateOf } from './testsupport.ts';
 import { GradientSurgery } from './weighting/index.ts';
 

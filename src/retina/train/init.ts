@@ -34,15 +34,15 @@ export async function initFromFile(module: Module, file: string, options: InitOp
   const stored = await readWeights(file);
   for (const [name, tensor] of stored) requireUsable(file, name, tensor);
   const shapes = new Map([...stored].map(([name, { shape }]) => [name, shape]));
-  const own = shapesOf(module);
-  const plan = planInit(file, shapes, own, options);
+  const wanted = shapesOf(module);
+  const plan = planInit(file, shapes, wanted, options);
 
   const tensors = new Map<string, ExternalTensor>();
   let loadedElements = 0;
   for (const { fileName, name, status } of plan.rows) {
     if (status !== 'loaded' || fileName === null || name === null) continue;
     const tensor = stored.get(fileName);
-    const shape = own.get(name);
+    const shape = wanted.get(name);
     if (!tensor || !shape) throw new GmtlError('init/plan', `${file}: ${fileName} → ${name} names no tensor`);
     tensors.set(name, { shape, data: asFloats(file, fileName, tensor) });
     loadedElements += sizeOf(shape);

@@ -1,3 +1,4 @@
+/** The multitask loss: its parts, how they are weighted, and what is minimised. */
 import type { Tensor } from '../../engine/autograd/tensor.ts';
 import type { MultitaskOutput, Routes } from '../network/network.ts';
 import * as F from '../../engine/nn/functional.ts';

@@ -1,7 +1,8 @@
+/** How far training is: a bar on a terminal, else plain lines at a bounded rate. */
 import { type Options, SingleBar } from 'cli-progress';
 
 /** What one step reports. */
-export interface StepReport {
+export interface StepProgress {
   /** Optimiser steps done in the run, this one included. */
   readonly step: number;
   readonly epoch: number;
@@ -26,7 +27,7 @@ export interface ProgressOptions {
 
 /** Shows training's progress: a bar on a terminal, else plain lines at a bounded rate. */
 export interface Progress {
-  update(report: StepReport): void;
+  update(report: StepProgress): void;
   /** Shows how far the first run of a new step is, in which drivers compile kernels: dispatches done of all. */
   compiling(done: number, total: number): void;
   /** Shows a line of its own, above the bar. */
@@ -55,7 +56,7 @@ export class StepMeter {
   }
 
   /** Call once after each step. The first step's compilation time leaves the mean soon. */
-  add(report: StepReport): void {
+  add(report: StepProgress): void {
     const now = this.#clock();
     this.#secondsPerStep = smooth(this.#secondsPerStep, (now - this.#lastTime) / 1000);
     this.#images = smooth(this.#images, report.images);
@@ -150,8 +151,8 @@ function lineProgress(options: ProgressOptions, stream: NodeJS.WriteStream): Pro
   const interval = options.lineIntervalMs ?? 10_000;
   let lastLine = Number.NEGATIVE_INFINITY;
   let lastCompileLine = clock();
-  let pending: StepReport | undefined;
-  const write = (report: StepReport) => {
+  let pending: StepProgress | undefined;
+  const write = (report: StepProgress) => {
     const parts = [
       `step ${report.step}/${options.totalSteps}`,
       `epoch ${report.epoch}/${options.totalEpochs}`,

@@ -1,17 +1,16 @@
 /** What `gmtl train` prints and draws once steps are done. */
-import { join } from 'node:path';
+import { basename } from 'node:path';
 import type { VerifiedOp } from '../../engine/check/verify.ts';
 import { type Dataset, STRUCTURES, selectItems } from '../domain.ts';
 import { GmtlError } from '../../engine/errors.ts';
-import { writeFileAtomic } from '../../engine/node/atomic.ts';
 import type { StoredTensors } from '../../engine/io/safetensors.ts';
-import { CHECKPOINT_FOLDER, loadCheckpoint } from '../run/checkpoint.ts';
+import { weightsOf } from '../run/checkpoints.ts';
 import { evaluate } from '../evaluate/evaluate.ts';
 import { type Evaluation, meanDice } from '../metrics/evaluation.ts';
 import { validationPanel } from '../metrics/validationFigures.ts';
 import type { Finished } from '../run/finished.ts';
 import type { EpochRow } from '../report/curves.ts';
-import { readRunLog } from '../run/logs.ts';
+import type { RunFolder } from '../run/runFolder.ts';
 import { restoreWeights } from '../network/weights.ts';
 import type { Trainer } from './trainer.ts';
 import { evaluationText } from '../evaluate/text.ts';
@@ -38,36 +37,37 @@ export function reportVerification(results: readonly VerifiedOp[]): void {
 }
 
 export interface FinalReport {
-  readonly folder: string;
+  readonly run: RunFolder;
   readonly dataset: Dataset;
   readonly trainer: Trainer;
   readonly finished: Finished;
 }
 
 /** Scores the best checkpoint (the last where none is best) on the test split, by its averages and by its weights; says where everything is. */
-export async function finalReport({ folder, dataset, trainer, finished }: FinalReport): Promise<void> {
+export async function finalReport({ run, dataset, trainer, finished }: FinalReport): Promise<void> {
   const test = selectItems(dataset, 'test');
   const which = finished.files.best === null ? 'last' : 'best';
   if (test.length > 0) {
-    const { ema, weights, path } = await loadCheckpoint(folder, { name: which, roles: ['weights', 'ema'] });
+    const checkpoint = await run.checkpoints.load({ name: which, roles: ['weights', 'ema'] });
     const score = (tensors: StoredTensors, intervals: boolean): Promise<Evaluation> => {
-      restoreWeights(trainer.model, tensors, path);
+      restoreWeights(trainer.model, tensors, checkpoint.path);
       return evaluate(trainer.predictor, test, { intervals });
     };
-    const evaluation = await score(ema ?? weights, true);
-    console.log(evaluationText(evaluation, `Test split, checkpoint '${which}'${ema ? ', averaged weights' : ''}`));
-    await writeFileAtomic(join(folder, 'test.json'), `${JSON.stringify(evaluation, null, 2)}\n`);
-    if (ema) {
-      const raw = await score(weights, false);
+    const { weights, averaged } = weightsOf(checkpoint, 'average');
+    const evaluation = await score(weights, true);
+    console.log(evaluationText(evaluation, `Test split, checkpoint '${which}'${averaged ? ', averaged weights' : ''}`));
+    await run.writeTest('evaluated', evaluation);
+    if (averaged) {
+      const raw = await score(checkpoint.weights, false);
       console.log(`without averaging: ${headline(raw)} (averaged: ${headline(evaluation)})`);
-      await writeFileAtomic(join(folder, 'test-raw.json'), `${JSON.stringify(raw, null, 2)}\n`);
+      await run.writeTest('raw', raw);
     }
   }
-  console.log(`checkpoint  ${join(folder, CHECKPOINT_FOLDER)} (${which}.json; load with gmtl infer --run ${folder})`);
-  const weightFiles = [finished.files.best, finished.files.final].filter((name) => name !== null);
-  console.log(`weights     ${weightFiles.map((name) => join(folder, name)).join(', ')}`);
-  console.log(`curves      ${join(folder, 'curves.png')}, ${join(folder, `metrics_plot_${finished.stamp}.png`)}`);
-  console.log(`logs        ${join(folder, 'batches.csv')}, ${join(folder, 'epochs.csv')} (and .jsonl), misroutes.csv`);
+  const { files, checkpoints } = run;
+  console.log(`checkpoint  ${checkpoints.folder} (${which}.json; load with gmtl infer --run ${run.path})`);
+  console.log(`weights     ${run.weightFiles(finished).join(', ')}`);
+  console.log(`curves      ${files.curves}, ${run.metricsPlot(finished.stamp)}`);
+  console.log(`logs        ${files.batchesTable}, ${files.epochsTable} (and .jsonl), ${basename(files.misroutes)}`);
 }
 
 function headline(evaluation: Evaluation): string {
@@ -86,30 +86,26 @@ function headline(evaluation: Evaluation): string {
 }
 
 /** Draws the run's curves. */
-export async function drawCurves(folder: string): Promise<void> {
-  const rows = epochRows(folder);
+export async function drawCurves(run: RunFolder): Promise<void> {
+  const rows = epochRows(run);
   if (rows.length === 0) return;
   // The chart library takes half a second to load: only where it is used.
   const { writeCurves } = await import('../report/curves.ts');
-  await writeCurves(join(folder, 'curves.png'), rows);
+  await writeCurves(run.files.curves, rows);
 }
 
 /** Draws a finished run's losses, accuracies and Dice, with the run's time stamp in its name. */
-export async function drawMetricsPlot(folder: string, stamp: string): Promise<string> {
+export async function drawMetricsPlot(run: RunFolder, stamp: string): Promise<void> {
   const { writeMetricsPlot } = await import('../report/metricsPlot.ts');
-  const path = join(folder, `metrics_plot_${stamp}.png`);
-  const rows = epochRows(folder);
-  if (rows.length > 0) await writeMetricsPlot(path, rows);
-  return path;
+  const rows = epochRows(run);
+  if (rows.length > 0) await writeMetricsPlot(run.metricsPlot(stamp), rows);
 }
 
-function epochRows(folder: string): EpochRow[] {
+function epochRows(run: RunFolder): EpochRow[] {
   const number = (value: unknown): number => (typeof value === 'number' ? value : Number.NaN);
-  return readRunLog(join(folder, 'epochs.jsonl')).map((row) => {
+  return run.readLog('epochs').map((row) => {
     const parts = (split: 'train' | 'val'): Record<string, number> =>
-      Object.fromEntries(
-        validationPanel('parts').map(({ column }) => [column, number(row[`${split}_${column}`])]),
-      );
+      Object.fromEntries(validationPanel('parts').map(({ column }) => [column, number(row[`${split}_${column}`])]));
     return {
       epoch: number(row.epoch),
       learningRate: number(row.learningRate),

@@ -51,17 +51,17 @@ export async function packWeighting(weighting: Weighting): Promise<StoredTensors
 
 /** Writes what {@link packWeighting} packed. */
 export function restoreWeighting(weighting: Weighting, state: StoredTensors, file: string): void {
-  const own = new Map(
+  const stored = new Map(
     [...state].flatMap(([name, tensor]) =>
       name.startsWith(WEIGHTING_STATE) ? [[name.slice(WEIGHTING_STATE.length), tensor] as const] : [],
     ),
   );
-  restoreWeights(weighting, own, file);
+  restoreWeights(weighting, stored, file);
 }
 
 /** Writes an optimiser's moments as {@link packOptimizer} packed them. @throws GmtlError `optim/state` where they do not fit. */
 export function restoreOptimizer(optimizer: Optimizer, state: StoredTensors, step: number): void {
-  const own = [...floats(state)].filter(([name]) => !name.startsWith(WEIGHTING_STATE));
-  const tensors = new Map(own.map(([name, { data }]) => [name, data]));
+  const moments = [...floats(state)].filter(([name]) => !name.startsWith(WEIGHTING_STATE));
+  const tensors = new Map(moments.map(([name, { data }]) => [name, data]));
   optimizer.loadStateDict({ step, tensors });
 }

@@ -4,7 +4,7 @@ import { closeDeviceAfterwards, testDevice } from '../../../kernels-test/device.
 import { type Engine, setEngine } from '../../engine/autograd/engine.ts';
 import type { Batch } from '../data/loading/batch.ts';
 import { LOSS_DEFAULTS } from '../network/testsupport.ts';
-import type { StepReport } from './step.ts';
+import type { StepReport } from './stepReport.ts';
 import { makeBatch, makeRig, NOISY, rowsOf, stateOf } from './testsupport.ts';
 import { GradientSurgery, GradNormWeighting } from './weighting/index.ts';
 

@@ -1,3 +1,4 @@
+/** One training step: forward, losses, backward and the update, captured once and replayed. */
 import type { Engine } from '../../engine/autograd/engine.ts';
 import { Replay } from '../../engine/autograd/replay.ts';
 import type { Tensor } from '../../engine/autograd/tensor.ts';
@@ -28,13 +29,11 @@ import { type ReportBlock, readReport, reportBlock, type StepReport } from './st
 import { backwardByTask } from './taskGradients.ts';
 import type { Weighting } from './weighting/weighting.ts';
 
-export type { StepReport } from './stepReport.ts';
-
 export interface TrainStepOptions {
   readonly engine: Engine;
   readonly model: MultitaskNet;
   readonly optimizer: Optimizer;
-  readonly gate: GradientGuard;
+  readonly guard: GradientGuard;
   readonly ema: EMA | null;
   readonly objective: ObjectiveOptions;
   readonly constants: ObjectiveConstants;
@@ -249,7 +248,7 @@ export class TrainStep {
 
   /** The device's whole work of a step. The report's tensor outlives the scope. */
   #compute(inputs: readonly StepInputs[], measured: boolean): StepResult {
-    const { engine, model, optimizer, gate, ema } = this.#options;
+    const { engine, model, optimizer, guard, ema } = this.#options;
     return engine.scope(() => {
       const made = inputs.map((each, part) => {
         model.random.usePart(part);
@@ -257,13 +256,13 @@ export class TrainStep {
       });
       model.random.usePart(0);
       const total = made.map((each) => each.total).reduce((sum, each) => engine.noGrad(() => sum.add(each)));
-      gate.measure(total);
-      optimizer.update(gate);
+      guard.measure(total);
+      optimizer.update(guard);
       ema?.update();
       optimizer.zeroGrad();
       const report = engine.noGrad(() =>
         F.concat(
-          made.flatMap(({ numbers }) => numbers).concat(gate.tensor, gate.scalesLosses ? gate.lossScale : []),
+          made.flatMap(({ numbers }) => numbers).concat(guard.tensor, guard.scalesLosses ? guard.lossScale : []),
           0,
         ),
       );
@@ -278,7 +277,7 @@ export class TrainStep {
     measured: boolean,
     scale: number,
   ): { total: Tensor; numbers: Tensor[]; layout: ReportBlock } {
-    const { engine, constants, weighting, routing, gate } = this.#options;
+    const { engine, constants, weighting, routing, guard } = this.#options;
     return engine.scope(() => {
       const { own, blended } = this.#forward(inputs);
       const made = objective(
@@ -292,11 +291,11 @@ export class TrainStep {
       );
       const apart = measured && made.terms.length === 2;
       const dots = apart
-        ? backwardByTask(engine, made, this.#shared, weighting, scale, (loss) => gate.seed(loss))
+        ? backwardByTask(engine, made, this.#shared, weighting, scale, (loss) => guard.seed(loss))
         : null;
       if (!apart) {
         const root = scale === 1 ? made.total : made.total.mul(scale);
-        root.backward(gate.seed(root));
+        root.backward(guard.seed(root));
       }
       return { total: made.total.detach(), ...reportBlock(own, made, dots) };
     });
@@ -324,12 +323,12 @@ export class TrainStep {
     batches: readonly Batch[],
     arranged: readonly ArrangedBatch[],
   ): Promise<StepReport> {
-    const { gate, model, gradeDecision = 'mode' } = this.#options;
+    const { guard, model, gradeDecision = 'mode' } = this.#options;
     return readReport(await report.data(), blocks, {
       batches,
       arranged,
       ordinal: model.ordinal,
-      scalesLosses: gate.scalesLosses,
+      scalesLosses: guard.scalesLosses,
       gradeDecision,
     });
   }

@@ -87,7 +87,7 @@ export interface Rig {
   readonly model: GatedMultitaskNet;
   readonly optimizer: AdamW;
   readonly ema: EMA;
-  readonly gate: GradientGuard;
+  readonly guard: GradientGuard;
   dispose(): void;
 }
 
@@ -118,13 +118,13 @@ export function makeRig(
   const params = [...namedParameters(model), ...namedParameters(weighting, 'weighting.')];
   const optimizer = new AdamW(noDecay(params, 0.05), { lr: 1e-3 });
   const lossScaling = precision === 'f16' ? { ...LOSS_SCALING, initial: lossScale } : null;
-  const gate = new GradientGuard(params, { maxNorm, lossScaling });
+  const guard = new GradientGuard(params, { maxNorm, lossScaling });
   const ema = new EMA(params, { decay: 0.9, warmup: true });
   const step = new TrainStep({
     engine,
     model,
     optimizer,
-    gate,
+    guard,
     ema,
     objective: LOSS_DEFAULTS,
     constants: { posWeight: null, retinopathyWeights: null, edemaWeights: null },
@@ -133,9 +133,9 @@ export function makeRig(
     ...rest,
   });
   const dispose = (): void => {
-    for (const part of [step, optimizer, gate, ema, model, weighting]) part.dispose();
+    for (const part of [step, optimizer, guard, ema, model, weighting]) part.dispose();
   };
-  return { step, model, optimizer, ema, gate, dispose };
+  return { step, model, optimizer, ema, guard, dispose };
 }
 
 export const NOISY: Partial<GatedOptions> = { headDropout: 0.3, decoderDropout: 0.3, dropPath: 0.3 };

@@ -1,34 +1,36 @@
-/** One training run of `gmtl train`, from a prepared folder to its report. */
-import { existsSync, readdirSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+/** One training run, from a prepared folder to its report. */
 import { summariseDataset } from '../data/sets/datasetFingerprint.ts';
 import { type Dataset, STRUCTURES, selectItems } from '../domain.ts';
 import { GmtlError } from '../../engine/errors.ts';
 import type { GpuDevice } from '../../engine/gpu/device.ts';
-import { writeFileAtomic } from '../../engine/node/atomic.ts';
-import { CHECKPOINT_FOLDER, cleanCheckpoints, type LoadedCheckpoint } from '../run/checkpoint.ts';
-import { rankedSteps } from '../run/checkpointRanking.ts';
-import { BATCH_COLUMNS, EPOCH_COLUMNS } from './columns.ts';
-import type { TrainConfig } from '../config/resolve.ts';
-import { writeEnvironment } from '../run/environment.ts';
-import { finishRun, readFinished } from '../run/finished.ts';
-import { formatInitReport, initFromFile } from './init.ts';
-import { openRunLogs } from '../run/logs.ts';
-import { MisrouteLog } from '../run/misroutes.ts';
-import { precisionNote, usablePrecision } from '../network/precision.ts';
-import { startProgress } from './progress.ts';
-import { timeStamp } from '../run/runFolder.ts';
-import { EventWriter } from '../run/tensorboard.ts';
-import { Trainer } from './trainer.ts';
 import { withEngine } from '../../engine/node/createEngine.ts';
+import type { AdapterChoice } from '../../engine/node/open.ts';
+import type { TrainConfig } from '../config/resolve.ts';
+import { precisionNote, usablePrecision } from '../network/precision.ts';
+import type { LoadedCheckpoint } from '../run/checkpoint.ts';
+import type { RunFolder } from '../run/runFolder.ts';
+import { BATCH_COLUMNS, EPOCH_COLUMNS } from './columns.ts';
+import { formatInitReport, initFromFile } from './init.ts';
+import { startProgress } from './progress.ts';
 import { drawCurves, drawMetricsPlot, finalReport, reportVerification } from './runReport.ts';
+import { Trainer } from './trainer.ts';
 
 /** A run whose folder, configuration and data are ready. */
-export interface Prepared {
-  readonly folder: string;
-  readonly config: TrainConfig;
+export interface PreparedRun {
+  readonly run: RunFolder;
   readonly dataset: Dataset;
-  readonly resume: LoadedCheckpoint | undefined;
+  /** The checkpoint to go on from; absent: the run begins. */
+  readonly resume?: LoadedCheckpoint;
+}
+
+/** How a run is carried out; none of it changes what is learned. */
+export interface TrainRunOptions {
+  /** Default and `auto`: the configuration's. */
+  readonly adapter?: AdapterChoice;
+  /** Only hold the first step's ops against their references. Default false. */
+  readonly verify?: boolean;
+  /** Score the test split at the end. Default true. */
+  readonly test?: boolean;
 }
 
 /** Refuses a batch beyond the adapter before its pictures are read, which takes minutes for a large one. */
@@ -47,32 +49,25 @@ function requireBatchFits(config: TrainConfig, device: GpuDevice): void {
   }
 }
 
-/** Whether a run folder has neither a checkpoint nor a logged step. */
-export function isBarren(folder: string): boolean {
-  const logged = statSync(join(folder, 'batches.jsonl'), { throwIfNoEntry: false })?.size ?? 0;
-  return logged === 0 && readdirSync(join(folder, CHECKPOINT_FOLDER)).length === 0;
-}
-
-export interface RunOptions {
-  readonly adapter: string;
-  /** Only hold the first step's ops against their references. */
-  readonly verify?: boolean;
-  /** Score the test split at the end. Default true. */
-  readonly test?: boolean;
-}
-
-/** Trains one run until it is finished (true) or stopped by a signal (false). The caller holds the folder's lock. */
-export async function runTraining(
-  { folder, config, dataset, resume }: Prepared,
-  { adapter, verify = false, test = true }: RunOptions,
+/**
+ * Trains one run, printing as it goes, until it is finished (true) or stopped by SIGINT or SIGTERM (false). The caller holds the run's
+ * lock.
+ *
+ * @throws GmtlError `train/batch-too-large`, and as {@link Trainer}, {@link initFromFile} and the readers and writers of the run.
+ */
+export async function trainRun(
+  { run, dataset, resume }: PreparedRun,
+  { adapter = 'auto', verify = false, test = true }: TrainRunOptions = {},
 ): Promise<boolean> {
-  await cleanCheckpoints(join(folder, CHECKPOINT_FOLDER));
-  return withEngine({ adapter, seed: config.training.seed }, async ({ engine, device, opened }) => {
+  const config = run.config();
+  await run.checkpoints.clean();
+  const choice = adapter === 'auto' ? config.adapter : adapter;
+  return withEngine({ adapter: choice, seed: config.training.seed }, async ({ engine, device, opened }) => {
     requireBatchFits(config, device);
     const counts = (['train', 'val', 'test'] as const).map((split) => `${selectItems(dataset, split).length} ${split}`);
     const { vendor, architecture, device: chip, description } = device.info;
     const summary = await summariseDataset(dataset.items);
-    writeEnvironment(folder, {
+    run.writeEnvironment({
       adapter: { name: device.name, kind: opened.kind, reason: opened.reason, vendor, architecture, chip, description },
       data: JSON.parse(JSON.stringify({ source: dataset.source, ...summary })),
       precision: usablePrecision(engine, config),
@@ -83,34 +78,27 @@ export async function runTraining(
     const note = precisionNote(engine, config, 'training');
     if (note !== null) console.error(note);
     console.error(`images   ${counts.join(', ')}`);
-    console.error(`run      ${folder}`);
+    console.error(`run      ${run.path}`);
     // A run that was killed before its first checkpoint begins anew: its rows go.
-    const begun = existsSync(join(folder, 'batches.jsonl')) ? 0 : undefined;
-    const resumeStep = resume?.manifest?.step ?? begun;
-    const logs = openRunLogs(folder, {
-      ...(resumeStep !== undefined && { resumeStep }),
-      batchColumns: [...BATCH_COLUMNS],
-      epochColumns: [...EPOCH_COLUMNS],
-    });
-    const events = config.training.tensorboard
-      ? new EventWriter(join(folder, 'tensorboard'), resumeStep === undefined ? {} : { resumeStep })
-      : undefined;
+    const resumeStep = resume?.manifest?.step ?? (run.hasLog('batches') ? 0 : undefined);
+    const logs = run.logs({ resumeStep, batchColumns: BATCH_COLUMNS, epochColumns: EPOCH_COLUMNS });
+    const events = config.training.tensorboard ? run.events(resumeStep) : undefined;
     const trainer = new Trainer({
       engine,
       config,
       dataset,
-      checkpointFolder: join(folder, CHECKPOINT_FOLDER),
+      checkpoints: run.checkpoints,
       logs,
       ...(events && { events }),
-      misroutes: new MisrouteLog(join(folder, 'misroutes.csv'), resumeStep),
+      misroutes: run.misroutes(resumeStep),
       progress: (totalSteps, startStep) =>
         startProgress({ totalSteps, startStep, totalEpochs: config.training.epochs }),
-      ...(resume && { resume, rankedSteps: await rankedSteps(join(folder, CHECKPOINT_FOLDER)) }),
+      ...(resume && { resume, rankedSteps: await run.checkpoints.rankedSteps() }),
     });
     if (config.training.init !== null && !resume) {
       const report = await initFromFile(trainer.model, config.training.init);
       console.error(formatInitReport(report));
-      await writeFileAtomic(join(folder, 'init.json'), `${JSON.stringify(report, null, 2)}\n`);
+      await run.writeInitReport(report);
     }
     console.error(
       `network  ${trainer.model.parameterCount().toLocaleString('en')} parameters, ${trainer.totalSteps} steps`,
@@ -135,19 +123,17 @@ export async function runTraining(
     process.once('SIGTERM', interrupt);
     try {
       const result = await trainer.run();
-      await drawCurves(folder);
+      await drawCurves(run);
       console.error(`waiting for data took ${(100 * result.waitShare).toFixed(1)} % of the time`);
       if (result.interrupted) {
         console.log(
-          `Stopped at step ${result.step} of ${trainer.totalSteps}. Go on with: npx gmtl train --resume ${folder}`,
+          `Stopped at step ${result.step} of ${trainer.totalSteps}. Go on with: npx gmtl train --resume ${run.path}`,
         );
         return false;
       }
-      const { bestMetric: metric } = config.training;
-      const finished =
-        readFinished(folder) ?? (await finishRun(folder, { ...result, metric, stamp: timeStamp(new Date()) }));
-      await drawMetricsPlot(folder, finished.stamp);
-      if (test) await finalReport({ folder, dataset, trainer, finished });
+      const finished = run.finished() ?? (await run.finish({ ...result, metric: config.training.bestMetric }));
+      await drawMetricsPlot(run, finished.stamp);
+      if (test) await finalReport({ run, dataset, trainer, finished });
       return true;
     } finally {
       for (const { item, reason } of trainer.source.skipped.values())

@@ -1,3 +1,4 @@
+/** The training loop: batches, steps, validation, checkpoints, logs. */
 import type { Engine } from '../../engine/autograd/engine.ts';
 import type { VerifiedOp } from '../../engine/check/verify.ts';
 import type { Batch } from '../data/loading/batch.ts';
@@ -10,8 +11,8 @@ import type { LossScaleState, Plateau, PlateauState, Schedule } from '../../engi
 import { bestMetric, Ranking, type RankingState } from './best.ts';
 import { buildPlateau, buildSchedule } from './build.ts';
 import { loaderSettings } from '../data/loading/settings.ts';
-import { type CheckpointPayload, type LoadedCheckpoint, saveCheckpoint } from '../run/checkpoint.ts';
-import { saveRankedCheckpoint } from '../run/checkpointRanking.ts';
+import type { CheckpointPayload, LoadedCheckpoint } from '../run/checkpoint.ts';
+import type { Checkpoints } from '../run/checkpoints.ts';
 import { EPOCH_COLUMNS, eventTags, finiteOrNull, rawColumns, validationColumns } from './columns.ts';
 import type { TrainConfig } from '../config/resolve.ts';
 import { evaluate } from '../evaluate/evaluate.ts';
@@ -30,16 +31,16 @@ import {
   restoreWeighting,
 } from './state.ts';
 import { packWeights, restoreWeights } from '../network/weights.ts';
-import type { StepReport } from './step.ts';
+import type { StepReport } from './stepReport.ts';
 import type { EventWriter } from '../run/tensorboard.ts';
-import { buildSampler, buildTraining, type Training } from './trainingParts.ts';
+import { buildSampler, buildTrainingParts, type TrainingParts } from './trainingParts.ts';
 import type { WeightingState } from './weighting/index.ts';
 
 export interface TrainerOptions {
   readonly engine: Engine;
   readonly config: TrainConfig;
   readonly dataset: Dataset;
-  readonly checkpointFolder: string;
+  readonly checkpoints: Checkpoints;
   readonly logs: RunLogs;
   /** Scalars for TensorBoard; none where left out. */
   readonly events?: EventWriter;
@@ -49,7 +50,7 @@ export interface TrainerOptions {
   /** Called with each finished epoch's row. */
   readonly onEpoch?: (row: EpochSummary) => void;
   readonly resume?: LoadedCheckpoint;
-  /** Steps of the best checkpoints that the resumed run's folder holds (`rankedSteps`). */
+  /** Steps of the best checkpoints that the resumed run's folder holds (`Checkpoints.rankedSteps`). */
   readonly rankedSteps?: readonly number[];
 }
 
@@ -101,12 +102,12 @@ export interface TrainResult {
   readonly skipped: number;
 }
 
-/** The training loop: batches, steps, validation, checkpoints, logs. One instance trains one run. */
+/** Trains one run. */
 export class Trainer {
   /** The network under training, ready to be scored. */
   readonly predictor: Predictor;
   readonly #options: TrainerOptions;
-  readonly #training: Training;
+  readonly #training: TrainingParts;
   readonly #schedule: Schedule;
   readonly #loader: TrainLoader;
   readonly #stepsPerEpoch: number;
@@ -133,7 +134,7 @@ export class Trainer {
     this.#totalSteps = this.#stepsPerEpoch * config.training.epochs;
     this.#loader = new TrainLoader(sampler, new SampleSource(loaderSettings(config)));
     this.#schedule = buildSchedule(config, this.#totalSteps);
-    this.#training = buildTraining(engine, config, train, this.#totalSteps, (done, total) =>
+    this.#training = buildTrainingParts(engine, config, train, this.#totalSteps, (done, total) =>
       this.#progress?.compiling(done, total),
     );
     this.predictor = new Predictor({ engine, model: this.model, config, source: this.source });
@@ -391,7 +392,7 @@ export class Trainer {
   }
 
   async #save(name: 'last' | 'best'): Promise<void> {
-    const { config, logs, checkpointFolder } = this.#options;
+    const { config, logs, checkpoints } = this.#options;
     logs.flush();
     this.#options.events?.flush();
     const payload: CheckpointPayload = {
@@ -415,11 +416,11 @@ export class Trainer {
         ranking: JSON.parse(JSON.stringify(this.#ranking.state())),
         weighting: JSON.parse(JSON.stringify(this.#training.weighting.hostState())),
         plateau: this.#plateau ? { ...this.#plateau.state() } : null,
-        lossScale: this.#training.gate.scalesLosses ? { ...(await this.#training.gate.readLossScale()) } : null,
+        lossScale: this.#training.guard.scalesLosses ? { ...(await this.#training.guard.readLossScale()) } : null,
       },
     };
-    if (name === 'last') await saveCheckpoint(checkpointFolder, name, payload);
-    else await saveRankedCheckpoint(checkpointFolder, this.#ranking.steps, payload);
+    if (name === 'last') await checkpoints.save(name, payload);
+    else await checkpoints.saveRanked(this.#ranking.steps, payload);
   }
 
   #restore(checkpoint: LoadedCheckpoint): void {
@@ -445,7 +446,7 @@ export class Trainer {
     this.#sums.restore(random.sums);
     if (random.ranking) this.#ranking.restore(random.ranking, new Set(this.#options.rankedSteps));
     if (random.plateau) this.#plateau?.restore(random.plateau);
-    if (random.lossScale && this.#training.gate.scalesLosses) this.#training.gate.restoreLossScale(random.lossScale);
+    if (random.lossScale && this.#training.guard.scalesLosses) this.#training.guard.restoreLossScale(random.lossScale);
   }
 
   dispose(): void {

@@ -16,11 +16,11 @@ import { TrainStep } from './step.ts';
 import { buildWeighting, type Weighting } from './weighting/index.ts';
 
 /** A network with what teaches it. */
-export interface Training {
+export interface TrainingParts {
   readonly model: MultitaskNet;
   readonly weighting: Weighting;
   readonly optimizer: Optimizer;
-  readonly gate: GradientGuard;
+  readonly guard: GradientGuard;
   /** Null where optimizer.emaDecay is 0. */
   readonly ema: EMA | null;
   readonly step: TrainStep;
@@ -31,20 +31,20 @@ export interface Training {
  * @param train the training items: class weights come from them.
  * @param totalSteps of the run, over which the Gumbel temperature falls.
  */
-export function buildTraining(
+export function buildTrainingParts(
   engine: Engine,
   config: TrainConfig,
   train: readonly DatasetItem[],
   totalSteps: number,
   onCompile?: CompileProgress,
-): Training {
+): TrainingParts {
   const model = buildModel(engine, config);
   const weighting = buildWeighting(engine, config.loss);
   const params = [...namedParameters(model), ...namedParameters(weighting, WEIGHTING_PREFIX)];
   const optimizer = buildOptimizer(config, params, shapesOf(model));
   // Float16 training lives with steps that are suppressed now and then; in float32 the first one ends it.
   const scales = usablePrecision(engine, config) === 'f16';
-  const gate = new GradientGuard(params, {
+  const guard = new GradientGuard(params, {
     maxNorm: config.optimizer.gradClipNorm,
     sticky: !scales,
     lossScaling: scales ? { ...LOSS_SCALING, growthInterval: config.training.lossScaleInterval } : null,
@@ -53,7 +53,7 @@ export function buildTraining(
   const ema = decay > 0 ? new EMA(averagedTensors(model), { decay, warmup }) : null;
   const constants = buildConstants(engine, config, train);
   const step = new TrainStep({
-    ...{ engine, model, optimizer, gate, ema, constants, weighting },
+    ...{ engine, model, optimizer, guard, ema, constants, weighting },
     objective: config.loss,
     routing: config.training.routing,
     gradeDecision: config.model.gradeDecision,
@@ -63,9 +63,9 @@ export function buildTraining(
     ...(onCompile && { onCompile }),
   });
   return {
-    ...{ model, weighting, optimizer, gate, ema, step },
+    ...{ model, weighting, optimizer, guard, ema, step },
     dispose() {
-      for (const part of [step, optimizer, gate, ema, weighting, model]) part?.dispose();
+      for (const part of [step, optimizer, guard, ema, weighting, model]) part?.dispose();
       for (const tensor of Object.values<Tensor | null>({ ...constants })) tensor?.dispose();
     },
   };

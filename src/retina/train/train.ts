@@ -1,0 +1,92 @@
+/** What `gmtl train` does once its options are parsed: begins a run or a cross-validation, or goes on with one. */
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { generateSyntheticIdrid } from '../data/synth/index.ts';
+import type { TrainConfig } from '../config/resolve.ts';
+import { CrossValidationFolder } from '../run/crossValidationFolder.ts';
+import { openConfigured } from '../run/dataset.ts';
+import { RunFolder } from '../run/runFolder.ts';
+import { bestMetric } from './best.ts';
+import { prepareFolds, trainFolds } from './crossValidation.ts';
+import { trainRun, type TrainRunOptions } from './trainRun.ts';
+
+const SYNTHETIC_FOLDER = join('data', 'synthetic-idrid');
+
+/** A training that begins. */
+export interface NewTraining {
+  /** All settings, as `resolveConfig` gives them. */
+  readonly config: TrainConfig;
+  /** A folder in IDRiD's layout, or a metadata JSON of `gmtl data prepare`. Default: a synthetic set, made where there is none. */
+  readonly data?: string;
+  /** The run folder to make. Default: `runs/<time>-<preset>`. */
+  readonly folder?: string;
+  /** Part of the folder's name. */
+  readonly preset?: string;
+}
+
+/**
+ * Trains a new run, printing as it goes. SIGINT and SIGTERM stop it where it can be resumed. A run that fails before its first step, or
+ * is only verified, leaves no folder.
+ *
+ * @returns whether it is finished; false where a signal stopped it.
+ * @throws GmtlError `train/metric`, `run/exists`, and as `openDataset` and {@link trainRun}.
+ */
+export async function startTraining(training: NewTraining, options: TrainRunOptions = {}): Promise<boolean> {
+  const { config } = training;
+  const dataset = await openConfigured(await sourceOf(training), config);
+  for (const note of dataset.notes) console.error(`note: ${note}`);
+  const run = RunFolder.create(training);
+  run.writeConfig(config);
+  await run.writeItems(dataset.items);
+  const lock = run.lock();
+  try {
+    return await trainRun({ run, dataset }, options);
+  } finally {
+    lock.release();
+    if (!run.hasProgress()) run.remove();
+  }
+}
+
+/**
+ * Trains `folds` runs, each validated on another part of the training images, and summarises them (see {@link trainFolds}).
+ *
+ * @returns whether all are finished; false where a signal stopped one.
+ * @throws GmtlError as {@link startTraining}.
+ */
+export async function startCrossValidation(
+  training: NewTraining,
+  folds: number,
+  options: Pick<TrainRunOptions, 'adapter'> = {},
+): Promise<boolean> {
+  const source = await sourceOf(training);
+  return trainFolds(await prepareFolds(training, training.config, folds, source), options);
+}
+
+/**
+ * Goes on with a run as if it had never stopped, or with a cross-validation.
+ *
+ * @param path the folder of either. @returns whether it is finished now; false where a signal stopped it.
+ * @throws GmtlError `run/no-config`, `run/locked`, `checkpoint/not-found`, and as {@link trainRun}.
+ */
+export async function resumeTraining(path: string, options: TrainRunOptions = {}): Promise<boolean> {
+  const folder = resolve(path);
+  if (CrossValidationFolder.isAt(folder)) return trainFolds(new CrossValidationFolder(folder), options);
+  const run = RunFolder.open(folder);
+  const resume = await run.checkpoints.load({ name: 'last' });
+  const dataset = await run.dataset();
+  const lock = run.lock();
+  try {
+    return await trainRun({ run, dataset, resume }, options);
+  } finally {
+    lock.release();
+  }
+}
+
+/** Where the images are. Refuses what validation cannot rank by before images are made or read, which may take minutes. */
+async function sourceOf({ config, data }: NewTraining): Promise<string> {
+  bestMetric(config.training.bestMetric);
+  if (data !== undefined) return data;
+  if (!existsSync(SYNTHETIC_FOLDER)) console.error(`Making the synthetic IDRiD-layout set in ${SYNTHETIC_FOLDER} …`);
+  await generateSyntheticIdrid({ directory: SYNTHETIC_FOLDER });
+  return SYNTHETIC_FOLDER;
+}
