@@ -1,23 +1,49 @@
+/** How tests are found and run; `--mode fast` (`npm run test:fast`) takes only those whose header says "Tier: no adapter." */
 import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
 // Tests run the shaders as they are now.
 execFileSync(process.execPath, [fileURLToPath(new URL('shaders/bundle.mjs', import.meta.url))], { stdio: 'inherit' });
 
-export default defineConfig({
+/** What a test file needs, as its opening comment says it; CONTRIBUTING.md explains each. */
+const TIERS = [
+  'no adapter',
+  'no adapter, slow',
+  'any adapter',
+  'any adapter, built command line',
+  'adapters with shader-f16',
+];
+
+const root = fileURLToPath(new URL('./', import.meta.url));
+
+/** Every test file with its tier. Throws where a header names none. */
+function testFiles(): { file: string; tier: string }[] {
+  return ['src', 'kernels-test', 'cli', 'bench', 'docs'].flatMap((folder) =>
+    readdirSync(root + folder, { recursive: true, encoding: 'utf8' })
+      .map((path) => `${folder}/${path.replaceAll('\\', '/')}`)
+      .filter((path) => path.endsWith('.test.ts') && !path.includes('node_modules/'))
+      .map((file) => {
+        const header = /^\/\*\*.*?\*\//s.exec(readFileSync(root + file, 'utf8'))?.[0] ?? '';
+        const tier = /Tier: ([^.(]*[^.( ])/.exec(header)?.[1] ?? '';
+        if (!TIERS.includes(tier)) {
+          throw new Error(`${file} must open with /** Tier: … */ and one of: ${TIERS.join('; ')} (it says "${tier}")`);
+        }
+        return { file, tier };
+      }),
+  );
+}
+
+export default defineConfig(({ mode }) => ({
   test: {
-    include: [
-      'src/**/*.test.ts',
-      'kernels-test/**/*.test.ts',
-      'cli/**/*.test.ts',
-      'bench/**/*.test.ts',
-      'docs/**/*.test.ts',
-    ],
+    include: testFiles().flatMap(({ file, tier }) => (mode !== 'fast' || tier === 'no adapter' ? [file] : [])),
     testTimeout: 120_000,
     hookTimeout: 120_000,
     // Dawn lives in native code: forks keep one instance a process (a second `create()` in one process can abort).
     pool: 'forks',
+    // Half of the fast tests' time would be loading the same modules for every file.
+    isolate: mode !== 'fast',
     maxWorkers: 2,
   },
-});
+}));

@@ -1,4 +1,4 @@
-/** Tier: no adapter for the arithmetic, any adapter for the run. */
+/** Tier: any adapter (none for the arithmetic). */
 import { describe, expect, it } from 'vitest';
 import type { Plan, PlanTarget } from '../src/engine/gpu/kernel.ts';
 import { DEFAULT_LIMITS } from '../src/engine/gpu/kernel.ts';

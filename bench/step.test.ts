@@ -1,4 +1,4 @@
-/** Tier: no adapter for arithmetic and text, any adapter for the runs. */
+/** Tier: any adapter (none for arithmetic and text). */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

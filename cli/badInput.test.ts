@@ -1,4 +1,4 @@
-/** What a careless user does to every command: one clear message, exit code 1, no stack trace, nothing half-written. */
+/** Tier: any adapter, built command line. What a careless user does to every command: one clear message, exit code 1, no stack trace, nothing half-written. */
 import { execFile, spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';

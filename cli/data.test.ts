@@ -1,3 +1,4 @@
+/** Tier: no adapter, slow. `gmtl data`: what prepare, verify and synth write and say. */
 import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

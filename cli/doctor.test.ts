@@ -1,3 +1,4 @@
+/** Tier: no adapter. The doctor's self-test on right and on wrong backends, and its text. */
 import { describe, expect, it } from 'vitest';
 import { GmtlError } from '../src/engine/errors.ts';
 import type { AdapterListing } from '../src/engine/node/open.ts';

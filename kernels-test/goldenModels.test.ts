@@ -1,5 +1,5 @@
 /**
- * Tier: none for the float64 references, any adapter for the kernels. Whole models against PyTorch: output, loss, every gradient, and after ten
+ * Tier: any adapter (none for the float64 references). Whole models against PyTorch: output, loss, every gradient, and after ten
  * AdamW steps on the same batch the losses on the way, every parameter, the running statistics and the output in eval mode. The
  * weights go in and come out through state dicts, so names and layouts are those of timm, torchvision and segmentation_models_pytorch.
  * On adapters with shader-f16 also with activations in float16 and a scaled loss: output, all gradients, and the losses of the ten steps.

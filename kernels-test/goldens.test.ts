@@ -1,5 +1,5 @@
 /**
- * Tier: none for the float64 references, any adapter for the kernels. Every op against PyTorch: outputs, every input's gradient, in-place
+ * Tier: any adapter (none for the float64 references). Every op against PyTorch: outputs, every input's gradient, in-place
  * updates. The bound of each case stands with it in fixtures/golden_ops.py (2e-6 of relative L2 for plain sums and functions, 4e-6
  * to 5e-6 where WGSL's exp or a variance is in it); the references, in float64, must meet the goldens' own rounding to float32.
  */

@@ -1,4 +1,4 @@
-/** What of the comparison needs neither an adapter nor the other engines: inputs, references, checks, ratios, tables. */
+/** Tier: no adapter. What of the comparison needs neither an adapter nor the other engines: inputs, references, checks, ratios, tables. */
 import { describe, expect, it } from 'vitest';
 import { Engine, setEngine } from '../../src/engine/autograd/engine.ts';
 import { convnext } from '../../src/engine/models/convnext.ts';

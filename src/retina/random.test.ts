@@ -1,3 +1,4 @@
+/** Tier: no adapter. Keyed random numbers. */
 import { describe, expect, it } from 'vitest';
 import { KeyedRandom, STREAMS } from './random.ts';
 

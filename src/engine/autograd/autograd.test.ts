@@ -1,3 +1,4 @@
+/** Tier: no adapter. Gradients, scopes and errors of the engine, on the float64 references. */
 import { describe, expect, it } from 'vitest';
 import { GmtlError } from '../errors.ts';
 import { ReferenceBackend } from '../ops/referenceBackend.ts';

@@ -1,3 +1,4 @@
+/** Tier: no adapter. Safetensors round trips, half-precision formats, and what is refused. */
 import { describe, expect, test } from 'vitest';
 import { bfloat16ToNumber, float16ToNumber, numberToFloat16 } from '../tensor/float16.ts';
 import { decodeSafetensors, encodeSafetensors, type StoredTensor } from './safetensors.ts';

@@ -1,4 +1,4 @@
-/** Tier: none. The layers of facebookresearch/ConvNeXt: `get_num_layer_for_convnext`, and for tiny its detection code with num_max_layer = 6. */
+/** Tier: no adapter. The layers of facebookresearch/ConvNeXt: `get_num_layer_for_convnext`, and for tiny its detection code with num_max_layer = 6. */
 import { describe, expect, it } from 'vitest';
 import { layerCount, layerIdOf, layerScaleOf } from './layerDecay.ts';
 import { describeTrunk, type TrunkDescription } from './pretrained/trunk.ts';

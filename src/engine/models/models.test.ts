@@ -1,3 +1,4 @@
+/** Tier: no adapter. Shapes, names and gradients of ConvNeXt and the multitask network, on shapes alone or the float64 references. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Engine, setEngine } from '../autograd/engine.ts';
 import { GmtlError } from '../errors.ts';

@@ -1,3 +1,4 @@
+/** Tier: no adapter. Files are replaced whole or not at all: full disks, failed renames, racing writers. */
 import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,3 +1,4 @@
+/** Tier: any adapter. Which adapter is chosen and why, and that a process which opened one ends by itself. */
 import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';

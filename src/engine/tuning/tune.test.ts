@@ -1,4 +1,4 @@
-/** Tier: no adapter for choosing, any adapter for the run. */
+/** Tier: any adapter (none for choosing). */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,3 +1,4 @@
+/** Tier: no adapter. Configurations: how sources merge, what presets say, what is refused. */
 import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

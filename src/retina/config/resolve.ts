@@ -207,7 +207,8 @@ function typeInWords(schema: JsonSchema): string {
   if (schema.type === 'array') {
     if (schema.prefixItems !== undefined)
       return `[${schema.prefixItems.map((item) => typeInWords(item as JsonSchema)).join('; ')}]`;
-    return `list of ${schema.minItems} numbers`;
+    if (schema.minItems === schema.maxItems) return `list of ${schema.minItems} numbers`;
+    return `list of ${schema.minItems} or more: ${typeInWords(schema.items as JsonSchema)}`;
   }
   const limits: string[] = [];
   if (schema.minimum !== undefined && schema.minimum > Number.MIN_SAFE_INTEGER)

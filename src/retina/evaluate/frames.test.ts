@@ -1,3 +1,4 @@
+/** Tier: no adapter. Masks scored in the original frame, on the float64 references. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

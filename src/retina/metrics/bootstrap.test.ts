@@ -1,3 +1,4 @@
+/** Tier: no adapter. Bootstrap intervals and percentiles. */
 import { describe, expect, it } from 'vitest';
 import { bootstrapInterval, percentile } from './bootstrap.ts';
 import fixtures from './fixtures/metrics.json' with { type: 'json' };

@@ -1,3 +1,4 @@
+/** Tier: no adapter. Grading and gate figures against scikit-learn. */
 import { describe, expect, it } from 'vitest';
 import { brierScore, expectedCalibrationError, reliabilityBins } from './calibration.ts';
 import {

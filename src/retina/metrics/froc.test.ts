@@ -1,3 +1,4 @@
+/** Tier: no adapter. Connected components against scipy, and lesion-level detection (FROC). */
 import { describe, expect, it } from 'vitest';
 import { countComponents, labelComponents } from './components.ts';
 import { countDetections } from './detections.ts';

@@ -1,3 +1,4 @@
+/** Tier: no adapter. Intervals of grading, gate and segmentation figures. */
 import { describe, expect, it } from 'vitest';
 import { Generator } from '../../engine/tensor/random.ts';
 import { bootstrapInterval, bootstrapIntervals } from './bootstrap.ts';

@@ -1,3 +1,4 @@
+/** Tier: no adapter. Segmentation figures against scikit-learn, and the convention for empty masks. */
 import { describe, expect, it } from 'vitest';
 import fixtures from './fixtures/metrics.json' with { type: 'json' };
 import { averagePrecision } from './ranking.ts';

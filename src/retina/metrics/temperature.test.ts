@@ -1,3 +1,4 @@
+/** Tier: no adapter. Temperature scaling, thresholds, and precision-recall curves. */
 import { describe, expect, it } from 'vitest';
 import base from './fixtures/metrics.json' with { type: 'json' };
 import fixtures from './fixtures/protocol.json' with { type: 'json' };

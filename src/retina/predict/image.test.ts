@@ -1,3 +1,4 @@
+/** Tier: no adapter, slow. Inference on an image file, on the float64 references. */
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

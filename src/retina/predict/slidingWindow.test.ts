@@ -1,3 +1,4 @@
+/** Tier: no adapter. Tiled prediction: tile places, blending, flips, mapping to the frame. */
 import { describe, expect, it } from 'vitest';
 import { IMAGENET_NORMALIZATION } from '../data/loading/augment.ts';
 import { imageTensor } from '../data/loading/batch.ts';

@@ -1,3 +1,4 @@
+/** Tier: no adapter. Training curves, confusion matrices and reliability diagrams as PNG. */
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { confusionMatrix } from '../metrics/confusion.ts';

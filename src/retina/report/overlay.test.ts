@@ -1,3 +1,4 @@
+/** Tier: no adapter. Overlays and comparisons of lesion masks. */
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

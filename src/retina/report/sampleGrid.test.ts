@@ -1,3 +1,4 @@
+/** Tier: no adapter. The grid of samples and the metrics plot. */
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import type { GalleryImage } from './html/data.ts';

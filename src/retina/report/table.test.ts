@@ -1,3 +1,4 @@
+/** Tier: no adapter. Tables for a terminal. */
 import { describe, expect, it } from 'vitest';
 import { formatTable } from './table.ts';
 

@@ -1,3 +1,4 @@
+/** Tier: no adapter, slow. Checkpoints survive crashes at each file operation, full disks, and kills of a real process. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import * as fs from 'node:fs';
 import { createRequire } from 'node:module';

@@ -1,3 +1,4 @@
+/** Tier: no adapter. Training logs: both formats, resuming, and what is refused. */
 import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,3 +1,4 @@
+/** Tier: no adapter. A run's folder and its lock. */
 import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { hostname, tmpdir } from 'node:os';

@@ -1,3 +1,4 @@
+/** Tier: no adapter. Progress lines and bar. */
 import { Writable } from 'node:stream';
 import { expect, test, vi } from 'vitest';
 import { formatDuration, StepMeter, startProgress } from './progress.ts';

@@ -1,4 +1,4 @@
-/** Tier: none. Which name goes where, and what the errors say; shapes only, from networks that never get values. */
+/** Tier: no adapter. Which name goes where, and what the errors say; shapes only, from networks that never get values. */
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Engine, setEngine } from '../../autograd/engine.ts';
 import type { Module } from '../../nn/module.ts';

@@ -1,3 +1,4 @@
+/** Tier: no adapter. Probabilities and labels of ordinal grades (CORN). */
 import { describe, expect, it } from 'vitest';
 import { cornLabel, cornProbabilities } from './corn.ts';
 

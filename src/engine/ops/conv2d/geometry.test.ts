@@ -1,3 +1,4 @@
+/** Tier: no adapter. Geometry of convolutions: folded forms, transposed sizes, and what the errors say. */
 import { describe, expect, it } from 'vitest';
 import { transposedSize } from '../convTranspose2d/program.ts';
 import { referenceConvTranspose2d } from '../convTranspose2d/reference.ts';

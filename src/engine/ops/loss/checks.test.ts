@@ -1,3 +1,4 @@
+/** Tier: no adapter. What losses and normalization refuse, and how their plans come out. */
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_LIMITS, type PlanTarget } from '../../gpu/kernel.ts';
 import { f32, type TensorSpec } from '../../tensor/spec.ts';

@@ -1,3 +1,4 @@
+/** Tier: no adapter. Shapes of matrix products, and which kernel a plan takes. */
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_LIMITS, type PlanTarget } from '../../gpu/kernel.ts';
 import { f32, type Shape } from '../../tensor/spec.ts';

@@ -1,3 +1,4 @@
+/** Tier: no adapter. What `verifyDataset` finds in damaged, duplicated and leaking sets. */
 import { copyFile, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,3 +1,4 @@
+/** Tier: no adapter. Augmentation: how pictures and masks are drawn under a transform, and how transforms are drawn. */
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import {

@@ -1,3 +1,4 @@
+/** Tier: no adapter. Batches for training and evaluation: order, prefetching, caches, bad files. */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,3 +1,4 @@
+/** Tier: no adapter. Which images a batch draws, and that a sampler resumes where it stopped. */
 import { describe, expect, it } from 'vitest';
 import { TaskBalancedSampler } from './sampler.ts';
 import { type DatasetItem, type Structure, noMasks } from '../../domain.ts';

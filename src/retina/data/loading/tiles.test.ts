@@ -1,3 +1,4 @@
+/** Tier: no adapter. Where tiles lie on a large picture, and what training batches hold of them. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

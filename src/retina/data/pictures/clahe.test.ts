@@ -1,3 +1,4 @@
+/** Tier: no adapter. CLAHE against OpenCV's numbers, and Ben Graham's normalization. */
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_CLAHE } from './clahe.ts';

@@ -1,3 +1,4 @@
+/** Tier: no adapter. Decoding of mask files of every kind. */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,3 +1,4 @@
+/** Tier: no adapter. From an image file to a sample: field of view, masks, resizing, the disk cache. */
 import { mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

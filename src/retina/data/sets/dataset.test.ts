@@ -1,3 +1,4 @@
+/** Tier: no adapter. Opening data sets: fingerprints, validation splits, metadata files. */
 import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

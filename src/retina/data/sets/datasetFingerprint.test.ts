@@ -1,3 +1,4 @@
+/** Tier: no adapter. A data set's fingerprint follows its content, labels and splits, not its place. */
 import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

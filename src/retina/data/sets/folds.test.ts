@@ -1,3 +1,4 @@
+/** Tier: no adapter. Cross-validation folds: every training picture validates once. */
 import { describe, expect, it } from 'vitest';
 import { assignFolds } from './folds.ts';
 import { type DatasetItem, noMasks } from '../../domain.ts';

@@ -1,3 +1,4 @@
+/** Tier: no adapter. Reading IDRiD's folders, at any nesting and with files missing. */
 import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

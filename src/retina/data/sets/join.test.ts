@@ -1,3 +1,4 @@
+/** Tier: no adapter. Copies of one picture are found and share their labels. */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,3 +1,4 @@
+/** Tier: no adapter. Grading tables: columns, names, and effective-number weights. */
 import { describe, expect, it } from 'vitest';
 import type { GmtlError } from '../../../engine/errors.ts';
 import { effectiveNumberWeights, imageKey, looksLikeGradingCsv, readGradingCsv, scanGradingCsv } from './labels.ts';

@@ -1,3 +1,4 @@
+/** Tier: no adapter. System B's list, read and written. */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

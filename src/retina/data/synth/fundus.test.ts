@@ -1,3 +1,4 @@
+/** Tier: no adapter. Drawn retinas and their masks. */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { STRUCTURES, type Structure } from '../../domain.ts';
 import { distance, drawAnatomy } from './anatomy.ts';

@@ -1,3 +1,4 @@
+/** Tier: no adapter, slow. The synthetic set in the layout of IDRiD. */
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, sep } from 'node:path';

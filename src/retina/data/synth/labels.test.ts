@@ -1,3 +1,4 @@
+/** Tier: no adapter. Grades that follow from drawn lesions. */
 import { describe, expect, it } from 'vitest';
 import { allotLabels, apportion, type Findings, gradeFindings, gradingMixture, segmentationMixture } from './labels.ts';
 import { SeededRandom } from './random.ts';

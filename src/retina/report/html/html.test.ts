@@ -1,3 +1,4 @@
+/** Tier: no adapter. Text is escaped in pages. */
 import { describe, expect, it } from 'vitest';
 import { escapeHtml, html, jsonBlock, trusted } from './html.ts';
 

@@ -1,3 +1,4 @@
+/** Tier: no adapter. The HTML report: what it holds, and what it refuses. */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
