@@ -144,7 +144,7 @@ const verifyCommand: CommandModule<object, VerifyArguments> = {
     if (json) await writeFileAtomic(json, `${findings}\n`);
     if (report) await writeVerifyPage(report, result);
     console.log(json === '' ? findings : formatVerifyReport(result));
-    // The report above says why; an exception would only repeat it.
+    // The report above gives the reasons; an exception would only repeat them.
     if (!passes(result, strict)) process.exitCode = 1;
   },
 };

@@ -1,3 +1,4 @@
+/** Writes files so that a crash never leaves half of one, and words the errors of writing. */
 import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import { mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises';
@@ -167,7 +168,7 @@ export function errorCode(error: unknown): string | undefined {
   return typeof error.code === 'string' ? error.code : undefined;
 }
 
-/** A parent that is no folder fails the removal as well: the first failure is the one to report. */
+/** Where a parent is not a folder the removal fails as well: the first failure is the one to report. */
 function removeQuietlySync(path: string): void {
   try {
     fs.rmSync(path, { force: true });
@@ -201,7 +202,7 @@ function toBytes(data: string | Uint8Array): Uint8Array {
   return typeof data === 'string' ? new TextEncoder().encode(data) : data;
 }
 
-/** The text of a file; undefined where there is none. Throws what else keeps it from being read. */
+/** The text of a file; undefined where the file does not exist. Any other failure to read is thrown. */
 export function readIfPresent(path: string): string | undefined {
   try {
     return fs.readFileSync(path, 'utf8');

@@ -1,3 +1,4 @@
+/** Hashes files, each once per process. */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';

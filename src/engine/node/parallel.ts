@@ -1,3 +1,4 @@
+/** Limits how many asynchronous jobs run at a time. */
 import { availableParallelism } from 'node:os';
 
 /** Runs at most `limit` of the given asynchronous jobs at a time; the others wait in order. */

@@ -60,7 +60,7 @@ export function uniformAt(seed: number, stream: number, index: number): number {
   return uniformFromWord(words[index & 3]);
 }
 
-/** What every generator of random numbers draws from its uniform numbers; a subclass says where those come from. */
+/** The draws that every generator makes from its uniform numbers; a subclass supplies those. */
 export abstract class RandomBase {
   /** Uniform in [0, 1). */
   abstract uniform(): number;

@@ -1,3 +1,4 @@
+/** Named starting points of a configuration. */
 import type { PartialConfig } from './schema.ts';
 
 /** A named starting point: what it is for, and what it changes against the defaults. */
@@ -123,7 +124,7 @@ const RESNET_UNET: PartialConfig = {
   training: { epochs: 100, seed: 42, routing: 'none', earlyStopping: 10, bestMetric: 'dice' },
 };
 
-/** What the two published recipes change for a modest machine, alike for both: 128x128, eight images a step, from scratch. */
+/** What the two published recipes change for a modest machine, the same for both: 128x128, eight images per step, from scratch. */
 const SMALL_DATA: PartialConfig['data'] = { imageSize: 128, segmentationPerBatch: 4, classificationPerBatch: 4 };
 const SMALL_TRAINING: PartialConfig['training'] = { epochs: 30, stepsPerEpoch: 20, validateEvery: 6 };
 
@@ -195,7 +196,7 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
       data: {
         ...IDRID_128.data,
         benGraham: true,
-        // Its mid grey is near ImageNet's mean, not that of fundus photographs.
+        // Its mid gray is near ImageNet's mean, not that of fundus photographs.
         normalization: 'imagenet',
         joinLabels: true,
         augment: { ...IDRID_128.data?.augment, quarterTurns: true },
@@ -222,7 +223,7 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
           colorJitter: { brightness: 0.2, contrast: 0.2, saturation: 0.15 },
         },
       },
-      // MA, HE, EX, SE, OD: the rarer, the heavier. Dice over the batch: a tile without a structure says nothing against it.
+      // MA, HE, EX, SE, OD: the rarer, the heavier. Dice over the batch: a tile without a structure does not count against it.
       loss: { diceForm: 'smp', diceSmooth: 1, posWeight: [8, 4, 4, 8, 2], weighting: 'ew', labelSmoothing: 0.05 },
       optimizer: { lr: 3e-3, schedule: 'onecycle', warmupFraction: 0.2, emaDecay: 0.98 },
       // Validation predicts whole pictures tile by tile: seldom, then.

@@ -14,7 +14,7 @@ export interface ConfigKnob {
   readonly path: string;
   /** Type and limits in words, e.g. `integer, 32 or more`. */
   readonly type: string;
-  /** Undefined for the parts of an alternative, which have none of their own. */
+  /** Undefined for the parts of an alternative, which have no defaults. */
   readonly default: unknown;
   readonly description: string;
 }
@@ -122,7 +122,7 @@ function mergeLayers(layers: readonly ConfigLayer[]): TrainConfig {
 }
 
 function issueInWords(issue: z.core.$ZodIssue, path: string): string {
-  // A union's own message is only "invalid input": say what the knob takes.
+  // A union's own message is only "invalid input": name what the knob takes.
   const knob =
     issue.code === 'invalid_union' ? describeConfig().find((candidate) => candidate.path === path) : undefined;
   return knob === undefined ? issue.message : `expected ${knob.type}`;

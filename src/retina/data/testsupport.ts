@@ -1,3 +1,4 @@
+/** Tiny data sets and files for tests: no library here writes palette TIFFs, the form that IDRiD's masks have. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { crc32, deflateSync } from 'node:zlib';
@@ -5,14 +6,12 @@ import sharp from 'sharp';
 import { KeyedRandom } from '../random.ts';
 import { type Structure, STRUCTURE_NAMES, STRUCTURES } from '../domain.ts';
 
-/* Tiny files for the tests of this folder: no library here writes palette TIFFs, the form IDRiD's masks have. */
-
 export type TiffCompression = 'none' | 'lzw' | 'packbits' | 'deflate';
 
 export interface TiffOptions {
   readonly width: number;
   readonly height: number;
-  /** One value a sample, row by row, samples interleaved. */
+  /** One value per sample, row by row, samples interleaved. */
   readonly values: readonly number[];
   readonly bits: 1 | 4 | 8;
   readonly samples?: 1 | 3 | 4;
@@ -45,11 +44,11 @@ export function tiffBytes(options: TiffOptions): Buffer {
     { tag: 279, type: 4, values: [strip.length] },
   ];
   if (photometric === 3) {
-    const colours = Array.from({ length: 2 ** bits }, (_, index) => options.palette?.[index] ?? [0, 0, 0]);
+    const colors = Array.from({ length: 2 ** bits }, (_, index) => options.palette?.[index] ?? [0, 0, 0]);
     entries.push({
       tag: 320,
       type: 3,
-      values: [0, 1, 2].flatMap((channel) => colours.map((colour) => colour[channel] * 257)),
+      values: [0, 1, 2].flatMap((channel) => colors.map((color) => color[channel] * 257)),
     });
   }
   if (samples === 4) entries.push({ tag: 338, type: 3, values: [2] });
@@ -218,9 +217,9 @@ export function imagePathA(root: string, split: OfficialSplit, number: number): 
   );
 }
 
-export function maskPath(root: string, split: OfficialSplit, number: number, lesion: Structure): string {
-  const folder = `${STRUCTURES.indexOf(lesion) + 1}. ${STRUCTURE_NAMES[lesion]}`;
-  const name = `IDRiD_${String(number).padStart(2, '0')}_${lesion}.tif`;
+export function maskPath(root: string, split: OfficialSplit, number: number, structure: Structure): string {
+  const folder = `${STRUCTURES.indexOf(structure) + 1}. ${STRUCTURE_NAMES[structure]}`;
+  const name = `IDRiD_${String(number).padStart(2, '0')}_${structure}.tif`;
   return join(root, 'A. Segmentation', '2. All Segmentation Groundtruths', FOLDERS[split], folder, name);
 }
 

@@ -163,10 +163,10 @@ export async function evaluateFrames(
 }
 
 /** The mask as drawn, 0 or 1; no file means that the structure is absent. */
-async function nativeMask(item: DatasetItem, lesion: Structure, width: number, height: number): Promise<Uint8Array> {
-  const path = item.maskPaths?.[lesion] ?? null;
+async function nativeMask(item: DatasetItem, structure: Structure, width: number, height: number): Promise<Uint8Array> {
+  const path = item.maskPaths?.[structure] ?? null;
   if (path === null) return new Uint8Array(width * height);
-  return (await decodeMask(path, { lesion, expected: { width, height } })).data;
+  return (await decodeMask(path, { structure, expected: { width, height } })).data;
 }
 
 function maskPlane({ maskBits, size }: Sample, lesion: Structure): Uint8Array {

@@ -1,7 +1,7 @@
 /** The report of an evaluated run: the page, and the figures it shows as files. */
 import { mkdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { type DatasetCounts, summariseDataset } from '../data/sets/datasetFingerprint.ts';
+import { type DatasetCounts, summarizeDataset } from '../data/sets/datasetFingerprint.ts';
 import {
   type Dataset,
   GRADE_COUNTS,
@@ -81,7 +81,7 @@ export async function writeReport(folder: string, input: ReportInput): Promise<s
 async function reportData(input: ReportInput): Promise<ReportData> {
   const { run, dataset, result, subject, gallery, frame } = input;
   const config = run.config();
-  const { sha256, counts } = await summariseDataset(dataset.items);
+  const { sha256, counts } = await summarizeDataset(dataset.items);
   const recorded = describeEnvironment(run.environment());
   const changed = recorded.fingerprint !== null && recorded.fingerprint !== sha256;
   const segmentation = segmentationOf(

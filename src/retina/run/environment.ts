@@ -31,7 +31,7 @@ const environmentFields = {
   startedAt: z.string(),
   /** The adapter describes itself. */
   adapter: z.looseObject({ name: z.string().optional() }),
-  /** The data set: where it was read from, and its fingerprint (`summariseDataset`). */
+  /** The data set: where it was read from, and its fingerprint (`summarizeDataset`). */
   data: z.looseObject({ source: z.string().optional(), sha256: z.string().optional() }).nullable(),
 };
 const recordedSchema = z.looseObject(environmentFields).partial();

@@ -1,5 +1,5 @@
 /** One training run, from a prepared folder to its report. */
-import { summariseDataset } from '../data/sets/datasetFingerprint.ts';
+import { summarizeDataset } from '../data/sets/datasetFingerprint.ts';
 import { type Dataset, STRUCTURES, selectItems } from '../domain.ts';
 import { GmtlError } from '../../engine/errors.ts';
 import type { GpuDevice } from '../../engine/gpu/device.ts';
@@ -66,7 +66,7 @@ export async function trainRun(
     requireBatchFits(config, device);
     const counts = (['train', 'val', 'test'] as const).map((split) => `${selectItems(dataset, split).length} ${split}`);
     const { vendor, architecture, device: chip, description } = device.info;
-    const summary = await summariseDataset(dataset.items);
+    const summary = await summarizeDataset(dataset.items);
     run.writeEnvironment({
       adapter: { name: device.name, kind: opened.kind, reason: opened.reason, vendor, architecture, chip, description },
       data: JSON.parse(JSON.stringify({ source: dataset.source, ...summary })),

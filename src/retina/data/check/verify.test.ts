@@ -36,10 +36,10 @@ describe('verifyDataset', () => {
       { split: 'train', images: 4, retinopathy: [2, 0, 1, 0, 1], edema: [2, 1, 1], unlikely: [] },
       { split: 'test', images: 1, retinopathy: [0, 0, 0, 1, 0], edema: [0, 0, 1], unlikely: [] },
     ]);
-    const ma = result.coverage.find((row) => row.split === 'train' && row.lesion === 'MA');
+    const ma = result.coverage.find((row) => row.split === 'train' && row.structure === 'MA');
     expect(ma).toMatchObject({ images: 3, files: 3, empty: 0, official: 54, pixels: 12 });
     expect(ma?.share).toBeCloseTo(4 / (TINY_WIDTH * TINY_HEIGHT), 9);
-    expect(result.coverage.find((row) => row.split === 'train' && row.lesion === 'HE')).toMatchObject({
+    expect(result.coverage.find((row) => row.split === 'train' && row.structure === 'HE')).toMatchObject({
       files: 0,
       share: 0,
     });
@@ -81,7 +81,7 @@ describe('verifyDataset', () => {
       'data/image-unreadable',
       'data/mask-coverage',
     ]);
-    expect(result.coverage.find((row) => row.split === 'train' && row.lesion === 'EX')).toMatchObject({
+    expect(result.coverage.find((row) => row.split === 'train' && row.structure === 'EX')).toMatchObject({
       files: 3,
       empty: 1,
     });

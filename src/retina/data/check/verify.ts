@@ -1,3 +1,4 @@
+/** Checks a data set: files, labels, masks, sizes, copies of pictures and leaks between splits. */
 import { stat } from 'node:fs/promises';
 import { GmtlError } from '../../../engine/errors.ts';
 import { compareFingerprints, type Fingerprint } from '../sets/fingerprint.ts';
@@ -39,7 +40,7 @@ export interface LabelCounts {
 /** How much of the frames a structure's masks mark. */
 export interface MaskCoverage {
   readonly split: Split;
-  readonly lesion: Structure;
+  readonly structure: Structure;
   readonly images: number;
   readonly files: number;
   /** Mask files IDRiD has of this structure in this split; null for validation. */
@@ -74,7 +75,7 @@ export interface VerifyResult {
   readonly labels: readonly LabelCounts[];
   readonly coverage: readonly MaskCoverage[];
   readonly sizes: readonly SizeCount[];
-  /** What reading the source had to say (repeated entries collapsed, no testing images). */
+  /** Notes from reading the source (repeated entries collapsed, no testing images). */
   readonly notes: readonly string[];
   /** Some picture stands in two splits: what is measured on them is worthless. */
   readonly leaky: boolean;
@@ -159,11 +160,11 @@ function decodeAll(
     try {
       const image = await decodeImage(item.imagePath);
       ({ width, height } = image);
-      for (const lesion of STRUCTURES) {
-        const path = item.maskPaths?.[lesion] ?? null;
+      for (const structure of STRUCTURES) {
+        const path = item.maskPaths?.[structure] ?? null;
         if (path === null) continue;
         try {
-          foreground[lesion] = (await decodeMask(path, { lesion, expected: image })).foreground;
+          foreground[structure] = (await decodeMask(path, { structure, expected: image })).foreground;
         } catch (error) {
           errors.push(asUserError(error));
         }
@@ -219,21 +220,21 @@ function measureCoverage(items: readonly DatasetItem[], decoded: readonly Decode
       item.split === split && item.maskPaths !== null ? [{ item, ...decoded[index] }] : [],
     );
     if (rows.length === 0) return [];
-    return STRUCTURES.map((lesion): MaskCoverage => {
+    return STRUCTURES.map((structure): MaskCoverage => {
       const pixels = rows.reduce((sum, row) => sum + row.pixels, 0);
-      const marked = rows.reduce((sum, row) => sum + (row.foreground[lesion] ?? 0), 0);
+      const marked = rows.reduce((sum, row) => sum + (row.foreground[structure] ?? 0), 0);
       return {
         split,
-        lesion,
+        structure,
         images: rows.length,
-        files: rows.filter((row) => row.item.maskPaths?.[lesion] != null).length,
-        official: split === 'val' ? null : OFFICIAL_MASKS[split][lesion],
-        empty: rows.filter((row) => row.foreground[lesion] === 0).length,
+        files: rows.filter((row) => row.item.maskPaths?.[structure] != null).length,
+        official: split === 'val' ? null : OFFICIAL_MASKS[split][structure],
+        empty: rows.filter((row) => row.foreground[structure] === 0).length,
         pixels: marked,
         share: pixels === 0 ? 0 : marked / pixels,
         largestShare: Math.max(
           0,
-          ...rows.map((row) => (row.pixels === 0 ? 0 : (row.foreground[lesion] ?? 0) / row.pixels)),
+          ...rows.map((row) => (row.pixels === 0 ? 0 : (row.foreground[structure] ?? 0) / row.pixels)),
         ),
       };
     });
@@ -269,7 +270,7 @@ export function passes(result: VerifyResult, strict: boolean): boolean {
   return !result.leaky && result.items.length > 0 && (!strict || result.ok);
 }
 
-/** The official counts a split's labels compare with; validation has none. */
+/** The official counts a split's labels compare with; null for validation, which has none. */
 export function officialCounts(split: Split): (typeof OFFICIAL_COUNTS)['train' | 'test'] | null {
   return split === 'val' ? null : OFFICIAL_COUNTS[split];
 }

@@ -59,7 +59,7 @@ function verifyTables(result: VerifyResult): TableData[] {
       columns: ['split', 'structure', 'files', 'official', 'empty', 'pixels', 'coverage', 'fullest mask'],
       rows: result.coverage.map((row) => [
         row.split,
-        `${row.lesion} ${STRUCTURE_NAMES[row.lesion]}`,
+        `${row.structure} ${STRUCTURE_NAMES[row.structure]}`,
         `${row.files} of ${row.images}`,
         row.official,
         row.empty,

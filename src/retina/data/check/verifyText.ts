@@ -1,3 +1,4 @@
+/** Writes what the check of a data set found as text and as JSON. */
 import { relative } from 'node:path';
 import { STRUCTURE_NAMES } from '../../domain.ts';
 import { officialCounts, type DuplicatePair, type VerifyResult } from './verify.ts';
@@ -59,7 +60,7 @@ function coverageLines({ coverage }: VerifyResult): string[] {
   if (coverage.length === 0) return [];
   const rows = coverage.map((row) => [
     row.split,
-    `${row.lesion} ${STRUCTURE_NAMES[row.lesion]}`,
+    `${row.structure} ${STRUCTURE_NAMES[row.structure]}`,
     `${row.files}/${row.images}`,
     row.official === null ? '' : String(row.official),
     String(row.empty),
@@ -101,7 +102,7 @@ function duplicateLines({ duplicates, source }: VerifyResult): string[] {
 }
 
 function unusedLines({ unused }: VerifyResult): string[] {
-  // Licences and the like belong to the release; only what may be a misplaced file is worth a line.
+  // Licenses and the like belong to the release; only what may be a misplaced file is worth a line.
   const odd = unused.filter((file) => file.reason !== 'not an image');
   if (odd.length === 0) return [];
   const byReason = new Map<string, string[]>();
@@ -126,7 +127,8 @@ export function verifyJson(result: VerifyResult): string {
       official: officialCounts(row.split),
       unlikely: row.unlikely.map((item) => item.id),
     })),
-    coverage,
+    // The JSON's key, from when all structures were called lesions.
+    coverage: coverage.map(({ split, structure, ...rest }) => ({ split, lesion: structure, ...rest })),
     sizes: result.sizes.map((size) => ({ ...size, items: size.items.map((item) => item.id) })),
     unused,
     notes,

@@ -107,9 +107,9 @@ describe('render', () => {
     const first = (change: Partial<Transform>) => [...render(sample, { ...IDENTITY, ...change }).image.subarray(0, 3)];
     expect(first({ brightness: 1.1 }).map((value) => Math.round(value))).toEqual([220, 110, 55]);
     expect(first({ brightness: 2 })[0]).toBeCloseTo(255, 3);
-    // Mean grey: 255 pixels of 100 and one of .299·200 + .587·100 + .114·50.
-    const grey = (255 * 100 + 124.2) / 256;
-    const contrast = [200, 100, 50].map((value) => 0.5 * value + 0.5 * grey);
+    // Mean gray: 255 pixels of 100 and one of .299·200 + .587·100 + .114·50.
+    const gray = (255 * 100 + 124.2) / 256;
+    const contrast = [200, 100, 50].map((value) => 0.5 * value + 0.5 * gray);
     for (const [channel, value] of first({ contrast: 0.5 }).entries()) expect(value).toBeCloseTo(contrast[channel], 3);
     for (const value of first({ saturation: 0 })) expect(value).toBeCloseTo(124.2, 3);
   });

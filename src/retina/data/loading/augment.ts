@@ -1,3 +1,4 @@
+/** Draws augmentations, and normalizes channels. */
 import type { KeyedRandom } from '../../random.ts';
 
 export interface AugmentOptions {
@@ -20,7 +21,7 @@ export interface AugmentOptions {
   readonly hue: number;
 }
 
-/** Mild colour changes only: strong ones cost microaneurysm accuracy, whose colour is the signal. */
+/** Mild color changes only: strong ones cost microaneurysm accuracy, whose color is the signal. */
 export const DEFAULT_AUGMENT: AugmentOptions = {
   flips: true,
   quarterTurns: true,
@@ -41,7 +42,7 @@ export interface Normalization {
 /** What ImageNet-pretrained weights expect (torchvision). */
 export const IMAGENET_NORMALIZATION: Normalization = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
 
-/** IDRiD's own statistics, [116.5, 56.4, 16.3] and [80.2, 41.2, 13.3] of 255 (published with WFDENet). */
+/** IDRiD's statistics, [116.5, 56.4, 16.3] and [80.2, 41.2, 13.3] of 255 (published with WFDENet). */
 export const IDRID_NORMALIZATION: Normalization = {
   mean: [116.5 / 255, 56.4 / 255, 16.3 / 255],
   std: [80.2 / 255, 41.2 / 255, 13.3 / 255],

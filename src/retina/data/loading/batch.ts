@@ -9,7 +9,7 @@ import { type DatasetItem, STRUCTURES } from '../../domain.ts';
 
 /** Rows of pictures and targets, ready for upload. S is the network's side, N the number of rows. */
 export interface Batch {
-  /** [N, S, S, 3], NHWC, normalised. */
+  /** [N, S, S, 3], NHWC, normalized. */
   readonly image: Float32Array;
   /** [N, S, S, 5], NHWC, zeros and ones in the order of `STRUCTURES`; zero on rows without masks. */
   readonly masks: Float32Array;

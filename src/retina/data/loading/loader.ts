@@ -134,7 +134,7 @@ export class TrainLoader {
   #ahead: number;
   #started: number | null = null;
 
-  /** Starts at the sampler's present step. */
+  /** Starts at the sampler's current step. */
   constructor(sampler: TaskBalancedSampler, options: Partial<LoaderOptions> | SampleSource = {}) {
     this.sampler = sampler;
     this.source = options instanceof SampleSource ? options : new SampleSource(options);
@@ -212,7 +212,7 @@ export class TrainLoader {
 
 /**
  * Batches of items in fixed order (segmentation first), without augmentation, the next one prepared while the caller works.
- * The last batch is filled up by repeating its last row, so that N stays fixed; `count` says how many rows are real.
+ * The last batch is filled up by repeating its last row, so that N stays fixed; `count` is the number of real rows.
  *
  * @param items any split: `selectItems(dataset, 'test', 'segmentation')`.
  * @throws GmtlError naming the file when an image cannot be decoded (without `skipBad`).

@@ -1,14 +1,15 @@
+/** Renders a sample's picture and masks through a transformation. */
 import type { Normalization, Transform } from './augment.ts';
 import type { Sample } from '../pictures/sample.ts';
 
-/** Luminance of RGB (ITU-R BT.601), as torchvision's colour changes use it. */
+/** Luminance of RGB (ITU-R BT.601), as torchvision's color changes use it. */
 const RED = 0.299;
 const GREEN = 0.587;
 const BLUE = 0.114;
 
 /**
- * Renders a sample's picture through a transformation, normalised: bilinear, averaging several taps where it shrinks, black
- * outside. Colour changes follow torchvision (brightness, then contrast about the mean grey, then saturation, then hue), clamped.
+ * Renders a sample's picture through a transformation, normalized: bilinear, averaging several taps where it shrinks, black
+ * outside. Color changes follow torchvision (brightness, then contrast about the mean gray, then saturation, then hue), clamped.
  *
  * @param out receives `size`x`size`x3 floats (NHWC) from `start` on.
  */
@@ -24,9 +25,9 @@ export function renderImage(
   const scale = std.map((value) => 1 / (255 * value));
   const shift = mean.map((value, channel) => -value / std[channel]);
   const { brightness, contrast, saturation, hue } = transform;
-  const recoloured = brightness !== 1 || contrast !== 1 || saturation !== 1;
+  const recolored = brightness !== 1 || contrast !== 1 || saturation !== 1;
   const walk = sourceWalk(transform, size, sample.size);
-  if (walk.identity && !recoloured && hue === 0) {
+  if (walk.identity && !recolored && hue === 0) {
     // Evaluation: nothing moves, so each byte has one value (2 ms instead of 8 for 512x512).
     const { image } = sample;
     const [red, green, blue] = scale.map((factor, channel) =>
@@ -41,7 +42,7 @@ export function renderImage(
   }
   resample(sample, walk, size, out, start);
   const end = start + 3 * size * size;
-  if (recoloured) recolour(transform, contrast === 1 ? 0 : meanGrey(sample.image), out, start, end);
+  if (recolored) recolor(transform, contrast === 1 ? 0 : meanGray(sample.image), out, start, end);
   if (hue !== 0) turnHue(hue, out, start, end);
   const [redScale, greenScale, blueScale] = scale;
   const [redShift, greenShift, blueShift] = shift;
@@ -71,7 +72,7 @@ function resample(sample: Sample, walk: Walk, size: number, out: Float32Array, s
           const sourceX = rowX + walk.xx * x;
           const sourceY = rowY + walk.yx * x;
           if (sourceX <= -0.5 || sourceY <= -0.5 || sourceX >= edge || sourceY >= edge) continue;
-          // Truncation is floor here, but for the half pixel left of and above the first centre, where it repeats the edge.
+          // Truncation is floor here, but for the half pixel left of and above the first center, where it repeats the edge.
           const left = sourceX | 0;
           const top = sourceY | 0;
           const wx = sourceX > left ? sourceX - left : 0;
@@ -94,10 +95,10 @@ function resample(sample: Sample, walk: Walk, size: number, out: Float32Array, s
   }
 }
 
-/** Changes the colours of values 0 … 255 in place. `grey` is the mean grey of the picture before. */
-function recolour(transform: Transform, grey: number, out: Float32Array, start: number, end: number): void {
+/** Changes the colors of values 0 … 255 in place. `gray` is the mean gray of the picture before. */
+function recolor(transform: Transform, gray: number, out: Float32Array, start: number, end: number): void {
   const { brightness, contrast, saturation } = transform;
-  const pivot = (1 - contrast) * Math.min(255, brightness * grey);
+  const pivot = (1 - contrast) * Math.min(255, brightness * gray);
   for (let at = start; at < end; at += 3) {
     const red = clamp(clamp(brightness * out[at]) * contrast + pivot);
     const green = clamp(clamp(brightness * out[at + 1]) * contrast + pivot);
@@ -110,7 +111,7 @@ function recolour(transform: Transform, grey: number, out: Float32Array, start: 
 }
 
 /**
- * Turns the hue of colours in place, in HSV as torchvision's `adjust_hue`: the largest and the smallest channel keep their
+ * Turns the hue of colors in place, in HSV as torchvision's `adjust_hue`: the largest and the smallest channel keep their
  * values (V and S), so only the place between them has to be found: `max − (max − min) clamp(min(k, 4 − k), 0, 1)` with
  * k = (n + 6 H) mod 6 and n = 5, 3, 1 for red, green, blue.
  *
@@ -217,7 +218,7 @@ function clamp(value: number): number {
   return value < 0 ? 0 : value > 255 ? 255 : value;
 }
 
-function meanGrey(image: Uint8Array): number {
+function meanGray(image: Uint8Array): number {
   let red = 0;
   let green = 0;
   let blue = 0;

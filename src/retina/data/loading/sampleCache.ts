@@ -1,3 +1,4 @@
+/** Keeps prepared samples on disk. */
 import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -45,7 +46,7 @@ export class SampleCache {
    */
   async sample(item: DatasetItem, options: PreprocessOptions): Promise<Sample> {
     if (this.#folder === null) return preprocessItem(item, options);
-    const paths = [item.imagePath, ...STRUCTURES.map((lesion) => item.maskPaths?.[lesion] ?? null)];
+    const paths = [item.imagePath, ...STRUCTURES.map((structure) => item.maskPaths?.[structure] ?? null)];
     const contents: (Buffer | null)[] = paths.map(() => null);
     const hashes: string[] = [];
     for (const [index, path] of paths.entries()) {

@@ -1,3 +1,4 @@
+/** Keeps prepared samples in memory. */
 import type { Sample } from '../pictures/sample.ts';
 
 /** Preprocessed samples in memory, up to a number of bytes; the least recently used leave first. */

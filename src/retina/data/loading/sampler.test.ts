@@ -95,9 +95,9 @@ describe('TaskBalancedSampler', () => {
   });
 
   it('draws by lesion: each structure in turn, on an image that has it', () => {
-    const withMasks = (number: number, ...lesions: readonly Structure[]): DatasetItem => ({
+    const withMasks = (number: number, ...structures: readonly Structure[]): DatasetItem => ({
       ...item('segmentation', number),
-      maskPaths: { ...noMasks(), ...Object.fromEntries(lesions.map((lesion) => [lesion, '/mask.tif'])) },
+      maskPaths: { ...noMasks(), ...Object.fromEntries(structures.map((structure) => [structure, '/mask.tif'])) },
     });
     // SE on one image of four; one image has the optic disc only.
     const masked = [

@@ -1,3 +1,4 @@
+/** Draws which images each training batch holds. */
 import { GmtlError } from '../../../engine/errors.ts';
 import { KeyedRandom, STREAMS } from '../../random.ts';
 import { type DatasetItem, type Structure, STRUCTURES, type Task, TASKS } from '../../domain.ts';
@@ -7,7 +8,7 @@ export interface Draw {
   /** Index into the items the sampler was made of. */
   readonly index: number;
   readonly task: Task;
-  /** How often the item's pool was walked before this draw, and the place in the present walk: the augmentation's address. */
+  /** How often the item's pool was walked before this draw, and the place in the current walk: the augmentation's address. */
   readonly pass: number;
   readonly place: number;
 }
@@ -20,8 +21,7 @@ export interface SamplerOptions {
   /** Draw every retinopathy grade equally often. Default false: IDRiD's natural frequencies. */
   readonly balanceGrades?: boolean;
   /**
-   * Draw segmentation images by lesion: each structure that occurs has its turn equally often, and the draw falls on an image with a
-   * mask of it. In IDRiD soft exudates, which only 26 of 54 training images have, then come in three draws of five instead of one
+   * Draw segmentation images by structure: each that occurs has its turn equally often, and an image with a mask of it is drawn. In IDRiD soft exudates, which only 26 of 54 training images have, then come in three draws of five instead of one
    * in two. Images without any of the structures have a turn of their own. True: all five; a list: only these (those the
    * model segments; the rarer the structures listed, the stronger the effect). Default false.
    */
@@ -51,7 +51,7 @@ export class TaskBalancedSampler {
 
   /**
    * @param items the training split; rows of other splits are refused.
-   * @throws GmtlError `data/sampler-split`, `data/sampler-count` (not whole numbers), `data/sampler-empty` (a task is wanted, but there is no image of it).
+   * @throws GmtlError `data/sampler-split`, `data/sampler-count` (not whole numbers), `data/sampler-empty` (a task that is asked for has no images).
    */
   constructor(items: readonly DatasetItem[], options: SamplerOptions) {
     const { segmentationPerBatch, classificationPerBatch, seed } = options;
@@ -79,11 +79,12 @@ export class TaskBalancedSampler {
     const members = (task: Task) => items.flatMap((item, index) => (item.task === task ? [index] : []));
     const { balanceGrades = false, balanceLesions = false } = options;
     const byTask = { segmentation: members('segmentation'), classification: members('classification') };
-    const lesions = balanceLesions === true ? STRUCTURES : balanceLesions === false ? null : balanceLesions;
-    const byLesion = lesions === null ? [byTask.segmentation] : lesionClasses(items, byTask.segmentation, lesions);
+    const structures = balanceLesions === true ? STRUCTURES : balanceLesions === false ? null : balanceLesions;
+    const byStructure =
+      structures === null ? [byTask.segmentation] : structureClasses(items, byTask.segmentation, structures);
     const byGrade = balanceGrades ? gradeClasses(items, byTask.classification) : [byTask.classification];
     this.#pools = {
-      segmentation: new Pool(byLesion, byTask.segmentation.length, seed, 0),
+      segmentation: new Pool(byStructure, byTask.segmentation.length, seed, 0),
       classification: new Pool(byGrade, byTask.classification.length, seed, 1),
     };
     let steps = 1;
@@ -122,7 +123,7 @@ export class TaskBalancedSampler {
     return { step: this.#step };
   }
 
-  /** Continues where `state()` was taken. @throws GmtlError `data/sampler-state` when the step is no whole number from 0 on. */
+  /** Continues where `state()` was taken. @throws GmtlError `data/sampler-state` when the step is not a whole number from 0 on. */
   restore(state: SamplerState): void {
     if (!Number.isInteger(state.step) || state.step < 0) {
       throw new GmtlError(
@@ -147,15 +148,15 @@ function gradeClasses(items: readonly DatasetItem[], members: readonly number[])
   return present.map((grade) => members.filter((index) => gradeOf(index) === grade));
 }
 
-/** The members with a mask of each structure that occurs, and those with none of them: an image may be in several. */
-function lesionClasses(
+/** The members with a mask of each structure that occurs, and those without any: an image may be in several classes. */
+function structureClasses(
   items: readonly DatasetItem[],
   members: readonly number[],
-  lesions: readonly Structure[],
+  structures: readonly Structure[],
 ): number[][] {
-  const has = (index: number, lesion: Structure) => (items[index].maskPaths?.[lesion] ?? null) !== null;
-  const classes = lesions.map((lesion) => members.filter((index) => has(index, lesion)));
-  classes.push(members.filter((index) => !lesions.some((lesion) => has(index, lesion))));
+  const has = (index: number, structure: Structure) => (items[index].maskPaths?.[structure] ?? null) !== null;
+  const classes = structures.map((structure) => members.filter((index) => has(index, structure)));
+  classes.push(members.filter((index) => !structures.some((structure) => has(index, structure))));
   return classes.filter((list) => list.length > 0);
 }
 

@@ -83,7 +83,7 @@ export function loaderSettings(
         ? {
             side: data.tiles.side,
             lesionFraction: data.tiles.lesionFraction,
-            lesions: tileStructures(config.model.structures),
+            structures: tileStructures(config.model.structures),
           }
         : null,
     ...(data.cacheDir !== null && { cacheFolder: data.cacheDir }),

@@ -13,7 +13,7 @@ import { KeyedRandom } from '../../random.ts';
 import { renderImage, renderMasks } from './render.ts';
 import { TaskBalancedSampler } from './sampler.ts';
 import { TINY_HEIGHT, writeTinyIdrid } from '../testsupport.ts';
-import { cutSample, drawTile, drawTilePlace, lesionIndex } from './tiles.ts';
+import { cutSample, drawTile, drawTilePlace, structureIndex } from './tiles.ts';
 import { type DatasetItem, STRUCTURES } from '../../domain.ts';
 
 const SIDE = 90;
@@ -36,16 +36,16 @@ function gridSample(side = SIDE): Sample {
 describe('lesion index', () => {
   it('numbers every pixel of a structure in reading order and counts them', () => {
     const sample = gridSample();
-    const index = lesionIndex(sample)!;
-    expect(STRUCTURES.map((lesion) => index.count(lesion))).toEqual([1, 0, 18, 0, 0]);
+    const index = structureIndex(sample)!;
+    expect(STRUCTURES.map((structure) => index.count(structure))).toEqual([1, 0, 18, 0, 0]);
     expect(index.pixel('MA', 0)).toEqual({ x: 5, y: 60 });
     const found = Array.from({ length: 18 }, (_, position) => index.pixel('EX', position));
     expect(found).toEqual(
       Array.from({ length: 18 }, (_, position) => ({ x: 40 + (position % 6), y: 20 + Math.floor(position / 6) })),
     );
     expect(() => index.pixel('EX', 18)).toThrow(/no number 18/);
-    expect(lesionIndex(sample)).toBe(index);
-    expect(lesionIndex({ ...sample, maskBits: null })).toBeNull();
+    expect(structureIndex(sample)).toBe(index);
+    expect(structureIndex({ ...sample, maskBits: null })).toBeNull();
   });
 });
 
@@ -55,26 +55,26 @@ describe('tile places', () => {
     const counts = { MA: 0, HE: 0, EX: 0, SE: 0, OD: 0 };
     for (let place = 0; place < 400; place++) {
       const tile = drawTilePlace(sample, TILE, new KeyedRandom(3, 7, 0, place), 1, STRUCTURES);
-      counts[tile.lesion!]++;
+      counts[tile.structure!]++;
       const cut = cutSample(sample, Math.round(tile.x - TILE / 2), Math.round(tile.y - TILE / 2), TILE);
-      expect(cut.maskBits!.some((bits) => (bits >> STRUCTURES.indexOf(tile.lesion!)) & 1)).toBe(true);
+      expect(cut.maskBits!.some((bits) => (bits >> STRUCTURES.indexOf(tile.structure!)) & 1)).toBe(true);
       expect(Math.min(tile.x, tile.y)).toBeGreaterThanOrEqual(TILE / 2);
       expect(Math.max(tile.x, tile.y)).toBeLessThanOrEqual(SIDE - TILE / 2);
     }
     expect(counts.MA + counts.EX).toBe(400);
     expect(Math.abs(counts.MA - 200)).toBeLessThan(40);
     for (let place = 0; place < 20; place++) {
-      expect(drawTilePlace(sample, TILE, new KeyedRandom(3, 7, 1, place), 1, ['EX', 'HE']).lesion).toBe('EX');
+      expect(drawTilePlace(sample, TILE, new KeyedRandom(3, 7, 1, place), 1, ['EX', 'HE']).structure).toBe('EX');
     }
   });
 
   it('draws the others on the retina within the frame, as often as the fraction leaves', () => {
     const sample = gridSample();
-    let lesions = 0;
+    let structures = 0;
     for (let place = 0; place < 400; place++) {
-      const { x, y, lesion } = drawTilePlace(sample, 2, new KeyedRandom(4, 7, 0, place), 0.25, STRUCTURES);
-      if (lesion !== null) {
-        lesions++;
+      const { x, y, structure } = drawTilePlace(sample, 2, new KeyedRandom(4, 7, 0, place), 0.25, STRUCTURES);
+      if (structure !== null) {
+        structures++;
         continue;
       }
       expect(Math.hypot(x - SIDE / 2, y - SIDE / 2)).toBeLessThanOrEqual(SIDE / 2);
@@ -82,14 +82,14 @@ describe('tile places', () => {
       expect(y).toBeGreaterThanOrEqual(15);
       expect(y).toBeLessThanOrEqual(75);
     }
-    expect(Math.abs(lesions - 100)).toBeLessThan(35);
+    expect(Math.abs(structures - 100)).toBeLessThan(35);
     const empty = { ...sample, maskBits: new Uint8Array(SIDE * SIDE) };
-    expect(drawTilePlace(empty, TILE, new KeyedRandom(4, 7, 0, 0), 1, STRUCTURES).lesion).toBeNull();
+    expect(drawTilePlace(empty, TILE, new KeyedRandom(4, 7, 0, 0), 1, STRUCTURES).structure).toBeNull();
   });
 });
 
 describe('tiles', () => {
-  const options = { side: null, lesionFraction: 1, lesions: ['EX'] } as const;
+  const options = { side: null, lesionFraction: 1, structures: ['EX'] } as const;
 
   it('shows unchanged pixels without augmentation, and black beyond the picture', () => {
     const sample = gridSample();
@@ -157,7 +157,7 @@ describe('tiled training batches', () => {
     return new TrainLoader(sampler, {
       preprocess: { ...DEFAULT_PREPROCESS, size: 16 },
       cacheFolder: null,
-      tiles: { side: null, lesionFraction: 1, lesions: STRUCTURES },
+      tiles: { side: null, lesionFraction: 1, structures: STRUCTURES },
       ...options,
     });
   }
@@ -213,7 +213,7 @@ describe('tiled training batches', () => {
     const options = { preprocess: { ...DEFAULT_PREPROCESS, size: 16 }, cacheFolder: null };
     const tiled = await new TrainLoader(sampler, {
       ...options,
-      tiles: { side: 32, lesionFraction: 1, lesions: STRUCTURES },
+      tiles: { side: 32, lesionFraction: 1, structures: STRUCTURES },
     }).nextBatch();
     expect([[...tiled.retinopathy], [...tiled.edema], [...tiled.hasMasks]]).toEqual([
       [-1, 2],
@@ -231,7 +231,7 @@ describe('tiled training batches', () => {
     expect(() =>
       loaderOptions({
         preprocess: { ...DEFAULT_PREPROCESS, size: 64 },
-        tiles: { side: 32, lesionFraction: 1, lesions: STRUCTURES },
+        tiles: { side: 32, lesionFraction: 1, structures: STRUCTURES },
       }),
     ).toThrow(/cannot be cut from a picture of 32/);
   });

@@ -8,26 +8,26 @@ import { type Structure, STRUCTURES } from '../../domain.ts';
 export interface TileOptions {
   /** Side in pixels of the square picture that tiles are cut from; null: the crop's native resolution. */
   readonly side: number | null;
-  /** Probability that a tile shows a lesion drawn for it, where the picture has one; else it lies anywhere on the retina. */
+  /** Probability that a tile is drawn for one of `structures`, where the picture has one; else it lies anywhere on the retina. */
   readonly lesionFraction: number;
   /** The structures that tiles are drawn for. Default: all. */
-  readonly lesions?: readonly Structure[];
+  readonly structures?: readonly Structure[];
 }
 
-/** Farthest that a lesion's pixel lies from the middle of a tile drawn for it, as a share of what the tile shows. */
-const LESION_SHIFT = 0.3;
+/** The farthest that a structure's pixel lies from the middle of a tile drawn for it, as a share of what the tile shows. */
+const STRUCTURE_SHIFT = 0.3;
 
-/** Draws of a point on the retina before the middle is taken; half of a square's disc lies in the frame at the very least. */
+/** Draws of a point on the retina before the middle is taken: at least half of a square's disc lies in the frame. */
 const POINT_DRAWS = 64;
 
 /** Pixels around a tile that interpolation may touch. */
 const MARGIN = 2;
 
 /**
- * Where a picture's lesions are, for drawing one of their pixels uniformly: the number of pixels by row, summed up. 4 bytes a row and
+ * Where a picture's structures are, for drawing one of their pixels uniformly: the number of pixels by row, summed up. 4 bytes per row and
  * structure (68 KB for 3400 rows) instead of a list of up to a million positions; a draw then searches one row.
  */
-export class LesionIndex {
+export class StructureIndex {
   readonly #side: number;
   readonly #bits: Uint8Array;
   /** By structure in the order of `STRUCTURES`: pixels in the rows before row r, `side` + 1 of them. */
@@ -49,13 +49,13 @@ export class LesionIndex {
   }
 
   /** Pixels of a structure. */
-  count(lesion: Structure): number {
-    return this.#before[STRUCTURES.indexOf(lesion)][this.#side];
+  count(structure: Structure): number {
+    return this.#before[STRUCTURES.indexOf(structure)][this.#side];
   }
 
   /** The structure's pixel number `position` (0 ... count - 1) in reading order. */
-  pixel(lesion: Structure, position: number): { readonly x: number; readonly y: number } {
-    const before = this.#before[STRUCTURES.indexOf(lesion)];
+  pixel(structure: Structure, position: number): { readonly x: number; readonly y: number } {
+    const before = this.#before[STRUCTURES.indexOf(structure)];
     let low = 0;
     let high = this.#side - 1;
     while (low < high) {
@@ -63,24 +63,24 @@ export class LesionIndex {
       if (before[middle] <= position) low = middle;
       else high = middle - 1;
     }
-    const bit = 1 << STRUCTURES.indexOf(lesion);
+    const bit = 1 << STRUCTURES.indexOf(structure);
     let left = position - before[low];
     for (let x = 0; x < this.#side; x++) {
       if ((this.#bits[low * this.#side + x] & bit) !== 0 && left-- === 0) return { x, y: low };
     }
-    throw new RangeError(`The ${lesion} mask has ${before[this.#side]} pixels, no number ${position}.`);
+    throw new RangeError(`The ${structure} mask has ${before[this.#side]} pixels, no number ${position}.`);
   }
 }
 
 /** Indexes live as long as their samples do, so that a picture is walked once for as long as it stays in memory. */
-const indexes = new WeakMap<Sample, LesionIndex>();
+const indexes = new WeakMap<Sample, StructureIndex>();
 
-/** The sample's lesion index, made at the first call; null without masks. */
-export function lesionIndex(sample: Sample): LesionIndex | null {
+/** The sample's index of structures, made at the first call; null without masks. */
+export function structureIndex(sample: Sample): StructureIndex | null {
   if (sample.maskBits === null) return null;
   let index = indexes.get(sample);
   if (index === undefined) {
-    index = new LesionIndex(sample.maskBits, sample.size);
+    index = new StructureIndex(sample.maskBits, sample.size);
     indexes.set(sample, index);
   }
   return index;
@@ -90,39 +90,39 @@ export function lesionIndex(sample: Sample): LesionIndex | null {
 export interface TilePlace {
   readonly x: number;
   readonly y: number;
-  readonly lesion: Structure | null;
+  readonly structure: Structure | null;
 }
 
 /**
- * Draws the place of a tile. For a lesion: one of the structures that the picture has, each as likely; one of its pixels, each as
+ * Draws the place of a tile. For a structure: one of the structures that the picture has, each as likely; one of its pixels, each as
  * likely; the tile's middle within 0.3 of its extent of that, so that the pixel is always in sight. Else: uniform over the
  * disc that fills the square, where it lies within the frame. The tile is kept inside the square, which never loses the pixel.
  *
  * @param extent picture pixels that the tile shows along a side.
- * @param lesions the structures to draw among.
+ * @param structures the structures to draw among.
  */
 export function drawTilePlace(
   sample: Sample,
   extent: number,
   random: KeyedRandom,
   lesionFraction: number,
-  lesions: readonly Structure[],
+  structures: readonly Structure[],
 ): TilePlace {
-  const forLesion = random.chance(lesionFraction);
-  const index = lesionIndex(sample);
-  const present = index === null ? [] : lesions.filter((lesion) => index.count(lesion) > 0);
-  if (forLesion && index !== null && present.length > 0) {
-    const lesion = present[random.integer(present.length)];
-    const { x, y } = index.pixel(lesion, random.integer(index.count(lesion)));
-    const shift = LESION_SHIFT * extent;
+  const forStructure = random.chance(lesionFraction);
+  const index = structureIndex(sample);
+  const present = index === null ? [] : structures.filter((structure) => index.count(structure) > 0);
+  if (forStructure && index !== null && present.length > 0) {
+    const structure = present[random.integer(present.length)];
+    const { x, y } = index.pixel(structure, random.integer(index.count(structure)));
+    const shift = STRUCTURE_SHIFT * extent;
     return {
       x: inside(x + 0.5 + random.range(-shift, shift), extent, sample.size),
       y: inside(y + 0.5 + random.range(-shift, shift), extent, sample.size),
-      lesion,
+      structure,
     };
   }
   const { x, y } = retinaPoint(sample, random);
-  return { x: inside(x, extent, sample.size), y: inside(y, extent, sample.size), lesion: null };
+  return { x: inside(x, extent, sample.size), y: inside(y, extent, sample.size), structure: null };
 }
 
 function retinaPoint({ size, box }: Sample, random: KeyedRandom): { x: number; y: number } {
@@ -183,10 +183,10 @@ export interface Tile {
 }
 
 /**
- * Draws a tile and cuts what it shows out of the picture. Of the augmentation its flips, turns, zoom and colours apply; a zoom reads more or
- * fewer of the picture's own pixels. Its shift does not: a tile's place is random already, and would lose the lesion it is for.
+ * Draws a tile and cuts what it shows out of the picture. Of the augmentation its flips, turns, zoom and colors apply; a zoom reads more or
+ * fewer of the picture's own pixels. Its shift does not: a tile's place is random already, and a shifted one could lose the lesion it was drawn for.
  *
- * @param tile the tile's side in the network's pixels, one picture pixel each when there is no zoom.
+ * @param tile the tile's side in the network's pixels; without zoom each is one pixel of the picture.
  * @param augmentation null: none; the tile then lies on whole pixels and shows them unchanged.
  */
 export function drawTile(
@@ -199,7 +199,7 @@ export function drawTile(
   const matrix = (augmentation ?? IDENTITY).matrix;
   // Turns are quarter turns, so the view is a square along the axes: its extent is the length of a column of the matrix.
   const extent = tile * Math.hypot(matrix[0], matrix[2]);
-  const place = drawTilePlace(sample, extent, random, options.lesionFraction, options.lesions ?? STRUCTURES);
+  const place = drawTilePlace(sample, extent, random, options.lesionFraction, options.structures ?? STRUCTURES);
   if (augmentation === null) {
     const cut = cutSample(sample, Math.round(place.x - tile / 2), Math.round(place.y - tile / 2), tile);
     return { sample: cut, transform: IDENTITY, place };

@@ -83,7 +83,7 @@ describe('normalizeBenGraham', () => {
   it('does not see the padding of a picture that the frame cuts', async () => {
     const image = { width: 120, height: 80, data: new Uint8Array(3 * 120 * 80).fill(90) };
     const options = { ...DEFAULT_PREPROCESS, size: 120, crop: 'frame', benGraham: true } as const;
-    // One grey picture in black padding: nothing differs from its surroundings.
+    // One gray picture in black padding: nothing differs from its surroundings.
     expect(new Set((await preprocessImage(image, 'x', options)).image)).toEqual(new Set([128]));
     const padded = (await preprocessImage(image, 'x', { ...options, benGraham: false })).image;
     expect(new Set(padded)).toEqual(new Set([0, 90]));

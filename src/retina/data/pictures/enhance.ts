@@ -64,7 +64,7 @@ async function startOpenCv(): Promise<{ cv: typeof OpenCv }> {
       cv.onRuntimeInitialized = resume;
     });
   }
-  // Its start-up code makes the whole process's unhandled rejections abort with its own message: that is not its to decide.
+  // Its start-up code makes every unhandled rejection abort the process with a message of OpenCV's: take its listeners off again.
   for (const [index, event] of events.entries()) {
     for (const listener of process.listeners(event as 'uncaughtException'))
       if (!before[index].has(listener)) process.removeListener(event, listener);

@@ -25,7 +25,7 @@ const RELATIVE_THRESHOLD = 0.1;
 /** The search grid's longest side: a fundus disc needs no finer one, and 12 million pixels are not walked. */
 const GRID_SIDE = 512;
 
-/** A field of view smaller than this share of the frame is none: the picture is black or broken. */
+/** A bright region smaller than this share of the frame is not a field of view: the picture is black or broken. */
 const LEAST_FOV_SHARE = 0.05;
 
 /** The whole frame, squared by padding the shorter side on both ends. */
@@ -117,16 +117,16 @@ function connectedRegions(cells: Uint8Array, columns: number, rows: number): Reg
       region.right = Math.max(region.right, x);
       region.top = Math.min(region.top, y);
       region.bottom = Math.max(region.bottom, y);
-      const neighbours = [
+      const neighbors = [
         x > 0 ? cell - 1 : -1,
         x + 1 < columns ? cell + 1 : -1,
         y > 0 ? cell - columns : -1,
         y + 1 < rows ? cell + columns : -1,
       ];
-      for (const neighbour of neighbours) {
-        if (neighbour < 0 || cells[neighbour] === 0) continue;
-        cells[neighbour] = 0;
-        stack.push(neighbour);
+      for (const neighbor of neighbors) {
+        if (neighbor < 0 || cells[neighbor] === 0) continue;
+        cells[neighbor] = 0;
+        stack.push(neighbor);
       }
     }
     regions.push(region);

@@ -99,7 +99,7 @@ function addAreaMax(mask: BinaryMask, box: CropBox, target: number, bit: number,
 }
 
 /**
- * Maps what the network said about the box back onto the frame: bilinear (half-pixel centres, edges repeated, as
+ * Maps the network's output for the box back onto the frame: bilinear (half-pixel centers, edges repeated, as
  * align_corners = false), zero outside the box.
  *
  * @param values `size`x`size` numbers, row by row (one class).

@@ -9,9 +9,9 @@ import { palettePng, RED_PALETTE, type TiffCompression, type TiffOptions, tiffBy
 
 const WIDTH = 21;
 const HEIGHT = 9;
-/** A pattern that is no multiple of 8 wide: padding bits at row ends must not shift it. */
+/** A pattern whose width is not a multiple of 8: padding bits at row ends must not shift it. */
 const PATTERN = Array.from({ length: WIDTH * HEIGHT }, (_, index) => (index % 5 === 0 || index % 21 === 20 ? 1 : 0));
-const COLOURS = PATTERN.flatMap((value) => [255 * value, 0, 0]);
+const COLORS = PATTERN.flatMap((value) => [255 * value, 0, 0]);
 
 let folder = '';
 beforeAll(async () => {
@@ -67,7 +67,7 @@ describe('decodeMask', () => {
 
   it('reads RGB and bilevel grey TIFFs', async () => {
     expect(
-      await decode('rgb.tif', tiffBytes({ ...palette, values: COLOURS, bits: 8, samples: 3, photometric: 2 })),
+      await decode('rgb.tif', tiffBytes({ ...palette, values: COLORS, bits: 8, samples: 3, photometric: 2 })),
     ).toEqual(PATTERN);
     expect(await decode('grey.tif', tiffBytes({ ...palette, bits: 1, photometric: 1 }))).toEqual(PATTERN);
     // Min-is-white: a stored 0 is white, hence foreground.
@@ -78,9 +78,9 @@ describe('decodeMask', () => {
   it('reads palette PNGs, grey PNGs with the value 1, and red JPEGs', async () => {
     expect(await decode('p1.png', palettePng(WIDTH, HEIGHT, PATTERN, 1, RED_PALETTE))).toEqual(PATTERN);
     expect(await decode('p8.png', palettePng(WIDTH, HEIGHT, PATTERN, 8, RED_PALETTE))).toEqual(PATTERN);
-    const grey = sharp(Buffer.from(PATTERN), { raw: { width: WIDTH, height: HEIGHT, channels: 1 } });
-    expect(await decode('grey.png', await grey.png().toBuffer())).toEqual(PATTERN);
-    const red = sharp(Buffer.from(COLOURS), { raw: { width: WIDTH, height: HEIGHT, channels: 3 } });
+    const gray = sharp(Buffer.from(PATTERN), { raw: { width: WIDTH, height: HEIGHT, channels: 1 } });
+    expect(await decode('grey.png', await gray.png().toBuffer())).toEqual(PATTERN);
+    const red = sharp(Buffer.from(COLORS), { raw: { width: WIDTH, height: HEIGHT, channels: 3 } });
     expect(await decode('red.jpg', await red.jpeg({ quality: 100, chromaSubsampling: '4:4:4' }).toBuffer())).toEqual(
       PATTERN,
     );
@@ -89,11 +89,11 @@ describe('decodeMask', () => {
   it('refuses a lesion over 30 % of the frame, and lets the optic disc pass', async () => {
     const path = join(folder, 'full.tif');
     await writeFile(path, tiffBytes({ ...palette, values: PATTERN.map(() => 1), bits: 1 }));
-    await expect(decodeMask(path, { lesion: 'EX' })).rejects.toMatchObject({
+    await expect(decodeMask(path, { structure: 'EX' })).rejects.toMatchObject({
       code: 'data/mask-coverage',
       message: expect.stringMatching(/EX mask .*full\.tif marks 100\.0 % of the frame/),
     });
-    expect((await decodeMask(path, { lesion: 'OD' })).foreground).toBe(WIDTH * HEIGHT);
+    expect((await decodeMask(path, { structure: 'OD' })).foreground).toBe(WIDTH * HEIGHT);
   });
 
   it('refuses another size than the image and names both', async () => {

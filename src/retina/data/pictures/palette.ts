@@ -1,11 +1,12 @@
+/** Relabels palette masks as gray, so that decoding gives palette indices. */
 import { crc32 } from 'node:zlib';
-import { isTiff, tiffPaletteAsGrey } from './tiff.ts';
+import { isTiff, tiffPaletteAsGray } from './tiff.ts';
 
 /*
- * IDRiD's masks are 1-bit PALETTE images whose entry 1 is red. Decoders expand palettes to colours, and a luminance
+ * IDRiD's masks are 1-bit PALETTE images whose entry 1 is red. Decoders expand palettes to colors, and a luminance
  * threshold on those loses the mask (red is 76 of 255). What is wanted is the palette INDEX. Rather than decode TIFF a
- * second time in JavaScript, the header is relabelled in memory from "palette" to "grey": the same decoder (libtiff /
- * libpng, with all their compressions) then hands out the stored indices. Grey of fewer than 8 bits is scaled up, which keeps
+ * second time in JavaScript, the header is relabelled in memory from "palette" to "gray": the same decoder (libtiff /
+ * libpng, with all their compressions) then hands out the stored indices. Gray of fewer than 8 bits is scaled up, which keeps
  * zero zero and everything else above zero.
  */
 
@@ -22,20 +23,20 @@ export function isJpeg(bytes: Buffer): boolean {
 }
 
 /**
- * A palette TIFF or PNG relabelled as grey, so that decoding gives palette indices (scaled to 8 bits if fewer).
+ * A palette TIFF or PNG relabelled as gray, so that decoding gives palette indices (scaled to 8 bits if fewer).
  *
  * @returns the relabelled copy, or null when the file has no palette (decode the original then).
  */
-export function paletteAsGrey(bytes: Buffer): Buffer | null {
-  if (isTiff(bytes)) return tiffPaletteAsGrey(bytes);
-  if (isPng(bytes)) return pngPaletteAsGrey(bytes);
+export function paletteAsGray(bytes: Buffer): Buffer | null {
+  if (isTiff(bytes)) return tiffPaletteAsGray(bytes);
+  if (isPng(bytes)) return pngPaletteAsGray(bytes);
   return null;
 }
 
-/** PNG (ISO/IEC 15948): colour type 3 and 0 store the same packed samples; a grey PNG must not carry PLTE. */
-function pngPaletteAsGrey(bytes: Buffer): Buffer | null {
-  const colourTypeAt = 25;
-  if (bytes[colourTypeAt] !== 3) return null;
+/** PNG (ISO/IEC 15948): color type 3 and 0 store the same packed samples; a gray PNG must not carry PLTE. */
+function pngPaletteAsGray(bytes: Buffer): Buffer | null {
+  const colorTypeAt = 25;
+  if (bytes[colorTypeAt] !== 3) return null;
   const parts: Buffer[] = [bytes.subarray(0, 8)];
   let at = 8;
   while (at + 12 <= bytes.length) {
@@ -43,7 +44,7 @@ function pngPaletteAsGrey(bytes: Buffer): Buffer | null {
     const type = bytes.toString('latin1', at + 4, at + 8);
     if (type === 'IHDR') {
       const header = Buffer.from(bytes.subarray(at, end));
-      header[colourTypeAt - at] = 0;
+      header[colorTypeAt - at] = 0;
       header.writeUInt32BE(crc32(header.subarray(4, header.length - 4)), header.length - 4);
       parts.push(header);
     } else if (type === 'IDAT' || type === 'IEND') {

@@ -130,7 +130,7 @@ describe('masks', () => {
     map[4 * 10 + 3] = 1;
     const frame = mapMaskToFrame(map, box);
     expect(frame).toHaveLength(60 * 30);
-    // Cell (3, 4) of 4x4 pixels covers x 22 … 25, y 11 … 14; its centre is at (24, 13).
+    // Cell (3, 4) of 4x4 pixels covers x 22 … 25, y 11 … 14; its center is at (24, 13).
     const peak = frame.indexOf(Math.max(...frame));
     expect([peak % 60, Math.floor(peak / 60)]).toEqual([23, 12]);
     expect(frame[12 * 60 + 23]).toBeCloseTo((1 - 0.125) ** 2, 6);
@@ -161,8 +161,8 @@ describe('decoding and resizing', () => {
   });
 
   it('reads grey, alpha and palette pictures as RGB', async () => {
-    const grey = sharp(Buffer.alloc(12, 77), { raw: { width: 4, height: 3, channels: 1 } }).toColourspace('b-w');
-    expect([...(await decodeImage('g.png', await grey.png().toBuffer())).data]).toEqual(Array(36).fill(77));
+    const gray = sharp(Buffer.alloc(12, 77), { raw: { width: 4, height: 3, channels: 1 } }).toColourspace('b-w');
+    expect([...(await decodeImage('g.png', await gray.png().toBuffer())).data]).toEqual(Array(36).fill(77));
     const rgba = sharp({ create: { width: 4, height: 3, channels: 4, background: { r: 9, g: 8, b: 7, alpha: 0.5 } } });
     expect([...(await decodeImage('a.png', await rgba.png().toBuffer())).data.subarray(0, 6)]).toEqual([
       9, 8, 7, 9, 8, 7,
@@ -241,7 +241,7 @@ describe('SampleCache', () => {
     await cache.sample(items[0], { ...options, crop: 'frame' });
     expect((await cache.sample(items[0], { ...options, size: 25 })).size).toBe(25);
     expect(cache.counts).toEqual({ hits: 1, misses: 4, rebuilt: 0 });
-    const normalised: PreprocessOptions[] = [
+    const normalized: PreprocessOptions[] = [
       { ...options, clahe: { clipLimit: 2, tiles: 8 } },
       { ...options, clahe: { clipLimit: 100, tiles: 8 } },
       { ...options, clahe: { clipLimit: 2, tiles: 4 } },
@@ -249,11 +249,11 @@ describe('SampleCache', () => {
       { ...options, clahe: { clipLimit: 2, tiles: 8 }, benGraham: true },
     ];
     const pictures = new Set<string>();
-    for (const [index, settings] of normalised.entries()) {
+    for (const [index, settings] of normalized.entries()) {
       pictures.add(Buffer.from((await cache.sample(items[0], settings)).image).toString('base64'));
       expect(cache.counts.misses).toBe(5 + index);
     }
-    expect(pictures.size).toBe(normalised.length);
+    expect(pictures.size).toBe(normalized.length);
     await cache.sample(items[0], { ...options, clahe: { tiles: 8, clipLimit: 2 } });
     expect(cache.counts).toEqual({ hits: 2, misses: 9, rebuilt: 0 });
   });

@@ -29,7 +29,7 @@ export async function decodeImage(name: string, bytes?: Buffer): Promise<RgbImag
     return {
       width: info.width,
       height: info.height,
-      data: info.channels === 3 ? data : greyToRgb(data, info.channels),
+      data: info.channels === 3 ? data : grayToRgb(data, info.channels),
     };
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
@@ -41,7 +41,7 @@ export async function decodeImage(name: string, bytes?: Buffer): Promise<RgbImag
   }
 }
 
-function greyToRgb(data: Uint8Array, channels: number): Uint8Array {
+function grayToRgb(data: Uint8Array, channels: number): Uint8Array {
   const count = data.length / channels;
   const rgb = new Uint8Array(3 * count);
   for (let index = 0; index < count; index++) rgb.fill(data[index * channels], 3 * index, 3 * index + 3);
@@ -50,7 +50,7 @@ function greyToRgb(data: Uint8Array, channels: number): Uint8Array {
 
 /**
  * Crops, pads and resizes (Lanczos when shrinking, cubic when enlarging) a decoded picture; then CLAHE, then Ben Graham's
- * normalization, where asked for. Masks do not feel the last two.
+ * normalization, where asked for. Neither of the two changes masks.
  *
  * @throws GmtlError what `findFieldOfView` and `equalizeLightness` throw.
  */
@@ -92,11 +92,11 @@ export async function preprocessItem(
   const sample = await preprocessImage(image, item.imagePath, options);
   if (item.maskPaths === null) return sample;
   const maskBits = new Uint8Array(options.size * options.size);
-  for (const [index, lesion] of STRUCTURES.entries()) {
-    const path = item.maskPaths[lesion];
+  for (const [index, structure] of STRUCTURES.entries()) {
+    const path = item.maskPaths[structure];
     if (path === null) continue;
     const expected = { width: image.width, height: image.height };
-    const mask = await decodeMask(path, { lesion, expected }, files?.masks[index] ?? undefined);
+    const mask = await decodeMask(path, { structure, expected }, files?.masks[index] ?? undefined);
     addMaskBit(mask, sample.box, options.size, options.maskResize, 1 << index, maskBits);
   }
   return { ...sample, maskBits };

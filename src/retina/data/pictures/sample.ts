@@ -9,9 +9,9 @@ export interface PreprocessOptions {
   /** `fov`: crop to the bright disc; `frame`: keep the whole frame. Both are padded to a square, the aspect ratio stays. */
   readonly crop: 'fov' | 'frame';
   readonly maskResize: MaskResize;
-  /** Equalises the lightness locally; null: not. */
+  /** Equalizes the lightness locally; null: not. */
   readonly clahe: ClaheOptions | null;
-  /** Ben Graham's normalization, after `clahe` where both are set, so that what it cuts off stays exactly grey. */
+  /** Ben Graham's normalization, after `clahe` where both are set, so that what it cuts off stays exactly gray. */
   readonly benGraham: boolean;
 }
 

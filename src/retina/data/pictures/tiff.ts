@@ -1,6 +1,4 @@
-/*
- * As much of TIFF 6.0 (and BigTIFF) as the masks need beside the decoder: the first image file directory.
- */
+/** As much of TIFF 6.0 (and BigTIFF) as the masks need beside the decoder: the first image file directory. */
 
 const TAG_BITS_PER_SAMPLE = 258;
 const TAG_PHOTOMETRIC = 262;
@@ -90,8 +88,8 @@ export function isTruncatedTiff(bytes: Buffer): boolean {
   }
 }
 
-/** A palette TIFF of at most 8 bits relabelled as grey; null when it is none. See palette.ts for why. */
-export function tiffPaletteAsGrey(bytes: Buffer): Buffer | null {
+/** A palette TIFF of at most 8 bits relabelled as gray; null for any other TIFF. See palette.ts for why. */
+export function tiffPaletteAsGray(bytes: Buffer): Buffer | null {
   const directory = readDirectory(bytes);
   if (directory === null || directory.values(TAG_PHOTOMETRIC)[0] !== PHOTOMETRIC_PALETTE) return null;
   if ((directory.values(TAG_BITS_PER_SAMPLE)[0] ?? 1) > 8) return null;

@@ -1,3 +1,4 @@
+/** Opens a data set: reads it, splits it and joins its labels. */
 import { stat } from 'node:fs/promises';
 import { GmtlError } from '../../../engine/errors.ts';
 import { fingerprintFiles } from './fingerprintFiles.ts';
@@ -25,7 +26,7 @@ export interface OpenOptions extends Partial<SplitOptions> {
  * Opens a folder in the official IDRiD layout, a metadata JSON written by `gmtl data prepare`, or a list of entries as System B
  * writes it (see `loadMetadata`).
  *
- * A folder, and a list that does not tell its splits, gets a validation split carved from its training images (see
+ * A folder, and a list without a validation split, gets a validation split carved from its training images (see
  * `carveValidation`). A metadata file is taken as it stands: its splits were fixed when it was written. With `folds` its training
  * and validation images are dealt anew.
  *

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openDataset } from './dataset.ts';
-import { countItems, datasetFingerprint, summariseDataset } from './datasetFingerprint.ts';
+import { countItems, datasetFingerprint, summarizeDataset } from './datasetFingerprint.ts';
 import { maskPath, put, tinyMask, writeTinyIdrid } from '../testsupport.ts';
 import type { DatasetItem } from '../../domain.ts';
 
@@ -46,7 +46,7 @@ it('is the same for another place and order, and another for any other content, 
 
 it('counts splits, tasks, grades and masks', async () => {
   const items = await open('set');
-  const { counts } = await summariseDataset(items);
+  const { counts } = await summarizeDataset(items);
   expect(counts).toEqual(countItems(items));
   expect(counts.test).toEqual({
     images: 2,

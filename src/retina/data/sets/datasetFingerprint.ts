@@ -1,3 +1,4 @@
+/** Identifies a data set by the content of its files, and counts what it holds. */
 import { createHash } from 'node:crypto';
 import { hashFile } from '../../../engine/node/fileHash.ts';
 import { mapParallel } from '../../../engine/node/parallel.ts';
@@ -38,7 +39,7 @@ export interface DatasetSummary {
 export async function datasetFingerprint(items: readonly DatasetItem[]): Promise<string> {
   const rows = await mapParallel(items, async (item) => {
     const masks = item.maskPaths;
-    const contents = [item.imagePath, ...(masks === null ? [] : STRUCTURES.map((lesion) => masks[lesion]))];
+    const contents = [item.imagePath, ...(masks === null ? [] : STRUCTURES.map((structure) => masks[structure]))];
     const hashes = await Promise.all(contents.map((path) => (path === null ? null : hashFile(path))));
     return {
       id: item.id,
@@ -58,7 +59,7 @@ export function countItems(items: readonly DatasetItem[]): DatasetCounts {
     const own = items.filter((item) => item.split === split);
     const histogram = (length: number, grade: (item: DatasetItem) => number | null) =>
       Array.from({ length }, (_, value) => own.filter((item) => grade(item) === value).length);
-    const masks = (lesion: Structure) => own.filter((item) => (item.maskPaths?.[lesion] ?? null) !== null).length;
+    const masks = (structure: Structure) => own.filter((item) => (item.maskPaths?.[structure] ?? null) !== null).length;
     return {
       images: own.length,
       segmentation: own.filter((item) => item.task === 'segmentation').length,
@@ -72,6 +73,6 @@ export function countItems(items: readonly DatasetItem[]): DatasetCounts {
 }
 
 /** `datasetFingerprint` and `countItems` together: what a run's folder and the report state about its data. */
-export async function summariseDataset(items: readonly DatasetItem[]): Promise<DatasetSummary> {
+export async function summarizeDataset(items: readonly DatasetItem[]): Promise<DatasetSummary> {
   return { sha256: await datasetFingerprint(items), counts: countItems(items) };
 }

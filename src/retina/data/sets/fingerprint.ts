@@ -1,4 +1,4 @@
-/** Tells by what they look like which images show the same picture. */
+/** Finds images that show the same picture by their appearance. */
 
 /** Size of a thumbnail: a difference hash compares each pixel with its right neighbor, so there is a column more. */
 export const THUMBNAIL_ROWS = 32;
@@ -8,26 +8,26 @@ export const THUMBNAIL_COLUMNS = THUMBNAIL_ROWS + 1;
 export interface Fingerprint {
   /** SHA-256 of the file, hexadecimal. */
   readonly sha256: string;
-  /** The image as 33x32 grey values, row by row; null when the file cannot be decoded. */
+  /** The image as 33x32 gray values, row by row; null when the file cannot be decoded. */
   readonly thumbnail: Uint8Array | null;
 }
 
-/** Differences (of 1024 hash bits, of mean grey) up to which two images count as the same picture: both must hold. */
+/** Differences (of 1024 hash bits, of mean gray) up to which two images count as the same picture: both must hold. */
 export interface SimilarityLimits {
   readonly hashBits: number;
-  readonly meanGrey: number;
+  readonly meanGray: number;
 }
 
 /**
  * Measured on 135 real and 96 synthetic fundus pictures: copies at quality 60, half, double and an eighth of the size differ by
- * at most 86 bits and 1.1 grey levels; different eyes by at least 94 bits and 3.1 levels. The usual 64-bit hash cannot tell
- * them: all fundus pictures are dark frames with a bright disc.
+ * at most 86 bits and 1.1 gray levels; different eyes by at least 94 bits and 3.1 levels. The usual 64-bit hash cannot
+ * separate them: all fundus pictures are dark frames with a bright disc.
  */
-const DEFAULT_SIMILARITY: SimilarityLimits = { hashBits: 120, meanGrey: 1.8 };
+const DEFAULT_SIMILARITY: SimilarityLimits = { hashBits: 120, meanGray: 1.8 };
 
 /**
  * The number of bits in which two thumbnails' difference hashes differ, 0 … 1024 (dHash: is a pixel brighter than its right
- * neighbour; Krawetz, "Kind of like that", hackerfactor.com 2013).
+ * neighbor; Krawetz, "Kind of like that", hackerfactor.com 2013).
  */
 function hashDistance(a: Uint8Array, b: Uint8Array): number {
   let distance = 0;
@@ -52,7 +52,7 @@ export function compareFingerprints(
   let difference = 0;
   for (let index = 0; index < a.thumbnail.length; index++)
     difference += Math.abs(a.thumbnail[index] - b.thumbnail[index]);
-  return difference / a.thumbnail.length <= limits.meanGrey ? 'similar' : null;
+  return difference / a.thumbnail.length <= limits.meanGray ? 'similar' : null;
 }
 
 /**

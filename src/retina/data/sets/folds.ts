@@ -1,3 +1,4 @@
+/** Deals the training pictures into folds for cross-validation. */
 import { GmtlError } from '../../../engine/errors.ts';
 import type { Fingerprint } from './fingerprint.ts';
 import { KeyedRandom, STREAMS } from '../../random.ts';

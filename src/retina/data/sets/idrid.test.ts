@@ -142,7 +142,7 @@ describe('readIdrid', () => {
   });
 
   it('names an image without any mask, a duplicate, and a file that is no image', async () => {
-    for (const lesion of ['MA', 'EX', 'OD'] as const) await rm(maskPath(root, 'train', 3, lesion));
+    for (const structure of ['MA', 'EX', 'OD'] as const) await rm(maskPath(root, 'train', 3, structure));
     await put(join(root, 'copy', imagePathA('', 'train', 1)), await tinyFundus(1));
     await writeFile(imagePathB(root, 'test', 1), 'no image');
     const found = await problems();

@@ -1,3 +1,4 @@
+/** Reads a folder in the official IDRiD layout. */
 import { readFile } from 'node:fs/promises';
 import sharp from 'sharp';
 import { type ErrorCode, GmtlError } from '../../../engine/errors.ts';
@@ -53,7 +54,7 @@ export async function scanIdrid(root: string): Promise<IdridScan> {
     const base = { id: `${part}/${split}/${stem}`, part, split, imagePath: path };
     if (part === 'A') {
       const paths = maskPaths.get(key) ?? noMasks();
-      if (STRUCTURES.every((lesion) => paths[lesion] === null)) {
+      if (STRUCTURES.every((structure) => paths[structure] === null)) {
         problems.push(
           new GmtlError(
             'data/image-without-masks',
@@ -149,8 +150,8 @@ function assignMasks(
       continue;
     }
     const paths = assigned.get(key) ?? noMasks();
-    const earlier = paths[mask.lesion];
-    if (earlier === null) paths[mask.lesion] = mask.path;
+    const earlier = paths[mask.structure];
+    if (earlier === null) paths[mask.structure] = mask.path;
     else problems.push(duplicate('mask', mask.path, earlier));
     assigned.set(key, paths);
   }
@@ -171,7 +172,7 @@ async function readTables(
   const grades: Grades = { rows: new Map(), files: {} };
   for (const table of tables) {
     const text = await readFile(table.path, 'utf8');
-    // Mirrors rename the tables, and the localisation tables lie beside them: the columns decide.
+    // Mirrors rename the tables, and the localization tables lie beside them: the columns decide.
     if (!looksLikeGradingCsv(text)) {
       // A table that sits where the labels belong and has lost its header must not be passed over in silence.
       if (/grading|label/i.test(table.path)) await scanGradingCsv(table.path, problems, text);
@@ -228,8 +229,8 @@ async function checkSizes(items: readonly DatasetItem[], problems: GmtlError[]):
     const image = await headerSize(item.imagePath, 'data/image-unreadable', 'image');
     if (image instanceof GmtlError) return [image];
     const wrong: GmtlError[] = [];
-    for (const lesion of STRUCTURES) {
-      const path = item.maskPaths?.[lesion] ?? null;
+    for (const structure of STRUCTURES) {
+      const path = item.maskPaths?.[structure] ?? null;
       if (path === null) continue;
       const mask = await headerSize(path, 'data/mask-unreadable', 'mask');
       if (mask instanceof GmtlError) wrong.push(mask);

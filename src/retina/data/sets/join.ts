@@ -1,3 +1,4 @@
+/** Gives copies of one picture the labels of all of them. */
 import { type Fingerprint, groupSamePictures } from './fingerprint.ts';
 import { sameFrame } from './sameFrame.ts';
 import type { DatasetItem, MaskPaths, Split } from '../../domain.ts';
@@ -15,7 +16,7 @@ type Grade = 'retinopathy' | 'edema';
  * keeps its task and everything it had; only what is unknown is filled in.
  *
  * Labels never cross from one split to another. Grades belong to the picture, so any copy lends them, unless copies contradict
- * each other: then nothing is lent, and a note says so. Masks belong to their own image's pixels: they are lent only to
+ * each other: then nothing is lent, and a note reports it. Masks belong to the pixels of one image: they are lent only to
  * a copy whose frame is the same, pixel by pixel (see `sameFrame`).
  *
  * @param fingerprints one for each item.
@@ -63,7 +64,7 @@ export async function joinLabels(
   return { items: joined, notes };
 }
 
-/** The grade all copies that have one agree on; null when there is none or they contradict each other. */
+/** The grade all copies that have one agree on; null when no copy has one, or they contradict each other. */
 function lent(items: readonly DatasetItem[], members: readonly number[], grade: Grade, notes: string[]): number | null {
   const graded = members.map((index) => items[index]).filter((item) => item[grade] !== null);
   const values = new Set(graded.map((item) => item[grade]));

@@ -1,3 +1,4 @@
+/** Reads IDRiD's grading tables, and weights classes by their counts. */
 import { readFile } from 'node:fs/promises';
 import { parse } from 'csv-parse/sync';
 import { GmtlError } from '../../../engine/errors.ts';
@@ -22,7 +23,7 @@ export function imageKey(name: string): string {
     .toLowerCase();
 }
 
-/** True when the text starts like an IDRiD grading CSV (the localisation CSVs have other columns). */
+/** True when the text starts like an IDRiD grading CSV (the localization CSVs have other columns). */
 export function looksLikeGradingCsv(text: string): boolean {
   const header = text.replace(/^\uFEFF/, '').split(/\r?\n/, 1)[0];
   return /image\s*name/i.test(header) && /retinopathy\s*grade/i.test(header);
@@ -129,7 +130,7 @@ export async function scanGradingCsv(path: string, problems: GmtlError[], text?:
   return rows;
 }
 
-/** The grade in a cell, null if it is none. `3.0` is what spreadsheets make of 3. */
+/** The grade in a cell, null if it does not hold one. `3.0` is what spreadsheets make of 3. */
 function grade(cell: string | undefined, count: number): number | null {
   if (cell === undefined || !/^\d+(\.0+)?$/.test(cell)) return null;
   const value = Number(cell);
@@ -139,7 +140,7 @@ function grade(cell: string | undefined, count: number): number | null {
 /**
  * Class weights by the effective number of samples (Cui et al., "Class-Balanced Loss Based on Effective Number of Samples",
  * CVPR 2019, eq. 2 and section 4.2): w_c = (1 − beta) / (1 − beta^n_c), scaled so that the weights of the classes that occur
- * add up to their number. beta = 0 weights all alike; towards 1 it becomes the inverse frequency. A class without samples gets 0.
+ * add up to their number. beta = 0 weights all equally; towards 1 it becomes the inverse frequency. A class without samples gets 0.
  *
  * @param counts samples of each class.
  * @param beta 0 … below 1; the paper uses 0.9, 0.99, 0.999, 0.9999.

@@ -1,9 +1,10 @@
+/** Tells from its path what a file of IDRiD's folder layout is. */
 import { readdir } from 'node:fs/promises';
 import { basename, extname, join, relative, resolve, sep } from 'node:path';
 import { GmtlError } from '../../../engine/errors.ts';
 import { STRUCTURES, type Structure } from '../../domain.ts';
 
-/** A file of IDRiD's folder layout and what its place and name say about it. */
+/** A file of IDRiD's folder layout, with what its path reveals. */
 export type LayoutFile =
   | {
       readonly kind: 'image';
@@ -17,20 +18,20 @@ export type LayoutFile =
       readonly path: string;
       readonly split: 'train' | 'test';
       readonly stem: string;
-      readonly lesion: Structure;
+      readonly structure: Structure;
     }
   | { readonly kind: 'csv'; readonly path: string; readonly split: 'train' | 'test' | null }
   | { readonly kind: 'other'; readonly path: string; readonly reason: string };
 
 const IMAGE_EXTENSIONS = new Set(['.jpg', '.jpeg', '.png', '.tif', '.tiff']);
 
-/** Licences and descriptions are shipped with every part. */
+/** Licenses and descriptions are shipped with every part. */
 const EXPECTED_EXTENSIONS = new Set(['.txt', '.md', '.pdf', '.docx', '.xlsx', '.json', '.html']);
 
 /**
  * Lists the files of an IDRiD folder, at any nesting (archives unpack to `A. Segmentation/A. Segmentation/…`).
- * The part, the split and the structure are read from the nearest folder or file name that tells. Hidden files and
- * `__MACOSX` folders are skipped; part C (localisation) and files that fit nowhere come back as `other`.
+ * The part, the split and the structure are read from the nearest folder or file name that contains them. Hidden files and
+ * `__MACOSX` folders are skipped; part C (localization) and files that fit nowhere come back as `other`.
  *
  * @throws GmtlError `data/no-folder` when the folder cannot be read.
  */
@@ -106,10 +107,10 @@ function classify(top: string, path: string): LayoutFile {
       return {
         kind: 'other',
         path,
-        reason: `a mask's name ends in ${STRUCTURES.map((lesion) => `_${lesion}`).join(', ')}`,
+        reason: `a mask's name ends in ${STRUCTURES.map((structure) => `_${structure}`).join(', ')}`,
       };
     }
-    return { kind: 'mask', path, split, stem: match[1], lesion: match[2].toUpperCase() as Structure };
+    return { kind: 'mask', path, split, stem: match[1], structure: match[2].toUpperCase() as Structure };
   }
   if (part === null) return { kind: 'other', path, reason: 'in neither "A. Segmentation" nor "B. Disease Grading"' };
   return { kind: 'image', path, part, split, stem };

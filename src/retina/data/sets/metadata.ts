@@ -1,3 +1,4 @@
+/** Reads and writes a data set as a list in JSON. */
 import { access, readFile } from 'node:fs/promises';
 import { dirname, relative, resolve, sep } from 'node:path';
 import { z } from 'zod';
@@ -77,7 +78,7 @@ export async function writeMetadata(file: string, items: readonly DatasetItem[])
 
 /** A data set read from a list. */
 export interface Metadata extends Dataset {
-  /** False for a list in System B's form: it tells no validation split, so one has to be carved. */
+  /** False for a list in System B's form: it has no validation split, so one has to be carved. */
   readonly splitsFixed: boolean;
 }
 
@@ -185,7 +186,7 @@ function toItem(row: MetadataRow, folder: string): DatasetItem {
     task: row.task,
     imagePath: resolve(folder, row.image_path),
     maskPaths:
-      row.task === 'segmentation' || STRUCTURES.some((lesion) => row.mask_paths[lesion] !== null)
+      row.task === 'segmentation' || STRUCTURES.some((structure) => row.mask_paths[structure] !== null)
         ? { MA: mask(MA), HE: mask(HE), EX: mask(EX), SE: mask(SE), OD: mask(OD) }
         : null,
     retinopathy: row.retino_label,

@@ -1,3 +1,4 @@
+/** Tells whether two files show the same picture pixel by pixel, so that a mask of one fits the other. */
 import sharp from 'sharp';
 import { GmtlError } from '../../../engine/errors.ts';
 
@@ -6,30 +7,30 @@ const COMPARED_WIDTH = 1024;
 /** Largest shift tried, in pixels of the compared size. */
 const REACH = 2;
 /**
- * Largest mean difference in grey levels. Measured on 12 real fundus pictures of 512x512 and 4288x2848: re-encoding as JPEG of quality
+ * Largest mean difference in gray levels. Measured on 12 real fundus pictures of 512x512 and 4288x2848: re-encoding as JPEG of quality
  * 30 or 50 changes them by at most 1.5 levels; a rotation by one degree, a shift by 1 % or a zoom by 2 % by 2.8 and more. A shift of
- * one or two compared pixels changes as little as re-encoding does: only trying the neighbouring shifts tells it.
+ * one or two compared pixels changes as little as re-encoding does: only trying the neighboring shifts finds it.
  */
-const MEAN_GREY = 2;
+const MEAN_GRAY = 2;
 
-interface Grey {
+interface Gray {
   readonly width: number;
   readonly height: number;
   readonly data: Buffer;
 }
 
 /**
- * True when two image files show the same picture in the same frame, so that a mask of one lies right on the other: same
- * width and height, a mean grey difference of at most 2 levels, and no shift by up to 2 pixels (of 1024 across) fits better.
+ * True when two image files show the same picture in the same frame, so that a mask of one fits the other: same
+ * width and height, a mean gray difference of at most 2 levels, and no shift by up to 2 pixels (of 1024 across) fits better.
  *
  * @throws GmtlError `data/image-unreadable` naming the file that cannot be decoded.
  */
 export async function sameFrame(first: string, second: string): Promise<boolean> {
   const [a, b] = await Promise.all([frameSize(first), frameSize(second)]);
   if (a.width !== b.width || a.height !== b.height) return false;
-  const [one, other] = await Promise.all([readGrey(first), readGrey(second)]);
+  const [one, other] = await Promise.all([readGray(first), readGray(second)]);
   const inPlace = meanDifference(one, other, 0, 0);
-  if (inPlace > MEAN_GREY) return false;
+  if (inPlace > MEAN_GRAY) return false;
   for (let dy = -REACH; dy <= REACH; dy++) {
     for (let dx = -REACH; dx <= REACH; dx++) {
       if (meanDifference(one, other, dx, dy) < inPlace) return false;
@@ -56,7 +57,7 @@ async function frameSize(path: string): Promise<{ width: number; height: number 
   return { width, height };
 }
 
-async function readGrey(path: string): Promise<Grey> {
+async function readGray(path: string): Promise<Gray> {
   const { data, info } = await sharp(path, { limitInputPixels: false })
     .greyscale()
     .resize({ width: COMPARED_WIDTH, withoutEnlargement: true })
@@ -70,7 +71,7 @@ async function readGrey(path: string): Promise<Grey> {
 }
 
 /** Mean absolute difference over what all shifts have in common, so that all are measured on the same number of pixels. */
-function meanDifference(one: Grey, other: Grey, dx: number, dy: number): number {
+function meanDifference(one: Gray, other: Gray, dx: number, dy: number): number {
   const { width, height } = one;
   let sum = 0;
   for (let y = REACH; y < height - REACH; y++) {

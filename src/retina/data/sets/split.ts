@@ -1,3 +1,4 @@
+/** Carves a validation split from the training pictures. */
 import { GmtlError } from '../../../engine/errors.ts';
 import { type Fingerprint, groupSamePictures } from './fingerprint.ts';
 import { KeyedRandom, STREAMS } from '../../random.ts';
@@ -8,7 +9,7 @@ export interface SplitOptions {
   readonly valFraction: number;
   readonly seed: number;
   /**
-   * What to do with training images that also are testing images: `drop` leaves the training copy out and says so,
+   * What to do with training images that also are testing images: `drop` leaves the training copy out, with a note,
    * `refuse` throws, `keep` trains on them (only for reproducing others' leaky figures).
    */
   readonly leaks: 'drop' | 'refuse' | 'keep';

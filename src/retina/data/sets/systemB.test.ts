@@ -100,7 +100,7 @@ describe('the list of System B', () => {
       edema: null,
       maskPaths: null,
     });
-    // Where the folders say nothing, the task names the part, and all is training.
+    // Where the folders do not name it, the task names the part, and all is training.
     await writeFile(at('eye.JPG'), '');
     expect(await read({ image_path: 'eye.JPG', task: 'cls', edema_label: 1 })).toMatchObject({
       id: 'B/train/eye',

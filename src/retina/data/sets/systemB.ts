@@ -1,3 +1,4 @@
+/** Reads and writes the list of entries that System B trains from: no ids, no splits, absolute paths, segmentation entries repeated eight times. */
 import { access } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
@@ -6,8 +7,6 @@ import { writeFileAtomic } from '../../../engine/node/atomic.ts';
 import { imageKey } from './labels.ts';
 import { KeyedRandom, STREAMS } from '../../random.ts';
 import { type DatasetItem, GRADE_COUNTS, type Structure, STRUCTURES, type Split, type Task } from '../../domain.ts';
-
-/* The list of entries System B trains from: no ids, no splits, absolute paths, segmentation entries repeated eight times. */
 
 const optionalPath = z.string().min(1).nullish();
 const optionalGrade = (grades: number) =>
@@ -43,7 +42,7 @@ const entrySchema = z
     if (task === 'classification' && gradeOf(entry.retino_label) === null && gradeOf(entry.edema_label) === null) {
       context.addIssue({ code: 'custom', path: ['retino_label'], message: 'a classification entry needs a grade' });
     }
-    if (task === 'segmentation' && !STRUCTURES.some((lesion) => entry.mask_paths?.[lesion] != null)) {
+    if (task === 'segmentation' && !STRUCTURES.some((structure) => entry.mask_paths?.[structure] != null)) {
       context.addIssue({ code: 'custom', path: ['mask_paths'], message: 'a segmentation entry needs a mask' });
     }
   });
@@ -68,7 +67,7 @@ export interface SystemBOptions {
   readonly folder: string;
   /** A folder with the images: paths that do not exist are looked for in it by their last parts. */
   readonly images?: string;
-  /** The split of every entry. Default: what the path says ("a. Training Set", "b. Testing Set"), else training. */
+  /** The split of every entry. Default: from the path ("a. Training Set", "b. Testing Set"), else training. */
   readonly split?: Split;
 }
 
@@ -132,7 +131,7 @@ async function toItem(entry: SystemBEntry, options: SystemBOptions): Promise<Dat
   const part = place.part ?? (task === 'segmentation' ? 'A' : 'B');
   const split = options.split ?? place.split ?? 'train';
   const masks = entry.mask_paths ?? null;
-  const mask = async (lesion: Structure) => (masks?.[lesion] ? locate(masks[lesion], options) : null);
+  const mask = async (structure: Structure) => (masks?.[structure] ? locate(masks[structure], options) : null);
   return {
     id: `${part}/${split}/${place.stem}`,
     part,
@@ -140,7 +139,7 @@ async function toItem(entry: SystemBEntry, options: SystemBOptions): Promise<Dat
     task,
     imagePath: await locate(entry.image_path, options),
     maskPaths:
-      task === 'segmentation' || STRUCTURES.some((lesion) => masks?.[lesion])
+      task === 'segmentation' || STRUCTURES.some((structure) => masks?.[structure])
         ? {
             MA: await mask('MA'),
             HE: await mask('HE'),
@@ -161,7 +160,7 @@ function placeOf(path: string): { part: 'A' | 'B' | null; split: 'train' | 'test
   const parts = partsOf(path);
   const folders = parts.slice(0, -1).reverse();
   const name = parts[parts.length - 1];
-  // The official folders' whole names only: a "trained" or "latest" further up says nothing about the split.
+  // The official folders' whole names only: a "trained" or "latest" further up does not name a split.
   const set = folders.find((folder) => /^(a\. |b\. )?(training|testing) set$/i.test(folder));
   const top = folders.find((folder) => /^(a\. ?segmentation|b\. ?disease grading)$/i.test(folder));
   return {
@@ -203,7 +202,7 @@ export interface SystemBListOptions {
  * does, puts copies of its images on both sides.
  *
  * @returns the number of entries of each task.
- * @throws GmtlError `data/system-b` when `oversample` is no whole number from 1 on or there are no training images.
+ * @throws GmtlError `data/system-b` when `oversample` is not a whole number from 1 on or there are no training images.
  */
 export async function writeSystemB(
   file: string,

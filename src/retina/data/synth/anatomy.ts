@@ -1,3 +1,4 @@
+/** Draws where the parts of an eye lie in its frame. */
 import type { SeededRandom } from './random.ts';
 
 /** A point in frame pixels; y grows downwards. */
@@ -8,8 +9,8 @@ export interface Point {
 
 /**
  * Where the parts of one eye lie in its frame. Proportions are those measured on IDRiD frames (50 degree field, macula
- * centred): field diameter 1.19 frame heights, its centre left of the frame's; disc diameter 0.19 heights; the fovea
- * about 2.4 disc diameters from the disc's centre.
+ * centerd): field diameter 1.19 frame heights, its center left of the frame's; disc diameter 0.19 heights; the fovea
+ * about 2.4 disc diameters from the disc's center.
  */
 export interface Anatomy {
   readonly width: number;
@@ -22,7 +23,7 @@ export interface Anatomy {
   readonly side: 'left' | 'right';
   readonly disc: Point & { readonly radiusX: number; readonly radiusY: number };
   readonly fovea: Point;
-  /** One disc diameter in pixels (the mean of the two axes): the ruler of the macular-oedema grade. */
+  /** One disc diameter in pixels (the mean of the two axes): the ruler of the macular-edema grade. */
   readonly discDiameter: number;
   /** Unit vector from the disc to the fovea. */
   readonly temporal: Point;
@@ -70,7 +71,7 @@ export function drawAnatomy(random: SeededRandom, height: number): Anatomy {
   };
 }
 
-/** The frame point `u` pixels temporal and `v` pixels above the disc's centre (in the eye's own tilted axes). */
+/** The frame point `u` pixels temporal and `v` pixels above the disc's center (in the eye's own tilted axes). */
 export function fromDisc(anatomy: Anatomy, u: number, v: number): Point {
   const { disc, temporal, superior } = anatomy;
   return { x: disc.x + temporal.x * u + superior.x * v, y: disc.y + temporal.y * u + superior.y * v };

@@ -1,3 +1,4 @@
+/** The camera that a drawn eye is photographed with: its light and its sensor. */
 import type { Anatomy } from './anatomy.ts';
 import type { Look } from './look.ts';
 import { valueNoise } from './noise.ts';

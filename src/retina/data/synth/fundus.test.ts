@@ -11,23 +11,23 @@ import { VesselMap } from './raster.ts';
 import { growVessels } from './vessels.ts';
 
 const wantedCases: Wanted[] = [
-  { retinopathy: 0, oedema: 0, softExudates: false },
-  { retinopathy: 1, oedema: 0, softExudates: false },
-  { retinopathy: 2, oedema: 0, softExudates: false },
-  { retinopathy: 2, oedema: 1, softExudates: false },
-  { retinopathy: 2, oedema: 2, softExudates: false },
-  { retinopathy: 3, oedema: 0, softExudates: false },
-  { retinopathy: 3, oedema: 1, softExudates: true },
-  { retinopathy: 3, oedema: 2, softExudates: true },
-  { retinopathy: 4, oedema: 0, softExudates: false },
-  { retinopathy: 4, oedema: 2, softExudates: true },
+  { retinopathy: 0, edema: 0, softExudates: false },
+  { retinopathy: 1, edema: 0, softExudates: false },
+  { retinopathy: 2, edema: 0, softExudates: false },
+  { retinopathy: 2, edema: 1, softExudates: false },
+  { retinopathy: 2, edema: 2, softExudates: false },
+  { retinopathy: 3, edema: 0, softExudates: false },
+  { retinopathy: 3, edema: 1, softExudates: true },
+  { retinopathy: 3, edema: 2, softExudates: true },
+  { retinopathy: 4, edema: 0, softExudates: false },
+  { retinopathy: 4, edema: 2, softExudates: true },
 ];
 const height = 160;
 
-/** Centres of the 8-connected components of a mask. */
+/** Centers of the 8-connected components of a mask. */
 function components(mask: Uint8Array, width: number): { x: number; y: number }[] {
   const left = Uint8Array.from(mask);
-  const centres: { x: number; y: number }[] = [];
+  const centers: { x: number; y: number }[] = [];
   for (let start = 0; start < left.length; start++) {
     if (left[start] === 0) continue;
     left[start] = 0;
@@ -45,12 +45,12 @@ function components(mask: Uint8Array, width: number): { x: number; y: number }[]
         }
       }
     }
-    centres.push({ x: sumX / size, y: sumY / size });
+    centers.push({ x: sumX / size, y: sumY / size });
   }
-  return centres;
+  return centers;
 }
 
-/** Pixels whose square neighbourhood of the given reach meets the mask. */
+/** Pixels whose square neighborhood of the given reach meets the mask. */
 function dilate(mask: Uint8Array, width: number, reach: number): Uint8Array {
   const grown = new Uint8Array(mask.length);
   const rows = mask.length / width;
@@ -80,14 +80,14 @@ describe('drawFundus', () => {
 
   it('has the grades that were asked for', () => {
     expect(pictures.map(({ grades }) => grades)).toEqual(
-      wantedCases.map(({ retinopathy, oedema }) => ({ retinopathy, oedema })),
+      wantedCases.map(({ retinopathy, edema }) => ({ retinopathy, edema })),
     );
   });
 
   it('has grades that follow from its masks (and from the new vessels, which have none)', () => {
     for (const { masks, width, anatomy, plan, grades } of pictures) {
-      const haemorrhages: [number, number, number, number] = [0, 0, 0, 0];
-      for (const centre of components(masks.HE, width)) haemorrhages[quadrant(anatomy, centre)]++;
+      const hemorrhages: [number, number, number, number] = [0, 0, 0, 0];
+      for (const center of components(masks.HE, width)) hemorrhages[quadrant(anatomy, center)]++;
       let nearest = Number.POSITIVE_INFINITY;
       for (let at = 0; at < masks.EX.length; at++) {
         if (masks.EX[at] === 0) continue;
@@ -95,7 +95,7 @@ describe('drawFundus', () => {
       }
       const findings = {
         microaneurysms: components(masks.MA, width).length,
-        haemorrhages,
+        hemorrhages,
         softExudates: components(masks.SE, width).length,
         neovascularTufts: plan.tufts.length,
         exudateDistance: Number.isFinite(nearest) ? nearest / anatomy.discDiameter : null,
@@ -176,7 +176,7 @@ describe('drawFundus', () => {
     for (let seed = 0; seed < 4; seed++) {
       for (const wanted of [wantedCases[5], wantedCases[7], wantedCases[9]]) {
         const { grades } = drawFundus(`small/${seed}`, small, wanted);
-        expect(grades).toEqual({ retinopathy: wanted.retinopathy, oedema: wanted.oedema });
+        expect(grades).toEqual({ retinopathy: wanted.retinopathy, edema: wanted.edema });
       }
     }
   });

@@ -1,3 +1,4 @@
+/** Draws one retina with the grades that are wanted. */
 import { GmtlError } from '../../../engine/errors.ts';
 import { type Anatomy, distance, drawAnatomy } from './anatomy.ts';
 import { type Findings, type Grades, gradeFindings, type Wanted } from './labels.ts';
@@ -39,7 +40,7 @@ export function drawFundus(key: string, height: number, wanted: Wanted): Fundus 
     const planes = rasterLesions(anatomy, plan);
     const findings = examine(anatomy, plan, planes);
     const grades = gradeFindings(findings);
-    if (grades.retinopathy !== wanted.retinopathy || grades.oedema !== wanted.oedema) continue;
+    if (grades.retinopathy !== wanted.retinopathy || grades.edema !== wanted.edema) continue;
     if (wanted.softExudates !== findings.softExudates > 0) continue;
     const painting = paintFundus(anatomy, vessels, plan, planes, random);
     return { ...painting, width: anatomy.width, height, anatomy, plan, findings, grades };
@@ -47,19 +48,19 @@ export function drawFundus(key: string, height: number, wanted: Wanted): Fundus 
   throw new GmtlError(
     'data/synthetic-placement',
     `synthetic image ${key}: no room for the lesions of retinopathy grade ${wanted.retinopathy}, oedema grade ` +
-      `${wanted.oedema} in a frame ${height} pixels high after ${attempts} attempts; use another seed or a larger size`,
+      `${wanted.edema} in a frame ${height} pixels high after ${attempts} attempts; use another seed or a larger size`,
   );
 }
 
 /** Counts the lesions as they were placed; the exudates' distance is taken from the pixels of their mask. */
 function examine(anatomy: Anatomy, plan: LesionPlan, planes: LesionPlanes): Findings {
-  const haemorrhages: [number, number, number, number] = [0, 0, 0, 0];
+  const hemorrhages: [number, number, number, number] = [0, 0, 0, 0];
   let microaneurysms = 0;
   let softExudates = 0;
   for (const { kind, blob } of plan.lesions) {
     if (kind === 'MA') microaneurysms++;
     if (kind === 'SE') softExudates++;
-    if (kind === 'HE') haemorrhages[quadrant(anatomy, blob)]++;
+    if (kind === 'HE') hemorrhages[quadrant(anatomy, blob)]++;
   }
   let nearest = Number.POSITIVE_INFINITY;
   for (let y = 0, at = 0; y < anatomy.height; y++) {
@@ -69,7 +70,7 @@ function examine(anatomy: Anatomy, plan: LesionPlan, planes: LesionPlanes): Find
   }
   return {
     microaneurysms,
-    haemorrhages,
+    hemorrhages,
     softExudates,
     neovascularTufts: plan.tufts.length,
     exudateDistance: Number.isFinite(nearest) ? nearest / anatomy.discDiameter : null,

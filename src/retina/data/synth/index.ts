@@ -1,3 +1,4 @@
+/** Generates a synthetic data set in the IDRiD layout. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import sharp from 'sharp';
@@ -22,7 +23,7 @@ import { buildAside, type ContentOptions, findExisting, type SetCounts } from '.
 
 const optionsSchema = z.object({
   seed: z.int().default(1),
-  // Below 64 the lesions of the severe grades do not fit; above IDRiD's own height there is nothing to gain.
+  // Below 64 the lesions of the severe grades do not fit; more than IDRiD's height gains nothing.
   size: z.int().min(64).max(2848).default(256),
   segmentationTrain: z.int().min(0).default(24),
   segmentationTest: z.int().min(0).default(8),
@@ -43,7 +44,7 @@ export interface SyntheticOptions {
   /** Images of "B. Disease Grading" (default 48 and 16), at most 999 each. */
   readonly gradingTrain?: number;
   readonly gradingTest?: number;
-  /** Called after each image has been written; not called when the set was there already. */
+  /** Called after each image has been written; not called when the set already exists. */
   readonly onProgress?: (done: number, total: number) => void;
 }
 

@@ -5,7 +5,7 @@ import { SeededRandom } from './random.ts';
 
 const healthy: Findings = {
   microaneurysms: 0,
-  haemorrhages: [0, 0, 0, 0],
+  hemorrhages: [0, 0, 0, 0],
   softExudates: 0,
   neovascularTufts: 0,
   exudateDistance: null,
@@ -15,16 +15,16 @@ describe('gradeFindings', () => {
   const cases: [string, Partial<Findings>, number, number][] = [
     ['nothing', {}, 0, 0],
     ['microaneurysms only', { microaneurysms: 12 }, 1, 0],
-    ['a haemorrhage', { haemorrhages: [0, 0, 1, 0] }, 2, 0],
+    ['a haemorrhage', { hemorrhages: [0, 0, 1, 0] }, 2, 0],
     ['exudates far from the fovea', { exudateDistance: 1.01 }, 2, 1],
     ['exudates at one disc diameter', { exudateDistance: 1 }, 2, 2],
-    ['many haemorrhages in three quadrants', { haemorrhages: [9, 9, 9, 2] }, 2, 0],
-    ['many haemorrhages in all quadrants', { haemorrhages: [3, 3, 3, 3] }, 3, 0],
+    ['many haemorrhages in three quadrants', { hemorrhages: [9, 9, 9, 2] }, 2, 0],
+    ['many haemorrhages in all quadrants', { hemorrhages: [3, 3, 3, 3] }, 3, 0],
     ['a soft exudate', { softExudates: 1 }, 3, 0],
     ['new vessels, whatever else', { neovascularTufts: 1, exudateDistance: 0.4 }, 4, 2],
   ];
-  it.each(cases)('%s', (_name, findings, retinopathy, oedema) => {
-    expect(gradeFindings({ ...healthy, ...findings })).toEqual({ retinopathy, oedema });
+  it.each(cases)('%s', (_name, findings, retinopathy, edema) => {
+    expect(gradeFindings({ ...healthy, ...findings })).toEqual({ retinopathy, edema });
   });
 });
 
@@ -50,10 +50,10 @@ describe('allotLabels', () => {
     const labels = allotLabels(gradingMixture, 413, new SeededRandom('labels'));
     const retinopathy = labels.map((label) => label.retinopathy);
     expect([0, 1, 2, 3, 4].map((grade) => count(retinopathy, grade))).toEqual([134, 20, 136, 74, 49]);
-    const oedema = labels.map((label) => label.oedema);
-    expect([0, 1, 2].map((grade) => count(oedema, grade))).toEqual([177, 41, 195]);
+    const edema = labels.map((label) => label.edema);
+    expect([0, 1, 2].map((grade) => count(edema, grade))).toEqual([177, 41, 195]);
     for (const label of labels) {
-      if (label.retinopathy < 2) expect(label.oedema).toBe(0);
+      if (label.retinopathy < 2) expect(label.edema).toBe(0);
       if (label.softExudates) expect(label.retinopathy).toBeGreaterThanOrEqual(3);
     }
   });
@@ -61,7 +61,7 @@ describe('allotLabels', () => {
   it('shows every grade even in the small default test set', () => {
     const labels = allotLabels(gradingMixture, 16, new SeededRandom('labels'));
     expect(new Set(labels.map((label) => label.retinopathy)).size).toBe(5);
-    expect(new Set(labels.map((label) => label.oedema)).size).toBe(3);
+    expect(new Set(labels.map((label) => label.edema)).size).toBe(3);
   });
 
   it('gives soft exudates to about half of the segmentation images, in both default halves', () => {

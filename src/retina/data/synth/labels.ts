@@ -1,3 +1,4 @@
+/** Grades a drawn retina by its lesions, and shares out the grades that a set is to have. */
 import { OFFICIAL_COUNTS } from '../../domain.ts';
 import { GmtlError } from '../../../engine/errors.ts';
 import type { SeededRandom } from './random.ts';
@@ -5,8 +6,8 @@ import type { SeededRandom } from './random.ts';
 /** What an examiner would count in one image. */
 export interface Findings {
   readonly microaneurysms: number;
-  /** Haemorrhages in the four quadrants around the fovea: above-left, above-right, below-left, below-right. */
-  readonly haemorrhages: readonly [number, number, number, number];
+  /** Hemorrhages in the four quadrants around the fovea: above-left, above-right, below-left, below-right. */
+  readonly hemorrhages: readonly [number, number, number, number];
   readonly softExudates: number;
   /** Tufts of new vessels. */
   readonly neovascularTufts: number;
@@ -19,29 +20,29 @@ export interface Grades {
   /** 0 none, 1 mild, 2 moderate, 3 severe, 4 proliferative. */
   readonly retinopathy: number;
   /** 0 none, 1 exudates farther than one disc diameter from the fovea, 2 within. */
-  readonly oedema: number;
+  readonly edema: number;
 }
 
-/** So many haemorrhages in each quadrant make the retinopathy severe (the 4-2-1 rule, scaled to a drawn retina). */
-export const severeHaemorrhagesPerQuadrant = 3;
+/** So many hemorrhages in each quadrant make the retinopathy severe (the 4-2-1 rule, scaled to a drawn retina). */
+export const severeHemorrhagesPerQuadrant = 3;
 
 /**
  * Grades a retina from its lesions, after the International Clinical Diabetic Retinopathy scale (Wilkinson et al. 2003)
  * in a form that lesions alone decide.
  */
 export function gradeFindings(findings: Findings): Grades {
-  return { retinopathy: gradeRetinopathy(findings), oedema: gradeOedema(findings.exudateDistance) };
+  return { retinopathy: gradeRetinopathy(findings), edema: gradeEdema(findings.exudateDistance) };
 }
 
 function gradeRetinopathy(findings: Findings): number {
   if (findings.neovascularTufts > 0) return 4;
-  const everywhere = findings.haemorrhages.every((count) => count >= severeHaemorrhagesPerQuadrant);
+  const everywhere = findings.hemorrhages.every((count) => count >= severeHemorrhagesPerQuadrant);
   if (everywhere || findings.softExudates > 0) return 3;
-  if (findings.haemorrhages.some((count) => count > 0) || findings.exudateDistance !== null) return 2;
+  if (findings.hemorrhages.some((count) => count > 0) || findings.exudateDistance !== null) return 2;
   return findings.microaneurysms > 0 ? 1 : 0;
 }
 
-function gradeOedema(exudateDistance: number | null): number {
+function gradeEdema(exudateDistance: number | null): number {
   if (exudateDistance === null) return 0;
   return exudateDistance <= 1 ? 2 : 1;
 }
@@ -54,8 +55,8 @@ export interface Wanted extends Grades {
 interface Mixture {
   /** Weights of the retinopathy grades 0..4. */
   readonly retinopathy: readonly number[];
-  /** Weights of the oedema grades 0..2 among images of retinopathy 2 and above; below, oedema is always 0 in IDRiD. */
-  readonly oedema: readonly number[];
+  /** Weights of the edema grades 0..2 among images of retinopathy 2 and above; below, edema is always 0 in IDRiD. */
+  readonly edema: readonly number[];
   /** Share of the images of retinopathy 3 and above that have soft exudates. */
   readonly softShare: number;
 }
@@ -63,19 +64,19 @@ interface Mixture {
 /** "B. Disease Grading": counted from IDRiD's training labels. */
 export const gradingMixture: Mixture = {
   retinopathy: OFFICIAL_COUNTS.train.retinopathy,
-  oedema: [23, 41, 195],
+  edema: [23, 41, 195],
   softShare: 0.5,
 };
 
 /** "A. Segmentation": lesions in every image, hard exudates in every image, soft ones in about half, as in IDRiD. */
-export const segmentationMixture: Mixture = { retinopathy: [0, 0, 45, 42, 13], oedema: [0, 30, 70], softShare: 0.9 };
+export const segmentationMixture: Mixture = { retinopathy: [0, 0, 45, 42, 13], edema: [0, 30, 70], softShare: 0.9 };
 
 /** Labels for `count` images in the mixture's proportions, as exactly as `count` allows, in shuffled order. */
 export function allotLabels(mixture: Mixture, count: number, random: SeededRandom): Wanted[] {
   const perGrade = apportion(mixture.retinopathy, count);
   const diseased = perGrade[2] + perGrade[3] + perGrade[4];
-  const oedema = random.shuffle(
-    apportion(mixture.oedema, diseased).flatMap((n, label) => new Array<number>(n).fill(label)),
+  const edema = random.shuffle(
+    apportion(mixture.edema, diseased).flatMap((n, label) => new Array<number>(n).fill(label)),
   );
   const labels: Wanted[] = [];
   let severe = 0;
@@ -86,7 +87,7 @@ export function allotLabels(mixture: Mixture, count: number, random: SeededRando
         severe++;
         softExudates = Math.round(severe * mixture.softShare) > Math.round((severe - 1) * mixture.softShare);
       }
-      labels.push({ retinopathy, oedema: retinopathy < 2 ? 0 : oedema.pop()!, softExudates });
+      labels.push({ retinopathy, edema: retinopathy < 2 ? 0 : edema.pop()!, softExudates });
     }
   }
   return random.shuffle(labels);

@@ -1,3 +1,4 @@
+/** Names the files and folders of a generated set as IDRiD's archives do. */
 import { join } from 'node:path';
 import { STRUCTURE_NAMES, STRUCTURES, type Structure } from '../../domain.ts';
 import type { Grades } from './labels.ts';
@@ -75,7 +76,7 @@ export function gradingCsv(half: Half, rows: readonly (Grades & { readonly name:
   const tail = half === 'train' ? ','.repeat(9) : '';
   const lines = [
     'Image name,Retinopathy grade,Risk of macular edema ',
-    ...rows.map(({ name, retinopathy, oedema }) => `${name},${retinopathy},${oedema}`),
+    ...rows.map(({ name, retinopathy, edema }) => `${name},${retinopathy},${edema}`),
   ];
   return lines.map((line) => `${line}${tail}\r\n`).join('');
 }

@@ -1,23 +1,24 @@
+/** Places lesions in a drawn eye as its grades call for. */
 import type { Lesion } from '../../domain.ts';
 import { type Anatomy, discDistance, distance, fromDisc, inField, type Point } from './anatomy.ts';
-import { severeHaemorrhagesPerQuadrant, type Wanted } from './labels.ts';
+import { severeHemorrhagesPerQuadrant, type Wanted } from './labels.ts';
 import type { SeededRandom } from './random.ts';
 import { type Blob, blobReach, type VesselMap } from './raster.ts';
 import { drawTuft, type Vessel } from './vessels.ts';
 
 /** One connected spot of one lesion kind; hard exudates are clusters of many. */
-export interface Structure {
+export interface Spot {
   readonly kind: Lesion;
   readonly blob: Blob;
 }
 
 export interface LesionPlan {
-  readonly lesions: Structure[];
+  readonly lesions: Spot[];
   /** Tufts of new vessels, each a bundle of fine lines. */
   readonly tufts: Vessel[][];
 }
 
-// Pixels: below 0.72 a blob could fall between pixel centres and have an empty mask.
+// Pixels: below 0.72 a blob could fall between pixel centers and have an empty mask.
 const leastRadius = 0.74;
 
 /**
@@ -26,26 +27,25 @@ const leastRadius = 0.74;
  */
 export function planLesions(anatomy: Anatomy, vessels: VesselMap, random: SeededRandom, wanted: Wanted): LesionPlan {
   const planner = new Planner(anatomy, vessels, random);
-  const { retinopathy, oedema, softExudates } = wanted;
+  const { retinopathy, edema, softExudates } = wanted;
   if (retinopathy === 4) {
     planner.addTufts(random.between(1, 3));
-    if (random.chance(0.6)) planner.addPreretinalHaemorrhage();
+    if (random.chance(0.6)) planner.addPreretinalHemorrhage();
   }
   if (softExudates) planner.addSoftExudates(random.between(2, 5));
-  if (oedema === 2) planner.addExudatesNearFovea();
-  if (oedema > 0)
-    planner.addExudatesElsewhere(oedema === 2 ? random.between(0, 2) : random.between(1, 3), oedema === 1);
-  if (retinopathy >= 3) planner.addHaemorrhages(spread(random, !softExudates && retinopathy === 3));
+  if (edema === 2) planner.addExudatesNearFovea();
+  if (edema > 0) planner.addExudatesElsewhere(edema === 2 ? random.between(0, 2) : random.between(1, 3), edema === 1);
+  if (retinopathy >= 3) planner.addHemorrhages(spread(random, !softExudates && retinopathy === 3));
   if (retinopathy === 2)
-    planner.addHaemorrhages(random.shuffle([0, random.between(1, 3), random.between(0, 3), random.between(1, 3)]));
+    planner.addHemorrhages(random.shuffle([0, random.between(1, 3), random.between(0, 3), random.between(1, 3)]));
   if (retinopathy > 0) planner.addMicroaneurysms(random.between(4, 9) + 5 * Math.min(retinopathy - 1, 2));
   return planner.plan;
 }
 
-/** Haemorrhages per quadrant for grades 3 and 4. */
+/** Hemorrhages per quadrant for grades 3 and 4. */
 function spread(random: SeededRandom, mustBeEverywhere: boolean): number[] {
-  const least = mustBeEverywhere ? severeHaemorrhagesPerQuadrant : 1;
-  return [0, 1, 2, 3].map(() => random.between(least, severeHaemorrhagesPerQuadrant + 3));
+  const least = mustBeEverywhere ? severeHemorrhagesPerQuadrant : 1;
+  return [0, 1, 2, 3].map(() => random.between(least, severeHemorrhagesPerQuadrant + 3));
 }
 
 /** Which of the four quadrants around the fovea a point lies in: 0 above-left, 1 above-right, 2 and 3 below. */
@@ -75,7 +75,7 @@ class Planner {
     }
   }
 
-  addHaemorrhages(perQuadrant: readonly number[]): void {
+  addHemorrhages(perQuadrant: readonly number[]): void {
     const { unit, disc } = this.#anatomy;
     for (let place = 0; place < 4; place++) {
       for (let n = 0; n < perQuadrant[place]; n++) {
@@ -100,7 +100,7 @@ class Planner {
   }
 
   /** Blood before the retina settles: a large blot with a level top. */
-  addPreretinalHaemorrhage(): void {
+  addPreretinalHemorrhage(): void {
     const radius = this.#random.range(13, 19) * this.#anatomy.unit;
     const at = this.#findPlace(radius * 1.2, { apart: 5, offVessels: -99, fovea: 0.9 });
     if (at)
@@ -137,9 +137,9 @@ class Planner {
     for (let tries = 0; tries < 60; tries++) {
       const angle = this.#random.range(0, 2 * Math.PI);
       const away = this.#random.range(0.3, 0.75) * discDiameter;
-      const centre = { x: fovea.x + away * Math.cos(angle), y: fovea.y + away * Math.sin(angle) };
+      const center = { x: fovea.x + away * Math.cos(angle), y: fovea.y + away * Math.sin(angle) };
       const before = this.plan.lesions.length;
-      this.#addCluster(centre, 0);
+      this.#addCluster(center, 0);
       if (this.plan.lesions.length - before >= 5) return;
     }
   }
@@ -158,7 +158,7 @@ class Planner {
   }
 
   /** Hard exudates: a heap of sharp-edged spots, or a ring of them (circinate) around leaking vessels. */
-  #addCluster(centre: Point, clearOfFovea: number): void {
+  #addCluster(center: Point, clearOfFovea: number): void {
     const { unit, fovea, discDiameter } = this.#anatomy;
     const circinate = this.#random.chance(0.3);
     const size = unit * (circinate ? this.#random.range(11, 17) : this.#random.range(6, 15));
@@ -172,7 +172,7 @@ class Planner {
       const away = circinate
         ? size * this.#random.range(0.85, 1.12)
         : size * Math.sqrt(this.#random.uniform()) * this.#random.range(0.5, 1);
-      const at = { x: centre.x + away * Math.cos(angle), y: centre.y + away * Math.sin(angle) };
+      const at = { x: center.x + away * Math.cos(angle), y: center.y + away * Math.sin(angle) };
       const blob = this.#blob(at, radius, { lobes: 0.16, stretch: this.#random.range(1, 1.7) });
       const reach = blobReach(blob);
       if (distance(at, fovea) - reach < clearOfFovea * discDiameter) continue;
@@ -193,16 +193,16 @@ class Planner {
     for (let n = 0; n < count; n++) {
       const atDisc = n === 0 ? random.chance(0.5) : false;
       const angle = random.range(0, 2 * Math.PI);
-      const centre = atDisc
+      const center = atDisc
         ? { x: disc.x + disc.radiusX * Math.cos(angle), y: disc.y + disc.radiusY * Math.sin(angle) }
         : fromDisc(anatomy, axis * random.range(0.15, 1.15), random.sign() * axis * random.range(0.5, 0.8));
       const size = unit * random.range(15, 23);
-      if (!inField(anatomy, centre, 0.6 * size)) {
+      if (!inField(anatomy, center, 0.6 * size)) {
         n -= 1; // Draws again: a tuft outside the frame would be a label without a picture.
         continue;
       }
-      this.plan.tufts.push(drawTuft(random, centre, size, unit));
-      this.#taken.push({ ...centre, radius: size });
+      this.plan.tufts.push(drawTuft(random, center, size, unit));
+      this.#taken.push({ ...center, radius: size });
     }
   }
 
@@ -211,7 +211,7 @@ class Planner {
     rule: {
       /** Least gap to other lesions, units. */
       apart: number;
-      /** Least gap from the centre to a vessel's wall, pixels. */
+      /** Least gap from the center to a vessel's wall, pixels. */
       offVessels: number;
       /** Least and greatest distance from the fovea, disc diameters. */
       fovea: number;

@@ -1,3 +1,4 @@
+/** Draws what varies from photograph to photograph. */
 import type { SeededRandom } from './random.ts';
 
 /** What varies from photograph to photograph: the eye's pigment and the camera's light. */

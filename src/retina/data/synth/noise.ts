@@ -1,3 +1,4 @@
+/** Smooth noise and blur for drawn pictures. */
 import type { SeededRandom } from './random.ts';
 
 /**

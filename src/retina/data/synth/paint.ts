@@ -1,3 +1,4 @@
+/** Paints a drawn eye as a fundus camera sees it. */
 import type { Lesion, Structure } from '../../domain.ts';
 import { type Anatomy, discDistance } from './anatomy.ts';
 import { expose, shineLight } from './camera.ts';
@@ -8,7 +9,7 @@ import type { SeededRandom } from './random.ts';
 import { stampBlob, VesselMap } from './raster.ts';
 import type { Vessel } from './vessels.ts';
 
-/** A finished picture: interleaved 8-bit RGB, and one 0/1 byte a pixel for each kind of mask (row-major). */
+/** A finished picture: interleaved 8-bit RGB, and one 0/1 byte per pixel for each kind of mask (row-major). */
 export interface Painting {
   readonly rgb: Uint8Array;
   readonly masks: Record<Structure, Uint8Array>;
@@ -110,8 +111,8 @@ function paintDisc(image: Float32Array, anatomy: Anatomy, look: Look, random: Se
   const { width, height, unit, disc, temporal } = anatomy;
   const mottle = valueNoise(random, width, height, 6 * unit);
   const brightness = random.range(0.94, 1.06);
-  const rimColour = [252, Math.max(158, look.base[1] * 1.85), Math.min(130, look.base[2] * 1.9 + 22)];
-  const cupColour = [262, 226, Math.min(195, look.base[2] * 2.4 + 70)];
+  const rimColor = [252, Math.max(158, look.base[1] * 1.85), Math.min(130, look.base[2] * 1.9 + 22)];
+  const cupColor = [262, 226, Math.min(195, look.base[2] * 2.4 + 70)];
   const reach = disc.radiusY + 6 * unit;
   for (let y = Math.max(0, Math.floor(disc.y - reach)); y <= Math.min(height - 1, disc.y + reach); y++) {
     for (let x = Math.max(0, Math.floor(disc.x - reach)); x <= Math.min(width - 1, disc.x + reach); x++) {
@@ -126,8 +127,8 @@ function paintDisc(image: Float32Array, anatomy: Anatomy, look: Look, random: Se
       const at = 3 * (y * width + x);
       for (let c = 0; c < 3; c++) {
         const pink = c === 0 ? 1 : 1 - 0.12 * Math.max(0, nasal);
-        const colour = (rimColour[c] * pink + (cupColour[c] - rimColour[c] * pink) * cup) * shade;
-        image[at + c] += (colour - image[at + c]) * cover;
+        const color = (rimColor[c] * pink + (cupColor[c] - rimColor[c] * pink) * cup) * shade;
+        image[at + c] += (color - image[at + c]) * cover;
       }
     }
   }
@@ -138,12 +139,12 @@ const absorption = {
   artery: [0.12, 0.5, 0.46],
   vein: [0.3, 0.76, 0.62],
   tuft: [0.1, 0.72, 0.62],
-  haemorrhage: [0.44, 0.98, 0.85],
+  hemorrhage: [0.44, 0.98, 0.85],
   microaneurysm: [0.34, 1.05, 0.9],
 } as const;
 
-function absorb(image: Float32Array, at: number, depth: number, colour: readonly [number, number, number]): void {
-  for (let c = 0; c < 3; c++) image[at + c] *= Math.exp(-depth * colour[c]);
+function absorb(image: Float32Array, at: number, depth: number, color: readonly [number, number, number]): void {
+  for (let c = 0; c < 3; c++) image[at + c] *= Math.exp(-depth * color[c]);
 }
 
 function paintVessels(
@@ -188,7 +189,7 @@ function paintLesions(
     const { MA, HE, SE, EX } = planes;
     if (MA[pixel] + HE[pixel] + SE[pixel] + EX[pixel] === 0) continue;
     const grain = mottle(pixel % width, Math.floor(pixel / width));
-    absorb(image, at, HE[pixel] * (0.9 + 0.2 * grain), absorption.haemorrhage);
+    absorb(image, at, HE[pixel] * (0.9 + 0.2 * grain), absorption.hemorrhage);
     absorb(image, at, MA[pixel], absorption.microaneurysm);
     const soft = (0.82 + 0.16 * grain) * SE[pixel];
     const hard = (0.9 + 0.08 * grain) * EX[pixel];

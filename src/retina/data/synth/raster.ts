@@ -1,3 +1,5 @@
+/** Shapes of drawn lesions and vessels, and what each covers of a pixel. */
+
 /** A shape whose edge wobbles around an ellipse: every lesion is one of these or a cluster of them. */
 export interface Blob {
   readonly x: number;
@@ -12,7 +14,7 @@ export interface Blob {
   readonly lobes: readonly { readonly count: number; readonly height: number; readonly phase: number }[];
   /** Width in pixels over which the edge fades from full to nothing; 1 is a crisp, antialiased edge. */
   readonly softness: number;
-  /** Cut off everything above the centre (the level top of a preretinal haemorrhage). */
+  /** Cut off everything above the center (the level top of a preretinal hemorrhage). */
   readonly levelTop: boolean;
 }
 
@@ -35,7 +37,7 @@ function blobDistance(blob: Blob, x: number, y: number): number {
   return blob.levelTop ? Math.max(round, -dy) : round;
 }
 
-/** Half the side of a square around the blob's centre that holds all of it, fade included (pixels). */
+/** Half the side of a square around the blob's center that holds all of it, fade included (pixels). */
 export function blobReach(blob: Blob): number {
   let outline = 1;
   for (const lobe of blob.lobes) outline += Math.abs(lobe.height);
@@ -76,7 +78,7 @@ export class VesselMap {
     this.radius = new Float32Array(width * height);
   }
 
-  /** Draws a centre line; `margin` is how far from the wall distances are still recorded (pixels). */
+  /** Draws a center line; `margin` is how far from the wall distances are still recorded (pixels). */
   draw(points: readonly { x: number; y: number; radius: number }[], margin: number): void {
     for (let i = 1; i < points.length; i++) this.#segment(points[i - 1], points[i], margin);
   }

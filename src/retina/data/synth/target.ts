@@ -1,3 +1,4 @@
+/** Puts a generated data set into its folder whole, or not at all. */
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';

@@ -1,7 +1,8 @@
+/** Grows the vessels of a drawn eye. */
 import { type Anatomy, distance, fromDisc, type Point } from './anatomy.ts';
 import type { SeededRandom } from './random.ts';
 
-/** A centre line with its radius (pixels) at each point. */
+/** A center line with its radius (pixels) at each point. */
 export interface Vessel {
   readonly kind: 'artery' | 'vein';
   readonly points: (Point & { readonly radius: number })[];
@@ -21,11 +22,11 @@ export function growVessels(anatomy: Anatomy, random: SeededRandom): Vessel[] {
   const vessels: Vessel[] = [];
   const { axis, unit } = anatomy;
   const root = fromDisc(anatomy, -0.03 * axis, 0);
-  const calibre = random.range(0.9, 1.15) * unit;
+  const caliber = random.range(0.9, 1.15) * unit;
   for (const upDown of [1, -1]) {
     const reach = axis * random.range(0.74, 0.95);
     for (const kind of ['vein', 'artery'] as const) {
-      const radius = calibre * (kind === 'vein' ? random.range(2.3, 2.7) : random.range(1.7, 2.1));
+      const radius = caliber * (kind === 'vein' ? random.range(2.3, 2.7) : random.range(1.7, 2.1));
       const rise = upDown * reach * (kind === 'vein' ? 1 : random.range(0.84, 1.14));
       const points = arcade(anatomy, random, rise, radius);
       vessels.push({ kind, points });
@@ -34,18 +35,18 @@ export function growVessels(anatomy: Anatomy, random: SeededRandom): Vessel[] {
     // The nasal arcades run shorter and straighter.
     for (const kind of ['vein', 'artery'] as const) {
       const angle = upDown * random.range(1.75, 2.45);
-      const radius = calibre * (kind === 'vein' ? random.range(1.4, 1.8) : random.range(1.1, 1.4));
+      const radius = caliber * (kind === 'vein' ? random.range(1.4, 1.8) : random.range(1.1, 1.4));
       walk(anatomy, random, vessels, root, frameAngle(anatomy, angle), radius, kind, 'free', 0, 190);
     }
   }
   for (let n = random.between(1, 3); n > 0; n--) {
     const angle = random.range(2.6, 3.7);
     const kind = random.chance(0.5) ? 'vein' : 'artery';
-    walk(anatomy, random, vessels, root, frameAngle(anatomy, angle), calibre * 0.95, kind, 'free', 1, 120);
+    walk(anatomy, random, vessels, root, frameAngle(anatomy, angle), caliber * 0.95, kind, 'free', 1, 120);
   }
   for (const angle of [random.range(0.25, 0.6), -random.range(0.25, 0.6)]) {
     const kind = random.chance(0.5) ? 'vein' : 'artery';
-    walk(anatomy, random, vessels, root, frameAngle(anatomy, angle), calibre * 0.75, kind, 'inward', 1, 95);
+    walk(anatomy, random, vessels, root, frameAngle(anatomy, angle), caliber * 0.75, kind, 'inward', 1, 95);
   }
   return vessels;
 }
@@ -85,7 +86,7 @@ function arcade(anatomy: Anatomy, random: SeededRandom, rise: number, radius: nu
   return points;
 }
 
-/** Sends branches off a centre line at irregular intervals, to alternating sides. */
+/** Sends branches off a center line at irregular intervals, to alternating sides. */
 function sprout(
   anatomy: Anatomy,
   random: SeededRandom,
@@ -160,17 +161,17 @@ function walk(
   if (depth < 3) sprout(anatomy, random, vessels, points, kind, depth, 0);
 }
 
-/** A tuft of new vessels, `size` pixels in radius: random walks that are drawn back to the centre when they stray. */
-export function drawTuft(random: SeededRandom, centre: Point, size: number, unit: number): Vessel[] {
+/** A tuft of new vessels, `size` pixels in radius: random walks that are drawn back to the center when they stray. */
+export function drawTuft(random: SeededRandom, center: Point, size: number, unit: number): Vessel[] {
   const tuft: Vessel[] = [];
   for (let line = random.between(10, 14); line > 0; line--) {
     const points: Vessel['points'] = [];
-    let at: Point = { x: centre.x + 0.4 * size * random.normal(), y: centre.y + 0.4 * size * random.normal() };
+    let at: Point = { x: center.x + 0.4 * size * random.normal(), y: center.y + 0.4 * size * random.normal() };
     let angle = random.range(0, 2 * Math.PI);
     for (let step = 0; step < 26; step++) {
       points.push({ ...at, radius: 0.72 * unit });
-      const home = Math.atan2(centre.y - at.y, centre.x - at.x);
-      const stray = distance(at, centre) / size;
+      const home = Math.atan2(center.y - at.y, center.x - at.x);
+      const stray = distance(at, center) / size;
       angle += 0.55 * random.normal() + 0.6 * Math.max(0, stray - 0.4) * Math.sin(home - angle);
       at = { x: at.x + 1.6 * unit * Math.cos(angle), y: at.y + 1.6 * unit * Math.sin(angle) };
     }

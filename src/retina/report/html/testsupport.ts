@@ -45,10 +45,10 @@ function diceOf(truth: Uint8Array, predicted: Uint8Array): number {
 /** A drawn retina as the gallery shows it. Every third is a graded one, every fifth is misrouted. */
 export function syntheticPicture(index: number, height = 128): GalleryImage {
   const retinopathy = index % 5;
-  const oedema = retinopathy < 2 ? 0 : index % 3;
+  const edema = retinopathy < 2 ? 0 : index % 3;
   const fundus = drawFundus(`report/${index}`, height, {
     retinopathy,
-    oedema,
+    edema,
     softExudates: retinopathy === 3,
   } as Parameters<typeof drawFundus>[2]);
   const { width } = fundus;
@@ -66,7 +66,7 @@ export function syntheticPicture(index: number, height = 128): GalleryImage {
       gate,
       grades: [
         { task: 'DR', truth: retinopathy, predicted, probability: 0.61, names: RETINOPATHY },
-        { task: 'DME', truth: oedema, predicted: oedema, probability: Number.NaN, names: EDEMA },
+        { task: 'DME', truth: edema, predicted: edema, probability: Number.NaN, names: EDEMA },
       ],
     };
   }
