@@ -1,3 +1,4 @@
+/** The text of a kernel benchmark: tables per op, and what stands out in them. */
 import { type Cell, type Column, formatTable } from '../src/retina/report/table.ts';
 import type { BenchRow, KernelBench } from './kernels.ts';
 

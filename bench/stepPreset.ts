@@ -1,3 +1,4 @@
+/** A whole training step of a preset, as a workload for `gmtl bench step` and `gmtl tune`. */
 import { Engine, setEngine } from '../src/engine/autograd/engine.ts';
 import type { Batch } from '../src/retina/data/loading/batch.ts';
 import { openDataset } from '../src/retina/data/sets/dataset.ts';

@@ -1,3 +1,4 @@
+/** Starts `gmtl` as a child process, for tests and benchmarks of the built command line. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';

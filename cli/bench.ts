@@ -1,3 +1,4 @@
+/** `gmtl bench`: times kernels, and whole steps through benchStep.ts. */
 import type { Argv, CommandModule } from 'yargs';
 import { benchKernels } from '../bench/kernels.ts';
 import { formatHeader, formatKernelBench, lowShares, slowBackwards } from '../bench/report.ts';

@@ -1,3 +1,4 @@
+/** `gmtl bench step`: times a whole training step, program by program. */
 import type { Argv, CommandModule } from 'yargs';
 import { benchStep } from '../bench/step.ts';
 import { classifierWorkload, isVariant } from '../bench/stepClassifier.ts';

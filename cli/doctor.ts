@@ -1,3 +1,4 @@
+/** `gmtl doctor`: lists the adapters and shows whether they compute right. */
 import { createRequire } from 'node:module';
 import { availableParallelism, release, totalmem } from 'node:os';
 import type { Argv, CommandModule } from 'yargs';

@@ -1,6 +1,7 @@
+/** The progress of a benchmark on standard error. */
 import { SingleBar } from 'cli-progress';
 
-/** Least time between two lines where standard error is no terminal. */
+/** Least time between two lines where standard error is not a terminal. */
 const LINE_INTERVAL = 10_000;
 
 /** How far a benchmark is: a bar on a terminal, else (or for debugging) plain lines, on standard error. */

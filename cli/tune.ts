@@ -1,3 +1,4 @@
+/** `gmtl tune`: measures the versions of a network's kernels and keeps the fastest. */
 import type { CommandModule } from 'yargs';
 import { CallTrackingBackend } from '../src/engine/tuning/stepCalls.ts';
 import { milliseconds } from '../bench/stepReport.ts';
@@ -74,7 +75,7 @@ async function tune({ seconds, adapter, debug, ...workload }: TuneArguments): Pr
   const progress = startRowProgress(debug);
   try {
     requirePrecision(device, workload.precision);
-    // A wrong GMTL_TUNE is told before minutes are spent.
+    // A wrong GMTL_TUNE is reported before minutes are spent.
     loadTuned(device.info);
     const { note, path } = loadTuned(device.info, { environment: {} });
     if (note !== null) console.error(`note: ${note}`);

@@ -1,3 +1,4 @@
+/** The device that the tests of one process share. */
 import { afterAll } from 'vitest';
 import type { GpuDevice } from '../src/engine/gpu/device.ts';
 import { createNodeDevice } from '../src/engine/node/createDevice.ts';

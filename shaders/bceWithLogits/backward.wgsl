@@ -1,5 +1,5 @@
 // gradLogits = gradOutput * factor * w * ((1 - t) - (1 + (pw - 1) * t) * sigmoid(-z)): names and threads as in forward.wgsl.
-// gradOutput is one number (gradStride 0) or one a sample (1). FOCAL: the derivative of focal factor times element loss.
+// gradOutput is one number (gradStride 0) or one per sample (1). FOCAL: the derivative of focal factor times element loss.
 
 // #include "common/bce.wgsl"
 // #include "common/focal.wgsl"

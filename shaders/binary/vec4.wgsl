@@ -1,6 +1,6 @@
 // out[i] = a[i] (+ - * /) b[i] where each operand is walked in one of three ways, in groups of four neighbouring elements:
 //   0 tail:  element i % tail: equal shapes (tail = all), a trailing vector such as a bias over channels (tail C);
-//   1 splat: element (i / divisor) % period, the same for the whole group: one number a sample, a scalar (divisor a multiple of 4);
+//   1 splat: element (i / divisor) % period, the same for the whole group: one number per sample, a scalar (divisor a multiple of 4);
 //   2 block: element ((i / divisor) % period) * tail + i % tail: a row of channels a sample, [N, 1, C] (tail a multiple of 4).
 //
 // A thread owns several groups, a whole grid apart, so that neighbouring threads touch neighbouring memory. Integer division costs more

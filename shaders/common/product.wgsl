@@ -5,7 +5,7 @@
 //
 // bias, scale and factor are there where their flags say so, side where `side` is 1 (added: a residual) or 2 (multiplied: the slope
 // that a forward pass left, so that the gradient before an activation leaves the product that makes it); slope is written where
-// writesSlope (gelu; relu's is told by the output). A binding that is not used holds some other buffer. All are uniforms: a pipeline costs up
+// writesSlope (gelu; relu's follows from the output). A binding that is not used holds some other buffer. All are uniforms: a pipeline costs up
 // to a second to compile on software adapters, a branch that all threads take alike nothing measurable. a, b, side and slope are of one
 // element type, out perhaps of another. Activations: 1 relu, 2 gelu.
 //

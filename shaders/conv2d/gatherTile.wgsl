@@ -33,7 +33,7 @@ fn main(
   let phaseY = phase / u.divideX;
   let firstPixel = (tile % u.phaseTiles) * PIXELS;
 
-  // What this thread loads: DEPTH4 threads a pixel; COLUMNS threads a channel of weights.
+  // What this thread loads: DEPTH4 threads per pixel; COLUMNS threads per channel of weights.
   let loadPixel = thread / DEPTH4;
   let loadDepth4 = thread % DEPTH4;
   let mine = placeOf(firstPixel + loadPixel, phaseX, phaseY);

@@ -1,5 +1,5 @@
 // Gradient of the CORN loss (forward.wgsl): gradLogits[r, k] = g * factor * (sigmoid(z) - [y > k]) where row r takes part in task k, else 0.
-// g is gradOutput, one number, or with perRow one a row and divided by the number of the row's tasks. A thread owns a row.
+// g is gradOutput, one number, or with perRow one per row and divided by the number of the row's tasks. A thread owns a row.
 
 // #include "common/bce.wgsl"
 // #include "common/grid.wgsl"

@@ -1,6 +1,6 @@
 // Gradient of the fused cross entropy (forward.wgsl): with p = softmax(logits), W = sum of the class weights,
 //   gradLogits[k] = g * factor * ((1 - s) * w[y] * (p[k] - [k = y]) + s / K * (p[k] * W - w[k]))
-// where g is gradOutput, one number or (reduction 0) one a row. p[k] = exp(logits[k] - largest - logSum) with the row's stats. Ignored rows
+// where g is gradOutput, one number or (reduction 0) one per row. p[k] = exp(logits[k] - largest - logSum) with the row's stats. Ignored rows
 // get zeros. A thread owns rows `stride` apart and walks each once.
 
 // #include "common/grid.wgsl"

@@ -1,6 +1,6 @@
 // factors[i] = scale where the uniform number i is at least p, else 0: what whole samples or channels are multiplied by.
 //
-// A thread owns one group of four (one Philox block). There are few: one a sample, or one a sample and channel.
+// A thread owns one group of four (one Philox block). There are few: one per sample, or one per sample and channel.
 
 // #include "common/grid.wgsl"
 // #include "common/storage.wgsl"

@@ -3,7 +3,7 @@ enable subgroups;
 // As forward.wgsl, in one pass: y = (x - mean) * rstd * weight + bias, columns in groups of four.
 //
 // A workgroup is one subgroup of LANES lanes and walks whole rows, `stride` apart. Lane i owns the groups i, i + LANES, … of every row
-// (PER_LANE of them), so neighbouring lanes read neighbouring memory, the weights are read once a workgroup, and a row
+// (PER_LANE of them), so neighbouring lanes read neighbouring memory, the weights are read once per workgroup, and a row
 // stays in registers between its sums and its result. LANES and PER_LANE are constants: the loops unroll.
 // The variance is taken about the row's first number, a shift that lies within the row's own spread: no cancellation however far the
 // row is from zero. About the exact mean (another walk over the registers) it took 20 % longer.

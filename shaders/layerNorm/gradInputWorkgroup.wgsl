@@ -1,4 +1,4 @@
-// As gradInput.wgsl, for GPUs: 8 rows a workgroup, 32 lanes a row, coalesced columns; both row sums in one tree.
+// As gradInput.wgsl, for GPUs: 8 rows per workgroup, 32 lanes per row, coalesced columns; both row sums in one tree.
 // gradX = rstd * (h - mean(h) - n * mean(h * n)), h = gradY * weight, n = (x - mean) * rstd.
 
 // #include "common/grid.wgsl"

@@ -1,4 +1,4 @@
-// The second pass of a loss that stays one number a sample: loss[s] = sum of losses / sum of weights over the `groups` partial
+// The second pass of a loss that stays one number per sample: loss[s] = sum of losses / sum of weights over the `groups` partial
 // (loss, weight) of sample s, in order; factor = 1 / the sum of weights, which all samples share. A thread owns a sample.
 
 // #include "common/grid.wgsl"

@@ -1,7 +1,7 @@
 // value = f(bias[j] + sum over k of a[z, i, k] * b[z, k, j]) * gain * scale[j] * factor[i / rowsPerFactor]
 // out[z, i, j] = value, value + side[z, i, j] or value * side[z, i, j]      slope[z, i, j] = f'(bias[j] + sum)
 //
-// Which of them are there is told as in common/product.wgsl. Strides say where an element lies (a[z * aBatch + i * aRow + k * aInner], b
+// Which of them are there is stated as in common/product.wgsl. Strides say where an element lies (a[z * aBatch + i * aRow + k * aInner], b
 // alike), so all transposes and batches are one kernel. A thread owns one output element. The simple version: it loads two
 // numbers for two operations.
 

@@ -2,7 +2,7 @@ enable subgroups;
 
 // out[z, i, j] = f(bias[j] + sum over k of a[z, i, k] * b[z, k, j])
 //
-// a is [m, k], b is [k, n], both in rows of whole vec4f (zeros past k where k is no multiple of 4). For adapters whose
+// a is [m, k], b is [k, n], both in rows of whole vec4f (zeros past k where k is not a multiple of 4). For adapters whose
 // subgroups have eight lanes (lavapipe): a workgroup is one subgroup and owns 32 rows of 8 x 4 columns, whose sums lie in memory
 // of its own. Lane i loads the a of rows i, i + 8 and so on, four k at a time, and hands it round by shuffles, one instruction each.
 //

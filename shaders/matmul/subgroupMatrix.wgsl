@@ -3,7 +3,7 @@ enable chromium_experimental_subgroup_matrix;
 
 // out[z, i, j] = f(bias[j] + sum over k of a[z, i, k] * b[z, k, j])
 //
-// a is [m, k], b is [k, n], both in rows of whole vec4f (zeros past k where k is no multiple of 4). For GPUs with matrix units: see
+// a is [m, k], b is [k, n], both in rows of whole vec4f (zeros past k where k is not a multiple of 4). For GPUs with matrix units: see
 // common/matrixTile.wgsl.
 
 // #include "common/grid.wgsl"

@@ -1,6 +1,6 @@
 // out[z, i, j] = f(bias[j] + sum over k of a[z, i, k] * b[z, k, j])
 //
-// a is [m, k], b is [k, n], in rows of whole vec4f (zeros past k where k is no multiple of 4). For GPUs: a
+// a is [m, k], b is [k, n], in rows of whole vec4f (zeros past k where k is not a multiple of 4). For GPUs: a
 // workgroup of 256 threads owns 64 x 64 outputs and walks the k axis in steps of 16, through workgroup memory: each
 // thread brings one vec4f of a and one of b, and multiplies 4 rows by 4 columns in registers. a lies in workgroup memory as [k, row],
 // rows 68 apart so that the scattered stores of [m, k] meet different banks.

@@ -1,6 +1,6 @@
 // out[z, i, j] = f(bias[j] + sum over k of a[z, i, k] * b[z, k, j])
 //
-// a is [m, k], b is [k, n], in rows of whole vec4f (zeros past k where k is no multiple of 4). For GPUs and large outputs: a
+// a is [m, k], b is [k, n], in rows of whole vec4f (zeros past k where k is not a multiple of 4). For GPUs and large outputs: a
 // workgroup of 256 threads owns 128 x 128 of them and walks the k axis in steps of 8, through workgroup memory: each thread brings
 // one vec4f of a and one of b, and multiplies 8 rows by 8 columns in registers, twice the arithmetic a byte of tiled.wgsl. What the
 // next step needs is loaded into registers while this one multiplies. a lies in workgroup memory as [k, row], rows 132 apart so

@@ -1,7 +1,7 @@
 // out[outOffset + sum index_k * outStride_k + column] = x[inOffset + sum index_k * inStride_k + column]
 //
 // The fast way of strided.wgsl where both sides have contiguous runs: a row is a run of `inner` groups of four elements, over a
-// grid of up to five axes. `lanes` threads share a row, so the index is taken apart once a row and not once an element. Offsets and
+// grid of up to five axes. `lanes` threads share a row, so the index is taken apart once per row and not once per element. Offsets and
 // strides count groups of four. Values are moved as bit patterns.
 
 // #include "common/grid.wgsl"

@@ -2,7 +2,7 @@
 // (COUNT_PADDING = 1) or those within x. NHWC.
 //
 // `lanes` threads share an output pixel and walk its items, channels one by one or in fours (common/width.wgsl; `channels` counts
-// items): the window is worked out once a pixel. One by one each channel has a thread of its own; in fours one thread
+// items): the window is worked out once per pixel. One by one each channel has a thread of its own; in fours one thread
 // takes a whole pixel on software adapters, neighbouring threads take neighbouring channels on GPUs.
 
 // #include "common/grid.wgsl"

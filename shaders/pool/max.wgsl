@@ -2,7 +2,7 @@
 // Padding never wins: it stands for PyTorch's -infinity. x, out, argmax are NHWC.
 //
 // `lanes` threads share an output pixel and walk its items, channels one by one or in fours (common/width.wgsl; `channels` counts
-// items): the window is worked out once a pixel. One by one each channel has a thread of its own; in fours one thread
+// items): the window is worked out once per pixel. One by one each channel has a thread of its own; in fours one thread
 // takes a whole pixel on software adapters, neighbouring threads take neighbouring channels on GPUs.
 
 // #include "common/grid.wgsl"

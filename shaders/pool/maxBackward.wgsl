@@ -1,7 +1,7 @@
 // gradX[n, y, x, c] = sum of gradOutput over those windows whose argmax is this pixel. NHWC. A gather: no atomics, fixed order.
 //
 // `lanes` threads share an input pixel and walk its items, channels one by one or in fours (common/width.wgsl; `channels` counts
-// items): the windows are worked out once a pixel. One by one each channel has a thread of its own; in fours one thread
+// items): the windows are worked out once per pixel. One by one each channel has a thread of its own; in fours one thread
 // takes a whole pixel on software adapters, neighbouring threads take neighbouring channels on GPUs.
 
 // #include "common/grid.wgsl"

@@ -1,6 +1,6 @@
 // gradX = gradOutput * (cP * q - cI * t) * s: (cI, cP) the coefficients [samples, channels] of finish.wgsl, q = 1 (2 p where SQUARED),
 // s = p (1 - p) with p the sigmoid of x where FROM_LOGITS, else p = x and s = 1. Threads as in partial.wgsl.
-// gradOutput is one number (gradStride 0), or one a group [samples, channels] (1).
+// gradOutput is one number (gradStride 0), or one per group [samples, channels] (1).
 
 // #include "common/grid.wgsl"
 // #include "common/width.wgsl"

@@ -1,7 +1,7 @@
 // out[n, y, x, c] = the four input pixels around the source position of (y, x), weighted bilinearly, NHWC.
 //
 // `lanes` threads share a pixel of the result and walk its items, channels one by one or in fours (common/width.wgsl; `channels` counts
-// items): positions are worked out once a pixel. One by one each channel has a thread of its own; in fours one thread
+// items): positions are worked out once per pixel. One by one each channel has a thread of its own; in fours one thread
 // takes a whole pixel on software adapters, neighbouring threads take neighbouring channels on GPUs.
 
 // #include "common/grid.wgsl"

@@ -1,7 +1,7 @@
 // gradX[n, y, x, c] = sum of gradOutput over the block of outputs that read this pixel, NHWC. A gather: no atomics, fixed order.
 //
 // `lanes` threads share a pixel of the result and walk its items, channels one by one or in fours (common/width.wgsl; `channels` counts
-// items): positions are worked out once a pixel. One by one each channel has a thread of its own; in fours one thread
+// items): positions are worked out once per pixel. One by one each channel has a thread of its own; in fours one thread
 // takes a whole pixel on software adapters, neighbouring threads take neighbouring channels on GPUs.
 
 // #include "common/grid.wgsl"

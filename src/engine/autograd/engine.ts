@@ -1,3 +1,4 @@
+/** The engine: runs ops on a backend, builds the graph, owns the lifetimes of tensors. */
 import { GmtlError } from '../errors.ts';
 import { accumulateProgram } from '../ops/accumulate/program.ts';
 import { type Backend, runProgram } from '../ops/backend.ts';
@@ -141,7 +142,7 @@ export class Engine {
     return this.adopt(value, this.#record(op, [tensor], attributes, [tensor.value], [value]));
   }
 
-  /** Runs a program that is no differentiable op (an optimiser step, a reduction over gradients). */
+  /** Runs a program that is not a differentiable op (an optimiser step, a reduction over gradients). */
   run<A extends object>(program: Program<A>, inputs: readonly Tensor[], attributes: A): Tensor[] {
     return runProgram(
       this.backend,

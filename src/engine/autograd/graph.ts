@@ -1,3 +1,4 @@
+/** The graph that backward walks: one node per op that was run with a gradient to follow. */
 import type { Backend } from '../ops/backend.ts';
 import { runProgram } from '../ops/backend.ts';
 import type { BackwardContext, Differentiable, Op, Program } from '../ops/definition.ts';
@@ -76,7 +77,7 @@ export class GraphNode {
   }
 
   /**
-   * Runs the op's backward. Returns one owned gradient an input (one reference each), or null. `takePending` hands over what an input's
+   * Runs the op's backward. Returns one owned gradient per input (one reference each), or null. `takePending` hands over what an input's
    * gradient already is, to be part of the one returned.
    */
   backward(backend: Backend, gradOutput: Value, takePending: (index: number) => Value | null): (Value | null)[] {

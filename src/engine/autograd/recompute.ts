@@ -1,3 +1,4 @@
+/** Recomputation in backward in place of memory (gradient checkpointing). */
 import { GmtlError } from '../errors.ts';
 import type { GraphNode } from './graph.ts';
 import { Tensor } from './tensor.ts';

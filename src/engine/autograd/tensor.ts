@@ -1,3 +1,4 @@
+/** The tensor that users hold: a value, its place in the graph, and the ops as methods. */
 import { GmtlError } from '../errors.ts';
 import { add, div, mul, sub } from '../ops/binary/op.ts';
 import type { NoAttributes, Op } from '../ops/definition.ts';

@@ -54,7 +54,7 @@ export async function verify(engine: Engine, body: () => void): Promise<Verified
   const results: VerifiedOp[] = [];
   for (const { call, read, written } of executed) {
     const data = await read;
-    // Of what overflowed before (and was right to: else it would stand here already) nothing can be told any more.
+    // Of what overflowed before (and was right to: else it would stand here already) nothing can be said any more.
     if (data.some(overflowed)) continue;
     const got = await written;
     const specs = writtenSpecs(call);

@@ -212,7 +212,7 @@ export class GpuDevice {
       return content;
     } catch (cause) {
       await this.#failures.settle();
-      // A readback fails when the device is lost, but the loss itself may be told a moment later.
+      // A readback fails when the device is lost, but the loss itself may be reported a moment later.
       await Promise.race([this.device.lost, new Promise((resolve) => setTimeout(resolve, LOSS_MILLISECONDS))]);
       this.throwIfFailed();
       throw cause;

@@ -1,3 +1,4 @@
+/** Collects what goes wrong on a device and turns it into errors with advice. */
 import { GmtlError } from '../errors.ts';
 
 /** What a device reported: the first failure counts, and reports that are still on their way are waited for. */
@@ -52,7 +53,7 @@ export class DeviceFailures {
     this.throwIfAny();
   }
 
-  /** The device is being given back: losing it is no failure. */
+  /** The device is being given back: losing it is not a failure. */
   end(): void {
     this.#ended = true;
   }

@@ -1,3 +1,4 @@
+/** Compiles kernels into pipelines, once for each set of constants. */
 import { GmtlError } from '../errors.ts';
 import { SHADER_STAGE_COMPUTE } from './flags.ts';
 import type { Dispatch, KernelDefinition } from './kernel.ts';
@@ -7,7 +8,7 @@ export interface CompiledKernel {
   readonly id: number;
   /** Compiled when first asked for, unless it was in the background. */
   readonly pipeline: GPUComputePipeline;
-  /** While it is compiled in the background: settles when it is there, or has failed (which the device is told). */
+  /** While it is compiled in the background: settles when it is there, or has failed (which is reported to the device). */
   readonly compiling: Promise<void> | null;
   readonly layout: GPUBindGroupLayout;
   readonly layoutId: number;
@@ -31,7 +32,7 @@ class LazyPipeline {
         this.#pipeline ??= pipeline;
         this.compiling = null;
       },
-      // What went wrong is told in the device's own words through the error scopes.
+      // What went wrong is reported in the device's own words through the error scopes.
       () => {
         this.compiling = null;
       },

@@ -1,3 +1,4 @@
+/** Reads how long dispatches took from timestamp queries. */
 import { BUFFER_USAGE, MAP_MODE_READ } from './flags.ts';
 
 /** GPU time of one dispatch, from timestamp queries. */

@@ -1,3 +1,4 @@
+/** Keeps the uniform values of all dispatches in one buffer. */
 import { BUFFER_USAGE } from './flags.ts';
 
 /** Uniform bindings start at multiples of this (WebGPU's default minUniformBufferOffsetAlignment). */

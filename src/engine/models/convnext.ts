@@ -1,3 +1,4 @@
+/** ConvNeXt (Liu et al. 2022), its named variants, parameters named as in timm. */
 import { recompute } from '../autograd/recompute.ts';
 import type { Tensor } from '../autograd/tensor.ts';
 import { constant, truncatedNormal, zeros } from '../nn/init.ts';

@@ -1,3 +1,4 @@
+/** The mask decoder of the ConvNeXt-gated network: upsampling blocks with optional skip connections. */
 import type { Tensor } from '../autograd/tensor.ts';
 import * as F from '../nn/functional.ts';
 import { constant, kaimingNormal, zeros } from '../nn/init.ts';

@@ -104,7 +104,7 @@ describe('layer-wise decay of ResNet', () => {
     expect(['encoder.layer4.1.bn2.weight', 'decoder.blocks.0.conv1.0.weight', 'router.3.bias'].map(id)).toEqual([
       4, 5, 5,
     ]);
-    // The decoder's own "conv1" is no stem: the prefix decides.
+    // The decoder's own "conv1" is not a stem: the prefix decides.
     expect(id('conv1.weight')).toBe(5);
   });
 });

@@ -1,3 +1,4 @@
+/** ResNet-18 and ResNet-34 (He et al. 2016) as encoders, parameters named as in torchvision. */
 import type { Tensor } from '../autograd/tensor.ts';
 import * as F from '../nn/functional.ts';
 import { type Initializer, kaimingNormal, zeros } from '../nn/init.ts';

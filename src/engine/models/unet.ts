@@ -1,3 +1,4 @@
+/** The U-Net decoder of segmentation_models_pytorch, under its names. */
 import type { Tensor } from '../autograd/tensor.ts';
 import { GmtlError } from '../errors.ts';
 import * as F from '../nn/functional.ts';
@@ -42,7 +43,7 @@ export class UnetDecoderBlock extends Module {
 export interface UnetDecoderOptions {
   /** Channels of the encoder's maps, finest (stride 2) first. */
   readonly encoderChannels: readonly number[];
-  /** Channels of the blocks, coarsest first, one a map of the encoder. Default [256, 128, 64, 32, 16]. */
+  /** Channels of the blocks, coarsest first, one per map of the encoder. Default [256, 128, 64, 32, 16]. */
   readonly channels?: readonly number[];
   /** Initialiser of the convolutions by their fan-in. Default: kaiming_uniform_, as segmentation_models_pytorch. */
   readonly initConvolution?: Initialize;

@@ -37,7 +37,7 @@ import {
   upsampleNearest2d as upsampleNearest2dOp,
 } from '../ops/upsample/op.ts';
 
-/** [height, width], or whatever is told for the two image axes. */
+/** [height, width], or whatever is given for the two image axes. */
 export type Pair = readonly [number, number];
 
 /** One number for both axes, or one each. */
@@ -294,7 +294,7 @@ export function bceWithLogits(logits: Tensor, targets: Tensor, options: BceOptio
 
 /**
  * Focal loss of sigmoid(logits) (Lin et al. 2017, torchvision.ops.sigmoid_focal_loss): {@link bceWithLogits} by another name, with gamma 2 and
- * alpha null (no balance) unless told, and the mean over elements.
+ * alpha null (no balance) unless given, and the mean over elements.
  */
 export function focalWithLogits(logits: Tensor, targets: Tensor, options: BceOptions = {}): Tensor {
   return bceWithLogits(logits, targets, { ...options, gamma: options.gamma ?? 2 });
@@ -317,7 +317,7 @@ export type SoftDiceOptions = Omit<SoftDiceAttributes, 'reduction'> & {
 
 /**
  * 1 - soft Dice of sigmoid(logits), a scalar: logits and targets [N, ..., C]. `form` names what is summed before dividing:
- * - 'sample' (default): the pixels of each class of each sample, then the mean over samples and classes; smooth 0 unless told.
+ * - 'sample' (default): the pixels of each class of each sample, then the mean over samples and classes; smooth 0 unless given.
  * - 'batch': all pixels of all classes and samples, flattened together; smooth 1e-6.
  * - 'smp': each class over the batch, then the mean over classes, of which those without positives in the batch give 0; smooth 0, the
  *   denominator at least 1e-7. DiceLoss(mode='multilabel') of segmentation_models.pytorch.

@@ -1,3 +1,4 @@
+/** Layers: modules with parameters that are compositions of ops. */
 import type { Tensor } from '../autograd/tensor.ts';
 import { engine } from '../autograd/engine.ts';
 import { fillProgram } from '../ops/movement/convert.ts';

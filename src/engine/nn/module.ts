@@ -1,3 +1,4 @@
+/** The base of networks: named parameters and buffers, training and evaluation, state dicts. */
 import { Parameter } from './parameter.ts';
 import type { Tensor } from '../autograd/tensor.ts';
 import { GmtlError } from '../errors.ts';

@@ -1,9 +1,10 @@
+/** A tensor that is trained, and how its elements lie in PyTorch's files. */
 import { type Engine, engine as currentEngine } from '../autograd/engine.ts';
 import { Tensor } from '../autograd/tensor.ts';
 import { stridesOf } from '../tensor/shape.ts';
 import type { Shape } from '../tensor/spec.ts';
 
-/** How a parameter's elements lie in PyTorch's files, told against the engine's own layout. */
+/** How a parameter's elements lie in PyTorch's files, relative to the engine's own layout. */
 export interface ExternalLayout {
   /** PyTorch's axis k is the engine's axis `order[k]`. */
   readonly order: readonly number[];

@@ -1,3 +1,4 @@
+/** The seed and step that every dropout of a network shares. */
 import { type Engine, engine as currentEngine } from '../autograd/engine.ts';
 import type { Tensor } from '../autograd/tensor.ts';
 import { dropout, dropPath } from '../ops/dropout/op.ts';
@@ -38,7 +39,7 @@ export class RandomSource {
     });
   }
 
-  /** From here on masks are those of micro-batch `part`, counted from 0; `setStep` has been told of so many. */
+  /** From here on masks are those of micro-batch `part`, counted from 0; `setStep` was given so many. */
   usePart(part: number): void {
     if (part >= this.#states.length) throw new Error(`micro-batch ${part} of ${this.#states.length}`);
     this.#part = part;

@@ -1,3 +1,4 @@
+/** Opens a device in Node. */
 import { sleepingWait } from './sleepingWait.ts';
 import { GpuDevice, type GpuDeviceOptions } from '../gpu/device.ts';
 import { type AdapterChoice, type OpenedAdapter, openAdapter } from './open.ts';

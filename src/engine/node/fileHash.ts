@@ -21,7 +21,7 @@ async function stampOf(path: string): Promise<string> {
 }
 
 /**
- * SHA-256 of a file's bytes, hexadecimal. Read once a process: a file whose size and modification time are as before is not
+ * SHA-256 of a file's bytes, hexadecimal. Read once per process: a file whose size and modification time are as before is not
  * read again.
  *
  * @throws GmtlError `data/image-unreadable` naming the file.

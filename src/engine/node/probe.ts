@@ -1,3 +1,4 @@
+/** Asks a child process which adapters a driver offers, so that a crash stays there. */
 import { spawn } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';

@@ -1,3 +1,4 @@
+/** Reads and writes safetensors files. */
 import { readFile } from 'node:fs/promises';
 import { GmtlError } from '../errors.ts';
 import { errorCode, writeFileAtomic } from './atomic.ts';

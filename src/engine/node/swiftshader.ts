@@ -1,3 +1,4 @@
+/** Unpacks the embedded software adapter, SwiftShader, from the package that carries it. */
 import { createReadStream } from 'node:fs';
 import { access, lstat, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';

@@ -1,4 +1,4 @@
-/** The file that `gmtl tune` keeps its winners in: one an adapter and driver, in the cache folder. */
+/** The file that `gmtl tune` keeps its winners in: one per adapter and driver, in the cache folder. */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -51,7 +51,7 @@ export function tunedPath(info: AdapterInfo, root?: string): string {
   return join(cacheFolder('tuned', root), `${name.slice(0, 40)}-${digest.slice(0, 12)}.json`);
 }
 
-/** Reads the winners for an adapter. A file that cannot be used is told of in `note`, never thrown about: the defaults always work. */
+/** Reads the winners for an adapter. A file that cannot be used is reported in `note` and never thrown: the defaults always work. */
 export function loadTuned(
   adapter: GPUAdapterInfo,
   options: { readonly folder?: string; readonly environment?: NodeJS.ProcessEnv; readonly kernels?: string } = {},

@@ -1,3 +1,4 @@
+/** The version of gmtl. */
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -1,3 +1,4 @@
+/** Finds the Vulkan drivers of this machine and chooses which of them the loader sees. */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { constants, homedir } from 'node:os';
 import { basename, delimiter, join } from 'node:path';
@@ -38,7 +39,7 @@ function manifestsAt(path: string): string[] {
       .sort()
       .map((name) => join(path, name));
   } catch {
-    // A search path that does not exist or may not be read is no error for the loader either.
+    // A search path that does not exist or may not be read is not an error for the loader either.
     return [];
   }
 }

@@ -89,7 +89,7 @@ type SavesOf<A extends object> = { of(attributes: A): Saves }['of'];
 export interface Differentiable<A extends object> {
   /** Which forward inputs and outputs `backward` reads: they are kept until then. */
   readonly saves: Saves | SavesOf<A>;
-  /** One gradient an input, null where there is none (integer inputs, inputs that do not need one). */
+  /** One gradient per input, null where there is none (integer inputs, inputs that do not need one). */
   backward(context: BackwardContext<A>): (Value | null)[];
 }
 

@@ -133,7 +133,7 @@ export class GpuBackend implements Backend {
     }
   }
 
-  /** The version that a call is told to run in, by force or by tuning; undefined where its plan chooses. */
+  /** The version that a call is to run in, by force or by tuning; undefined where its plan chooses. */
   versionFor<A extends object>(
     program: Program<A>,
     inputs: readonly TensorSpec[],

@@ -1,3 +1,4 @@
+/** AdamW (Loshchilov and Hutter 2019). */
 import type { Tensor } from '../autograd/tensor.ts';
 import type { StepSlot } from '../ops/optimizer/attributes.ts';
 import { adamwPrograms } from '../ops/optimizer/steps.ts';

@@ -1,3 +1,4 @@
+/** Lays the state of many parameters end to end in few buffers. */
 import type { Engine } from '../autograd/engine.ts';
 import type { Tensor } from '../autograd/tensor.ts';
 import { HEAD_GROUPS, momentGroups } from '../ops/optimizer/layout.ts';

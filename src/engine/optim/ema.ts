@@ -1,3 +1,4 @@
+/** The exponential moving average of weights. */
 import type { Engine } from '../autograd/engine.ts';
 import { GmtlError } from '../errors.ts';
 import { AVERAGED_TENSORS, averagesProgram } from '../ops/optimizer/averages.ts';

@@ -1,3 +1,4 @@
+/** Clips gradients, suppresses steps that are not finite, and scales the loss of float16 training. */
 import type { Engine } from '../autograd/engine.ts';
 import type { Tensor } from '../autograd/tensor.ts';
 import { GmtlError } from '../errors.ts';
@@ -97,13 +98,13 @@ export class GradientGuard {
     return this.#growthInterval > 0;
   }
 
-  /** The gradient that backward starts from at the scalar `loss`: the loss scale of now; undefined (which means 1) without scaling. */
+  /** The gradient that backward starts from at the scalar `loss`: the current loss scale; undefined (which means 1) without scaling. */
   seed(loss: Tensor): Tensor | undefined {
     if (!this.scalesLosses) return undefined;
     return this.#engine.noGrad(() => this.lossScale.slice(0, 0, 1).reshape(loss.shape));
   }
 
-  /** Looks at the gradients of now (parameters without one are passed over) and at the scalar `loss` where given. */
+  /** Looks at the current gradients (parameters without one are passed over) and at the scalar `loss` where given. */
   measure(loss?: Tensor): void {
     if (loss && loss.size !== 1)
       throw new GmtlError('tensor/shape', `GradientGuard.measure: the loss is ${loss}, not a scalar`);

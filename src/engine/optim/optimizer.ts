@@ -1,3 +1,4 @@
+/** What all optimizers share: parameter groups, learning rate, state. */
 import type { Engine } from '../autograd/engine.ts';
 import type { Tensor } from '../autograd/tensor.ts';
 import { GmtlError } from '../errors.ts';
@@ -78,7 +79,7 @@ export abstract class Optimizer {
     }
   }
 
-  /** One step with the gradients of now, scaled or suppressed by `guard` (whose `measure` was called) where given. */
+  /** One step with the current gradients, scaled or suppressed by `guard` (whose `measure` was called) where given. */
   step(guard?: GradientGuard): void {
     this.advance();
     this.update(guard);

@@ -1,3 +1,4 @@
+/** Named parameters and groups of them, as optimizers take them. */
 import type { Tensor } from '../autograd/tensor.ts';
 import { GmtlError } from '../errors.ts';
 import { formatShape } from '../tensor/spec.ts';

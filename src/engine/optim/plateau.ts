@@ -1,3 +1,4 @@
+/** The schedule that lowers the rate when a figure stops improving (torch.optim.lr_scheduler.ReduceLROnPlateau). */
 import { GmtlError } from '../errors.ts';
 import { requireSetting } from './parameters.ts';
 
@@ -57,7 +58,7 @@ export class Plateau {
     return this.#state.factor;
   }
 
-  /** Takes one validation's value; true where it lowered the rate. A NaN is no improvement. */
+  /** Takes one validation's value; true where it lowered the rate. A NaN is not an improvement. */
   observe(value: number): boolean {
     let { factor, best, bad, cooldown } = this.#state;
     if (this.#better(value, best)) {
@@ -94,7 +95,7 @@ export class Plateau {
     return this.#state;
   }
 
-  /** Goes on from {@link state}. @throws GmtlError `optim/state` where it is no such record. */
+  /** Goes on from {@link state}. @throws GmtlError `optim/state` where it is not such a record. */
   restore(state: PlateauState): void {
     const { factor, best, bad, cooldown } = state;
     const numbers = [factor, bad, cooldown, best ?? 0];

@@ -1,3 +1,4 @@
+/** Stochastic gradient descent with momentum, as torch.optim.SGD. */
 import type { Tensor } from '../autograd/tensor.ts';
 import { GmtlError } from '../errors.ts';
 import type { StepSlot } from '../ops/optimizer/attributes.ts';

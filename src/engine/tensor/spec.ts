@@ -1,3 +1,4 @@
+/** What a tensor is without its memory: shape and element type, and their bytes. */
 import { float16FromBits, float16ToBits } from './float16.ts';
 
 /**

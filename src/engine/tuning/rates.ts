@@ -1,3 +1,4 @@
+/** Turns measured times into FLOP/s, bytes/s and shares of the ceilings. */
 import type { Cost, Program } from '../ops/definition.ts';
 import { byteLength, type TensorSpec } from '../tensor/spec.ts';
 import type { Ceilings } from './ceilings.ts';

@@ -52,7 +52,7 @@ export class CallTrackingBackend extends GpuBackend {
 export interface PlannedCall {
   readonly call: StepCall;
   readonly dispatches: number;
-  /** The version told, else the first whose plan is the one made without naming any; null where there are none or it is none of them. */
+  /** The version given, else the first whose plan is the one made without naming any; null where there are none or it is none of them. */
   readonly version: string | null;
 }
 

@@ -1,3 +1,4 @@
+/** Times work on a device. */
 import type { GpuDevice } from '../gpu/device.ts';
 
 /** How kernels are timed on a device. */
@@ -125,7 +126,7 @@ export async function measure(
   if (left > 0) {
     const runs = Math.max(2, Math.min(maxRuns - 1, Math.floor(left / Math.max(samples[0], 1e-3))));
     samples.push(...(await timer.sample(record, dispatches, runs)));
-    // The first sample only told how long a run takes: by the wall clock it holds the cost of waiting.
+    // The first sample only showed how long a run takes: by the wall clock it holds the cost of waiting.
     samples.shift();
   }
   return { samples, median: median(samples), firstRun };

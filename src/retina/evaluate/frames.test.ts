@@ -96,7 +96,7 @@ describe('scores in the original frame', () => {
     expect([found.images, found.mode, found.tiles, found.space]).toEqual([2, 'whole', 0, 'frame']);
     const { counts } = found.segmentation.EX;
     expect(Object.values(counts).reduce((sum, count) => sum + count, 0)).toBe(2 * TINY_WIDTH * TINY_HEIGHT);
-    // Native truth: 8x6 pixels an image.
+    // Native truth: 8x6 pixels per image.
     expect(counts.truePositive + counts.falseNegative).toBe(2 * 48);
   });
 

@@ -10,7 +10,7 @@ import type { Predictor } from '../predict/predictor.ts';
 import type { TiledSummary, Tiling } from '../predict/slidingWindow.ts';
 import { type StructureScores, SegmentationAccumulator } from '../metrics/segmentation.ts';
 
-/** One structure of one image, one number a pixel, row by row. The arrays are overwritten after the call. */
+/** One structure of one image, one number per pixel, row by row. The arrays are overwritten after the call. */
 export interface LesionPlane {
   readonly item: DatasetItem;
   readonly lesion: Structure;
@@ -73,7 +73,7 @@ const square = ({ size }: Sample): Sample['box'] => ({ left: 0, top: 0, size, wi
 
 /**
  * Predicts the masks of every segmentation item (others are left out) in the original frame and scores them there, one structure after the
- * other: beside the picture, 2 bytes a pixel and structure plus one plane of floats (49 MB for 4288x2848) are alive.
+ * other: beside the picture, 2 bytes per pixel and structure plus one plane of floats (49 MB for 4288x2848) are alive.
  *
  * @throws GmtlError `data/empty-split` without segmentation items, `data/all-bad` when none can be read; what the files' readers throw.
  */

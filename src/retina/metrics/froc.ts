@@ -9,7 +9,7 @@ import { type SegmentationOptions, thresholdOf } from './segmentation.ts';
  * - A lesion is an 8-connected component of the truth; a detection is one of the prediction (probability >= threshold).
  * - A detection is TRUE if at least `minimumOverlap` (20 %) of its pixels are truth, else it is a FALSE POSITIVE.
  * - A lesion is FOUND if true detections cover at least `minimumOverlap` of its pixels. Several detections on one lesion find it
- *   once and are no false positives; one detection may find several lesions.
+ *   once and are not false positives; one detection may find several lesions.
  * - False positives are counted over all images, with or without lesions.
  *
  * The shares and their 20 % are those of Zhang et al., "Exudate detection in color retinal images for mass screening of diabetic

@@ -36,7 +36,7 @@ const TINY = 2 ** -126;
 
 /**
  * Fits a temperature to (cases × classes) row-major softmax probabilities.
- * @throws GmtlError as `brierScore`: for no cases, wrong labels or what is no probability.
+ * @throws GmtlError as `brierScore`: for no cases, wrong labels or what is not a probability.
  */
 export function fitTemperature(truth: Numbers, probabilities: Numbers, classes: number): Temperature {
   const cases = checkProbabilities('fitTemperature', truth, probabilities, classes);

@@ -7,7 +7,7 @@ import { ascending } from './ranking.ts';
 /** A figure of a sample in which case i occurs `weights[i]` times: what a bootstrap evaluates thousands of times. */
 export type WeightedFigure = (weights: Weights) => number;
 
-/** The weighted mean of one value a case; NaN where all weights are 0. */
+/** The weighted mean of one value per case; NaN where all weights are 0. */
 export function weightedMean(values: Numbers): WeightedFigure {
   return (weights) => {
     let sum = 0;
@@ -43,7 +43,7 @@ export function weightedRanking(positives: Numbers, scores: Numbers): WeightedRa
     }
     return { positive, negative };
   };
-  /** Visits each threshold's true and false positives, from nothing called positive to everything, until told to stop. */
+  /** Visits each threshold's true and false positives, from nothing called positive to everything, until it is stopped. */
   const sweep = (weights: Weights, visit: (truePositive: number, falsePositive: number) => boolean): void => {
     let truePositive = 0;
     let falsePositive = 0;

@@ -1,3 +1,4 @@
+/** The ConvNeXt-gated multitask network. */
 import { scope } from '../../engine/autograd/engine.ts';
 import type { Tensor } from '../../engine/autograd/tensor.ts';
 import * as F from '../../engine/nn/functional.ts';

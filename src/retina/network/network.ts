@@ -1,3 +1,4 @@
+/** What the multitask networks have in common: trunk, gate, experts and their outputs. */
 import type { Tensor } from '../../engine/autograd/tensor.ts';
 import { Lambda, Linear, Sequential } from '../../engine/nn/layers.ts';
 import { Module } from '../../engine/nn/module.ts';
@@ -13,7 +14,7 @@ export type GradeHeads = 'both' | 'retinopathy' | 'edema';
 /** What the grading heads see: the pooled features of the last stage, as the gate; those of every stage (StagePool); those and the masks' findings. */
 export type GradeFeatures = 'pooled' | 'stages' | 'findings';
 
-/** What every multitask network is told. */
+/** What every multitask network takes. */
 export interface HeadOptions {
   /** Structures to segment: output maps of the mask head. */
   readonly masks: number;

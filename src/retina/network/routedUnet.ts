@@ -1,3 +1,4 @@
+/** The ResNet U-Net with grading heads and a router. */
 import { scope } from '../../engine/autograd/engine.ts';
 import type { Tensor } from '../../engine/autograd/tensor.ts';
 import { GmtlError } from '../../engine/errors.ts';

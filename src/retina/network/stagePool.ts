@@ -1,3 +1,4 @@
+/** What grading heads can see beside the last stage: every stage's map, and what the masks find. */
 import type { Tensor } from '../../engine/autograd/tensor.ts';
 import * as F from '../../engine/nn/functional.ts';
 import { LayerNorm } from '../../engine/nn/layers.ts';

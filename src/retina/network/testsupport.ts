@@ -1,3 +1,4 @@
+/** A tiny network and its objective, for tests. */
 import type { ObjectiveOptions } from '../train/objective.ts';
 import type { GatedOptions } from './multitask.ts';
 

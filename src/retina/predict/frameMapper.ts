@@ -146,7 +146,7 @@ export class ScorePlanes {
     }
   };
 
-  /** One structure's probabilities, into `out` (one number a pixel), each in the middle of its step; 0 stays 0 and 1 stays 1. */
+  /** One structure's probabilities, into `out` (one number per pixel), each in the middle of its step; 0 stays 0 and 1 stays 1. */
   read(index: number, out: Float32Array): void {
     const plane = this.#planes[index];
     for (let at = 0; at < plane.length; at++) {

@@ -110,7 +110,7 @@ export class PredictionsTable {
     this.#rows = new Map(rows.map((row) => [keyOf(row), row]));
   }
 
-  /** @throws GmtlError `infer/table` where the folder has a file of that name that is no such table; `io/…` where it cannot be read. */
+  /** @throws GmtlError `infer/table` where the folder has a file of that name that is not such a table; `io/…` where it cannot be read. */
   static open(folder: string): PredictionsTable {
     const path = join(folder, PREDICTIONS_FILE);
     const text = readIfPresent(path);

@@ -46,7 +46,7 @@ export interface Tiling extends Partial<Pick<TiledOptions, 'overlap' | 'sigma' |
   readonly source?: number | null;
 }
 
-/** System A's inference: 2048 frame pixels a tile, no overlap, mirrored edges, tiles and grades fused by the router. */
+/** System A's inference: 2048 frame pixels per tile, no overlap, mirrored edges, tiles and grades fused by the router. */
 export const SYSTEM_A_TILING = { ...ROUTER_FUSION, source: 2048 } as const satisfies Tiling;
 
 /** The side at which a square of `size` frame pixels is prepared for tiles of `tile` pixels to show `source` frame pixels each. */
@@ -61,7 +61,7 @@ export interface TiledSummary {
   readonly tiles: number;
   /** The tiles' mean gate probabilities. */
   readonly gate: Float32Array;
-  /** Grade probabilities of the whole picture; null with Gaussian fusion, whose tiles are no pictures to grade, and without such a head. */
+  /** Grade probabilities of the whole picture; null with Gaussian fusion, whose tiles are not pictures to grade, and without such a head. */
   readonly retinopathy: Float32Array | null;
   readonly edema: Float32Array | null;
   readonly peak: TiledPeak;

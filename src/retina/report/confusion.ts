@@ -21,7 +21,7 @@ const SHADES = ['#ffffff', '#dcebf5', '#a9cfe6', '#4a97c8', '#00527f'];
 /**
  * Draws a confusion matrix as a PNG: rows are the truth, columns the prediction; a cell holds its count and its share of the
  * row, and is shaded by that share, so that rare classes show as well as frequent ones.
- * @param names one a class, say `['0 none', '1 mild', …]`.
+ * @param names one per class, say `['0 none', '1 mild', …]`.
  * @throws GmtlError `report/names` when the number of names is not the number of classes; `metrics/empty` without cases.
  */
 export function renderConfusion(

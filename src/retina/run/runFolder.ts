@@ -24,7 +24,7 @@ import { MisrouteLog } from './misroutes.ts';
 import { EventWriter } from './tensorboard.ts';
 
 /**
- * Owns every file name, reader and writer of a run; docs/files.md lists the files. What a file holds and how it survives a kill is told
+ * Owns every file name, reader and writer of a run; docs/files.md lists the files. What a file holds and how it survives a kill is documented
  * where it is read and written: checkpoint.ts, logs.ts, lock.ts …
  */
 export class RunFolder {

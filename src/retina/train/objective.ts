@@ -64,7 +64,7 @@ export interface Objective {
   readonly total: Tensor;
   readonly terms: readonly TaskTerm[];
   readonly weighted: Weighted;
-  /** The part of the total that is no task's: the gate, and what the weights add. */
+  /** The part of the total that belongs to neither task: the gate, and what the weights add. */
   readonly rest: Tensor | null;
   readonly parts: Partial<Record<LossPart, Tensor>>;
 }

@@ -19,7 +19,7 @@ export interface ProgressOptions {
   readonly startStep?: number;
   /** Default standard error: standard output stays free for results. */
   readonly stream?: NodeJS.WriteStream;
-  /** Where the stream is no terminal: the least time between two lines. Default 10 seconds. */
+  /** Where the stream is not a terminal: the least time between two lines. Default 10 seconds. */
   readonly lineIntervalMs?: number;
   /** Milliseconds that never go back. Default `performance.now`. */
   readonly clock?: () => number;
@@ -36,13 +36,13 @@ export interface Progress {
   stop(): void;
 }
 
-/** Where the stream is no terminal: the least time between two lines on compiling. */
+/** Where the stream is not a terminal: the least time between two lines on compiling. */
 const COMPILE_LINE_MS = 2000;
 
 /** The weight of the newest step in the running means: steady within some 20 steps, yet following a change of speed. */
 const SMOOTHING = 0.1;
 
-/** Running means of step time, images a second and loss. */
+/** Running means of step time, images per second and loss. */
 export class StepMeter {
   readonly #clock: () => number;
   #lastTime: number;

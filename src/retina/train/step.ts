@@ -38,7 +38,7 @@ export interface TrainStepOptions {
   readonly objective: ObjectiveOptions;
   readonly constants: ObjectiveConstants;
   readonly weighting: Weighting;
-  /** How a grade is told from probabilities, for the report. Default: mode. */
+  /** How a grade is decided from probabilities, for the report. Default: mode. */
   readonly gradeDecision?: GradeDecision;
   /** hard needs a wait for the gate in each step. */
   readonly routing: Routing;

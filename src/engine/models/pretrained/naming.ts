@@ -1,13 +1,14 @@
+/** The names that timm, torchvision and the original projects give to the parameters of a trunk. */
 import type { TrunkFamily } from './trunk.ts';
 
-/** One project's names of an architecture's parameters, told as rewrites to gmtl's (timm's for ConvNeXt, torchvision's for ResNet). */
+/** One project's names of an architecture's parameters, written as rewrites to gmtl's (timm's for ConvNeXt, torchvision's for ResNet). */
 interface Convention {
   /** For people. */
   readonly title: string;
   readonly family: TrunkFamily;
   /** A name that only this convention has. Its first group is the prefix: '' or ending in a dot. */
   readonly signature: RegExp;
-  /** Whole names without the prefix → ours, the first that fits; a name that none fits is no parameter of the architecture. */
+  /** Whole names without the prefix → ours, the first that fits; a name that none fits is not a parameter of the architecture. */
   readonly rewrites: readonly (readonly [RegExp, string | ((match: RegExpExecArray) => string)])[];
 }
 

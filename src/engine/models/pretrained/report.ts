@@ -1,3 +1,4 @@
+/** What an initialisation from a file matched and what it did not, as text. */
 import { formatShape } from '../../tensor/spec.ts';
 import type { InitPlan, InitRow, InitStatus } from './plan.ts';
 

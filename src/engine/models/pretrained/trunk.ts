@@ -1,3 +1,4 @@
+/** Finds the ConvNeXt or ResNet in a set of names and shapes. */
 import { CONVNEXT_VARIANTS } from '../convnext.ts';
 import { RESNET_VARIANTS } from '../resnet.ts';
 

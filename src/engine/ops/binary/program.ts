@@ -44,7 +44,7 @@ function walkOf(operand: Shape, output: Shape): Walk | null {
   return tail % 4 === 0 ? { kind: 2, divisor, period, tail } : null;
 }
 
-/** Groups of four a thread works on: software adapters pay for every invocation, GPUs for idle lanes. */
+/** Groups of four that one thread works on: software adapters pay for every invocation, GPUs for idle lanes. */
 function groupsPerThread(target: PlanTarget): number {
   return target.deviceClass === 'software' ? 16 : 2;
 }

@@ -99,7 +99,7 @@ export function windowUniforms({ kernel, multiply, tap, offset, divide }: Gather
   };
 }
 
-/** One thread an element, any geometry. */
+/** One thread per element, any geometry. */
 export function planSimpleGather(gather: Gather, buffers: GatherBuffers, relu: boolean): Plan {
   const { batch, from, fromChannels, to, toChannels, groups, direction } = gather;
   const size = batch * to[0] * to[1] * toChannels;

@@ -24,7 +24,7 @@ export interface ConvolutionGeometry {
 
 const isCount = (value: number): boolean => Number.isInteger(value) && value >= 1;
 
-/** The attributes with their defaults. Throws where one is no whole number in its range. */
+/** The attributes with their defaults. Throws where one is not a whole number in its range. */
 export function settle(
   op: string,
   attributes: ConvolutionAttributes,

@@ -99,7 +99,7 @@ export class Steps {
     this.#dispatches.push(...planSum(source, out, [stage], 1, target, undefined, this.#scratch, { storage }));
   }
 
-  /** Adds `partials`, which writes [chunks, size] to where it is told, and the sum over the chunks into `out`. */
+  /** Adds `partials`, which writes [chunks, size] where it is directed, and the sum over the chunks into `out`. */
   sumOfChunks(
     chunks: number,
     size: number,

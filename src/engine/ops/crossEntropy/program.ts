@@ -13,7 +13,7 @@ const forwardLanesKernel = kernel('crossEntropy/forwardLanes');
 const backwardKernel = kernel('crossEntropy/backward');
 const backwardLanesKernel = kernel('crossEntropy/backwardLanes');
 
-/** 'rows': a thread a row; 'lanes': a subgroup a row, for many classes. */
+/** 'rows': one thread per row; 'lanes': one subgroup per row, for many classes. */
 const VERSIONS = ['rows', 'lanes'] as const;
 
 /** From this many classes on a subgroup has enough to do with one row. */

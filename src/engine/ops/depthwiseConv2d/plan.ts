@@ -40,7 +40,7 @@ const bound = ({ source, weight, addend = source, out }: GatherBuffers, bias: Bu
   out,
 });
 
-/** Eight pixels of a row a thread; null where windows do not move by pixels or channels are not in fours. */
+/** Eight pixels of one row per thread; null where windows do not move by pixels or channels are not in fours. */
 function planRows(geometry: ConvolutionGeometry, transposed: boolean, buffers: GatherBuffers): Plan | null {
   if (!movesByPixels(geometry)) return null;
   const { batch, kernel, padding, outChannels } = geometry;

@@ -17,7 +17,7 @@ import { depthwiseGradWeightKernels, depthwiseGradWeightVersions, planDepthwiseG
 import { depthwiseKernels, depthwiseVersions, planDepthwise } from './plan.ts';
 import { referenceDepthwise, referenceDepthwiseGradInput, referenceDepthwiseGradWeight } from './reference.ts';
 
-/** The grouped convolution that it is: one group a channel; a weight [KH, KW, C] is in memory that of [KH, KW, 1, C]. */
+/** The grouped convolution that it is: one group per channel; a weight [KH, KW, C] is in memory that of [KH, KW, 1, C]. */
 function geometryOf(op: string, x: Shape, weight: Shape, attributes: DepthwiseAttributes): ConvolutionGeometry {
   requireShape(
     x.length === 4 && weight.length === 3 && x[3] === weight[2],

@@ -24,7 +24,7 @@ function checked(op: string, [x, seed]: readonly TensorSpec[], p: number): Tenso
   return [like(x)];
 }
 
-/** Shape of the factors that `x` is multiplied by, one a sample or one a sample and channel. */
+/** Shape of the factors that `x` is multiplied by, one per sample or one per sample and channel. */
 function factorShape(shape: Shape, granularity: 'sample' | 'channel'): number[] {
   return shape.map((extent, axis) =>
     axis === 0 || (granularity === 'channel' && axis === shape.length - 1) ? extent : 1,

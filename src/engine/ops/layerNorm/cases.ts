@@ -38,7 +38,7 @@ function normCase(
   };
 }
 
-/** Row lengths in fours and not, shorter and longer than the 32 lanes of a row; many rows (several a thread) and one. */
+/** Row lengths in fours and not, shorter and longer than the 32 lanes of a row; many rows (several per thread) and one. */
 export const layerNormCases: readonly Case<LayerNormAttributes>[] = [
   normCase('tiny', [3, 5], ['test', 'gradient']),
   normCase('tiny, in fours', [2, 2, 8], ['test', 'gradient']),

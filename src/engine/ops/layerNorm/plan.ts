@@ -9,7 +9,7 @@ import {
   type StorageFormat,
 } from '../../gpu/kernel.ts';
 
-/** The versions of the programs, simplest first: a thread a row, the same in fours, a workgroup for 8 rows, a subgroup a row. */
+/** The versions of the programs, simplest first: one thread per row, the same in fours, a workgroup for 8 rows, one subgroup per row. */
 export const NORM_VERSIONS = ['rows', 'vec4', 'workgroup', 'lanes'] as const;
 
 export type NormVersion = (typeof NORM_VERSIONS)[number];
@@ -17,7 +17,7 @@ export type NormVersion = (typeof NORM_VERSIONS)[number];
 /** Rows that a workgroup of the 'workgroup' version owns (shaders/common/rowSum.wgsl). */
 const ROWS_PER_WORKGROUP = 8;
 
-/** Threads of the row-wise versions: enough for both cores of a software adapter; on a GPU a thread a row. */
+/** Threads of the row-wise versions: enough for both cores of a software adapter; on a GPU one thread per row. */
 const SOFTWARE_THREADS = 512;
 
 /** Groups of four columns that a lane can keep in registers, with their gradients and weights. */

@@ -7,7 +7,7 @@ export interface Epilogue {
   /** [n], added to the sums. */
   readonly bias?: BufferReference | undefined;
   readonly activation?: Activation;
-  /** Takes the activation's derivative; gelu only, for relu's is told by the output. */
+  /** Takes the activation's derivative; gelu only, for relu's follows from the output. */
   readonly slope?: BufferReference | undefined;
   /** A number, multiplied; 1 where left out. */
   readonly gain?: number;

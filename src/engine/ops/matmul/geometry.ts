@@ -57,7 +57,7 @@ export function matmulGeometry(a: Shape, b: Shape, attributes: MatmulAttributes)
   };
 }
 
-/** Checks the bias, which must be a vector of one number a column. */
+/** Checks the bias, which must be a vector of one number per column. */
 export function requireBias(bias: Shape | undefined, n: number): void {
   if (bias === undefined) return;
   requireShape(

@@ -19,7 +19,7 @@ function product(context: Context, [a, b]: readonly [Value, Value], attributes: 
   return context.run(matmulProgram, [a, b], attributes)[0];
 }
 
-/** The gradient of the sums: relu's derivative is told by the output, gelu's was kept. */
+/** The gradient of the sums: relu's derivative follows from the output, gelu's was kept. */
 function gradientOfSums(context: Context): Value {
   const { gradOutput, attributes } = context;
   switch (attributes.activation) {

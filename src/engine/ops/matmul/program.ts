@@ -90,7 +90,7 @@ function program(name: string, withSlope: boolean) {
 
 /**
  * (a, b, bias?) → f(a · b + bias), shapes as `matmulGeometry` says, bias [N]. Of gelu, output 1 holds the derivative f' at the sums
- * (relu's is told by its output).
+ * (relu's follows from its output).
  */
 export const matmulProgram = program('matmul', true);
 /** As `matmulProgram`, output 0 alone. */

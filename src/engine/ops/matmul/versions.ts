@@ -5,7 +5,7 @@ import { matrixConstants } from '../../gpu/subgroupMatrix.ts';
 import type { MatmulGeometry } from './geometry.ts';
 
 /**
- * simple: a thread an output. register: eight rows a thread, no workgroup memory. subgroup: 32 rows a thread, a's numbers handed
+ * simple: one thread per output. register: eight rows per thread, no workgroup memory. subgroup: 32 rows per thread, a's numbers handed
  * round in a subgroup of eight lanes. tiled, tiled128: workgroup memory, 64 x 64 and 128 x 128 outputs a workgroup. subgroupMatrix:
  * matrix units, 64 x 64 outputs a workgroup. All but the first split long k axes.
  */

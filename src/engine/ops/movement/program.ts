@@ -168,7 +168,7 @@ function inferConcat(inputs: readonly TensorSpec[], axis: number): TensorSpec {
   return { shape: shape.map((extent, at) => (at === along ? total : extent)), dtype };
 }
 
-/** One dispatch an input: any number of inputs, whatever the limit of storage buffers a stage. */
+/** One dispatch per input: any number of inputs, whatever the limit of storage buffers per stage. */
 export const concatProgram = defineProgram<ConcatAttributes>({
   name: 'concat',
   kernels: MOVE_KERNELS,

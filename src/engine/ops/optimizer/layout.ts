@@ -13,7 +13,7 @@ const ELEMENTS_PER_SLOT = 512;
 const MAX_SLOTS = 4096;
 
 /**
- * Slots (pairs of numbers, one a thread) that `size` elements are summed into: enough threads for a GPU on a large tensor,
+ * Slots (pairs of numbers, one per thread) that `size` elements are summed into: enough threads for a GPU on a large tensor,
  * one on a bias. The same on every device, so that norms are the same too.
  */
 export function slotsFor(size: number): number {

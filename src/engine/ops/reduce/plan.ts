@@ -48,7 +48,7 @@ export interface ReductionFormats {
   readonly result?: StorageFormat;
 }
 
-/** Threads that keep the device busy: beyond them a longer sum a thread costs less than another pass. */
+/** Threads that keep the device busy: beyond them a longer sum per thread costs less than another pass. */
 function usefulThreads(target: PlanTarget): number {
   return target.deviceClass === 'software' ? 256 : 32_768;
 }

@@ -10,14 +10,14 @@ import type { Resampling, ResizeAttributes, ResizeBackwardAttributes } from './a
 import { linearAxis, nearestScale, resizedShape } from './axis.ts';
 import { referenceResize, referenceResizeBackward } from './reference.ts';
 
-/** 'rows' is bilinear's alone: a thread a row and group of channels. */
+/** 'rows' is bilinear's alone: one thread per row and group of channels. */
 const VERSIONS: Readonly<Record<Resampling, readonly string[]>> = {
   nearest: ['scalar', 'vec4'],
   bilinear: ['scalar', 'vec4', 'rows'],
 };
 
 interface Kernels {
-  /** A thread an element, or several elements in fours. */
+  /** One thread per element, or several elements in fours. */
   readonly items: KernelDefinition;
   readonly rows: KernelDefinition | null;
 }

@@ -1,3 +1,4 @@
+/** Weightings by formula: equal, by counts, dynamic weight average. */
 import type { Tensor } from '../../../engine/autograd/tensor.ts';
 import type { Engine } from '../../../engine/autograd/engine.ts';
 import { constantVector } from './tensors.ts';

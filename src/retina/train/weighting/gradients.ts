@@ -1,3 +1,4 @@
+/** Weightings that look at each task's gradient: PCGrad and GradNorm. */
 import type { Engine } from '../../../engine/autograd/engine.ts';
 import type { Tensor } from '../../../engine/autograd/tensor.ts';
 import * as F from '../../../engine/nn/functional.ts';

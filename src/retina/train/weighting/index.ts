@@ -1,3 +1,4 @@
+/** Makes the configured weighting. */
 import type { Engine } from '../../../engine/autograd/engine.ts';
 import type { TrainConfig } from '../../config/resolve.ts';
 import { CountWeighting, DynamicWeightAverage, EqualWeighting } from './fixed.ts';

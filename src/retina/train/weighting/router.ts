@@ -1,3 +1,4 @@
+/** Weights from the router network. */
 import * as F from '../../../engine/nn/functional.ts';
 import { sumOf } from './tensors.ts';
 import { taskIndex, type TaskTerm, type Weighted, Weighting, type WeightingContext } from './weighting.ts';

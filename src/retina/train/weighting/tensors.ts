@@ -1,3 +1,4 @@
+/** Small tensors that weightings build. */
 import type { Engine } from '../../../engine/autograd/engine.ts';
 import type { Tensor } from '../../../engine/autograd/tensor.ts';
 import { concat } from '../../../engine/nn/functional.ts';

@@ -1,3 +1,4 @@
+/** Weights learned as uncertainties (Kendall et al. 2018). */
 import type { Tensor } from '../../../engine/autograd/tensor.ts';
 import { Parameter } from '../../../engine/nn/parameter.ts';
 import { sumOf } from './tensors.ts';
