@@ -3,9 +3,9 @@ import { type Cell, type Column, formatTable } from '../src/retina/report/table.
 import type { BenchRow, KernelBench } from './kernels.ts';
 
 /** A backward program may take this many times its forward; more is a defect (an acceptance bound of the engine). */
-export const SLOW_BACKWARD = 5;
+const SLOW_BACKWARD = 5;
 /** Below this share of its ceiling a default version is worth looking at. */
-export const LOW_SHARE = 0.2;
+const LOW_SHARE = 0.2;
 
 /** Rows of one case, in order. */
 export interface CaseGroup {

@@ -4,7 +4,7 @@ import type { StepBench } from './step.ts';
 import type { StepRow } from '../src/engine/tuning/stepRows.ts';
 
 /** A replay may cost the host this many times a bare loop over its dispatches. */
-export const MOST_REPLAY_RATIO = 1.3;
+const MOST_REPLAY_RATIO = 1.3;
 /** Rows of distinct calls shown. */
 const CALLS_SHOWN = 30;
 const WIDTH = 100;

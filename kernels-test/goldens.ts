@@ -7,7 +7,7 @@ import type { ExternalTensor } from '../src/engine/nn/module.ts';
 import { stridesOf } from '../src/engine/tensor/shape.ts';
 
 /** Of how PyTorch and the engine hold a tensor: alike, NCHW / NHWC, OIHW / HWIO, or (C, 1, KH, KW) / (KH, KW, C). */
-export const LAYOUTS = ['plain', 'image', 'filter', 'depthwise'] as const;
+const LAYOUTS = ['plain', 'image', 'filter', 'depthwise'] as const;
 export type Layout = (typeof LAYOUTS)[number];
 
 /** Axis k of the engine's tensor is axis `ORDER[layout][k]` of PyTorch's; axes left out have extent 1. */

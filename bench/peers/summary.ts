@@ -127,7 +127,7 @@ export function compareRuns(columns: readonly EngineColumn[], runs: readonly Eng
 }
 
 /** Three significant digits, as people write milliseconds. */
-export function formatMilliseconds(value: number): string {
+function formatMilliseconds(value: number): string {
   if (value >= 99.95) return value.toFixed(0);
   return value >= 9.995 ? value.toFixed(1) : value.toFixed(2);
 }

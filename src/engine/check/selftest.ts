@@ -24,7 +24,7 @@ export interface SelfTestResult {
 export const SELF_TEST_BOUND = 1e-4;
 
 /** The largest of the cases that have a gradient to check: past a tile where possible, yet quick in float64. */
-export function selfTestCase(op: Op): Case | undefined {
+function selfTestCase(op: Op): Case | undefined {
   const size = ({ inputs }: Case) => inputs.reduce((total, { shape }) => total + sizeOf(shape), 0);
   return op.cases
     .filter(({ purpose }) => purpose.includes('test'))

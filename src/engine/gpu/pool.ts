@@ -47,7 +47,7 @@ export function nextBufferId(): number {
 }
 
 /** Four classes to an octave (at most 25 % waste), never under 256 bytes. */
-export function sizeClass(bytes: number): number {
+function sizeClass(bytes: number): number {
   if (bytes <= 256) return 256;
   const octave = 2 ** Math.floor(Math.log2(bytes));
   if (octave === bytes) return bytes;

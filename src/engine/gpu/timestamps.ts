@@ -10,7 +10,7 @@ export interface DispatchTime {
 }
 
 /** Most pairs of timestamps in one query set (WebGPU allows 4096 queries). */
-export const MOST_TIMED = 2048;
+const MOST_TIMED = 2048;
 
 /** Pairs of timestamps around passes, resolved and read back after their submit. */
 export class TimestampLog {

@@ -118,7 +118,7 @@ export function decodeSafetensors(bytes: Uint8Array, fileName: string): Safetens
 }
 
 /** Whether `bytes` (a file's beginning, 9 bytes are enough) can be a safetensors file at all. */
-export function looksLikeSafetensors(bytes: Uint8Array): boolean {
+function looksLikeSafetensors(bytes: Uint8Array): boolean {
   if (bytes.length < 9 || bytes[8] !== 0x7b) return false;
   return readHeaderLength(bytes) <= BigInt(MAXIMUM_HEADER_BYTES);
 }

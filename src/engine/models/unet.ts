@@ -49,7 +49,7 @@ export interface UnetDecoderOptions {
   readonly initConvolution?: Initialize;
 }
 
-export const UNET_DECODER_CHANNELS: readonly number[] = [256, 128, 64, 32, 16];
+const UNET_DECODER_CHANNELS: readonly number[] = [256, 128, 64, 32, 16];
 
 /** The decoder of segmentation_models_pytorch's Unet (Ronneberger et al. 2015 with BatchNorm), under its names `blocks.{i}.conv{1,2}.{0,1}.*`. */
 export class UnetDecoder extends Module {

@@ -51,7 +51,7 @@ export interface AdapterListing {
 }
 
 /** SwiftShader where it can be had, and otherwise the reason why not. */
-export async function embeddedOrWhy(): Promise<{ embedded: EmbeddedSwiftShader | undefined; why: string | undefined }> {
+async function embeddedOrWhy(): Promise<{ embedded: EmbeddedSwiftShader | undefined; why: string | undefined }> {
   try {
     return { embedded: await provideSwiftShader(), why: undefined };
   } catch (error) {

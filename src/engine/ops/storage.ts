@@ -25,7 +25,7 @@ export function requireSameType(op: string, specs: readonly TensorSpec[]): DType
 }
 
 /** Which inputs of a case are float16 in its float16 variant. */
-export function isHalfInput(op: Op, testCase: Case, index: number): boolean {
+function isHalfInput(op: Op, testCase: Case, index: number): boolean {
   const { dtype = 'f32' } = testCase.inputs[index];
   return dtype === 'f32' && (op.half === 'all' || (op.half?.includes(index) ?? false));
 }

@@ -6,7 +6,7 @@ import { GmtlError } from '../errors.ts';
 import { formatShape, type Shape, sizeOf } from './spec.ts';
 
 /** The error every shape mistake ends in. */
-export function shapeError(op: string, message: string): GmtlError {
+function shapeError(op: string, message: string): GmtlError {
   return new GmtlError('tensor/shape', `${op}: ${message}`);
 }
 

@@ -18,7 +18,7 @@ export interface TensorSpec {
 }
 
 /** Bytes of one element. */
-export function bytesPerElement(dtype: DType): number {
+function bytesPerElement(dtype: DType): number {
   switch (dtype) {
     case 'f32':
     case 'u32':

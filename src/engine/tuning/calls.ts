@@ -65,7 +65,7 @@ export function versionsOf(call: ProgramCall, target: PlanTarget, which: 'all' |
 }
 
 /** Whether a part of `op / case / program` contains the text, ignoring case. */
-export function matchesFilter(filter: string | undefined, op: Op, testCase: Case, program: Program): boolean {
+function matchesFilter(filter: string | undefined, op: Op, testCase: Case, program: Program): boolean {
   if (filter === undefined) return true;
   return `${op.name} / ${testCase.name} / ${program.name}`.toLowerCase().includes(filter.toLowerCase());
 }

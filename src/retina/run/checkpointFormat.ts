@@ -17,7 +17,7 @@ const fileSchema = z.object({
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
 });
 
-export const manifestSchema = z.object({
+const manifestSchema = z.object({
   format: z.literal('gmtl-checkpoint'),
   formatVersion: z.int().positive(),
   gmtlVersion: z.string(),

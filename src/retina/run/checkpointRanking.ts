@@ -16,7 +16,7 @@ import {
 import { type CheckpointManifest, parseManifest } from './checkpointFormat.ts';
 
 /** The name of the checkpoint of rank `rank` (0: the best): `best`, `best-2`, `best-3` … */
-export const rankName = (rank: number): string => (rank === 0 ? 'best' : `best-${rank + 1}`);
+const rankName = (rank: number): string => (rank === 0 ? 'best' : `best-${rank + 1}`);
 
 /**
  * Adds `payload` to the best checkpoints and lets go those that have no rank any more: `best.json`, `best-2.json` … are manifests in the

@@ -86,7 +86,7 @@ export interface FoldSummary {
 }
 
 /** Reads a finished fold. @throws GmtlError `run/not-finished`. */
-export function readFold(run: RunFolder, fold: number): FoldResult {
+function readFold(run: RunFolder, fold: number): FoldResult {
   const folder = run.path;
   const finished = run.finished();
   if (!finished) throw new GmtlError('run/not-finished', `${folder}: the fold's run is not finished. Resume it first.`);

@@ -34,7 +34,7 @@ export async function readGoldens(): Promise<Goldens> {
 }
 
 /** u(name, i) of the script, scaled: i = 0 … count - 1. */
-export function formula(name: string, count: number, scale: number, offset: number): Float32Array {
+function formula(name: string, count: number, scale: number, offset: number): Float32Array {
   let seed = 2166136261;
   for (const byte of new TextEncoder().encode(name)) seed = Math.imul(seed ^ byte, 16777619) >>> 0;
   const values = new Float32Array(count);

@@ -54,7 +54,7 @@ function pad6(values: readonly number[], fill: number): number[] {
 }
 
 /** The program of one arithmetic operation with broadcasting; all four share the kernels. */
-export function binaryProgram(name: BinaryName): Program<NoAttributes> {
+function binaryProgram(name: BinaryName): Program<NoAttributes> {
   const operation = OPERATIONS.indexOf(name);
   return defineProgram<NoAttributes>({
     name,

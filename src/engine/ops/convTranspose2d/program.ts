@@ -36,7 +36,7 @@ export function transposedSize(input: Shape, weight: Shape, attributes: Transpos
 }
 
 /** The convolution whose input gradient this is: its output is our input. */
-export function geometryOf(
+function geometryOf(
   x: { readonly shape: Shape },
   weight: { readonly shape: Shape },
   attributes: TransposedAttributes,

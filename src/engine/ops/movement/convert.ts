@@ -64,7 +64,7 @@ export const floatCastProgram = defineProgram<FloatCastAttributes>({
 export const fillKernel = kernel('movement/fill');
 
 /** The 32 bits of `value` as an element of `dtype`, or as two of them. */
-export function bitsOf(value: number, dtype: DType): number {
+function bitsOf(value: number, dtype: DType): number {
   if (dtype === 'f16') return (numberToFloat16(value) * 0x1_0001) >>> 0;
   if (dtype !== 'f32') return value >>> 0;
   return new Uint32Array(new Float32Array([value]).buffer)[0];

@@ -18,7 +18,7 @@ export function interior(shape: Shape, { before }: PadAttributes): SliceAttribut
   return { starts: before, ends: before.map((count, axis) => count + shape[axis]) };
 }
 
-export function checkedAxes(shape: Shape, axes: readonly number[]): number[] {
+function checkedAxes(shape: Shape, axes: readonly number[]): number[] {
   const normal = axes.map((axis) => normalizeAxis('permute', axis, shape.length));
   requireShape(
     normal.length === shape.length && new Set(normal).size === shape.length,

@@ -8,7 +8,7 @@ import { storageOf } from '../storage.ts';
 import type { StridedSide } from './layout.ts';
 import { stridedDispatch, stridedKernel } from './strided.ts';
 
-export const rowsKernel = kernel('movement/rows');
+const rowsKernel = kernel('movement/rows');
 
 /** The kernels of `moveDispatch` and its versions, for the definitions of programs that move. */
 export const MOVE_KERNELS = [stridedKernel, rowsKernel] as const;

@@ -39,7 +39,7 @@ import {
 } from './program.ts';
 
 /** x stretched to a larger shape; its gradient sums over the stretched axes. */
-export const expand = defineOp<ExpandAttributes>({
+const expand = defineOp<ExpandAttributes>({
   name: 'expand',
   forward: expandProgram,
   half: 'all',
@@ -127,7 +127,7 @@ export const reshape = defineOp<ReshapeAttributes>({
 });
 
 /** In-place copy: its first input takes the elements of its second. */
-export const assign = defineOp<NoAttributes>({
+const assign = defineOp<NoAttributes>({
   name: 'assign',
   forward: assignProgram,
   half: 'all',
@@ -159,7 +159,7 @@ export const floatCast = defineOp<FloatCastAttributes>({
 });
 
 /** A constant tensor, made on the device. */
-export const fill = defineOp<FillAttributes>({
+const fill = defineOp<FillAttributes>({
   name: 'fill',
   forward: fillProgram,
   gradient: { none: 'it has no inputs' },

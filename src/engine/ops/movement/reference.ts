@@ -6,7 +6,7 @@ import type { SliceAttributes, UnsliceAttributes } from './attributes.ts';
 import { beginnings, permuted, select, type StridedSide } from './layout.ts';
 
 /** The same move on float64 arrays. */
-export function moveStrided(
+function moveStrided(
   extents: Shape,
   from: StridedSide & { readonly data: Float64Array },
   to: StridedSide & { readonly data: Float64Array },

@@ -8,7 +8,7 @@ function positions({ kernel, stride, padding, dilation, input }: WindowAxis, at:
 }
 
 /** Calls `visit(output element, its plane's first input pixel, input positions y, x, channel)` for every output element. */
-export function forEachWindow(
+function forEachWindow(
   { batch, channels, y, x }: Window,
   visit: (out: number, at: (position: number) => number, pixels: readonly number[]) => void,
 ): void {

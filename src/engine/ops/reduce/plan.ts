@@ -24,7 +24,7 @@ export interface MiddleReduction {
  * The reductions over one run of neighbouring axes each, innermost first, that together reduce `axes` of `shape`.
  * Axes of extent 1 cost nothing.
  */
-export function splitReduction(shape: Shape, axes: readonly number[]): MiddleReduction[] {
+function splitReduction(shape: Shape, axes: readonly number[]): MiddleReduction[] {
   const stages: MiddleReduction[] = [];
   const current = [...shape];
   for (let axis = shape.length - 1; axis >= 0; axis--) {

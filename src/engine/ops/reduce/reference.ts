@@ -4,7 +4,7 @@ import { sizeOf } from '../../tensor/spec.ts';
 import type { NdArray } from '../definition.ts';
 
 /** Calls `visit(output index, input index)` for every input element. */
-export function forEachReduced(x: NdArray, axes: readonly number[], visit: (to: number, from: number) => void): void {
+function forEachReduced(x: NdArray, axes: readonly number[], visit: (to: number, from: number) => void): void {
   const keptShape = reducedShape(x.shape, axes, true);
   const strides = stridesOf(keptShape).map((stride, axis) => (axes.includes(axis) ? 0 : stride));
   for (let from = 0; from < x.data.length; from++) {

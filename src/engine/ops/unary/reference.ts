@@ -6,7 +6,7 @@ import type { UnaryAttributes, UnaryName } from './attributes.ts';
  * erf in float64: its Maclaurin series up to |x| = 3, beyond it 1 - erfc by the continued fraction (Abramowitz and Stegun
  * 7.1.5 and 7.1.14). Relative error below 1e-14.
  */
-export function erf(x: number): number {
+function erf(x: number): number {
   const magnitude = Math.abs(x);
   if (magnitude > 6) return Math.sign(x);
   if (magnitude <= 3) {
