@@ -1,5 +1,5 @@
 /**
- * Tier: no adapter. Dawn's null backend knows every feature, validates WGSL, workgroup sizes and memory, and runs nothing: the kernels for matrix
+ * Tier: no adapter, slow. Dawn's null backend knows every feature, validates WGSL, workgroup sizes and memory, and runs nothing: the kernels for matrix
  * units pass there. It neither knows which forms an adapter takes nor writes SPIR-V or MSL: what drivers say remains open. A file of its own, since a process should have one Dawn instance only.
  */
 import { create, globals } from 'webgpu';
