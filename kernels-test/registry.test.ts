@@ -83,10 +83,10 @@ describe('shader files', () => {
 
   it('each common file is included by a kernel', () => {
     const included = new Set(
-      files.flatMap((file) => [...SHADER_TEXT[file].matchAll(/^\/\/ #include "([^"]+)"/gm)].map((m) => m[1])),
+      files.flatMap((file) => [...SHADER_TEXT[file].matchAll(/^\s*\/\/ #include "([^"]+)"/gm)].map((m) => m[1])),
     );
     // The forms in float16 and fours take the place of others; see assembleShader.
-    const named = (file: string): string => file.replace(/(storage|result)F16|(width)4/, '$1$2');
+    const named = (file: string): string => file.replace(/(storage|result)F16|(width|eachItem)4/, '$1$2');
     expect(files.filter((file) => file.startsWith('common/') && !included.has(named(file)))).toEqual([]);
   });
 });

@@ -31,7 +31,8 @@ fn main(
   let row = thread / u.lanes;
   var scale = 1.0;
   if (HAS_FACTOR == 1u) { scale = factor[row / u.rowsPerSample]; }
-  for (var channel = thread % u.lanes; channel < u.channels; channel += u.lanes) {
+  // #include "common/eachItem.wgsl"
+  {
     let at = row * u.channels + channel;
     var value = scale * Number(x[at]);
     if (HAS_GAMMA == 1u) { value *= gamma[channel]; }

@@ -49,7 +49,8 @@ fn main(
   let firstX = (max(aboveX, reachX) - reachX + u.strideX - 1u) / u.strideX;
   let lastY = min(aboveY / u.strideY + 1u, u.outHeight);
   let lastX = min(aboveX / u.strideX + 1u, u.outWidth);
-  for (var channel = thread % u.lanes; channel < u.channels; channel += u.lanes) {
+  // #include "common/eachItem.wgsl"
+  {
     var sum = Number(0.0);
     for (var outY = firstY; outY < lastY; outY++) {
       for (var outX = firstX; outX < lastX; outX++) {

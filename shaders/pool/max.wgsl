@@ -36,7 +36,8 @@ fn main(
   let plane = pixel / (u.outWidth * u.outHeight) * u.inHeight * u.inWidth;
   let startY = i32(outY * u.strideY) - i32(u.paddingY);
   let startX = i32(outX * u.strideX) - i32(u.paddingX);
-  for (var channel = thread % u.lanes; channel < u.channels; channel += u.lanes) {
+  // #include "common/eachItem.wgsl"
+  {
     var best = Number(-3.4e38);
     var bestIndex = Index(0xffffffffu);
     for (var ky = 0u; ky < KERNEL_Y; ky++) {

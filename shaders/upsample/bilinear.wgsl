@@ -43,7 +43,8 @@ fn main(
   let p01 = u32(row0 + x1) * u.channels;
   let p10 = u32(row1 + x0) * u.channels;
   let p11 = u32(row1 + x1) * u.channels;
-  for (var channel = thread % u.lanes; channel < u.channels; channel += u.lanes) {
+  // #include "common/eachItem.wgsl"
+  {
     let top = Number(x[p00 + channel]) * (1.0 - weightX) + Number(x[p01 + channel]) * weightX;
     let bottom = Number(x[p10 + channel]) * (1.0 - weightX) + Number(x[p11 + channel]) * weightX;
     out[pixel * u.channels + channel] = Item(top * (1.0 - weightY) + bottom * weightY);

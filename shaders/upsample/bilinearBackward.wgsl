@@ -35,7 +35,8 @@ fn main(
   let readersY = readers(axisY, inY);
   let readersX = readers(axisX, inX);
   let plane = i32(pixel) / (u.inWidth * u.inHeight) * u.outHeight;
-  for (var channel = thread % u.lanes; channel < u.channels; channel += u.lanes) {
+  // #include "common/eachItem.wgsl"
+  {
     var sum = Number(0.0);
     for (var outY = readersY.x; outY <= readersY.y; outY++) {
       let weightY = tent(axisY, outY, inY);

@@ -30,7 +30,8 @@ fn main(
   let inX = nearestSource(pixel % u.outWidth, u.scaleX, u.inWidth);
   let inY = nearestSource((pixel / u.outWidth) % u.outHeight, u.scaleY, u.inHeight);
   let source = (pixel / (u.outWidth * u.outHeight) * u.inHeight + inY) * u.inWidth + inX;
-  for (var channel = thread % u.lanes; channel < u.channels; channel += u.lanes) {
+  // #include "common/eachItem.wgsl"
+  {
     out[pixel * u.channels + channel] = Item(Number(x[source * u.channels + channel]));
   }
 }

@@ -30,7 +30,8 @@ fn main(
   let readersX = nearestReaders(pixel % u.inWidth, u.scaleX, u.inWidth, u.outWidth);
   let readersY = nearestReaders((pixel / u.inWidth) % u.inHeight, u.scaleY, u.inHeight, u.outHeight);
   let plane = pixel / (u.inWidth * u.inHeight) * u.outHeight;
-  for (var channel = thread % u.lanes; channel < u.channels; channel += u.lanes) {
+  // #include "common/eachItem.wgsl"
+  {
     var sum = Number(0.0);
     for (var outY = readersY.x; outY < readersY.y; outY++) {
       for (var outX = readersX.x; outX < readersX.y; outX++) {

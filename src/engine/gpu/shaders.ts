@@ -31,8 +31,14 @@ export interface ShaderFormats {
   readonly width?: Width;
 }
 
-const INCLUDE = /^\/\/ #include "([^"]+)"\s*$/;
+const INCLUDE = /^\s*\/\/ #include "([^"]+)"\s*$/;
 const CONSTANT = /^\/\/ #constant (\w+)\s*$/;
+
+/** Files that stand for others in kernels of width 4. */
+const IN_FOURS: readonly [string, string][] = [
+  ['common/width.wgsl', 'common/width4.wgsl'],
+  ['common/eachItem.wgsl', 'common/eachItem4.wgsl'],
+];
 
 /** The lines of a file and of what it includes, each file once. */
 export function includedLines(
@@ -64,9 +70,9 @@ export function constantsOf(lines: readonly ShaderLine[]): string[] {
 
 /**
  * Expands `// #include "common/x.wgsl"` lines (each file once) and gives the constants that `// #constant NAME` lines ask for their values.
- * Both directives are WGSL comments, so a file without them is valid WGSL as it stands. With an f16 format, common/storageF16.wgsl
+ * Both directives are WGSL comments, so a file without them is valid WGSL as it stands. An include may stand within a function too. With an f16 format, common/storageF16.wgsl
  * (resultF16.wgsl) takes the place of common/storage.wgsl (result.wgsl), and `enable f16;` opens the module; with width 4, common/width4.wgsl
- * that of common/width.wgsl.
+ * and eachItem4.wgsl those of common/width.wgsl and eachItem.wgsl.
  * Throws where a constant is missing, unknown or not an integer.
  */
 export function assembleShader(
@@ -79,7 +85,7 @@ export function assembleShader(
   if (formats.storage === 'f16') replaced.set('common/storage.wgsl', 'common/storageF16.wgsl');
   if (formats.result === 'f16') replaced.set('common/result.wgsl', 'common/resultF16.wgsl');
   const half = replaced.size > 0;
-  if (formats.width === 4) replaced.set('common/width.wgsl', 'common/width4.wgsl');
+  if (formats.width === 4) for (const [single, four] of IN_FOURS) replaced.set(single, four);
   const lines = includedLines(files, path, replaced);
   if (half) lines.unshift({ text: 'enable f16;', file: `${path} (storage)`, line: 0 });
   const wanted = constantsOf(lines);

@@ -1,0 +1,2 @@
+  // eachItem.wgsl for fours.
+  for (var channel = thread % u.lanes; channel < u.channels; channel += u.lanes)
