@@ -184,7 +184,8 @@ export interface Tile {
 
 /**
  * Draws a tile and cuts what it shows out of the picture. Of the augmentation its flips, turns, zoom and colors apply; a zoom reads more or
- * fewer of the picture's own pixels. Its shift does not: a tile's place is random already, and a shifted one could lose the lesion it was drawn for.
+ * fewer of the picture's pixels. Its shift does not: a tile's place is random anyhow, and a shifted tile could lose the structure it was
+ * drawn for.
  *
  * @param tile the tile's side in the network's pixels; without zoom each is one pixel of the picture.
  * @param augmentation null: none; the tile then lies on whole pixels and shows them unchanged.
