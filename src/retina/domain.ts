@@ -1,4 +1,4 @@
-/** What the retina is about: structures, grades and tasks with their names, IDRiD's official counts, and the items of a data set. */
+/** The domain's vocabulary: structures, grades and tasks with their names, IDRiD's official counts, and the items of a data set. */
 
 /** The five IDRiD structures in the order of every mask tensor's last axis. OD (the optic disc) is not a lesion. */
 export const STRUCTURES = ['MA', 'HE', 'EX', 'SE', 'OD'] as const;
@@ -23,17 +23,17 @@ export const structureInText = (structure: Structure): string => STRUCTURE_NAMES
 export const GRADED_TASKS = ['retinopathy', 'edema'] as const;
 export type GradedTask = (typeof GRADED_TASKS)[number];
 
-/** What a graded task is called, and its grades from 0. */
+/** Names of a graded task and of its grades from 0. */
 export interface Grading {
   readonly title: string;
-  /** Within a sentence. */
+  /** As spelled within a sentence. */
   readonly name: string;
   readonly abbreviation: string;
   readonly note: string;
   readonly grades: readonly string[];
   /** For tables and charts, where the grades' names would fill the page. */
   readonly shortGrades: readonly string[];
-  /** The grades at the length of a caption, where their names are longer. */
+  /** Names short enough for a caption, where the grades' own are too long. */
   readonly captions?: readonly string[];
 }
 
@@ -87,7 +87,7 @@ export const OFFICIAL_MASKS = {
 } as const;
 
 export type Split = 'train' | 'val' | 'test';
-/** What an image is for, in the order of the gate's outputs (that of the published ConvNeXt system). */
+/** The tasks that an image may serve, in the order of the gate's outputs (that of the published ConvNeXt system). */
 export const TASKS = ['segmentation', 'classification'] as const;
 export type Task = (typeof TASKS)[number];
 /** Index of each task in the gate's output. */
@@ -118,7 +118,7 @@ export interface Dataset {
   /** The folder or metadata file it came from. */
   readonly source: string;
   readonly items: readonly DatasetItem[];
-  /** Things worth telling the user that are not errors (what was left out, and why). */
+  /** Notes for the user that are not errors (what was left out, and why). */
   readonly notes: readonly string[];
 }
 

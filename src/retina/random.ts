@@ -1,4 +1,4 @@
-/** The application's random streams: what each is for, and the generator that is addressed by them. */
+/** The application's random streams: what each is for, and the generator that draws from them. */
 import { philox, RandomBase, uniformFromWord } from '../engine/tensor/random.ts';
 
 /** Purposes of random numbers: the same seed never gives two of them the same stream. */
@@ -16,7 +16,7 @@ export const STREAMS = {
 
 /**
  * A random stream addressed by (seed, stream, a, b), on Philox4x32-10. Two streams with different addresses are
- * independent, so the numbers an image is augmented with do not depend on which decoding finished first.
+ * independent, so the augmentation of an image does not depend on which decoding finished first.
  */
 export class KeyedRandom extends RandomBase {
   readonly #key: readonly [number, number];
@@ -45,7 +45,7 @@ export class KeyedRandom extends RandomBase {
     return uniformFromWord(this.word());
   }
 
-  /** Uniform integer in [0, bound), of all 32 bits of a word. */
+  /** Uniform integer in [0, bound), from all 32 bits of a word. */
   override integer(bound: number): number {
     return Math.floor((this.word() / 2 ** 32) * bound);
   }

@@ -7,7 +7,7 @@ import type { ConfigLayer } from './resolve.ts';
 /**
  * The values of a JSON file, for `resolveConfig` to merge and validate.
  *
- * @throws GmtlError `config/file` where there is no such file, or it does not hold a JSON object.
+ * @throws GmtlError `config/file` where the file does not exist or does not hold a JSON object.
  */
 export async function readConfigFile(path: string): Promise<ConfigLayer> {
   let text: string;

@@ -1,7 +1,7 @@
 /** Named starting points of a configuration. */
 import type { PartialConfig } from './schema.ts';
 
-/** A named starting point: what it is for, and what it changes against the defaults. */
+/** A named starting point: what it is for, and how it differs from the defaults. */
 export interface Preset {
   readonly description: string;
   readonly config: PartialConfig;
@@ -96,7 +96,7 @@ const RESNET_UNET: PartialConfig = {
       shift: 0,
       colorJitter: { brightness: 0.1, contrast: 0.1, saturation: 0.1, hue: 0.02 },
     },
-    // The published loader leaves the mean and deviation of its pretrained weights out: a defect that is not repeated.
+    // The published loader omits the mean and deviation of its pretrained weights, a defect that is not repeated here.
     normalization: 'imagenet',
   },
   loss: {
@@ -120,7 +120,7 @@ const RESNET_UNET: PartialConfig = {
     minLr: 1e-7,
     gradClipNorm: 0,
   },
-  // Early stopping and the best checkpoint go by Dice.
+  // Early stopping and the best checkpoint use Dice.
   training: { epochs: 100, seed: 42, routing: 'none', earlyStopping: 10, bestMetric: 'dice' },
 };
 
@@ -142,10 +142,10 @@ const IDRID_128: PartialConfig = {
     normalization: 'idrid',
     validationFraction: 0.1,
     augment: {
-      // The disc lies left or right of the macula, never above: quarter turns would throw that away.
+      // The disc lies left or right of the macula, never above: quarter turns would lose that.
       quarterTurns: false,
       scale: [0.85, 1.25],
-      // Some thirty images with masks: without strong changes of light, a pale disc of an unseen eye is missed.
+      // Only some thirty images have masks: without strong changes of light in training, a pale disc of an unseen eye is missed.
       colorJitter: { brightness: 0.25, contrast: 0.25, saturation: 0.2 },
     },
   },
@@ -192,7 +192,7 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
     config: {
       ...IDRID_128,
       model: { ...IDRID_128.model, gradeFeatures: 'findings' },
-      // Grades do not mind where the disc lies, and few pictures are seen often: turns are worth more than they cost the masks.
+      // Grades do not depend on where the disc lies, and each of the few pictures is seen often: turns help the grades more than they harm the masks.
       data: {
         ...IDRID_128.data,
         benGraham: true,
@@ -223,10 +223,10 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
           colorJitter: { brightness: 0.2, contrast: 0.2, saturation: 0.15 },
         },
       },
-      // MA, HE, EX, SE, OD: the rarer, the heavier. Dice over the batch: a tile without a structure does not count against it.
+      // MA, HE, EX, SE, OD: the rarer, the heavier. Dice is taken over the batch, so that a tile without a structure does not lower it.
       loss: { diceForm: 'smp', diceSmooth: 1, posWeight: [8, 4, 4, 8, 2], weighting: 'ew', labelSmoothing: 0.05 },
       optimizer: { lr: 3e-3, schedule: 'onecycle', warmupFraction: 0.2, emaDecay: 0.98 },
-      // Validation predicts whole pictures tile by tile: seldom, then.
+      // Validation predicts whole pictures tile by tile, which is slow, so it runs seldom.
       training: { ...SMALL_TRAINING, validateEvery: 10, routing: 'both' },
     },
   },

@@ -1,4 +1,4 @@
-/** Names that configurations and logs had in earlier versions: what a user writes is refused with the new name, what a run stored is read. */
+/** Names that configurations and logs had in earlier versions: refused with the new name where a user writes them, read where a run stored them. */
 
 /** Old dotted path of a knob → new one. */
 export const RENAMED_KNOBS: Readonly<Record<string, string>> = {

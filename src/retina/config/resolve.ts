@@ -53,7 +53,7 @@ export function resolveConfig(sources: ConfigSources): TrainConfig {
 }
 
 /**
- * Validates a complete or partial configuration that was stored (a run's, a checkpoint's manifest), by earlier versions too: their names
+ * Validates a complete or partial configuration that was stored (by a run, in a checkpoint's manifest). Names of earlier versions
  * become current ones. `origin` is named in errors.
  */
 export function validateConfig(values: unknown, origin: string): TrainConfig {
@@ -144,7 +144,7 @@ function unknownKey(full: string, key: string, siblings: readonly string[], path
   if (Object.hasOwn(RENAMED_KNOBS, full)) {
     return new GmtlError('config/unknown-key', `"${full}" (from ${origin}) is called "${RENAMED_KNOBS[full]}" now.`);
   }
-  // A knob given without its section, or in the wrong one, is found by its last name.
+  // A knob given without its section, or in the wrong one, is found by the last part of its name.
   const elsewhere = describeConfig().find((knob) => knob.path.split('.').at(-1) === key)?.path;
   const nearest = closest(key, [...siblings]);
   const near = distance(key.toLowerCase(), nearest.toLowerCase()) <= Math.max(2, key.length / 3);

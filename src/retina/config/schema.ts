@@ -1,4 +1,4 @@
-/** Every knob of training: its type, its limits, its default and the reason. The documentation is made from this file. */
+/** Every knob of training: its type, its limits, its default and the reason. The documentation is generated from this file. */
 import { z } from 'zod';
 import { STRUCTURES } from '../domain.ts';
 

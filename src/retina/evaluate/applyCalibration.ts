@@ -1,10 +1,10 @@
-/** A run's calibration applied to what is inferred of single images. */
+/** Applies a run's calibration to the results of single images. */
 import { applyTemperature } from '../metrics/temperature.ts';
 import type { Calibration } from '../run/calibration.ts';
 import { calibratedTemperatures } from './calibration.ts';
 import type { Grade, InferResult } from '../predict/image.ts';
 
-/** Why a calibration does not belong to what is inferred; empty where it does. */
+/** Reasons why a calibration does not fit the network that is used; empty where it does. */
 export function calibrationDoubts(
   { fittedOn }: Calibration,
   used: { readonly step: number | undefined; readonly averaged: boolean; readonly flips: boolean },
@@ -25,7 +25,7 @@ export function calibrationDoubts(
 
 const rounded = (value: number): number => Math.round(value * 1e6) / 1e6;
 
-/** A result with calibrated probabilities of gate and grades. No grade and no route changes by it. */
+/** A result with calibrated probabilities of gate and grades. Grades and routes stay as they are. */
 export function calibrateResult(result: InferResult, calibration: Calibration): InferResult {
   const temperatures = calibratedTemperatures(calibration);
   const temper = (values: readonly number[], temperature: number): number[] =>

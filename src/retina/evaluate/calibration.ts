@@ -11,7 +11,7 @@ import type { Temperatures } from './summary.ts';
 export type FittedHow = Omit<Calibration['fittedOn'], 'split' | 'segmentation' | 'classification' | 'images'>;
 
 /**
- * Fits temperatures and per-structure thresholds to what was collected of VALIDATION images.
+ * Fits temperatures and per-structure thresholds to what was collected from VALIDATION images.
  * @param validation collected with the threshold 0.5 as its first setting (thresholds do not change what is fitted).
  */
 export function fitCalibration(validation: Collected, how: FittedHow): Calibration {

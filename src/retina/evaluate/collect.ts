@@ -1,4 +1,4 @@
-/** What a network says of a set of items, kept as cases and counts from which every figure is made. */
+/** Runs a network on a set of items and keeps its answers as cases and counts, from which every figure is computed. */
 import type { Batch } from '../data/loading/batch.ts';
 import { evaluationBatches } from '../data/loading/loader.ts';
 import { type DatasetItem, type Structure, STRUCTURES, TASK_INDEX, TASKS } from '../domain.ts';
@@ -14,7 +14,7 @@ import type { Predictor } from '../predict/predictor.ts';
 /** A threshold by structure; 0.5 where it has none. */
 export type Thresholds = Readonly<Record<string, number>>;
 
-/** One structure of one picture, whole: truth (non-zero inside) and probabilities, `width` entries a row. Overwritten after the call. */
+/** One structure's whole map of one picture: truth (non-zero inside) and probabilities, `width` entries per row. Overwritten after the call. */
 export interface MaskPlane {
   readonly id: string;
   readonly lesion: Structure;
@@ -23,10 +23,10 @@ export interface MaskPlane {
   readonly width: number;
 }
 
-/** Scores the masks of items some other way than at the network's resolution: hands every structure of each item to `add`. */
+/** Scores the masks of items in another way than at the network's resolution: it hands every structure of each item to `add`. */
 export type MaskScorer = (items: readonly DatasetItem[], add: (plane: MaskPlane) => void) => Promise<void>;
 
-/** A picture as it was predicted, for whoever wants to show it. `prediction` holds the answers of the expert of its own task. */
+/** A picture as it was predicted, for display. `prediction` holds the answers of the expert of its own task. */
 export interface PredictedItem {
   readonly item: DatasetItem;
   readonly prediction: Prediction;
@@ -57,7 +57,7 @@ export interface ScoredMasks {
 export interface Collected {
   readonly images: number;
   readonly lesions: readonly Structure[];
-  /** One entry a setting of thresholds; null where no image has masks. */
+  /** One entry per setting of thresholds; null where no image has masks. */
   readonly masks: readonly ScoredMasks[] | null;
   readonly retinopathy: readonly GradedCase[];
   readonly edema: readonly GradedCase[];
@@ -67,7 +67,7 @@ export interface Collected {
   readonly maskLosses: readonly { readonly bce: number; readonly dice: number }[];
 }
 
-/** The natural logarithm's negative; probabilities that are 0 in float32 would give an infinite one. */
+/** The negative natural logarithm of a probability, clamped: one that is 0 in float32 would give infinity. */
 export const negativeLog = (probability: number): number => -Math.log(Math.max(probability, 1e-12));
 
 /** Mean binary cross-entropy and soft Dice of one structure of one image. */
@@ -96,7 +96,7 @@ function channel(data: Float32Array, offset: number, stride: number): Float32Arr
  * Runs the network on items: each image by its own task's expert (so that the gate's mistakes do not hide the experts'), the gate
  * on all.
  *
- * @throws GmtlError `data/all-bad` where not one image could be read, and what the sources and metrics throw.
+ * @throws GmtlError `data/all-bad` where no image could be read, and what the sources and metrics throw.
  */
 export async function collect(
   predictor: Predictor,

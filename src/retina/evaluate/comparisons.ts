@@ -1,10 +1,10 @@
-/** Pictures of truth beside prediction, a file each. */
+/** Pictures of truth beside prediction, one file per image. */
 import { join } from 'node:path';
 import type { GalleryImage, MaskSet } from '../report/html/data.ts';
 import { type StructureMasks, writeComparison } from '../report/overlay.ts';
 import type { RgbImage } from '../domain.ts';
 
-/** Masks in an image's size, each pixel that of the nearest of the mask's: a small network's single pixels can be seen. */
+/** Masks scaled to an image's size by nearest neighbour, so that single pixels of a small network's masks stay visible. */
 function fitted({ width, height, masks }: MaskSet, image: RgbImage): StructureMasks {
   const resize = (mask: Uint8Array): Uint8Array => {
     const result = new Uint8Array(image.width * image.height);

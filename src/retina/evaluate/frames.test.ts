@@ -119,7 +119,7 @@ describe('scores in the original frame', () => {
     }
     expect(found.tiles).toBe(tiles);
     expect(tiles).toBeGreaterThan(2 * 9 - 1);
-    // Sixteen bits a probability change neither counts nor score bins.
+    // Storing a probability in 16 bits changes neither counts nor score bins.
     expect(found.segmentation).toEqual(await scoreDirectly(maps));
     expect(found.peak.accumulatorBytes).toBeGreaterThan(0);
     expect(found.peak.residentBytes).toBeGreaterThan(found.peak.scoreBytes);

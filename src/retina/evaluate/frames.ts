@@ -45,15 +45,15 @@ export interface FrameEvaluation {
   readonly mode: 'whole' | 'tiled';
   readonly space: 'frame' | 'crop';
   readonly flips: boolean;
-  /** Tiles predicted (each flip apart not counted); 0 for whole pictures. */
+  /** Tiles predicted (the four flips of a tile count once); 0 for whole pictures. */
   readonly tiles: number;
   readonly segmentation: Readonly<Record<string, StructureScores>>;
-  /** Seconds on prediction (with mapping to the frame), and on everything. */
+  /** Seconds spent on prediction (with mapping to the frame), and on everything. */
   readonly seconds: { readonly prediction: number; readonly all: number };
   readonly peak: {
-    /** Blending sums and tiles on their way, see `TiledPeak`. */
+    /** Blending sums and the tiles being predicted, see `TiledPeak`. */
     readonly accumulatorBytes: number;
-    /** Probabilities of one image on their way to the scores. */
+    /** Probabilities of one image that wait to be scored. */
     readonly scoreBytes: number;
     /** The process's resident memory at its highest between steps. */
     readonly residentBytes: number;

@@ -24,7 +24,7 @@ interface Masks {
   readonly predicted: Planes;
 }
 
-/** A mask at most {@link SHOWN_SIDE} large: a pixel is in if any of its source pixels is, so that no lesion is lost. */
+/** A mask at most {@link SHOWN_SIDE} large: a pixel is set if any of its source pixels is, so that no lesion is lost. */
 function shrink(
   length: number,
   width: number,
@@ -46,14 +46,14 @@ function shrink(
 
 const NO_PICTURE: RgbImage = { data: new Uint8Array(0), width: 0, height: 0 };
 
-/** Listens to `collect` and makes a picture for the gallery of each image it scored. Masks are shown at the threshold 0.5. */
+/** Listens to `collect` and makes a gallery picture of each image that it scored. Masks are shown at the threshold 0.5. */
 export class GalleryCollector {
   readonly #config: TrainConfig;
   readonly #frame: 'network' | 'native';
   readonly #seen: PredictedItem[] = [];
   readonly #masks = new Map<string, Masks>();
 
-  /** @param frame what masks are scored in: pictures are shown in the same frame. */
+  /** @param frame the frame in which masks are scored; pictures are shown in it too. */
   constructor(config: TrainConfig, frame: 'network' | 'native') {
     this.#config = config;
     this.#frame = frame;
@@ -70,8 +70,8 @@ export class GalleryCollector {
   }
 
   /**
-   * The pictures, the worst `limit` of them, decoded again for show (without CLAHE and the like).
-   * @param evaluation of the same images: their Dice.
+   * The `limit` worst pictures, decoded again for display (without CLAHE and the like).
+   * @param evaluation of the same images, from which their Dice is taken.
    */
   async pictures(evaluation: Evaluation, limit: number): Promise<GalleryImage[]> {
     const described = this.#seen
@@ -117,7 +117,7 @@ export class GalleryCollector {
       ...(predictedMasks && { predictedMasks }),
       ...(dice.length > 0 && { dice: Object.fromEntries(dice) }),
       ...(grades.length > 0 && { grades }),
-      // Without a gate there is no route to be right or wrong.
+      // Without a gate no image is routed, so none can be misrouted.
       ...(this.#config.training.routing !== 'none' && { gate: { truth: item.task, routed: task, probability } }),
     };
   }

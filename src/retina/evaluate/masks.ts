@@ -1,11 +1,11 @@
-/** How masks are scored other than whole at the network's resolution: tiled, or in the original frame. */
+/** Chooses how masks are scored where not whole at the network's resolution: tiled, or in the original frame. */
 import type { Predictor } from '../predict/predictor.ts';
 import { evaluateFrames } from './frames.ts';
 import type { MaskScorer } from './collect.ts';
 
 export interface MaskScoring {
   /**
-   * `network`: what the network is shown against masks prepared as in training (of a tiled network, the square its tiles are cut from).
+   * `network`: at the resolution of its input, against masks prepared as in training (for a tiled network, the square its tiles are cut from).
    * `native`: mapped back onto the original picture, against the masks as drawn.
    */
   readonly frame: 'network' | 'native';

@@ -31,7 +31,7 @@ function datasetOf(...splits: Split[]): Dataset {
   return { source: 'made up', items, notes: [] };
 }
 
-/** What was asked of {@link answer}. */
+/** One call of {@link answer}. */
 interface Asked {
   readonly part: 'calibration' | 'scores';
   readonly splits: readonly Split[];
@@ -39,7 +39,7 @@ interface Asked {
 
 /**
  * A network that is over-confident on validation images (three of four right at 99 %) and scores exudates from 0.3 up; on test images it is
- * always wrong, and its exudates begin at 0.8: a fit that sees a single one of those would come out otherwise.
+ * always wrong, and its exudates begin at 0.8: a fit that sees a single one of those would come out differently.
  */
 function answer(asked: Asked[]): CollectItems {
   return async (items, thresholds, part): Promise<Collected> => {
@@ -98,7 +98,7 @@ describe('runProtocol', () => {
     const share = 0.99 ** (1 / temperature) / (0.99 ** (1 / temperature) + 4 * 0.0025 ** (1 / temperature));
     expect(share).toBeCloseTo(0.75, 6);
     expect(calibration?.temperatures.edema).toBeNull();
-    // Between 0.2 and 0.35, the nearest to a half; test pixels would move it above 0.45.
+    // All thresholds between 0.2 and 0.35 are equally good, so the nearest to one half is taken; test pixels would move it above 0.45.
     expect(calibration?.thresholds.EX).toMatchObject({ threshold: 0.35, dice: 1, reason: 'fitted' });
     expect(calibration?.thresholds.SE).toMatchObject({ threshold: 0.5, reason: 'lesion-absent' });
 

@@ -7,19 +7,19 @@ import type { Collected, Thresholds } from './collect.ts';
 import { summarise } from './summary.ts';
 import type { Evaluation } from '../metrics/evaluation.ts';
 
-/** Runs the network on items and scores their masks at each setting of thresholds; `part` says what for. */
+/** Runs the network on items and scores their masks at each setting of thresholds; `part` names the purpose. */
 export type CollectItems = (
   items: readonly DatasetItem[],
   thresholds: readonly Thresholds[],
   part: 'calibration' | 'scores',
 ) => Promise<Collected>;
 
-/** Both settings of a run on a split; plain JSON but for `collected`. */
+/** Both settings of a run on a split; plain JSON apart from `collected`. */
 export interface ProtocolResult {
   readonly split: Split;
   /** Every threshold 0.5, every temperature 1. */
   readonly plain: Evaluation;
-  /** With thresholds and temperatures fitted on validation images; null where there is nothing fair to fit them on. */
+  /** With thresholds and temperatures fitted on validation images; null where no images are left to fit them on fairly. */
   readonly calibrated: Evaluation | null;
   readonly calibration: Calibration | null;
   /** Why something is missing. */

@@ -29,15 +29,15 @@ import { gateOf, gradingOf, headlineOf, segmentationOf, summaryOf } from './repo
 import { writeGradeCharts } from './gradeCharts.ts';
 import { predictionRows } from './tables.ts';
 
-/** Most pictures in a page: beyond that it is megabytes no one scrolls through. */
+/** The most pictures on a page; more would add megabytes that nobody scrolls through. */
 const MOST_PICTURES = 150;
 
 export interface ReportInput {
   readonly run: RunFolder;
   readonly dataset: Dataset;
-  /** Optimiser steps that the weights had done; null for bare weights. */
+  /** Optimizer steps taken to reach the weights; null for bare weights. */
   readonly step: number | null;
-  /** What was scored, in a line. */
+  /** What was scored, in one line. */
   readonly subject: string;
   /** The network's parameters. */
   readonly parameters: number;
@@ -47,12 +47,12 @@ export interface ReportInput {
   readonly result: ProtocolResult;
   /** Everything measured, for metrics.json. */
   readonly record: unknown;
-  /** Listened while the split was scored. */
+  /** The collector that listened while the split was scored. */
   readonly gallery: GalleryCollector;
 }
 
 /**
- * Writes `report.html`, `metrics.json`, `predictions.csv`, `misroutes.csv` and the charts of {@link writeGradeCharts} into a folder, which is made.
+ * Writes `report.html`, `metrics.json`, `predictions.csv`, `misroutes.csv` and the charts of {@link writeGradeCharts} into a folder, which is created.
  * @returns the files written.
  * @throws GmtlError as `writeFileAtomic` and `writeHtmlReport`.
  */
@@ -243,7 +243,7 @@ interface Recorded {
   readonly source: string | null;
 }
 
-/** What `environment.json` calls its entries, for people. */
+/** Readable names for the entries of `environment.json`. */
 const ENVIRONMENT_NAMES: Readonly<Record<string, string>> = {
   processorCount: 'processor cores',
   memoryBytes: 'memory',

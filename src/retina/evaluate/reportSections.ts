@@ -1,4 +1,4 @@
-/** Evaluations as the report's sections. */
+/** Turns evaluations into the report's sections. */
 import { GRADED_TASKS, type GradedTask, GRADINGS, STRUCTURES, TASKS } from '../domain.ts';
 import { type Evaluation, meanDice } from '../metrics/evaluation.ts';
 import {
@@ -63,7 +63,7 @@ export function headlineOf({ plain, calibrated }: BothSettings): NamedFigure[] {
       named(referableAuroc, retinopathy, intervals.retinopathy, { label: 'Referable AUROC' }),
     );
   }
-  // The joint accuracy says what the edema grades add; alone they stand here only without the others.
+  // The joint accuracy covers the edema grades; they get a figure of their own only where it is absent.
   if (edema && joint === null) {
     figures.push(named(GRADING_FIGURES.accuracy, edema, intervals.edema, { label: 'Edema accuracy' }));
   }
@@ -178,8 +178,8 @@ export function gradingOf(both: BothSettings): GradingData[] {
 }
 
 /**
- * The FROC curve for a plot: the best sensitivity at or under each rate, which is what the FROC score reads from it. By threshold the curve
- * turns back where detections flood.
+ * The FROC curve for a plot: the best sensitivity at or below each rate, from which the FROC score is read. Drawn by threshold, the curve
+ * would turn back where low thresholds merge detections into false ones.
  */
 function bestSensitivities(curve: readonly FrocPoint[]): [number, number][] {
   const sorted = [...curve].sort((left, right) => left.falsePositivesPerImage - right.falsePositivesPerImage);

@@ -1,4 +1,4 @@
-/** A run scored by the field's protocol, with the text, the report and the pictures asked for: the work of `gmtl evaluate`. */
+/** Scores a run by the field's protocol and writes the text, the report and the pictures requested: the work of `gmtl evaluate`. */
 import { writeFileAtomic } from '../../engine/node/atomic.ts';
 import { withEngine } from '../../engine/node/createEngine.ts';
 import type { Dataset, Split } from '../domain.ts';
@@ -19,11 +19,11 @@ export interface EvaluateRunOptions {
   readonly split?: Split;
   /** The checkpoint's name. Default: `best` where there is one, else `last`. */
   readonly checkpoint?: string;
-  /** Where the images are. Default: where the run's list says. */
+  /** Where the images are. Default: as in the run's list. */
   readonly data?: string;
   /** Default: the moving average of the weights where the run kept one. */
   readonly weights?: 'average' | 'raw';
-  /** What masks are scored in: see `MaskScoring`. Default: network. */
+  /** The frame in which masks are scored, see `MaskScoring`. Default: network. */
   readonly frame?: 'network' | 'native';
   /** Average over the four flips. Default false. */
   readonly flips?: boolean;
@@ -38,14 +38,14 @@ export interface EvaluateRunOptions {
   readonly precision?: Precision;
   /** Default: auto. */
   readonly adapter?: string;
-  /** Receives the text for people: figures, and what was written. */
+  /** Receives the readable text: figures, and what was written. */
   readonly print?: (text: string) => void;
   /** Receives notes on the data, and the images that were left out. */
   readonly note?: (text: string) => void;
   readonly onImages?: (part: 'calibration' | 'scores', done: number, total: number) => void;
 }
 
-/** Which network was scored how, with all figures: what `--json` and metrics.json hold. */
+/** Which network was scored, how, and with what figures: the content of `--json` and metrics.json. */
 export interface EvaluationRecord extends Omit<ProtocolResult, 'collected'> {
   readonly run: string;
   readonly checkpoint: string;
@@ -60,7 +60,7 @@ const silent = (): void => undefined;
 
 /**
  * Fits temperatures and thresholds on a run's validation images, scores the images of a split, writes `calibration.json` into the run's
- * folder and whatever else is asked for.
+ * folder and whatever else is requested.
  *
  * @throws GmtlError as {@link RunFolder}, {@link runProtocol} and the writers.
  */
@@ -76,7 +76,7 @@ export async function evaluateRun(options: EvaluateRunOptions): Promise<Evaluati
   return withEngine({ adapter, seed: config.training.seed }, async ({ engine, device }) => {
     const predictor = openPredictor(engine, { config, weights, path, note, precision });
     try {
-      // Report and pictures load a chart library: only where they are used.
+      // Report and pictures load a chart library, so they are imported only where they are used.
       const shows = options.report !== undefined || options.pictures !== undefined;
       const { GalleryCollector } = shows ? await import('./gallery.ts') : {};
       const gallery = GalleryCollector ? new GalleryCollector(config, frame) : null;
@@ -133,7 +133,7 @@ function score(
   return runProtocol(dataset, collectItems, { split, calibrate, how });
 }
 
-/** What was scored with what, in a line. */
+/** What was scored, and with which network, in one line. */
 function subjectOf(split: Split, { checkpoint, step, weights, frame, flips }: FittedHow, adapter: string): string {
   return [
     `${split} split`,

@@ -1,4 +1,4 @@
-/** A look at a run: some random images of a split, what the gate and the experts say of them, and what is true. */
+/** Shows a run on some random images of a split: the answers of the gate and the experts beside the truth. */
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { GmtlError } from '../../engine/errors.ts';
@@ -27,15 +27,15 @@ export interface SampleOptions {
   readonly seed: number;
   /** Average over the four flips. */
   readonly flips: boolean;
-  /** Folder for the files, which is made. */
+  /** Folder for the files, which is created. */
   readonly folder: string;
-  /** What was predicted with what, in a line. */
+  /** What was predicted, and with which network, in one line. */
   readonly subject: string;
 }
 
 /**
- * Draws `count` of the items without replacement: the same ones for the same seed and items, whatever their order. All where there are
- * fewer.
+ * Draws `count` of the items without replacement: the same ones for the same seed and items, whatever their order. All of them where there
+ * are fewer.
  */
 function drawSample(items: readonly DatasetItem[], count: number, seed: number): DatasetItem[] {
   const sorted = [...items].sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
@@ -73,7 +73,7 @@ async function sampleSplit(
     throw new GmtlError('data/empty-split', `${dataset.source}: the ${split} split has no images to draw from`);
   }
   makeWritableFolder(folder);
-  // The drawing libraries take half a second to load, which every command would pay.
+  // Imported here, because the drawing libraries take half a second to load and every command would pay it.
   const { GalleryCollector } = await import('./gallery.ts');
   const { writeSampleGrid } = await import('../report/sampleGrid.ts');
   const { writeSampleReport } = await import('../report/html/report.ts');
@@ -116,7 +116,7 @@ function routesTable(predicted: readonly PredictedItem[], misrouted: readonly st
   };
 }
 
-/** One image of a sample in a line: the gate (where one was trained), and what was predicted beside what is true. */
+/** One image of a sample in one line: the gate (where one was trained), and what was predicted beside the truth. */
 function sampleLine(
   { item, prediction }: PredictedItem,
   { segmentation, gradeDecision }: Evaluation,
@@ -145,7 +145,7 @@ function sampleLine(
 
 export interface SampleRunOptions extends Omit<SampleOptions, 'subject'> {
   readonly run: string;
-  /** Where the images are. Default: where the run's list says. */
+  /** Where the images are. Default: as in the run's list. */
   readonly data?: string;
   /** Default: the moving average of the weights where the run kept one. */
   readonly weights?: 'average' | 'raw';
@@ -154,9 +154,9 @@ export interface SampleRunOptions extends Omit<SampleOptions, 'subject'> {
   readonly precision?: Precision;
   /** Default: auto. */
   readonly adapter?: string;
-  /** Receives the text for people: what the sample shows. */
+  /** Receives the readable text: what the sample shows. */
   readonly print?: (text: string) => void;
-  /** Receives what runs on what and where the files are. */
+  /** Receives which weights run on which adapter, and where the files are. */
   readonly note?: (text: string) => void;
 }
 

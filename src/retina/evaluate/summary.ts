@@ -1,4 +1,4 @@
-/** From cases and counts to the figures of the field's protocol. */
+/** Turns cases and counts into the figures of the field's protocol. */
 import { GRADE_COUNTS, TASKS } from '../domain.ts';
 import type { Evaluation } from '../metrics/evaluation.ts';
 import { gateIntervals, gateReport } from '../metrics/gate.ts';
@@ -10,7 +10,7 @@ import { segmentationIntervals } from '../metrics/segmentationIntervals.ts';
 import { temperCases } from '../metrics/temperature.ts';
 import { type Collected, negativeLog } from './collect.ts';
 
-/** By what each head's logits are divided. */
+/** The number by which each head's logits are divided. */
 export interface Temperatures {
   readonly retinopathy: number;
   readonly edema: number;
@@ -22,7 +22,7 @@ export interface SummaryOptions {
   readonly intervals?: boolean;
   /** Precision-recall curves. Default false. */
   readonly curves?: boolean;
-  /** Which of the collected settings of thresholds. Default 0. */
+  /** Index of the collected setting of thresholds. Default 0. */
   readonly setting?: number;
   /** Default: all 1. */
   readonly temperatures?: Temperatures;

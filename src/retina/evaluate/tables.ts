@@ -8,7 +8,7 @@ import type { Evaluation } from '../metrics/evaluation.ts';
 
 const rounded = (value: number): number => Number(value.toFixed(6));
 
-/** Grade columns of an image: what is true and, where the expert ran, what was predicted. */
+/** Grade columns of an image: the true grade and, where the expert ran, the predicted one. */
 function gradeRow({ item, prediction }: PredictedItem, task: GradedTask, how: GradeDecision): PredictionRow {
   const probabilities = prediction[task];
   return {
@@ -35,7 +35,7 @@ export function predictionRows(
     return {
       ...{ id: item.id, file: item.imagePath, task: item.task },
       ...gateCells(routeOf(prediction).task, { segmentation: segment, classification: classify }),
-      // Only the expert of an image's own task is scored: grades of an image with masks have nothing to be held against.
+      // Only the expert of an image's own task is scored: predicted grades of an image with masks have no true ones to be compared with.
       ...(item.task === 'classification' && {
         ...gradeRow(one, 'retinopathy', gradeDecision),
         ...gradeRow(one, 'edema', gradeDecision),

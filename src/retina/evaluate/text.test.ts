@@ -1,4 +1,4 @@
-/** Tier: no adapter. */
+/** Tier: no adapter. Evaluations and calibrations as text. */
 import { describe, expect, it } from 'vitest';
 import { SegmentationAccumulator } from '../metrics/segmentation.ts';
 import type { Collected } from './collect.ts';

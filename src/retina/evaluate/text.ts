@@ -164,7 +164,7 @@ export function evaluationText(evaluation: Evaluation, title: string, { hasGate 
   return `${blocks.join('\n\n')}\n`;
 }
 
-/** What thresholds and temperatures change: masks, lesions, and how far probabilities can be believed. No grade and no route changes. */
+/** The figures that thresholds and temperatures change: those of masks, lesions and calibration. Grades and routes stay as they are. */
 export function calibratedText(evaluation: Evaluation, title: string, { hasGate = true }: TextOptions = {}): string {
   const { gate, intervals, losses } = evaluation;
   const { expectedCalibrationError, brier } = GRADING_FIGURES;

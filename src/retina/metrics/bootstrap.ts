@@ -8,7 +8,7 @@ export type BootstrapOptions = {
   readonly resamples?: number;
   /** Coverage in (0, 1). Default 0.95. */
   readonly level?: number;
-  /** Same seed, same interval. Default 1. */
+  /** Seed of the resamples: the same seed gives the same interval. Default 1. */
   readonly seed?: number;
 };
 
@@ -22,7 +22,7 @@ export type Interval = {
   readonly high: number;
   readonly level: number;
   readonly resamples: number;
-  /** Resamples on which the metric was NaN (say an AUROC that drew one class only); they are left out of the percentiles. */
+  /** Resamples on which the metric was NaN (the AUROC of a resample with one class, for example); they are left out of the percentiles. */
   readonly undefinedResamples: number;
 };
 
@@ -49,14 +49,14 @@ export function bootstrapInterval<Case>(
 /** How often each case is in a resample; they add up to the number of cases. */
 export type Weights = Uint32Array;
 
-/** Figures in nested records and lists, with an interval in the place of each number. */
+/** Figures in nested records and lists, with an interval in place of each number. */
 export type IntervalsOf<Figures> = Figures extends number
   ? Interval
   : { readonly [Name in keyof Figures]: IntervalsOf<Figures[Name]> };
 
 /**
- * {@link bootstrapInterval} of many figures in one loop over the resamples: a figure is a function of how often each case was
- * drawn, so that whatever does not depend on the draw (sorting scores, counting pixels) is done once, before. The draws are those of
+ * {@link bootstrapInterval} for many figures in one loop over the resamples: a figure is a function of how often each case was
+ * drawn, so that whatever does not depend on the draw (sorting scores, counting pixels) is done once, before the loop. The draws are those of
  * `bootstrapInterval` with the same seed and number of cases; figures of one call share them.
  *
  * @param measure all figures of a weighted sample, in nested records and lists of the same form every time. All weights are 1 for the
@@ -81,7 +81,7 @@ export function bootstrapIntervals<Figures extends object>(
   return mapNumbers(estimates, (estimate) => intervalOf(estimate, values[place++], options)) as IntervalsOf<Figures>;
 }
 
-/** Nested records and lists with `make`'s result in the place of each number. */
+/** Nested records and lists with `make`'s result in place of each number. */
 function mapNumbers(tree: unknown, make: (value: number) => unknown): unknown {
   if (typeof tree === 'number') return make(tree);
   if (Array.isArray(tree)) return tree.map((one) => mapNumbers(one, make));

@@ -1,4 +1,4 @@
-/** How far probabilities can be believed: reliability bins, calibration error, Brier score. */
+/** Measures how far probabilities can be trusted: reliability bins, calibration error, Brier score. */
 import { argmax, checkProbabilities, type Numbers } from './inputs.ts';
 
 /** One bar of a reliability diagram; `confidence` and `accuracy` are means over its `count` cases (0 for an empty bin). */
@@ -36,7 +36,7 @@ export function reliabilityBins(truth: Numbers, probabilities: Numbers, classes:
   }));
 }
 
-/** The bin (low, high] of a confidence; 0 counts to the first. */
+/** The bin (low, high] of a confidence; 0 falls into the first. */
 export function reliabilityBinOf(confidence: number, bins: number): number {
   return Math.min(bins - 1, Math.max(0, Math.ceil(confidence * bins) - 1));
 }
@@ -46,7 +46,7 @@ export function expectedCalibrationError(truth: Numbers, probabilities: Numbers,
   return binnedError(reliabilityBins(truth, probabilities, classes, bins));
 }
 
-/** The expected calibration error that a table of bins amounts to. NaN without cases. */
+/** The expected calibration error of a table of bins. NaN without cases. */
 export function binnedError(table: readonly Pick<ReliabilityBin, 'count' | 'accuracy' | 'confidence'>[]): number {
   const cases = table.reduce((sum, bin) => sum + bin.count, 0);
   return table.reduce((sum, bin) => sum + (bin.count / cases) * Math.abs(bin.accuracy - bin.confidence), 0);

@@ -3,7 +3,7 @@
 /** The components of a mask. */
 export type Components = {
   readonly count: number;
-  /** One entry a pixel: 0 outside, else the component's number 1..count, in the raster order of their first pixels. */
+  /** One entry per pixel: 0 outside, else the component's number 1..count, in the raster order of their first pixels. */
   readonly labels: Int32Array;
   /** Pixels of component n at `sizes[n - 1]`. */
   readonly sizes: Int32Array;

@@ -1,4 +1,4 @@
-/** Confusion matrices and the figures that are made of them, the quadratic weighted kappa among them. */
+/** Confusion matrices and the figures computed from them, such as the quadratic weighted kappa. */
 import { GmtlError } from '../../engine/errors.ts';
 import { checkLabel, type Numbers, sameLength } from './inputs.ts';
 
@@ -112,7 +112,7 @@ export function quadraticWeightedKappa(matrix: ConfusionMatrix): number {
 
 /**
  * Share of cases whose DR grade AND DME grade are both right: the IDRiD challenge's measure for its grading sub-challenge.
- * All four arrays have one label a case.
+ * All four arrays have one label per case.
  */
 export function jointAccuracy(
   drTruth: Numbers,

@@ -1,4 +1,4 @@
-/** Tier: no adapter. */
+/** Tier: no adapter. How a grade is decided from its probabilities. */
 import { describe, expect, it } from 'vitest';
 import { decideGrade, predictedClasses } from './inputs.ts';
 import { gradingIntervals } from './gradingIntervals.ts';
@@ -13,7 +13,7 @@ describe('decideGrade', () => {
     expect([0, 1, 2, 3, 4].map(distance).indexOf(Math.min(...[0, 1, 2, 3, 4].map(distance)))).toBe(1);
     expect(decideGrade('median', [0.5, 0.5, 0])).toBe(0);
     expect(decideGrade('median', [0, 0, 1])).toBe(2);
-    // Rounded probabilities may sum to less than a half before the last.
+    // With rounded probabilities the sum before the last grade may stay below one half.
     expect(decideGrade('median', [0.2, 0.2, 0.59])).toBe(2);
   });
 

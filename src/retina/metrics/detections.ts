@@ -1,8 +1,8 @@
-/** Connected regions of truth and prediction, and which of them find each other. */
+/** Connected regions of truth and prediction, and which of them match. */
 import { labelComponents } from './components.ts';
 import type { Numbers } from './inputs.ts';
 
-/** One image's lesion-level counts at every threshold of a rising list (index k belongs to threshold k). */
+/** One image's lesion-level counts at every threshold of an ascending list (index k belongs to threshold k). */
 export type DetectionCounts = {
   /** 8-connected components of the truth. */
   readonly lesions: number;
@@ -14,7 +14,7 @@ export type DetectionCounts = {
   readonly falsePositives: Int32Array;
 };
 
-/** What is compared. `valid` 0 leaves a pixel out: it is neither truth nor prediction. */
+/** The masks to compare. `valid` 0 leaves a pixel out: it is neither truth nor prediction. */
 export type DetectionInput = {
   /** Non-zero where the lesion is; `width` × height entries, row by row, like the other two. */
   readonly truth: Numbers;
@@ -28,7 +28,7 @@ export type DetectionInput = {
  * threshold. Lowering the threshold only adds pixels, so the components of the prediction grow and merge in one union-find, from
  * the highest threshold down: linear in pixels, whatever the number of thresholds (one pass over the TRUTH pixels at each).
  *
- * @param thresholds rising, at most 255 of them.
+ * @param thresholds ascending, at most 255 of them.
  * @param minimumOverlap see `FrocOptions.minimumOverlap`: the share of a component that has to lie on its counterpart, both ways;
  *   with 0 a single pixel is enough.
  */
@@ -73,7 +73,7 @@ function* indicesOf(labels: Int32Array): Generator<number> {
   for (let pixel = 0; pixel < labels.length; pixel++) if (labels[pixel] !== 0) yield pixel;
 }
 
-/** Pixels at or over the lowest threshold, those of the highest level first; level k's end before `ends[k]`. */
+/** Pixels at or above the lowest threshold, the highest level first; the pixels of level k end before `ends[k]`. */
 function pixelsByLevel(
   probability: Numbers,
   thresholds: Numbers,
@@ -84,7 +84,7 @@ function pixelsByLevel(
   const counts = new Int32Array(levels + 1);
   for (let pixel = 0; pixel < level.length; pixel++) {
     if (valid !== undefined && valid[pixel] === 0) continue;
-    // How many thresholds are at or under the value, by bisection.
+    // The number of thresholds at or below the value, by bisection.
     let low = 0;
     let high = levels;
     while (low < high) {

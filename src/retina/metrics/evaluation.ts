@@ -12,7 +12,7 @@ import type { SegmentationIntervals } from './segmentationIntervals.ts';
 /** Everything that was measured; parts without items are null. NaN marks a figure that the images leave undefined. */
 export interface Evaluation {
   readonly images: number;
-  /** By structure; at the network's resolution unless said otherwise. */
+  /** By structure; at the network's resolution unless stated otherwise. */
   readonly segmentation: Readonly<Record<string, StructureScores>> | null;
   readonly retinopathy: GradingReport | null;
   readonly edema: GradingReport | null;
@@ -23,9 +23,9 @@ export interface Evaluation {
   readonly gradeDecision: GradeDecision;
   /** Lesion-level scores; null where they were not counted. */
   readonly detections: Readonly<Record<string, FrocScores>> | null;
-  /** For a plot; null where curves were not asked for. */
+  /** For a plot; null where curves were not requested. */
   readonly precisionRecall: Readonly<Record<string, readonly PrecisionRecallPoint[]>> | null;
-  /** 95 % bootstrap intervals over images; null where not asked for or without cases. */
+  /** 95 % bootstrap intervals over images; null where not requested or without cases. */
   readonly intervals: {
     readonly retinopathy: GradingIntervals | null;
     readonly edema: GradingIntervals | null;
@@ -49,14 +49,14 @@ export function meanDice({ segmentation }: Evaluation): number {
   return meanOfDefined(Object.values(segmentation ?? {}).map(({ dice }) => dice));
 }
 
-/** Mean aggregated Dice over MA, HE, EX and SE, those of them that were scored: the field's figure. NaN where none was. */
+/** Mean aggregated Dice over those of MA, HE, EX and SE that were scored, the figure that papers on IDRiD report. NaN where none was. */
 export function meanLesionDice({ segmentation }: Evaluation): number {
   return segmentation ? meanOverLesions(segmentation, 'dice') : Number.NaN;
 }
 
 /**
- * The figure by which the best checkpoint is chosen, on validation data only: the mean of mean Dice and of the AUROC "no retinopathy
- * or some"; where one is not defined (no such images, one class only) the other alone.
+ * The figure by which the best checkpoint is chosen, on validation data only: the mean of mean Dice and of the AUROC of "any
+ * retinopathy"; where one of them is undefined (no such images, one class only), the other alone.
  */
 export function selectionScore(evaluation: Evaluation): number {
   return meanOfDefined([meanDice(evaluation), evaluation.retinopathy?.anyAuroc ?? Number.NaN]);

@@ -8,16 +8,16 @@ import type { GateReport } from './gate.ts';
 import { type GradingReport, SCREENING_BAR } from './grading.ts';
 import type { StructureScores } from './segmentation.ts';
 
-/** A measured value, with the ends of its 95 % interval where one was made. NaN and null are undefined. */
+/** A measured value, with the ends of its 95 % interval where one was computed. NaN and null are undefined. */
 export interface Figure {
   readonly value: number | null;
   readonly low?: number | null;
   readonly high?: number | null;
 }
 
-/** What is said of a figure wherever it stands; plain JSON. */
+/** The text that goes with a figure wherever it is shown; plain JSON. */
 export interface FigureText {
-  /** As within a sentence: `macro F1`. */
+  /** Spelled as within a sentence: `macro F1`. */
   readonly label: string;
   /** What it is measured on, or how to read it: one short line. */
   readonly note?: string;
@@ -33,7 +33,7 @@ interface TerminalText {
   readonly terminal?: string;
   /** The terminal leaves out its interval, to save width. */
   readonly isBare?: boolean;
-  /** It stands in the tables of that place only. Default: in those of both. */
+  /** The only place whose tables show it. Default: both. */
   readonly only?: 'page' | 'terminal';
 }
 
@@ -64,7 +64,7 @@ const catalogue =
 const KAPPA = [-1, 1] as const;
 const BAR = SCREENING_BAR.toFixed(2);
 
-/** Of a graded task. */
+/** Figures of a graded task. */
 export const GRADING_FIGURES = catalogue<GradingReport>()({
   accuracy: { label: 'accuracy', of: (report) => report.accuracy, logged: { column: 'Accuracy', name: 'accuracy' } },
   balancedAccuracy: { label: 'balanced accuracy', of: (report) => report.balancedAccuracy },
@@ -123,7 +123,7 @@ export const GRADING_FIGURES = catalogue<GradingReport>()({
   brier: { label: 'Brier score', of: (report) => report.brier, better: 'low', range: [0, 2] },
 });
 
-/** Of one grade, one against the rest. */
+/** Figures of one grade against the rest. */
 export const GRADE_FIGURES = catalogue<GradingReport['classes'][number]>()({
   sensitivity: { label: 'sensitivity', of: (grade) => grade.sensitivity },
   specificity: { label: 'specificity', of: (grade) => grade.specificity },
@@ -132,7 +132,7 @@ export const GRADE_FIGURES = catalogue<GradingReport['classes'][number]>()({
   auroc: { label: 'AUROC', of: (grade) => grade.auroc },
 });
 
-/** Of one structure's masks, pixel by pixel. */
+/** Figures of one structure's masks, pixel by pixel. */
 export const STRUCTURE_FIGURES = catalogue<StructureScores>()({
   dice: { label: 'Dice', of: (scores) => scores.dice },
   iou: { label: 'IoU', of: (scores) => scores.iou },
@@ -144,7 +144,7 @@ export const STRUCTURE_FIGURES = catalogue<StructureScores>()({
   ppv: { label: 'PPV', of: (scores) => scores.ppv, isBare: true },
 });
 
-/** Of one structure's connected regions. */
+/** Figures of one structure's connected regions. */
 export const DETECTION_FIGURES = catalogue<FrocScores>()({
   sensitivity: {
     label: 'regions found',
@@ -186,7 +186,7 @@ export const MEAN_FIGURES = catalogue<Evaluation>()({
   auprc11: { label: 'mean AUPR of lesions, 11 thresholds', of: meanOf('auprc11'), only: 'page' },
 });
 
-/** Of the gate. */
+/** Figures of the gate. */
 export const GATE_FIGURES = catalogue<GateReport>()({
   accuracy: { label: 'accuracy', of: (report) => report.accuracy },
   expectedCalibrationError: {
@@ -214,7 +214,7 @@ export function figure(value: number | null | undefined, interval?: Ends | null)
 /** The intervals of a report by key. */
 type IntervalsByKey<Key extends string> = { readonly [Name in Key]?: Ends } | null | undefined;
 
-/** One figure with what is said of it. `text` replaces parts of that. */
+/** One figure with its text; `text` overrides parts of it. */
 export function named<Report, Key extends string>(
   entry: FigureEntry<Report, Key>,
   report: Report,
@@ -233,7 +233,7 @@ export function named<Report, Key extends string>(
   };
 }
 
-/** The figures of a catalogue that stand in a place. */
+/** The figures of a catalogue that a place shows. */
 export function entriesOf<Report, Key extends string>(
   entries: Catalogue<Report, Key>,
   place: 'page' | 'terminal',
@@ -241,7 +241,7 @@ export function entriesOf<Report, Key extends string>(
   return Object.values<FigureEntry<Report, Key>>(entries).filter(({ only = place }) => only === place);
 }
 
-/** The page's figures of a report, without those that the report does not have. */
+/** The figures that the page shows of a report, without those that the report lacks. */
 export function figuresOf<Report, Key extends string>(
   entries: Catalogue<Report, Key>,
   report: Report,
@@ -252,5 +252,5 @@ export function figuresOf<Report, Key extends string>(
     .map((entry) => named(entry, report, intervals));
 }
 
-/** A label at the head of a row. */
+/** A label with a capital first letter, for the head of a row. */
 export const capitalized = (label: string): string => label[0].toUpperCase() + label.slice(1);

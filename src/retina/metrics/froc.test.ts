@@ -16,7 +16,7 @@ function accumulate(options: FrocOptions = {}): FrocAccumulator {
   return accumulator;
 }
 
-/** Fixture values by rising threshold, in the curve's order. */
+/** Fixture values, listed by ascending threshold, in the curve's order. */
 const falling = (values: readonly number[]): number[] => [...values].reverse();
 
 describe('components equal scipy.ndimage.label with diagonal neighbours', () => {

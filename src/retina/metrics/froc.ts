@@ -22,12 +22,12 @@ export const FROC_CONVENTION =
   'the prediction) with less than 20 % of its pixels on truth is a false positive and finds nothing.';
 
 /**
- * The rates of false positives an image at which sensitivity is averaged: those of the Retinopathy Online Challenge (Niemeijer et
+ * The rates of false positives per image at which sensitivity is averaged: those of the Retinopathy Online Challenge (Niemeijer et
  * al., IEEE Transactions on Medical Imaging 29, 2010) and of LUNA16; CAMELYON16 leaves out 1/8.
  */
 const FROC_RATES: readonly number[] = [1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8];
 
-/** 47 probabilities evenly spaced in log-odds, from 0.0001 to 0.9999, 0.5 among them: rare lesions are scored far from 0.5. */
+/** 47 probabilities from 0.0001 to 0.9999, 0.5 among them; evenly spaced in log-odds, because rare lesions get probabilities far from 0.5. */
 export const FROC_THRESHOLDS: readonly number[] = Array.from(
   { length: 47 },
   (_, index) => 1 / (1 + Math.exp(-0.4 * (index - 23))),
@@ -63,24 +63,24 @@ export type FrocScores = {
     /** Share of detections that are true; NaN without detections. */
     readonly precision: number;
   };
-  /** By falling threshold. NOT monotone: at low thresholds detections flood, turn false and find nothing any more. */
+  /** By falling threshold. NOT monotone: at low thresholds detections merge into regions so large that they count as false and no longer find lesions. */
   readonly curve: readonly FrocPoint[];
   /**
-   * At each of {@link FROC_RATES}: the highest sensitivity of the curve at or under a rate, linearly interpolated between the
+   * At each of {@link FROC_RATES}: the highest sensitivity of the curve at or below a rate, linearly interpolated between the
    * curve's rates (as CAMELYON16 and LUNA16 do; NumPy's `interp`) from 0 at rate 0, and held beyond the curve's end.
    */
   readonly rates: readonly Omit<FrocPoint, 'threshold'>[];
-  /** Mean of those: the FROC score. */
+  /** Mean of the sensitivities at those rates: the FROC score. */
   readonly meanSensitivity: number;
   readonly minimumOverlap: number;
 };
 
-/** Percentile intervals over images: the FROC score, and sensitivity and false positives an image at the operating threshold. */
+/** Percentile intervals over images: the FROC score, and sensitivity and false positives per image at the operating threshold. */
 export type FrocIntervals = IntervalsOf<Record<'meanSensitivity' | 'sensitivity' | 'falsePositivesPerImage', number>>;
 
 type Entry = { readonly image: string; readonly counts: DetectionCounts };
 
-/** Collects lesion-level scores image by image; it keeps a few counts an image, and nothing of its pixels. */
+/** Collects lesion-level scores image by image; it keeps a few counts per image and none of its pixels. */
 export class FrocAccumulator {
   readonly structures: readonly string[];
   readonly minimumOverlap: number;
@@ -108,7 +108,7 @@ export class FrocAccumulator {
   }
 
   /**
-   * Adds one structure of one image, whole (components do not survive tiling). An image without it is added with an all-zero truth.
+   * Adds one structure of one image, whole (components do not survive tiling). Add an image without the structure with an all-zero truth.
    * @throws GmtlError `metrics/lesion`, `metrics/length`, `metrics/duplicate` or `metrics/probability`, naming image and structure.
    */
   add(image: string, structure: string, input: DetectionInput): void {
@@ -245,7 +245,7 @@ function curveOf({ images, lesions, found, falsePositives }: Pooled, grid: reado
 function sensitivitiesAt(curve: readonly FrocPoint[]): number[] {
   if (Number.isNaN(curve[0].sensitivity)) return FROC_RATES.map(() => Number.NaN);
   const sorted = [...curve].sort((left, right) => left.falsePositivesPerImage - right.falsePositivesPerImage);
-  // One corner a rate: the best sensitivity at or under it.
+  // One corner per rate: the best sensitivity at or below it.
   const corners = [{ rate: 0, sensitivity: 0 }];
   for (const { falsePositivesPerImage: rate, sensitivity } of sorted) {
     const last = corners[corners.length - 1];

@@ -11,10 +11,10 @@ import { expectedCalibrationError, type ReliabilityBin, reliabilityBins } from '
 import { argmax, checkProbabilities } from './inputs.ts';
 import { weightedCalibrationError, weightedMean } from './weighted.ts';
 
-/** What the gate said about one case: `probabilities` has one entry a route and sums to 1. */
+/** The answer of the gate for one case: `probabilities` has one entry per route and sums to 1. */
 export type GateCase = { readonly id: string; readonly truth: number; readonly probabilities: ArrayLike<number> };
 
-/** A case that went to another route than its label's. */
+/** A case that was sent to a route other than its label's. */
 export type Misroute = {
   readonly id: string;
   readonly truth: string;
@@ -32,7 +32,7 @@ export type GateRoute = {
   readonly truth: number;
   /** Mean probability given to it, over all cases. */
   readonly meanProbability: number;
-  /** Share of the cases that belong there which were sent there. */
+  /** Share of the cases belonging there that were sent there. */
   readonly accuracy: number;
   /** Mean entropy (nats) over the cases that belong there. */
   readonly meanEntropy: number;
@@ -117,7 +117,7 @@ export function gateIntervals(
   return { ...intervals, routes: intervals.routes.map((own, label) => ({ name: routes[label], ...own })) };
 }
 
-/** What each case says: its task, the route taken, the entropy of its probabilities, and those (cases × routes). */
+/** Each case's task, the route taken, the entropy of its probabilities, and the probabilities themselves (cases × routes). */
 function gateValues(
   cases: readonly GateCase[],
   routes: number,

@@ -22,10 +22,10 @@ import {
   specificityAtSensitivity,
 } from './ranking.ts';
 
-/** The specificity (sensitivity) at which a report states the sensitivity (specificity): a screening programme's order of size. */
+/** The specificity (sensitivity) at which a report states the sensitivity (specificity): the order of magnitude that screening programmes require. */
 export const SCREENING_BAR = 0.9;
 
-/** Where a screening question ("any retinopathy", "referable") would be operated on these very cases. */
+/** The operating points of a screening question ("any retinopathy", "referable") on these cases. */
 export type ScreeningPoints = {
   /** The highest sensitivity at a specificity of at least {@link SCREENING_BAR}. */
   readonly sensitivityAtSpecificity90: OperatingPoint;
@@ -46,11 +46,11 @@ export type GradingReport = {
   readonly macro: MacroScores;
   readonly classes: readonly (ClassScores & { readonly auroc: number })[];
   readonly macroAuroc: number;
-  /** AUROC of grade >= 1 by 1 − p(grade 0): no retinopathy, or some. */
+  /** AUROC of grade >= 1 by 1 − p(grade 0): any retinopathy. */
   readonly anyAuroc: number;
   /** AUROC of grade >= 2 by p(grade >= 2): referable. */
   readonly referableAuroc: number;
-  /** Grade >= 1 and grade >= 2; null where the cases hold one side of the question only. */
+  /** Grade >= 1 and grade >= 2; null where all cases are on one side of the question. */
   readonly screening: { readonly any: ScreeningPoints | null; readonly referable: ScreeningPoints | null };
   readonly expectedCalibrationError: number;
   readonly brier: number;

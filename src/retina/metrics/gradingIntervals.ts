@@ -23,9 +23,9 @@ import { gradeScores } from './ranking.ts';
 import { weightedCalibrationError, weightedMean, weightedRanking } from './weighted.ts';
 
 /**
- * Percentile intervals of a grading task's figures, each defined as in `gradingReport`, but for one thing: a class's sensitivity
+ * Percentile intervals of a grading task's figures, each defined as in `gradingReport`, with one exception: a class's sensitivity
  * (specificity) is NaN, not 0, in a resample without the class (without anything else), and such resamples are left out.
- * A resample repeats cases, which makes the calibration error of small samples larger: its interval leans upwards, and may begin
+ * A resample repeats cases, which makes the calibration error of small samples larger: its interval is biased upwards and may begin
  * above the estimate.
  */
 export type GradingIntervals = IntervalsOf<ReturnType<ReturnType<typeof gradingFigures>>>;
@@ -86,7 +86,7 @@ export function gradingFigures(cases: readonly GradedCase[], classes: number, de
       referableSpecificityAtSensitivity90: referable.specificity(weights),
       expectedCalibrationError: calibration(weights),
       brier: brier(weights),
-      /** One entry a class. */
+      /** One entry per class. */
       classes: classScores(matrix).map((scores, label) => ({
         sensitivity: scores.support === 0 ? Number.NaN : scores.sensitivity,
         specificity: scores.support === cases.length ? Number.NaN : scores.specificity,

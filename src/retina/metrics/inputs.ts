@@ -29,7 +29,7 @@ export function checkLabel(metric: string, label: number, classes: number, index
 }
 
 /**
- * Checks an (cases × classes) row-major probability matrix against its truth labels and returns the number of cases.
+ * Checks a (cases × classes) row-major probability matrix against its truth labels and returns the number of cases.
  * @throws GmtlError `metrics/length`, `metrics/label`, or `metrics/probability` when a value is not finite or outside [0, 1].
  */
 export function checkProbabilities(metric: string, truth: Numbers, probabilities: Numbers, classes: number): number {
@@ -46,7 +46,7 @@ export function checkProbabilities(metric: string, truth: Numbers, probabilities
   for (let index = 0; index < cases; index++) checkLabel(metric, truth[index], classes, index);
   for (let index = 0; index < probabilities.length; index++) {
     const value = probabilities[index];
-    // Softmax in float32 can end one unit in the last place above 1.
+    // Softmax in float32 can exceed 1 by one unit in the last place.
     if (!(value >= 0 && value <= 1 + 1e-6)) {
       throw new GmtlError(
         'metrics/probability',
@@ -67,13 +67,13 @@ export function argmax(values: Numbers, offset: number, classes: number): number
 }
 
 /**
- * How a grade is decided from its probabilities. mode: the most probable. median: the lowest grade that at least half of the probability
- * lies at or below, which has the least expected distance in grades; a count of P(grade > k) > 1/2, as ordinal networks (CORAL, CORN)
- * decide. Order matters to it: use it for grades only.
+ * How a grade is decided from its probabilities. mode: the most probable. median: the lowest grade at or below which
+ * at least half of the probability lies. It has the least expected distance in grades and equals the number of k with
+ * P(grade > k) > 1/2, by which ordinal networks (CORAL, CORN) decide. It depends on the order of the classes: use it for grades only.
  */
 export type GradeDecision = 'mode' | 'median';
 
-/** The grade that `decision` makes of the probabilities of `classes` grades from `offset` on. */
+/** The grade that `decision` picks from the probabilities of `classes` grades from `offset` on. */
 export function decideGrade(decision: GradeDecision, values: Numbers, offset = 0, classes = values.length): number {
   if (decision === 'mode') return argmax(values, offset, classes);
   let below = 0;
@@ -84,7 +84,7 @@ export function decideGrade(decision: GradeDecision, values: Numbers, offset = 0
   return classes - 1;
 }
 
-/** Row-wise {@link decideGrade} of an (cases × classes) row-major matrix. */
+/** Row-wise {@link decideGrade} of a (cases × classes) row-major matrix. */
 export function predictedClasses(
   probabilities: Numbers,
   classes: number,

@@ -28,7 +28,7 @@ function weightsOf(drawn: readonly number[]): Uint32Array {
   return weights;
 }
 
-/** NaN here is null (undefined) there. */
+/** The fixture holds null where a figure is NaN. */
 function expectFigures(
   actual: Readonly<Record<string, number>>,
   expected: Readonly<Record<string, number | null>>,
@@ -126,7 +126,7 @@ describe('specificity at sensitivity', () => {
       expect(point.sensitivity).toBeGreaterThanOrEqual(0.8);
     });
     expect(() => specificityAtSensitivity([0, 0], [0.1, 0.2], 0.8)).toThrow(/one class/);
-    // One side of the question only: no operating point to state.
+    // With all cases on one side of the question, operating points are undefined.
     expect(gradingReport([{ id: 'a', truth: 0, probabilities: [0.8, 0.1, 0.1] }], 3).screening.any).toBeNull();
   });
 });
@@ -223,7 +223,7 @@ describe('segmentation intervals', () => {
       [EX.ppv, anew((scores) => scores.ppv), 1e-12],
       [EX.auprc11, anew((scores) => scores.auprc11), 1e-12],
       [EX.perImageIou, anew((scores) => scores.perImage.iou), 1e-12],
-      // So few truth pixels that no two of their bins are pooled.
+      // There are so few truth pixels that no two of their bins are pooled.
       [EX.averagePrecision, anew((scores) => scores.averagePrecision), 1e-12],
     ] as const;
     for (const [interval, expected, tolerance] of pairs) {

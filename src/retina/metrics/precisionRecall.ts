@@ -7,11 +7,11 @@ export type PrecisionRecallPoint = { readonly threshold: number; readonly recall
 
 /**
  * The precision–recall curve for a plot, by falling threshold: its first point (the highest threshold that predicts anything),
- * its last (everything predicted, recall 1), and in between the points nearest above evenly spaced recalls. Areas are NOT to be
- * computed from it: use {@link ScoreHistogram.averagePrecision}.
+ * its last (everything predicted, recall 1), and in between the points nearest above evenly spaced recalls. Do NOT
+ * compute areas from it: use {@link ScoreHistogram.averagePrecision}.
  *
  * @param maximumPoints at least 2.
- * @returns nothing where there is no positive.
+ * @returns an empty list without positives.
  */
 export function precisionRecallCurve(histogram: ScoreHistogram, maximumPoints = 200): PrecisionRecallPoint[] {
   if (!Number.isInteger(maximumPoints) || maximumPoints < 2) {

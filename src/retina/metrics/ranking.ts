@@ -86,7 +86,7 @@ export function gradeScores(
 
 /**
  * The operating point of highest sensitivity among those whose specificity is at least `minimumSpecificity`, over the thresholds
- * given by the scores themselves. With nothing called positive (threshold +infinity; null in JSON) it is always attainable.
+ * given by the scores themselves. It is always attainable, with nothing called positive (threshold +infinity; null in JSON).
  * @throws GmtlError `metrics/one-class` where sensitivity or specificity is undefined.
  */
 export function sensitivityAtSpecificity(
@@ -96,7 +96,7 @@ export function sensitivityAtSpecificity(
 ): OperatingPoint {
   const points = rocCurve(positives, scores);
   needBoth('sensitivityAtSpecificity', points);
-  // Sensitivity only grows along the curve; of equal ones the first has the higher specificity.
+  // Sensitivity only grows along the curve; among equal ones the first has the highest specificity.
   return points.reduce((best, point) =>
     point.specificity >= minimumSpecificity && point.sensitivity > best.sensitivity ? point : best,
   );
@@ -120,7 +120,7 @@ export function specificityAtSensitivity(
 
 /**
  * The receiver operating characteristic: from nothing called positive (threshold +infinity; null in JSON) to everything, one point
- * a distinct score. Sensitivity is NaN without positives, specificity without negatives.
+ * per distinct score. Sensitivity is NaN without positives, specificity without negatives.
  */
 export function rocCurve(positives: Numbers, scores: Numbers): OperatingPoint[] {
   const order = ascending('rocCurve', positives, scores).reverse();
@@ -152,8 +152,8 @@ function needBoth(metric: string, points: readonly OperatingPoint[]): void {
 
 /**
  * Average precision Σ (Rₙ − Rₙ₋₁)·Pₙ over the distinct scores in falling order, ties as one step (scikit-learn's
- * `average_precision_score`), by an exact sort. For whole images use the histogram in score-histogram.ts.
- * @returns NaN where there is no positive.
+ * `average_precision_score`), by an exact sort. For whole images use the histogram in scoreHistogram.ts.
+ * @returns NaN without positives.
  */
 export function averagePrecision(positives: Numbers, scores: Numbers): number {
   const order = ascending('averagePrecision', positives, scores).reverse();

@@ -1,4 +1,4 @@
-/** Histograms of pixels' probabilities, from which areas under precision and recall are made. */
+/** Histograms of pixels' probabilities, from which areas under the precision-recall curve are computed. */
 import { GmtlError } from '../../engine/errors.ts';
 import type { Numbers } from './inputs.ts';
 
@@ -9,7 +9,7 @@ const GRID_STEPS = 10;
  * Counts positives and negatives by quantised score, so that precision and recall over billions of pixels need no sort and no
  * memory beyond the bins. A probability p falls in bin floor(p · bins), so that exactly 1 has a bin of its own; scores in one
  * bin are tied.
- * Images are added one by one, histograms of images are merged (bootstrap over images).
+ * Images are added one by one; histograms of images can be merged, as the bootstrap over images does.
  */
 export class ScoreHistogram {
   readonly bins: number;
@@ -39,7 +39,7 @@ export class ScoreHistogram {
   }
 
   /**
-   * Adds pixels: `truth` non-zero where positive, `probability` in [0, 1], both of one length; pixels with `valid` 0 are skipped.
+   * Adds pixels: `truth` non-zero where positive, `probability` in [0, 1], both of the same length; pixels with `valid` 0 are skipped.
    * @throws GmtlError `metrics/probability` with the pixel's index; the histogram is then unusable.
    */
   add(truth: Numbers, probability: Numbers, valid?: Numbers): void {
@@ -88,7 +88,7 @@ export class ScoreHistogram {
 
   /**
    * AUPR, exact: the average precision Σ (Rₙ − Rₙ₋₁)·Pₙ of the quantised scores, equal to scikit-learn's
-   * `average_precision_score` of floor(p · bins). NaN where there is no positive.
+   * `average_precision_score` of floor(p · bins). NaN without positives.
    */
   averagePrecision(): number {
     return averagePrecisionOfBins(this.positives, this.negatives);
@@ -96,7 +96,7 @@ export class ScoreHistogram {
 
   /**
    * AUPR, 11 thresholds: see {@link areaOfElevenThresholds}. It is coarser than, and not comparable with,
-   * {@link averagePrecision}. NaN where there is no positive.
+   * {@link averagePrecision}. NaN without positives.
    */
   elevenThresholdAuprc(): number {
     return areaOfElevenThresholds(this.elevenThresholdCounts(), this.positiveCount());
@@ -135,7 +135,7 @@ export function averagePrecisionOfBins(positives: Numbers, negatives: Numbers): 
 
 /**
  * Area under the precision–recall curve sampled at the 11 thresholds 0, 0.1, …, 1 as the mmsegmentation forks of the lesion
- * papers have it (M2MRF, HRDecoder: `lesion_metric.py`): a pixel is predicted where p > threshold (strictly, so nothing is at 1),
+ * papers compute it (M2MRF, HRDecoder: `lesion_metric.py`): a pixel is predicted where p > threshold (strictly, so nothing is predicted at 1),
  * precision is 1 where nothing is predicted, and the points are joined by the trapezoidal rule.
  * @param counts see {@link ScoreHistogram.elevenThresholdCounts}; @param positives pixels of the truth.
  */

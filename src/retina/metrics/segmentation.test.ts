@@ -78,7 +78,7 @@ describe('the accumulator', () => {
     expect(() => accumulator.add('IDRiD_56', 'MA', [0, 1], [0])).toThrow(/IDRiD_56, lesion MA.*2, 1 pixels/);
     expect(() => accumulator.add('IDRiD_55', 'MA', [0], [0])).toThrow(/added twice/);
     expect(() => accumulator.add('IDRiD_57', 'MA', [0, 0], [0, -3])).toThrow(/IDRiD_57.*Pixel 1 has the value -3/);
-    // A refused image leaves no trace.
+    // A refused image adds no counts.
     expect(accumulator.result().MA.counts.trueNegative).toBe(1);
     expect(() => new SegmentationAccumulator(['MA'], { bins: 256 })).toThrow(/at least 4096/);
     expect(() => new SegmentationAccumulator(['MA']).result()).toThrow(/no image was added for lesion MA/);

@@ -37,7 +37,7 @@ export type StructureScores = {
   readonly averagePrecision: number;
   /** AUPR, 11 thresholds: the coarser trapezoidal area that lesion papers report; see `areaOfElevenThresholds`. */
   readonly auprc11: number;
-  /** The pixels are predicted where their probability >= this. Neither AUPR depends on it. */
+  /** A pixel is predicted where its probability >= this. Neither AUPR depends on it. */
   readonly threshold: number;
   readonly counts: PixelCounts;
   /** Mean over the images that are not empty in both; NaN where all are. */
@@ -91,7 +91,7 @@ export class SegmentationAccumulator {
    * Adds one structure of one image. An image without a mask file for the structure has an all-zero truth: add it as such.
    *
    * @param truth non-zero where the structure is; @param probability in [0, 1]; @param valid pixels with 0 are left out (outside
-   *   the field of view or in padding). All have one entry a pixel, in the same order.
+   *   the field of view or in padding). All have one entry per pixel, in the same order.
    * @throws GmtlError `metrics/lesion`, `metrics/length`, `metrics/duplicate` or `metrics/probability`, naming image and structure.
    */
   add(image: string, structure: string, truth: Numbers, probability: Numbers, valid?: Numbers): void {
@@ -181,7 +181,7 @@ export class SegmentationAccumulator {
 }
 
 /**
- * Mean of a figure over those lesions that were scored and for which it is defined; NaN where it is for none. It is the estimate of
+ * Mean of a figure over those lesions that were scored and for which it is defined; NaN where it is defined for none. It is the estimate of
  * `SegmentationIntervals.mean`.
  */
 export function meanOverLesions(
@@ -209,7 +209,7 @@ function countPixels(truth: Numbers, probability: Numbers, threshold: number, va
   return { truePositive, falsePositive, falseNegative, trueNegative };
 }
 
-/** Sum of counts: `dice(sumCounts(images))` is the aggregated Dice of any set of images, so of a bootstrap resample. */
+/** Sum of counts: `dice(sumCounts(images))` is the aggregated Dice of any set of images, including a bootstrap resample. */
 function sumCounts(parts: readonly PixelCounts[]): PixelCounts {
   const sum = { truePositive: 0, falsePositive: 0, falseNegative: 0, trueNegative: 0 };
   for (const part of parts) {

@@ -29,7 +29,7 @@ export type SegmentationIntervals = {
   /** By structure. */
   readonly lesions: IntervalsOf<Readonly<Record<string, StructureFigures>>>;
   /**
-   * Means over those lesions that were scored; a lesion whose figure is undefined (NaN) is left out, in the estimate as in a resample.
+   * Means over those lesions that were scored; a lesion whose figure is undefined (NaN) is left out, both in the estimate and in a resample.
    * Null where none was scored.
    */
   readonly mean: (IntervalsOf<Record<MeanFigure, number>> & { readonly lesions: readonly string[] }) | null;
@@ -40,7 +40,7 @@ export type SegmentationIntervals = {
  *
  * The average precision of a resample comes from coarser histograms than its estimate (thousands of merges of 10,000 bins would
  * take minutes): neighbouring bins are pooled until each holds 1/{@link AP_GROUPS} of the structure's truth pixels, which moves
- * average precisions by less than 1e-3; the estimate itself is the fine one.
+ * average precisions by less than 1e-3; the estimate itself uses all bins.
  *
  * @throws GmtlError `metrics/empty` for a structure to which nothing was added, or `metrics/bootstrap`.
  */
@@ -135,8 +135,8 @@ function structureFigures(
 }
 
 /**
- * First bins of the groups, rising. From the highest score down, a group is closed at the bin with which it holds its share of the
- * positives: a group of one bin with positives then gives exactly what the bins would.
+ * First bins of the groups, ascending. From the highest score down, a group ends with the bin that completes its share of the positives,
+ * so that groups with a single bin of positives give exactly the result of the bins.
  */
 function groupBounds({ positives, bins }: ScoreHistogram): number[] {
   const share = positives.reduce((sum, count) => sum + count, 0) / AP_GROUPS;

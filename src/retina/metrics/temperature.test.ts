@@ -20,7 +20,7 @@ describe.each(fixtures.temperature.classes)('temperature of grades equals scipy.
   const fitted = fitTemperature(truth, probabilities, 5);
 
   it('temperature, likelihood and calibration error before and after', () => {
-    // SciPy searches to the square root of the machine's precision, where the loss no longer changes.
+    // SciPy stops at the square root of machine precision, where the loss no longer changes.
     expect(fitted.temperature).toBeCloseTo(temperature, 6);
     expect(fitted).toMatchObject({ cases: truth.length, isAtBound: false });
     expect(fitted.before.negativeLogLikelihood).toBeCloseTo(fixture.before, 10);
@@ -57,7 +57,7 @@ describe('temperature', () => {
 
   it('leaves uniform probabilities alone and survives probabilities of 0', () => {
     expect(fitTemperature([0, 1], [0.5, 0.5, 0.5, 0.5], 2)).toMatchObject({ temperature: 1, isAtBound: false });
-    // Two of three right at log-odds of ±87: a probability of 2/3 would ask for T = 126.
+    // Two of three right at log-odds of ±87: a probability of 2/3 would need T = 126.
     const { temperature, after, isAtBound } = fitTemperature([0, 1, 1], [1, 0, 0, 1, 1, 0], 2);
     expect([temperature, isAtBound]).toEqual([20, true]);
     const logOdds = (126 * Math.LN2) / 20;

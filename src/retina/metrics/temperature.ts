@@ -17,7 +17,7 @@ export type Temperature = {
   readonly cases: number;
   readonly before: CalibrationFigures;
   readonly after: CalibrationFigures;
-  /** True where the likelihood still improves at an end of {@link TEMPERATURES} (say all cases right): T is that end. */
+  /** True where the likelihood still improves at an end of {@link TEMPERATURES} (because all cases are right, for example): T is that end. */
   readonly isAtBound: boolean;
 };
 
@@ -36,7 +36,7 @@ const TINY = 2 ** -126;
 
 /**
  * Fits a temperature to (cases × classes) row-major softmax probabilities.
- * @throws GmtlError as `brierScore`: for no cases, wrong labels or what is not a probability.
+ * @throws GmtlError as `brierScore`: without cases, for wrong labels, and for values that are not probabilities.
  */
 export function fitTemperature(truth: Numbers, probabilities: Numbers, classes: number): Temperature {
   const cases = checkProbabilities('fitTemperature', truth, probabilities, classes);
@@ -86,13 +86,13 @@ export function applyTemperature(probabilities: Numbers, classes: number, temper
   return result;
 }
 
-/** {@link fitTemperature} of graded (or gated) cases. @throws GmtlError as it and as `stackCases`. */
+/** {@link fitTemperature} of graded (or gated) cases. @throws GmtlError as that and as `stackCases`. */
 export function fitCasesTemperature(cases: readonly GradedCase[], classes: number): Temperature {
   const { truth, probabilities } = stackCases(cases, classes);
   return fitTemperature(truth, probabilities, classes);
 }
 
-/** The cases with {@link applyTemperature} done to their probabilities. */
+/** The cases with {@link applyTemperature} applied to their probabilities. */
 export function temperCases<Case extends GradedCase>(cases: readonly Case[], temperature: number): Case[] {
   return cases.map((one) => ({
     ...one,
@@ -101,8 +101,8 @@ export function temperCases<Case extends GradedCase>(cases: readonly Case[], tem
 }
 
 /**
- * Fits a temperature to the sigmoid probabilities of masks, from their histogram: a bin's pixels count as its middle, so that
- * likelihoods are rounded and what is beyond ±9.9 log-odds (at 10,000 bins) is taken as that.
+ * Fits a temperature to the sigmoid probabilities of masks, from their histogram: a pixel counts with the probability in the
+ * middle of its bin, so that likelihoods are rounded and log-odds beyond ±9.9 (at 10,000 bins) are clamped to that.
  * @throws GmtlError `metrics/empty` for a histogram without pixels.
  */
 export function fitMaskTemperature(histogram: ScoreHistogram): Temperature {
@@ -196,7 +196,7 @@ function addSoftmaxTerm(
 function minimise(slopes: (inverse: number) => Slopes): { inverse: number; isAtBound: boolean } {
   let low = 1 / TEMPERATURES[1];
   let high = 1 / TEMPERATURES[0];
-  // Flat from end to end: every T is as good (say uniform probabilities), so leave them as they are.
+  // Flat from end to end: every T is equally good (for uniform probabilities, for example), so keep T = 1.
   if (slopes(low).first === 0 && slopes(high).first === 0) return { inverse: 1, isAtBound: false };
   if (slopes(low).first >= 0) return { inverse: low, isAtBound: true };
   if (slopes(high).first <= 0) return { inverse: high, isAtBound: true };

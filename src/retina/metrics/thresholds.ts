@@ -1,10 +1,10 @@
 /** Each structure's threshold, fitted on validation pixels. */
 import type { ScoreHistogram } from './scoreHistogram.ts';
 
-/** A structure's threshold: its pixels are predicted where their probability >= `threshold`. */
+/** A structure's threshold: a pixel is predicted where its probability >= `threshold`. */
 export type StructureThreshold = {
   readonly threshold: number;
-  /** Aggregated Dice at `threshold`, on the pixels it was fitted on; NaN (null in JSON) where there is no truth. */
+  /** Aggregated Dice at `threshold`, on the pixels it was fitted on; NaN (null in JSON) without truth pixels. */
   readonly dice: number;
   /** The same at 0.5, for comparison. */
   readonly diceAtHalf: number;
@@ -16,8 +16,8 @@ export type StructureThreshold = {
 
 /**
  * The threshold of highest aggregated Dice on a histogram of VALIDATION pixels, among the bin edges 1/bins, 2/bins, …, 1 (0 would
- * predict the whole frame). Of equally good ones it is the nearest to 0.5, the lower of two equally near: scores leave gaps between
- * them, in which every threshold is as good.
+ * predict the whole frame). Among equally good ones, which are common because every threshold in a gap between
+ * scores gives the same masks, it is the nearest to 0.5, and the lower of two equally near.
  */
 export function fitThreshold(histogram: ScoreHistogram): StructureThreshold {
   const { bins, positives, negatives } = histogram;

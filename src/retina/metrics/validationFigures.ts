@@ -4,15 +4,15 @@ import { type Evaluation, meanDice, selectionScore } from './evaluation.ts';
 import { type FigureEntry, GATE_FIGURES, GRADING_FIGURES, STRUCTURE_FIGURES } from './figures.ts';
 
 export interface ValidationFigure {
-  /** Without its prefix: `val_` of the averaged weights, `raw_` of the weights themselves, `train_` in training. */
+  /** The column without its prefix: `val_` of the averaged weights, `raw_` of the weights themselves, `train_` in training. */
   readonly column: string;
   /** Its value; NaN where it is not defined. `total` is the validation's whole loss. */
   readonly of: (evaluation: Evaluation, total: number) => number;
-  /** What its line is called. */
+  /** Name of its line in the chart. */
   readonly name: string;
-  /** The chart that it stands in. */
+  /** The chart that shows it. */
   readonly panel: 'loss' | 'parts' | 'dice' | 'grading' | 'gate' | 'score';
-  /** What `training.bestMetric` calls it. */
+  /** Its name in `training.bestMetric`. */
   readonly rankedAs: string;
   readonly better: 'high' | 'low';
 }
@@ -39,7 +39,7 @@ function entry<Report>(
   return { rankedAs: text.column, ...text, of: value, better };
 }
 
-/** In the order of the log's columns. */
+/** All of them, in the order of the log's columns. */
 export const VALIDATION_FIGURES: readonly ValidationFigure[] = [
   { column: 'total', of: (_, total) => total, name: 'total', panel: 'loss', rankedAs: 'loss', better: 'low' },
   loss('bce', 'masks: cross-entropy'),

@@ -110,7 +110,7 @@ describe.each([
       loss.dispose();
       return value;
     };
-    // Parts on their own, so that a small wrong gradient is not lost beside large ones; then everything at once.
+    // The parts on their own, so that a small wrong gradient is not lost beside large ones; then everything at once.
     const parts = [
       'trunk.stem',
       'trunk.stages.1',
@@ -132,7 +132,7 @@ describe.each([
         const gradient = analytic.get(name) as ArrayLike<number>;
         expected += moves.reduce((sum, move, i) => sum + move * gradient[i], 0);
       }
-      // Small enough that hardly a ReLU changes sides, large enough for float64's rounding of a loss near 3.
+      // Small enough that hardly any ReLU changes sides, large enough for float64's rounding of a loss near 3.
       const step = 1e-7;
       const numeric = ((await at(direction, step)) - (await at(direction, -step))) / (2 * step);
       expect(Math.abs(expected), part).toBeGreaterThan(1e-4);

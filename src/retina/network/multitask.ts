@@ -37,14 +37,14 @@ export interface GatedOptions extends HeadOptions {
   readonly retinopathyHidden: number;
   readonly edemaHidden: number;
   readonly layerScaleInit: number;
-  /** Whether the trunk's blocks keep their input alone until backward, and run once more there. */
+  /** Whether the trunk's blocks keep only their input until backward and are run again there. */
   readonly recompute?: boolean;
   /** Seed of dropout. */
   readonly seed: number;
 }
 
 /**
- * The ConvNeXt-gated multitask network (github.com/manish33scss/MultiClassModel_idrid, rebuilt): a shared trunk; a gate that tells
+ * The ConvNeXt-gated multitask network (github.com/manish33scss/MultiClassModel_idrid, rebuilt): a shared trunk; a gate that decides
  * from pooled features which task an image is for; a segmentation expert (five lesion masks) and a classification expert
  * (retinopathy and macular edema grades). Only the expert that an image is routed to is run.
  */
@@ -56,7 +56,7 @@ export class GatedMultitaskNet extends MultitaskNet {
   readonly trunk: ConvNeXt;
   readonly gate: Sequential;
   readonly decoder: Decoder;
-  /** Null where the grading heads see what the gate sees. */
+  /** Null where the grading heads see the same features as the gate. */
   readonly grader: StagePool | null;
   /** Named as its parameters are in every checkpoint (`retino.0.weight`). */
   readonly retino: Sequential | null;

@@ -11,15 +11,18 @@ export type Precision = 'f32' | 'f16';
 /** Which grades a network predicts. */
 export type GradeHeads = 'both' | 'retinopathy' | 'edema';
 
-/** What the grading heads see: the pooled features of the last stage, as the gate; those of every stage (StagePool); those and the masks' findings. */
+/**
+ * What the grading heads see: the pooled features of the last stage, as the gate does; those of every stage (StagePool); or these and the
+ * masks' findings.
+ */
 export type GradeFeatures = 'pooled' | 'stages' | 'findings';
 
-/** What every multitask network takes. */
+/** Options that every multitask network takes. */
 export interface HeadOptions {
   /** Structures to segment: output maps of the mask head. */
   readonly masks: number;
   readonly grades: GradeHeads;
-  /** Grading heads give K - 1 logits of "grade above k" (CORN) instead of K class logits. */
+  /** Whether grading heads give K - 1 logits of "grade above k" (CORN) instead of K class logits. */
   readonly ordinal: boolean;
   /** Default: pooled. */
   readonly gradeFeatures?: GradeFeatures;
@@ -40,7 +43,7 @@ export interface Encoded {
   readonly gateLogits: Tensor;
 }
 
-/** What the experts say of their rows. */
+/** The experts' outputs for their rows. */
 export interface ExpertOutput {
   /** [rows routed to segmentation, H, W, masks]; null where there are none. */
   readonly maskLogits: Tensor | null;
@@ -58,20 +61,23 @@ export interface MultitaskOutput extends ExpertOutput {
  * without rows are not run.
  */
 export abstract class MultitaskNet extends Module {
-  /** Start of the names of the parameters that both tasks share; a mask decoder whose findings are graded hears of both too, and is not counted. */
+  /**
+   * Prefix of the names of the parameters that both tasks share. A mask decoder whose findings are graded gets gradients of both too, but is
+   * not counted.
+   */
   abstract readonly trunkPrefix: string;
   /** Output maps of the mask head. */
   abstract readonly masks: number;
-  /** Grading heads give ordinal logits. */
+  /** Whether grading heads give ordinal logits. */
   abstract readonly ordinal: boolean;
-  /** The logit the untrained mask head gives: what a mask falls back to where the gate is against it. */
+  /** The logit that the untrained mask head gives; `blendExperts` moves mask logits towards it where the gate gives segmentation a low probability. */
   abstract readonly maskPriorLogit: number;
   /** Seeds every dropout of the network. */
   abstract readonly random: RandomSource;
 
   /**
    * How activations are stored from the image to the last maps; parameters, pooled features, all logits and what is computed from them
-   * are float32 with either. The residual stream and the gradients between ops are float16 too. To be set before anything is recorded.
+   * are float32 in either case. The residual stream and the gradients between ops are float16 too. Set it before anything is recorded.
    */
   precision: Precision = 'f32';
 

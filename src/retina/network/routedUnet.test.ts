@@ -135,7 +135,7 @@ describe('RoutedUnet', () => {
         difference += (values[i] - reference[i]) ** 2;
         norm += reference[i] ** 2;
       }
-      // Biases before BatchNorm have a gradient of 0 but for rounding; BatchNorm over few pixels magnifies rounding elsewhere.
+      // Biases before BatchNorm have a gradient of 0 apart from rounding; BatchNorm over few pixels magnifies rounding elsewhere.
       expect(Math.sqrt(difference), name).toBeLessThan(5e-3 * Math.sqrt(norm) + 2e-5);
     }
   });

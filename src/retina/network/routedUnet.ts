@@ -36,7 +36,7 @@ export interface RoutedUnetOptions extends HeadOptions {
 /** Convolution experts before the grading heads. */
 const EXPERT_COUNT = 4;
 
-/** Twice convolution 3x3, BatchNorm, ReLU, Dropout2d. */
+/** Convolution 3x3, BatchNorm, ReLU and Dropout2d, twice. */
 function expert(channels: number, dropout: number, random: RandomSource): Sequential {
   const layers = [0, 1].flatMap(() => [
     new Conv2d(channels, channels, 3, { padding: 1 }),
@@ -84,7 +84,7 @@ export class RoutedUnet extends MultitaskNet {
   readonly decoder: UnetDecoder;
   readonly segmentation_head: Sequential;
   readonly mixture: ExpertMixture | null;
-  /** Null where the grading heads see the coarsest map alone. */
+  /** Null where the grading heads see only the coarsest map. */
   readonly grader: StagePool | null;
   /** Named as its parameters are in every checkpoint (`retino.0.weight`). */
   readonly retino: Sequential | null;

@@ -1,4 +1,4 @@
-/** Which expert learns from which rows of a batch, and how a gate blends what experts say. */
+/** Which expert learns from which rows of a batch, and how a gate blends the experts' answers. */
 import type { Tensor } from '../../engine/autograd/tensor.ts';
 import type { Batch } from '../data/loading/batch.ts';
 import { KeyedRandom, STREAMS } from '../random.ts';
@@ -12,9 +12,9 @@ import type { TrainConfig } from '../config/resolve.ts';
  * - supervised: the expert of the row's own task.
  * - soft: every expert that has a label for the row; its answer is blended with an uninformed one by the gate's probability.
  * - hard: the expert of the row's own task, if the gate chooses it.
- * - gumbel: as soft, with a random choice 0 or 1 in the gate's place (Jang et al. 2017, straight-through).
+ * - gumbel: as soft, with a random choice of 0 or 1 in place of the gate's probability (Jang et al. 2017, straight-through).
  * - both: every expert that has a label for the row; the gate is trained beside them.
- * - none: as both, and the gate is not trained.
+ * - none: as both, but the gate is not trained.
  */
 export type Routing = TrainConfig['training']['routing'];
 
@@ -22,14 +22,14 @@ export type Routing = TrainConfig['training']['routing'];
 export interface ArrangedBatch {
   /** Row `order[k]` of the batch stands at place k. */
   readonly order: readonly number[];
-  /** Places. */
+  /** The places that each expert gets. */
   readonly routes: Routes;
 }
 
 const range = (start: number, end: number): number[] =>
   Array.from({ length: end - start }, (_, index) => start + index);
 
-/** The experts each row can teach under `routing`. For hard, before the gate is asked. */
+/** The experts each row can teach under `routing`. For `hard`, before the gate's choice is applied. */
 export function arrange(batch: Batch, routing: Routing): ArrangedBatch {
   const count = batch.task.length;
   const rows = range(0, count);
@@ -38,7 +38,7 @@ export function arrange(batch: Batch, routing: Routing): ArrangedBatch {
     bySide ? batch.task[row] === TASK_INDEX.segmentation : batch.hasMasks[row] === 1;
   const grades = (row: number): boolean =>
     bySide ? batch.task[row] === TASK_INDEX.classification : batch.retinopathy[row] >= 0 || batch.edema[row] >= 0;
-  // Masks alone, masks and grades, grades alone, nothing: then the routes are ranges, and a recorded step fits many batches.
+  // Masks alone, masks and grades, grades alone, nothing: in this order the routes are ranges, and one recorded step fits many batches.
   const kind = (row: number): number => (segments(row) ? (grades(row) ? 1 : 0) : grades(row) ? 2 : 3);
   const order = rows.toSorted((a, b) => kind(a) - kind(b) || a - b);
   const places = (wanted: (row: number) => boolean): number[] => rows.filter((place) => wanted(order[place]));
@@ -48,7 +48,7 @@ export function arrange(batch: Batch, routing: Routing): ArrangedBatch {
 /**
  * Blends each expert's logits with those of an expert that knows nothing, by the row's weight p for that expert: prior + p (z - prior). The
  * prior is the mask head's initial logit, and 0 for grades. At p = 1 the expert stands alone; at p = 0 the row teaches it nothing, and
- * the loss is that of the uninformed answer: a gate gains nothing by turning a row away.
+ * the loss is that of the uninformed answer, so that the gate cannot lower the loss to 0 by turning rows away.
  *
  * @param weights [N, 2]: weight of each row for segmentation and for classification.
  */

@@ -1,4 +1,4 @@
-/** What grading heads can see beside the last stage: every stage's map, and what the masks find. */
+/** Features for grading heads beyond those of the last stage: every stage's map, and what the masks find. */
 import type { Tensor } from '../../engine/autograd/tensor.ts';
 import * as F from '../../engine/nn/functional.ts';
 import { LayerNorm } from '../../engine/nn/layers.ts';
@@ -9,22 +9,22 @@ import type { HeadOptions, Routes } from './network.ts';
 const FINDINGS = 2;
 
 /**
- * What masks say of an image, as a grader asks it: is there such a lesion (its largest logit), and how much (the logarithm of the share of
- * the image that is expected to be covered), both scaled to the order of 1. Mask logits [N, H, W, K] → [N, 2 K], float32.
+ * Findings of masks for a grader, per structure: whether it is present (its largest logit), and how much of it (the logarithm of the share
+ * of the image that is expected to be covered), both scaled to the order of 1. Mask logits [N, H, W, K] → [N, 2 K], float32.
  */
 export function findings(maskLogits: Tensor): Tensor {
   return block(maskLogits, () => {
     const surest = maskLogits.max([1, 2]).mul(0.25);
-    // A thousandth of the image: below that more or less says little, and the logarithm stays bounded.
+    // The offset of a thousandth of the image bounds the logarithm; differences below that share carry little information.
     const share = maskLogits.sigmoid().mean([1, 2]).add(1e-3).log().add(5);
     return F.concat([surest, share], -1);
   });
 }
 
 /**
- * What the maps of all stages say of a whole image: of each stage the mean and the maximum over the pixels of every channel, normalised
+ * Pools the maps of all stages over a whole image: for each stage the mean and the maximum over the pixels of every channel, normalized
  * together (LayerNorm). The maximum keeps a lesion of a few pixels that a mean over the map loses, and the fine maps are those that the
- * mask decoder teaches through its skip connections. With `masks` also what the masks say (`findings`).
+ * mask decoder teaches through its skip connections. With `masks`, the {@link findings} of the masks too.
  */
 export class StagePool extends Module {
   readonly norms: readonly LayerNorm[];
@@ -33,7 +33,7 @@ export class StagePool extends Module {
   /** Length of the result: twice the channels of all stages, and two numbers of each structure that is read. */
   readonly outFeatures: number;
 
-  /** @param channels Channels of the stages' maps, in the order in which they come. */
+  /** @param channels Channels of the stages' maps, in the order of the maps. */
   constructor(channels: readonly number[], masks = 0) {
     super();
     this.norms = channels.map((count) => new LayerNorm(2 * count, 1e-6));
@@ -52,7 +52,7 @@ export class StagePool extends Module {
   }
 }
 
-/** The grading heads' view of an image, null where they see the pooled features of the last stage alone. */
+/** The grading heads' stage pool; null where they see the pooled features of the last stage alone. */
 export function stagePoolFor(
   { gradeFeatures, masks }: Pick<HeadOptions, 'gradeFeatures' | 'masks'>,
   channels: readonly number[],
@@ -62,7 +62,7 @@ export function stagePoolFor(
 }
 
 /**
- * Decodes, once, the masks of every row that anyone reads: those routed to segmentation and, where grading heads read masks, those routed to
+ * Decodes, once, the masks of every row that are read: those routed to segmentation and, where grading heads read masks, those routed to
  * classification.
  */
 export function decodeMasks(

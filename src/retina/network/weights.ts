@@ -1,4 +1,4 @@
-/** A network's weights to and from the tensors of a file. */
+/** Converts a network's weights to and from the tensors of a file. */
 import { GmtlError } from '../../engine/errors.ts';
 import type { StoredTensor, StoredTensors } from '../../engine/io/safetensors.ts';
 import type { Module } from '../../engine/nn/module.ts';
@@ -7,7 +7,7 @@ import type { MultitaskNet } from './network.ts';
 /** Tensors being packed, by name. */
 export type Mutable = Map<string, { dtype: 'F32'; shape: readonly number[]; data: Float32Array }>;
 
-/** Files of other programs hold halves, bytes and (`num_batches_tracked`) 64-bit integers too. */
+/** Values as float32: files of other programs also hold halves, bytes and (`num_batches_tracked`) 64-bit integers. */
 function toFloat32(data: StoredTensor['data']): Float32Array {
   if (data instanceof Float32Array) return data;
   return data instanceof BigInt64Array ? Float32Array.from(Array.from(data, Number)) : Float32Array.from(data);

@@ -1,8 +1,8 @@
-/** Test-time flips: the mean of what a network says of a picture and of its mirror images. */
+/** Test-time flips: averages the predictions for a picture and its mirror images. */
 import type { Prediction } from './prediction.ts';
 import { GmtlError } from '../../engine/errors.ts';
 
-/** Runs a network on `count` normalised pictures [count, S, S, 3]; one prediction each, masks [S, S, L]. */
+/** Runs a network on `count` normalized pictures [count, S, S, 3]; one prediction each, masks [S, S, L]. */
 export type TilePredictor = (images: Float32Array, count: number) => Promise<readonly Prediction[]>;
 
 const FLIPS = [
@@ -12,7 +12,7 @@ const FLIPS = [
   { x: true, y: true },
 ] as const;
 
-/** Adds `source` [S, S, C], mirrored, to `target`. A flip undoes itself, so the same walk mirrors pictures and un-mirrors masks. */
+/** Adds `source` [S, S, C], mirrored, to `target`. A flip undoes itself, so the same loop mirrors pictures and restores masks. */
 function addFlipped(source: Float32Array, side: number, x: boolean, y: boolean, target: Float32Array, start = 0): void {
   const channels = source.length / (side * side);
   for (let row = 0; row < side; row++) {

@@ -55,8 +55,8 @@ export class FrameMapper {
   }
 
   /**
-   * The prediction's rows from `top` on, `count` of them, [count, side, classes].
-   * @throws GmtlError `infer/tiles` when they do not follow the last ones.
+   * Adds `count` rows of the prediction from `top` on, [count, side, classes].
+   * @throws GmtlError `infer/tiles` when they do not continue the rows added before.
    */
   push(top: number, count: number, values: Float32Array): void {
     const length = this.#side * this.#classes;
@@ -94,13 +94,13 @@ export class FrameMapper {
   }
 }
 
-/** 0/1 masks of a frame by structure, filled row by row: 12 MB a structure for 4288x2848. */
+/** 0/1 masks of a frame by structure, filled row by row: 12 MB per structure for 4288x2848. */
 export class MaskPlanes {
   readonly width: number;
   readonly masks: readonly Uint8Array[];
   readonly #thresholds: readonly number[];
 
-  /** @param thresholds by structure: a pixel is in where its probability is at least this. */
+  /** @param thresholds by structure: a pixel is set where its probability is at least this. */
   constructor(width: number, height: number, thresholds: readonly number[]) {
     this.width = width;
     this.#thresholds = thresholds;
@@ -121,9 +121,9 @@ export class MaskPlanes {
 const LEVELS = 50_000;
 
 /**
- * Probabilities of a frame by structure in 16 bits: 24 MB a structure for 4288x2848, half of what floats take while all are predicted at once.
- * Kept in steps of 1/50,000, rounded down, so that comparisons with thresholds of up to four decimals and score histograms of 10,000
- * levels give what the floats would.
+ * Probabilities of a frame by structure in 16 bits: 24 MB per structure for 4288x2848, half of what floats would take. All structures are held
+ * at once, because they are predicted together. Kept in steps of 1/50,000, rounded down, so that comparisons with thresholds of up to
+ * four decimals and score histograms of 10,000 levels give what the floats would.
  */
 export class ScorePlanes {
   readonly width: number;

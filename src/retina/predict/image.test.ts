@@ -96,7 +96,7 @@ describe('inference on an image', () => {
       expect(result.lesions![lesion]!.share).toBeCloseTo(expected / (TINY_WIDTH * TINY_HEIGHT), 10);
       expect(masks![lesion]).toHaveLength(TINY_WIDTH * TINY_HEIGHT);
     }
-    // The network's untrained answer differs from pixel to pixel: some are in and some out, else the comparison says little.
+    // The untrained network's answer differs between pixels, so that some are in and some are out; else the comparison would be trivial.
     const shares = STRUCTURES.map((lesion) => result.lesions![lesion]!.share);
     expect(Math.max(...shares)).toBeGreaterThan(0);
     expect(Math.min(...shares)).toBeLessThan(1);

@@ -1,4 +1,4 @@
-/** From an image file to what the network says of it, in the image's own frame. */
+/** Runs the network on an image file and gives its answer in the image's own frame. */
 import { basename } from 'node:path';
 import { imageTensor } from '../data/loading/batch.ts';
 import type { RgbImage } from '../domain.ts';
@@ -31,10 +31,10 @@ export interface LesionResult {
   readonly regions: number;
 }
 
-/** Something for each structure that the network segments. */
+/** One value for each structure that the network segments. */
 export type LesionRecord<T> = { readonly [K in Structure]?: T };
 
-/** What the network says of one image. An expert that did not run leaves null. Probabilities are rounded to six decimals. */
+/** The network's answer for one image; null from an expert that did not run. Probabilities are rounded to six decimals. */
 export interface InferResult {
   readonly file: string;
   readonly frame: { readonly width: number; readonly height: number };
@@ -51,7 +51,7 @@ export interface InferResult {
   readonly edema: Grade | null;
   /** The structures that the network was trained for. */
   readonly lesions: LesionRecord<LesionResult> | null;
-  /** How many tiles the masks come from; 0: from the whole picture. */
+  /** Number of tiles that the masks come from; 0: from the whole picture. */
   readonly tiles: number;
   readonly warnings: readonly string[];
 }
@@ -70,7 +70,7 @@ export interface InferOptions {
 export interface Inferred {
   readonly result: InferResult;
   readonly image: RgbImage;
-  /** 0 or 1 a pixel; null where the segmentation expert did not run. */
+  /** 0 or 1 per pixel; null where the segmentation expert did not run. */
   readonly masks: LesionRecord<Uint8Array> | null;
 }
 
@@ -98,7 +98,7 @@ export async function inferImage(predictor: Predictor, file: string, options: In
       );
     });
   const sample = await prepare(preprocess.size);
-  // Whether it looks like a fundus is judged by its own colours, which Ben Graham's normalization takes away.
+  // Whether the picture looks like a fundus is judged by its original colors, which CLAHE changes and Ben Graham's normalization removes.
   const own = preprocess.clahe === null && !preprocess.benGraham ? sample : await prepare(preprocess.size, false);
   const whole = await predictWhole(predictor, imageTensor(sample, normalization), options, tiling !== null);
   if (!whole.routed.segmentation)
@@ -115,7 +115,7 @@ export async function inferImage(predictor: Predictor, file: string, options: In
     const large = await prepare(predictor.tiledSide(sample.box, tiling));
     const summary = await predictor.predictTiled(large, tiling, options.flips ?? false, planes.row);
     tiles = summary.tiles;
-    // Router fusion grades by its tiles.
+    // Router fusion takes the grades from the tiles.
     const { retinopathy, edema } = tiling.fusion === 'router' && whole.routed.classification ? summary : whole;
     prediction = { ...whole, retinopathy, edema };
   } else {
@@ -137,14 +137,14 @@ async function predictWhole(
   if (!tiled || choice === 'soft' || (choice === 'gate' && !flips)) {
     return (await predictor.predict(input, 1, { choice, flips }))[0];
   }
-  // With tiles only the gate and the grades are wanted of the whole picture: classification's expert runs, mostly the cheaper one.
+  // With tiles, only the gate and the grades come from the whole picture, so the classification expert runs, usually the cheaper one.
   const [one] = await predictor.predict(input, 1, { choice: 'classification', flips });
   const wanted = choice === 'gate' ? routeOf(one).task : choice;
   const routed = { segmentation: wanted !== 'classification', classification: wanted !== 'segmentation' };
   return routed.classification ? { ...one, routed } : { ...one, routed, retinopathy: null, edema: null };
 }
 
-/** A result in one line, for people. */
+/** A result as one line of readable text. */
 export function summary({ file, gate, experts, retinopathy, edema }: InferResult): string {
   const percent = (value: number): string => `${(100 * value).toFixed(0)} %`;
   const graded = ({ grade, name, probabilities }: Grade): string =>
@@ -153,7 +153,7 @@ export function summary({ file, gate, experts, retinopathy, edema }: InferResult
     `${basename(file)}: gate ${gate.task} (${percent(gate.probability)})`,
     ...(experts.length === 1 && experts[0] !== gate.task ? [`${experts[0]} as asked for`] : []),
     ...(retinopathy ? [`retinopathy ${graded(retinopathy)}`] : []),
-    // Its names are half a sentence each.
+    // The names of edema grades are half a sentence each.
     ...(edema ? [`edema risk ${edema.grade} (${percent(edema.probabilities[edema.grade])})`] : []),
   ];
   return parts.join(', ');
@@ -222,7 +222,7 @@ function lesionOf(lesion: Structure, mask: Uint8Array, width: number): LesionRes
 }
 
 /**
- * Reasons to doubt that the picture is a colour fundus photograph. The retina's reflectance falls steeply from red to blue; grey
+ * Reasons to doubt that the picture is a color fundus photograph. The retina's reflectance falls steeply from red to blue; gray
  * (red-free), inverted and unrelated pictures lack that.
  */
 export function suspicions({ image, size, box }: Sample): string[] {

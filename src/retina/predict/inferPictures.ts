@@ -5,10 +5,10 @@ import type { InferInput } from './inputs.ts';
 import type { Predictor } from './predictor.ts';
 import { type ResultsFolder, writeResults } from './results.ts';
 
-/** What can be wrong with one image and leaves the others as they are. */
+/** Codes of errors that concern one image and do not stop the others. */
 const IMAGE_FAULTS: readonly string[] = ['data/image-unreadable', 'infer/no-fundus'];
 
-/** What became of one image: a result and the files that show it, or the reason why there is none. */
+/** The outcome for one image: a result and the files that show it, or the reason why there is none. */
 export type PictureOutcome =
   | {
       readonly input: InferInput;
@@ -26,7 +26,7 @@ export interface InferPicturesOptions extends InferOptions {
 }
 
 /**
- * Looks at the images one after the other and writes what is found of each into the folder. An image that cannot be read, or shows no
+ * Runs inference on the images one after the other and writes the results of each into the folder. An image that cannot be read, or shows no
  * fundus, does not stop the others.
  *
  * @param results from `openResults`, for the same inputs.
@@ -66,7 +66,7 @@ export async function inferPictures(
   return outcomes;
 }
 
-/** An outcome in a few lines, for people. */
+/** An outcome as a few lines of readable text. */
 export function outcomeLines(outcome: PictureOutcome): string[] {
   if ('error' in outcome) return [`error: ${outcome.error.message}`];
   const { lesions, warnings } = outcome.result;

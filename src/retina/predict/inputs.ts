@@ -1,10 +1,10 @@
-/** Which files a list of images and folders on the command line means, and under which names their results are kept. */
+/** Expands a command's list of images and folders into files, and names their results. */
 import { readdirSync, type Stats, statSync } from 'node:fs';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import { GmtlError } from '../../engine/errors.ts';
 import { errorCode } from '../../engine/node/atomic.ts';
 
-/** One image to look at. */
+/** One image to run inference on. */
 export interface InferInput {
   /** As given, or folder and file name. */
   readonly path: string;
@@ -16,7 +16,7 @@ const IMAGE_FILE = /\.(png|jpe?g|tiff?|webp|gif)$/i;
 
 /**
  * Expands folders (their image files by extension, not their subfolders, sorted by name) and gives each image a name of its own: the
- * file's stem; where two clash, with the folder's name before it; where that clashes too, with a number behind.
+ * file's stem; where two clash, with the folder's name before it; where that clashes too, with a number appended.
  * A file given twice is taken once.
  *
  * @throws GmtlError `infer/no-input` for a path that does not exist, a folder without images, or an empty list.

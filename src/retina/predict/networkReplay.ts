@@ -7,7 +7,7 @@ import type { Encoded, MultitaskNet, Routes } from '../network/network.ts';
 import { blendExperts } from '../network/routing.ts';
 import { type Prediction, routeOf, type TaskChoice } from './prediction.ts';
 
-/** How many shapes of input are kept, and for each of them how many ways of routing. */
+/** The most input shapes that are kept, and for each of them the most routings. */
 const MOST_SHAPES = 4;
 const MOST_ROUTES = 8;
 
@@ -114,7 +114,7 @@ export class NetworkReplay {
     return made;
   }
 
-  /** Runs the experts on what `#encode` gave; `blended`: their answers weighted by the gate. */
+  /** Runs the experts on the output of `#encode`; `blended`: their answers are weighted by the gate. */
   async #answer(of: ShapeReplay, routes: Routes, blended: boolean): Promise<Answers> {
     const key = JSON.stringify([routes.segmentation, routes.classification, blended]);
     const known = of.answers.get(key);
@@ -152,7 +152,7 @@ export class NetworkReplay {
     });
   }
 
-  /** Frees the memory of what is recorded; the next run records anew. */
+  /** Frees the memory of the recordings; the next run records anew. */
   dispose(): void {
     this.#shapes.dispose();
   }

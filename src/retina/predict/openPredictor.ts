@@ -1,4 +1,4 @@
-/** From a run's weights to a predictor. */
+/** Builds a predictor from a run's weights. */
 import type { Engine } from '../../engine/autograd/engine.ts';
 import type { StoredTensors } from '../../engine/io/safetensors.ts';
 import type { TrainConfig } from '../config/resolve.ts';
@@ -17,7 +17,7 @@ export interface OpenPredictorOptions {
   readonly path: string;
   /** Storage of activations. Default: the configuration's `training.precision`. */
   readonly precision?: Precision;
-  /** Hears of what is not as it was asked for. */
+  /** Receives a note where something is not as requested. */
   readonly note?: (text: string) => void;
 }
 

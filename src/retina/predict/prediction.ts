@@ -1,4 +1,4 @@
-/** What a network says of a picture, and which of its experts see one. */
+/** A network's answer for a picture, and the choice of experts that see it. */
 import { type Task, TASKS } from '../domain.ts';
 import { argmax } from '../metrics/inputs.ts';
 
@@ -8,11 +8,11 @@ import { argmax } from '../metrics/inputs.ts';
  */
 export type TaskChoice = 'gate' | 'both' | 'soft' | Task;
 
-/** What the network says of one image; an expert that did not run leaves null. */
+/** The network's answer for one image; null from an expert that did not run. */
 export interface Prediction {
   /** Probabilities of segmentation and classification. */
   readonly gate: Float32Array;
-  /** Where the image went. */
+  /** The experts that the image went to. */
   readonly routed: Readonly<Record<Task, boolean>>;
   /** [S, S, masks] probabilities, row-major. */
   readonly masks: Float32Array | null;

@@ -1,4 +1,4 @@
-/** Tier: no adapter. */
+/** Tier: no adapter. How predictions.csv is written, read and merged. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-/** `predictions.csv`: the columns, the writer and the reader of the table that inference and evaluation leave of each image. */
+/** `predictions.csv`: the columns, the writer and the reader of the table that inference and evaluation write, one row per image. */
 import { join } from 'node:path';
 import { parse } from 'csv-parse/sync';
 import { stringify } from 'csv-stringify/sync';
@@ -29,7 +29,7 @@ type PredictionColumn =
 /** One row of the table; a cell is empty where it is left out or null. */
 export type PredictionRow = { readonly [column in PredictionColumn]?: string | number | null };
 
-/** An image that could not be looked at, and why. */
+/** An image that could not be processed, and why. */
 export interface FailedInput {
   readonly file: string;
   readonly error: string;
@@ -59,7 +59,7 @@ const OLD_COLUMNS = COLUMNS.filter(
   (column) => !/^(id|task|gate_segmentation|gate_classification)$|_(true|dice)$/.test(column),
 );
 
-/** What the gate says, by the probability of each task. */
+/** The gate's answer, with the probability of each task. */
 export function gateCells(task: Task, probabilities: Readonly<Record<Task, number>>): PredictionRow {
   return {
     gate: task,
@@ -96,10 +96,10 @@ export function predictionsCsv(rows: Iterable<PredictionRow>): string {
   return stringify([...rows], { header: true, columns: [...COLUMNS] });
 }
 
-/** An image of a data set and the same file inferred on its own are two rows. */
+/** An image of a data set and the same file inferred on its own get two rows. */
 const keyOf = ({ id, file }: PredictionRow): string => JSON.stringify([id ?? '', file]);
 
-/** The table of a folder of results, filled image by image. Rows of images that are not looked at again stay. */
+/** The table of a folder of results, filled image by image. Rows of images that are not processed again stay. */
 export class PredictionsTable {
   readonly path: string;
   readonly #rows: Map<string, PredictionRow>;
@@ -132,7 +132,7 @@ export class PredictionsTable {
     return new PredictionsTable(path, rows);
   }
 
-  /** Adds an image's row, over an earlier one, and writes the table if that was some seconds ago. */
+  /** Adds an image's row, replacing an earlier one, and writes the table if the last write was some seconds ago. */
   async add(result: InferResult | FailedInput): Promise<void> {
     const row = 'error' in result ? { ...result } : rowOf(result);
     this.#rows.set(keyOf(row), row);

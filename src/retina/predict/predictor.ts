@@ -1,4 +1,4 @@
-/** A trained network ready to be asked: the one way from prepared pictures to predictions. */
+/** A trained network ready for use: the only way from prepared pictures to predictions. */
 import type { Engine } from '../../engine/autograd/engine.ts';
 import type { TrainConfig } from '../config/resolve.ts';
 import type { PictureSource } from '../data/loading/pictureSource.ts';
@@ -30,7 +30,7 @@ export interface PredictOptions {
 }
 
 /**
- * Asks a network about pictures. The first run on a shape of input is recorded and later ones are replayed, with the weights that the network
+ * Runs a network on pictures. The first run on a shape of input is recorded and later ones are replayed, with the weights that the network
  * has at that time; whoever makes a predictor disposes of it.
  */
 export class Predictor {
@@ -50,18 +50,18 @@ export class Predictor {
     this.#replay = new NetworkReplay(engine, model);
   }
 
-  /** The tiling that the network was trained for; null: it is shown whole pictures. */
+  /** The tiling that the network was trained for; null: it takes whole pictures. */
   get tiling(): Tiling | null {
     return this.config.data.tiles.mode === 'on' ? {} : null;
   }
 
-  /** Which experts the network's own figures are made with: a softly routed network was trained to have its experts blended. */
+  /** The experts that a prediction uses: `choice`, unless the network was trained with soft routing, which blends its experts. */
   ownChoice(choice: Task | 'both'): Exclude<TaskChoice, 'gate'> {
     return this.config.training.routing === 'soft' ? 'soft' : choice;
   }
 
   /**
-   * What the network says of each picture of a batch. Experts without pictures are not run.
+   * The network's answer for each picture of a batch. Experts without pictures are not run.
    *
    * @param images [count, S, S, 3], normalized.
    */
@@ -70,7 +70,7 @@ export class Predictor {
     count: number,
     { choice, flips = false }: PredictOptions,
   ): Promise<readonly Prediction[]> {
-    // Each flip would be routed by itself: both experts run, and the mean is routed.
+    // The gate might route the flips of a picture differently, so both experts run and the mean is routed.
     const isRoutedLater = flips && choice === 'gate';
     const run: TilePredictor = (views, rows) => this.#replay.predict(views, rows, isRoutedLater ? 'both' : choice);
     const predictions = await (flips ? predictFlips(run) : run)(images, count);
@@ -87,7 +87,7 @@ export class Predictor {
   /**
    * Predicts a picture's masks tile by tile and hands them on row by row of the frame.
    *
-   * @param sample prepared at {@link tiledSide}; its masks are not looked at.
+   * @param sample prepared at {@link tiledSide}; its masks are ignored.
    * @param row receives [columns, classes] of each frame row that the crop reaches.
    * @throws GmtlError `infer/tiles` as the sliding window.
    */
@@ -116,7 +116,7 @@ export class Predictor {
   }
 }
 
-/** What is left of both experts' answers where the gate chooses one. */
+/** Drops the answer of the expert that the gate does not choose. */
 function routed(prediction: Prediction): Prediction {
   return routeOf(prediction).task === 'classification'
     ? { ...prediction, routed: { segmentation: false, classification: true }, masks: null }

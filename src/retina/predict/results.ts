@@ -1,4 +1,4 @@
-/** The folder that inference writes to: masks and an overlay of each image, and the table of all. */
+/** The folder that inference writes to: masks and an overlay of each image, and the table of all images. */
 import { accessSync, constants, existsSync, mkdirSync } from 'node:fs';
 import { unlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
@@ -27,16 +27,16 @@ export function resultFiles(folder: string, name: string): { overlay: string; ma
   return { overlay: join(folder, `${name}_overlay.png`), masks: masks as Record<Structure, string> };
 }
 
-/** A folder of results that was found fit to be written to. */
+/** A folder of results that passed the checks of {@link openResults}. */
 export interface ResultsFolder {
   readonly folder: string;
   readonly table: PredictionsTable;
 }
 
 /**
- * Makes the folder, and refuses before anything is computed what could not be written in the end.
+ * Makes the folder, and refuses, before anything is computed, what could not be written in the end.
  *
- * @throws GmtlError `infer/exists` where a result would replace an image to look at or, without `overwrite`, an earlier result; `infer/table` for
+ * @throws GmtlError `infer/exists` where a result would replace an input image or, without `overwrite`, an earlier result; `infer/table` for
  * a foreign table; `io/…` where the folder cannot be written.
  */
 export function openResults(folder: string, inputs: readonly InferInput[], overwrite = false): ResultsFolder {
@@ -65,7 +65,7 @@ export function openResults(folder: string, inputs: readonly InferInput[], overw
 
 /**
  * Writes an overlay with a legend and, where there are masks, one PNG per structure (8-bit grey, 0 and 255, the frame's size). Masks of
- * an earlier inference under the same name that this one does not have are removed: they would pass for its result.
+ * an earlier inference under the same name that this one does not have are removed: they would look like results of this one.
  *
  * @param overlaySide longer side of the overlay at most, pixels.
  * @returns the files written.
@@ -89,7 +89,7 @@ export async function writeResults(
     await writeFileAtomic(files.masks[lesion], encodeMaskPng(mask, width, height));
     written.push(files.masks[lesion]);
   }
-  // The drawing libraries take half a second to load, which every command would pay.
+  // Imported here, because the drawing libraries take half a second to load and every command would pay it.
   const { writeOverlay } = await import('../report/overlay.ts');
   const drawn: StructureMasks = masks ?? {};
   await writeOverlay(files.overlay, { data, width, height }, drawn, {

@@ -18,7 +18,7 @@ function noisePicture(width: number, height: number, seed = 1): RgbImage {
 
 const squash = (value: number): number => 1 / (1 + Math.exp(-value));
 
-/** Each pixel's masks depend on that pixel alone, so a tile says of it what the whole picture would. */
+/** Each pixel's masks depend on that pixel alone, so a tile gives the same answer for it as the whole picture. */
 const pixelwise: TilePredictor = async (images, count) => {
   const pixels = images.length / count / 3;
   return Array.from({ length: count }, (_, row): Prediction => {
@@ -61,7 +61,7 @@ describe('tile starts', () => {
     expect(tileStarts(45, 16, 0.25, 'reflect')).toEqual([0, 12, 24, 36]);
     expect(tileStarts(16, 16, 0.5, 'shift')).toEqual([0]);
     expect(tileStarts(9, 16, 0.5, 'shift')).toEqual([0]);
-    // Half of 5 is not a whole step: rounded down, so that neighbours overlap by at least what was asked.
+    // Half of 5 is not a whole step: rounded down, so that neighbours overlap by at least the share requested.
     expect(tileStarts(11, 5, 0.5, 'shift')).toEqual([0, 2, 4, 6]);
     expect(() => tileStarts(40, 16, 1, 'shift')).toThrow(/overlap is in \[0, 1\)/);
   });
@@ -102,7 +102,7 @@ describe('tiled prediction', () => {
       const { map } = await tiledMap(pixelwise, picture, variant);
       let worst = 0;
       for (let at = 0; at < map.length; at++) worst = Math.max(worst, Math.abs(map[at] - masks![at]));
-      // Sums of up to 16 float32 products: their rounding, not more.
+      // Sums of up to 16 float32 products differ only by their rounding.
       expect(worst).toBeLessThan(1e-6);
     }
   });
@@ -173,7 +173,7 @@ describe('flips', () => {
       for (let at = 0; at < 32; at++) expect(flipped[row].masks![at]).toBeCloseTo(plain[row].masks![at], 6);
       expect(flipped[row].gate[0]).toBeCloseTo(0.75, 6);
     }
-    /** Says where in its input a pixel lies, column and row, and grades by the first pixel. */
+    /** Answers with the column and row of each pixel in its input, and grades by the first pixel. */
     const positional: TilePredictor = async (input, count) =>
       (await pixelwise(input, count)).map((one, row) => ({
         ...one,

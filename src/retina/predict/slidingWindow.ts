@@ -10,7 +10,7 @@ export interface TiledOptions {
   readonly tile: number;
   /** Number of structures the network segments. */
   readonly classes: number;
-  /** Share of a tile that its neighbour covers again. Default 0.25, as MONAI. */
+  /** Share of a tile that its neighbour also covers. Default 0.25, as MONAI. */
   readonly overlap: number;
   /** Width of the Gaussian importance as a share of the tile. Default 0.125, as MONAI. */
   readonly sigma: number;
@@ -36,13 +36,13 @@ const DEFAULT_TILED: Omit<TiledOptions, 'tile' | 'classes'> = {
 
 /**
  * System A's way: no overlap, mirrored edges, tiles fused by the router. It takes tiles of 2048 frame pixels and shows them to the network at
- * 512: prepare the picture at {@link sideForTiles}`(box.size, 2048, 512)` pixels, which is the same but for the filter at tile borders.
+ * 512: prepare the picture at {@link sideForTiles}`(box.size, 2048, 512)` pixels, which is the same apart from the filter at tile borders.
  */
 export const ROUTER_FUSION = { overlap: 0, fusion: 'router', edge: 'reflect' } as const satisfies Partial<TiledOptions>;
 
 /** How a picture is tiled; what is left out follows the configuration. */
 export interface Tiling extends Partial<Pick<TiledOptions, 'overlap' | 'sigma' | 'fusion' | 'edge' | 'batch'>> {
-  /** Frame pixels that a tile shows along a side, whatever the picture's size; null or absent: as `data.tiles.side` has it. */
+  /** Frame pixels that a tile covers along a side, whatever the picture's size; null or absent: as `data.tiles.side` sets it. */
   readonly source?: number | null;
 }
 
@@ -67,9 +67,9 @@ export interface TiledSummary {
   readonly peak: TiledPeak;
 }
 
-/** Memory. The sums are alive for a band of one tile's height, whatever the picture's. */
+/** Memory used. Sums are kept only for a band as high as one tile, whatever the picture's height. */
 export interface TiledPeak {
-  /** Sums and weights of the band, its finished rows, and the tiles on their way to the network. */
+  /** Sums and weights of the band, its finished rows, and the tiles prepared for the network. */
   readonly accumulatorBytes: number;
   /** The whole process's resident memory at its highest between bands. */
   readonly residentBytes: number;
@@ -92,13 +92,12 @@ class WeightedMean {
   }
 }
 
-/** A gate that is quite sure would leave pixels that no tile answers for. */
+/** Least weight of a tile: a gate's probability of exactly 0 would leave pixels without any weight. */
 const LEAST_WEIGHT = 1e-6;
 
 /**
  * Predicts a picture tile by tile, row of tiles by row of tiles, and hands each row of pixels to `sink` once no further tile touches it, in
- * order from the top. Memory beside the picture: at most
- * tile · width · (2 classes + 1) floats and a batch of tiles.
+ * order from the top. Memory beside the picture: at most tile · width · (2 classes + 1) floats and a batch of tiles.
  *
  * @param run the network; its predictions must have masks (and grades with `router` fusion, if it grades).
  * @throws GmtlError `infer/tiles` for options out of range or a prediction without masks of the right size.
@@ -122,7 +121,7 @@ export async function predictTiled(
   const cutter = new TileCutter(picture, tile, edge, normalization);
   const window = fusion === 'gaussian' ? gaussianWindow(tile, sigma) : new Float32Array(tile * tile).fill(1);
   const band = new Band(width, Math.min(tile, height), classes, tile);
-  // Equal batches: a network compiles (and tunes) once a shape, and 9 tiles are 3 times 3, not twice 4 and 1.
+  // Batches are of equal size, because a network compiles (and tunes) once per shape: 9 tiles are 3 batches of 3, not 4, 4 and 1.
   const atOnce = Math.ceil(lefts.length / Math.ceil(lefts.length / batch));
   const images = new Float32Array(atOnce * tile * tile * 3);
   const gate = new WeightedMean();
@@ -134,7 +133,7 @@ export async function predictTiled(
     for (let first = 0; first < lefts.length; first += atOnce) {
       const count = Math.min(atOnce, lefts.length - first);
       for (let index = 0; index < atOnce; index++) {
-        // Places left over show the last tile again, unread.
+        // Unused places repeat the last tile; their results are not read.
         cutter.cut(lefts[first + Math.min(index, count - 1)], top, images, index * tile * tile * 3);
       }
       const predictions = await run(images, atOnce);
@@ -176,7 +175,7 @@ export async function predictTiled(
   };
 }
 
-/** Sums of weighted probabilities and of weights over a band of rows. Its first row is the present row of tiles' first. */
+/** Sums of weighted probabilities and of weights over a band of rows. Its first row is that of the current row of tiles. */
 class Band {
   readonly #width: number;
   readonly #rows: number;
@@ -213,14 +212,14 @@ class Band {
     }
   }
 
-  /** The first `count` rows' means; the band then moves on below them. */
+  /** Returns the means of the first `count` rows and moves the band down past them. */
   finish(count: number): Float32Array {
     const classes = this.#classes;
     const pixels = count * this.#width;
     const values = new Float32Array(pixels * classes);
     for (let at = 0; at < pixels; at++) {
       const weight = this.#weights[at];
-      // Rounding may carry a mean of ones a bit above one.
+      // Rounding may carry a mean of ones slightly above one.
       for (let index = 0; index < classes; index++)
         values[classes * at + index] = Math.min(1, this.#sums[classes * at + index] / weight);
     }

@@ -32,7 +32,7 @@ export function tileStarts(length: number, tile: number, overlap: number, edge: 
 }
 
 /**
- * Gaussian importance of a tile's pixels, 1 in the middle: exp(-(x² + y²) / (2 (sigma · tile)²)) about the tile's centre, at least
+ * Gaussian importance of a tile's pixels, 1 in the middle: exp(-(x² + y²) / (2 (sigma · tile)²)) about the tile's center, at least
  * 1e-3 (MONAI's `compute_importance_map` with its floor). [tile, tile]
  */
 export function gaussianWindow(tile: number, sigma: number): Float32Array {
@@ -63,7 +63,7 @@ export class TileCutter {
   readonly picture: RgbImage;
   readonly tile: number;
   readonly edge: TileEdge;
-  /** Normalised value of each byte, by channel. */
+  /** Normalized value of each byte, by channel. */
   readonly #values: readonly Float32Array[];
 
   constructor(picture: RgbImage, tile: number, edge: TileEdge, normalization: Normalization) {
@@ -76,7 +76,7 @@ export class TileCutter {
     });
   }
 
-  /** Writes the tile at (left, top), normalised [tile, tile, 3], to `out` from `start` on. */
+  /** Writes the tile at (left, top), normalized [tile, tile, 3], to `out` from `start` on. */
   cut(left: number, top: number, out: Float32Array, start: number): void {
     const { tile, edge } = this;
     const { width, height, data } = this.picture;

@@ -94,7 +94,7 @@ describe('renderConfusion', () => {
     const picture = await decode(renderConfusion(matrix, ['none', 'some'], { scale: 1, title: 'DR' }));
     const dark = count(picture, '#00527f');
     const half = count(picture, '#a9cfe6');
-    // One cell has all of its row, two have half of theirs; a cell is 84 × 84 less borders and text.
+    // One cell holds all of its row, two hold half of theirs; a cell is 84 × 84 pixels less borders and text.
     expect(dark).toBeGreaterThan(5000);
     expect(dark).toBeLessThan(84 * 84);
     expect(half).toBeGreaterThan(10_000);

@@ -7,7 +7,7 @@ import { chartToPng, INK, textWidth } from './svg.ts';
 
 export type ConfusionOptions = {
   readonly title?: string;
-  /** Pixels a CSS pixel. Default 2. */
+  /** Pixels per CSS pixel. Default 2. */
   readonly scale?: number;
 };
 

@@ -5,7 +5,7 @@ import { writeFileAtomic } from '../../engine/node/atomic.ts';
 import { lineColor } from './colors.ts';
 import { chartToPng, INK, PALETTE } from './svg.ts';
 
-/** What one pass over a split measured. NaN leaves a gap; lines go on over epochs that were not measured. */
+/** What one pass over a split measured. NaN leaves a gap; lines continue across epochs that were not measured. */
 export type SplitValues = {
   readonly loss?: number;
   /** Parts of the loss by name, say `segmentation`, `DR grade`, `gate`. */
@@ -27,7 +27,7 @@ export type EpochRow = {
 
 export type CurveOptions = {
   readonly title?: string;
-  /** Pixels a CSS pixel; the picture is 1260 × 980 CSS pixels. Default 1.5. */
+  /** Pixels per CSS pixel; the picture is 1260 × 980 CSS pixels. Default 1.5. */
   readonly scale?: number;
 };
 
@@ -47,7 +47,7 @@ const PANEL = { width: 600, height: 300, left: 46, right: 14, top: 64, bottom: 4
 
 /**
  * Draws the six training curves as a PNG: total loss, its parts, Dice per structure, classification accuracy, gate accuracy and
- * learning rate. Validation is drawn solid and training dashed, in one color a quantity. Panels without a value say so.
+ * learning rate. Validation is drawn solid and training dashed, in one color per quantity. Panels without a value say so.
  * @throws GmtlError `report/empty` without rows, `report/epochs` when epochs do not rise.
  */
 export function renderCurves(rows: readonly EpochRow[], options: CurveOptions = {}): Buffer {
@@ -240,7 +240,7 @@ function legendOf(panel: Panel, index: number, at: { x: number; y: number }): Le
   ];
 }
 
-/** Series are told apart by panel, because echarts joins a legend entry to all series of its name. */
+/** The panel is part of a series' name, because echarts joins a legend entry to all series of that name. */
 function seriesName(panel: Panel, line: Line): string {
   return `${panel.title}/${line.name}`;
 }
@@ -252,7 +252,7 @@ function seriesOf(line: Line, panel: Panel, index: number, epochs: readonly numb
     type: 'line',
     xAxisIndex: index,
     yAxisIndex: index,
-    // Validation may come every few epochs only: what was not measured is left out, or no two points would be neighbours.
+    // Validation may run only every few epochs: epochs without it are left out, else no two points would be neighbours and no line be drawn.
     data: line.values.flatMap((value, row) =>
       value === undefined ? [] : [[epochs[row], Number.isFinite(value) ? value : null]],
     ),

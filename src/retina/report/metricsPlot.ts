@@ -4,8 +4,8 @@ import { type CurveOptions, type EpochRow, type Panel, pairedLines, renderPanels
 import { PALETTE } from './svg.ts';
 
 /**
- * Draws the metrics plot that System A ends its training with, as a PNG: left the total loss, right classification accuracy (a line
- * a task) and Dice (the mean over structures), each in validation (solid) and training (dashed).
+ * Draws the metrics plot that System A ends its training with, as a PNG: left the total loss, right classification accuracy (one line
+ * per task) and Dice (the mean over structures), each in validation (solid) and training (dashed).
  * @throws GmtlError `report/empty` without rows, `report/epochs` when epochs do not rise.
  */
 export function renderMetricsPlot(rows: readonly EpochRow[], options: CurveOptions = {}): Buffer {
@@ -47,7 +47,7 @@ function panelsOf(rows: readonly EpochRow[]): Panel[] {
   return panels.map((panel) => ({ ...panel, lines: panel.lines.filter((line) => line.values.some(Number.isFinite)) }));
 }
 
-/** Mean over the structures that are defined; undefined where none is. */
+/** Mean over the structures whose Dice is defined; undefined where none is. */
 function meanDice({ dice = {} }: SplitValues): number | undefined {
   const defined = Object.values(dice).filter(Number.isFinite);
   return defined.length === 0 ? undefined : defined.reduce((sum, value) => sum + value, 0) / defined.length;

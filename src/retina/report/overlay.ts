@@ -7,7 +7,7 @@ import { STRUCTURE_COLORS } from './colors.ts';
 import { STRUCTURES, type Structure, structureInText } from '../domain.ts';
 import { escapeXml, FONT_FAMILY, INK, svgToPng, textWidth } from './svg.ts';
 
-/** Masks by structure: one byte a pixel, row by row, non-zero inside. Absent structures are neither drawn nor listed. */
+/** Masks by structure: one byte per pixel, row by row, non-zero inside. Absent structures are neither drawn nor listed. */
 export type StructureMasks = { readonly [structure in Structure]?: Uint8Array };
 
 export type OverlayOptions = {
@@ -36,7 +36,7 @@ export async function renderOverlay(
   return assemble([{ image: drawn, title: options.title ?? '' }], listed(masks));
 }
 
-/** Two panels of equal size side by side, the truth left and the prediction right, under one legend; else as {@link renderOverlay}. */
+/** Two panels of equal size side by side, the truth left and the prediction right, under one legend; otherwise as {@link renderOverlay}. */
 export async function renderComparison(
   image: RgbImage,
   truth: StructureMasks,
@@ -238,7 +238,7 @@ async function assemble(panels: readonly Panel[], structures: readonly Structure
 function titlesSvg(panels: readonly Panel[], panelWidth: number, gap: number, width: number, height: number): string {
   const size = textSize(panelWidth);
   const texts = panels.map(({ title }, index) => {
-    // A long file name is set smaller rather than run into the next panel.
+    // A long file name gets a smaller font, so that it does not run into the next panel.
     const fitted = Math.min(size * 1.1, (size * (panelWidth - size)) / (textWidth(title, size) * 1.12));
     const x = index * (panelWidth + gap) + size * 0.5;
     return `<text x="${x}" y="${height * 0.66}" font-size="${fitted}" font-weight="bold" fill="${INK.text}">${escapeXml(title)}</text>`;

@@ -5,7 +5,7 @@ import { GmtlError } from '../../engine/errors.ts';
 /**
  * A mask as an 8-bit grey PNG: 255 where it is set, 0 elsewhere, and not scaled.
  *
- * @param mask one byte a pixel, row by row from the top, non-zero inside.
+ * @param mask one byte per pixel, row by row from the top, non-zero inside.
  * @throws GmtlError `report/size` when its length is not width × height.
  */
 export function encodeMaskPng(mask: Uint8Array, width: number, height: number): Buffer {

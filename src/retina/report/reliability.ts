@@ -7,7 +7,7 @@ import { chartToPng, INK, PALETTE } from './svg.ts';
 
 export type ReliabilityOptions = {
   readonly title?: string;
-  /** Pixels a CSS pixel; the picture is 520 × 568 CSS pixels. Default 2. */
+  /** Pixels per CSS pixel; the picture is 520 × 568 CSS pixels. Default 2. */
   readonly scale?: number;
 };
 

@@ -43,7 +43,7 @@ describe('renderSampleGrid', () => {
   it('paints masks of another size over half of the picture', async () => {
     const without = await renderSampleGrid([flat({})], { side: 100 });
     const both = await renderSampleGrid([flat({ truthMasks: masks, predictedMasks: masks })], { side: 100 });
-    // The photograph is 100 × 50; of each overlay the right half stays as it was, but for the outline of one pixel and the tag.
+    // The photograph is 100 × 50; the right half of each overlay is unchanged apart from the one-pixel outline and the tag.
     const grey = await count(without, '#5a5a5a');
     expect(grey).toBeGreaterThan(3000);
     expect(await count(both, '#5a5a5a')).toBeGreaterThan(grey + 2 * 49 * 32);

@@ -28,7 +28,7 @@ const RIGHT = '#0b7a55';
 
 /**
  * Draws samples as a PNG grid. Each shows the photograph, and beside it truth and prediction as overlays where there are masks, else
- * its grades as text. Above stand its name, where the gate sent it and how sure it was; a misrouted one has a red frame and says
+ * its grades as text. Above them are its name, where the gate sent it and how sure it was; a misrouted one has a red frame and says
  * where it belongs.
  * @throws GmtlError `report/empty` without samples, `report/size` naming the sample whose buffer does not fit its size.
  */
@@ -122,11 +122,11 @@ function fitted({ masks, ...from }: MaskSet, width: number, height: number, id: 
 
 type TextStyle = { readonly bold?: boolean; readonly color?: string; readonly most?: number };
 
-/** One line of text, set smaller rather than run over `most` pixels. */
+/** One line of text, in a smaller font where it would be wider than `most` pixels. */
 function text(x: number, y: number, content: string, size: number, { bold, color, most }: TextStyle = {}): string {
   const needed = textWidth(content, size) * (bold ? 1.12 : 1);
   const fitting = most === undefined ? size : Math.min(size, (size * most) / needed);
-  // Below this nothing can be read: the line is cut instead.
+  // Text below this size is illegible: the line is cut instead.
   const shown = fitting < 7 && most !== undefined ? `${content.slice(0, Math.floor(most / 5.4))}…` : content;
   return `<text x="${x}" y="${y}" font-size="${Math.max(7, fitting).toFixed(2)}" fill="${color ?? INK.text}"${bold ? ' font-weight="bold"' : ''}>${escapeXml(shown)}</text>`;
 }

@@ -8,7 +8,7 @@ import { GmtlError } from '../../engine/errors.ts';
 /** The font of every picture; shipped as a dependency, because servers and containers often have no fonts at all. */
 export const FONT_FAMILY = 'DejaVu Sans';
 
-/** Ink of pictures on a white ground. */
+/** Colors of text and lines on a white background. */
 export const INK = { text: '#1f2933', muted: '#5f6b76', grid: '#e3e7eb', axis: '#9aa5b1', ground: '#ffffff' } as const;
 
 /**
@@ -31,7 +31,7 @@ export function textWidth(text: string, size: number): number {
     else if (/[mwMW%@—]/.test(glyph)) ems += 0.97;
     else if (/[A-Z]/.test(glyph)) ems += 0.72;
     else if (glyph === ' ') ems += 0.32;
-    // echarts takes the width of an ideograph for the line height.
+    // echarts uses the width of an ideograph as the line height.
     else if (glyph > '\u2e80') ems += 1.1;
     else ems += 0.62;
   }
@@ -45,7 +45,7 @@ export function escapeXml(text: string): string {
 
 /**
  * Rasterises an SVG with the shipped fonts only, so that a picture looks the same on every machine.
- * @param scale pixels a CSS pixel. @param background CSS color, or undefined for transparent.
+ * @param scale pixels per CSS pixel. @param background CSS color, or undefined for transparent.
  * @throws GmtlError `report/svg` when the SVG cannot be parsed.
  */
 export function svgToPng(svg: string, scale = 1, background: string | undefined = INK.ground): Buffer {

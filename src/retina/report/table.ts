@@ -6,7 +6,7 @@ export type Column = {
   readonly header: string;
   /** Default: right for a column whose cells are all numbers or empty, else left. */
   readonly align?: 'left' | 'right';
-  /** Decimals of numbers. Default 3; integers given as `digits: 0`. */
+  /** Decimals of numbers; 0 for integers. Default 3. */
   readonly digits?: number;
 };
 

@@ -17,7 +17,7 @@ export const CONVENTIONS: readonly string[] = [
   '“n/a” marks what the data leaves undefined, such as the AUROC of a grade that does not occur.',
 ];
 
-/** What {@link idridModelCard} needs to know of a run. */
+/** The facts of a run that {@link idridModelCard} needs. */
 export interface ModelCardFacts {
   /** One sentence: the network, its size, what it was trained on. */
   readonly network: string;

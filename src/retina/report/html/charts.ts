@@ -22,15 +22,15 @@ export interface ReliabilityChart {
   readonly bins: Reliability['bins'];
 }
 
-/** What the page's script draws with echarts; it knows sizes, colors and the theme, this knows the data. */
+/** What the page's script draws with echarts; the script chooses sizes, colors and the theme, this holds the data. */
 export type ChartSpec = BarChart | LineChart | ReliabilityChart;
 
-/** Gathers a page's charts: places go into the HTML, the specifications into one data block. */
+/** Gathers a page's charts: placeholders go into the HTML, the specifications into one data block. */
 export class ChartList {
   readonly specs: Record<string, ChartSpec> = {};
 
   /**
-   * Registers a chart and returns its place in the page.
+   * Registers a chart and returns its placeholder in the page.
    * @param title the figure's caption. @param description for screen readers: what is drawn, and its main figure.
    */
   add(spec: ChartSpec, title: string, description: string, note?: string): Html {

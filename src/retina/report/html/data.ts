@@ -31,7 +31,7 @@ export interface CurvePanel {
   readonly note?: string;
   readonly x: string;
   readonly y: string;
-  /** 'share': 0 to 1; 'cosine': -1 to 1; 'log': logarithmic; 'free': as the data wants. */
+  /** 'share': 0 to 1; 'cosine': -1 to 1; 'log': logarithmic; 'free': fitted to the data. */
   readonly scale: 'share' | 'cosine' | 'log' | 'free';
   readonly xScale?: 'share' | 'log' | 'free';
   readonly curves: readonly Curve[];
@@ -85,7 +85,7 @@ export interface StructureData {
   readonly threshold?: number;
   /** Points (recall, precision). */
   readonly precisionRecall?: Curve['points'];
-  /** Points (false positives an image, lesion sensitivity). */
+  /** Points (false positives per image, lesion sensitivity). */
   readonly froc?: Curve['points'];
 }
 
@@ -146,7 +146,7 @@ export interface GalleryImage {
   readonly dice?: { readonly [structure in Structure]?: number | null };
   readonly grades?: readonly GradeData[];
   readonly gate?: {
-    /** Absent where no one knows where it belongs. */
+    /** Absent where the right route is unknown. */
     readonly truth?: string;
     readonly routed: string;
     readonly probability: number;
@@ -162,7 +162,7 @@ export interface GalleryData {
   readonly side?: number;
   /** JPEG quality, 1 to 100. Default 80. */
   readonly quality?: number;
-  /** At most so many pictures, the worst ones. Default 150. */
+  /** At most this many pictures, the worst ones. Default 150. */
   readonly limit?: number;
   readonly note?: string;
 }
@@ -185,7 +185,7 @@ export interface ModelCard {
   readonly trainingData: string;
   readonly limits: readonly string[];
   readonly licence: string;
-  /** Works to be cited; `url` is shown as text and as a link to follow by hand. */
+  /** Works to be cited; `url` is shown as text and, where it is an https address, linked. */
   readonly references: readonly { readonly text: string; readonly url?: string }[];
 }
 

@@ -23,8 +23,8 @@ export interface Page {
 }
 
 /**
- * A whole page in one file that loads nothing: styles, scripts and pictures are within it, and its security policy forbids
- * everything else. Scripts run only by their hash, so that nothing a user named can become one.
+ * A whole page in one file that loads nothing else: styles, scripts and pictures are embedded, and its security policy forbids
+ * the rest. Scripts run only if the policy lists their hash, so that text from a user cannot run as one.
  */
 export function renderDocument(page: Page): string {
   const hasCharts = page.charts !== undefined && !page.charts.isEmpty;
@@ -100,7 +100,7 @@ function echartsSource(): string {
   return readFileSync(createRequire(import.meta.url).resolve('echarts/dist/echarts.min.js'), 'utf8');
 }
 
-/** Code as it may stand in a script element; its strings may hold what would end the element. */
+/** Code made safe for a script element, whose end its strings may spell. */
 function inlineScript(code: string): string {
   return code.replaceAll(/<\/(script)/gi, '<\\/$1').replaceAll('<!--', '<\\!--');
 }

@@ -4,12 +4,12 @@ import type { Figure } from '../../metrics/figures.ts';
 /** What an undefined figure is shown as. */
 const UNDEFINED = 'n/a';
 
-/** Whether there is a finite number. */
+/** Whether the value is a finite number. */
 export function isNumber(value: number | null | undefined): value is number {
   return value !== null && value !== undefined && Number.isFinite(value);
 }
 
-/** A figure with three decimals and no leading zero lost; "n/a" where undefined. Tiny ones keep two significant digits. */
+/** A figure with three decimals, its leading zero kept; "n/a" where undefined. Tiny ones keep two significant digits. */
 export function number(value: number | null | undefined, digits = 3): string {
   if (!isNumber(value)) return UNDEFINED;
   if (value !== 0 && Math.abs(value) < 0.5 * 10 ** -digits) return value.toExponential(1);

@@ -7,7 +7,7 @@ import { html, type Html } from './html.ts';
 import type { Section } from './parts.ts';
 import { badnessOf, isMisrouted, jpegAddress, meanDiceOf, type PackedMasks, packMasks } from './pictures.ts';
 
-/** The masks of a page's pictures, in the cards' order; what the page's script reads from the block `gallery-data`. */
+/** The masks of a page's pictures, in the cards' order, which the page's script reads from the block `gallery-data`. */
 export interface GalleryBlock {
   readonly lesions: readonly { readonly name: Structure; readonly title: string; readonly rgb: readonly number[] }[];
   readonly pictures: readonly { readonly truth: PackedMasks | null; readonly predicted: PackedMasks | null }[];
@@ -152,7 +152,7 @@ function gradeLine({ task, truth, predicted, probability, names }: GradeData): H
     : html`<p class="bad">${task}: <b>✗</b> ${text(predicted)}${sure}, truth ${text(truth)}</p>`;
 }
 
-/** What the picture shows, for people who do not see it. */
+/** Alternative text of a picture, for people who cannot see it. */
 function altText(picture: GalleryImage): string {
   const { id, grades, dice } = picture;
   const parts = [`Retina ${id}`];

@@ -1,3 +1,5 @@
+/** Builds HTML in which text from users is always escaped. */
+
 /**
  * Text that is safe to stand in an HTML page. Only {@link html} and {@link trusted} make it, so that a plain string can never
  * get into a page unescaped.
@@ -19,7 +21,7 @@ export type Insert = Html | string | number | null | undefined | false | readonl
 
 /**
  * Tagged template: strings put into it are escaped for text and for attributes in double quotes; `Html` is not; lists are
- * joined. Placeholders belong into text or quoted attribute values only, not into tag names, unquoted values, scripts or styles.
+ * joined. Placeholders belong in text or quoted attribute values only, not into tag names, unquoted values, scripts or styles.
  */
 export function html(parts: TemplateStringsArray, ...inserts: readonly Insert[]): Html {
   return new Html(
@@ -27,7 +29,7 @@ export function html(parts: TemplateStringsArray, ...inserts: readonly Insert[])
   );
 }
 
-/** Marks text as HTML that was escaped already or comes from this package. Never call it with anything a user named. */
+/** Marks text as HTML that was escaped already or comes from this package. Never call it with text that comes from a user. */
 export function trusted(text: string): Html {
   return new Html(text);
 }

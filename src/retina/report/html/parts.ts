@@ -27,7 +27,7 @@ export function rangeBar({ figure, range = [0, 1] }: NamedFigure): Html | undefi
   return html`<svg class="range" viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true"><rect class="track" x="0" y="3" width="100" height="2"/><rect class="span" x="${low}" y="2" width="${Math.max(0.8, Number(high) - Number(low)).toFixed(2)}" height="4"/><rect class="value" x="${(Number(value) - 0.6).toFixed(2)}" y="0" width="1.2" height="8"/></svg>`;
 }
 
-/** A table that scrolls within itself when it is wider than the page. @param numeric the columns whose heads stand right; default: all but the first. */
+/** A table that scrolls within itself when it is wider than the page. @param numeric the columns with right-aligned heads; default: all but the first. */
 export function scrollTable(
   caption: string,
   head: readonly Insert[],

@@ -7,11 +7,11 @@ import { checkImage } from '../overlay.ts';
 import type { GalleryImage, MaskSet, GradeData } from './data.ts';
 import { isNumber } from './format.ts';
 
-/** Masks for the page: one byte a pixel, bit k set where `STRUCTURES[k]` is; deflated without a header, base64. */
+/** Masks for the page: one byte per pixel, bit k set where `STRUCTURES[k]` is; deflated without a header, base64. */
 export interface PackedMasks {
   readonly width: number;
   readonly height: number;
-  /** Bit k: there is a mask of `STRUCTURES[k]`, be it empty. */
+  /** Bit k: there is a mask of `STRUCTURES[k]`, even if it is empty. */
   readonly known: number;
   readonly bits: string;
 }
@@ -19,7 +19,7 @@ export interface PackedMasks {
 /**
  * Packs masks for a picture of `side` pixels at most; larger ones are shrunk so that every lesion stays (a pixel is set if any source
  * pixel is).
- * @throws GmtlError `report/size` naming picture and structure when a mask has not width × height pixels.
+ * @throws GmtlError `report/size` naming picture and structure when a mask does not have width × height pixels.
  */
 export function packMasks(set: MaskSet, side: number, where: string): PackedMasks {
   const scale = Math.min(1, side / Math.max(set.width, set.height));
@@ -68,7 +68,7 @@ export async function jpegAddress(
   return { address: `data:image/jpeg;base64,${data.toString('base64')}`, width: info.width, height: info.height };
 }
 
-/** Whether the gate sent the picture elsewhere than it belongs. */
+/** Whether the gate sent the picture to a route other than its own. */
 export function isMisrouted({ gate }: GalleryImage): boolean {
   return gate?.truth !== undefined && gate.truth !== gate.routed;
 }
@@ -86,7 +86,7 @@ function gradeError({ truth, predicted, names }: GradeData): number {
 }
 
 /**
- * How bad the prediction of a picture is, 0 to 1: 1 − mean Dice of the structures where masks are known, else half for a wrong grade
+ * How bad the prediction of a picture is, 0 to 1: 1 − mean Dice of the structures where masks are known, otherwise half for a wrong grade
  * and the rest by its distance. Misrouting does not add to it: experts are judged apart from the gate.
  */
 export function badnessOf(picture: GalleryImage): number {

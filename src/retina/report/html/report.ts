@@ -1,4 +1,4 @@
-/** The pages: the report of an evaluation, a sample of pictures, tables. */
+/** Writes the pages: the report of an evaluation, a sample of pictures, tables. */
 import { writeFileAtomic } from '../../../engine/node/atomic.ts';
 import { ChartList } from './charts.ts';
 import type { GalleryData, ReportData, TableData } from './data.ts';
@@ -60,7 +60,7 @@ export interface SampleReportData {
   readonly subtitle?: string;
   readonly created?: string;
   readonly gallery: GalleryData;
-  /** Anything to be listed below: the routes, the seed. */
+  /** Anything to list below the pictures: the routes, the seed. */
   readonly tables?: readonly TableData[];
 }
 

@@ -1,4 +1,4 @@
-/** A report's data as a run would give it, with what is awkward: long names, undefined figures, no lesions, odd sizes. */
+/** Report data like that of a run, with its awkward cases: long names, undefined figures, no lesions, odd sizes. */
 import { drawFundus } from '../../data/synth/fundus.ts';
 import { STRUCTURES, type Structure } from '../../domain.ts';
 import type { StructureMasks } from '../overlay.ts';

@@ -7,7 +7,7 @@ import { isNumber } from './format.ts';
 /** One row of an epoch log: numbers by column; null, NaN or absent where nothing was measured. */
 export type LogRow = Readonly<Record<string, number | string | null | undefined>>;
 
-/** A quantity's column of a log, and what the line is called. */
+/** A quantity's column in the log, and the name of its line. */
 type Line = readonly [column: string, name: string, extra?: Partial<Curve>];
 
 /**
@@ -20,7 +20,7 @@ export function trainingPanels(rows: readonly LogRow[]): CurvePanel[] {
     return typeof value === 'number' && isNumber(value) ? value : null;
   };
   const curve = ([column, name, extra]: Line): Curve | undefined => {
-    // A line goes on over epochs without a validation; what a NaN was in the log cannot be told from those.
+    // A line continues across epochs without a validation; a NaN in the log is read like such an epoch.
     const points = rows.flatMap((row, index): [number, number][] => {
       const value = numberIn(row, column);
       return value === null ? [] : [[numberIn(row, 'epoch') ?? index + 1, value]];

@@ -108,7 +108,7 @@ ${
 </div>`;
 }
 
-/** A link to follow by hand; whatever is not an https address stays text. */
+/** A link to a cited work; an address that is not https stays text. */
 function citation(url: string): Html {
   return /^https:\/\//.test(url) ? html`<a href="${url}" rel="noopener noreferrer">${url}</a>` : html`${url}`;
 }

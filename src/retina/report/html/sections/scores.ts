@@ -91,7 +91,7 @@ interface Row {
   readonly figures: readonly NamedFigure[];
 }
 
-/** The figures that any row has, in order: the columns of a table. */
+/** The figures that at least one row has, in order: the columns of a table. */
 function columnsOf(rows: readonly Row[]): NamedFigure[] {
   return [...new Map(rows.flatMap(({ figures }) => figures).map((one) => [one.key, one])).values()];
 }
