@@ -1,31 +1,31 @@
-/** The one error class of the package, for what its user can mend. */
+/** The package's one error class, for problems that its user can fix. */
 
 /** The part of the package that an error comes from. */
 export type ErrorArea =
-  | 'adapter'
+  | 'adapter' // finding and opening a GPU adapter
   | 'autograd'
   | 'bench'
-  | 'checkpoint'
-  | 'cli'
-  | 'config'
-  | 'data'
-  | 'gpu'
-  | 'infer'
-  | 'init'
-  | 'io'
-  | 'log'
+  | 'checkpoint' // a run's checkpoints
+  | 'cli' // the arguments of a command
+  | 'config' // a run's configuration
+  | 'data' // data sets and pictures
+  | 'gpu' // an open device
+  | 'infer' // predicting with a trained network
+  | 'init' // initializing a network from a file of weights
+  | 'io' // reading and writing files
+  | 'log' // a run's CSV logs
   | 'metrics'
   | 'model'
-  | 'nn'
+  | 'nn' // layers, losses and state dicts
   | 'ops'
   | 'optim'
-  | 'report'
-  | 'run'
+  | 'report' // tables, plots and pages
+  | 'run' // a run's folder
   | 'safetensors'
   | 'tensor'
   | 'train'
-  | 'tune'
-  | 'verify';
+  | 'tune' // `gmtl tune`
+  | 'verify'; // `gmtl train --verify`
 
 /** Where an error arises and what it is, such as `metrics/bad-label`: stable, for callers and tests to match on. */
 export type ErrorCode = `${ErrorArea}/${string}`;
