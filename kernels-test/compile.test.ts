@@ -1,6 +1,6 @@
 /**
  * Tier: no adapter. Every kernel in every element format and width passes Dawn's own validation with the layout that was read from its WGSL: bindings of
- * other types or access, or uniforms that are not there, would be refused. On Dawn's null backend, which knows every feature and runs nothing.
+ * other types or access, or uniforms that are not there, would be refused. Runs on Dawn's null backend, which knows every feature and runs nothing.
  */
 import { create, globals } from 'webgpu';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -19,7 +19,7 @@ beforeAll(async () => {
 });
 afterAll(() => device.destroy());
 
-/** Of a form that fits all kernels which ask for such. */
+/** Values of generated constants that suit every kernel which asks for them. */
 const CONSTANTS: Readonly<Record<string, number>> = {
   ...{ MATRIX_M: 16, MATRIX_N: 16, MATRIX_K: 16, DEPTH: 16 },
   ...{ LANES: 32, PER_LANE: 3, COLUMNS: 8 },

@@ -1,4 +1,4 @@
-/** Tier: any adapter. A depthwise convolution whose input is used again: its input gradient takes what came back the other way. */
+/** Tier: any adapter. A depthwise convolution whose input has another use: its input-gradient kernel adds the gradient of that use. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Engine } from '../src/engine/autograd/engine.ts';
 import type { GpuDevice } from '../src/engine/gpu/device.ts';

@@ -9,7 +9,7 @@ let shared: Promise<GpuDevice> | null = null;
 export async function testDevice(): Promise<GpuDevice> {
   const present = await shared;
   if (present?.failed) {
-    // One broken kernel must not hide the others: start afresh.
+    // Opens a new device, so that one broken kernel does not fail all tests after it.
     present.destroy();
     shared = null;
   }
@@ -17,7 +17,7 @@ export async function testDevice(): Promise<GpuDevice> {
   return shared;
 }
 
-/** Call once a test file: closes the device at its end. */
+/** To be called once per test file: closes the device at its end. */
 export function closeDeviceAfterwards(): void {
   afterAll(async () => {
     (await shared)?.destroy();

@@ -24,7 +24,7 @@ import { difference } from '../src/engine/check/difference.ts';
 import { closeDeviceAfterwards, testDevice } from './device.ts';
 import { Goldens, type Layout, toEngine } from './goldens.ts';
 
-/** As the fixture's: the first six channels at half size are decoded, the other four are the skip. */
+/** The fixture's model: the first six channels at half size are decoded, the other four are the skip. */
 class UnetBlock extends Module {
   readonly block = new UnetDecoderBlock(6, 4, 8);
 
@@ -90,12 +90,12 @@ const ON_REFERENCES: Bounds = { forward: 2e-7, gradient: 2e-7, losses: 2e-7, aft
 /** Float32 through up to twelve layers; measured on lavapipe: 4e-6, 7e-6, 1e-6, 1e-6, 5e-6. */
 const ON_ADAPTER: Bounds = { forward: 1e-5, gradient: 2e-5, losses: 1e-5, after: 1e-5, moved: 1e-4 };
 /**
- * Twenty batch normalisations, some over eight values, each divide by a spread that float32 knows the less the smaller it is:
+ * Twenty batch normalizations, some over eight values, each divide by a spread, and float32 holds a small spread less accurately:
  * PyTorch's own float32 gradients are 2.6e-5 off its float64 here (lavapipe's 2.7e-5). So output and gradients of the first step are held as
- * tightly as elsewhere, but a later ReLU may switch on the other side, and from there on another path is walked: the float64 references
- * themselves, with every weight nudged by at most 5e-6 of itself, end 4e-5 to 1.2e-4 (losses), up to 9e-4 (weights) and .09 to .22
- * (movement) away in six tries; lavapipe and SwiftShader 4e-5, 7e-4 (single tensors 6e-3) and .11. That ten steps of the mathematics are right,
- * the references prove, within the bounds above.
+ * tightly as elsewhere, but in later steps a ReLU may switch to its other side, and training then takes another path: the float64 references
+ * themselves, with every weight changed by at most 5e-6 of itself, end 4e-5 to 1.2e-4 (losses), up to 9e-4 (weights) and .09 to .22
+ * (movement) away in six tries; lavapipe and SwiftShader 4e-5, 7e-4 (single tensors 6e-3) and .11. The references, within the bounds above,
+ * prove that the mathematics of the ten steps is right.
  */
 const DEEP_ON_ADAPTER: Bounds = { forward: 1e-5, gradient: 1e-4, losses: 5e-4, after: 2e-2, moved: 0.4 };
 
@@ -107,10 +107,10 @@ interface HalfBounds {
 }
 
 /**
- * A rounding to float16 is up to 5e-4; a dozen to fifty in a row, as if at random, make 2e-3 to 4e-3 of an output, and gradients go there
- * and back. But where rounding moves one element across a ReLU's corner, its gradient is all wrong, and these nets have maps of some
- * hundred elements: 1 / sqrt(100). ConvNeXt has no corners; it and the block without such an element are the sharp ones. Batch normalization over eight
- * values (the U-Net's deepest maps) makes more of everything. Measured on lavapipe (output, gradients, losses): convnext 3e-4, 2e-3, 3e-4; basic-block 7e-4, 8e-2
+ * A rounding to float16 changes a number by up to 5e-4 of itself; a dozen to fifty in a row, as if random, change an output by 2e-3 to 4e-3,
+ * and gradients pass through the layers twice. But where rounding moves one element across a ReLU's corner, that element's gradient is entirely
+ * wrong, and these nets have maps of about a hundred elements: an error of 1 / sqrt(100). ConvNeXt has no corners; it and the block without such an
+ * element have tight bounds. Batch normalization over eight values (the U-Net's deepest maps) amplifies every error. Measured on lavapipe (output, gradients, losses): convnext 3e-4, 2e-3, 3e-4; basic-block 7e-4, 8e-2
  * (one element: all gradients behind it are good to 1e-3), 5e-4; resnet 9e-4, 6e-2, 7e-3; unet-block 6e-4, 8e-4, 2e-5; unet 8e-3, .15, 2e-4.
  */
 const IN_HALF: Readonly<Record<string, HalfBounds>> = {

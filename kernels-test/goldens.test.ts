@@ -20,7 +20,7 @@ const cases = goldens.metadata('cases', casesSchema);
 const optimizers = goldens.metadata('optimizers', optimizersSchema);
 const byName = new Map(ops.map((op) => [op.name, op]));
 
-/** Float32 keeps 6e-8 of a number, half of which its rounding may take; sums of squares of those stay below it. */
+/** Rounding to float32 changes a number by at most 6e-8 of itself, so the relative L2 error of rounding alone stays below this. */
 const STORED = 1e-7;
 
 /** Ops that have no golden here, and why. */

@@ -6,7 +6,7 @@ import { readSafetensors } from '../src/engine/node/safetensorsFile.ts';
 import type { ExternalTensor } from '../src/engine/nn/module.ts';
 import { stridesOf } from '../src/engine/tensor/shape.ts';
 
-/** Of how PyTorch and the engine hold a tensor: alike, NCHW / NHWC, OIHW / HWIO, or (C, 1, KH, KW) / (KH, KW, C). */
+/** How PyTorch and the engine hold a tensor: alike, NCHW / NHWC, OIHW / HWIO, or (C, 1, KH, KW) / (KH, KW, C). */
 const LAYOUTS = ['plain', 'image', 'filter', 'depthwise'] as const;
 export type Layout = (typeof LAYOUTS)[number];
 
@@ -89,7 +89,7 @@ export const casesSchema = z.array(
     grads: z.array(z.number()),
     /** Inputs that are changed in place. */
     updated: z.array(z.number()),
-    /** Of the relative L2 error on an adapter. */
+    /** Upper bound of the relative L2 error on an adapter. */
     bound: z.number(),
   }),
 );

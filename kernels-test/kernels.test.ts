@@ -47,7 +47,7 @@ for (const op of ops) {
 
 it('says which kernel versions this adapter cannot run (registry.test.ts holds that a case reaches each)', () => {
   const unreached = [...knownVersions].filter((version) => !checkedVersions.has(version));
-  // Versions that need what the adapter has not (subgroups, hardware) are listed, not hidden.
+  // Lists the versions that need what the adapter lacks (subgroups, hardware).
   if (unreached.length > 0) console.info(`not runnable on ${device.name}: ${unreached.join(', ')}`);
   expect(checkedVersions.size).toBeGreaterThan(0);
 });

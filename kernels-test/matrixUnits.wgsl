@@ -1,7 +1,7 @@
-// Stands for shaders/common/matrixUnits.wgsl on adapters without matrix units: every lane holds whole sums and does all of the work, operands are
-// read where they lie, and all lanes of a subgroup stage the same numbers. Loops are long ones: Mesa unrolls short ones, which takes minutes.
+// Replaces shaders/common/matrixUnits.wgsl on adapters without matrix units: every lane holds whole sums and does all of the work, operands are
+// read in place, and all lanes of a subgroup stage the same numbers. Loops are long, because Mesa unrolls short ones, which takes minutes.
 
-// Where row 0, column 0 lies in a tile, and how far the next row and column.
+// Index of row 0, column 0 in a tile, and the distances to the next row and column.
 struct Corner {
   offset: u32,
   row: u32,

@@ -85,7 +85,7 @@ describe('shader files', () => {
     const included = new Set(
       files.flatMap((file) => [...SHADER_TEXT[file].matchAll(/^\s*\/\/ #include "([^"]+)"/gm)].map((m) => m[1])),
     );
-    // The forms in float16 and fours take the place of others; see assembleShader.
+    // The files for float16 and width 4 replace others; see assembleShader.
     const named = (file: string): string => file.replace(/(storage|result)F16|(width|eachItem)4/, '$1$2');
     expect(files.filter((file) => file.startsWith('common/') && !included.has(named(file)))).toEqual([]);
   });

@@ -1,7 +1,7 @@
 /**
- * Tier: any adapter. The kernels for matrix units are shown to be right without such in two halves: their index arithmetic here, by running
- * them with matrices in plain WGSL (matrixUnits.wgsl beside this file) against the references; what they say to Dawn in
- * subgroupMatrixCompile.test.ts. Where the adapter has matrix units, kernels.test.ts runs them as they are.
+ * Tier: any adapter. The kernels for matrix units, tested on adapters without them in two halves: their index arithmetic here, by running
+ * them with matrices in plain WGSL (matrixUnits.wgsl beside this file) against the references; whether Dawn accepts them in
+ * subgroupMatrixCompile.test.ts. Where the adapter has matrix units, kernels.test.ts runs them unchanged.
  */
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -18,7 +18,7 @@ import { testCases } from './testCases.ts';
 
 const VERSION = 'subgroupMatrix';
 
-/** The package's shaders, those that are for matrix units made to run without. */
+/** The package's shaders, with those for matrix units changed to run without them. */
 const emulated: ShaderFiles = (path) => {
   const name = path === 'common/matrixUnits.wgsl' ? new URL('matrixUnits.wgsl', import.meta.url) : null;
   const text = name ? readFileSync(name, 'utf8') : packagedShaders(path);
@@ -27,7 +27,7 @@ const emulated: ShaderFiles = (path) => {
     .replace('diagnostic(off, chromium.subgroup_matrix_uniformity);', '');
 };
 
-/** A software device that believes to have matrix units of that form, for both types of operands. */
+/** A software device that reports matrix units of that form, for both types of operands. */
 async function deviceOf(shape: MatrixShape): Promise<GpuDevice> {
   const opened = await openAdapter();
   const device = await GpuDevice.open(opened.adapter, {

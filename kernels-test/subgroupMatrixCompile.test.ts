@@ -1,6 +1,6 @@
 /**
  * Tier: no adapter, slow. Dawn's null backend knows every feature, validates WGSL, workgroup sizes and memory, and runs nothing: the kernels for matrix
- * units pass there. It neither knows which forms an adapter takes nor writes SPIR-V or MSL: what drivers say remains open. A file of its own, since a process should have one Dawn instance only.
+ * units pass there. It neither knows which forms an adapter takes nor writes SPIR-V or MSL, so whether drivers accept the kernels is not tested. A file of its own, since a process should have one Dawn instance only.
  */
 import { create, globals } from 'webgpu';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -39,7 +39,7 @@ const KERNELS = [
 
 type Form = readonly [m: number, n: number, k: number];
 
-/** Compiles the four kernels for one form of operands; rejects with what Dawn says against them. */
+/** Compiles the four kernels for one form of operands; rejects with Dawn's error if it refuses them. */
 async function compile(device: GpuDevice, type: 'f16' | 'f32', [M, N, K]: Form, lanes = 32): Promise<void> {
   const config = { componentType: type, resultComponentType: 'f32', M, N, K };
   Object.assign(device, { target: { ...device.target, subgroupMatrix: matrixShapes([config], lanes) } });

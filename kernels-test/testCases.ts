@@ -2,7 +2,7 @@
 import type { Case, Op } from '../src/engine/ops/definition.ts';
 import { halfCase } from '../src/engine/ops/storage.ts';
 
-/** The cases of an op for tests, and the same in float16 where it can store that. */
+/** An op's cases for tests, and the same cases in float16 where the op can store that. */
 export function testCases(op: Op): Case[] {
   return op.cases
     .filter(({ purpose }) => purpose.includes('test'))

@@ -1,6 +1,6 @@
 // The pieces of binary cross entropy over a Number (f32 or vec4f) that the including kernel names.
 
-// log(1 + exp(-z)). Where exp(-|z|) is small, 1 + it would round it away: the series keeps it.
+// log(1 + exp(-z)). Where exp(-|z|) is small, adding it to 1 would round it away; the series keeps it.
 fn softplusOfMinus(z: Number) -> Number {
   let e = exp(-abs(z));
   let series = e * (1.0 - e * (0.5 - e * (0.33333334 - 0.25 * e)));

@@ -4,7 +4,7 @@
 
 override FOCAL: bool = false;
 
-// q, kept in the normal numbers: beyond |z| = 80 nothing changes that float32 could show, and 0 has no logarithm.
+// q, kept positive because 0 has no logarithm. z is clamped to ±80, beyond which float32 shows no change.
 fn focalMiss(z: Number, t: Number) -> Number {
   let bounded = clamp(z, Number(-80.0), Number(80.0));
   return max(t * sigmoidOfMinus(bounded) + (1.0 - t) * sigmoidOfMinus(-bounded), Number(1e-36));

@@ -8,12 +8,12 @@ fn numerator(axis: Axis, at: i32) -> i32 {
   return clamp(at * axis.factor + axis.shift, 0, (axis.input - 1) * axis.denominator);
 }
 
-// What output `at` takes of input `pixel`: a tent of one input pixel's width to each side.
+// The weight of input `pixel` in output `at`: a tent of one input pixel's width to each side.
 fn tent(axis: Axis, at: i32, pixel: i32) -> f32 {
   return max(0.0, 1.0 - f32(abs(numerator(axis, at) - pixel * axis.denominator)) / f32(axis.denominator));
 }
 
-// Outputs [first, last] whose tent at input `pixel` is not zero: those strictly between its neighbours (all on a border's outer side, where
+// Outputs [first, last] whose tent at input `pixel` is not zero: those strictly between its neighbors (all on a border's outer side, where
 // positions are clamped). May be empty when shrinking: last < first.
 fn readers(axis: Axis, pixel: i32) -> vec2i {
   var first = 0;

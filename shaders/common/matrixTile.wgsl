@@ -31,7 +31,7 @@ fn bringB(k: u32, quad: u32, value: Vec4) {
   tileB[at + 3u] = value.w;
 }
 
-// Four neighbours of tileA.
+// Four neighbors of tileA.
 fn bringA(at: u32, value: Vec4) {
   tileA[at] = value.x;
   tileA[at + 1u] = value.y;
@@ -53,17 +53,17 @@ fn multiplyTiles(sums: ptr<function, Quadrant>, quadrant: u32) {
   }
 }
 
-// Four neighbours of one row of the workgroup's 64 x 64 outputs.
+// Four neighbors of one row of the workgroup's 64 x 64 outputs.
 struct Staged {
   row: u32,
   column: u32,
   value: vec4f,
 }
 
-// Fours in `stage`.
+// Groups of four numbers in `stage`, which holds one matrix of each quadrant.
 const STAGED = MATRIX_M * MATRIX_N;
 
-// The four number `each` of STAGED, where matrix `index` of every quadrant is staged.
+// Group `each` of the STAGED groups of four, when matrix `index` of every quadrant is staged.
 fn staged(index: u32, each: u32) -> Staged {
   let quadrant = each / (STAGED / 4u);
   let part = each % (STAGED / 4u);

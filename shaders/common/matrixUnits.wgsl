@@ -1,6 +1,6 @@
 // Matrices that the lanes of a subgroup hold together, as chromium_experimental_subgroup_matrix gives them (Vulkan's cooperative matrices, Metal's
 // simdgroup matrices): products of MATRIX_M x MATRIX_K by MATRIX_K x MATRIX_N numbers, sums in float32. Which lane holds which
-// element is the device's secret. Tests put kernels-test/matrixUnits.wgsl in this file's place, which does the same in plain WGSL.
+// element is up to the device. Tests put kernels-test/matrixUnits.wgsl in this file's place, which does the same in plain WGSL.
 
 alias Left = subgroup_matrix_left<Scalar, MATRIX_K, MATRIX_M>;
 alias Right = subgroup_matrix_right<Scalar, MATRIX_N, MATRIX_K>;

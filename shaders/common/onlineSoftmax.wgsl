@@ -1,9 +1,9 @@
-// The maximum and the sum of exponentials of a row in one walk over it, one exponential a number (Milakov and Gimelshein 2018), over a
+// The maximum and the sum of exponentials of a row in one walk over it, one exponential per number (Milakov and Gimelshein 2018), over a
 // Number (f32 or vec4f) that the including kernel names.
 
 struct Peak { largest: Number, sum: Number }
 
-// Of no numbers at all.
+// The peak of an empty row.
 const NO_PEAK = Peak(Number(-3.0e38), Number(0.0));
 
 // sum = the sum of exp(x - largest), with one more x.

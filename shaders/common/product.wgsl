@@ -1,13 +1,13 @@
-// What the kernels of a matrix product share: uniforms, bindings and the end of each output element,
+// What the kernels of a matrix product share: uniforms, bindings and the last steps of each output element,
 //
 //   value = f(sum over k of a[z, i, k] * b[z, k, j] + bias[j]) * gain * scale[j] * factor[i / rowsPerFactor]
 //   out[z, i, j] = value, value + side[z, i, j] or value * side[z, i, j]      slope[z, i, j] = f'(sum + bias[j])
 //
 // bias, scale and factor are there where their flags say so, side where `side` is 1 (added: a residual) or 2 (multiplied: the slope
 // that a forward pass left, so that the gradient before an activation leaves the product that makes it); slope is written where
-// writesSlope (gelu; relu's follows from the output). A binding that is not used holds some other buffer. All are uniforms: a pipeline costs up
-// to a second to compile on software adapters, a branch that all threads take alike nothing measurable. a, b, side and slope are of one
-// element type, out perhaps of another. Activations: 1 relu, 2 gelu.
+// writesSlope (gelu; relu's follows from the output). A binding that is not used holds some other buffer. All flags are uniforms: a
+// pipeline takes up to a second to compile on software adapters, while a branch that all threads take alike costs nothing measurable. a, b,
+// side and slope have one element type; out may have another. Activations: 1 relu, 2 gelu.
 //
 // aStride, bStride, aBatch and bBatch count vec4f. Slice z is a batch entry or, where split is 1, the part
 // z * chunk .. z * chunk + chunk - 1 of the k axis (chunk is a multiple of 4).

@@ -14,7 +14,7 @@ fn sigmoid(x: vec4f) -> vec4f {
   return 1.0 / (1.0 + exp(-clamp(x, vec4f(-80.0), vec4f(80.0))));
 }
 
-// log(1 + exp(x)). Where exp(-|x|) is small, 1 + it would round it away: the series keeps it.
+// log(1 + exp(x)). Where exp(-|x|) is small, adding it to 1 would round it away; the series keeps it.
 fn softplus(x: vec4f) -> vec4f {
   let e = exp(-min(abs(x), vec4f(80.0)));
   let series = e * (1.0 - e * (0.5 - e * (0.33333334 - 0.25 * e)));

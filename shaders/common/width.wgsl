@@ -1,4 +1,4 @@
-// How many neighbouring elements a thread takes at a time: one here; width4.wgsl stands in where a dispatch says `width: 4`. An item is that
+// How many neighboring elements a thread takes at a time: one here; width4.wgsl stands in where a dispatch says `width: 4`. An item is that
 // many elements: an Item as activations are stored (common/storage.wgsl), a ResultItem as results are, a Number in float32, with which
 // kernels compute, an Index in u32. Columns, channels and the like are counted in items.
 
