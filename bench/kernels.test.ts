@@ -1,4 +1,4 @@
-/** Tier: any adapter (none for the arithmetic). */
+/** Tier: any adapter (none for the arithmetic). The kernel benchmark: what it measures, its rates, and its text. */
 import { describe, expect, it } from 'vitest';
 import type { Plan, PlanTarget } from '../src/engine/gpu/kernel.ts';
 import { DEFAULT_LIMITS } from '../src/engine/gpu/kernel.ts';
@@ -197,7 +197,7 @@ describe('a run', () => {
       expect(bench.ceilings.flopsPerSecond).toBeGreaterThan(1e8);
       expect(bench.ceilings.secondsPerDispatch).toBeGreaterThan(0);
       expect(device.statistics().liveBytes).toBe(before);
-      // A driver that does not take one version: the others are timed, and it is named.
+      // A driver that refuses one version: the others are timed, and the refused one is named.
       const { forward } = layerNorm;
       const cut = (plan: Plan): Plan => ({
         ...plan,

@@ -18,11 +18,11 @@ import { compileFailure } from '../src/engine/tuning/tuneCheck.ts';
 import { chooseTimer, type Measurement, measure, type Timer } from '../src/engine/tuning/timer.ts';
 
 export interface KernelBenchOptions {
-  /** Only calls whose `op / case / program` contains it. */
+  /** Only calls whose `op / case / program` contains this text. */
   readonly filter?: string;
   /** Every version a call can run in, or only the one the engine would choose. Default `all`. */
   readonly versions?: 'all' | 'default';
-  /** Storage of activations. Default f32; with f16 only ops that can have it are timed. */
+  /** Storage of activations. Default f32; with f16 only ops that can store it are timed. */
   readonly precision?: 'f32' | 'f16';
   /** Time for the samples of one row. Default 0.3. */
   readonly seconds?: number;
@@ -82,7 +82,7 @@ async function measureVersion(
   }
 }
 
-/** Whatever the plan of an op's bench cases throws is a defect of that op; a device that fails cannot go on. */
+/** The message of a `GmtlError` that one op or case threw; rethrows everything else, and any error once the device has failed. */
 function problemOf(error: unknown, device: GpuDevice): string {
   if (!(error instanceof GmtlError) || device.failed) throw error;
   return error.message;
@@ -112,7 +112,7 @@ export async function benchKernels(
   const total = new Set(
     cases.flatMap(({ calls }) => calls.flatMap((call) => call.versions.map((choice) => rowKey(call, choice)))),
   ).size;
-  /** Null: does not compile. */
+  /** Null for a version that does not compile. */
   const measured = new Map<string, Measurement | null>();
   const rows: BenchRow[] = [];
   const problems: BenchProblem[] = [];
@@ -135,7 +135,7 @@ export async function benchKernels(
               total,
               `${op.name} / ${testCase.name} / ${call.program.name} ${choice.version ?? ''}`,
             );
-            // A version that this driver does not take must not end the others' measurement; the default has to work.
+            // A version that this driver refuses must not end the measurement of the others; the default version must compile.
             const failure = choice.isDefault ? null : await compileFailure(device, call, choice.version);
             if (failure !== null) {
               const message = `${call.program.name} ${choice.version}: ${failure}`;

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** Kills a training run over and over, and checks that what it left is whole and goes on. */
+/** Kills a training run over and over, and checks each time that its files are whole and that it can be resumed. */
 import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -39,8 +39,8 @@ export interface KillReport {
 
 /**
  * Trains with a checkpoint at every step and kills the process (SIGKILL) at random moments, over and over. After every kill the
- * checkpoints must load, hashes and all, at a step no earlier than before, and the resumed run must go on. At the end the run is
- * stopped by SIGINT, and the batch log must hold every step once. @throws Error at the first thing that is not so.
+ * checkpoints must load, hashes and all, at a step no earlier than before, and the resumed run must continue. At the end the run is
+ * stopped by SIGINT, and the batch log must hold every step once. @throws Error at the first violation.
  */
 export async function killRepeatedly(options: KillOptions): Promise<KillReport> {
   const { kills, folder, longestMs = 1000, onKill } = options;
@@ -69,7 +69,7 @@ export async function killRepeatedly(options: KillOptions): Promise<KillReport> 
   let loaded = 0;
   let advanced = 0;
   let torn = 0;
-  /** Step of the manifest in force, its files unread: they may be replaced at any moment. */
+  /** Step of the current manifest. Does not read the files it names, which may be replaced at any moment. */
   const savedStep = async (): Promise<number> => (await checkpoints.manifest('last'))?.step ?? 0;
   const stepNow = async (): Promise<number> => {
     const last = await checkpoints.load({ name: 'last' });
@@ -83,7 +83,7 @@ export async function killRepeatedly(options: KillOptions): Promise<KillReport> 
       throw new Error(`kill ${done}: ${what}; the process said:\n${child.output()}`);
     };
     if (!(await child.printed('network '))) fail('the run did not start');
-    // Half of the kills come at any moment after the start, the others while steps and saves follow one another.
+    // Half of the kills come at a random moment after the start, the others during steps and saves.
     if (done === 1 || done > kills || generator.uniform() < 0.5) {
       while ((await savedStep()) <= step) {
         if (child.child.exitCode !== null) fail('the run ended early');

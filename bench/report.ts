@@ -175,7 +175,7 @@ function summary({ rows, problems }: KernelBench): string[] {
   return lines;
 }
 
-/** Who was measured, when and how: the lines above the table. */
+/** What was measured, when and how: the lines above the table. */
 export function formatHeader(
   bench: KernelBench,
   machine: { readonly adapter: string; readonly kind: string; readonly driver: string; readonly date: string },

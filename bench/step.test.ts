@@ -1,4 +1,4 @@
-/** Tier: any adapter (none for arithmetic and text). */
+/** Tier: any adapter (none for arithmetic and text). The step benchmark: its workloads, measurements, tables and trace. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -76,7 +76,7 @@ describe('rows', () => {
       ['6x8 8 8 eps=0.000001', 1, 4],
       ['600x8 8 8 eps=0.000001', 1, 2],
     ]);
-    // Six rows take no time to speak of at any ceiling but that of starting a dispatch.
+    // Six rows take a negligible time at every ceiling except that of starting a dispatch.
     expect(byCall[0]).toMatchObject({ bound: 'launch' });
     expect(byCall[0].ofCeiling).toBeCloseTo((2 * 0.01) / 4, 6);
   });
@@ -106,7 +106,7 @@ describe('made-up batches', () => {
   });
 });
 
-/** What the format asks of any trace: https://ui.perfetto.dev refuses others. */
+/** Checks what the format requires; https://ui.perfetto.dev refuses anything else. */
 function expectValid(events: readonly TraceEvent[]): void {
   const named = new Set<string>();
   for (const event of events) {

@@ -27,7 +27,7 @@ export interface StepBenchOptions {
 
 /** Milliseconds from nothing to the result of the first step. */
 export interface FirstStep {
-  /** Weights drawn and written, optimiser state made. */
+  /** Drawing and writing weights, making optimizer state. */
   readonly build: number;
   /** JavaScript of the step: shapes, plans, graph. */
   readonly record: number;
@@ -38,7 +38,7 @@ export interface FirstStep {
   /** Running it, in which drivers may compile further, and reading its result. */
   readonly run: number;
   readonly total: number;
-  /** Pipelines it needed. */
+  /** Pipelines that the step needed. */
   readonly pipelines: number;
 }
 
@@ -47,20 +47,20 @@ export interface StepBench {
   readonly timer: Pick<Timer, 'kind' | 'reason'>;
   readonly ceilings: Ceilings;
   readonly firstStep: FirstStep;
-  /** Milliseconds of each timed step, from the end of the one before to its own. */
+  /** Milliseconds of each timed step, from the end of the previous step to its own end. */
   readonly samples: readonly number[];
   readonly stepMs: number;
   readonly imagesPerSecond: number;
   readonly cpu: {
     /**
      * JavaScript of a replay, encoding and submitting, without waiting: milliseconds, the best of several. On a software adapter the device's
-     * threads take the core away in between, so that a mean would tell of the scheduler.
+     * threads compete for the core, so that a mean would measure the scheduler.
      */
     readonly replayMs: number;
     /** The same dispatches in a bare loop of setPipeline, setBindGroup and dispatchWorkgroups, and a submit. */
     readonly bareMs: number;
     readonly ratio: number;
-    /** All that the host does for a step before it waits: writes, replay, asking for the result. */
+    /** Everything the host does for a step before it waits: writes, replay, requesting the result. */
     readonly handOverMs: number;
   };
   /** Null where the adapter has no credible timestamps. */
@@ -70,12 +70,12 @@ export interface StepBench {
     /** From the first dispatch's start to the last one's end, as dispatches are profiled. */
     readonly spanMs: number;
   } | null;
-  /** Milliseconds a step that nothing ran because the next batch was not there. */
+  /** Milliseconds per step in which nothing ran because the next batch was not ready. */
   readonly dataWaitMs: number;
   readonly dispatches: number;
   readonly submits: number;
   readonly memory: CaptureMemory & {
-    /** Weights, optimiser state, inputs: what was there before the step. */
+    /** Bytes of weights, optimizer state and inputs, which exist before the step. */
     readonly lastingBytes: number;
   };
   /** By program and version; empty without timestamps. */
@@ -94,9 +94,9 @@ export interface StepProfile {
   readonly dispatchesFrom: number;
 }
 
-/** Profiles taken; the median of each call counts. */
+/** Number of profiles taken; each call counts with its median. */
 const PROFILES = 3;
-/** Replays and bare loops are timed in turn: as many as these milliseconds allow, within bounds. */
+/** Milliseconds for timing replays and bare loops in turn; their number also has bounds. */
 const LOOP_BUDGET = 10_000;
 const FEWEST_LOOPS = 1;
 const MOST_LOOPS = 30;
@@ -134,11 +134,11 @@ interface Timed {
 
 interface Running {
   readonly result: Promise<void>;
-  /** When the result came; infinite before. */
+  /** When the result arrived; infinite until then. */
   end: number;
 }
 
-/** Steps as training runs them: the next is handed over before the result of the last is awaited. */
+/** Times steps as training runs them: the next is handed over before the result of the last is awaited. */
 async function timeSteps(device: GpuDevice, workload: StepWorkload, count: number, timeline: Timeline): Promise<Timed> {
   const handOver: number[] = [];
   const dataWait: number[] = [];
@@ -150,12 +150,12 @@ async function timeSteps(device: GpuDevice, workload: StepWorkload, count: numbe
   await device.synchronize();
   const submits = device.counts.submits;
   let pending: Running | null = null;
-  // One more than is counted: the first starts on an idle device.
+  // One step more than is counted, because the first starts on an idle device.
   for (let index = 0; index <= count; index++) {
     if (workload.nextData) {
       const asked = performance.now();
       await timeline.time('wait', 'data', workload.nextData);
-      // Waiting while the device still works on the step before costs nothing.
+      // Waiting costs nothing while the device still works on the previous step.
       if (pending) dataWait.push(Math.max(0, performance.now() - Math.max(asked, pending.end)));
     }
     const start = performance.now();
@@ -175,12 +175,12 @@ async function timeSteps(device: GpuDevice, workload: StepWorkload, count: numbe
     samples: done.slice(1).map(({ end }, index) => end - done[index].end),
     handOver: handOver.slice(1),
     dataWait,
-    // A replay is one submit; the device counts only its own.
+    // A replay is one submit, which the device's own counter does not include.
     submits: (device.counts.submits - submits) / (count + 1) + 1,
   };
 }
 
-/** The dispatches of a captured step as the plainest code would encode and submit them, to hold a replay against. */
+/** Encodes and submits the dispatches of a captured step with the plainest code, to compare a replay with. */
 function bareLoop(device: GPUDevice, { commands }: Capture, timeline: Timeline): void {
   const start = performance.now();
   const encoder = device.createCommandEncoder();
@@ -198,7 +198,7 @@ function bareLoop(device: GPUDevice, { commands }: Capture, timeline: Timeline):
   timeline.add('host', 'submit (bare loop)', encoded);
 }
 
-/** Milliseconds that `body` keeps JavaScript, the device idle before. */
+/** Milliseconds that `body` keeps JavaScript busy, started on an idle device. */
 async function hostTime(device: GpuDevice, body: () => void): Promise<number> {
   await device.synchronize();
   const start = performance.now();
@@ -207,7 +207,7 @@ async function hostTime(device: GpuDevice, body: () => void): Promise<number> {
 }
 
 /**
- * Builds a workload and measures it. The caller disposes of nothing: the workload is gone afterwards.
+ * Builds a workload, measures it and disposes of it.
  *
  * @throws GmtlError `bench/capture` where the step cannot be captured; what building or running it throws.
  */
@@ -243,7 +243,7 @@ export async function benchStep(
     ];
     const rounds = Math.min(MOST_LOOPS, Math.max(FEWEST_LOOPS, Math.round(LOOP_BUDGET / 2 / stepMs)));
     for (let loop = 0; loop < rounds; loop++) {
-      // Who is second finds warmer caches: they take turns at it.
+      // The second finds warmer caches, so the two alternate.
       for (const [times, body] of loop % 2 === 0 ? loops : [...loops].reverse()) {
         times.push(await hostTime(device, body));
       }

@@ -20,7 +20,7 @@ export interface ClassifierOptions {
   readonly classes: number;
   /** See `ConvNeXtOptions`. */
   readonly recompute?: boolean;
-  /** Storage of activations. Default f32. With f16 the loss is scaled and gradients are searched for infinities, as training does. */
+  /** Storage of activations. Default f32. With f16 the loss is scaled and gradients are searched for infinities, as in training. */
   readonly precision?: Precision;
 }
 
@@ -28,7 +28,7 @@ export function isVariant(name: string): name is ConvNeXtVariant {
   return Object.hasOwn(CONVNEXT_VARIANTS, name);
 }
 
-/** ConvNeXt, softmax cross-entropy and AdamW on one made-up batch: the step that other engines are asked for too. */
+/** ConvNeXt, softmax cross-entropy and AdamW on one made-up batch: the step that other engines are measured on too. */
 class ClassifierWorkload implements StepWorkload {
   readonly name: string;
   readonly batch: number;

@@ -15,7 +15,7 @@ import type { StepWorkload } from './stepWorkload.ts';
 
 export interface PresetOptions {
   readonly preset: string;
-  /** Images a step, shared between the tasks as the preset shares them. Default: the preset's. */
+  /** Images per step, divided between the tasks as the preset divides them. Default: the preset's. */
   readonly batch?: number;
   readonly size?: number;
   /** `section.knob=value`. */
@@ -24,7 +24,7 @@ export interface PresetOptions {
   readonly folder?: string;
 }
 
-/** How many rows of each task a batch of `total` has, in the preset's proportion, one at least of each task that it has. */
+/** How many rows of each task a batch of `total` has, in the preset's proportion, at least one for each task that the preset has. */
 export function shareRows(total: number, segmentation: number, classification: number): [number, number] {
   const least = Math.min(segmentation, 1);
   const most = total - Math.min(classification, 1);
@@ -58,7 +58,7 @@ function madeUpItem(index: number, task: DatasetItem['task']): DatasetItem {
   };
 }
 
-/** Noise for pictures, squares for masks, grades in turn: what a step computes does not depend on what it sees. */
+/** Noise for pictures, squares for masks, grades in turn: the work of a step does not depend on its data. */
 export function madeUpBatch(segmentation: number, classification: number, size: number): Batch {
   const rows = segmentation + classification;
   const random = new Generator(3);
@@ -85,7 +85,7 @@ export function madeUpBatch(segmentation: number, classification: number, size: 
   };
 }
 
-/** Over which the temperature of Gumbel routing would fall. */
+/** Steps over which the temperature of Gumbel routing would fall. */
 const TOTAL_STEPS = 1000;
 
 /** A preset's network with the step that `gmtl train` runs, at the preset's peak learning rate. */

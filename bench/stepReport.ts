@@ -1,4 +1,4 @@
-/** `gmtl bench step` as a person reads it, at most 100 columns wide. */
+/** Formats the results of `gmtl bench step` for people, at most 100 columns wide. */
 import { type Cell, type Column, formatTable } from '../src/retina/report/table.ts';
 import type { StepBench } from './step.ts';
 import type { StepRow } from '../src/engine/tuning/stepRows.ts';
@@ -14,13 +14,13 @@ export interface Machine {
   readonly kind: string;
   readonly driver: string;
   readonly date: string;
-  /** Calls that tuning moved to another version than the one chosen without. */
+  /** Calls that run in another version because of tuning. */
   readonly tuned: number;
 }
 
 const percent = (share: number): string => `${(share * 100).toFixed(share < 0.0995 ? 1 : 0)} %`;
 
-/** `3.42 ms`, three figures. */
+/** `3.42 ms`, three significant digits. */
 export function milliseconds(value: number): string {
   return `${value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2)} ms`;
 }
@@ -58,7 +58,7 @@ function cells(row: StepRow, name: string): Cell[] {
   ];
 }
 
-/** The lines above the table: who was measured, and the step as a whole. */
+/** The lines above the table: what was measured, and the step as a whole. */
 export function formatStepSummary(bench: StepBench, machine: Machine): string {
   const { workload, ceilings, firstStep: first, cpu, gpu, memory, samples } = bench;
   const total = memory.lastingBytes + memory.plannedBytes;
@@ -142,7 +142,7 @@ export function formatStepTable(bench: StepBench, calls: boolean): string {
   return parts.join('\n');
 }
 
-/** Breaks at blanks, each line indented; what has none for a whole line is cut short. */
+/** Wraps text at blanks and indents each line; a word longer than a line is cut short. */
 function wrapIndented(text: string): string {
   const lines: string[] = [];
   for (const whole of text.split(' ')) {

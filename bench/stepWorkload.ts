@@ -5,7 +5,7 @@ import type { Capture } from '../src/engine/gpu/capture.ts';
 export interface StepWorkload {
   /** `ConvNeXt-atto classifier, 1000 classes`. */
   readonly name: string;
-  /** Images a step. */
+  /** Images per step. */
   readonly batch: number;
   readonly size: number;
   readonly parameters: number;
@@ -15,7 +15,7 @@ export interface StepWorkload {
   readonly captured: Capture | null;
   /** Waits for the data of the next step; null where it was made up beforehand. */
   readonly nextData: (() => Promise<void>) | null;
-  /** Hands a step to the device, as training does; resolves when its result is read. The next may be handed over before. */
+  /** Hands a step to the device, as training does; resolves when its result is read. The next step may be handed over before that. */
   run(step: number): Promise<void>;
   dispose(): void;
 }

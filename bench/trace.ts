@@ -46,7 +46,7 @@ function nameOf(pid: number, tid: number, what: 'process_name' | 'thread_name', 
 }
 
 /**
- * Host spans on three tracks, and one slice for each dispatch of the last profiled replay. The device's clock is laid so that the first
+ * Host spans on three tracks, and one slice for each dispatch of the last profiled replay. The device's clock is shifted so that the first
  * dispatch starts when that replay was handed over.
  */
 export function stepTrace({ spans, calls, dispatches, dispatchesFrom }: StepProfile, about: Trace['otherData']): Trace {
@@ -79,7 +79,7 @@ export function stepTrace({ spans, calls, dispatches, dispatchesFrom }: StepProf
           ...{ kernel: label, call: describeCall(call), bytes },
           ...(version !== null && { version }),
           ...(flops !== null && { flops }),
-          // The work is the program's, all its dispatches together.
+          // `bytes` and `flops` are those of the whole call, all its dispatches together.
           ...(count > 1 && { dispatchesOfThisCall: count }),
         },
       });

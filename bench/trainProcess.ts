@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { GmtlError } from '../src/engine/errors.ts';
 
-/** A network and batch so small that a step takes milliseconds and a start little more than the process itself. */
+/** Settings of a network and batch so small that a step takes milliseconds and starting takes little more than the process itself. */
 export const TINY_SETTINGS: readonly string[] = [
   'model.trunk={"depths":[1,1,1,1],"dims":[4,4,8,8]}',
   'model.decoderChannels=[4,4,4,4]',
@@ -17,7 +17,7 @@ export const TINY_SETTINGS: readonly string[] = [
 ];
 
 function cliPath(): string {
-  // From the sources (tests) and from dist alike.
+  // This file runs from the sources (in tests) and from dist.
   for (const candidate of ['../cli/main.js', '../dist/cli/main.js']) {
     const path = fileURLToPath(new URL(candidate, import.meta.url));
     if (existsSync(path)) return path;
@@ -30,7 +30,7 @@ export interface TrainProcess {
   readonly child: ChildProcess;
   /** Everything it printed so far, both streams. */
   output(): string;
-  /** Resolves once `text` was printed, or with false when the process ended without. */
+  /** Resolves once `text` was printed, or with false when the process ended without it. */
   printed(text: string): Promise<boolean>;
   readonly ended: Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }>;
 }

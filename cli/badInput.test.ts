@@ -1,4 +1,4 @@
-/** Tier: any adapter, built command line. What a careless user does to every command: one clear message, exit code 1, no stack trace, nothing half-written. */
+/** Tier: any adapter, built command line. Every command meets careless input with one clear message, exit code 1, no stack trace, nothing half-written. */
 import { execFile, spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
@@ -26,7 +26,7 @@ let root = '';
 let set = '';
 const at = (...parts: string[]): string => join(root, ...parts);
 
-/** The compiled program is made only where a source is newer. */
+/** Compiles the program only if a source is newer. */
 function buildIfStale(): void {
   const built = existsSync(program) ? statSync(program).mtimeMs : 0;
   const stale = ['src', 'cli', 'bench'].some((folder) =>
@@ -36,7 +36,7 @@ function buildIfStale(): void {
   );
   if (stale) {
     const compiler = join(repository, 'node_modules', 'typescript', 'bin', 'tsc');
-    // Type errors are the type check's to report; the compiler emits all the same.
+    // Type errors are left to the type check; the compiler emits regardless.
     spawnSync(process.execPath, [compiler, '-p', 'tsconfig.build.json'], { cwd: repository });
   }
 }

@@ -43,7 +43,7 @@ export function workloadOptions<T>(yargs: Argv<T>): Argv<T & WorkloadArguments> 
       describe: `A ConvNeXt classifier (${variants.join(', ')}), or a preset's name. Default: atto`,
     })
     .option('preset', { choices: presetNames, describe: "A preset's multitask network with its own training step" })
-    .option('batch', { type: 'number', describe: "Images a step. Default: 8, or the preset's" })
+    .option('batch', { type: 'number', describe: "Images per step. Default: 8, or the preset's" })
     .option('size', { type: 'number', describe: "Side of the images in pixels. Default: 128, or the preset's" })
     .option('classes', { type: 'number', default: 1000, describe: 'Outputs of the classifier' })
     .option('set', {
@@ -103,7 +103,7 @@ export function chooseWorkload(
     classifierWorkload(backend, { variant, batch: batch ?? 8, size: size ?? 128, classes, recompute, precision });
 }
 
-/** What is measured must be what was asked for: no falling back to float32. @throws GmtlError `bench/precision`. */
+/** Refuses to measure float32 where float16 was requested. @throws GmtlError `bench/precision`. */
 export function requirePrecision(device: GpuDevice, precision: Precision): void {
   if (precision === 'f16' && !device.target.features.has('shader-f16')) {
     throw new GmtlError('bench/precision', `${device.name} has no shader-f16: leave --precision out`);

@@ -11,7 +11,7 @@ import { adaptersText, limitText, matrixText, selfTestText, tunedText, wrap } fr
 import { difference } from '../src/engine/check/difference.ts';
 import { selfTest } from '../src/engine/check/selftest.ts';
 
-/** As a miscompiled kernel would: adds an error to every output it computes. */
+/** Adds an error to every output it computes, as a miscompiled kernel would. */
 class WrongBackend extends TapBackend {
   constructor(relative: number) {
     const inner = new ReferenceBackend();

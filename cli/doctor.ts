@@ -50,7 +50,7 @@ export function wrap(text: string, indent: string, width = WIDTH): string {
   return [...lines, indent + line].join('\n');
 }
 
-/** Bytes in binary units where they come out even, else as they are: `128 MiB`. */
+/** Bytes in binary units where they are a whole number of those, else as they are: `128 MiB`. */
 export function limitText(name: string, value: number): string {
   if (!/Size$/.test(name) || /WorkgroupSize/.test(name)) return value.toLocaleString('en-GB').replaceAll(',', ' ');
   for (const [unit, size] of [
@@ -78,7 +78,7 @@ function versionsText(): string {
     .join('\n');
 }
 
-/** The adapters, an arrow at the one in use, and the drivers that offer none, by reason. */
+/** The adapters, with an arrow at the one in use, and the drivers that offer none, by reason. */
 export function adaptersText(listings: readonly AdapterListing[], chosen: string | undefined): string {
   const refusals = new Map<string, string[]>();
   for (const { name, refused } of listings) {
@@ -145,7 +145,7 @@ export function selfTestText(results: readonly SelfTestResult[]): string {
   ].join('\n');
 }
 
-/** What `gmtl tune` left for the adapter. */
+/** Describes the file that `gmtl tune` wrote for the adapter. */
 export function tunedText({ path, state, entries, tuned, note }: TunedFile): string {
   switch (state) {
     case 'used':
@@ -189,7 +189,7 @@ function chosenText(opened: OpenedAdapter, device: GpuDevice, debug: boolean): s
   ].join('\n');
 }
 
-/** `gmtl doctor`: what there is to compute with, and whether it computes correctly. */
+/** `gmtl doctor`: shows the adapters, and whether the one in use computes correctly. */
 export const doctorCommand: CommandModule<object, DoctorArguments> = {
   command: 'doctor',
   describe: 'Show the adapters and test the one that would be used (exit code 1 if the test fails)',

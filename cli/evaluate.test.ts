@@ -25,7 +25,7 @@ async function done(...words: string[]): Promise<string> {
   return output;
 }
 
-/** metrics.json and --json. */
+/** The fields of metrics.json and --json that the tests read. */
 interface Recorded {
   readonly plain: Evaluation;
   readonly calibrated: Evaluation | null;

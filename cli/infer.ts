@@ -15,7 +15,7 @@ import { SYSTEM_A_TILING, type Tiling } from '../src/retina/predict/slidingWindo
 import { loadTrainedWeights, newestRun } from '../src/retina/run/trainedWeights.ts';
 import { adapterOption, flipsOption, precisionOption, weightsOption } from './options.ts';
 
-/** Masks as the network was trained, from the whole picture, from tiles of its training's scale, or System A's way. */
+/** Masks predicted as in training, from the whole picture, from tiles at the training scale, or in System A's way. */
 const TILINGS = { auto: undefined, off: null, on: {}, router: SYSTEM_A_TILING } as const satisfies Record<
   string,
   Tiling | null | undefined

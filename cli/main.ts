@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+/** The `gmtl` command: hands its arguments to one of the commands and reports what goes wrong. */
 import yargs, { type CommandModule } from 'yargs';
 import { hideBin } from 'yargs/helpers';
 import { GmtlError } from '../src/engine/errors.ts';
@@ -16,7 +17,7 @@ const commands = [trainCommand, evaluateCommand, inferCommand, benchCommand, tun
 /** Options that may be given several times. */
 const LISTS = ['_', 'set', 'images'];
 
-/** yargs makes a list of an option given twice, where a command expects text, and empty text of one given without a value. */
+/** Refuses an option given twice, which yargs makes a list where a command expects text, and one without a value, which it makes ''. */
 function refuseCareless(values: Readonly<Record<string, unknown>>): true {
   for (const [name, value] of Object.entries(values)) {
     if (value === '') throw new GmtlError('cli/usage', `--${name} is empty; give it a value`);
@@ -27,7 +28,7 @@ function refuseCareless(values: Readonly<Record<string, unknown>>): true {
   return true;
 }
 
-/** Errors that the user can mend are one message; anything else is a fault of ours and says so. */
+/** Prints an error that the user can fix as one message, and any other as a fault in gmtl. */
 function report(error: unknown, debug: boolean): void {
   if (debug && error instanceof Error) {
     console.error(error.stack);
@@ -56,7 +57,7 @@ async function main(): Promise<void> {
     .recommendCommands()
     .wrap(Math.min(110, process.stdout.columns ?? 100))
     .fail((message, error) => {
-      // Of what yargs itself refuses, some come as its own errors.
+      // yargs passes some of its own refusals as errors named YError.
       if (error && error.name !== 'YError') throw error;
       const refusal = message || error?.message || '';
       const stop = /[.?!]$/.test(refusal) ? '' : '.';

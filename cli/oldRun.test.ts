@@ -54,7 +54,7 @@ describe('a run of version 0.1', () => {
     expect([...got.keys()].sort()).toEqual([...want.keys()].sort());
     for (const [name, { data }] of want) {
       const found = got.get(name)?.data ?? [];
-      // Bitwise on the adapter that made the file; another rounds differently.
+      // Equal bit for bit only on the adapter that made the file; another rounds differently.
       data.forEach((value, index) => {
         expect(Math.abs(Number(found[index]) - Number(value)), `${name}[${index}]`).toBeLessThan(2e-3);
       });

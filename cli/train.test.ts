@@ -51,7 +51,7 @@ const words = (folder: string, ...more: string[]): string[] => [
   ...[...SETTINGS, ...more].flatMap((setting) => ['--set', setting]),
 ];
 
-/** What a finished run left, times aside: hashes of the files of tensors and the rows of both logs. */
+/** What a finished run left, except times: hashes of the files of tensors and the rows of both logs. */
 async function outcome(folder: string): Promise<Record<string, unknown>> {
   const checkpoint = await loadCheckpoint(folder, { name: 'last' });
   const files = checkpoint.manifest?.files;
@@ -88,7 +88,7 @@ async function finish(arguments_: readonly string[]): Promise<string> {
   return run.output();
 }
 
-/** Waits until the batch log of the run shows `steps`, then interrupts it. Gives what it printed. */
+/** Waits until the batch log of the run shows `steps`, then interrupts it. Returns what it printed. */
 async function interruptAfter(arguments_: readonly string[], folder: string, steps: number): Promise<string> {
   const run = startGmtl(arguments_, root);
   const log = join(folder, 'batches.jsonl');
@@ -257,7 +257,7 @@ describe('gmtl train', () => {
       return;
     }
     expect(precision).toBe('f16');
-    // Two finite steps double it, any other halves it.
+    // Two finite steps in a row double the scale; a step that is not finite halves it.
     expect(new Set(scales).size).toBeGreaterThan(1);
     expect((expected.random as { lossScale: { scale: number } }).lossScale.scale).toBe(scales.at(-1));
     const folder = join(root, 'half-interrupted');
@@ -267,7 +267,7 @@ describe('gmtl train', () => {
   });
 
   it('names the file it cannot decode; with --skip-bad goes on without it and says so', async () => {
-    // A picture that is broken only once training reads it: its header is whole.
+    // The picture's header is whole, so training notices the damage only when it decodes the picture.
     const dataset = await openDataset(data, { valFraction: 0.15, seed: 42 });
     const [victim] = selectItems(dataset, 'train', 'classification');
     const bytes = await readFile(victim.imagePath);

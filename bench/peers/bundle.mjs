@@ -1,4 +1,4 @@
-/** Bundles what plain Node cannot load as it is, by name into .cache/peers/bundles: `node bundle.mjs tfjs-webgpu tfjs-wasm`. */
+/** Bundles the named engines, which plain Node cannot load directly, into .cache/peers/bundles: `node bundle.mjs tfjs-webgpu tfjs-wasm`. */
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 

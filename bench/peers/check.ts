@@ -1,6 +1,6 @@
-/** Whether an engine's numbers are right. */
+/** Checks whether an engine's numbers are right. */
 
-/** What a result is held to: ||got - want|| / ||want||, and the largest |got - want| relative to the largest |want|. */
+/** Upper bounds on the error of a result: ||got - want|| / ||want||, and the largest |got - want| relative to the largest |want|. */
 export interface CheckTolerance {
   readonly relativeL2: number;
   readonly largest: number;
@@ -11,14 +11,14 @@ export interface CheckTolerance {
  * erf, far below what a wrong formula, border or gradient gives (1e-2 and more).
  */
 export const KERNEL_TOLERANCE: CheckTolerance = { relativeL2: 1e-4, largest: 1e-3 };
-/** Of the loss and the gradients of a network 60 layers deep. */
+/** For the loss and the gradients of a network 60 layers deep. */
 export const STEP_TOLERANCE: CheckTolerance = { relativeL2: 1e-3, largest: 5e-3 };
 
 export interface CheckResult {
   readonly ok: boolean;
   readonly relativeL2: number;
   readonly largest: number;
-  /** What is wrong, in a sentence; empty where nothing is. */
+  /** What is wrong, in one sentence; empty if nothing is. */
   readonly message: string;
 }
 
@@ -61,7 +61,7 @@ export function compare(
   return wrong(`is off by ${relativeL2.toExponential(1)} of its norm (${where})`, relativeL2, largest);
 }
 
-/** Compares all of them: every result of `want` must be there. The worst of all, with the messages of the wrong ones. */
+/** Compares all results; each one in `want` must be present. Returns the worst errors, with the messages of the wrong results. */
 export function compareAll(
   got: ReadonlyMap<string, ArrayLike<number>>,
   want: ReadonlyMap<string, ArrayLike<number>>,

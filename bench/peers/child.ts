@@ -1,4 +1,4 @@
-/** The process of one engine: prepares, checks and times the rows it is told to, and tells the parent (run.ts) of each as it goes. */
+/** The process of one engine: prepares, checks and times the rows it is given, and reports each to the parent (run.ts) as it goes. */
 import { median } from '../../src/engine/tuning/timer.ts';
 import { type CheckResult, compareAll, KERNEL_TOLERANCE, STEP_TOLERANCE } from './check.ts';
 import { type PeerEngine, type Prepared, Unsupported } from './engine.ts';
@@ -8,7 +8,7 @@ import { makeInputs, type Pass, WORKLOADS, type Workload } from './workloads.ts'
 
 const MOST_SAMPLES = 50;
 const FEWEST_SAMPLES = 5;
-/** For runs that are slow; three are a median still. */
+/** For slow runs; three samples still give a median. */
 const FEWEST_SLOW_SAMPLES = 3;
 const SLOW_MILLISECONDS = 3000;
 
@@ -32,7 +32,7 @@ async function sample(prepared: Prepared, seconds: number): Promise<number[]> {
 
 type Numbers = ReadonlyMap<string, ArrayLike<number>>;
 
-/** What a pass must give at its first and at its second run, out of all that the reference holds. */
+/** Selects from the reference what a pass must give in its first and in its second run. */
 function expected(reference: Numbers, pass: Pass): { first: Numbers; second: Numbers } {
   const wanted = (names: (name: string) => boolean) => new Map([...reference].filter(([name]) => names(name)));
   if (pass === 'step') {
@@ -42,12 +42,12 @@ function expected(reference: Numbers, pass: Pass): { first: Numbers; second: Num
   return { first, second: first };
 }
 
-/** By name: an engine's bundle has a class of its own. */
+/** Compares names, because an engine's bundle holds its own copy of the class. */
 function isUnsupported(error: unknown): boolean {
   return error instanceof Error && error.name === new Unsupported().name;
 }
 
-/** Prepares, checks and times one row: a row of wrong numbers has no time. */
+/** Prepares, checks and times one row; a row with wrong numbers is not timed. */
 export async function measureWith(
   engine: PeerEngine,
   workload: Workload,
@@ -65,7 +65,7 @@ export async function measureWith(
     const firstCall = await timeOnce(prepared);
     const check = compareAll(await prepared.results(), first, tolerance);
     if (!check.ok) return broken(check);
-    // Right a second time: a replayed run, and a training step that really updated its parameters.
+    // The second run shows whether a replay is right and whether a training step updated its parameters.
     await timeOnce(prepared);
     const again = compareAll(await prepared.results(), second, tolerance);
     if (!again.ok) return broken(again);
@@ -101,9 +101,9 @@ function tell(message: ChildMessage): Promise<void> {
 /** The whole life of an engine's process: its orders come as one JSON argument. */
 export async function serve(open: () => Promise<PeerEngine>): Promise<void> {
   const order = JSON.parse(process.argv[2]) as ChildOrder;
-  // Nobody is left to tell.
+  // The parent is gone, so nobody receives the results.
   process.once('disconnect', () => process.exit(1));
-  // Some engines keep timers or threads alive: the process ends when the rows are done, not when these are.
+  // Some engines keep timers or threads alive, so the process exits explicitly once its rows are done.
   try {
     const engine = await open();
     await tell({ kind: 'engine', info: engine.info });

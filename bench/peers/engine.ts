@@ -3,13 +3,13 @@ import type { InputData, Pass, Workload } from './workloads.ts';
 
 /** One workload made ready on an engine: its inputs uploaded in the engine's own layouts. */
 export interface Prepared {
-  /** Starts one run; what the run before gave is freed. */
+  /** Starts one run and frees the results of the previous one. */
   run(): void | Promise<void>;
-  /** Until the device has finished all that was started. */
+  /** Resolves when the device has finished everything that was started. */
   wait(): Promise<void>;
   /**
-   * What the last run gave, in the workload's layouts: `y` and, of pass `both`, `d<input>`. Of pass `step`: `loss`, and after the first run
-   * also `g:<parameter>`, the gradients, for the parameters that are checked.
+   * Results of the last run, in the workload's layouts: `y` and, for pass `both`, `d<input>`. For pass `step`: `loss`, and after the first
+   * run also `g:<parameter>`, the gradients of the parameters that are checked.
    */
   results(): Promise<Map<string, ArrayLike<number>>>;
   dispose?(): void;
@@ -20,7 +20,7 @@ export interface PeerEngine {
   readonly info: Readonly<Record<string, string>>;
   /** Throws `Unsupported` where the engine has no way to do it. */
   prepare(workload: Workload, pass: Pass, inputs: ReadonlyMap<string, InputData>): Promise<Prepared>;
-  /** So that the process can end. */
+  /** Releases what would keep the process from ending. */
   close?(): Promise<void> | void;
 }
 

@@ -1,4 +1,4 @@
-/** gmtl as one of the engines; also, on the reference backend, what all engines are checked against. */
+/** gmtl as one of the engines; on the reference backend it also computes the results that all engines are checked against. */
 import { Replay } from '../../src/engine/autograd/replay.ts';
 import type { Tensor } from '../../src/engine/autograd/tensor.ts';
 import { type Engine, setEngine } from '../../src/engine/autograd/engine.ts';
@@ -61,7 +61,7 @@ class Runner {
   async read(): Promise<Map<string, ArrayLike<number>>> {
     const read = new Map<string, ArrayLike<number>>();
     for (const [name, tensor] of this.#replay?.result ?? this.#outputs) {
-      // In the precision of the backend: the reference's float64 is not rounded.
+      // In the backend's own precision, so that the reference's float64 is not rounded.
       read.set(name, await tensor.engine.backend.download(tensor.value));
     }
     return read;
@@ -165,7 +165,7 @@ function prepareStep(engine: Engine, replays: boolean, inputs: ReadonlyMap<strin
   };
 }
 
-/** `replays`: as `gmtl train` runs a step, captured once and replayed; else each run is encoded anew. */
+/** `replays`: a step is captured once and replayed, as `gmtl train` does; otherwise each run is encoded anew. */
 export function gmtlEngine(engine: Engine, replays: boolean, info: Readonly<Record<string, string>>): PeerEngine {
   return {
     info,

@@ -1,6 +1,6 @@
 /**
- * The one generator of all inputs: every number follows from a name and an index alone, so that JavaScript and Python (torch.py) make the
- * same ones, each at once.
+ * Generates all inputs. A number depends on a name and an index alone, so JavaScript and Python (torch.py) make the same numbers, each
+ * without making those before it.
  */
 
 /** How an input is filled. `uniform`: `shift + scale * u` with u in [-1, 1). `labels`: integers below `below`. */
@@ -8,7 +8,7 @@ export type Fill =
   | { readonly kind: 'uniform'; readonly scale: number; readonly shift: number }
   | { readonly kind: 'labels'; readonly below: number };
 
-/** FNV-1a, 32 bits, of a name in ASCII: the seed of the input that bears it. */
+/** FNV-1a, 32 bits, of a name in ASCII: the seed of the input with that name. */
 export function seedOf(name: string): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193);

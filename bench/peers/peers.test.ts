@@ -1,4 +1,4 @@
-/** Tier: no adapter. What of the comparison needs neither an adapter nor the other engines: inputs, references, checks, ratios, tables. */
+/** Tier: no adapter. The parts of the comparison that need neither an adapter nor other engines: inputs, references, checks, ratios, tables. */
 import { describe, expect, it } from 'vitest';
 import { Engine, setEngine } from '../../src/engine/autograd/engine.ts';
 import { convnext } from '../../src/engine/models/convnext.ts';
@@ -111,7 +111,7 @@ const tiny: Workload = {
   output: [2, 2],
 };
 
-/** An engine that gives what `at` says of each run, counted from 1. */
+/** An engine whose run number n, counted from 1, gives `at(n)`. */
 function fakeEngine(at: (run: number) => Map<string, ArrayLike<number>>): { engine: PeerEngine; runs: () => number } {
   let runs = 0;
   const engine: PeerEngine = {

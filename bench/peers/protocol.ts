@@ -1,4 +1,4 @@
-/** What parent and children tell each other. */
+/** The messages between the parent process and its children. */
 import type { CheckResult } from './check.ts';
 import type { Pass } from './workloads.ts';
 

@@ -1,4 +1,4 @@
-/** Right results, in float64 on the CPU, kept in a folder so that they are worked out once. */
+/** Computes the right results, in float64 on the CPU, and keeps them in a folder so that each is computed once. */
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,11 +8,11 @@ import { ReferenceBackend } from '../../src/engine/ops/referenceBackend.ts';
 import { gmtlEngine } from './gmtl.ts';
 import { makeInputs, type Pass, type Workload } from './workloads.ts';
 
-/** Of the package, seen from dist/bench/peers. */
+/** The package's folder, seen from dist/bench/peers. */
 export const PACKAGE_FOLDER = fileURLToPath(new URL('../../../', import.meta.url));
 const CACHE = join(PACKAGE_FOLDER, '.cache', 'peers');
 
-/** By name: those of the first run, and of a training step also `loss2`, the loss of the second run. */
+/** Results by name: those of the first run, and for a training step also `loss2`, the loss of the second run. */
 export type Reference = ReadonlyMap<string, Float64Array>;
 
 /** The pass that gives every result of a workload. */
@@ -20,7 +20,7 @@ function fullPass(workload: Workload): Pass {
   return workload.passes[workload.passes.length - 1];
 }
 
-/** Works the reference out. The training step takes minutes. */
+/** Computes the reference. The training step takes minutes. */
 export async function computeReference(workload: Workload): Promise<Reference> {
   const engine = gmtlEngine(new Engine(new ReferenceBackend()), false, {});
   const pass = fullPass(workload);
@@ -37,19 +37,19 @@ export async function computeReference(workload: Workload): Promise<Reference> {
   return results;
 }
 
-/** Element counts by name, and the file's name, which holds them one after the other as little-endian float64. */
+/** Element counts by name, and the name of the file that holds the elements one after another as little-endian float64. */
 interface Index {
   readonly data: string;
   readonly counts: Readonly<Record<string, number>>;
 }
 
 function indexPath(workload: Workload): string {
-  // Another shape or fill under the same key is another reference.
+  // A workload whose shape or fill changes under the same key gets a new reference.
   const hash = createHash('sha256').update(JSON.stringify(workload)).digest('hex').slice(0, 12);
   return join(CACHE, `${workload.key}-${hash}.json`);
 }
 
-/** The reference as it lies in the cache; null where it does not. */
+/** The cached reference; null if there is none. */
 export function readReference(workload: Workload): Reference | null {
   let index: Index;
   try {
@@ -68,7 +68,7 @@ export function readReference(workload: Workload): Reference | null {
   );
 }
 
-/** Works the reference out where it is not in the cache yet. `fresh`: in any case. */
+/** Computes the reference unless it is cached; with `fresh`, always. */
 export async function provideReference(workload: Workload, fresh = false): Promise<void> {
   if (!fresh && readReference(workload)) return;
   const reference = await computeReference(workload);
@@ -77,7 +77,7 @@ export async function provideReference(workload: Workload, fresh = false): Promi
   const data = path.replace(/\.json$/, '.f64');
   writeFileSync(data, Buffer.concat([...reference.values()].map((values) => new Uint8Array(values.slice().buffer))));
   const counts = Object.fromEntries([...reference].map(([name, values]) => [name, values.length]));
-  // Last and at once: an index means that the data is whole.
+  // Written last and renamed into place, so that an index implies complete data.
   writeFileSync(`${path}.partial`, JSON.stringify({ data: data.slice(CACHE.length + 1), counts } satisfies Index));
   renameSync(`${path}.partial`, path);
 }

@@ -15,10 +15,10 @@ import { compareRuns, type EngineColumn, type EngineRun, formatComparison } from
 import { rowTitle, WORKLOADS } from './workloads.ts';
 
 interface EngineSetup extends EngineColumn {
-  /** Seen from the package's folder. */
+  /** Path relative to the package's folder. */
   readonly module: string;
   readonly arguments?: readonly string[];
-  /** Has to be bundled first. */
+  /** Whether it must be bundled first. */
   readonly bundled?: boolean;
 }
 
@@ -98,7 +98,7 @@ function runChild(setup: EngineSetup, order: ChildOrder, limit: number): Promise
     const child: ChildProcess = fork(
       join(PACKAGE_FOLDER, setup.module),
       [JSON.stringify(order), ...(setup.arguments ?? [])],
-      // What engines print is no part of the table.
+      // Whatever engines print is discarded: it does not belong in the table.
       { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] },
     );
     let errors = '';
@@ -140,7 +140,7 @@ function runChild(setup: EngineSetup, order: ChildOrder, limit: number): Promise
   });
 }
 
-/** All rows of one engine; where a child dies, another goes on with the rows after the one it died of. */
+/** Runs all rows of one engine; when a child dies, another continues after the row that killed it. */
 async function runEngine(setup: EngineSetup, order: ChildOrder, limit: number, repeat: number): Promise<EngineRun> {
   let info: Readonly<Record<string, string>> = {};
   const rows: RowResult[] = [];
@@ -156,7 +156,7 @@ function versionOf(name: string, folder: string): string {
   return JSON.parse(readFileSync(join(PACKAGE_FOLDER, folder, 'node_modules', name, 'package.json'), 'utf8')).version;
 }
 
-/** What of gmtl is measured; a package without its history has a version only. */
+/** The version of gmtl that is measured, with its commit where the package has its git history. */
 function ownVersion(): string {
   const { version } = JSON.parse(readFileSync(join(PACKAGE_FOLDER, 'package.json'), 'utf8')) as { version: string };
   try {
@@ -195,7 +195,7 @@ function replaceRows(before: readonly EngineRun[], now: readonly EngineRun[]): E
   return [...kept, ...now];
 }
 
-/** What the file held, with what was measured now; rows that cannot be compared are refused. */
+/** Joins what the file held with what was measured now; refuses rows that cannot be compared. */
 function joinResults(before: ResultFile, now: ResultFile, how: 'replace' | 'add'): ResultFile {
   const adapters = new Set([...before.runs, ...now.runs].flatMap(({ info }) => info.adapter ?? []));
   if (adapters.size > 1) {
@@ -232,7 +232,7 @@ const options = await yargs(hideBin(process.argv))
   .strict()
   .parse();
 
-/** Hands what is measured so far to `save` after each process: an hour's work outlives its end. */
+/** Measures all engines. Passes the results so far to `save` after each process, so that an interrupted run keeps them. */
 async function measure(save: (result: ResultFile) => void): Promise<ResultFile> {
   const names = options.only?.split(',').map((name) => name.trim());
   const unknown = names?.find((name) => !ENGINES.some((engine) => engine.name === name));

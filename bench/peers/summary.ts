@@ -1,4 +1,4 @@
-/** From measured rows to the comparison: repeats joined, ratios, means, tables. No clock and no process in here. */
+/** Turns measured rows into the comparison: joined repeats, ratios, means, tables. Pure: it uses neither a clock nor a process. */
 import type { RowKey, RowResult, RowStatus } from './protocol.ts';
 import { rowTitle, WORKLOADS } from './workloads.ts';
 
@@ -154,7 +154,7 @@ function markdown(header: readonly string[], rows: readonly (readonly string[])[
   return [line(header), rule, ...rows.map(line)].join('\n');
 }
 
-/** An engine's rows without a time, those of one reason in one line. */
+/** Lists an engine's rows without a time, one line per reason. */
 function listProblems(engine: string, title: string, rows: readonly ComparedRow[]): string[] {
   const byReason = new Map<string, string[]>();
   for (const row of rows) {

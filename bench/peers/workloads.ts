@@ -1,4 +1,4 @@
-/** What is measured: each workload as data, in the layouts of gmtl (channels last). Engines convert once, outside the timed part. */
+/** The workloads that are measured, as data, in the layouts of gmtl (channels last). Engines convert once, outside the timed part. */
 import { type Fill, makeInput } from './inputs.ts';
 
 /** `forward`: the output. `both`: the output and every gradient. `step`: a whole training step. */
@@ -15,7 +15,7 @@ export type WorkloadKind =
   | 'conv2d' // x [N, H, W, C], w [KH, KW, C, O], no bias
   | 'depthwise' // x [N, H, W, C], w [K, K, C], padding that keeps the size, no bias
   | 'layerNorm' // x [R, C], w [C], b [C]
-  | 'bilinear' // x [N, H, W, C] to twice the size, half-pixel centres
+  | 'bilinear' // x [N, H, W, C] to twice the size, half-pixel centers
   | 'crossEntropy' // logits [N, C], labels [N]: the mean loss
   | 'gelu' // exact: x/2 (1 + erf(x/sqrt 2))
   | 'convnext'; // a training step
@@ -37,7 +37,7 @@ export interface Workload {
 
 /** LayerNorm's epsilon, in all workloads. */
 export const EPS = 1e-6;
-/** The training step's model, batch and optimiser (AdamW as PyTorch's, decay on all parameters). */
+/** The training step's model, batch and optimizer (AdamW as PyTorch's, decay on all parameters). */
 export const STEP = {
   depths: [2, 2, 6, 2],
   dims: [40, 80, 160, 320],

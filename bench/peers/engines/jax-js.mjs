@@ -9,7 +9,7 @@ await provideNavigator();
 const jax = await import('@jax-js/jax');
 const { numpy: np, nn, lax } = jax;
 
-/** Over the last axis. Functions consume their arguments: `.ref` where one is used again. */
+/** Layer normalization over the last axis. jax-js functions consume their arguments: one that is used again is passed as `.ref`. */
 function layerNorm(x, w, b) {
   const mean = np.mean(x.ref, -1, { keepdims: true });
   const centred = x.sub(mean);
@@ -17,7 +17,7 @@ function layerNorm(x, w, b) {
   return centred.div(np.sqrt(variance.add(EPS))).mul(w).add(b);
 }
 
-/** Mean over the rows; labels as one-hot rows, made within the jitted function. */
+/** Mean cross entropy over the rows; the labels become one-hot rows within the jitted function. */
 function crossEntropy(logits, labels, classes) {
   const rows = logits.shape[0];
   return np
@@ -29,7 +29,7 @@ function gelu(x) {
   return nn.gelu(x, { approximate: false });
 }
 
-/** One axis of bilinear interpolation to twice the size, half-pixel centres, as a [2 n, n] matrix. */
+/** One axis of bilinear interpolation to twice the size, half-pixel centers, as a [2 n, n] matrix. */
 function interpolation(n) {
   const matrix = new Float32Array(2 * n * n);
   for (let to = 0; to < 2 * n; to++) {
@@ -57,7 +57,7 @@ function forwardOf(workload) {
     case 'layerNorm':
       return ({ x, w, b }) => layerNorm(x, w, b);
     case 'bilinear':
-      // It has no resizing: two products with constant matrices. einsum in its numeric form (the string form needs a newer Node).
+      // jax-js has no resize: two products with constant matrices do it. einsum in its numeric form (the string form needs a newer Node).
       return ({ x, rows }) => {
         const high = np.einsum(rows.ref, [4, 2], x, [0, 1, 2, 3], [0, 1, 4, 3]);
         return np.einsum(rows, [5, 3], high, [0, 1, 4, 3], [0, 1, 4, 5]);
@@ -76,7 +76,7 @@ function array(data, shape) {
   return np.array(data, { shape: [...shape], ...(data instanceof Int32Array ? { dtype: np.int32 } : {}) });
 }
 
-/** Inputs in its layouts. */
+/** Uploads the inputs in jax-js's layouts. */
 function upload(workload, inputs) {
   const arrays = {};
   for (const { name, shape } of workload.inputs) {
@@ -96,7 +96,7 @@ function upload(workload, inputs) {
   return arrays;
 }
 
-/** Another reference to each array of a tree: a call consumes one. */
+/** Takes another reference to each array of a tree, because a call consumes one. */
 function lend(arrays) {
   return Object.fromEntries(Object.entries(arrays).map(([name, value]) => [name, value.ref]));
 }
@@ -154,7 +154,7 @@ async function prepareKernel(workload, pass, inputs) {
   };
 }
 
-/** How a parameter lies here: those that are convolutions here OIHW, everything else as in the workload. */
+/** The axis order of a parameter: channels first for those that jax-js convolves with, null (as in the workload) for the others. */
 function parameterOrder(name) {
   if (name.endsWith('conv_dw.weight')) return [2, 0, 1];
   return name === 'stem.0.weight' ? [3, 2, 0, 1] : null;
@@ -176,7 +176,7 @@ function convnext(p, image, { depths, dims }) {
   ];
   // Channels last in and out.
   const stem = (x) => toLast(lax.convGeneralDilated(toFirst(x), p['stem.0.weight'], [4, 4], none)).add(p['stem.0.bias']);
-  // 2x2 with stride 2 as a product of patches: the gradient of its convolution's input is wrong there.
+  // A 2x2 convolution with stride 2 as a product of patches, because jax-js computes a wrong input gradient for the convolution.
   const downsample = (x, name) => {
     const [n, h, w, c] = x.shape;
     const out = p[`${name}.weight`].shape[3];
@@ -194,7 +194,7 @@ function convnext(p, image, { depths, dims }) {
         featureGroupCount: channels,
       });
       branch = norm(toLast(branch).add(p[`${name}.conv_dw.bias`]), `${name}.norm`);
-      // Products in rank 2: of ranks 4 and 2 they are wrong.
+      // Products in rank 2, because jax-js computes wrong products of rank 4 with rank 2.
       branch = dense(gelu(dense(branch.reshape([-1, channels]), `${name}.mlp.fc1`)), `${name}.mlp.fc2`);
       x = x.add(branch.reshape(shape).mul(p[`${name}.gamma`]));
     }
@@ -230,7 +230,7 @@ async function prepareStep(workload, inputs) {
     );
     return { value, gradients };
   });
-  // One function a parameter, compiled once a shape: with the updates within the function above, compiling did not end in four minutes.
+  // One call per parameter, compiled once per shape: with the updates inside the function above, compiling took over four minutes.
   // `corrections`: 1 / (1 - beta1^t), 1 / sqrt(1 - beta2^t).
   const update = jax.jit((parameter, g, m1, m2, corrections) => {
     const m = m1.mul(beta1).add(g.ref.mul(1 - beta1));
@@ -256,7 +256,7 @@ async function prepareStep(workload, inputs) {
       }
       corrections.dispose();
     },
-    // One dispatch after another on one queue: the loss and the last parameter tell of all.
+    // Dispatches run in order on one queue: when the loss and the last parameter are ready, everything is.
     wait: async () => {
       await jax.blockUntilReady([loss, params[names[0]], params[names.at(-1)]]);
       await deviceDone();

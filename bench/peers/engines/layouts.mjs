@@ -1,4 +1,4 @@
-/** Moving arrays between layouts, on the host and outside of what is timed. */
+/** Moves arrays between layouts, on the host and outside the timed part. */
 
 /**
  * Axis k of the result is axis `order[k]` of `data`.
@@ -28,13 +28,13 @@ export function permute(data, shape, order) {
   return result;
 }
 
-/** How a workload's tensor lies in an engine whose images are channels first: the permutation, and the shape there. */
+/** The permutations of axes that take a workload's tensors to an engine whose images are channels first. */
 export const CHANNELS_FIRST = {
   /** NHWC to NCHW. */
   image: [0, 3, 1, 2],
   /** HWIO to OIHW. */
   weight: [3, 2, 0, 1],
-  /** HWC to CHW; the engines want an extent of 1 after C. */
+  /** HWC to CHW; the engines expect an extent of 1 after C. */
   depthwiseWeight: [2, 0, 1],
 };
 
@@ -55,7 +55,7 @@ export function channelsFirstOrder(kind, name) {
   return kind === 'depthwise' ? CHANNELS_FIRST.depthwiseWeight : CHANNELS_FIRST.weight;
 }
 
-/** Shapes permuted: extents of `shape` in `order`. */
+/** The permuted shape: the extents of `shape` in `order`. */
 export function permuteShape(shape, order) {
   return order.map((axis) => shape[axis]);
 }

@@ -1,6 +1,6 @@
 /**
- * `navigator.gpu` for libraries made for browsers: the adapter that gmtl itself would take, through the same Dawn. Every device that a
- * library opens is kept in `devices`, so that all engines can be waited for in the same way.
+ * Provides `navigator.gpu` for libraries made for browsers: the adapter that gmtl itself would take, through the same Dawn. Every device
+ * that a library opens is kept in `devices`, so that the harness can wait for all engines in the same way.
  */
 import { describeAdapter, readAdapterInfo } from '../../../dist/src/engine/node/classify.js';
 import { openAdapter } from '../../../dist/src/engine/node/open.js';
@@ -25,7 +25,7 @@ export async function provideNavigator() {
       Object.defineProperty(adapter, 'requestDevice', {
         value: async (descriptor) => {
           const device = await requestDevice(descriptor);
-          // Libraries let errors pass that leave their results undefined.
+          // Libraries ignore errors that leave their results undefined.
           device.addEventListener('uncapturederror', (event) => errors.push(event.error.message));
           devices.push(device);
           return device;
@@ -40,7 +40,7 @@ export async function provideNavigator() {
   Object.defineProperty(globalThis, 'navigator', { value: navigator, configurable: true, writable: true });
 }
 
-/** Until the device of the library has done all that was submitted. Throws what the device reported. */
+/** Resolves when the library's device has finished everything submitted. Throws what the device reported. */
 export async function deviceDone() {
   await Promise.all(devices.map((device) => device.queue.onSubmittedWorkDone()));
   if (errors.length > 0) throw new Error(`WebGPU refused a command: ${errors[0]}`);

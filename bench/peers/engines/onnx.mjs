@@ -68,7 +68,7 @@ function nodesOf(workload) {
         constants: [floats('scales', [4], [1, 1, 2, 2])],
       };
     case 'crossEntropy':
-      // There is no SoftmaxCrossEntropyLoss for WebGPU; the labels come as one-hot rows.
+      // ONNX Runtime has no SoftmaxCrossEntropyLoss on WebGPU; the labels come as one-hot rows.
       return {
         nodes: [
           node('LogSoftmax', ['x'], [int('axis', -1)], ['logProbabilities']),

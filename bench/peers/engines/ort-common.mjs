@@ -1,4 +1,4 @@
-/** ONNX Runtime, whatever its backend. It runs forward passes only. */
+/** ONNX Runtime on any of its backends; it runs forward passes only. */
 import { Unsupported } from '../../../dist/bench/peers/engine.js';
 import { channelsFirstOrder, inverse, permute, permuteShape } from './layouts.mjs';
 import { oneHot, onnxModel, onnxShape } from './onnx.mjs';

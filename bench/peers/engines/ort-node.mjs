@@ -14,7 +14,7 @@ await serve(async () => {
       session: (model) =>
         ort.InferenceSession.create(model, { executionProviders: ['cpu'], intraOpNumThreads: threads }),
       upload: async ({ data, shape }) => new ort.Tensor('float32', data, shape),
-      // `run` gives its promise when it is done.
+      // The promise of `run` resolves once the computation is done.
       wait: async () => {},
     },
   );

@@ -18,7 +18,7 @@ await serve(async () => {
   ort.env.logLevel = 'error';
   // Dawn's promises settle only while the event loop turns, and the module's own waiting does not turn it.
   setInterval(() => {}, 2);
-  // Its first session loads the module and opens the device: part of the start, as other engines' `init`.
+  // The first session loads the module and opens the device: it counts as start-up, like the `init` of other engines.
   const first = await ort.InferenceSession.create(onnxModel(WORKLOADS[0]), { executionProviders: ['webgpu'] });
   await first.release();
   return ortEngine(

@@ -1,4 +1,4 @@
-/** TensorFlow.js, whatever its backend: the workloads in its own ops. Bundled by run.ts (plain Node modules register no gradients). */
+/** TensorFlow.js on any of its backends: the workloads in its own ops. Bundled by run.ts (plain Node modules register no gradients). */
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-core/dist/register_all_gradients';
 import { Unsupported } from '../../../dist/bench/peers/engine.js';
@@ -13,13 +13,13 @@ function gelu(x) {
   return tf.tidy(() => tf.mul(tf.mul(x, 0.5), tf.add(tf.erf(tf.mul(x, Math.SQRT1_2)), 1)));
 }
 
-/** tfjs has no layer normalisation in its core: moments, as its layers package does. */
+/** tfjs has no layer normalization in its core: computed from moments, as its layers package does. */
 function layerNorm(x, w, b) {
   const { mean, variance } = tf.moments(x, -1, true);
   return tf.add(tf.mul(tf.mul(tf.sub(x, mean), tf.rsqrt(tf.add(variance, EPS))), w), b);
 }
 
-/** Its own softmaxCrossEntropy reduces over the rows in a way that is the mean for equal weights. */
+/** tfjs's softmaxCrossEntropy, whose reduction over the rows is the mean when all weights are equal. */
 function crossEntropy(logits, oneHot) {
   return tf.losses.softmaxCrossEntropy(oneHot, logits);
 }
@@ -45,7 +45,7 @@ function forwardOf(workload) {
   }
 }
 
-/** Runs `body`; a kernel that the backend lacks is no failure of what was asked. */
+/** Runs `body`; a kernel that the backend lacks is reported as unsupported, not as a failure. */
 function supported(body) {
   try {
     return body();
@@ -55,7 +55,7 @@ function supported(body) {
   }
 }
 
-/** Inputs as tensors; labels as one-hot rows, which is what its loss wants; a depthwise filter has a multiplier as its last axis. */
+/** Inputs as tensors; labels as one-hot rows, which its loss expects; a depthwise filter has a multiplier as its last axis. */
 function upload(workload, inputs) {
   const tensors = {};
   for (const { name, shape, fill } of workload.inputs) {

@@ -9,7 +9,7 @@ await serve(async () => {
   await tf.setBackend('wasm');
   await tf.ready();
   if (tf.getBackend() !== 'wasm') throw new Error(`tfjs fell back to its backend ${tf.getBackend()}`);
-  // Its ops are done when they return.
+  // Ops have finished when they return.
   const info = { version: tf.version_core, threads: '1', simd: String(await tf.env().getAsync('WASM_HAS_SIMD_SUPPORT')) };
   return tfjsEngine(info, async () => {}, { STEP, CHECKED_PARAMETERS });
 });

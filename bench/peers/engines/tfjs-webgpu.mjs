@@ -5,7 +5,7 @@ import { adapters, deviceDone, provideNavigator } from './navigator.mjs';
 
 await serve(async () => {
   await provideNavigator();
-  // Its check for WebGPU wants a window or a worker.
+  // tfjs's check for WebGPU looks for a window or a worker.
   globalThis.WorkerGlobalScope = class WorkerGlobalScope {};
   const { tf, tfjsEngine } = await import('../../../.cache/peers/bundles/tfjs-webgpu.mjs');
   await tf.setBackend('webgpu');

@@ -17,7 +17,7 @@ interface Scope {
   readonly tensors: Set<Tensor>;
 }
 
-/** The tensors in a result: a tensor, or plain objects, arrays and maps of such, however deep. */
+/** The tensors in a result: a tensor, or plain objects, arrays and maps of tensors, nested to any depth. */
 export function collectTensors(value: unknown, found = new Set<Tensor>()): Set<Tensor> {
   if (value instanceof Tensor) found.add(value);
   else if (Array.isArray(value)) for (const item of value) collectTensors(item, found);
@@ -29,7 +29,7 @@ export function collectTensors(value: unknown, found = new Set<Tensor>()): Set<T
 }
 
 export interface EngineOptions {
-  /** Seed of initialisation and of everything random that is given no seed of its own. Default 0. */
+  /** Seed of initialization and of everything random that is given no seed of its own. Default 0. */
   readonly seed?: number;
 }
 
@@ -43,8 +43,8 @@ export interface BackwardOptions {
  * one default device; tensors remember theirs.
  *
  * Memory: a tensor made inside `scope` is freed when the scope ends, unless it is returned or kept; one made outside lives
- * until `dispose`. What backward needs is kept by the graph, separately, until backward has used it or until no tensor that is left
- * leads to it.
+ * until `dispose`. Separately, the graph keeps what backward needs, until backward has used it or until no remaining tensor leads
+ * to it.
  */
 export class Engine {
   #backend: Backend;
@@ -62,7 +62,7 @@ export class Engine {
     return this.#backend;
   }
 
-  /** Runs `body` while every execution is shown to `taps`: verification, counting, finding the op that went wrong. */
+  /** Runs `body` and shows every execution to `taps`, for verification, counting, or finding the op that went wrong. */
   tapped<T>(taps: Taps, body: () => T): T {
     const inner = this.#backend;
     this.#backend = new TapBackend(inner, taps);
@@ -77,7 +77,7 @@ export class Engine {
     return this.#gradEnabled;
   }
 
-  /** A tensor holding `data` (row-major). Throws a `shape` error when the count does not fit. */
+  /** A tensor holding `data` (row-major). @throws GmtlError `tensor/shape` when the count does not fit. */
   tensor(
     data: TypedArray | readonly number[] | Float64Array,
     shape: Shape = [data.length],
@@ -91,27 +91,27 @@ export class Engine {
     return this.adopt(value, null, { requiresGrad: options.requiresGrad ?? false });
   }
 
-  /** A tensor of undefined content: to be written before it is read. */
+  /** A tensor with undefined content, which must be written before it is read. */
   empty(shape: Shape, options: { dtype?: DType; requiresGrad?: boolean; name?: string } = {}): Tensor {
     const value = this.backend.allocate({ shape: [...shape], dtype: options.dtype ?? 'f32' }, options.name ?? 'tensor');
     return this.adopt(value, null, { requiresGrad: options.requiresGrad ?? false });
   }
 
-  /** Makes `value` (whose one reference it takes over) a tensor, owned by the current scope. */
+  /** Makes `value` a tensor owned by the current scope; takes over its one reference. */
   adopt(value: Value, node: GraphNode | null = null, options: { requiresGrad?: boolean } = {}): Tensor {
     const tensor = new Tensor(this, value, node, options.requiresGrad ?? false);
     this.#scopes.at(-1)?.tensors.add(tensor);
     return tensor;
   }
 
-  /** Applies an op; the tensor of its first output. Its other outputs are internal and freed unless saved for backward. */
+  /** Applies an op and returns the tensor of its first output. Its other outputs are internal and freed unless saved for backward. */
   apply<A extends object>(op: Op<A>, inputs: readonly Tensor[], attributes: A): Tensor {
     const [first, ...rest] = this.applyAll(op, inputs, attributes);
     for (const tensor of rest) tensor.dispose();
     return first;
   }
 
-  /** Applies an op; tensors of all its outputs. Gradients flow through the first only. */
+  /** Applies an op and returns the tensors of all its outputs. Gradients flow through the first only. */
   applyAll<A extends object>(op: Op<A>, inputs: readonly Tensor[], attributes: A): Tensor[] {
     for (const input of inputs) {
       if (input.engine !== this)
@@ -142,7 +142,7 @@ export class Engine {
     return this.adopt(value, this.#record(op, [tensor], attributes, [tensor.value], [value]));
   }
 
-  /** Runs a program that is not a differentiable op (an optimiser step, a reduction over gradients). */
+  /** Runs a program that is not a differentiable op (an optimizer step, a reduction over gradients). */
   run<A extends object>(program: Program<A>, inputs: readonly Tensor[], attributes: A): Tensor[] {
     return runProgram(
       this.backend,
@@ -269,7 +269,7 @@ export class Engine {
     }
   }
 
-  /** `value`, taken over, in another floating-point format where it has not got that already. */
+  /** Takes over `value` and returns it in the given floating-point format, converted where it has another. */
   #inType(value: Value, dtype: DType): Value {
     if (value.spec.dtype === dtype) return value;
     const [cast] = runProgram(this.backend, floatCastProgram, [value], { dtype });
@@ -358,7 +358,7 @@ export function engine(): Engine {
   return current;
 }
 
-/** Makes `next` current; gives back the previous one. */
+/** Makes `next` current and returns the previous one. */
 export function setEngine(next: Engine | null): Engine | null {
   const previous = current;
   current = next;

@@ -9,11 +9,11 @@ import type { Tensor } from './tensor.ts';
 /** Where an input of a node came from: another node, or a leaf that collects gradients. */
 export type Edge = { readonly node: GraphNode } | { readonly leaf: Tensor } | null;
 
-/** Who took away what a node kept for backward. */
+/** What took away the values that nodes kept for backward, and can restore them. */
 export interface Evicted {
-  /** Gives it back, to this node and others. */
+  /** Restores the values of this node and of others. */
   restore(): void;
-  /** The node is not needed any more. */
+  /** Called when the node is no longer needed. */
   released(): void;
 }
 
@@ -21,7 +21,7 @@ let nextNodeId = 1;
 
 /**
  * One executed op in the graph. Ids grow with time and inputs are always older than outputs, so descending ids are a valid
- * order for backward, without recursion however deep the graph.
+ * order for backward, which needs no recursion in deep graphs.
  */
 export class GraphNode {
   readonly id = nextNodeId++;
@@ -77,8 +77,8 @@ export class GraphNode {
   }
 
   /**
-   * Runs the op's backward. Returns one owned gradient per input (one reference each), or null. `takePending` hands over what an input's
-   * gradient already is, to be part of the one returned.
+   * Runs the op's backward. Returns one owned gradient per input (one reference each), or null. `takePending` hands over the gradient that an
+   * input has already received, for an op that adds it to the one it returns.
    */
   backward(backend: Backend, gradOutput: Value, takePending: (index: number) => Value | null): (Value | null)[] {
     this.#evicted?.restore();
@@ -126,7 +126,7 @@ export class GraphNode {
     this.#references++;
   }
 
-  /** Gives up one reference. A graph that nothing leads to any more is freed, however deep: no recursion. */
+  /** Gives up one reference. A graph that nothing leads to any more is freed, without recursion, since it may be deep. */
   drop(): void {
     const stack: GraphNode[] = [this];
     for (let node = stack.pop(); node; node = stack.pop()) {

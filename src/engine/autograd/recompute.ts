@@ -1,4 +1,4 @@
-/** Recomputation in backward in place of memory (gradient checkpointing). */
+/** Recomputes activations in backward instead of keeping them (gradient checkpointing). */
 import { GmtlError } from '../errors.ts';
 import type { GraphNode } from './graph.ts';
 import { Tensor } from './tensor.ts';
@@ -6,7 +6,7 @@ import { Tensor } from './tensor.ts';
 /** The nodes of one recomputed region, in the order they were made, and what it takes to make them again. */
 class Region {
   readonly #body: (...inputs: Tensor[]) => Tensor;
-  /** Of the caller's inputs: the memory, kept; not their graph. */
+  /** The caller's inputs: their memory is kept, their graph is not. */
   readonly #inputs: readonly Tensor[];
   readonly #nodes: GraphNode[] = [];
   #released = 0;
@@ -21,7 +21,7 @@ class Region {
     });
   }
 
-  /** Takes what a new node keeps for backward away from it. */
+  /** Takes away from a new node what it keeps for backward. */
   add(node: GraphNode): void {
     const { forward } = node.op;
     if (forward.mutates?.length) {
@@ -76,7 +76,7 @@ class Region {
     );
   }
 
-  /** Frees the inputs when nobody will ask for the region again. */
+  /** Frees the inputs once the region will not be run again. */
   #letGo(): void {
     if (!this.#done && !(this.#complete && this.#released === this.#nodes.length)) return;
     this.#done = true;
@@ -85,10 +85,10 @@ class Region {
 }
 
 /**
- * `body(...inputs)` without keeping what its backward needs: backward runs it once more and takes it from there (gradient checkpointing, Chen et
- * al. 2016; as torch.utils.checkpoint with use_reentrant=False). Memory between forward and backward is that of the inputs alone, for
- * one more forward pass of time. The result, all gradients (those of parameters that `body` uses among them) and the order in which they are
- * summed are the same bit for bit as without.
+ * `body(...inputs)` without keeping what its backward needs: backward runs `body` once more to get it (gradient checkpointing, Chen et
+ * al. 2016; as torch.utils.checkpoint with use_reentrant=False). Between forward and backward only the inputs take memory, at the cost of
+ * the time of one more forward pass. The result, all gradients (including those of parameters that `body` uses) and the order in which they
+ * are summed are the same bit for bit as without recomputation.
  *
  * `body` must run the same ops both times: it may read tensors that last (parameters, a `RandomSource`'s seeds, which change between
  * steps only), and nothing that is freed or overwritten before backward. May be nested and recorded.

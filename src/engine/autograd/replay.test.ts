@@ -1,4 +1,4 @@
-/** Tier: any adapter. */
+/** Tier: any adapter. Computations that are captured once and replayed. */
 import { afterAll, describe, expect, it } from 'vitest';
 import { createNodeDevice } from '../node/createDevice.ts';
 import { GpuBackend } from '../ops/gpuBackend.ts';

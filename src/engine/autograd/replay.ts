@@ -7,7 +7,7 @@ import type { Tensor } from './tensor.ts';
 export interface ReplayOptions {
   /** Whether the body builds a graph, as a training step does. Default false: it runs under `noGrad`. */
   readonly gradients?: boolean;
-  /** Reports how far the first run is, in which drivers compile. */
+  /** Reports the progress of the first run, in which drivers compile. */
   readonly onCompile?: CompileProgress;
 }
 
@@ -18,8 +18,8 @@ interface Evaluated<T> {
 }
 
 /**
- * A computation that is captured once and then replayed: from tensors that the caller overwrites before each run to tensors
- * that each run overwrites. On backends that cannot capture it runs anew each time.
+ * A computation that is captured once and then replayed. It reads tensors that the caller overwrites before each run, and each run
+ * overwrites the tensors of its result. On backends that cannot capture, it runs anew each time.
  */
 export class Replay<T> {
   readonly #engine: Engine;
@@ -57,17 +57,17 @@ export class Replay<T> {
     return new Replay(engine, evaluate, first as unknown as Evaluated<T>, captured);
   }
 
-  /** What the last run gave. The tensors are the replay's own: read or copied before the next run, not disposed of. */
+  /** Results of the last run. The replay owns their tensors: read or copy them before the next run, and do not dispose of them. */
   get result(): T {
     return this.#last.result;
   }
 
-  /** What the device replays: for measuring. Null on backends that cannot capture. */
+  /** What the device replays, for measurements. Null on backends that cannot capture. */
   get captured(): Capture | null {
     return this.#captured;
   }
 
-  /** Runs the computation again, after everything that was handed to the device before. */
+  /** Runs the computation again, after everything submitted to the device before. */
   run(): void {
     if (this.#captured) {
       this.#engine.backend.flush?.();
@@ -89,7 +89,7 @@ export class Replay<T> {
   }
 }
 
-/** Keeps the last few things made under a key and disposes of the one that was used least recently. */
+/** Keeps the last few values made under keys and disposes of the least recently used one. */
 export class RecentlyUsed<T extends { dispose(): void }> {
   readonly #most: number;
   readonly #entries = new Map<string, T>();

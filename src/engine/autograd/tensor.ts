@@ -100,7 +100,7 @@ export class Tensor {
     return this;
   }
 
-  /** Gives up this handle; the memory goes when nothing else (graph, views) holds it. Harmless twice. */
+  /** Gives up this handle; the memory is freed when nothing else (graph, views) holds it. A second call does nothing. */
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;

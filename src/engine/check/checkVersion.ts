@@ -1,4 +1,4 @@
-/** Holds one version of a program against its float64 reference, on a device. */
+/** Compares one version of a program with its float64 reference, on a device. */
 import type { GpuDevice } from '../gpu/device.ts';
 import { type Case, SUM_TOLERANCE } from '../ops/definition.ts';
 import { GpuBackend } from '../ops/gpuBackend.ts';

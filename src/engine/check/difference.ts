@@ -1,4 +1,4 @@
-/** How far numbers are from the ones they should be: the one comparison behind every check against a reference. */
+/** Measures how far numbers are from what they should be: the one comparison behind every check against a reference. */
 import type { Tolerance } from '../ops/definition.ts';
 import { roundToFloat16 } from '../tensor/float16.ts';
 import type { DType } from '../tensor/spec.ts';
@@ -14,7 +14,7 @@ export interface Difference {
 }
 
 /**
- * Measures how far `got` is from `want`. NaN equals nothing; equal infinities are equal (float16 has them early) and do not count
+ * Measures how far `got` is from `want`. NaN equals nothing; equal infinities are equal (float16 overflows early) and do not count
  * towards the norm.
  */
 export function difference(got: ArrayLike<number>, want: ArrayLike<number>): Difference {
@@ -37,7 +37,7 @@ export function difference(got: ArrayLike<number>, want: ArrayLike<number>): Dif
       worst = i;
     }
   }
-  // Where the truth is (nearly) zero everywhere, a relative norm says nothing: errors are then held against 1e-6 per element.
+  // Where the truth is (nearly) zero everywhere, a relative norm says nothing: errors are then measured relative to 1e-6 per element.
   const scale = Math.max(Math.sqrt(norm), 1e-6 * Math.sqrt(want.length));
   const relativeL2 = Math.sqrt(squares) / scale;
   return {
@@ -47,21 +47,21 @@ export function difference(got: ArrayLike<number>, want: ArrayLike<number>): Dif
   };
 }
 
-/** What a reference gave as float16 holds it; other types as they are, so that their rounding counts as an error. */
+/** A reference's numbers as float16 stores them; unchanged for other types, so that their rounding counts as an error. */
 export function asStored(numbers: Float64Array, dtype: DType): Float64Array {
   return dtype === 'f16' ? numbers.map(roundToFloat16) : numbers;
 }
 
 /**
- * WGSL lets a conversion to float16 round to either neighbour (one unit in the last place of 11 bits) and flush what lies below the
+ * WGSL lets a conversion to float16 round to either neighbor (one unit in the last place of 11 bits) and flush what lies below the
  * normal numbers.
  */
 const HALF_UNIT = 2 ** -10;
 const HALF_SMALLEST = 2 ** -14;
 
 /**
- * `got` without what float16 storage may have taken from or added to `want`: the rest is what the kernel's own tolerance is for. Not finite
- * numbers stay, unless the wanted one cannot be stored either.
+ * `got` without what float16 storage may have taken from or added to `want`: the rest is what the kernel's own tolerance is for. Numbers that
+ * are not finite stay, unless the wanted number cannot be stored either.
  */
 function withoutHalfRounding(got: ArrayLike<number>, want: ArrayLike<number>): Float64Array {
   return Float64Array.from(got, (value, i) => {
@@ -85,7 +85,7 @@ export function mismatch(
   const { relativeL2, element, worst } = difference(got, want);
   const at = `element ${worst} is ${got[worst]} instead of ${want[worst]}`;
   if (dtype !== 'f32') return element === 0 ? null : at;
-  // A few sums that happen to cancel have no meaningful relative error: below four elements the element bound alone decides.
+  // A few sums that happen to cancel have no meaningful relative error: below four elements only the element bound applies.
   if ((want.length < 4 || relativeL2 <= tolerance.relativeL2) && element <= tolerance.element) return null;
   return (
     `relative L2 ${relativeL2.toExponential(2)} (at most ${tolerance.relativeL2}), ` +

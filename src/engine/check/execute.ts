@@ -46,7 +46,7 @@ async function readGuarded(device: GpuDevice, { spec, storage }: Value, hostWrit
   };
 }
 
-/** Fills the buffers that the pool gives out next for a call's scratch: zeros, or what a run before left there, would hide what is not written. */
+/** Poisons the buffers that the pool gives out next for a call's scratch: zeros, or values of an earlier run, would hide unwritten elements. */
 function poisonScratch(
   device: GpuDevice,
   { program, inputs, outputs, attributes }: ProgramCall,

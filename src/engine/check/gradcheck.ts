@@ -1,4 +1,4 @@
-/** Holds the gradients that an op's backward gives against central differences of its forward reference. */
+/** Compares the gradients that an op's backward gives with central differences of its forward reference. */
 import { Engine } from '../autograd/engine.ts';
 import type { Case, Op } from '../ops/definition.ts';
 import { ReferenceBackend } from '../ops/referenceBackend.ts';

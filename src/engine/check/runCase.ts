@@ -21,7 +21,7 @@ export function caseData(op: Op, testCase: Case, fill: FillInput = fillInput): (
   return testCase.inputs.map((input, index) => fill(input, `${op.name}/${testCase.name}/${index}`));
 }
 
-/** What running a case gave. */
+/** The tensors of a case that was run. */
 export interface CaseRun {
   readonly engine: Engine;
   /** With their gradients, where the op has a backward pass. */

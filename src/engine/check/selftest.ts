@@ -23,7 +23,7 @@ export interface SelfTestResult {
 /** Rounding alone stays far below this, a kernel that is miscompiled far above; the test suite holds kernels to tighter bounds. */
 export const SELF_TEST_BOUND = 1e-4;
 
-/** The largest of the cases that have a gradient to check: past a tile where possible, yet quick in float64. */
+/** The largest case with a gradient to check: larger than a tile where possible, yet quick in float64. */
 function selfTestCase(op: Op): Case | undefined {
   const size = ({ inputs }: Case) => inputs.reduce((total, { shape }) => total + sizeOf(shape), 0);
   return op.cases

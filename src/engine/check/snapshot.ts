@@ -1,4 +1,4 @@
-/** Program calls with the numbers they get, and what their float64 reference makes of them. */
+/** Program calls with the numbers they read, and the results of their float64 references. */
 import type { PlanTarget } from '../gpu/kernel.ts';
 import type { Case, Op } from '../ops/definition.ts';
 import { callOf, type ProgramCall } from '../ops/invocations.ts';

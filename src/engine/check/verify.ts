@@ -1,4 +1,4 @@
-/** Holds every program that a computation executes against its float64 reference. */
+/** Compares every program that a computation executes with its float64 reference. */
 import type { Engine } from '../autograd/engine.ts';
 import { callOf, type ProgramCall } from '../ops/invocations.ts';
 import type { Invocation } from '../ops/tapBackend.ts';
@@ -6,7 +6,7 @@ import { formatShape, type TypedArray } from '../tensor/spec.ts';
 import { asStored, difference } from './difference.ts';
 import { referenceOf, writtenSpecs } from './snapshot.ts';
 
-/** One program execution held against its float64 reference. */
+/** One program execution compared with its float64 reference. */
 export interface VerifiedOp {
   readonly program: string;
   readonly shapes: string;
@@ -31,9 +31,9 @@ function overflowed(values: ArrayLike<number>): boolean {
 }
 
 /**
- * Runs `body`, and every program that it executes once more on its float64 reference with the very inputs the device had: which
- * op, on which shapes, gives what it should not. Rounding does not add up over ops, since each starts from the device's own
- * inputs; what is stored in float16 is held against the reference's result so rounded. Slow (references are plain loops) and hungry (every result is copied): for one small step.
+ * Runs `body`, and every program that it executes once more on its float64 reference with the very inputs the device had, to find which
+ * op gives wrong results, and on which shapes. Rounding does not add up over ops, since each starts from the device's own
+ * inputs; what is stored in float16 is compared with the reference's result rounded to it. Slow (references are plain loops) and hungry (every result is copied): for one small step.
  */
 export async function verify(engine: Engine, body: () => void): Promise<VerifiedOp[]> {
   const { backend } = engine;
@@ -54,7 +54,7 @@ export async function verify(engine: Engine, body: () => void): Promise<Verified
   const results: VerifiedOp[] = [];
   for (const { call, read, written } of executed) {
     const data = await read;
-    // Of what overflowed before (and was right to: else it would stand here already) nothing can be said any more.
+    // An input overflowed: the op that made it was checked itself, but this call cannot be.
     if (data.some(overflowed)) continue;
     const got = await written;
     const specs = writtenSpecs(call);

@@ -3,7 +3,7 @@ import type { CaptureMemory } from './captureBuilder.ts';
 import type { BoundDispatch } from './commandBatcher.ts';
 import { type DispatchTime, TimestampLog } from './timestamps.ts';
 
-/** What a dispatch of a captured step is to the device. */
+/** One dispatch of a captured step, as it is encoded. */
 export interface Command {
   readonly pipeline: GPUComputePipeline;
   readonly bindGroup: GPUBindGroup;
@@ -24,7 +24,7 @@ export interface CaptureTiming {
 /** Settles as `pending` does; see `GpuDeviceOptions.wait`. */
 export type Wait = <T>(pending: Promise<T>) => Promise<T>;
 
-/** Told while a captured step runs for the first time, when drivers compile: dispatches done of all. */
+/** Called while a captured step runs for the first time, when drivers compile, with the dispatches done and their total. */
 export type CompileProgress = (done: number, total: number) => void;
 
 /**
@@ -68,7 +68,7 @@ export class Capture {
     this.#submit(this.commands);
   }
 
-  /** A replay in parts, each waited for, so that a first run (in which drivers compile) can be watched. */
+  /** Replays in parts and waits for each, to report the progress of a first run (in which drivers compile). */
   async replayWatched(progress: CompileProgress, parts = 24): Promise<void> {
     const { commands } = this;
     const length = Math.max(1, Math.ceil(commands.length / parts));
@@ -79,7 +79,7 @@ export class Capture {
     }
   }
 
-  /** One replay with every dispatch between two timestamps (needs `timestamp-query`), submitted as one; their times in order. */
+  /** Replays once, in one submit, with every dispatch between two timestamps (needs `timestamp-query`); returns their times in order. */
   async profile(): Promise<DispatchTime[]> {
     const log = new TimestampLog(this.#device);
     let encoder = this.#device.createCommandEncoder({ label: 'profile' });

@@ -31,7 +31,7 @@ class PlannedBuffer implements PooledBuffer {
   }
 }
 
-/** Memory of one or, one after the other, several buffers of a step. */
+/** Memory that one buffer of a step holds, or several one after another. */
 interface Slot {
   readonly buffer: GPUBuffer;
   readonly bytes: number;
@@ -51,9 +51,9 @@ export interface PlannedDispatch {
 
 /** Bytes of a captured step's buffers (inputs, parameters and state are not among them). */
 export interface CaptureMemory {
-  /** Held: buffers of disjoint lifetimes share memory. */
+  /** Bytes allocated; buffers with disjoint lifetimes share memory. */
   readonly plannedBytes: number;
-  /** What it would be if each had memory of its own. */
+  /** What would be allocated if each buffer had memory of its own. */
   readonly unplannedBytes: number;
   /** The most that is alive at one dispatch: no plan can need less. */
   readonly leastBytes: number;

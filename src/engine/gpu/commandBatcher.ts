@@ -1,4 +1,4 @@
-/** Encodes eager dispatches and copies, many to a submit. */
+/** Encodes eager dispatches and copies, many per submit. */
 import type { CompiledKernel } from './pipelines.ts';
 import { type DispatchTime, TimestampLog } from './timestamps.ts';
 

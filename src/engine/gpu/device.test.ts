@@ -1,4 +1,4 @@
-/** Tier: any adapter. What goes wrong on a device ends in an error that says what, where and what to do; never in zeros. */
+/** Tier: any adapter. A failure on a device ends in an error that says what failed, where and what to do; never in zeros. */
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Engine } from '../autograd/engine.ts';
 import { GmtlError } from '../errors.ts';
@@ -59,7 +59,7 @@ describe('GpuDevice', () => {
     expect(error.message).toContain(`mul [${rows}, ${rows}]`);
     expect(error.message).toContain(`at most ${limit}`);
     expect(error.message).toMatch(/lower the batch size or the image size/);
-    // Nothing was broken by it.
+    // The device still works.
     expect([...(await column.slice(0, 0, 2).mul(3).data())]).toEqual([3, 3]);
   });
 
@@ -113,7 +113,7 @@ describe('attributes that JSON writes alike', () => {
     const products: number[] = [];
     for (const factor of factors) products.push(await one.mul(factor).item());
     expect(products[2]).toBe(2);
-    // WGSL may assume that there are no infinities, but not that their signs are the same.
+    // A WGSL implementation may assume that infinities do not occur, but not that both have the same sign.
     expect(products[0]).not.toBe(products[1]);
   });
 });

@@ -1,4 +1,4 @@
-/** The engine's hold on one GPUDevice: buffers, pipelines, dispatches, captured steps and what goes wrong on it. */
+/** Wraps one GPUDevice for the engine: buffers, pipelines, dispatches, captured steps and errors. */
 import { GmtlError } from '../errors.ts';
 import { DeviceFailures } from './failures.ts';
 import { BUFFER_USAGE, MAP_MODE_READ } from './flags.ts';
@@ -23,13 +23,13 @@ export interface BoundBuffer {
 
 export interface GpuDeviceOptions {
   readonly deviceClass: DeviceClass;
-  /** Called when the device has nothing to do with the process any more. */
+  /** Called when the device is destroyed, to release what it was opened from. */
   readonly onDestroy?: () => void;
-  /** Dispatches a submit may hold; small on displays with watchdogs. */
+  /** Most dispatches per submit; small where the GPU drives a display and a watchdog limits how long a submit may run. */
   readonly dispatchesPerSubmit?: number;
   /** Where shader files are read from. Default: the package's own. */
   readonly shaders?: ShaderFiles;
-  /** How the host waits for the device. Default: as promises do. */
+  /** How the host waits for the device. Default: it awaits the promise. */
   readonly wait?: Wait;
 }
 
@@ -161,7 +161,7 @@ export class GpuDevice {
 
   // --- memory ---
 
-  /** A buffer of at least `bytes`, its content undefined. `what` says in errors what it is for; it must go back to `source`. */
+  /** A buffer of at least `bytes`, its content undefined. `what` names its purpose in errors; it must be released to `source`. */
   acquire(bytes: number, what: string, source = this.bufferSource): PooledBuffer {
     this.throwIfFailed();
     const { limits } = this.target;
@@ -176,18 +176,18 @@ export class GpuDevice {
     return source.acquire(bytes, what);
   }
 
-  /** Where buffers now come from. */
+  /** Where buffers currently come from. */
   get bufferSource(): BufferSource {
     return this.#capturing ?? this.#pool;
   }
 
-  /** Where buffers come from that are filled from the host now: they are not part of a step that is being captured. */
+  /** Where buffers come from that the host fills at once: they are not part of a step that is being captured. */
   get uploadSource(): BufferSource {
     return this.#pool;
   }
 
   /**
-   * Host → device. Waits for nothing, but what is recorded so far is submitted first, so that it reads the old content. In a step that
+   * Host → device. Does not wait, but first submits what is recorded so far, so that it reads the old content. In a step that
    * is being captured only a new buffer of `uploadSource` can be written: it is written now, once.
    */
   write(pooled: PooledBuffer, data: ArrayBufferView<ArrayBuffer>, isNew = false): void {
@@ -252,7 +252,7 @@ export class GpuDevice {
     return { kernel, uniforms: slot, workgroups: dispatch.workgroups, label };
   }
 
-  /** Compiles a dispatch's kernel on trial: what the device says against it, or null. Nothing is kept, and the device goes on whatever comes. */
+  /** Compiles a dispatch's kernel on trial and returns the device's error, or null. Nothing is kept, and an error does not fail the device. */
   async probe(dispatch: Dispatch): Promise<string | null> {
     this.throwIfFailed();
     return (await this.wait(this.#pipelines.probe(dispatch)))?.message ?? null;
@@ -280,7 +280,7 @@ export class GpuDevice {
     this.#commands.flush();
   }
 
-  /** Waits until the device has done everything recorded so far; throws what went wrong on the way. */
+  /** Waits until the device has done everything recorded so far; throws the first failure it reported. */
   async synchronize(): Promise<void> {
     this.flush();
     await this.wait(this.device.queue.onSubmittedWorkDone());
@@ -312,9 +312,9 @@ export class GpuDevice {
   }
 
   /**
-   * As `capture`, but kernels that are not compiled yet are compiled in parallel, in the background. `progress` hears how far the first run is,
-   * in which software adapters do most of their compiling; without it that run is submitted as one. Nothing else may be recorded or run on this
-   * device's tensors by way of `body`'s results before the promise settles.
+   * As `capture`, but kernels that are not compiled yet are compiled in parallel, in the background. `progress` is called during the first run,
+   * in which software adapters do most of their compiling; without it that run is one submit. Until the promise settles, nothing else may be
+   * recorded or run on this device's tensors or on `body`'s results.
    */
   async captureAsync(body: () => void, progress?: CompileProgress): Promise<Capture> {
     this.#compilesLater = true;
@@ -373,7 +373,7 @@ export class GpuDevice {
     return this.#failures.any;
   }
 
-  /** Throws the first failure the device reported since (shader, validation, out of memory, lost). */
+  /** Throws the first failure that the device has reported (shader, validation, out of memory, lost). */
   throwIfFailed(): void {
     this.#failures.throwIfAny();
   }

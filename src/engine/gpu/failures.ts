@@ -34,7 +34,7 @@ export class DeviceFailures {
     if (this.#first) throw this.#first;
   }
 
-  /** Notes what `pending` (an error scope, say) turns out to be. */
+  /** Records the error that `pending` (an error scope, for one) resolves to, if any. */
   watch(pending: Promise<GmtlError | null>): void {
     const watched = pending.then((error) => {
       this.#pending.delete(watched);

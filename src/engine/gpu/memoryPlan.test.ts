@@ -1,4 +1,4 @@
-/** Tier: no adapter. */
+/** Tier: no adapter. Which buffers share memory, and that overlapping lifetimes never do. */
 import { describe, expect, it } from 'vitest';
 import { type Lifetime, planMemory } from './memoryPlan.ts';
 

@@ -6,9 +6,9 @@ import { type AssembledShader, assembleShader, type ShaderFiles } from './shader
 
 export interface CompiledKernel {
   readonly id: number;
-  /** Compiled when first asked for, unless it was in the background. */
+  /** Compiled at first use, unless it was compiled in the background. */
   readonly pipeline: GPUComputePipeline;
-  /** While it is compiled in the background: settles when it is there, or has failed (which is reported to the device). */
+  /** Set while it is compiled in the background; settles when that is done or has failed (a failure is reported to the device). */
   readonly compiling: Promise<void> | null;
   readonly layout: GPUBindGroupLayout;
   readonly layoutId: number;
@@ -16,7 +16,7 @@ export interface CompiledKernel {
   readonly uniformFields: readonly [string, 'u32' | 'i32' | 'f32'][];
 }
 
-/** A pipeline that is there at once, or later. */
+/** A pipeline that is compiled at first use or in the background. */
 class LazyPipeline {
   #pipeline: GPUComputePipeline | null = null;
   readonly #create: () => GPUComputePipeline;
@@ -39,7 +39,7 @@ class LazyPipeline {
     );
   }
 
-  /** Compiles it now where it is not there yet. */
+  /** The pipeline, compiled now if it is not ready yet. */
   get value(): GPUComputePipeline {
     this.#pipeline ??= this.#create();
     return this.#pipeline;
@@ -66,7 +66,7 @@ function sortedEntries(values: Readonly<Record<string, number>> | undefined): [s
   return Object.entries(values ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
-/** Compiles each kernel × constants once; shader errors name the kernel, the file and its line. */
+/** Compiles each kernel once per set of constants; shader errors name the kernel, the file and its line. */
 export class PipelineCache {
   readonly #device: GPUDevice;
   readonly #files: ShaderFiles;
@@ -85,7 +85,7 @@ export class PipelineCache {
     return this.#count;
   }
 
-  /** `label` says in errors what the kernel was wanted for: the op's inputs. `later`: compile it in the background (see `compiling`). */
+  /** `label` names the op's inputs in errors. `later`: compile in the background (see `compiling`). */
   get(dispatch: Dispatch, label: string, later = false): CompiledKernel {
     const { kernel } = dispatch;
     let variants = this.#compiled.get(kernel);
@@ -108,7 +108,7 @@ export class PipelineCache {
     return compiled;
   }
 
-  /** Compiles a kernel that is not kept: what is wrong with it, or null. */
+  /** Compiles a kernel without keeping it and returns its error, or null. */
   async probe(dispatch: Dispatch): Promise<GmtlError | null> {
     const device = this.#device;
     const made = this.#module(dispatch, 'a trial');

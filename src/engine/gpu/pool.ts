@@ -41,12 +41,12 @@ export function addStatistics(parts: readonly PoolStatistics[]): PoolStatistics 
 
 let lastBufferId = 0;
 
-/** Tells buffers apart in the keys of caches. */
+/** A new id, by which the keys of caches distinguish buffers. */
 export function nextBufferId(): number {
   return ++lastBufferId;
 }
 
-/** Four classes to an octave (at most 25 % waste), never under 256 bytes. */
+/** Four classes per octave (at most 25 % waste), never under 256 bytes. */
 function sizeClass(bytes: number): number {
   if (bytes <= 256) return 256;
   const octave = 2 ** Math.floor(Math.log2(bytes));
@@ -67,7 +67,7 @@ export class BufferPool implements BufferSource {
   #liveBuffers = 0;
   #allocatedBuffers = 0;
 
-  /** `create` makes a device buffer; `onDestroy` hears when pooled buffers were destroyed (caches that name them must go). */
+  /** `create` makes a device buffer; `onDestroy` is called after pooled buffers were destroyed, for caches to drop them. */
   constructor(create: (bytes: number, label: string) => GPUBuffer, onDestroy: () => void) {
     this.#create = create;
     this.#onDestroy = onDestroy;
@@ -100,8 +100,8 @@ export class BufferPool implements BufferSource {
   }
 
   /**
-   * Runs `body` without giving out again what is released meanwhile, which a capture of `body` may still read; the buffers
-   * that were are the result, to be released when the capture ends.
+   * Runs `body` without reusing the buffers that are released meanwhile, which a capture of `body` may still read. Returns these
+   * buffers, to be released when the capture ends.
    */
   holding(body: () => void): PooledBuffer[] {
     const held: PooledBuffer[] = [];

@@ -28,7 +28,7 @@ alias Vec4 = vec4<f32>;
 override OTHER = 1u;
 `;
 
-/** Files of which test/kernel.wgsl is `text`. */
+/** Shader files in which test/kernel.wgsl is `text`. */
 const withShader =
   (text: string): ShaderFiles =>
   (path) =>

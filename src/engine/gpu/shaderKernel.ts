@@ -1,4 +1,4 @@
-/** Reads what a kernel binds and is set by from its WGSL, so that a shader file is the only place that says it. */
+/** Reads a kernel's bindings, uniforms and constants from its WGSL, so that the shader file is the only place that states them. */
 import { GmtlError } from '../errors.ts';
 import type { BindingDefinition, BindingType, KernelDefinition, KernelFeature, UniformType } from './kernel.ts';
 import { constantsOf, includedLines, packagedShaders, type ShaderFiles } from './shaders.ts';
@@ -11,7 +11,7 @@ const BINDING_TYPES: ReadonlySet<string> = new Set<BindingType>([
 ]);
 const UNIFORM_TYPES: ReadonlySet<string> = new Set<UniformType>(['u32', 'i32', 'f32']);
 
-/** What a kernel's `enable` lines ask of the device. */
+/** The device features that a kernel's `enable` lines require. */
 const FEATURES: ReadonlyMap<string, KernelFeature> = new Map([
   ['subgroups', 'subgroups'],
   ['f16', 'shader-f16'],
@@ -61,7 +61,7 @@ function readInterface(name: string, files: ShaderFiles): KernelInterface {
     if (Number(index) !== bindings.length + 1) throw fail(`storage bindings count from 1; ${variable} has ${index}`);
     const access = /^storage\s*,\s*(read|read_write)$/.exec(space)?.[1];
     if (access === undefined) throw fail(`${variable} must be var<storage, read> or var<storage, read_write>`);
-    // Short names alone: vec4f, not vec4<f32>.
+    // Takes vec4<f32> for its short name, vec4f.
     const element = ELEMENTS.exec(type.replace(/vec([24])<([fu])32>/, 'vec$1$2'))?.[1] ?? type;
     if (!BINDING_TYPES.has(element)) throw fail(`${variable}: ${type} is not an array of a type that buffers hold`);
     bindings.push({ name: variable, access: access as BindingDefinition['access'], type: element as BindingType });
@@ -76,7 +76,7 @@ function readInterface(name: string, files: ShaderFiles): KernelInterface {
   return { bindings, uniforms, overrides, constants: constantsOf(lines), features };
 }
 
-/** The file is read when it is first asked for more than the name: a process uses a third of the kernels, and starts with none. */
+/** A kernel whose file is read when more than its name is first needed: a process uses a third of the kernels, and none at its start. */
 function lazyKernel(name: string, files: ShaderFiles): KernelDefinition {
   let known: KernelInterface | null = null;
   const read = (): KernelInterface => {
@@ -106,8 +106,8 @@ function lazyKernel(name: string, files: ShaderFiles): KernelDefinition {
 const packaged = new Map<string, KernelDefinition>();
 
 /**
- * The kernel of shaders/`name`.wgsl, the same object at every call. `files`: shaders that are not the package's own.
- * What does not have the form that `KernelDefinition` describes is refused when it is first read.
+ * The kernel of shaders/`name`.wgsl, the same object at every call. `files`: shaders other than the package's own.
+ * A file that does not have the form that `KernelDefinition` describes is refused when it is first read.
  */
 export function kernel(name: string, files: ShaderFiles = packagedShaders): KernelDefinition {
   if (files !== packagedShaders) return lazyKernel(name, files);

@@ -63,13 +63,13 @@ export function includedLines(
   return lines;
 }
 
-/** The constants that these lines ask for with `// #constant NAME`: what WGSL wants as a `const` (array lengths) and a dispatch decides. */
+/** The constants that these lines ask for with `// #constant NAME`: what WGSL requires as a `const` (array lengths) and a dispatch decides. */
 export function constantsOf(lines: readonly ShaderLine[]): string[] {
   return lines.flatMap(({ text }) => CONSTANT.exec(text)?.[1] ?? []);
 }
 
 /**
- * Expands `// #include "common/x.wgsl"` lines (each file once) and gives the constants that `// #constant NAME` lines ask for their values.
+ * Expands `// #include "common/x.wgsl"` lines (each file once) and defines the constants that `// #constant NAME` lines ask for.
  * Both directives are WGSL comments, so a file without them is valid WGSL as it stands. An include may stand within a function too. With an f16 format, common/storageF16.wgsl
  * (resultF16.wgsl) takes the place of common/storage.wgsl (result.wgsl), and `enable f16;` opens the module; with width 4, common/width4.wgsl
  * and eachItem4.wgsl those of common/width.wgsl and eachItem.wgsl.

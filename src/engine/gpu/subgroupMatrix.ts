@@ -13,10 +13,10 @@ export interface SubgroupMatrixConfig {
 /** Depth of the part of the k axis that a workgroup holds at a time: what fits 16 KiB of workgroup memory (shaders/common/matrixTile.wgsl). */
 const MATRIX_DEPTH = { f16: 32, f32: 16 } as const;
 
-/** Sides that divide a subgroup's 32 x 32 outputs, and of which four results of a subgroup each fit workgroup memory. */
+/** Sides of a form that divide a subgroup's 32 x 32 outputs; `MOST_RESULTS` lets one result of each of four subgroups fit workgroup memory. */
 const SIDES: readonly number[] = [8, 16, 32];
 const MOST_RESULTS = 256;
-/** Lanes of which four subgroups fit the 256 threads that every device grants. D3D12, which tells 128 of every adapter, is left out by it. */
+/** Subgroup sizes of which four fit the 256 threads that every device grants. D3D12, which reports 128 for every adapter, is excluded. */
 const LANES: readonly number[] = [4, 8, 16, 32, 64];
 
 /** The constants of the kernels for matrix units (shaders/common/matrixTile.wgsl). */
@@ -43,7 +43,7 @@ function usable({ componentType, resultComponentType, M, N, K }: SubgroupMatrixC
   );
 }
 
-/** The largest usable form of each type; of equals the first, as the driver prefers. */
+/** The largest usable form of each type; among equals the first, which the driver prefers. */
 export function matrixShapes(configs: Iterable<SubgroupMatrixConfig>, lanes: number): SubgroupMatrixShapes | undefined {
   if (!LANES.includes(lanes)) return undefined;
   const best: { f16?: MatrixShape; f32?: MatrixShape } = {};

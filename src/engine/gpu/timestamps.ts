@@ -29,7 +29,7 @@ export class TimestampLog {
     return this.#labels.length >= MOST_TIMED;
   }
 
-  /** For the descriptor of the next pass. */
+  /** The timestamp writes for the descriptor of the next pass. */
   next(label: string): GPUComputePassTimestampWrites {
     const at = 2 * this.#labels.length;
     this.#labels.push(label);

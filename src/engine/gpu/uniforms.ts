@@ -4,7 +4,7 @@ import { BUFFER_USAGE } from './flags.ts';
 /** Uniform bindings start at multiples of this (WebGPU's default minUniformBufferOffsetAlignment). */
 const STRIDE = 256;
 const SLOTS_A_PAGE = 256;
-/** Some 16 MiB; beyond, values that change at every call have filled the arena. */
+/** About 16 MiB. An arena that grows beyond this holds values that change at every call, and starts anew. */
 const MOST_SLOTS = 65_536;
 
 /** Where one set of uniform values lies. */

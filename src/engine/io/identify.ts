@@ -1,4 +1,4 @@
-/** Says what a file is that was taken for a safetensors file. */
+/** Identifies a file that was given as a safetensors file but is not one. */
 const SIGNATURES: readonly { bytes: readonly number[]; what: string; advice: string }[] = [
   {
     bytes: [0x50, 0x4b, 0x03, 0x04],
@@ -41,7 +41,7 @@ const SIGNATURES: readonly { bytes: readonly number[]; what: string; advice: str
   },
 ];
 
-/** Says what a file that is not a safetensors file seems to be, judged by its first bytes, and what its owner can do. */
+/** Says what a file that is not a safetensors file seems to be, judged by its first bytes, and what the user can do. */
 export function identifyForeignFile(bytes: Uint8Array): { what: string; advice: string } {
   for (const signature of SIGNATURES) {
     if (signature.bytes.every((value, index) => bytes[index] === value)) return signature;

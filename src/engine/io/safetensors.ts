@@ -33,7 +33,7 @@ const METADATA_KEY = '__metadata__';
 const MAXIMUM_HEADER_BYTES = 100_000_000;
 
 /**
- * Serialises tensors. Names keep the map's order in the header; the bytes are laid out widest type first, so that each is aligned.
+ * Serializes tensors. Names keep the map's order in the header; the bytes are laid out widest type first, so that each is aligned.
  * @throws GmtlError `safetensors/invalid` when a shape disagrees with its data, the data's type with its dtype, or the dtype is BF16
  * (read only).
  */

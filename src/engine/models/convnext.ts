@@ -46,7 +46,7 @@ export interface ConvNeXtOptions extends ConvNeXtConfig {
   readonly layerScaleInit?: number;
   /** Randomness of drop path; needed where the rate is above 0. */
   readonly random?: RandomSource;
-  /** Whether blocks keep their input alone until backward, and run once more there. Default false. */
+  /** Whether blocks keep only their input until backward, which runs them once more. Default false. */
   readonly recompute?: boolean;
 }
 
@@ -173,7 +173,7 @@ export class ConvNeXt extends Module {
     return features;
   }
 
-  /** Global average of a feature map, normalised by `head.norm` where there is one: [N, H, W, C] → [N, C]. */
+  /** Global average of a feature map, normalized by `head.norm` where there is one: [N, H, W, C] → [N, C]. */
   pool(features: Tensor): Tensor {
     const { norm } = this.head;
     return block(features, () => {

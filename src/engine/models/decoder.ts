@@ -49,7 +49,7 @@ class DecoderBlock extends Module {
   constructor(inChannels: number, skipChannels: number, outChannels: number, options: DecoderOptions) {
     super();
     const convolution = { weight: kaimingNormal(9 * (outChannels + skipChannels)), bias: zeros };
-    // Each output pixel of the transposed convolution reads one tap: its fan is the input channels alone.
+    // Each output pixel of the transposed convolution reads one tap: its fan-in is the number of input channels.
     this.up = new ConvTranspose2d(inChannels, outChannels, 2, {
       stride: 2,
       activation: 'relu',

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { layerCount, layerIdOf, layerScaleOf } from './layerDecay.ts';
 import { describeTrunk, type TrunkDescription } from './pretrained/trunk.ts';
 
-/** Names and shapes as a network of these numbers has them: enough for its description. */
+/** As much of a ConvNeXt's names and shapes as `describeTrunk` reads. */
 function convnext(depths: readonly number[], prefix = ''): TrunkDescription {
   const names = depths.flatMap((depth, stage) =>
     Array.from({ length: depth }, (_, block) => `${prefix}stages.${stage}.blocks.${block}.conv_dw.weight`),

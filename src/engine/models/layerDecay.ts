@@ -5,8 +5,8 @@
  * layer 0, stage 0 layer 1, stage 1 layer 2, each three blocks of stage 2 one layer from 3 on, stage 3 one layer; a downsampling
  * belongs to the layer that it leads into. That is 12 groups above the stem for small and base (27 blocks in stage 2) and 6 for
  * tiny (9 blocks), as published; the smaller variants follow the same rule (5 for atto, femto and pico, 6 for nano, 4 for demo).
- * ResNet, of which there is no published grouping, goes by stage: conv1 and bn1 are layer 0, layer1 to layer4 are 1 to 4. Everything
- * else, the trunk's last norm included, is heads: the last layer, at the full learning rate.
+ * A ResNet, for which nobody published a grouping, goes by stage: conv1 and bn1 are layer 0, layer1 to layer4 are 1 to 4. Everything
+ * else, the trunk's last norm included, counts as heads: the last layer, at the full learning rate.
  */
 import { GmtlError } from '../errors.ts';
 import type { TrunkDescription } from './pretrained/trunk.ts';

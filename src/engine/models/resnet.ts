@@ -26,7 +26,7 @@ export interface ResNetOptions extends ResNetConfig {
   readonly inChannels?: number;
   /** Outputs of the classifier `fc`; 0 leaves it out (an encoder). Default 1000. */
   readonly classes?: number;
-  /** Initialiser of the convolutions by their fan-out. Default: torchvision's kaiming_normal_(mode='fan_out'). */
+  /** Initializer of the convolutions by their fan-out. Default: torchvision's kaiming_normal_(mode='fan_out'). */
   readonly initConvolution?: (fanOut: number) => Initializer;
 }
 

@@ -1,4 +1,4 @@
-/** Tier: no adapter. What the goldens of kernels-test/goldenModels.test.ts do not say of the U-Net: sizes, heads, errors, batch counts. */
+/** Tier: no adapter. What the goldens of kernels-test/goldenModels.test.ts do not cover of the U-Net: sizes, heads, errors, batch counts. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Engine, setEngine } from '../autograd/engine.ts';
 import { BatchNorm2d } from '../nn/layers.ts';

@@ -45,7 +45,7 @@ export interface UnetDecoderOptions {
   readonly encoderChannels: readonly number[];
   /** Channels of the blocks, coarsest first, one per map of the encoder. Default [256, 128, 64, 32, 16]. */
   readonly channels?: readonly number[];
-  /** Initialiser of the convolutions by their fan-in. Default: kaiming_uniform_, as segmentation_models_pytorch. */
+  /** Initializer of the convolutions by their fan-in. Default: kaiming_uniform_, as segmentation_models_pytorch. */
   readonly initConvolution?: Initialize;
 }
 

@@ -1,4 +1,4 @@
-/** Tier: no adapter. What the registry has and models do not use can be called all the same. */
+/** Tier: no adapter. Ops of the registry that no model uses can be called too. */
 import { afterAll, expect, it } from 'vitest';
 import { Engine } from '../autograd/engine.ts';
 import { ReferenceBackend } from '../ops/referenceBackend.ts';

@@ -1,8 +1,7 @@
 /**
- * Differentiable functions of tensors, named as in torch.nn.functional. Activations are NHWC: [N, H, W, C]. Products take their weights in
- * the type of what comes in: with a float16 activation a float32 weight is cast for the occasion, and its gradient comes back in
- * float32.
- * Each throws a `shape` error that names the op and the shapes when they do not fit.
+ * Differentiable functions of tensors, named as in torch.nn.functional. Activations are NHWC: [N, H, W, C]. Products use their weights in
+ * the type of the activation: a float32 weight is cast for a float16 activation, and its gradient is float32 again.
+ * Each throws a `tensor/shape` error that names the op and the shapes when they do not fit.
  */
 import { GmtlError } from '../errors.ts';
 import type { Tensor } from '../autograd/tensor.ts';
@@ -40,7 +39,7 @@ import {
 /** [height, width], or whatever is given for the two image axes. */
 export type Pair = readonly [number, number];
 
-/** One number for both axes, or one each. */
+/** One number for both axes, or one per axis. */
 export function pair(value: number | Pair): Pair {
   return typeof value === 'number' ? [value, value] : value;
 }
@@ -92,13 +91,13 @@ export function depthwiseConv2d(
   });
 }
 
-/** Normalises over the last axis: biased variance, `eps` inside the square root (Ba et al. 2016; torch.nn.LayerNorm). */
+/** Normalizes over the last axis: biased variance, `eps` inside the square root (Ba et al. 2016; torch.nn.LayerNorm). */
 export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, eps = 1e-5): Tensor {
   return x.engine.apply(layerNormOp, [x, weight, bias], { eps });
 }
 
 /**
- * Batch normalization over all axes but the last: x [..., C], the others [C]. Training normalises with the batch's own statistics (biased
+ * Batch normalization over all axes but the last: x [..., C], the others [C]. Training normalizes with the batch's own statistics (biased
  * variance) and moves the running ones, in place, by `momentum` (unbiased variance); else the running ones are used.
  */
 export function batchNorm(
@@ -155,12 +154,12 @@ export function concat(tensors: readonly Tensor[], axis: number): Tensor {
   return tensors[0].engine.apply(concatOp, tensors, { axis });
 }
 
-/** A border of `value` (default 0): one count an axis, in front and behind. */
+/** A border of `value` (default 0): one count per axis, in front and behind. */
 export function pad(x: Tensor, attributes: PadAttributes): Tensor {
   return x.engine.apply(padOp, [x], attributes);
 }
 
-/** Rows `rows` (axis 0) of x, in that order; x itself where that is all of them. Runs of neighbours are moved together. */
+/** Rows `rows` (axis 0) of x, in that order; x itself where that is all of them. Runs of neighbors are moved together. */
 export function selectRows(x: Tensor, rows: readonly number[]): Tensor {
   if (rows.length === x.shape[0] && rows.every((row, index) => row === index)) return x;
   const runs: [number, number][] = [];
@@ -178,25 +177,25 @@ export function upsampleBilinear2d(x: Tensor, size: Pair, alignCorners = false):
   return x.engine.apply(upsampleBilinear2dOp, [x], { size, alignCorners });
 }
 
-/** Nearest-neighbour resizing to [height, width] (interpolate, mode 'nearest'). */
+/** Nearest-neighbor resizing to [height, width] (interpolate, mode 'nearest'). */
 export function upsampleNearest2d(x: Tensor, size: Pair): Tensor {
   return x.engine.apply(upsampleNearest2dOp, [x], { size });
 }
 
-/** Over the last axis. */
+/** Softmax over the last axis. */
 export function softmax(x: Tensor): Tensor {
   return x.engine.apply(softmaxOp, [x], {});
 }
 
-/** Over the last axis. */
+/** Logarithm of the softmax over the last axis. */
 export function logSoftmax(x: Tensor): Tensor {
   return x.engine.apply(logSoftmaxOp, [x], {});
 }
 
 /**
- * Softmax cross-entropy: logits [N, C], labels i32 [N] (negative: the row counts nothing), class weights [C]. The mean is weighted as
- * in torch.nn.functional.cross_entropy; it is 0 where no row counts. With reduction 'none' a loss a row, [N], 0 where ignored: weigh the
- * rows by multiplying, which is differentiable in the weights too.
+ * Softmax cross-entropy: logits [N, C], labels i32 [N] (negative: the row is ignored), class weights [C]. The mean is weighted as
+ * in torch.nn.functional.cross_entropy; it is 0 where all rows are ignored. Reduction 'none' gives one loss per row, [N], 0 where ignored:
+ * multiply it by weights to weigh the rows, which is differentiable in the weights too.
  */
 export function crossEntropy(
   logits: Tensor,
@@ -208,7 +207,7 @@ export function crossEntropy(
 }
 
 /**
- * CORN loss of ordinal grades, a scalar: logits [N, K - 1], labels i32 [N] in 0 .. K - 1 (negative: the row counts nothing), as corn_loss of
+ * CORN loss of ordinal grades, a scalar: logits [N, K - 1], labels i32 [N] in 0 .. K - 1 (negative: the row is ignored), as corn_loss of
  * coral_pytorch (Shi, Cao and Raschka 2021, arXiv 2111.08851). 'none' gives each row's mean over its tasks, [N], 0 where ignored.
  * Probabilities: {@link cornProbabilities}, or on the host that of src/engine/nn/losses/corn.ts.
  */
@@ -242,12 +241,12 @@ export function layerScale(x: Tensor, gamma: Tensor): Tensor {
   return x.engine.apply(layerScaleOp, [x, gamma], {});
 }
 
-/** residual + factor * gamma * x: x and residual [N, ..., C], gamma [C], one factor a sample [N] (drop path; no gradient). */
+/** residual + factor * gamma * x: x and residual [N, ..., C], gamma [C], one factor per sample [N] (drop path; no gradient). */
 export function scaleResidual(residual: Tensor, x: Tensor, gamma: Tensor, factor?: Tensor | null): Tensor {
   return x.engine.apply(scaleResidualOp, optional(residual, x, gamma, factor), {});
 }
 
-/** A linear layer's weight [out, in] and bias [out]; {@link residualMlp} wants both. */
+/** A linear layer's weight [out, in] and bias [out]; {@link residualMlp} needs both. */
 export interface LinearParameters {
   readonly weight: Tensor;
   readonly bias: Tensor | null;
@@ -255,7 +254,7 @@ export interface LinearParameters {
 
 /**
  * residual + factor * gamma * (second(gelu(first(x)))): the second half of a ConvNeXt block in two products. x and residual [N, ..., C], gamma [C],
- * first to any width, second back to C, one factor a sample [N] (drop path; no gradient).
+ * first to any width, second back to C, one factor per sample [N] (drop path; no gradient).
  */
 export function residualMlp(
   residual: Tensor,
@@ -270,18 +269,18 @@ export function residualMlp(
   return x.engine.apply(residualMlpOp, inputs, {});
 }
 
-/** Of bceWithLogits; the tensors are not differentiated through. */
+/** Options of {@link bceWithLogits}; their tensors get no gradient. */
 export type BceOptions = Omit<BceAttributes, 'posWeight' | 'sampleWeights'> & {
   /** [C]: multiplies the positive targets' term. */
   readonly posWeight?: Tensor | null;
-  /** [N]: samples of weight 0 count nothing. Not with reduction 'sample'. */
+  /** [N]: samples of weight 0 are ignored. Not with reduction 'sample'. */
   readonly sampleWeights?: Tensor | null;
 };
 
 /**
  * Binary cross-entropy of sigmoid(logits), a scalar: logits and targets [N, ..., C] (torch.nn.functional.binary_cross_entropy_with_logits).
  * With `gamma` (and `alpha`) the focal loss, as torchvision.ops.sigmoid_focal_loss (Lin et al. 2017). With reduction 'sample' the mean of each
- * sample, [N]: weigh the rows by multiplying, which is differentiable in the weights too.
+ * sample, [N]: multiply it by weights to weigh the samples, which is differentiable in the weights too.
  */
 export function bceWithLogits(logits: Tensor, targets: Tensor, options: BceOptions = {}): Tensor {
   const { posWeight, sampleWeights, ...attributes } = options;
@@ -322,7 +321,7 @@ export type SoftDiceOptions = Omit<SoftDiceAttributes, 'reduction'> & {
  * - 'smp': each class over the batch, then the mean over classes, of which those without positives in the batch give 0; smooth 0, the
  *   denominator at least 1e-7. DiceLoss(mode='multilabel') of segmentation_models.pytorch.
  * Options given beside it override the form's own. `alpha` and `beta` weigh false positives and false negatives (Salehi et al.
- * 2017) in any form. Rows are weighed by multiplying the result of reduction 'sample', which is differentiable in the weights too.
+ * 2017) in any form. Multiply the result of reduction 'sample' by weights to weigh the samples, which is differentiable in the weights too.
  */
 export function softDiceLoss(logits: Tensor, targets: Tensor, options: SoftDiceOptions = {}): Tensor {
   const { form, reduction = 'mean', ...rest } = options;
@@ -336,7 +335,7 @@ function diceAttributes<A extends SoftDiceAttributes>(form: DiceForm = 'sample',
   return { ...DICE_FORMS[form], ...given } as A;
 }
 
-/** Of {@link maskLoss}. */
+/** Options of {@link maskLoss}. */
 export interface MaskLossOptions extends Pick<SoftDiceAttributes, 'smooth' | 'alpha' | 'beta'> {
   readonly bceWeight: number;
   readonly diceWeight: number;

@@ -1,4 +1,4 @@
-/** Initialisers, as torch.nn.init and timm name them. All draw from the generator they are given: same seed, same weights. */
+/** Initializers, as torch.nn.init and timm name them. All draw from the generator they are given: same seed, same weights. */
 import type { Generator } from '../tensor/random.ts';
 import { type Shape, sizeOf } from '../tensor/spec.ts';
 

@@ -15,7 +15,7 @@ export abstract class Layer extends Module {
 
 function parameter(shape: readonly number[], init: Initializer, external?: ExternalLayout): Parameter {
   const { backend, generator } = engine();
-  // Drawing a large network's weights takes seconds; a dry run has nowhere to put them.
+  // Drawing a large network's weights takes seconds, and a dry run does not store them.
   return new Parameter(shape, backend.dry ? new Float32Array(0) : init(shape, generator), { external });
 }
 
@@ -76,7 +76,7 @@ export class Conv2d extends Layer {
   }
 }
 
-/** One filter a channel; weight [k, k, channels], in files (channels, 1, k, k). Padding keeps the size at stride 1. */
+/** One filter per channel; weight [k, k, channels], in files (channels, 1, k, k). Padding keeps the size at stride 1. */
 export class DepthwiseConv2d extends Layer {
   readonly weight: Parameter;
   readonly bias: Parameter;
@@ -145,7 +145,7 @@ export class LayerNorm extends Layer {
 
 /**
  * Batch normalization over the channels of NHWC maps, with torch.nn.BatchNorm2d's names and defaults. `num_batches_tracked` is
- * only counted, as there with a given momentum.
+ * counted but not used, as in PyTorch where a momentum is given.
  */
 export class BatchNorm2d extends Layer {
   readonly weight: Parameter;
@@ -174,7 +174,7 @@ export class BatchNorm2d extends Layer {
     return F.batchNorm(x, this.weight, this.bias, running, { training, ...this.#attributes });
   }
 
-  /** On the device, so that a captured step counts at each replay. */
+  /** Counts a batch on the device, so that a captured step counts at each replay. */
   #count(): void {
     const { engine } = this.weight;
     const [one] = engine.run(fillProgram, [], { shape: [], value: 1 });
@@ -200,7 +200,7 @@ export class Sequential extends Layer {
   }
 }
 
-/** A layer without parameters, from a function: a place holder that keeps Sequential's numbering as PyTorch's. */
+/** A layer without parameters, made from a function: a placeholder that keeps Sequential's numbering equal to PyTorch's. */
 export class Lambda extends Layer {
   readonly #function: (x: Tensor) => Tensor;
 

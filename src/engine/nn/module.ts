@@ -54,7 +54,7 @@ export abstract class Module {
     }
   }
 
-  /** The trainable ones, with their dotted names. */
+  /** The trainable parameters with their dotted names. */
   *namedParameters(prefix = ''): Generator<[string, Parameter]> {
     for (const entry of this.namedTensors(prefix)) if (!entry[1].isBuffer) yield entry;
   }
@@ -143,7 +143,7 @@ export abstract class Module {
 }
 
 /**
- * Runs `body` in a scope of its own: intermediate tensors are given up at its end (the graph keeps what backward needs), so that
+ * Runs `body` in a scope of its own: intermediate tensors are released at its end (the graph keeps what backward needs), so that
  * a deep network's forward pass holds no more than it must.
  */
 export function block(input: Tensor, body: () => Tensor): Tensor {

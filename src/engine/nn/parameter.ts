@@ -32,8 +32,8 @@ function permuteData(data: Float32Array, shape: Shape, order: readonly number[])
 }
 
 /**
- * A tensor that belongs to a module: trained, or (a buffer, such as running statistics) only stored with it. It knows PyTorch's
- * layout of itself, so that state dicts have the shapes other frameworks expect.
+ * A tensor that belongs to a module: trained, or (a buffer, such as running statistics) only stored with it. It knows how
+ * PyTorch lays it out, so that state dicts have the shapes other frameworks expect.
  */
 export class Parameter extends Tensor {
   readonly isBuffer: boolean;

@@ -25,7 +25,7 @@ export class RandomSource {
     this.#engine = engine;
   }
 
-  /** Chooses the masks of `step` for `parts` micro-batches. On the host; not inside a capture. */
+  /** Chooses the masks of `step` for `parts` micro-batches. Runs on the host, not inside a capture. */
   setStep(step: number, parts = 1): void {
     const [word] = philox([step >>> 0, 0, 0, 0], [this.seed, 0x5eed]);
     while (this.#states.length < parts) {
@@ -39,7 +39,7 @@ export class RandomSource {
     });
   }
 
-  /** From here on masks are those of micro-batch `part`, counted from 0; `setStep` was given so many. */
+  /** Uses the masks of micro-batch `part` from here on: 0 for the first of the `parts` passed to `setStep`. */
   usePart(part: number): void {
     if (part >= this.#states.length) throw new Error(`micro-batch ${part} of ${this.#states.length}`);
     this.#part = part;
@@ -57,7 +57,7 @@ export class RandomSource {
     return (x) => x.engine.apply(dropout, [x, state()], { p, granularity: 'channel' });
   }
 
-  /** One factor a sample, [N]: 0 with probability `p`, else 1 / (1 - p) (stochastic depth, timm's DropPath). */
+  /** One factor per sample, [N]: 0 with probability `p`, else 1 / (1 - p) (stochastic depth, timm's DropPath). */
   dropPathFactor(p: number): (samples: number) => Tensor {
     const state = this.#stream();
     return (samples) =>

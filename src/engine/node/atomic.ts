@@ -69,7 +69,7 @@ export async function writeFileAtomic(
     await files.createSynced(temporary, toBytes(data));
     await files.rename(temporary, path);
   } catch (error) {
-    // The first error is the one to report; a temporary file that cannot be removed now goes at the next start.
+    // The first error is the one to report; a temporary file that cannot be removed now is removed at the next start.
     await files.unlink(temporary).catch(() => undefined);
     throw describeWriteError(error, path);
   }
@@ -168,7 +168,7 @@ export function errorCode(error: unknown): string | undefined {
   return typeof error.code === 'string' ? error.code : undefined;
 }
 
-/** Where a parent is not a folder the removal fails as well: the first failure is the one to report. */
+/** Removes a file and ignores system errors: a write that failed (a parent is not a folder) reports its own error. */
 function removeQuietlySync(path: string): void {
   try {
     fs.rmSync(path, { force: true });

@@ -1,4 +1,4 @@
-/** What an adapter is, for choosing kernel variants and for telling the user. */
+/** Classifies and describes adapters, for choosing kernel variants and for messages. */
 export type AdapterKind = 'hardware' | 'lavapipe' | 'swiftshader' | 'other-software';
 
 /** The fields of `GPUAdapterInfo` as plain data, so that they can cross a process boundary. */
@@ -8,7 +8,7 @@ export interface AdapterInfo {
   readonly device: string;
   readonly description: string;
   readonly isFallbackAdapter: boolean;
-  /** Smallest and largest subgroup in lanes; 0 where the adapter does not tell. */
+  /** Smallest and largest subgroup in lanes; 0 where the adapter does not report them. */
   readonly subgroupMinSize: number;
   readonly subgroupMaxSize: number;
 }
@@ -38,7 +38,7 @@ export function readAdapterInfo(info: GPUAdapterInfo): AdapterInfo {
 }
 
 /**
- * Tells hardware from the software rasterizers.
+ * Distinguishes hardware from the software rasterizers.
  *
  * Dawn sets `isFallbackAdapter` for adapters of the CPU type; Mesa's lavapipe calls itself llvmpipe, SwiftShader has an
  * architecture of its own, and Windows' WARP is the "Basic Render Driver" of Microsoft.

@@ -18,7 +18,7 @@ export interface OpenedEngine {
   readonly opened: OpenedAdapter;
 }
 
-/** `report` is given why the tuned kernels are not used, where there is something to say. */
+/** `report` is called with the reason where a file of tuned kernels is not used. */
 async function openEngine(options: CreateEngineOptions, report: (note: string) => void): Promise<OpenedEngine> {
   const { device, opened } = await createNodeDevice(options);
   const file = options.tuned === false ? null : loadTuned(device.info);
@@ -31,7 +31,7 @@ async function openEngine(options: CreateEngineOptions, report: (note: string) =
  * Opens an adapter in Node, makes an engine on it and makes that the current one. `engine.backend.destroy()` at the end lets the
  * process exit.
  *
- * @throws GmtlError `adapter/…` when there is no such adapter.
+ * @throws GmtlError `adapter/…` when no adapter fits.
  */
 export async function createEngine(options: CreateEngineOptions = {}): Promise<Engine> {
   const { engine } = await openEngine(options, (note) => process.emitWarning(note, { code: 'GMTL_TUNED' }));
@@ -40,10 +40,10 @@ export async function createEngine(options: CreateEngineOptions = {}): Promise<E
 }
 
 /**
- * As `createEngine`, for the length of `body`: afterwards the engine that was current before is so again and the device is closed, so that the
+ * As `createEngine`, for the length of `body`: afterwards the previous engine is current again and the device is closed, so that the
  * process can end by itself.
  *
- * @throws GmtlError `adapter/…` when there is no such adapter; what `body` throws.
+ * @throws GmtlError `adapter/…` when no adapter fits; what `body` throws.
  */
 export async function withEngine<T>(
   options: CreateEngineOptions,

@@ -1,4 +1,4 @@
-/** What a measured choice of kernels depends on besides the adapter, as one hash. */
+/** Hashes what a measured choice of kernels depends on besides the adapter. */
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,8 +14,8 @@ function sourcesBelow(folder: string): string[] {
 let known: string | null = null;
 
 /**
- * Covers the code that plans dispatches, the one that makes devices and, among that, the text of every shader (gpu/shaderText.generated.ts), as this
- * process runs it: compiled or not. 16 hexadecimal digits; about 15 ms the first time.
+ * A hash of the code that plans dispatches and the code that makes devices, the text of every shader included (gpu/shaderText.generated.ts), in the
+ * form that this process runs: sources or compiled. 16 hexadecimal digits; about 15 ms the first time.
  */
 export function kernelsHash(): string {
   if (known) return known;

@@ -41,7 +41,7 @@ export interface AdapterListing {
   /** WebGPU limits by name. */
   readonly limits: Readonly<Record<string, number>>;
   readonly driver: {
-    /** `platform`: Metal or Direct3D; `system` and `embedded`: a Vulkan driver of the machine, or the one that comes along. */
+    /** `platform`: Metal or Direct3D; `system` and `embedded`: a Vulkan driver of the machine, or the package's own. */
     readonly source: 'platform' | 'system' | 'embedded';
     /** The Vulkan driver's manifest (ICD json). */
     readonly manifest: string | undefined;
@@ -124,8 +124,8 @@ export async function listDriver(
 /**
  * Lists every adapter candidate of this machine, with the reason for those that are refused.
  *
- * Each Vulkan driver is asked in a child process of its own (so that a refusal can be told from which driver it comes,
- * and a crashing one does no harm): about 0.3 s a driver, two at a time. On macOS and Windows one child asks the platform.
+ * Each Vulkan driver is asked in a child process of its own, so that each refusal has its driver and a crash does no harm:
+ * about 0.3 s per driver, two at a time. On macOS and Windows one child asks the platform.
  */
 export async function listAdapters(): Promise<AdapterListing[]> {
   if (process.platform !== 'linux') {

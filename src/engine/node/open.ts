@@ -1,7 +1,7 @@
 /**
- * How a GPU adapter is found and opened in Node, through Dawn (the npm package `webgpu`).
+ * Finds and opens a GPU adapter in Node, through Dawn (the npm package `webgpu`).
  *
- * One Dawn instance sees all drivers at once and the order in which they are shown to it makes the preference (see
+ * One Dawn instance sees all drivers at once, and the order in which they are shown to it sets the preference (see
  * `driverEnvironment`), because a process should create only one instance: a second one beside the first aborted on
  * lavapipe.
  */
@@ -46,7 +46,7 @@ export interface OpenedAdapter {
   release(): void;
 }
 
-/** What a choice means: the drivers to show to Dawn, the requests to make of it, and which answer will do. */
+/** What a choice means: the drivers to show to Dawn, the requests to make of it, and which answer is acceptable. */
 interface Plan {
   readonly label: string;
   readonly visible: VisibleDrivers;
@@ -109,7 +109,7 @@ async function openNow(choice: AdapterChoice, dawnFeatures: readonly string[]): 
     letGo(instance);
     return undefined;
   });
-  // Listed only now that the user's own environment is back, which says what may be looked at.
+  // Listed only now: the user's own environment, which says which drivers may be used, is restored.
   if (found === undefined) throw notFound(plan.label, await listAdapters());
   return found;
 }
@@ -123,7 +123,7 @@ async function requestAdapter(gpu: GPU, request: GPURequestAdapterOptions): Prom
   }
 }
 
-/** The one instance of this process: shared by those who want the same drivers and toggles. */
+/** The one instance of this process, shared by all adapters opened with the same drivers and toggles. */
 function acquire(flags: string[], variables: Record<string, string>): SharedInstance {
   const key = JSON.stringify([flags, variables]);
   if (shared !== undefined && shared.key !== key && shared.users > 0) {
@@ -139,8 +139,8 @@ function acquire(flags: string[], variables: Record<string, string>): SharedInst
 }
 
 /**
- * Dropped after a while instead of at once: Dawn's bindings still run callbacks of a destroyed device on the instance, and
- * where the garbage collector had taken it, 2 of 100 processes crashed in `InstanceBase::ProcessEvents` at their end
+ * Drops an instance after a while instead of at once: Dawn's bindings still run callbacks of a destroyed device on it, and
+ * once the garbage collector had taken it, 2 of 100 processes crashed in `InstanceBase::ProcessEvents` at their end
  * (webgpu 0.6.2). The timer does not keep the process alive.
  */
 function letGo(instance: SharedInstance): void {
@@ -223,9 +223,9 @@ function softwareManifests(drivers: Drivers): string[] {
 }
 
 /**
- * The driver behind a name. Two software adapters cannot be told apart by a request, so only the right driver is shown to
- * Dawn. The software ones are known by their manifests; for other names the drivers are asked in child processes, those
- * first whose manifest is called so (nvidia_icd.json), until one fits.
+ * The driver behind a name. A request cannot choose between two software adapters, so only the right driver is shown to
+ * Dawn. The software ones are known by their manifests; for other names the drivers are asked in child processes, first
+ * those with the name in their manifest's file name (nvidia_icd.json), until one fits.
  */
 async function manifestsOf(
   name: string,

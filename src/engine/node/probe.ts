@@ -26,7 +26,7 @@ export interface ProbeResult {
   readonly failure: string | undefined;
 }
 
-/** Longer than any driver was seen to take (lavapipe 0.5 s, a data-centre GPU 2 s), short enough for a hung driver. */
+/** Longer than any driver was seen to take (lavapipe 0.5 s, a data-center GPU 2 s), short enough for a hung driver. */
 const TIMEOUT_MILLISECONDS = 20_000;
 const MARK = 'gmtl-probe:';
 

@@ -1,4 +1,4 @@
-/** Tier: no adapter. */
+/** Tier: no adapter. Waits settle with their promise, and the event loop sleeps in between. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { sleepingWait } from './sleepingWait.ts';

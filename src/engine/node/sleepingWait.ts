@@ -1,7 +1,7 @@
 /**
- * Waiting without taking a core. While a promise of Dawn's is pending, its Node binding polls in the event loop as often as that turns; on a
- * software adapter the polling takes the core that should compute. So the event loop sleeps between two polls, at most a twentieth
- * of the time waited so far, which is what an answer can come late.
+ * Waits for the device without occupying a core. While a promise of Dawn's is pending, its Node binding polls at every turn of the event loop;
+ * on a software adapter the polling takes the core that should compute. So the event loop sleeps between two polls, at most a twentieth
+ * of the time waited so far: an answer can be noticed that much late.
  */
 const LONGEST_MILLISECONDS = 0.5;
 const SHORTEST_MILLISECONDS = 0.02;
@@ -9,7 +9,7 @@ const SHORTEST_MILLISECONDS = 0.02;
 const cell = new Int32Array(new SharedArrayBuffer(4));
 let waiting = 0;
 let since = 0;
-/** One loop, however waits follow each other: the next may begin before the loop of the last has seen its end. */
+/** Whether the loop runs. There is only one: a wait may begin before the loop has noticed that the previous wait ended. */
 let looping = false;
 
 function sleepBeforePoll(): void {

@@ -92,7 +92,7 @@ async function extractWanted(archive: string, folder: string): Promise<void> {
  * Unpacks into a folder of the cache, named for the package's version, unless that is there already.
  *
  * Any number of processes may do this at once: each unpacks into a folder of its own, and the rename that publishes it
- * is atomic; who comes second finds the name taken and uses the winner's files.
+ * is atomic; a process that comes second finds the name taken and uses the winner's files.
  */
 async function unpack(carrier: Carrier, root?: string): Promise<string> {
   const target = cacheFolder(`swiftshader-${carrier.version}-${process.arch}`, root);

@@ -1,4 +1,4 @@
-/** Tier: no adapter. */
+/** Tier: no adapter. The file of tuned kernels: where it lies, when it is used, and when it is replaced. */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';

@@ -98,7 +98,7 @@ export function loadTuned(
 }
 
 /**
- * Adds winners to an adapter's file, over those of the same calls; a file of other kernels, or one that cannot be read, is replaced.
+ * Adds winners to an adapter's file, in place of those of the same calls; a file of other kernels, or one that cannot be read, is replaced.
  * @returns what the file holds now.
  * @throws GmtlError `io/…` where it cannot be written.
  */

@@ -66,7 +66,7 @@ export function systemManifests(environment: NodeJS.ProcessEnv): DriverManifest[
       ...splitPaths(environment.XDG_CONFIG_DIRS, '/etc/xdg'),
       '/etc',
       ...splitPaths(environment.XDG_DATA_HOME, join(home, '.local/share')),
-      // The loader of a distribution has its own prefix built in and searches it whatever XDG_DATA_DIRS says.
+      // A distribution's loader has its own prefix built in and searches it regardless of XDG_DATA_DIRS.
       ...splitPaths(environment.XDG_DATA_DIRS, '/usr/local/share:/usr/share'),
       '/usr/share',
     ];
@@ -153,7 +153,7 @@ function loadLibrary(path: string): boolean {
     process.dlopen({ exports: {} }, path, constants.dlopen.RTLD_NOW | RTLD_NODELETE);
     return true;
   } catch (error) {
-    // Loaded, but not a Node addon: what we want. Dawn's own dlopen finds it by its soname from now on.
+    // Loaded, but not a Node addon, as intended. Dawn's own dlopen finds it by its soname from now on.
     return error instanceof Error && error.message.includes('did not self-register');
   }
 }
@@ -162,7 +162,7 @@ let loaded: LoaderOrigin = 'none';
 
 /** Loads the system's Vulkan loader, or the embedded one where the system has none. */
 export function loadVulkanLoader(embedded: EmbeddedSwiftShader | undefined): LoaderOrigin {
-  // Remembered: once the embedded loader is in, its soname answers like a system's.
+  // Remembered, because once the embedded loader is loaded, its soname resolves like a system loader's.
   if (loaded !== 'none') return loaded;
   if (loadLibrary(SONAME)) loaded = 'system';
   else if (embedded !== undefined && loadLibrary(embedded.loader)) loaded = 'embedded';
@@ -178,7 +178,7 @@ export function loaderAddsDrivers(): boolean {
     const path = line?.slice(line.indexOf('/'));
     return path === undefined || readFileSync(path).includes('VK_ADD_DRIVER_FILES');
   } catch {
-    // No /proc: assume a loader of the last years (1.3.207 is from February 2022).
+    // Without /proc, assume a loader of recent years (1.3.207 is from February 2022).
     return true;
   }
 }

@@ -12,7 +12,7 @@ export interface AdamWOptions {
   readonly betas?: readonly [number, number];
   /** Default 1e-8. */
   readonly eps?: number;
-  /** Decoupled. Default 0.01, as PyTorch. */
+  /** Decoupled weight decay. Default 0.01, as in PyTorch. */
   readonly weightDecay?: number;
 }
 

@@ -8,7 +8,7 @@ import { type NamedParameter, requireDistinct, requireSetting } from './paramete
 import type { OptimizerState } from './state.ts';
 
 export interface EMAOptions {
-  /** Part of the average that stays at each update. Default 0.9998 (timm's 0.9999 suits longer training). */
+  /** Share of the average that each update keeps. Default 0.9998 (timm's 0.9999 suits longer training). */
   readonly decay?: number;
   /** Shorter averaging early on: decay = min(decay, 1 - (1 + step)^(-2/3)), as timm's ModelEmaV3 with warm-up. Default true. */
   readonly warmup?: boolean;
@@ -72,7 +72,7 @@ export class EMA {
     }
   }
 
-  /** One update; after each optimiser step. Throws `optim/ema` while swapped in. */
+  /** One update, to be called after each optimizer step. Throws `optim/ema` while swapped in. */
   step(): void {
     this.advance();
     this.update();
@@ -87,7 +87,7 @@ export class EMA {
     this.#swapped = !this.#swapped;
   }
 
-  /** Runs `body` with the averages in place of the parameters, and puts these back whatever happens. */
+  /** Runs `body` with the averages in place of the parameters, and restores the parameters even if it throws. */
   async evaluate<T>(body: () => T | Promise<T>): Promise<T> {
     this.#requireOut('evaluate');
     this.swap();

@@ -13,7 +13,7 @@ import { stateTensor } from './state.ts';
 export interface GuardReading {
   /** Global L2 norm of the gradients before clipping; NaN where they are not finite. */
   readonly norm: number;
-  /** Factor the optimiser multiplies the gradients by: 1 where nothing is clipped, 0 where they are not finite. */
+  /** Factor the optimizer multiplies the gradients by: 1 where nothing is clipped, 0 where they are not finite. */
   readonly scale: number;
   /** No NaN or infinity in the gradients, the loss, or the norm itself. */
   readonly finite: boolean;
@@ -42,9 +42,9 @@ export interface LossScaleState {
 }
 
 /**
- * Global-norm clipping, dynamic loss scaling and the search for NaN and Inf, all on the device: a dispatch for every few gradients and one more. An optimiser that
+ * Global-norm clipping, dynamic loss scaling and the search for NaN and Inf, all on the device: a dispatch for every few gradients and one more. An optimizer that
  * is given the guard scales gradients as it reads them and leaves everything untouched where something is not finite.
- * Nothing is read back unless `read` asks.
+ * Only `read` and `readLossScale` read anything back.
  *
  * With `lossScaling`, losses must be backpropagated from `seed(loss)` in place of 1; the guard's factor takes the scale off again. Float16
  * gradients below 6e-8 would be zero; multiplied by the scale they are not, and where they then overflow, the step is suppressed and the
@@ -63,8 +63,8 @@ export class GradientGuard {
   readonly #slots: Tensor;
 
   /**
-   * `maxNorm` 0 (the default): no clipping, only the search. `sticky`: once shut, the guard stays shut, for loops that have the next steps
-   * on their way before they read the last one's report. Throws `optim/empty`, `optim/duplicate`, `optim/setting`.
+   * `maxNorm` 0 (the default): no clipping, only the search. `sticky`: once a step is suppressed, so are all later ones, for loops that submit
+   * further steps before they read the report of the last one. Throws `optim/empty`, `optim/duplicate`, `optim/setting`.
    */
   constructor(
     params: Iterable<NamedParameter>,
@@ -104,7 +104,7 @@ export class GradientGuard {
     return this.#engine.noGrad(() => this.lossScale.slice(0, 0, 1).reshape(loss.shape));
   }
 
-  /** Looks at the current gradients (parameters without one are passed over) and at the scalar `loss` where given. */
+  /** Measures the current gradients (parameters without one are skipped) and the scalar `loss` where given. */
   measure(loss?: Tensor): void {
     if (loss && loss.size !== 1)
       throw new GmtlError('tensor/shape', `GradientGuard.measure: the loss is ${loss}, not a scalar`);
@@ -132,27 +132,27 @@ export class GradientGuard {
     });
   }
 
-  /** Scales the gradients in place by what `measure` found; not needed before an optimiser step that is given the guard. */
+  /** Scales the gradients in place by what `measure` found; not needed before an optimizer step that is given the guard. */
   scaleGradients(): void {
     for (const { tensor } of this.#params) {
       if (tensor.grad) this.#engine.run(guardedScaleProgram, [tensor.grad, this.tensor], {});
     }
   }
 
-  /** Waits for the device. */
+  /** What the last `measure` found. Waits for the device. */
   async read(): Promise<GuardReading> {
     const [scale, norm, nonFinite, suppressed] = await this.tensor.data();
     const finite = nonFinite === 0;
     return { norm: finite ? norm : Number.NaN, scale, finite, suppressed };
   }
 
-  /** Waits for the device. */
+  /** The current loss scale. Waits for the device. */
   async readLossScale(): Promise<LossScaleState> {
     const [scale, finiteSteps, suppressedInARow] = await this.lossScale.data();
     return { scale, finiteSteps, suppressedInARow };
   }
 
-  /** Goes on from a checkpoint's loss scale. */
+  /** Continues from a checkpoint's loss scale. */
   restoreLossScale({ scale, finiteSteps, suppressedInARow }: LossScaleState): void {
     this.lossScale.write(Float32Array.of(scale, finiteSteps, suppressedInARow, 0));
   }

@@ -1,4 +1,4 @@
-/** Optimisers, learning-rate schedules, gradient clipping, weight averaging. */
+/** Optimizers, learning-rate schedules, gradient clipping, weight averaging. */
 export { AdamW, type AdamWOptions } from './adamw.ts';
 export { EMA, type EMAOptions } from './ema.ts';
 export {

@@ -1,5 +1,5 @@
 /**
- * Tier: any adapter. The optimisers against torch's numbers (fixtures/make_fixtures.py), on the float64 references and on the adapter
+ * Tier: any adapter. The optimizers against torch's numbers (fixtures/make_fixtures.py), on the float64 references and on the adapter
  * that GMTL_ADAPTER names (else the best there is).
  */
 import { readFileSync } from 'node:fs';

@@ -20,7 +20,7 @@ import { type OptimizerState, stateTensor } from './state.ts';
  * what varies to the device) and `update` (device: a dispatch for every few parameters). `step` does both.
  *
  * A step that the guard suppresses still counts: the host does not know of it. AdamW's bias corrections then run a step ahead,
- * which after the first few steps changes nothing.
+ * which makes a difference in the first few steps only.
  */
 export abstract class Optimizer {
   protected readonly engine: Engine;
@@ -70,7 +70,7 @@ export abstract class Optimizer {
     this.#arena.writeHead(this.hyperValues(this.#stepCount));
   }
 
-  /** The device's half of a step. Parameters without a gradient are passed over. */
+  /** The device's half of a step. Parameters without a gradient are skipped. */
   update(guard?: GradientGuard): void {
     for (const batch of this.#arena.batches(STEP_PARAMETERS, ({ tensor }) => tensor.grad !== null)) {
       const pairs = batch.flatMap(({ parameter: { tensor } }) => [tensor, tensor.grad as Tensor]);
@@ -99,7 +99,7 @@ export abstract class Optimizer {
     return { step, tensors: await this.#arena.read() };
   }
 
-  /** Goes on from `state`. Throws `optim/state` where names or sizes differ; nothing is written then. */
+  /** Continues from `state`. Throws `optim/state` where names or sizes differ; nothing is written then. */
   loadStateDict(state: OptimizerState): void {
     if (!Number.isInteger(state.step) || state.step < 0) {
       throw new GmtlError('optim/state', `an optimiser cannot have done ${state.step} steps`);

@@ -12,7 +12,7 @@ export interface NamedParameter {
 /** Parameters with settings of their own. */
 export interface ParameterGroup {
   readonly params: Iterable<NamedParameter>;
-  /** Replaces the optimiser's weight decay. */
+  /** Replaces the optimizer's weight decay. */
   readonly weightDecay?: number;
   /** Multiplies the learning rate. Default 1. */
   readonly lrScale?: number;

@@ -7,17 +7,17 @@ export interface PlateauOptions {
   readonly mode: 'min' | 'max';
   /** What the learning rate is multiplied by. Default 0.1. */
   readonly factor?: number;
-  /** Observations without improvement that are put up with; the one after them acts. Default 10. */
+  /** Observations without improvement that are tolerated; the next one lowers the rate. Default 10. */
   readonly patience?: number;
-  /** A value must be better by this part of the best one to count. Default 1e-4. */
+  /** A value counts as an improvement if it is better than the best by this fraction of it. Default 1e-4. */
   readonly threshold?: number;
   /** Observations after a reduction in which none counts as bad. Default 0. */
   readonly cooldown?: number;
-  /** The factor never falls below this part of the peak rate. Default 0. */
+  /** The least factor of the peak rate. Default 0. */
   readonly minFactor?: number;
 }
 
-/** All a {@link Plateau} remembers; plain JSON. `best` is null before the first observation. */
+/** The whole state of a {@link Plateau}; plain JSON. `best` is null before the first observation. */
 export interface PlateauState {
   readonly factor: number;
   readonly best: number | null;
@@ -53,12 +53,12 @@ export class Plateau {
     this.#minFactor = minFactor;
   }
 
-  /** Factor of the peak learning rate that is in force. */
+  /** The current factor of the peak learning rate. */
   get factor(): number {
     return this.#state.factor;
   }
 
-  /** Takes one validation's value; true where it lowered the rate. A NaN is not an improvement. */
+  /** Takes one validation's value; returns whether it lowered the rate. A NaN is not an improvement. */
   observe(value: number): boolean {
     let { factor, best, bad, cooldown } = this.#state;
     if (this.#better(value, best)) {
@@ -90,12 +90,12 @@ export class Plateau {
     return this.#mode === 'min' ? value < best * (1 - this.#threshold) : value > best * (1 + this.#threshold);
   }
 
-  /** For a checkpoint. */
+  /** The state, for a checkpoint. */
   state(): PlateauState {
     return this.#state;
   }
 
-  /** Goes on from {@link state}. @throws GmtlError `optim/state` where it is not such a record. */
+  /** Continues from a {@link state}. @throws GmtlError `optim/state` where the record is not one. */
   restore(state: PlateauState): void {
     const { factor, best, bad, cooldown } = state;
     const numbers = [factor, bad, cooldown, best ?? 0];

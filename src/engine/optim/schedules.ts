@@ -1,6 +1,6 @@
 /**
  * Learning-rate schedules as pure functions: step (0 for the first) → factor of the peak learning rate. Past the last step
- * they stay at their end.
+ * they keep their last value.
  */
 import { GmtlError } from '../errors.ts';
 
@@ -13,7 +13,7 @@ function requireSteps(name: string, steps: number, least: number): void {
 }
 
 export interface WarmupOptions {
-  /** Steps of linear warm-up that go before the schedule proper. Default 0. */
+  /** Steps of linear warm-up before the schedule proper. Default 0. */
   readonly warmupSteps?: number;
   /** Factor at step 0 of the warm-up. Default 0 (timm's warmup_lr divided by lr). */
   readonly warmupFactor?: number;
@@ -77,7 +77,7 @@ export function polynomial({
 
 export interface OneCycleOptions {
   readonly totalSteps: number;
-  /** Part of the steps in which the rate rises. Default 0.3. */
+  /** Share of the steps in which the rate rises. Default 0.3. */
   readonly pctStart?: number;
   /** The first factor is 1 / divFactor. Default 25. */
   readonly divFactor?: number;

@@ -13,7 +13,7 @@ export interface SGDOptions {
   readonly momentum?: number;
   /** Needs momentum. Default false. */
   readonly nesterov?: boolean;
-  /** L2, joined to the gradient. Default 0. */
+  /** L2 penalty, added to the gradient. Default 0. */
   readonly weightDecay?: number;
 }
 

@@ -1,4 +1,4 @@
-/** State of optimisers on the device and in checkpoints. */
+/** State of optimizers on the device and in checkpoints. */
 import type { Engine } from '../autograd/engine.ts';
 import type { Tensor } from '../autograd/tensor.ts';
 import { GmtlError } from '../errors.ts';
@@ -6,7 +6,7 @@ import { formatShape, type Shape, sizeOf } from '../tensor/spec.ts';
 
 export type NamedTensors = Map<string, Float32Array>;
 
-/** Everything an optimiser needs to go on. Tensors are in the engine's layout, named `<parameter>.<moment>`. */
+/** Everything an optimizer needs to continue. Tensors are in the engine's layout, named `<parameter>.<moment>`. */
 export interface OptimizerState {
   /** Steps done. */
   readonly step: number;

@@ -1,6 +1,6 @@
 /**
- * IEEE 754 binary16 in JavaScript. Node 20 has no Float16Array, and two conversions of ten lines, tested over every pattern, weigh less
- * than a dependency.
+ * Converts IEEE 754 binary16 in JavaScript: Node 20 has no Float16Array, and two conversions of ten lines, tested over every pattern,
+ * replace a dependency.
  */
 const scratchFloat = new Float32Array(1);
 const scratchBits = new Uint32Array(scratchFloat.buffer);

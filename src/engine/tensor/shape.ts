@@ -1,11 +1,11 @@
 /**
- * All shape arithmetic, pure: no function here knows of a device. Each throws a `GmtlError` with code `shape`
+ * All shape arithmetic, pure: no function here knows of a device. Each throws a `GmtlError` with code `tensor/shape`
  * that names the op and the shapes concerned.
  */
 import { GmtlError } from '../errors.ts';
 import { formatShape, type Shape, sizeOf } from './spec.ts';
 
-/** The error every shape mistake ends in. */
+/** The error for every shape mistake. */
 function shapeError(op: string, message: string): GmtlError {
   return new GmtlError('tensor/shape', `${op}: ${message}`);
 }

@@ -58,7 +58,7 @@ export function formatShape(shape: Shape): string {
   return `[${shape.join(', ')}]`;
 }
 
-/** A typed array over fresh zeros that holds elements of `dtype` on the host: float32 for f16. */
+/** A new typed array of zeros that holds elements of `dtype` on the host: float32 for f16. */
 export function allocateTyped(dtype: DType, length: number): TypedArray {
   switch (dtype) {
     case 'f32':

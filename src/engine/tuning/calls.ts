@@ -36,7 +36,7 @@ function specText({ dtype, shape }: TensorSpec): string {
   return `${dtype}[${shape.join(',')}]`;
 }
 
-/** Says what work a call is: program, attributes, shapes. */
+/** Identifies the work of a call: program, attributes, shapes. */
 export function callKey(program: Program, attributes: object, inputs: readonly TensorSpec[]): string {
   return `${program.name} ${JSON.stringify(attributes)} ${inputs.map(specText).join(' ')}`;
 }
@@ -58,7 +58,7 @@ export function versionsOf(call: ProgramCall, target: PlanTarget, which: 'all' |
   if (!all.some(({ isDefault }) => isDefault)) {
     all.push({ version: null, isDefault: true, dispatches: chosen.dispatches.length });
   }
-  // Two names of one plan would be one kernel timed twice.
+  // Versions with one plan are timed once.
   const first = all.findIndex(({ isDefault }) => isDefault);
   const distinct = all.filter(({ isDefault }, index) => !isDefault || index === first);
   return which === 'all' ? distinct : distinct.filter(({ isDefault }) => isDefault);
@@ -70,7 +70,10 @@ function matchesFilter(filter: string | undefined, op: Op, testCase: Case, progr
   return `${op.name} / ${testCase.name} / ${program.name}`.toLowerCase().includes(filter.toLowerCase());
 }
 
-/** All bench cases of `ops`, in float16 only those that can, with their calls that fit the filter; cases without any, or beyond the target, are left out. */
+/**
+ * The bench cases of `ops`, each with its calls that fit the filter. Leaves out cases without such a call, cases that the target cannot run
+ * and, with precision f16, cases that cannot store float16.
+ */
 export function collectCases(
   ops: readonly Op[],
   target: PlanTarget,
@@ -93,7 +96,7 @@ export function collectCases(
             continue;
           }
           const versions = versionsOf(call, target, options.versions);
-          // The engine runs the forward program first, and only that one.
+          // The forward program is the first that the engine runs; all others are backward.
           calls.set(key, { ...call, key, part: index === 0 ? 'forward' : 'backward', count: 1, versions });
         }
         return calls.size > 0 ? [{ op, testCase, calls: [...calls.values()] }] : [];
@@ -101,7 +104,7 @@ export function collectCases(
   );
 }
 
-/** A prime, so that the repetition meets rows and tiles at ever other places. */
+/** A prime, so that repetitions fall at different places in rows and tiles. */
 const TILE = 65_521;
 
 /** A case's input; large random ones repeat a block, because drawing millions of numbers takes longer than the kernels. */

@@ -45,7 +45,7 @@ async function withBuffers<T>(
 ): Promise<T> {
   const pool = device.bufferSource;
   const pooled = bytes.map((size) => device.acquire(size, 'bench'));
-  // Random bits of a small exponent range: pages are really there, and no number is denormal.
+  // Numbers of a small exponent range: writing them allocates the pages, and none is denormal.
   const block = Float32Array.from({ length: MEBIBYTE / 4 }, (_, i) => 1 + ((i * 2654435761) % 1024) / 1024);
   for (const [index, buffer] of pooled.entries()) {
     const whole = new Float32Array(bytes[index] / 4);
@@ -77,7 +77,7 @@ export async function withCopyProbe<T>(device: GpuDevice, body: (probe: () => vo
   return withBuffers(device, [bytes, bytes], (record) => body(record(copyDispatch(bytes, bytes / 16))));
 }
 
-/** Best of several thread counts. */
+/** The best copy rate over several thread counts. */
 async function copyRate(device: GpuDevice, timer: Timer, seconds: number): Promise<number> {
   const bytes = copyBytes(device);
   return withBuffers(device, [bytes, bytes], async (record) => {
@@ -90,7 +90,7 @@ async function copyRate(device: GpuDevice, timer: Timer, seconds: number): Promi
   });
 }
 
-/** Best of the builtin and of product and sum; the loop is made long enough to be measured well. */
+/** The better rate of the builtin `fma` and of a product and a sum; the loop is made long enough to be measured well. */
 async function fmaRate(device: GpuDevice, timer: Timer, seconds: number): Promise<number> {
   const workgroups = device.target.deviceClass === 'software' ? 64 : 16_384;
   const threads = workgroups * WORKGROUP;
@@ -126,7 +126,7 @@ async function launchTime(device: GpuDevice, timer: Timer, seconds: number): Pro
   });
 }
 
-/** Takes about `seconds` for each of some settings. */
+/** Measures all ceilings; takes about `seconds` for each of several settings. */
 export async function measureCeilings(device: GpuDevice, timer: Timer, seconds = 0.25): Promise<Ceilings> {
   return {
     bytesPerSecond: await copyRate(device, timer, seconds),

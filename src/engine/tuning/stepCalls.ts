@@ -18,7 +18,7 @@ export interface StepCall extends ProgramCall {
 export class CallTrackingBackend extends GpuBackend {
   #calls: StepCall[] | null = null;
 
-  /** From here on executions are listed. */
+  /** Lists executions from here on. */
   startCalls(): void {
     this.#calls = [];
   }
@@ -48,11 +48,11 @@ export class CallTrackingBackend extends GpuBackend {
   }
 }
 
-/** What a call's plan is on a target. */
+/** The plan of a call on a target. */
 export interface PlannedCall {
   readonly call: StepCall;
   readonly dispatches: number;
-  /** The version given, else the first whose plan is the one made without naming any; null where there are none or it is none of them. */
+  /** The version given, else the first version whose plan equals the one made without naming a version; null where there is none. */
   readonly version: string | null;
 }
 

@@ -1,4 +1,4 @@
-/** Where a step's time goes: the times of its dispatches, summed by program and version and held against the adapter's ceilings. */
+/** Where a step's time goes: the times of its dispatches, summed by program and version and compared with the adapter's ceilings. */
 import type { DispatchTime } from '../gpu/timestamps.ts';
 import type { Ceilings } from './ceilings.ts';
 import { ratesOf, workOf } from './rates.ts';
@@ -8,13 +8,13 @@ import { median } from './timer.ts';
 export interface StepRow {
   readonly program: string;
   readonly version: string | null;
-  /** Shapes and attributes of the call where rows are told apart by them, else null. */
+  /** Shapes and attributes of the call where each distinct call has its row, else null. */
   readonly call: string | null;
   /** Executions in a step. */
   readonly count: number;
   readonly dispatches: number;
   readonly milliseconds: number;
-  /** Of the sum over all dispatches. */
+  /** Share of the time of all dispatches. */
   readonly share: number;
   /** Null where the program states no operations. */
   readonly gigaflopsPerSecond: number | null;
@@ -66,7 +66,7 @@ interface Group {
   readonly bounds: Record<StepRow['bound'], number>;
 }
 
-/** One row a program and version (with `byCall`: a distinct call), the longest first. */
+/** One row per program and version (with `byCall`: per distinct call), the longest first. */
 export function stepRows(
   calls: readonly PlannedCall[],
   times: readonly number[],
@@ -88,7 +88,7 @@ export function stepRows(
       groups.set(key, group);
     }
     const work = workOf(call.program, call.inputs, call.outputs, call.attributes);
-    // A clock that ticks slowly may give a dispatch no time at all.
+    // A coarse clock may measure 0 for a dispatch.
     const { share, bound } = ratesOf(work, Math.max(milliseconds, 1e-6), dispatches, ceilings);
     group.count++;
     group.dispatches += dispatches;

@@ -36,7 +36,7 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
-/** Sums consecutive times, `size` of them a run. */
+/** Sums consecutive times, `size` of them per run. */
 export function sumRuns(times: readonly number[], size: number): number[] {
   if (size < 1 || times.length % size !== 0) {
     throw new Error(`${times.length} dispatch times are no whole number of runs of ${size} dispatches`);
@@ -100,7 +100,7 @@ export async function chooseTimer(device: GpuDevice, probe: () => void): Promise
   // The best of several: on a busy machine single samples differ by more than the bounds below.
   const wall = Math.min(...(await wallClockTimer(device, '').sample(probe, 1, 5)));
   const stamped = Math.min(...(await timestamps.sample(probe, 1, 5)));
-  // Both see the same dispatch; some drivers leave zeros, or count in another unit than they say.
+  // Both timed the same dispatch; some drivers write zeros, or count in another unit than they state.
   if (stamped > wall / 10 && stamped < wall * 2) return timestamps;
   return wallClockTimer(
     device,
@@ -108,7 +108,7 @@ export async function chooseTimer(device: GpuDevice, probe: () => void): Promise
   );
 }
 
-/** Compiles and warms up with one run, then takes as many samples as the time allows: three at least unless one is that slow. */
+/** Compiles and warms up with one run, then samples for as long as the time allows: at least three runs, unless one takes all of it. */
 export async function measure(
   device: GpuDevice,
   timer: Timer,
@@ -126,7 +126,7 @@ export async function measure(
   if (left > 0) {
     const runs = Math.max(2, Math.min(maxRuns - 1, Math.floor(left / Math.max(samples[0], 1e-3))));
     samples.push(...(await timer.sample(record, dispatches, runs)));
-    // The first sample only showed how long a run takes: by the wall clock it holds the cost of waiting.
+    // The first sample only shows how long a run takes: by the wall clock it includes the cost of waiting.
     samples.shift();
   }
   return { samples, median: median(samples), firstRun };

@@ -1,4 +1,4 @@
-/** Tier: any adapter (none for choosing). */
+/** Tier: any adapter (none for choosing). Timing every version of a step's calls, and which one wins. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -123,7 +123,7 @@ describe('tuning', () => {
     expect(tuned.milliseconds).toBeLessThanOrEqual(tuned.defaultMilliseconds);
     expect(formatTuned(result)).toContain('1 calls with a choice');
 
-    // Whatever won: a file that says `rows` makes a backend run `rows`.
+    // Whichever version won, a file that says `rows` makes a backend run `rows`.
     const { call, milliseconds, defaultMilliseconds } = tuned;
     const winners = [{ call, version: 'rows', milliseconds, defaultMilliseconds }];
     await saveTuned(device.info, winners, { folder, gmtl: '0' });
@@ -134,7 +134,7 @@ describe('tuning', () => {
     got.forEach((value, index) => {
       expect(value).toBeCloseTo(expected[index], 5);
     });
-    // A version that cannot run these shapes is passed over.
+    // A version that cannot run these shapes is ignored.
     const key = planKey('layerNorm', calls[0].inputs, calls[0].attributes);
     expect(await run(new GpuBackend(device, { tuned: new Map([[key, 'no such version']]) }))).toEqual(expected);
   });

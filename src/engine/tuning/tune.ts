@@ -21,10 +21,10 @@ export interface TuneOptions {
 export interface TunedEntry {
   /** `planKey`: program, attributes, types and shapes. */
   readonly call: string;
-  /** The fastest version; null: the one that is chosen without tuning. */
+  /** The fastest version; null for the one that is chosen without tuning. */
   readonly version: string | null;
   readonly milliseconds: number;
-  /** Of the one that is chosen without tuning. */
+  /** Time of the version that is chosen without tuning. */
   readonly defaultMilliseconds: number;
 }
 
@@ -38,9 +38,9 @@ export interface TunedCall extends TunedEntry {
   readonly versions: readonly {
     readonly version: string | null;
     readonly isDefault: boolean;
-    /** Null where it was given up: several times slower than another, or refused. */
+    /** Null where it was not timed to the end: several times slower than another, or refused. */
     readonly milliseconds: number | null;
-    /** Why it may not be used (see `refusedVersions`), where that is so. */
+    /** Why it may not be used (see `refusedVersions`); absent if it may. */
     readonly refused?: string;
   }[];
 }
@@ -138,8 +138,8 @@ export function pickWinner<T extends { readonly isDefault: boolean; readonly mil
 }
 
 /**
- * Times the distinct calls among `calls` in every version that can run on the backend's device. Those that are no faster in another
- * version than in the default are in the result too, with version null.
+ * Times the distinct calls among `calls` in every version that can run on the backend's device. Calls that the default runs fastest
+ * are in the result too, with version null.
  *
  * @throws GmtlError `tune/nothing` where no call has a choice; what the device reports.
  */
@@ -162,7 +162,7 @@ export async function tuneCalls(
   });
   if (choices.length === 0) throw new GmtlError('tune/nothing', 'no call of this step has more than one version here');
   const timer = await withCopyProbe(device, (probe) => chooseTimer(device, probe));
-  // Without what was tuned before: the default must be the default.
+  // A backend without earlier tuning, so that the default is what is chosen without tuning.
   const plain = new GpuBackend(device);
   const tuned: TunedCall[] = [];
   for (const [index, { call, key, count, versions }] of choices.entries()) {
@@ -181,7 +181,7 @@ export async function tuneCalls(
       return {
         version,
         isDefault,
-        // The best sample is what it takes undisturbed; whatever else runs on the machine only adds to it.
+        // The best sample is the least disturbed: other work on the machine only adds time.
         milliseconds: !candidate || candidate.hopeless ? null : Math.min(...candidate.samples),
         ...(why !== undefined && { refused: why }),
       };

@@ -1,4 +1,4 @@
-/** Before a version is timed: does it compile, does it give the default's results, and the same ones twice? */
+/** Checks a version before it is timed: that it compiles, gives the default's results, and gives the same ones twice. */
 import { difference } from '../check/difference.ts';
 import { execute, sameBits, type Written } from '../check/execute.ts';
 import { type Snapshot, writtenSpecs } from '../check/snapshot.ts';
@@ -8,14 +8,14 @@ import type { ProgramCall } from '../ops/invocations.ts';
 import { allocateTyped, isFloat, sizeOf, type TensorSpec, type TypedArray } from '../tensor/spec.ts';
 
 /**
- * Versions add in different orders and round to what they store: farther from the default's results, relatively in L2 and by what is stored,
- * something is wrong with one of the two.
+ * The largest relative L2 distance from the default's results, by stored type, that other orders of summation and rounding can explain;
+ * beyond it one of the two versions is wrong.
  */
 const FARTHEST = { f32: 1e-4, f16: 1e-3, i32: 0, u32: 0 } as const;
 
 /**
- * Numbers of both signs, or positive ones near 1 for calls that want such (square roots, logarithms), without any period: an element taken from the
- * wrong place must show. Zeros for indices and labels.
+ * Numbers of both signs, or positive ones near 1 for calls that need them (square roots, logarithms), without any period, so that an
+ * element taken from the wrong place shows. Zeros for indices and labels.
  */
 function numbersFor({ shape, dtype }: TensorSpec, seed: number, positive: boolean): TypedArray {
   const data = allocateTyped(dtype, sizeOf(shape));
@@ -38,7 +38,7 @@ function snapshotOf(call: ProgramCall, positive: boolean): Snapshot {
 
 const isDefined = ({ numbers }: Written): boolean => Array.prototype.every.call(numbers, Number.isFinite);
 
-/** What is wrong with two runs of a version beside the default's results; null where nothing is. */
+/** What is wrong with two runs of a version, compared with the default's results; null if nothing is. */
 function problemOf(
   first: readonly Written[],
   second: readonly Written[],
@@ -59,7 +59,7 @@ function problemOf(
   return null;
 }
 
-/** Compiles what a version of a call would run, on trial: what the device says against it, or null. */
+/** Compiles on trial what a version of a call would run; returns the device's error, or null. */
 export async function compileFailure(
   device: GpuDevice,
   { program, inputs, outputs, attributes }: ProgramCall,
@@ -73,7 +73,7 @@ export async function compileFailure(
 /**
  * Tries versions of a call against its default (see `execute`).
  *
- * @returns why a version may not be used, for those of which that is so.
+ * @returns the versions that may not be used, each with the reason.
  */
 export async function refusedVersions(
   backend: GpuBackend,

@@ -3,7 +3,7 @@ import type { TrunkFamily } from './trunk.ts';
 
 /** One project's names of an architecture's parameters, written as rewrites to gmtl's (timm's for ConvNeXt, torchvision's for ResNet). */
 interface Convention {
-  /** For people. */
+  /** As messages show it. */
   readonly title: string;
   readonly family: TrunkFamily;
   /** A name that only this convention has. Its first group is the prefix: '' or ending in a dot. */
@@ -77,7 +77,7 @@ const CONVENTIONS: readonly Convention[] = [
     rewrites: [
       [/^conv1\.weight$/, '$&'],
       [new RegExp(`^bn1\\.${BATCH_NORM}$`), '$&'],
-      // conv3 and bn3 are bottleneck blocks': named, so that the error can say what the file is.
+      // conv3 and bn3 belong to bottleneck blocks; they are named so that the error can say what the file is.
       [/^layer[1-4]\.\d+\.conv[123]\.weight$/, '$&'],
       [new RegExp(`^layer[1-4]\\.\\d+\\.bn[123]\\.${BATCH_NORM}$`), '$&'],
       [/^layer[1-4]\.0\.downsample\.0\.weight$/, '$&'],
@@ -92,19 +92,19 @@ function torchvisionBlock([, feature, block, index, kind]: RegExpExecArray): str
   return `stages.${(Number(feature) - 1) / 2}.blocks.${block}.${part}.${kind}`;
 }
 
-/** Whose names a file uses. */
+/** The naming that a file uses. */
 export interface Naming {
   readonly family: TrunkFamily;
-  /** For people: `torchvision`, `timm`, `original (facebookresearch/ConvNeXt)`, … */
+  /** As messages show it: `torchvision`, `timm`, `original (facebookresearch/ConvNeXt)`, … */
   readonly title: string;
   /** What stands before every name of the architecture: '' or, say, `module.`, `model.`, `encoder.`, `trunk.`. */
   readonly prefix: string;
-  /** gmtl's name (without any prefix) of one of the file's, or null: no parameter of the architecture. */
+  /** gmtl's name (without any prefix) for a name of the file; null where it does not name a parameter of the architecture. */
   readonly canonical: (fileName: string) => string | null;
 }
 
 /**
- * Tells by a file's names which project wrote them: torchvision, timm (also flattened), the original ConvNeXt repository, each behind
+ * Finds out from a file's names which project wrote them: torchvision, timm (also flattened), the original ConvNeXt repository, each behind
  * any prefix (`model.`, `module.`, `encoder.`, gmtl's own `trunk.`). Two copies of a network in one file (`model.` and
  * `model_ema.`): the first one counts.
  * @returns null where no convention's names are found.

@@ -100,7 +100,7 @@ describe('names', () => {
   });
 
   it('tells nothing of names it does not know', () => {
-    // EfficientNet and VGG of torchvision begin alike, and so does a Swin transformer.
+    // torchvision's EfficientNet, VGG and Swin transformer have names that begin alike.
     expect(detectNaming(['features.0.0.weight', 'features.1.0.block.0.0.weight', 'classifier.1.weight'])).toBeNull();
     expect(detectNaming(['features.0.weight', 'features.3.weight'])).toBeNull();
     expect(detectNaming(['layers.0.blocks.0.attn.qkv.weight'])).toBeNull();

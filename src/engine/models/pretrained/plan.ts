@@ -9,11 +9,11 @@ export type InitStatus = 'loaded' | 'skipped' | 'missing' | 'mismatch';
 
 /** What becomes of one tensor. */
 export interface InitRow {
-  /** The file's name of it; null where it is missing there. */
+  /** Its name in the file; null where the file lacks it. */
   readonly fileName: string | null;
-  /** The network's name of it; null where it has none. */
+  /** Its name in the network; null where the network lacks it. */
   readonly name: string | null;
-  /** The file's shape; where it is missing there, the network's (PyTorch's layout). */
+  /** Its shape in the file or, where the file lacks it, in the network (PyTorch's layout). */
   readonly shape: readonly number[];
   readonly status: InitStatus;
   /** Why it was not loaded, or how it was converted; '' where there is nothing to say. */
@@ -21,7 +21,7 @@ export interface InitRow {
 }
 
 export interface InitPlan {
-  /** Whose names the file uses, for people: `torchvision`, `timm`, … */
+  /** The naming that the file uses, as messages show it: `torchvision`, `timm`, … */
   readonly naming: string;
   /** What stands before those names in the file. */
   readonly filePrefix: string;
@@ -34,7 +34,7 @@ export interface InitPlan {
 }
 
 export interface PlanOptions {
-  /** Whether every parameter of the trunk must be in the file, in its shape. Default true; false takes what fits. */
+  /** Whether every parameter of the trunk must be in the file with the same shape. Default true; false loads what fits. */
   readonly strict?: boolean;
 }
 

@@ -1,8 +1,8 @@
-/** What an initialisation from a file matched and what it did not, as text. */
+/** What an initialization from a file matched and what it did not, as text. */
 import { formatShape } from '../../tensor/spec.ts';
 import type { InitPlan, InitRow, InitStatus } from './plan.ts';
 
-/** What an initialisation from a file did. */
+/** What an initialization from a file did. */
 export interface InitReport extends InitPlan {
   /** The file that was read. */
   readonly file: string;
@@ -11,7 +11,7 @@ export interface InitReport extends InitPlan {
 }
 
 const COLUMNS: readonly InitStatus[] = ['loaded', 'missing', 'skipped', 'mismatch'];
-/** Names shown of those that share a reason. */
+/** How many names that share a reason are shown. */
 const SHOWN = 3;
 
 /**

@@ -8,7 +8,7 @@ export type ShapeTable = ReadonlyMap<string, readonly number[]>;
 /** The architectures whose weights are converted. */
 export type TrunkFamily = 'convnext' | 'resnet';
 
-/** What names and shapes tell of the feature extractor in a file or in a network. */
+/** The feature extractor in a file or in a network, as its names and shapes describe it. */
 export interface TrunkDescription {
   readonly family: TrunkFamily;
   /** What stands before the trunk's own names: '' or ending in a dot (`trunk.`, `encoder.`). */
@@ -17,7 +17,7 @@ export interface TrunkDescription {
   readonly depths: readonly number[];
   /** Channels of each stage. */
   readonly widths: readonly number[];
-  /** For people: `ConvNeXt tiny (depths 3, 3, 9, 3; widths 96, 192, 384, 768)`. */
+  /** As messages show it: `ConvNeXt tiny (depths 3, 3, 9, 3; widths 96, 192, 384, 768)`. */
   readonly title: string;
 }
 
@@ -35,7 +35,7 @@ const NUMBERED: Readonly<Record<TrunkFamily, RegExp>> = {
 
 /**
  * Finds the trunk among a network's (or a converted file's) names and reads its depths and widths off the shapes.
- * @returns null where there are no names of a ConvNeXt or a ResNet.
+ * @returns null where no name belongs to a ConvNeXt or a ResNet.
  */
 export function describeTrunk(shapes: ShapeTable): TrunkDescription | null {
   for (const family of ['convnext', 'resnet'] as const) {
@@ -58,7 +58,7 @@ function describe(family: TrunkFamily, prefix: string, shapes: ShapeTable): Trun
     depths[stage] = Math.max(depths[stage] ?? 0, Number(found[2]) + 1);
     widths[stage] = shape[0];
   }
-  // A damaged file may lack a stage: an honest 0 instead of a hole.
+  // A damaged file may lack a stage, which leaves a hole in the array: count it as 0.
   const whole = (values: number[]): number[] => Array.from(values, (value: number | undefined) => value ?? 0);
   const description = { family, prefix, depths: whole(depths), widths: whole(widths) };
   const bottleneck = shapes.has(`${prefix}layer1.0.conv3.weight`);

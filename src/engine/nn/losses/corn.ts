@@ -4,7 +4,7 @@ import { GmtlError } from '../../errors.ts';
 /**
  * Probabilities of the K grades from one row of K - 1 CORN logits (Shi, Cao and Raschka 2021, arXiv 2111.08851, eq. 4): sigmoid(logit k) is
  * P(y > k | y > k - 1), so P(y > k) is the product of the first k + 1 of them, and P(y = k) = P(y > k - 1) (1 - sigmoid(logit k)).
- * They are not negative and sum to 1. Throws `shape` on an empty row.
+ * They are not negative and sum to 1. Throws `tensor/shape` on an empty row.
  */
 export function cornProbabilities(logits: ArrayLike<number>): Float64Array {
   if (logits.length === 0)
