@@ -81,18 +81,19 @@ async function parse(command: string): Promise<void> {
   const words = (command.match(/(?:'[^']*'|"[^"]*"|[^\s'"])+/g) ?? []).map((word) =>
     word.replace(/'([^']*)'|"([^"]*)"/g, (_, single?: string, double?: string) => single ?? double ?? ''),
   );
-  let settings: readonly unknown[] = [];
+  let settings: Readonly<Record<string, unknown>> = {};
   const parser = yargs(words)
     .exitProcess(false)
     .strict()
     .option('debug', { type: 'boolean' })
     .fail(false)
-    .middleware(({ set }) => {
-      settings = Array.isArray(set) ? set : [];
+    .middleware((given) => {
+      settings = given;
       // Before the command's work begins.
       throw new Parsed();
     });
   for (const each of commands) parser.command(each as CommandModule);
   await expect((async () => parser.parseAsync())(), command).rejects.toThrow(Parsed);
-  await resolveConfig({ overrides: settings.map(String) });
+  const { set, preset = 'demo' } = settings;
+  await resolveConfig({ preset: String(preset), overrides: Array.isArray(set) ? set.map(String) : [] });
 }
