@@ -17,7 +17,8 @@ export { type PredictOptions, Predictor, type PredictorParts } from './retina/pr
 export { openResults, type ResultsFolder } from './retina/predict/results.ts';
 export { SYSTEM_A_TILING, type Tiling } from './retina/predict/slidingWindow.ts';
 export { loadTrainedWeights, newestRun, type TrainedWeights } from './retina/run/trainedWeights.ts';
-export { resolveConfig, type TrainConfig } from './retina/config/resolve.ts';
+export { resolveConfig } from './retina/config/resolve.ts';
+export type { TrainConfig } from './retina/config/schema.ts';
 export { CrossValidationFolder } from './retina/run/crossValidationFolder.ts';
 export { RunFolder } from './retina/run/runFolder.ts';
 export { type NewTraining, resumeTraining, startCrossValidation, startTraining } from './retina/train/train.ts';

@@ -1,23 +1,23 @@
 /** Checks whether an engine's numbers are right. */
+import { difference } from '../../src/engine/check/difference.ts';
+import type { Tolerance } from '../../src/engine/ops/definition.ts';
 
-/** Upper bounds on the error of a result: ||got - want|| / ||want||, and the largest |got - want| relative to the largest |want|. */
-export interface CheckTolerance {
-  readonly relativeL2: number;
-  readonly largest: number;
-}
-
-/**
- * Some hundred times float32's rounding in sums of these lengths: loose enough for any order of summation and any approximation of
- * erf, far below what a wrong formula, border or gradient gives (1e-2 and more).
- */
-export const KERNEL_TOLERANCE: CheckTolerance = { relativeL2: 1e-4, largest: 1e-3 };
-/** For the loss and the gradients of a network 60 layers deep. */
-export const STEP_TOLERANCE: CheckTolerance = { relativeL2: 1e-3, largest: 5e-3 };
+export const KERNEL_TOLERANCE: Tolerance = {
+  relativeL2: 1e-4,
+  element: 1e-3,
+  reason:
+    "some hundred times float32's rounding in sums of these lengths: loose enough for any order of summation and any approximation of erf, far below what a wrong formula, border or gradient gives (1e-2 and more)",
+};
+export const STEP_TOLERANCE: Tolerance = {
+  relativeL2: 1e-3,
+  element: 5e-3,
+  reason: 'the loss and the gradients of a network 60 layers deep',
+};
 
 export interface CheckResult {
   readonly ok: boolean;
   readonly relativeL2: number;
-  readonly largest: number;
+  readonly element: number;
   /** What is wrong, in one sentence; empty if nothing is. */
   readonly message: string;
 }
@@ -27,55 +27,33 @@ export function compare(
   name: string,
   got: ArrayLike<number>,
   want: ArrayLike<number>,
-  tolerance: CheckTolerance,
+  tolerance: Tolerance,
 ): CheckResult {
-  const wrong = (message: string, relativeL2 = Number.POSITIVE_INFINITY, largest = Number.POSITIVE_INFINITY) => ({
-    ok: false,
-    relativeL2,
-    largest,
-    message: `${name} ${message}`,
-  });
-  if (got.length !== want.length) return wrong(`has ${got.length} elements instead of ${want.length}`);
-  let difference = 0;
-  let norm = 0;
-  let worst = 0;
-  let worstAt = 0;
-  let highest = 0;
-  for (let i = 0; i < want.length; i++) {
-    const error = got[i] - want[i];
-    if (!Number.isFinite(error)) return wrong(`is ${got[i]} at ${i}, should be ${want[i]}`);
-    difference += error * error;
-    norm += want[i] * want[i];
-    if (Math.abs(error) > worst) {
-      worst = Math.abs(error);
-      worstAt = i;
-    }
-    highest = Math.max(highest, Math.abs(want[i]));
-  }
-  const relativeL2 = difference === 0 ? 0 : Math.sqrt(difference / norm);
-  const largest = worst === 0 ? 0 : worst / highest;
-  if (relativeL2 <= tolerance.relativeL2 && largest <= tolerance.largest) {
-    return { ok: true, relativeL2, largest, message: '' };
-  }
-  const where = `${got[worstAt]} at ${worstAt}, should be ${want[worstAt]}`;
-  return wrong(`is off by ${relativeL2.toExponential(1)} of its norm (${where})`, relativeL2, largest);
+  const { relativeL2, element, worst } = difference(got, want);
+  const ok = relativeL2 <= tolerance.relativeL2 && element <= tolerance.element;
+  if (ok) return { ok, relativeL2, element, message: '' };
+  const wrong =
+    got.length === want.length
+      ? `is off by ${relativeL2.toExponential(1)} of its norm (${got[worst]} at ${worst}, should be ${want[worst]})`
+      : `has ${got.length} elements instead of ${want.length}`;
+  return { ok, relativeL2, element, message: `${name} ${wrong}` };
 }
 
 /** Compares all results; each one in `want` must be present. Returns the worst errors, with the messages of the wrong results. */
 export function compareAll(
   got: ReadonlyMap<string, ArrayLike<number>>,
   want: ReadonlyMap<string, ArrayLike<number>>,
-  tolerance: CheckTolerance,
+  tolerance: Tolerance,
 ): CheckResult {
   if (want.size === 0) throw new Error('there is nothing to compare with');
   const results = [...want].map(([name, reference]) => {
     const data = got.get(name);
-    return data ? compare(name, data, reference, tolerance) : compare(name, [], reference, tolerance);
+    return compare(name, data ?? [], reference, tolerance);
   });
   return {
     ok: results.every(({ ok }) => ok),
     relativeL2: Math.max(...results.map(({ relativeL2 }) => relativeL2)),
-    largest: Math.max(...results.map(({ largest }) => largest)),
+    element: Math.max(...results.map(({ element }) => element)),
     message: results.flatMap(({ message }) => (message === '' ? [] : [message])).join('; '),
   };
 }

@@ -4,6 +4,7 @@ import type { PlanTarget } from '../gpu/kernel.ts';
 import type { Backend } from '../ops/backend.ts';
 import { fillInput } from '../ops/caseInputs.ts';
 import type { Case, CaseInput, Op, Program } from '../ops/definition.ts';
+import { planKey } from '../ops/gpuBackend.ts';
 import { listCalls, type ProgramCall, storesHalf } from '../ops/invocations.ts';
 import { halfCase } from '../ops/storage.ts';
 import { DryBackend, type Invocation, TapBackend } from '../ops/tapBackend.ts';
@@ -34,11 +35,6 @@ export interface BenchCase {
 
 function specText({ dtype, shape }: TensorSpec): string {
   return `${dtype}[${shape.join(',')}]`;
-}
-
-/** Identifies the work of a call: program, attributes, shapes. */
-export function callKey(program: Program, attributes: object, inputs: readonly TensorSpec[]): string {
-  return `${program.name} ${JSON.stringify(attributes)} ${inputs.map(specText).join(' ')}`;
 }
 
 /**
@@ -89,7 +85,7 @@ export function collectCases(
         if (!target.features.has('shader-f16') && listed.some(storesHalf)) return [];
         for (const [index, call] of listed.entries()) {
           if (!matchesFilter(options.filter, op, testCase, call.program)) continue;
-          const key = callKey(call.program, call.attributes, call.inputs);
+          const key = planKey(call.program.name, call.inputs, call.attributes);
           const known = calls.get(key);
           if (known) {
             calls.set(key, { ...known, count: known.count + 1 });
@@ -133,10 +129,10 @@ export function executeCase(
   const invocations = new Map<string, Invocation>();
   const tap = new TapBackend(backend, {
     before: (invocation) => {
-      const key = callKey(
-        invocation.program,
-        invocation.attributes,
+      const key = planKey(
+        invocation.program.name,
         invocation.inputs.map(({ spec }) => spec),
+        invocation.attributes,
       );
       if (!wanted.has(key) || invocations.has(key)) return;
       for (const input of invocation.inputs) input.storage.retain();

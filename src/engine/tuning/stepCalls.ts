@@ -1,10 +1,9 @@
 /** Which program calls a step makes, and which of its dispatches belong to each. */
 import type { PlanTarget } from '../gpu/kernel.ts';
 import type { Program } from '../ops/definition.ts';
-import { GpuBackend } from '../ops/gpuBackend.ts';
+import { GpuBackend, planKey } from '../ops/gpuBackend.ts';
 import { callOf, type ProgramCall } from '../ops/invocations.ts';
 import type { Value } from '../ops/value.ts';
-import { callKey } from './calls.ts';
 
 /** One execution of a program within a step, by shapes. */
 export interface StepCall extends ProgramCall {
@@ -42,7 +41,7 @@ export class CallTrackingBackend extends GpuBackend {
     const call = callOf({ program: program as Program, inputs, outputs, attributes });
     this.#calls.push({
       ...call,
-      key: callKey(call.program, attributes, call.inputs),
+      key: planKey(call.program.name, call.inputs, attributes),
       version: version ?? this.versionFor(program, call.inputs, call.outputs, attributes),
     });
   }

@@ -10,7 +10,6 @@ import { GpuBackend, planKey } from '../ops/gpuBackend.ts';
 import type { Program } from '../ops/definition.ts';
 import { layerNorm } from '../ops/layerNorm/op.ts';
 import { loadTuned, saveTuned } from '../node/tuned.ts';
-import { callKey } from './calls.ts';
 import { planCalls, CallTrackingBackend } from './stepCalls.ts';
 import { pickWinner, tuneCalls, type TuneResult } from './tune.ts';
 
@@ -50,7 +49,7 @@ describe('tuning', () => {
       },
     };
     const outputs = forward.infer(specs, attributes);
-    const key = callKey(program, attributes, specs);
+    const key = planKey(program.name, specs, attributes);
     const call = { program, attributes, inputs: specs, outputs, key, version: undefined };
     return tuneCalls(new CallTrackingBackend(await testDevice()), [call], { seconds: 0.002 });
   }

@@ -1,6 +1,6 @@
 /** Times every version that a step's calls can run in, and says which is fastest. */
 import { GmtlError } from '../errors.ts';
-import { GpuBackend, planKey } from '../ops/gpuBackend.ts';
+import { GpuBackend } from '../ops/gpuBackend.ts';
 import type { Value } from '../ops/value.ts';
 import { isFloat } from '../tensor/spec.ts';
 import { benchInput, versionsOf } from './calls.ts';
@@ -151,10 +151,9 @@ export async function tuneCalls(
   const { gpu: device } = backend;
   const counts = new Map<string, { call: StepCall; key: string; count: number }>();
   for (const call of calls) {
-    const key = planKey(call.program.name, call.inputs, call.attributes);
-    const known = counts.get(key);
+    const known = counts.get(call.key);
     if (known) known.count++;
-    else counts.set(key, { call, key, count: 1 });
+    else counts.set(call.key, { call, key: call.key, count: 1 });
   }
   const choices = [...counts.values()].flatMap((each) => {
     const versions = versionsOf(each.call, device.target, 'all');

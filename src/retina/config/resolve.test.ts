@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { readConfigFile } from './file.ts';
-import { describeConfig, parseOverrides, resolveConfig, trainConfigSchema, validateConfig } from './resolve.ts';
+import { describeConfig, parseOverrides, resolveConfig, validateConfig } from './resolve.ts';
+import { trainConfigSchema } from './schema.ts';
 import { presets } from './presets.ts';
 
 let folder = '';

@@ -6,8 +6,6 @@ import { type TrainConfig, trainConfigSchema } from './schema.ts';
 import { type PresetName, presets } from './presets.ts';
 import { currentConfig, RENAMED_KNOBS } from './renamed.ts';
 
-export { type TrainConfig, trainConfigSchema } from './schema.ts';
-
 /** One documented knob. */
 export interface ConfigKnob {
   /** Dotted path, as `--set` takes it. */

@@ -17,7 +17,7 @@ export type Thresholds = Readonly<Record<string, number>>;
 /** One structure's whole map of one picture: truth (non-zero inside) and probabilities, `width` entries per row. Overwritten after the call. */
 export interface MaskPlane {
   readonly id: string;
-  readonly lesion: Structure;
+  readonly structure: Structure;
   readonly truth: ArrayLike<number>;
   readonly probability: ArrayLike<number>;
   readonly width: number;
@@ -56,7 +56,7 @@ export interface ScoredMasks {
 /** Everything {@link collect} gathers. */
 export interface Collected {
   readonly images: number;
-  readonly lesions: readonly Structure[];
+  readonly structures: readonly Structure[];
   /** One entry per setting of thresholds; null where no image has masks. */
   readonly masks: readonly ScoredMasks[] | null;
   readonly retinopathy: readonly GradedCase[];
@@ -114,10 +114,10 @@ export async function collect(
   );
   const losses = new Map<string, { bce: number; dice: number }>();
   const addMask = (plane: MaskPlane): void => {
-    const { id, lesion, truth, probability, width } = plane;
+    const { id, structure, truth, probability, width } = plane;
     for (const { segmentation, detections } of settings) {
-      segmentation.add(id, lesion, truth, probability);
-      detections?.add(id, lesion, { truth, probability, width });
+      segmentation.add(id, structure, truth, probability);
+      detections?.add(id, structure, { truth, probability, width });
     }
     const part = maskLosses(plane, config.loss.diceSmooth);
     const sum = losses.get(id) ?? { bce: 0, dice: 0 };
@@ -136,10 +136,10 @@ export async function collect(
   const segment = (batch: Batch, row: number, masks: Float32Array): void => {
     const elements = batch.masks.length / batch.task.length;
     const truth = batch.masks.subarray(row * elements, (row + 1) * elements);
-    structures.forEach((lesion, index) => {
-      const plane = channel(truth, STRUCTURES.indexOf(lesion), STRUCTURES.length);
+    structures.forEach((structure, index) => {
+      const plane = channel(truth, STRUCTURES.indexOf(structure), STRUCTURES.length);
       const probability = channel(masks, index, structures.length);
-      addMask({ id: batch.items[row].id, lesion, truth: plane, probability, width: Math.sqrt(plane.length) });
+      addMask({ id: batch.items[row].id, structure, truth: plane, probability, width: Math.sqrt(plane.length) });
     });
   };
   const grade = (batch: Batch, row: number, prediction: Prediction): void => {
@@ -179,7 +179,7 @@ export async function collect(
   }
   return {
     images: done,
-    lesions: structures,
+    structures,
     masks: losses.size > 0 ? settings : null,
     retinopathy,
     edema,

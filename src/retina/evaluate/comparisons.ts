@@ -1,7 +1,8 @@
 /** Pictures of truth beside prediction, one file per image. */
 import { join } from 'node:path';
+import { writeFileAtomic } from '../../engine/node/atomic.ts';
 import type { GalleryImage, MaskSet } from '../report/html/data.ts';
-import { type StructureMasks, writeComparison } from '../report/overlay.ts';
+import { type StructureMasks, renderComparison } from '../report/overlay.ts';
 import type { RgbImage } from '../domain.ts';
 
 /** Masks scaled to an image's size by nearest neighbour, so that single pixels of a small network's masks stay visible. */
@@ -16,7 +17,7 @@ function fitted({ width, height, masks }: MaskSet, image: RgbImage): StructureMa
     }
     return result;
   };
-  return Object.fromEntries(Object.entries(masks).map(([lesion, mask]) => [lesion, resize(mask)]));
+  return Object.fromEntries(Object.entries(masks).map(([structure, mask]) => [structure, resize(mask)]));
 }
 
 /**
@@ -29,7 +30,8 @@ export async function writeComparisons(pictures: readonly GalleryImage[], folder
   for (const { id, image, truthMasks, predictedMasks } of pictures) {
     if (!truthMasks || !predictedMasks) continue;
     const path = join(folder, `${id.replaceAll('/', '_')}.png`);
-    await writeComparison(path, image, fitted(truthMasks, image), fitted(predictedMasks, image), { title: id });
+    const [truth, predicted] = [fitted(truthMasks, image), fitted(predictedMasks, image)];
+    await writeFileAtomic(path, await renderComparison(image, truth, predicted, { title: id }));
     written.push(path);
   }
   return written;

@@ -33,7 +33,7 @@ const config = validateConfig(
       edemaHidden: 8,
       layerScaleInit: 1,
       maskPrior: 0.5,
-      lesions: [...lesions],
+      structures: [...lesions],
     },
     data: { imageSize: 32, tiles: { mode: 'on', overlap: 0.5 } },
   },
@@ -66,14 +66,14 @@ async function scoreDirectly(maps: readonly { map: Float32Array; side: number; i
   const { preprocess } = loaderSettings(config);
   for (const { map, side, item } of maps) {
     const { box } = await preprocessItem(item, { ...preprocess, size: side });
-    for (const [index, lesion] of lesions.entries()) {
+    for (const [index, structure] of lesions.entries()) {
       const probability = mapMaskToFrame(
         map.filter((_, at) => at % lesions.length === index),
         box,
       );
-      const path = item.maskPaths![lesion];
+      const path = item.maskPaths![structure];
       const truth = path === null ? new Uint8Array(probability.length) : (await decodeMask(path)).data;
-      scores.add(item.id, lesion, truth, probability);
+      scores.add(item.id, structure, truth, probability);
     }
   }
   return scores.result();
@@ -131,16 +131,16 @@ describe('scores in the original frame', () => {
       space: 'crop',
       flips: true,
       tiling: { source: 64, fusion: 'router', overlap: 0, edge: 'reflect' },
-      onPlane: ({ item, lesion, truth, probability, width, height }) => {
+      onPlane: ({ item, structure, truth, probability, width, height }) => {
         expect([truth.length, probability.length]).toEqual([width * height, width * height]);
-        planes.push(`${item.id} ${lesion} ${truth.reduce((sum, value) => sum + value, 0) > 0}`);
+        planes.push(`${item.id} ${structure} ${truth.reduce((sum, value) => sum + value, 0) > 0}`);
       },
       onTiled: (_, { retinopathy, gate }) => {
         expect(retinopathy!.reduce((sum, value) => sum + value, 0)).toBeCloseTo(1, 5);
         expect(gate[0] + gate[1]).toBeCloseTo(1, 5);
       },
     });
-    expect(planes).toEqual(lesions.map((lesion) => `${items[0].id} ${lesion} true`));
+    expect(planes).toEqual(lesions.map((structure) => `${items[0].id} ${structure} true`));
     expect([found.tiles, found.space, found.flips]).toEqual([4, 'crop', true]);
   });
 

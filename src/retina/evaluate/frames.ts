@@ -11,9 +11,9 @@ import type { TiledSummary, Tiling } from '../predict/slidingWindow.ts';
 import { type StructureScores, SegmentationAccumulator } from '../metrics/segmentation.ts';
 
 /** One structure of one image, one number per pixel, row by row. The arrays are overwritten after the call. */
-export interface LesionPlane {
+export interface StructurePlane {
   readonly item: DatasetItem;
-  readonly lesion: Structure;
+  readonly structure: Structure;
   /** 0 or 1. */
   readonly truth: Uint8Array;
   readonly probability: Float32Array;
@@ -34,7 +34,7 @@ export interface FrameOptions {
   /** Where scores go (thresholds, bins). Default: one of `config.model.structures` at 0.5. */
   readonly accumulator?: SegmentationAccumulator;
   /** Sees every plane that is scored: lesion-level scores, pictures. */
-  readonly onPlane?: (plane: LesionPlane) => void;
+  readonly onPlane?: (plane: StructurePlane) => void;
   /** Sees each tiled image's gate and, with router fusion, its grades. */
   readonly onTiled?: (item: DatasetItem, summary: TiledSummary) => void;
   readonly onImages?: (done: number, total: number) => void;
@@ -140,11 +140,12 @@ export async function evaluateFrames(
       seconds.prediction += (performance.now() - before) / 1000;
       peak.scoreBytes = Math.max(peak.scoreBytes, predicted.bytes);
       const { width, height } = frameOf(sample);
-      for (const [index, lesion] of structures.entries()) {
-        const truth = space === 'crop' ? maskPlane(sample, lesion) : await nativeMask(item, lesion, width, height);
+      for (const [index, structure] of structures.entries()) {
+        const truth =
+          space === 'crop' ? maskPlane(sample, structure) : await nativeMask(item, structure, width, height);
         const probability = predicted.plane(index);
-        scores.add(item.id, lesion, truth, probability);
-        options.onPlane?.({ item, lesion, truth, probability, width, height });
+        scores.add(item.id, structure, truth, probability);
+        options.onPlane?.({ item, structure, truth, probability, width, height });
         notice();
       }
       images++;
@@ -169,7 +170,7 @@ async function nativeMask(item: DatasetItem, structure: Structure, width: number
   return (await decodeMask(path, { structure, expected: { width, height } })).data;
 }
 
-function maskPlane({ maskBits, size }: Sample, lesion: Structure): Uint8Array {
-  const bit = STRUCTURES.indexOf(lesion);
+function maskPlane({ maskBits, size }: Sample, structure: Structure): Uint8Array {
+  const bit = STRUCTURES.indexOf(structure);
   return maskBits ? maskBits.map((bits) => (bits >> bit) & 1) : new Uint8Array(size * size);
 }

@@ -7,7 +7,7 @@ import { badnessOf } from '../report/html/pictures.ts';
 import type { GalleryImage, GradeData, MaskSet } from '../report/html/data.ts';
 import type { RgbImage } from '../domain.ts';
 import { loaderSettings } from '../data/loading/settings.ts';
-import type { TrainConfig } from '../config/resolve.ts';
+import type { TrainConfig } from '../config/schema.ts';
 import type { Evaluation } from '../metrics/evaluation.ts';
 import type { CollectOptions, MaskPlane, PredictedItem } from './collect.ts';
 import { routeOf } from '../predict/prediction.ts';
@@ -85,7 +85,7 @@ export class GalleryCollector {
     return pictures;
   }
 
-  #keep({ id, lesion: structure, truth, probability, width }: MaskPlane): void {
+  #keep({ id, structure, truth, probability, width }: MaskPlane): void {
     const own = shrink(truth.length, width, (pixel) => truth[pixel] > 0);
     const predicted = shrink(truth.length, width, (pixel) => probability[pixel] >= 0.5);
     const masks = this.#masks.get(id) ?? { width: own.width, height: own.height, truth: {}, predicted: {} };

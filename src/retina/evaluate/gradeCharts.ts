@@ -1,8 +1,9 @@
 /** Confusion matrices and reliability diagrams of an evaluation's grades, as pictures. */
 import { join } from 'node:path';
+import { writeFileAtomic } from '../../engine/node/atomic.ts';
 import { GRADED_TASKS, GRADINGS } from '../domain.ts';
-import { writeConfusion } from '../report/confusion.ts';
-import { writeReliability } from '../report/reliability.ts';
+import { renderConfusion } from '../report/confusion.ts';
+import { renderReliability } from '../report/reliability.ts';
 import type { Evaluation } from '../metrics/evaluation.ts';
 
 /**
@@ -18,9 +19,10 @@ export async function writeGradeCharts(folder: string, evaluation: Evaluation): 
     const report = evaluation[task];
     if (report === null) continue;
     const confusion = join(folder, `confusion_${task}.png`);
-    await writeConfusion(confusion, report.confusion, shortGrades, { title });
+    await writeFileAtomic(confusion, renderConfusion(report.confusion, shortGrades, { title }));
     const reliability = join(folder, `reliability_${task}.png`);
-    await writeReliability(reliability, report.reliability, { title: `${title}: reliability at temperature 1` });
+    const options = { title: `${title}: reliability at temperature 1` };
+    await writeFileAtomic(reliability, renderReliability(report.reliability, options));
     written.push(confusion, reliability);
   }
   return written;

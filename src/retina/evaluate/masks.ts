@@ -20,7 +20,8 @@ export function maskScorer(predictor: Predictor, { frame, flips }: MaskScoring):
     await evaluateFrames(predictor, items, {
       flips,
       space: frame === 'native' ? 'frame' : 'crop',
-      onPlane: ({ item, lesion, truth, probability, width }) => add({ id: item.id, lesion, truth, probability, width }),
+      onPlane: ({ item, structure, truth, probability, width }) =>
+        add({ id: item.id, structure, truth, probability, width }),
     });
   };
 }

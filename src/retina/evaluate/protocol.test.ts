@@ -62,7 +62,7 @@ function answer(asked: Asked[]): CollectItems {
     }
     return {
       images: items.length,
-      lesions: ['EX', 'SE'],
+      structures: ['EX', 'SE'],
       masks,
       retinopathy: graded.map(({ id, retinopathy, split }, index) => {
         const right = split === 'val' && index % 4 !== 0;

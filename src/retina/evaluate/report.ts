@@ -16,8 +16,8 @@ import { idridModelCard } from '../report/html/card.ts';
 import type { ReportData, TableData } from '../report/html/data.ts';
 import { trainingPanels } from '../report/html/training.ts';
 import { writeHtmlReport } from '../report/html/report.ts';
-import type { TrainConfig } from '../config/resolve.ts';
-import type { Calibration } from '../run/calibration.ts';
+import type { TrainConfig } from '../config/schema.ts';
+import { type Calibration, calibrationRows } from '../run/calibration.ts';
 import type { RecordedEnvironment } from '../run/environment.ts';
 import { RUN_FILES } from '../run/fileNames.ts';
 import { misroutesCsv } from '../run/misroutes.ts';
@@ -213,27 +213,12 @@ function splitTable(counts: DatasetCounts): TableData {
   };
 }
 
-function calibrationTable({ fittedOn, temperatures, thresholds }: Calibration): TableData {
-  const heads = Object.entries(temperatures).map(([head, fitted]) =>
-    fitted
-      ? [
-          `Temperature of ${head}`,
-          fitted.temperature,
-          `calibration error ${fitted.before.expectedCalibrationError.toFixed(3)} → ${fitted.after.expectedCalibrationError.toFixed(3)}${fitted.isAtBound ? '; at its limit' : ''}`,
-        ]
-      : [`Temperature of ${head}`, 1, 'no such validation images'],
-  );
-  const masks = Object.entries(thresholds).map(([structure, fitted]) => [
-    `Threshold of ${structure}`,
-    fitted.threshold,
-    fitted.reason === 'fitted'
-      ? `Dice ${fitted.diceAtHalf.toFixed(3)} → ${fitted.dice.toFixed(3)}`
-      : 'absent from the validation images: left at 0.5',
-  ]);
+function calibrationTable(calibration: Calibration): TableData {
+  const { segmentation, classification } = calibration.fittedOn;
   return {
-    note: `Fitted on the validation split: ${fittedOn.segmentation} images with masks, ${fittedOn.classification} graded. The test images had no part in it.`,
+    note: `Fitted on the validation split: ${segmentation} images with masks, ${classification} graded. The test images had no part in it.`,
     columns: ['Setting', 'Value', 'On the validation images'],
-    rows: [...heads, ...masks],
+    rows: calibrationRows(calibration),
   };
 }
 

@@ -75,7 +75,7 @@ async function sampleSplit(
   makeWritableFolder(folder);
   // Imported here, because the drawing libraries take half a second to load and every command would pay it.
   const { GalleryCollector } = await import('./gallery.ts');
-  const { writeSampleGrid } = await import('../report/sampleGrid.ts');
+  const { renderSampleGrid } = await import('../report/sampleGrid.ts');
   const { writeSampleReport } = await import('../report/html/report.ts');
   const { config } = predictor;
   const gallery = new GalleryCollector(config, 'network');
@@ -88,7 +88,7 @@ async function sampleSplit(
   const predicted = inDrawnOrder(gallery.seen, ({ item }) => item.id);
   const title = `${pictures.length} images of the ${split} split, drawn with seed ${seed}`;
   const files = sampleFiles(folder);
-  await writeSampleGrid(files.grid, pictures, { title });
+  await writeFileAtomic(files.grid, await renderSampleGrid(pictures, { title }));
   const misrouted = evaluation.gate.misroutes.map(({ id }) => id);
   await writeSampleReport(files.page, {
     title,
@@ -127,9 +127,9 @@ function sampleLine(
   const gate = route === item.task ? `gate ${route} (${sure})` : `MISROUTED to ${route} (${sure})`;
   const grade = (name: string, truth: number | null, values: Float32Array | null): string[] =>
     truth === null || values === null ? [] : [`${name} ${decideGrade(gradeDecision, values)} (truth ${truth})`];
-  const dice = Object.entries(segmentation ?? {}).flatMap(([lesion, { images }]) => {
+  const dice = Object.entries(segmentation ?? {}).flatMap(([structure, { images }]) => {
     const own = images.find(({ image }) => image === item.id);
-    return own ? [`${lesion} ${Number.isNaN(own.dice) ? 'absent' : own.dice.toFixed(2)}`] : [];
+    return own ? [`${structure} ${Number.isNaN(own.dice) ? 'absent' : own.dice.toFixed(2)}`] : [];
   });
   const said =
     item.task === 'segmentation'

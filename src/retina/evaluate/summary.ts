@@ -63,7 +63,10 @@ export function summarise(collected: Collected, options: SummaryOptions = {}): E
     precisionRecall:
       scored && curves
         ? Object.fromEntries(
-            collected.lesions.map((lesion) => [lesion, precisionRecallCurve(scored.segmentation.histogram(lesion))]),
+            collected.structures.map((structure) => [
+              structure,
+              precisionRecallCurve(scored.segmentation.histogram(structure)),
+            ]),
           )
         : null,
     intervals: {

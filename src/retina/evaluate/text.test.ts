@@ -7,7 +7,7 @@ import { calibratedText, evaluationText, figureText } from './text.ts';
 
 const NOTHING: Collected = {
   images: 2,
-  lesions: ['EX', 'SE'],
+  structures: ['EX', 'SE'],
   masks: null,
   retinopathy: [],
   edema: [],

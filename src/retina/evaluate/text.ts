@@ -16,7 +16,7 @@ import {
 import { type GradingReport, SCREENING_BAR } from '../metrics/grading.ts';
 import type { GradingIntervals } from '../metrics/gradingIntervals.ts';
 import { type Column, formatTable } from '../report/table.ts';
-import type { Calibration } from '../run/calibration.ts';
+import { type Calibration, calibrationRows } from '../run/calibration.ts';
 
 const figure = (value: number | null | undefined): string =>
   value === null || value === undefined || !Number.isFinite(value) ? 'n/a' : value.toFixed(3);
@@ -195,23 +195,13 @@ export function calibratedText(evaluation: Evaluation, title: string, { hasGate 
 }
 
 /** Temperatures and thresholds as text, with what they were fitted on. */
-export function calibrationText({ fittedOn, temperatures, thresholds }: Calibration): string {
-  const heads = Object.entries(temperatures).map(([head, fitted]) =>
-    fitted
-      ? [
-          `temperature of ${head}`,
-          figure(fitted.temperature) + (fitted.isAtBound ? ' (at its limit)' : ''),
-          `ECE ${figure(fitted.before.expectedCalibrationError)} -> ${figure(fitted.after.expectedCalibrationError)}`,
-        ]
-      : [`temperature of ${head}`, 'n/a', 'no such validation cases: left at 1'],
-  );
-  const masks = Object.entries(thresholds).map(([structure, fitted]) => [
-    `threshold of ${structure}`,
-    figure(fitted.threshold),
-    fitted.reason === 'fitted'
-      ? `Dice ${figure(fitted.diceAtHalf)} -> ${figure(fitted.dice)}`
-      : 'absent from the validation images: left at 0.5',
-  ]);
-  const images = `${fittedOn.segmentation} images with masks, ${fittedOn.classification} graded`;
-  return `${formatTable([{ header: `Calibration, fitted on the validation split (${images})` }, { header: 'value', align: 'right' }, { header: 'on those images' }], [...heads, ...masks])}\n`;
+export function calibrationText(calibration: Calibration): string {
+  const { segmentation, classification } = calibration.fittedOn;
+  const images = `${segmentation} images with masks, ${classification} graded`;
+  const columns: Column[] = [
+    { header: `Calibration, fitted on the validation split (${images})` },
+    { header: 'value' },
+    { header: 'on those images' },
+  ];
+  return `${formatTable(columns, calibrationRows(calibration))}\n`;
 }

@@ -5,14 +5,7 @@ import fixtures from './fixtures/protocol.json' with { type: 'json' };
 import { precisionRecallCurve } from './precisionRecall.ts';
 import { ScoreHistogram } from './scoreHistogram.ts';
 import { SegmentationAccumulator } from './segmentation.ts';
-import {
-  applyMaskTemperature,
-  applyTemperature,
-  fitCasesTemperature,
-  fitMaskTemperature,
-  fitTemperature,
-  temperCases,
-} from './temperature.ts';
+import { applyTemperature, fitCasesTemperature, fitTemperature, temperCases } from './temperature.ts';
 import { fitThreshold, fitThresholds, thresholdValues } from './thresholds.ts';
 
 describe.each(fixtures.temperature.classes)('temperature of grades equals scipy.optimize: $name', (fixture) => {
@@ -67,28 +60,8 @@ describe('temperature', () => {
 
   it('refuses what is no temperature and what is no probability', () => {
     expect(() => applyTemperature([1, 0], 2, 0)).toThrow(/positive number, not 0/);
-    expect(() => applyMaskTemperature([0.5], Number.NaN)).toThrow(/not NaN/);
+    expect(() => applyTemperature([1, 0], 2, Number.NaN)).toThrow(/not NaN/);
     expect(() => fitTemperature([0], [Number.NaN, 0.5], 2)).toThrow(/NaN of case 0/);
-    expect(() => fitMaskTemperature(new ScoreHistogram())).toThrow(/no pixels/);
-  });
-
-  it('of masks, from their histogram, equals scipy.optimize', () => {
-    const { mask } = fixtures.temperature;
-    const histogram = new ScoreHistogram();
-    histogram.add(mask.truth, mask.probability);
-    const fitted = fitMaskTemperature(histogram);
-    expect(fitted.temperature).toBeCloseTo(mask.temperature, 5);
-    expect(fitted.before.negativeLogLikelihood).toBeCloseTo(mask.before, 10);
-    expect(fitted.after.negativeLogLikelihood).toBeCloseTo(mask.after, 10);
-    expect(fitted.before.expectedCalibrationError).toBeCloseTo(mask.eceBefore, 8);
-    expect(fitted.after.expectedCalibrationError).toBeCloseTo(mask.eceAfter, 6);
-    expect(fitted.cases).toBe(mask.truth.length);
-  });
-
-  it('of masks, applied: logits are divided, ends stay', () => {
-    const scaled = applyMaskTemperature([0, 0.2, 0.5, 1], 2);
-    expect(scaled[1]).toBeCloseTo(1 / (1 + Math.exp(-Math.log(0.2 / 0.8) / 2)), 6);
-    expect([scaled[0], scaled[2], scaled[3]]).toEqual([0, 0.5, 1]);
   });
 });
 

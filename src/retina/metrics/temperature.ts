@@ -3,7 +3,6 @@ import { GmtlError } from '../../engine/errors.ts';
 import { expectedCalibrationError } from './calibration.ts';
 import { type GradedCase, stackCases } from './grading.ts';
 import { checkProbabilities, type Numbers } from './inputs.ts';
-import type { ScoreHistogram } from './scoreHistogram.ts';
 
 /**
  * Temperature scaling (Guo et al., "On Calibration of Modern Neural Networks", ICML 2017): logits are divided by one number T > 0,
@@ -13,7 +12,7 @@ import type { ScoreHistogram } from './scoreHistogram.ts';
 export type Temperature = {
   /** Above 1 the network was over-confident, below 1 under-confident. */
   readonly temperature: number;
-  /** Cases (pixels, for masks) it was fitted on. */
+  /** Cases it was fitted on. */
   readonly cases: number;
   readonly before: CalibrationFigures;
   readonly after: CalibrationFigures;
@@ -24,7 +23,7 @@ export type Temperature = {
 export type CalibrationFigures = {
   /** Mean negative log-likelihood, in nats. */
   readonly negativeLogLikelihood: number;
-  /** Of 15 bins: by the predicted class's confidence for grades, by the foreground's probability for masks. */
+  /** Of 15 bins, by the predicted class's confidence. */
   readonly expectedCalibrationError: number;
 };
 
@@ -100,64 +99,6 @@ export function temperCases<Case extends GradedCase>(cases: readonly Case[], tem
   }));
 }
 
-/**
- * Fits a temperature to the sigmoid probabilities of masks, from their histogram: a pixel counts with the probability in the
- * middle of its bin, so that likelihoods are rounded and log-odds beyond ±9.9 (at 10,000 bins) are clamped to that.
- * @throws GmtlError `metrics/empty` for a histogram without pixels.
- */
-export function fitMaskTemperature(histogram: ScoreHistogram): Temperature {
-  const { bins, positives, negatives } = histogram;
-  const logits = Float64Array.from(positives, (_, bin) => {
-    const middle = Math.min(bin + 0.5, bins - 0.5) / bins;
-    return Math.log(middle / (1 - middle));
-  });
-  const cases = positives.reduce((sum, count, bin) => sum + count + negatives[bin], 0);
-  if (cases === 0) throw new GmtlError('metrics/empty', 'fitMaskTemperature: the histogram holds no pixels.');
-  const slopes = (inverse: number): Slopes => {
-    const sum = { value: 0, first: 0, second: 0 };
-    logits.forEach((logit, bin) => {
-      const pixels = positives[bin] + negatives[bin];
-      if (pixels === 0) return;
-      const probability = 1 / (1 + Math.exp(-inverse * logit));
-      sum.value += positives[bin] * softplus(-inverse * logit) + negatives[bin] * softplus(inverse * logit);
-      sum.first += logit * (pixels * probability - positives[bin]);
-      sum.second += logit * logit * pixels * probability * (1 - probability);
-    });
-    return { value: sum.value / cases, first: sum.first / cases, second: sum.second / cases };
-  };
-  const figures = (inverse: number): CalibrationFigures => ({
-    negativeLogLikelihood: slopes(inverse).value,
-    expectedCalibrationError: maskCalibrationError(histogram, logits, inverse),
-  });
-  const { inverse, isAtBound } = minimise(slopes);
-  return { temperature: 1 / inverse, cases, before: figures(1), after: figures(inverse), isAtBound };
-}
-
-/** sigmoid(logit(p) / T) of each pixel. @throws GmtlError `metrics/temperature` unless T > 0. */
-export function applyMaskTemperature(probabilities: Numbers, temperature: number): Float32Array {
-  checkTemperature(temperature);
-  return Float32Array.from({ length: probabilities.length }, (_, index) => {
-    const probability = probabilities[index];
-    return 1 / (1 + ((1 - probability) / probability) ** (1 / temperature));
-  });
-}
-
-/** Σ over 15 bins of foreground probability of share of pixels · |share of foreground − mean probability|. */
-function maskCalibrationError(histogram: ScoreHistogram, logits: Float64Array, inverse: number): number {
-  const { positives, negatives } = histogram;
-  const table = Array.from({ length: 15 }, () => ({ probability: 0, positives: 0 }));
-  let cases = 0;
-  logits.forEach((logit, bin) => {
-    const pixels = positives[bin] + negatives[bin];
-    const probability = 1 / (1 + Math.exp(-inverse * logit));
-    const row = table[Math.min(14, Math.floor(probability * 15))];
-    row.probability += pixels * probability;
-    row.positives += positives[bin];
-    cases += pixels;
-  });
-  return table.reduce((sum, row) => sum + Math.abs(row.positives - row.probability), 0) / cases;
-}
-
 /** A mean negative log-likelihood and its derivatives by the inverse temperature. */
 type Slopes = { value: number; first: number; second: number };
 
@@ -216,11 +157,6 @@ function minimise(slopes: (inverse: number) => Slopes): { inverse: number; isAtB
 
 function logOf(probability: number): number {
   return Math.log(Math.max(probability, TINY));
-}
-
-/** ln(1 + exp(x)) without overflow. */
-function softplus(x: number): number {
-  return Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
 }
 
 function checkTemperature(temperature: number): void {

@@ -1,6 +1,6 @@
 /** Builds the network that a configuration describes. */
 import { type Engine, setEngine } from '../../engine/autograd/engine.ts';
-import type { TrainConfig } from '../config/resolve.ts';
+import type { TrainConfig } from '../config/schema.ts';
 import { GatedMultitaskNet } from './multitask.ts';
 import type { MultitaskNet } from './network.ts';
 import { usablePrecision } from './precision.ts';

@@ -2,7 +2,7 @@
 import type { Engine } from '../../engine/autograd/engine.ts';
 import type { Precision } from './network.ts';
 import { GpuBackend } from '../../engine/ops/gpuBackend.ts';
-import type { TrainConfig } from '../config/resolve.ts';
+import type { TrainConfig } from '../config/schema.ts';
 
 /** The precision requested, or float32 where the adapter's shaders cannot read float16. */
 export function usablePrecision({ backend }: Engine, { training }: TrainConfig): Precision {

@@ -6,7 +6,7 @@ import type { ExpertOutput, Routes } from './network.ts';
 import { TASK_INDEX } from '../domain.ts';
 import * as F from '../../engine/nn/functional.ts';
 import { equalProgram } from '../../engine/ops/binary/program.ts';
-import type { TrainConfig } from '../config/resolve.ts';
+import type { TrainConfig } from '../config/schema.ts';
 
 /**
  * - supervised: the expert of the row's own task.

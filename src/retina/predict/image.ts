@@ -8,7 +8,7 @@ import { GRADINGS, type Structure, STRUCTURE_NAMES, STRUCTURES, type Task, TASKS
 import { GmtlError } from '../../engine/errors.ts';
 import { countComponents } from '../metrics/components.ts';
 import { decideGrade, type GradeDecision } from '../metrics/inputs.ts';
-import type { TrainConfig } from '../config/resolve.ts';
+import type { TrainConfig } from '../config/schema.ts';
 import { FrameMapper, MaskPlanes } from './frameMapper.ts';
 import { type Prediction, routeOf, type TaskChoice } from './prediction.ts';
 import type { Predictor } from './predictor.ts';
@@ -22,7 +22,7 @@ export interface Grade {
 }
 
 /** One structure in the original frame. */
-export interface LesionResult {
+export interface StructureResult {
   readonly name: string;
   readonly pixels: number;
   /** Pixels as a share of the whole frame. */
@@ -32,7 +32,7 @@ export interface LesionResult {
 }
 
 /** One value for each structure that the network segments. */
-export type LesionRecord<T> = { readonly [K in Structure]?: T };
+export type StructureRecord<T> = { readonly [K in Structure]?: T };
 
 /** The network's answer for one image; null from an expert that did not run. Probabilities are rounded to six decimals. */
 export interface InferResult {
@@ -50,7 +50,7 @@ export interface InferResult {
   readonly retinopathy: Grade | null;
   readonly edema: Grade | null;
   /** The structures that the network was trained for. */
-  readonly lesions: LesionRecord<LesionResult> | null;
+  readonly lesions: StructureRecord<StructureResult> | null;
   /** Number of tiles that the masks come from; 0: from the whole picture. */
   readonly tiles: number;
   readonly warnings: readonly string[];
@@ -59,7 +59,7 @@ export interface InferResult {
 export interface InferOptions {
   readonly choice: TaskChoice;
   /** A pixel belongs to a structure when its probability, mapped onto the frame, is at least this: one for all, or by structure (else 0.5). */
-  readonly threshold: number | LesionRecord<number>;
+  readonly threshold: number | StructureRecord<number>;
   /** Masks from tiles; null: from the whole picture. Default: tiles where `data.tiles.mode` is on. Grades: see {@link Tiling}. */
   readonly tiling?: Tiling | null;
   /** Average over the four flips. Default false. */
@@ -71,7 +71,7 @@ export interface Inferred {
   readonly result: InferResult;
   readonly image: RgbImage;
   /** 0 or 1 per pixel; null where the segmentation expert did not run. */
-  readonly masks: LesionRecord<Uint8Array> | null;
+  readonly masks: StructureRecord<Uint8Array> | null;
 }
 
 /**
@@ -107,7 +107,7 @@ export async function inferImage(predictor: Predictor, file: string, options: In
   const planes = new MaskPlanes(
     image.width,
     image.height,
-    structures.map((lesion) => thresholdOf(options.threshold, lesion)),
+    structures.map((structure) => thresholdOf(options.threshold, structure)),
   );
   let prediction = whole;
   let tiles = 0;
@@ -123,7 +123,7 @@ export async function inferImage(predictor: Predictor, file: string, options: In
     const mapper = new FrameMapper(sample.box, side, structures.length, planes.row);
     if (whole.masks !== null) mapper.push(0, side, whole.masks);
   }
-  const masks = Object.fromEntries(structures.map((lesion, index) => [lesion, planes.masks[index]]));
+  const masks = Object.fromEntries(structures.map((structure, index) => [structure, planes.masks[index]]));
   return { result: describe(file, image, own, prediction, masks, tiles, config.model), image, masks };
 }
 
@@ -159,8 +159,8 @@ export function summary({ file, gate, experts, retinopathy, edema }: InferResult
   return parts.join(', ');
 }
 
-function thresholdOf(threshold: InferOptions['threshold'], lesion: Structure): number {
-  return typeof threshold === 'number' ? threshold : (threshold[lesion] ?? 0.5);
+function thresholdOf(threshold: InferOptions['threshold'], structure: Structure): number {
+  return typeof threshold === 'number' ? threshold : (threshold[structure] ?? 0.5);
 }
 
 const rounded = (value: number): number => Math.round(value * 1e6) / 1e6;
@@ -176,7 +176,7 @@ function describe(
   image: RgbImage,
   sample: Sample,
   { gate, routed, retinopathy, edema }: Prediction,
-  masks: LesionRecord<Uint8Array> | null,
+  masks: StructureRecord<Uint8Array> | null,
   tiles: number,
   { gradeDecision }: TrainConfig['model'],
 ): InferResult {
@@ -195,26 +195,26 @@ function describe(
     experts: TASKS.filter((expert) => routed[expert]),
     retinopathy: gradeOf(retinopathy, GRADINGS.retinopathy.grades, gradeDecision),
     edema: gradeOf(edema, GRADINGS.edema.grades, gradeDecision),
-    lesions: masks && lesionResults(masks, width),
+    lesions: masks && structureResults(masks, width),
     tiles,
     warnings: suspicions(sample),
   };
 }
 
-function lesionResults(masks: LesionRecord<Uint8Array>, width: number): LesionRecord<LesionResult> {
-  const results: { [K in Structure]?: LesionResult } = {};
-  for (const lesion of STRUCTURES) {
-    const mask = masks[lesion];
-    if (mask !== undefined) results[lesion] = lesionOf(lesion, mask, width);
+function structureResults(masks: StructureRecord<Uint8Array>, width: number): StructureRecord<StructureResult> {
+  const results: { [K in Structure]?: StructureResult } = {};
+  for (const structure of STRUCTURES) {
+    const mask = masks[structure];
+    if (mask !== undefined) results[structure] = structureOf(structure, mask, width);
   }
   return results;
 }
 
-function lesionOf(lesion: Structure, mask: Uint8Array, width: number): LesionResult {
+function structureOf(structure: Structure, mask: Uint8Array, width: number): StructureResult {
   let pixels = 0;
   for (let index = 0; index < mask.length; index++) pixels += mask[index];
   return {
-    name: STRUCTURE_NAMES[lesion],
+    name: STRUCTURE_NAMES[structure],
     pixels,
     share: pixels / mask.length,
     regions: pixels === 0 ? 0 : countComponents(mask, width),

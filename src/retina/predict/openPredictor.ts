@@ -1,7 +1,7 @@
 /** Builds a predictor from a run's weights. */
 import type { Engine } from '../../engine/autograd/engine.ts';
 import type { StoredTensors } from '../../engine/io/safetensors.ts';
-import type { TrainConfig } from '../config/resolve.ts';
+import type { TrainConfig } from '../config/schema.ts';
 import { SampleSource } from '../data/loading/loader.ts';
 import { loaderSettings } from '../data/loading/settings.ts';
 import { buildModel } from '../network/build.ts';

@@ -1,6 +1,6 @@
 /** A trained network ready for use: the only way from prepared pictures to predictions. */
 import type { Engine } from '../../engine/autograd/engine.ts';
-import type { TrainConfig } from '../config/resolve.ts';
+import type { TrainConfig } from '../config/schema.ts';
 import type { PictureSource } from '../data/loading/pictureSource.ts';
 import type { Sample } from '../data/pictures/sample.ts';
 import type { Task } from '../domain.ts';

@@ -23,7 +23,9 @@ export function makeWritableFolder(folder: string): void {
 
 /** The names of the files that {@link writeResults} may write for an image. */
 export function resultFiles(folder: string, name: string): { overlay: string; masks: Record<Structure, string> } {
-  const masks = Object.fromEntries(STRUCTURES.map((lesion) => [lesion, join(folder, `${name}_${lesion}.png`)]));
+  const masks = Object.fromEntries(
+    STRUCTURES.map((structure) => [structure, join(folder, `${name}_${structure}.png`)]),
+  );
   return { overlay: join(folder, `${name}_overlay.png`), masks: masks as Record<Structure, string> };
 }
 
@@ -80,22 +82,20 @@ export async function writeResults(
   const { width, height, data } = image;
   const files = resultFiles(folder, input.name);
   const written: string[] = [];
-  for (const lesion of STRUCTURES) {
-    const mask = masks?.[lesion];
+  for (const structure of STRUCTURES) {
+    const mask = masks?.[structure];
     if (mask === undefined) {
-      await removeOld(files.masks[lesion]);
+      await removeOld(files.masks[structure]);
       continue;
     }
-    await writeFileAtomic(files.masks[lesion], encodeMaskPng(mask, width, height));
-    written.push(files.masks[lesion]);
+    await writeFileAtomic(files.masks[structure], encodeMaskPng(mask, width, height));
+    written.push(files.masks[structure]);
   }
   // Imported here, because the drawing libraries take half a second to load and every command would pay it.
-  const { writeOverlay } = await import('../report/overlay.ts');
+  const { renderOverlay } = await import('../report/overlay.ts');
   const drawn: StructureMasks = masks ?? {};
-  await writeOverlay(files.overlay, { data, width, height }, drawn, {
-    title: summary(result),
-    maxSide: overlaySide,
-  });
+  const options = { title: summary(result), maxSide: overlaySide };
+  await writeFileAtomic(files.overlay, await renderOverlay({ data, width, height }, drawn, options));
   return [...written, files.overlay];
 }
 

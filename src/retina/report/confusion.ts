@@ -1,7 +1,6 @@
 /** A confusion matrix as a picture. */
 import type { EChartsOption } from 'echarts';
 import { GmtlError } from '../../engine/errors.ts';
-import { writeFileAtomic } from '../../engine/node/atomic.ts';
 import { accuracy, type ConfusionMatrix } from '../metrics/confusion.ts';
 import { chartToPng, INK, textWidth } from './svg.ts';
 
@@ -117,14 +116,4 @@ export function renderConfusion(
   };
   const width = Math.max(left + gridWidth + 28, textWidth(options.title ?? '', 17) * 1.1 + 40, 460);
   return chartToPng(option, Math.ceil(width), top + gridHeight + 62, options.scale ?? 2);
-}
-
-/** {@link renderConfusion}, written atomically to `path`. */
-export async function writeConfusion(
-  path: string,
-  matrix: ConfusionMatrix,
-  names: readonly string[],
-  options: ConfusionOptions = {},
-): Promise<void> {
-  await writeFileAtomic(path, renderConfusion(matrix, names, options));
 }

@@ -1,7 +1,6 @@
 /** Training curves as a picture. */
 import type { EChartsOption, LegendComponentOption, LineSeriesOption } from 'echarts';
 import { GmtlError } from '../../engine/errors.ts';
-import { writeFileAtomic } from '../../engine/node/atomic.ts';
 import { lineColor } from './colors.ts';
 import { chartToPng, INK, PALETTE } from './svg.ts';
 
@@ -73,11 +72,6 @@ export function renderPanels(
   const panels = panelsOfRows(rows);
   const height = HEADER + Math.ceil(panels.length / 2) * PANEL.height + 8;
   return chartToPng(optionOf(rows, panels, title), WIDTH, height, scale);
-}
-
-/** {@link renderCurves}, written atomically to `path`. */
-export async function writeCurves(path: string, rows: readonly EpochRow[], options: CurveOptions = {}): Promise<void> {
-  await writeFileAtomic(path, renderCurves(rows, options));
 }
 
 /** A quantity in validation (solid) and in training (dashed), in one color. */

@@ -1,5 +1,4 @@
 /** The metrics plot of a finished run, as a picture. */
-import { writeFileAtomic } from '../../engine/node/atomic.ts';
 import { type CurveOptions, type EpochRow, type Panel, pairedLines, renderPanels, type SplitValues } from './curves.ts';
 import { PALETTE } from './svg.ts';
 
@@ -10,15 +9,6 @@ import { PALETTE } from './svg.ts';
  */
 export function renderMetricsPlot(rows: readonly EpochRow[], options: CurveOptions = {}): Buffer {
   return renderPanels(rows, panelsOf, options.title ?? 'Loss, accuracy and Dice', options.scale ?? 1.5);
-}
-
-/** {@link renderMetricsPlot}, written atomically to `path`. */
-export async function writeMetricsPlot(
-  path: string,
-  rows: readonly EpochRow[],
-  options: CurveOptions = {},
-): Promise<void> {
-  await writeFileAtomic(path, renderMetricsPlot(rows, options));
 }
 
 function panelsOf(rows: readonly EpochRow[]): Panel[] {

@@ -2,7 +2,6 @@
 import sharp, { type OverlayOptions as Layer } from 'sharp';
 import type { RgbImage } from '../domain.ts';
 import { GmtlError } from '../../engine/errors.ts';
-import { writeFileAtomic } from '../../engine/node/atomic.ts';
 import { STRUCTURE_COLORS } from './colors.ts';
 import { STRUCTURES, type Structure, structureInText } from '../domain.ts';
 import { escapeXml, FONT_FAMILY, INK, svgToPng, textWidth } from './svg.ts';
@@ -51,27 +50,6 @@ export async function renderComparison(
     ],
     STRUCTURES.filter((structure) => truth[structure] !== undefined || predicted[structure] !== undefined),
   );
-}
-
-/** {@link renderOverlay}, written atomically to `path`. */
-export async function writeOverlay(
-  path: string,
-  image: RgbImage,
-  masks: StructureMasks,
-  options: OverlayOptions = {},
-): Promise<void> {
-  await writeFileAtomic(path, await renderOverlay(image, masks, options));
-}
-
-/** {@link renderComparison}, written atomically to `path`. */
-export async function writeComparison(
-  path: string,
-  image: RgbImage,
-  truth: StructureMasks,
-  predicted: StructureMasks,
-  options: OverlayOptions = {},
-): Promise<void> {
-  await writeFileAtomic(path, await renderComparison(image, truth, predicted, options));
 }
 
 /** Height in pixels of the title line above a panel of this width; 0 without a title. */

@@ -1,7 +1,6 @@
 /** A reliability diagram as a picture. */
 import type { EChartsOption } from 'echarts';
 import { GmtlError } from '../../engine/errors.ts';
-import { writeFileAtomic } from '../../engine/node/atomic.ts';
 import type { ReliabilityBin } from '../metrics/calibration.ts';
 import { chartToPng, INK, PALETTE } from './svg.ts';
 
@@ -103,13 +102,4 @@ export function renderReliability(bins: readonly ReliabilityBin[], options: Reli
     ],
   };
   return chartToPng(option, width, height, options.scale ?? 2);
-}
-
-/** {@link renderReliability}, written atomically to `path`. */
-export async function writeReliability(
-  path: string,
-  bins: readonly ReliabilityBin[],
-  options: ReliabilityOptions = {},
-): Promise<void> {
-  await writeFileAtomic(path, renderReliability(bins, options));
 }

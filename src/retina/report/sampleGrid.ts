@@ -1,7 +1,6 @@
 /** Samples with truth and prediction as one picture. */
 import sharp, { type OverlayOptions as Layer } from 'sharp';
 import { GmtlError } from '../../engine/errors.ts';
-import { writeFileAtomic } from '../../engine/node/atomic.ts';
 import { STRUCTURE_COLORS } from './colors.ts';
 import { STRUCTURES, structureInText } from '../domain.ts';
 import type { GalleryImage, GradeData, MaskSet } from './html/data.ts';
@@ -69,15 +68,6 @@ export async function renderSampleGrid(
   }
   const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" font-family="${FONT_FAMILY}">${texts.join('')}</svg>`;
   return sharp(svgToPng(svg)).removeAlpha().composite(layers).png().toBuffer();
-}
-
-/** {@link renderSampleGrid}, written atomically to `path`. */
-export async function writeSampleGrid(
-  path: string,
-  samples: readonly GalleryImage[],
-  options: SampleGridOptions = {},
-): Promise<void> {
-  await writeFileAtomic(path, await renderSampleGrid(samples, options));
 }
 
 /** The photograph, then truth and prediction as far as there are any. */

@@ -89,3 +89,22 @@ export async function calibrationOf(weightsFile: string): Promise<Calibration> {
   const near = dirname(weightsFile);
   return readCalibration(existsSync(join(near, RUN_FILES.calibration)) ? near : dirname(near));
 }
+
+/** Every temperature and threshold with its value and what it gained on the images it was fitted on: rows of a table. */
+export function calibrationRows({ temperatures, thresholds }: Calibration): [string, number, string][] {
+  const heads = Object.entries(temperatures).map(([head, fitted]): [string, number, string] => {
+    const name = `Temperature of ${head}`;
+    if (!fitted) return [name, 1, 'no such validation images: left at 1'];
+    const { before, after, temperature, isAtBound } = fitted;
+    const errors = [before, after].map(({ expectedCalibrationError }) => expectedCalibrationError.toFixed(3));
+    return [name, temperature, `calibration error ${errors.join(' → ')}${isAtBound ? '; at its limit' : ''}`];
+  });
+  const masks = Object.entries(thresholds).map(([structure, fitted]): [string, number, string] => [
+    `Threshold of ${structure}`,
+    fitted.threshold,
+    fitted.reason === 'fitted'
+      ? `Dice ${fitted.diceAtHalf.toFixed(3)} → ${fitted.dice.toFixed(3)}`
+      : 'absent from the validation images: left at 0.5',
+  ]);
+  return [...heads, ...masks];
+}

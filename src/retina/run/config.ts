@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { GmtlError } from '../../engine/errors.ts';
 import { errorCode, writeFileAtomicSync } from '../../engine/node/atomic.ts';
-import { type TrainConfig, validateConfig } from '../config/resolve.ts';
+import { validateConfig } from '../config/resolve.ts';
+import type { TrainConfig } from '../config/schema.ts';
 import { RUN_FILES } from './fileNames.ts';
 
 /** Writes the configuration, which {@link readRunConfig} reads back. */

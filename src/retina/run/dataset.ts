@@ -7,7 +7,7 @@ import { loadMetadata } from '../data/sets/metadata.ts';
 import type { Dataset, Split } from '../domain.ts';
 import { GmtlError } from '../../engine/errors.ts';
 import { errorCode } from '../../engine/node/atomic.ts';
-import type { TrainConfig } from '../config/resolve.ts';
+import type { TrainConfig } from '../config/schema.ts';
 import { RUN_FILES } from './fileNames.ts';
 
 /** Opens a data set as a configuration splits it. @throws GmtlError as `openDataset`. */

@@ -2,7 +2,7 @@
 import { existsSync, rmSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { writeFileAtomic } from '../../engine/node/atomic.ts';
-import type { TrainConfig } from '../config/resolve.ts';
+import type { TrainConfig } from '../config/schema.ts';
 import { writeMetadata } from '../data/sets/metadata.ts';
 import type { Dataset, DatasetItem } from '../domain.ts';
 import { type Calibration, readCalibration, writeCalibration } from './calibration.ts';

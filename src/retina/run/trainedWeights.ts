@@ -5,7 +5,8 @@ import { GmtlError } from '../../engine/errors.ts';
 import { errorCode } from '../../engine/node/atomic.ts';
 import type { StoredTensors } from '../../engine/io/safetensors.ts';
 import { readConfigFile } from '../config/file.ts';
-import { resolveConfig, type TrainConfig, validateConfig } from '../config/resolve.ts';
+import { resolveConfig, validateConfig } from '../config/resolve.ts';
+import type { TrainConfig } from '../config/schema.ts';
 import { loadCheckpoint } from './checkpoint.ts';
 import { Checkpoints, type WeightsKind, weightsOf } from './checkpoints.ts';
 

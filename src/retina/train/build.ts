@@ -21,7 +21,7 @@ import {
   polynomial,
 } from '../../engine/optim/index.ts';
 import { gradeWeights } from './classWeights.ts';
-import type { TrainConfig } from '../config/resolve.ts';
+import type { TrainConfig } from '../config/schema.ts';
 import type { ObjectiveConstants } from './objective.ts';
 
 /** A module's trainable parameters under their names. */

@@ -1,7 +1,7 @@
 /** Weights of the grades in their losses. */
 import { effectiveNumberWeights } from '../data/sets/labels.ts';
 import { type DatasetItem, GRADE_COUNTS, type Task } from '../domain.ts';
-import type { TrainConfig } from '../config/resolve.ts';
+import type { TrainConfig } from '../config/schema.ts';
 
 function countLabels(labels: readonly (number | null)[], classes: number): number[] {
   const counts = new Array<number>(classes).fill(0);

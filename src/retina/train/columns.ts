@@ -1,5 +1,5 @@
 /** What a run's logs record: the columns of its two tables, and how a validation fills its part of them. */
-import type { TrainConfig } from '../config/resolve.ts';
+import type { TrainConfig } from '../config/schema.ts';
 import type { Evaluation } from '../metrics/evaluation.ts';
 import { meanOfDefined } from '../metrics/inputs.ts';
 import { VALIDATION_FIGURES } from '../metrics/validationFigures.ts';

@@ -1,6 +1,6 @@
 /** Cross-validation of a recipe: one run per fold in a folder of its own, then each figure's mean and spread over the folds. */
 import { GmtlError } from '../../engine/errors.ts';
-import type { TrainConfig } from '../config/resolve.ts';
+import type { TrainConfig } from '../config/schema.ts';
 import { CrossValidationFolder } from '../run/crossValidationFolder.ts';
 import { openConfigured } from '../run/dataset.ts';
 import type { RunLogRow } from '../run/logs.ts';

@@ -2,7 +2,7 @@
 import type { Tensor } from '../../engine/autograd/tensor.ts';
 import type { MultitaskOutput, Routes } from '../network/network.ts';
 import * as F from '../../engine/nn/functional.ts';
-import type { TrainConfig } from '../config/resolve.ts';
+import type { TrainConfig } from '../config/schema.ts';
 import { sumOf } from './weighting/tensors.ts';
 import type { TaskTerm, Weighted, Weighting } from './weighting/weighting.ts';
 

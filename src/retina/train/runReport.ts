@@ -3,6 +3,7 @@ import { basename } from 'node:path';
 import type { VerifiedOp } from '../../engine/check/verify.ts';
 import { type Dataset, STRUCTURES, selectItems } from '../domain.ts';
 import { GmtlError } from '../../engine/errors.ts';
+import { writeFileAtomic } from '../../engine/node/atomic.ts';
 import type { StoredTensors } from '../../engine/io/safetensors.ts';
 import { weightsOf } from '../run/checkpoints.ts';
 import { evaluate } from '../evaluate/evaluate.ts';
@@ -90,15 +91,15 @@ export async function drawCurves(run: RunFolder): Promise<void> {
   const rows = epochRows(run);
   if (rows.length === 0) return;
   // The chart library takes half a second to load: only where it is used.
-  const { writeCurves } = await import('../report/curves.ts');
-  await writeCurves(run.files.curves, rows);
+  const { renderCurves } = await import('../report/curves.ts');
+  await writeFileAtomic(run.files.curves, renderCurves(rows));
 }
 
 /** Draws a finished run's losses, accuracies and Dice, with the run's time stamp in its name. */
 export async function drawMetricsPlot(run: RunFolder, stamp: string): Promise<void> {
-  const { writeMetricsPlot } = await import('../report/metricsPlot.ts');
+  const { renderMetricsPlot } = await import('../report/metricsPlot.ts');
   const rows = epochRows(run);
-  if (rows.length > 0) await writeMetricsPlot(run.metricsPlot(stamp), rows);
+  if (rows.length > 0) await writeFileAtomic(run.metricsPlot(stamp), renderMetricsPlot(rows));
 }
 
 function epochRows(run: RunFolder): EpochRow[] {

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { generateSyntheticIdrid } from '../data/synth/index.ts';
-import type { TrainConfig } from '../config/resolve.ts';
+import type { TrainConfig } from '../config/schema.ts';
 import { CrossValidationFolder } from '../run/crossValidationFolder.ts';
 import { openConfigured } from '../run/dataset.ts';
 import { RunFolder } from '../run/runFolder.ts';

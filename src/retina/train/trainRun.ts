@@ -5,7 +5,7 @@ import { GmtlError } from '../../engine/errors.ts';
 import type { GpuDevice } from '../../engine/gpu/device.ts';
 import { withEngine } from '../../engine/node/createEngine.ts';
 import type { AdapterChoice } from '../../engine/node/open.ts';
-import type { TrainConfig } from '../config/resolve.ts';
+import type { TrainConfig } from '../config/schema.ts';
 import { precisionNote, usablePrecision } from '../network/precision.ts';
 import type { LoadedCheckpoint } from '../run/checkpoint.ts';
 import type { RunFolder } from '../run/runFolder.ts';

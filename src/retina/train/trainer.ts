@@ -14,7 +14,7 @@ import { loaderSettings } from '../data/loading/settings.ts';
 import type { CheckpointPayload, LoadedCheckpoint } from '../run/checkpoint.ts';
 import type { Checkpoints } from '../run/checkpoints.ts';
 import { EPOCH_COLUMNS, eventTags, finiteOrNull, rawColumns, validationColumns } from './columns.ts';
-import type { TrainConfig } from '../config/resolve.ts';
+import type { TrainConfig } from '../config/schema.ts';
 import { evaluate } from '../evaluate/evaluate.ts';
 import { type Evaluation, meanDice } from '../metrics/evaluation.ts';
 import { countRoutes, EpochSums, type EpochSumsState } from './epochSums.ts';

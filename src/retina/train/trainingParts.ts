@@ -8,7 +8,7 @@ import type { MultitaskNet } from '../network/network.ts';
 import { EMA, GradientGuard, LOSS_SCALING, type Optimizer } from '../../engine/optim/index.ts';
 import { averagedTensors, buildConstants, buildOptimizer, namedParameters } from './build.ts';
 import { buildModel } from '../network/build.ts';
-import type { TrainConfig } from '../config/resolve.ts';
+import type { TrainConfig } from '../config/schema.ts';
 import { shapesOf } from './init.ts';
 import { usablePrecision } from '../network/precision.ts';
 import { WEIGHTING_PREFIX } from './state.ts';

@@ -1,5 +1,5 @@
 /** How images are prepared and loaded: every option, its default, and what a configuration makes of them. */
-import type { TrainConfig } from '../../config/resolve.ts';
+import type { TrainConfig } from '../../config/schema.ts';
 import type { Structure } from '../../domain.ts';
 import { DEFAULT_PREPROCESS, type PreprocessOptions } from '../pictures/sample.ts';
 import {

@@ -1,6 +1,6 @@
 /** Makes the configured weighting. */
 import type { Engine } from '../../../engine/autograd/engine.ts';
-import type { TrainConfig } from '../../config/resolve.ts';
+import type { TrainConfig } from '../../config/schema.ts';
 import { CountWeighting, DynamicWeightAverage, EqualWeighting } from './fixed.ts';
 import { GradientSurgery, GradNormWeighting } from './gradients.ts';
 import { RouterWeighting } from './router.ts';
