@@ -1,5 +1,5 @@
-/** Tier: any adapter, built command line. Every command meets careless input with one clear message, exit code 1, no stack trace, nothing half-written. */
-import { execFile, spawnSync } from 'node:child_process';
+/** Tier: any adapter, built command line. Every command meets careless input with one clear message, a documented exit code, no stack trace, nothing half-written. */
+import { execFile, spawn, spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -59,11 +59,26 @@ function gmtl(...words: string[]): Promise<Outcome> {
   });
 }
 
+/** Runs a command whose outputs are closed by their reader after the first piece. */
+function unread(...words: string[]): Promise<{ code: number | null; stderr: string }> {
+  return new Promise((done) => {
+    const environment = { ...process.env, GMTL_CACHE_DIR: at('cache') };
+    const child = spawn(process.execPath, [program, ...words], { cwd: root, env: environment });
+    let stderr = '';
+    child.stderr.on('data', (piece: Buffer) => {
+      stderr += piece.toString();
+      child.stdout.destroy();
+      child.stderr.destroy();
+    });
+    child.on('exit', (code) => done({ code, stderr }));
+  });
+}
+
 /** Runs the command and expects it to fail as a user would want it to. */
-async function refuses(words: readonly string[], message: RegExp): Promise<Outcome> {
+async function refuses(words: readonly string[], message: RegExp, code = 1): Promise<Outcome> {
   const outcome = await gmtl(...words);
   const said = `gmtl ${words.join(' ')}\n${outcome.stdout}\n${outcome.stderr}`;
-  expect(outcome.code, said).toBe(1);
+  expect(outcome.code, said).toBe(code);
   expect(`${outcome.stdout}\n${outcome.stderr}`, said).toMatch(message);
   expect(said).not.toMatch(/\n\s+at .*:\d+:\d+\)?\n|unexpected error/);
   expect(outcome.stderr.match(/^error: /gm)?.length ?? 0, said).toBeLessThanOrEqual(1);
@@ -120,18 +135,45 @@ describe('bad input', { concurrent: true }, () => {
     await refuses(
       ['train', '--data', set, '--set', 'optimizer.lrr=1'],
       /unknown setting "optimizer\.lrr".*"optimizer\.lr"/,
+      2,
     );
     await refuses(
       ['train', '--data', set, '--config', at('unknown.json')],
       /unknown setting "optimizer\.learning".*unknown\.json/,
+      2,
     );
-    await refuses(['train', '--data', set, '--epochs', '0'], /training\.epochs = 0/);
+    await refuses(['train', '--data', set, '--epochs', '0'], /training\.epochs = 0/, 2);
     expect(existsSync(at('runs'))).toBe(false);
   });
 
   it('train: an option given twice, or without its value', async () => {
     await refuses(['train', '--data', set, '--out'], /--out is empty; give it a value/);
     await refuses(['train', '--data', set, '--out', at('a'), '--out', at('b')], /--out is given 2 times/);
+    await refuses(['train', '--data', set, '--epochs', 'many'], /--epochs needs a number/);
+  });
+
+  it('B41: a repeated option is refused whatever its type, value and alias', async () => {
+    const train = ['train', '--data', set, '--out', at('repeated'), ...TINY.slice(0, 2)];
+    await refuses([...train, '--epochs', '2', '--epochs', '1'], /--epochs is given 2 times/);
+    await refuses([...train, '--epochs=1', '--epochs', '1', '--epochs', '1'], /--epochs is given 3 times/);
+    await refuses([...train, '--verify', '--no-verify'], /--verify is given 2 times/);
+    await refuses(['infer', 'eye.jpg', '--run', 'run', '--checkpoint', 'run'], /--run is given 2 times/);
+    await refuses(['data', 'prepare', set, '-o', at('a.json'), '--output', at('b.json')], /--output is given 2 times/);
+    await refuses(['data', 'verify', set, '--images', 'a', '--images', 'b'], /--images is given 2 times/);
+    expect(existsSync(at('repeated'))).toBe(false);
+  });
+
+  it('B44: where nobody reads the output, pictures are finished and a training is saved', async () => {
+    mkdirSync(at('many'));
+    for (const name of ['a', 'b', 'c', 'd']) cpSync(at('eye.jpg'), at('many', `${name}.jpg`));
+    const infer = await unread('infer', 'many', '--run', 'run', '--out', 'unread', '--adapter', 'software');
+    expect(infer).toEqual({ code: 0, stderr: expect.not.stringMatching(/EPIPE|unexpected|\n\s+at /) });
+    expect(readFileSync(at('unread', 'predictions.csv'), 'utf8').trim().split('\n')).toHaveLength(5);
+    const steps = [...TINY, '--set', 'training.stepsPerEpoch=50'];
+    const train = await unread('train', '--data', set, '--out', at('unread-run'), ...steps);
+    expect(train).toEqual({ code: 141, stderr: expect.not.stringMatching(/EPIPE|unexpected|\n\s+at /) });
+    expect(existsSync(at('unread-run', 'checkpoints', 'last.json'))).toBe(true);
+    expect(existsSync(at('unread-run', 'run.lock'))).toBe(false);
   });
 
   it('train: run folders that are none, in use or not writable', async () => {
@@ -145,7 +187,7 @@ describe('bad input', { concurrent: true }, () => {
   });
 
   it('train: an adapter that is not there leaves no run behind', async () => {
-    await refuses(['train', '--data', set, '--out', at('lost'), '--adapter', 'abacus'], /No adapter fits "abacus"/);
+    await refuses(['train', '--data', set, '--out', at('lost'), '--adapter', 'abacus'], /No adapter fits "abacus"/, 4);
     expect(existsSync(at('lost'))).toBe(false);
   });
 
@@ -235,7 +277,7 @@ describe('bad input', { concurrent: true }, () => {
       .toFile(at('eyes', 'c.png'));
     const words = ['infer', 'eyes', '--run', 'run', '--task', 'both', '--out', 'seen', '--adapter', 'software'];
     const { code, stdout, stderr } = await gmtl(...words);
-    expect(code, stderr).toBe(1);
+    expect(code, stderr).toBe(3);
     const lines = stdout
       .trim()
       .split('\n')
@@ -277,6 +319,6 @@ describe('bad input', { concurrent: true }, () => {
   });
 
   it('doctor: an adapter that is not there', async () => {
-    await refuses(['doctor', '--adapter', 'abacus'], /No adapter fits "abacus"/);
+    await refuses(['doctor', '--adapter', 'abacus'], /No adapter fits "abacus"/, 4);
   });
 });

@@ -14,6 +14,7 @@ import { openResults } from '../src/retina/predict/results.ts';
 import { SYSTEM_A_TILING, type Tiling } from '../src/retina/predict/slidingWindow.ts';
 import { loadTrainedWeights, newestRun } from '../src/retina/run/trainedWeights.ts';
 import { adapterOption, flipsOption, precisionOption, weightsOption } from './options.ts';
+import { stoppable } from './stopping.ts';
 
 /** Masks predicted as in training, from the whole picture, from tiles at the training scale, or in System A's way. */
 const TILINGS = { auto: undefined, off: null, on: {}, router: SYSTEM_A_TILING } as const satisfies Record<
@@ -105,25 +106,31 @@ async function infer(args: InferArguments): Promise<void> {
       console.error(`adapter  ${device.name} (${opened.reason})`);
       const predictor = openPredictor(engine, { ...trained, note: console.error, precision });
       try {
-        return await inferPictures(predictor, inputs, results, {
-          choice: args.task,
-          threshold: calibration ? calibratedThresholds(calibration) : threshold,
-          flips,
-          tiling: TILINGS[args.tiles],
-          adjust: calibration ? (result) => calibrateResult(result, calibration) : undefined,
-          onPicture: (outcome, index) => show(outcome, inputs.length > 1 ? `${index + 1}/${inputs.length}  ` : ''),
-        });
+        return await stoppable('Stopping after this picture.', (stop) =>
+          inferPictures(predictor, inputs, results, {
+            choice: args.task,
+            threshold: calibration ? calibratedThresholds(calibration) : threshold,
+            flips,
+            tiling: TILINGS[args.tiles],
+            adjust: calibration ? (result) => calibrateResult(result, calibration) : undefined,
+            onPicture: (outcome, index) => show(outcome, inputs.length > 1 ? `${index + 1}/${inputs.length}  ` : ''),
+            stop,
+          }),
+        );
       } finally {
         predictor.dispose();
       }
     },
   );
   const failed = outcomes.filter((outcome) => 'error' in outcome).map(({ input }) => input.path);
-  if (failed.length < inputs.length) console.error(`results  ${resolve(out)}`);
-  if (failed.length > 0) {
+  const done = outcomes.length - failed.length;
+  if (done > 0) console.error(`results  ${resolve(out)}`);
+  if (outcomes.length < inputs.length)
+    console.error(`stopped  ${outcomes.length} of ${inputs.length} images were looked at`);
+  else if (failed.length > 0) {
     throw new GmtlError(
-      'infer/failed',
-      `${failed.length} of ${inputs.length} images failed: ${failed.join(', ')}${failed.length < inputs.length ? '. The others are done.' : ''}`,
+      done > 0 ? 'infer/some-failed' : 'infer/failed',
+      `${failed.length} of ${inputs.length} images failed: ${failed.join(', ')}${done > 0 ? '. The others are done.' : ''}`,
     );
   }
 }

@@ -8,24 +8,56 @@ import { benchCommand } from './bench.ts';
 import { dataCommand } from './data.ts';
 import { doctorCommand } from './doctor.ts';
 import { evaluateCommand } from './evaluate.ts';
+import { exitCodeOf } from './exitCodes.ts';
 import { inferCommand } from './infer.ts';
+import { surviveClosedPipes } from './stopping.ts';
 import { trainCommand } from './train.ts';
 import { tuneCommand } from './tune.ts';
 
 const commands = [trainCommand, evaluateCommand, inferCommand, benchCommand, tuneCommand, dataCommand, doctorCommand];
 
 /** Options that may be given several times. */
-const LISTS = ['_', 'set', 'images'];
+const LISTS = ['set'];
 
-/** Refuses an option given twice, which yargs makes a list where a command expects text, and one without a value, which it makes ''. */
-function refuseCareless(values: Readonly<Record<string, unknown>>): true {
-  for (const [name, value] of Object.entries(values)) {
-    if (value === '') throw new GmtlError('cli/usage', `--${name} is empty; give it a value`);
-    if (Array.isArray(value) && !LISTS.includes(name)) {
-      throw new GmtlError('cli/usage', `--${name} is given ${value.length} times; give it once`);
+/** How often each option stands among the words, under its first name: yargs makes lists of repeated options, or sums, or takes the last. */
+function countOptions(
+  words: readonly string[],
+  alias: Readonly<Record<string, readonly string[]>>,
+): Map<string, number> {
+  const end = words.indexOf('--');
+  const counts = new Map<string, number>();
+  for (const word of end < 0 ? words : words.slice(0, end)) {
+    const match = /^(?:--(?:no-)?([A-Za-z][\w-]*)|-([A-Za-z]))(?:=|$)/.exec(word);
+    if (match === null) continue;
+    const given = (match[1] ?? match[2]).replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+    const name = Object.keys(alias).find((main) => alias[main].includes(given)) ?? given;
+    counts.set(name, (counts.get(name) ?? 0) + 1);
+  }
+  return counts;
+}
+
+/** Refuses an option given twice, one without a value, which yargs makes '', and one that wants a number and has none. */
+function refuseCareless(
+  words: readonly string[],
+  values: Readonly<Record<string, unknown>>,
+  alias: Readonly<Record<string, readonly string[]>>,
+): true {
+  for (const [name, count] of countOptions(words, alias)) {
+    if (count > 1 && !LISTS.includes(name)) {
+      throw new GmtlError('cli/usage', `--${name} is given ${count} times; give it once`);
     }
   }
+  for (const [name, value] of Object.entries(values)) {
+    if (value === '') throw new GmtlError('cli/usage', `--${name} is empty; give it a value`);
+    if (Number.isNaN(value)) throw new GmtlError('cli/usage', `--${name} needs a number`);
+  }
   return true;
+}
+
+/** The aliases among yargs's options, which its types call any. */
+function aliasesOf(options: unknown): Readonly<Record<string, readonly string[]>> {
+  const { alias } = options as { alias?: Readonly<Record<string, readonly string[]>> };
+  return alias ?? {};
 }
 
 /** Prints an error that the user can fix as one message, and any other as a fault in gmtl. */
@@ -41,10 +73,11 @@ function report(error: unknown, debug: boolean): void {
       `unexpected error: ${message}\nThis is a fault in gmtl. Run the command again with --debug to see where.`,
     );
   }
-  process.exitCode = 1;
+  process.exitCode = exitCodeOf(error);
 }
 
 async function main(): Promise<void> {
+  surviveClosedPipes();
   const words = hideBin(process.argv);
   let parser = yargs(words)
     .scriptName('gmtl')
@@ -53,7 +86,7 @@ async function main(): Promise<void> {
     .version(gmtlVersion())
     .demandCommand(1, 'Name a command.')
     .strict()
-    .check(refuseCareless, true)
+    .check((values, options) => refuseCareless(words, values, aliasesOf(options)), true)
     .recommendCommands()
     .wrap(Math.min(110, process.stdout.columns ?? 100))
     .fail((message, error) => {

@@ -89,14 +89,22 @@ async function finish(arguments_: readonly string[]): Promise<string> {
 }
 
 /** Waits until the batch log of the run shows `steps`, then interrupts it. Returns what it printed. */
-async function interruptAfter(arguments_: readonly string[], folder: string, steps: number): Promise<string> {
+async function interruptAfter(
+  arguments_: readonly string[],
+  folder: string,
+  steps: number,
+  signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP' = 'SIGINT',
+): Promise<string> {
   const run = startGmtl(arguments_, root);
   const log = join(folder, 'batches.jsonl');
   const poll = async (): Promise<number> =>
     existsSync(log) ? (await readFile(log, 'utf8')).split('\n').length - 1 : 0;
   while ((await poll()) < steps && run.child.exitCode === null) await new Promise((resolve) => setTimeout(resolve, 5));
-  run.child.kill('SIGINT');
-  expect(await run.ended, run.output()).toEqual({ code: 0, signal: null });
+  run.child.kill(signal);
+  expect(await run.ended, run.output()).toEqual({
+    code: { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 }[signal],
+    signal: null,
+  });
   return run.output();
 }
 
@@ -185,7 +193,7 @@ describe('gmtl train', () => {
     }
     expect(JSON.parse(await readFile(join(folder, 'finished.json'), 'utf8'))).toMatchObject({ stoppedEarly: true });
     const again = join(root, 'ranked-interrupted');
-    await interruptAfter(words(again, ...more, 'training.checkpointEvery=1'), again, 5);
+    await interruptAfter(words(again, ...more, 'training.checkpointEvery=1'), again, 5, 'SIGTERM');
     await finish(['train', '--resume', again]);
     expect(await outcome(again)).toEqual(await outcome(folder));
   });
@@ -241,7 +249,7 @@ describe('gmtl train', () => {
     expect(step).toBeLessThan(12);
     expect(output).toContain(`Stopped at step ${step} of 12. Go on with: npx gmtl train --resume ${folder}`);
     expect(existsSync(join(folder, 'test.json'))).toBe(false);
-    await interruptAfter(['train', '--resume', folder], folder, step + 1);
+    await interruptAfter(['train', '--resume', folder], folder, step + 1, 'SIGHUP');
     await finish(['train', '--resume', folder]);
     expect(await outcome(folder)).toEqual(whole);
   });

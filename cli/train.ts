@@ -7,6 +7,7 @@ import { readConfigFile } from '../src/retina/config/file.ts';
 import { resolveConfig } from '../src/retina/config/resolve.ts';
 import { resumeTraining, startCrossValidation, startTraining } from '../src/retina/train/train.ts';
 import { adapterOption } from './options.ts';
+import { stoppable } from './stopping.ts';
 
 interface TrainArguments {
   data?: string;
@@ -56,11 +57,16 @@ function refuseSettings(args: TrainArguments): void {
   }
 }
 
+/** Trains until it is done or asked to stop; then, or where nobody reads its output any more, it is saved where it can be resumed. */
+function untilStopped(work: (stop: AbortSignal) => Promise<boolean>): Promise<boolean> {
+  return stoppable('Stopping after this step; the run is saved and can be resumed.', work, { stopsUnread: true });
+}
+
 async function train(args: TrainArguments): Promise<void> {
   const { adapter, verify, data, folds } = args;
   if (args.resume !== undefined) {
     refuseSettings(args);
-    await resumeTraining(args.resume, { adapter, verify });
+    await untilStopped((stop) => resumeTraining(args.resume!, { adapter, verify, stop }));
     return;
   }
   const preset = args.preset ?? (args.config === undefined && data === undefined ? 'demo' : undefined);
@@ -68,11 +74,11 @@ async function train(args: TrainArguments): Promise<void> {
   const config = resolveConfig({ preset, file, overrides: overridesOf(args) });
   const training = { config, data, preset, folder: args.out };
   if (folds === undefined) {
-    await startTraining(training, { adapter, verify });
+    await untilStopped((stop) => startTraining(training, { adapter, verify, stop }));
     return;
   }
   if (verify) throw new GmtlError('cli/usage', '--verify holds one step against its references: leave out --folds');
-  await startCrossValidation(training, folds, { adapter });
+  await untilStopped((stop) => startCrossValidation(training, folds, { adapter, stop }));
 }
 
 export const trainCommand: CommandModule<object, TrainArguments> = {

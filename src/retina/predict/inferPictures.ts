@@ -23,6 +23,8 @@ export interface InferPicturesOptions extends InferOptions {
   readonly adjust?: (result: InferResult) => InferResult;
   /** Called with each image's outcome as soon as its files are written. */
   readonly onPicture?: (outcome: PictureOutcome, index: number) => void;
+  /** Aborting it ends the work after the picture under way; the table is written. */
+  readonly stop?: AbortSignal;
 }
 
 /**
@@ -36,7 +38,7 @@ export async function inferPictures(
   predictor: Predictor,
   inputs: readonly InferInput[],
   { folder, table }: ResultsFolder,
-  { adjust = (result) => result, onPicture, ...options }: InferPicturesOptions,
+  { adjust = (result) => result, onPicture, stop, ...options }: InferPicturesOptions,
 ): Promise<PictureOutcome[]> {
   const outcomes: PictureOutcome[] = [];
   const look = async (input: InferInput): Promise<PictureOutcome> => {
@@ -56,6 +58,7 @@ export async function inferPictures(
   };
   try {
     for (const [index, input] of inputs.entries()) {
+      if (stop?.aborted) break;
       const outcome = await look(input);
       outcomes.push(outcome);
       onPicture?.(outcome, index);

@@ -33,12 +33,12 @@ export async function prepareFolds(
 }
 
 /**
- * Trains every fold that is not finished, one after the other, and summarises them. Stops (false) where a signal stops a fold.
+ * Trains every fold that is not finished, one after the other, and summarises them; false where a fold was asked to stop.
  * @throws GmtlError `run/folds`, `run/locked`, and as {@link trainRun}.
  */
 export async function trainFolds(
   crossValidation: CrossValidationFolder,
-  { adapter }: Pick<TrainRunOptions, 'adapter'> = {},
+  { adapter, stop }: Pick<TrainRunOptions, 'adapter' | 'stop'> = {},
 ): Promise<boolean> {
   const count = crossValidation.count();
   const runs = Array.from({ length: count }, (_, fold) => crossValidation.fold(fold));
@@ -53,7 +53,7 @@ export async function trainFolds(
       const begun = run.checkpoints.has('last');
       const resume = begun ? await run.checkpoints.load({ name: 'last' }) : undefined;
       const dataset = await run.dataset();
-      if (!(await trainRun({ run, dataset, resume }, { adapter, test: false }))) {
+      if (stop?.aborted || !(await trainRun({ run, dataset, resume }, { adapter, stop, test: false }))) {
         console.log(`The cross-validation goes on with: npx gmtl train --resume ${crossValidation.path}`);
         return false;
       }

@@ -25,10 +25,10 @@ export interface NewTraining {
 }
 
 /**
- * Trains a new run, printing as it goes. SIGINT and SIGTERM stop it where it can be resumed. A run that fails before its first step, or
+ * Trains a new run, printing as it goes. Aborting `stop` ends it where it can be resumed. A run that fails before its first step, or
  * is only verified, leaves no folder.
  *
- * @returns whether it is finished; false where a signal stopped it.
+ * @returns whether it is finished; false where it was asked to stop.
  * @throws GmtlError `train/metric`, `run/exists`, and as `openDataset` and {@link trainRun}.
  */
 export async function startTraining(training: NewTraining, options: TrainRunOptions = {}): Promise<boolean> {
@@ -50,13 +50,13 @@ export async function startTraining(training: NewTraining, options: TrainRunOpti
 /**
  * Trains `folds` runs, each validated on another part of the training images, and summarises them (see {@link trainFolds}).
  *
- * @returns whether all are finished; false where a signal stopped one.
+ * @returns whether all are finished; false where one was asked to stop.
  * @throws GmtlError as {@link startTraining}.
  */
 export async function startCrossValidation(
   training: NewTraining,
   folds: number,
-  options: Pick<TrainRunOptions, 'adapter'> = {},
+  options: Pick<TrainRunOptions, 'adapter' | 'stop'> = {},
 ): Promise<boolean> {
   const source = await sourceOf(training);
   return trainFolds(await prepareFolds(training, training.config, folds, source), options);
@@ -65,7 +65,7 @@ export async function startCrossValidation(
 /**
  * Goes on with a run as if it had never stopped, or with a cross-validation.
  *
- * @param path the folder of either. @returns whether it is finished now; false where a signal stopped it.
+ * @param path the folder of either. @returns whether it is finished now; false where it was asked to stop.
  * @throws GmtlError `run/no-config`, `run/locked`, `checkpoint/not-found`, and as {@link trainRun}.
  */
 export async function resumeTraining(path: string, options: TrainRunOptions = {}): Promise<boolean> {

@@ -31,6 +31,8 @@ export interface TrainRunOptions {
   readonly verify?: boolean;
   /** Score the test split at the end. Default true. */
   readonly test?: boolean;
+  /** Aborting it ends training after the step under way, saved where it can be resumed. */
+  readonly stop?: AbortSignal;
 }
 
 /** Refuses a batch beyond the adapter before its pictures are read, which takes minutes for a large one. */
@@ -50,14 +52,13 @@ function requireBatchFits(config: TrainConfig, device: GpuDevice): void {
 }
 
 /**
- * Trains one run, printing as it goes, until it is finished (true) or stopped by SIGINT or SIGTERM (false). The caller holds the run's
- * lock.
+ * Trains one run, printing as it goes, until it is finished (true) or asked to stop (false). The caller holds the run's lock.
  *
  * @throws GmtlError `train/batch-too-large`, and as {@link Trainer}, {@link initFromFile} and the readers and writers of the run.
  */
 export async function trainRun(
   { run, dataset, resume }: PreparedRun,
-  { adapter = 'auto', verify = false, test = true }: TrainRunOptions = {},
+  { adapter = 'auto', verify = false, test = true, stop }: TrainRunOptions = {},
 ): Promise<boolean> {
   const config = run.config();
   await run.checkpoints.clean();
@@ -114,32 +115,26 @@ export async function trainRun(
       }
       return true;
     }
-    const interrupt = (): void => {
-      console.error('\nStopping after this step; the run is saved and can be resumed. (Once more: stop at once.)');
-      trainer.requestStop();
-      process.once('SIGINT', () => process.exit(130));
-    };
-    process.once('SIGINT', interrupt);
-    process.once('SIGTERM', interrupt);
     try {
-      const result = await trainer.run();
+      const result = await trainer.run(stop);
       await drawCurves(run);
       console.error(`waiting for data took ${(100 * result.waitShare).toFixed(1)} % of the time`);
       if (result.interrupted) {
         console.log(
-          `Stopped at step ${result.step} of ${trainer.totalSteps}. Go on with: npx gmtl train --resume ${run.path}`,
+          result.step === 0
+            ? 'Stopped before the first step: there is nothing to go on from.'
+            : `Stopped at step ${result.step} of ${trainer.totalSteps}. Go on with: npx gmtl train --resume ${run.path}`,
         );
         return false;
       }
       const finished = run.finished() ?? (await run.finish({ ...result, metric: config.training.bestMetric }));
       await drawMetricsPlot(run, finished.stamp);
-      if (test) await finalReport({ run, dataset, trainer, finished });
+      if (stop?.aborted) console.log(`All steps are done. Score the test split with: npx gmtl evaluate ${run.path}`);
+      else if (test) await finalReport({ run, dataset, trainer, finished });
       return true;
     } finally {
       for (const { item, reason } of trainer.source.skipped.values())
         console.error(`skipped  ${item.imagePath}: ${reason}`);
-      process.removeListener('SIGINT', interrupt);
-      process.removeListener('SIGTERM', interrupt);
       logs.close();
       events?.close();
       trainer.dispose();

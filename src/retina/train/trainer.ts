@@ -116,7 +116,6 @@ export class Trainer {
   readonly #ranking: Ranking;
   readonly #plateau: Plateau | null;
   readonly #sums = new EpochSums();
-  #stopRequested = false;
   #progress: Progress | null = null;
   /** Milliseconds in which the device had finished a step and the next batch was not there yet. */
   #starvedMs = 0;
@@ -158,11 +157,6 @@ export class Trainer {
     return this.#loader.source;
   }
 
-  /** After the step under way: save and return. */
-  requestStop(): void {
-    this.#stopRequested = true;
-  }
-
   /** Runs `body` with the weights that are evaluated: the averages where there are any. */
   async withEvaluatedWeights<T>(body: () => Promise<T>): Promise<T> {
     return this.#training.ema && this.#training.ema.stepCount > 0 ? this.#training.ema.evaluate(body) : body();
@@ -175,7 +169,8 @@ export class Trainer {
     return this.#training.step.verify(batches, this.#done);
   }
 
-  async run(): Promise<TrainResult> {
+  /** Trains to the end, or until `stop` is aborted: after the step under way it is saved. */
+  async run(stop?: AbortSignal): Promise<TrainResult> {
     const { config, logs } = this.#options;
     const progress = this.#options.progress(this.#totalSteps, this.#done);
     this.#progress = progress;
@@ -198,7 +193,7 @@ export class Trainer {
     };
     try {
       this.model.train();
-      while (this.#done < this.#totalSteps && !this.#stopRequested && !this.#stoppedEarly()) {
+      while (this.#done < this.#totalSteps && !stop?.aborted && !this.#stoppedEarly()) {
         const asked = performance.now();
         const batches = await this.#nextBatches();
         // Waiting while the device still works on the step before costs nothing.

@@ -1,0 +1,35 @@
+/** What a command's exit code says: the one place where codes are given out; docs/commands.md shows the same table. */
+import { GmtlError } from '../src/engine/errors.ts';
+
+/** Every exit code with its meaning, in the words of docs/commands.md. */
+export const EXIT_CODES = {
+  done: { code: 0, meaning: 'everything that was asked for is done' },
+  badInput: { code: 1, meaning: 'bad input: an argument, a file, a picture, a data set, a run or its weights' },
+  configuration: {
+    code: 2,
+    meaning: 'bad configuration: a setting that is unknown, out of range or at odds with another',
+  },
+  someFailed: { code: 3, meaning: 'some of the pictures failed; the others are done and written' },
+  device: { code: 4, meaning: 'the adapter: none fits, it was lost, or its memory is used up' },
+  fault: { code: 70, meaning: 'a fault in gmtl; `--debug` shows where' },
+  hangup: { code: 129, meaning: 'stopped by SIGHUP (the terminal was closed), after the work was saved' },
+  interrupt: { code: 130, meaning: 'stopped by SIGINT (Ctrl-C), after the work was saved' },
+  closedPipe: {
+    code: 141,
+    meaning: 'training stopped, after it was saved, as nobody reads its output any more (SIGPIPE)',
+  },
+  terminate: { code: 143, meaning: 'stopped by SIGTERM, after the work was saved' },
+} as const satisfies Record<string, { code: number; meaning: string }>;
+
+/** Codes of errors that only some of the pictures caused. */
+const SOME_FAILED: readonly string[] = ['infer/some-failed'];
+
+/** The exit code for an error that ends a command. */
+export function exitCodeOf(error: unknown): number {
+  if (!(error instanceof GmtlError)) return EXIT_CODES.fault.code;
+  if (SOME_FAILED.includes(error.code)) return EXIT_CODES.someFailed.code;
+  const [area] = error.code.split('/');
+  if (area === 'config') return EXIT_CODES.configuration.code;
+  if (area === 'adapter' || area === 'gpu') return EXIT_CODES.device.code;
+  return EXIT_CODES.badInput.code;
+}

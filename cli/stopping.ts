@@ -1,0 +1,70 @@
+/** Stops long work in good order: what a signal or a closed pipe asks for is passed on, so that the work saves itself first. */
+import { errorCode } from '../src/engine/node/atomic.ts';
+import { EXIT_CODES } from './exitCodes.ts';
+
+const SIGNALS = {
+  SIGINT: EXIT_CODES.interrupt.code,
+  SIGTERM: EXIT_CODES.terminate.code,
+  SIGHUP: EXIT_CODES.hangup.code,
+} as const;
+
+/** npx passes a Ctrl-C on that the terminal has sent already: what comes sooner than this is the same one. */
+const ECHO_MS = 500;
+
+/** Called when nobody reads the output any more. */
+const readersLeft = new Set<() => void>();
+
+/**
+ * Lets a command go on where the reader of its output went away (`| head`, a closed pager): what it prints is dropped, what it writes to
+ * files is not. Without this, Node ends the process with a stack trace in the middle of the work. Other errors of the streams are thrown.
+ */
+export function surviveClosedPipes(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error) => {
+      if (errorCode(error) !== 'EPIPE') throw error;
+      for (const listener of readersLeft) listener();
+    });
+  }
+}
+
+/**
+ * Runs work that can be stopped. The first SIGINT, SIGTERM or SIGHUP aborts the signal that the work was given and makes the exit code that
+ * of the signal; the work saves itself and returns. The second ends the process at once.
+ *
+ * @param said what is said on standard error when it is asked to stop.
+ * @param stopsUnread whether it also stops where nobody reads its output any more.
+ */
+export async function stoppable<T>(
+  said: string,
+  work: (stop: AbortSignal) => Promise<T>,
+  { stopsUnread = false }: { readonly stopsUnread?: boolean } = {},
+): Promise<T> {
+  const controller = new AbortController();
+  const stop = (code: number): void => {
+    if (controller.signal.aborted) return;
+    process.exitCode = code;
+    controller.abort();
+  };
+  let askedAt = 0;
+  const handlers = Object.entries(SIGNALS).map(([name, code]) => {
+    const handler = (): void => {
+      if (controller.signal.aborted) {
+        if (performance.now() - askedAt > ECHO_MS) process.exit(code);
+        return;
+      }
+      askedAt = performance.now();
+      stop(code);
+      console.error(`\n${said} (Once more: stop at once.)`);
+    };
+    process.on(name, handler);
+    return [name, handler] as const;
+  });
+  const unread = (): void => stop(EXIT_CODES.closedPipe.code);
+  if (stopsUnread) readersLeft.add(unread);
+  try {
+    return await work(controller.signal);
+  } finally {
+    readersLeft.delete(unread);
+    for (const [name, handler] of handlers) process.removeListener(name, handler);
+  }
+}
