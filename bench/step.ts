@@ -12,7 +12,7 @@ import {
   type StepCall,
 } from '../src/engine/tuning/stepCalls.ts';
 import { callTimes, type StepRow, stepRows } from '../src/engine/tuning/stepRows.ts';
-import type { StepWorkload } from './stepWorkload.ts';
+import type { BuildWorkload, StepWorkload } from './stepWorkload.ts';
 import { Timeline } from './timeline.ts';
 import { chooseTimer, median, type Timer } from '../src/engine/tuning/timer.ts';
 
@@ -213,14 +213,14 @@ async function hostTime(device: GpuDevice, body: () => void): Promise<number> {
  */
 export async function benchStep(
   backend: CallTrackingBackend,
-  build: () => StepWorkload | Promise<StepWorkload>,
+  build: BuildWorkload,
   { steps = 10, seconds = 0.25, onProgress }: StepBenchOptions = {},
 ): Promise<{ bench: StepBench; profile: StepProfile }> {
   const device = backend.gpu;
   const timeline = new Timeline();
   onProgress?.('building and running the first steps');
   const buildStart = performance.now();
-  const workload = await build();
+  const workload = await build(backend);
   await device.synchronize();
   const buildMs = timeline.add('phase', 'build', buildStart);
   try {

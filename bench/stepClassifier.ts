@@ -10,7 +10,7 @@ import * as F from '../src/engine/nn/functional.ts';
 import { AdamW, GradientGuard, LOSS_SCALING, noDecay } from '../src/engine/optim/index.ts';
 import { Generator } from '../src/engine/tensor/random.ts';
 import { namedParameters } from '../src/retina/train/build.ts';
-import type { CallTrackingBackend } from '../src/engine/tuning/stepCalls.ts';
+import type { Backend } from '../src/engine/ops/backend.ts';
 import type { StepWorkload } from './stepWorkload.ts';
 
 export interface ClassifierOptions {
@@ -42,7 +42,7 @@ class ClassifierWorkload implements StepWorkload {
   readonly #parts: readonly { dispose(): void }[];
   #replay: Replay<Tensor> | null = null;
 
-  constructor(backend: CallTrackingBackend, options: ClassifierOptions) {
+  constructor(backend: Backend, options: ClassifierOptions) {
     const { variant, batch, size, classes, recompute = false, precision = 'f32' } = options;
     const engine = new Engine(backend, { seed: 1 });
     setEngine(engine);
@@ -92,7 +92,7 @@ class ClassifierWorkload implements StepWorkload {
 }
 
 /** @throws GmtlError `bench/size` where the trunk cannot halve the images five times. */
-export function classifierWorkload(backend: CallTrackingBackend, options: ClassifierOptions): StepWorkload {
+export function classifierWorkload(backend: Backend, options: ClassifierOptions): StepWorkload {
   const { size, batch } = options;
   if (!(Number.isInteger(size) && size >= 32 && size % 32 === 0)) {
     throw new GmtlError(

@@ -11,7 +11,7 @@ import { loaderSettings } from '../src/retina/data/loading/settings.ts';
 import { resolveConfig } from '../src/retina/config/resolve.ts';
 import type { TrainConfig } from '../src/retina/config/schema.ts';
 import { buildSampler, buildTrainingParts, type TrainingParts } from '../src/retina/train/trainingParts.ts';
-import type { CallTrackingBackend } from '../src/engine/tuning/stepCalls.ts';
+import type { Backend } from '../src/engine/ops/backend.ts';
 import type { StepWorkload } from './stepWorkload.ts';
 
 export interface PresetOptions {
@@ -102,7 +102,7 @@ class PresetWorkload implements StepWorkload {
   #batch: Batch;
 
   constructor(
-    backend: CallTrackingBackend,
+    backend: Backend,
     name: string,
     config: TrainConfig,
     batch: Batch,
@@ -149,7 +149,7 @@ class PresetWorkload implements StepWorkload {
  * @throws GmtlError `config/…` for an unknown preset or setting, `bench/routing` for routings that cannot be captured, and what opening
  * the data set throws.
  */
-export async function presetWorkload(backend: CallTrackingBackend, options: PresetOptions): Promise<StepWorkload> {
+export async function presetWorkload(backend: Backend, options: PresetOptions): Promise<StepWorkload> {
   const config = configOf(options);
   if (config.training.routing === 'hard') {
     throw new GmtlError('bench/routing', 'routing hard asks the gate before each step: it is never recorded');

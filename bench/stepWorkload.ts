@@ -1,5 +1,6 @@
 /** The training steps that `gmtl bench step` measures: a ConvNeXt classifier, or a preset's multitask network. */
 import type { Capture } from '../src/engine/gpu/capture.ts';
+import type { Backend } from '../src/engine/ops/backend.ts';
 
 /** A training step that can be run again and again; replayed once it is captured. */
 export interface StepWorkload {
@@ -19,3 +20,6 @@ export interface StepWorkload {
   run(step: number): Promise<void>;
   dispose(): void;
 }
+
+/** Makes a workload on a backend. */
+export type BuildWorkload = (backend: Backend) => StepWorkload | Promise<StepWorkload>;

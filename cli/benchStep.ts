@@ -5,7 +5,9 @@ import { classifierWorkload, isVariant } from '../bench/stepClassifier.ts';
 import { presetWorkload } from '../bench/stepPreset.ts';
 import { CallTrackingBackend } from '../src/engine/tuning/stepCalls.ts';
 import { formatStepSummary, formatStepTable } from '../bench/stepReport.ts';
-import type { StepWorkload } from '../bench/stepWorkload.ts';
+import type { BuildWorkload } from '../bench/stepWorkload.ts';
+import { DEVICES, type DeviceName } from '../bench/devices.ts';
+import { benchStepPlan, formatStepPlan } from '../bench/stepPlan.ts';
 import { stepTrace } from '../bench/trace.ts';
 import { GmtlError } from '../src/engine/errors.ts';
 import { type AdapterInfo, readAdapterInfo } from '../src/engine/node/classify.ts';
@@ -69,9 +71,7 @@ export function workloadOptions<T>(yargs: Argv<T>): Argv<T & WorkloadArguments> 
 }
 
 /** How to build what the options name, on a backend. @throws GmtlError `cli/usage` for options that do not go together. */
-export function chooseWorkload(
-  args: WorkloadArguments,
-): (backend: CallTrackingBackend) => StepWorkload | Promise<StepWorkload> {
+export function chooseWorkload(args: WorkloadArguments): BuildWorkload {
   const { model, batch, size, classes, data, recompute, precision } = args;
   if (!(Number.isInteger(classes) && classes > 0)) {
     throw new GmtlError('cli/usage', `--classes must be a whole number from 1 on, not ${classes}`);
@@ -111,6 +111,8 @@ export function requirePrecision(device: GpuDevice, precision: Precision): void 
 }
 
 interface StepArguments extends WorkloadArguments {
+  plan: boolean;
+  device: DeviceName;
   steps: number;
   calls: boolean;
   json?: string;
@@ -124,7 +126,23 @@ export function machineText(info: AdapterInfo, name: string): { readonly adapter
   return { adapter: info.device.replace(/-+$/, '') || name, driver: info.description || 'not told by the adapter' };
 }
 
-async function run({ steps, calls, json, trace, adapter, ...workload }: StepArguments): Promise<void> {
+/** Plans the step without a device. */
+async function runPlan({ device, json, trace, ...workload }: StepArguments): Promise<void> {
+  if (trace !== undefined)
+    throw new GmtlError('cli/usage', '--trace shows times, and --plan measures none: give one of the two');
+  if (json !== undefined) await requireWritable(json);
+  const planned = await benchStepPlan(chooseWorkload(workload), DEVICES[device]);
+  console.log(formatStepPlan(planned));
+  if (json === undefined) return;
+  const { name, batch, size, parameters } = planned.workload;
+  const content = { gmtl: gmtlVersion(), arithmetic: true, ...planned, workload: { name, batch, size, parameters } };
+  await writeFileAtomic(json, `${JSON.stringify(content, null, 1)}\n`);
+  console.error(`wrote ${json}`);
+}
+
+async function run(args: StepArguments): Promise<void> {
+  if (args.plan) return runPlan(args);
+  const { steps, calls, json, trace, adapter, ...workload } = args;
   if (!(Number.isInteger(steps) && steps > 0)) {
     throw new GmtlError('bench/steps', `--steps must be a whole number from 1 on, not ${steps}`);
   }
@@ -136,7 +154,7 @@ async function run({ steps, calls, json, trace, adapter, ...workload }: StepArgu
     const file = loadTuned(device.info);
     if (file.note !== null) console.error(`note: ${file.note}`);
     const backend = new CallTrackingBackend(device, { tuned: file.tuned });
-    const { bench, profile } = await benchStep(backend, () => build(backend), {
+    const { bench, profile } = await benchStep(backend, build, {
       steps,
       onProgress: (label) => process.stderr.write(`${label} …\n`),
     });
@@ -177,6 +195,17 @@ export const stepCommand: CommandModule<object, StepArguments> = {
   describe: 'Time a whole training step: throughput, GPU and CPU time, memory, and where the time goes',
   builder: (yargs) =>
     workloadOptions(yargs)
+      .option('plan', {
+        type: 'boolean',
+        default: false,
+        describe:
+          'Measure nothing: show operations, bytes, dispatches and the least time of the step on a GPU, by arithmetic',
+      })
+      .option('device', {
+        choices: Object.keys(DEVICES) as DeviceName[],
+        default: 'h100' as DeviceName,
+        describe: 'With --plan: the GPU whose published figures are taken',
+      })
       .option('steps', { type: 'number', default: 10, describe: 'Steps to time' })
       .option('calls', { type: 'boolean', default: false, describe: 'List the longest calls with their shapes too' })
       .option('json', { type: 'string', describe: 'Also write everything measured to this file' })

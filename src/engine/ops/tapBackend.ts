@@ -4,6 +4,13 @@ import type { Backend, BackendStatistics } from './backend.ts';
 import type { Program } from './definition.ts';
 import { Storage, type Value } from './value.ts';
 
+/** A dry run was asked for a value, which it does not have. */
+export class DryRunEnd extends Error {
+  constructor() {
+    super('a dry run has no values to download');
+  }
+}
+
 /** Executes nothing: values have shapes and no memory. For walking a computation to see which programs it would run. */
 export class DryBackend implements Backend {
   readonly name = 'dry run';
@@ -22,7 +29,7 @@ export class DryBackend implements Backend {
   write(): void {}
 
   async download(): Promise<Float64Array> {
-    throw new Error('a dry run has no values to download');
+    throw new DryRunEnd();
   }
 
   execute(): void {}

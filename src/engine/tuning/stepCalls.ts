@@ -1,8 +1,10 @@
 /** Which program calls a step makes, and which of its dispatches belong to each. */
 import type { PlanTarget } from '../gpu/kernel.ts';
+import type { Backend } from '../ops/backend.ts';
 import type { Program } from '../ops/definition.ts';
 import { GpuBackend, planKey } from '../ops/gpuBackend.ts';
 import { callOf, type ProgramCall } from '../ops/invocations.ts';
+import { type Invocation, TapBackend } from '../ops/tapBackend.ts';
 import type { Value } from '../ops/value.ts';
 
 /** One execution of a program within a step, by shapes. */
@@ -45,6 +47,16 @@ export class CallTrackingBackend extends GpuBackend {
       version: version ?? this.versionFor(program, call.inputs, call.outputs, attributes),
     });
   }
+}
+
+/** A backend that passes everything on to `inner`, and the list to which it adds each execution. */
+export function listStepCalls(inner: Backend): { readonly calls: StepCall[]; readonly backend: Backend } {
+  const calls: StepCall[] = [];
+  const before = (invocation: Invocation): void => {
+    const call = callOf(invocation);
+    calls.push({ ...call, key: planKey(call.program.name, call.inputs, call.attributes), version: undefined });
+  };
+  return { calls, backend: new TapBackend(inner, { before }) };
 }
 
 /** The plan of a call on a target. */
