@@ -3,7 +3,7 @@
 // partialSums[k, c] = sum over the same of gradOutput[n, y, px, c], the bias's gradient
 //
 // Stride and dilation 1, windows up to seven wide. Layouts [N, H, W, C] and [KH, KW, C], C in fours. A chunk is the rows k,
-// k + chunks, k + 2 chunks, …; matmul/finish adds the chunks up in order.
+// k + chunks, k + 2 chunks, …; reduce/sumPair adds the chunks up in order.
 //
 // A thread owns four channels of one row of taps (seven sums) over one chunk. It walks along each row four pixels at a time with a
 // window of x in registers: 28 multiply-adds cost eight loads, each pixel is loaded once. Neighbouring threads own

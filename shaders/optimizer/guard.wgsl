@@ -6,8 +6,10 @@
 // sticky: once nonFinite, always (until the host resets the guard), so that steps already on their way change nothing either.
 // As torch.nn.utils.clip_grad_norm_; maxNorm 0: no clipping. With nonFinite the first two are 0.
 //
-// One workgroup: a thread sums every 64th slot, then thread 0 the 64 sums, in order. A few ten thousand slots at most, so the
-// workgroup memory (slow on software adapters) does not show. Overflow is recognised in the words of the sum.
+// One workgroup of WIDTH threads: a thread sums every WIDTH-th slot, four loads under way, then thread 0 the WIDTH sums, in order. A few ten
+// thousand slots at most, so the workgroup memory (slow on software adapters) does not show. Overflow is recognised in the words of the sum.
+
+override WIDTH: u32 = 64u;
 
 struct Uniforms { count: u32, maxNorm: f32, sticky: u32, growthInterval: u32 }
 
@@ -19,17 +21,28 @@ struct Uniforms { count: u32, maxNorm: f32, sticky: u32, growthInterval: u32 }
 // The largest scale: LARGEST_LOSS_SCALE in src/engine/ops/optimizer/norm.ts.
 const LARGEST = 16777216.0;
 
-var<workgroup> partial: array<vec2f, 64>;
+var<workgroup> partial: array<vec2f, WIDTH>;
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(WIDTH)
 fn main(@builtin(local_invocation_index) lane: u32) {
   var own = vec2f(0.0);
-  for (var slot = lane; slot < u.count; slot += 64u) { own += slots[slot]; }
+  var slot = lane;
+  for (; slot + 3u * WIDTH < u.count; slot += 4u * WIDTH) {
+    let a = slots[slot];
+    let b = slots[slot + WIDTH];
+    let c = slots[slot + 2u * WIDTH];
+    let d = slots[slot + 3u * WIDTH];
+    own += a;
+    own += b;
+    own += c;
+    own += d;
+  }
+  for (; slot < u.count; slot += WIDTH) { own += slots[slot]; }
   partial[lane] = own;
   workgroupBarrier();
   if (lane != 0u) { return; }
   var total = vec2f(0.0);
-  for (var i = 0u; i < 64u; i++) { total += partial[i]; }
+  for (var i = 0u; i < WIDTH; i++) { total += partial[i]; }
   let overflow = (bitcast<u32>(total.x) & 0x7f800000u) == 0x7f800000u;
   if (overflow || total.y > 0.0 || (u.sticky == 1u && guard[2] > 0.0)) {
     guard[0] = 0.0;

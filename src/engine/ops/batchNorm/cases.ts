@@ -53,6 +53,7 @@ export const batchNormCases: readonly Case<BatchNormAttributes>[] = [
   normCase('training, two values a channel', [2, 4], { training: true, eps: 1e-3, momentum: 0.3 }, ['test']),
   normCase('training, many rows, odd', [3, 37, 29, 5], TRAIN, ['test']),
   normCase('training, many rows, in fours', [2, 31, 33, 12], TRAIN, ['test']),
+  normCase('training, rows for several workgroups', [2, 71, 73, 8], TRAIN, ['test']),
   normCase('training, more channels than a workgroup', [3, 7, 68], TRAIN, ['test']),
   normCase('training, means far from zero', [120, 3], TRAIN, ['test'], FAR, FAR_VALUES),
   normCase('eval, tiny', [2, 3, 3], EVAL, ['test', 'gradient']),

@@ -2,16 +2,20 @@
 import {
   type BufferReference,
   type Dispatch,
+  foldGrid,
   gridFor,
   type KernelDefinition,
+  type Plan,
   type PlanTarget,
   type StorageFormat,
+  type Width,
 } from '../../gpu/kernel.ts';
 import { kernel } from '../../gpu/shaderKernel.ts';
 import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { f32, formatShape, sizeOf, type TensorSpec } from '../../tensor/spec.ts';
 import { defineProgram } from '../definition.ts';
-import { columnPairKernels, planColumnPairs, rowChunks } from '../reduce/columnPairs.ts';
+import { planColumnPairs, rowChunks, sumPairKernels } from '../reduce/columnPairs.ts';
+import { treeTiling } from '../reduce/tree.ts';
 import { like, storageOf } from '../storage.ts';
 import type { BatchNormAttributes } from './attributes.ts';
 import { referenceBatchNorm, referenceBatchNormBackward } from './reference.ts';
@@ -21,8 +25,14 @@ const normalizeKernel = kernel('batchNorm/normalize');
 const gradSumsKernel = kernel('batchNorm/gradSums');
 const gradInputKernel = kernel('batchNorm/gradInput');
 const finishKernel = kernel('batchNorm/finish');
+const statsTreeKernel = kernel('batchNorm/statsTree');
+const gradSumsTreeKernel = kernel('batchNorm/gradSumsTree');
+const finishTreeKernel = kernel('batchNorm/finishTree');
 
-const VERSIONS = ['scalar', 'vec4'] as const;
+/** scalar, vec4: sums by threads that own one column or four. tree: by workgroups that share the rows, for GPUs. */
+const VERSIONS = ['scalar', 'vec4', 'tree'] as const;
+/** Channels that a workgroup of batchNorm/finishTree owns. */
+const FINISHED_CHANNELS = 8;
 
 /** How [..., C] is walked: by threads that own one column (group of four) of one chunk of rows. */
 interface Columns {
@@ -31,7 +41,8 @@ interface Columns {
   readonly columns: number;
   /** Threads of one chunk: channels, or groups of four. */
   readonly own: number;
-  readonly version: (typeof VERSIONS)[number];
+  /** Elements of a thread. */
+  readonly width: Width;
   readonly storage: StorageFormat;
 }
 
@@ -43,7 +54,7 @@ function columnsOf(x: TensorSpec, version: string | undefined): Columns | null {
     rows: sizeOf(x.shape) / columns,
     columns,
     own: vector ? columns / 4 : columns,
-    version: vector ? 'vec4' : 'scalar',
+    width: vector ? 4 : 1,
     storage: storageOf(x),
   };
 }
@@ -51,19 +62,39 @@ function columnsOf(x: TensorSpec, version: string | undefined): Columns | null {
 /** A dispatch of one of the column kernels over `chunks` chunks of rows. */
 function columnDispatch(
   kernel: KernelDefinition,
-  { rows, own, version, storage }: Columns,
+  { rows, own, width, storage }: Columns,
   chunks: number,
   buffers: Readonly<Record<string, BufferReference>>,
   uniforms: Readonly<Record<string, number>> = {},
 ): Dispatch {
   return {
     kernel,
-    width: version === 'vec4' ? 4 : 1,
+    width,
     storage,
     buffers,
     uniforms: { rows, columns: own, chunks, ...uniforms },
     workgroups: gridFor(own * chunks, 64),
   };
+}
+
+/** Whether workgroups share the rows of the sums. */
+const usesTree = (target: PlanTarget, version: string | undefined): boolean =>
+  version === 'tree' || (version === undefined && target.deviceClass === 'gpu');
+
+/** A dispatch of one of the kernels in which workgroups share the rows, and how they do. */
+function treeDispatch(
+  kernel: KernelDefinition,
+  { rows, own, width, storage }: Columns,
+  buffers: Readonly<Record<string, BufferReference>>,
+): { readonly dispatch: Dispatch; readonly chunks: number; readonly group: number } {
+  const { columns, group, blocks, chunks, workgroups, grid } = treeTiling(rows, own);
+  const dispatch: Dispatch = {
+    ...{ kernel, width, storage, buffers },
+    uniforms: { rows, columns: own, chunks, blocks, workgroups },
+    overrides: { COLUMNS: columns },
+    workgroups: grid,
+  };
+  return { dispatch, chunks, group };
 }
 
 /** Chunks for a walk without sums: as many threads as the device can use. */
@@ -72,10 +103,44 @@ function elementChunks({ rows, own }: Columns, target: PlanTarget): number {
   return Math.min(rows, Math.ceil(threads / own));
 }
 
+/** The statistics that in0 is normalised with, to out1 and out2, and in training the running ones. */
+function planStatistics(
+  walk: Columns,
+  { training, eps, momentum }: Required<BatchNormAttributes>,
+  target: PlanTarget,
+  version: string | undefined,
+): Plan {
+  const { rows, own, columns } = walk;
+  const partial = { means: 'tmp0', squares: 'tmp1' } as const;
+  const results = { runningMean: 'in3', runningVar: 'in4', mean: 'out1', rstd: 'out2' } as const;
+  const scratchOf = (chunks: number): number[] => [chunks * columns * 4, chunks * columns * 4];
+  if (training && usesTree(target, version)) {
+    const { dispatch, chunks, group } = treeDispatch(statsTreeKernel, walk, { x: 'in0', ...partial });
+    const finish: Dispatch = {
+      kernel: finishTreeKernel,
+      buffers: { ...partial, ...results },
+      uniforms: { rows, columns, chunks, group, eps, momentum },
+      workgroups: foldGrid(Math.ceil(columns / FINISHED_CHANNELS)),
+    };
+    return { scratch: scratchOf(chunks), dispatches: [dispatch, finish] };
+  }
+  const chunks = training ? rowChunks(rows, own, target) : 1;
+  const finish: Dispatch = {
+    kernel: finishKernel,
+    // In eval mode the partial statistics are not read: any readable buffer of float32 will do.
+    buffers: { ...(training ? partial : { means: 'in1', squares: 'in1' }), ...results },
+    uniforms: { rows, columns, chunks, training: training ? 1 : 0, eps, momentum },
+    workgroups: gridFor(columns, 64),
+  };
+  if (!training) return { scratch: [], dispatches: [finish] };
+  const stats = columnDispatch(statsKernel, walk, chunks, { x: 'in0', ...partial });
+  return { scratch: scratchOf(chunks), dispatches: [stats, finish] };
+}
+
 /** (x [..., C], weight, bias, runningMean, runningVar [C]) → y [..., C], mean [C], rstd [C] (the latter two for backward). */
 export const batchNormProgram = defineProgram<BatchNormAttributes>({
   name: 'batchNorm',
-  kernels: [statsKernel, finishKernel, normalizeKernel],
+  kernels: [statsKernel, finishKernel, normalizeKernel, statsTreeKernel, finishTreeKernel],
   versions: VERSIONS,
   mutates: [3, 4],
   infer([x, ...channelVectors], { training }) {
@@ -96,37 +161,16 @@ export const batchNormProgram = defineProgram<BatchNormAttributes>({
   plan([x], _outputs, { training, eps = 1e-5, momentum = 0.1 }, target, version) {
     const walk = columnsOf(x, version);
     if (!walk) return null;
-    const { rows, columns } = walk;
-    const chunks = training ? rowChunks(rows, walk.own, target) : 1;
-    const stats = columnDispatch(statsKernel, walk, chunks, { x: 'in0', means: 'tmp0', squares: 'tmp1' });
-    return {
-      scratch: training ? [chunks * columns * 4, chunks * columns * 4] : [],
-      dispatches: [
-        ...(training ? [stats] : []),
-        {
-          kernel: finishKernel,
-          buffers: {
-            // Not read in eval mode: any readable buffer of float32 will do.
-            means: training ? 'tmp0' : 'in1',
-            squares: training ? 'tmp1' : 'in1',
-            runningMean: 'in3',
-            runningVar: 'in4',
-            mean: 'out1',
-            rstd: 'out2',
-          },
-          uniforms: { rows, columns, chunks, training: training ? 1 : 0, eps, momentum },
-          workgroups: gridFor(columns, 64),
-        },
-        columnDispatch(normalizeKernel, walk, elementChunks(walk, target), {
-          x: 'in0',
-          weight: 'in1',
-          bias: 'in2',
-          mean: 'out1',
-          rstd: 'out2',
-          y: 'out0',
-        }),
-      ],
-    };
+    const normalize = columnDispatch(normalizeKernel, walk, elementChunks(walk, target), {
+      x: 'in0',
+      weight: 'in1',
+      bias: 'in2',
+      mean: 'out1',
+      rstd: 'out2',
+      y: 'out0',
+    });
+    const statistics = planStatistics(walk, { training, eps, momentum }, target, version);
+    return { ...statistics, dispatches: [...statistics.dispatches, normalize] };
   },
   reference: (inputs, attributes) => referenceBatchNorm(inputs, attributes),
   cost: ([x], _outputs, { training }) => ({ flops: (training ? 9 : 3) * sizeOf(x.shape) }),
@@ -135,7 +179,7 @@ export const batchNormProgram = defineProgram<BatchNormAttributes>({
 /** (gradY, x, weight, mean, rstd) → gradX, gradWeight, gradBias. */
 export const batchNormBackwardProgram = defineProgram<Pick<BatchNormAttributes, 'training'>>({
   name: 'batchNorm.backward',
-  kernels: [gradSumsKernel, gradInputKernel, ...columnPairKernels],
+  kernels: [gradSumsKernel, gradSumsTreeKernel, gradInputKernel, ...sumPairKernels],
   versions: VERSIONS,
   infer: ([, x, weight]) => [like(x), f32(weight.shape), f32(weight.shape)],
   plan([, x], _outputs, { training }, target, version) {
@@ -143,10 +187,14 @@ export const batchNormBackwardProgram = defineProgram<Pick<BatchNormAttributes, 
     if (!walk) return null;
     const { rows, columns } = walk;
     const statistics = { gradY: 'in0', x: 'in1', mean: 'in3', rstd: 'in4' } as const;
-    const chunks = rowChunks(rows, walk.own, target);
-    const sums = planColumnPairs(['out1', 'out2'], columns, chunks, target, (gradWeight, gradBias) =>
-      columnDispatch(gradSumsKernel, walk, chunks, { ...statistics, gradWeight, gradBias }),
-    );
+    const tree = usesTree(target, version);
+    const chunks = tree ? treeTiling(rows, walk.own).chunks : rowChunks(rows, walk.own, target);
+    const sums = planColumnPairs(['out1', 'out2'], columns, chunks, target, (gradWeight, gradBias) => {
+      const buffers = { ...statistics, gradWeight, gradBias };
+      return tree
+        ? treeDispatch(gradSumsTreeKernel, walk, buffers).dispatch
+        : columnDispatch(gradSumsKernel, walk, chunks, buffers);
+    });
     const gradInput = columnDispatch(
       gradInputKernel,
       walk,

@@ -1,6 +1,6 @@
 /** Chooses the version of a convolution and of its gradients. */
 import type { DeviceClass, Plan, PlanTarget, StorageFormat } from '../../gpu/kernel.ts';
-import { sumKernel } from '../reduce/plan.ts';
+import { sumKernels } from '../reduce/plan.ts';
 import { type Gather, type GatherBuffers, gatherKernel, planSimpleGather } from './gather.ts';
 import {
   gatherLanesKernel,
@@ -36,7 +36,7 @@ export const gradWeightKernels = [
   gradWeightSubgroupKernel,
   gradWeightTileKernel,
   gradWeightMatrixKernel,
-  sumKernel,
+  ...sumKernels,
 ];
 /** `simple` serves everything; `lanes`, `tile` and `subgroupMatrix` are matrix products over one group, for software adapters, GPUs and their matrix units. */
 export const convolutionVersions: readonly string[] = ['simple', 'lanes', 'tile', 'subgroupMatrix'];

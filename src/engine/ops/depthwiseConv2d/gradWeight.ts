@@ -4,20 +4,20 @@ import { kernel } from '../../gpu/shaderKernel.ts';
 import type { ConvolutionGeometry } from '../conv2d/geometry.ts';
 import { chunksFor, gradWeightKernel, planSimpleGradWeight } from '../conv2d/gradWeight.ts';
 import { Steps } from '../conv2d/steps.ts';
-import { sumKernel } from '../reduce/plan.ts';
+import { sumPair, sumPairKernels } from '../reduce/columnPairs.ts';
+import { sumKernels } from '../reduce/plan.ts';
 import { movesByPixels } from './plan.ts';
 
 const gradWeightRowsKernel = kernel('depthwiseConv2d/gradWeightRows');
 
-const finishKernel = kernel('matmul/finish');
 const gradWeightRollingKernel = kernel('depthwiseConv2d/gradWeightRolling');
 
 export const depthwiseGradWeightKernels = [
   gradWeightKernel,
   gradWeightRowsKernel,
   gradWeightRollingKernel,
-  finishKernel,
-  sumKernel,
+  ...sumPairKernels,
+  ...sumKernels,
 ];
 export const depthwiseGradWeightVersions = ['simple', 'rows', 'rolling'];
 
@@ -33,7 +33,13 @@ function planSimple(geometry: ConvolutionGeometry, storage: StorageFormat, targe
 type Chunked = Pick<Dispatch, 'kernel' | 'uniforms' | 'overrides' | 'workgroups'>;
 
 /** Partial sums of weights and bias by chunks, then one second pass for both. */
-function planChunks(geometry: ConvolutionGeometry, storage: StorageFormat, chunks: number, chunked: Chunked): Plan {
+function planChunks(
+  geometry: ConvolutionGeometry,
+  storage: StorageFormat,
+  chunks: number,
+  target: PlanTarget,
+  chunked: Chunked,
+): Plan {
   const { kernel, outChannels } = geometry;
   const steps = new Steps(storage);
   const taps = kernel[0] * kernel[1];
@@ -42,14 +48,8 @@ function planChunks(geometry: ConvolutionGeometry, storage: StorageFormat, chunk
   const partialSums = whole ? 'out1' : steps.scratch(chunks * outChannels);
   steps.add({ ...chunked, storage, buffers: { x: 'in0', gradOutput: 'in1', partial, partialSums } });
   if (!whole) {
-    const size = (taps * outChannels) / 4;
-    const sumsSize = outChannels / 4;
-    steps.add({
-      kernel: finishKernel,
-      buffers: { partial, partialSums, out: 'out0', sums: 'out1' },
-      uniforms: { slices: chunks, size, sumsSize },
-      workgroups: gridFor(size + sumsSize, 64),
-    });
+    const weights = { from: partial, to: 'out0', size: taps * outChannels } as const;
+    steps.add(sumPair(chunks, weights, { from: partialSums, to: 'out1', size: outChannels }, target));
   }
   return steps.plan;
 }
@@ -73,7 +73,7 @@ function planGradWeightRows(geometry: ConvolutionGeometry, storage: StorageForma
   const chunkThreads = channels4 * kernel[0];
   const chunks = chunksFor(chunkThreads, target.deviceClass === 'software' ? 1024 : 65_536, rows, 1);
   const threads = chunkThreads * chunks;
-  return planChunks(geometry, storage, chunks, {
+  return planChunks(geometry, storage, chunks, target, {
     kernel: gradWeightRowsKernel,
     uniforms: { threads, channels4, kernelHeight: kernel[0], chunks, rows, ...placement(geometry) },
     overrides: { KERNEL_WIDTH: kernel[1] },
@@ -93,7 +93,7 @@ function planGradWeightRolling(geometry: ConvolutionGeometry, storage: StorageFo
   const tiles = Math.ceil(output[1] / 8);
   const units = batch * tiles;
   const chunks = chunksFor(channels4, WANTED_ROLLING, units, 1);
-  return planChunks(geometry, storage, chunks, {
+  return planChunks(geometry, storage, chunks, target, {
     kernel: gradWeightRollingKernel,
     uniforms: {
       channels4,

@@ -24,7 +24,7 @@ const SOFTWARE_THREADS = 512;
 const MOST_PER_LANE = 24;
 
 /** Subgroups of the 'lanes' version: each reads the weights once, and leaves partial sums in backward. */
-const SUBGROUPS = { software: 16, gpu: 1024 } as const;
+const SUBGROUPS = { software: 16, gpu: 4096 } as const;
 
 /** What the 'lanes' version is compiled for; null where it cannot run. */
 function laneConstants(columns: number, target: PlanTarget): { LANES: number; PER_LANE: number } | null {

@@ -4,7 +4,7 @@ import { kernel } from '../../gpu/shaderKernel.ts';
 import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { byteLength, f32, formatShape, type Shape, sizeOf, type TensorSpec } from '../../tensor/spec.ts';
 import { defineProgram, type NoAttributes } from '../definition.ts';
-import { columnPairKernels, planColumnPairs, rowChunks } from '../reduce/columnPairs.ts';
+import { sumPairKernels, planColumnPairs, rowChunks } from '../reduce/columnPairs.ts';
 import { like, requireSameType, storageOf } from '../storage.ts';
 import type { LayerNormAttributes } from './attributes.ts';
 import { chooseVersion, laneChunks, laneDispatch, NORM_VERSIONS, rowDispatch } from './plan.ts';
@@ -64,7 +64,7 @@ export const layerNormProgram = defineProgram<LayerNormAttributes>({
  */
 export const layerNormBackwardProgram = defineProgram<NoAttributes>({
   name: 'layerNorm.backward',
-  kernels: [...Object.values(gradInputKernels), gradParametersKernel, backwardLanesKernel, ...columnPairKernels],
+  kernels: [...Object.values(gradInputKernels), gradParametersKernel, backwardLanesKernel, ...sumPairKernels],
   versions: NORM_VERSIONS,
   infer([gradY, x]) {
     requireSameType('layerNorm.backward', [gradY, x]);

@@ -4,7 +4,7 @@ import { kernel } from '../../gpu/shaderKernel.ts';
 import { ceilDiv, requireShape, sameShape } from '../../tensor/shape.ts';
 import { f32, formatShape, type Shape, sizeOf, type TensorSpec } from '../../tensor/spec.ts';
 import { defineProgram, type NoAttributes } from '../definition.ts';
-import { planSum, sumKernel } from '../reduce/plan.ts';
+import { planSum, sumKernels } from '../reduce/plan.ts';
 import { rowGrid } from '../rows.ts';
 import { like, requireSameType, storageOf } from '../storage.ts';
 import { referenceGradGamma, referenceScale } from './reference.ts';
@@ -134,7 +134,7 @@ function chunksFor(rows: number, columns: number, target: PlanTarget): number {
 /** (gradOutput, x, factor?) → gradient of gamma: sum over rows of factor * gradOutput * x. */
 export const gradGammaProgram = defineProgram<NoAttributes>({
   name: 'layerScale.gradGamma',
-  kernels: [gradGammaKernel, sumKernel],
+  kernels: [gradGammaKernel, ...sumKernels],
   versions: VERSIONS,
   infer([gradOutput, x, factor]) {
     requireShape(

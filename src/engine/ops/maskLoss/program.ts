@@ -5,7 +5,7 @@ import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { f32, formatShape, sizeOf, type TensorSpec } from '../../tensor/spec.ts';
 import { defineProgram } from '../definition.ts';
 import { optional, versionedGrid } from '../loss/plan.ts';
-import { planSum, sumKernel } from '../reduce/plan.ts';
+import { planSum, sumKernels } from '../reduce/plan.ts';
 import { tverskyFactors } from '../softDice/attributes.ts';
 import type { MaskLossAttributes } from './attributes.ts';
 import { referenceMaskLoss, referenceMaskLossBackward } from './reference.ts';
@@ -35,7 +35,7 @@ const backwardThreads = (target: PlanTarget): number => (target.deviceClass === 
  */
 export const maskLossProgram = defineProgram<MaskLossAttributes>({
   name: 'maskLoss',
-  kernels: [partialKernel, finishKernel, sumKernel],
+  kernels: [partialKernel, finishKernel, ...sumKernels],
   versions: VERSIONS,
   infer([logits, targets, posWeight], { smooth = 0, alpha = 0.5, beta = 0.5 }) {
     const { shape } = logits;

@@ -91,7 +91,7 @@ describe('kernels of a matrix product', () => {
     expect(product.uniforms.split).toBe(1);
     expect(product.uniforms.chunk % 4).toBe(0);
     expect(product.uniforms.chunk * product.uniforms.slices).toBeGreaterThanOrEqual(401_408);
-    expect(sums.map(({ kernel }) => kernel.name)).toEqual(['matmul/finish']);
+    expect(sums.map(({ kernel }) => kernel.name)).toEqual(['reduce/sumPair']);
     expect(Math.max(...(plan?.scratch ?? []))).toBeLessThanOrEqual(2 ** 25);
   });
 
@@ -102,7 +102,7 @@ describe('kernels of a matrix product', () => {
       return plan?.dispatches.map(({ kernel }) => kernel.name);
     };
     expect(names(512, 384)).toEqual(['matmul/subgroupTransposed']);
-    expect(names(8192, 384)).toEqual(['matmul/subgroupTransposed', 'matmul/finish']);
+    expect(names(8192, 384)).toEqual(['matmul/subgroupTransposed', 'reduce/sumPair']);
     expect(names(64, 5)).toEqual(['matmul/pack', 'matmul/subgroup', 'reduce/sum', 'reduce/sum']);
   });
 

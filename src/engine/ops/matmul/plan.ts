@@ -2,6 +2,7 @@
 import { type BufferReference, foldGrid, gridFor, type PlanTarget, type StorageFormat } from '../../gpu/kernel.ts';
 import { kernel } from '../../gpu/shaderKernel.ts';
 import { ceilDiv } from '../../tensor/shape.ts';
+import { sumPair } from '../reduce/columnPairs.ts';
 import { planSum } from '../reduce/plan.ts';
 import { type Epilogue, epilogueBuffers, epilogueUniforms, isPlain } from './epilogue.ts';
 import { type Draft, scratchOf } from './draft.ts';
@@ -225,15 +226,16 @@ function transposedProduct(product: Product, tiled: TiledKernel, target: PlanTar
   const { out, sums, result, geometry } = product;
   const { slices, partial, partialSums } = transposedParts(product, tiled, target, draft);
   if (slices === 1) return;
-  const size = (geometry.m * geometry.n) / 4;
-  const sumsSize = sums ? geometry.m / 4 : 0;
-  draft.dispatches.push({
-    kernel: kernel('matmul/finish'),
-    result,
-    buffers: { partial, partialSums, out, sums: sums ?? scratchOf(draft, 16) },
-    uniforms: { slices, size, sumsSize },
-    workgroups: gridFor(size + sumsSize, 64),
-  });
+  const { m, n } = geometry;
+  draft.dispatches.push(
+    sumPair(
+      slices,
+      { from: partial, to: out, size: m * n },
+      { from: partialSums, to: sums ?? scratchOf(draft, 16), size: sums ? m : 0 },
+      target,
+      result,
+    ),
+  );
 }
 
 /** The parts of aᵀ · b and of a's sums, a [k, m]: for those who add them up themselves. Null where the target cannot run the version. */

@@ -5,6 +5,8 @@ import { f32, formatShape, type TensorSpec } from '../../tensor/spec.ts';
 import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { defineProgram, type NoAttributes } from '../definition.ts';
 import { like, requireSameType, storageOf } from '../storage.ts';
+import { sumPairKernels } from '../reduce/columnPairs.ts';
+import { sumKernels } from '../reduce/plan.ts';
 import type { MatmulAttributes } from './attributes.ts';
 import { matmulGeometry, requireBias } from './geometry.ts';
 import type { Draft } from './draft.ts';
@@ -27,8 +29,8 @@ export const productKernels = [
   kernel('matmul/subgroupMatrixTransposed'),
   kernel('matmul/packBlock'),
   kernel('matmul/pack'),
-  kernel('matmul/finish'),
-  kernel('reduce/sum'),
+  ...sumPairKernels,
+  ...sumKernels,
 ];
 
 /** The plan of one product; null where the target cannot run the version. */

@@ -1,5 +1,5 @@
 /** The global norm of many gradients, and the guard that clipping and the search for NaN and Inf end in. No readback. */
-import { gridFor } from '../../gpu/kernel.ts';
+import { foldGrid, gridFor } from '../../gpu/kernel.ts';
 import { kernel } from '../../gpu/shaderKernel.ts';
 import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { formatShape, sizeOf } from '../../tensor/spec.ts';
@@ -14,6 +14,10 @@ export const SQUARED_TENSORS = 7;
 const PLACES = Array.from({ length: SQUARED_TENSORS }, (_, k) => k);
 
 const squaresKernel = kernel('optimizer/squares');
+const squaresTreeKernel = kernel('optimizer/squaresTree');
+
+/** Slots that a workgroup of optimizer/squaresTree owns: its default of COLUMNS. */
+const TREE_SLOTS = 16;
 
 /**
  * slots[first + s] = [sum of (weight x)^2, count of non-finite elements of x] over the groups of four elements s, s + count, … of each of
@@ -21,7 +25,9 @@ const squaresKernel = kernel('optimizer/squares');
  */
 export const squaresProgram = defineProgram<SquaresAttributes>({
   name: 'squaresToSlots',
-  kernels: [squaresKernel],
+  kernels: [squaresKernel, squaresTreeKernel],
+  // thread: a slot is summed by one thread. tree: by 16 lanes of a workgroup, for GPUs.
+  versions: ['thread', 'tree'],
   mutates: [0],
   infer([slots, ...xs], { tensors }) {
     requireShape(
@@ -40,7 +46,7 @@ export const squaresProgram = defineProgram<SquaresAttributes>({
     });
     return [];
   },
-  plan([, ...xs], _outputs, { tensors }) {
+  plan([, ...xs], _outputs, { tensors }, target, version) {
     const sizes = xs.map(({ shape }) => sizeOf(shape));
     const buffers: Record<string, `in${number}`> = { slots: 'in0' };
     const uniforms: Record<string, number> = {};
@@ -52,8 +58,13 @@ export const squaresProgram = defineProgram<SquaresAttributes>({
       uniforms[`count${k}`] = given ? slotsFor(sizes[k]) : 0;
       uniforms[`weight${k}`] = tensors[k]?.weight ?? 1;
     }
-    const workgroups = gridFor(Math.max(...sizes.map(slotsFor)), 64);
-    return { dispatches: [{ kernel: squaresKernel, buffers, uniforms, workgroups }] };
+    if (version === 'thread' || (version === undefined && target.deviceClass === 'software')) {
+      const workgroups = gridFor(Math.max(...sizes.map(slotsFor)), 64);
+      return { dispatches: [{ kernel: squaresKernel, buffers, uniforms, workgroups }] };
+    }
+    const workgroups = sizes.reduce((sum, size) => sum + Math.ceil(slotsFor(size) / TREE_SLOTS), 0);
+    uniforms.workgroups = workgroups;
+    return { dispatches: [{ kernel: squaresTreeKernel, buffers, uniforms, workgroups: foldGrid(workgroups) }] };
   },
   reference(inputs, attributes) {
     referenceSquares(inputs, attributes);
@@ -90,12 +101,13 @@ export const clipGateProgram = defineProgram<ClipGuardAttributes>({
     );
     return [];
   },
-  plan: (_inputs, _outputs, { count, maxNorm, sticky = false, growthInterval = 0 }) => ({
+  plan: (_inputs, _outputs, { count, maxNorm, sticky = false, growthInterval = 0 }, target) => ({
     dispatches: [
       {
         kernel: guardKernel,
         buffers: { slots: 'in0', guard: 'in1', lossScale: 'in2' },
         uniforms: { count, maxNorm, sticky: Number(sticky), growthInterval },
+        overrides: { WIDTH: target.deviceClass === 'software' ? 64 : 256 },
         workgroups: [1, 1, 1],
       },
     ],

@@ -18,6 +18,7 @@ export const reduceCases: readonly Case<ReduceAttributes>[] = [
   reduceCase('all, tiny', [2, 3], undefined, ['test', 'gradient']),
   reduceCase('scalar', [], undefined, ['test', 'gradient']),
   reduceCase('all, long', [13, 100, 20], undefined, ['test']),
+  reduceCase('all, for several workgroups', [5, 4, 4099], undefined, ['test']),
   reduceCase('all, odd', [13, 101, 7], undefined, ['test']),
   reduceCase('KR', [5, 8], [-1], ['test', 'gradient']),
   reduceCase('KR, long rows', [3, 1000], [1], ['test']),

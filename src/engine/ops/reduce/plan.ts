@@ -3,15 +3,21 @@ import {
   type BufferReference,
   type Dispatch,
   gridFor,
+  type KernelDefinition,
   type Plan,
   type PlanTarget,
   type StorageFormat,
 } from '../../gpu/kernel.ts';
 import { kernel } from '../../gpu/shaderKernel.ts';
 import { type Shape, sizeOf } from '../../tensor/spec.ts';
+import { treeTiling } from './tree.ts';
 
-export const sumKernel = kernel('reduce/sum');
+const sumKernel = kernel('reduce/sum');
+const sumTreeKernel = kernel('reduce/sumTree');
 export const maxKernel = kernel('reduce/max');
+
+/** What `planSum` may use. */
+export const sumKernels = [sumKernel, sumTreeKernel];
 
 /** A reduction over the middle axis of [outer, extent, inner]. */
 export interface MiddleReduction {
@@ -53,6 +59,18 @@ function usefulThreads(target: PlanTarget): number {
   return target.deviceClass === 'software' ? 256 : 32_768;
 }
 
+/** Longer sums than this are shared by the lanes of a workgroup on a GPU, unless their outputs alone keep it busy. */
+const ROWS_OF_A_THREAD = 32;
+const BUSY_THREADS = 65_536;
+
+/** One pass: extent rows of items, outer times, cut into chunks. */
+interface Pass extends MiddleReduction {
+  readonly vector: boolean;
+  readonly chunks: number;
+  /** Whether workgroups share the rows (reduce/sumTree), not threads. */
+  readonly tree: boolean;
+}
+
 /**
  * Dispatches that sum `stages` in turn from `source` to `destination`, multiplying the end result by `scale`. Scratch buffers are
  * appended to `scratch` (in bytes).
@@ -70,6 +88,12 @@ export function planSum(
   return planStages(source, destination, stages, scale, target, version, scratch, formats);
 }
 
+/** Whether a pass over `extent` rows with `threads` outputs is one of workgroups. */
+function usesTree(extent: number, threads: number, target: PlanTarget, version: string | undefined): boolean {
+  if (version === 'tree') return extent > 1;
+  return version === undefined && target.deviceClass === 'gpu' && extent > ROWS_OF_A_THREAD && threads < BUSY_THREADS;
+}
+
 /** As `planSum`; with a scale of null the reduction is the maximum. */
 function planStages(
   source: BufferReference,
@@ -81,8 +105,9 @@ function planStages(
   scratch: number[],
   { storage, result }: ReductionFormats,
 ): Dispatch[] {
-  const kernel = scale === null ? maxKernel : sumKernel;
-  const passes: { vector: boolean; outer: number; extent: number; inner: number; chunks: number }[] = [];
+  const kernelOf = ({ tree }: Pass): KernelDefinition =>
+    scale === null ? maxKernel : tree ? sumTreeKernel : sumKernel;
+  const passes: Pass[] = [];
   for (let { outer, extent, inner } of stages) {
     for (;;) {
       const rows = inner === 1 && extent % 4 === 0 && extent >= 64 && version !== 'scalar';
@@ -93,9 +118,11 @@ function planStages(
       }
       const vector = inner % 4 === 0 && version !== 'scalar';
       const columns = outer * (vector ? inner / 4 : inner);
+      const items = vector ? inner / 4 : inner;
+      const tree = scale !== null && usesTree(extent, columns, target, version);
       const wanted = Math.min(Math.ceil(usefulThreads(target) / columns), Math.ceil(extent / 8));
-      const chunks = extent <= 32 ? 1 : Math.max(1, wanted);
-      passes.push({ vector, outer, extent, inner: vector ? inner / 4 : inner, chunks });
+      const chunks = tree ? treeTiling(extent, items, outer).chunks : extent <= 32 ? 1 : Math.max(1, wanted);
+      passes.push({ vector, outer, extent, inner: items, chunks, tree });
       if (rows) {
         extent = chunks * 4;
         inner = 1;
@@ -108,7 +135,8 @@ function planStages(
   }
 
   let from = source;
-  return passes.map(({ vector, outer, extent, inner, chunks }, index) => {
+  return passes.map((pass, index) => {
+    const { vector, outer, extent, inner, chunks, tree } = pass;
     const outputs = outer * chunks * inner;
     const last = index === passes.length - 1;
     let to = destination;
@@ -116,14 +144,20 @@ function planStages(
       to = `tmp${scratch.length}`;
       scratch.push(outputs * (vector ? 16 : 4));
     }
+    const { blocks, columns, workgroups, grid } = treeTiling(extent, inner, outer);
     const dispatch: Dispatch = {
-      kernel,
+      kernel: kernelOf(pass),
       width: vector ? 4 : 1,
       storage: index === 0 ? storage : undefined,
       result: last ? result : undefined,
       buffers: { x: from, out: to },
-      uniforms: { outputs, extent, inner, chunks, ...(scale !== null && { scale: last ? scale : 1 }) },
-      workgroups: gridFor(outputs, 64),
+      uniforms: {
+        ...{ extent, inner, chunks },
+        ...(tree ? { workgroups, blocks } : { outputs }),
+        ...(scale !== null && { scale: last ? scale : 1 }),
+      },
+      ...(tree && { overrides: { COLUMNS: columns } }),
+      workgroups: tree ? grid : gridFor(outputs, 64),
     };
     from = to;
     return dispatch;

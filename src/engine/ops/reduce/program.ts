@@ -4,7 +4,7 @@ import { type Shape, sizeOf } from '../../tensor/spec.ts';
 import { defineProgram, type Program } from '../definition.ts';
 import { like, storageOf } from '../storage.ts';
 import type { ReduceAttributes } from './attributes.ts';
-import { maxKernel, reductionPlan, sumKernel } from './plan.ts';
+import { maxKernel, reductionPlan, sumKernels } from './plan.ts';
 import { referenceMax, referenceSum } from './reference.ts';
 
 /** Elements that one output element is made of. */
@@ -18,8 +18,8 @@ function reduction(
 ): Program<ReduceAttributes> {
   return defineProgram<ReduceAttributes>({
     name,
-    kernels: [sumKernel],
-    versions: ['scalar', 'vec4'],
+    kernels: sumKernels,
+    versions: ['scalar', 'vec4', 'tree'],
     infer: ([x], { axes, keepDims = false, dtype = 'f32' }) => [
       { shape: reducedShape(x.shape, normalizeAxes(name, axes, x.shape.length), keepDims), dtype },
     ],

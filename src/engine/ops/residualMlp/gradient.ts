@@ -4,10 +4,11 @@ import { kernel } from '../../gpu/shaderKernel.ts';
 import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { f32, formatShape, type Shape, sizeOf } from '../../tensor/spec.ts';
 import { defineProgram, type NoAttributes } from '../definition.ts';
-import type { Draft } from '../matmul/draft.ts';
+import { type Draft, scratchOf } from '../matmul/draft.ts';
 import { planParts } from '../matmul/plan.ts';
 import { productKernels, productPlan } from '../matmul/program.ts';
 import { MATMUL_VERSIONS } from '../matmul/versions.ts';
+import { sumPair } from '../reduce/columnPairs.ts';
 import { like, requireSameType, storageOf } from '../storage.ts';
 import { referenceGradHidden, referenceGradProjection } from './reference.ts';
 import { matrices } from './shape.ts';
@@ -63,6 +64,11 @@ export const gradHiddenProgram = defineProgram<NoAttributes>({
   cost: ([gradient, weight]) => ({ flops: 2 * sizeOf(gradient.shape) * weight.shape[1] }),
 });
 
+/** Threads of a row of the second weight on a GPU. */
+const GPU_WIDTH = 64;
+/** With more loads a thread on a GPU the slices are added up by workgroups of their own first: loads wait for one another. */
+const LOADS_OF_A_THREAD = 16;
+
 /** (gradient [..., C], hidden [..., H], weight2 [C, H], bias2 [C], gamma [C]) → the gradients of weight2, bias2 and gamma. */
 export const gradProjectionProgram = defineProgram<NoAttributes>({
   name: 'residualMlp.gradProjection',
@@ -80,12 +86,19 @@ export const gradProjectionProgram = defineProgram<NoAttributes>({
     const geometry = matrices(channels, sizeOf(gradient.shape) / channels, hidden, { a: true });
     const parts = planParts({ storage, geometry, a: 'in0', b: 'in1' }, target, version, draft);
     if (!parts) return null;
+    let { slices, partial, partialSums } = parts;
+    if (target.deviceClass === 'gpu' && slices > 1 && Math.ceil(hidden / GPU_WIDTH) * slices > LOADS_OF_A_THREAD) {
+      const weights = { from: partial, to: scratchOf(draft, channels * hidden * 4), size: channels * hidden };
+      const sums = { from: partialSums, to: scratchOf(draft, channels * 4), size: channels };
+      draft.dispatches.push(sumPair(slices, weights, sums, target));
+      [slices, partial, partialSums] = [1, weights.to, sums.to];
+    }
     draft.dispatches.push({
       kernel: finishProjectionKernel,
       storage,
       buffers: {
-        partial: parts.partial,
-        partialSums: parts.partialSums,
+        partial,
+        partialSums,
         weight: 'in2',
         bias: 'in3',
         gamma: 'in4',
@@ -93,8 +106,8 @@ export const gradProjectionProgram = defineProgram<NoAttributes>({
         gradBias: 'out1',
         gradGamma: 'out2',
       },
-      uniforms: { channels, hidden, slices: parts.slices },
-      overrides: { WIDTH: target.deviceClass === 'software' ? 8 : 64 },
+      uniforms: { channels, hidden, slices },
+      overrides: { WIDTH: target.deviceClass === 'software' ? 8 : GPU_WIDTH },
       workgroups: foldGrid(channels),
     });
     return draft;

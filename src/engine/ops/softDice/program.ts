@@ -5,7 +5,7 @@ import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { f32, formatShape, sizeOf, type TensorSpec } from '../../tensor/spec.ts';
 import { defineProgram } from '../definition.ts';
 import { optional, type SampleGrid, versionedGrid } from '../loss/plan.ts';
-import { planSum, sumKernel } from '../reduce/plan.ts';
+import { planSum, sumKernels } from '../reduce/plan.ts';
 import { type SoftDiceAttributes, tverskyFactors } from './attributes.ts';
 import { referenceSoftDice, referenceSoftDiceBackward } from './reference.ts';
 
@@ -46,7 +46,7 @@ const backwardThreads = (target: PlanTarget): number => (target.deviceClass === 
  */
 export const softDiceProgram = defineProgram<SoftDiceAttributes>({
   name: 'softDice',
-  kernels: [partialKernel, finishKernel, sumKernel],
+  kernels: [partialKernel, finishKernel, ...sumKernels],
   versions: VERSIONS,
   infer([x, targets, sampleWeights], attributes) {
     const { smooth = 0, perSample = true, alpha = 0.5, beta = 0.5, reduction = 'mean' } = attributes;
