@@ -1,5 +1,4 @@
 /** `gmtl doctor`: lists the adapters and shows whether they compute right. */
-import { createRequire } from 'node:module';
 import { availableParallelism, release, totalmem } from 'node:os';
 import type { Argv, CommandModule } from 'yargs';
 import { GmtlError } from '../src/engine/errors.ts';
@@ -11,6 +10,7 @@ import { readAdapterInfo } from '../src/engine/node/classify.ts';
 import { GpuBackend } from '../src/engine/ops/gpuBackend.ts';
 import { ops } from '../src/engine/ops/index.ts';
 import { formatTable } from '../src/retina/report/table.ts';
+import { dawnVersion, missingText } from '../src/engine/node/optional.ts';
 import { gmtlVersion } from '../src/engine/node/version.ts';
 import { loadTuned, type TunedFile } from '../src/engine/node/tuned.ts';
 import { SELF_TEST_BOUND, type SelfTestResult, selfTest } from '../src/engine/check/selftest.ts';
@@ -63,15 +63,10 @@ export function limitText(name: string, value: number): string {
   return `${value} bytes`;
 }
 
-function webgpuVersion(): string {
-  const require = createRequire(import.meta.url);
-  return (require('webgpu/package.json') as { version: string }).version;
-}
-
 function versionsText(): string {
   const memory = (totalmem() / 2 ** 30).toFixed(1);
   return [
-    `gmtl ${gmtlVersion()}, Node ${process.version}, webgpu ${webgpuVersion()} (Dawn)`,
+    `gmtl ${gmtlVersion()}, Node ${process.version}, webgpu ${dawnVersion()} (Dawn)`,
     `${process.platform}-${process.arch} ${release()}, ${availableParallelism()} processors, ${memory} GiB of memory`,
   ]
     .map((line) => `  ${line}`)
@@ -206,6 +201,8 @@ export const doctorCommand: CommandModule<object, DoctorArguments> = {
         describe: 'Print all features and limits; show stack traces',
       }),
   handler: async ({ adapter, debug }) => {
+    const missing = missingText();
+    if (missing !== null) console.log(`Not installed\n${missing.replaceAll(/^/gm, '  ')}.\n`);
     console.log(`Versions\n${versionsText()}\n`);
     const listings = await listAdapters();
     const start = performance.now();

@@ -1,4 +1,3 @@
-/// <reference types="@webgpu/types" preserve="true" />
 /**
  * What the package gives in a browser: the engine, its modules and optimizers, and the multitask networks. No Node module and no native package
  * is below it. In a browser an engine is made from an adapter; the kernels' text comes with the package:
@@ -7,6 +6,8 @@
  *     const device = await GpuDevice.open(adapter, { deviceClass: 'gpu' });
  *     setEngine(new Engine(new GpuBackend(device), { seed: 1 }));
  */
+import './globals.ts';
+
 export { Engine, type EngineOptions, engine, noGrad, scope, setEngine } from './engine/autograd/engine.ts';
 export { Tensor } from './engine/autograd/tensor.ts';
 export { gradcheck } from './engine/check/gradcheck.ts';

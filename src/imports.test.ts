@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import ownPackage from '../package.json' with { type: 'json' };
 
 const ENGINE = ['tensor', 'gpu', 'ops', 'autograd', 'nn', 'optim', 'models', 'io', 'check', 'tuning', 'node'].map(
   (folder) => `engine/${folder}`,
@@ -74,6 +75,7 @@ const SOURCE = dirname(fileURLToPath(import.meta.url));
 interface Import {
   readonly file: string;
   readonly target: string;
+  readonly isType: boolean;
 }
 
 const files = readdirSync(SOURCE, { recursive: true, encoding: 'utf8' })
@@ -83,9 +85,10 @@ const files = readdirSync(SOURCE, { recursive: true, encoding: 'utf8' })
 function importsOf(file: string): Import[] {
   const text = readFileSync(join(SOURCE, file), 'utf8');
   const found = text.matchAll(/(?:^(?:import|export)\b[^'"`;]*?\bfrom\s+|^import\s+|\bimport\()'([^']+)'/gm);
-  return [...found].map(([, target]) => ({
+  return [...found].map(([whole, target]) => ({
     file,
     target: target.startsWith('.') ? posix.join(posix.dirname(file), target) : target,
+    isType: /^(import|export) type\b/.test(whole),
   }));
 }
 
@@ -120,9 +123,9 @@ describe('imports', () => {
     expect(wrong.map(({ file, target }) => `${file} → ${target}`)).toEqual([]);
   });
 
-  it('open Dawn in one place', () => {
-    const dawn = imports.filter(({ target }) => target === 'webgpu').map(({ file }) => file);
-    expect(dawn).toEqual(['engine/node/open.ts']);
+  it('load the optional packages in one place', () => {
+    const wrong = imports.filter(({ target, isType }) => !isType && target in ownPackage.optionalDependencies);
+    expect(wrong.map(({ file, target }) => `${file} → ${target}`)).toEqual([]);
   });
 
   it('go in no circles but one', () => {

@@ -12,6 +12,7 @@ export type ErrorArea =
   | 'gpu' // an open device
   | 'infer' // predicting with a trained network
   | 'init' // initializing a network from a file of weights
+  | 'install' // the optional packages
   | 'io' // reading and writing files
   | 'log' // a run's CSV logs
   | 'metrics'

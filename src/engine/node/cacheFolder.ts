@@ -7,8 +7,8 @@ import { isAbsolute, join, resolve } from 'node:path';
  * `%LOCALAPPDATA%`). Absolute. It can be deleted at any time.
  */
 export function cacheRoot(
-  environment: NodeJS.ProcessEnv = process.env,
-  platform: NodeJS.Platform = process.platform,
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+  platform: string = process.platform,
 ): string {
   const { GMTL_CACHE_DIR, XDG_CACHE_HOME, LOCALAPPDATA } = environment;
   if (GMTL_CACHE_DIR) return resolve(GMTL_CACHE_DIR);

@@ -5,10 +5,11 @@
  * `driverEnvironment`), because a process should create only one instance: a second one beside the first aborted on
  * lavapipe.
  */
-import { create } from 'webgpu';
+import type * as Dawn from 'webgpu';
 import { GmtlError } from '../errors.ts';
 import { type AdapterKind, classifyAdapter, describeAdapter, matchesName, readAdapterInfo } from './classify.ts';
 import { type AdapterListing, dawnFlags, findDrivers, listAdapters, listDriver, summarize } from './list.ts';
+import { importOptional } from './optional.ts';
 import { REQUESTS } from './probe.ts';
 import type { EmbeddedSwiftShader } from './swiftshader.ts';
 import {
@@ -89,6 +90,8 @@ export async function openAdapter(
 }
 
 async function openNow(choice: AdapterChoice, dawnFeatures: readonly string[]): Promise<OpenedAdapter> {
+  // First of all: without Dawn there is nothing to choose.
+  const { create } = await importOptional<typeof Dawn>('webgpu');
   const plan = await planFor(choice);
   const linux = process.platform === 'linux';
   const loader: LoaderOrigin = linux ? loadVulkanLoader(plan.embedded) : 'system';
@@ -96,7 +99,7 @@ async function openNow(choice: AdapterChoice, dawnFeatures: readonly string[]): 
     ? driverEnvironment(plan.visible, process.env, plan.embedded?.manifest, loaderAddsDrivers())
     : {};
   const found = await withEnvironment(canSetNativeEnvironment() ? variables : {}, async () => {
-    const instance = acquire(dawnFlags(dawnFeatures), variables);
+    const instance = acquire(create, dawnFlags(dawnFeatures), variables);
     try {
       for (const request of plan.requests) {
         const adapter = await requestAdapter(instance.gpu, request);
@@ -124,7 +127,7 @@ async function requestAdapter(gpu: GPU, request: GPURequestAdapterOptions): Prom
 }
 
 /** The one instance of this process, shared by all adapters opened with the same drivers and toggles. */
-function acquire(flags: string[], variables: Record<string, string>): SharedInstance {
+function acquire(create: typeof Dawn.create, flags: string[], variables: Record<string, string>): SharedInstance {
   const key = JSON.stringify([flags, variables]);
   if (shared !== undefined && shared.key !== key && shared.users > 0) {
     throw new GmtlError(

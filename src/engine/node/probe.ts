@@ -1,8 +1,8 @@
 /** Asks a child process which adapters a driver offers, so that a crash stays there. */
 import { spawn } from 'node:child_process';
-import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
 import { type AdapterInfo, INFO_FIELDS } from './classify.ts';
+import { resolveOptional } from './optional.ts';
 
 /** The three requests that between them reach a discrete GPU, an integrated one, and a software adapter. */
 export const REQUESTS: readonly GPURequestAdapterOptions[] = [
@@ -64,7 +64,7 @@ export async function probeAdapters(
   variables: Readonly<Record<string, string>>,
   loader: string | undefined,
 ): Promise<ProbeResult> {
-  const webgpu = pathToFileURL(createRequire(import.meta.url).resolve('webgpu')).href;
+  const webgpu = pathToFileURL(resolveOptional('webgpu')).href;
   const task = JSON.stringify({ webgpu, loader, flags, requests: REQUESTS, fields: INFO_FIELDS, mark: MARK });
   return new Promise((resolve) => {
     const child = spawn(process.execPath, ['--input-type=module', '--eval', PROGRAM], {

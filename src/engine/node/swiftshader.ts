@@ -1,14 +1,14 @@
 /** Unpacks the embedded software adapter, SwiftShader, from the package that carries it. */
 import { createReadStream } from 'node:fs';
 import { access, lstat, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createBrotliDecompress } from 'node:zlib';
-import { extract } from 'tar-stream';
+import type * as tar from 'tar-stream';
 import { GmtlError } from '../errors.ts';
 import { cacheFolder } from './cacheFolder.ts';
+import { requireOptional, resolveOptional } from './optional.ts';
 
 /** The npm package whose archive carries SwiftShader (a Vulkan driver that runs on the CPU) and a Vulkan loader. */
 const CARRIER = '@sparticuz/chromium';
@@ -39,7 +39,7 @@ function isErrorCode(error: unknown, codes: readonly string[]): boolean {
 
 async function findCarrier(): Promise<Carrier> {
   // The package exports only its entry point, so its folder is found by walking up from there.
-  let folder = dirname(createRequire(import.meta.url).resolve(CARRIER));
+  let folder = dirname(resolveOptional(CARRIER));
   for (;;) {
     const description = join(folder, 'package.json');
     try {
@@ -68,6 +68,7 @@ async function isUnpacked(folder: string): Promise<boolean> {
 
 async function extractWanted(archive: string, folder: string): Promise<void> {
   const found = new Set<string>();
+  const { extract } = requireOptional<typeof tar>('tar-stream');
   const entries = extract();
   const reading = pipeline(createReadStream(archive), createBrotliDecompress(), entries);
   // Awaited below; without this a read error that comes before the loop ends would count as unhandled.
@@ -131,7 +132,7 @@ async function temporaryRoot(): Promise<string> {
  * Makes the embedded SwiftShader available, unpacking it once (3.5 MB compressed, 7 MB unpacked) to the cache (see `cacheRoot`), or to
  * the temporary folder where that is not writable.
  *
- * @throws GmtlError `adapter/no-swiftshader` where there is none for this platform, or it could not be unpacked.
+ * @throws GmtlError `adapter/no-swiftshader` where there is none for this platform, or it could not be unpacked; `install/missing` without its package.
  */
 export async function provideSwiftShader(): Promise<EmbeddedSwiftShader> {
   if (process.platform !== 'linux' || process.arch !== 'x64') {
@@ -155,11 +156,12 @@ export async function provideSwiftShader(): Promise<EmbeddedSwiftShader> {
     }
     return { manifest: join(folder, MANIFEST), loader: join(folder, LOADER), version: carrier.version, note };
   } catch (error) {
+    if (error instanceof GmtlError) throw error;
     const why = error instanceof Error ? error.message : String(error);
     throw new GmtlError(
       'adapter/no-swiftshader',
-      `The embedded SwiftShader could not be unpacked: ${why}. Check that the package ${CARRIER} is installed and ` +
-        'that $GMTL_CACHE_DIR, $XDG_CACHE_HOME (or ~/.cache) or the temporary folder is writable.',
+      `The embedded SwiftShader could not be unpacked: ${why}. Check that ` +
+        '$GMTL_CACHE_DIR, $XDG_CACHE_HOME (or ~/.cache) or the temporary folder is writable.',
       { cause: error },
     );
   }

@@ -54,7 +54,11 @@ export function tunedPath(info: AdapterInfo, root?: string): string {
 /** Reads the winners for an adapter. A file that cannot be used is reported in `note` and never thrown: the defaults always work. */
 export function loadTuned(
   adapter: GPUAdapterInfo,
-  options: { readonly folder?: string; readonly environment?: NodeJS.ProcessEnv; readonly kernels?: string } = {},
+  options: {
+    readonly folder?: string;
+    readonly environment?: Readonly<Record<string, string | undefined>>;
+    readonly kernels?: string;
+  } = {},
 ): TunedFile {
   const { environment = process.env } = options;
   const path = tunedPath(readAdapterInfo(adapter), options.folder);

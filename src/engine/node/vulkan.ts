@@ -22,7 +22,7 @@ export type VisibleDrivers =
 
 /** The restricting variable the user has set, if any: then only the drivers named there exist for us. */
 export function userRestriction(
-  environment: NodeJS.ProcessEnv,
+  environment: Readonly<Record<string, string | undefined>>,
 ): { readonly variable: string; readonly value: string } | undefined {
   for (const variable of RESTRICTING) {
     const value = environment[variable];
@@ -54,7 +54,7 @@ function splitPaths(value: string | undefined, fallback: string): string[] {
  *
  * Source: "Driver Discovery on Linux" in the Khronos loader's LoaderDriverInterface.md.
  */
-export function systemManifests(environment: NodeJS.ProcessEnv): DriverManifest[] {
+export function systemManifests(environment: Readonly<Record<string, string | undefined>>): DriverManifest[] {
   const restriction = userRestriction(environment);
   let places: string[];
   if (restriction !== undefined) {
@@ -95,7 +95,7 @@ export function isLavapipeManifest(path: string): boolean {
  */
 export function driverEnvironment(
   visible: VisibleDrivers,
-  environment: NodeJS.ProcessEnv,
+  environment: Readonly<Record<string, string | undefined>>,
   embedded: string | undefined,
   loaderAddsDrivers: boolean,
 ): Record<string, string> {

@@ -1,5 +1,5 @@
 /** Pictures with truth and prediction for the report and for samples, gathered while a network is scored. */
-import sharp from 'sharp';
+import { sharp } from '../../engine/node/optional.ts';
 import { decodeImage, preprocessImage } from '../data/pictures/preprocess.ts';
 import { type DatasetItem, type Structure, GRADED_TASKS, type GradedTask, GRADINGS } from '../domain.ts';
 import { decideGrade, type GradeDecision } from '../metrics/inputs.ts';

@@ -29,7 +29,7 @@ function rectangle(
 
 type Decoded = { width: number; height: number; at: (x: number, y: number) => number[] };
 
-async function decode(png: Buffer): Promise<Decoded> {
+async function decode(png: Uint8Array): Promise<Decoded> {
   const { data, info } = await sharp(png).removeAlpha().raw().toBuffer({ resolveWithObject: true });
   const at = (x: number, y: number): number[] =>
     Array.from(data.subarray((y * info.width + x) * 3, (y * info.width + x) * 3 + 3));

@@ -1,5 +1,6 @@
 /** Masks drawn over photographs. */
-import sharp, { type OverlayOptions as Layer } from 'sharp';
+import type { OverlayOptions as Layer } from 'sharp';
+import { sharp } from '../../engine/node/optional.ts';
 import type { RgbImage } from '../domain.ts';
 import { GmtlError } from '../../engine/errors.ts';
 import { STRUCTURE_COLORS } from './colors.ts';
@@ -30,7 +31,7 @@ export async function renderOverlay(
   image: RgbImage,
   masks: StructureMasks,
   options: OverlayOptions = {},
-): Promise<Buffer> {
+): Promise<Uint8Array> {
   const drawn = await drawPanel(image, masks, 'masks', options);
   return assemble([{ image: drawn, title: options.title ?? '' }], listed(masks));
 }
@@ -41,7 +42,7 @@ export async function renderComparison(
   truth: StructureMasks,
   predicted: StructureMasks,
   options: OverlayOptions = {},
-): Promise<Buffer> {
+): Promise<Uint8Array> {
   const prefix = options.title === undefined ? '' : `${options.title} — `;
   return assemble(
     [
@@ -192,7 +193,7 @@ function textSize(panelWidth: number): number {
 }
 
 /** Panels from left to right with their titles above, one legend below, on white. */
-async function assemble(panels: readonly Panel[], structures: readonly Structure[]): Promise<Buffer> {
+async function assemble(panels: readonly Panel[], structures: readonly Structure[]): Promise<Uint8Array> {
   const { width: panelWidth, height: panelHeight } = panels[0].image;
   const gap = panels.length === 1 ? 0 : Math.max(4, Math.round(panelWidth / 100));
   const width = panels.length * panelWidth + (panels.length - 1) * gap;

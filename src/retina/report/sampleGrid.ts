@@ -1,5 +1,6 @@
 /** Samples with truth and prediction as one picture. */
-import sharp, { type OverlayOptions as Layer } from 'sharp';
+import type { OverlayOptions as Layer } from 'sharp';
+import { sharp } from '../../engine/node/optional.ts';
 import { GmtlError } from '../../engine/errors.ts';
 import { STRUCTURE_COLORS } from './colors.ts';
 import { STRUCTURES, structureInText } from '../domain.ts';

@@ -1,9 +1,9 @@
 /** Charts and labels as PNG: fonts, colors and the renderer. */
-import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { Resvg } from '@resvg/resvg-js';
-import { type EChartsOption, init, setPlatformAPI } from 'echarts';
+import type * as resvg from '@resvg/resvg-js';
+import type * as echarts from 'echarts';
 import { GmtlError } from '../../engine/errors.ts';
+import { requireOptional, resolveOptional } from '../../engine/node/optional.ts';
 
 /** The font of every picture; shipped as a dependency, because servers and containers often have no fonts at all. */
 export const FONT_FAMILY = 'DejaVu Sans';
@@ -17,7 +17,10 @@ export const INK = { text: '#1f2933', muted: '#5f6b76', grid: '#e3e7eb', axis: '
  */
 export const PALETTE = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#000000'] as const;
 
-const fontFolder = join(dirname(createRequire(import.meta.url).resolve('dejavu-fonts-ttf/package.json')), 'ttf');
+const { Resvg } = requireOptional<typeof resvg>('@resvg/resvg-js');
+const { init, setPlatformAPI } = requireOptional<typeof echarts>('echarts');
+
+const fontFolder = join(dirname(resolveOptional('dejavu-fonts-ttf', '/package.json')), 'ttf');
 const fontFiles = ['DejaVuSans.ttf', 'DejaVuSans-Bold.ttf'].map((name) => join(fontFolder, name));
 
 // Without a canvas echarts guesses text widths for a narrower font than DejaVu, and legends would collide.
@@ -62,7 +65,7 @@ export function svgToPng(svg: string, scale = 1, background: string | undefined 
 }
 
 /** Renders an echarts option of `width` × `height` CSS pixels to a PNG of `scale` times as many pixels. */
-export function chartToPng(option: EChartsOption, width: number, height: number, scale: number): Buffer {
+export function chartToPng(option: echarts.EChartsOption, width: number, height: number, scale: number): Buffer {
   const chart = init(null, null, { renderer: 'svg', ssr: true, width, height });
   try {
     chart.setOption({ animation: false, textStyle: { fontFamily: FONT_FAMILY, color: INK.text }, ...option });

@@ -29,7 +29,7 @@ const manifestSchema = z.object({
   epoch: z.int().nonnegative(),
   config: jsonValueSchema,
   /** Metrics by name; NaN and infinities are the strings "NaN", "Infinity", "-Infinity". */
-  metrics: z.record(z.string(), z.union([z.number(), z.enum(['NaN', 'Infinity', '-Infinity'])])),
+  metrics: z.record(z.string(), z.union([z.number(), z.literal(['NaN', 'Infinity', '-Infinity'])])),
   /** Where the data order stands (the sampler's own record). */
   sampler: jsonValueSchema,
   /** State of every random stream. */

@@ -1,13 +1,13 @@
 /** The record of what a run ran on: with its configuration, all that repeating it takes. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { arch, cpus, platform, release, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { GmtlError } from '../../engine/errors.ts';
 import { errorCode, readIfPresent, writeFileAtomicSync } from '../../engine/node/atomic.ts';
+import { dawnVersion } from '../../engine/node/optional.ts';
 import { gmtlVersion } from '../../engine/node/version.ts';
 import { requireJson } from './checkpointFormat.ts';
 import { RUN_FILES } from './fileNames.ts';
@@ -70,7 +70,7 @@ export function writeEnvironment(runFolder: string, described: DescribedEnvironm
     gmtl: gmtlVersion(),
     commit: sourceCommit(),
     node: process.versions.node,
-    webgpu: packageVersion('webgpu'),
+    webgpu: dawnVersion(),
     platform: `${platform()} ${release()} ${arch()}`,
     processor: cpus()[0]?.model ?? 'unknown',
     processorCount: cpus().length,
@@ -103,9 +103,4 @@ function sourceCommit(): string | null {
     if (errorCode(error) !== undefined || (error instanceof Error && 'status' in error)) return null;
     throw error;
   }
-}
-
-function packageVersion(name: string): string {
-  const { version } = createRequire(import.meta.url)(`${name}/package.json`) as { version: string };
-  return version;
 }

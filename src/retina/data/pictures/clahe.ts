@@ -1,14 +1,7 @@
 /** Contrast-limited adaptive histogram equalization (CLAHE) of the lightness, computed by OpenCV. */
 import type OpenCv from '@techstark/opencv-js';
 import { GmtlError } from '../../../engine/errors.ts';
-
-/** Contrast-limited adaptive histogram equalization of the lightness, by the convention of OpenCV's `createCLAHE`. */
-export interface ClaheOptions {
-  /** A tile's histogram is cut at this many times its mean bin, and what was cut is spread over all bins. Above 0. */
-  readonly clipLimit: number;
-  /** Tiles a side: 8 is a grid of 8x8, whose mappings are interpolated bilinearly. */
-  readonly tiles: number;
-}
+import type { ClaheOptions } from './sample.ts';
 
 /** OpenCV's grid, and the clip limit that fundus papers use (2 … 4). */
 export const DEFAULT_CLAHE: ClaheOptions = { clipLimit: 2, tiles: 8 };

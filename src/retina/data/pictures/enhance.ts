@@ -1,9 +1,9 @@
 /** Evens out the light of pictures in Node: sharp blurs for Ben Graham's normalization, OpenCV's WebAssembly build computes CLAHE. */
-import { createRequire } from 'node:module';
 import type OpenCv from '@techstark/opencv-js';
-import sharp from 'sharp';
+import { requireOptional, sharp } from '../../../engine/node/optional.ts';
 import { subtractBlur } from './benGraham.ts';
-import { type ClaheOptions, equalizeLightnessBy } from './clahe.ts';
+import { equalizeLightnessBy } from './clahe.ts';
+import type { ClaheOptions } from './sample.ts';
 
 /**
  * Ben Graham's normalization; see {@link subtractBlur}.
@@ -58,7 +58,7 @@ async function startOpenCv(): Promise<{ cv: typeof OpenCv }> {
   const events = ['uncaughtException', 'unhandledRejection'] as const;
   const before = events.map((event) => new Set(process.listeners(event as 'uncaughtException')));
   // Not import(): the module has a `then` that calls back with itself, on which a promise of it (Vitest makes one) never settles.
-  const cv: typeof OpenCv = createRequire(import.meta.url)('@techstark/opencv-js');
+  const cv: typeof OpenCv = requireOptional('@techstark/opencv-js');
   if (cv.Mat === undefined) {
     await new Promise<void>((resume) => {
       cv.onRuntimeInitialized = resume;

@@ -1,6 +1,7 @@
 /** Decodes mask files. */
 import { readFile } from 'node:fs/promises';
-import sharp, { type OutputInfo } from 'sharp';
+import type { OutputInfo } from 'sharp';
+import { sharp } from '../../../engine/node/optional.ts';
 import { GmtlError } from '../../../engine/errors.ts';
 import type { BinaryMask } from './geometry.ts';
 import { isJpeg, paletteAsGray } from './palette.ts';

@@ -1,6 +1,6 @@
 /** Decodes pictures and prepares them for the network. */
 import { readFile } from 'node:fs/promises';
-import sharp from 'sharp';
+import { sharp } from '../../../engine/node/optional.ts';
 import { GmtlError } from '../../../engine/errors.ts';
 import { equalizeLightness, normalizeBenGraham } from './enhance.ts';
 import { findFieldOfView, frameBox } from './fov.ts';

@@ -1,7 +1,14 @@
 /** How a picture is prepared for the network, and what comes of it. */
-import type { ClaheOptions } from './clahe.ts';
 import type { CropBox } from './fov.ts';
 import type { MaskResize } from './geometry.ts';
+
+/** Contrast-limited adaptive histogram equalization of the lightness, by the convention of OpenCV's `createCLAHE`. */
+export interface ClaheOptions {
+  /** A tile's histogram is cut at this many times its mean bin, and what was cut is spread over all bins. Above 0. */
+  readonly clipLimit: number;
+  /** Tiles a side: 8 is a grid of 8x8, whose mappings are interpolated bilinearly. */
+  readonly tiles: number;
+}
 
 export interface PreprocessOptions {
   /** Side of the square the picture is resized to. */

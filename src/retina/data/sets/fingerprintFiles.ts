@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import sharp from 'sharp';
+import { sharp } from '../../../engine/node/optional.ts';
 import { writeFileAtomic } from '../../../engine/node/atomic.ts';
 import { cacheFolder, cacheRoot } from '../../../engine/node/cacheFolder.ts';
 import { hashFile } from '../../../engine/node/fileHash.ts';

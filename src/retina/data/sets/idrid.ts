@@ -1,6 +1,6 @@
 /** Reads a folder in the official IDRiD layout. */
 import { readFile } from 'node:fs/promises';
-import sharp from 'sharp';
+import { sharp } from '../../../engine/node/optional.ts';
 import { type ErrorCode, GmtlError } from '../../../engine/errors.ts';
 import { imageKey, looksLikeGradingCsv, scanGradingCsv } from './labels.ts';
 import { type LayoutFile, listLayout } from './layout.ts';

@@ -1,5 +1,5 @@
 /** Tells whether two files show the same picture pixel by pixel, so that a mask of one fits the other. */
-import sharp from 'sharp';
+import { sharp } from '../../../engine/node/optional.ts';
 import { GmtlError } from '../../../engine/errors.ts';
 
 /** Width at which frames are compared: a pixel of it is about 4 of a 4288-pixel IDRiD frame, half a microaneurysm. */

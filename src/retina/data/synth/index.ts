@@ -1,8 +1,8 @@
 /** Generates a synthetic data set in the IDRiD layout. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import sharp from 'sharp';
 import { z } from 'zod';
+import { sharp } from '../../../engine/node/optional.ts';
 import { GmtlError } from '../../../engine/errors.ts';
 import { STRUCTURES, type Structure } from '../../domain.ts';
 import { drawFundus, type Fundus } from './fundus.ts';

@@ -1,10 +1,10 @@
 /** The frame of every page: head, styles, scripts, security policy, theme switch. */
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { GmtlError } from '../../../engine/errors.ts';
+import { resolveOptional } from '../../../engine/node/optional.ts';
 import { escapeHtml, html, type Html, jsonBlock } from './html.ts';
 import type { Section } from './parts.ts';
 import type { ChartList } from './charts.ts';
@@ -97,7 +97,7 @@ function pageFile(name: string): string {
 
 /** The library's own minified build, with its licence header. */
 function echartsSource(): string {
-  return readFileSync(createRequire(import.meta.url).resolve('echarts/dist/echarts.min.js'), 'utf8');
+  return readFileSync(resolveOptional('echarts', '/dist/echarts.min.js'), 'utf8');
 }
 
 /** Code made safe for a script element, whose end its strings may spell. */

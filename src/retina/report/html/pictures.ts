@@ -1,6 +1,6 @@
 /** Pictures and masks in the form the page's script reads. */
 import { deflateRawSync } from 'node:zlib';
-import sharp from 'sharp';
+import { sharp } from '../../../engine/node/optional.ts';
 import { GmtlError } from '../../../engine/errors.ts';
 import { STRUCTURES } from '../../domain.ts';
 import { checkImage } from '../overlay.ts';
