@@ -148,6 +148,11 @@ describe('refuses, saying why', () => {
       ['model.retinoHidden=3'],
       /"model.retinoHidden" .* is called "model.retinopathyHidden" now/,
     ],
+    [
+      'all knobs of an earlier version at once',
+      ['model.retinoHidden=3', 'model.checkpoint=true'],
+      /"model.retinopathyHidden" now[\s\S]*"model.recompute" now/,
+    ],
     ['a prototype', ['data={"__proto__":{"clahe":true}}'], /unknown setting "data.__proto__"/],
   ];
   test.each(cases)('%s', (_name, overrides, message) => {

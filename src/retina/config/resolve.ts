@@ -104,7 +104,8 @@ export function describeConfig(): ConfigKnob[] {
 function mergeLayers(layers: readonly ConfigLayer[]): TrainConfig {
   const merged: Tree = {};
   for (const layer of layers) {
-    requireKnownKeys(layer.values, jsonSchema, '', layer.origin);
+    const unknown = unknownKeys(layer.values, jsonSchema, '', layer.origin);
+    if (unknown.length > 0) throw new GmtlError('config/unknown-key', unknown.join('\n  '));
     merge(merged, layer.values);
   }
   const result = trainConfigSchema.safeParse(merged);
@@ -126,29 +127,28 @@ function issueInWords(issue: z.core.$ZodIssue, path: string): string {
   return knob === undefined ? issue.message : `expected ${knob.type}`;
 }
 
-function requireKnownKeys(values: Tree, schema: JsonSchema, path: string, origin: string): void {
+/** What is wrong with the names in a layer, one sentence for each unknown one. */
+function unknownKeys(values: Tree, schema: JsonSchema, path: string, origin: string): string[] {
   const properties =
     schema.properties ??
     (schema.anyOf?.find((option) => (option as JsonSchema).properties) as JsonSchema | undefined)?.properties;
-  if (properties === undefined) return;
-  for (const [key, value] of Object.entries(values)) {
+  if (properties === undefined) return [];
+  return Object.entries(values).flatMap(([key, value]) => {
     const full = path === '' ? key : `${path}.${key}`;
-    if (!Object.hasOwn(properties, key)) throw unknownKey(full, key, Object.keys(properties), path, origin);
-    if (isTree(value)) requireKnownKeys(value, properties[key] as JsonSchema, full, origin);
-  }
+    if (!Object.hasOwn(properties, key)) return unknownKey(full, key, Object.keys(properties), path, origin);
+    return isTree(value) ? unknownKeys(value, properties[key] as JsonSchema, full, origin) : [];
+  });
 }
 
-function unknownKey(full: string, key: string, siblings: readonly string[], path: string, origin: string): GmtlError {
-  if (Object.hasOwn(RENAMED_KNOBS, full)) {
-    return new GmtlError('config/unknown-key', `"${full}" (from ${origin}) is called "${RENAMED_KNOBS[full]}" now.`);
-  }
+function unknownKey(full: string, key: string, siblings: readonly string[], path: string, origin: string): string {
+  if (Object.hasOwn(RENAMED_KNOBS, full)) return `"${full}" (from ${origin}) is called "${RENAMED_KNOBS[full]}" now.`;
   // A knob given without its section, or in the wrong one, is found by the last part of its name.
   const elsewhere = describeConfig().find((knob) => knob.path.split('.').at(-1) === key)?.path;
   const nearest = closest(key, [...siblings]);
   const near = distance(key.toLowerCase(), nearest.toLowerCase()) <= Math.max(2, key.length / 3);
   const suggestion = elsewhere ?? (near ? (path === '' ? nearest : `${path}.${nearest}`) : undefined);
   const advice = suggestion === undefined ? `Known here: ${siblings.join(', ')}.` : `Did you mean "${suggestion}"?`;
-  return new GmtlError('config/unknown-key', `unknown setting "${full}" (from ${origin}). ${advice}`);
+  return `unknown setting "${full}" (from ${origin}). ${advice}`;
 }
 
 function presetLayer(name: string): ConfigLayer {

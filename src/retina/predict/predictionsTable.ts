@@ -114,14 +114,14 @@ export class PredictionsTable {
   static open(folder: string): PredictionsTable {
     const path = join(folder, PREDICTIONS_FILE);
     const text = readIfPresent(path);
-    if (text === undefined) return new PredictionsTable(path, []);
+    if (text === undefined || text.trim() === '') return new PredictionsTable(path, []);
     const foreign = (why: string, cause?: unknown) =>
       new GmtlError('infer/table', `${path} is no table of this command's (${why}): move it, or choose another --out`, {
         cause,
       });
     let lines: string[][];
     try {
-      lines = parse(text) as string[][];
+      lines = parse(text, { bom: true }) as string[][];
     } catch (cause) {
       throw foreign('it cannot be read as CSV', cause);
     }

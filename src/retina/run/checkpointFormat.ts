@@ -72,13 +72,18 @@ export function parseManifest(text: string, path: string): CheckpointManifest {
   }
   const result = manifestSchema.safeParse(value);
   if (!result.success) {
-    const issues = result.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; ');
     throw new GmtlError(
       'checkpoint/invalid',
-      `${path}: a damaged checkpoint manifest (${issues}). Use another checkpoint.`,
+      `${path}: a damaged checkpoint manifest (${damageOf(result.error)}). Use another checkpoint.`,
     );
   }
   return result.data;
+}
+
+/** What is wrong with a stored JSON file, in one line: of its text, or of its entries, each with its place. */
+export function damageOf(cause: SyntaxError | z.ZodError): string {
+  if (cause instanceof SyntaxError) return cause.message;
+  return cause.issues.map(({ path, message }) => `${path.join('.') || 'the whole'}: ${message}`).join('; ');
 }
 
 /** Numbers as JSON can hold them: non-finite ones become their names. */

@@ -9,7 +9,7 @@ import { GmtlError } from '../../engine/errors.ts';
 import { errorCode, readIfPresent, writeFileAtomicSync } from '../../engine/node/atomic.ts';
 import { dawnVersion } from '../../engine/node/optional.ts';
 import { gmtlVersion } from '../../engine/node/version.ts';
-import { requireJson } from './checkpointFormat.ts';
+import { damageOf, requireJson } from './checkpointFormat.ts';
 import { RUN_FILES } from './fileNames.ts';
 
 /** The entries, in the order in which they are written. */
@@ -54,7 +54,9 @@ export function readEnvironment(runFolder: string): RecordedEnvironment | null {
     return recordedSchema.parse(JSON.parse(text));
   } catch (cause) {
     if (!(cause instanceof SyntaxError) && !(cause instanceof z.ZodError)) throw cause;
-    throw new GmtlError('run/environment', `${path}: damaged (${cause.message}). Restore it, or delete it.`, { cause });
+    throw new GmtlError('run/environment', `${path}: damaged (${damageOf(cause)}). Restore it, or delete it.`, {
+      cause,
+    });
   }
 }
 

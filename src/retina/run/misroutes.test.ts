@@ -2,7 +2,7 @@
 import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { MisrouteLog, misroutesCsv } from './misroutes.ts';
 
 let folder = '';
@@ -45,4 +45,25 @@ test('an evaluation writes the same columns, empty where they do not apply', () 
   expect(misroutesCsv([wrong], { step: null, epoch: null, split: 'test' })).toBe(
     'step,epoch,split,id,task,routed,probability\n,,test,"A, 1",segmentation,classification,0.750000\n',
   );
+});
+
+describe('a table that is not one', () => {
+  test.each([
+    ['a quote that is never closed', 'garbage,"\n1,2\n', /no valid CSV/],
+    ['the table of something else', 'a,b\n1,2\n', /the columns step, epoch, id, task, routed are missing/],
+  ])('%s is named, and left as it is', (_what, content, message) => {
+    const path = join(folder, 'misroutes.csv');
+    fs.writeFileSync(path, content);
+    expect(() => new MisrouteLog(path, 6)).toThrow(message);
+    expect(() => new MisrouteLog(path, 6)).toThrow(path);
+    expect(fs.readFileSync(path, 'utf8')).toBe(content);
+  });
+
+  test('a last row that was cut within a quote is let go', () => {
+    const path = join(folder, 'misroutes.csv');
+    const whole = `${misroutesCsv([wrong], { step: 6, epoch: 1, split: 'val' })}`;
+    fs.writeFileSync(path, `${whole}12,2,val,"B, cut sho`);
+    new MisrouteLog(path, 12);
+    expect(fs.readFileSync(path, 'utf8')).toBe(whole);
+  });
 });

@@ -5,7 +5,7 @@ import { GmtlError } from '../../engine/errors.ts';
 import { errorCode } from '../../engine/node/atomic.ts';
 import type { StoredTensors } from '../../engine/io/safetensors.ts';
 import { readConfigFile } from '../config/file.ts';
-import { resolveConfig, validateConfig } from '../config/resolve.ts';
+import { validateConfig } from '../config/resolve.ts';
 import type { TrainConfig } from '../config/schema.ts';
 import { loadCheckpoint } from './checkpoint.ts';
 import { Checkpoints, type WeightsKind, weightsOf } from './checkpoints.ts';
@@ -27,7 +27,7 @@ export interface TrainedWeights {
  * @param configFile JSON configuration, for a bare .safetensors file and only there: a manifest carries its own.
  * @param kind `average` takes the moving average where the checkpoint has one.
  * @throws GmtlError `infer/no-config` for bare weights without a configuration, `cli/usage` for a configuration too many, or as
- * {@link loadCheckpoint}, {@link readConfigFile}, {@link resolveConfig} and {@link validateConfig}.
+ * {@link loadCheckpoint}, {@link readConfigFile} and {@link validateConfig}.
  */
 export async function loadTrainedWeights(
   path: string,
@@ -47,9 +47,9 @@ export async function loadTrainedWeights(
         `instead, or name the configuration with --config FILE (the run's config.json).`,
     );
   }
-  const config = manifest
-    ? validateConfig(manifest.config, file)
-    : resolveConfig({ file: await readConfigFile(configFile!) });
+  // Bare weights come with the configuration that their run stored, perhaps under the names of an earlier version.
+  const stored = manifest ? { values: manifest.config, origin: file } : await readConfigFile(configFile!);
+  const config = validateConfig(stored.values, stored.origin);
   return { path: file, config, ...weightsOf(checkpoint, kind), step: manifest?.step };
 }
 
