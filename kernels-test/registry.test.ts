@@ -3,16 +3,15 @@ import { describe, expect, it } from 'vitest';
 import { ceilingKernels } from '../src/engine/tuning/ceilings.ts';
 import { gradcheck } from '../src/engine/check/gradcheck.ts';
 import { runCase } from '../src/engine/check/runCase.ts';
-import { type BindingType, DEFAULT_LIMITS, type KernelDefinition, type PlanTarget } from '../src/engine/gpu/kernel.ts';
+import { DEFAULT_LIMITS, type KernelDefinition, type PlanTarget } from '../src/engine/gpu/kernel.ts';
 import { matrixShapes, type SubgroupMatrixConfig } from '../src/engine/gpu/subgroupMatrix.ts';
-import type { ShaderFormats } from '../src/engine/gpu/shaders.ts';
 import { SHADER_TEXT } from '../src/engine/gpu/shaderText.generated.ts';
+import { bindingProblem } from '../src/engine/ops/bindings.ts';
 import type { CasePurpose } from '../src/engine/ops/definition.ts';
 import { ops } from '../src/engine/ops/index.ts';
 import { type ProgramCall, listCalls } from '../src/engine/ops/invocations.ts';
 import { halfCase } from '../src/engine/ops/storage.ts';
 import { DryBackend } from '../src/engine/ops/tapBackend.ts';
-import type { DType } from '../src/engine/tensor/spec.ts';
 
 const programs = [
   ...new Set(ops.flatMap((op) => [op.forward, ...(op.inference ? [op.inference] : []), ...(op.programs ?? [])])),
@@ -31,39 +30,6 @@ function callsOf(purpose: CasePurpose): (ProgramCall & { op: string; testCase: s
         })),
       ),
   );
-}
-
-/** WGSL type of a binding under a dispatch's element formats. */
-function bindingType(type: BindingType, { storage, result, width }: ShaderFormats): string {
-  const half = (type.startsWith('Result') ? result : storage) === 'f16';
-  switch (type) {
-    case 'Scalar':
-    case 'Result':
-      return half ? 'f16' : 'f32';
-    case 'Vec4':
-    case 'Result4':
-      return half ? 'vec4h' : 'vec4f';
-    case 'Bits':
-      return half ? 'f16' : 'u32';
-    case 'Bits4':
-      return half ? 'vec2u' : 'vec4u';
-    case 'Item':
-    case 'ResultItem':
-      return width === 4 ? (half ? 'vec4h' : 'vec4f') : half ? 'f16' : 'f32';
-    case 'Number':
-      return width === 4 ? 'vec4f' : 'f32';
-    case 'Index':
-      return width === 4 ? 'vec4u' : 'u32';
-    default:
-      return type;
-  }
-}
-
-/** Whether a tensor may be bound as an array of a WGSL type: other types of the same width only as bit patterns. */
-function fits(dtype: DType, wgsl: string): boolean {
-  if (dtype === 'f16') return ['f16', 'vec4h', 'vec2u'].includes(wgsl);
-  if (wgsl === 'u32' || wgsl === 'vec4u') return true;
-  return dtype === 'f32' ? ['f32', 'vec4f', 'vec2f'].includes(wgsl) : wgsl === dtype;
 }
 
 const calls = [...callsOf('test'), ...callsOf('bench')];
@@ -173,9 +139,8 @@ describe('registry', () => {
               if (!buffer) problems.push(`${label}: no buffer for ${binding.name}`);
               const specs = buffer?.startsWith('in') ? call.inputs : buffer?.startsWith('out') ? call.outputs : [];
               const dtype = specs.at(Number(buffer?.replace(/\D+/, '')))?.dtype;
-              const type = bindingType(binding.type, dispatch);
-              if (dtype && !fits(dtype, type))
-                problems.push(`${label}: ${buffer} is ${dtype}, but ${dispatch.kernel.name} binds it as ${type}`);
+              const problem = dtype && bindingProblem(dtype, binding, dispatch);
+              if (problem) problems.push(`${label}: ${buffer} ${problem}`);
             }
             for (const field of Object.keys(dispatch.kernel.uniforms)) {
               if (!Number.isFinite(dispatch.uniforms[field]))

@@ -1,11 +1,20 @@
 /** The engine: runs ops on a backend, builds the graph, owns the lifetimes of tensors. */
-import { GmtlError } from '../errors.ts';
+import { type ErrorCode, GmtlError } from '../errors.ts';
 import { accumulateProgram } from '../ops/accumulate/program.ts';
 import { type Backend, runProgram } from '../ops/backend.ts';
 import { addProgram } from '../ops/binary/program.ts';
-import type { Op, Program } from '../ops/definition.ts';
+import type { Callable, Op } from '../ops/definition.ts';
 import { floatCastProgram, fillProgram } from '../ops/movement/convert.ts';
 import { expandProgram } from '../ops/movement/program.ts';
+import {
+  castsFor,
+  checkAttributes,
+  checkCount,
+  declaredInput,
+  type InputKinds,
+  requireTypes,
+  show,
+} from '../ops/signature.ts';
 import { TapBackend, type Taps } from '../ops/tapBackend.ts';
 import type { Value } from '../ops/value.ts';
 import { Generator } from '../tensor/random.ts';
@@ -111,17 +120,36 @@ export class Engine {
     return first;
   }
 
-  /** Applies an op and returns the tensors of all its outputs. Gradients flow through the first only. */
+  /**
+   * Applies an op and returns the tensors of all its outputs. Gradients flow through the first only. Inputs, their element types and the
+   * attributes are held against the op's signature before anything is recorded; where PyTorch would cast an input, it is cast.
+   * @throws GmtlError `ops/inputs`, `ops/attribute`, `tensor/dtype`, `autograd/engine` or `tensor/freed`, which name the op and the input.
+   */
   applyAll<A extends object>(op: Op<A>, inputs: readonly Tensor[], attributes: A): Tensor[] {
-    for (const input of inputs) {
-      if (input.engine !== this)
-        throw new GmtlError('autograd/engine', `${op.name}: an input belongs to another engine`);
-      if (input.disposed)
-        throw new GmtlError(
-          'tensor/freed',
-          `${op.name}: an input of shape ${formatShape(input.shape)} was already freed`,
-        );
+    const { signature, mutates } = op.forward;
+    this.#requireOwn(op.name, signature.inputs, inputs);
+    checkAttributes(op.name, signature.attributes, attributes);
+    if (mutates) {
+      const updated = inputs.map(({ value }) => value.spec);
+      requireTypes(op.name, signature.inputs, updated, mutates);
     }
+    const casts = castsFor(
+      op.name,
+      signature.inputs,
+      inputs.map(({ dtype }) => dtype),
+    );
+    if (!casts) return this.#applyTo(op, inputs, attributes);
+    const cast = inputs.map((input, index) => input.cast(casts[index] ?? input.dtype));
+    try {
+      return this.#applyTo(op, cast, attributes);
+    } finally {
+      cast.forEach((tensor, index) => {
+        if (tensor !== inputs[index]) tensor.dispose();
+      });
+    }
+  }
+
+  #applyTo<A extends object>(op: Op<A>, inputs: readonly Tensor[], attributes: A): Tensor[] {
     const values = inputs.map((input) => input.value);
     const differentiated = this.#gradEnabled && inputs.some((input) => input.node !== null || input.requiresGrad);
     const program = differentiated ? op.forward : (op.inference ?? op.forward);
@@ -130,26 +158,54 @@ export class Engine {
     return outputs.map((output, index) => this.adopt(output, index === 0 ? node : null));
   }
 
+  /** Throws unless `inputs` are as many tensors as `kinds` names, of this engine and not freed. */
+  #requireOwn(op: string, kinds: InputKinds, inputs: readonly Tensor[]): void {
+    checkCount(op, kinds, inputs.length);
+    inputs.forEach((input, index) => {
+      const problem = this.#problemOf(input);
+      if (problem)
+        throw new GmtlError(problem.code, `${op}: input ${declaredInput(kinds, index).name} ${problem.message}`);
+    });
+  }
+
+  #problemOf(input: Tensor): { readonly code: ErrorCode; readonly message: string } | null {
+    if (!(input instanceof Tensor))
+      return { code: 'ops/inputs', message: `is ${show(input)}, not a tensor: make one with engine.tensor` };
+    if (input.engine !== this)
+      return {
+        code: 'autograd/engine',
+        message: 'belongs to another engine: read it with data() and make it anew with engine.tensor',
+      };
+    if (input.disposed || input.value.storage.freed)
+      return { code: 'tensor/freed', message: `of shape ${formatShape(input.shape)} was already freed` };
+    return null;
+  }
+
   /** A view of `tensor` under another shape: no memory moves. */
   view<A extends object>(op: Op<A>, tensor: Tensor, shape: Shape, attributes: A): Tensor {
-    if (tensor.disposed)
-      throw new GmtlError(
-        'tensor/freed',
-        `${op.name}: an input of shape ${formatShape(tensor.shape)} was already freed`,
-      );
+    const { signature } = op.forward;
+    this.#requireOwn(op.name, signature.inputs, [tensor]);
+    checkAttributes(op.name, signature.attributes, attributes);
     tensor.value.storage.retain();
     const value: Value = { spec: { shape, dtype: tensor.dtype }, storage: tensor.value.storage };
     return this.adopt(value, this.#record(op, [tensor], attributes, [tensor.value], [value]));
   }
 
-  /** Runs a program that is not a differentiable op (an optimizer step, a reduction over gradients). */
-  run<A extends object>(program: Program<A>, inputs: readonly Tensor[], attributes: A): Tensor[] {
-    return runProgram(
-      this.backend,
-      program,
-      inputs.map((input) => input.value),
-      attributes,
-    ).map((value) => this.adopt(value));
+  /**
+   * Runs a program that is not a differentiable op (an optimizer step, a reduction over gradients). Inputs and attributes are held against its
+   * signature as `applyAll` holds them; nothing is cast.
+   */
+  run<A extends object>(program: Callable<A>, inputs: readonly Tensor[], attributes: A): Tensor[] {
+    const { name, signature } = program;
+    this.#requireOwn(name, signature.inputs, inputs);
+    checkAttributes(name, signature.attributes, attributes);
+    const values = inputs.map((input) => input.value);
+    requireTypes(
+      name,
+      signature.inputs,
+      values.map(({ spec }) => spec),
+    );
+    return runProgram(this.backend, program, values, attributes).map((value) => this.adopt(value));
   }
 
   #record<A extends object>(

@@ -58,9 +58,12 @@ for (const where of ['float64 references', 'adapter'] as const) {
       expect(await x.mean().item()).toBe(100);
     });
 
-    it('refuses to mix types without being told', () => {
-      const half = engine.tensor([1], [1], { dtype: 'f16' });
-      expect(() => half.add(engine.tensor([1], [1]))).toThrow(/add: inputs of types f16, f32; cast them to one/);
+    it('mixes with float32 as PyTorch promotes; products refuse to mix', async () => {
+      const half = engine.tensor([1], [1, 1], { dtype: 'f16' });
+      const single = engine.tensor([2], [1, 1]);
+      expect(half.add(single).dtype).toBe('f32');
+      expect(await half.add(single).item()).toBe(3);
+      expect(() => half.matmul(single)).toThrow(/matmul: a is f16, b is f32; cast them to one type/);
     });
   });
 }

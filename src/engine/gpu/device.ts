@@ -242,7 +242,7 @@ export class GpuDevice {
     const view = new DataView(uniforms.buffer);
     kernel.uniformFields.forEach(([field, type], index) => {
       const value = dispatch.uniforms[field];
-      if (value === undefined || Number.isNaN(value))
+      if (value === undefined || (type !== 'f32' && Number.isNaN(value)))
         throw new GmtlError('gpu/dispatch', `${label}: uniform ${field} is ${value}`);
       if (type === 'f32') view.setFloat32(index * 4, value, true);
       else if (type === 'i32') view.setInt32(index * 4, value, true);

@@ -4,7 +4,7 @@
  * Each throws a `tensor/shape` error that names the op and the shapes when they do not fit.
  */
 import { GmtlError } from '../errors.ts';
-import type { Tensor } from '../autograd/tensor.ts';
+import { Tensor } from '../autograd/tensor.ts';
 import type { BatchNormAttributes } from '../ops/batchNorm/attributes.ts';
 import { batchNorm as batchNormOp } from '../ops/batchNorm/op.ts';
 import type { BceAttributes } from '../ops/bceWithLogits/attributes.ts';
@@ -20,6 +20,7 @@ import { entropy as entropyOp } from '../ops/entropy/op.ts';
 import { layerNorm as layerNormOp } from '../ops/layerNorm/op.ts';
 import { layerScale as layerScaleOp, scaleResidual as scaleResidualOp } from '../ops/layerScale/op.ts';
 import { maskLoss as maskLossOp } from '../ops/maskLoss/op.ts';
+import type { NoAttributes, Op } from '../ops/definition.ts';
 import { matmul as matmulOp } from '../ops/matmul/op.ts';
 import type { PadAttributes } from '../ops/movement/attributes.ts';
 import { concat as concatOp, pad as padOp } from '../ops/movement/op.ts';
@@ -30,11 +31,14 @@ import { residualMlp as residualMlpOp } from '../ops/residualMlp/op.ts';
 import type { SoftDiceAttributes } from '../ops/softDice/attributes.ts';
 import { softDice as softDiceOp } from '../ops/softDice/op.ts';
 import { logSoftmax as logSoftmaxOp, softmax as softmaxOp } from '../ops/softmax/op.ts';
+import { declaredInput, show } from '../ops/signature.ts';
 import { unaryOps } from '../ops/unary/op.ts';
 import {
   upsampleBilinear2d as upsampleBilinear2dOp,
   upsampleNearest2d as upsampleNearest2dOp,
 } from '../ops/upsample/op.ts';
+import { normalizeAxis } from '../tensor/shape.ts';
+import { isFloat } from '../tensor/spec.ts';
 
 /** [height, width], or whatever is given for the two image axes. */
 export type Pair = readonly [number, number];
@@ -44,8 +48,33 @@ export function pair(value: number | Pair): Pair {
   return typeof value === 'number' ? [value, value] : value;
 }
 
-function optional(...tensors: (Tensor | null | undefined)[]): Tensor[] {
-  return tensors.filter((tensor): tensor is Tensor => tensor != null);
+/** Applies an op on its first input's engine; optional inputs may be null. The engine checks all else. */
+function applyAll<A extends object>(
+  op: Op<A>,
+  inputs: readonly (Tensor | null | undefined)[],
+  attributes: A,
+): Tensor[] {
+  const [first] = inputs;
+  if (!(first instanceof Tensor)) {
+    const { name } = declaredInput(op.forward.signature.inputs, 0);
+    throw new GmtlError('ops/inputs', `${op.name}: input ${name} is ${show(first)}, not a tensor`);
+  }
+  const given = inputs.filter((tensor): tensor is Tensor => tensor != null);
+  return first.engine.applyAll(op, given, attributes);
+}
+
+/** As `applyAll`, of which the first output is given and the others are freed. */
+function apply<A extends object>(op: Op<A>, inputs: readonly (Tensor | null | undefined)[], attributes: A): Tensor {
+  const [first, ...rest] = applyAll(op, inputs, attributes);
+  for (const tensor of rest) tensor.dispose();
+  return first;
+}
+
+/** A product's weight in the type of the activation. */
+function weightFor(x: Tensor, weight: Tensor): Tensor {
+  return x instanceof Tensor && weight instanceof Tensor && isFloat(x.dtype) && isFloat(weight.dtype)
+    ? weight.cast(x.dtype)
+    : weight;
 }
 
 /** x · weightᵀ + bias over the last axis: x [..., in], weight [out, in], bias [out]. `activation` is fused. */
@@ -55,7 +84,7 @@ export function linear(
   bias?: Tensor | null,
   activation: 'none' | 'relu' | 'gelu' = 'none',
 ): Tensor {
-  return x.engine.apply(matmulOp, optional(x, weight.cast(x.dtype), bias), { transposeB: true, activation });
+  return apply(matmulOp, [x, weightFor(x, weight), bias], { transposeB: true, activation });
 }
 
 export interface ConvolutionOptions {
@@ -68,7 +97,8 @@ export interface ConvolutionOptions {
 
 /** Cross-correlation (as PyTorch's conv2d): x [N, H, W, C], weight [KH, KW, C / groups, out], bias [out]. */
 export function conv2d(x: Tensor, weight: Tensor, bias?: Tensor | null, options: ConvolutionOptions = {}): Tensor {
-  return x.engine.apply(conv2dOp, optional(x, weight.cast(x.dtype), bias), {
+  return apply(conv2dOp, [x, weightFor(x, weight), bias], {
+    ...options,
     stride: pair(options.stride ?? 1),
     padding: pair(options.padding ?? 0),
     dilation: pair(options.dilation ?? 1),
@@ -84,7 +114,8 @@ export function depthwiseConv2d(
   bias?: Tensor | null,
   options: Omit<ConvolutionOptions, 'groups' | 'activation'> = {},
 ): Tensor {
-  return x.engine.apply(depthwiseConv2dOp, optional(x, weight.cast(x.dtype), bias), {
+  return apply(depthwiseConv2dOp, [x, weightFor(x, weight), bias], {
+    ...options,
     stride: pair(options.stride ?? 1),
     padding: pair(options.padding ?? 0),
     dilation: pair(options.dilation ?? 1),
@@ -93,7 +124,7 @@ export function depthwiseConv2d(
 
 /** Normalizes over the last axis: biased variance, `eps` inside the square root (Ba et al. 2016; torch.nn.LayerNorm). */
 export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, eps = 1e-5): Tensor {
-  return x.engine.apply(layerNormOp, [x, weight, bias], { eps });
+  return apply(layerNormOp, [x, weight, bias], { eps });
 }
 
 /**
@@ -107,56 +138,62 @@ export function batchNorm(
   running: { readonly mean: Tensor; readonly variance: Tensor },
   attributes: BatchNormAttributes,
 ): Tensor {
-  return x.engine.apply(batchNormOp, [x, weight, bias, running.mean, running.variance], attributes);
+  return apply(batchNormOp, [x, weight, bias, running.mean, running.variance], attributes);
 }
 
 /** Maximum over windows of x [N, H, W, C]; the stride is the kernel's size where left out. Padding never wins. */
 export function maxPool2d(x: Tensor, options: MaxPoolAttributes): Tensor {
-  return x.engine.apply(maxPool2dOp, [x], options);
+  return apply(maxPool2dOp, [x], options);
 }
 
 /** Mean over windows of x [N, H, W, C]; the stride is the kernel's size where left out. */
 export function avgPool2d(x: Tensor, options: AvgPoolAttributes): Tensor {
-  return x.engine.apply(avgPool2dOp, [x], options);
+  return apply(avgPool2dOp, [x], options);
 }
 
-/** Transposed convolution (torch.nn.functional.conv_transpose2d): x [N, H, W, C], weight [KH, KW, out, C], bias [out]. */
+/** Transposed convolution (torch.nn.functional.conv_transpose2d): x [N, H, W, C], weight [KH, KW, out / groups, C], bias [out]. */
 export function convTranspose2d(
   x: Tensor,
   weight: Tensor,
   bias?: Tensor | null,
-  options: { stride?: number | Pair; padding?: number | Pair; activation?: 'none' | 'relu' } = {},
+  options: ConvolutionOptions & { readonly outputPadding?: number | Pair } = {},
 ): Tensor {
-  return x.engine.apply(convTranspose2dOp, optional(x, weight.cast(x.dtype), bias), {
+  return apply(convTranspose2dOp, [x, weightFor(x, weight), bias], {
+    ...options,
     stride: pair(options.stride ?? 1),
     padding: pair(options.padding ?? 0),
+    dilation: pair(options.dilation ?? 1),
+    outputPadding: pair(options.outputPadding ?? 0),
+    groups: options.groups ?? 1,
     activation: options.activation ?? 'none',
   });
 }
 
 /** |x|, any shape; the derivative at 0 is 0. */
 export function abs(x: Tensor): Tensor {
-  return x.engine.apply(unaryOps.abs, [x], {});
+  return apply(unaryOps.abs, [x], {});
 }
 
 /** log(1 + exp(x)), any shape, without overflow (torch.nn.functional.softplus). */
 export function softplus(x: Tensor): Tensor {
-  return x.engine.apply(unaryOps.softplus, [x], {});
+  return apply(unaryOps.softplus, [x], {});
 }
 
 /** Sum of a * b over two tensors of one shape, as a scalar []; differentiable in both. */
 export function dot(a: Tensor, b: Tensor): Tensor {
-  return a.engine.apply(dotOp, [a, b], {});
+  return apply(dotOp, [a, b], {});
 }
 
 /** Joins tensors along an axis. */
 export function concat(tensors: readonly Tensor[], axis: number): Tensor {
-  return tensors[0].engine.apply(concatOp, tensors, { axis });
+  if (!Array.isArray(tensors) || tensors.length === 0)
+    throw new GmtlError('ops/inputs', 'concat: there is nothing to join; give an array of one tensor or more');
+  return apply(concatOp, tensors, { axis });
 }
 
 /** A border of `value` (default 0): one count per axis, in front and behind. */
 export function pad(x: Tensor, attributes: PadAttributes): Tensor {
-  return x.engine.apply(padOp, [x], attributes);
+  return apply(padOp, [x], attributes);
 }
 
 /** Rows `rows` (axis 0) of x, in that order; x itself where that is all of them. Runs of neighbors are moved together. */
@@ -174,22 +211,31 @@ export function selectRows(x: Tensor, rows: readonly number[]): Tensor {
 
 /** Bilinear resizing to [height, width] (torch.nn.functional.interpolate, mode 'bilinear'). */
 export function upsampleBilinear2d(x: Tensor, size: Pair, alignCorners = false): Tensor {
-  return x.engine.apply(upsampleBilinear2dOp, [x], { size, alignCorners });
+  return apply(upsampleBilinear2dOp, [x], { size, alignCorners });
 }
 
 /** Nearest-neighbor resizing to [height, width] (interpolate, mode 'nearest'). */
 export function upsampleNearest2d(x: Tensor, size: Pair): Tensor {
-  return x.engine.apply(upsampleNearest2dOp, [x], { size });
+  return apply(upsampleNearest2dOp, [x], { size });
 }
 
-/** Softmax over the last axis. */
-export function softmax(x: Tensor): Tensor {
-  return x.engine.apply(softmaxOp, [x], {});
+/** Softmax over an axis, the last one where left out. */
+export function softmax(x: Tensor, axis = -1): Tensor {
+  return overAxis(softmaxOp, x, axis);
 }
 
-/** Logarithm of the softmax over the last axis. */
-export function logSoftmax(x: Tensor): Tensor {
-  return x.engine.apply(logSoftmaxOp, [x], {});
+/** Logarithm of the softmax over an axis, the last one where left out. */
+export function logSoftmax(x: Tensor, axis = -1): Tensor {
+  return overAxis(logSoftmaxOp, x, axis);
+}
+
+/** Applies an op of the last axis to another one, which changes places with the last on the way in and out. */
+function overAxis(op: Op<NoAttributes>, x: Tensor, axis: number): Tensor {
+  const last = x instanceof Tensor ? x.shape.length - 1 : -1;
+  const along = last < 0 ? last : normalizeAxis(op.name, axis, last + 1);
+  if (along === last) return apply(op, [x], {});
+  const exchanged = x.shape.map((_, k) => (k === along ? last : k === last ? along : k));
+  return apply(op, [x.permute(exchanged)], {}).permute(exchanged);
 }
 
 /**
@@ -203,7 +249,7 @@ export function crossEntropy(
   options: CrossEntropyAttributes & { readonly classWeights?: Tensor | null } = {},
 ): Tensor {
   const { classWeights, ...attributes } = options;
-  return logits.engine.apply(crossEntropyOp, optional(logits, labels, classWeights), attributes);
+  return apply(crossEntropyOp, [logits, labels, classWeights], attributes);
 }
 
 /**
@@ -212,7 +258,7 @@ export function crossEntropy(
  * Probabilities: {@link cornProbabilities}, or on the host that of src/engine/nn/losses/corn.ts.
  */
 export function cornLoss(logits: Tensor, labels: Tensor, options: CornAttributes = {}): Tensor {
-  return logits.engine.apply(cornOp, [logits, labels], options);
+  return apply(cornOp, [logits, labels], options);
 }
 
 /**
@@ -233,17 +279,17 @@ export function cornProbabilities(logits: Tensor): Tensor {
 
 /** Mean over rows of the entropy (nats) of softmax(logits): logits [N, C], sample weights [N]. */
 export function entropy(logits: Tensor, sampleWeights?: Tensor | null): Tensor {
-  return logits.engine.apply(entropyOp, optional(logits, sampleWeights), {});
+  return apply(entropyOp, [logits, sampleWeights], {});
 }
 
 /** gamma * x: x [..., C], gamma [C] (ConvNeXt's layer scale); {@link scaleResidual} adds the residual in the same pass. */
 export function layerScale(x: Tensor, gamma: Tensor): Tensor {
-  return x.engine.apply(layerScaleOp, [x, gamma], {});
+  return apply(layerScaleOp, [x, gamma], {});
 }
 
 /** residual + factor * gamma * x: x and residual [N, ..., C], gamma [C], one factor per sample [N] (drop path; no gradient). */
 export function scaleResidual(residual: Tensor, x: Tensor, gamma: Tensor, factor?: Tensor | null): Tensor {
-  return x.engine.apply(scaleResidualOp, optional(residual, x, gamma, factor), {});
+  return apply(scaleResidualOp, [residual, x, gamma, factor], {});
 }
 
 /** A linear layer's weight [out, in] and bias [out]; {@link residualMlp} needs both. */
@@ -264,9 +310,9 @@ export function residualMlp(
   factor?: Tensor | null,
 ): Tensor {
   if (!first.bias || !second.bias) throw new GmtlError('tensor/shape', 'residualMlp: both layers must have a bias');
-  const [up, down] = [first.weight.cast(x.dtype), second.weight.cast(x.dtype)];
-  const inputs = optional(residual, x, up, first.bias, down, second.bias, gamma, factor);
-  return x.engine.apply(residualMlpOp, inputs, {});
+  const [up, down] = [weightFor(x, first.weight), weightFor(x, second.weight)];
+  const inputs = [residual, x, up, first.bias, down, second.bias, gamma, factor];
+  return apply(residualMlpOp, inputs, {});
 }
 
 /** Options of {@link bceWithLogits}; their tensors get no gradient. */
@@ -284,7 +330,7 @@ export type BceOptions = Omit<BceAttributes, 'posWeight' | 'sampleWeights'> & {
  */
 export function bceWithLogits(logits: Tensor, targets: Tensor, options: BceOptions = {}): Tensor {
   const { posWeight, sampleWeights, ...attributes } = options;
-  return logits.engine.apply(bceWithLogitsOp, optional(logits, targets, posWeight, sampleWeights), {
+  return apply(bceWithLogitsOp, [logits, targets, posWeight, sampleWeights], {
     ...attributes,
     posWeight: posWeight != null,
     sampleWeights: sampleWeights != null,
@@ -326,11 +372,16 @@ export type SoftDiceOptions = Omit<SoftDiceAttributes, 'reduction'> & {
 export function softDiceLoss(logits: Tensor, targets: Tensor, options: SoftDiceOptions = {}): Tensor {
   const { form, reduction = 'mean', ...rest } = options;
   const attributes = diceAttributes(form, rest);
-  if (reduction === 'mean') return logits.engine.apply(softDiceOp, [logits, targets], attributes);
-  return logits.engine.apply(softDiceOp, [logits, targets], { ...attributes, reduction: 'none' }).mean([1]);
+  if (reduction === 'mean') return apply(softDiceOp, [logits, targets], attributes);
+  return apply(softDiceOp, [logits, targets], { ...attributes, reduction: 'none' }).mean([1]);
 }
 
 function diceAttributes<A extends SoftDiceAttributes>(form: DiceForm = 'sample', options: A): A {
+  if (!Object.hasOwn(DICE_FORMS, form))
+    throw new GmtlError(
+      'ops/attribute',
+      `softDiceLoss: form is ${show(form)}; it takes ${Object.keys(DICE_FORMS).join(', ')}`,
+    );
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
   return { ...DICE_FORMS[form], ...given } as A;
 }
@@ -353,8 +404,8 @@ export function maskLoss(
   targets: Tensor,
   { posWeight, form, ...options }: MaskLossOptions,
 ): { loss: Tensor; bce: Tensor; dice: Tensor } {
-  const inputs = optional(logits, targets, posWeight);
-  const [loss, bce, dice, coefficients] = logits.engine.applyAll(maskLossOp, inputs, diceAttributes(form, options));
+  const inputs = [logits, targets, posWeight];
+  const [loss, bce, dice, coefficients] = applyAll(maskLossOp, inputs, diceAttributes(form, options));
   coefficients.dispose();
   return { loss, bce, dice };
 }

@@ -68,7 +68,8 @@ export class Conv2d extends Layer {
     const init = options.init ?? { weight: torchDefault(fanIn), bias: torchDefault(fanIn) };
     this.weight = parameter([kernelSize, kernelSize, perGroup, outChannels], init.weight, { order: [3, 2, 0, 1] });
     this.bias = (options.bias ?? true) ? parameter([outChannels], init.bias) : null;
-    this.#options = options;
+    const { bias: _bias, init: _init, ...rest } = options;
+    this.#options = rest;
   }
 
   override forward(x: Tensor): Tensor {
@@ -117,7 +118,8 @@ export class ConvTranspose2d extends Layer {
     const init = options.init ?? { weight: torchDefault(fan), bias: torchDefault(fan) };
     this.weight = parameter([kernelSize, kernelSize, outChannels, inChannels], init.weight, { order: [3, 2, 0, 1] });
     this.bias = parameter([outChannels], init.bias);
-    this.#options = options;
+    const { init: _init, ...rest } = options;
+    this.#options = rest;
   }
 
   override forward(x: Tensor): Tensor {

@@ -5,6 +5,7 @@
  */
 import type { KernelDefinition, Plan, PlanTarget } from '../gpu/kernel.ts';
 import type { DType, Shape, TensorSpec } from '../tensor/spec.ts';
+import type { Signature } from './signature.ts';
 import type { Value } from './value.ts';
 
 /** An n-dimensional array of the references: row-major, contiguous, float64 whatever the dtype. */
@@ -30,6 +31,8 @@ export interface Cost {
 export interface Program<A extends object = object> {
   /** The op's name, or `<op>.<part>` such as `layernorm.backward`. Unique. */
   readonly name: string;
+  /** What it may be given, of programs that tensors reach from outside: see `Callable`. */
+  readonly signature?: Signature<A>;
   /** Specs of the outputs. Throws a `shape` error that names the op and the shapes. May return [] when `mutates` is not empty. */
   infer(inputs: readonly TensorSpec[], attributes: A): readonly TensorSpec[];
   /** Kernels that `plan` may use. */
@@ -53,6 +56,9 @@ export interface Program<A extends object = object> {
   reference(inputs: readonly NdArray[], attributes: A, outputs: readonly TensorSpec[]): Float64Array[];
   cost?(inputs: readonly TensorSpec[], outputs: readonly TensorSpec[], attributes: A): Cost;
 }
+
+/** A program that says what it may be given: an op's forward pass, and what `Engine.run` runs. */
+export type Callable<A extends object = object> = Program<A> & { readonly signature: Signature<A> };
 
 /** What an op's backward is given. Values from `run` are freed after the call unless they are returned. */
 export interface BackwardContext<A extends object> {
@@ -155,18 +161,13 @@ export const ELEMENTWISE_TOLERANCE: Tolerance = {
 export interface Op<A extends object = object> {
   /** The name of its folder, shader folder, tests, bench rows and labels. */
   readonly name: string;
-  readonly forward: Program<A>;
+  readonly forward: Callable<A>;
   /** The forward pass where no gradient will be asked for: output 0 alone, without what only backward reads. Default: `forward`. */
   readonly inference?: Program<A>;
   /** All other programs the op uses (backward parts, other passes). */
   readonly programs?: readonly Program[];
   /** How to differentiate it, or why that is not possible. */
   readonly gradient: Differentiable<A> | { readonly none: string };
-  /**
-   * Inputs that may be float16 (all of them at once; the others, such as biases and the weights of norms, stay float32), where the op's
-   * kernels can do that. The tests then run every case in float16 too. See shaders/common/storage.wgsl.
-   */
-  readonly half?: 'all' | readonly number[];
   readonly cases: readonly Case<A>[];
 }
 
@@ -179,6 +180,8 @@ export function defineOp<A extends object>(op: Op<A>): Op<A> {
 }
 
 /** A program as it is: gives its parts their types where it is written. */
+export function defineProgram<A extends object>(program: Callable<A>): Callable<A>;
+export function defineProgram<A extends object>(program: Program<A>): Program<A>;
 export function defineProgram<A extends object>(program: Program<A>): Program<A> {
   return program;
 }

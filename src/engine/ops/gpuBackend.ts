@@ -13,6 +13,7 @@ import {
   type TypedArray,
 } from '../tensor/spec.ts';
 import type { Backend, BackendStatistics } from './backend.ts';
+import { bindingProblem } from './bindings.ts';
 import type { Program } from './definition.ts';
 import { Storage, type Value } from './value.ts';
 
@@ -182,6 +183,10 @@ export class GpuBackend implements Backend {
               'ops/plan',
               `${program.name}: kernel ${dispatch.kernel.name} lacks buffer ${binding.name}`,
             );
+          const specs = reference.startsWith('in') ? inputSpecs : reference.startsWith('out') ? outputSpecs : [];
+          const spec = specs.at(Number(reference.replace(/\D+/, '')));
+          const problem = spec && bindingProblem(spec.dtype, binding, dispatch);
+          if (problem) throw new GmtlError('ops/plan', `${program.name}: ${reference} ${problem}`);
           return reference;
         }),
       })),

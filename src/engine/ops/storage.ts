@@ -3,6 +3,7 @@ import type { StorageFormat } from '../gpu/kernel.ts';
 import { GmtlError } from '../errors.ts';
 import type { DType, Shape, TensorSpec } from '../tensor/spec.ts';
 import type { Case, Op } from './definition.ts';
+import { takesHalf } from './signature.ts';
 
 /** A tensor of another shape with the element type of `spec`: how most programs infer their outputs. */
 export function like(spec: TensorSpec, shape: Shape = spec.shape): TensorSpec {
@@ -27,7 +28,7 @@ export function requireSameType(op: string, specs: readonly TensorSpec[]): DType
 /** Which inputs of a case are float16 in its float16 variant. */
 function isHalfInput(op: Op, testCase: Case, index: number): boolean {
   const { dtype = 'f32' } = testCase.inputs[index];
-  return dtype === 'f32' && (op.half === 'all' || (op.half?.includes(index) ?? false));
+  return dtype === 'f32' && takesHalf(op.forward.signature.inputs, index);
 }
 
 /** Beyond this a float32 number becomes an infinite float16. */

@@ -9,6 +9,5 @@ export const accumulate = defineOp<AccumulateAttributes>({
   name: 'accumulate',
   forward: accumulateProgram,
   gradient: { none: 'it changes its first input in place; the engine uses it to add up gradients' },
-  half: 'all',
   cases: accumulateCases,
 });

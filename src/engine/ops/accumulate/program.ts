@@ -13,6 +13,7 @@ const accumulateKernel = kernel('accumulate/accumulate');
 /** target = target + scale * x, in place: the sum of gradients, each in float32 or float16. */
 export const accumulateProgram = defineProgram<AccumulateAttributes>({
   name: 'accumulate',
+  signature: { inputs: { target: 'float', x: 'float' }, attributes: { scale: 'number?' } },
   kernels: [accumulateKernel],
   mutates: [0],
   infer([target, x]) {

@@ -12,7 +12,6 @@ import { batchNormBackwardProgram, batchNormProgram } from './program.ts';
 export const batchNorm = defineOp<BatchNormAttributes>({
   name: 'batchNorm',
   forward: batchNormProgram,
-  half: [0],
   programs: [batchNormBackwardProgram],
   gradient: {
     saves: { inputs: [0, 1], outputs: [1, 2] },

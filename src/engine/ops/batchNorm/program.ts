@@ -140,6 +140,10 @@ function planStatistics(
 /** (x [..., C], weight, bias, runningMean, runningVar [C]) → y [..., C], mean [C], rstd [C] (the latter two for backward). */
 export const batchNormProgram = defineProgram<BatchNormAttributes>({
   name: 'batchNorm',
+  signature: {
+    inputs: { x: 'activation', weight: 'float32', bias: 'float32', runningMean: 'float32', runningVar: 'float32' },
+    attributes: { training: 'flag', eps: 'number?', momentum: 'number?' },
+  },
   kernels: [statsKernel, finishKernel, normalizeKernel, statsTreeKernel, finishTreeKernel],
   versions: VERSIONS,
   mutates: [3, 4],

@@ -93,6 +93,16 @@ const backwardThreads = (target: PlanTarget): number => (target.deviceClass === 
 /** (logits [N, ..., C], targets of that shape, posWeight? [C], sampleWeights? [N]) → loss [] ([N] with 'sample'), factor [] for backward. */
 export const bceWithLogitsProgram = defineProgram<BceAttributes>({
   name: 'bceWithLogits',
+  signature: {
+    inputs: { logits: 'float32', targets: 'target', 'posWeight?': 'float32', 'sampleWeights?': 'float32' },
+    attributes: {
+      posWeight: 'flag?',
+      sampleWeights: 'flag?',
+      reduction: ['mean', 'sum', 'sample'],
+      gamma: 'number?',
+      alpha: 'numberOrNull?',
+    },
+  },
   kernels: [forwardKernel, finishKernel, finishSamplesKernel],
   versions: VERSIONS,
   infer([logits, targets, ...optionals], attributes) {

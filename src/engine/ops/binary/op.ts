@@ -35,7 +35,6 @@ function opOf(
         context.needs(1) ? unbroadcast(context, 1, right(context)) : null,
       ],
     },
-    half: 'all',
     cases: binaryCases(name),
   });
 }

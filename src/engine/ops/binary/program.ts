@@ -3,7 +3,8 @@ import { gridFor, type PlanTarget } from '../../gpu/kernel.ts';
 import { kernel } from '../../gpu/shaderKernel.ts';
 import { broadcastShapes, broadcastStrides } from '../../tensor/shape.ts';
 import { type Shape, sizeOf } from '../../tensor/spec.ts';
-import { defineProgram, type NoAttributes, type Program } from '../definition.ts';
+import { type Callable, defineProgram, type NoAttributes } from '../definition.ts';
+import type { InputKind } from '../signature.ts';
 import { requireSameType, storageOf } from '../storage.ts';
 import type { BinaryName } from './attributes.ts';
 import { referenceBinary } from './reference.ts';
@@ -54,10 +55,11 @@ function pad6(values: readonly number[], fill: number): number[] {
 }
 
 /** The program of one arithmetic operation with broadcasting; all four share the kernels. */
-function binaryProgram(name: BinaryName): Program<NoAttributes> {
+function binaryProgram(name: BinaryName, kind: InputKind = 'arithmetic'): Callable<NoAttributes> {
   const operation = OPERATIONS.indexOf(name);
   return defineProgram<NoAttributes>({
     name,
+    signature: { inputs: { a: kind, b: kind }, attributes: {} },
     kernels: [broadcastKernel, vec4Kernel],
     versions: ['broadcast', 'vec4'],
     infer([a, b]) {
@@ -123,5 +125,6 @@ function binaryProgram(name: BinaryName): Program<NoAttributes> {
 export const addProgram = binaryProgram('add');
 export const subProgram = binaryProgram('sub');
 export const mulProgram = binaryProgram('mul');
-export const divProgram = binaryProgram('div');
+/** Of integers, too, the quotient is a float. */
+export const divProgram = binaryProgram('div', 'promoted');
 export const equalProgram = binaryProgram('equal');

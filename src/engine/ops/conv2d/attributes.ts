@@ -16,6 +16,15 @@ export interface ConvolutionAttributes {
   readonly activation?: 'none' | 'relu';
 }
 
+/** Their kinds. */
+export const CONVOLUTION_ATTRIBUTES = {
+  stride: 'pair?',
+  padding: 'pair?',
+  dilation: 'pair?',
+  groups: 'count?',
+  activation: ['none', 'relu'],
+} as const;
+
 /** Of the input gradient: strides above 1 leave the input's size open, so it is said. */
 export interface GradInputAttributes extends ConvolutionAttributes {
   readonly inputSize: Pair;

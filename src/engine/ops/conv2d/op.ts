@@ -25,7 +25,6 @@ export function biasGradient(context: BackwardContext<ConvolutionAttributes>, gr
 export const conv2d = defineOp<ConvolutionAttributes>({
   name: 'conv2d',
   forward: conv2dProgram,
-  half: [0, 1],
   programs: [gradInputProgram, gradWeightProgram],
   gradient: {
     // relu's gradient reads the result; nothing else needs it.

@@ -4,7 +4,13 @@ import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { f32, formatShape, type Shape } from '../../tensor/spec.ts';
 import { defineProgram } from '../definition.ts';
 import { like, requireSameType, storageOf } from '../storage.ts';
-import type { ConvolutionAttributes, GradInputAttributes, GradWeightAttributes, Pair } from './attributes.ts';
+import {
+  CONVOLUTION_ATTRIBUTES,
+  type ConvolutionAttributes,
+  type GradInputAttributes,
+  type GradWeightAttributes,
+  type Pair,
+} from './attributes.ts';
 import { forwardGather, transposedGather } from './gather.ts';
 import { convolutionVersions, gatherKernels, gradWeightKernels, planGather, planGradWeight } from './plan.ts';
 import {
@@ -21,6 +27,10 @@ import { referenceForward, referenceGradInput, referenceGradWeight } from './ref
 /** (x [N, H, W, C], weight [KH, KW, C / groups, out], bias [out]?) → [N, OH, OW, out]. */
 export const conv2dProgram = defineProgram<ConvolutionAttributes>({
   name: 'conv2d',
+  signature: {
+    inputs: { x: 'activation', weight: 'activation', 'bias?': 'float32' },
+    attributes: CONVOLUTION_ATTRIBUTES,
+  },
   kernels: gatherKernels,
   versions: convolutionVersions,
   infer([x, weight, bias], attributes) {

@@ -14,7 +14,6 @@ import { convTranspose2dProgram } from './program.ts';
 export const convTranspose2d = defineOp<TransposedAttributes>({
   name: 'convTranspose2d',
   forward: convTranspose2dProgram,
-  half: [0, 1],
   programs: [conv2dProgram, gradWeightProgram],
   gradient: {
     // relu's gradient reads the result; nothing else needs it.

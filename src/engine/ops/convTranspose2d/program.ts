@@ -4,7 +4,7 @@ import { formatShape, type Shape } from '../../tensor/spec.ts';
 import { convolutionFlops, type ConvolutionGeometry, inputShape, requireBias, settle } from '../conv2d/geometry.ts';
 import { convolutionVersions, gatherKernels } from '../conv2d/plan.ts';
 import { planTransposed, transposedGeometry } from '../conv2d/program.ts';
-import type { Pair } from '../conv2d/attributes.ts';
+import { CONVOLUTION_ATTRIBUTES, type Pair } from '../conv2d/attributes.ts';
 import { like, requireSameType, storageOf } from '../storage.ts';
 import { defineProgram } from '../definition.ts';
 import type { TransposedAttributes } from './attributes.ts';
@@ -53,6 +53,10 @@ function geometryOf(
 /** (x [N, H, W, C], weight [KH, KW, out / groups, C], bias [out]?) → [N, OH, OW, out]. */
 export const convTranspose2dProgram = defineProgram<TransposedAttributes>({
   name: 'convTranspose2d',
+  signature: {
+    inputs: { x: 'activation', weight: 'activation', 'bias?': 'float32' },
+    attributes: { ...CONVOLUTION_ATTRIBUTES, outputPadding: 'pair?' },
+  },
   kernels: gatherKernels,
   versions: convolutionVersions,
   infer([x, weight, bias], attributes) {

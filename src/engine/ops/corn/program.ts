@@ -17,6 +17,10 @@ const tasksOf = (logits: TensorSpec): number => logits.shape[logits.shape.length
 /** (logits [N, K - 1], labels i32 [N] of K grades) → loss [] ([N] with reduction 'none'), factor [] for backward. */
 export const cornProgram = defineProgram<CornAttributes>({
   name: 'corn',
+  signature: {
+    inputs: { logits: 'float32', labels: 'label' },
+    attributes: { reduction: ['mean', 'sum', 'none'] },
+  },
   kernels: [forwardKernel, finishKernel],
   infer([logits, labels], { reduction }) {
     requireShape(logits.shape.length > 0, 'corn', 'logits need a last axis of tasks, one less than there are grades');

@@ -62,6 +62,10 @@ function check(logits: TensorSpec, labels: TensorSpec, classWeights: TensorSpec 
  */
 export const crossEntropyProgram = defineProgram<CrossEntropyAttributes>({
   name: 'crossEntropy',
+  signature: {
+    inputs: { logits: 'float32', labels: 'label', 'classWeights?': 'float32' },
+    attributes: { labelSmoothing: 'number?', ignoreIndex: 'integer?', reduction: ['mean', 'sum', 'none'] },
+  },
   kernels: [forwardKernel, forwardLanesKernel, finishKernel],
   versions: VERSIONS,
   infer([logits, labels, classWeights], { labelSmoothing = 0, reduction }) {

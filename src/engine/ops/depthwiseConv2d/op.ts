@@ -12,7 +12,6 @@ import { depthwiseGradInputProgram, depthwiseGradWeightProgram, depthwiseProgram
 export const depthwiseConv2d = defineOp<DepthwiseAttributes>({
   name: 'depthwiseConv2d',
   forward: depthwiseProgram,
-  half: [0, 1],
   programs: [depthwiseGradInputProgram, depthwiseGradWeightProgram],
   gradient: {
     saves: { inputs: [0, 1] },

@@ -39,6 +39,10 @@ function requireOutput(op: string, geometry: ConvolutionGeometry, gradOutput: Sh
 /** (x [N, H, W, C], weight [KH, KW, C], bias [C]?) → [N, OH, OW, C]. */
 export const depthwiseProgram = defineProgram<DepthwiseAttributes>({
   name: 'depthwiseConv2d',
+  signature: {
+    inputs: { x: 'activation', weight: 'activation', 'bias?': 'float32' },
+    attributes: { stride: 'pair?', padding: 'pair?', dilation: 'pair?' },
+  },
   kernels: depthwiseKernels,
   versions: depthwiseVersions,
   infer([x, weight, bias], attributes) {

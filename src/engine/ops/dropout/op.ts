@@ -1,15 +1,14 @@
 /** The ops of dropout and stochastic depth: gradient and cases. */
-import { type Case, defineOp, type Op, type Program } from '../definition.ts';
+import { type Case, defineOp, type Op, type Callable } from '../definition.ts';
 import type { DropoutAttributes, DropPathAttributes } from './attributes.ts';
 import { dropoutCases, dropPathCases } from './cases.ts';
 import { dropoutProgram, dropPathProgram } from './program.ts';
 
 /** An op whose gradient is the op itself on the gradient, under the same seed: the mask is made again, not stored. */
-function selfAdjoint<A extends object>(forward: Program<A>, cases: readonly Case<A>[]): Op<A> {
+function selfAdjoint<A extends object>(forward: Callable<A>, cases: readonly Case<A>[]): Op<A> {
   return defineOp<A>({
     name: forward.name,
     forward,
-    half: 'all',
     gradient: {
       saves: { inputs: [1] },
       backward: (context) => [

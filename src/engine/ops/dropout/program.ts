@@ -74,6 +74,10 @@ const byChannel = factored('channel');
 /** (x, seed) → x with elements (or whole channels of a sample) set to 0 with probability p, the others over 1 - p. */
 export const dropoutProgram = defineProgram<DropoutAttributes>({
   name: 'dropout',
+  signature: {
+    inputs: { x: 'activation', seed: 'seed' },
+    attributes: { p: 'number', granularity: ['element', 'channel'] },
+  },
   kernels: [elementKernel, ...byChannel.kernels],
   infer: (inputs, { p }) => checked('dropout', inputs, p),
   plan(inputs, outputs, attributes, target) {
@@ -95,6 +99,7 @@ export const dropoutProgram = defineProgram<DropoutAttributes>({
 /** (x [N, …], seed) → x with whole samples set to 0 with probability p, the others over 1 - p. */
 export const dropPathProgram = defineProgram<DropPathAttributes>({
   name: 'dropPath',
+  signature: { inputs: { x: 'activation', seed: 'seed' }, attributes: { p: 'number' } },
   ...bySample,
   versions: mulProgram.versions,
   infer(inputs, { p }) {

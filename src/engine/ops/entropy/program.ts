@@ -17,6 +17,7 @@ const rowsOf = (logits: TensorSpec): number => sizeOf(logits.shape) / columnsOf(
 /** (logits [..., C], sampleWeights? [...]) → loss [], factor [] for backward. */
 export const entropyProgram = defineProgram<NoAttributes>({
   name: 'entropy',
+  signature: { inputs: { logits: 'float32', 'sampleWeights?': 'float32' }, attributes: {} },
   kernels: [forwardKernel, finishKernel],
   infer([logits, sampleWeights]) {
     requireShape(logits.shape.length > 0, 'entropy', 'logits need a last axis of classes');

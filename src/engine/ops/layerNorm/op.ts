@@ -12,7 +12,6 @@ export const layerNorm = defineOp<LayerNormAttributes>({
   name: 'layerNorm',
   forward: layerNormProgram,
   programs: [layerNormBackwardProgram],
-  half: [0],
   gradient: {
     saves: { inputs: [0, 1], outputs: [1, 2] },
     backward(context) {

@@ -31,6 +31,7 @@ const moved = (spec: TensorSpec, times: number): number => times * byteLength(sp
 /** (x [..., C], weight [C], bias [C]) → y [..., C], mean [...], rstd [...] (the latter two for backward). x and y may be float16. */
 export const layerNormProgram = defineProgram<LayerNormAttributes>({
   name: 'layerNorm',
+  signature: { inputs: { x: 'activation', weight: 'float32', bias: 'float32' }, attributes: { eps: 'number' } },
   kernels: [...Object.values(forwardKernels), forwardLanesKernel],
   versions: NORM_VERSIONS,
   infer([x, weight, bias]) {

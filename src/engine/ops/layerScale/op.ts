@@ -26,7 +26,6 @@ export const layerScale = defineOp<NoAttributes>({
     saves: { inputs: [0, 1, 2] },
     backward: (context) => [...gradients(context, 0), null],
   },
-  half: [0],
   cases: layerScaleCases(false),
 });
 
@@ -41,6 +40,5 @@ export const scaleResidual = defineOp<NoAttributes>({
     saves: { inputs: [1, 2, 3] },
     backward: (context) => [context.gradOutput, ...gradients(context, 1), null],
   },
-  half: [0, 1],
   cases: layerScaleCases(true),
 });

@@ -78,6 +78,7 @@ function scalePlan(
 /** (x, gamma, factor?) → factor[n] * gamma[c] * x: layer scale, and the gradient of x. */
 export const layerScaleProgram = defineProgram<NoAttributes>({
   name: 'layerScale',
+  signature: { inputs: { x: 'activation', gamma: 'float32', 'factor?': 'float32' }, attributes: {} },
   kernels: [scaleKernel],
   versions: VERSIONS,
   infer([x, gamma, factor]) {
@@ -107,6 +108,10 @@ export const sampleScaleProgram = defineProgram<NoAttributes>({
 /** (residual, x, gamma, factor?) → residual + factor[n] * gamma[c] * x. */
 export const scaleResidualProgram = defineProgram<NoAttributes>({
   name: 'scaleResidual',
+  signature: {
+    inputs: { residual: 'arithmetic', x: 'arithmetic', gamma: 'float32', 'factor?': 'float32' },
+    attributes: {},
+  },
   kernels: [scaleKernel],
   versions: VERSIONS,
   infer([residual, x, gamma, factor]) {

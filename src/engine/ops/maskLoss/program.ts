@@ -35,6 +35,19 @@ const backwardThreads = (target: PlanTarget): number => (target.deviceClass === 
  */
 export const maskLossProgram = defineProgram<MaskLossAttributes>({
   name: 'maskLoss',
+  signature: {
+    inputs: { logits: 'float32', targets: 'target', 'posWeight?': 'float32' },
+    attributes: {
+      bceWeight: 'number',
+      diceWeight: 'number',
+      smooth: 'number?',
+      perSample: 'flag?',
+      ignoreEmptyClasses: 'flag?',
+      flattenClasses: 'flag?',
+      alpha: 'number?',
+      beta: 'number?',
+    },
+  },
   kernels: [partialKernel, finishKernel, ...sumKernels],
   versions: VERSIONS,
   infer([logits, targets, posWeight], { smooth = 0, alpha = 0.5, beta = 0.5 }) {

@@ -94,6 +94,5 @@ export const matmul = defineOp<MatmulAttributes>({
     saves: ({ activation = 'none' }) => ({ inputs: [0, 1], outputs: { none: [], relu: [0], gelu: [1] }[activation] }),
     backward,
   },
-  half: [0, 1],
   cases: matmulCases,
 });

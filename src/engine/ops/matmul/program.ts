@@ -58,6 +58,15 @@ function program(name: string, withSlope: boolean) {
   const hasSlope = ({ activation }: MatmulAttributes): boolean => withSlope && activation === 'gelu';
   return defineProgram<MatmulAttributes>({
     name,
+    signature: {
+      inputs: { a: 'activation', b: 'activation', 'bias?': 'float32' },
+      attributes: {
+        transposeA: 'flag?',
+        transposeB: 'flag?',
+        activation: ['none', 'relu', 'gelu'],
+        result: ['f32'],
+      },
+    },
     kernels: productKernels,
     versions: MATMUL_VERSIONS,
     infer(inputs, attributes) {

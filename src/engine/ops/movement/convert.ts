@@ -21,6 +21,7 @@ const castKernel = kernel('movement/cast');
  */
 export const castProgram = defineProgram<CastAttributes>({
   name: 'cast',
+  signature: { inputs: { x: 'word' }, attributes: { dtype: 'dtype' } },
   kernels: [castKernel],
   infer: ([x], { dtype }) => [{ shape: x.shape, dtype }],
   plan([x], _outputs, { dtype }, target) {
@@ -47,6 +48,7 @@ const floatCastKernel = kernel('movement/floatCast');
 /** Elements in the other floating-point format: float16 rounds (to the nearest on all devices known), and gives infinity above 65,504. */
 export const floatCastProgram = defineProgram<FloatCastAttributes>({
   name: 'floatCast',
+  signature: { inputs: { x: 'float' }, attributes: { dtype: 'dtype' } },
   kernels: [floatCastKernel],
   infer([x], { dtype }) {
     requireShape(isFloat(x.dtype) && isFloat(dtype), 'floatCast', `${x.dtype} to ${dtype} is no conversion of floats`);
@@ -88,6 +90,7 @@ export function fillDispatch(
 /** No inputs → a tensor of `shape` whose elements are all `value`. */
 export const fillProgram = defineProgram<FillAttributes>({
   name: 'fill',
+  signature: { inputs: {}, attributes: { shape: 'integers', value: 'real', dtype: 'dtype?' } },
   kernels: [fillKernel],
   infer: (_inputs, { shape, dtype = 'f32' }) => [{ shape, dtype }],
   plan: (_inputs, _outputs, { shape, value, dtype = 'f32' }, target) => ({

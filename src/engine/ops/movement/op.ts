@@ -42,7 +42,6 @@ import {
 const expand = defineOp<ExpandAttributes>({
   name: 'expand',
   forward: expandProgram,
-  half: 'all',
   gradient: {
     saves: {},
     backward: (context) => [sumTo(context, context.gradOutput, context.inputSpecs[0].shape)],
@@ -54,7 +53,6 @@ const expand = defineOp<ExpandAttributes>({
 export const permute = defineOp<PermuteAttributes>({
   name: 'permute',
   forward: permuteProgram,
-  half: 'all',
   gradient: {
     saves: {},
     backward: (context) =>
@@ -67,7 +65,6 @@ export const permute = defineOp<PermuteAttributes>({
 export const slice = defineOp<SliceAttributes>({
   name: 'slice',
   forward: sliceProgram,
-  half: 'all',
   programs: [unsliceProgram],
   gradient: {
     saves: {},
@@ -84,7 +81,6 @@ export const slice = defineOp<SliceAttributes>({
 export const pad = defineOp<PadAttributes>({
   name: 'pad',
   forward: padProgram,
-  half: 'all',
   gradient: {
     saves: {},
     backward: (context) =>
@@ -97,7 +93,6 @@ export const pad = defineOp<PadAttributes>({
 export const concat = defineOp<ConcatAttributes>({
   name: 'concat',
   forward: concatProgram,
-  half: 'all',
   gradient: {
     saves: {},
     backward(context) {
@@ -118,7 +113,6 @@ export const concat = defineOp<ConcatAttributes>({
 export const reshape = defineOp<ReshapeAttributes>({
   name: 'reshape',
   forward: reshapeProgram,
-  half: 'all',
   gradient: {
     saves: {},
     backward: (context) => [context.reshape(context.gradOutput, context.inputSpecs[0].shape)],
@@ -130,7 +124,6 @@ export const reshape = defineOp<ReshapeAttributes>({
 const assign = defineOp<NoAttributes>({
   name: 'assign',
   forward: assignProgram,
-  half: 'all',
   gradient: { none: 'it changes memory that the graph may have saved; use it outside the graph' },
   cases: assignCases,
 });

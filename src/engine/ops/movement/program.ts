@@ -36,6 +36,7 @@ import { MOVE_KERNELS, MOVE_VERSIONS, moveDispatch } from './move.ts';
 /** x stretched to `shape` by NumPy's rules (extents of 1 repeat); with an equal shape, a copy. */
 export const expandProgram = defineProgram<ExpandAttributes>({
   name: 'expand',
+  signature: { inputs: { x: 'any' }, attributes: { shape: 'integers' } },
   kernels: MOVE_KERNELS,
   versions: MOVE_VERSIONS,
   infer([x], { shape }) {
@@ -58,6 +59,7 @@ export const expandProgram = defineProgram<ExpandAttributes>({
 
 export const permuteProgram = defineProgram<PermuteAttributes>({
   name: 'permute',
+  signature: { inputs: { x: 'any' }, attributes: { axes: 'integers' } },
   kernels: MOVE_KERNELS,
   versions: MOVE_VERSIONS,
   infer: ([x], { axes }) => [{ shape: permuted(x.shape, axes).shape, dtype: x.dtype }],
@@ -73,6 +75,7 @@ export const permuteProgram = defineProgram<PermuteAttributes>({
 
 export const sliceProgram = defineProgram<SliceAttributes>({
   name: 'slice',
+  signature: { inputs: { x: 'any' }, attributes: { starts: 'integers', ends: 'integers', steps: 'integers?' } },
   kernels: MOVE_KERNELS,
   versions: MOVE_VERSIONS,
   infer: ([x], attributes) => [{ shape: select(x.shape, attributes).shape, dtype: x.dtype }],
@@ -133,6 +136,7 @@ function paddedShape(shape: Shape, { before, after }: PadAttributes): number[] {
 
 export const padProgram = defineProgram<PadAttributes>({
   name: 'pad',
+  signature: { inputs: { x: 'any' }, attributes: { before: 'integers', after: 'integers', value: 'real?' } },
   kernels: unsliceProgram.kernels,
   versions: unsliceProgram.versions,
   infer: ([x], attributes) => [{ shape: paddedShape(x.shape, attributes), dtype: x.dtype }],
@@ -171,6 +175,7 @@ function inferConcat(inputs: readonly TensorSpec[], axis: number): TensorSpec {
 /** One dispatch per input: any number of inputs, whatever the limit of storage buffers per stage. */
 export const concatProgram = defineProgram<ConcatAttributes>({
   name: 'concat',
+  signature: { inputs: { 'tensors*': 'any' }, attributes: { axis: 'integer' } },
   kernels: MOVE_KERNELS,
   versions: MOVE_VERSIONS,
   infer: (inputs, { axis }) => [inferConcat(inputs, axis)],
@@ -198,6 +203,7 @@ export const concatProgram = defineProgram<ConcatAttributes>({
  */
 export const reshapeProgram = defineProgram<ReshapeAttributes>({
   name: 'reshape',
+  signature: { inputs: { x: 'any' }, attributes: { shape: 'integers' } },
   kernels: MOVE_KERNELS,
   versions: MOVE_VERSIONS,
   infer: ([x], { shape }) => [{ shape: resolveReshape('reshape', x.shape, shape), dtype: x.dtype }],
@@ -222,6 +228,7 @@ export const reshapeProgram = defineProgram<ReshapeAttributes>({
 /** (destination, source) of one shape and type: destination = source, in place. For weights, moving averages, seeds. */
 export const assignProgram = defineProgram<NoAttributes>({
   name: 'assign',
+  signature: { inputs: { destination: 'any', source: 'any' }, attributes: {} },
   kernels: MOVE_KERNELS,
   versions: MOVE_VERSIONS,
   mutates: [0],

@@ -21,6 +21,7 @@ const averagesKernel = kernel('optimizer/averages');
  */
 export const averagesProgram = defineProgram<AveragesAttributes>({
   name: 'averages',
+  signature: { inputs: { state: 'float32', 'tensors*': 'float32' }, attributes: { first: 'integers' } },
   kernels: [averagesKernel],
   mutates: [0],
   infer([state, ...tensors], { first }) {

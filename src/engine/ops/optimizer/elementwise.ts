@@ -34,6 +34,7 @@ const emaKernel = kernel('optimizer/ema');
 /** average += hyper[0] * (x - average) in place: hyper[0] is 1 - decay. Inputs: average, x of one shape; hyper of shape [4]. */
 export const emaProgram = defineProgram<object>({
   name: 'emaStep',
+  signature: { inputs: { average: 'float32', x: 'float32', hyper: 'float32' }, attributes: {} },
   kernels: [emaKernel],
   mutates: [0],
   infer(inputs) {
@@ -54,6 +55,7 @@ const swapKernel = kernel('optimizer/swap');
 /** Exchanges the contents of x and as many elements of a state. */
 export const swapProgram = defineProgram<SwapAttributes>({
   name: 'swap',
+  signature: { inputs: { x: 'float32', state: 'float32' }, attributes: { first: 'count' } },
   kernels: [swapKernel],
   mutates: [0, 1],
   infer([x, state], { first }) {
@@ -78,6 +80,7 @@ const scaleKernel = kernel('optimizer/scale');
 /** x *= guard[0] in place, unless guard[2] (nonFinite) is set. Inputs: x; guard of shape [4]. */
 export const guardedScaleProgram = defineProgram<object>({
   name: 'guardedScale',
+  signature: { inputs: { x: 'float32', guard: 'float32' }, attributes: {} },
   kernels: [scaleKernel],
   mutates: [0],
   infer(inputs) {

@@ -25,6 +25,7 @@ const TREE_SLOTS = 16;
  */
 export const squaresProgram = defineProgram<SquaresAttributes>({
   name: 'squaresToSlots',
+  signature: { inputs: { slots: 'float32', 'tensors*': 'float32' }, attributes: { tensors: 'records' } },
   kernels: [squaresKernel, squaresTreeKernel],
   // thread: a slot is summed by one thread. tree: by 16 lanes of a workgroup, for GPUs.
   versions: ['thread', 'tree'],
@@ -86,6 +87,10 @@ const guardKernel = kernel('optimizer/guard');
  */
 export const clipGateProgram = defineProgram<ClipGuardAttributes>({
   name: 'clipGate',
+  signature: {
+    inputs: { slots: 'float32', guard: 'float32', lossScale: 'float32' },
+    attributes: { count: 'count', maxNorm: 'number', sticky: 'flag?', growthInterval: 'count?' },
+  },
   kernels: [guardKernel],
   mutates: [1, 2],
   infer([slots, guard, lossScale], { count }) {

@@ -1,5 +1,5 @@
 /** The ops of optimizers: steps, moving averages, norms, and inner products of gradients. */
-import { type Case, defineOp, type Op, type Program } from '../definition.ts';
+import { type Callable, type Case, defineOp, type Op } from '../definition.ts';
 import type {
   AdamwAttributes,
   AveragesAttributes,
@@ -66,7 +66,7 @@ const swap = defineOp<SwapAttributes>({
   cases: swapCases,
 });
 
-function plainOp(name: string, forward: Program, cases: readonly Case[]): Op {
+function plainOp(name: string, forward: Callable, cases: readonly Case[]): Op {
   return defineOp({ name, forward, gradient: NONE, cases });
 }
 

@@ -30,6 +30,7 @@ function dotsDispatch(size: number, first: number, slots: 'in2' | 'tmp0'): Dispa
  */
 export const dotsProgram = defineProgram<DotsAttributes>({
   name: 'dotsToSlots',
+  signature: { inputs: { a: 'float32', b: 'float32', slots: 'float32' }, attributes: { first: 'count' } },
   kernels: [dotsKernel],
   mutates: [2],
   infer([a, b, slots], { first }) {
@@ -58,6 +59,7 @@ export const dotsProgram = defineProgram<DotsAttributes>({
 /** (slots [n, 4] as `dotsProgram` fills them) → [a·b, a·a, b·b], shape [3], summed over the slots first .. first + count. */
 export const dotTotalsProgram = defineProgram<DotTotalsAttributes>({
   name: 'dotTotals',
+  signature: { inputs: { slots: 'float32' }, attributes: { first: 'count?', count: 'count' } },
   kernels: [totalsKernel],
   infer([slots], { first = 0, count }) {
     requireShape(
@@ -84,6 +86,7 @@ export const dotTotalsProgram = defineProgram<DotTotalsAttributes>({
 /** (a, b of one shape) → the sum of a b, shape []. The same kernels, with slots of its own. */
 export const dotProgram = defineProgram<object>({
   name: 'dot',
+  signature: { inputs: { a: 'float32', b: 'float32' }, attributes: {} },
   kernels: [dotsKernel, totalsKernel],
   infer([a, b]) {
     requireShape(
@@ -118,6 +121,10 @@ const axpyKernel = kernel('optimizer/axpy');
 /** y += scale * alpha[index] * x in place. Inputs: y and x of one shape; alpha of any shape, on the device. */
 export const axpyProgram = defineProgram<AxpyAttributes>({
   name: 'axpy',
+  signature: {
+    inputs: { y: 'float32', x: 'float32', alpha: 'float32' },
+    attributes: { index: 'count?', scale: 'number?' },
+  },
   kernels: [axpyKernel],
   mutates: [0],
   infer([y, x, alpha], { index = 0 }) {

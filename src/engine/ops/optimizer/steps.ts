@@ -3,7 +3,8 @@ import { DEFAULT_LIMITS, gridFor, type KernelDefinition, type Plan, type PlanTar
 import { kernel } from '../../gpu/shaderKernel.ts';
 import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { formatShape, sizeOf, type TensorSpec } from '../../tensor/spec.ts';
-import { defineProgram, type Program } from '../definition.ts';
+import { type Callable, defineProgram } from '../definition.ts';
+import type { Signature } from '../signature.ts';
 import type { AdamwAttributes, SgdAttributes, StepAttributes } from './attributes.ts';
 import { HEAD_GROUPS, momentGroups } from './layout.ts';
 import { referenceStep, updateAdamw, type UpdateReference, updateSgd } from './reference.ts';
@@ -39,10 +40,12 @@ function stepProgram<A extends StepAttributes>(
   uniforms: (attributes: A) => Record<string, number>,
   update: UpdateReference<A>,
   flops: number,
-): Program<A> {
+  attributes: Signature<A>['attributes'],
+): Callable<A> {
   const parameters = Array.from({ length: count }, (_, k) => 2 + 2 * k);
   return defineProgram<A>({
     name: count === 1 ? name : `${name}.${count}`,
+    signature: { inputs: { state: 'float32', guard: 'float32', 'parameters*': 'float32' }, attributes },
     kernels: [kernel],
     mutates: [0, ...parameters],
     infer(inputs, { slots }) {
@@ -105,7 +108,7 @@ function stepProgram<A extends StepAttributes>(
 
 const adamwKernel = kernel('optimizer/adamw');
 
-const adamwProgram = (count: number): Program<AdamwAttributes> =>
+const adamwProgram = (count: number): Callable<AdamwAttributes> =>
   stepProgram<AdamwAttributes>(
     'adamwStep',
     count,
@@ -114,6 +117,7 @@ const adamwProgram = (count: number): Program<AdamwAttributes> =>
     ({ beta1, beta2, eps }) => ({ beta1, rest1: 1 - beta1, beta2, rest2: 1 - beta2, eps }),
     updateAdamw,
     14,
+    { slots: 'records', beta1: 'number', beta2: 'number', eps: 'number' },
   );
 
 /**
@@ -125,7 +129,7 @@ export const adamwPrograms = SLOTS.map((k) => adamwProgram(k + 1));
 
 const sgdKernel = kernel('optimizer/sgd');
 
-const sgdProgram = (count: number): Program<SgdAttributes> =>
+const sgdProgram = (count: number): Callable<SgdAttributes> =>
   stepProgram<SgdAttributes>(
     'sgdStep',
     count,
@@ -134,6 +138,7 @@ const sgdProgram = (count: number): Program<SgdAttributes> =>
     ({ momentum, nesterov }) => ({ momentum, nesterov: Number(nesterov) }),
     updateSgd,
     9,
+    { slots: 'records', momentum: 'number', nesterov: 'flag' },
   );
 
 /**

@@ -11,7 +11,6 @@ import { avgPoolBackwardProgram, avgPoolProgram, maxPoolBackwardProgram, maxPool
 export const maxPool2d = defineOp<MaxPoolAttributes>({
   name: 'maxPool2d',
   forward: maxPoolProgram,
-  half: 'all',
   programs: [maxPoolBackwardProgram],
   gradient: {
     saves: { outputs: [1] },
@@ -31,7 +30,6 @@ export const maxPool2d = defineOp<MaxPoolAttributes>({
 export const avgPool2d = defineOp<AvgPoolAttributes>({
   name: 'avgPool2d',
   forward: avgPoolProgram,
-  half: 'all',
   programs: [avgPoolBackwardProgram],
   gradient: {
     saves: {},

@@ -25,6 +25,10 @@ function useVector(channels: number, version: string | undefined): boolean | nul
 /** x [N, H, W, C] → maxima [N, H', W', C] and, as u32, the index y * W + x of each in its plane (the first of equals). */
 export const maxPoolProgram = defineProgram<MaxPoolAttributes>({
   name: 'maxPool2d',
+  signature: {
+    inputs: { x: 'activation' },
+    attributes: { kernel: 'perAxis', stride: 'perAxis?', padding: 'perAxis?', dilation: 'perAxis?' },
+  },
   kernels: [maxKernel],
   versions: VERSIONS,
   infer([x], attributes) {
@@ -88,6 +92,10 @@ const countsPadding = ({ countIncludePad = true }: AvgPoolAttributes): boolean =
 /** x [N, H, W, C] → means [N, H', W', C]. */
 export const avgPoolProgram = defineProgram<AvgPoolAttributes>({
   name: 'avgPool2d',
+  signature: {
+    inputs: { x: 'activation' },
+    attributes: { kernel: 'perAxis', stride: 'perAxis?', padding: 'perAxis?', countIncludePad: 'flag?' },
+  },
   kernels: [averageKernel],
   versions: VERSIONS,
   infer: ([x], attributes) => [like(x, pooledShape(windowOf('avgPool2d', x.shape, attributes)))],

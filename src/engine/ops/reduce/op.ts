@@ -1,6 +1,6 @@
 /** The ops of reductions: gradient and cases. */
 import { normalizeAxes, reducedShape } from '../../tensor/shape.ts';
-import { defineOp, type Op, type Program } from '../definition.ts';
+import { type Callable, defineOp, type Op } from '../definition.ts';
 import { divProgram, equalProgram, mulProgram } from '../binary/program.ts';
 import { floatCastProgram } from '../movement/convert.ts';
 import { expandProgram } from '../movement/program.ts';
@@ -9,7 +9,7 @@ import type { ReduceAttributes } from './attributes.ts';
 import { maxCases, reduceCases } from './cases.ts';
 import { maxProgram, meanProgram, reducedCount, sumProgram } from './program.ts';
 
-function opOf(name: string, forward: Program<ReduceAttributes>, isMean: boolean): Op<ReduceAttributes> {
+function opOf(name: string, forward: Callable<ReduceAttributes>, isMean: boolean): Op<ReduceAttributes> {
   return defineOp<ReduceAttributes>({
     name,
     forward,
@@ -24,7 +24,6 @@ function opOf(name: string, forward: Program<ReduceAttributes>, isMean: boolean)
         return context.run(expandProgram, [stored], { shape });
       },
     },
-    half: 'all',
     cases: reduceCases,
   });
 }
@@ -52,6 +51,5 @@ export const max = defineOp<ReduceAttributes>({
       return context.run(mulProgram, [winners, share], {});
     },
   },
-  half: 'all',
   cases: maxCases,
 });

@@ -1,7 +1,7 @@
 /** The programs of reductions: shapes, plans and cost. */
 import { normalizeAxes, reducedShape } from '../../tensor/shape.ts';
 import { type Shape, sizeOf } from '../../tensor/spec.ts';
-import { defineProgram, type Program } from '../definition.ts';
+import { type Callable, defineProgram } from '../definition.ts';
 import { like, storageOf } from '../storage.ts';
 import type { ReduceAttributes } from './attributes.ts';
 import { maxKernel, reductionPlan, sumKernels } from './plan.ts';
@@ -12,12 +12,18 @@ export function reducedCount(shape: Shape, axes: readonly number[] | undefined):
   return normalizeAxes('reduce', axes, shape.length).reduce((count, axis) => count * shape[axis], 1);
 }
 
+const signature = {
+  inputs: { x: 'activation' },
+  attributes: { axes: 'integers?', keepDims: 'flag?', dtype: ['f32', 'f16'] },
+} as const;
+
 function reduction(
   name: 'sum' | 'mean',
   scaleOf: (shape: Shape, axes: readonly number[] | undefined) => number,
-): Program<ReduceAttributes> {
+): Callable<ReduceAttributes> {
   return defineProgram<ReduceAttributes>({
     name,
+    signature,
     kernels: sumKernels,
     versions: ['scalar', 'vec4', 'tree'],
     infer: ([x], { axes, keepDims = false, dtype = 'f32' }) => [
@@ -39,6 +45,7 @@ export const meanProgram = reduction('mean', (shape, axes) => 1 / reducedCount(s
 /** The largest element. */
 export const maxProgram = defineProgram<ReduceAttributes>({
   name: 'max',
+  signature,
   kernels: [maxKernel],
   versions: ['scalar', 'vec4'],
   infer: ([x], { axes, keepDims = false }) => [

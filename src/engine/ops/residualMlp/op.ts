@@ -44,6 +44,5 @@ export const residualMlp = defineOp<NoAttributes>({
       return [gradOutput, gradX, gradWeight1, gradBias1, gradWeight2, gradBias2, gradGamma, null];
     },
   },
-  half: [0, 1, 2, 4],
   cases: residualMlpCases,
 });

@@ -13,6 +13,19 @@ import { matrices, mlpShape } from './shape.ts';
 function program(name: string, keeps: boolean) {
   return defineProgram<NoAttributes>({
     name,
+    signature: {
+      inputs: {
+        residual: 'activation',
+        x: 'activation',
+        weight1: 'activation',
+        bias1: 'float32',
+        weight2: 'activation',
+        bias2: 'float32',
+        gamma: 'float32',
+        'factor?': 'float32',
+      },
+      attributes: {},
+    },
     kernels: productKernels,
     versions: MATMUL_VERSIONS,
     infer(inputs) {

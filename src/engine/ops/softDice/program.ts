@@ -46,6 +46,20 @@ const backwardThreads = (target: PlanTarget): number => (target.deviceClass === 
  */
 export const softDiceProgram = defineProgram<SoftDiceAttributes>({
   name: 'softDice',
+  signature: {
+    inputs: { x: 'float32', targets: 'target', 'sampleWeights?': 'float32' },
+    attributes: {
+      smooth: 'number?',
+      perSample: 'flag?',
+      fromLogits: 'flag?',
+      squaredDenominator: 'flag?',
+      ignoreEmptyClasses: 'flag?',
+      flattenClasses: 'flag?',
+      alpha: 'number?',
+      beta: 'number?',
+      reduction: ['mean', 'none'],
+    },
+  },
   kernels: [partialKernel, finishKernel, ...sumKernels],
   versions: VERSIONS,
   infer([x, targets, sampleWeights], attributes) {

@@ -3,7 +3,7 @@ import { gridFor, type Plan } from '../../gpu/kernel.ts';
 import { kernel } from '../../gpu/shaderKernel.ts';
 import { requireShape } from '../../tensor/shape.ts';
 import { f32, type Shape, sizeOf } from '../../tensor/spec.ts';
-import { defineProgram, type NoAttributes, type Program } from '../definition.ts';
+import { type Callable, defineProgram, type NoAttributes, type Program } from '../definition.ts';
 import type { SoftmaxName } from './attributes.ts';
 import { referenceSoftmax, referenceSoftmaxBackward } from './reference.ts';
 
@@ -24,9 +24,10 @@ function rowPlan(
 }
 
 /** softmax or log softmax over the last axis. */
-export function softmaxProgram(name: SoftmaxName): Program<NoAttributes> {
+export function softmaxProgram(name: SoftmaxName): Callable<NoAttributes> {
   return defineProgram<NoAttributes>({
     name,
+    signature: { inputs: { x: 'float32' }, attributes: {} },
     kernels: [forwardKernel],
     infer([x]) {
       requireShape(x.shape.length > 0, name, 'a scalar has no last axis to normalise over');

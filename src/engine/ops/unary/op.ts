@@ -22,7 +22,6 @@ function opOf(name: UnaryName): Op<UnaryAttributes> {
             saves: { inputs: [0] },
             backward: (context) => context.run(backward, [context.gradOutput, context.input(0)], context.attributes),
           },
-    half: 'all',
     cases: unaryCases(name),
   });
 }

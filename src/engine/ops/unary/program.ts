@@ -2,7 +2,7 @@
 import { kernel } from '../../gpu/shaderKernel.ts';
 import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { formatShape, sizeOf } from '../../tensor/spec.ts';
-import { defineProgram, type Program } from '../definition.ts';
+import { type Callable, defineProgram, type Program } from '../definition.ts';
 import { elementwisePlan } from '../elementwise.ts';
 import { like, requireSameType, storageOf } from '../storage.ts';
 import { UNARY_NAMES, type UnaryAttributes, type UnaryName } from './attributes.ts';
@@ -12,10 +12,17 @@ const forwardKernel = kernel('unary/forward');
 
 const backwardKernel = kernel('unary/backward');
 
+/** PyTorch's functions that give floats of integers; the others give integers, or none. */
+const PROMOTED: ReadonlySet<UnaryName> = new Set(['sigmoid', 'tanh', 'exp', 'log', 'sqrt']);
+
 /** y = f(x), any shape. */
-export function unaryProgram(name: UnaryName): Program<UnaryAttributes> {
+export function unaryProgram(name: UnaryName): Callable<UnaryAttributes> {
   return defineProgram<UnaryAttributes>({
     name,
+    signature: {
+      inputs: { x: PROMOTED.has(name) ? 'promoted' : 'activation' },
+      attributes: { scale: 'real?', shift: 'real?' },
+    },
     kernels: [forwardKernel],
     infer: ([x]) => [like(x)],
     plan: ([x], _outputs, { scale = 1, shift = 0 }, target) =>

@@ -9,7 +9,6 @@ function opOf(name: string, kind: Resampling): Op<ResizeAttributes> {
   return defineOp<ResizeAttributes>({
     name,
     forward,
-    half: 'all',
     programs: [backward],
     gradient: {
       saves: {},

@@ -3,7 +3,7 @@ import { type Dispatch, gridFor, type KernelDefinition, type PlanTarget } from '
 import { kernel } from '../../gpu/shaderKernel.ts';
 import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { formatShape, type Shape, sizeOf, type TensorSpec } from '../../tensor/spec.ts';
-import { defineProgram, type Program } from '../definition.ts';
+import { type Callable, defineProgram, type Program } from '../definition.ts';
 import { rowGrid } from '../rows.ts';
 import { like, storageOf } from '../storage.ts';
 import type { Resampling, ResizeAttributes, ResizeBackwardAttributes } from './attributes.ts';
@@ -85,12 +85,13 @@ function resizeDispatch(
 export function resizePrograms(
   op: string,
   kind: Resampling,
-): { forward: Program<ResizeAttributes>; backward: Program<ResizeBackwardAttributes> } {
+): { forward: Callable<ResizeAttributes>; backward: Program<ResizeBackwardAttributes> } {
   const kernels = kernelsOf(kind, '');
   const backwardKernels = kernelsOf(kind, 'Backward');
   const flopsPerTap = kind === 'nearest' ? 0 : 2;
   const forward = defineProgram<ResizeAttributes>({
     name: op,
+    signature: { inputs: { x: 'activation' }, attributes: { size: 'pair', alignCorners: 'flag?' } },
     kernels: Object.values(kernels).filter((kernel) => kernel !== null),
     versions: VERSIONS[kind],
     infer: ([x], { size }) => [like(x, resizedShape(op, x.shape, size))],
