@@ -14,13 +14,14 @@ const TIERS = [
   'any adapter',
   'any adapter, built command line',
   'adapters with shader-f16',
+  'headless browser',
 ];
 
 const root = fileURLToPath(new URL('./', import.meta.url));
 
 /** Every test file with its tier. Throws where a header names none. */
 function testFiles(): { file: string; tier: string }[] {
-  return ['src', 'kernels-test', 'cli', 'bench', 'docs'].flatMap((folder) =>
+  return ['src', 'kernels-test', 'cli', 'bench', 'docs', 'web'].flatMap((folder) =>
     readdirSync(root + folder, { recursive: true, encoding: 'utf8' })
       .map((path) => `${folder}/${path.replaceAll('\\', '/')}`)
       .filter((path) => path.endsWith('.test.ts') && !path.includes('node_modules/'))

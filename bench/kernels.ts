@@ -28,6 +28,10 @@ export interface KernelBenchOptions {
   readonly seconds?: number;
   /** Called before each row. */
   readonly onProgress?: (done: number, total: number, label: string) => void;
+  /** Called once, before the first row. */
+  readonly onCeilings?: (ceilings: Ceilings, timer: Pick<Timer, 'kind' | 'reason'>) => void;
+  /** Called with each row as soon as it is measured. */
+  readonly onRow?: (row: BenchRow) => void;
 }
 
 /** One version of one program call of one case. */
@@ -95,7 +99,15 @@ function problemOf(error: unknown, device: GpuDevice): string {
 export async function benchKernels(
   device: GpuDevice,
   ops: readonly Op[],
-  { filter, versions = 'all', precision = 'f32', seconds = 0.3, onProgress }: KernelBenchOptions = {},
+  {
+    filter,
+    versions = 'all',
+    precision = 'f32',
+    seconds = 0.3,
+    onProgress,
+    onCeilings,
+    onRow,
+  }: KernelBenchOptions = {},
 ): Promise<KernelBench> {
   const cases = collectCases(ops, device.target, { filter, versions, precision });
   if (cases.length === 0) {
@@ -107,6 +119,7 @@ export async function benchKernels(
   }
   const timer = await withCopyProbe(device, (probe) => chooseTimer(device, probe));
   const ceilings = await measureCeilings(device, timer, Math.min(seconds, 0.25));
+  onCeilings?.(ceilings, { kind: timer.kind, reason: timer.reason });
 
   const rowKey = (call: BenchCall, choice: VersionChoice) => `${call.key} ${choice.version}`;
   const total = new Set(
@@ -158,7 +171,7 @@ export async function benchKernels(
       for (const choice of call.versions) {
         const measurement = measured.get(rowKey(call, choice));
         if (!measurement) continue;
-        rows.push({
+        const row: BenchRow = {
           op: op.name,
           testCase: testCase.name,
           part: call.part,
@@ -174,7 +187,9 @@ export async function benchKernels(
           measurement,
           rates: ratesOf(work, measurement.median, choice.dispatches, ceilings),
           shared: !fresh.has(rowKey(call, choice)),
-        });
+        };
+        rows.push(row);
+        onRow?.(row);
       }
     }
   };

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { parse } from 'csv-parse/sync';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { InferResult } from '../src/retina/predict/image.ts';
+import type { InferResult } from '../src/retina/predict/result.ts';
 import {
   imagePathA,
   imagePathB,

@@ -3,7 +3,7 @@ import type { Argv, CommandModule } from 'yargs';
 import { benchKernels } from '../bench/kernels.ts';
 import { formatHeader, formatKernelBench, lowShares, slowBackwards } from '../bench/report.ts';
 import { GmtlError } from '../src/engine/errors.ts';
-import { readAdapterInfo } from '../src/engine/node/classify.ts';
+import { readAdapterInfo } from '../src/engine/gpu/classify.ts';
 import { createNodeDevice } from '../src/engine/node/createDevice.ts';
 import { requireWritable, writeFileAtomic } from '../src/engine/node/atomic.ts';
 import { ops } from '../src/engine/ops/index.ts';

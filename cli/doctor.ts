@@ -6,7 +6,7 @@ import type { GpuDevice } from '../src/engine/gpu/device.ts';
 import { createNodeDevice } from '../src/engine/node/createDevice.ts';
 import { type AdapterListing, listAdapters, type OpenedAdapter } from '../src/engine/node/open.ts';
 import type { PlanTarget } from '../src/engine/gpu/kernel.ts';
-import { readAdapterInfo } from '../src/engine/node/classify.ts';
+import { readAdapterInfo } from '../src/engine/gpu/classify.ts';
 import { GpuBackend } from '../src/engine/ops/gpuBackend.ts';
 import { ops } from '../src/engine/ops/index.ts';
 import { formatTable } from '../src/retina/report/table.ts';

@@ -9,12 +9,17 @@ import { dataCommand } from './data.ts';
 import { doctorCommand } from './doctor.ts';
 import { evaluateCommand } from './evaluate.ts';
 import { exitCodeOf } from './exitCodes.ts';
+import { exportCommand } from './export.ts';
 import { inferCommand } from './infer.ts';
 import { surviveClosedPipes } from './stopping.ts';
 import { trainCommand } from './train.ts';
 import { tuneCommand } from './tune.ts';
+import { webCommand } from './web.ts';
 
-const commands = [trainCommand, evaluateCommand, inferCommand, benchCommand, tuneCommand, dataCommand, doctorCommand];
+const commands = [
+  ...[trainCommand, evaluateCommand, inferCommand, exportCommand, webCommand],
+  ...[benchCommand, tuneCommand, dataCommand, doctorCommand],
+];
 
 /** Options that may be given several times. */
 const LISTS = ['set'];

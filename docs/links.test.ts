@@ -8,9 +8,11 @@ import { benchCommand } from '../cli/bench.ts';
 import { dataCommand } from '../cli/data.ts';
 import { doctorCommand } from '../cli/doctor.ts';
 import { evaluateCommand } from '../cli/evaluate.ts';
+import { exportCommand } from '../cli/export.ts';
 import { inferCommand } from '../cli/infer.ts';
 import { trainCommand } from '../cli/train.ts';
 import { tuneCommand } from '../cli/tune.ts';
+import { webCommand } from '../cli/web.ts';
 import { resolveConfig } from '../src/retina/config/resolve.ts';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
@@ -72,7 +74,10 @@ function commandsIn(text: string): string[] {
   return [...blocks, ...inline, ...alone].flatMap((line) => /(?:^|&& )npx gmtl (.*)/.exec(line)?.[1].trim() ?? []);
 }
 
-const commands = [trainCommand, evaluateCommand, inferCommand, benchCommand, tuneCommand, dataCommand, doctorCommand];
+const commands = [
+  ...[trainCommand, evaluateCommand, inferCommand, exportCommand, webCommand],
+  ...[benchCommand, tuneCommand, dataCommand, doctorCommand],
+];
 
 class Parsed extends Error {}
 

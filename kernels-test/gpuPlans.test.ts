@@ -12,7 +12,7 @@ import { openAdapter } from '../src/engine/node/open.ts';
 import { sleepingWait } from '../src/engine/node/sleepingWait.ts';
 import { ops } from '../src/engine/ops/index.ts';
 import { storesHalf } from '../src/engine/ops/invocations.ts';
-import { testCases } from './testCases.ts';
+import { testCases } from '../src/engine/check/testCases.ts';
 
 let device: GpuDevice;
 let software: PlanTarget;

@@ -7,10 +7,8 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { GpuDevice } from '../src/engine/gpu/device.ts';
 import { ops } from '../src/engine/ops/index.ts';
-import { canRun, snapshots } from '../src/engine/check/snapshot.ts';
-import { checkVersion } from '../src/engine/check/checkVersion.ts';
-import { storesHalf } from '../src/engine/ops/invocations.ts';
-import { testCases } from './testCases.ts';
+import { checkCase } from '../src/engine/check/checkCase.ts';
+import { testCases } from '../src/engine/check/testCases.ts';
 import { closeDeviceAfterwards, testDevice } from './device.ts';
 
 closeDeviceAfterwards();
@@ -26,19 +24,10 @@ for (const op of ops) {
   describe(op.name, () => {
     for (const testCase of testCases(op)) {
       it(testCase.name, async ({ skip }) => {
-        const problems: string[] = [];
-        const taken = snapshots(op, testCase);
-        if (taken.some(storesHalf) && !device.target.features.has('shader-f16'))
-          skip(`${device.name} has no shader-f16`);
-        for (const snapshot of taken) {
-          const { program } = snapshot;
-          for (const version of program.versions ?? [undefined]) {
-            knownVersions.add(`${program.name} ${version}`);
-            if (!canRun(device, snapshot, version)) continue;
-            checkedVersions.add(`${program.name} ${version}`);
-            problems.push(...(await checkVersion(device, snapshot, testCase, version)));
-          }
-        }
+        const { checked, lacking, problems, skipped } = await checkCase(device, op, testCase);
+        if (skipped !== null) skip(skipped);
+        for (const version of checked) checkedVersions.add(version);
+        for (const version of [...checked, ...lacking]) knownVersions.add(version);
         expect(problems).toEqual([]);
       });
     }

@@ -14,7 +14,7 @@ import { ops } from '../src/engine/ops/index.ts';
 import { canRun, snapshots } from '../src/engine/check/snapshot.ts';
 import { checkVersion } from '../src/engine/check/checkVersion.ts';
 import { storesHalf } from '../src/engine/ops/invocations.ts';
-import { testCases } from './testCases.ts';
+import { testCases } from '../src/engine/check/testCases.ts';
 
 const VERSION = 'subgroupMatrix';
 

@@ -37,6 +37,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'retina/predict': [...ENGINE, ...stair('retina/run', 'retina/network')],
   'retina/evaluate': [...ENGINE, ...stair('retina/predict')],
   'retina/train': [...ENGINE, ...stair('retina/evaluate')],
+  // Beside training: what others read of a run.
+  'retina/export': ['engine/io', 'engine/node', ...stair('retina/evaluate')],
 };
 
 /** These steps and all below them. */

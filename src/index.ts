@@ -5,10 +5,12 @@ export { createEngine, type CreateEngineOptions, type OpenedEngine, withEngine }
 export { readSafetensors, writeSafetensors } from './engine/node/safetensorsFile.ts';
 export { type EvaluateRunOptions, type EvaluationRecord, evaluateRun } from './retina/evaluate/run.ts';
 export { type Sampled, type SampleRunOptions, sampleRun } from './retina/evaluate/sample.ts';
-export { calibrateResult } from './retina/evaluate/applyCalibration.ts';
-export { type Calibration, calibrationOf } from './retina/run/calibration.ts';
-export { calibratedThresholds } from './retina/evaluate/calibration.ts';
-export { type Inferred, inferImage, type InferOptions, type InferResult } from './retina/predict/image.ts';
+export { calibratedThresholds, calibrateResult } from './retina/evaluate/applyCalibration.ts';
+export { calibrationOf } from './retina/run/calibration.ts';
+export type { Calibration } from './retina/run/calibrationFormat.ts';
+export { inferImage } from './retina/predict/image.ts';
+export { inferPicture, type InferOptions, type PreparePicture } from './retina/predict/picture.ts';
+export type { Inferred, InferResult } from './retina/predict/result.ts';
 export { inferPictures, type InferPicturesOptions, type PictureOutcome } from './retina/predict/inferPictures.ts';
 export { collectInputs, type InferInput } from './retina/predict/inputs.ts';
 export { openPredictor, type OpenPredictorOptions } from './retina/predict/openPredictor.ts';

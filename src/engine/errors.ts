@@ -9,6 +9,7 @@ export type ErrorArea =
   | 'cli' // the arguments of a command
   | 'config' // a run's configuration
   | 'data' // data sets and pictures
+  | 'export' // `gmtl export`
   | 'gpu' // an open device
   | 'infer' // predicting with a trained network
   | 'init' // initializing a network from a file of weights
@@ -26,7 +27,8 @@ export type ErrorArea =
   | 'tensor'
   | 'train'
   | 'tune' // `gmtl tune`
-  | 'verify'; // `gmtl train --verify`
+  | 'verify' // `gmtl train --verify`
+  | 'web'; // the browser's pages and their server
 
 /** Where an error arises and what it is, such as `metrics/bad-label`: stable, for callers and tests to match on. */
 export type ErrorCode = `${ErrorArea}/${string}`;

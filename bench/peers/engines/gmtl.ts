@@ -1,6 +1,6 @@
 /** Child process of gmtl: `gmtl.js <orders> [eager]`. */
 import { createEngine } from '../../../src/engine/node/createEngine.ts';
-import { describeAdapter, readAdapterInfo } from '../../../src/engine/node/classify.ts';
+import { describeAdapter, readAdapterInfo } from '../../../src/engine/gpu/classify.ts';
 import { GpuBackend } from '../../../src/engine/ops/gpuBackend.ts';
 import { serve } from '../child.ts';
 import { gmtlEngine } from '../gmtl.ts';

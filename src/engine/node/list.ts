@@ -1,6 +1,6 @@
 /** Lists the adapters of this machine, each Vulkan driver asked in a process of its own. */
 import { GmtlError } from '../errors.ts';
-import { type AdapterInfo, type AdapterKind, classifyAdapter, describeAdapter } from './classify.ts';
+import { type AdapterInfo, type AdapterKind, classifyAdapter, describeAdapter } from '../gpu/classify.ts';
 import { explainRefusal, type ProbeResult, probeAdapters } from './probe.ts';
 import { type EmbeddedSwiftShader, provideSwiftShader } from './swiftshader.ts';
 import {

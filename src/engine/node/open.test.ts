@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { classifyAdapter, matchesName, readAdapterInfo } from './classify.ts';
+import { classifyAdapter, matchesName, readAdapterInfo } from '../gpu/classify.ts';
 import { dawnFlags, listAdapters } from './list.ts';
 import { explainRefusal } from './probe.ts';
 import { driverEnvironment, systemManifests, withEnvironment } from './vulkan.ts';

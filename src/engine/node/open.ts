@@ -7,7 +7,7 @@
  */
 import type * as Dawn from 'webgpu';
 import { GmtlError } from '../errors.ts';
-import { type AdapterKind, classifyAdapter, describeAdapter, matchesName, readAdapterInfo } from './classify.ts';
+import { type AdapterKind, classifyAdapter, describeAdapter, matchesName, readAdapterInfo } from '../gpu/classify.ts';
 import { type AdapterListing, dawnFlags, findDrivers, listAdapters, listDriver, summarize } from './list.ts';
 import { importOptional } from './optional.ts';
 import { REQUESTS } from './probe.ts';
@@ -24,7 +24,7 @@ import {
   withEnvironment,
 } from './vulkan.ts';
 
-export type { AdapterInfo, AdapterKind } from './classify.ts';
+export type { AdapterInfo, AdapterKind } from '../gpu/classify.ts';
 export type { AdapterListing } from './list.ts';
 export { listAdapters } from './list.ts';
 

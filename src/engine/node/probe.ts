@@ -1,7 +1,7 @@
 /** Asks a child process which adapters a driver offers, so that a crash stays there. */
 import { spawn } from 'node:child_process';
 import { pathToFileURL } from 'node:url';
-import { type AdapterInfo, INFO_FIELDS } from './classify.ts';
+import { type AdapterInfo, INFO_FIELDS } from '../gpu/classify.ts';
 import { resolveOptional } from './optional.ts';
 
 /** The three requests that between them reach a discrete GPU, an integrated one, and a software adapter. */

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { readAdapterInfo } from './classify.ts';
+import { readAdapterInfo } from '../gpu/classify.ts';
 import { kernelsHash } from './kernelsHash.ts';
 import { loadTuned, saveTuned, tunedPath } from './tuned.ts';
 

@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { cacheFolder } from './cacheFolder.ts';
 import { GmtlError } from '../errors.ts';
 import type { TunedEntry } from '../tuning/tune.ts';
-import { type AdapterInfo, readAdapterInfo } from './classify.ts';
+import { type AdapterInfo, readAdapterInfo } from '../gpu/classify.ts';
 import { errorCode, writeFileAtomic } from './atomic.ts';
 import { kernelsHash } from './kernelsHash.ts';
 

@@ -1,8 +1,23 @@
 /** Applies a run's calibration to the results of single images. */
+import type { GradedTask } from '../domain.ts';
 import { applyTemperature } from '../metrics/temperature.ts';
-import type { Calibration } from '../run/calibration.ts';
-import { calibratedTemperatures } from './calibration.ts';
-import type { Grade, InferResult } from '../predict/image.ts';
+import { thresholdValues } from '../metrics/thresholds.ts';
+import type { Calibration } from '../run/calibrationFormat.ts';
+import type { Grade, InferResult } from '../predict/result.ts';
+
+/** The bare thresholds, by structure. */
+export const calibratedThresholds = ({ thresholds }: Calibration): Readonly<Record<string, number>> =>
+  thresholdValues(thresholds);
+
+/** The bare temperatures; 1 where none was fitted. */
+export function calibratedTemperatures({ temperatures }: Calibration): Readonly<Record<GradedTask | 'gate', number>> {
+  const { retinopathy, edema, gate } = temperatures;
+  return {
+    retinopathy: retinopathy?.temperature ?? 1,
+    edema: edema?.temperature ?? 1,
+    gate: gate?.temperature ?? 1,
+  };
+}
 
 /** Reasons why a calibration does not fit the network that is used; empty where it does. */
 export function calibrationDoubts(

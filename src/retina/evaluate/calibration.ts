@@ -1,11 +1,10 @@
 /** Temperatures and thresholds, fitted on validation images only. */
 import { GRADE_COUNTS, TASKS } from '../domain.ts';
 import { fitCasesTemperature, type Temperature } from '../metrics/temperature.ts';
-import { fitThresholds, thresholdValues } from '../metrics/thresholds.ts';
+import { fitThresholds } from '../metrics/thresholds.ts';
 import type { GradedCase } from '../metrics/grading.ts';
-import type { Calibration } from '../run/calibration.ts';
-import type { Collected, Thresholds } from './collect.ts';
-import type { Temperatures } from './summary.ts';
+import type { Calibration } from '../run/calibrationFormat.ts';
+import type { Collected } from './collect.ts';
 
 /** How the validation images were predicted. */
 export type FittedHow = Omit<Calibration['fittedOn'], 'split' | 'segmentation' | 'classification' | 'images'>;
@@ -32,18 +31,5 @@ export function fitCalibration(validation: Collected, how: FittedHow): Calibrati
       gate: temper(validation.gate, TASKS.length),
     },
     thresholds: validation.masks ? fitThresholds(validation.masks[0].segmentation) : {},
-  };
-}
-
-/** The bare thresholds, by structure. */
-export const calibratedThresholds = ({ thresholds }: Calibration): Thresholds => thresholdValues(thresholds);
-
-/** The bare temperatures; 1 where none was fitted. */
-export function calibratedTemperatures({ temperatures }: Calibration): Temperatures {
-  const { retinopathy, edema, gate } = temperatures;
-  return {
-    retinopathy: retinopathy?.temperature ?? 1,
-    edema: edema?.temperature ?? 1,
-    gate: gate?.temperature ?? 1,
   };
 }

@@ -1,8 +1,9 @@
 /** The field's protocol on one checkpoint: calibrate on validation images, score the images of a split once. */
 import { type Dataset, type DatasetItem, selectItems, type Split } from '../domain.ts';
 import { GmtlError } from '../../engine/errors.ts';
-import { calibratedTemperatures, calibratedThresholds, fitCalibration, type FittedHow } from './calibration.ts';
-import type { Calibration } from '../run/calibration.ts';
+import { calibratedTemperatures, calibratedThresholds } from './applyCalibration.ts';
+import { fitCalibration, type FittedHow } from './calibration.ts';
+import type { Calibration } from '../run/calibrationFormat.ts';
 import type { Collected, Thresholds } from './collect.ts';
 import { summarise } from './summary.ts';
 import type { Evaluation } from '../metrics/evaluation.ts';

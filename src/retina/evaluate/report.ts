@@ -2,25 +2,17 @@
 import { mkdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { type DatasetCounts, summarizeDataset } from '../data/sets/datasetFingerprint.ts';
-import {
-  type Dataset,
-  GRADE_COUNTS,
-  GRADED_TASKS,
-  GRADINGS,
-  OFFICIAL_COUNTS,
-  OFFICIAL_MASKS,
-  type Split,
-} from '../domain.ts';
+import { type Dataset, GRADE_COUNTS, GRADED_TASKS, GRADINGS, OFFICIAL_COUNTS, OFFICIAL_MASKS } from '../domain.ts';
 import { describeWriteError, writeFileAtomic } from '../../engine/node/atomic.ts';
-import { idridModelCard } from '../report/html/card.ts';
 import type { ReportData, TableData } from '../report/html/data.ts';
 import { trainingPanels } from '../report/html/training.ts';
 import { writeHtmlReport } from '../report/html/report.ts';
 import type { TrainConfig } from '../config/schema.ts';
-import { type Calibration, calibrationRows } from '../run/calibration.ts';
+import { type Calibration, calibrationRows } from '../run/calibrationFormat.ts';
 import type { RecordedEnvironment } from '../run/environment.ts';
 import { RUN_FILES } from '../run/fileNames.ts';
 import { misroutesCsv } from '../run/misroutes.ts';
+import { isOfficialTest, runModelCard } from './modelCard.ts';
 import type { RunFolder } from '../run/runFolder.ts';
 import type { ProtocolResult } from './protocol.ts';
 import { PREDICTIONS_FILE, predictionsCsv } from '../predict/predictionsTable.ts';
@@ -124,46 +116,8 @@ async function reportData(input: ReportInput): Promise<ReportData> {
       splits: splitTable(counts),
       notes: dataset.notes,
     },
-    modelCard: idridModelCard({
-      network: `${describeNetwork(config)}, ${input.parameters.toLocaleString('en')} parameters, trained on ${counts.train.segmentation} images with masks and ${counts.train.classification} graded ones.`,
-      ...(isOfficial(counts) ? {} : { data: describeData(counts) }),
-    }),
+    modelCard: runModelCard(config, input.parameters, counts),
   };
-}
-
-function describeNetwork({ model, data }: TrainConfig): string {
-  const kind =
-    model.architecture === 'resnet-unet'
-      ? `ResNet U-Net with a router (encoder ${nameOf(model.unet.encoder)})`
-      : `ConvNeXt-gated multitask network (trunk ${nameOf(model.trunk)})`;
-  const grades = model.grades === 'both' ? 'retinopathy and macular edema grades' : `the grade of ${model.grades}`;
-  const tiled = data.tiles.mode === 'on' ? ' on tiles' : '';
-  return `${kind} for ${grades} and masks of ${model.structures.join(', ')} at ${data.imageSize} × ${data.imageSize} pixels${tiled}`;
-}
-
-function nameOf(size: string | Readonly<Record<string, readonly number[]>>): string {
-  if (typeof size === 'string') return size;
-  return `of its own: ${Object.entries(size)
-    .map(([key, values]) => `${key} ${values.join(', ')}`)
-    .join('; ')}`;
-}
-
-function isOfficialTest({ segmentation, classification }: DatasetCounts[Split]): boolean {
-  return segmentation === OFFICIAL_MASKS.test.images && classification === OFFICIAL_COUNTS.test.images;
-}
-
-function isOfficial({ train, val, test }: DatasetCounts): boolean {
-  return (
-    train.segmentation + val.segmentation === OFFICIAL_MASKS.train.images &&
-    train.classification + val.classification === OFFICIAL_COUNTS.train.images &&
-    isOfficialTest(test)
-  );
-}
-
-function describeData({ train, val, test }: DatasetCounts): string {
-  const part = (name: string, { segmentation, classification }: DatasetCounts[Split]): string =>
-    `${name} ${segmentation} with masks and ${classification} graded`;
-  return `Photographs in the layout of IDRiD, but not the set as published: ${[part('train', train), part('validation', val), part('test', test)].join('; ')}. Figures on them are not comparable with published ones.`;
 }
 
 function maskNote(config: TrainConfig, frame: 'network' | 'native'): string {

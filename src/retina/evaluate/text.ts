@@ -16,7 +16,7 @@ import {
 import { type GradingReport, SCREENING_BAR } from '../metrics/grading.ts';
 import type { GradingIntervals } from '../metrics/gradingIntervals.ts';
 import { type Column, formatTable } from '../report/table.ts';
-import { type Calibration, calibrationRows } from '../run/calibration.ts';
+import { type Calibration, calibrationRows } from '../run/calibrationFormat.ts';
 
 const figure = (value: number | null | undefined): string =>
   value === null || value === undefined || !Number.isFinite(value) ? 'n/a' : value.toFixed(3);

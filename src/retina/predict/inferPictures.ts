@@ -1,6 +1,8 @@
 /** Inference on a list of image files, with masks, overlays and a table of what was found: the work of `gmtl infer`. */
 import { GmtlError } from '../../engine/errors.ts';
-import { type InferOptions, type InferResult, inferImage, summary } from './image.ts';
+import { inferImage } from './image.ts';
+import type { InferOptions } from './picture.ts';
+import { type InferResult, summary } from './result.ts';
 import type { InferInput } from './inputs.ts';
 import type { Predictor } from './predictor.ts';
 import { type ResultsFolder, writeResults } from './results.ts';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse } from 'csv-parse/sync';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { InferResult } from './image.ts';
+import type { InferResult } from './result.ts';
 import { PredictionsTable, predictionsCsv } from './predictionsTable.ts';
 
 let folder: string;

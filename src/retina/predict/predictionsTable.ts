@@ -5,7 +5,7 @@ import { stringify } from 'csv-stringify/sync';
 import { GmtlError } from '../../engine/errors.ts';
 import { readIfPresent, writeFileAtomic } from '../../engine/node/atomic.ts';
 import { GRADE_COUNTS, type GradedTask, type Structure, STRUCTURES, type Task } from '../domain.ts';
-import type { InferResult } from './image.ts';
+import type { InferResult } from './result.ts';
 
 /** Name of the table in a folder of results. */
 export const PREDICTIONS_FILE = 'predictions.csv';

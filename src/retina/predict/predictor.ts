@@ -11,14 +11,17 @@ import { NetworkReplay } from './networkReplay.ts';
 import { type Prediction, routeOf, type TaskChoice } from './prediction.ts';
 import { predictTiled, sideForTiles, type TiledSummary, type Tiling } from './slidingWindow.ts';
 
+/** How a network's pictures are prepared: all that predicting one needs to know of its data. */
+export type PreparedAs = Pick<PictureSource, 'options'>;
+
 /** What a {@link Predictor} is made of. */
-export interface PredictorParts {
+export interface PredictorParts<Source extends PreparedAs = PictureSource> {
   readonly engine: Engine;
   readonly model: MultitaskNet;
   /** The configuration that the network was trained under. */
   readonly config: TrainConfig;
   /** Where items' pictures come from, and how pictures are prepared. */
-  readonly source: PictureSource;
+  readonly source: Source;
   /** Whether the network is disposed of with the predictor. Default false. */
   readonly ownsModel?: boolean;
 }
@@ -33,15 +36,15 @@ export interface PredictOptions {
  * Runs a network on pictures. The first run on a shape of input is recorded and later ones are replayed, with the weights that the network
  * has at that time; whoever makes a predictor disposes of it.
  */
-export class Predictor {
+export class Predictor<Source extends PreparedAs = PictureSource> {
   readonly engine: Engine;
   readonly model: MultitaskNet;
   readonly config: TrainConfig;
-  readonly source: PictureSource;
+  readonly source: Source;
   readonly #ownsModel: boolean;
   readonly #replay: NetworkReplay;
 
-  constructor({ engine, model, config, source, ownsModel = false }: PredictorParts) {
+  constructor({ engine, model, config, source, ownsModel = false }: PredictorParts<Source>) {
     this.engine = engine;
     this.model = model;
     this.config = config;

@@ -7,7 +7,7 @@ import { describeWriteError, errorCode, writeFileAtomic } from '../../engine/nod
 import { type Structure, STRUCTURES } from '../domain.ts';
 import type { StructureMasks } from '../report/overlay.ts';
 import { encodeMaskPng } from '../report/png.ts';
-import { type Inferred, summary } from './image.ts';
+import { type Inferred, summary } from './result.ts';
 import type { InferInput } from './inputs.ts';
 import { PredictionsTable } from './predictionsTable.ts';
 

@@ -164,7 +164,7 @@ export async function predictTiled(
     const values = band.finish(finished);
     sink(top, finished, values);
     finishedBytes = Math.max(finishedBytes, values.byteLength);
-    residentBytes = Math.max(residentBytes, process.memoryUsage.rss());
+    residentBytes = Math.max(residentBytes, residentNow());
   }
   return {
     tiles: lefts.length * tops.length,
@@ -173,6 +173,12 @@ export async function predictTiled(
     edema: edema.value(),
     peak: { accumulatorBytes: band.bytes + finishedBytes + images.byteLength, residentBytes },
   };
+}
+
+/** Memory of this process, bytes; 0 in browsers, which do not tell. */
+function residentNow(): number {
+  const { process } = globalThis as { readonly process?: { readonly memoryUsage: { rss(): number } } };
+  return process?.memoryUsage.rss() ?? 0;
 }
 
 /** Sums of weighted probabilities and of weights over a band of rows. Its first row is that of the current row of tiles. */

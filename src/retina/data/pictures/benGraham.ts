@@ -6,6 +6,9 @@ const KEPT_RADIUS = 0.9;
 /** The value of "as the surroundings", and of what is cut off. */
 const GRAY = 128;
 
+/** Standard deviation of the blur, of a square `size` pixels wide. sharp takes none below 0.3; there the blur is near the identity anyhow. */
+export const blurSigma = (size: number): number => Math.max(0.3, size / 2 / 30);
+
 /**
  * Ben Graham's normalization (winner of Kaggle's Diabetic Retinopathy Detection 2015, competition report): per channel
  * `4 I − 4 G(I) + 128`, G a Gaussian blur of sigma R / 30, and gray (128) outside 0.9 R. It takes the illumination and most of

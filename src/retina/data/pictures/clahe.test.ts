@@ -1,7 +1,7 @@
 /** Tier: no adapter. CLAHE against OpenCV's numbers, and Ben Graham's normalization. */
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
-import { DEFAULT_CLAHE } from './clahe.ts';
+import { DEFAULT_CLAHE } from './claheOptions.ts';
 import { equalizeLightness, normalizeBenGraham } from './enhance.ts';
 import { preprocessImage } from './preprocess.ts';
 import { DEFAULT_PREPROCESS } from './sample.ts';

@@ -1,10 +1,7 @@
 /** Contrast-limited adaptive histogram equalization (CLAHE) of the lightness, computed by OpenCV. */
 import type OpenCv from '@techstark/opencv-js';
-import { GmtlError } from '../../../engine/errors.ts';
+import { requireClaheOptions } from './claheOptions.ts';
 import type { ClaheOptions } from './sample.ts';
-
-/** OpenCV's grid, and the clip limit that fundus papers use (2 … 4). */
-export const DEFAULT_CLAHE: ClaheOptions = { clipLimit: 2, tiles: 8 };
 
 /**
  * Equalizes L of CIE L*a*b* (8 bits a channel, as `cvtColor(COLOR_RGB2Lab)` gives) and leaves a and b alone. 512x512 take 8 ms,
@@ -21,14 +18,8 @@ export function equalizeLightnessBy(
   size: number,
   options: ClaheOptions,
 ): Uint8Array {
+  requireClaheOptions(options, size);
   const { clipLimit, tiles } = options;
-  if (!(clipLimit > 0) || !Number.isInteger(tiles) || tiles < 1 || tiles > size) {
-    throw new GmtlError(
-      'data/clahe-options',
-      `CLAHE with clipLimit ${clipLimit} and ${tiles} tiles a side: give a limit above 0 and 1 … ${size} whole tiles ` +
-        `(the picture is ${size} pixels wide).`,
-    );
-  }
   // WebAssembly's memory is not collected: everything made here is deleted here.
   const made: { delete(): void }[] = [];
   const own = <T extends { delete(): void }>(object: T): T => {

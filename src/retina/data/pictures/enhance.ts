@@ -1,7 +1,7 @@
 /** Evens out the light of pictures in Node: sharp blurs for Ben Graham's normalization, OpenCV's WebAssembly build computes CLAHE. */
 import type OpenCv from '@techstark/opencv-js';
 import { requireOptional, sharp } from '../../../engine/node/optional.ts';
-import { subtractBlur } from './benGraham.ts';
+import { blurSigma, subtractBlur } from './benGraham.ts';
 import { equalizeLightnessBy } from './clahe.ts';
 import type { ClaheOptions } from './sample.ts';
 
@@ -25,12 +25,11 @@ export async function normalizeBenGraham(
   const height = bottom - top;
   // A frame so narrow that it fills no whole pixel of the square.
   if (width < 1 || height < 1) return subtractBlur(pixels, new Uint8Array(), size, content);
-  // sharp takes no sigma below 0.3; there (sides below 18 pixels) the blur is near the identity anyhow. Two pipelines, as a
-  // sharp pipeline blurs before it extracts.
+  // Two pipelines, as a sharp pipeline blurs before it extracts.
   const input = { raw: { width: size, height: size, channels: 3 as const }, limitInputPixels: false };
   const cut = await sharp(pixels, input).extract({ left, top, width, height }).raw().toBuffer();
   const blurred = await sharp(cut, { ...input, raw: { ...input.raw, width, height } })
-    .blur({ sigma: Math.max(0.3, size / 2 / 30), precision: 'integer', minAmplitude: 0.01 })
+    .blur({ sigma: blurSigma(size), precision: 'integer', minAmplitude: 0.01 })
     .raw()
     .toBuffer();
   return subtractBlur(pixels, blurred, size, content);

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { DEFAULT_CLAHE } from './clahe.ts';
+import { DEFAULT_CLAHE } from './claheOptions.ts';
 import { equalizeLightness, normalizeBenGraham } from './enhance.ts';
 import { findFieldOfView, frameBox } from './fov.ts';
 import type { RgbImage } from '../../domain.ts';

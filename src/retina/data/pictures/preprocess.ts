@@ -3,10 +3,10 @@ import { readFile } from 'node:fs/promises';
 import { sharp } from '../../../engine/node/optional.ts';
 import { GmtlError } from '../../../engine/errors.ts';
 import { equalizeLightness, normalizeBenGraham } from './enhance.ts';
-import { findFieldOfView, frameBox } from './fov.ts';
 import type { RgbImage } from '../../domain.ts';
-import { addMaskBit, contentOf, cropRgb } from './geometry.ts';
+import { addMaskBit } from './geometry.ts';
 import { decodeMask } from './mask.ts';
+import { type PictureTools, preparePictureWith } from './prepare.ts';
 import type { PreprocessOptions, Sample } from './sample.ts';
 import { isTiff, isTruncatedTiff } from './tiff.ts';
 import { type DatasetItem, STRUCTURES } from '../../domain.ts';
@@ -48,28 +48,20 @@ function grayToRgb(data: Uint8Array, channels: number): Uint8Array {
   return rgb;
 }
 
-/**
- * Crops, pads and resizes (Lanczos when shrinking, cubic when enlarging) a decoded picture; then CLAHE, then Ben Graham's
- * normalization, where asked for. Neither of the two changes masks.
- *
- * @throws GmtlError what `findFieldOfView` and `equalizeLightness` throw.
- */
-export async function preprocessImage(image: RgbImage, name: string, options: PreprocessOptions): Promise<Sample> {
-  const { size, crop, clahe, benGraham } = options;
-  const box = crop === 'fov' ? findFieldOfView(image, name) : frameBox(image.width, image.height);
-  const cut = cropRgb(image, box);
-  let pixels: Uint8Array = cut.data;
-  if (box.size !== size) {
-    pixels = await sharp(cut.data, { raw: { width: box.size, height: box.size, channels: 3 }, limitInputPixels: false })
-      .resize(size, size, { fit: 'fill', kernel: box.size > size ? 'lanczos3' : 'cubic' })
+/** Resizes and evens out the light in Node: sharp and OpenCV. */
+const NODE_TOOLS: PictureTools = {
+  resize: (pixels, from, to) =>
+    sharp(pixels, { raw: { width: from, height: from, channels: 3 }, limitInputPixels: false })
+      .resize(to, to, { fit: 'fill', kernel: from > to ? 'lanczos3' : 'cubic' })
       .raw()
-      .toBuffer();
-  }
-  if (clahe !== null) pixels = await equalizeLightness(pixels, size, clahe);
-  if (benGraham) pixels = await normalizeBenGraham(pixels, size, contentOf(box, size));
-  // A plain array, not sharp's Buffer: what comes out of the cache is one too.
-  const plain = new Uint8Array(pixels.buffer, pixels.byteOffset, pixels.byteLength);
-  return { size, image: plain, maskBits: null, box };
+      .toBuffer(),
+  equalizeLightness,
+  normalizeBenGraham,
+};
+
+/** Prepares a decoded picture in Node. @throws GmtlError as {@link preparePictureWith}. */
+export async function preprocessImage(image: RgbImage, name: string, options: PreprocessOptions): Promise<Sample> {
+  return preparePictureWith(NODE_TOOLS, image, name, options);
 }
 
 /** The contents of an item's files, so that they are read once for hashing and decoding. */

@@ -1,0 +1,51 @@
+/** Opens a device in a browser, in a page or in a worker. */
+import { GmtlError } from '../errors.ts';
+import { type AdapterInfo, classifyAdapter, readAdapterInfo } from './classify.ts';
+import { GpuDevice, type GpuDeviceOptions } from './device.ts';
+
+export interface BrowserDeviceOptions extends Omit<GpuDeviceOptions, 'deviceClass'> {
+  /** Which of two GPUs a laptop should use. Default `high-performance`. */
+  readonly powerPreference?: GPUPowerPreference;
+}
+
+/** A device and what the browser says of its adapter (which may be little: browsers hide it from trackers). */
+export interface BrowserDevice {
+  readonly device: GpuDevice;
+  readonly info: AdapterInfo;
+}
+
+/**
+ * A device on the browser's adapter, with the package's own shaders.
+ *
+ * @throws GmtlError `adapter/no-webgpu` where the browser or the page has no WebGPU, `adapter/none` where it finds no adapter. Both say what to do.
+ */
+export async function createBrowserDevice({
+  powerPreference = 'high-performance',
+  ...options
+}: BrowserDeviceOptions = {}): Promise<BrowserDevice> {
+  // Node's types know no navigator.
+  const { navigator, isSecureContext } = globalThis as {
+    readonly navigator?: { readonly gpu?: GPU };
+    readonly isSecureContext?: boolean;
+  };
+  if (!navigator?.gpu) {
+    throw new GmtlError(
+      'adapter/no-webgpu',
+      isSecureContext === false
+        ? 'WebGPU is there on secure pages only: open this page by https, or from localhost.'
+        : 'This browser has no WebGPU. Chrome and Edge have it from version 113 on (Linux: 144, before that with ' +
+            'chrome://flags/#enable-unsafe-webgpu), Safari from 26, Firefox from 141 on Windows and 145 on macOS.',
+    );
+  }
+  const adapter = await navigator.gpu.requestAdapter({ powerPreference });
+  if (adapter === null) {
+    throw new GmtlError(
+      'adapter/none',
+      'The browser has WebGPU and found no adapter. Switch graphics acceleration on in its settings, update the graphics driver, or see ' +
+        'chrome://gpu for the reason.',
+    );
+  }
+  const info = readAdapterInfo(adapter.info);
+  const deviceClass = classifyAdapter(info) === 'hardware' ? 'gpu' : 'software';
+  return { device: await GpuDevice.open(adapter, { ...options, deviceClass }), info };
+}

@@ -1,0 +1,99 @@
+/** Tier: no adapter. Exported models: what is written is read back whole, and a damaged or foreign one is refused. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { MODEL_MANIFEST, unpackModel } from '../run/modelFolder.ts';
+import { readIfPresent } from '../../engine/node/atomic.ts';
+import { loadTrainedWeights } from '../run/trainedWeights.ts';
+import { exportRun } from './exportRun.ts';
+
+const RUN = fileURLToPath(new URL('../../../cli/fixtures/run-0.1', import.meta.url));
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'gmtl-export-'));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const read = async (name: string): Promise<Uint8Array | null> =>
+  readIfPresent(join(folder, name)) === undefined ? null : new Uint8Array(readFileSync(join(folder, name)));
+
+const change = (name: string, edit: (bytes: Buffer) => Buffer): void =>
+  writeFileSync(join(folder, name), edit(readFileSync(join(folder, name))));
+
+describe('gmtl export --format web', () => {
+  it('writes what is read back: weights bit by bit, configuration, model card', async () => {
+    const written = await exportRun({ run: RUN, format: 'web', out: folder });
+    expect(written.at(-1)?.path).toBe(join(folder, MODEL_MANIFEST));
+    const model = await unpackModel(read);
+    const { weights, config, step, averaged } = await loadTrainedWeights(RUN);
+    expect(model.weights).toEqual(weights);
+    expect(model.config).toEqual(config);
+    expect(model.facts).toMatchObject({ name: 'run-0.1', step, averaged });
+    expect(model.calibration).toBeNull();
+    expect(model.card.description).toMatch(/trained on \d+ images with masks and \d+ graded ones/);
+    expect(readFileSync(join(folder, 'README.md'), 'utf8')).toContain('**Not a medical device.**');
+  });
+
+  it('refuses a folder that holds something, unless it may be replaced', async () => {
+    await exportRun({ run: RUN, format: 'web', out: folder });
+    await expect(exportRun({ run: RUN, format: 'web', out: folder })).rejects.toMatchObject({ code: 'export/exists' });
+    await exportRun({ run: RUN, format: 'web', out: folder, overwrite: true });
+    await expect(unpackModel(read)).resolves.toBeDefined();
+  });
+});
+
+describe('a model folder', () => {
+  beforeEach(() => exportRun({ run: RUN, format: 'web', out: folder }));
+
+  it.each([
+    [
+      'one bit of the weights differs',
+      () =>
+        change('model.safetensors', (bytes) => {
+          bytes[bytes.length - 1] ^= 1;
+          return bytes;
+        }),
+      'model/damaged',
+      'model.safetensors is not what was written: its checksum differs',
+    ],
+    [
+      'the weights are cut',
+      () => change('model.safetensors', (bytes) => bytes.subarray(0, 100)),
+      'model/damaged',
+      'has 100 bytes where',
+    ],
+    ['a file is missing', () => rmSync(join(folder, 'config.json')), 'model/damaged', 'config.json is missing'],
+    [
+      'the manifest is cut',
+      () => change(MODEL_MANIFEST, (bytes) => bytes.subarray(0, 40)),
+      'model/damaged',
+      'model.json is no JSON',
+    ],
+    [
+      'the manifest is of a later version',
+      () => change(MODEL_MANIFEST, (bytes) => Buffer.from(bytes.toString().replace('"version": 1', '"version": 9'))),
+      'model/foreign',
+      'has version 9 of the format',
+    ],
+    [
+      'the manifest is another program’s',
+      () => writeFileSync(join(folder, MODEL_MANIFEST), '{"modelTopology": {}}'),
+      'model/foreign',
+      'is not that of a model of gmtl',
+    ],
+    ['there is no manifest', () => rmSync(join(folder, MODEL_MANIFEST)), 'model/foreign', 'no file model.json'],
+    [
+      'a file’s name leads elsewhere',
+      () =>
+        change(MODEL_MANIFEST, (bytes) => Buffer.from(bytes.toString().replace('"config.json"', '"../config.json"'))),
+      'model/damaged',
+      'is missing',
+    ],
+  ] as const)('is refused where %s', async (_, damage, code, message) => {
+    damage();
+    await expect(unpackModel(read)).rejects.toMatchObject({ code, message: expect.stringContaining(message) });
+  });
+});

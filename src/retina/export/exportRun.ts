@@ -1,0 +1,56 @@
+/** Writes a trained network in another form: the work of `gmtl export`. */
+import { existsSync, readdirSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { GmtlError } from '../../engine/errors.ts';
+import { describeWriteError, writeFileAtomic } from '../../engine/node/atomic.ts';
+import type { WeightsKind } from '../run/checkpoints.ts';
+import { EXPORT_FORMATS, type ExportFormatName } from './formats.ts';
+import { openExportSource } from './source.ts';
+
+export interface ExportRunOptions {
+  /** A run folder, a checkpoint manifest, or a .safetensors file (then with `config`). */
+  readonly run: string;
+  readonly config?: string | undefined;
+  readonly format: ExportFormatName;
+  /** The folder to write; made where it is missing. */
+  readonly out: string;
+  /** Default: the moving average where there is one. */
+  readonly weights?: WeightsKind;
+  /** Replace files of an earlier export. Default false. */
+  readonly overwrite?: boolean;
+}
+
+/** One file that was written. */
+export interface ExportedFile {
+  readonly path: string;
+  readonly bytes: number;
+}
+
+/** @throws GmtlError `export/exists` for a folder that holds something, without `overwrite`; `io/…` where it cannot be written; as `openExportSource`. */
+export async function exportRun({
+  run,
+  config,
+  format,
+  out,
+  weights,
+  overwrite,
+}: ExportRunOptions): Promise<ExportedFile[]> {
+  if (!overwrite && existsSync(out) && readdirSync(out).length > 0) {
+    throw new GmtlError(
+      'export/exists',
+      `${out} holds something already. Add --overwrite to replace an earlier export, or choose another folder with --out.`,
+    );
+  }
+  const files = await EXPORT_FORMATS[format].files(await openExportSource(run, config, weights));
+  await mkdir(out, { recursive: true }).catch((error: unknown) => {
+    throw describeWriteError(error, out);
+  });
+  const written: ExportedFile[] = [];
+  for (const [name, content] of files) {
+    const path = join(out, name);
+    await writeFileAtomic(path, content);
+    written.push({ path, bytes: Buffer.byteLength(content) });
+  }
+  return written;
+}

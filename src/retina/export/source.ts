@@ -1,0 +1,127 @@
+/** What every export format starts from, a run's weights with all that is known about them, and what a format is. */
+import { existsSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { z } from 'zod';
+import { readIfPresent } from '../../engine/node/atomic.ts';
+import { runModelCard, type TaskCounts } from '../evaluate/modelCard.ts';
+import type { ModelCard } from '../report/html/data.ts';
+import { readCalibration } from '../run/calibration.ts';
+import type { Calibration } from '../run/calibrationFormat.ts';
+import type { WeightsKind } from '../run/checkpoints.ts';
+import { RUN_FILES } from '../run/fileNames.ts';
+import { RunFolder } from '../run/runFolder.ts';
+import { loadTrainedWeights, type TrainedWeights } from '../run/trainedWeights.ts';
+
+/** A trained network with its papers. */
+export interface ExportSource {
+  /** Name of the run's folder, or of the weights' file. */
+  readonly name: string;
+  readonly trained: TrainedWeights;
+  /** Number of parameters and running statistics. */
+  readonly parameters: number;
+  /** Null where `gmtl evaluate` has not fitted one. */
+  readonly calibration: Calibration | null;
+  readonly card: ModelCard;
+  /** Figures on the test split; empty where it was not scored. */
+  readonly figures: readonly TestFigure[];
+}
+
+export interface TestFigure {
+  readonly name: string;
+  readonly value: number;
+  /** Images it was computed on. */
+  readonly cases: number;
+}
+
+/** One format: what it is, and the files that it makes of a trained network. */
+export interface ExportFormat {
+  /** For `--help`. */
+  readonly description: string;
+  /** The files by name, in the order in which they are written: the last one makes the folder complete. */
+  files(source: ExportSource): Promise<ReadonlyMap<string, string | Uint8Array>>;
+}
+
+/**
+ * @param path as `loadTrainedWeights` takes it. Calibration, model card and figures come from the run's folder.
+ * @throws GmtlError as `loadTrainedWeights` and `readCalibration`.
+ */
+export async function openExportSource(path: string, config?: string, kind?: WeightsKind): Promise<ExportSource> {
+  const trained = await loadTrainedWeights(path, config, kind);
+  const folder = runFolderOf(path, trained.path);
+  const parameters = [...trained.weights.values()].reduce((sum, { data }) => sum + data.length, 0);
+  const { counts, synthetic } = folder === null ? { counts: null, synthetic: false } : trainedOn(folder);
+  return {
+    name: basename(folder ?? resolve(path)).replace(/\.(safetensors|json)$/, ''),
+    trained,
+    parameters,
+    calibration:
+      folder !== null && existsSync(join(folder, RUN_FILES.calibration)) ? await readCalibration(folder) : null,
+    card: runModelCard(trained.config, parameters, counts, synthetic),
+    figures: folder === null ? [] : testFigures(folder),
+  };
+}
+
+/** The run that weights belong to: the folder given, or one above its checkpoints; null for weights on their own. */
+function runFolderOf(given: string, weights: string): string | null {
+  const near = [resolve(given), dirname(resolve(weights)), dirname(dirname(resolve(weights)))];
+  return near.find((folder) => existsSync(join(folder, RUN_FILES.config))) ?? null;
+}
+
+const itemsSchema = z.array(
+  z.object({ split: z.enum(['train', 'val', 'test']), task: z.enum(['segmentation', 'classification']) }),
+);
+
+/** Counted from the run's list, whose pictures need not be here. */
+function trainedOn(folder: string): { counts: TaskCounts | null; synthetic: boolean } {
+  const text = readIfPresent(join(folder, RUN_FILES.metadata));
+  const items = text === undefined ? null : itemsSchema.parse(JSON.parse(text));
+  const count = (split: string, task: string): number =>
+    items?.filter((item) => item.split === split && item.task === task).length ?? 0;
+  const of = (split: string) => ({
+    segmentation: count(split, 'segmentation'),
+    classification: count(split, 'classification'),
+  });
+  const source = new RunFolder(folder).environment()?.data?.source;
+  return {
+    counts: items && { train: of('train'), val: of('val'), test: of('test') },
+    // `gmtl train` draws its set into a folder of that name; one drawn elsewhere is marked.
+    synthetic:
+      source !== undefined && (basename(source) === 'synthetic-idrid' || existsSync(join(source, 'synthetic.json'))),
+  };
+}
+
+const gradingSchema = z.looseObject({ cases: z.number(), quadraticWeightedKappa: z.number().nullable() }).nullish();
+const testSchema = z.looseObject({
+  segmentation: z
+    .record(
+      z.string(),
+      z.looseObject({
+        dice: z.number().nullable(),
+        perImage: z.looseObject({ images: z.number(), emptyImages: z.number() }),
+      }),
+    )
+    .nullish(),
+  retinopathy: gradingSchema,
+  edema: gradingSchema,
+});
+
+/** The figures that a reader of a model card wants first. */
+function testFigures(folder: string): TestFigure[] {
+  const text = readIfPresent(join(folder, RUN_FILES.test));
+  if (text === undefined) return [];
+  const test = testSchema.parse(JSON.parse(text));
+  const structures = Object.entries(test.segmentation ?? {}).map(([structure, { dice, perImage }]) => ({
+    name: `Dice of ${structure}`,
+    value: dice,
+    cases: perImage.images + perImage.emptyImages,
+  }));
+  const grades = (['retinopathy', 'edema'] as const).flatMap((task) => {
+    const report = test[task];
+    return report
+      ? [{ name: `Quadratic weighted kappa of ${task}`, value: report.quadraticWeightedKappa, cases: report.cases }]
+      : [];
+  });
+  return [...structures, ...grades].flatMap(({ name, value, cases }) =>
+    value === null ? [] : [{ name, value, cases }],
+  );
+}

@@ -1,0 +1,103 @@
+/** Runs the network on a decoded picture and gives its answer in the picture's own frame, in Node and in browsers alike. */
+import { GmtlError } from '../../engine/errors.ts';
+import { imageTensor } from '../data/loading/batch.ts';
+import type { PreprocessOptions, Sample } from '../data/pictures/sample.ts';
+import type { RgbImage, Structure } from '../domain.ts';
+import { FrameMapper, MaskPlanes } from './frameMapper.ts';
+import { type Prediction, routeOf, type TaskChoice } from './prediction.ts';
+import type { PreparedAs, Predictor } from './predictor.ts';
+import { describeResult, type Inferred, type StructureRecord } from './result.ts';
+import type { Tiling } from './slidingWindow.ts';
+
+export interface InferOptions {
+  readonly choice: TaskChoice;
+  /** A pixel belongs to a structure when its probability, mapped onto the frame, is at least this: one for all, or by structure (else 0.5). */
+  readonly threshold: number | StructureRecord<number>;
+  /** Masks from tiles; null: from the whole picture. Default: tiles where `data.tiles.mode` is on. Grades: see {@link Tiling}. */
+  readonly tiling?: Tiling | null;
+  /** Average over the four flips. Default false. */
+  readonly flips?: boolean;
+}
+
+/** Prepares a picture for the network: `preprocessImage` in Node, `preparePicture` in browsers. */
+export type PreparePicture = (image: RgbImage, name: string, options: PreprocessOptions) => Promise<Sample>;
+
+/**
+ * Prepares a picture as the predictor's pictures are and runs the network on it.
+ *
+ * @param file the picture's name, for the result and for errors.
+ * @throws GmtlError `infer/no-fundus` naming the file.
+ */
+export async function inferPicture(
+  predictor: Predictor<PreparedAs>,
+  image: RgbImage,
+  file: string,
+  preparePicture: PreparePicture,
+  options: InferOptions,
+): Promise<Inferred> {
+  const { config, source } = predictor;
+  const { preprocess, normalization } = source.options;
+  const tiling = options.tiling === undefined ? predictor.tiling : options.tiling;
+  const prepare = (size: number, normalised = true): Promise<Sample> =>
+    preparePicture(image, file, {
+      ...preprocess,
+      size,
+      ...(!normalised && { clahe: null, benGraham: false }),
+    }).catch((cause: unknown) => {
+      if (!(cause instanceof GmtlError) || cause.code !== 'data/no-field-of-view') throw cause;
+      throw new GmtlError(
+        'infer/no-fundus',
+        `${file}: no bright disc in the picture; it is black, or no fundus photograph. Nothing was predicted for it.`,
+        { cause },
+      );
+    });
+  const sample = await prepare(preprocess.size);
+  // Whether the picture looks like a fundus is judged by its original colors, which CLAHE changes and Ben Graham's normalization removes.
+  const own = preprocess.clahe === null && !preprocess.benGraham ? sample : await prepare(preprocess.size, false);
+  const whole = await predictWhole(predictor, imageTensor(sample, normalization), options, tiling !== null);
+  if (!whole.routed.segmentation)
+    return { result: describeResult(file, image, own, whole, null, 0, config.model), image, masks: null };
+  const { structures } = config.model;
+  const planes = new MaskPlanes(
+    image.width,
+    image.height,
+    structures.map((structure) => thresholdOf(options.threshold, structure)),
+  );
+  let prediction = whole;
+  let tiles = 0;
+  if (tiling !== null) {
+    const large = await prepare(predictor.tiledSide(sample.box, tiling));
+    const summary = await predictor.predictTiled(large, tiling, options.flips ?? false, planes.row);
+    tiles = summary.tiles;
+    // Router fusion takes the grades from the tiles.
+    const { retinopathy, edema } = tiling.fusion === 'router' && whole.routed.classification ? summary : whole;
+    prediction = { ...whole, retinopathy, edema };
+  } else {
+    const side = sample.size;
+    const mapper = new FrameMapper(sample.box, side, structures.length, planes.row);
+    if (whole.masks !== null) mapper.push(0, side, whole.masks);
+  }
+  const masks = Object.fromEntries(structures.map((structure, index) => [structure, planes.masks[index]]));
+  return { result: describeResult(file, image, own, prediction, masks, tiles, config.model), image, masks };
+}
+
+/** Gate, grades and, where they do not come from tiles, masks of the whole picture. */
+async function predictWhole(
+  predictor: Predictor<PreparedAs>,
+  input: Float32Array,
+  { choice, flips = false }: InferOptions,
+  tiled: boolean,
+): Promise<Prediction> {
+  if (!tiled || choice === 'soft' || (choice === 'gate' && !flips)) {
+    return (await predictor.predict(input, 1, { choice, flips }))[0];
+  }
+  // With tiles, only the gate and the grades come from the whole picture, so the classification expert runs, usually the cheaper one.
+  const [one] = await predictor.predict(input, 1, { choice: 'classification', flips });
+  const wanted = choice === 'gate' ? routeOf(one).task : choice;
+  const routed = { segmentation: wanted !== 'classification', classification: wanted !== 'segmentation' };
+  return routed.classification ? { ...one, routed } : { ...one, routed, retinopathy: null, edema: null };
+}
+
+function thresholdOf(threshold: InferOptions['threshold'], structure: Structure): number {
+  return typeof threshold === 'number' ? threshold : (threshold[structure] ?? 0.5);
+}

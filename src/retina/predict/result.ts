@@ -1,0 +1,168 @@
+/** What the network says of one picture: its parts, and how they are put together from a prediction. */
+import type { TrainConfig } from '../config/schema.ts';
+import type { Sample } from '../data/pictures/sample.ts';
+import { GRADINGS, type RgbImage, type Structure, STRUCTURE_NAMES, STRUCTURES, type Task, TASKS } from '../domain.ts';
+import { countComponents } from '../metrics/components.ts';
+import { decideGrade, type GradeDecision } from '../metrics/inputs.ts';
+import { type Prediction, routeOf } from './prediction.ts';
+
+/** A grade, its name, and the probability of every grade from 0. */
+export interface Grade {
+  readonly grade: number;
+  readonly name: string;
+  readonly probabilities: readonly number[];
+}
+
+/** One structure in the original frame. */
+export interface StructureResult {
+  readonly name: string;
+  readonly pixels: number;
+  /** Pixels as a share of the whole frame. */
+  readonly share: number;
+  /** 8-connected regions. */
+  readonly regions: number;
+}
+
+/** One value for each structure that the network segments. */
+export type StructureRecord<T> = { readonly [K in Structure]?: T };
+
+/** The network's answer for one image; null from an expert that did not run. Probabilities are rounded to six decimals. */
+export interface InferResult {
+  readonly file: string;
+  readonly frame: { readonly width: number; readonly height: number };
+  /** The square of the frame that the network saw; `left` and `top` are negative where it is padded. */
+  readonly crop: { readonly left: number; readonly top: number; readonly size: number };
+  readonly gate: {
+    readonly task: Task;
+    readonly probability: number;
+    readonly probabilities: Readonly<Record<Task, number>>;
+  };
+  /** The experts that ran. */
+  readonly experts: readonly Task[];
+  readonly retinopathy: Grade | null;
+  readonly edema: Grade | null;
+  /** The structures that the network was trained for. */
+  readonly lesions: StructureRecord<StructureResult> | null;
+  /** Number of tiles that the masks come from; 0: from the whole picture. */
+  readonly tiles: number;
+  readonly warnings: readonly string[];
+}
+
+/** The result with the pictures it came from, both in the frame's size. */
+export interface Inferred {
+  readonly result: InferResult;
+  readonly image: RgbImage;
+  /** 0 or 1 per pixel; null where the segmentation expert did not run. */
+  readonly masks: StructureRecord<Uint8Array> | null;
+}
+
+/** The last part of a path, of whichever system. */
+const baseName = (path: string): string => path.slice(Math.max(path.lastIndexOf('/'), path.lastIndexOf('\\')) + 1);
+
+/** A result as one line of readable text. */
+export function summary({ file, gate, experts, retinopathy, edema }: InferResult): string {
+  const percent = (value: number): string => `${(100 * value).toFixed(0)} %`;
+  const graded = ({ grade, name, probabilities }: Grade): string =>
+    `${grade} ${name} (${percent(probabilities[grade])})`;
+  const parts = [
+    `${baseName(file)}: gate ${gate.task} (${percent(gate.probability)})`,
+    ...(experts.length === 1 && experts[0] !== gate.task ? [`${experts[0]} as asked for`] : []),
+    ...(retinopathy ? [`retinopathy ${graded(retinopathy)}`] : []),
+    // The names of edema grades are half a sentence each.
+    ...(edema ? [`edema risk ${edema.grade} (${percent(edema.probabilities[edema.grade])})`] : []),
+  ];
+  return parts.join(', ');
+}
+
+const rounded = (value: number): number => Math.round(value * 1e6) / 1e6;
+
+function gradeOf(probabilities: Float32Array | null, names: readonly string[], decision: GradeDecision): Grade | null {
+  if (probabilities === null) return null;
+  const grade = decideGrade(decision, probabilities);
+  return { grade, name: names[grade], probabilities: Array.from(probabilities, rounded) };
+}
+
+/** A prediction as a result. `sample` is the picture in its own colors. */
+export function describeResult(
+  file: string,
+  image: RgbImage,
+  sample: Sample,
+  { gate, routed, retinopathy, edema }: Prediction,
+  masks: StructureRecord<Uint8Array> | null,
+  tiles: number,
+  { gradeDecision }: TrainConfig['model'],
+): InferResult {
+  const { width, height } = image;
+  const { left, top, size } = sample.box;
+  const { task, probability } = routeOf({ gate });
+  return {
+    file,
+    frame: { width, height },
+    crop: { left, top, size },
+    gate: {
+      task,
+      probability: rounded(probability),
+      probabilities: { segmentation: rounded(gate[0]), classification: rounded(gate[1]) },
+    },
+    experts: TASKS.filter((expert) => routed[expert]),
+    retinopathy: gradeOf(retinopathy, GRADINGS.retinopathy.grades, gradeDecision),
+    edema: gradeOf(edema, GRADINGS.edema.grades, gradeDecision),
+    lesions: masks && structureResults(masks, width),
+    tiles,
+    warnings: suspicions(sample),
+  };
+}
+
+function structureResults(masks: StructureRecord<Uint8Array>, width: number): StructureRecord<StructureResult> {
+  const results: { [K in Structure]?: StructureResult } = {};
+  for (const structure of STRUCTURES) {
+    const mask = masks[structure];
+    if (mask !== undefined) results[structure] = structureOf(structure, mask, width);
+  }
+  return results;
+}
+
+function structureOf(structure: Structure, mask: Uint8Array, width: number): StructureResult {
+  let pixels = 0;
+  for (let index = 0; index < mask.length; index++) pixels += mask[index];
+  return {
+    name: STRUCTURE_NAMES[structure],
+    pixels,
+    share: pixels / mask.length,
+    regions: pixels === 0 ? 0 : countComponents(mask, width),
+  };
+}
+
+/**
+ * Reasons to doubt that the picture is a color fundus photograph. The retina's reflectance falls steeply from red to blue; gray
+ * (red-free), inverted and unrelated pictures lack that.
+ */
+export function suspicions({ image, size, box }: Sample): string[] {
+  const sums = [0, 0, 0];
+  for (let at = 0; at < image.length; at += 3)
+    for (let channel = 0; channel < 3; channel++) sums[channel] += image[at + channel];
+  const [red, , blue] = sums;
+  return [
+    ...(isUniform(image) ? ['the picture is one uniform area: what the network says of it means nothing'] : []),
+    ...(red < 1.2 * blue
+      ? ['the picture is not reddish as colour fundus photographs are: what the network says of it means nothing']
+      : []),
+    ...(box.size < size / 2
+      ? [`the retina is only ${box.size} pixels wide where the network takes ${size}: small lesions are lost`]
+      : []),
+  ];
+}
+
+/** Whether no channel varies by more than camera noise. */
+function isUniform(image: Uint8Array): boolean {
+  for (let channel = 0; channel < 3; channel++) {
+    let least = 255;
+    let most = 0;
+    for (let at = channel; at < image.length; at += 3) {
+      least = Math.min(least, image[at]);
+      most = Math.max(most, image[at]);
+    }
+    if (most - least > 8) return false;
+  }
+  return true;
+}

@@ -1,0 +1,92 @@
+/** Tests and times the kernels away from the page, so that the page stays responsive. */
+import { benchKernels } from '../../bench/kernels.ts';
+import { checkCase, type CheckedCase } from '../../src/engine/check/checkCase.ts';
+import { testCases } from '../../src/engine/check/testCases.ts';
+import { createBrowserDevice } from '../../src/engine/gpu/browserDevice.ts';
+import type { GpuDevice } from '../../src/engine/gpu/device.ts';
+import type { Case, Op } from '../../src/engine/ops/definition.ts';
+import { ops } from '../../src/engine/ops/index.ts';
+import { failureOf } from '../shared/failure.ts';
+import type { KernelCommand, KernelEvent } from './messages.ts';
+
+const say = (event: KernelEvent): void => postMessage(event);
+const chosen = (name: string): Op[] => ops.filter((op) => name === '' || op.name === name);
+
+let opened: GpuDevice | null = null;
+
+/** The worker's device: a new one where the last was lost or refused a kernel, so that one broken kernel does not fail all after it. */
+async function workingDevice(): Promise<GpuDevice> {
+  if (opened?.failed) {
+    opened.destroy();
+    opened = null;
+  }
+  opened ??= (await createBrowserDevice()).device;
+  return opened;
+}
+
+async function open(): Promise<void> {
+  const { device, info } = await createBrowserDevice();
+  opened = device;
+  const { deviceClass, features, limits } = device.target;
+  const adapter = {
+    ...{ name: device.name, deviceClass, info, features: [...features].sort() },
+    limits: {
+      maxBufferSize: limits.maxBufferSize,
+      maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
+      maxComputeInvocationsPerWorkgroup: limits.maxComputeInvocationsPerWorkgroup,
+    },
+  };
+  say({ kind: 'opened', adapter, ops: ops.map(({ name }) => name) });
+}
+
+async function test(op: string): Promise<void> {
+  const start = performance.now();
+  const cases = chosen(op).flatMap((one) => testCases(one).map((testCase) => ({ op: one, testCase })));
+  for (const [done, { op: one, testCase }] of cases.entries()) {
+    say({ kind: 'progress', done, total: cases.length, label: `${one.name} / ${testCase.name}` });
+    const begin = performance.now();
+    const checked = await checkOrReport(one, testCase);
+    const milliseconds = performance.now() - begin;
+    say({ kind: 'tested', result: { op: one.name, testCase: testCase.name, milliseconds, ...checked } });
+  }
+  say({ kind: 'done', timed: null, milliseconds: performance.now() - start });
+}
+
+/** A device that fails is a problem of the case, not the end of the tests. */
+async function checkOrReport(op: Op, testCase: Case): Promise<CheckedCase> {
+  const device = await workingDevice();
+  try {
+    return await checkCase(device, op, testCase);
+  } catch (error) {
+    if (!device.failed) throw error;
+    return { checked: [], lacking: [], problems: [failureOf(error).message], skipped: null };
+  }
+}
+
+async function time({ op, versions, seconds }: KernelCommand & { kind: 'time' }): Promise<void> {
+  const start = performance.now();
+  const { timer, ceilings, problems } = await benchKernels(await workingDevice(), chosen(op), {
+    ...{ versions, seconds },
+    onCeilings: (measured, by) => say({ kind: 'ceilings', ceilings: measured, timer: by }),
+    onProgress: (done, total, label) => say({ kind: 'progress', done, total, label }),
+    onRow: (row) => say({ kind: 'timed', row: { ...row, attributes: { ...row.attributes } } }),
+  });
+  say({ kind: 'done', timed: { timer, ceilings, problems }, milliseconds: performance.now() - start });
+}
+
+function run(command: KernelCommand): Promise<void> {
+  switch (command.kind) {
+    case 'open':
+      return open();
+    case 'test':
+      return test(command.op);
+    case 'time':
+      return time(command);
+    default:
+      return command satisfies never;
+  }
+}
+
+addEventListener('message', ({ data }: MessageEvent<KernelCommand>) => {
+  run(data).catch((error: unknown) => say({ kind: 'failed', failure: failureOf(error) }));
+});

@@ -1,0 +1,135 @@
+/** A headless browser with WebGPU for tests, the built pages served to it, and what it asked the network for. */
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import { afterAll, beforeAll } from 'vitest';
+import { startWebServer, type WebServer } from '../server.ts';
+import { carriedBrowser } from './carriedBrowser.ts';
+
+/** WebGPU on the browser's own SwiftShader: the same adapter everywhere. */
+const FLAGS = [
+  '--no-sandbox',
+  '--enable-unsafe-webgpu',
+  '--enable-features=Vulkan',
+  '--use-webgpu-adapter=swiftshader',
+  '--enable-webgpu-developer-features',
+];
+
+const SYSTEM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome', '/usr/bin/microsoft-edge'];
+
+interface Choice {
+  readonly executable: string;
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/** What may be tried, best first: $GMTL_BROWSER, the browser that the project's packages carry, the system's. */
+async function choices(): Promise<Choice[]> {
+  const plain = (executable: string): Choice => ({ executable, environment: {} });
+  const named = process.env.GMTL_BROWSER;
+  if (named) return [plain(named)];
+  const carried = await carriedBrowser();
+  return [
+    ...(carried
+      ? [
+          plain(carried.executable),
+          { ...plain(carried.executable), environment: { LD_LIBRARY_PATH: carried.libraries } },
+        ]
+      : []),
+    ...SYSTEM.filter((path) => existsSync(path)).map(plain),
+  ];
+}
+
+/** A browser in which a page gets a WebGPU adapter; null, and the reasons, where there is none. */
+async function launch(): Promise<{ browser: Browser | null; reasons: string[] }> {
+  const reasons: string[] = [];
+  for (const { executable, environment } of await choices()) {
+    try {
+      const browser = await chromium.launch({
+        executablePath: executable,
+        args: FLAGS,
+        env: { ...(process.env as Record<string, string>), ...environment },
+      });
+      return { browser, reasons };
+    } catch (error) {
+      reasons.push(`${executable}: ${error instanceof Error ? error.message.split('\n')[0] : String(error)}`);
+    }
+  }
+  return {
+    browser: null,
+    reasons: reasons.length > 0 ? reasons : ['no browser was found; name one with GMTL_BROWSER'],
+  };
+}
+
+const launched = await launch();
+
+/** Why the browser tests cannot run here; null where they can. Tests skip by it, and are counted as skipped. */
+export const noBrowser: string | null = launched.browser === null ? launched.reasons.join('; ') : null;
+if (noBrowser !== null) console.info(`no headless browser: ${noBrowser}`);
+
+export interface OpenedPage {
+  readonly page: Page;
+  readonly context: BrowserContext;
+  /** Every request since the page was opened. */
+  readonly requests: string[];
+  /** Errors of scripts, and what the page wrote to the console as an error. */
+  readonly errors: string[];
+  readonly url: string;
+}
+
+export interface PageOptions {
+  /** Default 1280 by 900. */
+  readonly viewport?: { readonly width: number; readonly height: number };
+  readonly colorScheme?: 'light' | 'dark';
+}
+
+/** To be called once per test file: builds the pages as they are now, starts the server (for a model folder that `model` makes) and closes all at the end. */
+export function usePages(model?: () => Promise<string>): {
+  open(file: string, options?: PageOptions): Promise<OpenedPage>;
+  server(): WebServer;
+} {
+  let server: WebServer | null = null;
+  let clean = (): void => undefined;
+  const contexts: BrowserContext[] = [];
+  beforeAll(async () => {
+    if (noBrowser !== null) return;
+    const pages = mkdtempSync(join(tmpdir(), 'gmtl-pages-'));
+    execFileSync(process.execPath, [fileURLToPath(new URL('../build.mjs', import.meta.url)), pages]);
+    server = await startWebServer({ port: 0, pages, model: await model?.() });
+    clean = () => rmSync(pages, { recursive: true });
+  });
+  afterAll(async () => {
+    for (const context of contexts) await context.close();
+    await server?.close();
+    clean();
+    await launched.browser?.close();
+  });
+  return {
+    server: () => server!,
+    async open(file, { viewport = { width: 1280, height: 900 }, colorScheme = 'light' } = {}) {
+      const context = await launched.browser!.newContext({ viewport, colorScheme, acceptDownloads: true });
+      contexts.push(context);
+      const page = await context.newPage();
+      const requests: string[] = [];
+      const errors: string[] = [];
+      context.on('request', (request) => requests.push(request.url()));
+      page.on('pageerror', (error) => errors.push(String(error)));
+      page.on('console', (message) => {
+        if (message.type() === 'error') errors.push(message.text());
+      });
+      const url = server!.url + file;
+      await page.goto(url);
+      return { page, context, requests, errors, url };
+    },
+  };
+}
+
+/** The text of a file that the page offers when `act` is done. */
+export async function downloadedText(page: Page, act: () => Promise<void>): Promise<string> {
+  const [download] = await Promise.all([page.waitForEvent('download'), act()]);
+  const chunks: Buffer[] = [];
+  for await (const chunk of await download.createReadStream()) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks).toString('utf8');
+}

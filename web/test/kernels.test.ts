@@ -1,0 +1,66 @@
+/** Tier: headless browser. The kernel page: every kernel version of the registry against its reference on the browser's adapter. */
+import { expect, describe, it } from 'vitest';
+import { ops } from '../../src/engine/ops/index.ts';
+import { testCases } from '../../src/engine/check/testCases.ts';
+import { downloadedText, noBrowser, usePages } from './browser.ts';
+
+interface Saved {
+  readonly adapter: { readonly deviceClass: string };
+  readonly tests: {
+    readonly passed: boolean;
+    readonly cases: readonly {
+      readonly op: string;
+      readonly testCase: string;
+      readonly checked: readonly string[];
+      readonly lacking: readonly string[];
+      readonly problems: readonly string[];
+      readonly skipped: string | null;
+    }[];
+  } | null;
+  readonly benchmarks: {
+    readonly ceilings: { readonly flopsPerSecond: number; readonly bytesPerSecond: number };
+    readonly rows: readonly { readonly op: string; readonly rates: { readonly gigaflopsPerSecond: number | null } }[];
+  } | null;
+}
+
+describe.skipIf(noBrowser !== null)('the kernel page', () => {
+  const pages = usePages();
+
+  it('holds every kernel version that the adapter can run against its reference, and saves the result', async () => {
+    const { page, errors } = await pages.open('kernels.html');
+    await page.getByRole('button', { name: 'Run the tests' }).click();
+    await page.getByText(/^Done in/).waitFor({ timeout: 800_000 });
+    const save = page.getByRole('button', { name: 'Save as JSON' });
+    const { tests } = JSON.parse(await downloadedText(page, () => save.click())) as Saved;
+    const wanted = ops.flatMap((op) => testCases(op).map(({ name }) => `${op.name} / ${name}`));
+    expect(tests?.cases.map(({ op, testCase }) => `${op} / ${testCase}`)).toEqual(wanted);
+    expect(
+      tests?.cases.flatMap(({ op, testCase, problems }) => problems.map((text) => `${op} / ${testCase}: ${text}`)),
+    ).toEqual([]);
+    expect(tests?.passed).toBe(true);
+    // Every program ran in some version, but for those that need float16.
+    const checked = new Set(tests?.cases.flatMap((one) => one.checked.map((name) => name.split(' ')[0])));
+    const programs = new Set(
+      tests?.cases
+        .filter(({ skipped }) => skipped === null)
+        .flatMap((one) => [...one.checked, ...one.lacking].map((name) => name.split(' ')[0])),
+    );
+    expect([...programs].filter((name) => !checked.has(name))).toEqual([]);
+    expect(errors).toEqual([]);
+  }, 900_000);
+
+  it('times an op against the ceilings that it measured', async () => {
+    const { page, errors } = await pages.open('kernels.html');
+    await page.locator('#op').selectOption('gelu');
+    await page.getByRole('button', { name: 'Run the benchmarks' }).click();
+    await page.getByText(/^Done in/).waitFor({ timeout: 300_000 });
+    const save = page.getByRole('button', { name: 'Save as JSON' });
+    const { tests, benchmarks } = JSON.parse(await downloadedText(page, () => save.click())) as Saved;
+    expect(tests).toBeNull();
+    expect(benchmarks?.ceilings.flopsPerSecond).toBeGreaterThan(1e6);
+    expect(benchmarks?.rows.length).toBeGreaterThan(0);
+    expect(benchmarks?.rows.every(({ op }) => op === 'gelu')).toBe(true);
+    expect(await page.locator('#bench-table tbody tr').count()).toBe(benchmarks?.rows.length);
+    expect(errors).toEqual([]);
+  }, 320_000);
+});
