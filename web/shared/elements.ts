@@ -25,7 +25,7 @@ export function byId<T extends HTMLElement>(id: string, kind: new () => T): T {
 }
 
 /** Hands a file over to the user. */
-function download(name: string, content: Blob): void {
+export function download(name: string, content: Blob): void {
   const url = URL.createObjectURL(content);
   element('a', { href: url, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(url), 60_000);

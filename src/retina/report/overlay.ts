@@ -5,6 +5,7 @@ import type { RgbImage } from '../domain.ts';
 import { GmtlError } from '../../engine/errors.ts';
 import { STRUCTURE_COLORS } from './colors.ts';
 import { STRUCTURES, type Structure, structureInText } from '../domain.ts';
+import { shrinkMask } from './shrinkMask.ts';
 import { escapeXml, FONT_FAMILY, INK, svgToPng, textWidth } from './svg.ts';
 
 /** Masks by structure: one byte per pixel, row by row, non-zero inside. Absent structures are neither drawn nor listed. */
@@ -169,23 +170,6 @@ export async function resizeRgb(image: RgbImage, width: number, height: number):
   const raw = { width: image.width, height: image.height, channels: 3 as const };
   const resized = sharp(image.data, { raw, limitInputPixels: false }).resize(width, height, { fit: 'fill' });
   return new Uint8Array(await resized.raw().toBuffer());
-}
-
-/** Any-pixel reduction: a 20-pixel microaneurysm survives where averaging or sampling would lose it. */
-export function shrinkMask(
-  mask: Uint8Array,
-  from: { width: number; height: number },
-  width: number,
-  height: number,
-): Uint8Array {
-  const small = new Uint8Array(width * height);
-  for (let y = 0; y < from.height; y++) {
-    const row = Math.min(height - 1, Math.floor((y * height) / from.height)) * width;
-    for (let x = 0; x < from.width; x++) {
-      if (mask[y * from.width + x] !== 0) small[row + Math.min(width - 1, Math.floor((x * width) / from.width))] = 1;
-    }
-  }
-  return small;
 }
 
 function textSize(panelWidth: number): number {

@@ -7,7 +7,8 @@ import { STRUCTURES, structureInText } from '../domain.ts';
 import type { GalleryImage, GradeData, MaskSet } from './html/data.ts';
 import { isNumber, number, percent } from './html/format.ts';
 import { isMisrouted, meanDiceOf } from './html/pictures.ts';
-import { checkImage, type StructureMasks, paintMasks, resizeRgb, shrinkMask } from './overlay.ts';
+import { checkImage, type StructureMasks, paintMasks, resizeRgb } from './overlay.ts';
+import { shrinkMask } from './shrinkMask.ts';
 import type { RgbImage } from '../domain.ts';
 import { escapeXml, FONT_FAMILY, INK, svgToPng, textWidth } from './svg.ts';
 

@@ -1,0 +1,83 @@
+/** Decodes photographs with the browser's own decoder, to the bytes that Node's gives. */
+import { GmtlError } from '../../src/engine/errors.ts';
+import type { RgbImage } from '../../src/retina/domain.ts';
+import { type PictureHeader, readHeader } from './jpegHeader.ts';
+
+/**
+ * A photograph as 8-bit RGB, as stored: an Exif orientation is not applied, transparency is dropped, a color profile is.
+ *
+ * @throws GmtlError `data/image-unreadable` for what the browser cannot decode, and for CMYK, whose colors browsers guess.
+ */
+export async function decodePicture(file: Blob, name: string): Promise<RgbImage> {
+  const header = readHeader(new Uint8Array(await file.arrayBuffer()));
+  if (header.components === 4) {
+    throw new GmtlError(
+      'data/image-unreadable',
+      `${name} is a CMYK picture, made for printing: browsers guess its colors. Save it as RGB.`,
+    );
+  }
+  try {
+    return await decode(header);
+  } catch (cause) {
+    throw new GmtlError(
+      'data/image-unreadable',
+      `${name} cannot be decoded: it is damaged, or of a kind that browsers do not know. Give a JPEG or PNG file.`,
+      { cause },
+    );
+  }
+}
+
+async function decode({ bytes, kind, hasProfile }: PictureHeader): Promise<RgbImage> {
+  const bitmap = await createImageBitmap(new Blob([bytes as Uint8Array<ArrayBuffer>]), {
+    // Only a profile changes colors: PNG's gamma does not, as in Node.
+    colorSpaceConversion: hasProfile ? 'default' : 'none',
+    premultiplyAlpha: 'none',
+  });
+  try {
+    const { width, height } = bitmap;
+    const rgba = kind === 'jpeg' ? readOpaque(bitmap) : readWithAlpha(bitmap);
+    const data = new Uint8Array(3 * width * height);
+    for (let from = 0, to = 0; to < data.length; from += 4, to += 3) {
+      data[to] = rgba[from];
+      data[to + 1] = rgba[from + 1];
+      data[to + 2] = rgba[from + 2];
+    }
+    return { width, height, data };
+  } finally {
+    bitmap.close();
+  }
+}
+
+function readOpaque(bitmap: ImageBitmap): Uint8ClampedArray {
+  const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
+  const context = canvas.getContext('2d', { willReadFrequently: true });
+  if (!context) throw new Error('no canvas');
+  context.drawImage(bitmap, 0, 0);
+  return context.getImageData(0, 0, bitmap.width, bitmap.height).data;
+}
+
+/** A 2D canvas multiplies colors by their opacity and loses digits; a WebGL texture keeps them. */
+function readWithAlpha(bitmap: ImageBitmap): Uint8Array {
+  const { width, height } = bitmap;
+  const gl = new OffscreenCanvas(1, 1).getContext('webgl2');
+  if (!gl) throw new Error('no WebGL');
+  const most = gl.getParameter(gl.MAX_TEXTURE_SIZE) as number;
+  if (width > most || height > most) throw new Error(`more than ${most} pixels wide or high`);
+  gl.pixelStorei(gl.UNPACK_PREMULTIPLY_ALPHA_WEBGL, false);
+  gl.pixelStorei(gl.UNPACK_COLORSPACE_CONVERSION_WEBGL, gl.NONE);
+  gl.bindTexture(gl.TEXTURE_2D, gl.createTexture());
+  gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA, gl.RGBA, gl.UNSIGNED_BYTE, bitmap);
+  gl.bindFramebuffer(gl.FRAMEBUFFER, gl.createFramebuffer());
+  gl.framebufferTexture2D(
+    gl.FRAMEBUFFER,
+    gl.COLOR_ATTACHMENT0,
+    gl.TEXTURE_2D,
+    gl.getParameter(gl.TEXTURE_BINDING_2D),
+    0,
+  );
+  const rgba = new Uint8Array(4 * width * height);
+  gl.readPixels(0, 0, width, height, gl.RGBA, gl.UNSIGNED_BYTE, rgba);
+  const lost = gl.getExtension('WEBGL_lose_context');
+  lost?.loseContext();
+  return rgba;
+}

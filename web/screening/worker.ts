@@ -1,0 +1,88 @@
+/** Holds the network and looks at photographs, away from the page. Nothing leaves the device: the model is fetched, and nothing is sent. */
+import { Engine, setEngine } from '../../src/engine/autograd/engine.ts';
+import { GmtlError } from '../../src/engine/errors.ts';
+import { createBrowserDevice } from '../../src/engine/gpu/browserDevice.ts';
+import { GpuBackend } from '../../src/engine/ops/gpuBackend.ts';
+import { preparePicture } from '../../src/retina/data/pictures/plainTools.ts';
+import { calibratedThresholds, calibrateResult } from '../../src/retina/evaluate/applyCalibration.ts';
+import { openModel } from '../../src/retina/predict/openModel.ts';
+import { inferPicture } from '../../src/retina/predict/picture.ts';
+import type { PreparedAs, Predictor } from '../../src/retina/predict/predictor.ts';
+import { type LoadedModel, MODEL_MANIFEST, unpackModel } from '../../src/retina/run/modelFolder.ts';
+import { failureOf } from '../shared/failure.ts';
+import { decodePicture } from './decode.ts';
+import type { ScreeningCommand, ScreeningEvent } from './messages.ts';
+
+const say = (event: ScreeningEvent, transfer: Transferable[] = []): void => postMessage(event, { transfer });
+
+let open: { readonly predictor: Predictor<PreparedAs>; readonly model: LoadedModel } | null = null;
+
+async function openAll(files: readonly File[] | null): Promise<void> {
+  const model = await unpackModel(files === null ? fromServer : (name) => fromFiles(files, name), (name, total) =>
+    say({ kind: 'loading', name, done: 0, total }),
+  );
+  open?.predictor.dispose();
+  open?.predictor.engine.backend.destroy();
+  open = null;
+  const { device, info } = await createBrowserDevice();
+  const engine = new Engine(new GpuBackend(device), { seed: model.config.training.seed });
+  setEngine(engine);
+  open = { predictor: openModel(engine, model), model };
+  const { facts, card, config, calibration } = model;
+  say({
+    kind: 'opened',
+    model: {
+      ...{ facts, card, structures: config.model.structures, imageSize: config.data.imageSize },
+      calibratedOn: calibration?.fittedOn.images.length ?? null,
+      adapter: { name: device.name, deviceClass: device.target.deviceClass, info },
+    },
+  });
+}
+
+/** A file that the server offers beside the pages; null where it has none. */
+async function fromServer(name: string): Promise<Uint8Array | null> {
+  const response = await fetch(new URL(`../model/${name}`, import.meta.url));
+  if (response.status === 404) return null;
+  if (!response.ok)
+    throw new GmtlError('web/model', `The model's ${name} could not be fetched: status ${response.status}.`);
+  // A server for single pages answers everything with its own.
+  if (name === MODEL_MANIFEST && response.headers.get('content-type')?.includes('html')) return null;
+  return new Uint8Array(await response.arrayBuffer());
+}
+
+async function fromFiles(files: readonly File[], name: string): Promise<Uint8Array | null> {
+  const found = files.find((file) => file.name === name);
+  return found ? new Uint8Array(await found.arrayBuffer()) : null;
+}
+
+async function look({ id, file, name, calibrated }: ScreeningCommand & { kind: 'look' }): Promise<void> {
+  if (open === null) throw new GmtlError('web/model', 'No model is open yet.');
+  const { predictor, model } = open;
+  const calibration = calibrated ? model.calibration : null;
+  const start = performance.now();
+  const image = await decodePicture(file, name);
+  const decoded = performance.now();
+  const inferred = await inferPicture(predictor, image, name, preparePicture, {
+    choice: 'both',
+    threshold: calibration ? calibratedThresholds(calibration) : 0.5,
+  });
+  const result = calibration ? calibrateResult(inferred.result, calibration) : inferred.result;
+  const masks = inferred.masks ?? {};
+  const milliseconds = { decode: decoded - start, compute: performance.now() - decoded };
+  const pixels = image.data;
+  say({ kind: 'looked', looked: { id, result, pixels, masks, milliseconds } }, [
+    pixels.buffer as ArrayBuffer,
+    ...Object.values(masks).map((mask) => mask.buffer as ArrayBuffer),
+  ]);
+}
+
+/** One command after the other. */
+let queue: Promise<void> = Promise.resolve();
+
+addEventListener('message', ({ data }: MessageEvent<ScreeningCommand>) => {
+  queue = queue
+    .then(() => (data.kind === 'open' ? openAll(data.files) : look(data)))
+    .catch((error: unknown) => {
+      say({ kind: 'failed', id: data.kind === 'look' ? data.id : null, failure: failureOf(error) });
+    });
+});

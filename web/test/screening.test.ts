@@ -1,0 +1,146 @@
+/** Tier: headless browser. The screening page: the same answer as `gmtl infer`, without a request, offline too. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Page } from 'playwright-core';
+import sharp from 'sharp';
+import { afterAll, describe, expect, it } from 'vitest';
+import { withEngine } from '../../src/engine/node/createEngine.ts';
+import { drawFundus } from '../../src/retina/data/synth/fundus.ts';
+import { STRUCTURES } from '../../src/retina/domain.ts';
+import { exportRun } from '../../src/retina/export/exportRun.ts';
+import { inferImage } from '../../src/retina/predict/image.ts';
+import { openPredictor } from '../../src/retina/predict/openPredictor.ts';
+import type { InferResult } from '../../src/retina/predict/result.ts';
+import { loadTrainedWeights } from '../../src/retina/run/trainedWeights.ts';
+import { downloadedText, noBrowser, usePages } from './browser.ts';
+
+const RUN = fileURLToPath(new URL('../../cli/fixtures/run-0.1', import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), 'gmtl-screening-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const fundus = drawFundus('screening page', 480, { retinopathy: 3, edema: 2, softExudates: true });
+const raw = sharp(fundus.rgb, { raw: { width: fundus.width, height: fundus.height, channels: 3 } });
+
+/** Pictures that decoders treat in ways of their own; what Node makes of each is what the page must make of it. */
+const PICTURES = {
+  'plain.jpg': () => raw.clone().jpeg({ quality: 90 }),
+  'full-chroma.jpg': () => raw.clone().jpeg({ quality: 90, chromaSubsampling: '4:4:4' }),
+  'turned.jpg': () => raw.clone().jpeg({ quality: 90 }).withMetadata({ orientation: 6 }),
+  'progressive.jpg': () => raw.clone().jpeg({ quality: 90, progressive: true }),
+  'gray.jpg': () => raw.clone().toColourspace('b-w').jpeg({ quality: 90 }),
+  'plain.png': () => raw.clone().png(),
+  'gray.png': () => raw.clone().toColourspace('b-w').png(),
+  'alpha.png': () => raw.clone().ensureAlpha(0.5).png(),
+} as const;
+
+async function picture(name: keyof typeof PICTURES): Promise<string> {
+  const path = join(folder, name);
+  writeFileSync(path, await PICTURES[name]().toBuffer());
+  return path;
+}
+
+/** What the page says of the pictures, one after the other, by its own JSON files. */
+async function lookAt(page: Page, paths: readonly string[]): Promise<InferResult[]> {
+  await page.getByText(/^Ready: /).waitFor();
+  await page.locator('#choose').setInputFiles([...paths]);
+  await page.getByText(`Done: ${paths.length} photographs looked at.`).waitFor();
+  const results: InferResult[] = [];
+  for (const path of paths) {
+    await page.locator('#thumbs button', { hasText: path.split('/').at(-1)! }).click();
+    const save = page.getByRole('button', { name: 'Save JSON' });
+    results.push(JSON.parse(await downloadedText(page, () => save.click())) as InferResult);
+  }
+  return results;
+}
+
+describe.skipIf(noBrowser !== null)('the screening page', () => {
+  const model = join(folder, 'model');
+  const pages = usePages(async () => {
+    await exportRun({ run: RUN, format: 'web', out: model });
+    return model;
+  });
+
+  it('says what gmtl infer says of pictures of every kind, in the original frame', async () => {
+    const names = Object.keys(PICTURES) as (keyof typeof PICTURES)[];
+    const paths = await Promise.all(names.map(picture));
+    const { page, errors } = await pages.open('index.html');
+    const got = await lookAt(page, paths);
+    const trained = await loadTrainedWeights(RUN);
+    await withEngine({ adapter: 'swiftshader' }, async ({ engine }) => {
+      const predictor = openPredictor(engine, trained);
+      for (const [index, path] of paths.entries()) {
+        const { result } = await inferImage(predictor, path, { choice: 'both', threshold: 0.5 });
+        const { frame, crop, gate, retinopathy, edema, warnings, lesions } = got[index];
+        expect({ frame, crop, warnings }, names[index]).toEqual({
+          frame: result.frame,
+          crop: result.crop,
+          warnings: result.warnings,
+        });
+        // JPEG decoders may differ by a level in a pixel.
+        const close = (a: readonly number[], b: readonly number[]): void => {
+          for (const [at, value] of a.entries()) expect(Math.abs(value - b[at]), names[index]).toBeLessThan(1e-3);
+        };
+        close(Object.values(gate.probabilities), Object.values(result.gate.probabilities));
+        close(retinopathy!.probabilities, result.retinopathy!.probabilities);
+        close(edema!.probabilities, result.edema!.probabilities);
+        for (const structure of STRUCTURES) {
+          const [own, wanted] = [lesions![structure]!.share, result.lesions![structure]!.share];
+          expect(Math.abs(own - wanted), `${names[index]} ${structure}`).toBeLessThan(2e-3);
+        }
+      }
+      predictor.dispose();
+    });
+    expect(errors).toEqual([]);
+  });
+
+  it('sends nothing, and works without a network once it was open', async () => {
+    const path = await picture('plain.jpg');
+    const { page, context, requests, url } = await pages.open('index.html');
+    await page.getByText(/^Ready: /).waitFor();
+    await page.evaluate('navigator.serviceWorker.ready.then(() => undefined)');
+    const loaded = requests.length;
+    await lookAt(page, [path]);
+    expect(requests.slice(loaded).filter((request) => !request.startsWith('blob:'))).toEqual([]);
+    const own = new URL(url).origin;
+    expect(requests.filter((request) => !request.startsWith(own) && !request.startsWith('blob:'))).toEqual([]);
+    // The model is fetched under the service worker from the second visit on.
+    await page.reload();
+    await page.getByText(/^Ready: /).waitFor();
+    await context.setOffline(true);
+    await page.reload();
+    await lookAt(page, [path]);
+    await expect(page.evaluate(() => fetch('https://example.org/').then(() => 'sent'))).rejects.toThrow();
+  });
+
+  it('refuses pictures and models that it cannot use, and says why', async () => {
+    const { page } = await pages.open('index.html');
+    await page.getByText(/^Ready: /).waitFor();
+    const cmyk = join(folder, 'cmyk.jpg');
+    writeFileSync(cmyk, await raw.clone().toColourspace('cmyk').jpeg().toBuffer());
+    const broken = join(folder, 'broken.png');
+    writeFileSync(broken, 'not a picture');
+    const black = join(folder, 'black.png');
+    writeFileSync(
+      black,
+      await sharp({ create: { width: 64, height: 64, channels: 3, background: '#000' } })
+        .png()
+        .toBuffer(),
+    );
+    await page.locator('#choose').setInputFiles([cmyk, broken, black]);
+    await page.getByText('Done: 3 photographs looked at.').waitFor();
+    for (const [name, text] of [
+      ['cmyk.jpg', 'is a CMYK picture'],
+      ['broken.png', 'cannot be decoded'],
+      ['black.png', 'no bright disc in the picture'],
+    ]) {
+      await page.locator('#thumbs button', { hasText: name }).click();
+      await page.locator('#warnings', { hasText: text }).waitFor();
+    }
+    writeFileSync(join(model, 'model.safetensors'), 'damaged');
+    await page.reload();
+    await page.getByText('The model is damaged: model.safetensors has 7 bytes').waitFor();
+    await exportRun({ run: RUN, format: 'web', out: model, overwrite: true });
+  });
+});
