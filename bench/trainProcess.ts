@@ -35,9 +35,20 @@ export interface TrainProcess {
   readonly ended: Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }>;
 }
 
-/** Starts `gmtl` with `words` as a child process. Throws `bench/not-built` where dist is missing. */
-export function startGmtl(words: readonly string[], cwd: string): TrainProcess {
-  const child = spawn(process.execPath, [cliPath(), ...words], { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+/** A program that starts `gmtl` in its place, with its own options and variables, such as mpirun. */
+export interface LauncherCommand {
+  readonly words: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/**
+ * Starts `gmtl` with `words` as a child process, or through a launcher. Launchers form a process group of their own, as a terminal's commands
+ * do. Throws `bench/not-built` where dist is missing.
+ */
+export function startGmtl(words: readonly string[], cwd: string, launcher?: LauncherCommand): TrainProcess {
+  const [program, ...rest] = [...(launcher?.words ?? []), process.execPath, cliPath(), ...words];
+  const env = { ...process.env, ...launcher?.environment };
+  const child = spawn(program, rest, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'], detached: launcher !== undefined });
   let output = '';
   let over = false;
   const waiting = new Set<() => void>();

@@ -14,6 +14,10 @@ export const EXIT_CODES = {
   fault: { code: 70, meaning: 'a fault in gmtl; `--debug` shows where' },
   hangup: { code: 129, meaning: 'stopped by SIGHUP (the terminal was closed), after the work was saved' },
   interrupt: { code: 130, meaning: 'stopped by SIGINT (Ctrl-C), after the work was saved' },
+  userSignal: {
+    code: 140,
+    meaning: 'stopped by SIGUSR2, which schedulers can send before the time is up, after the work was saved',
+  },
   closedPipe: {
     code: 141,
     meaning: 'training stopped, after it was saved, as nobody reads its output any more (SIGPIPE)',

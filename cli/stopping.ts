@@ -6,6 +6,7 @@ const SIGNALS = {
   SIGINT: EXIT_CODES.interrupt.code,
   SIGTERM: EXIT_CODES.terminate.code,
   SIGHUP: EXIT_CODES.hangup.code,
+  SIGUSR2: EXIT_CODES.userSignal.code,
 } as const;
 
 /** npx passes a Ctrl-C on that the terminal has sent already: what comes sooner than this is the same one. */
@@ -28,7 +29,7 @@ export function surviveClosedPipes(): void {
 }
 
 /**
- * Runs work that can be stopped. The first SIGINT, SIGTERM or SIGHUP aborts the signal that the work was given and makes the exit code that
+ * Runs work that can be stopped. The first SIGINT, SIGTERM, SIGHUP or SIGUSR2 aborts the signal that the work was given and makes the exit code that
  * of the signal; the work saves itself and returns. The second ends the process at once.
  *
  * @param said what is said on standard error when it is asked to stop.

@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import type { CommandModule } from 'yargs';
 import { GmtlError } from '../src/engine/errors.ts';
+import { type Ranks, withRanks } from '../src/engine/node/ranks.ts';
 import { presets } from '../src/retina/config/presets.ts';
 import { readConfigFile } from '../src/retina/config/file.ts';
 import { resolveConfig } from '../src/retina/config/resolve.ts';
@@ -26,6 +27,7 @@ interface TrainArguments {
   adapter: string;
   'skip-bad': boolean;
   verify: boolean;
+  distributed: boolean;
 }
 
 /** Everything given on the command line as `section.knob=value`; the short options win. */
@@ -63,10 +65,14 @@ function untilStopped(work: (stop: AbortSignal) => Promise<boolean>): Promise<bo
 }
 
 async function train(args: TrainArguments): Promise<void> {
+  await withRanks(args.distributed, (ranks) => trainOn(ranks, args));
+}
+
+async function trainOn(ranks: Ranks | null, args: TrainArguments): Promise<void> {
   const { adapter, verify, data, folds } = args;
   if (args.resume !== undefined) {
     refuseSettings(args);
-    await untilStopped((stop) => resumeTraining(args.resume!, { adapter, verify, stop }));
+    await untilStopped((stop) => resumeTraining(args.resume!, { adapter, verify, stop, ranks }));
     return;
   }
   const preset = args.preset ?? (args.config === undefined && data === undefined ? 'demo' : undefined);
@@ -74,9 +80,11 @@ async function train(args: TrainArguments): Promise<void> {
   const config = resolveConfig({ preset, file, overrides: overridesOf(args) });
   const training = { config, data, preset, folder: args.out };
   if (folds === undefined) {
-    await untilStopped((stop) => startTraining(training, { adapter, verify, stop }));
+    await untilStopped((stop) => startTraining(training, { adapter, verify, stop, ranks }));
     return;
   }
+  if (ranks)
+    throw new GmtlError('cli/usage', '--folds trains in one process: start the folds one by one, without a launcher');
   if (verify) throw new GmtlError('cli/usage', '--verify holds one step against its references: leave out --folds');
   await untilStopped((stop) => startCrossValidation(training, folds, { adapter, stop }));
 }
@@ -119,6 +127,11 @@ export const trainCommand: CommandModule<object, TrainArguments> = {
         type: 'boolean',
         default: false,
         describe: 'Only hold every op of the first step against its float64 reference',
+      })
+      .option('distributed', {
+        type: 'boolean',
+        default: false,
+        describe: 'Train with the other processes of an MPI job; mpirun and srun are recognized without it',
       })
       .option('skip-bad', {
         type: 'boolean',

@@ -21,6 +21,7 @@ export type ErrorArea =
   | 'nn' // layers, losses and state dicts
   | 'ops'
   | 'optim'
+  | 'ranks' // training on several processes
   | 'report' // tables, plots and pages
   | 'run' // a run's folder
   | 'safetensors'

@@ -4,6 +4,7 @@ import { engine } from '../autograd/engine.ts';
 import { fillProgram } from '../ops/movement/convert.ts';
 import * as F from './functional.ts';
 import { accumulateProgram } from '../ops/accumulate/program.ts';
+import { emaProgram } from '../ops/optimizer/elementwise.ts';
 import { type Initializer, ones, torchDefault, zeros } from './init.ts';
 import { Module } from './module.ts';
 import { type ExternalLayout, Parameter } from './parameter.ts';
@@ -145,6 +146,13 @@ export class LayerNorm extends Layer {
   }
 }
 
+/** The statistics of one forward pass that are still to enter a layer's running ones: its mean and unbiased variance [channels]. */
+export interface BatchStatistics {
+  readonly layer: BatchNorm2d;
+  readonly mean: Tensor;
+  readonly variance: Tensor;
+}
+
 /**
  * Batch normalization over the channels of NHWC maps, with torch.nn.BatchNorm2d's names and defaults. `num_batches_tracked` is
  * counted but not used, as in PyTorch where a momentum is given.
@@ -155,6 +163,8 @@ export class BatchNorm2d extends Layer {
   readonly running_mean: Parameter;
   readonly running_var: Parameter;
   readonly num_batches_tracked: Parameter;
+  /** Not null: training passes leave the running statistics alone and put the batch's here, for `absorb` in an order of the caller's. */
+  deferred: BatchStatistics[] | null = null;
   readonly #attributes: { readonly eps: number; readonly momentum: number };
 
   constructor(channels: number, options: { readonly eps?: number; readonly momentum?: number } = {}) {
@@ -170,18 +180,39 @@ export class BatchNorm2d extends Layer {
   }
 
   override forward(x: Tensor): Tensor {
-    const { training } = this;
-    if (training) this.#count();
+    const { training, deferred } = this;
+    if (training && deferred) {
+      // With a momentum of 1 on zeros the kernel's update leaves the batch's own statistics.
+      const zeros = (): Tensor => x.engine.run(fillProgram, [], { shape: this.weight.shape, value: 0 })[0].keep();
+      const own = { mean: zeros(), variance: zeros() };
+      deferred.push({ layer: this, ...own });
+      return F.batchNorm(x, this.weight, this.bias, own, { training, ...this.#attributes, momentum: 1 });
+    }
+    if (training) this.#count(1);
     const running = { mean: this.running_mean, variance: this.running_var };
     return F.batchNorm(x, this.weight, this.bias, running, { training, ...this.#attributes });
   }
 
-  /** Counts a batch on the device, so that a captured step counts at each replay. */
-  #count(): void {
+  /** Lets batches' statistics enter the running ones one after another, as training passes over them would have. */
+  absorb(batches: readonly Pick<BatchStatistics, 'mean' | 'variance'>[]): void {
     const { engine } = this.weight;
-    const [one] = engine.run(fillProgram, [], { shape: [], value: 1 });
-    engine.run(accumulateProgram, [this.num_batches_tracked, one], {});
-    one.dispose();
+    const { momentum } = this.#attributes;
+    engine.scope(() => {
+      const [hyper] = engine.run(fillProgram, [], { shape: [4], value: momentum });
+      for (const { mean, variance } of batches) {
+        engine.run(emaProgram, [this.running_mean, mean, hyper], {});
+        engine.run(emaProgram, [this.running_var, variance, hyper], {});
+      }
+    });
+    this.#count(batches.length);
+  }
+
+  /** Counts batches on the device, so that a captured step counts at each replay. */
+  #count(batches: number): void {
+    const { engine } = this.weight;
+    const [count] = engine.run(fillProgram, [], { shape: [], value: batches });
+    engine.run(accumulateProgram, [this.num_batches_tracked, count], {});
+    count.dispose();
   }
 }
 

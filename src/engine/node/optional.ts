@@ -11,6 +11,7 @@ const PURPOSES = {
   webgpu: 'to reach a GPU outside a browser',
   '@sparticuz/chromium': 'for the embedded software adapter',
   'tar-stream': 'to unpack that adapter',
+  koffi: 'to call MPI, for training on several ranks',
   sharp: 'to read and write pictures',
   '@techstark/opencv-js': 'for CLAHE (`data.clahe`)',
   echarts: 'to draw charts',

@@ -11,6 +11,8 @@ export const RUN_FILES = {
   batchesTable: 'batches.csv',
   epochs: 'epochs.jsonl',
   epochsTable: 'epochs.csv',
+  ranks: 'ranks.jsonl',
+  ranksTable: 'ranks.csv',
   misroutes: 'misroutes.csv',
   tensorboard: 'tensorboard',
   init: 'init.json',

@@ -19,7 +19,7 @@ import {
 import { RUN_FILES, stampedNames } from './fileNames.ts';
 import { type Finished, finishRun, type RunResult, readFinished } from './finished.ts';
 import { acquireRunLock, type RunLock } from './lock.ts';
-import { type LogOptions, openRunLogs, type RunLogRow, type RunLogs, readRunLog } from './logs.ts';
+import { type LogOptions, openRunLogs, RunLog, type RunLogRow, type RunLogs, readRunLog } from './logs.ts';
 import { makeFolder, type NewFolder } from './makeFolder.ts';
 import { MisrouteLog } from './misroutes.ts';
 import { EventWriter } from './tensorboard.ts';
@@ -103,6 +103,11 @@ export class RunFolder {
   /** Opens both logs for writing. @throws GmtlError as {@link openRunLogs}. */
   logs(options: LogOptions): RunLogs {
     return openRunLogs(this.path, options);
+  }
+
+  /** Opens the log of every rank's speed, cut after `resumeStep`. @throws GmtlError as {@link RunLog}. */
+  rankLog(resumeStep: number | undefined, columns: readonly string[]): RunLog {
+    return new RunLog(join(this.path, 'ranks'), { columns, ...(resumeStep !== undefined && { resumeStep }) });
   }
 
   hasLog(name: 'batches' | 'epochs'): boolean {

@@ -53,7 +53,10 @@ export async function trainFolds(
       const begun = run.checkpoints.has('last');
       const resume = begun ? await run.checkpoints.load({ name: 'last' }) : undefined;
       const dataset = await run.dataset();
-      if (stop?.aborted || !(await trainRun({ run, dataset, resume }, { adapter, stop, test: false }))) {
+      if (
+        stop?.aborted ||
+        !(await trainRun({ run, config: run.config(), dataset, resume }, { adapter, stop, test: false }))
+      ) {
         console.log(`The cross-validation goes on with: npx gmtl train --resume ${crossValidation.path}`);
         return false;
       }

@@ -1,7 +1,9 @@
 /** Finds the op in which NaN or infinity arose. */
+import { GmtlError } from '../../engine/errors.ts';
 import type { Engine } from '../../engine/autograd/engine.ts';
 import type { Invocation } from '../../engine/ops/tapBackend.ts';
 import { formatShape, isFloat } from '../../engine/tensor/spec.ts';
+import type { StepReport } from './stepReport.ts';
 
 /** The first execution whose result was NaN or infinite. */
 export interface NonFiniteFinding {
@@ -53,4 +55,35 @@ export async function findNonFinite(engine: Engine, body: () => void): Promise<N
     }
   }
   return null;
+}
+
+/** What one process found in its part of a step that was not finite. */
+interface Diagnosis {
+  readonly finding: NonFiniteFinding | null;
+  /** The pictures of its batches. */
+  readonly paths: readonly string[];
+}
+
+/** The end of a training whose loss or gradients are not finite. @param all by rank; one where there is but one process. */
+export function nonFiniteError(report: StepReport, step: number, all: readonly Diagnosis[]): GmtlError {
+  const found = all.flatMap(({ finding }, rank) => {
+    if (!finding) return [];
+    const on = all.length > 1 ? ` on rank ${rank}` : '';
+    const inputs = finding.inputsWere ? ' (its inputs were not finite either)' : '';
+    return [`The first op with a result that is not finite${on}: ${finding.program} on ${finding.shapes}${inputs}.`];
+  });
+  const where = found.length > 0 ? found.join(' ') : 'Repeating the step gave finite results, so no op can be named.';
+  const guilty = all.filter(({ finding }) => finding !== null);
+  const files = (guilty.length > 0 ? guilty : all)
+    .flatMap(({ paths }) => paths)
+    .map((path) => `  ${path}`)
+    .join('\n');
+  const scaled = report.lossScale
+    ? ` after ${report.lossScale.suppressedInARow} such steps in a row, with the loss scale down to ${report.lossScale.scale}; training.precision=f32 may help`
+    : '';
+  return new GmtlError(
+    'train/not-finite',
+    `step ${step + 1}: the loss (${report.losses.total}) or a gradient is NaN or infinite${scaled}. It changed no weight, and nothing was saved after it. ` +
+      `${where}\nLower optimizer.lr or set optimizer.gradClipNorm, or look at the batch's images:\n${files}`,
+  );
 }

@@ -36,6 +36,14 @@ export interface Progress {
   stop(): void;
 }
 
+/** Shows nothing: for processes beside one that shows. */
+export const NO_PROGRESS: Progress = {
+  update: () => undefined,
+  compiling: () => undefined,
+  message: () => undefined,
+  stop: () => undefined,
+};
+
 /** Where the stream is not a terminal: the least time between two lines on compiling. */
 const COMPILE_LINE_MS = 2000;
 

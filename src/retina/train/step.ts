@@ -1,47 +1,36 @@
-/** One training step: forward, losses, backward and the update, captured once and replayed. */
-import type { Engine } from '../../engine/autograd/engine.ts';
+/** One training step: forward, losses, backward and the update, captured once and replayed; with several ranks, in two halves. */
 import { Replay } from '../../engine/autograd/replay.ts';
 import type { Tensor } from '../../engine/autograd/tensor.ts';
 import { type VerifiedOp, verify } from '../../engine/check/verify.ts';
 import type { Batch } from '../data/loading/batch.ts';
+import type { Deal } from '../data/loading/loader.ts';
 import type { GradeDecision } from '../metrics/inputs.ts';
 import type { Capture, CompileProgress } from '../../engine/gpu/capture.ts';
-import type { MultitaskNet, MultitaskOutput, Routes } from '../network/network.ts';
+import type { Routes } from '../network/network.ts';
 import { TASK_INDEX } from '../domain.ts';
 import * as F from '../../engine/nn/functional.ts';
+import type { Ranks } from '../../engine/node/ranks.ts';
 import { GpuBackend } from '../../engine/ops/gpuBackend.ts';
-import type { EMA } from '../../engine/optim/ema.ts';
-import type { GradientGuard } from '../../engine/optim/gradientGuard.ts';
-import type { NamedParameter, Optimizer } from '../../engine/optim/index.ts';
 import { findNonFinite, type NonFiniteFinding } from './diagnose.ts';
-import { objective, type ObjectiveConstants, type ObjectiveOptions } from './objective.ts';
-import {
-  type ArrangedBatch,
-  arrange,
-  blendExperts,
-  gumbelChoice,
-  gumbelNoise,
-  gumbelTau,
-  type Routing,
-} from '../network/routing.ts';
+import { type ArrangedBatch, arrange, gumbelNoise, gumbelTau } from '../network/routing.ts';
+import { pack, type Packed } from './rankExchange.ts';
+import { SharedUpdate } from './sharedUpdate.ts';
 import { imageShape, StepInputs } from './stepInputs.ts';
-import { type ReportBlock, readReport, reportBlock, type StepReport } from './stepReport.ts';
-import { backwardByTask } from './taskGradients.ts';
-import type { Weighting } from './weighting/weighting.ts';
+import { type MicroReport, readMicroReports, readReport, type ReportBlock, type StepReport } from './stepReport.ts';
+import { StepWork, type StepWorkOptions } from './stepWork.ts';
 
-export interface TrainStepOptions {
-  readonly engine: Engine;
-  readonly model: MultitaskNet;
-  readonly optimizer: Optimizer;
-  readonly guard: GradientGuard;
-  readonly ema: EMA | null;
-  readonly objective: ObjectiveOptions;
-  readonly constants: ObjectiveConstants;
-  readonly weighting: Weighting;
+/** How a step's micro-batches are shared out over several processes. */
+export interface StepSharing {
+  readonly ranks: Ranks;
+  /** Of a step's micro-batches, those of this process. */
+  readonly share: Deal;
+  /** Whether this process was asked to stop: all of them learn of it with the next exchange. */
+  readonly wantsStop: () => boolean;
+}
+
+export interface TrainStepOptions extends StepWorkOptions {
   /** How a grade is decided from probabilities, for the report. Default: mode. */
   readonly gradeDecision?: GradeDecision;
-  /** hard needs a wait for the gate in each step. */
-  readonly routing: Routing;
   /** Index in the batch's masks of each of the network's mask maps. Default: all five. */
   readonly maskChannels?: readonly number[];
   /** Gumbel routing: seed of its noise, first and last temperature, steps from one to the other. */
@@ -52,12 +41,28 @@ export interface TrainStepOptions {
   readonly capture?: boolean;
   /** Reports how far a newly captured step is in its first run, when drivers compile its kernels. */
   readonly onCompile?: CompileProgress;
+  /** Null (default): this process has all micro-batches of a step. */
+  readonly sharing?: StepSharing | null;
 }
 
-/** What a step gives: the numbers of its report, and which they are. */
-interface StepResult {
+/** What the device makes of a step: the whole step and its report, or of a shared one the half before the exchange. */
+type StepResult = WholeResult | HalfResult;
+
+interface WholeResult {
   readonly report: Tensor;
   readonly blocks: readonly ReportBlock[];
+  readonly hasDots: boolean;
+}
+
+interface HalfResult {
+  readonly packed: Packed;
+  readonly blocks: readonly ReportBlock[];
+}
+
+/** A step's batches, with the order of their rows. */
+interface Arranged {
+  readonly batches: readonly Batch[];
+  readonly arranged: readonly ArrangedBatch[];
 }
 
 /** What is kept for batches of one shape. */
@@ -73,36 +78,43 @@ const MOST_CAPTURED = 6;
 /**
  * One optimiser step of a multitask network: forward, loss, backward, clipping, update, moving average. Shapes are static, so the
  * step is captured once and replayed from then on (batches of other shapes are captured when they come a second time); what varies (inputs, learning rate, dropout seeds) lives in
- * tensors that are written before each replay. Eager and replayed steps run the same kernels: they are bitwise equal.
+ * tensors that are written before each replay. Eager and replayed steps run the same kernels: they are bitwise equal. Of a step with several
+ * micro-batches, gradients are summed in a fixed tree: on however many ranks, the bits are the same.
  */
 export class TrainStep {
   readonly #options: TrainStepOptions;
-  readonly #shared: readonly NamedParameter[];
+  readonly #work: StepWork;
+  readonly #shared: SharedUpdate | null;
   /** By the batches' shapes. */
   readonly #shapes = new Map<string, BatchShape>();
   readonly #warm = new Set<string>();
   /** Settles when the next step may begin; null: at once. */
   #busy: Promise<void> | null = null;
-  /** The capture that the step begun last is waiting for. */
-  #capturing: Promise<unknown> | null = null;
+  /** What the next step has to wait for: a capture's first run, or the second half of a shared step. */
+  #pending: Promise<unknown> | null = null;
 
   constructor(options: TrainStepOptions) {
     this.#options = options;
-    const { model } = options;
-    this.#shared = [...model.namedParameters()].flatMap(([name, tensor]) =>
-      name.startsWith(model.trunkPrefix) ? [{ name, tensor }] : [],
-    );
+    const { sharing = null, guard, engine } = options;
+    this.#work = new StepWork(options);
+    this.#shared =
+      sharing && new SharedUpdate(engine, this.#work, sharing.ranks, sharing.wantsStop, guard.scalesLosses);
+  }
+
+  /** The micro-batches of a step, of which this process has `count`. */
+  #shareOf(count: number): Deal {
+    return this.#options.sharing?.share ?? { total: count, first: 0, count };
   }
 
   /**
-   * Captures or replays the step for a batch, or for micro-batches whose gradients are averaged, at `learningRate`. The promise is the
-   * report; the next step may be started before it.
+   * Captures or replays the step for a batch, or for micro-batches whose gradients are averaged, at `learningRate`. With `sharing` they are
+   * this process's own, and every rank must run the same steps. The promise is the report; the next step may be started before it.
    */
   run(input: Batch | readonly Batch[], step: number, learningRate: number): Promise<StepReport> {
     const batches = asList(input);
     const { model, optimizer, ema, routing, weighting } = this.#options;
     const start = (): Promise<StepReport> => {
-      model.random.setStep(step, batches.length);
+      model.random.setStep(step, this.#shareOf(batches.length).total);
       optimizer.lr = learningRate;
       optimizer.advance();
       ema?.advance();
@@ -112,9 +124,9 @@ export class TrainStep {
     // With hard routing the gate must be asked after the step before has taught it; a step that is being captured must have run. Until then
     // the learning rate and the masks on the device are that step's.
     const begin = (): { report: Promise<StepReport>; ready: Promise<unknown> | null } => {
-      this.#capturing = null;
+      this.#pending = null;
       const report = start();
-      return { report, ready: routing === 'hard' ? report : this.#capturing };
+      return { report, ready: routing === 'hard' ? report : this.#pending };
     };
     if (!this.#busy) {
       const { report, ready } = begin();
@@ -149,7 +161,7 @@ export class TrainStep {
     if (known?.replay && captures) {
       this.#writeAll(known.inputs, batches, arranged, step);
       known.replay.run();
-      return this.#read(known.replay.result, batches, arranged);
+      return this.#settle(known.replay.result, { batches, arranged }, captures);
     }
     const inputs = known?.inputs ?? batches.map((batch, index) => this.#makeInputs(batch, arranged[index].routes));
     this.#writeAll(inputs, batches, arranged, step);
@@ -158,14 +170,16 @@ export class TrainStep {
     if (!captures || !worthIt) {
       if (captures) this.#warm.add(key);
       if (!known) this.#shapes.set(key, { inputs, replay: null });
-      const report = this.#readOnce(this.#compute(inputs, measured), batches, arranged);
+      const report = this.#settleOnce(this.#compute(inputs, measured), { batches, arranged });
       // A captured step has memory of its own: what this one used would not be used again.
       if (captured > 0 && engine.backend instanceof GpuBackend) engine.backend.gpu.trim();
       return report;
     }
     const capturing = this.#capture(key, inputs, measured);
-    this.#capturing = capturing;
-    return capturing.then((result) => this.#read(result, batches, arranged));
+    this.#pending = capturing;
+    const report = capturing.then((result) => this.#settle(result, { batches, arranged }, captures));
+    if (this.#shared) this.#pending = report;
+    return report;
   }
 
   /** Captures the step for these inputs and runs it once. */
@@ -202,7 +216,7 @@ export class TrainStep {
     }
     const inputs = batches.map((batch, index) => this.#makeInputs(batch, arranged[index].routes));
     this.#writeAll(inputs, batches, arranged, step);
-    const report = this.#readOnce(this.#compute(inputs, this.#measures(step)), batches, arranged);
+    const report = this.#settleOnce(this.#compute(inputs, this.#measures(step)), { batches, arranged });
     for (const each of inputs) each.dispose();
     return report;
   }
@@ -236,106 +250,79 @@ export class TrainStep {
     step: number,
   ): void {
     const { gumbel } = this.#options;
+    const { total, first } = this.#shareOf(inputs.length);
     inputs.forEach((each, index) => {
       each.write(batches[index], arranged[index]);
       if (!each.gumbel) return;
       if (!gumbel) throw new Error('gumbel routing needs its options');
       const rows = arranged[index].order.length;
-      each.gumbel.noise.write(gumbelNoise(gumbel.seed, step * inputs.length + index, rows));
+      each.gumbel.noise.write(gumbelNoise(gumbel.seed, step * total + first + index, rows));
       each.gumbel.inverseTau.write(Float64Array.of(1 / gumbelTau(gumbel.tau, step, gumbel.totalSteps)));
     });
   }
 
-  /** The device's whole work of a step. The report's tensor outlives the scope. */
+  /** The device's whole work of a step, or of a shared one this process's half. The tensors of the result outlive the scope. */
   #compute(inputs: readonly StepInputs[], measured: boolean): StepResult {
-    const { engine, model, optimizer, guard, ema } = this.#options;
-    return engine.scope(() => {
-      const made = inputs.map((each, part) => {
-        model.random.usePart(part);
-        return this.#computeBatch(each, measured, 1 / inputs.length);
-      });
-      model.random.usePart(0);
-      const total = made.map((each) => each.total).reduce((sum, each) => engine.noGrad(() => sum.add(each)));
-      guard.measure(total);
-      optimizer.update(guard);
-      ema?.update();
-      optimizer.zeroGrad();
-      const report = engine.noGrad(() =>
-        F.concat(
-          made.flatMap(({ numbers }) => numbers).concat(guard.tensor, guard.scalesLosses ? guard.lossScale : []),
-          0,
-        ),
-      );
-      engine.keep(report);
-      return { report, blocks: made.map(({ layout }) => layout) };
-    });
-  }
-
-  /** Forward and backward of one micro-batch. */
-  #computeBatch(
-    inputs: StepInputs,
-    measured: boolean,
-    scale: number,
-  ): { total: Tensor; numbers: Tensor[]; layout: ReportBlock } {
-    const { engine, constants, weighting, routing, guard } = this.#options;
-    return engine.scope(() => {
-      const { own, blended } = this.#forward(inputs);
-      const made = objective(
-        blended,
-        inputs.targets,
-        inputs.routes,
-        this.#options.objective,
-        constants,
-        weighting,
-        routing !== 'none',
-      );
-      const apart = measured && made.terms.length === 2;
-      const dots = apart
-        ? backwardByTask(engine, made, this.#shared, weighting, scale, (loss) => guard.seed(loss))
-        : null;
-      if (!apart) {
-        const root = scale === 1 ? made.total : made.total.mul(scale);
-        root.backward(guard.seed(root));
+    const { engine } = this.#options;
+    const { first, total } = this.#shareOf(inputs.length);
+    return engine.scope((): StepResult => {
+      const { gradients, statistics, numbers, blocks } = this.#work.teach(inputs, measured, first, total);
+      if (this.#shared) {
+        const shapes = this.#work.gradientShapes(gradients);
+        return { packed: pack(engine, gradients, shapes, statistics, this.#work.normLayers, numbers), blocks };
       }
-      return { total: made.total.detach(), ...reportBlock(own, made, dots) };
+      const tail = this.#work.update(gradients, statistics);
+      const report = engine.noGrad(() => F.concat([...numbers, ...tail.numbers], 0));
+      engine.keep(report);
+      return { report, blocks, hasDots: tail.hasDots };
     });
-  }
-
-  /** What the experts say themselves, and as the gate's weights blend it. */
-  #forward({ image, routes, gumbel }: StepInputs): { own: MultitaskOutput; blended: MultitaskOutput } {
-    const { model, routing } = this.#options;
-    const own = model.forward(image, routes);
-    const { gateLogits } = own;
-    if (routing !== 'soft' && routing !== 'gumbel') return { own, blended: own };
-    const weights = gumbel ? gumbelChoice(gateLogits, gumbel.noise, gumbel.inverseTau) : F.softmax(gateLogits);
-    return { own, blended: { gateLogits, ...blendExperts(own, weights, routes, model.maskPriorLogit) } };
   }
 
   /** Reads a result that is not used again. */
-  #readOnce(result: StepResult, batches: readonly Batch[], arranged: readonly ArrangedBatch[]): Promise<StepReport> {
-    const report = this.#read(result, batches, arranged);
-    result.report.dispose();
+  #settleOnce(result: StepResult, of: Arranged): Promise<StepReport> {
+    const report = this.#settle(result, of, false);
+    const tensors = 'report' in result ? [result.report] : packedTensors(result.packed);
+    if (this.#shared)
+      void report.then(
+        () => free(tensors),
+        () => free(tensors),
+      );
+    else free(tensors);
     return report;
   }
 
-  async #read(
-    { report, blocks }: StepResult,
-    batches: readonly Batch[],
-    arranged: readonly ArrangedBatch[],
-  ): Promise<StepReport> {
-    const { guard, model, gradeDecision = 'mode' } = this.#options;
-    return readReport(await report.data(), blocks, {
-      batches,
-      arranged,
-      ordinal: model.ordinal,
-      scalesLosses: guard.scalesLosses,
-      gradeDecision,
-    });
+  /** The report of a result; of a shared step after the exchange and the update. @param captures whether to capture the update. */
+  #settle(result: StepResult, of: Arranged, captures: boolean): Promise<StepReport> {
+    if ('report' in result) return this.#read(result, of);
+    if (!this.#shared) throw new Error('half a step without ranks to share it with');
+    const updated = this.#shared.run(
+      result.packed,
+      (numbers) => this.#microReports(numbers, result.blocks, of).reports,
+      captures,
+    );
+    this.#pending = updated;
+    return updated.then(({ report }) => report);
   }
 
-  /** Repeats the step with every result read back: which op was the first to give NaN or infinity. */
+  async #read({ report, blocks, hasDots }: WholeResult, of: Arranged): Promise<StepReport> {
+    const { scalesLosses } = this.#options.guard;
+    const numbers = (await report.data()) as Float32Array;
+    const { reports, end } = this.#microReports(numbers, blocks, of);
+    return readReport(reports, numbers, end, { hasDots, scalesLosses }, false);
+  }
+
+  #microReports(
+    numbers: Float32Array,
+    blocks: readonly ReportBlock[],
+    { batches, arranged }: Arranged,
+  ): { readonly reports: MicroReport[]; readonly end: number } {
+    const { model, gradeDecision = 'mode' } = this.#options;
+    return readMicroReports(numbers, blocks, { batches, arranged, ordinal: model.ordinal, gradeDecision });
+  }
+
+  /** Repeats the step with every result read back: which op was the first to give NaN or infinity. Of a shared step, this process's half. */
   async diagnose(input: Batch | readonly Batch[], step: number): Promise<NonFiniteFinding | null> {
-    this.#options.model.random.setStep(step, asList(input).length);
+    this.#options.model.random.setStep(step, this.#shareOf(asList(input).length).total);
     return this.#withInputs(input, step, (compute) => findNonFinite(this.#options.engine, compute));
   }
 
@@ -359,7 +346,10 @@ export class TrainStep {
     const inputs = batches.map((batch, index) => this.#makeInputs(batch, arranged[index].routes));
     this.#writeAll(inputs, batches, arranged, step);
     try {
-      return await body(() => this.#compute(inputs, this.#measures(step)).report.dispose());
+      return await body(() => {
+        const result = this.#compute(inputs, this.#measures(step));
+        free('report' in result ? [result.report] : packedTensors(result.packed));
+      });
     } finally {
       for (const each of inputs) each.dispose();
     }
@@ -376,7 +366,16 @@ export class TrainStep {
       for (const each of inputs) each.dispose();
     }
     this.#shapes.clear();
+    this.#shared?.dispose();
   }
+}
+
+function packedTensors({ gradients, statistics, numbers }: Packed): Tensor[] {
+  return [...gradients, ...(statistics ? [statistics] : []), numbers];
+}
+
+function free(tensors: readonly Tensor[]): void {
+  for (const tensor of tensors) tensor.dispose();
 }
 
 function asList(input: Batch | readonly Batch[]): readonly Batch[] {

@@ -22,6 +22,8 @@ export interface StepReport {
   readonly gradientCosine: number;
   /** Softmax of the gate, [N, 2] row-major, in the order of the batch's rows (micro-batches one after the other). */
   readonly gateProbabilities: Float32Array;
+  /** [N]: the task of each of those rows. */
+  readonly tasks: Int32Array;
   /** Training images that each grading head got right, and of how many with a label. */
   readonly grades: Readonly<Record<GradedTask, GradeCount>>;
   /** Global gradient norm before clipping. */
@@ -30,13 +32,14 @@ export interface StepReport {
   readonly finite: boolean;
   /** What the next loss will be multiplied by, and how many steps in a row were suppressed; null where losses are not scaled. */
   readonly lossScale: LossScaleState | null;
+  /** Several ranks: one of them was asked to stop, and all stop after the step that was under way. */
+  readonly stop: boolean;
 }
 
-/** What a report's block of one micro-batch holds, in order: parts, weights, products of gradients, logits of the gate and of the grades. */
+/** What a report's block of one micro-batch holds, in order: parts, weights, logits of the gate and of the grades. */
 export interface ReportBlock {
   readonly parts: readonly LossPart[];
   readonly tasks: readonly WeightedTask[];
-  readonly hasDots: boolean;
   readonly rows: number;
   /** The grading heads that ran, in order. */
   readonly grades: readonly GradedTask[];
@@ -49,7 +52,6 @@ const LABELS = { retinopathy: 'retinopathy', edema: 'edema' } as const;
 export function reportBlock(
   output: MultitaskOutput,
   { parts: losses, weighted, terms }: Objective,
-  dots: Tensor | null,
 ): { numbers: Tensor[]; layout: ReportBlock } {
   const parts = LOSS_PARTS.filter((part) => losses[part]);
   const grades = GRADED_TASKS.filter((task) => output[LOGITS[task]]);
@@ -58,14 +60,12 @@ export function reportBlock(
     numbers: [
       ...parts.map((part) => flat(losses[part] as Tensor)),
       ...weighted.weights.map((weight) => weight.detach()),
-      ...(dots ? [dots] : []),
       flat(output.gateLogits),
       ...grades.map((task) => flat(output[LOGITS[task]])),
     ],
     layout: {
       parts,
       tasks: terms.map(({ task }) => task),
-      hasDots: dots !== null,
       rows: output.gateLogits.shape[0],
       grades,
     },
@@ -93,43 +93,46 @@ export function gradeOf(logits: ArrayLike<number>, ordinal: boolean, decision: G
   return decideGrade(decision, [...probabilities, above]);
 }
 
-/** What a report was made of. */
+/** What the reports of some micro-batches are made of. */
 interface ReportContext {
   readonly batches: readonly Batch[];
   readonly arranged: readonly ArrangedBatch[];
   readonly ordinal: boolean;
-  readonly scalesLosses: boolean;
   readonly gradeDecision: GradeDecision;
 }
 
-/** Reads what `reportBlock` put together for each micro-batch, followed by the gradient gate's numbers. */
-export function readReport(
-  numbers: ArrayLike<number> & { slice(start: number, end: number): ArrayLike<number> },
+/** What one micro-batch tells. */
+export interface MicroReport {
+  readonly losses: Readonly<Partial<Record<LossPart, number>>>;
+  readonly weights: Readonly<Partial<Record<WeightedTask, number>>>;
+  /** Softmax of the gate, [N, 2] row-major, in the order of the batch's rows. */
+  readonly gateProbabilities: Float32Array;
+  /** [N]: the rows' tasks. */
+  readonly tasks: Int32Array;
+  readonly grades: Readonly<Record<GradedTask, GradeCount>>;
+}
+
+/** A report's numbers, as they are read back. */
+type Numbers = ArrayLike<number> & { slice(start: number, end: number): ArrayLike<number> };
+
+/** Reads what `reportBlock` put together for each micro-batch. @returns the reports, and where the next number is. */
+export function readMicroReports(
+  numbers: Numbers,
   blocks: readonly ReportBlock[],
-  { batches, arranged, ordinal, scalesLosses, gradeDecision }: ReportContext,
-): StepReport {
-  const rows = blocks.reduce((sum, block) => sum + block.rows, 0);
-  const gateProbabilities = new Float32Array(2 * rows);
-  const grades = { retinopathy: { right: 0, of: 0 }, edema: { right: 0, of: 0 } };
-  const means = new Map<string, number[]>();
-  const note = (name: string, value: number): void => {
-    means.set(name, [...(means.get(name) ?? []), value]);
-  };
+  { batches, arranged, ordinal, gradeDecision }: ReportContext,
+): { readonly reports: MicroReport[]; readonly end: number } {
   let at = 0;
-  let firstRow = 0;
-  blocks.forEach((block, index) => {
+  const reports = blocks.map((block, index): MicroReport => {
     const { order, routes } = arranged[index];
-    for (const part of block.parts) note(part, numbers[at++]);
-    for (const task of block.tasks) note(`weight ${task}`, numbers[at++]);
-    if (block.hasDots) {
-      note('cosine', numbers[at] / Math.sqrt(numbers[at + 1] * numbers[at + 2]));
-      at += 3;
-    }
+    const losses = Object.fromEntries(block.parts.map((part) => [part, numbers[at++]]));
+    const weights = Object.fromEntries(block.tasks.map((task) => [task, numbers[at++]]));
+    const gateProbabilities = new Float32Array(2 * block.rows);
     order.forEach((row, place) => {
       const probability = 1 / (1 + Math.exp(numbers[at + 2 * place] - numbers[at + 2 * place + 1]));
-      gateProbabilities.set([1 - probability, probability], 2 * (firstRow + row));
+      gateProbabilities.set([1 - probability, probability], 2 * row);
     });
     at += 2 * block.rows;
+    const grades = { retinopathy: { right: 0, of: 0 }, edema: { right: 0, of: 0 } };
     for (const task of block.grades) {
       const width = gradeOutputs(task, ordinal);
       for (const place of routes.classification) {
@@ -142,23 +145,49 @@ export function readReport(
         at += width;
       }
     }
-    firstRow += block.rows;
+    return { losses, weights, gateProbabilities, tasks: batches[index].task, grades };
   });
-  const mean = (name: string): number => {
-    const values = means.get(name) ?? [];
-    return values.reduce((sum, value) => sum + value, 0) / values.length;
+  return { reports, end: at };
+}
+
+/** What follows the micro-batches' numbers: of the step as a whole. */
+export interface ReportTail {
+  /** Whether it begins with the three products of the tasks' gradients. */
+  readonly hasDots: boolean;
+  readonly scalesLosses: boolean;
+}
+
+/** Means over micro-batches, with what `GradientGuard` says of the step. @param at where the tail begins. @param stop as the report's. */
+export function readReport(
+  micro: readonly MicroReport[],
+  numbers: Numbers,
+  at: number,
+  { hasDots, scalesLosses }: ReportTail,
+  stop: boolean,
+): StepReport {
+  const mean = (values: readonly (number | undefined)[]): number => {
+    const defined = values.filter((value) => value !== undefined);
+    return defined.reduce((sum, value) => sum + value, 0) / defined.length;
   };
-  const record = <K extends string>(keys: readonly K[], nameOf: (key: K) => string) =>
-    Object.fromEntries(keys.map((key) => [key, mean(nameOf(key))])) as Record<K, number>;
-  const gate = numbers.slice(at, at + 7);
+  const means = <K extends string>(keys: readonly K[], of: (report: MicroReport) => Partial<Record<K, number>>) =>
+    Object.fromEntries(keys.map((key) => [key, mean(micro.map((report) => of(report)[key]))])) as Record<K, number>;
+  const count = (task: GradedTask): GradeCount =>
+    micro.reduce(({ right, of }, { grades }) => ({ right: right + grades[task].right, of: of + grades[task].of }), {
+      right: 0,
+      of: 0,
+    });
+  const gradientCosine = hasDots ? numbers[at] / Math.sqrt(numbers[at + 1] * numbers[at + 2]) : Number.NaN;
+  const gate = numbers.slice(at + (hasDots ? 3 : 0), at + (hasDots ? 10 : 7));
   return {
-    losses: record(LOSS_PARTS, (part) => part),
-    weights: record(WEIGHTED_TASKS, (task) => `weight ${task}`),
-    gradientCosine: mean('cosine'),
-    gateProbabilities,
-    grades,
+    losses: means(LOSS_PARTS, ({ losses }) => losses),
+    weights: means(WEIGHTED_TASKS, ({ weights }) => weights),
+    gradientCosine,
+    gateProbabilities: Float32Array.from(micro.flatMap(({ gateProbabilities }) => Array.from(gateProbabilities))),
+    tasks: Int32Array.from(micro.flatMap(({ tasks }) => Array.from(tasks))),
+    grades: { retinopathy: count('retinopathy'), edema: count('edema') },
     gradNorm: gate[1],
     finite: gate[2] === 0,
     lossScale: scalesLosses ? { scale: gate[4], finiteSteps: gate[5], suppressedInARow: gate[6] } : null,
+    stop,
   };
 }

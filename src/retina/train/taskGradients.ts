@@ -1,42 +1,15 @@
-/** Backward passes that keep the tasks' gradients on the shared parameters apart. */
+/** Backward passes that keep the tasks' gradients on the shared parameters apart, and what a weighting makes of them. */
 import type { Engine } from '../../engine/autograd/engine.ts';
 import type { Tensor } from '../../engine/autograd/tensor.ts';
-import { accumulateProgram } from '../../engine/ops/accumulate/program.ts';
 import { slotsFor } from '../../engine/ops/optimizer/layout.ts';
 import { dotsProgram, dotTotalsProgram } from '../../engine/ops/optimizer/products.ts';
 import type { NamedParameter } from '../../engine/optim/index.ts';
 import type { Objective } from './objective.ts';
-import type { Weighting } from './weighting/weighting.ts';
+import { addGradients, type GradientList, takeGradients } from './stepGradients.ts';
+import { taskIndex, type Weighting } from './weighting/weighting.ts';
 
-/** The gradients that parameters hold now; the parameters are left without. */
-function takeGradients(params: readonly NamedParameter[]): (Tensor | null)[] {
-  return params.map(({ tensor }) => {
-    const { grad } = tensor;
-    tensor.grad = null;
-    return grad;
-  });
-}
-
-/** Adds gradients to what the parameters hold, and takes them over. */
-function addGradients(engine: Engine, params: readonly NamedParameter[], gradients: readonly (Tensor | null)[]): void {
-  gradients.forEach((gradient, index) => {
-    const { tensor } = params[index];
-    if (!gradient) return;
-    if (!tensor.grad) {
-      tensor.grad = gradient;
-      return;
-    }
-    engine.run(accumulateProgram, [tensor.grad, gradient], {});
-    gradient.dispose();
-  });
-}
-
-/** [g1.g2, g1.g1, g2.g2] over all parameters laid end to end; zeros where no parameter has both gradients. */
-function gradientProducts(
-  engine: Engine,
-  first: readonly (Tensor | null)[],
-  second: readonly (Tensor | null)[],
-): Tensor | null {
+/** [g1.g2, g1.g1, g2.g2] over all parameters laid end to end; null where no parameter has both gradients. */
+function gradientProducts(engine: Engine, first: GradientList, second: GradientList): Tensor | null {
   const pairs = first.flatMap((gradient, index) => {
     const other = second[index];
     return gradient && other ? [[gradient, other] as const] : [];
@@ -53,32 +26,46 @@ function gradientProducts(
 }
 
 /**
- * Backpropagates an objective of two tasks one task after the other. The shared parameters' `grad` end as after one backward pass of the
- * total, up to rounding, and as `weighting.adjust` changes it. Costs one more backward pass through the shared part.
+ * Backpropagates an objective one task after the other, and takes each task's gradients off the shared parameters: they are left with the
+ * gradient of what belongs to neither task. Costs one more backward pass through the shared part.
  *
  * @param scale multiplies every loss.
- * @param seed the gradient that a loss starts from, as `GradientGuard.seed`: the products are then those of the scaled gradients.
- * @returns [3]: g1.g2, g1.g1, g2.g2 of the weighted tasks' gradients before any adjustment; null where they share no parameter.
+ * @param seed the gradient that a loss starts from, as `GradientGuard.seed`.
+ * @returns by task, in the order of `WEIGHTED_TASKS`; nulls for a task without rows.
  */
 export function backwardByTask(
-  engine: Engine,
   { weighted, terms, rest }: Objective,
   shared: readonly NamedParameter[],
-  weighting: Weighting,
   scale: number,
   seed: (loss: Tensor) => Tensor | undefined = () => undefined,
-): Tensor | null {
+): [GradientList, GradientList] {
   const scaled = (loss: Tensor): Tensor => (scale === 1 ? loss : loss.mul(scale));
   const backward = (loss: Tensor, retainGraph: boolean): void => loss.backward(seed(loss), { retainGraph });
-  const earlier = takeGradients(shared);
-  const [first, second] = weighted.losses.map((loss, index) => {
-    const last = index === weighted.losses.length - 1 && !rest;
-    backward(scaled(loss), !last);
-    return takeGradients(shared);
+  const tasks: [GradientList, GradientList] = [shared.map(() => null), shared.map(() => null)];
+  weighted.losses.forEach((loss, index) => {
+    backward(scaled(loss), rest !== null || index < weighted.losses.length - 1);
+    tasks[taskIndex(terms[index])] = takeGradients(shared);
   });
   if (rest) backward(scaled(rest), false);
-  const dots = gradientProducts(engine, first, second);
-  if (dots && weighting.needsTaskGradients) weighting.adjust({ terms, weighted, gradients: [first, second], dots });
-  for (const gradients of [first, second, earlier]) addGradients(engine, shared, gradients);
+  return tasks;
+}
+
+/**
+ * Gives the shared parameters their gradients back, as `weighting.adjust` changes them: those of {@link backwardByTask}, or sums of them.
+ * Up to rounding the parameters then hold what one backward pass of the total would have given.
+ *
+ * @param losses [2]: the tasks' losses.
+ * @returns [3]: g1.g2, g1.g1, g2.g2 of the weighted tasks' gradients before any adjustment; null where they share no parameter.
+ */
+export function joinTasks(
+  engine: Engine,
+  shared: readonly NamedParameter[],
+  gradients: readonly [GradientList, GradientList],
+  losses: Tensor,
+  weighting: Weighting,
+): Tensor | null {
+  const dots = gradientProducts(engine, ...gradients);
+  if (dots && weighting.needsTaskGradients) weighting.adjust({ losses, gradients, dots });
+  for (const ofTask of gradients) addGradients(engine, shared, ofTask);
   return dots;
 }

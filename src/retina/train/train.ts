@@ -1,6 +1,8 @@
 /** What `gmtl train` does once its options are parsed: begins a run or a cross-validation, or goes on with one. */
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { GmtlError } from '../../engine/errors.ts';
+import { gatherValues } from '../../engine/node/ranks.ts';
 import { generateSyntheticIdrid } from '../data/synth/index.ts';
 import type { TrainConfig } from '../config/schema.ts';
 import { CrossValidationFolder } from '../run/crossValidationFolder.ts';
@@ -8,6 +10,7 @@ import { openConfigured } from '../run/dataset.ts';
 import { RunFolder } from '../run/runFolder.ts';
 import { bestMetric } from './best.ts';
 import { prepareFolds, trainFolds } from './crossValidation.ts';
+import { shareOf } from './rankSharing.ts';
 import { trainRun, type TrainRunOptions } from './trainRun.ts';
 
 const SYNTHETIC_FOLDER = join('data', 'synthetic-idrid');
@@ -33,14 +36,23 @@ export interface NewTraining {
  */
 export async function startTraining(training: NewTraining, options: TrainRunOptions = {}): Promise<boolean> {
   const { config } = training;
-  const dataset = await openConfigured(await sourceOf(training), config);
+  const { ranks = null, verify } = options;
+  if (ranks && verify)
+    throw new GmtlError('ranks/verify', '--verify holds one step of one process: leave the launcher out');
+  shareOf(config.training.accumulate, ranks ?? { rank: 0, size: 1 });
+  const leads = (ranks?.rank ?? 0) === 0;
+  // Rank 0 makes the synthetic set where there is none; the others read it then.
+  const source = leads ? await sourceOf(training) : '';
+  const named = ranks ? (await gatherValues(ranks, source))[0] : source;
+  const dataset = await openConfigured(named, config);
+  if (!leads) return trainRun({ run: null, config, dataset }, options);
   for (const note of dataset.notes) console.error(`note: ${note}`);
   const run = RunFolder.create(training);
   run.writeConfig(config);
   await run.writeItems(dataset.items);
   const lock = run.lock();
   try {
-    return await trainRun({ run, dataset }, options);
+    return await trainRun({ run, config, dataset }, options);
   } finally {
     lock.release();
     if (!run.hasProgress()) run.remove();
@@ -63,20 +75,32 @@ export async function startCrossValidation(
 }
 
 /**
- * Goes on with a run as if it had never stopped, or with a cross-validation.
+ * Goes on with a run as if it had never stopped, or with a cross-validation. A run goes on on any number of ranks that
+ * training.accumulate can be shared out over, whatever number it was begun on.
  *
  * @param path the folder of either. @returns whether it is finished now; false where it was asked to stop.
  * @throws GmtlError `run/no-config`, `run/locked`, `checkpoint/not-found`, and as {@link trainRun}.
  */
 export async function resumeTraining(path: string, options: TrainRunOptions = {}): Promise<boolean> {
   const folder = resolve(path);
-  if (CrossValidationFolder.isAt(folder)) return trainFolds(new CrossValidationFolder(folder), options);
+  const { ranks = null } = options;
+  if (CrossValidationFolder.isAt(folder)) {
+    if (ranks)
+      throw new GmtlError('ranks/folds', 'a cross-validation goes on in one process: start its folds one by one');
+    return trainFolds(new CrossValidationFolder(folder), options);
+  }
   const run = RunFolder.open(folder);
+  const config = run.config();
+  shareOf(config.training.accumulate, ranks ?? { rank: 0, size: 1 });
   const resume = await run.checkpoints.load({ name: 'last' });
   const dataset = await run.dataset();
+  const prepared = { config, dataset, resume };
+  if ((ranks?.rank ?? 0) > 0) {
+    return trainRun({ run: null, ...prepared, rankedSteps: await run.checkpoints.rankedSteps() }, options);
+  }
   const lock = run.lock();
   try {
-    return await trainRun({ run, dataset, resume }, options);
+    return await trainRun({ run, ...prepared }, options);
   } finally {
     lock.release();
   }

@@ -5,22 +5,29 @@ import { GmtlError } from '../../engine/errors.ts';
 import type { GpuDevice } from '../../engine/gpu/device.ts';
 import { withEngine } from '../../engine/node/createEngine.ts';
 import type { AdapterChoice } from '../../engine/node/open.ts';
+import type { Ranks } from '../../engine/node/ranks.ts';
 import type { TrainConfig } from '../config/schema.ts';
 import { precisionNote, usablePrecision } from '../network/precision.ts';
 import type { LoadedCheckpoint } from '../run/checkpoint.ts';
 import type { RunFolder } from '../run/runFolder.ts';
 import { BATCH_COLUMNS, EPOCH_COLUMNS } from './columns.ts';
 import { formatInitReport, initFromFile } from './init.ts';
-import { startProgress } from './progress.ts';
+import { NO_PROGRESS, startProgress } from './progress.ts';
+import { RANK_COLUMNS } from './rankWatch.ts';
+import { requireAlike } from './ranksAlike.ts';
 import { drawCurves, drawMetricsPlot, finalReport, reportVerification } from './runReport.ts';
 import { Trainer } from './trainer.ts';
 
 /** A run whose folder, configuration and data are ready. */
 export interface PreparedRun {
-  readonly run: RunFolder;
+  /** Null on ranks other than 0, which write nothing. */
+  readonly run: RunFolder | null;
+  readonly config: TrainConfig;
   readonly dataset: Dataset;
   /** The checkpoint to go on from; absent: the run begins. */
-  readonly resume?: LoadedCheckpoint;
+  readonly resume?: LoadedCheckpoint | undefined;
+  /** Steps of the best checkpoints that a resumed run's folder holds. Default: read from it. */
+  readonly rankedSteps?: readonly number[];
 }
 
 /** How a run is carried out; none of it changes what is learned. */
@@ -33,6 +40,29 @@ export interface TrainRunOptions {
   readonly test?: boolean;
   /** Aborting it ends training after the step under way, saved where it can be resumed. */
   readonly stop?: AbortSignal;
+  /** The processes that train together; null (default): this one alone. All call with the same configuration and data. */
+  readonly ranks?: Ranks | null;
+}
+
+/** What only rank 0 has: where a run's rows and checkpoints go. */
+function openWriters(run: RunFolder, config: TrainConfig, ranks: Ranks | null, resume: LoadedCheckpoint | undefined) {
+  // A run that was killed before its first checkpoint begins anew: its rows go.
+  const resumeStep = resume?.manifest?.step ?? (run.hasLog('batches') ? 0 : undefined);
+  const logs = run.logs({ resumeStep, batchColumns: BATCH_COLUMNS, epochColumns: EPOCH_COLUMNS });
+  const events = config.training.tensorboard ? run.events(resumeStep) : undefined;
+  const rankLog = ranks ? run.rankLog(resumeStep, RANK_COLUMNS) : undefined;
+  return {
+    logs,
+    ...(events && { events }),
+    ...(rankLog && { rankLog }),
+    misroutes: run.misroutes(resumeStep),
+    checkpoints: run.checkpoints,
+    close(): void {
+      logs.close();
+      rankLog?.close();
+      events?.close();
+    },
+  };
 }
 
 /** Refuses a batch beyond the adapter before its pictures are read, which takes minutes for a large one. */
@@ -52,71 +82,71 @@ function requireBatchFits(config: TrainConfig, device: GpuDevice): void {
 }
 
 /**
- * Trains one run, printing as it goes, until it is finished (true) or asked to stop (false). The caller holds the run's lock.
+ * Trains one run, printing as it goes, until it is finished (true) or asked to stop (false). The caller holds the run's lock. Of several
+ * ranks, rank 0 prints and writes.
  *
- * @throws GmtlError `train/batch-too-large`, and as {@link Trainer}, {@link initFromFile} and the readers and writers of the run.
+ * @throws GmtlError `train/batch-too-large`, `ranks/…`, and as {@link Trainer}, {@link initFromFile} and the readers and writers of the run.
  */
 export async function trainRun(
-  { run, dataset, resume }: PreparedRun,
-  { adapter = 'auto', verify = false, test = true, stop }: TrainRunOptions = {},
+  { run, config, dataset, resume, rankedSteps }: PreparedRun,
+  { adapter = 'auto', verify = false, test = true, ranks = null, stop }: TrainRunOptions = {},
 ): Promise<boolean> {
-  const config = run.config();
-  await run.checkpoints.clean();
+  const say = (text: string): void => {
+    if (run) console.error(text);
+  };
+  await run?.checkpoints.clean();
   const choice = adapter === 'auto' ? config.adapter : adapter;
   return withEngine({ adapter: choice, seed: config.training.seed }, async ({ engine, device, opened }) => {
     requireBatchFits(config, device);
     const counts = (['train', 'val', 'test'] as const).map((split) => `${selectItems(dataset, split).length} ${split}`);
     const { vendor, architecture, device: chip, description } = device.info;
     const summary = await summarizeDataset(dataset.items);
-    run.writeEnvironment({
+    run?.writeEnvironment({
       adapter: { name: device.name, kind: opened.kind, reason: opened.reason, vendor, architecture, chip, description },
       data: JSON.parse(JSON.stringify({ source: dataset.source, ...summary })),
       precision: usablePrecision(engine, config),
       command: process.argv.slice(2),
       seed: config.training.seed,
     });
-    console.error(`adapter  ${device.name} (${opened.reason})`);
+    say(`adapter  ${device.name} (${opened.reason})`);
     const note = precisionNote(engine, config, 'training');
-    if (note !== null) console.error(note);
-    console.error(`images   ${counts.join(', ')}`);
-    console.error(`run      ${run.path}`);
-    // A run that was killed before its first checkpoint begins anew: its rows go.
-    const resumeStep = resume?.manifest?.step ?? (run.hasLog('batches') ? 0 : undefined);
-    const logs = run.logs({ resumeStep, batchColumns: BATCH_COLUMNS, epochColumns: EPOCH_COLUMNS });
-    const events = config.training.tensorboard ? run.events(resumeStep) : undefined;
-    const trainer = new Trainer({
-      engine,
-      config,
-      dataset,
-      checkpoints: run.checkpoints,
-      logs,
-      ...(events && { events }),
-      misroutes: run.misroutes(resumeStep),
-      progress: (totalSteps, startStep) =>
-        startProgress({ totalSteps, startStep, totalEpochs: config.training.epochs }),
-      ...(resume && { resume, rankedSteps: await run.checkpoints.rankedSteps() }),
-    });
-    if (config.training.init !== null && !resume) {
-      const report = await initFromFile(trainer.model, config.training.init);
-      console.error(formatInitReport(report));
-      await run.writeInitReport(report);
-    }
-    console.error(
-      `network  ${trainer.model.parameterCount().toLocaleString('en')} parameters, ${trainer.totalSteps} steps`,
-    );
-    if (verify) {
-      console.error('Holding every op of one step against its float64 reference; this takes a while …');
-      try {
-        reportVerification(await trainer.verify());
-      } finally {
-        logs.close();
-        events?.close();
-        trainer.dispose();
-      }
-      return true;
-    }
+    if (note !== null) say(note);
+    say(`images   ${counts.join(', ')}`);
+    if (run) say(`run      ${run.path}`);
+    const writers = run && openWriters(run, config, ranks, resume);
+    let trainer: Trainer | null = null;
     try {
+      trainer = new Trainer({
+        ...{ engine, config, dataset, ranks },
+        ...writers,
+        progress: (totalSteps, startStep) =>
+          run ? startProgress({ totalSteps, startStep, totalEpochs: config.training.epochs }) : NO_PROGRESS,
+        ...(resume && { resume, rankedSteps: rankedSteps ?? (await run?.checkpoints.rankedSteps()) ?? [] }),
+      });
+      if (config.training.init !== null && !resume) {
+        const report = await initFromFile(trainer.model, config.training.init);
+        say(formatInitReport(report));
+        await run?.writeInitReport(report);
+      }
+      say(`network  ${trainer.model.parameterCount().toLocaleString('en')} parameters, ${trainer.totalSteps} steps`);
+      if (ranks) {
+        const kernels = { precision: usablePrecision(engine, config), choice: opened.kind };
+        const notes = await requireAlike(ranks, {
+          config,
+          device,
+          data: summary.sha256,
+          model: trainer.model,
+          kernels,
+        });
+        for (const each of notes) say(each);
+      }
+      if (verify) {
+        console.error('Holding every op of one step against its float64 reference; this takes a while …');
+        reportVerification(await trainer.verify());
+        return true;
+      }
       const result = await trainer.run(stop);
+      if (!run) return !result.interrupted;
       await drawCurves(run);
       console.error(`waiting for data took ${(100 * result.waitShare).toFixed(1)} % of the time`);
       if (result.interrupted) {
@@ -133,11 +163,10 @@ export async function trainRun(
       else if (test) await finalReport({ run, dataset, trainer, finished });
       return true;
     } finally {
-      for (const { item, reason } of trainer.source.skipped.values())
+      for (const { item, reason } of trainer?.source.skipped.values() ?? [])
         console.error(`skipped  ${item.imagePath}: ${reason}`);
-      logs.close();
-      events?.close();
-      trainer.dispose();
+      writers?.close();
+      trainer?.dispose();
     }
   });
 }

@@ -2,9 +2,10 @@
 import type { Engine } from '../../engine/autograd/engine.ts';
 import type { VerifiedOp } from '../../engine/check/verify.ts';
 import type { Batch } from '../data/loading/batch.ts';
-import { SampleSource, TrainLoader } from '../data/loading/loader.ts';
+import { type Deal, SampleSource, TrainLoader } from '../data/loading/loader.ts';
 import { type Dataset, selectItems } from '../domain.ts';
 import { GmtlError } from '../../engine/errors.ts';
+import { gatherValues, type Ranks } from '../../engine/node/ranks.ts';
 import type { MultitaskNet } from '../network/network.ts';
 import { Predictor } from '../predict/predictor.ts';
 import type { LossScaleState, Plateau, PlateauState, Schedule } from '../../engine/optim/index.ts';
@@ -18,7 +19,7 @@ import type { TrainConfig } from '../config/schema.ts';
 import { evaluate } from '../evaluate/evaluate.ts';
 import { type Evaluation, meanDice } from '../metrics/evaluation.ts';
 import { countRoutes, EpochSums, type EpochSumsState } from './epochSums.ts';
-import type { RunLogs } from '../run/logs.ts';
+import type { RunLog, RunLogs } from '../run/logs.ts';
 import { LOSS_PARTS } from './objective.ts';
 import type { MisrouteLog } from '../run/misroutes.ts';
 import type { Progress } from './progress.ts';
@@ -33,6 +34,9 @@ import {
 import { packWeights, restoreWeights } from '../network/weights.ts';
 import type { StepReport } from './stepReport.ts';
 import type { EventWriter } from '../run/tensorboard.ts';
+import { nonFiniteError } from './diagnose.ts';
+import { shareOf } from './rankSharing.ts';
+import { describeSpeeds, RankWatch } from './rankWatch.ts';
 import { buildSampler, buildTrainingParts, type TrainingParts } from './trainingParts.ts';
 import type { WeightingState } from './weighting/index.ts';
 
@@ -40,8 +44,11 @@ export interface TrainerOptions {
   readonly engine: Engine;
   readonly config: TrainConfig;
   readonly dataset: Dataset;
-  readonly checkpoints: Checkpoints;
-  readonly logs: RunLogs;
+  /** None where another rank writes. */
+  readonly checkpoints?: Checkpoints;
+  readonly logs?: RunLogs;
+  /** Every rank's speed, epoch by epoch; none with one process. */
+  readonly rankLog?: RunLog;
   /** Scalars for TensorBoard; none where left out. */
   readonly events?: EventWriter;
   /** Validation images that the gate sent astray; none where left out. */
@@ -49,6 +56,8 @@ export interface TrainerOptions {
   readonly progress: (totalSteps: number, startStep: number) => Progress;
   /** Called with each finished epoch's row. */
   readonly onEpoch?: (row: EpochSummary) => void;
+  /** The processes that train this network together; null (default): this one alone. */
+  readonly ranks?: Ranks | null;
   readonly resume?: LoadedCheckpoint;
   /** Steps of the best checkpoints that the resumed run's folder holds (`Checkpoints.rankedSteps`). */
   readonly rankedSteps?: readonly number[];
@@ -110,12 +119,18 @@ export class Trainer {
   readonly #training: TrainingParts;
   readonly #schedule: Schedule;
   readonly #loader: TrainLoader;
+  readonly #share: Deal;
   readonly #stepsPerEpoch: number;
   readonly #totalSteps: number;
   #done = 0;
   readonly #ranking: Ranking;
   readonly #plateau: Plateau | null;
   readonly #sums = new EpochSums();
+  readonly #ranks: Ranks | null;
+  readonly #watch: RankWatch | null;
+  #stop: AbortSignal | undefined;
+  /** Whether all ranks learnt, in the step that was settled last, that one of them was asked to stop. */
+  #stops = false;
   #progress: Progress | null = null;
   /** Milliseconds in which the device had finished a step and the next batch was not there yet. */
   #starvedMs = 0;
@@ -123,7 +138,10 @@ export class Trainer {
 
   constructor(options: TrainerOptions) {
     this.#options = options;
-    const { engine, config, dataset } = options;
+    const { engine, config, dataset, ranks = null } = options;
+    this.#ranks = ranks;
+    this.#watch = ranks && new RankWatch(ranks, engine.backend.name);
+    const share = shareOf(config.training.accumulate, ranks ?? { rank: 0, size: 1 });
     this.#ranking = new Ranking(bestMetric(config.training.bestMetric), config.training.keepBest);
     this.#plateau = buildPlateau(config, this.#ranking.metric.mode);
     const train = selectItems(dataset, 'train');
@@ -131,10 +149,16 @@ export class Trainer {
     this.#stepsPerEpoch =
       config.training.stepsPerEpoch ?? Math.ceil(sampler.stepsPerEpoch / config.training.accumulate);
     this.#totalSteps = this.#stepsPerEpoch * config.training.epochs;
-    this.#loader = new TrainLoader(sampler, new SampleSource(loaderSettings(config)));
+    this.#loader = new TrainLoader(sampler, new SampleSource(loaderSettings(config)), share);
     this.#schedule = buildSchedule(config, this.#totalSteps);
-    this.#training = buildTrainingParts(engine, config, train, this.#totalSteps, (done, total) =>
-      this.#progress?.compiling(done, total),
+    this.#share = share;
+    this.#training = buildTrainingParts(
+      engine,
+      config,
+      train,
+      this.#totalSteps,
+      (done, total) => this.#progress?.compiling(done, total),
+      ranks && { ranks, share, wantsStop: () => this.#stop?.aborted ?? false },
     );
     this.predictor = new Predictor({ engine, model: this.model, config, source: this.source });
     if (options.resume) this.#restore(options.resume);
@@ -169,9 +193,10 @@ export class Trainer {
     return this.#training.step.verify(batches, this.#done);
   }
 
-  /** Trains to the end, or until `stop` is aborted: after the step under way it is saved. */
+  /** Trains to the end, or until `stop` is aborted, with several ranks on any of them: after the step under way or the next it is saved. */
   async run(stop?: AbortSignal): Promise<TrainResult> {
     const { config, logs } = this.#options;
+    this.#stop = stop;
     const progress = this.#options.progress(this.#totalSteps, this.#done);
     this.#progress = progress;
     this.#startedAt = performance.now();
@@ -189,15 +214,18 @@ export class Trainer {
       const now = performance.now();
       const seconds = (now - Math.max(started, settledAt)) / 1000;
       settledAt = now;
+      if (result.stop) this.#stops = true;
       await this.#account(result, batches, step, learningRate, seconds, progress);
     };
     try {
       this.model.train();
-      while (this.#done < this.#totalSteps && !stop?.aborted && !this.#stoppedEarly()) {
+      while (this.#done < this.#totalSteps && !this.#stopsNow() && !this.#stoppedEarly()) {
         const asked = performance.now();
         const batches = await this.#nextBatches();
         // Waiting while the device still works on the step before costs nothing.
-        this.#starvedMs += Math.max(0, performance.now() - Math.max(asked, pending?.finishedAt() ?? asked));
+        const starvedMs = Math.max(0, performance.now() - Math.max(asked, pending?.finishedAt() ?? asked));
+        this.#starvedMs += starvedMs;
+        this.#watch?.starved(starvedMs);
         const step = this.#done;
         const learningRate = this.#learningRate(step);
         const started = performance.now();
@@ -228,7 +256,7 @@ export class Trainer {
       if (savedAt !== this.#done) await this.#save('last');
     } finally {
       progress.stop();
-      logs.flush();
+      logs?.flush();
       this.#options.events?.flush();
     }
     const { source } = this.#loader;
@@ -241,6 +269,11 @@ export class Trainer {
       waitShare: this.#waitShare(),
       skipped: source.skipped.size,
     };
+  }
+
+  /** One process stops as it is asked to; ranks stop together. */
+  #stopsNow(): boolean {
+    return this.#ranks ? this.#stops : (this.#stop?.aborted ?? false);
   }
 
   #stoppedEarly(): boolean {
@@ -266,8 +299,9 @@ export class Trainer {
   ): Promise<void> {
     const epoch = Math.floor(step / this.#stepsPerEpoch) + 1;
     if (!report.finite && isHopeless(report)) await this.#failNonFinite(report, batches, step);
-    const tasks = batches.flatMap(({ task }) => Array.from(task));
+    const { tasks } = report;
     const rows = tasks.length;
+    this.#watch?.step(batches.reduce((sum, { task }) => sum + task.length, 0));
     const { right, toSegmentation } = countRoutes(report, tasks);
     const tasksValues = {
       weight_segmentation: report.weights.segmentation,
@@ -290,28 +324,19 @@ export class Trainer {
       gateClassification: rows - toSegmentation,
       seconds,
     };
-    this.#options.logs.batches.append(row);
+    this.#options.logs?.batches.append(row);
     this.#options.events?.scalars(step + 1, eventTags('batch', row));
     progress.update({ step: step + 1, epoch, loss: report.losses.total, images: rows });
   }
 
   async #failNonFinite(report: StepReport, batches: readonly Batch[], step: number): Promise<never> {
     const finding = await this.#training.step.diagnose(batches, step);
-    const where = finding
-      ? `The first op with a result that is not finite: ${finding.program} on ${finding.shapes}${finding.inputsWere ? ' (its inputs were not finite either)' : ''}.`
-      : 'Repeating the step gave finite results, so no op can be named.';
-    const files = batches
-      .flatMap(({ items }) => items)
-      .map(({ imagePath }) => `  ${imagePath}`)
-      .join('\n');
-    const scaled = report.lossScale
-      ? ` after ${report.lossScale.suppressedInARow} such steps in a row, with the loss scale down to ${report.lossScale.scale}; training.precision=f32 may help`
-      : '';
-    throw new GmtlError(
-      'train/not-finite',
-      `step ${step + 1}: the loss (${report.losses.total}) or a gradient is NaN or infinite${scaled}. It changed no weight, and nothing was saved after it. ` +
-        `${where}\nLower optimizer.lr or set optimizer.gradClipNorm, or look at the batch's images:\n${files}`,
-    );
+    const own = { finding, paths: batches.flatMap(({ items }) => items).map(({ imagePath }) => imagePath) };
+    // Every rank looks at its own micro-batches, and all end with what all have found.
+    const all = this.#ranks ? await gatherValues(this.#ranks, own) : [own];
+    const error = nonFiniteError(report, step, all);
+    if (this.#ranks) return this.#ranks.agree(error);
+    throw error;
   }
 
   async #finishEpoch(seconds: number, progress: Progress): Promise<void> {
@@ -326,8 +351,11 @@ export class Trainer {
     });
     Object.assign(row, this.#sums.columns());
     row.waitShare = this.#waitShare();
+    const speeds = await this.#watch?.report();
     const due = epoch % config.training.validateEvery === 0 || epoch === config.training.epochs;
-    const validation = due ? await this.#validate() : null;
+    // Rank 0 scores; what the others need of it they are told below.
+    const scores = due && (this.#ranks?.rank ?? 0) === 0;
+    const validation = scores ? await this.#validate() : null;
     if (validation) {
       Object.assign(row, validationColumns(validation.evaluated, config));
       if (validation.raw) Object.assign(row, rawColumns(validation.raw, config));
@@ -339,30 +367,45 @@ export class Trainer {
     });
     this.#sums.reset();
     const summary = row as unknown as EpochSummary;
-    logs.epochs.append(
+    logs?.epochs.append(
       Object.fromEntries(EPOCH_COLUMNS.map((column) => [column, finiteOrNull(row[column])])) as { step: number },
     );
     this.#options.events?.scalars(this.#done, eventTags('epoch', row));
     onEpoch?.(summary);
+    if (speeds) {
+      progress.message(describeSpeeds(speeds));
+      for (const speed of speeds) this.#options.rankLog?.append({ step: this.#done, epoch, ...speed });
+    }
     if (validation) {
       const { evaluated } = validation;
-      const value = row[this.#ranking.metric.column];
       progress.message(
         `epoch ${epoch}: train loss ${row.train_total.toFixed(4)}, validation Dice ${percent(meanDice(evaluated))}, ` +
           `AUROC ${percent(evaluated.retinopathy?.anyAuroc ?? Number.NaN)}, gate ${percent(evaluated.gate.accuracy)}` +
           (validation.raw ? ` (without averaging: Dice ${percent(meanDice(validation.raw))})` : ''),
       );
-      if (Number.isNaN(value)) {
-        progress.message(`${this.#ranking.metric.name} is not defined on these validation images: no best checkpoint`);
-      }
-      if (this.#plateau?.observe(value))
-        progress.message(`learning rate lowered to ${this.#learningRate(this.#done).toExponential(2)}`);
-      if (this.#ranking.add(this.#done, value)) await this.#save('best');
-      if (this.#stoppedEarly())
-        progress.message(
-          `no better ${this.#ranking.metric.name} in ${this.#ranking.sinceBest} validations: training ends`,
-        );
     }
+    const value = await this.#toldByFirst(validation ? row[this.#ranking.metric.column] : null);
+    this.#watch?.restart();
+    if (value !== null) await this.#rank(value, progress);
+  }
+
+  /** What rank 0 says, on all ranks. */
+  async #toldByFirst(value: number | null): Promise<number | null> {
+    return this.#ranks ? (await gatherValues(this.#ranks, value))[0] : value;
+  }
+
+  /** Lets a validation's figure choose the best checkpoint, the learning rate and the end. */
+  async #rank(value: number, progress: Progress): Promise<void> {
+    if (Number.isNaN(value)) {
+      progress.message(`${this.#ranking.metric.name} is not defined on these validation images: no best checkpoint`);
+    }
+    if (this.#plateau?.observe(value))
+      progress.message(`learning rate lowered to ${this.#learningRate(this.#done).toExponential(2)}`);
+    if (this.#ranking.add(this.#done, value)) await this.#save('best');
+    if (this.#stoppedEarly())
+      progress.message(
+        `no better ${this.#ranking.metric.name} in ${this.#ranking.sinceBest} validations: training ends`,
+      );
   }
 
   /** Scores the validation images: by the averages where there are any, and then by the weights themselves too. */
@@ -381,14 +424,14 @@ export class Trainer {
 
   async #nextBatches(): Promise<Batch[]> {
     const batches: Batch[] = [];
-    for (let index = 0; index < this.#options.config.training.accumulate; index++)
-      batches.push(await this.#loader.nextBatch());
+    for (let index = 0; index < this.#share.count; index++) batches.push(await this.#loader.nextBatch());
     return batches;
   }
 
   async #save(name: 'last' | 'best'): Promise<void> {
     const { config, logs, checkpoints } = this.#options;
-    logs.flush();
+    if (!checkpoints) return;
+    logs?.flush();
     this.#options.events?.flush();
     const payload: CheckpointPayload = {
       weights: await packWeights(this.model),

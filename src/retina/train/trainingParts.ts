@@ -12,7 +12,7 @@ import type { TrainConfig } from '../config/schema.ts';
 import { shapesOf } from './init.ts';
 import { usablePrecision } from '../network/precision.ts';
 import { WEIGHTING_PREFIX } from './state.ts';
-import { TrainStep } from './step.ts';
+import { type StepSharing, TrainStep } from './step.ts';
 import { buildWeighting, type Weighting } from './weighting/index.ts';
 
 /** A network with what teaches it. */
@@ -30,6 +30,7 @@ export interface TrainingParts {
 /**
  * @param train the training items: class weights come from them.
  * @param totalSteps of the run, over which the Gumbel temperature falls.
+ * @param sharing null: this process has all micro-batches of a step.
  */
 export function buildTrainingParts(
   engine: Engine,
@@ -37,6 +38,7 @@ export function buildTrainingParts(
   train: readonly DatasetItem[],
   totalSteps: number,
   onCompile?: CompileProgress,
+  sharing: StepSharing | null = null,
 ): TrainingParts {
   const model = buildModel(engine, config);
   const weighting = buildWeighting(engine, config.loss);
@@ -60,6 +62,7 @@ export function buildTrainingParts(
     maskChannels: config.model.structures.map((lesion) => STRUCTURES.indexOf(lesion)),
     gumbel: { seed: config.training.seed, tau: config.training.gumbelTau, totalSteps },
     conflictEvery: config.training.conflictEvery,
+    sharing,
     ...(onCompile && { onCompile }),
   });
   return {

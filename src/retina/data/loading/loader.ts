@@ -121,6 +121,13 @@ async function renderBetweenWork(rows: readonly BatchRow[], count: number, optio
   }
 }
 
+/** How a sampler's batches are dealt out to loaders: of each `total` that follow each other, a loader has `count` from `first` on. */
+export interface Deal {
+  readonly total: number;
+  readonly first: number;
+  readonly count: number;
+}
+
 /**
  * Training batches, prepared ahead while the GPU works: reading, decoding and resizing run in sharp's threads, rendering on
  * the main thread between its other work. The batches are the sampler's, whatever order the decoding finishes in.
@@ -130,16 +137,22 @@ export class TrainLoader {
   readonly source: SampleSource;
   readonly timing: LoaderTiming = { waitedMs: 0, totalMs: 0, batches: 0 };
   readonly #pending: Promise<Batch>[] = [];
-  #step: number;
-  #ahead: number;
+  readonly #deal: Deal;
+  /** Batches handed out and prepared, of this loader's own. */
+  #step = 0;
+  #ahead = 0;
   #started: number | null = null;
 
-  /** Starts at the sampler's current step. */
-  constructor(sampler: TaskBalancedSampler, options: Partial<LoaderOptions> | SampleSource = {}) {
+  /** Starts at the sampler's current step. @param deal which of the sampler's batches are this loader's. Default: all. */
+  constructor(
+    sampler: TaskBalancedSampler,
+    options: Partial<LoaderOptions> | SampleSource = {},
+    deal: Deal = { total: 1, first: 0, count: 1 },
+  ) {
     this.sampler = sampler;
+    this.#deal = deal;
     this.source = options instanceof SampleSource ? options : new SampleSource(options);
-    this.#step = sampler.state().step;
-    this.#ahead = this.#step;
+    this.restore(sampler.state());
   }
 
   /**
@@ -161,22 +174,30 @@ export class TrainLoader {
     return batch;
   }
 
-  /** Where to continue: the step of the next batch to be handed out, whatever was prepared ahead. */
+  /** Where to continue: of all loaders' batches those handed out, whatever was prepared ahead. Asked for between rounds. */
   state(): SamplerState {
-    return { step: this.#step };
+    const { total, count } = this.#deal;
+    return { step: (this.#step / count) * total };
   }
 
   /** Continues at a saved state; what was prepared ahead is thrown away. */
   restore(state: SamplerState): void {
     this.sampler.restore(state);
+    const { total, count } = this.#deal;
     this.#pending.length = 0;
-    this.#step = state.step;
-    this.#ahead = state.step;
+    this.#step = (state.step / total) * count;
+    this.#ahead = this.#step;
+  }
+
+  /** The sampler's batch that is this loader's `own`-th. */
+  #dealt(own: number): number {
+    const { total, first, count } = this.#deal;
+    return Math.floor(own / count) * total + first + (own % count);
   }
 
   #fill(): void {
     while (this.#pending.length < this.source.options.prefetch) {
-      const batch = this.#prepare(this.#ahead++);
+      const batch = this.#prepare(this.#dealt(this.#ahead++));
       // The failure is reported by the nextBatch that gets this batch; until then it must not count as unhandled.
       batch.catch(() => undefined);
       this.#pending.push(batch);

@@ -70,35 +70,29 @@ export class GradNormWeighting extends Weighting {
   }
 
   override combine(terms: readonly TaskTerm[]): Weighted {
-    const { engine } = this.logits;
-    const all = engine.noGrad(() =>
-      F.softmax(this.logits.reshape([1, 2]))
-        .mul(2)
-        .reshape([2]),
-    );
+    const all = this.logits.engine.noGrad(() => this.#weights());
     const weights = terms.map((term) => all.slice(0, taskIndex(term), taskIndex(term) + 1).detach());
     return { losses: terms.map(({ loss }, index) => loss.mul(weights[index].reshape([]))), extra: null, weights };
   }
 
-  override adjust({ terms, weighted, dots }: TaskGradients): void {
+  /** [2]: K softmax(p). */
+  #weights(): Tensor {
+    return F.softmax(this.logits.reshape([1, 2]))
+      .mul(2)
+      .reshape([2]);
+  }
+
+  override adjust({ losses, dots }: TaskGradients): void {
     const { engine } = this.logits;
     const { norms, targets } = engine.noGrad(() => {
-      const losses = F.concat(
-        terms.map(({ loss }) => loss.detach().reshape([1])),
-        0,
-      );
       engine.run(emaProgram, [this.initialLosses, losses, this.#first], {});
-      const weights = F.concat(weighted.weights, 0);
       const weightedNorms = dots.slice(0, 1, 3).sqrt();
       const rates = losses.div(this.initialLosses);
       const relative = rates.div(rates.mean());
       const target = weightedNorms.mean().mul(relative.add(TINY).log().mul(this.#alpha).exp());
-      return { norms: weightedNorms.div(weights), targets: target };
+      return { norms: weightedNorms.div(this.#weights()), targets: target };
     });
-    const weights = F.softmax(this.logits.reshape([1, 2]))
-      .mul(2)
-      .reshape([2]);
-    const distance = weights.mul(norms).sub(targets);
+    const distance = this.#weights().mul(norms).sub(targets);
     distance.relu().add(distance.neg().relu()).sum().backward();
   }
 

@@ -2,9 +2,11 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Engine, setEngine } from '../../../engine/autograd/engine.ts';
 import type { Tensor } from '../../../engine/autograd/tensor.ts';
+import * as F from '../../../engine/nn/functional.ts';
 import { ReferenceBackend } from '../../../engine/ops/referenceBackend.ts';
-import { backwardByTask } from '../taskGradients.ts';
 import type { Objective } from '../objective.ts';
+import { addGradients, takeGradients } from '../stepGradients.ts';
+import { backwardByTask, joinTasks } from '../taskGradients.ts';
 import {
   CountWeighting,
   DynamicWeightAverage,
@@ -26,6 +28,24 @@ beforeEach(() => {
 afterEach(() => {
   setEngine(null);
 });
+
+/** One micro-batch's gradients by task, adjusted and given back to the parameters beside those that they held before. */
+function teach(
+  objective: Objective,
+  params: readonly { name: string; tensor: Tensor }[],
+  weighting: Weighting,
+  scale: number,
+): Tensor | null {
+  const earlier = takeGradients(params);
+  const gradients = backwardByTask(objective, params, scale);
+  const losses = F.concat(
+    objective.terms.map(({ loss }) => loss.detach().reshape([1])),
+    0,
+  );
+  const dots = joinTasks(engine, params, gradients, losses, weighting);
+  addGradients(engine, params, earlier);
+  return dots;
+}
 
 const ROWS = { segmentation: [0], classification: [1, 2, 3] };
 
@@ -120,7 +140,7 @@ describe('gradient surgery (PCGrad)', () => {
   const run = async (a: readonly number[], b: readonly number[]): Promise<number[]> => {
     const w = leaf([1, 1]);
     const weighting = new GradientSurgery();
-    backwardByTask(engine, objectiveOf(linearTasks(w, a, b), weighting), shared(w), weighting, 1);
+    teach(objectiveOf(linearTasks(w, a, b), weighting), shared(w), weighting, 1);
     return numbers(w.grad as Tensor);
   };
 
@@ -147,7 +167,7 @@ describe('gradients by task', () => {
     const w = leaf([1, 2, 3]);
     const make = (): Objective => objectiveOf(linearTasks(w, [1, 2, 0], [0, 3, -1]), weighting);
     make().total.backward();
-    const dots = backwardByTask(engine, make(), shared(w), weighting, 0.5);
+    const dots = teach(make(), shared(w), weighting, 0.5);
     expect(await numbers(w.grad as Tensor)).toEqual([1.5, 7.5, -1.5]);
     expect(await numbers(dots as Tensor)).toEqual([6 / 4, 5 / 4, 10 / 4]);
   });
@@ -162,7 +182,7 @@ describe('GradNorm', () => {
       weighting.advance(step);
       const objective = objectiveOf(linearTasks(w, [4, 0], [0, 1]), weighting);
       const weights = await weightsOf(objective);
-      backwardByTask(engine, objective, shared(w), weighting, 1);
+      teach(objective, shared(w), weighting, 1);
       norms.push([4 * weights[0], weights[1]]);
       expect(weights[0] + weights[1]).toBeCloseTo(2, 5);
       const gradient = await numbers(weighting.logits.grad as Tensor);
@@ -182,7 +202,7 @@ describe('GradNorm', () => {
     weighting.initialLosses.write(Float32Array.of(4, 2));
     weighting.advance(5);
     const w = leaf([1, 1]);
-    backwardByTask(engine, objectiveOf(linearTasks(w, [3, 0], [0, 1]), weighting), shared(w), weighting, 1);
+    teach(objectiveOf(linearTasks(w, [3, 0], [0, 1]), weighting), shared(w), weighting, 1);
     const logits = [0.3, -0.2];
     const weights = (p: readonly number[]): number[] => {
       const e = p.map(Math.exp);

@@ -67,11 +67,11 @@ export abstract class Weighting extends Module {
   restoreHostState(_state: WeightingState): void {}
 }
 
-/** The gradients of two tasks on the shared parameters, and their products. */
+/** The gradients of two tasks on the shared parameters, and their products: of a batch, or of all micro-batches of a step. */
 export interface TaskGradients {
-  readonly terms: readonly TaskTerm[];
-  readonly weighted: Weighted;
-  /** For each of the two terms one tensor a shared parameter; null where the task does not reach it. */
+  /** [2], detached: each task's loss without its weight. */
+  readonly losses: Tensor;
+  /** For each of the two tasks one tensor a shared parameter; null where the task does not reach it. */
   readonly gradients: readonly [readonly (Tensor | null)[], readonly (Tensor | null)[]];
   /** [3], detached: g1.g2, g1.g1, g2.g2 over the whole trunk. */
   readonly dots: Tensor;

@@ -1,0 +1,194 @@
+/**
+ * Tier: any adapter, built command line. Training over MPI as jobs of several processes: bitwise the same on any number of ranks, and all ranks
+ * end together. Skipped, and counted as skipped, for every MPI that is not installed.
+ */
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { installedMpis } from '../bench/mpi.ts';
+import { type LauncherCommand, startGmtl, TINY_SETTINGS } from '../bench/trainProcess.ts';
+import { generateSyntheticIdrid } from '../src/retina/data/synth/index.ts';
+import { readRunLog } from '../src/retina/run/logs.ts';
+
+let root = '';
+let data = '';
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'gmtl-ranks-'));
+  data = join(root, 'data');
+  const counts = { segmentationTrain: 4, segmentationTest: 1, gradingTrain: 6, gradingTest: 2 };
+  await generateSyntheticIdrid({ directory: data, size: 64, ...counts });
+});
+afterAll(() => rm(root, { recursive: true, force: true }));
+
+/** Twenty steps of four micro-batches; everything that draws random numbers is on. */
+const COMMON = [
+  'optimizer.emaDecay=0.9',
+  'optimizer.lr=0.01',
+  'training.epochs=2',
+  'training.stepsPerEpoch=10',
+  'training.accumulate=4',
+];
+const NETWORKS = {
+  convnext: [...TINY_SETTINGS, 'model.headDropout=0.3', 'model.decoderDropout=0.2', 'model.dropPath=0.2'],
+  'resnet-unet': [
+    ...TINY_SETTINGS.filter((setting) => setting.startsWith('data.')),
+    'model.architecture=resnet-unet',
+    'model.unet={"encoder":{"depths":[1,1,1,1],"widths":[4,4,8,8]},"channels":[8,4,4,4,4],"routerDropout":0.2}',
+    'loss.weighting=router',
+  ],
+} as const;
+type Network = keyof typeof NETWORKS;
+
+const words = (network: Network, folder: string, ...more: string[]): string[] => [
+  ...['train', '--data', data, '--out', folder],
+  ...[...NETWORKS[network], ...COMMON, ...more].flatMap((setting) => ['--set', setting]),
+];
+
+async function finish(arguments_: readonly string[], launcher?: LauncherCommand): Promise<string> {
+  const run = startGmtl(arguments_, root, launcher);
+  expect(await run.ended, run.output()).toEqual({ code: 0, signal: null });
+  return run.output();
+}
+
+/** Hashes of the checkpoints' tensors, which name their files, and the rows of both logs without times. */
+function outcome(folder: string): object {
+  const checkpoints = join(folder, 'checkpoints');
+  const files = readdirSync(checkpoints).filter((name) => name.endsWith('.safetensors'));
+  const hashes = files.sort().map((name) => [
+    name,
+    createHash('sha256')
+      .update(readFileSync(join(checkpoints, name)))
+      .digest('hex'),
+  ]);
+  const timeless = (name: string) => readRunLog(join(folder, name)).map(({ seconds, waitShare, ...row }) => row);
+  return { hashes, batches: timeless('batches.jsonl'), epochs: timeless('epochs.jsonl') };
+}
+
+/** What one process makes of a run, trained once. */
+const alone = new Map<Network, Promise<object>>();
+function trainedAlone(network: Network): Promise<object> {
+  let known = alone.get(network);
+  if (!known) {
+    const folder = join(root, `${network}-alone`);
+    known = finish(words(network, folder)).then(() => outcome(folder));
+    alone.set(network, known);
+  }
+  return known;
+}
+
+const mpis = installedMpis();
+
+describe.each(['Open MPI', 'MPICH'] as const)('training over %s', (name) => {
+  const mpi = mpis.find((each) => each.name === name);
+  const test = it.skipIf(!mpi);
+  const launch = (ranks: number): LauncherCommand => (mpi as (typeof mpis)[number]).launch(ranks);
+  const folderOf = (what: string): string => join(root, `${name} ${what}`);
+  const steps = (folder: string): number => {
+    const log = join(folder, 'batches.jsonl');
+    return existsSync(log) ? readFileSync(log, 'utf8').split('\n').length - 1 : 0;
+  };
+  const reaches = async (folder: string, count: number, over: () => boolean): Promise<void> => {
+    while (steps(folder) < count && !over()) await new Promise((resolve) => setTimeout(resolve, 10));
+  };
+
+  test.each([
+    ['convnext', 2],
+    ['convnext', 4],
+    ['resnet-unet', 2],
+    ['resnet-unet', 4],
+  ] as const)(
+    '%s is bitwise the same on %i ranks as in one process, in weights, state and logs',
+    async (network, ranks) => {
+      const expected = await trainedAlone(network);
+      const folder = folderOf(`${network} ${ranks}`);
+      const output = await finish(words(network, folder), launch(ranks));
+      expect(output).toContain(`ranks    ${ranks}: ${ranks} on `);
+      expect(outcome(folder)).toEqual(expected);
+      const speeds = readRunLog(join(folder, 'ranks.jsonl'));
+      expect(speeds.map(({ epoch, rank }) => [epoch, rank])).toEqual(
+        [1, 2].flatMap((epoch) => Array.from({ length: ranks }, (_, rank) => [epoch, rank])),
+      );
+      for (const { imagesPerSecond } of speeds) expect(imagesPerSecond).toBeGreaterThan(0);
+    },
+  );
+
+  test('a run that a signal to one rank stopped is saved once, and goes on on another number of ranks bitwise', async () => {
+    const expected = await trainedAlone('convnext');
+    const folder = folderOf('stopped');
+    const run = startGmtl(words('convnext', folder, 'training.checkpointEvery=1'), root, launch(2));
+    let over = false;
+    void run.ended.then(() => {
+      over = true;
+    });
+    await reaches(folder, 3, () => over);
+    const lock = JSON.parse(await readFile(join(folder, 'run.lock'), 'utf8')) as { pid: number };
+    process.kill(lock.pid, 'SIGUSR2');
+    const { code } = await run.ended;
+    expect(code, run.output()).not.toBe(0);
+    const stopped = /Stopped at step (\d+) of 20/.exec(run.output());
+    expect(stopped, run.output()).not.toBeNull();
+    expect(Number(stopped?.[1])).toBe(steps(folder));
+    await finish(['train', '--resume', folder], launch(4));
+    expect(outcome(folder)).toEqual(expected);
+  });
+
+  test('the job ends within seconds when one rank is killed, and its last checkpoint loads', async () => {
+    const folder = folderOf('killed');
+    const run = startGmtl(words('convnext', folder, 'training.checkpointEvery=1'), root, launch(2));
+    let over = false;
+    void run.ended.then(() => {
+      over = true;
+    });
+    await reaches(folder, 3, () => over);
+    const lock = JSON.parse(await readFile(join(folder, 'run.lock'), 'utf8')) as { pid: number };
+    process.kill(lock.pid, 'SIGKILL');
+    const killed = performance.now();
+    const { code } = await run.ended;
+    expect(performance.now() - killed).toBeLessThan(20_000);
+    expect(code).not.toBe(0);
+    await finish(['train', '--resume', folder]);
+    expect(steps(folder)).toBe(20);
+  });
+
+  test('ranks with other settings, and micro-batches that cannot be shared out, are named; nothing is started', async () => {
+    const folder = folderOf('uneven');
+    const uneven = startGmtl([...words('convnext', folder), '--set', 'data.prefetch=2'], root, launch(3));
+    expect((await uneven.ended).code).not.toBe(0);
+    expect(uneven.output()).toContain('training.accumulate is 4, which cannot be shared out over 3 ranks');
+    expect(existsSync(folder)).toBe(false);
+    const { words: before, environment } = launch(1);
+    const [program, ...one] = before;
+    const [first, second] = [1, 2].map((seed) => words('convnext', folder, `training.seed=${seed}`));
+    const gmtl = process.argv[0];
+    const cli = join(import.meta.dirname, '../dist/cli/main.js');
+    const both = { words: [program, ...one, gmtl, cli, ...first, ':', ...one], environment };
+    const differing = startGmtl(second, root, both);
+    expect((await differing.ended).code).not.toBe(0);
+    expect(differing.output()).toContain('nothing was started: the configuration of rank 1 on ');
+    expect(existsSync(folder)).toBe(false);
+  });
+});
+
+describe('training under a launcher whose MPI is another', () => {
+  it.skipIf(mpis.length < 2)('says so, instead of training the same run twice', async () => {
+    const [one, other] = mpis;
+    const library = one.name === 'MPICH' ? 'libmpi.so.40' : 'libmpich.so.12';
+    const { words: launcher, environment } = one.launch(2);
+    const wrong = { words: launcher, environment: { ...environment, GMTL_MPI_LIBRARY: library } };
+    const run = startGmtl(words('convnext', join(root, 'wrong')), root, wrong);
+    expect((await run.ended).code).not.toBe(0);
+    expect(run.output(), other.name).toContain('the launcher and the library are of different MPIs');
+    expect(existsSync(join(root, 'wrong'))).toBe(false);
+  });
+
+  it.skipIf(mpis.length === 0)('names every library that it tried where there is none', async () => {
+    const { words: launcher, environment } = mpis[0].launch(2);
+    const absent = { words: launcher, environment: { ...environment, GMTL_MPI_LIBRARY: '/nowhere/libmpi.so' } };
+    const run = startGmtl(words('convnext', join(root, 'absent')), root, absent);
+    expect((await run.ended).code).not.toBe(0);
+    expect(run.output()).toMatch(/no MPI library was found[\s\S]*\/nowhere\/libmpi\.so/);
+  });
+});
