@@ -5,9 +5,20 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import ownPackage from '../package.json' with { type: 'json' };
 
-const ENGINE = ['tensor', 'gpu', 'ops', 'autograd', 'nn', 'optim', 'models', 'io', 'check', 'tuning', 'node'].map(
-  (folder) => `engine/${folder}`,
-);
+const ENGINE = [
+  'tensor',
+  'gpu',
+  'ops',
+  'autograd',
+  'nn',
+  'optim',
+  'models',
+  'io',
+  'onnx',
+  'check',
+  'tuning',
+  'node',
+].map((folder) => `engine/${folder}`);
 
 /** Folder → the folders it may import from, besides itself and engine/errors.ts. What is not listed may import nothing else. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
@@ -19,6 +30,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'engine/optim': ['engine/tensor', 'engine/ops', 'engine/autograd'],
   'engine/models': ['engine/tensor', 'engine/autograd', 'engine/nn'],
   'engine/io': ['engine/tensor'],
+  'engine/onnx': ['engine/tensor', 'engine/ops', 'engine/autograd', 'engine/nn'],
   'engine/check': ['engine/tensor', 'engine/gpu', 'engine/ops', 'engine/autograd'],
   'engine/tuning': ['engine/tensor', 'engine/gpu', 'engine/ops', 'engine/autograd', 'engine/check'],
   // The only folder of the engine with Node modules and native packages.
@@ -70,7 +82,7 @@ const BROWSER = [
 ];
 
 /** Packages that are plain JavaScript and run anywhere. */
-const PORTABLE = ['zod', 'fastest-levenshtein'];
+const PORTABLE = ['zod', 'fastest-levenshtein', '@bufbuild/protobuf', 'onnx-buf'];
 
 const SOURCE = dirname(fileURLToPath(import.meta.url));
 

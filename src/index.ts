@@ -2,6 +2,7 @@
 export * from './browser.ts';
 export { type AdapterChoice, listAdapters } from './engine/node/open.ts';
 export { createEngine, type CreateEngineOptions, type OpenedEngine, withEngine } from './engine/node/createEngine.ts';
+export { exportOnnx, type OnnxInput, type OnnxOptions } from './engine/onnx/export.ts';
 export { readSafetensors, writeSafetensors } from './engine/node/safetensorsFile.ts';
 export { type EvaluateRunOptions, type EvaluationRecord, evaluateRun } from './retina/evaluate/run.ts';
 export { type Sampled, type SampleRunOptions, sampleRun } from './retina/evaluate/sample.ts';

@@ -19,6 +19,7 @@ export type ErrorArea =
   | 'metrics'
   | 'model'
   | 'nn' // layers, losses and state dicts
+  | 'onnx' // writing ONNX models
   | 'ops'
   | 'optim'
   | 'ranks' // training on several processes

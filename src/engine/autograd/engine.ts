@@ -73,12 +73,17 @@ export class Engine {
 
   /** Runs `body` and shows every execution to `taps`, for verification, counting, or finding the op that went wrong. */
   tapped<T>(taps: Taps, body: () => T): T {
-    const inner = this.#backend;
-    this.#backend = new TapBackend(inner, taps);
+    return this.onBackend(new TapBackend(this.#backend, taps), body);
+  }
+
+  /** Runs `body` on another backend, which must be able to read the values that this engine's tensors hold, or not read any. */
+  onBackend<T>(backend: Backend, body: () => T): T {
+    const previous = this.#backend;
+    this.#backend = backend;
     try {
       return body();
     } finally {
-      this.#backend = inner;
+      this.#backend = previous;
     }
   }
 

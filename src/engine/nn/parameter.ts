@@ -2,7 +2,7 @@
 import { type Engine, engine as currentEngine } from '../autograd/engine.ts';
 import { Tensor } from '../autograd/tensor.ts';
 import { stridesOf } from '../tensor/shape.ts';
-import type { Shape } from '../tensor/spec.ts';
+import type { Shape, TypedArray } from '../tensor/spec.ts';
 
 /** How a parameter's elements lie in PyTorch's files, relative to the engine's own layout. */
 export interface ExternalLayout {
@@ -12,11 +12,12 @@ export interface ExternalLayout {
   readonly shape?: Shape;
 }
 
-function permuteData(data: Float32Array, shape: Shape, order: readonly number[]): Float32Array {
+/** Elements of `shape` with their axes in another order: axis k of the result is axis `order[k]`. */
+export function permuteData<A extends TypedArray>(data: A, shape: Shape, order: readonly number[]): A {
   const strides = stridesOf(shape);
   const targetShape = order.map((axis) => shape[axis]);
   const steps = order.map((axis) => strides[axis]);
-  const result = new Float32Array(data.length);
+  const result = data.slice() as A;
   const index = new Array<number>(shape.length).fill(0);
   let from = 0;
   for (let to = 0; to < result.length; to++) {
@@ -56,6 +57,11 @@ export class Parameter extends Tensor {
     const external = this.#external;
     if (!external) return this.shape;
     return external.shape ?? external.order.map((axis) => this.shape[axis]);
+  }
+
+  /** PyTorch's axis k is the engine's axis `externalOrder[k]`, axes of extent 1 that {@link externalShape} has in addition left out. */
+  get externalOrder(): readonly number[] {
+    return this.#external?.order ?? this.shape.map((_, axis) => axis);
   }
 
   toExternal(data: Float32Array): { shape: Shape; data: Float32Array } {
