@@ -17,6 +17,17 @@ const exportOptions = {
   out: { type: 'string', describe: 'Folder to write. Default: export/FORMAT' },
   config: { type: 'string', describe: 'Configuration (JSON) that goes with a bare .safetensors file' },
   weights: weightsOption,
+  task: {
+    choices: ['both', 'grades', 'masks'],
+    default: 'both',
+    describe: 'onnx: the experts that are exported; the gate always is',
+  },
+  opset: { choices: [17, 20], default: 17, describe: 'onnx: the operator set; 20 has GELU as one node' },
+  calibrated: {
+    type: 'boolean',
+    default: true,
+    describe: 'onnx: use the temperatures and thresholds that `gmtl evaluate` fitted, where the run has them',
+  },
   overwrite: { type: 'boolean', default: false, describe: 'Replace an earlier export in the folder' },
 } as const satisfies Record<string, Options>;
 
@@ -32,8 +43,8 @@ export const exportCommand: CommandModule<object, ExportArguments> = {
         describe: 'Run folder, checkpoint manifest (.json) or .safetensors file. Default: the newest run in ./runs',
       })
       .options(exportOptions),
-  handler: async ({ run, format, out = join('export', format), config, weights, overwrite }) => {
-    const files = await exportRun({ run: run ?? newestRun('runs'), format, out, config, weights, overwrite });
+  handler: async ({ run = newestRun('runs'), format, out = join('export', format), ...options }) => {
+    const files = await exportRun({ run, format, out, ...options });
     for (const { path, bytes } of files) console.log(`${String(bytes).padStart(12)}  ${path}`);
   },
 };

@@ -50,7 +50,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'retina/evaluate': [...ENGINE, ...stair('retina/predict')],
   'retina/train': [...ENGINE, ...stair('retina/evaluate')],
   // Beside training: what others read of a run.
-  'retina/export': ['engine/io', 'engine/node', ...stair('retina/evaluate')],
+  'retina/export': [...ENGINE, ...stair('retina/evaluate')],
 };
 
 /** These steps and all below them. */

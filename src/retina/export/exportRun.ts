@@ -6,9 +6,9 @@ import { GmtlError } from '../../engine/errors.ts';
 import { describeWriteError, writeFileAtomic } from '../../engine/node/atomic.ts';
 import type { WeightsKind } from '../run/checkpoints.ts';
 import { EXPORT_FORMATS, type ExportFormatName } from './formats.ts';
-import { openExportSource } from './source.ts';
+import { type ExportOptions, openExportSource } from './source.ts';
 
-export interface ExportRunOptions {
+export interface ExportRunOptions extends ExportOptions {
   /** A run folder, a checkpoint manifest, or a .safetensors file (then with `config`). */
   readonly run: string;
   readonly config?: string | undefined;
@@ -35,6 +35,7 @@ export async function exportRun({
   out,
   weights,
   overwrite,
+  ...options
 }: ExportRunOptions): Promise<ExportedFile[]> {
   if (!overwrite && existsSync(out) && readdirSync(out).length > 0) {
     throw new GmtlError(
@@ -42,7 +43,7 @@ export async function exportRun({
       `${out} holds something already. Add --overwrite to replace an earlier export, or choose another folder with --out.`,
     );
   }
-  const files = await EXPORT_FORMATS[format].files(await openExportSource(run, config, weights));
+  const files = await EXPORT_FORMATS[format].files(await openExportSource(run, config, weights), options);
   await mkdir(out, { recursive: true }).catch((error: unknown) => {
     throw describeWriteError(error, out);
   });

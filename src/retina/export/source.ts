@@ -10,6 +10,8 @@ import type { Calibration } from '../run/calibrationFormat.ts';
 import type { WeightsKind } from '../run/checkpoints.ts';
 import { RUN_FILES } from '../run/fileNames.ts';
 import { RunFolder } from '../run/runFolder.ts';
+import type { Opset } from '../../engine/onnx/graph.ts';
+import type { ExportTask } from './forward.ts';
 import { loadTrainedWeights, type TrainedWeights } from '../run/trainedWeights.ts';
 
 /** A trained network with its papers. */
@@ -21,6 +23,8 @@ export interface ExportSource {
   readonly parameters: number;
   /** Null where `gmtl evaluate` has not fitted one. */
   readonly calibration: Calibration | null;
+  /** Fingerprint of the pictures it was trained on (`summarizeDataset`); null where it is not recorded. */
+  readonly dataFingerprint: string | null;
   readonly card: ModelCard;
   /** Figures on the test split; empty where it was not scored. */
   readonly figures: readonly TestFigure[];
@@ -33,12 +37,22 @@ export interface TestFigure {
   readonly cases: number;
 }
 
+/** What a user may choose of an export; a format reads what concerns it. */
+export interface ExportOptions {
+  /** The experts that are exported; the gate always is. Default both. */
+  readonly task?: ExportTask;
+  /** ONNX's operator set. Default 17. */
+  readonly opset?: Opset;
+  /** Whether the run's temperatures and thresholds are used where it has them. Default true. */
+  readonly calibrated?: boolean;
+}
+
 /** One format: what it is, and the files that it makes of a trained network. */
 export interface ExportFormat {
   /** For `--help`. */
   readonly description: string;
   /** The files by name, in the order in which they are written: the last one makes the folder complete. */
-  files(source: ExportSource): Promise<ReadonlyMap<string, string | Uint8Array>>;
+  files(source: ExportSource, options: ExportOptions): Promise<ReadonlyMap<string, string | Uint8Array>>;
 }
 
 /**
@@ -56,6 +70,7 @@ export async function openExportSource(path: string, config?: string, kind?: Wei
     parameters,
     calibration:
       folder !== null && existsSync(join(folder, RUN_FILES.calibration)) ? await readCalibration(folder) : null,
+    dataFingerprint: (folder === null ? null : new RunFolder(folder).environment()?.data?.sha256) ?? null,
     card: runModelCard(trained.config, parameters, counts, synthetic),
     figures: folder === null ? [] : testFigures(folder),
   };
