@@ -8,6 +8,13 @@ export interface ExampleOf {
   readonly facts: Readonly<Record<string, string>>;
 }
 
+/** What the JavaScript example imports, and from where. */
+const IMPORTS = {
+  '{ readFile }': 'node:fs/promises',
+  '{ InferenceSession, Tensor }': 'onnxruntime-web',
+  sharp: 'sharp',
+};
+
 const HEADER = 'Research software, not a medical device.';
 
 /** Python with onnxruntime, NumPy and Pillow (and OpenCV where the run was trained with CLAHE or Ben Graham's normalization). */
@@ -119,9 +126,9 @@ export function javaScriptExample({ model, config, facts }: ExampleOf): string {
     : '';
   return `// Runs ${model} on a photograph: node THIS_FILE photo.jpg    (npm install onnxruntime-web sharp)
 // ${HEADER} What stands in FACTS is in the model's metadata too.
-import { readFile } from 'node:fs/promises';
-import { InferenceSession, Tensor } from 'onnxruntime-web';
-import sharp from 'sharp';
+${Object.entries(IMPORTS)
+  .map(([names, from]) => `import ${names} from '${from}';`)
+  .join('\n')}
 
 const SIZE = ${data.imageSize};
 const FACTS = {

@@ -1,9 +1,13 @@
-/** Tier: no adapter. Exported models: what is written is read back whole, and a damaged or foreign one is refused. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+/** Tier: no adapter, slow. Exported models: what is written is read back whole, and a damaged or foreign one is refused. */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { fromBinary } from '@bufbuild/protobuf';
+import { ModelProtoSchema } from 'onnx-buf';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { tinyFundus } from '../data/testsupport.ts';
 import { MODEL_MANIFEST, unpackModel } from '../run/modelFolder.ts';
 import { readIfPresent } from '../../engine/node/atomic.ts';
 import { loadTrainedWeights } from '../run/trainedWeights.ts';
@@ -42,6 +46,26 @@ describe('gmtl export --format web', () => {
     await expect(exportRun({ run: RUN, format: 'web', out: folder })).rejects.toMatchObject({ code: 'export/exists' });
     await exportRun({ run: RUN, format: 'web', out: folder, overwrite: true });
     await expect(unpackModel(read)).resolves.toBeDefined();
+  });
+});
+
+describe('gmtl export --format onnx', () => {
+  it('writes a model, and an example that runs it on a photograph', async () => {
+    const written = await exportRun({ run: RUN, format: 'onnx', out: folder, opset: 20 });
+    expect(written.map(({ path }) => basename(path))).toEqual(['run.py', 'run.mjs', 'model.onnx']);
+    const { opsetImport, metadataProps } = fromBinary(ModelProtoSchema, readFileSync(join(folder, 'model.onnx')));
+    expect(opsetImport[0].version).toBe(20n);
+    const facts = Object.fromEntries(metadataProps.map(({ key, value }) => [key, value]));
+    expect(facts.not_a_medical_device).toContain('not a medical device');
+    expect(JSON.parse(facts.labels).retinopathy).toHaveLength(5);
+    expect(JSON.parse(facts.preprocessing)).toMatchObject({ size: 32, benGraham: false });
+    expect(facts.weights_sha256).toMatch(/^[0-9a-f]{64}$/);
+    // The example finds its packages as any program finds those installed beside it.
+    symlinkSync(fileURLToPath(new URL('../../../node_modules', import.meta.url)), join(folder, 'node_modules'));
+    writeFileSync(join(folder, 'eye.png'), await tinyFundus(1));
+    const output = execFileSync(process.execPath, ['run.mjs', 'eye.png'], { cwd: folder, encoding: 'utf8' });
+    expect(output).toMatch(/^retinopathy: .+ \(0\.\d{3}\)\nedema: .+\ngate: (segmentation|classification) \(/);
+    expect(output).toMatch(/OD: \d+\.\d{4} % of the square\n$/);
   });
 });
 
