@@ -1,10 +1,12 @@
-/** A ConvNeXt classifier's training step, for `gmtl bench step`. */
+/** A classifier's training step, ConvNeXt or ResNet, for `gmtl bench step`. */
 import { Engine, setEngine } from '../src/engine/autograd/engine.ts';
 import { Replay } from '../src/engine/autograd/replay.ts';
 import type { Tensor } from '../src/engine/autograd/tensor.ts';
 import { GmtlError } from '../src/engine/errors.ts';
 import type { Capture } from '../src/engine/gpu/capture.ts';
 import { CONVNEXT_VARIANTS, type ConvNeXtVariant, convnext } from '../src/engine/models/convnext.ts';
+import { RESNET_VARIANTS, type ResNetVariant, resnet } from '../src/engine/models/resnet.ts';
+import type { Module } from '../src/engine/nn/module.ts';
 import type { Precision } from '../src/retina/network/network.ts';
 import * as F from '../src/engine/nn/functional.ts';
 import { AdamW, GradientGuard, LOSS_SCALING, noDecay } from '../src/engine/optim/index.ts';
@@ -13,22 +15,40 @@ import { namedParameters } from '../src/retina/train/build.ts';
 import type { Backend } from '../src/engine/ops/backend.ts';
 import type { StepWorkload } from './stepWorkload.ts';
 
+export type ClassifierVariant = ConvNeXtVariant | ResNetVariant;
+
+/** Names of the classifiers. */
+export const CLASSIFIER_VARIANTS: readonly string[] = [
+  ...Object.keys(CONVNEXT_VARIANTS),
+  ...Object.keys(RESNET_VARIANTS),
+];
+
 export interface ClassifierOptions {
-  readonly variant: ConvNeXtVariant;
+  readonly variant: ClassifierVariant;
   readonly batch: number;
   readonly size: number;
   readonly classes: number;
-  /** See `ConvNeXtOptions`. */
+  /** See `ConvNeXtOptions`; ResNets keep everything. */
   readonly recompute?: boolean;
   /** Storage of activations. Default f32. With f16 the loss is scaled and gradients are searched for infinities, as in training. */
   readonly precision?: Precision;
 }
 
-export function isVariant(name: string): name is ConvNeXtVariant {
-  return Object.hasOwn(CONVNEXT_VARIANTS, name);
+export function isVariant(name: string): name is ClassifierVariant {
+  return CLASSIFIER_VARIANTS.includes(name);
 }
 
-/** ConvNeXt, softmax cross-entropy and AdamW on one made-up batch: the step that other engines are measured on too. */
+const isResNet = (name: ClassifierVariant): name is ResNetVariant => Object.hasOwn(RESNET_VARIANTS, name);
+
+interface Classifier extends Module {
+  forward(x: Tensor): Tensor;
+}
+
+function classifier({ variant, classes, recompute = false }: ClassifierOptions): Classifier {
+  return isResNet(variant) ? resnet(variant, { classes }) : convnext(variant, { classes, recompute });
+}
+
+/** The network, softmax cross-entropy and AdamW on one made-up batch: the step that other engines are measured on too. */
 class ClassifierWorkload implements StepWorkload {
   readonly name: string;
   readonly batch: number;
@@ -46,7 +66,8 @@ class ClassifierWorkload implements StepWorkload {
     const { variant, batch, size, classes, recompute = false, precision = 'f32' } = options;
     const engine = new Engine(backend, { seed: 1 });
     setEngine(engine);
-    const model = convnext(variant, { classes, recompute }).train();
+    const model = classifier(options);
+    model.train();
     const parameters = namedParameters(model);
     const optimizer = new AdamW(noDecay(parameters, 0.05), { lr: 1e-3 });
     const gate = precision === 'f16' ? new GradientGuard(parameters, { lossScaling: LOSS_SCALING }) : null;
@@ -55,7 +76,8 @@ class ClassifierWorkload implements StepWorkload {
     const image = engine.tensor(pixels, [batch, size, size, 3]).keep();
     const truth = Int32Array.from({ length: batch }, () => random.integer(classes));
     const labels = engine.tensor(truth, [batch]).keep();
-    this.name = `ConvNeXt-${variant} classifier, ${classes} classes${recompute ? ', blocks recomputed' : ''}${gate ? ', float16' : ''}`;
+    const name = isResNet(variant) ? variant.replace('resnet', 'ResNet-') : `ConvNeXt-${variant}`;
+    this.name = `${name} classifier, ${classes} classes${recompute ? ', blocks recomputed' : ''}${gate ? ', float16' : ''}`;
     this.batch = batch;
     this.size = size;
     this.parameters = model.parameterCount();
@@ -91,9 +113,12 @@ class ClassifierWorkload implements StepWorkload {
   }
 }
 
-/** @throws GmtlError `bench/size` where the trunk cannot halve the images five times. */
+/** @throws GmtlError `bench/size` where the trunk cannot halve the images five times, `cli/usage` for what a ResNet cannot do. */
 export function classifierWorkload(backend: Backend, options: ClassifierOptions): StepWorkload {
-  const { size, batch } = options;
+  const { size, batch, variant, recompute } = options;
+  if (isResNet(variant) && recompute) {
+    throw new GmtlError('cli/usage', `--recompute is for ConvNeXt and presets, not for ${variant}`);
+  }
   if (!(Number.isInteger(size) && size >= 32 && size % 32 === 0)) {
     throw new GmtlError(
       'bench/size',

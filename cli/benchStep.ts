@@ -1,7 +1,7 @@
 /** `gmtl bench step`: times a whole training step, program by program. */
 import type { Argv, CommandModule } from 'yargs';
 import { benchStep } from '../bench/step.ts';
-import { classifierWorkload, isVariant } from '../bench/stepClassifier.ts';
+import { CLASSIFIER_VARIANTS, classifierWorkload, isVariant } from '../bench/stepClassifier.ts';
 import { presetWorkload } from '../bench/stepPreset.ts';
 import { CallTrackingBackend } from '../src/engine/tuning/stepCalls.ts';
 import { formatStepSummary, formatStepTable } from '../bench/stepReport.ts';
@@ -14,7 +14,6 @@ import { type AdapterInfo, readAdapterInfo } from '../src/engine/gpu/classify.ts
 import type { GpuDevice } from '../src/engine/gpu/device.ts';
 import { createNodeDevice } from '../src/engine/node/createDevice.ts';
 import { requireWritable, writeFileAtomic } from '../src/engine/node/atomic.ts';
-import { CONVNEXT_VARIANTS } from '../src/engine/models/convnext.ts';
 import type { Precision } from '../src/retina/network/network.ts';
 import { presets } from '../src/retina/config/presets.ts';
 import { gmtlVersion } from '../src/engine/node/version.ts';
@@ -34,7 +33,7 @@ export interface WorkloadArguments {
   precision: Precision;
 }
 
-const variants = Object.keys(CONVNEXT_VARIANTS);
+const variants = CLASSIFIER_VARIANTS.join(', ');
 const presetNames = Object.keys(presets);
 
 /** The options of {@link WorkloadArguments}. */
@@ -42,7 +41,7 @@ export function workloadOptions<T>(yargs: Argv<T>): Argv<T & WorkloadArguments> 
   return yargs
     .option('model', {
       type: 'string',
-      describe: `A ConvNeXt classifier (${variants.join(', ')}), or a preset's name. Default: atto`,
+      describe: `A classifier, ConvNeXt or ResNet (${variants}), or a preset's name. Default: atto`,
     })
     .option('preset', { choices: presetNames, describe: "A preset's multitask network with its own training step" })
     .option('batch', { type: 'number', describe: "Images per step. Default: 8, or the preset's" })
@@ -93,7 +92,7 @@ export function chooseWorkload(args: WorkloadArguments): BuildWorkload {
   if (!isVariant(variant)) {
     throw new GmtlError(
       'cli/usage',
-      `--model ${variant} is neither a ConvNeXt (${variants.join(', ')}) nor a preset (${presetNames.join(', ')})`,
+      `--model ${variant} is neither a classifier (${variants}) nor a preset (${presetNames.join(', ')})`,
     );
   }
   if (data !== undefined || args.set.length > 0) {

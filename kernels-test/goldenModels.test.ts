@@ -9,7 +9,7 @@ import { z } from 'zod';
 import { Engine, setEngine } from '../src/engine/autograd/engine.ts';
 import type { Tensor } from '../src/engine/autograd/tensor.ts';
 import { ConvNeXt } from '../src/engine/models/convnext.ts';
-import { BasicBlock, ResNet, resnet } from '../src/engine/models/resnet.ts';
+import { BasicBlock, Bottleneck, ResNet, resnet } from '../src/engine/models/resnet.ts';
 import { Unet, UnetDecoder, UnetDecoderBlock } from '../src/engine/models/unet.ts';
 import * as F from '../src/engine/nn/functional.ts';
 import { zeros } from '../src/engine/nn/init.ts';
@@ -50,6 +50,7 @@ const models: Readonly<Record<string, () => Model>> = {
   convnext: () =>
     model(new ConvNeXt({ depths: [1, 1, 2, 1], dims: [4, 8, 12, 16], classes: 5 }), (net, x) => net.forward(x)),
   'basic-block': () => model(new Sequential(new BasicBlock(5, 8, 2), new BasicBlock(8, 8)), (net, x) => net.forward(x)),
+  bottleneck: () => model(new Sequential(new Bottleneck(5, 3, 2), new Bottleneck(12, 3)), (net, x) => net.forward(x)),
   resnet: () => model(new ResNet({ depths: ONE_EACH, widths: WIDTHS, classes: 5 }), (net, x) => net.forward(x)),
   'unet-block': () => model(new UnetBlock(), (net, x) => net.forward(x)),
   unet: () =>
@@ -116,6 +117,7 @@ interface HalfBounds {
 const IN_HALF: Readonly<Record<string, HalfBounds>> = {
   convnext: { output: 4e-3, gradients: 1e-2, losses: 1e-2 },
   'basic-block': { output: 4e-3, gradients: 0.12, losses: 1e-2 },
+  bottleneck: { output: 4e-3, gradients: 0.12, losses: 1e-2 },
   resnet: { output: 4e-3, gradients: 0.12, losses: 2e-2 },
   'unet-block': { output: 4e-3, gradients: 1e-2, losses: 1e-2 },
   unet: { output: 2e-2, gradients: 0.25, losses: 2e-2 },
@@ -299,14 +301,16 @@ describe('at full size', () => {
     setEngine(new Engine(new DryBackend()));
   });
 
-  const counts = { resnet18: 11_689_512, resnet34: 21_797_672 } as const;
-  for (const variant of ['resnet18', 'resnet34'] as const) {
+  const counts = { resnet18: 11_689_512, resnet34: 21_797_672, resnet50: 25_557_032 } as const;
+  for (const variant of ['resnet18', 'resnet34', 'resnet50'] as const) {
     it(`${variant} has torchvision's names, shapes, order and parameter count`, async () => {
       const wanted = (await Goldens.read('resnet')).metadata('names', namesSchema)[variant];
       const net = resnet(variant, { initConvolution });
       expect(shapes(net)).toEqual(wanted);
       expect(net.parameterCount()).toBe(counts[variant]);
-      expect(resnet(variant, { initConvolution, classes: 0 }).parameterCount()).toBe(counts[variant] - 513_000);
+      expect(resnet(variant, { initConvolution, classes: 0 }).parameterCount()).toBe(
+        counts[variant] - 1000 * (net.channels[4] + 1),
+      );
     });
   }
 

@@ -1,22 +1,25 @@
-/** ResNet-18 and ResNet-34 (He et al. 2016) as encoders, parameters named as in torchvision. */
+/** ResNet-18, ResNet-34 and ResNet-50 (He et al. 2016) as classifiers and encoders, parameters named as in torchvision. */
 import type { Tensor } from '../autograd/tensor.ts';
 import * as F from '../nn/functional.ts';
 import { type Initializer, kaimingNormal, zeros } from '../nn/init.ts';
 import { BatchNorm2d, Conv2d, Layer, Linear, Sequential } from '../nn/layers.ts';
 import { block, Module } from '../nn/module.ts';
 
-/** What makes one variant of ResNet with basic blocks (He et al. 2016, "Deep Residual Learning"; torchvision). */
+/** What makes one variant of ResNet (He et al. 2016, "Deep Residual Learning"; torchvision). */
 export interface ResNetConfig {
   /** Blocks of each of the four stages. */
   readonly depths: readonly [number, number, number, number];
-  /** Channels of each stage; the stem has the first stage's. */
+  /** Channels of each stage's 3x3 convolutions; the stem has the first stage's. Bottleneck blocks give four times as many. */
   readonly widths: readonly [number, number, number, number];
+  /** Two 3x3 convolutions, or 1x1, 3x3 and 1x1. Default `basic`. */
+  readonly block?: 'basic' | 'bottleneck';
 }
 
 /** torchvision's variants by name. */
 export const RESNET_VARIANTS = {
   resnet18: { depths: [2, 2, 2, 2], widths: [64, 128, 256, 512] },
   resnet34: { depths: [3, 4, 6, 3], widths: [64, 128, 256, 512] },
+  resnet50: { depths: [3, 4, 6, 3], widths: [64, 128, 256, 512], block: 'bottleneck' },
 } as const satisfies Record<string, ResNetConfig>;
 
 export type ResNetVariant = keyof typeof RESNET_VARIANTS;
@@ -48,8 +51,16 @@ function convolution(
   });
 }
 
+/** The projection of a block's input where size or channels change; null where they do not. */
+function projection(inChannels: number, outChannels: number, stride: number, init: Initialize): Sequential | null {
+  if (stride === 1 && inChannels === outChannels) return null;
+  return new Sequential(convolution(inChannels, outChannels, 1, stride, init), new BatchNorm2d(outChannels));
+}
+
 /** relu(bn2(conv2(relu(bn1(conv1(x))))) + x), x projected by `downsample` where size or channels change. */
 export class BasicBlock extends Layer {
+  /** Channels of the result over those of the 3x3 convolutions. */
+  static readonly expansion = 1;
   readonly conv1: Conv2d;
   readonly bn1: BatchNorm2d;
   readonly conv2: Conv2d;
@@ -62,10 +73,7 @@ export class BasicBlock extends Layer {
     this.bn1 = new BatchNorm2d(outChannels);
     this.conv2 = convolution(outChannels, outChannels, 3, 1, init);
     this.bn2 = new BatchNorm2d(outChannels);
-    this.downsample =
-      stride === 1 && inChannels === outChannels
-        ? null
-        : new Sequential(convolution(inChannels, outChannels, 1, stride, init), new BatchNorm2d(outChannels));
+    this.downsample = projection(inChannels, outChannels, stride, init);
   }
 
   override forward(x: Tensor): Tensor {
@@ -77,7 +85,43 @@ export class BasicBlock extends Layer {
   }
 }
 
-/** ResNet-18 / 34 under torchvision's parameter names (`conv1`, `bn1`, `layer1.0.conv1`, …, `fc`). */
+/**
+ * relu(bn3(conv3(relu(bn2(conv2(relu(bn1(conv1(x)))))))) + x): 1x1 to `width` channels, 3x3, 1x1 to four times as many. The 3x3 convolution
+ * takes the stride, as torchvision's does (ResNet v1.5).
+ */
+export class Bottleneck extends Layer {
+  static readonly expansion = 4;
+  readonly conv1: Conv2d;
+  readonly bn1: BatchNorm2d;
+  readonly conv2: Conv2d;
+  readonly bn2: BatchNorm2d;
+  readonly conv3: Conv2d;
+  readonly bn3: BatchNorm2d;
+  readonly downsample: Sequential | null;
+
+  constructor(inChannels: number, width: number, stride = 1, init: Initialize = kaimingNormal) {
+    super();
+    const outChannels = width * Bottleneck.expansion;
+    this.conv1 = convolution(inChannels, width, 1, 1, init);
+    this.bn1 = new BatchNorm2d(width);
+    this.conv2 = convolution(width, width, 3, stride, init);
+    this.bn2 = new BatchNorm2d(width);
+    this.conv3 = convolution(width, outChannels, 1, 1, init);
+    this.bn3 = new BatchNorm2d(outChannels);
+    this.downsample = projection(inChannels, outChannels, stride, init);
+  }
+
+  override forward(x: Tensor): Tensor {
+    return block(x, () => {
+      const narrow = this.bn1.forward(this.conv1.forward(x)).relu();
+      const inner = this.bn2.forward(this.conv2.forward(narrow)).relu();
+      const branch = this.bn3.forward(this.conv3.forward(inner));
+      return branch.add(this.downsample ? this.downsample.forward(x) : x).relu();
+    });
+  }
+}
+
+/** ResNet-18 / 34 / 50 under torchvision's parameter names (`conv1`, `bn1`, `layer1.0.conv1`, …, `fc`). */
 export class ResNet extends Module {
   readonly conv1: Conv2d;
   readonly bn1: BatchNorm2d;
@@ -92,14 +136,16 @@ export class ResNet extends Module {
   constructor(options: ResNetOptions) {
     super();
     const { depths, widths, inChannels = 3, classes = 1000, initConvolution = kaimingNormal } = options;
-    this.channels = [widths[0], ...widths];
+    const Block = options.block === 'bottleneck' ? Bottleneck : BasicBlock;
+    const channels = widths.map((width) => width * Block.expansion);
+    this.channels = [widths[0], ...channels];
     this.conv1 = convolution(inChannels, widths[0], 7, 2, initConvolution);
     this.bn1 = new BatchNorm2d(widths[0]);
     const stage = (index: number): Sequential => {
       const blocks = Array.from({ length: depths[index] }, (_, position) => {
         const first = position === 0;
-        const from = first ? widths[Math.max(0, index - 1)] : widths[index];
-        return new BasicBlock(from, widths[index], first && index > 0 ? 2 : 1, initConvolution);
+        const from = !first ? channels[index] : index > 0 ? channels[index - 1] : widths[0];
+        return new Block(from, widths[index], first && index > 0 ? 2 : 1, initConvolution);
       });
       return new Sequential(...blocks);
     };
@@ -107,7 +153,7 @@ export class ResNet extends Module {
     this.layer2 = stage(1);
     this.layer3 = stage(2);
     this.layer4 = stage(3);
-    this.fc = classes > 0 ? new Linear(widths[3], classes) : null;
+    this.fc = classes > 0 ? new Linear(channels[3], classes) : null;
   }
 
   /** Maps of the stem and the four stages, finest first: x [N, H, W, 3] → strides 2, 4, 8, 16, 32 (rounded up). */

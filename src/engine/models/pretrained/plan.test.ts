@@ -210,7 +210,7 @@ describe('errors', () => {
       ['layer1.0.conv3.weight', [256, 64, 1, 1]],
     ]);
     expect((attempt(fifty, shapesOf(resnet('resnet18'))) as Error).message).toContain(
-      'looks like ResNet with bottleneck blocks (ResNet-50 or deeper)',
+      'looks like ResNet with bottleneck blocks of no named variant',
     );
   });
 
@@ -235,6 +235,7 @@ describe('describeTrunk', () => {
     for (const [variant, title] of [
       ['resnet18', 'ResNet-18'],
       ['resnet34', 'ResNet-34'],
+      ['resnet50', 'ResNet-50'],
     ] as const) {
       expect(describeTrunk(shapesOf(resnet(variant)))?.title).toMatch(new RegExp(`^${title} \\(`));
     }

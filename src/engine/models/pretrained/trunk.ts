@@ -1,6 +1,6 @@
 /** Finds the ConvNeXt or ResNet in a set of names and shapes. */
 import { CONVNEXT_VARIANTS } from '../convnext.ts';
-import { RESNET_VARIANTS } from '../resnet.ts';
+import { RESNET_VARIANTS, type ResNetConfig } from '../resnet.ts';
 
 /** Shapes by name, as files and `Parameter.externalShape` give them (PyTorch's layouts). */
 export type ShapeTable = ReadonlyMap<string, readonly number[]>;
@@ -79,9 +79,10 @@ function titleOf(
     );
     return variant ? `ConvNeXt ${variant[0]} ${numbers}` : `ConvNeXt of no named variant ${numbers}`;
   }
-  if (bottleneck) return `ResNet with bottleneck blocks (ResNet-50 or deeper) ${numbers}`;
-  const variant = Object.entries(RESNET_VARIANTS).find(
-    ([, known]) => same(known.depths, depths) && same(known.widths, widths),
+  const variant = Object.entries<ResNetConfig>(RESNET_VARIANTS).find(
+    ([, known]) =>
+      same(known.depths, depths) && same(known.widths, widths) && (known.block === 'bottleneck') === bottleneck,
   );
-  return variant ? `ResNet-${variant[0].slice('resnet'.length)} ${numbers}` : `ResNet of no named variant ${numbers}`;
+  if (variant) return `ResNet-${variant[0].slice('resnet'.length)} ${numbers}`;
+  return `ResNet${bottleneck ? ' with bottleneck blocks' : ''} of no named variant ${numbers}`;
 }

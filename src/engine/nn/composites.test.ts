@@ -1,0 +1,156 @@
+/** Tier: any adapter. Tensor's composed methods and the composed functions against PyTorch (fixtures/makeComposites.py), values and gradients. */
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Engine, setEngine } from '../autograd/engine.ts';
+import type { Tensor } from '../autograd/tensor.ts';
+import type { GpuDevice } from '../gpu/device.ts';
+import { createNodeDevice } from '../node/createDevice.ts';
+import { GpuBackend } from '../ops/gpuBackend.ts';
+import { ReferenceBackend } from '../ops/referenceBackend.ts';
+import { clipGradValue } from '../optim/clipGradValue.ts';
+import { Adam } from '../optim/adamw.ts';
+import * as F from './functional.ts';
+import {
+  Conv2d,
+  ConvTranspose2d,
+  DropPath,
+  Dropout,
+  Flatten,
+  GELU,
+  GroupNorm,
+  Identity,
+  MaxPool2d,
+  Sequential,
+} from './layers.ts';
+import { RandomSource } from './randomSource.ts';
+
+interface GoldenCase {
+  readonly name: string;
+  readonly arguments: readonly unknown[];
+  readonly inputs: readonly { readonly shape: readonly number[]; readonly values: readonly number[] }[];
+  readonly shape: readonly number[];
+  readonly output: readonly number[];
+  readonly gradients?: readonly (readonly number[])[];
+}
+
+const cases: readonly GoldenCase[] = JSON.parse(
+  readFileSync(new URL('fixtures/composites.json', import.meta.url), 'utf8'),
+);
+
+let device: GpuDevice;
+beforeAll(async () => {
+  ({ device } = await createNodeDevice());
+});
+afterAll(() => {
+  setEngine(null);
+  device.destroy();
+});
+
+const backends = [
+  // PyTorch's numbers are written with nine digits.
+  { name: 'float64 references', make: () => new Engine(new ReferenceBackend()), tolerance: 1e-6 },
+  // A few float32 roundings, of powers and roots a few ulp each.
+  { name: 'adapter', make: () => new Engine(new GpuBackend(device)), tolerance: 2e-5 },
+];
+
+function close(got: ArrayLike<number>, want: readonly number[], tolerance: number, what: string): void {
+  expect(got.length, what).toBe(want.length);
+  want.forEach((value, i) => {
+    const error = Math.abs(got[i] - value) / Math.max(1, Math.abs(value));
+    expect(error, `${what}[${i}]: ${got[i]} for ${value}`).toBeLessThanOrEqual(tolerance);
+  });
+}
+
+type Callable = (...parts: unknown[]) => Tensor;
+
+/** The method of that name, else the function; stack takes an array. */
+function call({ name, arguments: rest }: GoldenCase, tensors: readonly Tensor[]): Tensor {
+  const [first, ...others] = tensors;
+  if (name === 'stack') return F.stack(tensors, rest[0] as number);
+  const method = (first as unknown as Readonly<Record<string, Callable | undefined>>)[name];
+  if (method) return method.call(first, ...others, ...rest);
+  const named = (F as unknown as Readonly<Record<string, Callable>>)[name];
+  // The number of groups stands before weight and bias.
+  return name === 'groupNorm' ? named(first, ...rest, ...others) : named(...tensors, ...rest);
+}
+
+describe.each(backends)('on $name', ({ make, tolerance }) => {
+  it.each(cases.map((each, index) => [`${each.name} ${index}`, each] as const))('%s', async (_label, golden) => {
+    const engine = make();
+    setEngine(engine);
+    const tensors = golden.inputs.map(({ shape, values }) =>
+      engine.tensor(values, shape, { requiresGrad: golden.gradients !== undefined }).keep(),
+    );
+    const output = engine.scope(() => call(golden, tensors)).keep();
+    expect(output.shape).toEqual(golden.shape);
+    close(await output.data(), golden.output, tolerance, golden.name);
+    if (golden.gradients) {
+      const weights = Float32Array.from({ length: output.size }, (_, i) => (i % 7) + 1);
+      engine.scope(() => output.mul(engine.tensor(weights, output.shape)).sum().backward());
+      for (const [index, wanted] of golden.gradients.entries()) {
+        const { grad } = tensors[index];
+        const found = grad ? await grad.data() : new Float64Array(wanted.length);
+        close(found, wanted, 10 * tolerance, `gradient ${index} of ${golden.name}`);
+      }
+    }
+  });
+
+  it('leaves nothing behind: composed methods free what lies between', async () => {
+    const engine = make();
+    setEngine(engine);
+    const x = engine.tensor([1, 2, 3, 4], [2, 2]).keep();
+    const before = engine.backend.statistics().liveBuffers;
+    for (const made of [x.pow(3), x.clamp(0, 2), x.var(), x.argmax(1), x.softmax(0), F.mseLoss(x, x)]) made.dispose();
+    expect(engine.backend.statistics().liveBuffers).toBe(before);
+  });
+
+  it('NaN stays NaN through clamp, and what where does not pick goes nowhere', async () => {
+    const engine = make();
+    const x = engine.tensor([Number.NaN, 5], [2], { requiresGrad: true });
+    expect([...(await x.clamp(0, 1).data())]).toEqual([Number.NaN, 1]);
+    const picked = F.where(engine.tensor([0, 1]), x, engine.tensor([7, 8]));
+    expect([...(await picked.data())]).toEqual([7, 5]);
+    picked.sum().backward();
+    expect([...((await x.grad?.data()) ?? [])]).toEqual([0, 1]);
+  });
+
+  it('layers: shapes, modes and a network of them that learns', async () => {
+    const engine = make();
+    setEngine(engine);
+    const random = new RandomSource(3);
+    const net = new Sequential(
+      new Conv2d(2, 6, [3, 1], { padding: [1, 0] }),
+      new GroupNorm(2, 6),
+      new GELU(),
+      new MaxPool2d(2),
+      new ConvTranspose2d(6, 4, [2, 2], { stride: 2, groups: 2, bias: false, outputPadding: [1, 0] }),
+      new Identity(),
+      new Dropout(0.25, random),
+      new DropPath(0.1, random),
+      new Flatten(),
+    );
+    const x = engine
+      .tensor(
+        Float32Array.from({ length: 3 * 4 * 4 * 2 }, (_, i) => Math.sin(i)),
+        [3, 4, 4, 2],
+      )
+      .keep();
+    const optimizer = new Adam(net.parameters(), { lr: 1e-2 });
+    const losses: number[] = [];
+    for (let step = 0; step < 20; step++) {
+      random.setStep(step);
+      const loss = engine.scope(() => {
+        const each = F.mseLoss(net.forward(x), x.affine(0, 0.5).sum([3]).flatten(1).slice(1, 0, 1));
+        each.backward();
+        clipGradValue(net.parameters(), 0.5);
+        optimizer.step();
+        optimizer.zeroGrad();
+        return each.detach();
+      });
+      losses.push(await loss.item());
+    }
+    net.eval();
+    expect(net.forward(x).shape).toEqual([3, 5 * 4 * 4]);
+    expect(losses[19]).toBeLessThan(losses[0]);
+  });
+});

@@ -1,0 +1,200 @@
+/**
+ * Functions of torch.nn.functional that are compositions of a few ops: small, differentiable, and no faster than their parts. Activations
+ * are NHWC. They are members of `functional`.
+ */
+import { GmtlError } from '../errors.ts';
+import type { Tensor } from '../autograd/tensor.ts';
+import { concat as concatOp } from '../ops/movement/op.ts';
+import { avgPool2d as avgPool2dOp } from '../ops/pool/op.ts';
+import { upsampleBilinear2d as bilinearOp, upsampleNearest2d as nearestOp } from '../ops/upsample/op.ts';
+import { where as whereOp } from '../ops/where/op.ts';
+import { broadcastShapes, normalizeAxis } from '../tensor/shape.ts';
+import { formatShape } from '../tensor/spec.ts';
+
+/** How a loss of many numbers becomes what is returned: their mean (the default), their sum, or all of them. */
+export type Reduction = 'mean' | 'sum' | 'none';
+
+function reduce(losses: Tensor, reduction: Reduction): Tensor {
+  return reduction === 'none' ? losses : reduction === 'sum' ? losses.sum() : losses.mean();
+}
+
+/** condition ? a : b by element, with broadcasting (torch.where): a number other than 0 picks a. What is not picked may be NaN. */
+export function where(condition: Tensor, a: Tensor, b: Tensor): Tensor {
+  return a.engine.scope(() => {
+    const shape = [condition, a, b].map((x) => x.shape).reduce((one, other) => broadcastShapes('where', one, other));
+    const [picks, first, second] = [condition.cast(a.dtype), a, b].map((x) => x.expand(shape));
+    return a.engine.apply(whereOp, [picks, first, second], {});
+  });
+}
+
+/** Tensors of one shape along a new axis (torch.stack). */
+export function stack(tensors: readonly Tensor[], axis = 0): Tensor {
+  const [first] = tensors;
+  if (!first)
+    throw new GmtlError('ops/inputs', 'stack: there is nothing to stack; give an array of one tensor or more');
+  const at = normalizeAxis('stack', axis, first.shape.length + 1);
+  return first.engine.scope(() =>
+    first.engine.apply(
+      concatOp,
+      tensors.map((x) => x.unsqueeze(at)),
+      { axis: at },
+    ),
+  );
+}
+
+/**
+ * Group normalization (Wu and He 2018; torch.nn.functional.group_norm): x [N, ..., C] in `groups` groups of neighbouring channels, each
+ * normalized over its channels and all axes between, biased variance; weight and bias [C].
+ */
+export function groupNorm(x: Tensor, groups: number, weight?: Tensor | null, bias?: Tensor | null, eps = 1e-5): Tensor {
+  const [samples, channels] = [x.shape[0], x.shape.at(-1) ?? 0];
+  if (x.shape.length < 2 || !Number.isInteger(groups) || groups < 1 || channels % groups !== 0) {
+    throw new GmtlError(
+      'tensor/shape',
+      `groupNorm: the channels of ${formatShape(x.shape)} do not fall into ${groups} groups`,
+    );
+  }
+  return x.engine.scope(() => {
+    const parted = x.reshape([samples, -1, groups, channels / groups]);
+    const centered = parted.sub(parted.mean([1, 3], true));
+    const spread = centered.square().mean([1, 3], true).add(eps).sqrt();
+    const normal = centered.div(spread).reshape(x.shape);
+    const scaled = weight ? normal.mul(weight) : normal;
+    return bias ? scaled.add(bias) : scaled;
+  });
+}
+
+/** First and last row (exclusive) of cell `index` of `cells` over `extent`, as PyTorch divides them. */
+const cellOf = (index: number, cells: number, extent: number): [number, number] => [
+  Math.floor((index * extent) / cells),
+  Math.ceil(((index + 1) * extent) / cells),
+];
+
+/**
+ * Means over a grid of `size` [height, width] cells that cover x [N, H, W, C] (torch.nn.functional.adaptive_avg_pool2d): cells overlap where the
+ * extents do not divide.
+ */
+export function adaptiveAvgPool2d(x: Tensor, size: number | readonly [number, number]): Tensor {
+  const [rows, columns] = typeof size === 'number' ? [size, size] : size;
+  const [, height, width] = x.shape;
+  if (x.shape.length !== 4 || ![rows, columns].every((cells) => Number.isInteger(cells) && cells > 0)) {
+    throw new GmtlError(
+      'tensor/shape',
+      `adaptiveAvgPool2d: ${rows} by ${columns} cells of ${formatShape(x.shape)}; it takes [N, H, W, C]`,
+    );
+  }
+  return x.engine.scope(() => {
+    if (height % rows === 0 && width % columns === 0) {
+      const kernel = [height / rows, width / columns] as const;
+      return x.engine.apply(avgPool2dOp, [x], { kernel });
+    }
+    const means = (y: Tensor, axis: number, cells: number): Tensor => {
+      const parts = Array.from({ length: cells }, (_, index) => y.slice(axis, ...cellOf(index, cells, y.shape[axis])));
+      return y.engine.apply(
+        concatOp,
+        parts.map((part) => part.mean([axis], true)),
+        { axis },
+      );
+    };
+    return means(means(x, 1, rows), 2, columns);
+  });
+}
+
+export interface InterpolateOptions {
+  /** [height, width] of the result; or `scaleFactor`. */
+  readonly size?: readonly [number, number];
+  /** The result's extents are floor(extent * scaleFactor). */
+  readonly scaleFactor?: number;
+  /** Default `nearest`. */
+  readonly mode?: 'nearest' | 'bilinear';
+  readonly alignCorners?: boolean;
+}
+
+/** Resizes x [N, H, W, C] (torch.nn.functional.interpolate, without its antialiasing). */
+export function interpolate(x: Tensor, options: InterpolateOptions): Tensor {
+  const { size, scaleFactor, mode = 'nearest', alignCorners = false } = options;
+  if ((size === undefined) === (scaleFactor === undefined)) {
+    throw new GmtlError('ops/attribute', 'interpolate: give either size or scaleFactor');
+  }
+  const [height, width] = [x.shape[1], x.shape[2]];
+  const wanted = size ?? ([Math.floor(height * (scaleFactor ?? 1)), Math.floor(width * (scaleFactor ?? 1))] as const);
+  return mode === 'bilinear'
+    ? x.engine.apply(bilinearOp, [x], { size: wanted, alignCorners })
+    : x.engine.apply(nearestOp, [x], { size: wanted });
+}
+
+/** (a - b)² (torch.nn.functional.mse_loss). */
+export function mseLoss(input: Tensor, target: Tensor, reduction: Reduction = 'mean'): Tensor {
+  return input.engine.scope(() => reduce(input.sub(target).square(), reduction));
+}
+
+/** |a - b| (l1_loss). */
+export function l1Loss(input: Tensor, target: Tensor, reduction: Reduction = 'mean'): Tensor {
+  return input.engine.scope(() => reduce(input.sub(target).abs(), reduction));
+}
+
+/** Half the square of the difference over `beta` where it is below `beta`, else its size less beta / 2 (smooth_l1_loss; Girshick 2015). */
+export function smoothL1Loss(input: Tensor, target: Tensor, beta = 1, reduction: Reduction = 'mean'): Tensor {
+  if (beta === 0) return l1Loss(input, target, reduction);
+  return input.engine.scope(() => {
+    const apart = input.sub(target).abs();
+    const losses = where(apart.lt(beta), apart.square().mul(0.5 / beta), apart.sub(0.5 * beta));
+    return reduce(losses, reduction);
+  });
+}
+
+/**
+ * target * (log target - input), of log-probabilities and probabilities (kl_div with log_target false). Terms of a target of 0 are 0. Reduction
+ * 'batchmean' is the sum over the first extent, the divergence's own definition.
+ */
+export function klDiv(input: Tensor, target: Tensor, reduction: Reduction | 'batchmean' = 'mean'): Tensor {
+  return input.engine.scope(() => {
+    const zeros = target.affine(0, 0);
+    const entropy = where(target.gt(0), target.mul(target.log()), zeros);
+    const losses = entropy.sub(target.mul(input));
+    return reduction === 'batchmean' ? losses.sum().div(input.shape[0]) : reduce(losses, reduction);
+  });
+}
+
+/**
+ * Cross-entropy of logits [N, C] and class probabilities [N, C] (torch.nn.functional.cross_entropy with such targets): for mixed or smoothed
+ * labels. Mean over the rows.
+ */
+export function softCrossEntropy(logits: Tensor, target: Tensor, reduction: Reduction = 'mean'): Tensor {
+  return logits.engine.scope(() => {
+    const classes = logits.shape.length - 1;
+    const peak = logits.detach().max([classes], true);
+    const shifted = logits.sub(peak);
+    const logSum = shifted.exp().sum([classes], true).log();
+    return reduce(logSum.sub(shifted).mul(target).sum([classes]), reduction);
+  });
+}
+
+/** Mirrors the border of x [N, H, W, C] without repeating it: rows and columns by [top, bottom, left, right] (torch pad, mode 'reflect'). */
+export function reflectPad2d(x: Tensor, border: number | readonly [number, number, number, number]): Tensor {
+  const [top, bottom, left, right] = typeof border === 'number' ? [border, border, border, border] : border;
+  const [, height, width] = x.shape;
+  if (
+    x.shape.length !== 4 ||
+    Math.max(top, bottom) >= height ||
+    Math.max(left, right) >= width ||
+    Math.min(top, bottom, left, right) < 0
+  ) {
+    throw new GmtlError(
+      'tensor/shape',
+      `reflectPad2d: a border of ${[top, bottom, left, right].join(', ')} around ${formatShape(x.shape)}; it must be narrower than the image`,
+    );
+  }
+  return x.engine.scope(() => {
+    const mirrored = (y: Tensor, axis: number, before: number, behind: number): Tensor => {
+      const extent = y.shape[axis];
+      const line = (at: number): Tensor => y.slice(axis, at, at + 1);
+      const front = Array.from({ length: before }, (_, k) => line(before - k));
+      const back = Array.from({ length: behind }, (_, k) => line(extent - 2 - k));
+      const parts = [...front, y, ...back];
+      return parts.length === 1 ? y : y.engine.apply(concatOp, parts, { axis });
+    };
+    const padded = mirrored(mirrored(x, 1, top, bottom), 2, left, right);
+    return padded === x ? x.affine(1, 0) : padded;
+  });
+}

@@ -1,0 +1,8 @@
+/** The base of modules that take one tensor and give one. */
+import type { Tensor } from '../autograd/tensor.ts';
+import { Module } from './module.ts';
+
+/** A module of one input and one output. */
+export abstract class Layer extends Module {
+  abstract forward(x: Tensor): Tensor;
+}
