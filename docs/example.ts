@@ -2,8 +2,7 @@ import { AdamW, createEngine, functional as F, Linear, Sequential, scope } from 
 
 const engine = await createEngine({ seed: 1 });
 const net = new Sequential(new Linear(2, 16, { activation: 'relu' }), new Linear(16, 2));
-const parameters = [...net.namedParameters()].map(([name, tensor]) => ({ name, tensor }));
-const optimizer = new AdamW(parameters, { lr: 0.05 });
+const optimizer = new AdamW(net.parameters(), { lr: 0.05 });
 const x = engine.tensor([0, 0, 0, 1, 1, 0, 1, 1], [4, 2]);
 const y = engine.tensor(Int32Array.of(0, 1, 1, 0)); // XOR
 

@@ -6,7 +6,7 @@
  *     const device = await GpuDevice.open(adapter, { deviceClass: 'gpu' });
  *     setEngine(new Engine(new GpuBackend(device), { seed: 1 }));
  */
-import './globals.ts';
+import type {} from './globals.ts';
 
 export { Engine, type EngineOptions, engine, noGrad, scope, setEngine } from './engine/autograd/engine.ts';
 export { Tensor } from './engine/autograd/tensor.ts';
@@ -29,6 +29,18 @@ export {
   type ConvNeXtVariant,
   convnext,
 } from './engine/models/convnext.ts';
+export {
+  BasicBlock,
+  Bottleneck,
+  RESNET_VARIANTS,
+  ResNet,
+  type ResNetConfig,
+  type ResNetVariant,
+  resnet,
+} from './engine/models/resnet.ts';
+export { Unet, UnetDecoder, type UnetOptions } from './engine/models/unet.ts';
+export { recompute } from './engine/autograd/recompute.ts';
+export { Replay, type ReplayOptions } from './engine/autograd/replay.ts';
 export { GatedMultitaskNet, type GatedOptions } from './retina/network/multitask.ts';
 export { MultitaskNet, type MultitaskOutput, type Routes } from './retina/network/network.ts';
 export { RoutedUnet, type RoutedUnetOptions } from './retina/network/routedUnet.ts';

@@ -1,18 +1,31 @@
 /** The tensor that users hold: a value, its place in the graph, and the ops as methods. */
 import { GmtlError } from '../errors.ts';
-import { add, div, mul, sub } from '../ops/binary/op.ts';
+import { add, div, equal, less, lessEqual, mul, sub } from '../ops/binary/op.ts';
 import type { NoAttributes, Op } from '../ops/definition.ts';
 import { matmul } from '../ops/matmul/op.ts';
-import { cast, floatCast, permute, reshape, slice } from '../ops/movement/op.ts';
+import { cast, expand, floatCast, permute, reshape, slice } from '../ops/movement/op.ts';
 import type { ReduceAttributes } from '../ops/reduce/attributes.ts';
 import { max, mean, sum } from '../ops/reduce/op.ts';
 import type { UnaryName } from '../ops/unary/attributes.ts';
 import { unaryOps } from '../ops/unary/op.ts';
 import type { Value } from '../ops/value.ts';
-import { normalizeAxis, resolveReshape } from '../tensor/shape.ts';
+import { softmax } from '../ops/softmax/op.ts';
+import { where } from '../ops/where/op.ts';
+import { broadcastShapes, normalizeAxes, normalizeAxis, resolveReshape, sameShape } from '../tensor/shape.ts';
 import { type DType, formatShape, isFloat, type Shape, sizeOf, type TypedArray } from '../tensor/spec.ts';
 import type { BackwardOptions, Engine } from './engine.ts';
 import type { GraphNode } from './graph.ts';
+
+/** Factors of the largest power that is computed as a product. */
+const MOST_FACTORS = 16;
+
+/** Options of {@link Tensor.var}. */
+export interface VarianceOptions {
+  /** What is taken from the count. Default 1. */
+  readonly correction?: number;
+  /** Whether reduced axes stay as extent 1. Default false. */
+  readonly keepDims?: boolean;
+}
 
 /**
  * An n-dimensional array on the engine's backend, row-major and contiguous, that remembers how it was computed.
@@ -141,8 +154,91 @@ export class Tensor {
     return typeof other === 'number' ? this.affine(1 / other, 0) : this.#binary(div, other);
   }
 
+  /** other - this. */
+  rsub(other: number): Tensor {
+    return this.affine(-1, other);
+  }
+
+  /** other / this. */
+  rdiv(other: number): Tensor {
+    return this.engine.scope(() => this.#binary(div, this.#constant(other), true));
+  }
+
   neg(): Tensor {
     return this.affine(-1, 0);
+  }
+
+  /**
+   * this to the power of a number. Whole exponents up to 16 are products; others are exp(exponent * log(this)), so NaN for negative elements,
+   * as torch.pow.
+   */
+  pow(exponent: number): Tensor {
+    return this.engine.scope(() => {
+      if (!Number.isFinite(exponent))
+        throw new GmtlError('ops/attributes', `pow: the exponent is ${exponent}; give a finite number`);
+      if (exponent === 0.5) return this.sqrt();
+      const magnitude = Math.abs(exponent);
+      if (!Number.isInteger(exponent) || magnitude > MOST_FACTORS) return this.log().mul(exponent).exp();
+      if (magnitude === 0) return this.mul(0).add(1);
+      let result: Tensor | null = null;
+      let square: Tensor = this;
+      for (let left = magnitude; left > 0; left >>= 1) {
+        if (left & 1) result = result ? result.mul(square) : square;
+        if (left > 1) square = square.square();
+      }
+      const power = result as Tensor;
+      return exponent < 0 ? power.rdiv(1) : power === this ? this.affine(1, 0) : power;
+    });
+  }
+
+  /** Elements below `min` or above `max` become these; the gradient passes where nothing was cut. NaN stays NaN. */
+  clamp(min: number | null, max: number | null = null): Tensor {
+    return this.engine.scope(() => {
+      const cut = (x: Tensor, bound: number, isBeyond: (x: Tensor, bound: Tensor) => Tensor): Tensor => {
+        const bounds = x.#constant(bound).expand(x.shape);
+        return x.engine.apply(where, [isBeyond(x, bounds), bounds, x], {});
+      };
+      const low = min === null ? this : cut(this, min, (x, bound) => x.lt(bound));
+      const both = max === null ? low : cut(low, max, (x, bound) => x.gt(bound));
+      return both === this ? this.affine(1, 0) : both;
+    });
+  }
+
+  /** A scalar of this type. */
+  #constant(value: number): Tensor {
+    return this.engine.tensor([value], [], { dtype: 'f32' }).cast(this.dtype);
+  }
+
+  // --- comparisons: 1 where they hold, else 0, in the type of the tensor; no gradient ---
+
+  #compare(op: Op<NoAttributes>, other: Tensor | number, swapped = false): Tensor {
+    return this.engine.scope(() =>
+      this.#binary(op, typeof other === 'number' ? this.#constant(other) : other, swapped),
+    );
+  }
+
+  eq(other: Tensor | number): Tensor {
+    return this.#compare(equal, other);
+  }
+
+  ne(other: Tensor | number): Tensor {
+    return this.engine.scope(() => this.#compare(equal, other).rsub(1));
+  }
+
+  lt(other: Tensor | number): Tensor {
+    return this.#compare(less, other);
+  }
+
+  le(other: Tensor | number): Tensor {
+    return this.#compare(lessEqual, other);
+  }
+
+  gt(other: Tensor | number): Tensor {
+    return this.#compare(less, other, true);
+  }
+
+  ge(other: Tensor | number): Tensor {
+    return this.#compare(lessEqual, other, true);
   }
 
   // --- elementwise functions ---
@@ -189,11 +285,22 @@ export class Tensor {
     return this.#unary('square');
   }
 
+  /** |this|; the derivative at 0 is 0. */
+  abs(): Tensor {
+    return this.#unary('abs');
+  }
+
   // --- products, reductions, movement ---
 
-  /** this · other over the last two axes; `other` may be one matrix for all leading axes. */
+  /** this · other over the last two axes; leading axes broadcast. */
   matmul(other: Tensor): Tensor {
-    return this.engine.apply(matmul, [this, other], {});
+    return this.engine.scope(() => {
+      const [a, b] = [this.shape.slice(0, -2), other.shape.slice(0, -2)];
+      if (sameShape(a, b) || sizeOf(a) === 1 || sizeOf(b) === 1) return this.engine.apply(matmul, [this, other], {});
+      const batch = broadcastShapes('matmul', a, b);
+      const stretched = (x: Tensor): Tensor => x.expand([...batch, ...x.shape.slice(-2)]);
+      return this.engine.apply(matmul, [stretched(this), stretched(other)], {});
+    });
   }
 
   /** Sum over `axes` (all where left out). */
@@ -209,6 +316,59 @@ export class Tensor {
   /** Maximum over `axes` (all where left out); equal maxima share the gradient evenly (torch.amax). */
   max(axes?: readonly number[], keepDims = false): Tensor {
     return this.engine.apply<ReduceAttributes>(max, [this], { axes, keepDims });
+  }
+
+  /** Minimum over `axes` (all where left out); equal minima share the gradient evenly (torch.amin). */
+  min(axes?: readonly number[], keepDims = false): Tensor {
+    return this.engine.scope(() => this.neg().max(axes, keepDims).neg());
+  }
+
+  /**
+   * Variance over `axes` (all where left out), around the mean, divided by the count less `correction` (torch.var): 1 by default, 0 for the
+   * biased one.
+   */
+  var(axes?: readonly number[], { correction = 1, keepDims = false }: VarianceOptions = {}): Tensor {
+    return this.engine.scope(() => {
+      const along = normalizeAxes('var', axes, this.shape.length);
+      const count = along.reduce((product, axis) => product * this.shape[axis], 1);
+      const squares = this.sub(this.mean(along, true)).square();
+      return squares.sum(along, keepDims).div(Math.max(0, count - correction));
+    });
+  }
+
+  /** Square root of {@link var}. */
+  std(axes?: readonly number[], options: VarianceOptions = {}): Tensor {
+    return this.engine.scope(() => this.var(axes, options).sqrt());
+  }
+
+  /** Index of the largest element along an axis, i32, the first of equal ones; no gradient. Undefined where an element is NaN. */
+  argmax(axis: number, keepDims = false): Tensor {
+    const along = normalizeAxis('argmax', axis, this.shape.length);
+    const extent = this.shape[along];
+    const find = (): Tensor => {
+      const x = this.cast('f32');
+      const places = this.engine.tensor(
+        Float32Array.from({ length: extent }, (_, index) => index),
+        this.shape.map((_, k) => (k === along ? extent : 1)),
+      );
+      const isLargest = x.eq(x.max([along], true));
+      const candidates = this.engine.apply(where, [isLargest, places.expand(this.shape), x.affine(0, extent - 1)], {});
+      return candidates.min([along], keepDims).cast('i32');
+    };
+    return this.engine.noGrad(() => this.engine.scope(find));
+  }
+
+  /** Index of the smallest element along an axis; see {@link argmax}. */
+  argmin(axis: number, keepDims = false): Tensor {
+    return this.engine.scope(() => this.engine.noGrad(() => this.neg().argmax(axis, keepDims)));
+  }
+
+  /** Softmax over an axis, the last one where left out. */
+  softmax(axis = -1): Tensor {
+    const last = this.shape.length - 1;
+    const along = normalizeAxis('softmax', axis, last + 1);
+    if (along === last) return this.engine.apply(softmax, [this], {});
+    return this.engine.scope(() => this.transpose(along, last).softmax().transpose(along, last));
   }
 
   /**
@@ -240,6 +400,67 @@ export class Tensor {
     const starts = this.shape.map((_, k) => (k === along ? start : 0));
     const ends = this.shape.map((extent, k) => (k === along ? end : extent));
     return this.engine.apply(slice, [this], { starts, ends });
+  }
+
+  /** Two axes exchanged (a copy). */
+  transpose(first: number, second: number): Tensor {
+    const rank = this.shape.length;
+    const [a, b] = [normalizeAxis('transpose', first, rank), normalizeAxis('transpose', second, rank)];
+    return this.permute(this.shape.map((_, k) => (k === a ? b : k === b ? a : k)));
+  }
+
+  /** Without the axes of extent 1, or without those of `axes` that have it. */
+  squeeze(axes?: readonly number[]): Tensor {
+    const along = normalizeAxes('squeeze', axes, this.shape.length);
+    return this.reshape(this.shape.filter((extent, axis) => extent !== 1 || !along.includes(axis)));
+  }
+
+  /** With a new axis of extent 1 at `axis` of the result. */
+  unsqueeze(axis: number): Tensor {
+    const at = normalizeAxis('unsqueeze', axis, this.shape.length + 1);
+    return this.reshape(this.shape.toSpliced(at, 0, 1));
+  }
+
+  /** The axes from `start` to `end` (inclusive) as one. */
+  flatten(start = 0, end = -1): Tensor {
+    const rank = this.shape.length;
+    if (rank === 0) return this.reshape([1]);
+    const [from, to] = [normalizeAxis('flatten', start, rank), normalizeAxis('flatten', end, rank)];
+    if (from > to) throw new GmtlError('ops/attributes', `flatten: axis ${start} lies behind axis ${end}`);
+    return this.reshape([
+      ...this.shape.slice(0, from),
+      sizeOf(this.shape.slice(from, to + 1)),
+      ...this.shape.slice(to + 1),
+    ]);
+  }
+
+  /** Axes of extent 1, and new ones in front, stretched to `shape` (a copy); -1 keeps an extent. */
+  expand(shape: Shape): Tensor {
+    const front = shape.length - this.shape.length;
+    const wanted = shape.map((extent, axis) => (extent === -1 && axis >= front ? this.shape[axis - front] : extent));
+    return sameShape(wanted, this.shape) ? this : this.engine.apply(expand, [this], { shape: wanted });
+  }
+
+  /** Pieces of `size` along an axis, the last perhaps shorter; or of the sizes given, which make up the extent. */
+  split(size: number | readonly number[], axis = 0): Tensor[] {
+    const along = normalizeAxis('split', axis, this.shape.length);
+    const extent = this.shape[along];
+    const sizes =
+      typeof size === 'number'
+        ? Array.from({ length: Math.ceil(extent / size) }, (_, k) => Math.min(size, extent - k * size))
+        : size;
+    const total = sizes.reduce((sum, each) => sum + each, 0);
+    if (total !== extent || !sizes.every((each) => Number.isInteger(each) && each >= 0)) {
+      throw new GmtlError(
+        'ops/attributes',
+        `split: sizes ${sizes.join(', ')} do not make up the ${extent} elements of axis ${axis}`,
+      );
+    }
+    let end = 0;
+    return sizes.map((each) => {
+      end += each;
+      return this.slice(along, end - each, end);
+    });
   }
 
   /** `Tensor f32[2, 3]`. */

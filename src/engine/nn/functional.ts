@@ -40,6 +40,8 @@ import {
 import { normalizeAxis } from '../tensor/shape.ts';
 import { isFloat } from '../tensor/spec.ts';
 
+export * from './composites.ts';
+
 /** [height, width], or whatever is given for the two image axes. */
 export type Pair = readonly [number, number];
 

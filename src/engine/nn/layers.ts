@@ -1,4 +1,4 @@
-/** Layers: modules with parameters that are compositions of ops. */
+/** Layers with parameters: compositions of ops. Those without stand in stateless.ts. */
 import type { Tensor } from '../autograd/tensor.ts';
 import { engine } from '../autograd/engine.ts';
 import { fillProgram } from '../ops/movement/convert.ts';
@@ -6,13 +6,11 @@ import * as F from './functional.ts';
 import { accumulateProgram } from '../ops/accumulate/program.ts';
 import { emaProgram } from '../ops/optimizer/elementwise.ts';
 import { type Initializer, ones, torchDefault, zeros } from './init.ts';
-import { Module } from './module.ts';
+import { Layer } from './layer.ts';
 import { type ExternalLayout, Parameter } from './parameter.ts';
 
-/** A module of one input and one output. */
-export abstract class Layer extends Module {
-  abstract forward(x: Tensor): Tensor;
-}
+export { Layer } from './layer.ts';
+export * from './stateless.ts';
 
 function parameter(shape: readonly number[], init: Initializer, external?: ExternalLayout): Parameter {
   const { backend, generator } = engine();
@@ -56,18 +54,24 @@ export interface ConvolutionLayerOptions extends F.ConvolutionOptions {
   readonly init?: { readonly weight: Initializer; readonly bias: Initializer };
 }
 
-/** Convolution of NHWC images; weight [k, k, in / groups, out], in files PyTorch's (out, in / groups, k, k). */
+/** Convolution of NHWC images; weight [kh, kw, in / groups, out], in files PyTorch's (out, in / groups, kh, kw). */
 export class Conv2d extends Layer {
   readonly weight: Parameter;
   readonly bias: Parameter | null;
   readonly #options: F.ConvolutionOptions;
 
-  constructor(inChannels: number, outChannels: number, kernelSize: number, options: ConvolutionLayerOptions = {}) {
+  constructor(
+    inChannels: number,
+    outChannels: number,
+    kernelSize: number | F.Pair,
+    options: ConvolutionLayerOptions = {},
+  ) {
     super();
     const perGroup = inChannels / (options.groups ?? 1);
-    const fanIn = perGroup * kernelSize * kernelSize;
+    const [height, width] = F.pair(kernelSize);
+    const fanIn = perGroup * height * width;
     const init = options.init ?? { weight: torchDefault(fanIn), bias: torchDefault(fanIn) };
-    this.weight = parameter([kernelSize, kernelSize, perGroup, outChannels], init.weight, { order: [3, 2, 0, 1] });
+    this.weight = parameter([height, width, perGroup, outChannels], init.weight, { order: [3, 2, 0, 1] });
     this.bias = (options.bias ?? true) ? parameter([outChannels], init.bias) : null;
     const { bias: _bias, init: _init, ...rest } = options;
     this.#options = rest;
@@ -102,29 +106,51 @@ export class DepthwiseConv2d extends Layer {
   }
 }
 
-/** Transposed convolution; weight [k, k, out, in], in files PyTorch's (in, out, k, k). */
+/** Transposed convolution; weight [kh, kw, out / groups, in], in files PyTorch's (in, out / groups, kh, kw). */
 export class ConvTranspose2d extends Layer {
   readonly weight: Parameter;
-  readonly bias: Parameter;
-  readonly #options: { stride?: number; activation?: 'none' | 'relu' };
+  readonly bias: Parameter | null;
+  readonly #options: Parameters<typeof F.convTranspose2d>[3];
 
   constructor(
     inChannels: number,
     outChannels: number,
-    kernelSize: number,
-    options: { stride?: number; activation?: 'none' | 'relu'; init?: { weight: Initializer; bias: Initializer } } = {},
+    kernelSize: number | F.Pair,
+    options: ConvolutionLayerOptions & { readonly outputPadding?: number | F.Pair } = {},
   ) {
     super();
-    const fan = outChannels * kernelSize ** 2;
+    const perGroup = outChannels / (options.groups ?? 1);
+    const [height, width] = F.pair(kernelSize);
+    const fan = perGroup * height * width;
     const init = options.init ?? { weight: torchDefault(fan), bias: torchDefault(fan) };
-    this.weight = parameter([kernelSize, kernelSize, outChannels, inChannels], init.weight, { order: [3, 2, 0, 1] });
-    this.bias = parameter([outChannels], init.bias);
-    const { init: _init, ...rest } = options;
+    this.weight = parameter([height, width, perGroup, inChannels], init.weight, { order: [3, 2, 0, 1] });
+    this.bias = (options.bias ?? true) ? parameter([outChannels], init.bias) : null;
+    const { bias: _bias, init: _init, ...rest } = options;
     this.#options = rest;
   }
 
   override forward(x: Tensor): Tensor {
     return F.convTranspose2d(x, this.weight, this.bias, this.#options);
+  }
+}
+
+/** Normalization of each sample over groups of channels: see `functional.groupNorm`. */
+export class GroupNorm extends Layer {
+  readonly weight: Parameter;
+  readonly bias: Parameter;
+  readonly #groups: number;
+  readonly #eps: number;
+
+  constructor(groups: number, channels: number, eps = 1e-5) {
+    super();
+    this.weight = parameter([channels], ones);
+    this.bias = parameter([channels], zeros);
+    this.#groups = groups;
+    this.#eps = eps;
+  }
+
+  override forward(x: Tensor): Tensor {
+    return F.groupNorm(x, this.#groups, this.weight, this.bias, this.#eps);
   }
 }
 

@@ -2,7 +2,7 @@
 import { accumulate } from './accumulate/op.ts';
 import { batchNorm } from './batchNorm/op.ts';
 import { bceWithLogits } from './bceWithLogits/op.ts';
-import { add, div, mul, sub } from './binary/op.ts';
+import { add, div, equal, less, lessEqual, mul, sub } from './binary/op.ts';
 import { conv2d } from './conv2d/op.ts';
 import { convTranspose2d } from './convTranspose2d/op.ts';
 import { corn } from './corn/op.ts';
@@ -24,6 +24,7 @@ import { softDice } from './softDice/op.ts';
 import { logSoftmax, softmax } from './softmax/op.ts';
 import { unaryOps } from './unary/op.ts';
 import { upsampleBilinear2d, upsampleNearest2d } from './upsample/op.ts';
+import { where } from './where/op.ts';
 
 export const ops: readonly Op[] = [
   accumulate,
@@ -33,6 +34,10 @@ export const ops: readonly Op[] = [
   sub,
   mul,
   div,
+  equal,
+  less,
+  lessEqual,
+  where,
   // products
   matmul,
   residualMlp,

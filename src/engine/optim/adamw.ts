@@ -3,7 +3,7 @@ import type { Tensor } from '../autograd/tensor.ts';
 import type { StepSlot } from '../ops/optimizer/attributes.ts';
 import { adamwPrograms } from '../ops/optimizer/steps.ts';
 import { Optimizer } from './optimizer.ts';
-import { type NamedParameter, type ParameterGroup, requireSetting } from './parameters.ts';
+import { type GivenParameter, type ParameterGroup, requireSetting } from './parameters.ts';
 
 export interface AdamWOptions {
   /** Default 1e-3. */
@@ -24,7 +24,7 @@ export class AdamW extends Optimizer {
   readonly #eps: number;
 
   constructor(
-    params: Iterable<NamedParameter | ParameterGroup>,
+    params: Iterable<GivenParameter | ParameterGroup>,
     { lr = 1e-3, betas = [0.9, 0.999], eps = 1e-8, weightDecay = 0.01 }: AdamWOptions = {},
   ) {
     for (const beta of betas) requireSetting('a beta', beta, beta >= 0 && beta < 1);
@@ -42,5 +42,15 @@ export class AdamW extends Optimizer {
   protected override updateParameters(inputs: readonly Tensor[], slots: readonly StepSlot[]): void {
     const [beta1, beta2] = this.#betas;
     this.engine.run(adamwPrograms[slots.length - 1], inputs, { beta1, beta2, eps: this.#eps, slots });
+  }
+}
+
+/**
+ * Adam (Kingma and Ba 2015) as torch.optim.Adam without its weight decay, which adds to the gradient and is not what one wants: for decay take
+ * {@link AdamW}.
+ */
+export class Adam extends AdamW {
+  constructor(params: Iterable<GivenParameter | ParameterGroup>, options: Omit<AdamWOptions, 'weightDecay'> = {}) {
+    super(params, { ...options, weightDecay: 0 });
   }
 }

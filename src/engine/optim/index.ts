@@ -1,5 +1,6 @@
 /** Optimizers, learning-rate schedules, gradient clipping, weight averaging. */
-export { AdamW, type AdamWOptions } from './adamw.ts';
+export { Adam, AdamW, type AdamWOptions } from './adamw.ts';
+export { clipGradValue } from './clipGradValue.ts';
 export { EMA, type EMAOptions } from './ema.ts';
 export {
   clipGradNorm,
@@ -10,7 +11,7 @@ export {
   type LossScaling,
 } from './gradientGuard.ts';
 export { Optimizer } from './optimizer.ts';
-export { type NamedParameter, noDecay, type ParameterGroup } from './parameters.ts';
+export { type GivenParameter, type NamedParameter, noDecay, type ParameterGroup } from './parameters.ts';
 export { Plateau, type PlateauOptions, type PlateauState } from './plateau.ts';
 export { SGD, type SGDOptions } from './sgd.ts';
 export type { OptimizerState } from './state.ts';

@@ -7,7 +7,7 @@ import { STEP_PARAMETERS } from '../ops/optimizer/steps.ts';
 import { StateArena } from './arena.ts';
 import type { GradientGuard } from './gradientGuard.ts';
 import {
-  type NamedParameter,
+  type GivenParameter,
   type ParameterGroup,
   type ResolvedParameter,
   requireSetting,
@@ -31,7 +31,7 @@ export abstract class Optimizer {
   #stepCount = 0;
 
   protected constructor(
-    params: Iterable<NamedParameter | ParameterGroup>,
+    params: Iterable<GivenParameter | ParameterGroup>,
     settings: { readonly lr: number; readonly weightDecay: number },
     moments: readonly string[],
   ) {

@@ -1,5 +1,5 @@
 /** Named parameters and groups of them, as optimizers take them. */
-import type { Tensor } from '../autograd/tensor.ts';
+import { Tensor } from '../autograd/tensor.ts';
 import { GmtlError } from '../errors.ts';
 import { formatShape } from '../tensor/spec.ts';
 
@@ -9,9 +9,12 @@ export interface NamedParameter {
   readonly tensor: Tensor;
 }
 
+/** What optimizers take: named parameters, or tensors alone, which are then named by their place (`module.parameters()`). */
+export type GivenParameter = NamedParameter | Tensor;
+
 /** Parameters with settings of their own. */
-export interface ParameterGroup {
-  readonly params: Iterable<NamedParameter>;
+export interface ParameterGroup<Given extends GivenParameter = GivenParameter> {
+  readonly params: Iterable<Given>;
   /** Replaces the optimizer's weight decay. */
   readonly weightDecay?: number;
   /** Multiplies the learning rate. Default 1. */
@@ -29,16 +32,18 @@ export interface ResolvedParameter extends NamedParameter {
  * twice, `optim/setting` for a negative setting.
  */
 export function resolveParameters(
-  params: Iterable<NamedParameter | ParameterGroup>,
+  params: Iterable<GivenParameter | ParameterGroup>,
   defaultWeightDecay: number,
 ): ResolvedParameter[] {
   const resolved: ResolvedParameter[] = [];
+  const named = (given: GivenParameter): NamedParameter =>
+    given instanceof Tensor ? { name: `parameter ${resolved.length}`, tensor: given } : given;
   for (const entry of params) {
     const group: ParameterGroup = 'params' in entry ? entry : { params: [entry] };
     const { weightDecay = defaultWeightDecay, lrScale = 1 } = group;
     requireSetting('weightDecay', weightDecay, weightDecay >= 0);
     requireSetting('lrScale', lrScale, lrScale >= 0);
-    for (const { name, tensor } of group.params) resolved.push({ name, tensor, weightDecay, lrScale });
+    for (const given of group.params) resolved.push({ ...named(given), weightDecay, lrScale });
   }
   requireDistinct(resolved);
   return resolved;
@@ -70,7 +75,7 @@ export function requireSetting(name: string, value: number, valid: boolean): voi
  * Two groups as timm and most recipes make them: biases and one-dimensional parameters (norm scales, layer scales) are not decayed.
  * A parameter counts as a bias by its name's last part.
  */
-export function noDecay(params: Iterable<NamedParameter>, weightDecay: number): ParameterGroup[] {
+export function noDecay(params: Iterable<NamedParameter>, weightDecay: number): ParameterGroup<NamedParameter>[] {
   const decayed: NamedParameter[] = [];
   const plain: NamedParameter[] = [];
   for (const parameter of params) {

@@ -4,7 +4,7 @@ import { GmtlError } from '../errors.ts';
 import type { StepSlot } from '../ops/optimizer/attributes.ts';
 import { sgdPrograms } from '../ops/optimizer/steps.ts';
 import { Optimizer } from './optimizer.ts';
-import { type NamedParameter, type ParameterGroup, requireSetting } from './parameters.ts';
+import { type GivenParameter, type ParameterGroup, requireSetting } from './parameters.ts';
 
 export interface SGDOptions {
   /** Default 1e-3. */
@@ -23,7 +23,7 @@ export class SGD extends Optimizer {
   readonly #nesterov: boolean;
 
   constructor(
-    params: Iterable<NamedParameter | ParameterGroup>,
+    params: Iterable<GivenParameter | ParameterGroup>,
     { lr = 1e-3, momentum = 0, nesterov = false, weightDecay = 0 }: SGDOptions = {},
   ) {
     requireSetting('momentum', momentum, momentum >= 0);

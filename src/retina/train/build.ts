@@ -54,10 +54,10 @@ export function buildOptimizer(
 
 /** Splits groups by the learning rate factor of their parameters' layers. */
 function decayLayers(
-  groups: readonly ParameterGroup[],
+  groups: readonly ParameterGroup<NamedParameter>[],
   decay: number,
   shapes: ReadonlyMap<string, readonly number[]>,
-): readonly ParameterGroup[] {
+): readonly ParameterGroup<NamedParameter>[] {
   if (decay === 1) return groups;
   const trunk = describeTrunk(shapes);
   if (!trunk) {
@@ -72,7 +72,9 @@ function decayLayers(
       const lrScale = layerScaleOf(parameter.name, trunk, decay);
       byScale.set(lrScale, [...(byScale.get(lrScale) ?? []), parameter]);
     }
-    return [...byScale].map(([lrScale, scaled]): ParameterGroup => ({ ...settings, params: scaled, lrScale }));
+    return [...byScale].map(
+      ([lrScale, scaled]): ParameterGroup<NamedParameter> => ({ ...settings, params: scaled, lrScale }),
+    );
   });
 }
 

@@ -1,4 +1,6 @@
 /** The binary operations by name. */
 
-/** `equal` gives 1 where a = b, else 0; it serves gradients and is not an op of its own. */
-export type BinaryName = 'add' | 'sub' | 'mul' | 'div' | 'equal';
+/** Comparisons give 1 where they hold, else 0; none holds of NaN. */
+export type ComparisonName = 'equal' | 'less' | 'lessEqual';
+
+export type BinaryName = 'add' | 'sub' | 'mul' | 'div' | ComparisonName;

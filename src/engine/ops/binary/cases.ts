@@ -35,3 +35,10 @@ export function binaryCases(op: BinaryName): readonly Case<NoAttributes>[] {
     binaryCase(op, 'bias, ConvNeXt-T stage 1, N4', [4, 56, 56, 384], [384], ['bench']),
   ];
 }
+
+/** Equal and unequal numbers, in the walks of the arithmetic; comparisons have no gradient. */
+export const comparisonCases: readonly Case<NoAttributes>[] = binaryCases('sub').map((testCase) => ({
+  ...testCase,
+  purpose: testCase.purpose.filter((purpose) => purpose !== 'gradient'),
+  inputs: testCase.inputs.map((input): CaseInput => ({ ...input, fill: { integersBelow: 3 } })),
+}));

@@ -3,9 +3,17 @@ import { sumTo } from '../reduce/sumTo.ts';
 import { type BackwardContext, defineOp, type NoAttributes, type Op } from '../definition.ts';
 import type { Value } from '../value.ts';
 import { affineProgram } from '../unary/program.ts';
-import type { BinaryName } from './attributes.ts';
-import { binaryCases } from './cases.ts';
-import { addProgram, divProgram, mulProgram, subProgram } from './program.ts';
+import type { BinaryName, ComparisonName } from './attributes.ts';
+import { binaryCases, comparisonCases } from './cases.ts';
+import {
+  addProgram,
+  divProgram,
+  equalProgram,
+  lessEqualProgram,
+  lessProgram,
+  mulProgram,
+  subProgram,
+} from './program.ts';
 
 type Context = BackwardContext<NoAttributes>;
 
@@ -85,3 +93,17 @@ export const div = opOf(
       ),
     ),
 );
+
+function comparisonOf(name: ComparisonName, forward: Op<NoAttributes>['forward']): Op<NoAttributes> {
+  return defineOp<NoAttributes>({
+    name,
+    forward,
+    gradient: { none: 'a comparison is a step: its derivative is 0 wherever it has one' },
+    cases: comparisonCases,
+  });
+}
+
+/** a = b, a < b and a <= b with broadcasting: 1 or 0 in the type of the inputs. */
+export const equal = comparisonOf('equal', equalProgram);
+export const less = comparisonOf('less', lessProgram);
+export const lessEqual = comparisonOf('lessEqual', lessEqualProgram);

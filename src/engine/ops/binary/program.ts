@@ -9,7 +9,7 @@ import { requireSameType, storageOf } from '../storage.ts';
 import type { BinaryName } from './attributes.ts';
 import { referenceBinary } from './reference.ts';
 
-const OPERATIONS: readonly BinaryName[] = ['add', 'sub', 'mul', 'div', 'equal'];
+const OPERATIONS: readonly BinaryName[] = ['add', 'sub', 'mul', 'div', 'equal', 'less', 'lessEqual'];
 
 const broadcastKernel = kernel('binary/broadcast');
 
@@ -54,7 +54,7 @@ function pad6(values: readonly number[], fill: number): number[] {
   return [...new Array<number>(6 - values.length).fill(fill), ...values];
 }
 
-/** The program of one arithmetic operation with broadcasting; all four share the kernels. */
+/** The program of one operation with broadcasting; all share the kernels. */
 function binaryProgram(name: BinaryName, kind: InputKind = 'arithmetic'): Callable<NoAttributes> {
   const operation = OPERATIONS.indexOf(name);
   return defineProgram<NoAttributes>({
@@ -128,3 +128,5 @@ export const mulProgram = binaryProgram('mul');
 /** Of integers, too, the quotient is a float. */
 export const divProgram = binaryProgram('div', 'promoted');
 export const equalProgram = binaryProgram('equal');
+export const lessProgram = binaryProgram('less');
+export const lessEqualProgram = binaryProgram('lessEqual');

@@ -16,6 +16,10 @@ function operate(name: BinaryName, a: number, b: number): number {
       return a / b;
     case 'equal':
       return a === b ? 1 : 0;
+    case 'less':
+      return a < b ? 1 : 0;
+    case 'lessEqual':
+      return a <= b ? 1 : 0;
     default:
       return name satisfies never;
   }

@@ -39,7 +39,7 @@ import {
 } from './program.ts';
 
 /** x stretched to a larger shape; its gradient sums over the stretched axes. */
-const expand = defineOp<ExpandAttributes>({
+export const expand = defineOp<ExpandAttributes>({
   name: 'expand',
   forward: expandProgram,
   gradient: {
