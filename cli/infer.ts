@@ -1,5 +1,5 @@
 /** `gmtl infer`: looks at images with a trained network. */
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { CommandModule, InferredOptionTypes, Options } from 'yargs';
 import { GmtlError } from '../src/engine/errors.ts';
 import { withEngine } from '../src/engine/node/createEngine.ts';
@@ -7,9 +7,13 @@ import { calibratedThresholds, calibrateResult, calibrationDoubts } from '../src
 import { calibrationOf } from '../src/retina/run/calibration.ts';
 import { sampleRun } from '../src/retina/evaluate/sample.ts';
 import { inferPictures, outcomeLines, type PictureOutcome } from '../src/retina/predict/inferPictures.ts';
-import { collectInputs } from '../src/retina/predict/inputs.ts';
+import { collectInputs, type InferInput, nameInputs } from '../src/retina/predict/inputs.ts';
+import { Journal, modelHash } from '../src/retina/predict/journal.ts';
+import { readManifest, readPaths } from '../src/retina/predict/manifest.ts';
 import { openPredictor } from '../src/retina/predict/openPredictor.ts';
 import { openResults } from '../src/retina/predict/results.ts';
+import { parseShard, partOf, shardFolder } from '../src/retina/predict/shard.ts';
+import { formatDuration } from '../src/retina/train/progress.ts';
 import { SYSTEM_A_TILING, type Tiling } from '../src/retina/predict/slidingWindow.ts';
 import { loadTrainedWeights, newestRun } from '../src/retina/run/trainedWeights.ts';
 import { adapterOption, flipsOption, precisionOption, weightsOption } from './options.ts';
@@ -68,6 +72,17 @@ const inferOptions = {
     describe: 'Folder for masks, overlays and the table predictions.csv (with --sample: grid, report and table)',
   },
   overwrite: { type: 'boolean', default: false, describe: 'Replace earlier results in the folder' },
+  manifest: { type: 'string', describe: 'List of pictures: .csv or .jsonl with path, optionally id, patient and eye' },
+  recursive: { type: 'boolean', default: false, describe: 'Search subfolders too' },
+  shard: {
+    type: 'string',
+    describe: 'Only part i/n of the list, into OUT/shard-i-of-n; auto or auto/n: as the launcher numbers its processes',
+  },
+  resume: {
+    type: 'boolean',
+    default: false,
+    describe: 'Keep a record of what is done, and leave out pictures that it has, by content, network and options',
+  },
   precision: precisionOption,
   adapter: adapterOption,
 } as const satisfies Record<string, Options>;
@@ -75,9 +90,9 @@ const inferOptions = {
 type InferArguments = InferredOptionTypes<typeof inferOptions> & { images?: string[] };
 
 async function infer(args: InferArguments): Promise<void> {
-  const { images = [], sample, threshold = 0.5, tta: flips, precision, out } = args;
+  const { images = [], sample, threshold = 0.5, tta: flips, precision } = args;
   if (sample !== undefined) return inferSample({ ...args, sample });
-  if (images.length === 0) {
+  if (images.length === 0 && args.manifest === undefined) {
     throw new GmtlError('cli/usage', 'name images or folders of them, or draw some of a run with --sample 20');
   }
   if (!(threshold > 0 && threshold < 1)) {
@@ -86,10 +101,19 @@ async function infer(args: InferArguments): Promise<void> {
   if (args.calibrated && args.threshold !== undefined) {
     throw new GmtlError('cli/usage', '--calibrated takes its thresholds from the run: leave out --threshold');
   }
-  const inputs = collectInputs(images);
+  const shard = args.shard === undefined ? null : parseShard(args.shard, process.env);
+  const everything = await listInputs(images, args.manifest, args.recursive);
+  const inputs = shard ? partOf(everything, shard) : everything;
+  const out = shard ? join(args.out, shardFolder(shard)) : args.out;
+  if (inputs.length === 0) {
+    console.error(`The list has ${everything.length} pictures: none is for shard ${shard?.index} of ${shard?.count}.`);
+  }
   const trained = await loadTrainedWeights(args.run ?? newestRun('runs'), args.config, args.weights);
   const calibration = args.calibrated ? await calibrationOf(trained.path) : null;
-  const results = openResults(out, inputs, args.overwrite);
+  const results = openResults(out, inputs, args.overwrite || args.resume);
+  const settings = { config: trained.config, calibration, ...pickSettings(args) };
+  const resume = args.resume ? { journal: new Journal(out), model: modelHash(trained.weights, settings) } : null;
+  const progress = startPictures(inputs.length);
   const choice = args.run === undefined ? ' (the newest run here)' : '';
   const step = trained.step === undefined ? '' : `, step ${trained.step}`;
   console.error(`network  ${trained.path}${choice}${step}${trained.averaged ? ', averaged weights' : ''}`);
@@ -105,14 +129,15 @@ async function infer(args: InferArguments): Promise<void> {
       console.error(`adapter  ${device.name} (${opened.reason})`);
       const predictor = openPredictor(engine, { ...trained, note: console.error, precision });
       try {
-        return await stoppable('Stopping after this picture.', (stop) =>
+        return await stoppable('Stopping after the pictures under way.', (stop) =>
           inferPictures(predictor, inputs, results, {
             choice: args.task,
             threshold: calibration ? calibratedThresholds(calibration) : threshold,
             flips,
             tiling: TILINGS[args.tiles],
             adjust: calibration ? (result) => calibrateResult(result, calibration) : undefined,
-            onPicture: (outcome, index) => show(outcome, inputs.length > 1 ? `${index + 1}/${inputs.length}  ` : ''),
+            onPicture: (outcome) => show(outcome, progress(outcome)),
+            resume,
             stop,
           }),
         );
@@ -129,9 +154,47 @@ async function infer(args: InferArguments): Promise<void> {
   else if (failed.length > 0) {
     throw new GmtlError(
       done > 0 ? 'infer/some-failed' : 'infer/failed',
-      `${failed.length} of ${inputs.length} images failed: ${failed.join(', ')}${done > 0 ? '. The others are done.' : ''}`,
+      `${failed.length} of ${inputs.length} images failed: ${failed.slice(0, 10).join(', ')}${failed.length > 10 ? ' …' : ''}${done > 0 ? '. The others are done.' : ''}`,
     );
   }
+}
+
+/** The pictures that the words, the list and standard input (`-`) name. */
+async function listInputs(
+  images: readonly string[],
+  manifest: string | undefined,
+  recursive: boolean,
+): Promise<InferInput[]> {
+  if (manifest !== undefined) {
+    if (images.length > 0) throw new GmtlError('cli/usage', '--manifest names the pictures: leave out the others');
+    return nameInputs(await readManifest(manifest));
+  }
+  const named = images.includes('-')
+    ? [...images.filter((image) => image !== '-'), ...(await readPaths(process.stdin))]
+    : images;
+  return collectInputs(named, { recursive });
+}
+
+/** The options that decide what a result is. */
+const pickSettings = ({ task, threshold, tta, tiles, precision, weights }: InferArguments) => ({
+  ...{ task, threshold, tta, tiles, precision, weights },
+});
+
+/** Counts pictures: where the work is, its rate, and when it ends. */
+function startPictures(total: number): (outcome: PictureOutcome) => string {
+  let index = 0;
+  let computed = 0;
+  const started = performance.now();
+  return (outcome) => {
+    index++;
+    if (total === 1) return '';
+    // Those that a resumed run leaves out take no time.
+    if (!('milliseconds' in outcome) || outcome.milliseconds > 0) computed++;
+    const seconds = (performance.now() - started) / 1000;
+    const rate = computed / seconds;
+    const left = computed > 0 ? `, ${rate.toFixed(1)}/s, ${formatDuration((total - index) / rate)} left` : '';
+    return `${index}/${total}${left}  `;
+  };
 }
 
 /** An outcome as JSON on stdout for programs, and in lines on stderr for people. */
@@ -139,8 +202,8 @@ function show(outcome: PictureOutcome, progress: string): void {
   const { input, ...rest } = outcome;
   const record =
     'error' in rest
-      ? { file: input.path, error: { code: rest.error.code, message: rest.error.message } }
-      : { ...rest.result, files: rest.files, milliseconds: rest.milliseconds };
+      ? { file: input.path, ...input.entry, error: { code: rest.error.code, message: rest.error.message } }
+      : { ...input.entry, ...rest.result, files: rest.files, milliseconds: rest.milliseconds };
   console.log(JSON.stringify(record));
   const [first, ...more] = outcomeLines(outcome);
   for (const line of [`${progress}${first}`, ...more]) console.error(line);

@@ -12,12 +12,13 @@ import { exitCodeOf } from './exitCodes.ts';
 import { exportCommand } from './export.ts';
 import { inferCommand } from './infer.ts';
 import { surviveClosedPipes } from './stopping.ts';
+import { mergeCommand } from './merge.ts';
 import { trainCommand } from './train.ts';
 import { tuneCommand } from './tune.ts';
 import { webCommand } from './web.ts';
 
 const commands = [
-  ...[trainCommand, evaluateCommand, inferCommand, exportCommand, webCommand],
+  ...[trainCommand, evaluateCommand, inferCommand, mergeCommand, exportCommand, webCommand],
   ...[benchCommand, tuneCommand, dataCommand, doctorCommand],
 ];
 

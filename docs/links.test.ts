@@ -10,6 +10,7 @@ import { doctorCommand } from '../cli/doctor.ts';
 import { evaluateCommand } from '../cli/evaluate.ts';
 import { exportCommand } from '../cli/export.ts';
 import { inferCommand } from '../cli/infer.ts';
+import { mergeCommand } from '../cli/merge.ts';
 import { trainCommand } from '../cli/train.ts';
 import { tuneCommand } from '../cli/tune.ts';
 import { webCommand } from '../cli/web.ts';
@@ -75,7 +76,7 @@ function commandsIn(text: string): string[] {
 }
 
 const commands = [
-  ...[trainCommand, evaluateCommand, inferCommand, exportCommand, webCommand],
+  ...[trainCommand, evaluateCommand, inferCommand, mergeCommand, exportCommand, webCommand],
   ...[benchCommand, tuneCommand, dataCommand, doctorCommand],
 ];
 

@@ -1,6 +1,8 @@
 /** Inference on a list of image files, with masks, overlays and a table of what was found: the work of `gmtl infer`. */
 import { GmtlError } from '../../engine/errors.ts';
+import { hashFile } from '../../engine/node/fileHash.ts';
 import { inferImage } from './image.ts';
+import type { Journal } from './journal.ts';
 import type { InferOptions } from './picture.ts';
 import { type InferResult, summary } from './result.ts';
 import type { InferInput } from './inputs.ts';
@@ -25,13 +27,21 @@ export interface InferPicturesOptions extends InferOptions {
   readonly adjust?: (result: InferResult) => InferResult;
   /** Called with each image's outcome as soon as its files are written. */
   readonly onPicture?: (outcome: PictureOutcome, index: number) => void;
-  /** Aborting it ends the work after the picture under way; the table is written. */
+  /** Aborting it ends the work after the pictures under way; the table is written. */
   readonly stop?: AbortSignal;
+  /** Pictures under way at once. Default: {@link UNDER_WAY}. */
+  readonly ahead?: number;
+  /** What is done already, and {@link modelHash} of what is to be done; null (default): everything is to be done. */
+  readonly resume?: { readonly journal: Journal; readonly model: string } | null;
 }
 
+/** Pictures under way at once: while the device has one, others are decoded, and the results of others written. Each takes some 20 MB. */
+const UNDER_WAY = 4;
+
 /**
- * Runs inference on the images one after the other and writes the results of each into the folder. An image that cannot be read, or shows no
- * fundus, does not stop the others.
+ * Runs inference on the images and writes the results of each into the folder, several under way at once: decoding and writing go on
+ * beside the device's work, and outcomes come in the list's order. The network sees each picture by itself: results are bitwise those of one picture at
+ * a time. An image that cannot be read, or shows no fundus, does not stop the others.
  *
  * @param results from `openResults`, for the same inputs.
  * @throws GmtlError as {@link inferImage} where it is the only image, and as {@link writeResults}.
@@ -40,32 +50,47 @@ export async function inferPictures(
   predictor: Predictor,
   inputs: readonly InferInput[],
   { folder, table }: ResultsFolder,
-  { adjust = (result) => result, onPicture, stop, ...options }: InferPicturesOptions,
+  { adjust = (result) => result, onPicture, stop, ahead = UNDER_WAY, resume = null, ...options }: InferPicturesOptions,
 ): Promise<PictureOutcome[]> {
   const outcomes: PictureOutcome[] = [];
   const look = async (input: InferInput): Promise<PictureOutcome> => {
     const start = performance.now();
     try {
+      const done = resume && { sha256: await hashFile(input.path), model: resume.model, name: input.name };
+      const earlier = done && resume.journal.find(done);
+      if (earlier) return { input, result: { ...earlier, file: input.path }, files: [], milliseconds: 0 };
       const plain = await inferImage(predictor, input.path, options);
       const inferred = { ...plain, result: adjust(plain.result) };
       const files = await writeResults(folder, input, inferred);
-      await table.add(inferred.result);
+      if (done) resume.journal.add({ ...done, result: inferred.result });
       return { input, result: inferred.result, files, milliseconds: Math.round(performance.now() - start) };
     } catch (error) {
       if (!(error instanceof GmtlError) || !IMAGE_FAULTS.includes(error.code)) throw error;
-      await table.add({ file: input.path, error: error.message });
-      if (inputs.length === 1) throw error;
       return { input, error };
     }
   };
+  const settle = async (looking: Promise<PictureOutcome>): Promise<void> => {
+    const outcome = await looking;
+    if ('error' in outcome)
+      await table.add({ file: outcome.input.path, error: outcome.error.message }, outcome.input.entry?.id);
+    else await table.add(outcome.result, outcome.input.entry?.id);
+    if ('error' in outcome && inputs.length === 1) throw outcome.error;
+    outcomes.push(outcome);
+    onPicture?.(outcome, outcomes.length - 1);
+  };
+  const underWay: Promise<PictureOutcome>[] = [];
   try {
-    for (const [index, input] of inputs.entries()) {
+    for (const input of inputs) {
       if (stop?.aborted) break;
-      const outcome = await look(input);
-      outcomes.push(outcome);
-      onPicture?.(outcome, index);
+      if (underWay.length >= ahead) await settle(underWay.shift() as Promise<PictureOutcome>);
+      const looking = look(input);
+      // A failure is thrown by the settle that gets it; until then it must not count as unhandled.
+      looking.catch(() => undefined);
+      underWay.push(looking);
     }
+    while (underWay.length > 0) await settle(underWay.shift() as Promise<PictureOutcome>);
   } finally {
+    await Promise.allSettled(underWay);
     await table.write();
   }
   return outcomes;

@@ -1,8 +1,9 @@
 /** Expands a command's list of images and folders into files, and names their results. */
-import { readdirSync, type Stats, statSync } from 'node:fs';
+import { lstatSync, readdirSync, type Stats, statSync } from 'node:fs';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import { GmtlError } from '../../engine/errors.ts';
 import { errorCode } from '../../engine/node/atomic.ts';
+import type { ManifestEntry } from './manifest.ts';
 
 /** One image to run inference on. */
 export interface InferInput {
@@ -10,29 +11,37 @@ export interface InferInput {
   readonly path: string;
   /** Stem of the result files; unique within a list of inputs, letter case apart. */
   readonly name: string;
+  /** What a list says of it besides. */
+  readonly entry?: Omit<ManifestEntry, 'path'>;
 }
 
 const IMAGE_FILE = /\.(png|jpe?g|tiff?|webp|gif)$/i;
 
 /**
- * Expands folders (their image files by extension, not their subfolders, sorted by name) and gives each image a name of its own: the
+ * Expands folders (their image files by extension, sorted by name; those of their subfolders after them where `recursive`) and gives each image a name of its own: the
  * file's stem; where two clash, with the folder's name before it; where that clashes too, with a number appended.
  * A file given twice is taken once.
  *
  * @throws GmtlError `infer/no-input` for a path that does not exist, a folder without images, or an empty list.
  */
-export function collectInputs(paths: readonly string[]): InferInput[] {
+export function collectInputs(paths: readonly string[], { recursive = false } = {}): InferInput[] {
   if (paths.length === 0) throw new GmtlError('infer/no-input', 'no image given: name image files, or folders of them');
-  const files = new Map<string, string>();
-  for (const path of paths) for (const file of expand(path)) files.set(resolve(file), file);
+  return nameInputs(paths.flatMap((path) => expand(path, recursive)).map((path) => ({ path })));
+}
+
+/** Names the pictures of a list as {@link collectInputs} does, by their ids where they have one. */
+export function nameInputs(entries: readonly ManifestEntry[]): InferInput[] {
+  const files = new Map(entries.map((entry) => [resolve(entry.path), entry]));
+  const nameOf = (absolute: string, { id }: ManifestEntry): string =>
+    id?.replaceAll(/[/\\:]/g, '_') ?? stemOf(absolute);
   const stems = new Map<string, number>();
-  for (const file of files.keys()) {
-    const key = stemOf(file).toLowerCase();
+  for (const [file, entry] of files) {
+    const key = nameOf(file, entry).toLowerCase();
     stems.set(key, (stems.get(key) ?? 0) + 1);
   }
   const taken = new Set<string>();
-  return [...files].map(([absolute, path]) => {
-    const stem = stemOf(absolute);
+  return [...files].map(([absolute, { path, ...entry }]) => {
+    const stem = nameOf(absolute, { path, ...entry });
     const clashes = (stems.get(stem.toLowerCase()) ?? 0) > 1;
     const wanted = clashes ? `${basename(dirname(absolute))}_${stem}` : stem;
     let name = wanted;
@@ -41,7 +50,7 @@ export function collectInputs(paths: readonly string[]): InferInput[] {
       name = `${wanted}-${count}`;
     }
     taken.add(name.toLowerCase());
-    return { path, name };
+    return { path, name, ...(Object.keys(entry).length > 0 && { entry }) };
   });
 }
 
@@ -49,7 +58,7 @@ function stemOf(path: string): string {
   return basename(path, extname(path));
 }
 
-function expand(path: string): string[] {
+function expand(path: string, recursive: boolean): string[] {
   if (!statOf(path).isDirectory()) return [path];
   let names: string[];
   try {
@@ -60,15 +69,34 @@ function expand(path: string): string[] {
       cause,
     });
   }
-  const images = names.filter((name) => IMAGE_FILE.test(name) && !name.startsWith('.')).sort();
+  const shown = names.filter((name) => !name.startsWith('.')).sort();
+  const images = shown.filter((name) => IMAGE_FILE.test(name));
+  if (recursive) {
+    const below = shown.filter((name) => !IMAGE_FILE.test(name)).map((name) => join(path, name));
+    const deeper = below.filter((entry) => lstatSync(entry).isDirectory()).flatMap((folder) => imagesBelow(folder));
+    const all = [...images.map((name) => join(path, name)), ...deeper];
+    if (all.length > 0) return all;
+  }
   if (images.length === 0) {
     const holds = names.length === 0 ? 'the folder is empty' : `none of its ${names.length} entries is an image`;
     throw new GmtlError(
       'infer/no-input',
-      `${path}: ${holds} (PNG, JPEG, TIFF, WebP, GIF by extension; subfolders are not searched). Name another folder.`,
+      `${path}: ${holds} (PNG, JPEG, TIFF, WebP, GIF by extension; subfolders are searched with --recursive). Name another folder.`,
     );
   }
   return images.map((name) => join(path, name));
+}
+
+/** Image files of a folder and its subfolders; links to folders are not followed. */
+function imagesBelow(folder: string): string[] {
+  const entries = readdirSync(folder, { withFileTypes: true }).filter(({ name }) => !name.startsWith('.'));
+  entries.sort((a, b) => (a.name < b.name ? -1 : 1));
+  const images = entries.filter((entry) => !entry.isDirectory() && IMAGE_FILE.test(entry.name));
+  const folders = entries.filter((entry) => entry.isDirectory());
+  return [
+    ...images.map(({ name }) => join(folder, name)),
+    ...folders.flatMap(({ name }) => imagesBelow(join(folder, name))),
+  ];
 }
 
 function statOf(path: string): Stats {

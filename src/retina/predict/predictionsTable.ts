@@ -104,6 +104,7 @@ export class PredictionsTable {
   readonly path: string;
   readonly #rows: Map<string, PredictionRow>;
   #written = Number.NEGATIVE_INFINITY;
+  #writeTook = 0;
 
   private constructor(path: string, rows: readonly PredictionRow[]) {
     this.path = path;
@@ -132,16 +133,19 @@ export class PredictionsTable {
     return new PredictionsTable(path, rows);
   }
 
-  /** Adds an image's row, replacing an earlier one, and writes the table if the last write was some seconds ago. */
-  async add(result: InferResult | FailedInput): Promise<void> {
-    const row = 'error' in result ? { ...result } : rowOf(result);
+  /** Adds an image's row, replacing an earlier one, and writes the table if the last write was some time ago. @param id as a list names the image. */
+  async add(result: InferResult | FailedInput, id?: string): Promise<void> {
+    const row: PredictionRow = { ...(id !== undefined && { id }), ...('error' in result ? result : rowOf(result)) };
     this.#rows.set(keyOf(row), row);
-    if (performance.now() - this.#written > WRITE_EVERY) await this.write();
+    // A long table takes long to write: at most a twentieth of the time goes into that.
+    if (performance.now() - this.#written > Math.max(WRITE_EVERY, 20 * this.#writeTook)) await this.write();
   }
 
   /** Writes the table, atomically. */
   async write(): Promise<void> {
+    const started = performance.now();
     await writeFileAtomic(this.path, predictionsCsv(this.#rows.values()));
     this.#written = performance.now();
+    this.#writeTook = this.#written - started;
   }
 }

@@ -1,0 +1,116 @@
+/** Joins the tables of shards into the one that a single inference would have written. */
+import { readFile } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import { parse } from 'csv-parse/sync';
+import { stringify } from 'csv-stringify/sync';
+import { GmtlError } from '../../engine/errors.ts';
+import { writeFileAtomic } from '../../engine/node/atomic.ts';
+import { PREDICTIONS_FILE } from './predictionsTable.ts';
+import { shardOfFolder } from './shard.ts';
+
+/** What was joined. */
+export interface Merged {
+  readonly rows: number;
+  /** Rows with an error in place of a result. */
+  readonly failed: number;
+}
+
+/** How many names a message lists. */
+const MOST_NAMED = 10;
+
+const listed = (names: readonly string[]): string =>
+  names.slice(0, MOST_NAMED).join(', ') + (names.length > MOST_NAMED ? ` and ${names.length - MOST_NAMED} more` : '');
+
+/**
+ * Joins the predictions.csv of folders. Shards of one list (`shard-1-of-4` …) are put back into the list's order, others follow each other.
+ *
+ * @param expected paths that must be there; null: whatever is there.
+ * @throws GmtlError `infer/merge` naming shards or pictures that are missing or double, before anything is written.
+ */
+export async function mergeTables(
+  folders: readonly string[],
+  out: string,
+  expected: readonly string[] | null,
+): Promise<Merged> {
+  const shards = folders.map((folder) => shardOfFolder(basename(resolve(folder))));
+  const count = shards[0]?.count ?? null;
+  const isWhole = count !== null && shards.every((shard) => shard?.count === count);
+  if (isWhole) {
+    const have = new Set(shards.map((shard) => shard?.index));
+    const missing = Array.from({ length: count }, (_, index) => index + 1).filter((index) => !have.has(index));
+    if (missing.length > 0) {
+      throw new GmtlError(
+        'infer/merge',
+        `of ${count} shards these are missing: ${listed(missing.map(String))}. Nothing was written.`,
+      );
+    }
+  }
+  const tables = await Promise.all(folders.map((folder) => readTable(join(folder, PREDICTIONS_FILE))));
+  const [first] = tables;
+  const strange = tables.findIndex(({ header }) => header.join() !== first.header.join());
+  if (strange >= 0) {
+    throw new GmtlError(
+      'infer/merge',
+      `${folders[strange]} and ${folders[0]} have tables with other columns: other versions of gmtl wrote them`,
+    );
+  }
+  const rows = isWhole
+    ? interleave(
+        tables,
+        shards.map((shard) => (shard?.index ?? 1) - 1),
+      )
+    : tables.flatMap((table) => table.rows);
+  const file = first.header.indexOf('file');
+  const seen = new Map<string, number>();
+  for (const row of rows) seen.set(row[file], (seen.get(row[file]) ?? 0) + 1);
+  const double = [...seen].filter(([, times]) => times > 1).map(([name]) => name);
+  if (double.length > 0) {
+    throw new GmtlError(
+      'infer/merge',
+      `${double.length} pictures are in more than one table: ${listed(double)}. Nothing was written.`,
+    );
+  }
+  const present = new Set([...seen.keys()].map((name) => resolve(name)));
+  const missing = (expected ?? []).filter((path) => !present.has(resolve(path)));
+  if (missing.length > 0) {
+    throw new GmtlError(
+      'infer/merge',
+      `${missing.length} pictures are in no table: ${listed(missing)}. Nothing was written; run their shards again with --resume.`,
+    );
+  }
+  await writeFileAtomic(out, stringify([first.header, ...rows]));
+  const error = first.header.indexOf('error');
+  return { rows: rows.length, failed: rows.filter((row) => row[error] !== '').length };
+}
+
+interface Table {
+  readonly header: readonly string[];
+  readonly rows: readonly (readonly string[])[];
+}
+
+async function readTable(path: string): Promise<Table> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (cause) {
+    throw new GmtlError(
+      'infer/merge',
+      `${path}: cannot be read (${(cause as Error).message}). Name folders that gmtl infer wrote.`,
+      { cause },
+    );
+  }
+  const [header = [], ...rows] = parse(text) as string[][];
+  if (!header.includes('file') || !header.includes('error')) {
+    throw new GmtlError('infer/merge', `${path} is no table of gmtl infer: it lacks the columns file and error`);
+  }
+  return { header, rows };
+}
+
+/** Row k of shard i stood at place k * count + i of the list. */
+function interleave(tables: readonly Table[], places: readonly number[]): (readonly string[])[] {
+  const byPlace = [...tables.keys()].sort((a, b) => places[a] - places[b]).map((index) => tables[index].rows);
+  const longest = Math.max(...byPlace.map((rows) => rows.length));
+  return Array.from({ length: longest }, (_, k) =>
+    byPlace.flatMap((rows) => (k < rows.length ? [rows[k]] : [])),
+  ).flat();
+}
