@@ -33,6 +33,7 @@ fn main(
   let c = first + lane % CHANNELS;
   let at = min(c, u.columns - 1u);
   let turn = u.chunks * u.group;
+  let origin = means[at];
   var count = 0.0;
   var center = 0.0;
   var square = 0.0;
@@ -42,7 +43,7 @@ fn main(
     let last = select(0u, min(left - min(left, k * u.group), u.group), left > k * u.group);
     let rows = f32(u.rows / turn * u.group + last);
     if (rows > 0.0) {
-      let apart = means[k * u.columns + at] - center;
+      let apart = (means[k * u.columns + at] - origin) - center;
       let share = rows / (count + rows);
       square += squares[k * u.columns + at] + apart * apart * (count * share);
       center += apart * share;
@@ -64,7 +65,7 @@ fn main(
     }
   }
   if (lane >= CHANNELS || c >= u.columns) { return; }
-  let total = laneMean[lane];
+  let total = origin + laneMean[lane];
   let spread = laneSquare[lane];
   mean[c] = total;
   rstd[c] = inverseSqrt(spread / f32(u.rows) + u.eps);

@@ -33,6 +33,8 @@ fn main(
   let slope = gradWeight[column] * rstd[column] * u.inverseRows;
   for (var row = i / u.columns; row < u.rows; row += u.chunks) {
     let at = row * u.columns + column;
-    gradX[at] = Item(scale * (Number(gradY[at]) - shift - (Number(x[at]) - center) * slope));
+    var value = Number(gradY[at]);
+    if (u.inverseRows > 0.0) { value = value - shift - (Number(x[at]) - center) * slope; }
+    gradX[at] = Item(scale * value);
   }
 }

@@ -33,15 +33,17 @@ fn main(
   let chunk = index / u.blocks;
   let at = min(column, u.columns - 1u);
   let stride = u.chunks * (256u / COLUMNS);
+  // About the channel's first value, as stats.wgsl.
+  let pivot = Number(x[at]);
   var mean = Number(0.0);
   var square = Number(0.0);
   var count = 0.0;
   var row = chunk * (256u / COLUMNS) + lane / COLUMNS;
   for (; row + 3u * stride < u.rows; row += 4u * stride) {
-    let a = Number(x[row * u.columns + at]);
-    let b = Number(x[(row + stride) * u.columns + at]);
-    let c = Number(x[(row + 2u * stride) * u.columns + at]);
-    let d = Number(x[(row + 3u * stride) * u.columns + at]);
+    let a = Number(x[row * u.columns + at]) - pivot;
+    let b = Number(x[(row + stride) * u.columns + at]) - pivot;
+    let c = Number(x[(row + 2u * stride) * u.columns + at]) - pivot;
+    let d = Number(x[(row + 3u * stride) * u.columns + at]) - pivot;
     // Deviations from one of the four keep their mean exact.
     let middle = a + 0.25 * ((b - a) + (c - a) + (d - a));
     let spread = (a - middle) * (a - middle) + (b - middle) * (b - middle) + (c - middle) * (c - middle) + (d - middle) * (d - middle);
@@ -52,7 +54,7 @@ fn main(
     count += 4.0;
   }
   for (; row < u.rows; row += stride) {
-    let value = Number(x[row * u.columns + at]);
+    let value = Number(x[row * u.columns + at]) - pivot;
     count += 1.0;
     let before = value - mean;
     mean += before / count;
@@ -73,6 +75,6 @@ fn main(
     }
   }
   if (lane >= COLUMNS || column >= u.columns) { return; }
-  means[chunk * u.columns + column] = laneMean[lane];
+  means[chunk * u.columns + column] = pivot + laneMean[lane];
   squares[chunk * u.columns + column] = laneSquare[lane];
 }

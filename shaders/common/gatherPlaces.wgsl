@@ -1,5 +1,7 @@
 // Where the pixels of a phase are, and how a group of four outputs of one is stored.
 
+// #include "common/relu.wgsl"
+
 struct Place {
   x: i32,
   y: i32,
@@ -19,6 +21,6 @@ fn store(pixel: u32, phaseX: i32, phaseY: i32, column: u32, sum: vec4f) {
   if (!place.exists || column >= u.toChannels4) { return; }
   var value = sum;
   if (u.hasBias != 0u) { value += bias[column % u.biasChannels4]; }
-  if (u.relu != 0u) { value = max(value, vec4f(0.0)); }
+  if (u.relu != 0u) { value = relu4(value); }
   out[((place.image * u.toHeight + u32(place.y)) * u.toWidth + u32(place.x)) * u.toChannels4 + column] = Vec4(value);
 }

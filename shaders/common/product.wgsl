@@ -15,6 +15,7 @@
 // #include "common/storage.wgsl"
 // #include "common/result.wgsl"
 // #include "common/gelu.wgsl"
+// #include "common/relu.wgsl"
 
 struct Uniforms {
   m: u32, n: u32, k: u32, chunk: u32, split: u32, slices: u32, tilesM: u32, tilesN: u32,
@@ -58,7 +59,7 @@ fn store(z: u32, row: u32, column: u32, sum: vec4f) {
   if (column >= u.n) { return; }
   let at = (z * u.m + row) * u.n + column;
   let left = u.n - column;
-  var value = select(sum, max(sum, vec4f(0.0)), u.activation == 1u);
+  var value = select(sum, relu4(sum), u.activation == 1u);
   if (u.activation == 2u) {
     let gelu = geluWithSlope(sum);
     value = gelu.value;

@@ -9,6 +9,7 @@
 
 // #include "common/grid.wgsl"
 // #include "common/storage.wgsl"
+// #include "common/relu.wgsl"
 
 struct Uniforms {
   size: u32,
@@ -78,7 +79,7 @@ fn main(
     }
   }
   if (u.hasBias != 0u) { sum += bias[channel]; }
-  if (u.relu != 0u) { sum = max(sum, 0.0); }
+  if (u.relu != 0u) { sum = relu(sum); }
   if (u.hasAddend != 0u) { sum += f32(addend[i]); }
   out[i] = Scalar(sum);
 }

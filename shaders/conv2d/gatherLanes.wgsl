@@ -15,6 +15,7 @@ diagnostic(off, subgroup_uniformity);
 
 // #include "common/grid.wgsl"
 // #include "common/gatherProduct.wgsl"
+// #include "common/relu.wgsl"
 
 const LANES = 4u;
 
@@ -24,7 +25,7 @@ fn store(pixel: u32, column: u32, sum: vec4f, shift: vec4f) {
   if (pixel == NONE || column >= u.toChannels4) { return; }
   var value = sum;
   if (u.hasBias != 0u) { value += shift; }
-  if (u.relu != 0u) { value = max(value, vec4f(0.0)); }
+  if (u.relu != 0u) { value = relu4(value); }
   out[pixel * u.toChannels4 + column] = Vec4(value);
 }
 

@@ -11,6 +11,7 @@ diagnostic(off, subgroup_uniformity);
 
 // #include "common/grid.wgsl"
 // #include "common/gatherProduct.wgsl"
+// #include "common/relu.wgsl"
 
 // Where output pixel number `pixel` of a phase is, and whether it is.
 struct Place { x: i32, y: i32, image: u32, exists: bool }
@@ -156,7 +157,7 @@ fn main(
     let to = select(high, low, p - pixel < 16u);
     if (to == NONE || column >= u.toChannels4) { continue; }
     var value = sums[p - pixel] + shift;
-    if (u.relu != 0u) { value = max(value, vec4f(0.0)); }
+    if (u.relu != 0u) { value = relu4(value); }
     out[to * u.toChannels4 + column] = Vec4(value);
   }
 }

@@ -3,6 +3,7 @@
 
 // #include "common/bce.wgsl"
 // #include "common/grid.wgsl"
+// #include "common/labels.wgsl"
 
 struct Uniforms { rows: u32, tasks: u32, perRow: u32 }
 
@@ -14,6 +15,7 @@ struct Uniforms { rows: u32, tasks: u32, perRow: u32 }
 @group(0) @binding(5) var<storage, read_write> gradLogits: array<f32>;
 
 alias Number = f32;
+alias Index = u32;
 
 @compute @workgroup_size(64)
 fn main(
@@ -25,8 +27,10 @@ fn main(
   if (row >= u.rows) { return; }
   let label = labels[row];
   var count = 0u;
-  if (label >= 0 && u32(label) <= u.tasks) { count = min(u32(label) + 1u, u.tasks); }
+  let state = stateOf(label, -1, u.tasks + 1u);
+  if (state == COUNTS) { count = min(u32(label) + 1u, u.tasks); }
   var scale = gradOutput[row * u.perRow] * factor[0];
+  if (state == WRONG) { scale = nanOf(u.tasks); }
   if (u.perRow != 0u) { scale /= f32(max(count, 1u)); }
   for (var k = 0u; k < u.tasks; k++) {
     let at = row * u.tasks + k;

@@ -8,6 +8,7 @@
 
 // #include "common/bce.wgsl"
 // #include "common/grid.wgsl"
+// #include "common/labels.wgsl"
 // #include "common/lossMean.wgsl"
 
 struct Uniforms { rows: u32, tasks: u32, stride: u32, reduction: u32 }
@@ -20,10 +21,13 @@ struct Uniforms { rows: u32, tasks: u32, stride: u32, reduction: u32 }
 @group(0) @binding(5) var<storage, read_write> factor: array<f32>;
 
 alias Number = f32;
+alias Index = u32;
 
 fn rowLoss(row: u32) -> vec2f {
   let label = labels[row];
-  if (label < 0 || u32(label) > u.tasks) { return vec2f(0.0); }
+  let state = stateOf(label, -1, u.tasks + 1u);
+  if (state == IGNORED) { return vec2f(0.0); }
+  if (state == WRONG) { return vec2f(nanOf(u.tasks), 1.0); }
   let grade = u32(label);
   let count = min(grade + 1u, u.tasks);
   var sum = 0.0;

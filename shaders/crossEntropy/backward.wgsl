@@ -4,6 +4,11 @@
 // get zeros. A thread owns rows `stride` apart and walks each once.
 
 // #include "common/grid.wgsl"
+// #include "common/labels.wgsl"
+// #include "common/nan.wgsl"
+
+alias Number = f32;
+alias Index = u32;
 
 override HAS_CLASS_WEIGHTS: bool = false;
 
@@ -39,17 +44,19 @@ fn main(
   for (var row = linearWorkgroup(workgroup, workgroups) * 64u + lane; row < u.rows; row += u.stride) {
     let first = row * u.columns;
     let label = labels[row];
-    let counts = label >= 0 && label != u.ignored && u32(label) < u.columns;
+    let state = stateOf(label, u.ignored, u.columns);
+    let counts = state == COUNTS;
     let known = select(0u, u32(label), counts);
     let scale = select(0.0, gradOutput[row * u.perRow] * factor[0], counts);
     let own = scale * (1.0 - u.smoothing) * weightOf(known);
     let slope = own + scale * spread * weights;
+    let unread = select(0.0, nanOf(u.columns), state == WRONG);
     let row01 = stats[row];
     for (var c = 0u; c < u.columns; c++) {
       // An ignored row may hold anything, even what is not finite: its p is not multiplied by 0 but left out.
-      let p = exp(min(logits[first + c] - row01.x, 0.0) - row01.y);
+      let p = expKept(min(logits[first + c] - row01.x, 0.0) - row01.y);
       let value = slope * p - select(0.0, own, c == known) - scale * spread * weightOf(c);
-      gradLogits[first + c] = select(0.0, value, counts);
+      gradLogits[first + c] = select(unread, value, counts);
     }
   }
 }

@@ -3,6 +3,11 @@ enable subgroups;
 // As backward.wgsl for many classes; lanes and rows as in forwardLanes.wgsl, `columns` counts groups of four.
 
 // #include "common/grid.wgsl"
+// #include "common/labels.wgsl"
+// #include "common/nan.wgsl"
+
+alias Number = vec4f;
+alias Index = vec4u;
 // #constant LANES
 
 override HAS_CLASS_WEIGHTS: bool = false;
@@ -40,17 +45,19 @@ fn main(
   for (var row = linearWorkgroup(workgroup, workgroups); row < u.rows; row += u.stride) {
     let first = row * u.columns;
     let label = labels[row];
-    let counts = label >= 0 && label != u.ignored && u32(label) < classes;
+    let state = stateOf(label, u.ignored, classes);
+    let counts = state == COUNTS;
     let known = select(0u, u32(label), counts);
     let scale = select(0.0, gradOutput[row * u.perRow] * factor[0], counts);
     let own = scale * (1.0 - u.smoothing) * weightOf(known / 4u)[known % 4u];
     let slope = own + scale * spread * weights;
+    let unread = select(0.0, nanOf(classes), state == WRONG);
     let row01 = stats[row];
     for (var c = lane; c < u.columns; c += LANES) {
-      let p = exp(min(logits[first + c] - row01.x, vec4f(0.0)) - row01.y);
+      let p = expKept(min(logits[first + c] - row01.x, vec4f(0.0)) - row01.y);
       let hit = vec4u(c * 4u) + vec4u(0u, 1u, 2u, 3u) == vec4u(known);
       let value = slope * p - select(vec4f(0.0), vec4f(own), hit) - scale * spread * weightOf(c);
-      gradLogits[first + c] = select(vec4f(0.0), value, counts);
+      gradLogits[first + c] = select(vec4f(unread), value, counts);
     }
   }
 }

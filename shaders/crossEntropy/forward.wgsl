@@ -8,9 +8,11 @@
 // reduction 0 it stores each row's loss.
 
 // #include "common/grid.wgsl"
+// #include "common/labels.wgsl"
 // #include "common/lossMean.wgsl"
 
 alias Number = f32;
+alias Index = u32;
 // #include "common/onlineSoftmax.wgsl"
 
 override HAS_CLASS_WEIGHTS: bool = false;
@@ -36,10 +38,12 @@ fn rowLoss(row: u32) -> vec2f {
   let first = row * u.columns;
   var peak = NO_PEAK;
   for (var c = 0u; c < u.columns; c++) { peak = absorb(peak, logits[first + c]); }
-  let logSum = log(peak.sum);
+  let logSum = logOfSum(peak.sum, peak.largest);
   stats[row] = vec2f(peak.largest, logSum);
   let label = labels[row];
-  if (label < 0 || label == u.ignored || u32(label) >= u.columns) { return vec2f(0.0); }
+  let state = stateOf(label, u.ignored, u.columns);
+  if (state == IGNORED) { return vec2f(0.0); }
+  if (state == WRONG) { return vec2f(nanOf(u.columns), 1.0); }
   var spread = 0.0;
   if (u.smoothing > 0.0) {
     for (var c = 0u; c < u.columns; c++) { spread += weightOf(c) * (logSum - (logits[first + c] - peak.largest)); }

@@ -5,9 +5,11 @@ enable subgroups;
 // maximum and a sum of its own; they meet at the end of the row.
 
 // #include "common/grid.wgsl"
+// #include "common/labels.wgsl"
 // #include "common/lossMean.wgsl"
 
 alias Number = vec4f;
+alias Index = vec4u;
 // #include "common/onlineSoftmax.wgsl"
 // #constant LANES
 
@@ -44,9 +46,10 @@ fn main(
     for (var c = lane; c < u.columns; c += LANES) { peak = absorb(peak, logits[first + c]); }
     let highest = max(max(peak.largest.x, peak.largest.y), max(peak.largest.z, peak.largest.w));
     let largest = subgroupMax(highest);
-    let logSum = log(subgroupAdd(dot(peak.sum, exp(peak.largest - largest))));
+    let logSum = logOfSum(subgroupAdd(dot(peak.sum, exp(peak.largest - largest))), largest);
     let label = labels[row];
-    let counts = label >= 0 && label != u.ignored && u32(label) < classes;
+    let state = stateOf(label, u.ignored, classes);
+    let counts = state == COUNTS;
     var spread = 0.0;
     if (u.smoothing > 0.0) {
       var sums = vec4f(0.0);
@@ -57,8 +60,9 @@ fn main(
     let weight = select(0.0, weightOf(known / 4u)[known % 4u], counts);
     let own = weight * (logSum - (logits[first + known / 4u][known % 4u] - largest));
     let smoothed = select(0.0, u.smoothing / f32(classes) * spread, counts);
-    let value = (1.0 - u.smoothing) * own + smoothed;
-    total += vec2f(value, weight);
+    // The label's own loss is left out where the row is, even what is not finite.
+    let value = select(select(0.0, nanOf(classes), state == WRONG), (1.0 - u.smoothing) * own + smoothed, counts);
+    total += vec2f(value, select(weight, 1.0, state == WRONG));
     if (lane == 0u) {
       stats[row] = vec2f(largest, logSum);
       if (u.reduction == REDUCTION_NONE) { loss[row] = value; }

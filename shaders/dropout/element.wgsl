@@ -23,7 +23,8 @@ fn main(
 ) {
   for (var item = linearWorkgroup(workgroup, workgroups) * 64u + lane; item * 4u < u.size; item += u.stride) {
     let kept = randomUniform4(seed[0], seed[1], item) >= vec4f(u.p);
-    let value = select(vec4f(0.0), vec4f(x[item]) * u.scale, kept);
+    // A product, so that NaN stays where it is dropped, as in PyTorch.
+    let value = vec4f(x[item]) * select(vec4f(0.0), vec4f(u.scale), kept);
     let left = u.size - item * 4u;
     if (left >= 4u) {
       out[item] = Vec4(value);

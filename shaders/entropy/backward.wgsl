@@ -1,6 +1,10 @@
 // Gradient of the mean entropy (forward.wgsl): gradLogits[k] = -gradOutput * factor * w * p[k] * (log p[k] + H). A thread owns a row.
 
 // #include "common/grid.wgsl"
+// #include "common/nan.wgsl"
+
+alias Number = f32;
+alias Index = u32;
 
 override HAS_SAMPLE_WEIGHTS: bool = false;
 
@@ -29,7 +33,7 @@ fn main(
   var product = 0.0;
   for (var i = first; i < end; i++) {
     let z = logits[i] - largest;
-    let e = exp(z);
+    let e = expKept(z);
     sum += e;
     product += e * z;
   }
@@ -39,6 +43,6 @@ fn main(
   let meanLogit = product / sum;
   for (var i = first; i < end; i++) {
     let z = logits[i] - largest;
-    gradLogits[i] = -scale * exp(z) / sum * (z - meanLogit);
+    gradLogits[i] = -scale * expKept(z) / sum * (z - meanLogit);
   }
 }

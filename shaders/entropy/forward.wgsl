@@ -5,6 +5,10 @@
 
 // #include "common/grid.wgsl"
 // #include "common/lossMean.wgsl"
+// #include "common/nan.wgsl"
+
+alias Number = f32;
+alias Index = u32;
 
 override HAS_SAMPLE_WEIGHTS: bool = false;
 
@@ -26,11 +30,11 @@ fn rowEntropy(row: u32) -> f32 {
   var product = 0.0;
   for (var i = first; i < end; i++) {
     let z = logits[i] - largest;
-    let e = exp(z);
+    let e = expKept(z);
     sum += e;
     product += e * z;
   }
-  return log(sum) - product / sum;
+  return logKept(sum) - product / sum;
 }
 
 @compute @workgroup_size(64)

@@ -29,18 +29,31 @@ fn main(
   for (var row = linearWorkgroup(workgroup, workgroups) * 64u + lane; row < u.rows; row += u.stride) {
     let first = row * u.columns;
     var sums = Number(0.0);
-    for (var c = 0u; c < u.columns; c++) { sums += Number(x[first + c]); }
-    let rowMean = itemSum(sums) / count;
+    // In stretches of 32, as reduce/sum.wgsl.
+    for (var start = 0u; start < u.columns; start += 32u) {
+      var stretch = Number(0.0);
+      for (var c = start; c < min(start + 32u, u.columns); c++) { stretch += Number(x[first + c]); }
+      sums += stretch;
+    }
+    let pivot = itemSum(sums) / count;
+    // What rounding took from the mean comes out of the deviations from it: no digits are lost however far the row is from zero.
+    var shifts = Number(0.0);
     var squares = Number(0.0);
-    for (var c = 0u; c < u.columns; c++) {
-      let d = Number(x[first + c]) - rowMean;
-      squares += d * d;
+    for (var start = 0u; start < u.columns; start += 32u) {
+      var stretch = Number(0.0);
+      for (var c = start; c < min(start + 32u, u.columns); c++) {
+        let d = Number(x[first + c]) - pivot;
+        stretch += d;
+        squares += d * d;
+      }
+      shifts += stretch;
     }
-    let scale = inverseSqrt(itemSum(squares) / count + u.eps);
+    let offset = itemSum(shifts) / count;
+    let scale = inverseSqrt(itemSum(squares) / count - offset * offset + u.eps);
     for (var c = 0u; c < u.columns; c++) {
-      y[first + c] = Item((Number(x[first + c]) - rowMean) * scale * weight[c] + bias[c]);
+      y[first + c] = Item(((Number(x[first + c]) - pivot) - offset) * scale * weight[c] + bias[c]);
     }
-    mean[row] = rowMean;
+    mean[row] = pivot + offset;
     rstd[row] = scale;
   }
 }

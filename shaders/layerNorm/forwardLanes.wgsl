@@ -5,8 +5,8 @@ enable subgroups;
 // A workgroup is one subgroup of LANES lanes and walks whole rows, `stride` apart. Lane i owns the groups i, i + LANES, … of every row
 // (PER_LANE of them), so neighbouring lanes read neighbouring memory, the weights are read once per workgroup, and a row
 // stays in registers between its sums and its result. LANES and PER_LANE are constants: the loops unroll.
-// The variance is taken about the row's first number, a shift that lies within the row's own spread: no cancellation however far the
-// row is from zero. About the exact mean (another walk over the registers) it took 20 % longer.
+// The mean is taken about the row's first number, and the variance about the mean: no cancellation however far the row is from zero, nor
+// where its first number is far from the others. (One walk for both, 20 % shorter, was 200 times less exact there.)
 
 // #include "common/grid.wgsl"
 // #include "common/storage.wgsl"
@@ -43,19 +43,21 @@ fn main(
     let shift = vec4f(x[first]).x;
     var d: array<vec4f, PER_LANE>;
     var sums = vec4f(0.0);
-    var squares = vec4f(0.0);
     for (var k = 0u; k < PER_LANE; k++) {
       let c = lane + k * LANES;
       d[k] = select(vec4f(0.0), vec4f(x[first + min(c, last)]) - shift, c <= last);
       sums += d[k];
-      squares += d[k] * d[k];
     }
     let offset = subgroupAdd(dot(sums, vec4f(1.0))) / columns;
-    let variance = subgroupAdd(dot(squares, vec4f(1.0))) / columns - offset * offset;
-    let scale = inverseSqrt(max(variance, 0.0) + u.eps);
+    var squares = vec4f(0.0);
+    for (var k = 0u; k < PER_LANE; k++) {
+      d[k] = select(vec4f(0.0), d[k] - offset, lane + k * LANES <= last);
+      squares += d[k] * d[k];
+    }
+    let scale = inverseSqrt(subgroupAdd(dot(squares, vec4f(1.0))) / columns + u.eps);
     for (var k = 0u; k < PER_LANE; k++) {
       let c = lane + k * LANES;
-      if (c <= last) { y[first + c] = Vec4((d[k] - offset) * scale * w[k] + b[k]); }
+      if (c <= last) { y[first + c] = Vec4(d[k] * scale * w[k] + b[k]); }
     }
     if (lane == 0u) {
       mean[row] = shift + offset;

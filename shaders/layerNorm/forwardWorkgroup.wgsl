@@ -30,18 +30,21 @@ fn main(
   let start = lane % ROW_LANES;
   var sum = 0.0;
   for (var c = start; c < columns; c += ROW_LANES) { sum += f32(x[first + c]); }
-  let rowMean = rowSum(lane, vec2f(sum, 0.0)).x / f32(u.columns);
-  var squares = 0.0;
+  let pivot = rowSum(lane, vec2f(sum, 0.0)).x / f32(u.columns);
+  // Sums of the deviations and of their squares: see forward.wgsl.
+  var sums = vec2f(0.0);
   for (var c = start; c < columns; c += ROW_LANES) {
-    let d = f32(x[first + c]) - rowMean;
-    squares += d * d;
+    let d = f32(x[first + c]) - pivot;
+    sums += vec2f(d, d * d);
   }
-  let scale = inverseSqrt(rowSum(lane, vec2f(squares, 0.0)).x / f32(u.columns) + u.eps);
+  let moments = rowSum(lane, sums) / f32(u.columns);
+  let offset = moments.x;
+  let scale = inverseSqrt(moments.y - offset * offset + u.eps);
   for (var c = start; c < columns; c += ROW_LANES) {
-    y[first + c] = Scalar((f32(x[first + c]) - rowMean) * scale * weight[c] + bias[c]);
+    y[first + c] = Scalar(((f32(x[first + c]) - pivot) - offset) * scale * weight[c] + bias[c]);
   }
   if (start == 0u && row < u.rows) {
-    mean[row] = rowMean;
+    mean[row] = pivot + offset;
     rstd[row] = scale;
   }
 }

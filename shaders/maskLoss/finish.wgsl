@@ -55,9 +55,9 @@ fn main(@builtin(local_invocation_index) lane: u32) {
         }
       }
     }
-    let counted = u.ignoreEmpty == 0u || totals.z > 0.0;
+    let counted = u.ignoreEmpty == 0u || !(totals.z <= 0.0);
     let denominator = u.kI * totals.x + u.kP * totals.y + u.kT * totals.z + u.smoothing;
-    let safe = max(denominator, SMALLEST_DENOMINATOR);
+    let safe = select(denominator, SMALLEST_DENOMINATOR, denominator <= SMALLEST_DENOMINATOR);
     let score = (2.0 * totals.x + u.smoothing) / safe;
     let part = select(0.0, share, counted);
     lost += part * (1.0 - score);

@@ -9,6 +9,7 @@
 // #include "common/storage.wgsl"
 // #include "common/result.wgsl"
 // #include "common/gelu.wgsl"
+// #include "common/relu.wgsl"
 
 struct Uniforms {
   m: u32, n: u32, k: u32, size: u32,
@@ -47,7 +48,7 @@ fn main(
     atB += u.bInner;
   }
   if (u.hasBias != 0u) { value += bias[column]; }
-  if (u.activation == 1u) { value = max(value, 0.0); }
+  if (u.activation == 1u) { value = relu(value); }
   if (u.activation == 2u) {
     let gelu = geluWithSlope(vec4f(value));
     if (u.writesSlope != 0u) { slope[i] = Scalar(gelu.slope.x); }

@@ -13,6 +13,7 @@ struct Uniforms { size: u32, stride: u32 }
 @group(0) @binding(1) var<storage, read> x: array<u32>;
 @group(0) @binding(2) var<storage, read_write> out: array<u32>;
 
+// NaN becomes the lowest number, as in PyTorch on x86, and never a small one that could be a class.
 fn convert(bits: u32) -> u32 {
   if (TO == 0u) {
     if (FROM == 1u) { return bitcast<u32>(f32(bits)); }
@@ -20,6 +21,7 @@ fn convert(bits: u32) -> u32 {
     return bits;
   }
   if (FROM == 0u) {
+    if ((bits & 0x7fffffffu) > 0x7f800000u) { return 0x80000000u; }
     if (TO == 1u) { return u32(bitcast<f32>(bits)); }
     return bitcast<u32>(i32(bitcast<f32>(bits)));
   }

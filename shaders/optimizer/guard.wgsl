@@ -1,10 +1,10 @@
 // From the first `count` slots [sum of squares, count of non-finite elements]:
-//   norm = sqrt(sum of all) / scale     nonFinite = 1 if any element, or the sum itself, is not finite
+//   norm = sqrt(sum of all) / scale     nonFinite = 1 if any element is not finite, 2 if only the sum of squares is not
 //   guard = [min(1, maxNorm / (norm + 1e-6)) / scale, norm, nonFinite, suppressed + nonFinite]
 // where the loss, and so all gradients, were multiplied by lossScale = [scale, finite steps since it changed, other steps in a row, 0].
 // With a growthInterval the scale halves where something is not finite and doubles after so many finite steps (GradScaler).
 // sticky: once nonFinite, always (until the host resets the guard), so that steps already on their way change nothing either.
-// As torch.nn.utils.clip_grad_norm_; maxNorm 0: no clipping. With nonFinite the first two are 0.
+// As torch.nn.utils.clip_grad_norm_; maxNorm 0: no clipping. With nonFinite the first is 0, and the norm 0 or, where 2, infinite.
 //
 // One workgroup of WIDTH threads: a thread sums every WIDTH-th slot, four loads under way, then thread 0 the WIDTH sums, in order. A few ten
 // thousand slots at most, so the workgroup memory (slow on software adapters) does not show. Overflow is recognised in the words of the sum.
@@ -46,8 +46,10 @@ fn main(@builtin(local_invocation_index) lane: u32) {
   let overflow = (bitcast<u32>(total.x) & 0x7f800000u) == 0x7f800000u;
   if (overflow || total.y > 0.0 || (u.sticky == 1u && guard[2] > 0.0)) {
     guard[0] = 0.0;
-    guard[1] = 0.0;
-    guard[2] = 1.0;
+    // Of finite elements the sum is infinite: so is the norm, and 2 tells this from elements that are not finite.
+    let tooLarge = overflow && total.y == 0.0;
+    guard[1] = select(0.0, total.x, tooLarge);
+    guard[2] = select(1.0, 2.0, tooLarge);
     guard[3] += 1.0;
     if (u.growthInterval > 0u) {
       lossScale[0] *= 0.5;

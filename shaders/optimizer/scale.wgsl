@@ -1,4 +1,5 @@
-// x[i] *= guard[0], in place: gradients scaled to the clipped norm. With guard[2] (nonFinite) set, nothing is touched.
+// x[i] *= guard[0], in place: gradients scaled to the clipped norm. With guard[2] (nonFinite) 1, nothing is touched;
+// 2 stands for an infinite norm of finite gradients, which become 0 as in PyTorch.
 // Threads and the partial last group as in unary/forward.wgsl.
 
 // #include "common/grid.wgsl"
@@ -15,7 +16,7 @@ fn main(
   @builtin(num_workgroups) workgroups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  if (guard[0].z != 0.0) { return; }
+  if (guard[0].z == 1.0) { return; }
   let scale = guard[0].x;
   for (var group = linearWorkgroup(workgroup, workgroups) * 64u + lane; group * 4u < u.size; group += u.stride) {
     let value = scale * x[group];

@@ -38,7 +38,7 @@ fn main(
   let startX = i32(outX * u.strideX) - i32(u.paddingX);
   // #include "common/eachItem.wgsl"
   {
-    var best = Number(-3.4e38);
+    var best = Number(0.0);
     var bestIndex = Index(0xffffffffu);
     for (var ky = 0u; ky < KERNEL_Y; ky++) {
       let inY = u32(startY + i32(ky * u.dilationY));
@@ -48,7 +48,8 @@ fn main(
         if (inY < u.inHeight && inX < u.inWidth) {
           let index = inY * u.inWidth + inX;
           let value = Number(x[(plane + index) * u.channels + channel]);
-          let better = value > best;
+          let better = (value > best) | (bestIndex == Index(0xffffffffu))
+            | ((bitcast<Index>(value) & Index(0x7fffffffu)) > Index(0x7f800000u));
           best = select(best, value, better);
           bestIndex = select(bestIndex, Index(index), better);
         }

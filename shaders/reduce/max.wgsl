@@ -5,6 +5,7 @@
 
 // #include "common/grid.wgsl"
 // #include "common/width.wgsl"
+// #include "common/nan.wgsl"
 
 struct Uniforms { outputs: u32, extent: u32, inner: u32, chunks: u32 }
 
@@ -23,9 +24,9 @@ fn main(
   let column = i % u.inner;
   let chunk = (i / u.inner) % u.chunks;
   let outer = i / (u.inner * u.chunks);
-  var best = Number(-3.4e38);
-  for (var row = chunk; row < u.extent; row += u.chunks) {
-    best = max(best, Number(x[(outer * u.extent + row) * u.inner + column]));
+  var best = Number(x[(outer * u.extent + min(chunk, u.extent - 1u)) * u.inner + column]);
+  for (var row = chunk + u.chunks; row < u.extent; row += u.chunks) {
+    best = largerOf(best, Number(x[(outer * u.extent + row) * u.inner + column]));
   }
   out[i] = ResultItem(best);
 }

@@ -26,8 +26,13 @@ fn main(
   let chunk = (i / u.inner) % u.chunks;
   let outer = i / (u.inner * u.chunks);
   var sum = Number(0.0);
-  for (var row = chunk; row < u.extent; row += u.chunks) {
-    sum += Number(x[(outer * u.extent + row) * u.inner + column]);
+  var row = chunk;
+  // In stretches of 32, so that the rounding of a long sum grows with the number of stretches, not of its terms.
+  while (row < u.extent) {
+    let end = min(u.extent, row + 32u * u.chunks);
+    var stretch = Number(0.0);
+    for (; row < end; row += u.chunks) { stretch += Number(x[(outer * u.extent + row) * u.inner + column]); }
+    sum += stretch;
   }
   out[i] = ResultItem(sum * u.scale);
 }

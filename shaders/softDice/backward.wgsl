@@ -4,6 +4,7 @@
 
 // #include "common/grid.wgsl"
 // #include "common/width.wgsl"
+// #include "common/nan.wgsl"
 
 override FROM_LOGITS: bool = true;
 override SQUARED: bool = false;
@@ -40,7 +41,7 @@ fn main(
     var p = x[at];
     var slope = Number(1.0);
     if (FROM_LOGITS) {
-      let e = exp(-clamp(abs(p), Number(0.0), Number(80.0)));
+      let e = keepNan(p, exp(-clamp(abs(p), Number(0.0), Number(80.0))));
       slope = e / ((1.0 + e) * (1.0 + e));
       p = select(e, Number(1.0), p >= Number(0.0)) / (1.0 + e);
     }

@@ -59,12 +59,12 @@ fn main(@builtin(local_invocation_index) lane: u32) {
       totals += own * select(1.0, weightOf(n), batchWide);
     }
     var share = 0.0;
-    if (weights > 0.0 && (u.ignoreEmpty == 0u || totals.z > 0.0)) {
+    if (!(weights <= 0.0) && (u.ignoreEmpty == 0u || !(totals.z <= 0.0))) {
       share = select(weightOf(first) / weights, 1.0, batchWide) / f32(u.channels);
       if (u.perGroup != 0u) { share = 1.0; }
     }
     let denominator = u.kI * totals.x + u.kP * totals.y + u.kT * totals.z + u.smoothing;
-    let safe = max(denominator, SMALLEST_DENOMINATOR);
+    let safe = select(denominator, SMALLEST_DENOMINATOR, denominator <= SMALLEST_DENOMINATOR);
     let dice = (2.0 * totals.x + u.smoothing) / safe;
     let own = share * (1.0 - dice);
     sum += own;

@@ -7,6 +7,7 @@
 
 // #include "common/grid.wgsl"
 // #include "common/width.wgsl"
+// #include "common/nan.wgsl"
 
 override FROM_LOGITS: bool = true;
 override SQUARED: bool = false;
@@ -34,7 +35,7 @@ fn main(
   for (var i = thread; i < u.perSample; i += u.threads) {
     var p = x[sample * u.perSample + i];
     let t = targets[sample * u.perSample + i];
-    if (FROM_LOGITS) { p = 1.0 / (1.0 + exp(-clamp(p, Number(-80.0), Number(80.0)))); }
+    if (FROM_LOGITS) { p = keepNan(p, 1.0 / (1.0 + exp(-clamp(p, Number(-80.0), Number(80.0))))); }
     both += p * t;
     if (SQUARED) {
       predicted += p * p;

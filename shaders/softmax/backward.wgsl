@@ -3,6 +3,10 @@
 // A thread owns a row, as in forward.wgsl.
 
 // #include "common/grid.wgsl"
+// #include "common/nan.wgsl"
+
+alias Number = f32;
+alias Index = u32;
 
 override LOG: bool = false;
 
@@ -26,6 +30,6 @@ fn main(
   var sum = 0.0;
   for (var i = first; i < end; i++) { sum += select(gradOutput[i] * y[i], gradOutput[i], LOG); }
   for (var i = first; i < end; i++) {
-    if (LOG) { gradX[i] = gradOutput[i] - exp(y[i]) * sum; } else { gradX[i] = y[i] * (gradOutput[i] - sum); }
+    if (LOG) { gradX[i] = gradOutput[i] - expKept(y[i]) * sum; } else { gradX[i] = y[i] * (gradOutput[i] - sum); }
   }
 }

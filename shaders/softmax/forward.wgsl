@@ -4,6 +4,10 @@
 // A thread owns a row: rows are short here (2 to some tens of classes).
 
 // #include "common/grid.wgsl"
+// #include "common/nan.wgsl"
+
+alias Number = f32;
+alias Index = u32;
 
 override LOG: bool = false;
 
@@ -26,10 +30,10 @@ fn main(
   var largest = -3.4e38;
   for (var i = first; i < end; i++) { largest = max(largest, x[i]); }
   var sum = 0.0;
-  for (var i = first; i < end; i++) { sum += exp(x[i] - largest); }
-  let logSum = log(sum);
+  for (var i = first; i < end; i++) { sum += expKept(x[i] - largest); }
+  let logSum = logKept(sum);
   for (var i = first; i < end; i++) {
     let shifted = x[i] - largest;
-    if (LOG) { out[i] = shifted - logSum; } else { out[i] = exp(shifted) / sum; }
+    if (LOG) { out[i] = shifted - logSum; } else { out[i] = expKept(shifted) / sum; }
   }
 }

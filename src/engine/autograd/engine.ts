@@ -17,10 +17,15 @@ import {
 } from '../ops/signature.ts';
 import { TapBackend, type Taps } from '../ops/tapBackend.ts';
 import type { Value } from '../ops/value.ts';
+import { type HostData, hostArray } from '../tensor/hostData.ts';
 import { Generator } from '../tensor/random.ts';
-import { formatShape, sizeOf, type Shape, type TypedArray, type DType } from '../tensor/spec.ts';
+import { requireExtents } from '../tensor/shape.ts';
+import { type DType, formatShape, isFloat, type Shape, sizeOf } from '../tensor/spec.ts';
 import { collectNodes, type Edge, GraphNode } from './graph.ts';
 import { Tensor } from './tensor.ts';
+
+/** The options of `tensor` and `empty`. */
+const TENSOR_OPTIONS = { dtype: 'dtype?', requiresGrad: 'flag?', name: 'text?' } as const;
 
 interface Scope {
   readonly tensors: Set<Tensor>;
@@ -91,22 +96,35 @@ export class Engine {
     return this.#gradEnabled;
   }
 
-  /** A tensor holding `data` (row-major). @throws GmtlError `tensor/shape` when the count does not fit. */
+  /**
+   * A tensor holding `data` (row-major): a typed array, an array of numbers, or arrays of those nested to the tensor's own shape, as
+   * torch.tensor takes them. Integers of 64 bits become i32. Without `dtype` it is f32 unless the data is of whole numbers by its class.
+   * @throws GmtlError `tensor/shape` where the count does not fit the shape or nested arrays are of different lengths; `tensor/empty` for no
+   * elements; `tensor/data` for what is not a number, or does not fit an integer type.
+   */
   tensor(
-    data: TypedArray | readonly number[] | Float64Array,
-    shape: Shape = [data.length],
+    data: HostData,
+    shape?: Shape,
     options: { dtype?: DType; requiresGrad?: boolean; name?: string } = {},
   ): Tensor {
-    const dtype = options.dtype ?? (data instanceof Uint32Array ? 'u32' : data instanceof Int32Array ? 'i32' : 'f32');
-    if (data.length !== sizeOf(shape)) {
-      throw new GmtlError('tensor/shape', `tensor: ${data.length} numbers do not fill shape ${formatShape(shape)}`);
+    checkAttributes('tensor', TENSOR_OPTIONS, options);
+    const host = hostArray('tensor', data, options.dtype);
+    const wanted = shape ?? host.shape;
+    requireExtents('tensor', wanted);
+    if (host.data.length !== sizeOf(wanted)) {
+      throw new GmtlError(
+        'tensor/shape',
+        `tensor: ${host.data.length} numbers do not fill shape ${formatShape(wanted)}`,
+      );
     }
-    const value = this.backend.upload({ shape: [...shape], dtype }, data, options.name ?? 'tensor');
+    const value = this.backend.upload({ shape: [...wanted], dtype: host.dtype }, host.data, options.name ?? 'tensor');
     return this.adopt(value, null, { requiresGrad: options.requiresGrad ?? false });
   }
 
   /** A tensor with undefined content, which must be written before it is read. */
   empty(shape: Shape, options: { dtype?: DType; requiresGrad?: boolean; name?: string } = {}): Tensor {
+    checkAttributes('empty', TENSOR_OPTIONS, options);
+    requireExtents('empty', shape);
     const value = this.backend.allocate({ shape: [...shape], dtype: options.dtype ?? 'f32' }, options.name ?? 'tensor');
     return this.adopt(value, null, { requiresGrad: options.requiresGrad ?? false });
   }
@@ -237,6 +255,13 @@ export class Engine {
    * backward passes through it (as PyTorch's retain_graph), and the last of them frees it.
    */
   backward(root: Tensor, gradient?: Tensor, { retainGraph = false }: BackwardOptions = {}): void {
+    const problem = this.#problemOf(root);
+    if (problem) throw new GmtlError(problem.code, `backward: the tensor ${problem.message}`);
+    const wrong = gradient === undefined ? null : this.#problemOf(gradient);
+    if (wrong) throw new GmtlError(wrong.code, `backward: the gradient ${wrong.message}`);
+    if (gradient && !isFloat(gradient.dtype)) {
+      throw new GmtlError('tensor/dtype', `backward: the gradient is ${gradient.dtype}; it takes f32 or f16`);
+    }
     const { node } = root;
     if (!node) {
       throw new GmtlError(
@@ -263,9 +288,10 @@ export class Engine {
       );
     }
     const { backend } = this;
-    const seed =
-      gradient?.value ?? runProgram(backend, fillProgram, [], { shape: root.shape, value: 1, dtype: root.dtype })[0];
-    if (gradient) seed.storage.retain();
+    gradient?.value.storage.retain();
+    const seed = gradient
+      ? this.#inType(gradient.value, root.dtype)
+      : runProgram(backend, fillProgram, [], { shape: root.shape, value: 1, dtype: root.dtype })[0];
 
     const gradients = new Map<GraphNode, Value>([[node, seed]]);
     const leaves = new Map<Tensor, Value>();

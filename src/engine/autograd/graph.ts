@@ -1,7 +1,9 @@
 /** The graph that backward walks: one node per op that was run with a gradient to follow. */
+import { GmtlError } from '../errors.ts';
 import type { Backend } from '../ops/backend.ts';
 import { runProgram } from '../ops/backend.ts';
 import type { BackwardContext, Differentiable, Op, Program } from '../ops/definition.ts';
+import { declaredInput } from '../ops/signature.ts';
 import type { Value } from '../ops/value.ts';
 import { formatShape, type Shape, sizeOf, type TensorSpec } from '../tensor/spec.ts';
 import type { Tensor } from './tensor.ts';
@@ -17,6 +19,12 @@ export interface Evicted {
   released(): void;
 }
 
+/** A value kept for backward, and the version of its memory then. */
+interface Saved {
+  readonly value: Value;
+  readonly version: number;
+}
+
 let nextNodeId = 1;
 
 /**
@@ -30,9 +38,11 @@ export class GraphNode {
   readonly edges: readonly Edge[];
   readonly inputSpecs: readonly TensorSpec[];
   readonly outputSpecs: readonly TensorSpec[];
-  #savedInputs: (Value | undefined)[];
-  #savedOutputs: (Value | undefined)[];
+  #savedInputs: (Saved | undefined)[];
+  #savedOutputs: (Saved | undefined)[];
   #evicted: Evicted | null = null;
+  /** What was kept before it was evicted: for its versions, not its memory. */
+  #before: readonly (Saved | undefined)[] = [];
   #released = false;
   /** Tensors that are this node's output, and nodes that have it as an input. */
   #references = 0;
@@ -50,7 +60,7 @@ export class GraphNode {
       values.map((value, index) => {
         if (!indices?.includes(index)) return undefined;
         value.storage.retain();
-        return value;
+        return { value, version: value.storage.version };
       });
     this.#savedInputs = keep(inputs, saves.inputs);
     this.#savedOutputs = keep(outputs, saves.outputs);
@@ -62,6 +72,7 @@ export class GraphNode {
 
   /** Drops what is kept for backward until `by` restores it. */
   evict(by: Evicted): void {
+    this.#before = [...this.#savedInputs];
     this.#dropSaved();
     this.#evicted = by;
   }
@@ -71,6 +82,12 @@ export class GraphNode {
     if (this.#released) return;
     this.#savedInputs = node.#savedInputs;
     this.#savedOutputs = node.#savedOutputs;
+    // What both runs read must not have changed between them.
+    this.#savedInputs = this.#savedInputs.map((saved, index) => {
+      const before = this.#before[index];
+      return saved && before?.value.storage === saved.value.storage ? before : saved;
+    });
+    this.#before = [];
     node.#savedInputs = [];
     node.#savedOutputs = [];
     this.#evicted = null;
@@ -82,12 +99,12 @@ export class GraphNode {
    */
   backward(backend: Backend, gradOutput: Value, takePending: (index: number) => Value | null): (Value | null)[] {
     this.#evicted?.restore();
+    this.#requireUnchanged();
     const temporaries: Value[] = [];
-    const saved = (values: (Value | undefined)[], index: number, what: string): Value => {
-      const value = values[index];
-      if (!value)
-        throw new Error(`${this.op.name}: backward reads ${what} ${index}, which its \`saves\` does not list`);
-      return value;
+    const saved = (values: (Saved | undefined)[], index: number, what: string): Value => {
+      const kept = values[index];
+      if (!kept) throw new Error(`${this.op.name}: backward reads ${what} ${index}, which its \`saves\` does not list`);
+      return kept.value;
     };
     const context: BackwardContext<object> = {
       attributes: this.attributes,
@@ -122,6 +139,23 @@ export class GraphNode {
     }
   }
 
+  /** Throws `autograd/changed` where a saved value was written to since. */
+  #requireUnchanged(): void {
+    for (const [index, saved] of [...this.#savedInputs, ...this.#savedOutputs].entries()) {
+      if (!saved || saved.value.storage.version === saved.version) continue;
+      const inputs = this.inputSpecs.length;
+      const what =
+        index < inputs
+          ? `input ${declaredInput(this.op.forward.signature.inputs, index).name}`
+          : `output ${index - inputs}`;
+      throw new GmtlError(
+        'autograd/changed',
+        `backward: ${what} of ${this.op.name}, of shape ${formatShape(saved.value.spec.shape)}, was changed in place after the forward pass ` +
+          '(by optimizer.step(), write() or another in-place op), so its gradient would be wrong: run backward first, or forward again',
+      );
+    }
+  }
+
   retain(): void {
     this.#references++;
   }
@@ -147,7 +181,7 @@ export class GraphNode {
 
   #dropSaved(): void {
     for (const values of [this.#savedInputs, this.#savedOutputs]) {
-      for (const value of values) value?.storage.release();
+      for (const saved of values) saved?.value.storage.release();
       values.length = 0;
     }
   }

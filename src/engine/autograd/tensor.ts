@@ -11,6 +11,7 @@ import { unaryOps } from '../ops/unary/op.ts';
 import type { Value } from '../ops/value.ts';
 import { softmax } from '../ops/softmax/op.ts';
 import { where } from '../ops/where/op.ts';
+import { type HostData, hostArray } from '../tensor/hostData.ts';
 import { broadcastShapes, normalizeAxes, normalizeAxis, resolveReshape, sameShape } from '../tensor/shape.ts';
 import { type DType, formatShape, isFloat, type Shape, sizeOf, type TypedArray } from '../tensor/spec.ts';
 import type { BackwardOptions, Engine } from './engine.ts';
@@ -91,11 +92,19 @@ export class Tensor {
     this.engine.backward(this, gradient, options);
   }
 
-  /** Overwrites the elements from the host, in place (an input buffer of a captured step, loaded weights). */
-  write(data: TypedArray | Float64Array): this {
+  /**
+   * Overwrites the elements from the host, in place (an input buffer of a captured step, loaded weights). A backward pass that needs the old
+   * ones is refused from then on.
+   */
+  write(data: HostData): this {
     if (this.#disposed)
       throw new GmtlError('tensor/freed', `write: this tensor of shape ${formatShape(this.shape)} was already freed`);
-    this.engine.backend.write(this.value, data);
+    const host = hostArray('write', data, this.dtype);
+    if (host.data.length !== this.size) {
+      throw new GmtlError('tensor/shape', `write: ${host.data.length} numbers do not fill ${this}`);
+    }
+    this.engine.backend.write(this.value, host.data);
+    this.value.storage.changed();
     return this;
   }
 

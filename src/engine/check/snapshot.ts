@@ -2,11 +2,12 @@
 import type { PlanTarget } from '../gpu/kernel.ts';
 import type { Case, Op } from '../ops/definition.ts';
 import { callOf, type ProgramCall } from '../ops/invocations.ts';
+import { fillInput } from '../ops/caseInputs.ts';
 import { ReferenceBackend } from '../ops/referenceBackend.ts';
 import { TapBackend } from '../ops/tapBackend.ts';
 import { roundToFloat16 } from '../tensor/float16.ts';
 import type { DType, TensorSpec, TypedArray } from '../tensor/spec.ts';
-import { runCase } from './runCase.ts';
+import { type FillInput, runCase } from './runCase.ts';
 
 /** One program execution: its shapes and the content of its inputs. */
 export interface Snapshot extends ProgramCall {
@@ -20,7 +21,7 @@ function stored(value: number, dtype: DType): number {
 }
 
 /** Everything a case executes on the references, with its inputs as the device would hold them. */
-export function snapshots(op: Op, testCase: Case): Snapshot[] {
+export function snapshots(op: Op, testCase: Case, fill: FillInput = fillInput): Snapshot[] {
   const reference = new ReferenceBackend();
   const taken: Snapshot[] = [];
   const tap = new TapBackend(reference, {
@@ -31,7 +32,7 @@ export function snapshots(op: Op, testCase: Case): Snapshot[] {
       taken.push({ ...callOf(invocation), data });
     },
   });
-  runCase(op, testCase, tap);
+  runCase(op, testCase, tap, fill);
   return taken;
 }
 

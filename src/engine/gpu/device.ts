@@ -277,11 +277,13 @@ export class GpuDevice {
   }
 
   flush(): void {
+    if (this.#destroyed) return;
     this.#commands.flush();
   }
 
   /** Waits until the device has done everything recorded so far; throws the first failure it reported. */
   async synchronize(): Promise<void> {
+    this.throwIfFailed();
     this.flush();
     await this.wait(this.device.queue.onSubmittedWorkDone());
     await this.#failures.settle();
@@ -375,7 +377,9 @@ export class GpuDevice {
 
   /** Throws the first failure that the device has reported (shader, validation, out of memory, lost). */
   throwIfFailed(): void {
-    this.#failures.throwIfAny();
+    if (this.#destroyed)
+      throw new GmtlError('gpu/destroyed', 'the engine was destroyed: nothing can be computed or read on it any more');
+    this.#failures.begin();
   }
 
   #createBuffer(

@@ -5,6 +5,8 @@ import { GmtlError } from '../errors.ts';
 export class DeviceFailures {
   readonly #pending = new Set<Promise<GmtlError | null>>();
   #first: GmtlError | null = null;
+  /** Whether waiting for the device has thrown it. */
+  #told = false;
   #isVague = false;
   #ended = false;
 
@@ -29,11 +31,6 @@ export class DeviceFailures {
     return this.#first !== null;
   }
 
-  /** Throws the first failure (shader, validation, out of memory, lost). */
-  throwIfAny(): void {
-    if (this.#first) throw this.#first;
-  }
-
   /** Records the error that `pending` (an error scope, for one) resolves to, if any. */
   watch(pending: Promise<GmtlError | null>): void {
     const watched = pending.then((error) => {
@@ -47,10 +44,24 @@ export class DeviceFailures {
     this.#pending.add(watched);
   }
 
-  /** Waits for every report that is under way, then throws the first failure. */
+  /**
+   * Waits for every report that is under way, then throws the first failure. A command that the GPU refused fails those who wait for it, not
+   * what comes after: it is forgotten once it was thrown and the next command is recorded. A lost device and memory that ran out stay.
+   */
   async settle(): Promise<void> {
     while (this.#pending.size > 0) await Promise.all([...this.#pending]);
-    this.throwIfAny();
+    if (!this.#first) return;
+    this.#told = true;
+    throw this.#first;
+  }
+
+  /** As `throwIfAny`, before something new is recorded. */
+  begin(): void {
+    if (this.#told && this.#first?.code === 'gpu/failure') {
+      this.#first = null;
+      this.#told = false;
+    }
+    if (this.#first) throw this.#first;
   }
 
   /** The device is being given back: losing it is not a failure. */

@@ -1,4 +1,5 @@
 /** What executes programs: the interface of all backends. */
+import { requireElements } from '../tensor/shape.ts';
 import type { TensorSpec, TypedArray } from '../tensor/spec.ts';
 import type { Program } from './definition.ts';
 import type { Value } from './value.ts';
@@ -55,9 +56,11 @@ export function runProgram<A extends object>(
     inputs.map((input) => input.spec),
     attributes,
   );
+  for (const { shape } of specs) requireElements(program.name, shape);
   const outputs = specs.map((spec) => backend.allocate(spec, program.name));
   try {
     backend.execute(program, inputs, outputs, attributes, version);
+    for (const index of program.mutates ?? []) inputs[index].storage.changed();
   } catch (error) {
     for (const output of outputs) output.storage.release();
     throw error;

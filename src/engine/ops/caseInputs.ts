@@ -1,6 +1,6 @@
 /** Fills the inputs of an op's cases with seeded numbers. */
 import { Generator } from '../tensor/random.ts';
-import { sizeOf } from '../tensor/spec.ts';
+import { isFloat, sizeOf } from '../tensor/spec.ts';
 import type { CaseInput } from './definition.ts';
 
 function hash(text: string): number {
@@ -9,7 +9,7 @@ function hash(text: string): number {
   return state >>> 0;
 }
 
-/** The numbers of a case's input, exact in float32 and the same on every run: seeded by `name`. */
+/** The numbers of a case's input, exact in its type (float32 for floats) and the same on every run: seeded by `name`. */
 export function fillInput(input: CaseInput, name: string): Float64Array {
   const generator = new Generator(hash(name));
   const size = sizeOf(input.shape);
@@ -49,5 +49,5 @@ export function fillInput(input: CaseInput, name: string): Float64Array {
         fill satisfies never;
     }
   }
-  return data.map(Math.fround);
+  return isFloat(input.dtype ?? 'f32') ? data.map(Math.fround) : data;
 }

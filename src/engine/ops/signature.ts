@@ -63,6 +63,8 @@ const ATTRIBUTES = {
   pair: ['[along the height, along the width] in whole numbers, 0 or more', isPair],
   perAxis: ['a whole number, 0 or more, or a pair of them', (value) => isCount(value) || isPair(value)],
   integers: ['an array of whole numbers', (value) => isArrayOf(value, Number.isInteger)],
+  reals: ['an array of numbers', (value) => isArrayOf(value, (item) => typeof item === 'number')],
+  text: ['a text', (value) => typeof value === 'string'],
   dtype: ['an element type, f32, f16, i32 or u32', (value) => (KINDS.any.takes as readonly unknown[]).includes(value)],
   records: ['an array of records', (value) => isArrayOf(value, (item) => typeof item === 'object' && item !== null)],
 } as const satisfies Readonly<Record<string, readonly [string, (value: unknown) => boolean]>>;

@@ -13,6 +13,7 @@ export class Storage {
   readonly handle: StorageHandle;
   readonly #free: (storage: Storage) => void;
   #references = 1;
+  #version = 0;
 
   constructor(handle: StorageHandle, free: (storage: Storage) => void) {
     this.handle = handle;
@@ -25,6 +26,16 @@ export class Storage {
 
   get freed(): boolean {
     return this.#references === 0;
+  }
+
+  /** Counts the changes of the elements, as PyTorch's `_version`: what the graph saved must not have changed when backward reads it. */
+  get version(): number {
+    return this.#version;
+  }
+
+  /** The elements were changed in place. */
+  changed(): void {
+    this.#version++;
   }
 
   retain(): void {

@@ -1,6 +1,7 @@
 /** AdamW (Loshchilov and Hutter 2019). */
 import type { Tensor } from '../autograd/tensor.ts';
 import type { StepSlot } from '../ops/optimizer/attributes.ts';
+import { checkAttributes } from '../ops/signature.ts';
 import { adamwPrograms } from '../ops/optimizer/steps.ts';
 import { Optimizer } from './optimizer.ts';
 import { type GivenParameter, type ParameterGroup, requireSetting } from './parameters.ts';
@@ -16,6 +17,8 @@ export interface AdamWOptions {
   readonly weightDecay?: number;
 }
 
+const OPTIONS = { lr: 'real?', betas: 'reals?', eps: 'real?', weightDecay: 'real?' } as const;
+
 /**
  * AdamW (Loshchilov and Hutter 2019) with the arithmetic and defaults of torch.optim.AdamW. Moments are named `exp_avg` and `exp_avg_sq`.
  */
@@ -23,10 +26,9 @@ export class AdamW extends Optimizer {
   readonly #betas: readonly [number, number];
   readonly #eps: number;
 
-  constructor(
-    params: Iterable<GivenParameter | ParameterGroup>,
-    { lr = 1e-3, betas = [0.9, 0.999], eps = 1e-8, weightDecay = 0.01 }: AdamWOptions = {},
-  ) {
+  constructor(params: Iterable<GivenParameter | ParameterGroup>, options: AdamWOptions = {}) {
+    checkAttributes('AdamW', OPTIONS, options);
+    const { lr = 1e-3, betas = [0.9, 0.999], eps = 1e-8, weightDecay = 0.01 } = options;
     for (const beta of betas) requireSetting('a beta', beta, beta >= 0 && beta < 1);
     requireSetting('eps', eps, eps > 0);
     super(params, { lr, weightDecay }, ['exp_avg', 'exp_avg_sq']);

@@ -6,7 +6,7 @@ import { LARGEST_LOSS_SCALE } from '../ops/optimizer/attributes.ts';
 import { guardedScaleProgram } from '../ops/optimizer/elementwise.ts';
 import { slotsFor } from '../ops/optimizer/layout.ts';
 import { clipGateProgram, SQUARED_TENSORS, squaresProgram } from '../ops/optimizer/norm.ts';
-import { type NamedParameter, requireDistinct, requireSetting } from './parameters.ts';
+import { type NamedParameter, requireDistinct, requireLive, requireSetting } from './parameters.ts';
 import { stateTensor } from './state.ts';
 
 /** What the last `measure` found. */
@@ -106,6 +106,7 @@ export class GradientGuard {
 
   /** Measures the current gradients (parameters without one are skipped) and the scalar `loss` where given. */
   measure(loss?: Tensor): void {
+    for (const { name, tensor } of this.#params) requireLive(name, tensor);
     if (loss && loss.size !== 1)
       throw new GmtlError('tensor/shape', `GradientGuard.measure: the loss is ${loss}, not a scalar`);
     const looked = [
@@ -139,11 +140,17 @@ export class GradientGuard {
     }
   }
 
+  /** Makes `scaleGradients` set all gradients to 0. */
+  shut(): void {
+    this.tensor.write(new Float32Array(4));
+  }
+
   /** What the last `measure` found. Waits for the device. */
   async read(): Promise<GuardReading> {
     const [scale, norm, nonFinite, suppressed] = await this.tensor.data();
     const finite = nonFinite === 0;
-    return { norm: finite ? norm : Number.NaN, scale, finite, suppressed };
+    // 2: the gradients are finite, their sum of squares is not.
+    return { norm: finite || nonFinite === 2 ? norm : Number.NaN, scale, finite, suppressed };
   }
 
   /** The current loss scale. Waits for the device. */
@@ -166,15 +173,18 @@ export class GradientGuard {
 
 /**
  * Scales the gradients in place so that their global L2 norm is at most `maxNorm`, as torch.nn.utils.clip_grad_norm_; gradients that
- * are not finite are left as they are. Returns the norm before clipping (NaN where not finite). Waits for the device: a training loop uses a
+ * are not finite are left as they are. Where their squares overflow the norm is infinite and they become 0, as in PyTorch; so they do with
+ * `maxNorm` 0. Returns the norm before clipping (NaN where a gradient is not finite). Waits for the device: a training loop uses a
  * `GradientGuard` instead, which does not.
  */
 export async function clipGradNorm(params: Iterable<NamedParameter>, maxNorm: number): Promise<number> {
   const guard = new GradientGuard(params, { maxNorm });
   try {
     guard.measure();
+    const measured = guard.read();
+    if (maxNorm === 0) guard.shut();
     guard.scaleGradients();
-    return (await guard.read()).norm;
+    return (await measured).norm;
   } finally {
     guard.dispose();
   }

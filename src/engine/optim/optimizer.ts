@@ -10,6 +10,7 @@ import {
   type GivenParameter,
   type ParameterGroup,
   type ResolvedParameter,
+  requireLive,
   requireSetting,
   resolveParameters,
 } from './parameters.ts';
@@ -72,6 +73,7 @@ export abstract class Optimizer {
 
   /** The device's half of a step. Parameters without a gradient are skipped. */
   update(guard?: GradientGuard): void {
+    for (const { name, tensor } of this.params) requireLive(name, tensor);
     for (const batch of this.#arena.batches(STEP_PARAMETERS, ({ tensor }) => tensor.grad !== null)) {
       const pairs = batch.flatMap(({ parameter: { tensor } }) => [tensor, tensor.grad as Tensor]);
       const slots = batch.map(({ parameter: { lrScale, weightDecay }, first }) => ({ first, lrScale, weightDecay }));
@@ -81,6 +83,7 @@ export abstract class Optimizer {
 
   /** One step with the current gradients, scaled or suppressed by `guard` (whose `measure` was called) where given. */
   step(guard?: GradientGuard): void {
+    for (const { name, tensor } of this.params) requireLive(name, tensor);
     this.advance();
     this.update(guard);
   }

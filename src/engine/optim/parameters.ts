@@ -27,6 +27,29 @@ export interface ResolvedParameter extends NamedParameter {
   readonly lrScale: number;
 }
 
+/** A parameter without a name is called by its place, as in PyTorch's state dicts. */
+function namedParameter(entry: NamedParameter | Tensor, index: number): NamedParameter {
+  return entry instanceof Tensor ? { name: String(index), tensor: entry } : entry;
+}
+
+function groupOf(entry: NamedParameter | Tensor | ParameterGroup): ParameterGroup {
+  if (typeof entry !== 'object' || entry === null) {
+    throw new GmtlError(
+      'optim/parameter',
+      `${String(entry)} is no parameter: give module.namedParameters() or module.parameters()`,
+    );
+  }
+  if (entry instanceof Tensor || !('params' in entry)) return { params: [entry as NamedParameter] };
+  const unknown = Object.keys(entry).find((key) => !['params', 'weightDecay', 'lrScale'].includes(key));
+  if (unknown) {
+    throw new GmtlError(
+      'optim/setting',
+      `a parameter group has no setting ${unknown}; it has params, weightDecay and lrScale`,
+    );
+  }
+  return entry;
+}
+
 /**
  * Flattens parameters and groups. Throws `optim/empty` where there are none, `optim/duplicate` where a name or a tensor comes
  * twice, `optim/setting` for a negative setting.
@@ -36,22 +59,58 @@ export function resolveParameters(
   defaultWeightDecay: number,
 ): ResolvedParameter[] {
   const resolved: ResolvedParameter[] = [];
-  const named = (given: GivenParameter): NamedParameter =>
-    given instanceof Tensor ? { name: `parameter ${resolved.length}`, tensor: given } : given;
   for (const entry of params) {
-    const group: ParameterGroup = 'params' in entry ? entry : { params: [entry] };
+    const group = groupOf(entry);
     const { weightDecay = defaultWeightDecay, lrScale = 1 } = group;
     requireSetting('weightDecay', weightDecay, weightDecay >= 0);
     requireSetting('lrScale', lrScale, lrScale >= 0);
-    for (const given of group.params) resolved.push({ ...named(given), weightDecay, lrScale });
+    for (const parameter of group.params) {
+      const { name, tensor } = namedParameter(parameter, resolved.length);
+      resolved.push({ name, tensor, weightDecay, lrScale });
+    }
   }
   requireDistinct(resolved);
   return resolved;
 }
 
+/** Throws unless `tensor` can be worked on together with `first`. */
+function requireUsable(name: string, tensor: Tensor, first: Tensor): void {
+  if (!(tensor instanceof Tensor)) {
+    throw new GmtlError(
+      'optim/parameter',
+      `parameter ${name} is ${String(tensor)}, not a tensor: give { name, tensor } or tensors`,
+    );
+  }
+  requireLive(name, tensor);
+  if (tensor.engine !== first.engine) {
+    throw new GmtlError(
+      'autograd/engine',
+      `parameter ${name} belongs to another engine than the first one: make an optimizer (or guard) of its own for each engine`,
+    );
+  }
+  if (tensor.dtype !== 'f32') {
+    throw new GmtlError('tensor/dtype', `parameter ${name} is ${tensor.dtype}; parameters are f32`);
+  }
+}
+
+/** Throws `tensor/freed` where a parameter or its gradient was freed, or the gradient is another engine's. */
+export function requireLive(name: string, tensor: Tensor): void {
+  if (tensor.disposed || tensor.grad?.disposed) {
+    const what = tensor.disposed ? 'parameter' : 'the gradient of parameter';
+    throw new GmtlError(
+      'tensor/freed',
+      `${what} ${name} of shape ${formatShape(tensor.shape)} was freed: keep it (keep(), or outside of any scope), or make a new optimizer without it`,
+    );
+  }
+  if (tensor.grad && tensor.grad.engine !== tensor.engine) {
+    throw new GmtlError('autograd/engine', `the gradient of parameter ${name} belongs to another engine`);
+  }
+}
+
 /** Throws unless there is at least one parameter and each name and tensor comes once. */
 export function requireDistinct(params: readonly NamedParameter[]): void {
   if (params.length === 0) throw new GmtlError('optim/empty', 'there are no parameters to work on');
+  for (const { name, tensor } of params) requireUsable(name, tensor, params[0].tensor);
   const names = new Set<string>();
   const tensors = new Set<Tensor>();
   for (const { name, tensor } of params) {

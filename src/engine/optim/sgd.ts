@@ -1,5 +1,6 @@
 /** Stochastic gradient descent with momentum, as torch.optim.SGD. */
 import type { Tensor } from '../autograd/tensor.ts';
+import { checkAttributes } from '../ops/signature.ts';
 import { GmtlError } from '../errors.ts';
 import type { StepSlot } from '../ops/optimizer/attributes.ts';
 import { sgdPrograms } from '../ops/optimizer/steps.ts';
@@ -17,15 +18,16 @@ export interface SGDOptions {
   readonly weightDecay?: number;
 }
 
+const OPTIONS = { lr: 'real?', momentum: 'real?', nesterov: 'flag?', weightDecay: 'real?' } as const;
+
 /** SGD with momentum as torch.optim.SGD with dampening 0. The moment is named `momentum_buffer` (kept even without momentum). */
 export class SGD extends Optimizer {
   readonly #momentum: number;
   readonly #nesterov: boolean;
 
-  constructor(
-    params: Iterable<GivenParameter | ParameterGroup>,
-    { lr = 1e-3, momentum = 0, nesterov = false, weightDecay = 0 }: SGDOptions = {},
-  ) {
+  constructor(params: Iterable<GivenParameter | ParameterGroup>, options: SGDOptions = {}) {
+    checkAttributes('SGD', OPTIONS, options);
+    const { lr = 1e-3, momentum = 0, nesterov = false, weightDecay = 0 } = options;
     requireSetting('momentum', momentum, momentum >= 0);
     if (nesterov && momentum === 0) throw new GmtlError('optim/setting', 'nesterov needs a momentum above 0');
     super(params, { lr, weightDecay }, ['momentum_buffer']);

@@ -15,6 +15,28 @@ export function requireShape(condition: boolean, op: string, message: string): a
   if (!condition) throw shapeError(op, message);
 }
 
+/**
+ * Throws `tensor/empty` for a shape without elements. The one rule about empty tensors: there are none. They are refused where they would be
+ * made, whoever makes them, so that no op has to say what it does with nothing.
+ */
+export function requireElements(op: string, shape: Shape): void {
+  if (!shape.includes(0)) return;
+  throw new GmtlError(
+    'tensor/empty',
+    `${op}: a tensor of shape ${formatShape(shape)} would have no elements, and gmtl has no empty tensors: leave the call out where there is nothing to do`,
+  );
+}
+
+/** Throws unless `shape` is an array of whole numbers, none negative, that has elements. */
+export function requireExtents(op: string, shape: unknown): asserts shape is Shape {
+  const valid = Array.isArray(shape) && shape.every((extent) => Number.isSafeInteger(extent) && extent >= 0);
+  if (!valid) {
+    const shown = Array.isArray(shape) ? `[${shape.map(String).join(', ')}]` : String(shape);
+    throw shapeError(op, `${shown} is no shape: it takes an array of whole numbers above 0`);
+  }
+  requireElements(op, shape);
+}
+
 /** Equal ranks and equal extents. */
 export function sameShape(a: Shape, b: Shape): boolean {
   return a.length === b.length && a.every((extent, axis) => extent === b[axis]);

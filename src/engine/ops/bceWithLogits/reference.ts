@@ -18,6 +18,7 @@ function element(
 ): { readonly loss: number; readonly slope: number } {
   const plain = (1 - t) * z + (1 + (positive - 1) * t) * softplusOfMinus(z);
   const slope = 1 - t - (1 + (positive - 1) * t) * sigmoid(-z);
+  if (gamma === 0 && alpha === null) return { loss: plain, slope };
   const balance = alpha === null ? 1 : alpha * t + (1 - alpha) * (1 - t);
   const miss = t * sigmoid(-z) + (1 - t) * sigmoid(z);
   const factor = balance * miss ** gamma;

@@ -1,8 +1,8 @@
 /** The programs of the binary operations: shapes, plans and cost. */
 import { gridFor, type PlanTarget } from '../../gpu/kernel.ts';
 import { kernel } from '../../gpu/shaderKernel.ts';
-import { broadcastShapes, broadcastStrides } from '../../tensor/shape.ts';
-import { type Shape, sizeOf } from '../../tensor/spec.ts';
+import { broadcastShapes, broadcastStrides, requireShape } from '../../tensor/shape.ts';
+import { formatShape, type Shape, sizeOf } from '../../tensor/spec.ts';
 import { type Callable, defineProgram, type NoAttributes } from '../definition.ts';
 import type { InputKind } from '../signature.ts';
 import { requireSameType, storageOf } from '../storage.ts';
@@ -54,6 +54,28 @@ function pad6(values: readonly number[], fill: number): number[] {
   return [...new Array<number>(6 - values.length).fill(fill), ...values];
 }
 
+/** The axes of a broadcast, without those of extent 1, neighbours that lie alike in both operands merged: the kernel walks at most six. */
+function mergedAxes(op: string, a: Shape, b: Shape, out: Shape): { extent: number; a: number; b: number }[] {
+  const [stridesA, stridesB] = [broadcastStrides(a, out), broadcastStrides(b, out)];
+  const merged: { extent: number; a: number; b: number }[] = [];
+  out.forEach((extent, axis) => {
+    if (extent === 1) return;
+    const next = { extent, a: stridesA[axis], b: stridesB[axis] };
+    const last = merged.at(-1);
+    if (last && last.a === extent * next.a && last.b === extent * next.b) {
+      merged[merged.length - 1] = { ...next, extent: last.extent * extent };
+    } else {
+      merged.push(next);
+    }
+  });
+  requireShape(
+    merged.length <= 6,
+    op,
+    `shapes ${formatShape(a)} and ${formatShape(b)} broadcast along more than six axes; reshape them to at most six`,
+  );
+  return merged;
+}
+
 /** The program of one operation with broadcasting; all share the kernels. */
 function binaryProgram(name: BinaryName, kind: InputKind = 'arithmetic'): Callable<NoAttributes> {
   const operation = OPERATIONS.indexOf(name);
@@ -97,10 +119,20 @@ function binaryProgram(name: BinaryName, kind: InputKind = 'arithmetic'): Callab
           ],
         };
       }
-      if (version === 'vec4' || out.shape.length > 6) return null;
-      const extents = pad6(out.shape, 1);
-      const stridesA = pad6(broadcastStrides(a.shape, out.shape), 0);
-      const stridesB = pad6(broadcastStrides(b.shape, out.shape), 0);
+      if (version === 'vec4') return null;
+      const axes = mergedAxes(name, a.shape, b.shape, out.shape);
+      const extents = pad6(
+        axes.map(({ extent }) => extent),
+        1,
+      );
+      const stridesA = pad6(
+        axes.map((axis) => axis.a),
+        0,
+      );
+      const stridesB = pad6(
+        axes.map((axis) => axis.b),
+        0,
+      );
       const numbered = (prefix: string, values: readonly number[]) =>
         Object.fromEntries(values.map((value, axis) => [`${prefix}${axis}`, value]));
       const { extent0: _, ...extentFields } = numbered('extent', extents);

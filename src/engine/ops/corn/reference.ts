@@ -1,4 +1,5 @@
 /** The CORN loss and their gradients in float64. */
+import { stateOf } from '../crossEntropy/reference.ts';
 import type { NdArray } from '../definition.ts';
 import type { CornAttributes } from './attributes.ts';
 
@@ -17,6 +18,11 @@ export function referenceCorn([logits, labels]: readonly NdArray[], { reduction 
   let sum = 0;
   let weight = 0;
   const rows = labels.data.map((label, row) => {
+    if (stateOf(label, tasks + 1, -1) === 'wrong') {
+      sum = Number.NaN;
+      weight++;
+      return Number.NaN;
+    }
     const count = tasksOf(label, tasks);
     let own = 0;
     for (let k = 0; k < count; k++) own += softplusOfMinus((label > k ? 1 : -1) * logits.data[row * tasks + k]);
@@ -38,6 +44,7 @@ export function referenceCornBackward(
   return logits.data.map((z, i) => {
     const row = Math.floor(i / tasks);
     const k = i % tasks;
+    if (stateOf(labels.data[row], tasks + 1, -1) === 'wrong') return Number.NaN;
     const count = tasksOf(labels.data[row], tasks);
     if (k >= count) return 0;
     const incoming = reduction === 'none' ? gradOutput.data[row] / count : gradOutput.data[0];

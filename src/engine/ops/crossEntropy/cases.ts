@@ -66,7 +66,7 @@ export const crossEntropyCases: readonly Case<CrossEntropyAttributes>[] = [
   rowsCase(
     'many classes, smoothing and class weights',
     24,
-    [23, 0, -1, 24, 7],
+    [23, 0, -1, -24, 7],
     { labelSmoothing: 0.2 },
     Array.from({ length: 24 }, (_, i) => 0.25 + (i % 5)),
     ['test'],

@@ -3,9 +3,10 @@ import type { NdArray } from '../definition.ts';
 import { referenceLogSoftmax } from '../softmax/reference.ts';
 import type { CrossEntropyAttributes } from './attributes.ts';
 
-/** Whether a row counts. */
-function counts(label: number, columns: number, ignoreIndex: number): boolean {
-  return label >= 0 && label !== ignoreIndex && label < columns;
+/** What a row's label says: see shaders/common/labels.wgsl. */
+export function stateOf(label: number, classes: number, ignoreIndex: number): 'ignored' | 'counts' | 'wrong' {
+  if (label === ignoreIndex || (label < 0 && label !== -(2 ** 31))) return 'ignored';
+  return label >= 0 && label < classes ? 'counts' : 'wrong';
 }
 
 /** [loss, factor, stats], as torch.nn.functional.cross_entropy; see op.ts for what differs. */
@@ -18,17 +19,22 @@ export function referenceCrossEntropy(
   const weightOf = (column: number): number => classWeights?.data[column] ?? 1;
   let weights = 0;
   const losses = labels.data.map((label, row) => {
-    if (!counts(label, columns, ignoreIndex)) return 0;
+    const state = stateOf(label, columns, ignoreIndex);
+    if (state === 'ignored') return 0;
+    if (state === 'wrong') {
+      weights++;
+      return Number.NaN;
+    }
     weights += weightOf(label);
     let spread = 0;
     for (let c = 0; c < columns; c++) spread -= weightOf(c) * logProbabilities[row * columns + c];
     const own = -weightOf(label) * logProbabilities[row * columns + label];
-    return (1 - labelSmoothing) * own + (labelSmoothing / columns) * spread;
+    return labelSmoothing > 0 ? (1 - labelSmoothing) * own + (labelSmoothing / columns) * spread : own;
   });
   const stats = new Float64Array(2 * labels.data.length);
   for (let row = 0; row < labels.data.length; row++) {
     const own = logits.data.subarray(row * columns, (row + 1) * columns);
-    const largest = own.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+    const largest = own.reduce((a, b) => (b > a ? b : a), Number.NEGATIVE_INFINITY);
     stats[2 * row] = largest;
     stats[2 * row + 1] = Math.log(own.reduce((sum, x) => sum + Math.exp(x - largest), 0));
   }
@@ -50,7 +56,8 @@ export function referenceCrossEntropyBackward(
     const row = Math.floor(i / columns);
     const column = i % columns;
     const label = labels.data[row];
-    if (!counts(label, columns, ignoreIndex)) return 0;
+    const state = stateOf(label, columns, ignoreIndex);
+    if (state !== 'counts') return state === 'wrong' ? Number.NaN : 0;
     const p = Math.exp(logProbability);
     const own = weightOf(label) * (p - (column === label ? 1 : 0));
     const spread = p * allWeights - weightOf(column);

@@ -79,9 +79,10 @@ export function referenceConcat(inputs: readonly NdArray[], axis: number, shape:
   return data;
 }
 
-/** Fractions cut off towards zero where the type has none. */
+/** Fractions cut off towards zero where the type has none; NaN becomes the word 0x80000000. */
 export function referenceCast(x: NdArray, dtype: DType): Float64Array {
-  return x.data.map((value) => (dtype === 'f32' ? value : Math.trunc(value)));
+  const lowest = dtype === 'i32' ? -(2 ** 31) : 2 ** 31;
+  return x.data.map((value) => (dtype === 'f32' ? value : Number.isNaN(value) ? lowest : Math.trunc(value)));
 }
 
 /** `value` everywhere. */

@@ -81,7 +81,8 @@ const guardKernel = kernel('optimizer/guard');
 
 /**
  * guard = [min(1, maxNorm / (norm + 1e-6)) / scale, norm, nonFinite, suppressed + nonFinite] with norm the root of the slots' sum over the
- * scale that the loss was multiplied by; where anything is not finite, [0, 0, 1, suppressed + 1]. Inputs: slots of shape [n, 2]; guard of
+ * scale that the loss was multiplied by; where anything is not finite, [0, 0, 1, suppressed + 1];
+ * where all is but the sum of squares overflows, [0, infinity, 2, suppressed + 1]. Inputs: slots of shape [n, 2]; guard of
  * shape [4] and lossScale of shape [4], [scale, finite steps since it last changed, other steps in a row, 0], updated in place: the
  * scale halves where something was not finite and doubles after `growthInterval` finite steps, as torch.cuda.amp.GradScaler.
  */

@@ -59,6 +59,9 @@ export function referenceSquares([slots, ...xs]: readonly NdArray[], { tensors }
 }
 
 /** The guard and the loss scale from the slots. */
+/** Sums of squares above it overflow on the device. */
+const LARGEST_FLOAT = 3.4028234663852886e38;
+
 export function referenceClipGate(
   [slots, guard, lossScale]: readonly NdArray[],
   { count, maxNorm, sticky = false, growthInterval = 0 }: ClipGuardAttributes,
@@ -69,8 +72,9 @@ export function referenceClipGate(
     sum += slots.data[2 * slot];
     bad += slots.data[2 * slot + 1];
   }
-  if (bad > 0 || !Number.isFinite(sum) || (sticky && guard.data[2] > 0)) {
-    guard.data.set([0, 0, 1, guard.data[3] + 1]);
+  if (bad > 0 || !(sum <= LARGEST_FLOAT) || (sticky && guard.data[2] > 0)) {
+    const tooLarge = bad === 0 && sum > LARGEST_FLOAT;
+    guard.data.set([0, tooLarge ? Number.POSITIVE_INFINITY : 0, tooLarge ? 2 : 1, guard.data[3] + 1]);
     if (growthInterval > 0) lossScale.data.set([lossScale.data[0] / 2, 0, lossScale.data[2] + 1]);
   } else {
     const [scale, steps] = lossScale.data;

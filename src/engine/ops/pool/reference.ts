@@ -32,7 +32,7 @@ export function referenceMax(data: Float64Array, window: Window): [Float64Array,
   const argmax = new Float64Array(size).fill(0xffff_ffff);
   forEachWindow(window, (to, at, pixels) => {
     for (const pixel of pixels) {
-      if (data[at(pixel)] > out[to]) {
+      if (data[at(pixel)] > out[to] || Number.isNaN(data[at(pixel)]) || argmax[to] === 0xffff_ffff) {
         out[to] = data[at(pixel)];
         argmax[to] = pixel;
       }

@@ -1,0 +1,214 @@
+/** Mistakes are refused with an error that says what to do, and never end the engine. Tier: any adapter. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createNodeDevice } from '../node/createDevice.ts';
+import * as F from '../nn/functional.ts';
+import { GpuBackend } from '../ops/gpuBackend.ts';
+import { ops } from '../ops/index.ts';
+import { ReferenceBackend } from '../ops/referenceBackend.ts';
+import { AdamW, clipGradNorm, SGD } from '../optim/index.ts';
+import { Engine } from './engine.ts';
+import type { Tensor } from './tensor.ts';
+
+let engine: Engine;
+let close: () => void;
+beforeAll(async () => {
+  const { device } = await createNodeDevice();
+  close = () => device.destroy();
+  engine = new Engine(new GpuBackend(device));
+});
+afterAll(() => close());
+
+const works = async (): Promise<void> => expect(await engine.tensor([1]).add(1).item()).toBe(2);
+const leaf = (values: number[], on = engine): Tensor => on.tensor(values, [values.length], { requiresGrad: true });
+/** A call as JavaScript would make it, past the types. */
+// biome-ignore lint/complexity/noBannedTypes: any function is meant
+const untyped = (call: Function, ...given: unknown[]): unknown => call(...given);
+
+describe('a mistake is a typed error, and the engine goes on', () => {
+  it('backward with a gradient of another engine, a freed one, or one of integers', async () => {
+    const other = new Engine(new ReferenceBackend());
+    const freed = engine.tensor([1]);
+    freed.dispose();
+    for (const [gradient, code] of [
+      [other.tensor([1]), 'autograd/engine'],
+      [freed, 'tensor/freed'],
+      [engine.tensor(Int32Array.of(1)), 'tensor/dtype'],
+    ] as const) {
+      const loss = leaf([2]).mul(3);
+      expect(() => loss.backward(gradient)).toThrow(expect.objectContaining({ code }));
+      await works();
+    }
+  });
+
+  it('two engines in one optimizer or in clipGradNorm', async () => {
+    const other = new Engine(new ReferenceBackend());
+    const both = [leaf([1]), leaf([1], other)].map((tensor, k) => ({ name: `p${k}`, tensor }));
+    expect(() => new AdamW(both)).toThrow(/p1 belongs to another engine/);
+    await expect(clipGradNorm(both, 1)).rejects.toThrow(/p1 belongs to another engine/);
+    await works();
+  });
+
+  it('a parameter freed under an optimizer', async () => {
+    const tensor = leaf([1]);
+    const optimizer = new SGD([tensor], { lr: 1 });
+    tensor.dispose();
+    expect(() => optimizer.step()).toThrow(/parameter 0 of shape \[1\] was freed/);
+    await works();
+  });
+
+  it('options that do not exist or are of another kind', () => {
+    const x = engine.tensor(new Float32Array(16), [1, 4, 4, 1]);
+    const weight = engine.tensor([1], [1, 1, 1, 1]);
+    const refused: [() => unknown, RegExp][] = [
+      [() => untyped(F.conv2d, x, weight, null, { padding: 'same' }), /padding is 'same'/],
+      [() => untyped(F.conv2d, x, weight, null, { paddings: 1 }), /has no option paddings; it has stride, padding/],
+      [() => untyped(F.maxPool2d, x, {}), /maxPool2d: kernel is missing/],
+      [() => untyped(F.concat, []), /nothing to join/],
+      [() => untyped(F.softmax, [1, 2]), /softmax: input x is \[1, 2\], not a tensor/],
+      [() => untyped(() => new AdamW([leaf([1])], { weight_decay: 1 } as object)), /AdamW has no option weight_decay/],
+      [() => untyped(() => engine.tensor([1], [1], { requires_grad: true } as object)), /no option requires_grad/],
+    ];
+    for (const [call, message] of refused) expect(call).toThrow(message);
+  });
+
+  it('shapes and data that are none; nested arrays and 64-bit integers are taken', async () => {
+    for (const shape of [[2.5, 4], [-2, -5], ['10'], [Number.NaN], null]) {
+      expect(() => untyped((s: number[]) => engine.empty(s), shape)).toThrow(/is no shape/);
+    }
+    for (const data of [null, 'abc', [1, undefined], ['1'], [[1, 2], [3]]]) {
+      expect(() => untyped((d: number[]) => engine.tensor(d), data)).toThrow(/tensor: /);
+    }
+    expect(() => engine.tensor([0.5], [1], { dtype: 'i32' })).toThrow(/element 0 is 0.5, which i32 does not hold/);
+    expect(() => engine.tensor([Number.NaN], [1], { dtype: 'i32' })).toThrow(/element 0 is NaN/);
+    const nested = engine.tensor([
+      [1, 2],
+      [3, 4],
+    ]);
+    expect(nested.shape).toEqual([2, 2]);
+    expect([...(await nested.data())]).toEqual([1, 2, 3, 4]);
+    expect(engine.tensor(BigInt64Array.of(1n, 2n)).dtype).toBe('i32');
+  });
+
+  it('softmax over another axis, outputPadding, and an optimizer of module.parameters() are there', async () => {
+    const x = engine.tensor([0, 0, Math.log(3), 0], [2, 2]);
+    const got = await F.softmax(x, 0).data();
+    for (const [i, want] of [0.25, 0.5, 0.75, 0.5].entries()) expect(got[i]).toBeCloseTo(want, 6);
+    const y = F.convTranspose2d(engine.tensor([1], [1, 1, 1, 1]), engine.tensor([1], [1, 1, 1, 1]), null, {
+      stride: 2,
+      outputPadding: 1,
+    });
+    expect(y.shape).toEqual([1, 2, 2, 1]);
+  });
+
+  it('calls after the engine was destroyed', async () => {
+    const { device } = await createNodeDevice();
+    const gone = new Engine(new GpuBackend(device));
+    const x = gone.tensor([1]);
+    device.destroy();
+    expect(() => x.add(1)).toThrow(expect.objectContaining({ code: 'gpu/destroyed' }));
+    await expect(x.data()).rejects.toThrow(expect.objectContaining({ code: 'gpu/destroyed' }));
+  });
+});
+
+describe('there are no empty tensors', () => {
+  it('one with an extent of 0 is refused where it is made', async () => {
+    for (const make of [
+      () => engine.tensor([], [0, 3]),
+      () => engine.tensor([]),
+      () => engine.empty([2, 0]),
+      () => engine.tensor([1, 2]).slice(0, 1, 1),
+    ]) {
+      expect(make).toThrow(/tensor\/(empty|shape)|no elements|slice/);
+      await works();
+    }
+  });
+
+  it.each(ops.map((op) => [op.name, op] as const))('%s is given none and gives none', async (_name, op) => {
+    const testCase = op.cases.find(
+      ({ purpose, inputs }) => purpose.includes('test') && inputs.some(({ shape }) => shape.length > 0),
+    );
+    if (!testCase) return;
+    for (const [index, { shape }] of testCase.inputs.entries()) {
+      const axes = shape.length;
+      for (let axis = 0; axis < axes; axis++) {
+        const emptied = testCase.inputs.map((input, at) => (at === index ? input.shape.with(axis, 0) : input.shape));
+        expect(() => emptied.map((each) => engine.empty(each))).toThrow(
+          expect.objectContaining({ code: 'tensor/empty' }),
+        );
+      }
+    }
+    await works();
+  });
+});
+
+describe('what backward needs must not change in between', () => {
+  it('write() between forward and backward is refused, as in PyTorch', () => {
+    const [x, w] = [engine.tensor([2]), leaf([3])];
+    const loss = w.mul(x);
+    x.write(Float32Array.of(100));
+    expect(() => loss.backward()).toThrow(/input a|input b/);
+    expect(() => w.mul(x).backward()).not.toThrow();
+  });
+
+  it('optimizer.step() between forward and backward is refused; steps in order are not', () => {
+    const w = leaf([3]);
+    const optimizer = new SGD([w], { lr: 0.1 });
+    w.mul(w).backward();
+    const late = w.mul(w);
+    optimizer.step();
+    expect(() => late.backward()).toThrow(expect.objectContaining({ code: 'autograd/changed' }));
+    w.mul(w).backward();
+    optimizer.step();
+  });
+});
+
+describe('labels', () => {
+  const logits = () => engine.tensor([1, 2, 3, 4, 5, 6], [2, 3], { requiresGrad: true });
+  it.each([3, 1_000_000, -(2 ** 31)])(
+    'a label of %i is no class: the loss and its row of gradients are NaN',
+    async (label) => {
+      const x = logits();
+      const loss = F.crossEntropy(x, engine.tensor(Int32Array.of(0, label)));
+      expect(await loss.item()).toBeNaN();
+      loss.backward();
+      expect([...((await x.grad?.data()) ?? [])].slice(3).every(Number.isNaN)).toBe(true);
+      expect(await F.cornLoss(logits(), engine.tensor(Int32Array.of(0, label + (label > 0 ? 1 : 0)))).item()).toBeNaN();
+    },
+  );
+
+  it('NaN made an integer is no class either; ignored rows count nothing', async () => {
+    const made = engine.tensor([Number.NaN, 1]).cast('i32');
+    expect(await F.crossEntropy(logits(), made).item()).toBeNaN();
+    const ignored = await F.crossEntropy(logits(), engine.tensor(Int32Array.of(0, -1))).item();
+    expect(ignored).toBeCloseTo(2.4076, 4);
+  });
+});
+
+describe('clipGradNorm', () => {
+  it.each([
+    [1e20, 1, 0],
+    [3e38, 1, 0],
+    [5, 0, 0],
+    [Math.SQRT1_2, 0.5, 0.5 * Math.SQRT1_2],
+  ])('of gradients %d to norm %d leaves %d, as PyTorch', async (gradient, maxNorm, left) => {
+    const x = leaf([1, 1]);
+    x.mul(gradient).sum().backward();
+    const norm = await clipGradNorm([{ name: 'x', tensor: x }], maxNorm);
+    expect(norm).toBeCloseTo(gradient > 1e19 ? Number.POSITIVE_INFINITY : Math.hypot(gradient, gradient), 5);
+    for (const value of (await x.grad?.data()) ?? []) expect(value).toBeCloseTo(left, 5);
+  });
+});
+
+describe('more than six axes', () => {
+  it('work where neighbours lie alike, and are refused with the reason where not', async () => {
+    const shape = [2, 1, 2, 1, 2, 1, 2, 2];
+    const x = engine.tensor(
+      Float32Array.from({ length: 32 }, (_, i) => i),
+      shape,
+    );
+    expect((await x.add(x).data())[31]).toBe(62);
+    const a = engine.tensor(new Float32Array(16), [2, 1, 2, 1, 2, 1, 2, 1]);
+    const b = engine.tensor(new Float32Array(16), [1, 2, 1, 2, 1, 2, 1, 2]);
+    expect(() => a.add(b)).toThrow(/more than six axes/);
+  });
+});

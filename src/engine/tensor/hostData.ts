@@ -1,0 +1,97 @@
+/** Numbers of the host on their way into a tensor: their shape and type, and that they are what the type can hold. */
+import { GmtlError } from '../errors.ts';
+import type { DType, TypedArray } from './spec.ts';
+
+/** Arrays of numbers nested to any depth. */
+export interface NestedNumbers extends ReadonlyArray<number | NestedNumbers> {}
+
+/** What a tensor can be made of. */
+export type HostData = TypedArray | Float64Array | Uint8Array | BigInt64Array | NestedNumbers;
+
+interface HostArray {
+  readonly data: TypedArray | Float64Array;
+  readonly shape: readonly number[];
+  readonly dtype: DType;
+}
+
+const RANGES: Partial<Record<DType, readonly [number, number]>> = {
+  i32: [-(2 ** 31), 2 ** 31 - 1],
+  u32: [0, 2 ** 32 - 1],
+};
+
+function dataError(what: string, index: number, value: unknown, problem: string): GmtlError {
+  const shown = typeof value === 'string' ? `'${value}'` : String(value);
+  return new GmtlError('tensor/data', `${what}: element ${index} is ${shown}, ${problem}`);
+}
+
+/** The numbers of nested arrays in row-major order; the first of each level says how long the others are. */
+function flatten(what: string, nested: NestedNumbers): { data: number[]; shape: number[] } {
+  const shape: number[] = [];
+  for (let level: unknown = nested; Array.isArray(level); level = level[0]) shape.push(level.length);
+  const data: number[] = [];
+  const walk = (item: unknown, depth: number): void => {
+    if (depth === shape.length) {
+      if (typeof item !== 'number') throw dataError(what, data.length, item, 'not a number');
+      data.push(item);
+      return;
+    }
+    if (!Array.isArray(item) || item.length !== shape[depth]) {
+      const found = Array.isArray(item) ? `${item.length} long` : String(item);
+      throw new GmtlError(
+        'tensor/shape',
+        `${what}: an array within the data is ${found} where others of its level are ${shape[depth]} long`,
+      );
+    }
+    for (const inner of item) walk(inner, depth + 1);
+  };
+  walk(nested, 0);
+  return { data, shape };
+}
+
+/** Throws unless all of `data` are whole numbers that `dtype` holds. */
+function requireWhole(what: string, data: ArrayLike<number>, dtype: DType): void {
+  const range = RANGES[dtype];
+  if (!range) return;
+  for (let i = 0; i < data.length; i++) {
+    if (!Number.isInteger(data[i]) || data[i] < range[0] || data[i] > range[1])
+      throw dataError(
+        what,
+        i,
+        data[i],
+        `which ${dtype} does not hold: it takes whole numbers from ${range[0]} to ${range[1]}`,
+      );
+  }
+}
+
+/**
+ * The numbers of `data` with their shape and type (`dtype` where given). `what` names the caller in errors.
+ * @throws GmtlError `tensor/data` or `tensor/shape`
+ */
+export function hostArray(what: string, data: HostData, dtype?: DType): HostArray {
+  if (data instanceof Float32Array || data instanceof Float64Array) {
+    const type = dtype ?? 'f32';
+    requireWhole(what, data, type);
+    return { data, shape: [data.length], dtype: type };
+  }
+  if (data instanceof Int32Array || data instanceof Uint32Array || data instanceof Uint8Array) {
+    const type = dtype ?? (data instanceof Uint32Array ? 'u32' : 'i32');
+    const own = data instanceof Int32Array ? 'i32' : data instanceof Uint32Array ? 'u32' : null;
+    if (type !== own) requireWhole(what, data, type);
+    return { data: data instanceof Uint8Array ? Int32Array.from(data) : data, shape: [data.length], dtype: type };
+  }
+  if (data instanceof BigInt64Array) {
+    const numbers = Array.from(data, Number);
+    const type = dtype ?? 'i32';
+    requireWhole(what, numbers, type);
+    return { data: Float64Array.from(numbers), shape: [data.length], dtype: type };
+  }
+  if (!Array.isArray(data)) {
+    throw new GmtlError(
+      'tensor/data',
+      `${what}: the data is ${String(data)}; it takes a typed array or an array of numbers`,
+    );
+  }
+  const { data: numbers, shape } = flatten(what, data);
+  requireWhole(what, numbers, dtype ?? 'f32');
+  return { data: Float64Array.from(numbers), shape, dtype: dtype ?? 'f32' };
+}
