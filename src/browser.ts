@@ -1,9 +1,8 @@
 /**
  * What the package gives in a browser: the engine, its modules and optimizers, and the multitask networks. No Node module and no native package
- * is below it. In a browser an engine is made from an adapter; the kernels' text comes with the package:
+ * is below it. In a browser an engine is made on the browser's adapter; the kernels' text comes with the package:
  *
- *     const adapter = await navigator.gpu.requestAdapter();
- *     const device = await GpuDevice.open(adapter, { deviceClass: 'gpu' });
+ *     const { device } = await createBrowserDevice();
  *     setEngine(new Engine(new GpuBackend(device), { seed: 1 }));
  */
 import type {} from './globals.ts';
@@ -19,6 +18,7 @@ export {
   type StoredTensor,
   type StoredTensors,
 } from './engine/io/safetensors.ts';
+export { type BrowserDevice, type BrowserDeviceOptions, createBrowserDevice } from './engine/gpu/browserDevice.ts';
 export { GpuDevice, type GpuDeviceOptions } from './engine/gpu/device.ts';
 export type { DeviceClass } from './engine/gpu/kernel.ts';
 export { kernel } from './engine/gpu/shaderKernel.ts';

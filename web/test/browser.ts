@@ -112,6 +112,8 @@ export function usePages(model?: () => Promise<string>): {
       const context = await launched.browser!.newContext({ viewport, colorScheme, acceptDownloads: true });
       contexts.push(context);
       const page = await context.newPage();
+      // Software adapters on a busy machine are slow.
+      page.setDefaultTimeout(120_000);
       const requests: string[] = [];
       const errors: string[] = [];
       context.on('request', (request) => requests.push(request.url()));

@@ -33,3 +33,8 @@ export function restoreWeights(model: Module, weights: StoredTensors, file: stri
     throw cause;
   }
 }
+
+/** Shapes of a network's parameters and buffers in PyTorch's layouts, by name: what `describeTrunk` and `planInit` take. */
+export function shapesOf(module: Module): ReadonlyMap<string, readonly number[]> {
+  return new Map([...module.namedTensors()].map(([name, parameter]) => [name, parameter.externalShape]));
+}

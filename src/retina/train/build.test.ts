@@ -7,7 +7,7 @@ import { ReferenceBackend } from '../../engine/ops/referenceBackend.ts';
 import { buildOptimizer, namedParameters } from './build.ts';
 import { buildModel } from '../network/build.ts';
 import { resolveConfig } from '../config/resolve.ts';
-import { shapesOf } from './init.ts';
+import { shapesOf } from '../network/weights.ts';
 
 afterEach(() => {
   setEngine(null);

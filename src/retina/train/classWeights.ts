@@ -1,5 +1,5 @@
 /** Weights of the grades in their losses. */
-import { effectiveNumberWeights } from '../data/sets/labels.ts';
+import { effectiveNumberWeights } from '../data/loading/effectiveNumber.ts';
 import { type DatasetItem, GRADE_COUNTS, type Task } from '../domain.ts';
 import type { TrainConfig } from '../config/schema.ts';
 

@@ -1,11 +1,11 @@
 /** Starting from weights that others trained: timm's, torchvision's, the original ConvNeXt's, segmentation_models_pytorch's, or gmtl's own. */
 import { stat } from 'node:fs/promises';
+import { shapesOf } from '../network/weights.ts';
 import { GmtlError } from '../../engine/errors.ts';
 import { decodeSafetensors, type StoredTensor, type StoredTensors } from '../../engine/io/safetensors.ts';
 import { readBytes } from '../../engine/node/safetensorsFile.ts';
 import { planInit, type PlanOptions } from '../../engine/models/pretrained/plan.ts';
 import type { InitReport } from '../../engine/models/pretrained/report.ts';
-import type { ShapeTable } from '../../engine/models/pretrained/trunk.ts';
 import type { ExternalTensor, Module } from '../../engine/nn/module.ts';
 import { sizeOf } from '../../engine/tensor/spec.ts';
 import { loadCheckpoint } from '../run/checkpoint.ts';
@@ -13,11 +13,6 @@ import { loadCheckpoint } from '../run/checkpoint.ts';
 export type { InitRow, InitStatus } from '../../engine/models/pretrained/plan.ts';
 export { formatInitReport, type InitReport } from '../../engine/models/pretrained/report.ts';
 export type InitOptions = PlanOptions;
-
-/** Shapes of a network's parameters and buffers in PyTorch's layouts, by name: what `describeTrunk` and `planInit` take. */
-export function shapesOf(module: Module): ShapeTable {
-  return new Map([...module.namedTensors()].map(([name, parameter]) => [name, parameter.externalShape]));
-}
 
 /**
  * Writes a file's weights into a network's trunk, whatever project's names they bear; decoders and heads only where the file has

@@ -9,7 +9,7 @@ import { EMA, GradientGuard, LOSS_SCALING, type Optimizer } from '../../engine/o
 import { averagedTensors, buildConstants, buildOptimizer, namedParameters } from './build.ts';
 import { buildModel } from '../network/build.ts';
 import type { TrainConfig } from '../config/schema.ts';
-import { shapesOf } from './init.ts';
+import { shapesOf } from '../network/weights.ts';
 import { usablePrecision } from '../network/precision.ts';
 import { WEIGHTING_PREFIX } from './state.ts';
 import { type StepSharing, TrainStep } from './step.ts';

@@ -1,7 +1,8 @@
 /** Tier: no adapter. Grading tables: columns, names, and effective-number weights. */
 import { describe, expect, it } from 'vitest';
 import type { GmtlError } from '../../../engine/errors.ts';
-import { effectiveNumberWeights, imageKey, looksLikeGradingCsv, readGradingCsv, scanGradingCsv } from './labels.ts';
+import { effectiveNumberWeights } from '../loading/effectiveNumber.ts';
+import { imageKey, looksLikeGradingCsv, readGradingCsv, scanGradingCsv } from './labels.ts';
 
 const HEADER = 'Image name,Retinopathy grade,Risk of macular edema';
 
