@@ -117,7 +117,7 @@ export const trainCommand: CommandModule<object, TrainArguments> = {
       .option('init', {
         type: 'string',
         describe:
-          'Weights to start the trunk from: a .safetensors file with timm, torchvision or original names, or a run',
+          'Weights to start from: .safetensors, .pt, .pth or .onnx with timm, torchvision or original names, or a run',
       })
       .option('folds', {
         type: 'number',

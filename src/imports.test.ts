@@ -30,7 +30,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'engine/optim': ['engine/tensor', 'engine/ops', 'engine/autograd'],
   'engine/models': ['engine/tensor', 'engine/autograd', 'engine/nn'],
   'engine/io': ['engine/tensor'],
-  'engine/onnx': ['engine/tensor', 'engine/ops', 'engine/autograd', 'engine/nn'],
+  'engine/onnx': ['engine/tensor', 'engine/ops', 'engine/autograd', 'engine/nn', 'engine/io'],
   'engine/check': ['engine/tensor', 'engine/gpu', 'engine/ops', 'engine/autograd'],
   'engine/tuning': ['engine/tensor', 'engine/gpu', 'engine/ops', 'engine/autograd', 'engine/check'],
   // The only folder of the engine with Node modules and native packages.

@@ -27,6 +27,7 @@ export type ErrorArea =
   | 'run' // a run's folder
   | 'safetensors'
   | 'tensor'
+  | 'torch' // reading PyTorch's files
   | 'train'
   | 'tune' // `gmtl tune`
   | 'verify' // `gmtl train --verify`

@@ -3,12 +3,15 @@ import { stat } from 'node:fs/promises';
 import { shapesOf } from '../network/weights.ts';
 import { GmtlError } from '../../engine/errors.ts';
 import { decodeSafetensors, type StoredTensor, type StoredTensors } from '../../engine/io/safetensors.ts';
+import { readTorchFile, isTorchFile } from '../../engine/io/torchFile.ts';
 import { readBytes } from '../../engine/node/safetensorsFile.ts';
 import { planInit, type PlanOptions } from '../../engine/models/pretrained/plan.ts';
 import type { InitReport } from '../../engine/models/pretrained/report.ts';
 import type { ExternalTensor, Module } from '../../engine/nn/module.ts';
 import { sizeOf } from '../../engine/tensor/spec.ts';
+import { readOnnxWeights } from '../../engine/onnx/readWeights.ts';
 import { loadCheckpoint } from '../run/checkpoint.ts';
+import { adoptNames } from './adoptNames.ts';
 
 export type { InitRow, InitStatus } from '../../engine/models/pretrained/plan.ts';
 export { formatInitReport, type InitReport } from '../../engine/models/pretrained/report.ts';
@@ -19,17 +22,17 @@ export type InitOptions = PlanOptions;
  * them under the network's own names and shapes. Everything is checked before anything is written. To be called before an
  * optimiser or a moving average is made from the network.
  *
- * @param file a .safetensors file (F32, F16 or BF16), or a gmtl run folder or manifest (.json), of which the averaged weights are
- * taken where there are any.
+ * @param file a .safetensors file (F32, F16 or BF16), PyTorch's .pt or .pth (read as data: nothing in it is run), an .onnx model (its
+ * initializers), or a gmtl run folder or manifest (.json). Averaged weights are taken where there are any.
  * @param options `strict` (the default): the whole trunk must be in the file.
- * @throws GmtlError as `planInit`; `init/pickle` for PyTorch's own files, telling how to convert them; `init/not-finite` and
+ * @throws GmtlError as `planInit`; `torch/…` and `onnx/refused` for files that are not weights; `init/not-finite` and
  * `init/dtype` naming the tensor; `init/optimizer-state`; and whatever reading the file throws (missing, truncated, foreign).
  */
 export async function initFromFile(module: Module, file: string, options: InitOptions = {}): Promise<InitReport> {
-  const stored = await readWeights(file);
-  for (const [name, tensor] of stored) requireUsable(file, name, tensor);
-  const shapes = new Map([...stored].map(([name, { shape }]) => [name, shape]));
   const wanted = shapesOf(module);
+  const { tensors: stored, fileNames } = adoptNames(await readWeights(file), wanted);
+  for (const [name, tensor] of stored) requireUsable(file, fileNames.get(name) ?? name, tensor);
+  const shapes = new Map([...stored].map(([name, { shape }]) => [name, shape]));
   const plan = planInit(file, shapes, wanted, options);
 
   const tensors = new Map<string, ExternalTensor>();
@@ -43,7 +46,11 @@ export async function initFromFile(module: Module, file: string, options: InitOp
     loadedElements += sizeOf(shape);
   }
   module.loadStateDict(tensors, { strict: false });
-  return { file, ...plan, loadedElements };
+  const rows = plan.rows.map((row) => ({
+    ...row,
+    fileName: row.fileName === null ? null : (fileNames.get(row.fileName) ?? row.fileName),
+  }));
+  return { file, ...plan, rows, loadedElements };
 }
 
 async function readWeights(file: string): Promise<StoredTensors> {
@@ -56,7 +63,8 @@ async function readWeights(file: string): Promise<StoredTensors> {
     return ema ?? weights;
   }
   const bytes = await readBytes(file);
-  if (isPickle(bytes)) throw pickle(file);
+  if (isTorchFile(bytes)) return readTorchFile(bytes, file).tensors;
+  if (file.endsWith('.onnx')) return readOnnxWeights(bytes, file);
   const { tensors, metadata } = decodeSafetensors(bytes, file);
   if (metadata.role === 'state') {
     throw new GmtlError(
@@ -65,23 +73,6 @@ async function readWeights(file: string): Promise<StoredTensors> {
     );
   }
   return tensors;
-}
-
-/** A zip archive, as PyTorch has written since 1.6, or a bare pickle, as before. */
-function isPickle(bytes: Uint8Array): boolean {
-  const zip = [0x50, 0x4b, 0x03, 0x04].every((value, index) => bytes[index] === value);
-  return zip || (bytes[0] === 0x80 && bytes.length > 1 && bytes[1] <= 5 && bytes[8] !== 0x7b);
-}
-
-function pickle(file: string): GmtlError {
-  const target = `${file.replace(/\.(pth|pt|bin|ckpt|tar)$/, '')}.safetensors`;
-  const quoted = (path: string): string => `'${path.replaceAll("'", "'\\''")}'`;
-  return new GmtlError(
-    'init/pickle',
-    `${file}: a PyTorch file (a pickle, which is a program). Convert it once, where PyTorch is installed (pip install torch safetensors):
-python3 -c "import sys, torch; from safetensors.torch import save_file; d = torch.load(sys.argv[1], map_location='cpu', weights_only=True); d = d.get('model', d.get('state_dict', d)); save_file({k: v.clone().contiguous() for k, v in d.items()}, sys.argv[2])" ${quoted(file)} ${quoted(target)}
-then give ${target}.`,
-  );
 }
 
 /** A file with a single NaN or infinity was damaged or comes of a run that diverged: none of it can be trusted. */

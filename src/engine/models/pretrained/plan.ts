@@ -36,6 +36,8 @@ export interface InitPlan {
 export interface PlanOptions {
   /** Whether every parameter of the trunk must be in the file with the same shape. Default true; false loads what fits. */
   readonly strict?: boolean;
+  /** Without `strict`: the least share of the trunk's tensors that must be loaded. Default 0.5. */
+  readonly leastShare?: number;
 }
 
 /** The names, without prefix, that make a trunk what it is: neither the last norm nor a classifier is among them. */
@@ -81,6 +83,7 @@ export function planInit(where: string, file: ShapeTable, own: ShapeTable, optio
     rows: match(file, own, naming, target),
   };
   if (options.strict ?? true) requireTrunk(where, plan, file, own);
+  else requireShare(where, plan, options.leastShare ?? 0.5);
   return plan;
 }
 
@@ -144,6 +147,17 @@ function whyDifferent(canonical: string | null, shape: readonly number[], wanted
     return `the classifier has ${shape[0]} outputs, this network's has ${wanted[0]}: it keeps its fresh initialisation`;
   }
   return `${formatShape(shape)} in the file, ${formatShape(wanted)} here`;
+}
+
+/** The loose rule: what is loaded must be enough to be worth calling pretrained. */
+function requireShare(where: string, { rows, target }: InitPlan, least: number): void {
+  const trunk = rows.filter(({ name }) => name?.startsWith(target.prefix) && !COUNTER.test(name));
+  const loaded = trunk.filter(({ status }) => status === 'loaded').length;
+  if (loaded >= least * trunk.length) return;
+  throw new GmtlError(
+    'init/too-few',
+    `${where}: only ${loaded} of the trunk's ${trunk.length} tensors fit, less than ${100 * least} %: it is another network's. Give weights of ${target.title}.`,
+  );
 }
 
 /** The strict rule: every parameter of the trunk is loaded, and the file's trunk has none that this one lacks. */

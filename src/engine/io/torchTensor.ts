@@ -1,0 +1,27 @@
+/** A tensor of a PyTorch file as its pickle describes it. */
+
+/** Memory that tensors share. */
+export class Storage {
+  readonly type: string;
+  readonly key: string;
+  readonly count: number;
+  constructor(type: string, key: string, count: number) {
+    this.type = type;
+    this.key = key;
+    this.count = count;
+  }
+}
+
+/** A tensor as a pickle describes it: a window of a storage. */
+export class TorchTensor {
+  readonly storage: Storage;
+  readonly offset: number;
+  readonly shape: readonly number[];
+  readonly strides: readonly number[];
+  constructor(storage: Storage, offset: number, shape: readonly number[], strides: readonly number[]) {
+    this.storage = storage;
+    this.offset = offset;
+    this.shape = shape;
+    this.strides = strides;
+  }
+}
