@@ -46,6 +46,10 @@ const WITHOUT: Record<string, string> = {
   axpy: 'in place: src/engine/ops/optimizer/products.test.ts holds it against its formula',
   maskLoss: 'bceWithLogits and softDice at once: src/engine/nn/losses/losses.test.ts holds it against both',
   clipGate: 'half of clip_grad_norm_, which src/engine/optim/optimizer.test.ts holds against PyTorch',
+  equal: 'a comparison: src/engine/nn/composites.test.ts holds it against PyTorch',
+  less: 'a comparison: src/engine/nn/composites.test.ts holds it against PyTorch',
+  lessEqual: 'a comparison: src/engine/nn/composites.test.ts holds it against PyTorch',
+  where: 'a choice: src/engine/nn/composites.test.ts holds it against PyTorch',
 };
 
 closeDeviceAfterwards();

@@ -30,7 +30,9 @@ beforeAll(async () => {
 function casesOf(op: Op): Case[] {
   const smallest = new Map<number, Case>();
   const size = ({ inputs }: Case): number => inputs.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
-  for (const testCase of op.cases.filter(({ purpose }) => purpose.includes('test'))) {
+  // Labels that are negative have no unsigned type to be in.
+  const tested = op.cases.filter(({ purpose, name }) => purpose.includes('test') && !name.includes('ignored'));
+  for (const testCase of tested) {
     const known = smallest.get(testCase.inputs.length);
     if (!known || size(testCase) < size(known)) smallest.set(testCase.inputs.length, testCase);
   }

@@ -38,10 +38,13 @@ fn logOf(x: Number) -> Number {
   return select(special, value, bits - Index(0x00800000u) < Index(0x7f000000u));
 }
 
-// log(1 + e) for e from 0 to 1: what rounding 1 + e lost is put back.
+// log(1 + e) for e from 0 to 1, as 2 atanh(e / (2 + e)): 1 + e would lose the digits of a small e, and drivers may cancel a correction.
 fn logOnePlus(e: Number) -> Number {
-  let sum = 1.0 + e;
-  return logOf(sum) + (e - (sum - 1.0)) / sum;
+  let s = e / (2.0 + e);
+  let square = s * s;
+  let series = ((((((square * 6.6666667e-2 + 7.6923077e-2) * square + 9.0909091e-2) * square + 1.1111111e-1) * square
+    + 1.4285714e-1) * square + 0.2) * square + 3.3333333e-1) * square;
+  return 2.0 * (s + s * series);
 }
 
 fn tanhOf(x: Number) -> Number {

@@ -53,7 +53,8 @@ fn unaryDerivative(x: vec4f, scale: f32) -> vec4f {
     case 0u: { return geluWithSlope(x).slope; }
     case 1u: {
       let s = sigmoidOf(geluArgument(x));
-      return s + x * s * (1.0 - s) * 2.0 * SQRT_TWO_OVER_PI * (1.0 + 3.0 * GELU_CUBIC * x * x);
+      let rest = sigmoidOf(-geluArgument(x));
+      return s + x * s * rest * 2.0 * SQRT_TWO_OVER_PI * (1.0 + 3.0 * GELU_CUBIC * x * x);
     }
     case 2u: { return reluSlope(x); }
     case 3u: { let s = sigmoidOf(x); return s * (1.0 + x * (1.0 - s)); }

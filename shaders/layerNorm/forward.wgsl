@@ -29,7 +29,7 @@ fn main(
   for (var row = linearWorkgroup(workgroup, workgroups) * 64u + lane; row < u.rows; row += u.stride) {
     let first = row * u.columns;
     var sums = Number(0.0);
-    // In stretches of 32, as reduce/sum.wgsl.
+    // In stretches, as reduce/sum.wgsl.
     for (var start = 0u; start < u.columns; start += 32u) {
       var stretch = Number(0.0);
       for (var c = start; c < min(start + 32u, u.columns); c++) { stretch += Number(x[first + c]); }
@@ -40,13 +40,15 @@ fn main(
     var shifts = Number(0.0);
     var squares = Number(0.0);
     for (var start = 0u; start < u.columns; start += 32u) {
-      var stretch = Number(0.0);
+      var shift = Number(0.0);
+      var square = Number(0.0);
       for (var c = start; c < min(start + 32u, u.columns); c++) {
         let d = Number(x[first + c]) - pivot;
-        stretch += d;
-        squares += d * d;
+        shift += d;
+        square += d * d;
       }
-      shifts += stretch;
+      shifts += shift;
+      squares += square;
     }
     let offset = itemSum(shifts) / count;
     let scale = inverseSqrt(itemSum(squares) / count - offset * offset + u.eps);

@@ -27,9 +27,9 @@ fn main(
   let outer = i / (u.inner * u.chunks);
   var sum = Number(0.0);
   var row = chunk;
-  // In stretches of 32, so that the rounding of a long sum grows with the number of stretches, not of its terms.
+  // In stretches of 16, so that the rounding of a long sum grows with the number of stretches, not of its terms.
   while (row < u.extent) {
-    let end = min(u.extent, row + 32u * u.chunks);
+    let end = min(u.extent, row + 16u * u.chunks);
     var stretch = Number(0.0);
     for (; row < end; row += u.chunks) { stretch += Number(x[(outer * u.extent + row) * u.inner + column]); }
     sum += stretch;

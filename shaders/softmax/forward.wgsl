@@ -4,10 +4,11 @@
 // A thread owns a row: rows are short here (2 to some tens of classes).
 
 // #include "common/grid.wgsl"
-// #include "common/nan.wgsl"
 
 alias Number = f32;
 alias Index = u32;
+
+// #include "common/elementary.wgsl"
 
 override LOG: bool = false;
 
@@ -30,10 +31,15 @@ fn main(
   var largest = -3.4e38;
   for (var i = first; i < end; i++) { largest = max(largest, x[i]); }
   var sum = 0.0;
-  for (var i = first; i < end; i++) { sum += expKept(x[i] - largest); }
-  let logSum = logKept(sum);
+  // In stretches, as reduce/sum.wgsl.
+  for (var start = first; start < end; start += 32u) {
+    var stretch = 0.0;
+    for (var i = start; i < min(start + 32u, end); i++) { stretch += expOf(x[i] - largest); }
+    sum += stretch;
+  }
+  let logSum = logOf(sum);
   for (var i = first; i < end; i++) {
     let shifted = x[i] - largest;
-    if (LOG) { out[i] = shifted - logSum; } else { out[i] = expKept(shifted) / sum; }
+    if (LOG) { out[i] = shifted - logSum; } else { out[i] = expOf(shifted) / sum; }
   }
 }
