@@ -88,6 +88,36 @@ describe('verifyDataset', () => {
     expect(formatVerifyReport(result)).toMatch(/Problems: 2\n {2}- .*IDRiD_0/);
   });
 
+  it('B17: judges coverage: masks that mark nothing anywhere, and ten times the usual', async () => {
+    for (const number of [1, 2, 3]) {
+      await writeFile(maskPath(root, 'train', number, 'EX'), tinyMask(0, 0, 0, 0));
+      await writeFile(maskPath(root, 'train', number, 'MA'), tinyMask(30, 20, 30, 20));
+    }
+    const result = await verify();
+    expect(result.ok).toBe(false);
+    expect(result.problems.map(({ code, message }) => [code, message.slice(0, 40)])).toEqual([
+      ['data/masks-large', expect.stringContaining('train: the masks of MA')],
+      ['data/masks-empty', expect.stringContaining('train: all 3 masks of EX')],
+    ]);
+  });
+
+  it('B22: a half that is missing is a problem', async () => {
+    await rm(join(root, 'A. Segmentation'), { recursive: true });
+    const result = await verify();
+    expect(result.problems.map(({ code }) => code)).toEqual(['data/part-missing']);
+    expect(formatVerifyReport(result)).toMatch(/no images with masks .* half of the data is missing/);
+  });
+
+  it('B43: a black picture, which training refuses, is a problem', async () => {
+    const black = sharp({ create: { width: TINY_WIDTH, height: TINY_HEIGHT, channels: 3, background: '#030303' } });
+    await writeFile(imagePathB(root, 'train', 1), await black.jpeg().toBuffer());
+    await writeFile(imagePathA(root, 'test', 4), await black.jpeg().toBuffer());
+    const { ok, problems } = await verify();
+    expect(ok).toBe(false);
+    expect(problems.map(({ code }) => code)).toEqual(['data/no-field-of-view', 'data/no-field-of-view']);
+    expect(problems[0].message).not.toMatch(/switch the field-of-view crop off/);
+  });
+
   it('points out images of an unusual size', async () => {
     await sharp(imagePathB(root, 'train', 1))
       .resize(192, 128)

@@ -13,7 +13,9 @@ import {
   STRUCTURES,
   type Split,
 } from '../../domain.ts';
+import { findFieldOfView } from '../pictures/fov.ts';
 import { decodeMask } from '../pictures/mask.ts';
+import { judgeCoverage, judgeParts } from './judge.ts';
 import { loadMetadata, type MetadataOptions } from '../sets/metadata.ts';
 import { mapParallel } from '../../../engine/node/parallel.ts';
 import { decodeImage } from '../pictures/preprocess.ts';
@@ -96,7 +98,7 @@ const SPLITS = ['train', 'val', 'test'] as const satisfies readonly Split[];
 
 /**
  * Checks a data set (folder or metadata JSON) through and through: layout and labels, every image and mask decoded, copies of
- * the same picture, leaks between splits.
+ * the same picture, leaks between splits, and everything that training will require of them.
  *
  * @throws GmtlError only when the source cannot be read at all; findings are in the result.
  */
@@ -111,9 +113,10 @@ export async function verifyDataset(source: string, options: VerifyOptions = {})
     );
   });
   const scan = entry.isDirectory()
-    ? { ...(await scanIdrid(source)), notes: [] }
+    ? await scanIdrid(source)
     : { ...(await loadMetadata(source, options.metadata)), problems: [], unused: [] };
-  const problems: GmtlError[] = [...scan.problems];
+  // A list may hold a part of a set on purpose; a folder is taken to be one.
+  const problems: GmtlError[] = [...scan.problems, ...(entry.isDirectory() ? judgeParts(scan.items) : [])];
   const known = new Set(problems.map((problem) => problem.message));
   const items = scan.items;
   const fingerprints = await fingerprintFiles(
@@ -122,6 +125,8 @@ export async function verifyDataset(source: string, options: VerifyOptions = {})
   );
   const decoded = await decodeAll(items, options.onProgress);
   for (const { errors } of decoded) problems.push(...errors.filter((error) => !known.has(error.message)));
+  const coverage = measureCoverage(items, decoded);
+  problems.push(...judgeCoverage(coverage));
   const duplicates = findDuplicates(items, fingerprints);
   const leaky = duplicates.some((pair) => pair.leak);
   return {
@@ -131,7 +136,7 @@ export async function verifyDataset(source: string, options: VerifyOptions = {})
     unused: scan.unused,
     duplicates,
     labels: countLabels(items),
-    coverage: measureCoverage(items, decoded),
+    coverage,
     sizes: countSizes(items, decoded),
     notes: scan.notes,
     leaky,
@@ -160,6 +165,8 @@ function decodeAll(
     try {
       const image = await decodeImage(item.imagePath);
       ({ width, height } = image);
+      // Training crops to the field of view, and refuses a picture without one.
+      collect(errors, () => findFieldOfView(image, item.imagePath));
       for (const structure of STRUCTURES) {
         const path = item.maskPaths?.[structure] ?? null;
         if (path === null) continue;
@@ -175,6 +182,15 @@ function decodeAll(
     onProgress?.(++done, items.length);
     return { width, height, pixels: width * height, foreground, errors };
   });
+}
+
+/** Runs a check and keeps what it finds. */
+function collect(errors: GmtlError[], check: () => void): void {
+  try {
+    check();
+  } catch (error) {
+    errors.push(asUserError(error));
+  }
 }
 
 /** Findings about files are collected; anything else is a bug and goes up. */

@@ -7,11 +7,12 @@ import { GmtlError } from '../../../engine/errors.ts';
 import { writeFileAtomic } from '../../../engine/node/atomic.ts';
 import { cacheFolder } from '../../../engine/node/cacheFolder.ts';
 import { type ItemFiles, preprocessItem } from '../pictures/preprocess.ts';
+import { readPicture } from '../pictures/openPicture.ts';
 import type { PreprocessOptions, Sample } from '../pictures/sample.ts';
 import { type DatasetItem, STRUCTURES } from '../../domain.ts';
 
 /** Raise when preprocessing changes its results: entries of other versions are never read. */
-const CACHE_VERSION = 3;
+const CACHE_VERSION = 4;
 const MAGIC = 0x314d_5347;
 const HEADER_BYTES = 32;
 
@@ -60,7 +61,7 @@ export class SampleCache {
         hashes.push(known.hash);
         continue;
       }
-      const content = await readInput(path);
+      const content = await readPicture(path);
       const hash = createHash('sha256').update(content).digest('hex');
       this.#hashes.set(path, { stamp, hash });
       contents[index] = content;
@@ -92,7 +93,7 @@ export class SampleCache {
     } else {
       this.counts.misses++;
     }
-    const image = contents[0] ?? (await readInput(item.imagePath));
+    const image = contents[0] ?? (await readPicture(item.imagePath));
     const files: ItemFiles = { image, masks: contents.slice(1) };
     const sample = await preprocessItem(item, options, files);
     await writeFileAtomic(path, encodeEntry(sample));
@@ -103,12 +104,6 @@ export class SampleCache {
 function unreadable(path: string, cause: unknown): GmtlError {
   const reason = cause instanceof Error ? cause.message : String(cause);
   return new GmtlError('data/image-unreadable', `Cannot read ${path}: ${reason}.`, { cause });
-}
-
-async function readInput(path: string): Promise<Buffer> {
-  return readFile(path).catch((cause: unknown) => {
-    throw unreadable(path, cause);
-  });
 }
 
 async function fileStamp(path: string): Promise<string> {

@@ -64,7 +64,7 @@ export function findFieldOfView(image: RgbImage, name: string): CropBox {
     throw new GmtlError(
       'data/no-field-of-view',
       `${name} shows no field of view: only ${((100 * largest) / (columns * rows)).toFixed(1)} % of the frame is brighter than ` +
-        `${threshold} of 255. Remove the image, or switch the field-of-view crop off.`,
+        `${threshold} of 255. Remove the image, or leave out what cannot be used with --skip-bad.`,
     );
   }
   const kept = regions.filter((region) => region.area >= largest / 10);

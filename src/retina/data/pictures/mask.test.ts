@@ -86,14 +86,79 @@ describe('decodeMask', () => {
     );
   });
 
-  it('refuses a lesion over 30 % of the frame, and lets the optic disc pass', async () => {
+  it('refuses a lesion over 30 % of the frame, and an optic disc over 50 %', async () => {
     const path = join(folder, 'full.tif');
     await writeFile(path, tiffBytes({ ...palette, values: PATTERN.map(() => 1), bits: 1 }));
     await expect(decodeMask(path, { structure: 'EX' })).rejects.toMatchObject({
       code: 'data/mask-coverage',
       message: expect.stringMatching(/EX mask .*full\.tif marks 100\.0 % of the frame/),
     });
-    expect((await decodeMask(path, { structure: 'OD' })).foreground).toBe(WIDTH * HEIGHT);
+    await expect(decodeMask(path, { structure: 'OD' })).rejects.toMatchObject({ code: 'data/mask-coverage' });
+    expect((await decodeMask(path)).foreground).toBe(WIDTH * HEIGHT);
+  });
+
+  it('B17: reads 16-bit masks whatever their values, grey, with alpha and in colour', async () => {
+    for (const [dark, bright] of [
+      [0, 1],
+      [0, 255],
+      [0, 65535],
+      [7, 300],
+    ]) {
+      const level = (value: number) => (value === 1 ? bright : dark);
+      const gray = sharp(Uint16Array.from(PATTERN, level), { raw: { width: WIDTH, height: HEIGHT, channels: 1 } });
+      expect(await decode('g16.png', await gray.toColourspace('grey16').png().toBuffer()), `${bright}`).toEqual(
+        PATTERN,
+      );
+      const values = PATTERN.flatMap((value) => [level(value), dark, dark]);
+      const color = sharp(Uint16Array.from(values), { raw: { width: WIDTH, height: HEIGHT, channels: 3 } });
+      expect(await decode('c16.png', await color.toColourspace('rgb16').png().toBuffer()), `${bright}`).toEqual(
+        PATTERN,
+      );
+    }
+  });
+
+  it('B17: reads masks that are drawn in the alpha channel, labels, and smoothed edges', async () => {
+    const of = (channels: 1 | 2 | 4, values: readonly number[]) =>
+      sharp(Buffer.from(values), { raw: { width: WIDTH, height: HEIGHT, channels } })
+        .png()
+        .toBuffer();
+    const alpha = PATTERN.flatMap((value) => [0, 0, 0, 255 * value]);
+    expect(await decode('alpha.png', await of(4, alpha))).toEqual(PATTERN);
+    const red = PATTERN.flatMap((value) => [200, 0, 0, 255 * value]);
+    expect(await decode('red-alpha.png', await of(4, red))).toEqual(PATTERN);
+    const hidden = PATTERN.flatMap((value, index) => [255, value === 1 ? 255 : index % 2 === 0 ? 0 : 255]);
+    expect(await decode('hidden.png', await of(2, hidden))).not.toEqual(PATTERN.map(() => 1));
+    const labels = PATTERN.map((value, index) => value * (1 + (index % 9)));
+    expect(await decode('labels.png', await of(1, labels))).toEqual(PATTERN);
+    const noisy = PATTERN.map((value, index) => (value === 1 ? 255 - (index % 12) : index % 12));
+    expect(await decode('noisy.png', await of(1, noisy))).toEqual(PATTERN);
+    const gray = sharp(Buffer.from(PATTERN.map((value) => 150 * value)), {
+      raw: { width: WIDTH, height: HEIGHT, channels: 1 },
+    });
+    expect(await decode('dim.jpg', await gray.jpeg({ quality: 95 }).toBuffer())).toEqual(PATTERN);
+  });
+
+  it('B17: refuses what is no mask: a photograph, a JPEG with marks as faint as its artefacts', async () => {
+    const size = { width: WIDTH, height: HEIGHT, channels: 1 } as const;
+    const refused = async (name: string, bytes: Uint8Array, message: RegExp): Promise<void> => {
+      await writeFile(join(folder, name), bytes);
+      await expect(decodeMask(join(folder, name)), name).rejects.toThrow(message);
+    };
+    const ramp = sharp(Buffer.from(PATTERN.map((_, index) => index)), { raw: size });
+    await refused('ramp.png', await ramp.png().toBuffer(), /neither near its darkest nor near its brightest/);
+    const faint = sharp(Buffer.from(PATTERN.map((value) => 3 * value)), { raw: size });
+    await refused('faint.jpg', await faint.jpeg({ quality: 100 }).toBuffer(), /too close to tell marks from/);
+  });
+
+  it('B19: turns a mask that states an EXIF orientation, and says why sides are exchanged', async () => {
+    const gray = sharp(Buffer.from(PATTERN.map((value) => 255 * value)), {
+      raw: { width: WIDTH, height: HEIGHT, channels: 1 },
+    });
+    const upside = await gray.clone().jpeg({ quality: 100 }).withMetadata({ orientation: 3 }).toBuffer();
+    expect(await decode('turned.jpg', upside)).toEqual(PATTERN.toReversed());
+    const path = join(folder, 'side.png');
+    await writeFile(path, await gray.png().toBuffer());
+    await expect(decodeMask(path, { expected: { width: HEIGHT, height: WIDTH } })).rejects.toThrow(/EXIF orientation/);
   });
 
   it('refuses another size than the image and names both', async () => {

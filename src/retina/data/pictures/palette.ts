@@ -17,11 +17,6 @@ function isPng(bytes: Buffer): boolean {
   return bytes.length >= 33 && bytes.subarray(0, 8).equals(PNG_SIGNATURE);
 }
 
-/** True when the bytes start like a JPEG. */
-export function isJpeg(bytes: Buffer): boolean {
-  return bytes.length >= 3 && bytes[0] === 0xff && bytes[1] === 0xd8 && bytes[2] === 0xff;
-}
-
 /**
  * A palette TIFF or PNG relabelled as gray, so that decoding gives palette indices (scaled to 8 bits if fewer).
  *

@@ -160,14 +160,48 @@ describe('decoding and resizing', () => {
     expect(cropRgb(wide, { ...box, left: 90, top: 45, size: 20 }).data[0]).toBe(200);
   });
 
-  it('reads grey, alpha and palette pictures as RGB', async () => {
+  it('reads grey, alpha and palette pictures as RGB, transparent parts on black', async () => {
     const gray = sharp(Buffer.alloc(12, 77), { raw: { width: 4, height: 3, channels: 1 } }).toColourspace('b-w');
     expect([...(await decodeImage('g.png', await gray.png().toBuffer())).data]).toEqual(Array(36).fill(77));
     const rgba = sharp({ create: { width: 4, height: 3, channels: 4, background: { r: 9, g: 8, b: 7, alpha: 0.5 } } });
     expect([...(await decodeImage('a.png', await rgba.png().toBuffer())).data.subarray(0, 6)]).toEqual([
-      9, 8, 7, 9, 8, 7,
+      4, 4, 3, 4, 4, 3,
     ]);
   });
+
+  it('B19: turns a picture as its EXIF orientation says, and rounds 16 bits to 8', async () => {
+    const values = Array.from({ length: 18 }, (_, index) => 10 * index);
+    const raw = { width: 3, height: 2, channels: 3 } as const;
+    const plain = sharp(Buffer.from(values), { raw });
+    const pixels = async (orientation: number) => {
+      const bytes = await plain.clone().tiff({ compression: 'none' }).withMetadata({ orientation }).toBuffer();
+      return decodeImage('o.tif', bytes);
+    };
+    expect([...(await pixels(1)).data]).toEqual(values);
+    const upside = await pixels(3);
+    const turned = [5, 4, 3, 2, 1, 0].flatMap((pixel) => values.slice(3 * pixel, 3 * pixel + 3));
+    expect([...upside.data]).toEqual(turned);
+    expect(await pixels(6)).toMatchObject({ width: 2, height: 3 });
+    const deep = sharp(
+      Uint16Array.from(values, (value) => 257 * value),
+      { raw },
+    ).toColourspace('rgb16');
+    expect([...(await decodeImage('d.png', await deep.png().toBuffer())).data]).toEqual(values);
+  });
+
+  it('B21: refuses a picture that unpacks to too many pixels, one of a foreign kind, and what is no file', async () => {
+    const bomb = await sharp({ create: { width: 15_000, height: 15_000, channels: 3, background: 'black' } })
+      .png({ compressionLevel: 9 })
+      .toBuffer();
+    expect(bomb.length).toBeLessThan(1_000_000);
+    await expect(decodeImage('bomb.png', bomb)).rejects.toMatchObject({
+      code: 'data/image-too-large',
+      message: expect.stringMatching(/bomb\.png has 15000x15000 pixels, more than the 200 million/),
+    });
+    const drawing = Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>');
+    await expect(decodeImage('eye.jpg', drawing)).rejects.toThrow(/its content is svg, none of jpeg, png/);
+    await expect(decodeImage(root)).rejects.toThrow(/it is not a file/);
+  }, 30_000);
 
   it('names a truncated JPEG, a damaged one and an empty file', async () => {
     const whole = await tinyFundus(5);

@@ -1,28 +1,26 @@
 /** Decodes pictures and prepares them for the network. */
-import { readFile } from 'node:fs/promises';
 import { sharp } from '../../../engine/node/optional.ts';
-import { GmtlError } from '../../../engine/errors.ts';
 import { equalizeLightness, normalizeBenGraham } from './enhance.ts';
 import type { RgbImage } from '../../domain.ts';
 import { addMaskBit } from './geometry.ts';
 import { decodeMask } from './mask.ts';
+import { IMAGE, openPicture, pictureError } from './openPicture.ts';
 import { type PictureTools, preparePictureWith } from './prepare.ts';
 import type { PreprocessOptions, Sample } from './sample.ts';
-import { isTiff, isTruncatedTiff } from './tiff.ts';
 import { type DatasetItem, STRUCTURES } from '../../domain.ts';
 
 /**
- * Decodes an image file to 8-bit RGB as stored (an EXIF orientation is not applied: the masks have none).
+ * Decodes an image file to 8-bit sRGB as it is shown: turned as its EXIF orientation says, an embedded color profile applied, transparent
+ * parts on black, 16 bits rounded to 8.
  *
  * @param name file name for errors; also the file to read when `bytes` is absent.
- * @throws GmtlError `data/image-unreadable` naming the file, also when it is truncated.
+ * @throws GmtlError `data/image-unreadable` naming the file, also when it is truncated, and `data/image-too-large`.
  */
 export async function decodeImage(name: string, bytes?: Buffer): Promise<RgbImage> {
+  const { metadata, pipeline } = await openPicture(name, IMAGE, bytes);
   try {
-    const content = bytes ?? (await readFile(name));
-    if (isTiff(content) && isTruncatedTiff(content)) throw new Error('the file ends before its pixel data does');
-    const { data, info } = await sharp(content, { failOn: 'error', limitInputPixels: false })
-      .removeAlpha()
+    const shown = metadata.hasAlpha ? pipeline().flatten({ background: '#000' }) : pipeline();
+    const { data, info } = await shown
       .toColourspace('srgb')
       .raw({ depth: 'uchar' })
       .toBuffer({ resolveWithObject: true });
@@ -32,12 +30,7 @@ export async function decodeImage(name: string, bytes?: Buffer): Promise<RgbImag
       data: info.channels === 3 ? data : grayToRgb(data, info.channels),
     };
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new GmtlError(
-      'data/image-unreadable',
-      `Cannot decode the image ${name}: ${reason}. The file is truncated or damaged: unpack or download it again.`,
-      { cause },
-    );
+    throw pictureError(name, IMAGE, cause);
   }
 }
 

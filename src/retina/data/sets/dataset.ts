@@ -2,7 +2,7 @@
 import { stat } from 'node:fs/promises';
 import { GmtlError } from '../../../engine/errors.ts';
 import { fingerprintFiles } from './fingerprintFiles.ts';
-import { readIdrid } from './idrid.ts';
+import { scanSoundIdrid } from './idrid.ts';
 import { assignFolds } from './folds.ts';
 import { joinLabels } from './join.ts';
 import { loadMetadata, type Metadata, type MetadataOptions } from './metadata.ts';
@@ -43,7 +43,7 @@ export async function openDataset(source: string, options: OpenOptions = {}): Pr
     );
   });
   const read: Metadata = entry.isDirectory()
-    ? { source, items: await readIdrid(source), notes: [], splitsFixed: false }
+    ? { ...(await scanSoundIdrid(source)), source, splitsFixed: false }
     : await loadMetadata(source, options.metadata);
   const { valFraction = DEFAULT_SPLIT.valFraction, seed = DEFAULT_SPLIT.seed, leaks = DEFAULT_SPLIT.leaks } = options;
   const { folds = null, fold = 0 } = options;

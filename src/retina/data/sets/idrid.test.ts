@@ -1,7 +1,8 @@
 /** Tier: no adapter. Reading IDRiD's folders, at any nesting and with files missing. */
-import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import sharp from 'sharp';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { readIdrid, scanIdrid } from './idrid.ts';
 import {
@@ -32,6 +33,50 @@ async function problems(): Promise<{ code: string; message: string }[]> {
 }
 
 describe('readIdrid', () => {
+  it('B22: follows symbolic links, each folder once, and names one that leads nowhere', async () => {
+    const linked = await mkdtemp(join(tmpdir(), 'gmtl-linked-'));
+    for (const part of ['A. Segmentation', 'B. Disease Grading']) await symlink(join(root, part), join(linked, part));
+    await symlink(linked, join(linked, 'B. Disease Grading', 'loop'));
+    expect((await readIdrid(linked)).map(({ id }) => id)).toEqual((await readIdrid(root)).map(({ id }) => id));
+    await rm(join(linked, 'B. Disease Grading', 'loop'));
+    await rm(labelsPath(root, 'train'));
+    await symlink(join(root, 'nowhere.csv'), labelsPath(root, 'train'));
+    expect((await problems())[0]).toMatchObject({
+      code: 'data/dangling-link',
+      message: expect.stringContaining('Training Labels.csv'),
+    });
+    await rm(linked, { recursive: true });
+  });
+
+  it('B24: reads tables with semicolons, tabs and in UTF-16, and names a broken one alone, in printable characters', async () => {
+    const path = labelsPath(root, 'train');
+    const text = await readFile(path, 'utf8');
+    const grades = (await readIdrid(root)).map(({ retinopathy }) => retinopathy);
+    const utf16 = Buffer.from(`\uFEFF${text}`, 'utf16le');
+    for (const table of [text.replaceAll(',', ';'), text.replaceAll(',', '\t'), utf16, Buffer.from(utf16).swap16()]) {
+      await writeFile(path, table);
+      expect((await readIdrid(root)).map(({ retinopathy }) => retinopathy)).toEqual(grades);
+    }
+    await writeFile(path, `\u0007name|grade\nIDRiD_001|2\n`);
+    const [only, ...others] = await problems();
+    expect(others).toEqual([]);
+    expect(only).toMatchObject({ code: 'data/csv-columns', message: expect.stringContaining('\\u0007name|grade') });
+  });
+
+  it('B19: notes pictures that state an EXIF orientation', async () => {
+    const path = imagePathB(root, 'train', 1);
+    await writeFile(
+      path,
+      await sharp(await readFile(path))
+        .withMetadata({ orientation: 3 })
+        .jpeg()
+        .toBuffer(),
+    );
+    expect((await scanIdrid(root)).notes).toEqual([
+      expect.stringMatching(/1 image\(s\) state an EXIF orientation \(B\/train\/IDRiD_001\)/),
+    ]);
+  });
+
   it('reads both parts, keyed by part and split where numbering restarts', async () => {
     const items = await readIdrid(root);
     expect(items.map((item) => item.id)).toEqual([

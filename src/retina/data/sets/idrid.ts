@@ -1,10 +1,9 @@
 /** Reads a folder in the official IDRiD layout. */
-import { readFile } from 'node:fs/promises';
-import { sharp } from '../../../engine/node/optional.ts';
-import { type ErrorCode, GmtlError } from '../../../engine/errors.ts';
-import { imageKey, looksLikeGradingCsv, scanGradingCsv } from './labels.ts';
+import { GmtlError } from '../../../engine/errors.ts';
+import { imageKey, looksLikeGradingCsv, readTable, scanGradingCsv } from './labels.ts';
 import { type LayoutFile, listLayout } from './layout.ts';
 import { mapParallel } from '../../../engine/node/parallel.ts';
+import { IMAGE, MASK, type PictureHeader, type PictureKind, readHeader } from '../pictures/openPicture.ts';
 import { type DatasetItem, type Structure, STRUCTURES, noMasks } from '../../domain.ts';
 
 /** What a folder in the official IDRiD layout holds. Splits are the official ones: `train` and `test`. */
@@ -13,6 +12,8 @@ export interface IdridScan {
   readonly items: DatasetItem[];
   /** Everything that is wrong, each naming the file (and row), the reason and what to do. */
   readonly problems: GmtlError[];
+  /** What is as it should be and yet worth knowing. */
+  readonly notes: string[];
   /** Files that were not used, and why. */
   readonly unused: { readonly path: string; readonly reason: string }[];
 }
@@ -35,6 +36,7 @@ export async function scanIdrid(root: string): Promise<IdridScan> {
   const tables: Extract<LayoutFile, { kind: 'csv' }>[] = [];
   for (const file of files) {
     if (file.kind === 'other') unused.push({ path: file.path, reason: file.reason });
+    else if (file.kind === 'dangling') problems.push(dangling(file.path));
     else if (file.kind === 'mask') masks.push(file);
     else if (file.kind === 'csv') tables.push(file);
     else {
@@ -67,6 +69,8 @@ export async function scanIdrid(root: string): Promise<IdridScan> {
       items.push({ ...base, task: 'segmentation', maskPaths: paths, retinopathy: null, edema: null });
     } else {
       const grade = grades.rows.get(key);
+      // Where the table itself could not be read, that is the one thing to mend.
+      if (grade === undefined && grades.unread.has(split)) continue;
       if (grade === undefined) {
         problems.push(
           new GmtlError(
@@ -95,19 +99,24 @@ export async function scanIdrid(root: string): Promise<IdridScan> {
       ),
     );
   }
-  await checkSizes(items, problems);
-  return { root, items, problems, unused };
+  const notes = await checkSizes(items, problems);
+  return { root, items, problems, notes, unused };
 }
 
 /**
- * The items of a folder in the official IDRiD layout.
+ * A folder in the official IDRiD layout that has no problems.
  *
  * @throws GmtlError with the first problem's code when there is any; the message lists up to ten of them.
  */
-export async function readIdrid(root: string): Promise<DatasetItem[]> {
+export async function scanSoundIdrid(root: string): Promise<IdridScan> {
   const scan = await scanIdrid(root);
   throwProblems(root, scan.problems);
-  return scan.items;
+  return scan;
+}
+
+/** The items of a folder in the official IDRiD layout. @throws GmtlError as {@link scanSoundIdrid}. */
+export async function readIdrid(root: string): Promise<DatasetItem[]> {
+  return (await scanSoundIdrid(root)).items;
 }
 
 /** Throws when there are problems: the only one itself, or one error that lists the first ten. */
@@ -122,6 +131,13 @@ function throwProblems(source: string, problems: readonly GmtlError[]): void {
 
 function itemKey(part: string, split: string, stem: string): string {
   return `${part}/${split}/${imageKey(stem)}`;
+}
+
+function dangling(path: string): GmtlError {
+  return new GmtlError(
+    'data/dangling-link',
+    `${path} is a symbolic link whose target does not exist or cannot be reached. Mend the link, or remove it.`,
+  );
 }
 
 function duplicate(what: string, path: string, earlier: string): GmtlError {
@@ -161,6 +177,8 @@ function assignMasks(
 interface Grades {
   readonly rows: Map<string, { readonly retinopathy: number; readonly edema: number }>;
   readonly files: { train?: string; test?: string };
+  /** Splits whose table is there and gave no row. */
+  readonly unread: Set<string>;
 }
 
 async function readTables(
@@ -169,14 +187,20 @@ async function readTables(
   problems: GmtlError[],
   unused: { path: string; reason: string }[],
 ): Promise<Grades> {
-  const grades: Grades = { rows: new Map(), files: {} };
+  const grades: Grades = { rows: new Map(), files: {}, unread: new Set() };
   for (const table of tables) {
-    const text = await readFile(table.path, 'utf8');
+    const text = await readTable(table.path, problems);
+    if (text === null) {
+      if (table.split !== null) grades.unread.add(table.split);
+      continue;
+    }
     // Mirrors rename the tables, and the localization tables lie beside them: the columns decide.
     if (!looksLikeGradingCsv(text)) {
       // A table that sits where the labels belong and has lost its header must not be passed over in silence.
-      if (/grading|label/i.test(table.path)) await scanGradingCsv(table.path, problems, text);
-      else unused.push({ path: table.path, reason: 'not a grading table' });
+      if (/grading|label/i.test(table.path)) {
+        await scanGradingCsv(table.path, problems, text);
+        if (table.split !== null) grades.unread.add(table.split);
+      } else unused.push({ path: table.path, reason: 'not a grading table' });
       continue;
     }
     if (table.split === null) {
@@ -194,7 +218,12 @@ async function readTables(
       continue;
     }
     grades.files[table.split] = table.path;
+    const known = problems.length;
     const rows = await scanGradingCsv(table.path, problems, text);
+    const isUnread = problems
+      .slice(known)
+      .some(({ code }) => code !== 'data/csv-grade' && code !== 'data/csv-duplicate');
+    if (isUnread) grades.unread.add(table.split);
     const anyImage = [...images.values()].some((image) => image.part === 'B' && image.split === table.split);
     if (!anyImage && rows.length > 0) {
       problems.push(
@@ -223,16 +252,18 @@ async function readTables(
   return grades;
 }
 
-/** Compares the sizes in the headers of each mask and its image. */
-async function checkSizes(items: readonly DatasetItem[], problems: GmtlError[]): Promise<void> {
+/** Compares the sizes in the headers of each mask and its image. @returns a note where pictures state an orientation. */
+async function checkSizes(items: readonly DatasetItem[], problems: GmtlError[]): Promise<string[]> {
+  const oriented: string[] = [];
   const found = await mapParallel(items, async (item) => {
-    const image = await headerSize(item.imagePath, 'data/image-unreadable', 'image');
+    const image = await header(item.imagePath, IMAGE);
     if (image instanceof GmtlError) return [image];
+    if (image.orientation > 1) oriented.push(item.id);
     const wrong: GmtlError[] = [];
     for (const structure of STRUCTURES) {
       const path = item.maskPaths?.[structure] ?? null;
       if (path === null) continue;
-      const mask = await headerSize(path, 'data/mask-unreadable', 'mask');
+      const mask = await header(path, MASK);
       if (mask instanceof GmtlError) wrong.push(mask);
       else if (mask.width !== image.width || mask.height !== image.height) {
         wrong.push(
@@ -247,20 +278,23 @@ async function checkSizes(items: readonly DatasetItem[], problems: GmtlError[]):
     return wrong;
   });
   problems.push(...found.flat());
+  return oriented.length === 0 ? [] : [orientationNote(oriented.sort())];
 }
 
-async function headerSize(
-  path: string,
-  code: ErrorCode,
-  what: string,
-): Promise<{ width: number; height: number } | GmtlError> {
+/** Says that pictures are turned, and what that means for masks. */
+function orientationNote(ids: readonly string[]): string {
+  const named = `${ids.slice(0, 5).join(', ')}${ids.length > 5 ? ', …' : ''}`;
+  return (
+    `${ids.length} image(s) state an EXIF orientation (${named}). They are turned as it says, as viewers show them; ` +
+    'masks are taken as drawn on that, unless they state an orientation of their own.'
+  );
+}
+
+async function header(path: string, kind: PictureKind): Promise<PictureHeader | GmtlError> {
   try {
-    const { width, height } = await sharp(path).metadata();
-    return { width, height };
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    return new GmtlError(code, `Cannot open the ${what} ${path}: ${reason}. Unpack or download the file again.`, {
-      cause,
-    });
+    return await readHeader(path, path, kind);
+  } catch (error) {
+    if (error instanceof GmtlError) return error;
+    throw error;
   }
 }

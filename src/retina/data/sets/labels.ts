@@ -23,6 +23,46 @@ export function imageKey(name: string): string {
     .toLowerCase();
 }
 
+/**
+ * The text of a table, whatever a spreadsheet wrote it as: UTF-8, UTF-16 (by its byte order mark, or its zero bytes), else Windows-1252.
+ * null where the file cannot be read, which goes to the problems.
+ */
+export async function readTable(path: string, problems: GmtlError[]): Promise<string | null> {
+  try {
+    return decodeText(await readFile(path));
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    problems.push(new GmtlError('data/csv-unreadable', `Cannot read the grading table ${path}: ${reason}.`, { cause }));
+    return null;
+  }
+}
+
+function decodeText(bytes: Buffer): string {
+  if ((bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes.length > 1 && bytes[1] === 0 && bytes[0] !== 0)) {
+    return new TextDecoder('utf-16le').decode(bytes);
+  }
+  if ((bytes[0] === 0xfe && bytes[1] === 0xff) || (bytes.length > 1 && bytes[0] === 0 && bytes[1] !== 0)) {
+    return new TextDecoder('utf-16be').decode(bytes);
+  }
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    return new TextDecoder('windows-1252').decode(bytes);
+  }
+}
+
+/** The separator of a table's columns: of comma, semicolon and tab the one that is most frequent in its header. */
+function separatorOf(text: string): string {
+  const header = text.split(/\r?\n/, 1)[0];
+  const count = (separator: string) => header.split(separator).length;
+  return [';', '\t'].reduce((best, other) => (count(other) > count(best) ? other : best), ',');
+}
+
+/** Text of a foreign file for a message: what has no printable form is written as its code. */
+function printable(text: string): string {
+  return JSON.stringify(text).slice(1, -1);
+}
+
 /** True when the text starts like an IDRiD grading CSV (the localization CSVs have other columns). */
 export function looksLikeGradingCsv(text: string): boolean {
   const header = text.replace(/^\uFEFF/, '').split(/\r?\n/, 1)[0];
@@ -30,8 +70,8 @@ export function looksLikeGradingCsv(text: string): boolean {
 }
 
 /**
- * Reads an IDRiD grading CSV as it is distributed: with or without byte order mark, CRLF or LF, spaces around headers and
- * cells, empty columns at the end, blank rows.
+ * Reads an IDRiD grading CSV as it is distributed and as spreadsheets write it: with or without byte order mark, CRLF or LF, spaces
+ * around headers and cells, empty columns at the end, blank rows; separated by commas, semicolons or tabs; UTF-8 or UTF-16.
  *
  * @param text the content if it was read already.
  * @throws GmtlError naming the file and the row: `data/csv-unreadable`, `data/csv-columns`, `data/csv-grade` (missing, not an
@@ -53,9 +93,17 @@ interface CsvRecord {
 export async function scanGradingCsv(path: string, problems: GmtlError[], text?: string): Promise<GradingRow[]> {
   let records: CsvRecord[];
   try {
-    const content = text ?? (await readFile(path, 'utf8'));
+    const content = text ?? (await readTable(path, problems));
+    if (content === null) return [];
     // A row of separators only is a blank row too: relax the column count and drop those below.
-    records = parse(content, { bom: true, trim: true, relax_column_count: true, info: true }) as unknown as CsvRecord[];
+    const options = {
+      bom: true,
+      trim: true,
+      relax_column_count: true,
+      info: true,
+      delimiter: separatorOf(content),
+    } as const;
+    records = parse(content, options) as unknown as CsvRecord[];
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     problems.push(new GmtlError('data/csv-unreadable', `Cannot read the grading table ${path}: ${reason}.`, { cause }));
@@ -74,7 +122,14 @@ export async function scanGradingCsv(path: string, problems: GmtlError[], text?:
       new GmtlError(
         'data/csv-columns',
         `${path}, line 1: no column for ${missing.map(([name]) => name).join(', ')}. The header must name ` +
-          `"Image name,Retinopathy grade,Risk of macular edema"; found: ${header.filter((cell) => cell !== '').join(', ') || 'nothing'}.`,
+          `"Image name,Retinopathy grade,Risk of macular edema"; found: ${
+            printable(
+              header
+                .filter((cell) => cell !== '')
+                .join(', ')
+                .slice(0, 200),
+            ) || 'nothing'
+          }. Save it as CSV with commas.`,
       ),
     );
     return [];
@@ -103,7 +158,7 @@ export async function scanGradingCsv(path: string, problems: GmtlError[], text?:
       problems.push(
         new GmtlError(
           'data/csv-grade',
-          `${path}, line ${line} (${image}): ${what} is "${cell ?? ''}", not an integer from 0 to ${last}. Correct the cell or delete the row.`,
+          `${path}, line ${line} (${image}): ${what} is "${printable(cell ?? '')}", not an integer from 0 to ${last}. Correct the cell or delete the row.`,
         ),
       );
       continue;
@@ -130,9 +185,9 @@ export async function scanGradingCsv(path: string, problems: GmtlError[], text?:
   return rows;
 }
 
-/** The grade in a cell, null if it does not hold one. `3.0` is what spreadsheets make of 3. */
+/** The grade in a cell, null if it does not hold one. `3.0` and `3,0` are what spreadsheets make of 3. */
 function grade(cell: string | undefined, count: number): number | null {
-  if (cell === undefined || !/^\d+(\.0+)?$/.test(cell)) return null;
-  const value = Number(cell);
+  if (cell === undefined || !/^\d+([.,]0+)?$/.test(cell)) return null;
+  const value = Number.parseInt(cell, 10);
   return value < count ? value : null;
 }

@@ -1,5 +1,5 @@
 /** Tells from its path what a file of IDRiD's folder layout is. */
-import { readdir } from 'node:fs/promises';
+import { readdir, realpath, stat } from 'node:fs/promises';
 import { basename, extname, join, relative, resolve, sep } from 'node:path';
 import { GmtlError } from '../../../engine/errors.ts';
 import { STRUCTURES, type Structure } from '../../domain.ts';
@@ -21,6 +21,8 @@ export type LayoutFile =
       readonly structure: Structure;
     }
   | { readonly kind: 'csv'; readonly path: string; readonly split: 'train' | 'test' | null }
+  /** A symbolic link whose target does not exist, or cannot be reached. */
+  | { readonly kind: 'dangling'; readonly path: string }
   | { readonly kind: 'other'; readonly path: string; readonly reason: string };
 
 const IMAGE_EXTENSIONS = new Set(['.jpg', '.jpeg', '.png', '.tif', '.tiff']);
@@ -30,21 +32,34 @@ const EXPECTED_EXTENSIONS = new Set(['.txt', '.md', '.pdf', '.docx', '.xlsx', '.
 
 /**
  * Lists the files of an IDRiD folder, at any nesting (archives unpack to `A. Segmentation/A. Segmentation/…`).
- * The part, the split and the structure are read from the nearest folder or file name that contains them. Hidden files and
- * `__MACOSX` folders are skipped; part C (localization) and files that fit nowhere come back as `other`.
+ * The part, the split and the structure are read from the nearest folder or file name that contains them. Symbolic links are
+ * followed, each folder once. Hidden files and `__MACOSX` folders are skipped; part C (localization) and files that fit nowhere come back as `other`.
  *
  * @throws GmtlError `data/no-folder` when the folder cannot be read.
  */
 export async function listLayout(root: string): Promise<LayoutFile[]> {
   const top = resolve(root);
-  const files: string[] = [];
-  await walk(top, files);
-  return files.sort().map((path) => classify(top, path));
+  const found: Found = { files: [], dangling: [], seen: new Set() };
+  await walk(top, found);
+  return [
+    ...found.files.sort().map((path) => classify(top, path)),
+    ...found.dangling.sort().map((path): LayoutFile => ({ kind: 'dangling', path })),
+  ];
 }
 
-async function walk(folder: string, files: string[]): Promise<void> {
+interface Found {
+  readonly files: string[];
+  readonly dangling: string[];
+  /** Real paths of the folders that were walked: a link may lead back to one. */
+  readonly seen: Set<string>;
+}
+
+async function walk(folder: string, found: Found): Promise<void> {
   let entries: Awaited<ReturnType<typeof readEntries>>;
   try {
+    const real = await realpath(folder);
+    if (found.seen.has(real)) return;
+    found.seen.add(real);
     entries = await readEntries(folder);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
@@ -55,8 +70,10 @@ async function walk(folder: string, files: string[]): Promise<void> {
   for (const entry of entries) {
     if (entry.name.startsWith('.') || entry.name === '__MACOSX') continue;
     const path = join(folder, entry.name);
-    if (entry.isDirectory()) await walk(path, files);
-    else files.push(path);
+    const target = entry.isSymbolicLink() ? await stat(path).catch(() => null) : entry;
+    if (target === null) found.dangling.push(path);
+    else if (target.isDirectory()) await walk(path, found);
+    else found.files.push(path);
   }
 }
 

@@ -1,6 +1,6 @@
 /** Tells whether two files show the same picture pixel by pixel, so that a mask of one fits the other. */
 import { sharp } from '../../../engine/node/optional.ts';
-import { GmtlError } from '../../../engine/errors.ts';
+import { IMAGE, LIMITED, pictureError, readHeader } from '../pictures/openPicture.ts';
 
 /** Width at which frames are compared: a pixel of it is about 4 of a 4288-pixel IDRiD frame, half a microaneurysm. */
 const COMPARED_WIDTH = 1024;
@@ -39,33 +39,21 @@ export async function sameFrame(first: string, second: string): Promise<boolean>
   return true;
 }
 
-function unreadable(path: string, cause: unknown): GmtlError {
-  const reason = cause instanceof Error ? cause.message : String(cause);
-  return new GmtlError(
-    'data/image-unreadable',
-    `Cannot decode the image ${path}: ${reason}. Unpack or download the file again.`,
-    { cause },
-  );
-}
-
 async function frameSize(path: string): Promise<{ width: number; height: number }> {
-  const { width, height } = await sharp(path, { limitInputPixels: false })
-    .metadata()
-    .catch((cause: unknown) => {
-      throw unreadable(path, cause);
-    });
+  const { width, height } = await readHeader(path, path);
   return { width, height };
 }
 
 async function readGray(path: string): Promise<Gray> {
-  const { data, info } = await sharp(path, { limitInputPixels: false })
+  const { data, info } = await sharp(path, LIMITED)
+    .autoOrient()
     .greyscale()
     .resize({ width: COMPARED_WIDTH, withoutEnlargement: true })
     .extractChannel(0)
     .raw()
     .toBuffer({ resolveWithObject: true })
     .catch((cause: unknown) => {
-      throw unreadable(path, cause);
+      throw pictureError(path, IMAGE, cause);
     });
   return { width: info.width, height: info.height, data };
 }
