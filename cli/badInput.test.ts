@@ -268,6 +268,53 @@ describe('bad input', { concurrent: true }, () => {
     expect(existsSync(at('infer'))).toBe(false);
   });
 
+  it('B04: weights that are not finite give no answer', async () => {
+    for (const value of [Number.NaN, Number.POSITIVE_INFINITY]) {
+      const bytes = readFileSync(at(weightsOf('run')));
+      const end = 8 + Number(bytes.readBigUInt64LE(0));
+      const header = JSON.parse(bytes.toString('utf8', 8, end)) as Record<string, { data_offsets?: [number, number] }>;
+      const [name, { data_offsets }] = Object.entries(header).find(([, entry]) => entry.data_offsets !== undefined)!;
+      bytes.writeFloatLE(value, end + data_offsets![0]);
+      writeFileSync(at('poisoned.safetensors'), bytes);
+      const words = ['infer', 'eye.jpg', '--run', 'poisoned.safetensors', '--config', join('run', 'config.json')];
+      await refuses(
+        [...words, '--out', 'poisoned'],
+        new RegExp(`the weight ${name.replaceAll('.', '\\.')} is ${value}`),
+      );
+    }
+  });
+
+  it('B36: an evaluation does not replace what inference wrote, nor the logs of the run', async () => {
+    cpSync(at('run'), at('run-logged'), { recursive: true });
+    const log = readFileSync(at('run-logged', 'misroutes.csv'), 'utf8');
+    await refuses(['evaluate', at('run-logged'), '--report', at('run-logged')], /misroutes\.csv is there already/);
+    expect(readFileSync(at('run-logged', 'misroutes.csv'), 'utf8')).toBe(log);
+    mkdirSync(at('mine'));
+    for (const kind of ['MA', 'OD']) writeFileSync(at('mine', `eye_${kind}.png`), 'drawn by hand');
+    const words = ['infer', 'eye.jpg', '--run', 'run', '--out', 'mine', '--task', 'classification', '--overwrite'];
+    await refuses(words, /eye_MA\.png is there already.*no record/);
+    expect(readFileSync(at('mine', 'eye_OD.png'), 'utf8')).toBe('drawn by hand');
+    const picture = readFileSync(at('eye.jpg'));
+    await refuses(['data', 'prepare', set, '-o', at('eye.jpg')], /eye\.jpg is there already/);
+    expect(readFileSync(at('eye.jpg'))).toEqual(picture);
+  });
+
+  it('B43: a black testing picture stops a training before its first step; --skip-bad leaves it out everywhere', async () => {
+    const black = await sharp({ create: { width: 96, height: 64, channels: 3, background: '#030303' } })
+      .jpeg()
+      .toBuffer();
+    const dark = damaged('set-dark', (folder) => writeFileSync(imagePathA(folder, 'test', 4), black));
+    await refuses(
+      ['train', '--data', dark, '--out', at('run-dark'), ...TINY],
+      /IDRiD_04\.jpg shows no field of view.*--skip-bad/s,
+    );
+    expect(existsSync(at('run-dark'))).toBe(false);
+    const { code, stderr } = await gmtl('train', '--data', dark, '--out', at('run-dark'), '--skip-bad', ...TINY);
+    expect([code, stderr]).toEqual([0, expect.stringMatching(/skipped .*IDRiD_04\.jpg/)]);
+    const scored = await gmtl('evaluate', at('run-dark'), '--adapter', 'software');
+    expect([scored.code, scored.stderr]).toEqual([0, expect.stringMatching(/skipped .*IDRiD_04\.jpg/)]);
+  });
+
   it('infer: a damaged picture among good ones does not stop them', async () => {
     mkdirSync(at('eyes'));
     cpSync(at('eye.jpg'), at('eyes', 'a.jpg'));

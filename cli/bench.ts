@@ -7,6 +7,7 @@ import { readAdapterInfo } from '../src/engine/gpu/classify.ts';
 import { createNodeDevice } from '../src/engine/node/createDevice.ts';
 import { requireWritable, writeFileAtomic } from '../src/engine/node/atomic.ts';
 import { ops } from '../src/engine/ops/index.ts';
+import { recordOwn, requireOwn } from '../src/retina/report/ownFiles.ts';
 import { gmtlVersion } from '../src/engine/node/version.ts';
 import { machineText, requirePrecision, stepCommand } from './benchStep.ts';
 import { adapterOption } from './options.ts';
@@ -48,7 +49,10 @@ const kernelsCommand: CommandModule<object, KernelsArguments> = {
       }),
   handler: async ({ filter, json, versions, precision, adapter, seconds, debug }) => {
     if (!(seconds > 0)) throw new GmtlError('bench/seconds', `--seconds must be above 0, not ${seconds}.`);
-    if (json !== undefined) await requireWritable(json);
+    if (json !== undefined) {
+      requireOwn([json], 'bench');
+      await requireWritable(json);
+    }
     const { device, opened } = await createNodeDevice({ adapter });
     const progress = startRowProgress(debug);
     try {
@@ -81,6 +85,7 @@ const kernelsCommand: CommandModule<object, KernelsArguments> = {
           belowShare: lowShares(bench.rows).map(({ op, testCase, program }) => ({ op, testCase, program })),
         };
         await writeFileAtomic(json, `${JSON.stringify(content, null, 1)}\n`);
+        recordOwn([json], 'bench');
         console.error(`wrote ${json}`);
       }
       if (bench.problems.length > 0) process.exitCode = 1;

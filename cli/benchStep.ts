@@ -16,6 +16,7 @@ import { createNodeDevice } from '../src/engine/node/createDevice.ts';
 import { requireWritable, writeFileAtomic } from '../src/engine/node/atomic.ts';
 import type { Precision } from '../src/retina/network/network.ts';
 import { presets } from '../src/retina/config/presets.ts';
+import { recordOwn, requireOwn } from '../src/retina/report/ownFiles.ts';
 import { gmtlVersion } from '../src/engine/node/version.ts';
 import { loadTuned } from '../src/engine/node/tuned.ts';
 import { adapterOption } from './options.ts';
@@ -146,7 +147,9 @@ async function run(args: StepArguments): Promise<void> {
     throw new GmtlError('bench/steps', `--steps must be a whole number from 1 on, not ${steps}`);
   }
   const build = chooseWorkload(workload);
-  for (const path of [json, trace]) if (path !== undefined) await requireWritable(path);
+  const outputs = [json, trace].filter((path) => path !== undefined);
+  requireOwn(outputs, 'bench');
+  for (const path of outputs) await requireWritable(path);
   const { device, opened } = await createNodeDevice({ adapter });
   try {
     requirePrecision(device, workload.precision);
@@ -170,6 +173,7 @@ async function run(args: StepArguments): Promise<void> {
         ...bench,
       };
       await writeFileAtomic(json, `${JSON.stringify(content, null, 1)}\n`);
+      recordOwn([json], 'bench');
       console.error(`wrote ${json}`);
     }
     if (trace !== undefined) {
@@ -181,6 +185,7 @@ async function run(args: StepArguments): Promise<void> {
         step: `${name}, ${batch} of ${size}x${size}`,
       };
       await writeFileAtomic(trace, `${JSON.stringify(stepTrace(profile, about))}\n`);
+      recordOwn([trace], 'bench');
       console.error(`wrote ${trace}: open it at https://ui.perfetto.dev`);
     }
   } finally {

@@ -7,6 +7,8 @@ import { DEFAULT_SPLIT } from '../src/retina/data/sets/split.ts';
 import { generateSyntheticIdrid } from '../src/retina/data/synth/index.ts';
 import { passes, verifyDataset } from '../src/retina/data/check/verify.ts';
 import { formatVerifyReport, verifyJson } from '../src/retina/data/check/verifyText.ts';
+import { printable } from '../src/retina/report/printable.ts';
+import { recordOwn, requireOwn } from '../src/retina/report/ownFiles.ts';
 import { GmtlError } from '../src/engine/errors.ts';
 import { writeFileAtomic } from '../src/engine/node/atomic.ts';
 import { writeVerifyPage } from '../src/retina/data/check/verifyPage.ts';
@@ -137,13 +139,16 @@ const verifyCommand: CommandModule<object, VerifyArguments> = {
         describe: 'Exit code 1 on any problem (unreadable files, missing rows …), not only on leaks',
       }),
   handler: async ({ dir, json, report, strict, ...rest }) => {
+    const outputs = [json, report].filter((path) => path !== undefined && path !== '') as string[];
+    requireOwn(outputs, 'data verify');
     const progress = progressBar('decoding');
     const options = { onProgress: progress.update, metadata: listOptions(rest) };
     const result = await verifyDataset(dir, options).finally(progress.stop);
     const findings = verifyJson(result);
     if (json) await writeFileAtomic(json, `${findings}\n`);
     if (report) await writeVerifyPage(report, result);
-    console.log(json === '' ? findings : formatVerifyReport(result));
+    recordOwn(outputs, 'data verify');
+    console.log(json === '' ? findings : printable(formatVerifyReport(result)));
     // The report above gives the reasons; an exception would only repeat them.
     if (!passes(result, strict)) process.exitCode = 1;
   },

@@ -29,6 +29,7 @@ const evaluateOptions = {
     default: true,
     describe: 'Fit temperatures and thresholds on the validation images (--no-calibrate: do not)',
   },
+  'skip-bad': { type: 'boolean', default: false, describe: 'Leave out images that cannot be used instead of stopping' },
   pictures: { type: 'string', describe: 'Folder for pictures of truth beside prediction' },
   precision: precisionOption,
   adapter: adapterOption,
@@ -36,10 +37,11 @@ const evaluateOptions = {
 
 type EvaluateArguments = InferredOptionTypes<typeof evaluateOptions> & { run: string };
 
-async function evaluate({ tta, ...options }: EvaluateArguments): Promise<void> {
+async function evaluate({ tta, 'skip-bad': skipBad, ...options }: EvaluateArguments): Promise<void> {
   await evaluateRun({
     ...options,
     flips: tta,
+    skipBad,
     print: console.log,
     note: console.error,
     onImages: (part, done, total) => {

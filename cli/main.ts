@@ -11,6 +11,7 @@ import { evaluateCommand } from './evaluate.ts';
 import { exitCodeOf } from './exitCodes.ts';
 import { exportCommand } from './export.ts';
 import { inferCommand } from './infer.ts';
+import { printable } from '../src/retina/report/printable.ts';
 import { surviveClosedPipes } from './stopping.ts';
 import { mergeCommand } from './merge.ts';
 import { trainCommand } from './train.ts';
@@ -72,7 +73,7 @@ function report(error: unknown, debug: boolean): void {
     console.error(error.stack);
     for (let cause = error.cause; cause instanceof Error; cause = cause.cause) console.error('caused by:', cause.stack);
   } else if (error instanceof GmtlError) {
-    console.error(`error: ${error.message}`);
+    console.error(printable(`error: ${error.message}`));
   } else {
     const message = error instanceof Error ? error.message : String(error);
     console.error(

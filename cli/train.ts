@@ -47,7 +47,7 @@ function overridesOf(args: TrainArguments): string[] {
 
 function refuseSettings(args: TrainArguments): void {
   const given = (
-    ['preset', 'config', 'data', 'out', 'epochs', 'seed', 'weighting', 'routing', 'precision', 'init', 'folds'] as const
+    ['preset', 'config', 'out', 'epochs', 'seed', 'weighting', 'routing', 'precision', 'init', 'folds'] as const
   ).filter((name) => args[name] !== undefined);
   const refused = [...given, ...(args.set.length > 0 ? ['set'] : []), ...(args['skip-bad'] ? ['skip-bad'] : [])];
   if (refused.length > 0) {
@@ -72,7 +72,7 @@ async function trainOn(ranks: Ranks | null, args: TrainArguments): Promise<void>
   const { adapter, verify, data, folds } = args;
   if (args.resume !== undefined) {
     refuseSettings(args);
-    await untilStopped((stop) => resumeTraining(args.resume!, { adapter, verify, stop, ranks }));
+    await untilStopped((stop) => resumeTraining(args.resume!, { data, adapter, verify, stop, ranks }));
     return;
   }
   const preset = args.preset ?? (args.config === undefined && data === undefined ? 'demo' : undefined);
@@ -96,7 +96,8 @@ export const trainCommand: CommandModule<object, TrainArguments> = {
     yargs
       .option('data', {
         type: 'string',
-        describe: 'IDRiD folder, or a metadata JSON of `gmtl data prepare`. Default: a synthetic set',
+        describe:
+          'IDRiD folder, or a metadata JSON of `gmtl data prepare`. Default: a synthetic set; with --resume: where the images are now',
       })
       .option('preset', { choices: Object.keys(presets), describe: 'Named configuration to start from' })
       .option('config', { type: 'string', describe: 'JSON file of settings that go over the preset' })

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { writeFileAtomic } from '../../engine/node/atomic.ts';
 import type { GalleryImage, MaskSet } from '../report/html/data.ts';
+import { recordOwn, requireOwn } from '../report/ownFiles.ts';
 import { type StructureMasks, renderComparison } from '../report/overlay.ts';
 import type { RgbImage } from '../domain.ts';
 
@@ -20,6 +21,9 @@ function fitted({ width, height, masks }: MaskSet, image: RgbImage): StructureMa
   return Object.fromEntries(Object.entries(masks).map(([structure, mask]) => [structure, resize(mask)]));
 }
 
+/** The picture of an image. */
+export const comparisonFile = (folder: string, id: string): string => join(folder, `${id.replaceAll('/', '_')}.png`);
+
 /**
  * Writes a picture `<folder>/<id>.png` for each scored image with masks: truth beside prediction, in the frame and at the threshold of the gallery
  * (`GalleryCollector`), from the same predictions as the figures.
@@ -29,9 +33,11 @@ export async function writeComparisons(pictures: readonly GalleryImage[], folder
   const written: string[] = [];
   for (const { id, image, truthMasks, predictedMasks } of pictures) {
     if (!truthMasks || !predictedMasks) continue;
-    const path = join(folder, `${id.replaceAll('/', '_')}.png`);
+    const path = comparisonFile(folder, id);
+    requireOwn([path], 'evaluate');
     const [truth, predicted] = [fitted(truthMasks, image), fitted(predictedMasks, image)];
     await writeFileAtomic(path, await renderComparison(image, truth, predicted, { title: id }));
+    recordOwn([path], 'evaluate');
     written.push(path);
   }
   return written;

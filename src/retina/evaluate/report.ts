@@ -7,6 +7,7 @@ import { describeWriteError, writeFileAtomic } from '../../engine/node/atomic.ts
 import type { ReportData, TableData } from '../report/html/data.ts';
 import { trainingPanels } from '../report/html/training.ts';
 import { writeHtmlReport } from '../report/html/report.ts';
+import { recordOwn, requireOwn } from '../report/ownFiles.ts';
 import type { TrainConfig } from '../config/schema.ts';
 import { type Calibration, calibrationRows } from '../run/calibrationFormat.ts';
 import type { RecordedEnvironment } from '../run/environment.ts';
@@ -43,15 +44,24 @@ export interface ReportInput {
   readonly gallery: GalleryCollector;
 }
 
+/** The files that a report may consist of. */
+export function reportFiles(folder: string): string[] {
+  const charts = GRADED_TASKS.flatMap((task) => [`confusion_${task}.png`, `reliability_${task}.png`]);
+  return ['report.html', 'metrics.json', PREDICTIONS_FILE, RUN_FILES.misroutes, ...charts].map((name) =>
+    join(folder, name),
+  );
+}
+
 /**
  * Writes `report.html`, `metrics.json`, `predictions.csv`, `misroutes.csv` and the charts of {@link writeGradeCharts} into a folder, which is created.
  * @returns the files written.
- * @throws GmtlError as `writeFileAtomic` and `writeHtmlReport`.
+ * @throws GmtlError as `requireOwn`, `writeFileAtomic` and `writeHtmlReport`.
  */
 export async function writeReport(folder: string, input: ReportInput): Promise<string[]> {
   await mkdir(folder, { recursive: true }).catch((cause: unknown) => {
     throw describeWriteError(cause, folder);
   });
+  requireOwn(reportFiles(folder), 'evaluate');
   const { result, gallery } = input;
   const texts = {
     'metrics.json': `${JSON.stringify(input.record, null, 2)}\n`,
@@ -66,7 +76,9 @@ export async function writeReport(folder: string, input: ReportInput): Promise<s
   await writeHtmlReport(page, await reportData(input));
   for (const [name, text] of Object.entries(texts)) await writeFileAtomic(join(folder, name), text);
   const charts = await writeGradeCharts(folder, result.plain);
-  return [page, ...Object.keys(texts).map((name) => join(folder, name)), ...charts];
+  const written = [page, ...Object.keys(texts).map((name) => join(folder, name)), ...charts];
+  recordOwn(written, 'evaluate');
+  return written;
 }
 
 /** The page's data. */

@@ -1,10 +1,11 @@
 /** Scores a run by the field's protocol and writes the text, the report and the pictures requested: the work of `gmtl evaluate`. */
-import { writeFileAtomic } from '../../engine/node/atomic.ts';
+import { preparePictures } from '../data/loading/preparePictures.ts';
 import { withEngine } from '../../engine/node/createEngine.ts';
-import type { Dataset, Split } from '../domain.ts';
+import { type Dataset, selectItems, type Split } from '../domain.ts';
 import type { Precision } from '../network/network.ts';
 import { openPredictor } from '../predict/openPredictor.ts';
 import type { Predictor } from '../predict/predictor.ts';
+import { requireOwn, writeOwn } from '../report/ownFiles.ts';
 import { RunFolder } from '../run/runFolder.ts';
 import type { FittedHow } from './calibration.ts';
 import { collect } from './collect.ts';
@@ -27,6 +28,8 @@ export interface EvaluateRunOptions {
   readonly frame?: 'network' | 'native';
   /** Average over the four flips. Default false. */
   readonly flips?: boolean;
+  /** Leave out images that cannot be used, with a note each, instead of stopping. Default: the run's `data.skipBad`. */
+  readonly skipBad?: boolean;
   /** Fit temperatures and thresholds on the validation images. Default true. */
   readonly calibrate?: boolean;
   /** File for everything that was measured. */
@@ -68,9 +71,11 @@ export async function evaluateRun(options: EvaluateRunOptions): Promise<Evaluati
   const { split = 'test', frame = 'network', flips = false, calibrate = true } = options;
   const { adapter = 'auto', precision, onImages, print = silent, note = silent } = options;
   const run = RunFolder.open(options.run);
-  const config = run.config();
+  const own = run.config();
+  const config = { ...own, data: { ...own.data, skipBad: options.skipBad || own.data.skipBad } };
   const dataset = await run.datasetToScore(options.data);
   for (const text of dataset.notes) note(`note: ${text}`);
+  await requireOutputs(options, dataset, split);
   const { weights, path, name, step, averaged } = await run.checkpoints.weights(options.weights, options.checkpoint);
   const how = { checkpoint: name, step, weights: averaged ? 'average' : 'raw', frame, flips } as const;
   return withEngine({ adapter, seed: config.training.seed }, async ({ engine, device }) => {
@@ -80,6 +85,9 @@ export async function evaluateRun(options: EvaluateRunOptions): Promise<Evaluati
       const shows = options.report !== undefined || options.pictures !== undefined;
       const { GalleryCollector } = shows ? await import('./gallery.ts') : {};
       const gallery = GalleryCollector ? new GalleryCollector(config, frame) : null;
+      const { source } = predictor;
+      const wanted = dataset.items.filter((item) => item.split === split || (calibrate && item.split === 'val'));
+      await preparePictures(wanted, (item) => source.sample(item, source.options.preprocess.size));
       const result = await score(predictor, dataset, { split, calibrate, how, onImages }, gallery);
       const subject = subjectOf(split, how, device.name);
       await printFigures(run, result, subject, print);
@@ -87,7 +95,7 @@ export async function evaluateRun(options: EvaluateRunOptions): Promise<Evaluati
       const { collected: _, ...figures } = result;
       const record: EvaluationRecord = { run: run.path, ...how, adapter: device.name, ...figures };
       if (options.json !== undefined) {
-        await writeFileAtomic(options.json, `${JSON.stringify(record, null, 2)}\n`);
+        await writeOwn(options.json, `${JSON.stringify(record, null, 2)}\n`, 'evaluate');
         print(`written    ${options.json}`);
       }
       if (options.report !== undefined && gallery) {
@@ -108,6 +116,24 @@ export async function evaluateRun(options: EvaluateRunOptions): Promise<Evaluati
       predictor.dispose();
     }
   });
+}
+
+/** Refuses, before minutes are spent, to replace what an evaluation did not write. @throws GmtlError `io/exists`. */
+async function requireOutputs(
+  { json, report, pictures }: EvaluateRunOptions,
+  dataset: Dataset,
+  split: Split,
+): Promise<void> {
+  if (json !== undefined) requireOwn([json], 'evaluate');
+  if (report !== undefined) requireOwn((await import('./report.ts')).reportFiles(report), 'evaluate');
+  if (pictures !== undefined) {
+    const { comparisonFile } = await import('./comparisons.ts');
+    const masked = selectItems(dataset, split).filter(({ maskPaths }) => maskPaths !== null);
+    requireOwn(
+      masked.map(({ id }) => comparisonFile(pictures, id)),
+      'evaluate',
+    );
+  }
 }
 
 /** The protocol on a run's images, watched by the gallery while the split is scored. */

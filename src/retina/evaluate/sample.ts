@@ -14,6 +14,7 @@ import { predictionsCsv } from '../predict/predictionsTable.ts';
 import type { Predictor } from '../predict/predictor.ts';
 import { makeWritableFolder } from '../predict/results.ts';
 import type { GalleryImage, TableData } from '../report/html/data.ts';
+import { recordOwn, requireOwn } from '../report/ownFiles.ts';
 import { RunFolder } from '../run/runFolder.ts';
 import { collect, type PredictedItem } from './collect.ts';
 import { maskScorer } from './masks.ts';
@@ -101,6 +102,7 @@ async function sampleSplit(
     tables: config.training.routing === 'none' ? [] : [routesTable(predicted, misrouted)],
   });
   await writeFileAtomic(files.table, predictionsCsv(predictionRows(predicted, evaluation)));
+  recordOwn(Object.values(files), 'infer --sample');
   return { predicted, pictures, evaluation, files: Object.values(files) };
 }
 
@@ -179,6 +181,7 @@ export async function sampleRun(options: SampleRunOptions): Promise<Sampled> {
       `${present} is there already. Add --overwrite to replace an earlier sample, or choose another folder with --out.`,
     );
   }
+  requireOwn(Object.values(sampleFiles(folder)), 'infer --sample');
   note(
     `network  ${weights.path}${weights.step === null ? '' : `, step ${weights.step}`}${weights.averaged ? ', averaged weights' : ''}`,
   );

@@ -100,6 +100,16 @@ function operatingText(report: GradingReport, own: GradingIntervals | null): str
   });
 }
 
+/** Names the grades that no image has: figures of them are n/a, and macro figures leave them out. */
+function absentText({ classes }: GradingReport): string[] {
+  const absent = classes.flatMap(({ support }, grade) => (support === 0 ? [grade] : []));
+  return absent.length === 0
+    ? []
+    : [
+        `  no image has grade ${absent.join(', ')}: left out of macro recall, and of the others where it is never predicted either`,
+      ];
+}
+
 function gradesText(evaluation: Evaluation): string[] {
   const tasks = GRADED_TASKS.flatMap((task) => {
     const report = evaluation[task];
@@ -124,6 +134,7 @@ function gradesText(evaluation: Evaluation): string[] {
     blocks.push(
       [
         formatTable(columnsOf(name, ['images', ...GRADES.map(terminalLabel)]), classes),
+        ...absentText(report),
         ...operatingText(report, own),
         `  confusion (rows: truth) ${confusionText(report.confusion)}`,
       ].join('\n'),

@@ -33,6 +33,9 @@ function expectClose(actual: ArrayLike<number>, expected: ArrayLike<number>): vo
   }
 }
 
+/** JSON has no NaN: a figure that the cases leave undefined is null there. */
+const defined = (values: readonly (number | null)[]): number[] => values.map((value) => value ?? Number.NaN);
+
 describe.each(fixtures.classification)('grading metrics equal scikit-learn: $name', (fixture) => {
   const { truth, probabilities, classes } = fixture;
   const matrix = confusionMatrix(truth, predictedClasses(probabilities, classes), classes);
@@ -43,15 +46,15 @@ describe.each(fixtures.classification)('grading metrics equal scikit-learn: $nam
     const scores = classScores(matrix);
     expectClose(
       scores.map((one) => one.precision),
-      fixture.precision,
+      defined(fixture.precision),
     );
     expectClose(
       scores.map((one) => one.recall),
-      fixture.recall,
+      defined(fixture.recall),
     );
     expectClose(
       scores.map((one) => one.sensitivity),
-      fixture.recall,
+      defined(fixture.recall),
     );
     expectClose(
       scores.map((one) => one.specificity),
@@ -59,7 +62,7 @@ describe.each(fixtures.classification)('grading metrics equal scikit-learn: $nam
     );
     expectClose(
       scores.map((one) => one.f1),
-      fixture.f1,
+      defined(fixture.f1),
     );
     expect(scores.map((one) => one.support)).toEqual(fixture.support);
     const macro = macroScores(matrix);
@@ -175,5 +178,33 @@ describe('undefined and wrong inputs', () => {
     expect(() => gateReport([{ id: 'IDRiD_07', truth: 0, probabilities: [3, -1] }], ['a', 'b'])).toThrow(/IDRiD_07/);
     expect(() => gradingReport([{ id: 'IDRiD_09', truth: 0, probabilities: [1] }], 5)).toThrow(/IDRiD_09/);
     expect(() => sensitivityAtSpecificity([1], [1], 0.5)).toThrow(/one class/);
+  });
+});
+
+describe('B33: absent classes', () => {
+  it('are left out of macro figures, not counted as 0', () => {
+    const report = gradingReport(
+      [0, 2, 2, 0].map((truth, index) => ({
+        id: String(index),
+        truth,
+        probabilities: [0, 1, 2, 3, 4].map((grade) => (grade === truth ? 0.8 : 0.05)),
+      })),
+      5,
+    );
+    expect(report.macro).toEqual({ precision: 1, recall: 1, f1: 1 });
+    expect(report.balancedAccuracy).toBe(1);
+    expect(report.classes.map(({ sensitivity }) => sensitivity)).toEqual([1, Number.NaN, 1, Number.NaN, Number.NaN]);
+    expect(JSON.parse(JSON.stringify(report)).classes[4]).toMatchObject({
+      sensitivity: null,
+      precision: null,
+      f1: null,
+    });
+  });
+
+  it('that are predicted cost precision and F1, and have no recall', () => {
+    const matrix = confusionMatrix([0, 0, 0, 1], [0, 0, 2, 1], 3);
+    const macro = macroScores(matrix);
+    expectClose([macro.precision, macro.recall, macro.f1], [2 / 3, 5 / 6, 0.6]);
+    expect(classScores(matrix)[2]).toMatchObject({ precision: 0, f1: 0, recall: Number.NaN, support: 0, predicted: 1 });
   });
 });

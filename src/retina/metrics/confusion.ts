@@ -1,6 +1,6 @@
 /** Confusion matrices and the figures computed from them, such as the quadratic weighted kappa. */
 import { GmtlError } from '../../engine/errors.ts';
-import { checkLabel, type Numbers, sameLength } from './inputs.ts';
+import { checkLabel, meanOfDefined, type Numbers, sameLength } from './inputs.ts';
 
 /** Counts of cases by truth (row) and prediction (column). */
 export type ConfusionMatrix = {
@@ -9,7 +9,11 @@ export type ConfusionMatrix = {
   readonly counts: readonly number[];
 };
 
-/** One class against the rest. Zero denominators give 0 (scikit-learn's `zero_division=0`). */
+/**
+ * One class against the rest. NaN: these cases say nothing of it, as there is none of the class (recall) or there is neither truth nor
+ * prediction of it (precision, F1); nor is there a specificity where all cases are of the class. A class that occurs and is never predicted
+ * has precision 0 (scikit-learn's `zero_division=0`).
+ */
 export type ClassScores = {
   readonly precision: number;
   /** Recall, also called sensitivity. */
@@ -23,7 +27,7 @@ export type ClassScores = {
   readonly predicted: number;
 };
 
-/** Unweighted means over ALL classes; a class absent from truth and prediction counts as 0 (`labels=range(classes)` in scikit-learn). */
+/** Unweighted means over the classes in which the figure is defined: a class that does not occur is left out, not counted as 0. */
 export type MacroScores = { readonly precision: number; readonly recall: number; readonly f1: number };
 
 /**
@@ -50,8 +54,7 @@ export function accuracy(matrix: ConfusionMatrix): number {
 
 /** Mean recall over the classes that occur in the truth (scikit-learn's `balanced_accuracy_score`). */
 export function balancedAccuracy(matrix: ConfusionMatrix): number {
-  const present = classScores(matrix).filter((scores) => scores.support > 0);
-  return mean(present.map((scores) => scores.recall));
+  return meanOfDefined(classScores(matrix).map((scores) => scores.recall));
 }
 
 /** Precision, recall, F1, sensitivity and specificity of each class against the rest; see {@link ClassScores} for 0/0. */
@@ -68,8 +71,9 @@ export function classScores(matrix: ConfusionMatrix): ClassScores[] {
     const truePositive = counts[label * classes + label];
     const trueNegative = cases - support - predicted + truePositive;
     const recall = ratio(truePositive, support);
+    const isAbsent = support + predicted === 0;
     return {
-      precision: ratio(truePositive, predicted),
+      precision: isAbsent ? Number.NaN : predicted === 0 ? 0 : truePositive / predicted,
       recall,
       f1: ratio(2 * truePositive, support + predicted),
       sensitivity: recall,
@@ -80,13 +84,13 @@ export function classScores(matrix: ConfusionMatrix): ClassScores[] {
   });
 }
 
-/** Macro averages of {@link classScores}. */
+/** Macro averages of {@link classScores}; that of recall is the balanced accuracy. */
 export function macroScores(matrix: ConfusionMatrix): MacroScores {
   const scores = classScores(matrix);
   return {
-    precision: mean(scores.map((one) => one.precision)),
-    recall: mean(scores.map((one) => one.recall)),
-    f1: mean(scores.map((one) => one.f1)),
+    precision: meanOfDefined(scores.map((one) => one.precision)),
+    recall: meanOfDefined(scores.map((one) => one.recall)),
+    f1: meanOfDefined(scores.map((one) => one.f1)),
   };
 }
 
@@ -144,9 +148,5 @@ function total(matrix: ConfusionMatrix): number {
 }
 
 function ratio(numerator: number, denominator: number): number {
-  return denominator === 0 ? 0 : numerator / denominator;
-}
-
-function mean(values: readonly number[]): number {
-  return values.reduce((left, right) => left + right, 0) / values.length;
+  return denominator === 0 ? Number.NaN : numerator / denominator;
 }

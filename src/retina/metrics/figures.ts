@@ -68,9 +68,13 @@ const BAR = SCREENING_BAR.toFixed(2);
 export const GRADING_FIGURES = catalogue<GradingReport>()({
   accuracy: { label: 'accuracy', of: (report) => report.accuracy, logged: { column: 'Accuracy', name: 'accuracy' } },
   balancedAccuracy: { label: 'balanced accuracy', of: (report) => report.balancedAccuracy },
-  macroPrecision: { label: 'macro precision', of: (report) => report.macro.precision },
-  macroRecall: { label: 'macro recall', of: (report) => report.macro.recall },
-  macroF1: { label: 'macro F1', of: (report) => report.macro.f1 },
+  macroPrecision: {
+    label: 'macro precision',
+    note: 'over the grades that occur',
+    of: (report) => report.macro.precision,
+  },
+  macroRecall: { label: 'macro recall', note: 'over the grades that occur', of: (report) => report.macro.recall },
+  macroF1: { label: 'macro F1', note: 'over the grades that occur', of: (report) => report.macro.f1 },
   quadraticWeightedKappa: {
     label: 'quadratic weighted kappa',
     of: (report) => report.quadraticWeightedKappa,

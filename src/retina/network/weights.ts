@@ -24,10 +24,25 @@ export async function packWeights(model: MultitaskNet): Promise<StoredTensors> {
   return packed;
 }
 
-/** Writes weights into the model; all names and shapes must fit. `file` is for the message. */
+/**
+ * Writes weights into the model; all names and shapes must fit, and all values be finite. `file` is for the message.
+ *
+ * @throws GmtlError `model/not-finite` naming the first tensor with a value that is NaN or infinite, and as `loadStateDict`.
+ */
 export function restoreWeights(model: Module, weights: StoredTensors, file: string): void {
+  const values = floats(weights);
+  for (const [name, { data }] of values) {
+    const at = data.findIndex((value) => !Number.isFinite(value));
+    if (at >= 0) {
+      throw new GmtlError(
+        'model/not-finite',
+        `${file}: the weight ${name} is ${data[at]} at element ${at}: what the network says would mean nothing. The file is damaged, or ` +
+          'the training diverged: use another checkpoint.',
+      );
+    }
+  }
   try {
-    model.loadStateDict(floats(weights));
+    model.loadStateDict(values);
   } catch (cause) {
     if (cause instanceof GmtlError) throw new GmtlError(cause.code, `${file}: ${cause.message}`, { cause });
     throw cause;

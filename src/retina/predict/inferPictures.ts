@@ -1,6 +1,7 @@
 /** Inference on a list of image files, with masks, overlays and a table of what was found: the work of `gmtl infer`. */
 import { GmtlError } from '../../engine/errors.ts';
 import { hashFile } from '../../engine/node/fileHash.ts';
+import { printable } from '../report/printable.ts';
 import { inferImage } from './image.ts';
 import type { Journal } from './journal.ts';
 import type { InferOptions } from './picture.ts';
@@ -10,7 +11,12 @@ import type { Predictor } from './predictor.ts';
 import { type ResultsFolder, writeResults } from './results.ts';
 
 /** Codes of errors that concern one image and do not stop the others. */
-const IMAGE_FAULTS: readonly string[] = ['data/image-unreadable', 'infer/no-fundus'];
+const IMAGE_FAULTS: readonly string[] = [
+  'data/image-unreadable',
+  'data/image-too-large',
+  'infer/no-fundus',
+  'infer/not-finite',
+];
 
 /** The outcome for one image: a result and the files that show it, or the reason why there is none. */
 export type PictureOutcome =
@@ -98,6 +104,10 @@ export async function inferPictures(
 
 /** An outcome as a few lines of readable text. */
 export function outcomeLines(outcome: PictureOutcome): string[] {
+  return plainLines(outcome).map(printable);
+}
+
+function plainLines(outcome: PictureOutcome): string[] {
   if ('error' in outcome) return [`error: ${outcome.error.message}`];
   const { lesions, warnings } = outcome.result;
   const areas = Object.entries(lesions ?? {}).map(

@@ -15,6 +15,9 @@ export interface InferInput {
   readonly entry?: Omit<ManifestEntry, 'path'>;
 }
 
+/** A stem's bytes at most, with a folder's name and `_overlay.png` and a temporary name to come. */
+const MOST_BYTES = 180;
+
 const IMAGE_FILE = /\.(png|jpe?g|tiff?|webp|gif)$/i;
 
 /**
@@ -43,7 +46,7 @@ export function nameInputs(entries: readonly ManifestEntry[]): InferInput[] {
   return [...files].map(([absolute, { path, ...entry }]) => {
     const stem = nameOf(absolute, { path, ...entry });
     const clashes = (stems.get(stem.toLowerCase()) ?? 0) > 1;
-    const wanted = clashes ? `${basename(dirname(absolute))}_${stem}` : stem;
+    const wanted = clashes ? shortened(`${basename(dirname(absolute))}_${stem}`) : stem;
     let name = wanted;
     // A name made of folder and stem can be another file's own stem.
     for (let count = 2; taken.has(name.toLowerCase()) || (clashes && stems.has(name.toLowerCase())); count++) {
@@ -55,7 +58,14 @@ export function nameInputs(entries: readonly ManifestEntry[]): InferInput[] {
 }
 
 function stemOf(path: string): string {
-  return basename(path, extname(path));
+  return shortened(basename(path, extname(path)));
+}
+
+/** Cut so that the names of results and of their temporary files stay within the 255 bytes of most file systems. */
+function shortened(stem: string): string {
+  let short = stem;
+  while (Buffer.byteLength(short) > MOST_BYTES) short = short.slice(0, -1);
+  return short;
 }
 
 function expand(path: string, recursive: boolean): string[] {

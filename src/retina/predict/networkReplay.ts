@@ -2,6 +2,7 @@
 import type { Engine } from '../../engine/autograd/engine.ts';
 import { RecentlyUsed, Replay } from '../../engine/autograd/replay.ts';
 import type { Tensor } from '../../engine/autograd/tensor.ts';
+import { GmtlError } from '../../engine/errors.ts';
 import * as F from '../../engine/nn/functional.ts';
 import type { Encoded, MultitaskNet, Routes } from '../network/network.ts';
 import { blendExperts } from '../network/routing.ts';
@@ -57,15 +58,18 @@ function routesFor(choice: TaskChoice, gate: readonly Float32Array[]): Routes {
 export class NetworkReplay {
   readonly #engine: Engine;
   readonly #model: MultitaskNet;
+  readonly #name: string;
   readonly #shapes = new RecentlyUsed<ShapeReplay>(MOST_SHAPES);
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(engine: Engine, model: MultitaskNet) {
+  /** @param name the network's, for messages. */
+  constructor(engine: Engine, model: MultitaskNet, name: string) {
     this.#engine = engine;
     this.#model = model;
+    this.#name = name;
   }
 
-  /** @param images [count, S, S, 3], normalized. */
+  /** @param images [count, S, S, 3], normalized. @throws GmtlError `infer/not-finite` where an answer is NaN or infinite. */
   predict(images: Float32Array, count: number, choice: TaskChoice): Promise<Prediction[]> {
     const result = this.#last.then(() => this.#run(images, count, choice));
     this.#last = result.catch(() => undefined);
@@ -75,17 +79,21 @@ export class NetworkReplay {
   async #run(images: Float32Array, count: number, choice: TaskChoice): Promise<Prediction[]> {
     const side = Math.sqrt(images.length / count / 3);
     const shape = await this.#encode(images, [count, side, side, 3]);
-    const gate = rows((await shape.encoding.result.gate.data()) as Float32Array, count);
+    const gate = rows(this.#finite('gate', (await shape.encoding.result.gate.data()) as Float32Array), count);
     const routes = routesFor(choice, gate);
     const answers = await this.#answer(shape, routes, choice === 'soft');
-    const read = async (tensor: Tensor | null, of: readonly number[]): Promise<Map<number, Float32Array>> => {
+    const read = async (
+      name: string,
+      tensor: Tensor | null,
+      of: readonly number[],
+    ): Promise<Map<number, Float32Array>> => {
       if (!tensor) return new Map();
-      const parts = rows((await tensor.data()) as Float32Array, of.length);
+      const parts = rows(this.#finite(name, (await tensor.data()) as Float32Array), of.length);
       return new Map(of.map((row, index) => [row, parts[index]]));
     };
-    const masks = await read(answers.masks, routes.segmentation);
-    const retinopathy = await read(answers.retinopathy, routes.classification);
-    const edema = await read(answers.edema, routes.classification);
+    const masks = await read('masks', answers.masks, routes.segmentation);
+    const retinopathy = await read('retinopathy grade', answers.retinopathy, routes.classification);
+    const edema = await read('edema grade', answers.edema, routes.classification);
     return gate.map((probabilities, row) => ({
       gate: probabilities,
       routed: { segmentation: masks.has(row), classification: retinopathy.has(row) || edema.has(row) },
@@ -93,6 +101,16 @@ export class NetworkReplay {
       retinopathy: retinopathy.get(row) ?? null,
       edema: edema.get(row) ?? null,
     }));
+  }
+
+  #finite(answer: string, values: Float32Array): Float32Array {
+    const at = values.findIndex((value) => !Number.isFinite(value));
+    if (at < 0) return values;
+    throw new GmtlError(
+      'infer/not-finite',
+      `${this.#name}: the network's ${answer} is ${values[at]}, no probability. It diverged in training, or overflows in float16: ` +
+        'use another checkpoint, or --precision f32.',
+    );
   }
 
   /** Runs the shared part on images [N, S, S, 3]. */

@@ -15,6 +15,7 @@ export function openModel(engine: Engine, { config, weights, facts }: LoadedMode
     model,
     config,
     source: { options: loaderSettings(config) },
+    name: facts.name,
     ownsModel: true,
   });
 }

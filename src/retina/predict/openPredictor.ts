@@ -24,7 +24,7 @@ export interface OpenPredictorOptions {
 /**
  * Builds the network of a configuration, restores its weights and prepares pictures from files. The predictor owns the network.
  *
- * @throws GmtlError where the weights do not fit the configuration.
+ * @throws GmtlError where the weights do not fit the configuration, or are not finite.
  */
 export function openPredictor(engine: Engine, { path, weights, note, ...options }: OpenPredictorOptions): Predictor {
   const config = withPrecision(options.config, options.precision);
@@ -32,5 +32,6 @@ export function openPredictor(engine: Engine, { path, weights, note, ...options 
   if (lacking !== null) note?.(lacking);
   const model = buildModel(engine, config);
   restoreWeights(model, weights, path);
-  return new Predictor({ engine, model, config, source: new SampleSource(loaderSettings(config)), ownsModel: true });
+  const source = new SampleSource(loaderSettings(config));
+  return new Predictor({ engine, model, config, source, name: path, ownsModel: true });
 }

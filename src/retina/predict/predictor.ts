@@ -22,6 +22,8 @@ export interface PredictorParts<Source extends PreparedAs = PictureSource> {
   readonly config: TrainConfig;
   /** Where items' pictures come from, and how pictures are prepared. */
   readonly source: Source;
+  /** What messages call the network: its weights' file. Default: the network under training. */
+  readonly name?: string;
   /** Whether the network is disposed of with the predictor. Default false. */
   readonly ownsModel?: boolean;
 }
@@ -44,13 +46,20 @@ export class Predictor<Source extends PreparedAs = PictureSource> {
   readonly #ownsModel: boolean;
   readonly #replay: NetworkReplay;
 
-  constructor({ engine, model, config, source, ownsModel = false }: PredictorParts<Source>) {
+  constructor({
+    engine,
+    model,
+    config,
+    source,
+    ownsModel = false,
+    name = 'the network under training',
+  }: PredictorParts<Source>) {
     this.engine = engine;
     this.model = model;
     this.config = config;
     this.source = source;
     this.#ownsModel = ownsModel;
-    this.#replay = new NetworkReplay(engine, model);
+    this.#replay = new NetworkReplay(engine, model, name);
   }
 
   /** The tiling that the network was trained for; null: it takes whole pictures. */
@@ -67,6 +76,7 @@ export class Predictor<Source extends PreparedAs = PictureSource> {
    * The network's answer for each picture of a batch. Experts without pictures are not run.
    *
    * @param images [count, S, S, 3], normalized.
+   * @throws GmtlError `infer/not-finite` where an answer is NaN or infinite.
    */
   async predict(
     images: Float32Array,

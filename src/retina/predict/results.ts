@@ -6,6 +6,7 @@ import { GmtlError } from '../../engine/errors.ts';
 import { describeWriteError, errorCode, writeFileAtomic } from '../../engine/node/atomic.ts';
 import { type Structure, STRUCTURES } from '../domain.ts';
 import type { StructureMasks } from '../report/overlay.ts';
+import { recordOwn, requireOwn } from '../report/ownFiles.ts';
 import { encodeMaskPng } from '../report/png.ts';
 import { type Inferred, summary } from './result.ts';
 import type { InferInput } from './inputs.ts';
@@ -38,7 +39,8 @@ export interface ResultsFolder {
 /**
  * Makes the folder, and refuses, before anything is computed, what could not be written in the end.
  *
- * @throws GmtlError `infer/exists` where a result would replace an input image or, without `overwrite`, an earlier result; `infer/table` for
+ * @throws GmtlError `infer/exists` where a result would replace an input image or, without `overwrite`, an earlier result; `io/exists` where it
+ * would replace, or a mask that is no longer predicted would remove, what inference did not write; `infer/table` for
  * a foreign table; `io/…` where the folder cannot be written.
  */
 export function openResults(folder: string, inputs: readonly InferInput[], overwrite = false): ResultsFolder {
@@ -62,6 +64,7 @@ export function openResults(folder: string, inputs: readonly InferInput[], overw
       );
     }
   }
+  requireOwn(files, 'infer');
   return { folder, table: PredictionsTable.open(folder) };
 }
 
@@ -96,6 +99,7 @@ export async function writeResults(
   const drawn: StructureMasks = masks ?? {};
   const options = { title: summary(result), maxSide: overlaySide };
   await writeFileAtomic(files.overlay, await renderOverlay({ data, width, height }, drawn, options));
+  recordOwn([...written, files.overlay], 'infer');
   return [...written, files.overlay];
 }
 

@@ -1,5 +1,5 @@
 /** The folder of a cross-validation: a run folder per fold, how many there are, and the summary of all. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { GmtlError } from '../../engine/errors.ts';
@@ -69,6 +69,11 @@ export class CrossValidationFolder {
     await writeFileAtomic(json, `${JSON.stringify(summary, null, 2)}\n`);
     await writeFileAtomic(plain, `${text}\n`);
     return [json, plain];
+  }
+
+  /** Deletes the folder with all that is in it. */
+  remove(): void {
+    rmSync(this.path, { recursive: true });
   }
 
   #foldPath(fold: number): string {

@@ -16,28 +16,49 @@ export function openConfigured(source: string, { data, training }: TrainConfig):
   return openDataset(source, { valFraction, seed: training.seed, joinLabels, folds, fold });
 }
 
-/** The images where the run's `metadata.json` says they are. @throws GmtlError as `loadMetadata`. */
+/** What to do where the images of a run are not where its list says: writing the list again would draw other splits. */
+const MOVED = "The images or the run were moved: say where the images are with --data; the run's splits stay.";
+
+/** The images where the run's `metadata.json` says they are. @throws GmtlError as `loadMetadata`, telling of --data where they are not. */
 export function readRunDataset(runFolder: string): Promise<Dataset> {
-  return loadMetadata(join(runFolder, RUN_FILES.metadata));
+  return loadMetadata(join(runFolder, RUN_FILES.metadata), { whereElse: MOVED });
+}
+
+/**
+ * The run's own images in its own order and splits, found in `data`: what a run that was moved goes on with. Images that the run does not
+ * know are left out.
+ *
+ * @throws GmtlError `run/images-missing` naming those that are not in `data`, and as {@link openRunDataset}.
+ */
+export async function relocateRunDataset(runFolder: string, config: TrainConfig, data: string): Promise<Dataset> {
+  const opened = await openRunDataset(runFolder, config, data);
+  const splits = await recordedSplits(runFolder);
+  if (splits === null) {
+    throw new GmtlError(
+      'data/metadata-unreadable',
+      `${join(runFolder, RUN_FILES.metadata)}: there is no such file. Restore it from a copy of the run.`,
+    );
+  }
+  const found = new Map(opened.items.map((item) => [item.id, item]));
+  const missing = [...splits.keys()].filter((id) => !found.has(id));
+  if (missing.length > 0) {
+    const named = `${missing.slice(0, 5).join(', ')}${missing.length > 5 ? ', …' : ''}`;
+    throw new GmtlError(
+      'run/images-missing',
+      `${data} lacks ${missing.length} of the ${splits.size} images of the run (${named}). Name the folder or list that holds all of them.`,
+    );
+  }
+  return { ...opened, items: [...splits.keys()].map((id) => found.get(id)!) };
 }
 
 /**
  * The run's own images, or those of `data`: opened as the run's were, and images that the run's list knows by their id keep the split
  * they had there, so that no training image is scored as a test image wherever the run is evaluated.
  *
- * @throws GmtlError as `loadMetadata`, telling of --data where images are missing, and as `openDataset`.
+ * @throws GmtlError as {@link readRunDataset} and `openDataset`.
  */
 export async function openRunDataset(runFolder: string, config: TrainConfig, data?: string): Promise<Dataset> {
-  if (data === undefined) {
-    return readRunDataset(runFolder).catch((cause: unknown) => {
-      if (!(cause instanceof GmtlError) || cause.code !== 'data/metadata-missing-file') throw cause;
-      throw new GmtlError(
-        cause.code,
-        `${cause.message}\nIf the run was trained on another machine, or the images were moved, say where they are with --data.`,
-        { cause },
-      );
-    });
-  }
+  if (data === undefined) return readRunDataset(runFolder);
   const opened = await openConfigured(data, config);
   const splits = await recordedSplits(runFolder);
   if (splits === null) return opened;

@@ -4,6 +4,7 @@
 export const RUN_FILES = {
   config: 'config.json',
   metadata: 'metadata.json',
+  pictures: 'pictures.json',
   environment: 'environment.json',
   lock: 'run.lock',
   checkpoints: 'checkpoints',

@@ -91,7 +91,10 @@ async function linkOrCopy(from: string, to: string): Promise<void> {
   } catch (error) {
     const code = errorCode(error);
     if (code === 'EEXIST') return;
-    if (code === undefined || !['EPERM', 'EXDEV', 'ENOTSUP', 'EMLINK', 'ENOSYS'].includes(code))
+    if (
+      code === undefined ||
+      !['EPERM', 'EACCES', 'EXDEV', 'ENOTSUP', 'EOPNOTSUPP', 'EMLINK', 'ENOSYS', 'EINVAL'].includes(code)
+    )
       throw describeWriteError(error, to);
     await writeFileAtomic(to, await readFile(from));
   }

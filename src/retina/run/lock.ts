@@ -41,7 +41,7 @@ export function acquireRunLock(runFolder: string): RunLock {
   const draft = `${path}.${holder.token}`;
   try {
     writeFileSync(draft, content, { flag: 'wx' });
-    while (!tryLink(draft, path)) removeIfStale(path, draft);
+    while (!tryLink(draft, path, content)) removeIfStale(path, draft);
   } catch (error) {
     throw describeWriteError(error, path);
   } finally {
@@ -54,9 +54,30 @@ export function acquireRunLock(runFolder: string): RunLock {
   };
 }
 
-function tryLink(draft: string, path: string): boolean {
+/** What file systems without hard links (exFAT, many network mounts) answer; some say "no permission". */
+const NO_LINKS: readonly (string | undefined)[] = [
+  'EPERM',
+  'EACCES',
+  'ENOSYS',
+  'ENOTSUP',
+  'EOPNOTSUPP',
+  'EXDEV',
+  'EMLINK',
+  'EINVAL',
+];
+
+/** Links the draft to the lock's place, or creates the lock there where links cannot be had; false where it exists. */
+function tryLink(draft: string, path: string, content: string): boolean {
   try {
     linkSync(draft, path);
+    return true;
+  } catch (error) {
+    if (errorCode(error) === 'EEXIST') return false;
+    if (!NO_LINKS.includes(errorCode(error))) throw error;
+  }
+  try {
+    // Exclusive too; only, a reader in the same instant may see it empty and call it damaged.
+    writeFileSync(path, content, { flag: 'wx' });
     return true;
   } catch (error) {
     if (errorCode(error) === 'EEXIST') return false;
@@ -91,7 +112,8 @@ function removeIfStale(path: string, draft: string): void {
     if (errorCode(error) === 'ENOENT') return;
     throw error;
   }
-  if (readFileSync(aside, 'utf8') !== content) tryLink(aside, path);
+  const moved = readFileSync(aside, 'utf8');
+  if (moved !== content) tryLink(aside, path, moved);
   rmSync(aside, { force: true });
 }
 

@@ -44,7 +44,7 @@ function makeExactly(path: string): string {
   }
   throw new GmtlError(
     'run/exists',
-    `${path}: the folder is not empty, and a run never overwrites. Resume the run in it, or choose another folder.`,
+    `${path}: the folder is not empty, and a run never overwrites. Resume the run in it (--resume), where it holds one, or choose another folder.`,
   );
 }
 

@@ -1,6 +1,7 @@
 /** Tier: no adapter. A run's folder and its lock. */
 import { spawnSync } from 'node:child_process';
-import * as fs from 'node:fs';
+import nodeFs, * as fs from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -82,6 +83,27 @@ describe('run lock', () => {
     lock.release();
     expect(fs.existsSync(lockPath())).toBe(true);
     second.release();
+  });
+
+  test('B30: is taken where the file system has no hard links, and keeps others out', () => {
+    const linked = nodeFs.linkSync;
+    nodeFs.linkSync = () => {
+      throw Object.assign(new Error('EPERM: operation not permitted, link'), { code: 'EPERM' });
+    };
+    syncBuiltinESMExports();
+    try {
+      const lock = acquireRunLock(root);
+      expect(() => acquireRunLock(root)).toThrow(/has been training into this run/);
+      expect(fs.readdirSync(root)).toEqual(['run.lock']);
+      lock.release();
+      const { pid } = spawnSync(process.execPath, ['-e', '']);
+      writeHolder({ pid });
+      acquireRunLock(root).release();
+      expect(fs.readdirSync(root)).toEqual([]);
+    } finally {
+      nodeFs.linkSync = linked;
+      syncBuiltinESMExports();
+    }
   });
 
   test('is taken over from a dead process', () => {

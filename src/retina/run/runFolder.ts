@@ -3,13 +3,14 @@ import { existsSync, rmSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { writeFileAtomic } from '../../engine/node/atomic.ts';
 import type { TrainConfig } from '../config/schema.ts';
+import type { ItemRecord } from '../data/sets/datasetFingerprint.ts';
 import { writeMetadata } from '../data/sets/metadata.ts';
 import type { Dataset, DatasetItem } from '../domain.ts';
 import { readCalibration, writeCalibration } from './calibration.ts';
 import type { Calibration } from './calibrationFormat.ts';
 import { Checkpoints } from './checkpoints.ts';
 import { readRunConfig, writeRunConfig } from './config.ts';
-import { openRunDataset, readRunDataset } from './dataset.ts';
+import { openRunDataset, readRunDataset, relocateRunDataset } from './dataset.ts';
 import {
   type DescribedEnvironment,
   type RecordedEnvironment,
@@ -22,6 +23,7 @@ import { acquireRunLock, type RunLock } from './lock.ts';
 import { type LogOptions, openRunLogs, RunLog, type RunLogRow, type RunLogs, readRunLog } from './logs.ts';
 import { makeFolder, type NewFolder } from './makeFolder.ts';
 import { MisrouteLog } from './misroutes.ts';
+import { readPictures, writePictures } from './pictures.ts';
 import { EventWriter } from './tensorboard.ts';
 
 /**
@@ -79,6 +81,21 @@ export class RunFolder {
   /** The images to score: the run's own, or those of `data` in the splits that the run knows. @throws GmtlError as {@link openRunDataset}. */
   datasetToScore(data?: string): Promise<Dataset> {
     return openRunDataset(this.path, this.config(), data);
+  }
+
+  /** The run's own images in its own order and splits, found in `data`. @throws GmtlError as {@link relocateRunDataset}. */
+  datasetAt(data: string): Promise<Dataset> {
+    return relocateRunDataset(this.path, this.config(), data);
+  }
+
+  /** Records what the run's images were when it began. */
+  async writePictures(records: readonly ItemRecord[]): Promise<void> {
+    await writePictures(this.files.pictures, records);
+  }
+
+  /** What the run's images were when it began; null for a run that did not record it. @throws GmtlError `run/pictures` for a damaged record. */
+  pictures(): ItemRecord[] | null {
+    return readPictures(this.files.pictures);
   }
 
   async writeItems(items: readonly DatasetItem[]): Promise<void> {

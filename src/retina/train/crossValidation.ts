@@ -6,6 +6,7 @@ import { openConfigured } from '../run/dataset.ts';
 import type { RunLogRow } from '../run/logs.ts';
 import type { RunFolder } from '../run/runFolder.ts';
 import { bestMetric } from './best.ts';
+import { openToResume } from './resume.ts';
 import { trainRun, type TrainRunOptions } from './trainRun.ts';
 
 /**
@@ -23,22 +24,28 @@ export async function prepareFolds(
   for (const note of new Set(datasets.flatMap(({ notes }) => notes))) console.error(`note: ${note}`);
   const place = { folder, ...(preset !== undefined && { preset: `${preset}-folds` }) };
   const crossValidation = CrossValidationFolder.create(place);
-  for (const [fold, foldConfig] of configs.entries()) {
-    const run = crossValidation.createFold(fold);
-    run.writeConfig(foldConfig);
-    await run.writeItems(datasets[fold].items);
+  try {
+    for (const [fold, foldConfig] of configs.entries()) {
+      const run = crossValidation.createFold(fold);
+      run.writeConfig(foldConfig);
+      await run.writeItems(datasets[fold].items);
+    }
+    await crossValidation.declare(folds);
+  } catch (error) {
+    // Half made, it would stand in the way of the next try.
+    crossValidation.remove();
+    throw error;
   }
-  await crossValidation.declare(folds);
   return crossValidation;
 }
 
 /**
  * Trains every fold that is not finished, one after the other, and summarises them; false where a fold was asked to stop.
- * @throws GmtlError `run/folds`, `run/locked`, and as {@link trainRun}.
+ * @param data where the images are, if not where the folds' lists say. @throws GmtlError `run/folds`, `run/locked`, and as {@link trainRun}.
  */
 export async function trainFolds(
   crossValidation: CrossValidationFolder,
-  { adapter, stop }: Pick<TrainRunOptions, 'adapter' | 'stop'> = {},
+  { adapter, stop, data }: Pick<TrainRunOptions, 'adapter' | 'stop'> & { readonly data?: string } = {},
 ): Promise<boolean> {
   const count = crossValidation.count();
   const runs = Array.from({ length: count }, (_, fold) => crossValidation.fold(fold));
@@ -50,13 +57,8 @@ export async function trainFolds(
         continue;
       }
       console.error(`fold ${fold + 1} of ${count}`);
-      const begun = run.checkpoints.has('last');
-      const resume = begun ? await run.checkpoints.load({ name: 'last' }) : undefined;
-      const dataset = await run.dataset();
-      if (
-        stop?.aborted ||
-        !(await trainRun({ run, config: run.config(), dataset, resume }, { adapter, stop, test: false }))
-      ) {
+      const prepared = await openToResume(run, data);
+      if (stop?.aborted || !(await trainRun({ run, ...prepared }, { adapter, stop, test: false }))) {
         console.log(`The cross-validation goes on with: npx gmtl train --resume ${crossValidation.path}`);
         return false;
       }

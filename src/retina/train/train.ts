@@ -11,6 +11,7 @@ import { RunFolder } from '../run/runFolder.ts';
 import { bestMetric } from './best.ts';
 import { prepareFolds, trainFolds } from './crossValidation.ts';
 import { shareOf } from './rankSharing.ts';
+import { openToResume } from './resume.ts';
 import { trainRun, type TrainRunOptions } from './trainRun.ts';
 
 const SYNTHETIC_FOLDER = join('data', 'synthetic-idrid');
@@ -48,13 +49,17 @@ export async function startTraining(training: NewTraining, options: TrainRunOpti
   if (!leads) return trainRun({ run: null, config, dataset }, options);
   for (const note of dataset.notes) console.error(`note: ${note}`);
   const run = RunFolder.create(training);
-  run.writeConfig(config);
-  await run.writeItems(dataset.items);
-  const lock = run.lock();
+  // Whatever goes wrong before the first step: a folder that is half made would stand in the way of the next try.
   try {
-    return await trainRun({ run, config, dataset }, options);
+    run.writeConfig(config);
+    await run.writeItems(dataset.items);
+    const lock = run.lock();
+    try {
+      return await trainRun({ run, config, dataset }, options);
+    } finally {
+      lock.release();
+    }
   } finally {
-    lock.release();
     if (!run.hasProgress()) run.remove();
   }
 }
@@ -74,27 +79,33 @@ export async function startCrossValidation(
   return trainFolds(await prepareFolds(training, training.config, folds, source), options);
 }
 
+/** How a run is gone on with. */
+export interface ResumeOptions extends TrainRunOptions {
+  /** Where the images are now: a folder in IDRiD's layout or a list. Default: where the run's list says. The run's splits stay. */
+  readonly data?: string;
+}
+
 /**
  * Goes on with a run as if it had never stopped, or with a cross-validation. A run goes on on any number of ranks that
  * training.accumulate can be shared out over, whatever number it was begun on.
+ * A run that was stopped before its first checkpoint begins anew.
  *
  * @param path the folder of either. @returns whether it is finished now; false where it was asked to stop.
- * @throws GmtlError `run/no-config`, `run/locked`, `checkpoint/not-found`, and as {@link trainRun}.
+ * @throws GmtlError `run/no-config`, `run/locked`, `run/changed`, and as {@link trainRun}.
  */
-export async function resumeTraining(path: string, options: TrainRunOptions = {}): Promise<boolean> {
+export async function resumeTraining(path: string, { data, ...options }: ResumeOptions = {}): Promise<boolean> {
   const folder = resolve(path);
   const { ranks = null } = options;
   if (CrossValidationFolder.isAt(folder)) {
     if (ranks)
       throw new GmtlError('ranks/folds', 'a cross-validation goes on in one process: start its folds one by one');
-    return trainFolds(new CrossValidationFolder(folder), options);
+    return trainFolds(new CrossValidationFolder(folder), { ...options, data });
   }
   const run = RunFolder.open(folder);
   const config = run.config();
   shareOf(config.training.accumulate, ranks ?? { rank: 0, size: 1 });
-  const resume = await run.checkpoints.load({ name: 'last' });
-  const dataset = await run.dataset();
-  const prepared = { config, dataset, resume };
+  const prepared = await openToResume(run, data);
+  if (!prepared.resume) console.error('note: the run has no checkpoint yet: it begins anew');
   if ((ranks?.rank ?? 0) > 0) {
     return trainRun({ run: null, ...prepared, rankedSteps: await run.checkpoints.rankedSteps() }, options);
   }

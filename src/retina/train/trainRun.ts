@@ -1,6 +1,7 @@
 /** One training run, from a prepared folder to its report. */
-import { summarizeDataset } from '../data/sets/datasetFingerprint.ts';
-import { type Dataset, STRUCTURES, selectItems } from '../domain.ts';
+import { countItems, fingerprintOf, recordItems } from '../data/sets/datasetFingerprint.ts';
+import { preparePictures } from '../data/loading/preparePictures.ts';
+import { type Dataset, type DatasetItem, STRUCTURES, selectItems } from '../domain.ts';
 import { GmtlError } from '../../engine/errors.ts';
 import type { GpuDevice } from '../../engine/gpu/device.ts';
 import { withEngine } from '../../engine/node/createEngine.ts';
@@ -81,9 +82,24 @@ function requireBatchFits(config: TrainConfig, device: GpuDevice): void {
   }
 }
 
+/** Draws what only shows the run: where that fails, the run stands, and the failure is said. */
+async function byProduct(what: string, draw: () => Promise<void>): Promise<void> {
+  try {
+    await draw();
+  } catch (error) {
+    console.error(`note: ${what} could not be drawn (${error instanceof Error ? error.message : String(error)})`);
+  }
+}
+
+/** The pictures that a run will ask for: not those of a task that it does not train, nor a test split that it does not score. */
+function picturesOf({ items }: Dataset, { data }: TrainConfig, test: boolean): DatasetItem[] {
+  const perBatch = { segmentation: data.segmentationPerBatch, classification: data.classificationPerBatch };
+  return items.filter(({ split, task }) => (split === 'train' ? perBatch[task] > 0 : split === 'val' || test));
+}
+
 /**
  * Trains one run, printing as it goes, until it is finished (true) or asked to stop (false). The caller holds the run's lock. Of several
- * ranks, rank 0 prints and writes.
+ * ranks, rank 0 prints and writes. Every picture is prepared once before the first step, which fills the cache: a bad one is reported then.
  *
  * @throws GmtlError `train/batch-too-large`, `ranks/…`, and as {@link Trainer}, {@link initFromFile} and the readers and writers of the run.
  */
@@ -94,13 +110,23 @@ export async function trainRun(
   const say = (text: string): void => {
     if (run) console.error(text);
   };
+  const records = await recordItems(dataset.items);
+  if (!resume) await run?.writePictures(records);
+  // The run's list follows its images; ids, splits and labels are the same.
+  await run?.writeItems(dataset.items);
   await run?.checkpoints.clean();
   const choice = adapter === 'auto' ? config.adapter : adapter;
   return withEngine({ adapter: choice, seed: config.training.seed }, async ({ engine, device, opened }) => {
     requireBatchFits(config, device);
     const counts = (['train', 'val', 'test'] as const).map((split) => `${selectItems(dataset, split).length} ${split}`);
     const { vendor, architecture, device: chip, description } = device.info;
-    const summary = await summarizeDataset(dataset.items);
+    const begunOn = resume ? run?.environment()?.adapter?.name : undefined;
+    if (begunOn !== undefined && begunOn !== device.name) {
+      say(
+        `note: the run began on ${begunOn}; on ${device.name} it goes on, but not bit for bit as it would have there`,
+      );
+    }
+    const summary = { sha256: fingerprintOf(records), counts: countItems(dataset.items) };
     run?.writeEnvironment({
       adapter: { name: device.name, kind: opened.kind, reason: opened.reason, vendor, architecture, chip, description },
       data: JSON.parse(JSON.stringify({ source: dataset.source, ...summary })),
@@ -145,9 +171,11 @@ export async function trainRun(
         reportVerification(await trainer.verify());
         return true;
       }
+      const learner = trainer;
+      await preparePictures(picturesOf(dataset, config, test), (item) => learner.prepare(item), stop);
       const result = await trainer.run(stop);
       if (!run) return !result.interrupted;
-      await drawCurves(run);
+      await byProduct('the curves', () => drawCurves(run));
       console.error(`waiting for data took ${(100 * result.waitShare).toFixed(1)} % of the time`);
       if (result.interrupted) {
         console.log(
@@ -158,7 +186,7 @@ export async function trainRun(
         return false;
       }
       const finished = run.finished() ?? (await run.finish({ ...result, metric: config.training.bestMetric }));
-      await drawMetricsPlot(run, finished.stamp);
+      await byProduct('the metrics plot', () => drawMetricsPlot(run, finished.stamp));
       if (stop?.aborted) console.log(`All steps are done. Score the test split with: npx gmtl evaluate ${run.path}`);
       else if (test) await finalReport({ run, dataset, trainer, finished });
       return true;

@@ -3,7 +3,7 @@ import type { Engine } from '../../engine/autograd/engine.ts';
 import type { VerifiedOp } from '../../engine/check/verify.ts';
 import type { Batch } from '../data/loading/batch.ts';
 import { type Deal, SampleSource, TrainLoader } from '../data/loading/loader.ts';
-import { type Dataset, selectItems } from '../domain.ts';
+import { type Dataset, type DatasetItem, selectItems } from '../domain.ts';
 import { GmtlError } from '../../engine/errors.ts';
 import { gatherValues, type Ranks } from '../../engine/node/ranks.ts';
 import type { MultitaskNet } from '../network/network.ts';
@@ -179,6 +179,12 @@ export class Trainer {
 
   get source(): SampleSource {
     return this.#loader.source;
+  }
+
+  /** Prepares an item's picture as training or evaluation will ask for it. @throws GmtlError as {@link SampleSource.sample}. */
+  async prepare(item: DatasetItem): Promise<void> {
+    if (item.split === 'train') await this.#loader.prepare(item);
+    else await this.source.sample(item, this.source.options.preprocess.size);
   }
 
   /** Runs `body` with the weights that are evaluated: the averages where there are any. */

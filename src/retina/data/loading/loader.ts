@@ -174,6 +174,13 @@ export class TrainLoader {
     return batch;
   }
 
+  /** An item's picture as its batches are cut from it; null where it is bad and may be left out. @throws GmtlError as {@link SampleSource.sample}. */
+  prepare(item: DatasetItem): Promise<Sample | null> {
+    const { tiles, storeSize, preprocess } = this.source.options;
+    if (tiles !== null && item.task === 'segmentation') return this.source.tileSample(item, tiles.side);
+    return this.source.sample(item, storeSize ?? preprocess.size);
+  }
+
   /** Where to continue: of all loaders' batches those handed out, whatever was prepared ahead. Asked for between rounds. */
   state(): SamplerState {
     const { total, count } = this.#deal;
@@ -207,7 +214,6 @@ export class TrainLoader {
   async #prepare(step: number): Promise<Batch> {
     const { options } = this.source;
     const { tiles } = options;
-    const size = options.storeSize ?? options.preprocess.size;
     const draws = this.sampler.batch(step);
     const rows = await Promise.all(
       draws.map(async (draw): Promise<BatchRow> => {
@@ -216,8 +222,7 @@ export class TrainLoader {
         for (let offset = 0; offset < items.length; offset++) {
           const item = items[(draw.index + offset) % items.length];
           if (item.task !== draw.task) continue;
-          const isTile = tiles !== null && item.task === 'segmentation';
-          const sample = await (isTile ? this.source.tileSample(item, tiles.side) : this.source.sample(item, size));
+          const sample = await this.prepare(item);
           if (sample !== null) return { item, sample, pass: draw.pass, place: draw.place };
         }
         throw new GmtlError(

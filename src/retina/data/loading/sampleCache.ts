@@ -4,8 +4,8 @@ import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { GmtlError } from '../../../engine/errors.ts';
-import { writeFileAtomic } from '../../../engine/node/atomic.ts';
 import { cacheFolder } from '../../../engine/node/cacheFolder.ts';
+import { keepInCache } from '../cacheWrite.ts';
 import { type ItemFiles, preprocessItem } from '../pictures/preprocess.ts';
 import { readPicture } from '../pictures/openPicture.ts';
 import type { PreprocessOptions, Sample } from '../pictures/sample.ts';
@@ -31,19 +31,21 @@ export interface CacheCounts {
  */
 export class SampleCache {
   readonly counts: CacheCounts = { hits: 0, misses: 0, rebuilt: 0 };
+  readonly #root: string | null;
   readonly #folder: string | null;
   /** Content hashes of files, valid while size and modification time stay. */
   readonly #hashes = new Map<string, { stamp: string; hash: string }>();
 
   /** @param root of the cache; null: nothing is kept, every call preprocesses. */
   constructor(root: string | null) {
+    this.#root = root;
     this.#folder = root === null ? null : cacheFolder('samples', root);
   }
 
   /**
    * The preprocessed sample of an item, from the cache or made now.
    *
-   * @throws GmtlError naming the file: what `preprocessItem` throws, `data/image-unreadable`, `io/write-failed`.
+   * @throws GmtlError naming the file: what `preprocessItem` throws, `data/image-unreadable`.
    */
   async sample(item: DatasetItem, options: PreprocessOptions): Promise<Sample> {
     if (this.#folder === null) return preprocessItem(item, options);
@@ -96,7 +98,7 @@ export class SampleCache {
     const image = contents[0] ?? (await readPicture(item.imagePath));
     const files: ItemFiles = { image, masks: contents.slice(1) };
     const sample = await preprocessItem(item, options, files);
-    await writeFileAtomic(path, encodeEntry(sample));
+    await keepInCache(this.#root!, path, encodeEntry(sample));
     return sample;
   }
 }

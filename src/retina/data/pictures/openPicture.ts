@@ -9,7 +9,7 @@ import { isTiff, isTruncatedTiff } from './tiff.ts';
  * A file beyond either is refused: 130 kB of PNG can unpack to 38,000 x 38,000 pixels, which ends the process. The largest fundus cameras
  * give 50 million pixels; 200 million take 1.2 GB at 16 bits a channel.
  */
-export const PICTURE_LIMITS = { pixels: 200_000_000, bytes: 2 ** 30 } as const;
+const PICTURE_LIMITS = { pixels: 200_000_000, bytes: 2 ** 30 } as const;
 
 /** What sharp may open. It would also draw SVG, PDF and others, which may name further files. */
 const FORMATS = ['jpeg', 'png', 'tiff', 'webp', 'gif'];

@@ -161,11 +161,16 @@ describe('decoding and resizing', () => {
   });
 
   it('reads grey, alpha and palette pictures as RGB, transparent parts on black', async () => {
+    const parts = Buffer.from([200, 100, 50, 255, 200, 100, 50, 0]);
+    const holed = await sharp(parts, { raw: { width: 2, height: 1, channels: 4 } })
+      .png()
+      .toBuffer();
+    expect([...(await decodeImage('h.png', holed)).data]).toEqual([200, 100, 50, 0, 0, 0]);
     const gray = sharp(Buffer.alloc(12, 77), { raw: { width: 4, height: 3, channels: 1 } }).toColourspace('b-w');
     expect([...(await decodeImage('g.png', await gray.png().toBuffer())).data]).toEqual(Array(36).fill(77));
     const rgba = sharp({ create: { width: 4, height: 3, channels: 4, background: { r: 9, g: 8, b: 7, alpha: 0.5 } } });
     expect([...(await decodeImage('a.png', await rgba.png().toBuffer())).data.subarray(0, 6)]).toEqual([
-      4, 4, 3, 4, 4, 3,
+      9, 8, 7, 9, 8, 7,
     ]);
   });
 

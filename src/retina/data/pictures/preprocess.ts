@@ -9,35 +9,48 @@ import { type PictureTools, preparePictureWith } from './prepare.ts';
 import type { PreprocessOptions, Sample } from './sample.ts';
 import { type DatasetItem, STRUCTURES } from '../../domain.ts';
 
+/** A picture as it is shown. */
+export interface DecodedImage extends RgbImage {
+  /** The EXIF orientation by which it was turned; 1: as stored. */
+  readonly orientation: number;
+}
+
 /**
  * Decodes an image file to 8-bit sRGB as it is shown: turned as its EXIF orientation says, an embedded color profile applied, transparent
- * parts on black, 16 bits rounded to 8.
+ * parts on black (an alpha that is the same everywhere says nothing), 16 bits rounded to 8.
  *
  * @param name file name for errors; also the file to read when `bytes` is absent.
  * @throws GmtlError `data/image-unreadable` naming the file, also when it is truncated, and `data/image-too-large`.
  */
-export async function decodeImage(name: string, bytes?: Buffer): Promise<RgbImage> {
-  const { metadata, pipeline } = await openPicture(name, IMAGE, bytes);
+export async function decodeImage(name: string, bytes?: Buffer): Promise<DecodedImage> {
+  const { pipeline, orientation } = await openPicture(name, IMAGE, bytes);
   try {
-    const shown = metadata.hasAlpha ? pipeline().flatten({ background: '#000' }) : pipeline();
-    const { data, info } = await shown
+    const { data, info } = await pipeline()
       .toColourspace('srgb')
       .raw({ depth: 'uchar' })
       .toBuffer({ resolveWithObject: true });
-    return {
-      width: info.width,
-      height: info.height,
-      data: info.channels === 3 ? data : grayToRgb(data, info.channels),
-    };
+    const { width, height, channels } = info;
+    return { width, height, data: channels === 3 ? data : toRgb(data, channels), orientation };
   } catch (cause) {
     throw pictureError(name, IMAGE, cause);
   }
 }
 
-function grayToRgb(data: Uint8Array, channels: number): Uint8Array {
+/** Gray (1 or 2 channels) or color (4) to RGB; an even number of channels ends in alpha. */
+function toRgb(data: Uint8Array, channels: number): Uint8Array {
   const count = data.length / channels;
+  const hasAlpha = channels % 2 === 0;
+  const [, green, blue] = channels < 3 ? [0, 0, 0] : [0, 1, 2];
+  const last = channels - 1;
+  let varies = false;
+  for (let at = last; hasAlpha && at < data.length && !varies; at += channels) varies = data[at] !== data[last];
   const rgb = new Uint8Array(3 * count);
-  for (let index = 0; index < count; index++) rgb.fill(data[index * channels], 3 * index, 3 * index + 3);
+  for (let index = 0, at = 0, to = 0; index < count; index++, at += channels, to += 3) {
+    const share = varies ? data[at + last] / 255 : 1;
+    rgb[to] = Math.round(share * data[at]);
+    rgb[to + 1] = Math.round(share * data[at + green]);
+    rgb[to + 2] = Math.round(share * data[at + blue]);
+  }
   return rgb;
 }
 

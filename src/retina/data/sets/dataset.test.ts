@@ -3,6 +3,7 @@ import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
+import { drawFundus } from '../synth/fundus.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openDataset } from './dataset.ts';
 import { compareFingerprints } from './fingerprint.ts';
@@ -24,6 +25,34 @@ afterAll(async () => {
 });
 
 describe('fingerprints', () => {
+  it('B34: different eyes in dark pictures are not the same, copies of one are, flat pictures only byte by byte', async () => {
+    const paths: string[] = [];
+    for (let eye = 0; eye < 12; eye++) {
+      const { rgb, width, height } = drawFundus(`dark/${eye}`, 200, { retinopathy: 0, edema: 0, softExudates: false });
+      const path = join(root, `dark-${eye}.png`);
+      const raw = { width, height, channels: 3 } as const;
+      await sharp(Buffer.from(rgb.map((value) => Math.round(0.1 * value))), { raw })
+        .png()
+        .toFile(path);
+      paths.push(path);
+    }
+    const copy = join(root, 'dark-copy.png');
+    await sharp(paths[0]).png({ compressionLevel: 1 }).toFile(copy);
+    const flat = [join(root, 'flat-1.png'), join(root, 'flat-2.png')];
+    for (const [index, path] of flat.entries()) {
+      await sharp({ create: { width: 90 + index, height: 60, channels: 3, background: '#020202' } })
+        .png()
+        .toFile(path);
+    }
+    const prints = await fingerprintFiles([...paths, copy, ...flat], null);
+    const same = prints.flatMap((one, index) =>
+      prints
+        .slice(0, index)
+        .flatMap((other, earlier) => (compareFingerprints(one, other) === null ? [] : [[earlier, index]])),
+    );
+    expect(same).toEqual([[0, 12]]);
+  });
+
   it('tell the same bytes, the same picture re-encoded or resized, and other pictures', async () => {
     const original = imagePathA(join(root, 'set'), 'train', 1);
     const files = [
@@ -45,7 +74,7 @@ describe('fingerprints', () => {
       null,
     ]);
     // The stored thumbnails give the same, and a damaged one is made again.
-    await writeFile(join(cacheFolder, 'thumbnails-33x32', prints[4].sha256), 'damaged');
+    await writeFile(join(cacheFolder, 'looks-33x32-128', prints[4].sha256), 'damaged');
     expect(await fingerprintFiles(files, cacheFolder)).toEqual(prints);
   });
 
@@ -69,7 +98,8 @@ function graded(grade: number, count: number): DatasetItem[] {
     edema: 0,
   }));
 }
-const hashesOf = (items: readonly DatasetItem[]) => items.map((item) => ({ sha256: item.imagePath, thumbnail: null }));
+const hashesOf = (items: readonly DatasetItem[]) =>
+  items.map((item) => ({ sha256: item.imagePath, thumbnail: null, detail: null }));
 const options = { valFraction: 0.2, seed: 3, leaks: 'drop' } as const;
 
 describe('carveValidation', () => {

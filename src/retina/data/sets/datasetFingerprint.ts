@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { hashFile } from '../../../engine/node/fileHash.ts';
 import { mapParallel } from '../../../engine/node/parallel.ts';
-import { type DatasetItem, GRADE_COUNTS, type Structure, STRUCTURES, type Split } from '../../domain.ts';
+import { type DatasetItem, GRADE_COUNTS, type Structure, STRUCTURES, type Split, type Task } from '../../domain.ts';
 
 /** Starts the hashed text: what is hashed, and how, is part of the fingerprint. */
 const FORMAT = 'gmtl-dataset-1';
@@ -28,29 +28,74 @@ export interface DatasetSummary {
   readonly counts: DatasetCounts;
 }
 
+/** What an item was when it was used: everything that training can notice of it. */
+export interface ItemRecord {
+  readonly id: string;
+  readonly split: Split;
+  readonly task: Task;
+  /** SHA-256 of the image's file, then of each structure's mask in the order of `STRUCTURES`; null: no file. Without masks: the image's alone. */
+  readonly files: readonly (string | null)[];
+  readonly retinopathy: number | null;
+  readonly edema: number | null;
+}
+
 /**
- * One SHA-256, hexadecimal, over the data set as used: each image's id, split, task, file content, mask contents and labels,
- * in the order of the ids. The order of the items and the place of the files do not matter; any changed byte, label or split does.
+ * Records the items, in their order.
  *
  * Files that this process hashed already (opening a folder does) are not read again while size and modification time stay.
  *
  * @throws GmtlError `data/image-unreadable` naming the file.
  */
-export async function datasetFingerprint(items: readonly DatasetItem[]): Promise<string> {
-  const rows = await mapParallel(items, async (item) => {
-    const masks = item.maskPaths;
-    const contents = [item.imagePath, ...(masks === null ? [] : STRUCTURES.map((structure) => masks[structure]))];
-    const hashes = await Promise.all(contents.map((path) => (path === null ? null : hashFile(path))));
-    return {
-      id: item.id,
-      text: JSON.stringify([item.id, item.split, item.task, hashes, item.retinopathy, item.edema]),
-    };
+export function recordItems(items: readonly DatasetItem[]): Promise<ItemRecord[]> {
+  return mapParallel(items, async ({ id, split, task, imagePath, maskPaths, retinopathy, edema }) => {
+    const contents = [imagePath, ...(maskPaths === null ? [] : STRUCTURES.map((structure) => maskPaths[structure]))];
+    const files = await Promise.all(contents.map((path) => (path === null ? null : hashFile(path))));
+    return { id, split, task, files, retinopathy, edema };
   });
+}
+
+/**
+ * One SHA-256, hexadecimal, over the data set as used: each image's id, split, task, file content, mask contents and labels,
+ * in the order of the ids. The order of the items and the place of the files do not matter; any changed byte, label or split does.
+ */
+export function fingerprintOf(records: readonly ItemRecord[]): string {
+  const rows = records.map(({ id, split, task, files, retinopathy, edema }) => ({
+    id,
+    text: JSON.stringify([id, split, task, files, retinopathy, edema]),
+  }));
   // By code unit, not by locale: the same order on every machine.
   rows.sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
   return createHash('sha256')
     .update([FORMAT, ...rows.map((row) => row.text), ''].join('\n'))
     .digest('hex');
+}
+
+/** {@link fingerprintOf} the items. @throws GmtlError as {@link recordItems}. */
+export async function datasetFingerprint(items: readonly DatasetItem[]): Promise<string> {
+  return fingerprintOf(await recordItems(items));
+}
+
+/** In words, what of each item differs between two records; items in another order are a difference too. */
+export function compareRecords(before: readonly ItemRecord[], now: readonly ItemRecord[]): string[] {
+  const current = new Map(now.map((record) => [record.id, record]));
+  const known = new Set(before.map(({ id }) => id));
+  const differences = before.flatMap((was): string[] => {
+    const is = current.get(was.id);
+    if (is === undefined) return [`${was.id} is missing`];
+    const fields = (['split', 'task', 'retinopathy', 'edema'] as const).flatMap((field) =>
+      was[field] === is[field] ? [] : [`${was.id}: ${field} was ${was[field] ?? 'none'}, is ${is[field] ?? 'none'}`],
+    );
+    const names = ['image', ...STRUCTURES.map((structure) => `${structure} mask`)];
+    const files = names.flatMap((name, index) =>
+      (was.files[index] ?? null) === (is.files[index] ?? null) ? [] : [`${was.id}: the ${name} has another content`],
+    );
+    return [...fields, ...files];
+  });
+  differences.push(...now.filter(({ id }) => !known.has(id)).map(({ id }) => `${id} is new`));
+  if (differences.length === 0 && before.some(({ id }, index) => now[index].id !== id)) {
+    differences.push('the images stand in another order');
+  }
+  return differences;
 }
 
 /** How many images, grades and masks each split holds. */

@@ -3,58 +3,87 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { sharp } from '../../../engine/node/optional.ts';
-import { writeFileAtomic } from '../../../engine/node/atomic.ts';
 import { cacheFolder, cacheRoot } from '../../../engine/node/cacheFolder.ts';
 import { hashFile } from '../../../engine/node/fileHash.ts';
 import { mapParallel } from '../../../engine/node/parallel.ts';
+import { keepInCache } from '../cacheWrite.ts';
+import { LIMITED } from '../pictures/openPicture.ts';
+import { DETAIL_SIDE, detailOf } from './detail.ts';
 import { THUMBNAIL_COLUMNS, type Fingerprint, THUMBNAIL_ROWS } from './fingerprint.ts';
 
-/** Names the size: another size must not read these. */
-const THUMBNAIL_FOLDER = 'thumbnails-33x32';
+/** Names what is kept: other sizes must not read these. */
+const FOLDER = 'looks-33x32-128';
+
+const THUMBNAIL_BYTES = THUMBNAIL_COLUMNS * THUMBNAIL_ROWS;
+const DETAIL_BYTES = DETAIL_SIDE * DETAIL_SIDE;
+
+/** What an image looks like. */
+interface Look {
+  readonly thumbnail: Uint8Array;
+  readonly detail: Int8Array;
+}
 
 /**
- * Fingerprints files in order. Thumbnails are kept in the cache by content hash, as decoding 500 full frames takes seconds.
+ * Fingerprints files in order. What they look like is kept in the cache by content hash, as decoding 500 full frames takes seconds.
  *
  * @param root of the cache; null keeps nothing.
- * @throws GmtlError `data/image-unreadable` when a file cannot be read at all. One that cannot be decoded has no thumbnail.
+ * @throws GmtlError `data/image-unreadable` when a file cannot be read at all. One that cannot be decoded looks like nothing.
  */
 export function fingerprintFiles(paths: readonly string[], root: string | null = cacheRoot()): Promise<Fingerprint[]> {
-  const folder = root === null ? null : cacheFolder(THUMBNAIL_FOLDER, root);
   return mapParallel(paths, async (path) => {
     const sha256 = await hashFile(path);
-    const stored = folder === null ? null : join(folder, sha256);
-    const known = stored === null ? null : await readThumbnail(stored);
-    if (known !== null) return { sha256, thumbnail: known };
-    const thumbnail = await makeThumbnail(path);
-    if (stored !== null && thumbnail !== null) await writeThumbnail(stored, thumbnail);
-    return { sha256, thumbnail };
+    const stored = root === null ? null : join(cacheFolder(FOLDER, root), sha256);
+    const known = stored === null ? null : await readLook(stored);
+    const look = known ?? (await lookAt(path));
+    if (look === null) return { sha256, thumbnail: null, detail: null };
+    if (root !== null && stored !== null && known === null) await keepInCache(root, stored, lookBytes(look));
+    return { sha256, ...look };
   });
 }
 
-async function makeThumbnail(path: string): Promise<Uint8Array | null> {
+async function lookAt(path: string): Promise<Look | null> {
   try {
-    const { data, info } = await sharp(path, { limitInputPixels: false })
+    const { data, info } = await sharp(path, LIMITED)
+      .autoOrient()
       .greyscale()
       .resize(THUMBNAIL_COLUMNS, THUMBNAIL_ROWS, { fit: 'fill', kernel: 'mitchell' })
       .raw()
       .toBuffer({ resolveWithObject: true });
-    return Uint8Array.from({ length: THUMBNAIL_COLUMNS * THUMBNAIL_ROWS }, (_, index) => data[index * info.channels]);
+    const thumbnail = Uint8Array.from({ length: THUMBNAIL_BYTES }, (_, index) => data[index * info.channels]);
+    return { thumbnail, detail: await readDetail(path) };
   } catch {
     return null;
   }
 }
 
-async function readThumbnail(path: string): Promise<Uint8Array | null> {
-  const bytes = await readFile(path).catch(() => null);
-  const length = THUMBNAIL_COLUMNS * THUMBNAIL_ROWS;
-  if (bytes === null || bytes.length !== length + 4) return null;
-  if (crc32(bytes.subarray(0, length)) !== bytes.readUInt32LE(length)) return null;
-  return Uint8Array.from(bytes.subarray(0, length));
+async function readDetail(path: string): Promise<Int8Array> {
+  const { data, info } = await sharp(path, LIMITED)
+    .autoOrient()
+    .pipelineColourspace('rgb16')
+    .toColourspace('grey16')
+    .resize(DETAIL_SIDE, DETAIL_SIDE, { fit: 'fill', kernel: 'mitchell' })
+    .raw({ depth: 'ushort' })
+    .toBuffer({ resolveWithObject: true });
+  const samples = new Uint16Array(data.buffer.slice(data.byteOffset, data.byteOffset + data.byteLength));
+  return detailOf(Uint16Array.from({ length: DETAIL_BYTES }, (_, index) => samples[index * info.channels]));
 }
 
-async function writeThumbnail(path: string, thumbnail: Uint8Array): Promise<void> {
-  const bytes = Buffer.alloc(thumbnail.length + 4);
+async function readLook(path: string): Promise<Look | null> {
+  const bytes = await readFile(path).catch(() => null);
+  const length = THUMBNAIL_BYTES + DETAIL_BYTES;
+  if (bytes === null || bytes.length !== length + 4) return null;
+  if (crc32(bytes.subarray(0, length)) !== bytes.readUInt32LE(length)) return null;
+  return {
+    thumbnail: Uint8Array.from(bytes.subarray(0, THUMBNAIL_BYTES)),
+    detail: Int8Array.from(new Int8Array(bytes.buffer, bytes.byteOffset + THUMBNAIL_BYTES, DETAIL_BYTES)),
+  };
+}
+
+function lookBytes({ thumbnail, detail }: Look): Buffer {
+  const length = THUMBNAIL_BYTES + DETAIL_BYTES;
+  const bytes = Buffer.alloc(length + 4);
   bytes.set(thumbnail);
-  bytes.writeUInt32LE(crc32(thumbnail), thumbnail.length);
-  await writeFileAtomic(path, bytes);
+  bytes.set(new Uint8Array(detail.buffer, detail.byteOffset, detail.length), THUMBNAIL_BYTES);
+  bytes.writeUInt32LE(crc32(bytes.subarray(0, length)), length);
+  return bytes;
 }

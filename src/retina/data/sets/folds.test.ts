@@ -28,7 +28,8 @@ const twins = graded(0, 10).map(
 );
 const testing = graded(3, 3).map((item): DatasetItem => ({ ...item, id: `t${item.id}`, split: 'test' }));
 const items: DatasetItem[] = [...base, ...twins, ...testing];
-const hashesOf = (list: readonly DatasetItem[]) => list.map((item) => ({ sha256: item.imagePath, thumbnail: null }));
+const hashesOf = (list: readonly DatasetItem[]) =>
+  list.map((item) => ({ sha256: item.imagePath, thumbnail: null, detail: null }));
 const FOLDS = 5;
 const dealt = (list: readonly DatasetItem[] = items, seed = 3) =>
   Array.from({ length: FOLDS }, (_, fold) => assignFolds(list, hashesOf(list), { folds: FOLDS, fold, seed }));

@@ -88,6 +88,8 @@ export interface MetadataOptions {
   readonly images?: string;
   /** A second list in System B's form: all its entries are the testing split. */
   readonly test?: string;
+  /** What to do where a file is missing, in words. Default: move or write the list again. */
+  readonly whereElse?: string;
 }
 
 /**
@@ -146,7 +148,7 @@ export async function loadMetadata(file: string, options: MetadataOptions = {}):
     seen.set(item.id, index);
     items.push(item);
   }
-  await checkFiles(file, items);
+  await checkFiles(file, items, options.whereElse);
   return { source: file, items, notes: [], splitsFixed: true };
 }
 
@@ -204,15 +206,19 @@ function rowError(file: string, index: number, entry: unknown, error: z.ZodError
   );
 }
 
-async function checkFiles(file: string, items: readonly DatasetItem[]): Promise<void> {
+async function checkFiles(
+  file: string,
+  items: readonly DatasetItem[],
+  whereElse = "Relative paths start at the metadata file's folder: move it back beside the images, " +
+    'write it again with "gmtl data prepare", or (for a list of System B) name the folder with the images.',
+): Promise<void> {
   for (const [index, item] of items.entries()) {
     for (const path of [item.imagePath, ...Object.values(item.maskPaths ?? {})]) {
       if (path === null) continue;
       await access(path).catch(() => {
         throw new GmtlError(
           'data/metadata-missing-file',
-          `${file}, row ${index + 1} (${item.id}): there is no file ${path}. Relative paths start at the metadata file's folder: move it back beside the images, ` +
-            'write it again with "gmtl data prepare", or (for a list of System B) name the folder with the images.',
+          `${file}, row ${index + 1} (${item.id}): there is no file ${path}. ${whereElse}`,
         );
       });
     }

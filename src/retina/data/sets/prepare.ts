@@ -1,5 +1,6 @@
 /** Prepares a data set: reads it, fixes its splits and writes them down as a list. */
 import type { Dataset, Split, Task } from '../../domain.ts';
+import { recordOwn, requireOwn } from '../../report/ownFiles.ts';
 import { type OpenOptions, openDataset } from './dataset.ts';
 import { writeMetadata } from './metadata.ts';
 import { type SystemBListOptions, writeSystemB } from './systemB.ts';
@@ -17,14 +18,16 @@ export interface PrepareOptions extends OpenOptions {
  * Opens the data set at `source` and writes its list to `output`, atomically.
  *
  * @returns what the list holds, in words.
- * @throws GmtlError whatever `openDataset`, `writeMetadata` and `writeSystemB` throw.
+ * @throws GmtlError `io/exists` where `output` is a file that preparing did not write, and whatever `openDataset`, `writeMetadata` and `writeSystemB` throw.
  */
 export async function prepareDataset(source: string, output: string, options: PrepareOptions): Promise<string> {
   const { format, oversample, onNote, ...opening } = options;
+  requireOwn([output], 'data prepare');
   const dataset = await openDataset(source, opening);
   for (const note of dataset.notes) onNote?.(note);
   if (format === 'gmtl') {
     await writeMetadata(output, dataset.items);
+    recordOwn([output], 'data prepare');
     return summary(dataset);
   }
   const { seed } = opening;
@@ -32,6 +35,7 @@ export async function prepareDataset(source: string, output: string, options: Pr
     ...(seed === undefined ? {} : { seed }),
     ...(oversample === undefined ? {} : { oversample }),
   });
+  recordOwn([output], 'data prepare');
   onNote?.(
     'the list holds the training split only. Do not draw a test part from it: copies of an image would stand on both sides.',
   );

@@ -1,0 +1,24 @@
+/** Keeps in the cache what can be computed again: where that is not possible the work goes on without, and says so once. */
+import { writeFileAtomic } from '../../engine/node/atomic.ts';
+
+/** Roots that could not be written to. */
+const failed = new Set<string>();
+
+/**
+ * Writes a file into a cache. A cache that cannot be written (a read-only home folder, a full disk) costs time, never the result.
+ *
+ * @param root the cache's root, as the user knows it.
+ */
+export async function keepInCache(root: string, path: string, bytes: Uint8Array): Promise<void> {
+  if (failed.has(root)) return;
+  try {
+    await writeFileAtomic(path, bytes);
+  } catch (error) {
+    if (failed.has(root)) return;
+    failed.add(root);
+    const reason = error instanceof Error ? error.message : String(error);
+    console.error(
+      `note: the cache ${root} cannot be used, so pictures are prepared anew each time (${reason}). GMTL_CACHE_DIR names another folder.`,
+    );
+  }
+}

@@ -1,0 +1,83 @@
+/** What a command may replace: the files that it wrote itself, as long as nobody changed them. */
+import { createHash } from 'node:crypto';
+import { appendFileSync, readFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { z } from 'zod';
+import { GmtlError } from '../../engine/errors.ts';
+import { describeWriteError, errorCode, readIfPresent, writeFileAtomic } from '../../engine/node/atomic.ts';
+
+/** In every folder that a command wrote results to: a line for each file written, the newest last. */
+const JOURNAL = '.gmtl-files.jsonl';
+
+const lineSchema = z.object({ file: z.string(), by: z.string(), sha256: z.string() });
+
+/** The commands that write files under names which the user chose, or beside files of the user's. */
+export type Writer = 'infer' | 'infer --sample' | 'evaluate' | 'data prepare' | 'data verify' | 'bench';
+
+/**
+ * Refuses, before work is done, to replace what the command did not write itself.
+ *
+ * @throws GmtlError `io/exists` naming the first file that another command, another program or a hand wrote or changed.
+ */
+export function requireOwn(paths: readonly string[], by: Writer): void {
+  for (const path of paths) {
+    const sha256 = hashOf(path);
+    if (sha256 === null) continue;
+    const last = linesOf(dirname(path)).findLast(({ file }) => file === basename(path));
+    if (last?.by === by && last.sha256 === sha256) continue;
+    const who =
+      last === undefined
+        ? 'gmtl has no record of writing it'
+        : last.by === by
+          ? 'it was changed since'
+          : `gmtl ${last.by} wrote it`;
+    throw new GmtlError(
+      'io/exists',
+      `${path} is there already, and is not gmtl ${by}'s own to replace (${who}). Choose another place, or move the file away.`,
+    );
+  }
+}
+
+/** Records files just written, so that the same command may replace them later. */
+export function recordOwn(paths: readonly string[], by: Writer): void {
+  for (const path of paths) {
+    const sha256 = hashOf(path);
+    if (sha256 === null) continue;
+    const journal = join(dirname(path), JOURNAL);
+    try {
+      appendFileSync(journal, `${JSON.stringify({ file: basename(path), by, sha256 })}\n`);
+    } catch (error) {
+      throw describeWriteError(error, journal);
+    }
+  }
+}
+
+/** Writes a file that is new, or that the command wrote before. @throws GmtlError as {@link requireOwn} and `writeFileAtomic`. */
+export async function writeOwn(path: string, data: string | Uint8Array, by: Writer): Promise<void> {
+  requireOwn([path], by);
+  await writeFileAtomic(path, data);
+  recordOwn([path], by);
+}
+
+/** null where there is no such file. */
+function hashOf(path: string): string | null {
+  try {
+    return createHash('sha256').update(readFileSync(path)).digest('hex');
+  } catch (error) {
+    // What cannot be read for another reason is left to whoever writes it to report.
+    if (errorCode(error) !== undefined) return null;
+    throw error;
+  }
+}
+
+function linesOf(folder: string): z.infer<typeof lineSchema>[] {
+  const text = readIfPresent(join(folder, JOURNAL)) ?? '';
+  return text.split('\n').flatMap((line) => {
+    try {
+      return [lineSchema.parse(JSON.parse(line))];
+    } catch {
+      // A line that was cut short or edited vouches for nothing.
+      return [];
+    }
+  });
+}

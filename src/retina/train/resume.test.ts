@@ -1,0 +1,74 @@
+/** Tier: no adapter. B26: what a resumed run is held against, and where its images may be. */
+import { cpSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { resolveConfig } from '../config/resolve.ts';
+import { recordItems } from '../data/sets/datasetFingerprint.ts';
+import { imagePathB, maskPath, tinyMask, writeTinyIdrid } from '../data/testsupport.ts';
+import type { LoadedCheckpoint } from '../run/checkpoint.ts';
+import { openConfigured } from '../run/dataset.ts';
+import { RunFolder } from '../run/runFolder.ts';
+import { requireUnchanged } from './resume.ts';
+
+let root = '';
+let run: RunFolder;
+let checkpoint: LoadedCheckpoint;
+const config = resolveConfig({ overrides: ['data.validationFraction=0.3'] });
+beforeEach(async () => {
+  root = mkdtempSync(join(tmpdir(), 'gmtl-resume-'));
+  await writeTinyIdrid(join(root, 'set'));
+  const { items } = await openConfigured(join(root, 'set'), config);
+  run = RunFolder.create({ folder: join(root, 'run') });
+  run.writeConfig(config);
+  await run.writeItems(items);
+  await run.writePictures(await recordItems(items));
+  checkpoint = { manifest: { config }, path: 'last.json' } as unknown as LoadedCheckpoint;
+});
+afterEach(() => rmSync(root, { recursive: true }));
+
+describe('B26: a run that was moved, or whose data changed', () => {
+  it('finds its images with --data, in its own order and splits', async () => {
+    const before = (await run.dataset()).items.map(({ id, split }) => [id, split]);
+    cpSync(join(root, 'run'), join(root, 'far', 'away'), { recursive: true });
+    renameSync(join(root, 'set'), join(root, 'moved'));
+    const moved = RunFolder.open(join(root, 'far', 'away'));
+    await expect(moved.dataset()).rejects.toThrow(/say where the images are with --data; the run's splits stay/);
+    await expect(moved.dataset()).rejects.not.toThrow(/data prepare/);
+    const { items } = await moved.datasetAt(join(root, 'moved'));
+    expect(items.map(({ id, split }) => [id, split])).toEqual(before);
+    requireUnchanged(moved, checkpoint, await recordItems(items));
+    rmSync(join(root, 'moved', 'A. Segmentation'), { recursive: true });
+    await expect(moved.datasetAt(join(root, 'moved'))).rejects.toThrow(/lacks 4 of the 9 images of the run \(A\//);
+  });
+
+  it('is refused with what differs: splits, labels, pictures, masks, settings, the seed', async () => {
+    const file = join(root, 'run', 'metadata.json');
+    const text = readFileSync(file, 'utf8');
+    const refused = async (): Promise<string> => {
+      const records = await recordItems((await run.dataset()).items);
+      try {
+        requireUnchanged(RunFolder.open(run.path), checkpoint, records);
+      } catch (error) {
+        return String(error);
+      }
+      return '';
+    };
+    expect(await refused()).toBe('');
+    writeFileSync(
+      file,
+      text.replace('"split":"val"', '"split":"train"').replace(/"retino_label":0/, '"retino_label":3'),
+    );
+    expect(await refused()).toMatch(/split was val, is train.*retinopathy was 0, is 3.*--init/s);
+    writeFileSync(file, text);
+    cpSync(imagePathB(join(root, 'set'), 'train', 1), imagePathB(join(root, 'set'), 'train', 2));
+    writeFileSync(maskPath(join(root, 'set'), 'train', 1, 'EX'), tinyMask(1, 1, 5, 5));
+    const files = await refused();
+    expect(files).toContain('B/train/IDRiD_002: the image has another content');
+    expect(files).toContain('A/train/IDRiD_01: the EX mask has another content');
+    run.writeConfig({ ...config, adapter: 'other', training: { ...config.training, seed: 7 } });
+    const settings = await refused();
+    expect(settings).toContain(`config.json: training.seed was ${config.training.seed}, is 7`);
+    expect(settings).not.toContain('adapter');
+  });
+});
