@@ -53,7 +53,7 @@ function gmtl(...words: string[]): Promise<Outcome> {
     const child = execFile(
       process.execPath,
       [program, ...words],
-      { cwd: root, env: environment, timeout: 60_000 },
+      { cwd: root, env: environment, timeout: 240_000 },
       (_error, stdout, stderr) => done({ code: child.exitCode, stdout, stderr }),
     );
   });
@@ -339,6 +339,7 @@ describe('bad input', { concurrent: true }, () => {
     ]);
     expect(stderr).toMatch(/2 of 3 images failed/);
     expect(readdirSync(at('seen')).sort()).toEqual([
+      '.gmtl-files.jsonl',
       ...['EX', 'HE', 'MA', 'OD', 'SE', 'overlay'].map((kind) => `a_${kind}.png`),
       'predictions.csv',
     ]);

@@ -66,6 +66,7 @@ describe('gmtl evaluate', () => {
     expect(output).toMatch(/\nHE +\S+ \[\S+, \S+\]/);
     expect(output).not.toMatch(/\nMA /);
     expect((await readdir(at('report'))).sort()).toEqual([
+      '.gmtl-files.jsonl',
       'confusion_edema.png',
       'confusion_retinopathy.png',
       'metrics.json',
@@ -128,7 +129,7 @@ describe('gmtl evaluate', () => {
       ).metadata();
       expect(truePositive + falsePositive + falseNegative + trueNegative).toBe(2 * width * height);
       // Truth beside prediction, in the frame that was scored.
-      expect(await readdir(at('pictures'))).toEqual(['A_test_IDRiD_05.png', 'A_test_IDRiD_06.png']);
+      expect((await readdir(at('pictures'))).sort()).toEqual(['.gmtl-files.jsonl', 'A_test_IDRiD_05.png', 'A_test_IDRiD_06.png']);
       const picture = await sharp(at('pictures', 'A_test_IDRiD_05.png')).metadata();
       expect(picture.width).toBeGreaterThanOrEqual(2 * width);
     } finally {

@@ -198,7 +198,7 @@ describe('inference on an image', () => {
     }
     const graded = await inferImage(predictor, file, { choice: 'classification', threshold: 0.5 });
     await writeResults(out, input, graded);
-    expect(await readdir(out)).toEqual(['eye_overlay.png']);
+    expect((await readdir(out)).sort()).toEqual(['.gmtl-files.jsonl', 'eye_overlay.png']);
   });
 
   it('reads alpha, 16 bits, grey and TIFF as what they show', async () => {
