@@ -129,7 +129,11 @@ describe('gmtl evaluate', () => {
       ).metadata();
       expect(truePositive + falsePositive + falseNegative + trueNegative).toBe(2 * width * height);
       // Truth beside prediction, in the frame that was scored.
-      expect((await readdir(at('pictures'))).sort()).toEqual(['.gmtl-files.jsonl', 'A_test_IDRiD_05.png', 'A_test_IDRiD_06.png']);
+      expect((await readdir(at('pictures'))).sort()).toEqual([
+        '.gmtl-files.jsonl',
+        'A_test_IDRiD_05.png',
+        'A_test_IDRiD_06.png',
+      ]);
       const picture = await sharp(at('pictures', 'A_test_IDRiD_05.png')).metadata();
       expect(picture.width).toBeGreaterThanOrEqual(2 * width);
     } finally {
