@@ -115,6 +115,11 @@ async function infer(args: InferArguments): Promise<void> {
   const resume = args.resume ? { journal: new Journal(out), model: modelHash(trained.weights, settings) } : null;
   const progress = startPictures(inputs.length);
   const choice = args.run === undefined ? ' (the newest run here)' : '';
+  if (args.tiles !== 'auto' && args.tiles !== 'off' && trained.config.data.tiles.mode !== 'on') {
+    console.error(
+      `warning: this network was trained on whole pictures of ${trained.config.data.imageSize} pixels, not on tiles: with --tiles ${args.tiles} it sees lesions at a scale that it does not know`,
+    );
+  }
   const step = trained.step === undefined ? '' : `, step ${trained.step}`;
   console.error(`network  ${trained.path}${choice}${step}${trained.averaged ? ', averaged weights' : ''}`);
   if (calibration) {

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** The `gmtl` command: hands its arguments to one of the commands and reports what goes wrong. */
-import yargs, { type CommandModule } from 'yargs';
+import { closest, distance } from 'fastest-levenshtein';
+import yargs, { type Argv, type CommandModule } from 'yargs';
 import { hideBin } from 'yargs/helpers';
 import { GmtlError } from '../src/engine/errors.ts';
 import { gmtlVersion } from '../src/engine/node/version.ts';
@@ -22,6 +23,15 @@ const commands = [
   ...[trainCommand, evaluateCommand, inferCommand, mergeCommand, exportCommand, webCommand],
   ...[benchCommand, tuneCommand, dataCommand, doctorCommand],
 ];
+
+/** What `gmtl` alone says. */
+const WELCOME = `gmtl: deep learning in TypeScript on hand-written WebGPU kernels, and the retinal networks it trains.
+
+  npx gmtl train                    a demonstration in three minutes: draws retinas, trains on them, shows what was learned
+  npx gmtl infer --sample 20        twenty test pictures of the newest run, prediction beside truth
+  npx gmtl train --data DIR         train on photographs in IDRiD's folder layout
+
+\`gmtl --help\` lists every command, \`gmtl doctor\` the adapters of this machine.`;
 
 /** Options that may be given several times. */
 const LISTS = ['set'];
@@ -67,6 +77,22 @@ function aliasesOf(options: unknown): Readonly<Record<string, readonly string[]>
   return alias ?? {};
 }
 
+/** A refusal of unknown options, with the known option nearest to each that is near enough to be meant. */
+function withNearestOption(refusal: string, instance: Argv): string {
+  const unknown = /^Unknown arguments?: (.*)$/.exec(refusal)?.[1].split(', ');
+  if (unknown === undefined) return refusal;
+  // Not in yargs's types: the options of the command that failed, by name.
+  const { key } = (instance as unknown as { getOptions(): { key: Readonly<Record<string, unknown>> } }).getOptions();
+  const known = Object.keys(key);
+  const hints = unknown.flatMap((name) => {
+    const nearest = closest(name, known);
+    return nearest !== '' && distance(name, nearest) <= Math.max(2, name.length / 3) ? [`--${nearest}`] : [];
+  });
+  const names = unknown.map((name) => (name.length === 1 ? `-${name}` : `--${name}`)).join(', ');
+  const meant = hints.length > 0 ? `. Did you mean ${[...new Set(hints)].join(', ')}?` : '';
+  return `Unknown option${unknown.length > 1 ? 's' : ''} ${names}${meant}`;
+}
+
 /** Prints an error that the user can fix as one message, and any other as a fault in gmtl. */
 function report(error: unknown, debug: boolean): void {
   if (debug && error instanceof Error) {
@@ -86,6 +112,10 @@ function report(error: unknown, debug: boolean): void {
 async function main(): Promise<void> {
   surviveClosedPipes();
   const words = hideBin(process.argv);
+  if (words.length === 0) {
+    console.log(WELCOME);
+    return;
+  }
   let parser = yargs(words)
     .scriptName('gmtl')
     .usage('$0 <command>\n\nTrains and runs the gated multitask retinal network with hand-written WebGPU kernels.')
@@ -96,10 +126,10 @@ async function main(): Promise<void> {
     .check((values, options) => refuseCareless(words, values, aliasesOf(options)), true)
     .recommendCommands()
     .wrap(Math.min(110, process.stdout.columns ?? 100))
-    .fail((message, error) => {
+    .fail((message, error, instance) => {
       // yargs passes some of its own refusals as errors named YError.
       if (error && error.name !== 'YError') throw error;
-      const refusal = message || error?.message || '';
+      const refusal = withNearestOption(message || error?.message || '', instance);
       const stop = /[.?!]$/.test(refusal) ? '' : '.';
       throw new GmtlError('cli/usage', `${refusal}${stop} \`gmtl --help\` lists commands and options.`);
     });

@@ -108,10 +108,10 @@ const model = z.strictObject({
   retinopathyHidden: positiveInt.default(256).describe('Hidden width of the retinopathy head.'),
   edemaHidden: positiveInt.default(128).describe('Hidden width of the macular edema head.'),
   gradeFeatures: z
-    .enum(['pooled', 'stages', 'findings'])
+    .enum(['pooled', 'stages', 'findings', 'masks'])
     .default('pooled')
     .describe(
-      "What the grading heads see: the pooled features of the last stage, as published; mean and maximum of every stage's map, which keep small lesions; those and what the masks find of each structure (largest logit, share of the image).",
+      "What the grading heads see: the pooled features of the last stage, as published; mean and maximum of every stage's map, which keep small lesions; those and what the masks find of each structure (largest logit, share of the image); what the masks find alone, without teaching them, which learns fastest where grades follow from lesions.",
     ),
   layerScaleInit: weight
     .default(1e-6)

@@ -1,7 +1,6 @@
 /** Temperatures and thresholds, fitted on validation images only. */
 import { GRADE_COUNTS, TASKS } from '../domain.ts';
-import { fitCasesTemperature, type Temperature } from '../metrics/temperature.ts';
-import { fitThresholds } from '../metrics/thresholds.ts';
+import { guardedTemperature, type GuardedTemperature, guardedThreshold } from '../metrics/guardedFits.ts';
 import type { GradedCase } from '../metrics/grading.ts';
 import type { Calibration } from '../run/calibrationFormat.ts';
 import type { Collected } from './collect.ts';
@@ -10,12 +9,14 @@ import type { Collected } from './collect.ts';
 export type FittedHow = Omit<Calibration['fittedOn'], 'split' | 'segmentation' | 'classification' | 'images'>;
 
 /**
- * Fits temperatures and per-structure thresholds to what was collected from VALIDATION images.
+ * Fits temperatures and per-structure thresholds to what was collected from VALIDATION images. Each is kept only where it helps images that
+ * it was not fitted on (see `guardedFits.ts`).
  * @param validation collected with the threshold 0.5 as its first setting (thresholds do not change what is fitted).
  */
 export function fitCalibration(validation: Collected, how: FittedHow): Calibration {
-  const temper = (cases: readonly GradedCase[], classes: number): Temperature | null =>
-    cases.length > 0 ? fitCasesTemperature(cases, classes) : null;
+  const temper = (cases: readonly GradedCase[], classes: number): GuardedTemperature | null =>
+    cases.length > 0 ? guardedTemperature(cases, classes) : null;
+  const masks = validation.masks?.[0].segmentation;
   const segmented = validation.gate.filter(({ truth }) => truth === TASKS.indexOf('segmentation')).length;
   return {
     fittedOn: {
@@ -30,6 +31,10 @@ export function fitCalibration(validation: Collected, how: FittedHow): Calibrati
       edema: temper(validation.edema, GRADE_COUNTS.edema),
       gate: temper(validation.gate, TASKS.length),
     },
-    thresholds: validation.masks ? fitThresholds(validation.masks[0].segmentation) : {},
+    thresholds: masks
+      ? Object.fromEntries(
+          masks.structures.map((one) => [one, guardedThreshold(masks.imageHistograms(one), masks.bins)]),
+        )
+      : {},
   };
 }

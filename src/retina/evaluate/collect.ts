@@ -1,7 +1,7 @@
 /** Runs a network on a set of items and keeps its answers as cases and counts, from which every figure is computed. */
 import type { Batch } from '../data/loading/batch.ts';
 import { evaluationBatches } from '../data/loading/loader.ts';
-import { type DatasetItem, type Structure, STRUCTURES, TASK_INDEX, TASKS } from '../domain.ts';
+import { type DatasetItem, LESIONS, type Structure, STRUCTURES, TASK_INDEX, TASKS } from '../domain.ts';
 import { GmtlError } from '../../engine/errors.ts';
 import { FrocAccumulator } from '../metrics/froc.ts';
 import type { GateCase } from '../metrics/gate.ts';
@@ -92,6 +92,13 @@ function channel(data: Float32Array, offset: number, stride: number): Float32Arr
   return result;
 }
 
+/** What a gate could go by between parts of one data set: masks exist only for eyes with lesions. Undefined where labels do not say. */
+function kindOf({ maskPaths, retinopathy, edema }: DatasetItem): GateCase['kind'] {
+  if (maskPaths === null && retinopathy === null && edema === null) return undefined;
+  const isIll = (retinopathy ?? 0) > 0 || (edema ?? 0) > 0 || LESIONS.some((lesion) => maskPaths?.[lesion]);
+  return isIll ? 'lesions' : 'none';
+}
+
 /**
  * Runs the network on items: each image by its own task's expert (so that the gate's mistakes do not hide the experts'), the gate
  * on all.
@@ -159,7 +166,8 @@ export async function collect(
       const predictions = await predictor.predict(batch.image, batch.task.length, { choice, flips });
       for (let row = 0; row < batch.count; row++) {
         const prediction = predictions[row];
-        gate.push({ id: batch.items[row].id, truth: TASK_INDEX[task], probabilities: prediction.gate });
+        const item = batch.items[row];
+        gate.push({ id: item.id, truth: TASK_INDEX[task], probabilities: prediction.gate, kind: kindOf(item) });
         if (task === 'segmentation' && prediction.masks && !options.maskScorer) segment(batch, row, prediction.masks);
         if (task === 'classification') grade(batch, row, prediction);
         options.onPredicted?.({ item: batch.items[row], prediction });
@@ -167,7 +175,7 @@ export async function collect(
       done += batch.count;
       options.onImages?.(done, items.length);
     }
-    if (task === 'segmentation' && options.maskScorer && own.length > 0) {
+    if (task === 'segmentation' && options.maskScorer && own.length > 0 && predictor.taught.segmentation) {
       await options.maskScorer(own, addMask);
     }
   }

@@ -1,4 +1,5 @@
 /** Pictures with truth and prediction for the report and for samples, gathered while a network is scored. */
+import { isGateTaught } from '../config/taught.ts';
 import { sharp } from '../../engine/node/optional.ts';
 import { decodeImage, preprocessImage } from '../data/pictures/preprocess.ts';
 import { type DatasetItem, type Structure, GRADED_TASKS, type GradedTask, GRADINGS } from '../domain.ts';
@@ -118,7 +119,7 @@ export class GalleryCollector {
       ...(dice.length > 0 && { dice: Object.fromEntries(dice) }),
       ...(grades.length > 0 && { grades }),
       // Without a gate no image is routed, so none can be misrouted.
-      ...(this.#config.training.routing !== 'none' && { gate: { truth: item.task, routed: task, probability } }),
+      ...(isGateTaught(this.#config) && { gate: { truth: item.task, routed: task, probability } }),
     };
   }
 

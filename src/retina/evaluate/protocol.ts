@@ -4,7 +4,9 @@ import { GmtlError } from '../../engine/errors.ts';
 import { calibratedTemperatures, calibratedThresholds } from './applyCalibration.ts';
 import { fitCalibration, type FittedHow } from './calibration.ts';
 import type { Calibration } from '../run/calibrationFormat.ts';
-import type { Collected, Thresholds } from './collect.ts';
+import { collect, type Collected, type CollectOptions, type Thresholds } from './collect.ts';
+import { maskScorer } from './masks.ts';
+import type { Predictor } from '../predict/predictor.ts';
 import { summarise } from './summary.ts';
 import type { Evaluation } from '../metrics/evaluation.ts';
 
@@ -33,6 +35,19 @@ export interface ProtocolOptions {
   /** Fit on the validation split. Default true. */
   readonly calibrate?: boolean;
   readonly how: FittedHow;
+}
+
+/** Scores test images at thresholds 0.5 and temperatures 1 without fitting anything: what a finished training reports. @throws GmtlError as `collect`. */
+export async function scorePlainly(
+  predictor: Predictor,
+  items: readonly DatasetItem[],
+  listeners: Pick<CollectOptions, 'onPredicted' | 'onMask'>,
+): Promise<ProtocolResult> {
+  const scorer = maskScorer(predictor, { frame: 'network', flips: false });
+  const collected = await collect(predictor, items, { maskScorer: scorer, ...listeners });
+  const notes = ['nothing is calibrated here: gmtl evaluate fits temperatures and thresholds on the validation images'];
+  const plain = summarise(collected, { curves: true });
+  return { split: 'test', plain, calibrated: null, calibration: null, notes, collected };
 }
 
 /**

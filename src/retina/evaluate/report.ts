@@ -1,4 +1,5 @@
 /** The report of an evaluated run: the page, and the figures it shows as files. */
+import { isGateTaught } from '../config/taught.ts';
 import { mkdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { type DatasetCounts, summarizeDataset } from '../data/sets/datasetFingerprint.ts';
@@ -98,10 +99,10 @@ async function reportData(input: ReportInput): Promise<ReportData> {
     created: new Date().toISOString(),
     headline: headlineOf(result),
     caveats: caveats(result, counts, changed),
-    summary: summaryOf(result, config.training.routing !== 'none'),
+    summary: summaryOf(result, isGateTaught(config)),
     grading: gradingOf(result),
     ...(segmentation && { segmentation }),
-    ...(config.training.routing !== 'none' && { gate: gateOf(result) }),
+    ...(isGateTaught(config) && { gate: gateOf(result) }),
     training: run.hasLog('epochs')
       ? trainingPanels(
           run

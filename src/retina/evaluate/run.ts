@@ -1,5 +1,7 @@
 /** Scores a run by the field's protocol and writes the text, the report and the pictures requested: the work of `gmtl evaluate`. */
 import { preparePictures } from '../data/loading/preparePictures.ts';
+import { isGateTaught } from '../config/taught.ts';
+import { writeFileAtomic } from '../../engine/node/atomic.ts';
 import { withEngine } from '../../engine/node/createEngine.ts';
 import { type Dataset, selectItems, type Split } from '../domain.ts';
 import type { Precision } from '../network/network.ts';
@@ -90,7 +92,8 @@ export async function evaluateRun(options: EvaluateRunOptions): Promise<Evaluati
       await preparePictures(wanted, (item) => source.sample(item, source.options.preprocess.size));
       const result = await score(predictor, dataset, { split, calibrate, how, onImages }, gallery);
       const subject = subjectOf(split, how, device.name);
-      await printFigures(run, result, subject, print);
+      const replaces = how.weights === 'average' || !(await run.checkpoints.weights('average', name)).averaged;
+      await printFigures(run, result, subject, { print, replaces });
       for (const { item, reason } of predictor.source.skipped.values()) note(`skipped    ${item.imagePath}: ${reason}`);
       const { collected: _, ...figures } = result;
       const record: EvaluationRecord = { run: run.path, ...how, adapter: device.name, ...figures };
@@ -160,7 +163,11 @@ function score(
 }
 
 /** What was scored, and with which network, in one line. */
-function subjectOf(split: Split, { checkpoint, step, weights, frame, flips }: FittedHow, adapter: string): string {
+export function subjectOf(
+  split: Split,
+  { checkpoint, step, weights, frame, flips }: FittedHow,
+  adapter: string,
+): string {
   return [
     `${split} split`,
     `checkpoint '${checkpoint}'`,
@@ -177,13 +184,14 @@ async function printFigures(
   run: RunFolder,
   { plain, calibrated, calibration, notes }: ProtocolResult,
   subject: string,
-  print: (text: string) => void,
+  { print, replaces }: { readonly print: (text: string) => void; readonly replaces: boolean },
 ): Promise<void> {
-  const hasGate = run.config().training.routing !== 'none';
+  const hasGate = isGateTaught(run.config());
   print(evaluationText(plain, `PLAIN (thresholds 0.5, temperatures 1): ${subject}`, { hasGate }));
   if (calibration) {
     print(calibrationText(calibration));
-    print(`written    ${await run.writeCalibration(calibration)}\n`);
+    if (replaces) print(`written    ${await run.writeCalibration(calibration)}\n`);
+    else print('not kept: these are not the weights that gmtl infer uses, so the calibration of the run stays\n');
   }
   if (calibrated) {
     print(calibratedText(calibrated, `CALIBRATED (on validation images, never on these): ${subject}`, { hasGate }));

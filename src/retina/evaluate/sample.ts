@@ -1,4 +1,5 @@
 /** Shows a run on some random images of a split: the answers of the gate and the experts beside the truth. */
+import { isGateTaught } from '../config/taught.ts';
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { GmtlError } from '../../engine/errors.ts';
@@ -99,7 +100,7 @@ async function sampleSplit(
       images: pictures,
       note: 'Masks and grades are those of the expert of the image’s own task; misrouted images are framed in red.',
     },
-    tables: config.training.routing === 'none' ? [] : [routesTable(predicted, misrouted)],
+    tables: !isGateTaught(config) ? [] : [routesTable(predicted, misrouted)],
   });
   await writeFileAtomic(files.table, predictionsCsv(predictionRows(predicted, evaluation)));
   recordOwn(Object.values(files), 'infer --sample');
@@ -197,7 +198,7 @@ export async function sampleRun(options: SampleRunOptions): Promise<Sampled> {
     try {
       const subject = `${run.path}, checkpoint '${weights.name}'${flips ? ', mean of four flips' : ''}`;
       const sampled = await sampleSplit(predictor, dataset, { ...options, subject });
-      const hasGate = config.training.routing !== 'none';
+      const hasGate = isGateTaught(config);
       for (const one of sampled.predicted) print(sampleLine(one, sampled.evaluation, hasGate));
       const { misroutes } = sampled.evaluation.gate;
       if (hasGate) print(`${misroutes.length} of ${sampled.predicted.length} misrouted`);

@@ -154,7 +154,9 @@ function gateText({ gate, intervals }: Evaluation): string {
         `${name} ${count} sent, ${truth} belong, accuracy ${figure(accuracy)}`,
     )
     .join('; ');
-  const figures = GATE.map((entry) => `${terminalLabel(entry)} ${entryText(entry, gate, intervals.gate)}`);
+  const figures = GATE.filter(({ of }) => of(gate) !== undefined).map(
+    (entry) => `${terminalLabel(entry)} ${entryText(entry, gate, intervals.gate)}`,
+  );
   return `gate ${figures.join(', ')} nats, misrouted ${gate.misroutes.length}\n  ${routed}`;
 }
 

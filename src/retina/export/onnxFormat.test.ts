@@ -55,7 +55,7 @@ function planes(): Float32Array {
 async function predictions(model: MultitaskNet, config: TrainConfig): Promise<readonly Prediction[]> {
   const { mean, std } = loaderSettings(config).normalization;
   const images = Float32Array.from(pictures, (byte, at) => (byte / 255 - mean[at % 3]) / std[at % 3]);
-  const replay = new NetworkReplay(engine, model);
+  const replay = new NetworkReplay(engine, model, 'the exported network');
   try {
     return await replay.predict(images, ROWS, config.training.routing === 'soft' ? 'soft' : 'both');
   } finally {

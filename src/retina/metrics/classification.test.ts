@@ -11,7 +11,7 @@ import {
   quadraticWeightedKappa,
 } from './confusion.ts';
 import fixtures from './fixtures/metrics.json' with { type: 'json' };
-import { gateReport } from './gate.ts';
+import { attainableAccuracy, gateReport } from './gate.ts';
 import { gradingReport } from './grading.ts';
 import { gradingIntervals, jointInterval } from './gradingIntervals.ts';
 import { predictedClasses } from './inputs.ts';
@@ -159,6 +159,18 @@ describe('the gate', () => {
     );
     expect(report.misroutes.every((one) => one.truth !== one.routed && one.probability >= 0.5)).toBe(true);
     expect(report.misroutes[0].probability).toBeGreaterThanOrEqual(report.misroutes.at(-1)?.probability ?? 1);
+  });
+
+  it('reports the best accuracy of a gate that goes by the kind of a picture alone', () => {
+    const of = (truth: number, kind?: string) => ({ id: 'x', truth, probabilities: [0.5, 0.5], ...(kind && { kind }) });
+    // Three healthy ones are all graded; of five ill ones three have masks, two grades: 3 + 3 of 8.
+    const cases = [
+      ...[1, 1, 1].map((truth) => of(truth, 'none')),
+      ...[0, 0, 0, 1, 1].map((truth) => of(truth, 'lesions')),
+    ];
+    expect(attainableAccuracy(cases)).toBe(6 / 8);
+    expect(gateReport(cases, ['segmentation', 'classification']).attainable).toBe(6 / 8);
+    expect(attainableAccuracy([...cases, of(0)])).toBeUndefined();
   });
 });
 

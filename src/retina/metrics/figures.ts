@@ -193,6 +193,13 @@ export const MEAN_FIGURES = catalogue<Evaluation>()({
 /** Figures of the gate. */
 export const GATE_FIGURES = catalogue<GateReport>()({
   accuracy: { label: 'accuracy', of: (report) => report.accuracy },
+  attainable: {
+    label: 'best accuracy from lesions alone',
+    terminal: 'at best from lesions alone',
+    note: 'of a gate that knows whether an eye has lesions, and nothing else; more is luck where both parts come from one camera and clinic',
+    of: (report) => report.attainable,
+    isBare: true,
+  },
   expectedCalibrationError: {
     label: 'calibration error',
     of: (report) => report.expectedCalibrationError,

@@ -12,7 +12,13 @@ import { argmax, checkProbabilities } from './inputs.ts';
 import { weightedCalibrationError, weightedMean } from './weighted.ts';
 
 /** The answer of the gate for one case: `probabilities` has one entry per route and sums to 1. */
-export type GateCase = { readonly id: string; readonly truth: number; readonly probabilities: ArrayLike<number> };
+export type GateCase = {
+  readonly id: string;
+  readonly truth: number;
+  readonly probabilities: ArrayLike<number>;
+  /** What sort of picture it is, apart from its route: pictures of one kind look alike to a gate. */
+  readonly kind?: string;
+};
 
 /** A case that was sent to a route other than its label's. */
 export type Misroute = {
@@ -41,6 +47,8 @@ export type GateRoute = {
 export type GateReport = {
   readonly cases: number;
   readonly accuracy: number;
+  /** {@link attainableAccuracy}; undefined where no case has a kind. */
+  readonly attainable?: number;
   /** Mean Shannon entropy of the gate's output in nats: 0 is certain, ln(routes) is undecided. */
   readonly meanEntropy: number;
   /** Of 15 bins by the chosen route's probability, as for grades. */
@@ -70,6 +78,7 @@ export function gateReport(cases: readonly GateCase[], routes: readonly string[]
   return {
     cases: cases.length,
     accuracy: 1 - misroutes.length / cases.length,
+    attainable: attainableAccuracy(cases),
     meanEntropy: mean(entropy),
     expectedCalibrationError: expectedCalibrationError(truth, probabilities, routes.length),
     reliability: reliabilityBins(truth, probabilities, routes.length),
@@ -86,6 +95,22 @@ export function gateReport(cases: readonly GateCase[], routes: readonly string[]
     }),
     misroutes: misroutes.sort((left, right) => right.probability - left.probability),
   };
+}
+
+/**
+ * The best accuracy on these cases of a gate that knows each case's kind and nothing else: it sends every kind to the route where most of
+ * that kind belong. Where the routes' pictures come from one source, no gate can be expected to do better. Undefined where a case has no kind.
+ */
+export function attainableAccuracy(cases: readonly GateCase[]): number | undefined {
+  const counts = new Map<string, Map<number, number>>();
+  for (const { kind, truth } of cases) {
+    if (kind === undefined) return undefined;
+    const ofKind = counts.get(kind) ?? new Map<number, number>();
+    counts.set(kind, ofKind.set(truth, (ofKind.get(truth) ?? 0) + 1));
+  }
+  let right = 0;
+  for (const ofKind of counts.values()) right += Math.max(...ofKind.values());
+  return right / cases.length;
 }
 
 /** Percentile intervals of a gate's figures, over the cases. */

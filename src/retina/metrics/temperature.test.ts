@@ -6,7 +6,7 @@ import { precisionRecallCurve } from './precisionRecall.ts';
 import { ScoreHistogram } from './scoreHistogram.ts';
 import { SegmentationAccumulator } from './segmentation.ts';
 import { applyTemperature, fitCasesTemperature, fitTemperature, temperCases } from './temperature.ts';
-import { fitThreshold, fitThresholds, thresholdValues } from './thresholds.ts';
+import { fitThreshold, thresholdValues } from './thresholds.ts';
 
 describe.each(fixtures.temperature.classes)('temperature of grades equals scipy.optimize: $name', (fixture) => {
   const { truth, probabilities, temperature } = fixture;
@@ -94,7 +94,8 @@ describe('thresholds', () => {
     const validation = new SegmentationAccumulator(['MA', 'SE']);
     validation.add('a', 'MA', [1, 0, 0], [0.3, 0.1, 0.2]);
     validation.add('a', 'SE', [0, 0, 0], [0.3, 0.1, 0.2]);
-    const values = thresholdValues(fitThresholds(validation));
+    const fitted = (structure: string) => fitThreshold(validation.histogram(structure));
+    const values = thresholdValues({ MA: fitted('MA'), SE: fitted('SE') });
     expect(values).toEqual({ MA: 0.3, SE: 0.5 });
     const test = new SegmentationAccumulator(['MA', 'SE'], { threshold: values });
     test.add('b', 'MA', [1, 0, 0], [0.4, 0.1, 0.2]);

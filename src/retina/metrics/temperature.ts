@@ -35,9 +35,10 @@ const TINY = 2 ** -126;
 
 /**
  * Fits a temperature to (cases × classes) row-major softmax probabilities.
+ * @param shrinkage pulls T towards 1, the more the fewer cases there are: to the total log-likelihood comes shrinkage · (1/T − 1)² / 2.
  * @throws GmtlError as `brierScore`: without cases, for wrong labels, and for values that are not probabilities.
  */
-export function fitTemperature(truth: Numbers, probabilities: Numbers, classes: number): Temperature {
+export function fitTemperature(truth: Numbers, probabilities: Numbers, classes: number, shrinkage = 0): Temperature {
   const cases = checkProbabilities('fitTemperature', truth, probabilities, classes);
   const logits = Float64Array.from({ length: cases * classes }, (_, index) => logOf(probabilities[index]));
   const slopes = (inverse: number): Slopes => {
@@ -48,7 +49,11 @@ export function fitTemperature(truth: Numbers, probabilities: Numbers, classes: 
     }
     return { value: sum.value / cases, first: sum.first / cases, second: sum.second / cases };
   };
-  const { inverse, isAtBound } = minimise(slopes);
+  const { inverse, isAtBound } = minimise((at) => {
+    const { value, first, second } = slopes(at);
+    const pull = shrinkage / cases;
+    return { value: value + (pull * (at - 1) ** 2) / 2, first: first + pull * (at - 1), second: second + pull };
+  });
   const scaled = applyTemperature(probabilities, classes, 1 / inverse);
   return {
     temperature: 1 / inverse,
@@ -86,9 +91,9 @@ export function applyTemperature(probabilities: Numbers, classes: number, temper
 }
 
 /** {@link fitTemperature} of graded (or gated) cases. @throws GmtlError as that and as `stackCases`. */
-export function fitCasesTemperature(cases: readonly GradedCase[], classes: number): Temperature {
+export function fitCasesTemperature(cases: readonly GradedCase[], classes: number, shrinkage = 0): Temperature {
   const { truth, probabilities } = stackCases(cases, classes);
-  return fitTemperature(truth, probabilities, classes);
+  return fitTemperature(truth, probabilities, classes, shrinkage);
 }
 
 /** The cases with {@link applyTemperature} applied to their probabilities. */

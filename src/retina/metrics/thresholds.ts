@@ -41,20 +41,9 @@ export function fitThreshold(histogram: ScoreHistogram): StructureThreshold {
   return { ...best, diceAtHalf, positives: truth, reason: 'fitted' };
 }
 
-/**
- * {@link fitThreshold} of each structure, say of a `SegmentationAccumulator` that was fed validation images. The thresholds alone
- * (see {@link thresholdValues}) are what `SegmentationOptions.threshold` takes.
- */
-export function fitThresholds(source: {
-  readonly structures: readonly string[];
-  histogram(structure: string): ScoreHistogram;
-}): Record<string, StructureThreshold> {
-  return Object.fromEntries(
-    source.structures.map((structure) => [structure, fitThreshold(source.histogram(structure))]),
-  );
-}
-
-/** The bare numbers of {@link fitThresholds}, by structure. */
-export function thresholdValues(fitted: Readonly<Record<string, StructureThreshold>>): Record<string, number> {
+/** The bare numbers of fitted thresholds, by structure. */
+export function thresholdValues(
+  fitted: Readonly<Record<string, Pick<StructureThreshold, 'threshold'>>>,
+): Record<string, number> {
   return Object.fromEntries(Object.entries(fitted).map(([structure, { threshold }]) => [structure, threshold]));
 }

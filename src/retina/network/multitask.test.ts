@@ -90,6 +90,7 @@ describe.each([
   ['none', 'pooled'],
   ['batch', 'stages'],
   ['layer', 'findings'],
+  ['batch', 'masks'],
 ] as const)('the gradient of the whole objective (decoder norm: %s, graded by: %s)', (norm, gradeFeatures) => {
   it('is its directional derivative (float64 references, central differences)', async () => {
     const bench = build(new ReferenceBackend(), norm, gradeFeatures);

@@ -12,10 +12,10 @@ export type Precision = 'f32' | 'f16';
 export type GradeHeads = 'both' | 'retinopathy' | 'edema';
 
 /**
- * What the grading heads see: the pooled features of the last stage, as the gate does; those of every stage (StagePool); or these and the
- * masks' findings.
+ * What the grading heads see: the pooled features of the last stage, as the gate does; those of every stage (StagePool); these and the
+ * masks' findings; or the findings alone.
  */
-export type GradeFeatures = 'pooled' | 'stages' | 'findings';
+export type GradeFeatures = 'pooled' | 'stages' | 'findings' | 'masks';
 
 /** Options that every multitask network takes. */
 export interface HeadOptions {

@@ -33,7 +33,7 @@ export class StagePool extends Module {
   /** Length of the result: twice the channels of all stages, and two numbers of each structure that is read. */
   readonly outFeatures: number;
 
-  /** @param channels Channels of the stages' maps, in the order of the maps. */
+  /** @param channels Channels of the stages' maps, in the order of the maps; none: the maps are not read. */
   constructor(channels: readonly number[], masks = 0) {
     super();
     this.norms = channels.map((count) => new LayerNorm(2 * count, 1e-6));
@@ -44,10 +44,13 @@ export class StagePool extends Module {
   /** Maps [N, h, w, C] of every stage, and mask logits [N, H, W, masks] where they are read → [N, outFeatures], float32. */
   forward(features: readonly Tensor[], maskLogits: Tensor | null): Tensor {
     return block(features[0], () => {
-      const pooled = features.map((map, stage) =>
-        this.norms[stage].forward(F.concat([map.mean([1, 2]), map.max([1, 2]).cast('f32')], -1)),
-      );
-      return F.concat(maskLogits ? [...pooled, findings(maskLogits)] : pooled, -1);
+      const pooled = this.norms.map((norm, stage) => {
+        const map = features[stage];
+        return norm.forward(F.concat([map.mean([1, 2]), map.max([1, 2]).cast('f32')], -1));
+      });
+      if (maskLogits === null) return F.concat(pooled, -1);
+      // Findings alone are read as they are: a head of ten inputs would bend the masks to its needs faster than it learns to read them.
+      return pooled.length === 0 ? findings(maskLogits.detach()) : F.concat([...pooled, findings(maskLogits)], -1);
     });
   }
 }
@@ -58,7 +61,7 @@ export function stagePoolFor(
   channels: readonly number[],
 ): StagePool | null {
   if (gradeFeatures === undefined || gradeFeatures === 'pooled') return null;
-  return new StagePool(channels, gradeFeatures === 'findings' ? masks : 0);
+  return new StagePool(gradeFeatures === 'masks' ? [] : channels, gradeFeatures === 'stages' ? 0 : masks);
 }
 
 /**

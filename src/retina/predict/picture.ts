@@ -54,7 +54,8 @@ export async function inferPicture(
   const sample = await prepare(preprocess.size);
   // Whether the picture looks like a fundus is judged by its original colors, which CLAHE changes and Ben Graham's normalization removes.
   const own = preprocess.clahe === null && !preprocess.benGraham ? sample : await prepare(preprocess.size, false);
-  const whole = await predictWhole(predictor, imageTensor(sample, normalization), options, tiling !== null);
+  const input = imageTensor(sample, normalization);
+  const whole = predictor.ofTaught(await predictWhole(predictor, input, options, tiling !== null));
   if (!whole.routed.segmentation)
     return { result: describeResult(file, image, own, whole, null, 0, config.model), image, masks: null };
   const { structures } = config.model;

@@ -1,6 +1,7 @@
 /** A trained network ready for use: the only way from prepared pictures to predictions. */
 import type { Engine } from '../../engine/autograd/engine.ts';
 import type { TrainConfig } from '../config/schema.ts';
+import { taughtTasks } from '../config/taught.ts';
 import type { PictureSource } from '../data/loading/pictureSource.ts';
 import type { Sample } from '../data/pictures/sample.ts';
 import type { Task } from '../domain.ts';
@@ -43,6 +44,8 @@ export class Predictor<Source extends PreparedAs = PictureSource> {
   readonly model: MultitaskNet;
   readonly config: TrainConfig;
   readonly source: Source;
+  /** The tasks that the network was taught; the others' experts answer nothing. */
+  readonly taught: Readonly<Record<Task, boolean>>;
   readonly #ownsModel: boolean;
   readonly #replay: NetworkReplay;
 
@@ -58,6 +61,7 @@ export class Predictor<Source extends PreparedAs = PictureSource> {
     this.model = model;
     this.config = config;
     this.source = source;
+    this.taught = taughtTasks(config);
     this.#ownsModel = ownsModel;
     this.#replay = new NetworkReplay(engine, model, name);
   }
@@ -87,7 +91,21 @@ export class Predictor<Source extends PreparedAs = PictureSource> {
     const isRoutedLater = flips && choice === 'gate';
     const run: TilePredictor = (views, rows) => this.#replay.predict(views, rows, isRoutedLater ? 'both' : choice);
     const predictions = await (flips ? predictFlips(run) : run)(images, count);
-    return isRoutedLater ? predictions.map(routed) : predictions;
+    return (isRoutedLater ? predictions.map(routed) : predictions).map((one) => this.ofTaught(one));
+  }
+
+  /** A prediction without the answers of experts that were never taught. */
+  ofTaught(prediction: Prediction): Prediction {
+    const { segmentation, classification } = this.taught;
+    return {
+      ...prediction,
+      routed: {
+        segmentation: prediction.routed.segmentation && segmentation,
+        classification: prediction.routed.classification && classification,
+      },
+      ...(!segmentation && { masks: null }),
+      ...(!classification && { retinopathy: null, edema: null }),
+    };
   }
 
   /** Side at which a picture is prepared for {@link predictTiled}. */

@@ -24,6 +24,9 @@ export const RUN_FILES = {
   calibration: 'calibration.json',
 } as const;
 
+/** The folder in a run for the report that training ends with. Not among the files above: its name is a common word. */
+export const REPORT_FOLDER = 'report';
+
 /** What a cross-validation's folder holds beside its folds. */
 export const CROSS_VALIDATION_FILES = {
   folds: 'folds.json',

@@ -17,7 +17,7 @@ import {
   readEnvironment,
   writeEnvironment,
 } from './environment.ts';
-import { RUN_FILES, stampedNames } from './fileNames.ts';
+import { REPORT_FOLDER, RUN_FILES, stampedNames } from './fileNames.ts';
 import { type Finished, finishRun, type RunResult, readFinished } from './finished.ts';
 import { acquireRunLock, type RunLock } from './lock.ts';
 import { type LogOptions, openRunLogs, RunLog, type RunLogRow, type RunLogs, readRunLog } from './logs.ts';
@@ -149,6 +149,11 @@ export class RunFolder {
   /** Writes what of given weights the network began with. */
   async writeInitReport(report: object): Promise<void> {
     await writeJson(this.files.init, report);
+  }
+
+  /** The folder for the report that training ends with. */
+  get reportFolder(): string {
+    return join(this.path, REPORT_FOLDER);
   }
 
   /** Writes the figures of the test split: of the weights that are evaluated, or (`raw`) of those they are the averages of. */

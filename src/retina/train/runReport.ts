@@ -1,4 +1,5 @@
 /** What `gmtl train` prints and draws once steps are done. */
+import { isGateTaught } from '../config/taught.ts';
 import { basename } from 'node:path';
 import type { VerifiedOp } from '../../engine/check/verify.ts';
 import { type Dataset, STRUCTURES, selectItems } from '../domain.ts';
@@ -7,6 +8,8 @@ import { writeFileAtomic } from '../../engine/node/atomic.ts';
 import type { StoredTensors } from '../../engine/io/safetensors.ts';
 import { weightsOf } from '../run/checkpoints.ts';
 import { evaluate } from '../evaluate/evaluate.ts';
+import { scorePlainly } from '../evaluate/protocol.ts';
+import { subjectOf } from '../evaluate/run.ts';
 import { type Evaluation, meanDice } from '../metrics/evaluation.ts';
 import { validationPanel } from '../metrics/validationFigures.ts';
 import type { Finished } from '../run/finished.ts';
@@ -42,12 +45,18 @@ export interface FinalReport {
   readonly dataset: Dataset;
   readonly trainer: Trainer;
   readonly finished: Finished;
+  /** What it ran on. */
+  readonly adapter: string;
 }
 
-/** Scores the best checkpoint (the last where none is best) on the test split, by its averages and by its weights; says where everything is. */
-export async function finalReport({ run, dataset, trainer, finished }: FinalReport): Promise<void> {
+/**
+ * Scores the best checkpoint (the last where none is best) on the test split, by its averages and by its weights; writes the report with
+ * pictures; says where everything is, and what to try next.
+ */
+export async function finalReport({ run, dataset, trainer, finished, adapter }: FinalReport): Promise<void> {
   const test = selectItems(dataset, 'test');
   const which = finished.files.best === null ? 'last' : 'best';
+  let report: string | null = null;
   if (test.length > 0) {
     const checkpoint = await run.checkpoints.load({ name: which, roles: ['weights', 'ema'] });
     const score = (tensors: StoredTensors, intervals: boolean): Promise<Evaluation> => {
@@ -55,20 +64,60 @@ export async function finalReport({ run, dataset, trainer, finished }: FinalRepo
       return evaluate(trainer.predictor, test, { intervals });
     };
     const { weights, averaged } = weightsOf(checkpoint, 'average');
-    const evaluation = await score(weights, true);
-    console.log(evaluationText(evaluation, `Test split, checkpoint '${which}'${averaged ? ', averaged weights' : ''}`));
-    await run.writeTest('evaluated', evaluation);
+    restoreWeights(trainer.model, weights, checkpoint.path);
+    const step = checkpoint.manifest?.step ?? null;
+    const how = {
+      checkpoint: which,
+      step,
+      weights: averaged ? 'average' : 'raw',
+      frame: 'network',
+      flips: false,
+    } as const;
+    // The report's drawing libraries take half a second to load: only where they are used.
+    const { GalleryCollector } = await import('../evaluate/gallery.ts');
+    const gallery = new GalleryCollector(trainer.predictor.config, 'network');
+    const result = await scorePlainly(trainer.predictor, test, gallery.listeners);
+    const hasGate = isGateTaught(trainer.predictor.config);
+    const subject = subjectOf('test', how, adapter);
+    console.log(
+      evaluationText(result.plain, `Test split, checkpoint '${which}'${averaged ? ', averaged weights' : ''}`, {
+        hasGate,
+      }),
+    );
+    await run.writeTest('evaluated', { ...result.plain, precisionRecall: null });
+    const { writeReport } = await import('../evaluate/report.ts');
+    const parameters = trainer.model.parameterCount();
+    const record = { run: run.path, ...how, adapter, ...result, collected: undefined };
+    const shown = { run, dataset, step, subject, parameters, adapter, frame: 'network' as const };
+    const [page] = await writeReport(run.reportFolder, { ...shown, result, record, gallery });
     if (averaged) {
       const raw = await score(checkpoint.weights, false);
-      console.log(`without averaging: ${headline(raw)} (averaged: ${headline(evaluation)})`);
+      console.log(`without averaging: ${headline(raw)} (averaged: ${headline(result.plain)})`);
       await run.writeTest('raw', raw);
     }
+    report = page;
   }
   const { files, checkpoints } = run;
-  console.log(`checkpoint  ${checkpoints.folder} (${which}.json; load with gmtl infer --run ${run.path})`);
+  console.log(`checkpoint  ${checkpoints.folder} (${which}.json)`);
   console.log(`weights     ${run.weightFiles(finished).join(', ')}`);
   console.log(`curves      ${files.curves}, ${run.metricsPlot(finished.stamp)}`);
   console.log(`logs        ${files.batchesTable}, ${files.epochsTable} (and .jsonl), ${basename(files.misroutes)}`);
+  if (report === null) return;
+  console.log(`report      ${report} (pictures beside the truth, curves, intervals)`);
+  console.log('\nTry next:');
+  const tries = [
+    [`${openerOf(process.platform)} ${report}`, 'look at what it learned'],
+    [`npx gmtl infer --sample 20 --run ${run.path}`, 'twenty test pictures, prediction beside truth'],
+    [`npx gmtl evaluate ${run.path}`, 'all figures, calibrated on the validation pictures'],
+  ] as const;
+  const width = Math.max(...tries.map(([command]) => command.length));
+  for (const [command, why] of tries) console.log(`  ${command.padEnd(width)}  # ${why}`);
+}
+
+/** The command that opens a file in the browser. */
+function openerOf(platform: NodeJS.Platform): string {
+  if (platform === 'darwin') return 'open';
+  return platform === 'win32' ? 'start' : 'xdg-open';
 }
 
 function headline(evaluation: Evaluation): string {

@@ -16,6 +16,9 @@ import { trainRun, type TrainRunOptions } from './trainRun.ts';
 
 const SYNTHETIC_FOLDER = join('data', 'synthetic-idrid');
 
+/** The demonstration's pictures: as many as teach grades, and a test split whose intervals say something, in 20 seconds of drawing. */
+const DEMONSTRATION = { segmentationTrain: 48, segmentationTest: 48, gradingTrain: 160, gradingTest: 66 };
+
 /** A training that begins. */
 export interface NewTraining {
   /** All settings, as `resolveConfig` gives them. */
@@ -122,6 +125,6 @@ async function sourceOf({ config, data }: NewTraining): Promise<string> {
   bestMetric(config.training.bestMetric);
   if (data !== undefined) return data;
   if (!existsSync(SYNTHETIC_FOLDER)) console.error(`Making the synthetic IDRiD-layout set in ${SYNTHETIC_FOLDER} …`);
-  await generateSyntheticIdrid({ directory: SYNTHETIC_FOLDER });
+  await generateSyntheticIdrid({ directory: SYNTHETIC_FOLDER, ...DEMONSTRATION });
   return SYNTHETIC_FOLDER;
 }

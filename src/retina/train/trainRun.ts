@@ -188,7 +188,7 @@ export async function trainRun(
       const finished = run.finished() ?? (await run.finish({ ...result, metric: config.training.bestMetric }));
       await byProduct('the metrics plot', () => drawMetricsPlot(run, finished.stamp));
       if (stop?.aborted) console.log(`All steps are done. Score the test split with: npx gmtl evaluate ${run.path}`);
-      else if (test) await finalReport({ run, dataset, trainer, finished });
+      else if (test) await finalReport({ run, dataset, trainer, finished, adapter: device.name });
       return true;
     } finally {
       for (const { item, reason } of trainer?.source.skipped.values() ?? [])

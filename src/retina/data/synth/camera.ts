@@ -1,5 +1,5 @@
 /** The camera that a drawn eye is photographed with: its light and its sensor. */
-import type { Anatomy } from './anatomy.ts';
+import { type Anatomy, BEYOND_FIELD, fieldRow, norm } from './anatomy.ts';
 import type { Look } from './look.ts';
 import { valueNoise } from './noise.ts';
 import type { SeededRandom } from './random.ts';
@@ -9,8 +9,9 @@ export function shineLight(image: Float32Array, anatomy: Anatomy, look: Look, ra
   const { width, height, unit, field } = anatomy;
   const uneven = valueNoise(random, width, height, 90 * unit);
   const veil = [look.base[0] * 0.95, look.base[1] * 1.05, look.base[2] * 1.1];
-  for (let y = 0, at = 0; y < height; y++) {
-    for (let x = 0; x < width; x++, at += 3) {
+  for (let y = 0; y < height; y++) {
+    const { first, end } = fieldRow(anatomy, y, BEYOND_FIELD * unit);
+    for (let x = first, at = 3 * (y * width + first); x < end; x++, at += 3) {
       const dx = (x - field.x) / field.radius;
       const dy = (y - field.y) / field.radius;
       const square = dx * dx + dy * dy;
@@ -34,8 +35,10 @@ export function expose(image: Float32Array, anatomy: Anatomy, random: SeededRand
   const black = random.range(0, 3);
   // The two teeth beside the field that Kowa frames show at the upper right, in the camera's frame, not the eye's.
   const notch = -0.52 + random.range(-0.04, 0.04);
-  for (let y = 0, at = 0; y < height; y++) {
-    for (let x = 0; x < width; x++, at += 3) {
+  rgb.fill(Math.round(black));
+  for (let y = 0; y < height; y++) {
+    const { first, end } = fieldRow(anatomy, y, BEYOND_FIELD * unit);
+    for (let x = first, at = 3 * (y * width + first); x < end; x++, at += 3) {
       const dx = x - field.x;
       const dy = y - field.y;
       let stop = field.radius;
@@ -43,7 +46,7 @@ export function expose(image: Float32Array, anatomy: Anatomy, random: SeededRand
         const turn = Math.atan2(dy, dx) - notch;
         if (Math.abs(turn) < 0.045) stop += unit * (turn < 0 ? 4 : 6);
       }
-      const open = Math.min(Math.max(0.5 + (stop - Math.hypot(dx, dy)) / (1.6 * unit), 0), 1);
+      const open = Math.min(Math.max(0.5 + (stop - norm(dx, dy)) / (1.6 * unit), 0), 1);
       // A sum of uniforms is close enough to a normal for grain, and several times cheaper.
       const grain = noise * (random.uniform() + random.uniform() + random.uniform() - 1.5) * 2;
       for (let c = 0; c < 3; c++) {

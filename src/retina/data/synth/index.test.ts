@@ -90,8 +90,26 @@ describe('generateSyntheticIdrid', () => {
     expect(items.filter(({ part, split }) => part === 'B' && split === 'test')).toHaveLength(5);
   });
 
-  it('reports progress after each image', () => {
-    expect(calls).toEqual(Array.from({ length: 16 }, (_, i) => [i + 1, 16]));
+  it('reports progress after each picture', () => {
+    // Of 16 images 14 are drawn: two eyes of part A stand in part B too.
+    expect(calls).toEqual(Array.from({ length: 14 }, (_, i) => [i + 1, 14]));
+  });
+
+  it('shows eyes of part A in part B of the same half, as IDRiD does, and none across halves', async () => {
+    const items = await readIdrid(first);
+    const bytes = new Map<string, typeof items>();
+    for (const item of items) {
+      const key = (await readFile(item.imagePath)).toString('base64');
+      bytes.set(key, [...(bytes.get(key) ?? []), item]);
+    }
+    const shared = [...bytes.values()].filter((group) => group.length > 1);
+    expect(shared).toHaveLength(2);
+    for (const group of shared) {
+      expect(group.map(({ part }) => part).sort()).toEqual(['A', 'B']);
+      expect(group[0].split).toBe(group[1].split);
+      // Masks exist only for eyes with lesions.
+      expect(group.find(({ part }) => part === 'B')!.retinopathy).toBeGreaterThanOrEqual(2);
+    }
   });
 
   it('gives byte-identical files for the same seed and others for another', async () => {

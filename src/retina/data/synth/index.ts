@@ -41,17 +41,17 @@ export interface SyntheticOptions {
   /** Images of "A. Segmentation" (default 24 and 8): at most 99 together, since their names have two digits. */
   readonly segmentationTrain?: number;
   readonly segmentationTest?: number;
-  /** Images of "B. Disease Grading" (default 48 and 16), at most 999 each. */
+  /** Images of "B. Disease Grading" (default 48 and 16), at most 999 each. Among them are the eyes of part A, as far as their grades fit. */
   readonly gradingTrain?: number;
   readonly gradingTest?: number;
-  /** Called after each image has been written; not called when the set already exists. */
+  /** Called after each picture has been drawn and written; not called when the set already exists. */
   readonly onProgress?: (done: number, total: number) => void;
 }
 
 /**
  * Generates a synthetic stand-in for IDRiD in the official folder layout: drawn retinas with exact lesion masks (part A)
  * and with grades that follow from the lesions (part B). For demonstrations and tests where the real set is not at hand;
- * microaneurysms are drawn about twice as large as life, so that they survive training at 96 to 128 pixels.
+ * microaneurysms are drawn about three times as large as life, so that they survive training at 96 to 128 pixels.
  *
  * The set appears in `directory` at once and complete, or not at all; one that is already there with the same options is
  * kept as it is.
@@ -88,12 +88,13 @@ function checkOptions(options: SyntheticOptions): ContentOptions {
   return parsed.data;
 }
 
-/** One image to draw and write. */
+/** One picture to draw and write. */
 interface Job {
   readonly key: string;
   readonly wanted: Wanted;
-  readonly image: string;
-  /** Where a mask of this kind goes, or null in part B, which has none. */
+  /** Where it goes: an eye of part A may stand in part B too. */
+  readonly images: string[];
+  /** Where a mask of this kind goes, or null for an eye of part B alone, which has none. */
   readonly mask: ((kind: Structure) => string) | null;
 }
 
@@ -103,21 +104,12 @@ async function writeSet(
   onProgress: SyntheticOptions['onProgress'],
 ): Promise<SetCounts> {
   for (const folder of allFolders()) await mkdir(join(root, folder), { recursive: true });
-  const jobs: Job[] = [
-    ...segmentationJobs(content, 'train', content.segmentationTrain, 1),
-    ...segmentationJobs(content, 'test', content.segmentationTest, content.segmentationTrain + 1),
-  ];
-  for (const [half, count] of [
-    ['train', content.gradingTrain],
-    ['test', content.gradingTest],
-  ] as const) {
-    const labels = allotLabels(gradingMixture, count, new SeededRandom(`${content.seed}/grading/${half}`));
-    const rows = labels.map((wanted, index) => ({ ...wanted, name: gradingName(index + 1) }));
+  const jobs: Job[] = [];
+  for (const half of ['train', 'test'] as const) {
+    const masked = segmentationJobs(content, half);
+    const { rows, unmasked } = gradingJobs(content, half, masked);
     await writeFile(join(root, gradingTable(half)), gradingCsv(half, rows));
-    for (const { name, ...wanted } of rows) {
-      const key = `${content.seed}/grading/${half}/${name}`;
-      jobs.push({ key, wanted, image: gradingImage(half, name), mask: null });
-    }
+    jobs.push(...masked, ...unmasked);
   }
   let masks = 0;
   let writing: Promise<number> = Promise.resolve(0);
@@ -136,30 +128,62 @@ async function writeSet(
     throw error;
   }
   if (jobs.length > 0) onProgress?.(jobs.length, jobs.length);
-  return { images: jobs.length, masks };
+  return { images: jobs.reduce((sum, { images }) => sum + images.length, 0), masks };
 }
 
-function segmentationJobs(content: ContentOptions, half: Half, count: number, first: number): Job[] {
+function segmentationJobs(content: ContentOptions, half: Half): Job[] {
+  const count = half === 'train' ? content.segmentationTrain : content.segmentationTest;
+  const first = half === 'train' ? 1 : content.segmentationTrain + 1;
   const labels = allotLabels(segmentationMixture, count, new SeededRandom(`${content.seed}/segmentation/${half}`));
   return labels.map((wanted, index) => {
     const name = segmentationName(first + index);
     return {
       key: `${content.seed}/segmentation/${half}/${index}`,
       wanted,
-      image: segmentationImage(half, name),
+      images: [segmentationImage(half, name)],
       mask: (kind) => segmentationMask(half, name, kind),
     };
   });
 }
 
-/** Writes one image and its masks; a mask without foreground is left out, as IDRiD does. Returns the number of masks. */
+/**
+ * The rows of part B's table. A row whose labels an eye of part A has is that eye, as in IDRiD, whose parts share eyes: masks exist only
+ * for eyes with lesions, and most such eyes are graded too. The other rows are eyes to draw.
+ */
+function gradingJobs(
+  content: ContentOptions,
+  half: Half,
+  masked: readonly Job[],
+): { rows: (Wanted & { readonly name: string })[]; unmasked: Job[] } {
+  const count = half === 'train' ? content.gradingTrain : content.gradingTest;
+  const labels = allotLabels(gradingMixture, count, new SeededRandom(`${content.seed}/grading/${half}`));
+  const rows = labels.map((wanted, index) => ({ ...wanted, name: gradingName(index + 1) }));
+  const left = new Set(masked);
+  const unmasked: Job[] = [];
+  for (const { name, ...wanted } of rows) {
+    const image = gradingImage(half, name);
+    const eye = [...left].find((job) => isSameWanted(job.wanted, wanted));
+    if (eye) {
+      eye.images.push(image);
+      left.delete(eye);
+    } else unmasked.push({ key: `${content.seed}/grading/${half}/${name}`, wanted, images: [image], mask: null });
+  }
+  return { rows, unmasked };
+}
+
+function isSameWanted(one: Wanted, other: Wanted): boolean {
+  return one.retinopathy === other.retinopathy && one.edema === other.edema && one.softExudates === other.softExudates;
+}
+
+/** Writes one picture to each of its places, and its masks; a mask without foreground is left out, as IDRiD does. Returns the number of masks. */
 async function writeFundus(root: string, job: Job, fundus: Fundus): Promise<number> {
   const { width, height } = fundus;
   const quality = new SeededRandom(`${job.key}/jpeg`).between(84, 94);
   const files: Promise<unknown>[] = [
     sharp(fundus.rgb, { raw: { width, height, channels: 3 } })
       .jpeg({ quality })
-      .toFile(join(root, job.image)),
+      .toBuffer()
+      .then((bytes) => Promise.all(job.images.map((image) => writeFile(join(root, image), bytes)))),
   ];
   let masks = 0;
   if (job.mask) {

@@ -68,8 +68,8 @@ class Planner {
 
   addMicroaneurysms(count: number): void {
     for (let n = 0; n < count; n++) {
-      // About twice as large as life: a real one is under 2 pixels of a frame 256 high and vanishes at 128.
-      const radius = this.#pixels(this.#random.range(1.45, 2.3));
+      // About three times as large as life: a real one is under 2 pixels of a frame 256 high, and vanishes at 96.
+      const radius = this.#pixels(this.#random.range(2.2, 3.2));
       const at = this.#findPlace(radius, { apart: 3, offVessels: radius + 1, fovea: 0.3, within: 2.2 });
       if (at) this.#add('MA', this.#blob(at, radius, { lobes: 0.06 }));
     }

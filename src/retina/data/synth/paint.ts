@@ -1,6 +1,6 @@
 /** Paints a drawn eye as a fundus camera sees it. */
 import type { Lesion, Structure } from '../../domain.ts';
-import { type Anatomy, discDistance } from './anatomy.ts';
+import { type Anatomy, BEYOND_FIELD, discDistance, fieldRow, norm } from './anatomy.ts';
 import { expose, shineLight } from './camera.ts';
 import type { LesionPlan } from './lesions.ts';
 import { type Look, drawLook } from './look.ts';
@@ -81,12 +81,13 @@ function paintRetina(anatomy: Anatomy, look: Look, random: SeededRandom): Float3
   const warpY = valueNoise(random, width, height, 34 * unit);
   const choroid = valueNoise(random, 1.5 * width, 1.5 * height, 12 * unit);
   const striae = valueNoise(random, 720, 64, 6);
-  for (let y = 0, at = 0; y < height; y++) {
-    for (let x = 0; x < width; x++, at += 3) {
-      const toFovea = Math.hypot(x - fovea.x, y - fovea.y) / discDiameter;
+  for (let y = 0; y < height; y++) {
+    const { first, end } = fieldRow(anatomy, y, BEYOND_FIELD * unit);
+    for (let x = first, at = 3 * (y * width + first); x < end; x++, at += 3) {
+      const toFovea = norm(x - fovea.x, y - fovea.y) / discDiameter;
       const dx = x - disc.x;
       const dy = y - disc.y;
-      const toDisc = Math.hypot(dx, dy) / discDiameter;
+      const toDisc = norm(dx, dy) / discDiameter;
       const bent = choroid(x + 14 * unit * (1 + warpX(x, y)), y + 14 * unit * (1 + warpY(x, y)));
       // A ridge where the noise crosses zero: a net of lines, as the larger choroidal vessels look. Macula hides it.
       const ridge = (1 - Math.min(1, 3.2 * Math.abs(bent))) * (1 - Math.exp(-toFovea * toFovea * 0.5));
@@ -121,7 +122,7 @@ function paintDisc(image: Float32Array, anatomy: Anatomy, look: Look, random: Se
       const dx = (x - disc.x) / disc.radiusX;
       const dy = (y - disc.y) / disc.radiusY;
       const nasal = -(dx * temporal.x + dy * temporal.y);
-      const inCup = Math.hypot(dx - temporal.x * look.cup.x, dy - look.cup.y) / look.cup.size;
+      const inCup = norm(dx - temporal.x * look.cup.x, dy - look.cup.y) / look.cup.size;
       const cup = look.cup.light / (1 + Math.exp(7 * (inCup - 1)));
       const shade = brightness * (1 + 0.03 * mottle(x, y) - 0.07 * Math.max(0, nasal));
       const at = 3 * (y * width + x);

@@ -1,4 +1,5 @@
 /** Shapes of drawn lesions and vessels, and what each covers of a pixel. */
+import { norm } from './anatomy.ts';
 
 /** A shape whose edge wobbles around an ellipse: every lesion is one of these or a cluster of them. */
 export interface Blob {
@@ -30,9 +31,9 @@ function blobDistance(blob: Blob, x: number, y: number): number {
   const theta = Math.atan2(across, along);
   let outline = 1;
   for (const lobe of blob.lobes) outline += lobe.height * Math.cos(lobe.count * theta + lobe.phase);
-  const rho = Math.hypot(along, across);
+  const rho = norm(along, across);
   // Undo the stretch in the direction of the point, so that the fade is as wide at the tips as at the sides.
-  const scale = rho > 1e-6 ? Math.hypot(dx, dy) / rho : 1 / grow;
+  const scale = rho > 1e-6 ? norm(dx, dy) / rho : 1 / grow;
   const round = (rho - blob.radius * outline) * scale;
   return blob.levelTop ? Math.max(round, -dy) : round;
 }
@@ -88,11 +89,12 @@ export class VesselMap {
     to: { x: number; y: number; radius: number },
     margin: number,
   ): void {
+    const { width, height, distance, radius: radii } = this;
     const reach = Math.max(from.radius, to.radius) + margin;
     const left = Math.max(0, Math.floor(Math.min(from.x, to.x) - reach));
-    const right = Math.min(this.width - 1, Math.ceil(Math.max(from.x, to.x) + reach));
+    const right = Math.min(width - 1, Math.ceil(Math.max(from.x, to.x) + reach));
     const top = Math.max(0, Math.floor(Math.min(from.y, to.y) - reach));
-    const bottom = Math.min(this.height - 1, Math.ceil(Math.max(from.y, to.y) + reach));
+    const bottom = Math.min(height - 1, Math.ceil(Math.max(from.y, to.y) + reach));
     const dx = to.x - from.x;
     const dy = to.y - from.y;
     const lengthSquared = dx * dx + dy * dy || 1e-9;
@@ -100,11 +102,11 @@ export class VesselMap {
       for (let x = left; x <= right; x++) {
         const t = Math.min(Math.max(((x - from.x) * dx + (y - from.y) * dy) / lengthSquared, 0), 1);
         const radius = from.radius + (to.radius - from.radius) * t;
-        const gap = Math.hypot(x - from.x - t * dx, y - from.y - t * dy) - radius;
-        const at = y * this.width + x;
-        if (gap < this.distance[at]) {
-          this.distance[at] = gap;
-          this.radius[at] = radius;
+        const gap = norm(x - from.x - t * dx, y - from.y - t * dy) - radius;
+        const at = y * width + x;
+        if (gap < distance[at]) {
+          distance[at] = gap;
+          radii[at] = radius;
         }
       }
     }

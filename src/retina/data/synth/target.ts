@@ -10,7 +10,7 @@ import { describeWriteError, errorCode } from '../../../engine/node/atomic.ts';
 const manifestName = 'synthetic.json';
 
 /** Raised whenever the same options give other pictures than before. */
-const generatorVersion = 1;
+const generatorVersion = 2;
 
 const optionsSchema = z.object({
   seed: z.number(),
