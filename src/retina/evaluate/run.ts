@@ -1,7 +1,6 @@
 /** Scores a run by the field's protocol and writes the text, the report and the pictures requested: the work of `gmtl evaluate`. */
 import { preparePictures } from '../data/loading/preparePictures.ts';
 import { isGateTaught } from '../config/taught.ts';
-import { writeFileAtomic } from '../../engine/node/atomic.ts';
 import { withEngine } from '../../engine/node/createEngine.ts';
 import { type Dataset, selectItems, type Split } from '../domain.ts';
 import type { Precision } from '../network/network.ts';
