@@ -4,7 +4,11 @@ import { GmtlError } from '../src/engine/errors.ts';
 /** Every exit code with its meaning, in the words of docs/commands.md. */
 export const EXIT_CODES = {
   done: { code: 0, meaning: 'everything that was asked for is done' },
-  badInput: { code: 1, meaning: 'bad input: an argument, a file, a picture, a data set, a run or its weights' },
+  badInput: {
+    code: 1,
+    meaning:
+      'bad input: an argument, a file, a picture, a data set, a run or its weights; a package that is not installed',
+  },
   configuration: {
     code: 2,
     meaning: 'bad configuration: a setting that is unknown, out of range or at odds with another',

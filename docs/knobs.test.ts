@@ -23,7 +23,7 @@ it('knobs.md lists every knob with its type, default and reason', async () => {
       `\n## ${section}\n\n| knob | type | default | what it does |\n| --- | --- | --- | --- |\n${rows}`,
   );
   const head =
-    '# Every knob\n\nWritten from [src/retina/config/schema.ts](../src/retina/config/schema.ts) by [knobs.test.ts](knobs.test.ts). ' +
+    '# Every knob\n\nWritten from [src/retina/config/schema.ts](../src/retina/config/schema.ts) by `docs/knobs.test.ts`. ' +
     'Set one with `npx gmtl train --set optimizer.lr=0.001`; [configuration.md](configuration.md) says how sources are merged.\n';
   await expect(head + tables.join('')).toMatchFileSnapshot('knobs.md');
 });

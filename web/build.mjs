@@ -1,5 +1,5 @@
 /**
- * Builds the pages into dist/web, or into the folder named, as static files that any server can serve (`npm run web`): esbuild bundles scripts,
+ * Builds the pages into dist/pages, or into the folder named, as static files that any server can serve (`npm run web`): esbuild bundles scripts,
  * workers and styles, and the layout wraps each page's content. Prints what the files weigh.
  */
 import { createHash } from 'node:crypto';
@@ -11,7 +11,7 @@ import { build } from 'esbuild';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
 const source = `${root}web/`;
-const target = process.argv[2] ? `${resolve(process.argv[2])}/` : `${root}dist/web/`;
+const target = process.argv[2] ? `${resolve(process.argv[2])}/` : `${root}dist/pages/`;
 const { version } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'));
 
 /** File name → folder, title, and what the page is for. */

@@ -103,10 +103,10 @@ function list(folder: string): [path: string, file: string][] {
     .map((path) => [path.replaceAll('\\', '/'), join(folder, path)]);
 }
 
-/** `dist/web` of the package: this file is run from its sources and from dist/ alike. */
+/** `dist/pages` of the package: this file is run from its sources and from dist/ alike. */
 function pagesFolder(): string {
   for (let folder = dirname(fileURLToPath(import.meta.url)); ; folder = dirname(folder)) {
-    const pages = join(folder, 'dist', 'web');
+    const pages = join(folder, 'dist', 'pages');
     if (existsSync(join(pages, 'index.html'))) return pages;
     if (folder === dirname(folder)) {
       throw new GmtlError('web/not-built', 'the pages are not built yet. Build them first: npm run web');

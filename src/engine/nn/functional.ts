@@ -319,9 +319,9 @@ export function residualMlp(
 
 /** Options of {@link bceWithLogits}; their tensors get no gradient. */
 export type BceOptions = Omit<BceAttributes, 'posWeight' | 'sampleWeights'> & {
-  /** [C]: multiplies the positive targets' term. */
+  /** Shape [C]: multiplies the positive targets' term. */
   readonly posWeight?: Tensor | null;
-  /** [N]: samples of weight 0 are ignored. Not with reduction 'sample'. */
+  /** Shape [N]: samples of weight 0 are ignored. Not with reduction 'sample'. */
   readonly sampleWeights?: Tensor | null;
 };
 
@@ -392,7 +392,7 @@ function diceAttributes<A extends SoftDiceAttributes>(form: DiceForm = 'sample',
 export interface MaskLossOptions extends Pick<SoftDiceAttributes, 'smooth' | 'alpha' | 'beta'> {
   readonly bceWeight: number;
   readonly diceWeight: number;
-  /** [C]: multiplies the positive targets' term of the cross-entropy. */
+  /** Shape [C]: multiplies the positive targets' term of the cross-entropy. */
   readonly posWeight?: Tensor | null;
   readonly form?: DiceForm;
 }

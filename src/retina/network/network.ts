@@ -39,7 +39,7 @@ export interface Encoded {
   readonly features: readonly Tensor[];
   /** [N, C] */
   readonly pooled: Tensor;
-  /** [N, 2]: segmentation, classification. */
+  /** Shape [N, 2]: segmentation, classification. */
   readonly gateLogits: Tensor;
 }
 

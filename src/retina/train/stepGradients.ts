@@ -12,7 +12,7 @@ export interface StepGradients {
   readonly all: GradientList;
   /** By task and shared parameter; null where the tasks are not kept apart. */
   readonly tasks: readonly [GradientList, GradientList] | null;
-  /** [2]: the tasks' losses over the number of micro-batches, whose sum is their mean; null where the tasks are not kept apart. */
+  /** Shape [2]: the tasks' losses over the number of micro-batches, whose sum is their mean; null where the tasks are not kept apart. */
   readonly losses: Tensor | null;
   /** Scalar: what was minimised, over the number of micro-batches. */
   readonly total: Tensor;

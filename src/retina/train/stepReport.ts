@@ -22,7 +22,7 @@ export interface StepReport {
   readonly gradientCosine: number;
   /** Softmax of the gate, [N, 2] row-major, in the order of the batch's rows (micro-batches one after the other). */
   readonly gateProbabilities: Float32Array;
-  /** [N]: the task of each of those rows. */
+  /** Shape [N]: the task of each of those rows. */
   readonly tasks: Int32Array;
   /** Training images that each grading head got right, and of how many with a label. */
   readonly grades: Readonly<Record<GradedTask, GradeCount>>;
@@ -107,7 +107,7 @@ export interface MicroReport {
   readonly weights: Readonly<Partial<Record<WeightedTask, number>>>;
   /** Softmax of the gate, [N, 2] row-major, in the order of the batch's rows. */
   readonly gateProbabilities: Float32Array;
-  /** [N]: the rows' tasks. */
+  /** Shape [N]: the rows' tasks. */
   readonly tasks: Int32Array;
   readonly grades: Readonly<Record<GradedTask, GradeCount>>;
 }

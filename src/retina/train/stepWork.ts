@@ -135,7 +135,7 @@ export class StepWork {
     });
   }
 
-  /** [2]: each task's loss times `scale`, 0 for a task without rows. */
+  /** Shape [2]: each task's loss times `scale`, 0 for a task without rows. */
   #losses({ terms }: Objective, scale: number): Tensor {
     const { engine } = this.#options;
     const parts = WEIGHTED_TASKS.map((task) => {

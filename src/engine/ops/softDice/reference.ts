@@ -6,7 +6,7 @@ const SMALLEST_DENOMINATOR = 1e-7;
 
 const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
 
-/** [loss, coefficients]: see shaders/softDice/finish.wgsl. */
+/** Shape [loss, coefficients]: see shaders/softDice/finish.wgsl. */
 export function referenceSoftDice(
   [x, targets, sampleWeights]: readonly NdArray[],
   attributes: SoftDiceAttributes,

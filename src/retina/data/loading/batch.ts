@@ -13,13 +13,13 @@ export interface Batch {
   readonly image: Float32Array;
   /** [N, S, S, 5], NHWC, zeros and ones in the order of `STRUCTURES`; zero on rows without masks. */
   readonly masks: Float32Array;
-  /** [N]: 1 where the row's masks are known. With tiles: on tiles only, whole pictures show lesions at another scale. */
+  /** Shape [N]: 1 where the row's masks are known. With tiles: on tiles only, whole pictures show lesions at another scale. */
   readonly hasMasks: Uint8Array;
-  /** [N]: 0 segmentation, 1 classification. Segmentation rows come first. */
+  /** Shape [N]: 0 segmentation, 1 classification. Segmentation rows come first. */
   readonly task: Int32Array;
-  /** [N]: retinopathy grade, −1 where unknown: so on every tile, whose picture's grade may come from elsewhere in it. */
+  /** Shape [N]: retinopathy grade, −1 where unknown: so on every tile, whose picture's grade may come from elsewhere in it. */
   readonly retinopathy: Int32Array;
-  /** [N]: macular edema risk, −1 where unknown. */
+  /** Shape [N]: macular edema risk, −1 where unknown. */
   readonly edema: Int32Array;
   readonly items: readonly DatasetItem[];
   /** Where each row's square lies in its frame. */

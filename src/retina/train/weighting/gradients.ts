@@ -52,11 +52,11 @@ export class GradNormWeighting extends Weighting {
   override readonly needsTaskGradients = true;
   readonly logits = new Parameter([WEIGHTED_TASKS.length], new Float32Array(WEIGHTED_TASKS.length));
   readonly #alpha: number;
-  /** [2]: the losses of the first step. */
+  /** Shape [2]: the losses of the first step. */
   readonly initialLosses = new Parameter([WEIGHTED_TASKS.length], new Float32Array(WEIGHTED_TASKS.length).fill(1), {
     buffer: true,
   });
-  /** [4]: 1 at the first step, which takes its losses over, then 0. */
+  /** Shape [4]: 1 at the first step, which takes its losses over, then 0. */
   readonly #first: Tensor;
 
   constructor(engine: Engine, alpha: number) {
@@ -75,7 +75,7 @@ export class GradNormWeighting extends Weighting {
     return { losses: terms.map(({ loss }, index) => loss.mul(weights[index].reshape([]))), extra: null, weights };
   }
 
-  /** [2]: K softmax(p). */
+  /** Shape [2]: K softmax(p). */
   #weights(): Tensor {
     return F.softmax(this.logits.reshape([1, 2]))
       .mul(2)

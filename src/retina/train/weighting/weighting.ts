@@ -18,7 +18,7 @@ export interface TaskTerm {
 export interface WeightingContext {
   /** Rows of the batch. */
   readonly rows: number;
-  /** [N, 2]: the gate's or router's logits. */
+  /** Shape [N, 2]: the gate's or router's logits. */
   readonly gateLogits: Tensor;
 }
 
