@@ -22,6 +22,8 @@ export interface Ranks {
   readonly timing: RankTiming;
   /** The bytes of all ranks, by rank. */
   gather(bytes: Uint8Array): Promise<Uint8Array[]>;
+  /** See the function of that name: here for code that a browser runs too, which has no ranks but cannot import them either. */
+  gatherValues<T>(value: T): Promise<T[]>;
   /** The sums of all ranks' vectors of one length, added in the order of {@link treeSum}. `values` may be overwritten. */
   sum(values: Float32Array, flush: boolean): Promise<Float32Array>;
   /** Throws an error that every rank throws at this place: the job then ends with one message and nobody is aborted. */
@@ -79,6 +81,10 @@ export class MpiRanks implements Ranks {
   /** `libmpi.so.40: Open MPI v4.1.4`. */
   get library(): string {
     return `${this.#mpi.path}: ${this.#mpi.version}`;
+  }
+
+  gatherValues<T>(value: T): Promise<T[]> {
+    return gatherValues(this, value);
   }
 
   async gather(bytes: Uint8Array): Promise<Uint8Array[]> {

@@ -31,6 +31,7 @@ export function localRanks(size: number): Ranks[] {
       size,
       timing: { waitMs: 0, exchangeMs: 0, sentBytes: 0 },
       gather: (bytes) => meet(rank, round++, bytes),
+      gatherValues: (value) => meet(rank, round++, structuredClone(value)),
       async sum(values, flush) {
         const all = await meet(rank, round++, values.slice());
         return treeSum(

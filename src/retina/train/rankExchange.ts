@@ -3,7 +3,7 @@ import type { Engine } from '../../engine/autograd/engine.ts';
 import type { Tensor } from '../../engine/autograd/tensor.ts';
 import * as F from '../../engine/nn/functional.ts';
 import type { BatchNorm2d, BatchStatistics } from '../../engine/nn/layers.ts';
-import { gatherValues, type Ranks } from '../../engine/node/ranks.ts';
+import type { Ranks } from '../../engine/node/ranks.ts';
 import { GpuBackend } from '../../engine/ops/gpuBackend.ts';
 import { fillProgram } from '../../engine/ops/movement/convert.ts';
 import { GmtlError } from '../../engine/errors.ts';
@@ -135,7 +135,7 @@ export async function exchange(
   const { stop, check } = own;
   const { present } = packed.layout;
   const message: RankMessage = { stop, check, present, ran: packed.ran, statistics, reports: own.reports(numbers) };
-  const all = await gatherValues(ranks, message);
+  const all = await ranks.gatherValues(message);
   const stray = all.findIndex((one) => !Object.is(one.check, all[0].check));
   if (stray > 0) {
     ranks.agree(
