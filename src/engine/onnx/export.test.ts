@@ -42,6 +42,8 @@ const TOLERANCE = 1e-5;
 const LOOSE: Readonly<Record<string, number>> = {
   // ONNX Runtime takes the variance as the mean of squares less the square of the mean, which cancels here.
   'layerNorm: a mean far from zero': 1e-4,
+  // It adds 81,980 numbers in float32 one after another, and their mean is nearly 0 (measured 2.8e-4).
+  'mean: all, for several workgroups': 1e-3,
 };
 
 function typed(data: Float64Array, dtype: string): TypedArray {
@@ -77,10 +79,14 @@ async function check(op: Op, testCase: Case, held: boolean, opset: 17 | 20): Pro
   expect(relativeL2, `${op.name}: ${testCase.name}`).toBeLessThan(LOOSE[`${op.name}: ${testCase.name}`] ?? TOLERANCE);
 }
 
+/** Comparisons and the choice between tensors: an export of a module that uses them is refused and names them. */
+const WITHOUT_FORM: ReadonlySet<string> = new Set(['equal', 'less', 'lessEqual', 'where']);
+
 describe('the form of', () => {
   for (const op of ops) {
     if (!Object.hasOwn(ONNX_FORMS, op.name)) {
-      it(`${op.name} is left out, as it serves training alone`, () => expect(op.name).toMatch(TRAINING_ALONE));
+      it(`${op.name} is left out, as it serves training alone or has no form yet`, () =>
+        expect(WITHOUT_FORM.has(op.name) || TRAINING_ALONE.test(op.name)).toBe(true));
       continue;
     }
     it(`${op.name} computes what its reference does`, async () => {
