@@ -1,14 +1,14 @@
 /** Decodes photographs with the browser's own decoder, to the bytes that Node's gives. */
 import { GmtlError } from '../../src/engine/errors.ts';
-import type { RgbImage } from '../../src/retina/domain.ts';
-import { type PictureHeader, readHeader } from './jpegHeader.ts';
+import { type DecodedImage, toRgb, turned } from '../../src/retina/data/pictures/decoded.ts';
+import { type PictureHeader, readHeader } from './pictureHeader.ts';
 
 /**
- * A photograph as 8-bit RGB, as stored: an Exif orientation is not applied, transparency is dropped, a color profile is.
+ * A photograph as 8-bit RGB, as it is shown: turned as its EXIF orientation says, a color profile applied, transparent parts on black.
  *
  * @throws GmtlError `data/image-unreadable` for what the browser cannot decode, and for CMYK, whose colors browsers guess.
  */
-export async function decodePicture(file: Blob, name: string): Promise<RgbImage> {
+export async function decodePicture(file: Blob, name: string): Promise<DecodedImage> {
   const header = readHeader(new Uint8Array(await file.arrayBuffer()));
   if (header.components === 4) {
     throw new GmtlError(
@@ -27,7 +27,7 @@ export async function decodePicture(file: Blob, name: string): Promise<RgbImage>
   }
 }
 
-async function decode({ bytes, kind, hasProfile }: PictureHeader): Promise<RgbImage> {
+async function decode({ bytes, kind, hasProfile, orientation }: PictureHeader): Promise<DecodedImage> {
   const bitmap = await createImageBitmap(new Blob([bytes as Uint8Array<ArrayBuffer>]), {
     // Only a profile changes colors: PNG's gamma does not, as in Node.
     colorSpaceConversion: hasProfile ? 'default' : 'none',
@@ -36,13 +36,7 @@ async function decode({ bytes, kind, hasProfile }: PictureHeader): Promise<RgbIm
   try {
     const { width, height } = bitmap;
     const rgba = kind === 'jpeg' ? readOpaque(bitmap) : readWithAlpha(bitmap);
-    const data = new Uint8Array(3 * width * height);
-    for (let from = 0, to = 0; to < data.length; from += 4, to += 3) {
-      data[to] = rgba[from];
-      data[to + 1] = rgba[from + 1];
-      data[to + 2] = rgba[from + 2];
-    }
-    return { width, height, data };
+    return turned({ width, height, data: toRgb(rgba, 4) }, orientation);
   } finally {
     bitmap.close();
   }

@@ -10,9 +10,5 @@ import type { Inferred } from './result.ts';
  * @throws GmtlError `data/image-unreadable` or `infer/no-fundus` naming the file.
  */
 export async function inferImage(predictor: Predictor, file: string, options: InferOptions): Promise<Inferred> {
-  const image = await decodeImage(file);
-  const inferred = await inferPicture(predictor, image, file, preprocessImage, options);
-  if (image.orientation === 1) return inferred;
-  const turned = `the file states EXIF orientation ${image.orientation}: the picture was turned as viewers show it, and so are masks and frame`;
-  return { ...inferred, result: { ...inferred.result, warnings: [turned, ...inferred.result.warnings] } };
+  return inferPicture(predictor, await decodeImage(file), file, preprocessImage, options);
 }

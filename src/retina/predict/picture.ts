@@ -1,5 +1,6 @@
 /** Runs the network on a decoded picture and gives its answer in the picture's own frame, in Node and in browsers alike. */
 import { GmtlError } from '../../engine/errors.ts';
+import type { DecodedImage } from '../data/pictures/decoded.ts';
 import { imageTensor } from '../data/loading/batch.ts';
 import type { PreprocessOptions, Sample } from '../data/pictures/sample.ts';
 import type { RgbImage, Structure } from '../domain.ts';
@@ -30,7 +31,7 @@ export type PreparePicture = (image: RgbImage, name: string, options: Preprocess
  */
 export async function inferPicture(
   predictor: Predictor<PreparedAs>,
-  image: RgbImage,
+  image: DecodedImage,
   file: string,
   preparePicture: PreparePicture,
   options: InferOptions,

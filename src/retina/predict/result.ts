@@ -1,5 +1,6 @@
 /** What the network says of one picture: its parts, and how they are put together from a prediction. */
 import type { TrainConfig } from '../config/schema.ts';
+import type { DecodedImage } from '../data/pictures/decoded.ts';
 import type { Sample } from '../data/pictures/sample.ts';
 import { GRADINGS, type RgbImage, type Structure, STRUCTURE_NAMES, STRUCTURES, type Task, TASKS } from '../domain.ts';
 import { countComponents } from '../metrics/components.ts';
@@ -85,7 +86,7 @@ function gradeOf(probabilities: Float32Array | null, names: readonly string[], d
 /** A prediction as a result. `sample` is the picture in its own colors. */
 export function describeResult(
   file: string,
-  image: RgbImage,
+  image: DecodedImage,
   sample: Sample,
   { gate, routed, retinopathy, edema }: Prediction,
   masks: StructureRecord<Uint8Array> | null,
@@ -109,8 +110,16 @@ export function describeResult(
     edema: gradeOf(edema, GRADINGS.edema.grades, gradeDecision),
     lesions: masks && structureResults(masks, width),
     tiles,
-    warnings: suspicions(sample),
+    warnings: [...turnedText(image), ...suspicions(sample)],
   };
+}
+
+/** A picture that was turned lies otherwise than its file's pixels: whoever draws on those must know. */
+function turnedText({ orientation }: DecodedImage): string[] {
+  if (orientation === 1) return [];
+  return [
+    `the file states EXIF orientation ${orientation}: the picture was turned as viewers show it, and so are masks and frame`,
+  ];
 }
 
 function structureResults(masks: StructureRecord<Uint8Array>, width: number): StructureRecord<StructureResult> {

@@ -1,5 +1,6 @@
 /** Decodes pictures and prepares them for the network. */
 import { sharp } from '../../../engine/node/optional.ts';
+import { type DecodedImage, toRgb } from './decoded.ts';
 import { equalizeLightness, normalizeBenGraham } from './enhance.ts';
 import type { RgbImage } from '../../domain.ts';
 import { addMaskBit } from './geometry.ts';
@@ -8,12 +9,6 @@ import { IMAGE, openPicture, pictureError } from './openPicture.ts';
 import { type PictureTools, preparePictureWith } from './prepare.ts';
 import type { PreprocessOptions, Sample } from './sample.ts';
 import { type DatasetItem, STRUCTURES } from '../../domain.ts';
-
-/** A picture as it is shown. */
-export interface DecodedImage extends RgbImage {
-  /** The EXIF orientation by which it was turned; 1: as stored. */
-  readonly orientation: number;
-}
 
 /**
  * Decodes an image file to 8-bit sRGB as it is shown: turned as its EXIF orientation says, an embedded color profile applied, transparent
@@ -34,24 +29,6 @@ export async function decodeImage(name: string, bytes?: Buffer): Promise<Decoded
   } catch (cause) {
     throw pictureError(name, IMAGE, cause);
   }
-}
-
-/** Gray (1 or 2 channels) or color (4) to RGB; an even number of channels ends in alpha. */
-function toRgb(data: Uint8Array, channels: number): Uint8Array {
-  const count = data.length / channels;
-  const hasAlpha = channels % 2 === 0;
-  const [, green, blue] = channels < 3 ? [0, 0, 0] : [0, 1, 2];
-  const last = channels - 1;
-  let varies = false;
-  for (let at = last; hasAlpha && at < data.length && !varies; at += channels) varies = data[at] !== data[last];
-  const rgb = new Uint8Array(3 * count);
-  for (let index = 0, at = 0, to = 0; index < count; index++, at += channels, to += 3) {
-    const share = varies ? data[at + last] / 255 : 1;
-    rgb[to] = Math.round(share * data[at]);
-    rgb[to + 1] = Math.round(share * data[at + green]);
-    rgb[to + 2] = Math.round(share * data[at + blue]);
-  }
-  return rgb;
 }
 
 /** Resizes and evens out the light in Node: sharp and OpenCV. */
