@@ -1,7 +1,24 @@
 /** Judges what a data set holds as a whole: halves that are missing, masks that mark nothing or far too much. */
 import { type ErrorCode, GmtlError } from '../../../engine/errors.ts';
-import { type DatasetItem, type Structure, STRUCTURE_NAMES, TASKS, type Task } from '../../domain.ts';
-import type { MaskCoverage } from './verify.ts';
+import { type DatasetItem, type Split, type Structure, STRUCTURE_NAMES, TASKS, type Task } from '../../domain.ts';
+
+/** How much of the frames a structure's masks mark. */
+export interface MaskCoverage {
+  readonly split: Split;
+  readonly structure: Structure;
+  readonly images: number;
+  readonly files: number;
+  /** Mask files IDRiD has of this structure in this split; null for validation. */
+  readonly official: number | null;
+  /** Mask files without a foreground pixel. */
+  readonly empty: number;
+  /** Foreground pixels over all masks. */
+  readonly pixels: number;
+  /** Foreground share over all frames of the split, absent files counted as empty. */
+  readonly share: number;
+  /** The fullest mask's share of its frame. */
+  readonly largestShare: number;
+}
 
 /**
  * The share of the frame that a structure's masks mark on average in IDRiD's pictures, cut to the field of view (32 training pictures:

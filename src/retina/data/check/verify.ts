@@ -15,7 +15,7 @@ import {
 } from '../../domain.ts';
 import { findFieldOfView } from '../pictures/fov.ts';
 import { decodeMask } from '../pictures/mask.ts';
-import { judgeCoverage, judgeParts } from './judge.ts';
+import { judgeCoverage, judgeParts, type MaskCoverage } from './judge.ts';
 import { loadMetadata, type MetadataOptions } from '../sets/metadata.ts';
 import { mapParallel } from '../../../engine/node/parallel.ts';
 import { decodeImage } from '../pictures/preprocess.ts';
@@ -37,24 +37,6 @@ export interface LabelCounts {
   readonly edema: readonly number[];
   /** Images with retinopathy grade 0 or 1 but an edema risk: official IDRiD has none, so these may be slips. */
   readonly unlikely: readonly DatasetItem[];
-}
-
-/** How much of the frames a structure's masks mark. */
-export interface MaskCoverage {
-  readonly split: Split;
-  readonly structure: Structure;
-  readonly images: number;
-  readonly files: number;
-  /** Mask files IDRiD has of this structure in this split; null for validation. */
-  readonly official: number | null;
-  /** Mask files without a foreground pixel. */
-  readonly empty: number;
-  /** Foreground pixels over all masks. */
-  readonly pixels: number;
-  /** Foreground share over all frames of the split, absent files counted as empty. */
-  readonly share: number;
-  /** The fullest mask's share of its frame. */
-  readonly largestShare: number;
 }
 
 /** How many images of a part and split have a size. */
