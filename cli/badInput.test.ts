@@ -163,16 +163,16 @@ describe('bad input', { concurrent: true }, () => {
     expect(existsSync(at('repeated'))).toBe(false);
   });
 
-  it('B44: where nobody reads the output, pictures are finished and a training is saved', async () => {
+  it('B44: where nobody reads the output, pictures are finished and a training trains on', async () => {
     mkdirSync(at('many'));
     for (const name of ['a', 'b', 'c', 'd']) cpSync(at('eye.jpg'), at('many', `${name}.jpg`));
     const infer = await unread('infer', 'many', '--run', 'run', '--out', 'unread', '--adapter', 'software');
     expect(infer).toEqual({ code: 0, stderr: expect.not.stringMatching(/EPIPE|unexpected|\n\s+at /) });
     expect(readFileSync(at('unread', 'predictions.csv'), 'utf8').trim().split('\n')).toHaveLength(5);
-    const steps = [...TINY, '--set', 'training.stepsPerEpoch=50'];
+    const steps = [...TINY, '--set', 'training.stepsPerEpoch=5'];
     const train = await unread('train', '--data', set, '--out', at('unread-run'), ...steps);
-    expect(train).toEqual({ code: 141, stderr: expect.not.stringMatching(/EPIPE|unexpected|\n\s+at /) });
-    expect(existsSync(at('unread-run', 'checkpoints', 'last.json'))).toBe(true);
+    expect(train).toEqual({ code: 0, stderr: expect.not.stringMatching(/EPIPE|unexpected|\n\s+at /) });
+    expect(existsSync(at('unread-run', 'finished.json'))).toBe(true);
     expect(existsSync(at('unread-run', 'run.lock'))).toBe(false);
   });
 

@@ -22,10 +22,6 @@ export const EXIT_CODES = {
     code: 140,
     meaning: 'stopped by SIGUSR2, which schedulers can send before the time is up, after the work was saved',
   },
-  closedPipe: {
-    code: 141,
-    meaning: 'training stopped, after it was saved, as nobody reads its output any more (SIGPIPE)',
-  },
   terminate: { code: 143, meaning: 'stopped by SIGTERM, after the work was saved' },
 } as const satisfies Record<string, { code: number; meaning: string }>;
 

@@ -12,9 +12,6 @@ const SIGNALS = {
 /** npx passes a Ctrl-C on that the terminal has sent already: what comes sooner than this is the same one. */
 const ECHO_MS = 500;
 
-/** Called when nobody reads the output any more. */
-const readersLeft = new Set<() => void>();
-
 /**
  * Lets a command go on where the reader of its output went away (`| head`, a closed pager): what it prints is dropped, what it writes to
  * files is not. Without this, Node ends the process with a stack trace in the middle of the work. Other errors of the streams are thrown.
@@ -23,7 +20,6 @@ export function surviveClosedPipes(): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (error) => {
       if (errorCode(error) !== 'EPIPE') throw error;
-      for (const listener of readersLeft) listener();
     });
   }
 }
@@ -33,13 +29,8 @@ export function surviveClosedPipes(): void {
  * of the signal; the work saves itself and returns. The second ends the process at once.
  *
  * @param said what is said on standard error when it is asked to stop.
- * @param stopsUnread whether it also stops where nobody reads its output any more.
  */
-export async function stoppable<T>(
-  said: string,
-  work: (stop: AbortSignal) => Promise<T>,
-  { stopsUnread = false }: { readonly stopsUnread?: boolean } = {},
-): Promise<T> {
+export async function stoppable<T>(said: string, work: (stop: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();
   const stop = (code: number): void => {
     if (controller.signal.aborted) return;
@@ -60,12 +51,9 @@ export async function stoppable<T>(
     process.on(name, handler);
     return [name, handler] as const;
   });
-  const unread = (): void => stop(EXIT_CODES.closedPipe.code);
-  if (stopsUnread) readersLeft.add(unread);
   try {
     return await work(controller.signal);
   } finally {
-    readersLeft.delete(unread);
     for (const [name, handler] of handlers) process.removeListener(name, handler);
   }
 }

@@ -59,9 +59,9 @@ function refuseSettings(args: TrainArguments): void {
   }
 }
 
-/** Trains until it is done or asked to stop; then, or where nobody reads its output any more, it is saved where it can be resumed. */
+/** Trains until it is done, or asked to stop and saved where it can be resumed. */
 function untilStopped(work: (stop: AbortSignal) => Promise<boolean>): Promise<boolean> {
-  return stoppable('Stopping after this step; the run is saved and can be resumed.', work, { stopsUnread: true });
+  return stoppable('Stopping after this step; the run is saved and can be resumed.', work);
 }
 
 async function train(args: TrainArguments): Promise<void> {
