@@ -63,7 +63,7 @@ export class NetworkReplay {
   #last: Promise<unknown> = Promise.resolve();
 
   /** @param name the network's, for messages. */
-  constructor(engine: Engine, model: MultitaskNet, name: string) {
+  constructor(engine: Engine, model: MultitaskNet, name = 'the network') {
     this.#engine = engine;
     this.#model = model;
     this.#name = name;

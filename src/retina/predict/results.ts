@@ -6,7 +6,7 @@ import { GmtlError } from '../../engine/errors.ts';
 import { describeWriteError, errorCode, writeFileAtomic } from '../../engine/node/atomic.ts';
 import { type Structure, STRUCTURES } from '../domain.ts';
 import type { StructureMasks } from '../report/overlay.ts';
-import { recordOwn, requireOwn } from '../report/ownFiles.ts';
+import { announceOwn, recordOwn, requireOwn } from '../report/ownFiles.ts';
 import { encodeMaskPng } from '../report/png.ts';
 import { type Inferred, summary } from './result.ts';
 import type { InferInput } from './inputs.ts';
@@ -85,6 +85,8 @@ export async function writeResults(
   const { width, height, data } = image;
   const files = resultFiles(folder, input.name);
   const written: string[] = [];
+  const present = STRUCTURES.filter((structure) => masks?.[structure] !== undefined);
+  announceOwn([...present.map((structure) => files.masks[structure]), files.overlay], 'infer');
   for (const structure of STRUCTURES) {
     const mask = masks?.[structure];
     if (mask === undefined) {

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { recordOwn, requireOwn, writeOwn } from './ownFiles.ts';
+import { announceOwn, recordOwn, requireOwn, writeOwn } from './ownFiles.ts';
 
 let folder = '';
 beforeEach(() => {
@@ -29,6 +29,14 @@ describe('B36: a command replaces only what it wrote itself', () => {
     writeFileSync(path, 'edited');
     await expect(writeOwn(path, 'new', 'infer')).rejects.toMatchObject({ code: 'io/exists' });
     expect(readFileSync(path, 'utf8')).toBe('edited');
+  });
+
+  it('what a killed process had begun to write', () => {
+    const path = join(folder, 'a.png');
+    announceOwn([path], 'infer');
+    writeFileSync(path, 'half');
+    requireOwn([path], 'infer');
+    expect(() => requireOwn([path], 'evaluate')).toThrow(/gmtl infer wrote it/);
   });
 
   it('a damaged record vouches for nothing', async () => {

@@ -9,7 +9,8 @@ import { describeWriteError, errorCode, readIfPresent, writeFileAtomic } from '.
 /** In every folder that a command wrote results to: a line for each file written, the newest last. */
 const JOURNAL = '.gmtl-files.jsonl';
 
-const lineSchema = z.object({ file: z.string(), by: z.string(), sha256: z.string() });
+/** `sha256` is null while the file is about to be written: a killed process leaves it so, and what it had begun is still its own. */
+const lineSchema = z.object({ file: z.string(), by: z.string(), sha256: z.string().nullable() });
 
 /** The commands that write files under names which the user chose, or beside files of the user's. */
 export type Writer = 'infer' | 'infer --sample' | 'evaluate' | 'data prepare' | 'data verify' | 'bench';
@@ -20,11 +21,15 @@ export type Writer = 'infer' | 'infer --sample' | 'evaluate' | 'data prepare' | 
  * @throws GmtlError `io/exists` naming the first file that another command, another program or a hand wrote or changed.
  */
 export function requireOwn(paths: readonly string[], by: Writer): void {
+  const journals = new Map<string, Map<string, z.infer<typeof lineSchema>>>();
   for (const path of paths) {
     const sha256 = hashOf(path);
     if (sha256 === null) continue;
-    const last = linesOf(dirname(path)).findLast(({ file }) => file === basename(path));
-    if (last?.by === by && last.sha256 === sha256) continue;
+    const folder = dirname(path);
+    const known = journals.get(folder) ?? readJournal(folder);
+    journals.set(folder, known);
+    const last = known.get(basename(path));
+    if (last?.by === by && (last.sha256 === null || last.sha256 === sha256)) continue;
     const who =
       last === undefined
         ? 'gmtl has no record of writing it'
@@ -38,11 +43,23 @@ export function requireOwn(paths: readonly string[], by: Writer): void {
   }
 }
 
+/** Says that files are about to be written, once {@link requireOwn} let them pass: a kill between writing and recording then loses nothing. */
+export function announceOwn(paths: readonly string[], by: Writer): void {
+  append(paths, by, () => null);
+}
+
 /** Records files just written, so that the same command may replace them later. */
 export function recordOwn(paths: readonly string[], by: Writer): void {
+  append(
+    paths.filter((path) => hashOf(path) !== null),
+    by,
+    hashOf,
+  );
+}
+
+function append(paths: readonly string[], by: Writer, hash: (path: string) => string | null): void {
   for (const path of paths) {
-    const sha256 = hashOf(path);
-    if (sha256 === null) continue;
+    const sha256 = hash(path);
     const journal = join(dirname(path), JOURNAL);
     try {
       appendFileSync(journal, `${JSON.stringify({ file: basename(path), by, sha256 })}\n`);
@@ -70,9 +87,10 @@ function hashOf(path: string): string | null {
   }
 }
 
-function linesOf(folder: string): z.infer<typeof lineSchema>[] {
+/** The last line of each file. */
+function readJournal(folder: string): Map<string, z.infer<typeof lineSchema>> {
   const text = readIfPresent(join(folder, JOURNAL)) ?? '';
-  return text.split('\n').flatMap((line) => {
+  const lines = text.split('\n').flatMap((line) => {
     try {
       return [lineSchema.parse(JSON.parse(line))];
     } catch {
@@ -80,4 +98,5 @@ function linesOf(folder: string): z.infer<typeof lineSchema>[] {
       return [];
     }
   });
+  return new Map(lines.map((line) => [line.file, line]));
 }
