@@ -1,6 +1,6 @@
 /** What a command may replace: the files that it wrote itself, as long as nobody changed them. */
 import { createHash } from 'node:crypto';
-import { appendFileSync, readFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import { GmtlError } from '../../engine/errors.ts';
@@ -62,6 +62,8 @@ function append(paths: readonly string[], by: Writer, hash: (path: string) => st
     const sha256 = hash(path);
     const journal = join(dirname(path), JOURNAL);
     try {
+      // Files are announced before the first of them makes the folder.
+      mkdirSync(dirname(path), { recursive: true });
       appendFileSync(journal, `${JSON.stringify({ file: basename(path), by, sha256 })}\n`);
     } catch (error) {
       throw describeWriteError(error, journal);
