@@ -94,7 +94,8 @@ export async function killRepeatedly(options: KillOptions): Promise<KillReport> 
     const ending = done > kills ? 'SIGINT' : 'SIGKILL';
     child.child.kill(ending);
     const { code, signal } = await child.ended;
-    if (ending === 'SIGKILL' ? signal !== 'SIGKILL' : code !== 0) fail(`it ended with code ${code}, signal ${signal}`);
+    if (ending === 'SIGKILL' ? signal !== 'SIGKILL' : code !== 130)
+      fail(`it ended with code ${code}, signal ${signal}`);
     const present = existsSync(checkpoints.folder) ? await readdir(checkpoints.folder) : [];
     const reached = await stepNow();
     if (reached < step) fail(`the checkpoint went back from step ${step} to ${reached}`);

@@ -5,7 +5,7 @@
  *     const { device } = await createBrowserDevice();
  *     setEngine(new Engine(new GpuBackend(device), { seed: 1 }));
  */
-import type {} from './globals.ts';
+export type {} from './globals.ts';
 
 export { Engine, type EngineOptions, engine, noGrad, scope, setEngine } from './engine/autograd/engine.ts';
 export { Tensor } from './engine/autograd/tensor.ts';

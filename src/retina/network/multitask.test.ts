@@ -37,7 +37,12 @@ interface Bench {
   loss(): Tensor;
 }
 
-function build(backend: Backend, decoderNorm: DecoderNorm = 'layer', gradeFeatures: GradeFeatures = 'pooled'): Bench {
+function build(
+  backend: Backend,
+  decoderNorm: DecoderNorm = 'layer',
+  gradeFeatures: GradeFeatures = 'pooled',
+  grades: readonly [number, number] = [4, 0],
+): Bench {
   const engine = new Engine(backend, { seed: 5 });
   setEngine(engine);
   const model = new GatedMultitaskNet({
@@ -61,7 +66,7 @@ function build(backend: Backend, decoderNorm: DecoderNorm = 'layer', gradeFeatur
       draw(2, 2 * SIDE * SIDE * 5).map((x) => (x > 1 ? 1 : 0)),
       [2, SIDE, SIDE, 5],
     ),
-    retinopathy: engine.tensor(Int32Array.of(4, 0)),
+    retinopathy: engine.tensor(Int32Array.from(grades)),
     edema: engine.tensor(Int32Array.of(-1, 2)),
   };
   const constants = {
@@ -111,16 +116,14 @@ describe.each([
       loss.dispose();
       return value;
     };
-    // The parts on their own, so that a small wrong gradient is not lost beside large ones; then everything at once.
+    // The parts on their own, so that a small wrong gradient is not lost beside large ones; then everything at once. Graders of the masks
+    // alone take them as given: what shapes the masks has a gradient that leaves a part of the objective out, and no directional derivative.
+    const shapesMasks = ['trunk.stem', 'trunk.stages.1', 'trunk.stages.3', 'decoder', ''];
     const parts = [
-      'trunk.stem',
-      'trunk.stages.1',
-      'trunk.stages.3',
+      ...(gradeFeatures === 'masks' ? [] : shapesMasks),
       'gate',
-      'decoder',
       'retino',
-      ...(gradeFeatures === 'pooled' ? [] : ['grader']),
-      '',
+      ...(['stages', 'findings'].includes(gradeFeatures) ? ['grader'] : []),
     ];
     for (const [index, part] of parts.entries()) {
       const direction = new Map<string, Float64Array>();
@@ -139,6 +142,19 @@ describe.each([
       expect(Math.abs(expected), part).toBeGreaterThan(1e-4);
       expect(Math.abs(numeric - expected) / Math.abs(expected), `direction within '${part}'`).toBeLessThan(1e-4);
     }
+  });
+
+  it.runIf(gradeFeatures === 'masks')('leaves the masks to their own targets, whatever the grades are', async () => {
+    const of = async (grades: readonly [number, number]): Promise<Map<string, ArrayLike<number>>> =>
+      gradients(build(new ReferenceBackend(), norm, gradeFeatures, grades));
+    const one = await of([4, 0]);
+    const other = await of([1, 2]);
+    for (const [name, gradient] of one) {
+      if (/^(trunk|decoder)/.test(name)) expect(gradient, name).toEqual(other.get(name));
+    }
+    const heads = [...one.keys()].filter((name) => name.startsWith('retino'));
+    expect(heads).not.toEqual([]);
+    for (const name of heads) expect(one.get(name), name).not.toEqual(other.get(name));
   });
 
   it('on the adapter is the reference gradient, for every parameter', async () => {

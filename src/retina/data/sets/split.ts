@@ -18,6 +18,9 @@ export interface SplitOptions {
 /** One image in ten: IDRiD's 413 graded training images leave too few of grade 1 (20) for more. Leaks are dropped. */
 export const DEFAULT_SPLIT: SplitOptions = { valFraction: 0.1, seed: 0, leaks: 'drop' };
 
+/** Ends the name of a stratum of pictures that have masks. */
+const WITH_MASKS = ' with masks';
+
 export interface SplitResult {
   readonly items: DatasetItem[];
   readonly notes: string[];
@@ -27,8 +30,8 @@ export interface SplitResult {
  * Moves a share of the training pictures to the validation split. The testing images stay as they are.
  *
  * Pictures are drawn by content: the copies of one picture (part A and part B share eyes) go to the same side. The draw is
- * stratified by retinopathy grade and by "has masks", so that validation has both tasks and all grades where their
- * numbers allow. It depends on the contents and the seed only, not on folder names or file order.
+ * stratified by retinopathy grade and by "has masks", so that validation has all grades where their numbers allow, and
+ * pictures with masks and without wherever two with one grade are there. It depends on the contents and the seed only, not on folder names or file order.
  *
  * @param fingerprints one for each item.
  * @throws GmtlError `data/val-fraction`, `data/leak` (with `leaks: 'refuse'`), `data/split-empty` when training would be empty.
@@ -110,7 +113,7 @@ export function stratifyTraining(
     }
     const grade = training.map((index) => items[index].retinopathy).find((value) => value !== null);
     const masked = training.some((index) => items[index].task === 'segmentation');
-    const stratum = `${grade ?? 'ungraded'}${masked ? ' with masks' : ''}`;
+    const stratum = `${grade ?? 'ungraded'}${masked ? WITH_MASKS : ''}`;
     const hash = training.map((index) => fingerprints[index].sha256).sort()[0];
     const list = strata.get(stratum);
     if (list === undefined) strata.set(stratum, [{ hash, members: training }]);
@@ -152,6 +155,12 @@ function drawStrata(strata: TrainingStrata['strata'], fraction: number, seed: nu
     if (missing <= 0 || sizes[index] < 2) continue;
     quotas[index]++;
     missing--;
+  }
+  // A small set's share may be a picture or two: validation sees each kind all the same, or its figures would be undefined.
+  for (const masked of total > 0 ? [true, false] : []) {
+    const kind = [...names.keys()].filter((index) => names[index].endsWith(WITH_MASKS) === masked && sizes[index] > 1);
+    const largest = kind.toSorted((a, b) => sizes[b] - sizes[a])[0];
+    if (largest !== undefined && kind.every((index) => quotas[index] === 0)) quotas[largest] = 1;
   }
   const drawn = new Set<number>();
   for (const [stratum, name] of names.entries()) {
