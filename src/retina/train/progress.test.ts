@@ -35,6 +35,25 @@ test('without a terminal: plain lines at a bounded rate, the first and the last 
   expect(lines.slice(5)).toEqual(['saved', 'step 100/100 | epoch 1/2 | loss 1.000 | 16.0 images/s | ETA 0s']);
 });
 
+test('without a terminal: long compiling is said every two seconds of its own, short compiling not at all', () => {
+  let now = 0;
+  const { stream, text } = memoryStream(false);
+  const progress = startProgress({ totalSteps: 100, totalEpochs: 2, stream, clock: () => now });
+  const compile = (kernels: number, each: number): void => {
+    for (let done = 1; done <= kernels; done++) {
+      now += each;
+      progress.compiling(done, kernels);
+    }
+  };
+  now += 60_000;
+  compile(20, 50);
+  now += 60_000;
+  compile(20, 50);
+  expect(text()).toBe('');
+  compile(20, 500);
+  expect(text().trimEnd().split('\n')).toEqual(['25%', '45%', '65%', '85%'].map((done) => `compiling kernels ${done}`));
+});
+
 test('on a terminal: a bar with loss, speed and the time left', () => {
   vi.useFakeTimers();
   try {

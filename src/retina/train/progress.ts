@@ -159,6 +159,7 @@ function lineProgress(options: ProgressOptions, stream: NodeJS.WriteStream): Pro
   const interval = options.lineIntervalMs ?? 10_000;
   let lastLine = Number.NEGATIVE_INFINITY;
   let lastCompileLine = clock();
+  let compiled = Number.POSITIVE_INFINITY;
   let pending: StepProgress | undefined;
   const write = (report: StepProgress) => {
     const parts = [
@@ -179,6 +180,9 @@ function lineProgress(options: ProgressOptions, stream: NodeJS.WriteStream): Pro
       if (clock() - lastLine >= interval) write(report);
     },
     compiling(done, total) {
+      // A recording of its own, with kernels of its own, begins.
+      if (done <= compiled) lastCompileLine = clock();
+      compiled = done === total ? Number.POSITIVE_INFINITY : done;
       // A warm driver cache is done before anybody asks.
       if (done === total || clock() - lastCompileLine < COMPILE_LINE_MS) return;
       stream.write(`compiling kernels ${percent(done, total)}\n`);
