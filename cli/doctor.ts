@@ -170,7 +170,7 @@ function chosenText(opened: OpenedAdapter, device: GpuDevice, debug: boolean): s
   const { deviceClass, subgroupSize } = device.target;
   const offered = [...opened.adapter.features].filter((feature) => !device.target.features.has(feature)).sort();
   return [
-    wrap(opened.reason, '  '),
+    wrap(`${device.name}: ${opened.reason}`, '  '),
     `  kernels for    ${deviceClass === 'gpu' ? 'GPUs' : 'software adapters'}`,
     `  driver         ${device.info.description || 'not told by the adapter'}`,
     `  subgroups      ${subgroupSize > 0 ? `${subgroupSize} lanes` : 'of no fixed size'}`,

@@ -131,7 +131,7 @@ async function infer(args: InferArguments): Promise<void> {
   const outcomes = await withEngine(
     { adapter: args.adapter, seed: trained.config.training.seed },
     async ({ engine, device, opened }) => {
-      console.error(`adapter  ${device.name} (${opened.reason})`);
+      console.error(`adapter  ${device.name}: ${opened.reason}`);
       const predictor = openPredictor(engine, { ...trained, note: console.error, precision });
       try {
         return await stoppable('Stopping after the pictures under way.', (stop) =>

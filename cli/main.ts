@@ -71,6 +71,20 @@ function refuseCareless(
   return true;
 }
 
+/** The words that a command takes by their place, by name: `<run>` of `evaluate <run>`. */
+function placesOf(words: readonly string[]): string[] {
+  const usage = commands.map(({ command }) => String(command)).find((each) => each.split(' ')[0] === words[0]) ?? '';
+  return usage.match(/(?<=[<[])\w+/g) ?? [];
+}
+
+/** Refuses what has its place given as an option: yargs would take it, and then one of the two. */
+function refuseNamedPlaces(words: readonly string[]): void {
+  const named = placesOf(words).find((place) => words.some((word) => word.split('=')[0] === `--${place}`));
+  if (named === undefined) return;
+  const place = named.toUpperCase();
+  throw new GmtlError('cli/usage', `leave out --${named} and name it alone: gmtl ${words[0]} ${place}`);
+}
+
 /** The aliases among yargs's options, which its types call any. */
 function aliasesOf(options: unknown): Readonly<Record<string, readonly string[]>> {
   const { alias } = options as { alias?: Readonly<Record<string, readonly string[]>> };
@@ -129,12 +143,15 @@ async function main(): Promise<void> {
     .fail((message, error, instance) => {
       // yargs passes some of its own refusals as errors named YError.
       if (error && error.name !== 'YError') throw error;
-      const refusal = withNearestOption(message || error?.message || '', instance);
+      const said = message || error?.message || '';
+      const missing = /^Not enough non-option arguments/.test(said) && placesOf(words).join(' ').toUpperCase();
+      const refusal = missing ? `Name ${missing}: gmtl ${words[0]} ${missing}` : withNearestOption(said, instance);
       const stop = /[.?!]$/.test(refusal) ? '' : '.';
       throw new GmtlError('cli/usage', `${refusal}${stop} \`gmtl --help\` lists commands and options.`);
     });
   for (const command of commands) parser = parser.command(command as CommandModule);
   try {
+    refuseNamedPlaces(words);
     await parser.parseAsync();
   } catch (error) {
     report(error, words.includes('--debug'));

@@ -7,7 +7,7 @@
  */
 import type * as Dawn from 'webgpu';
 import { GmtlError } from '../errors.ts';
-import { type AdapterKind, classifyAdapter, describeAdapter, matchesName, readAdapterInfo } from '../gpu/classify.ts';
+import { type AdapterKind, classifyAdapter, matchesName, readAdapterInfo } from '../gpu/classify.ts';
 import { type AdapterListing, dawnFlags, findDrivers, listAdapters, listDriver, summarize } from './list.ts';
 import { importOptional } from './optional.ts';
 import { REQUESTS } from './probe.ts';
@@ -161,7 +161,7 @@ function opened(adapter: GPUAdapter, instance: SharedInstance, plan: Plan, loade
   return {
     adapter,
     kind,
-    reason: explain(plan, kind, describeAdapter(readAdapterInfo(adapter.info)), loader),
+    reason: explain(plan, kind, loader),
     release() {
       if (held === undefined) return;
       letGo(held);
@@ -268,8 +268,8 @@ function notFound(label: string, listings: readonly AdapterListing[]): GmtlError
   return new GmtlError('adapter/not-found', `${what} Found:\n${summarize(listings)}\n${advice}${hidden}${thread}`);
 }
 
-function explain(plan: Plan, kind: AdapterKind, name: string, loader: LoaderOrigin): string {
-  const sentences = [`${name}: ${whyThisKind(plan, kind)}.`];
+function explain(plan: Plan, kind: AdapterKind, loader: LoaderOrigin): string {
+  const sentences = [`${whyThisKind(plan, kind)}.`];
   const restriction = process.platform === 'linux' ? userRestriction(process.env) : undefined;
   if (restriction !== undefined && plan.visible.which !== 'only') {
     sentences.push(`Only the drivers named by ${restriction.variable} were looked at.`);

@@ -1,6 +1,7 @@
 /** Scores a run by the field's protocol and writes the text, the report and the pictures requested: the work of `gmtl evaluate`. */
 import { preparePictures } from '../data/loading/preparePictures.ts';
 import { isGateTaught } from '../config/taught.ts';
+import { requireWritable } from '../../engine/node/atomic.ts';
 import { withEngine } from '../../engine/node/createEngine.ts';
 import { type Dataset, selectItems, type Split } from '../domain.ts';
 import type { Precision } from '../network/network.ts';
@@ -72,6 +73,8 @@ export async function evaluateRun(options: EvaluateRunOptions): Promise<Evaluati
   const { split = 'test', frame = 'network', flips = false, calibrate = true } = options;
   const { adapter = 'auto', precision, onImages, print = silent, note = silent } = options;
   const run = RunFolder.open(options.run);
+  // A damaged one is said now, not once all pictures are scored.
+  run.environment();
   const own = run.config();
   const config = { ...own, data: { ...own.data, skipBad: options.skipBad || own.data.skipBad } };
   const dataset = await run.datasetToScore(options.data);
@@ -120,21 +123,22 @@ export async function evaluateRun(options: EvaluateRunOptions): Promise<Evaluati
   });
 }
 
-/** Refuses, before minutes are spent, to replace what an evaluation did not write. @throws GmtlError `io/exists`. */
+/** Refuses, before minutes are spent, what could not be written in the end. @throws GmtlError `io/exists` for what an evaluation did not write, or as `requireWritable`. */
 async function requireOutputs(
   { json, report, pictures }: EvaluateRunOptions,
   dataset: Dataset,
   split: Split,
 ): Promise<void> {
-  if (json !== undefined) requireOwn([json], 'evaluate');
-  if (report !== undefined) requireOwn((await import('./report.ts')).reportFiles(report), 'evaluate');
+  const groups: string[][] = json === undefined ? [] : [[json]];
+  if (report !== undefined) groups.push((await import('./report.ts')).reportFiles(report));
   if (pictures !== undefined) {
     const { comparisonFile } = await import('./comparisons.ts');
     const masked = selectItems(dataset, split).filter(({ maskPaths }) => maskPaths !== null);
-    requireOwn(
-      masked.map(({ id }) => comparisonFile(pictures, id)),
-      'evaluate',
-    );
+    groups.push(masked.map(({ id }) => comparisonFile(pictures, id)));
+  }
+  for (const files of groups) {
+    requireOwn(files, 'evaluate');
+    if (files.length > 0) await requireWritable(files[0]);
   }
 }
 

@@ -187,7 +187,7 @@ export async function sampleRun(options: SampleRunOptions): Promise<Sampled> {
     `network  ${weights.path}${weights.step === null ? '' : `, step ${weights.step}`}${weights.averaged ? ', averaged weights' : ''}`,
   );
   return withEngine({ adapter, seed: config.training.seed }, async ({ engine, device, opened }) => {
-    note(`adapter  ${device.name} (${opened.reason})`);
+    note(`adapter  ${device.name}: ${opened.reason}`);
     const predictor = openPredictor(engine, {
       config,
       weights: weights.weights,

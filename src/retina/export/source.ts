@@ -10,6 +10,7 @@ import type { Calibration } from '../run/calibrationFormat.ts';
 import type { WeightsKind } from '../run/checkpoints.ts';
 import { RUN_FILES } from '../run/fileNames.ts';
 import { RunFolder } from '../run/runFolder.ts';
+import { parseStored } from '../run/storedJson.ts';
 import type { Opset } from '../../engine/onnx/graph.ts';
 import type { ExportTask } from './forward.ts';
 import { loadTrainedWeights, type TrainedWeights } from '../run/trainedWeights.ts';
@@ -88,8 +89,10 @@ const itemsSchema = z.array(
 
 /** Counted from the run's list, whose pictures need not be here. */
 function trainedOn(folder: string): { counts: TaskCounts | null; synthetic: boolean } {
-  const text = readIfPresent(join(folder, RUN_FILES.metadata));
-  const items = text === undefined ? null : itemsSchema.parse(JSON.parse(text));
+  const path = join(folder, RUN_FILES.metadata);
+  const text = readIfPresent(path);
+  const damaged = { path, code: 'data/metadata-json', remedy: 'Restore it from a copy of the run.' } as const;
+  const items = text === undefined ? null : parseStored(itemsSchema, text, damaged);
   const count = (split: string, task: string): number =>
     items?.filter((item) => item.split === split && item.task === task).length ?? 0;
   const of = (split: string) => ({

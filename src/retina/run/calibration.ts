@@ -1,12 +1,11 @@
 /** Reads and writes a run's `calibration.json`. */
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { z } from 'zod';
 import { GmtlError } from '../../engine/errors.ts';
-import { errorCode, writeFileAtomic } from '../../engine/node/atomic.ts';
+import { readIfPresent, writeFileAtomic } from '../../engine/node/atomic.ts';
 import { type Calibration, calibrationSchema } from './calibrationFormat.ts';
 import { RUN_FILES } from './fileNames.ts';
+import { parseStored } from './storedJson.ts';
 
 /** Writes `calibration.json` into a run folder; gives its path. */
 export async function writeCalibration(runFolder: string, calibration: Calibration): Promise<string> {
@@ -18,23 +17,19 @@ export async function writeCalibration(runFolder: string, calibration: Calibrati
 /** @throws GmtlError `run/no-calibration` where the run has none, or a damaged one. */
 export async function readCalibration(runFolder: string): Promise<Calibration> {
   const path = join(runFolder, RUN_FILES.calibration);
-  try {
-    return calibrationSchema.parse(JSON.parse(await readFile(path, 'utf8')));
-  } catch (cause) {
-    if (errorCode(cause) === 'ENOENT') {
-      throw new GmtlError(
-        'run/no-calibration',
-        `${path}: there is no such file. Fit temperatures and thresholds on the run's validation images first: gmtl evaluate ${runFolder}`,
-        { cause },
-      );
-    }
-    if (!(cause instanceof SyntaxError) && !(cause instanceof z.ZodError)) throw cause;
+  const text = readIfPresent(path);
+  const remedy = `gmtl evaluate ${runFolder}`;
+  if (text === undefined) {
     throw new GmtlError(
       'run/no-calibration',
-      `${path}: damaged (${cause.message}). Delete it and run: gmtl evaluate ${runFolder}`,
-      { cause },
+      `${path}: there is no such file. Fit temperatures and thresholds on the run's validation images first: ${remedy}`,
     );
   }
+  return parseStored(calibrationSchema, text, {
+    path,
+    code: 'run/no-calibration',
+    remedy: `Delete it and run: ${remedy}`,
+  });
 }
 
 /**

@@ -1,6 +1,7 @@
 /** The manifest of a checkpoint: its fields, and reading it. */
 import { z } from 'zod';
 import { GmtlError } from '../../engine/errors.ts';
+import { problemsOf } from './storedJson.ts';
 
 /** Raised when a manifest changes in a way older readers would misread. */
 export const CHECKPOINT_FORMAT_VERSION = 1;
@@ -74,16 +75,10 @@ export function parseManifest(text: string, path: string): CheckpointManifest {
   if (!result.success) {
     throw new GmtlError(
       'checkpoint/invalid',
-      `${path}: a damaged checkpoint manifest (${damageOf(result.error)}). Use another checkpoint.`,
+      `${path}: a damaged checkpoint manifest (${problemsOf(result.error)}). Use another checkpoint.`,
     );
   }
   return result.data;
-}
-
-/** What is wrong with a stored JSON file, in one line: of its text, or of its entries, each with its place. */
-export function damageOf(cause: SyntaxError | z.ZodError): string {
-  if (cause instanceof SyntaxError) return cause.message;
-  return cause.issues.map(({ path, message }) => `${path.join('.') || 'the whole'}: ${message}`).join('; ');
 }
 
 /** Numbers as JSON can hold them: non-finite ones become their names. */

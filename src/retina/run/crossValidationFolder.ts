@@ -2,12 +2,14 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { GmtlError } from '../../engine/errors.ts';
 import { writeFileAtomic } from '../../engine/node/atomic.ts';
 import { CROSS_VALIDATION_FILES, foldName } from './fileNames.ts';
 import { acquireRunLock, type RunLock } from './lock.ts';
 import { makeFolder, type NewFolder } from './makeFolder.ts';
 import { RunFolder } from './runFolder.ts';
+import { parseStored } from './storedJson.ts';
+
+const foldsSchema = z.object({ folds: z.int().min(2) });
 
 /** Owns the names, readers and writers of a cross-validation's files. */
 export class CrossValidationFolder {
@@ -46,15 +48,8 @@ export class CrossValidationFolder {
   /** How many folds there are. @throws GmtlError `run/folds` where the record is missing or damaged. */
   count(): number {
     const path = join(this.path, CROSS_VALIDATION_FILES.folds);
-    try {
-      return z.object({ folds: z.int().min(2) }).parse(JSON.parse(readFileSync(path, 'utf8'))).folds;
-    } catch (cause) {
-      throw new GmtlError(
-        'run/folds',
-        `${path}: damaged (${(cause as Error).message}). Start the cross-validation anew.`,
-        { cause },
-      );
-    }
+    const remedy = 'Start the cross-validation anew.';
+    return parseStored(foldsSchema, readFileSync(path, 'utf8'), { path, code: 'run/folds', remedy }).folds;
   }
 
   /** One process per cross-validation. @throws GmtlError as {@link acquireRunLock}. */

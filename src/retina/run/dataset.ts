@@ -1,14 +1,14 @@
 /** The images of a run under the splits it was trained with, wherever they lie now. */
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { openDataset } from '../data/sets/dataset.ts';
 import { loadMetadata } from '../data/sets/metadata.ts';
 import type { Dataset, Split } from '../domain.ts';
 import { GmtlError } from '../../engine/errors.ts';
-import { errorCode } from '../../engine/node/atomic.ts';
+import { readIfPresent } from '../../engine/node/atomic.ts';
 import type { TrainConfig } from '../config/schema.ts';
 import { RUN_FILES } from './fileNames.ts';
+import { parseStored } from './storedJson.ts';
 
 /** Opens a data set as a configuration splits it. @throws GmtlError as `openDataset`. */
 export function openConfigured(source: string, { data, training }: TrainConfig): Promise<Dataset> {
@@ -77,16 +77,9 @@ const rowsSchema = z.array(z.object({ id: z.string(), split: z.enum(['train', 'v
 /** The split of each image of the run, by id; null where the run's list is missing. @throws GmtlError for a damaged one. */
 async function recordedSplits(runFolder: string): Promise<ReadonlyMap<string, Split> | null> {
   const path = join(runFolder, RUN_FILES.metadata);
-  try {
-    const rows = rowsSchema.parse(JSON.parse(await readFile(path, 'utf8')));
-    return new Map(rows.map(({ id, split }) => [id, split]));
-  } catch (cause) {
-    if (errorCode(cause) === 'ENOENT') return null;
-    if (!(cause instanceof SyntaxError) && !(cause instanceof z.ZodError)) throw cause;
-    throw new GmtlError(
-      'data/metadata-json',
-      `${path}: damaged (${cause.message}). Restore it from a copy of the run.`,
-      { cause },
-    );
-  }
+  const text = readIfPresent(path);
+  if (text === undefined) return null;
+  const remedy = 'Restore it from a copy of the run.';
+  const rows = parseStored(rowsSchema, text, { path, code: 'data/metadata-json', remedy });
+  return new Map(rows.map(({ id, split }) => [id, split]));
 }

@@ -5,12 +5,12 @@ import { arch, cpus, platform, release, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
-import { GmtlError } from '../../engine/errors.ts';
 import { errorCode, readIfPresent, writeFileAtomicSync } from '../../engine/node/atomic.ts';
 import { dawnVersion } from '../../engine/node/optional.ts';
 import { gmtlVersion } from '../../engine/node/version.ts';
-import { damageOf, requireJson } from './checkpointFormat.ts';
+import { requireJson } from './checkpointFormat.ts';
 import { RUN_FILES } from './fileNames.ts';
+import { parseStored } from './storedJson.ts';
 
 /** The entries, in the order in which they are written. */
 const environmentFields = {
@@ -50,14 +50,7 @@ export function readEnvironment(runFolder: string): RecordedEnvironment | null {
   const path = join(runFolder, RUN_FILES.environment);
   const text = readIfPresent(path);
   if (text === undefined) return null;
-  try {
-    return recordedSchema.parse(JSON.parse(text));
-  } catch (cause) {
-    if (!(cause instanceof SyntaxError) && !(cause instanceof z.ZodError)) throw cause;
-    throw new GmtlError('run/environment', `${path}: damaged (${damageOf(cause)}). Restore it, or delete it.`, {
-      cause,
-    });
-  }
+  return parseStored(recordedSchema, text, { path, code: 'run/environment', remedy: 'Restore it, or delete it.' });
 }
 
 /**

@@ -7,6 +7,7 @@ import { describeWriteError, errorCode, readIfPresent, writeFileAtomic } from '.
 import { Checkpoints } from './checkpoints.ts';
 import { RUN_FILES, stampedNames } from './fileNames.ts';
 import { timeStamp } from './makeFolder.ts';
+import { parseStored } from './storedJson.ts';
 
 const finishedSchema = z.object({
   /** The time stamp in the files' names. */
@@ -35,18 +36,9 @@ export interface RunResult extends Pick<Finished, 'step' | 'epoch' | 'stoppedEar
 /** The record of a finished run; null where the run is not finished. @throws GmtlError `run/finished` for a damaged one. */
 export function readFinished(runFolder: string): Finished | null {
   const path = join(runFolder, RUN_FILES.finished);
-  try {
-    const text = readIfPresent(path);
-    return text === undefined ? null : finishedSchema.parse(JSON.parse(text));
-  } catch (cause) {
-    throw new GmtlError(
-      'run/finished',
-      `${path}: damaged (${(cause as Error).message}). Delete it and resume the run.`,
-      {
-        cause,
-      },
-    );
-  }
+  const text = readIfPresent(path);
+  if (text === undefined) return null;
+  return parseStored(finishedSchema, text, { path, code: 'run/finished', remedy: 'Delete it and resume the run.' });
 }
 
 /**

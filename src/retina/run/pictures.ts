@@ -1,8 +1,8 @@
 /** A run's `pictures.json`: what its images, masks and labels were when it began, for a resumed run to be held against. */
 import { z } from 'zod';
-import { GmtlError } from '../../engine/errors.ts';
 import { readIfPresent, writeFileAtomic } from '../../engine/node/atomic.ts';
 import type { ItemRecord } from '../data/sets/datasetFingerprint.ts';
+import { parseStored } from './storedJson.ts';
 
 const picturesSchema = z.array(
   z.object({
@@ -24,10 +24,6 @@ export async function writePictures(path: string, records: readonly ItemRecord[]
 export function readPictures(path: string): ItemRecord[] | null {
   const text = readIfPresent(path);
   if (text === undefined) return null;
-  try {
-    return picturesSchema.parse(JSON.parse(text));
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new GmtlError('run/pictures', `${path}: damaged (${reason}). Restore it from a copy of the run.`, { cause });
-  }
+  const remedy = 'Restore it from a copy of the run.';
+  return parseStored(picturesSchema, text, { path, code: 'run/pictures', remedy });
 }

@@ -134,11 +134,11 @@ export async function trainRun(
       command: process.argv.slice(2),
       seed: config.training.seed,
     });
-    say(`adapter  ${device.name} (${opened.reason})`);
+    say(`adapter  ${device.name}: ${opened.reason}`);
     const note = precisionNote(engine, config, 'training');
     if (note !== null) say(note);
     say(`images   ${counts.join(', ')}`);
-    if (run) say(`run      ${run.path}`);
+    if (!verify) say(`run      ${run?.path}`);
     const writers = run && openWriters(run, config, ranks, resume);
     let trainer: Trainer | null = null;
     try {
@@ -154,7 +154,9 @@ export async function trainRun(
         say(formatInitReport(report));
         await run?.writeInitReport(report);
       }
-      say(`network  ${trainer.model.parameterCount().toLocaleString('en')} parameters, ${trainer.totalSteps} steps`);
+      const steps = `${trainer.totalSteps} step${trainer.totalSteps === 1 ? '' : 's'}`;
+      say(`network  ${trainer.model.parameterCount().toLocaleString('en')} parameters, ${steps}`);
+      if (run?.finished()) say(`note: the run is finished: all ${steps} are done, and nothing more is trained`);
       if (ranks) {
         const kernels = { precision: usablePrecision(engine, config), choice: opened.kind };
         const notes = await requireAlike(ranks, {
