@@ -26,7 +26,7 @@ const exportOptions = {
   calibrated: {
     type: 'boolean',
     default: true,
-    describe: 'onnx: use the temperatures and thresholds that `gmtl evaluate` fitted, where the run has them',
+    describe: 'onnx, torch: use the temperatures and thresholds that `gmtl evaluate` fitted, where the run has them',
   },
   overwrite: { type: 'boolean', default: false, describe: 'Replace an earlier export in the folder' },
 } as const satisfies Record<string, Options>;

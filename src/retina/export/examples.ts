@@ -1,8 +1,8 @@
-/** The examples that are written beside an ONNX model: short programs that run it on a photograph. */
+/** The examples that are written beside an exported model: short programs that run it on a photograph. */
 import type { TrainConfig } from '../config/schema.ts';
 
 export interface ExampleOf {
-  /** File name of the model. */
+  /** File name of the model: an ONNX file, or the Python file that holds a network. */
   readonly model: string;
   readonly config: TrainConfig;
   readonly facts: Readonly<Record<string, string>>;
@@ -17,11 +17,33 @@ const IMPORTS = {
 
 const HEADER = 'Research software, not a medical device.';
 
-/** Python with onnxruntime, NumPy and Pillow (and OpenCV where the run was trained with CLAHE or Ben Graham's normalization). */
+/** How a Python example gets facts and outputs by name from each kind of model. */
+const PYTHON_RUNTIMES = {
+  onnx: {
+    package: 'onnxruntime',
+    imports: () => 'import numpy as np\nimport onnxruntime\nfrom PIL import Image',
+    run: (model: string) => `
+    session = onnxruntime.InferenceSession(str(Path(__file__).with_name('${model}')))
+    facts = session.get_modelmeta().custom_metadata_map
+    names = [output.name for output in session.get_outputs()]
+    outputs = dict(zip(names, session.run(names, {'image': image})))`,
+  },
+  torch: {
+    package: 'torch',
+    imports: (model: string) =>
+      `import numpy as np\nimport torch\nfrom PIL import Image\n\nfrom ${model.replace('.py', '')} import load`,
+    run: () => `
+    facts = json.loads(Path(__file__).with_name('model.json').read_text(encoding='utf8'))
+    with torch.no_grad():
+        outputs = {name: output.numpy() for name, output in load()(torch.from_numpy(image)).items()}`,
+  },
+};
+
+/** Python with onnxruntime or PyTorch, NumPy and Pillow (and OpenCV where the run was trained with CLAHE or Ben Graham's normalization). */
 export function pythonExample({ model, config }: ExampleOf): string {
   const { data } = config;
-  const needs =
-    data.clahe !== false || data.benGraham ? 'onnxruntime numpy pillow opencv-python' : 'onnxruntime numpy pillow';
+  const runtime = PYTHON_RUNTIMES[model.endsWith('.py') ? 'torch' : 'onnx'];
+  const needs = `${runtime.package} numpy pillow${data.clahe !== false || data.benGraham ? ' opencv-python' : ''}`;
   const clahe =
     data.clahe === false
       ? ''
@@ -47,9 +69,7 @@ import json
 import sys
 from pathlib import Path
 
-${clahe || benGraham ? 'import cv2\n' : ''}import numpy as np
-import onnxruntime
-from PIL import Image
+${clahe || benGraham ? 'import cv2\n' : ''}${runtime.imports(model)}
 
 SIZE = ${data.imageSize}
 
@@ -71,11 +91,8 @@ def prepare(path):
 
 
 def main():
-    session = onnxruntime.InferenceSession(str(Path(__file__).with_name('${model}')))
-    facts = session.get_modelmeta().custom_metadata_map
+    image = prepare(sys.argv[1])${runtime.run(model)}
     labels, thresholds = json.loads(facts['labels']), json.loads(facts['thresholds'])
-    names = [output.name for output in session.get_outputs()]
-    outputs = dict(zip(names, session.run(names, {'image': prepare(sys.argv[1])})))
     for task in ('retinopathy', 'edema', 'gate'):
         probabilities = outputs.get(f'{task}_probabilities')
         if probabilities is None:

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { fromBinary } from '@bufbuild/protobuf';
 import { ModelProtoSchema } from 'onnx-buf';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { decodeSafetensors } from '../../engine/io/safetensors.ts';
 import { tinyFundus } from '../data/testsupport.ts';
 import { MODEL_MANIFEST, unpackModel } from '../run/modelFolder.ts';
 import { readIfPresent } from '../../engine/node/atomic.ts';
@@ -66,6 +67,27 @@ describe('gmtl export --format onnx', () => {
     const output = execFileSync(process.execPath, ['run.mjs', 'eye.png'], { cwd: folder, encoding: 'utf8' });
     expect(output).toMatch(/^retinopathy: .+ \(0\.\d{3}\)\nedema: .+\ngate: (segmentation|classification) \(/);
     expect(output).toMatch(/OD: \d+\.\d{4} % of the square\n$/);
+  });
+});
+
+describe('gmtl export --format torch', () => {
+  it('writes weights, the network as one Python file, its facts and an example', async () => {
+    const written = await exportRun({ run: RUN, format: 'torch', out: folder });
+    expect(written.map(({ path }) => basename(path))).toEqual([
+      'run.py',
+      'model.json',
+      'network.py',
+      'model.safetensors',
+    ]);
+    const { tensors } = decodeSafetensors(readFileSync(join(folder, 'model.safetensors')), 'model.safetensors');
+    expect(tensors).toEqual((await loadTrainedWeights(RUN)).weights);
+    const facts = JSON.parse(readFileSync(join(folder, 'model.json'), 'utf8')) as Record<string, string>;
+    expect(facts.not_a_medical_device).toContain('not a medical device');
+    // What PyTorch makes of such a file is held against gmtl's outputs in presets.test.ts.
+    const code = readFileSync(join(folder, 'network.py'), 'utf8');
+    expect(code).toContain("'dims': [4, 4, 8, 8]");
+    expect(code).not.toMatch(/undefined|\[object|\btrue\b|\bfalse\b|\bnull\b/);
+    expect(readFileSync(join(folder, 'run.py'), 'utf8')).toContain('from network import load');
   });
 });
 
