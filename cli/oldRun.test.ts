@@ -6,7 +6,6 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startGmtl } from '../bench/trainProcess.ts';
 import { readSafetensors } from '../src/engine/node/safetensorsFile.ts';
-import { generateSyntheticIdrid } from '../src/retina/data/synth/index.ts';
 import { loadCheckpoint } from '../src/retina/run/checkpoint.ts';
 import { readRunLog } from '../src/retina/run/logs.ts';
 
@@ -18,9 +17,8 @@ beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'gmtl-old-run-'));
   run = join(root, 'part');
   await cp(fixture('run-0.1'), run, { recursive: true });
-  const counts = { segmentationTrain: 4, segmentationTest: 1, gradingTrain: 6, gradingTest: 2 };
   // The run's list names its pictures as ../data/…
-  await generateSyntheticIdrid({ directory: join(root, 'data'), size: 64, ...counts });
+  await cp(fixture('data-0.1'), join(root, 'data'), { recursive: true });
 });
 afterAll(() => rm(root, { recursive: true, force: true }));
 

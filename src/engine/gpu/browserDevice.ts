@@ -5,7 +5,7 @@ import { GpuDevice, type GpuDeviceOptions } from './device.ts';
 
 export interface BrowserDeviceOptions extends Omit<GpuDeviceOptions, 'deviceClass'> {
   /** Which of two GPUs a laptop should use. Default `high-performance`. */
-  readonly powerPreference?: GPUPowerPreference;
+  readonly powerPreference?: 'low-power' | 'high-performance';
 }
 
 /** A device and what the browser says of its adapter (which may be little: browsers hide it from trackers). */

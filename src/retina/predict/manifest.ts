@@ -1,6 +1,7 @@
 /** Lists of pictures too long for a command line: CSV or JSON lines with a path each, or paths on standard input. */
 import { createReadStream } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import { Readable } from 'node:stream';
 import { createInterface } from 'node:readline';
 import { parse } from 'csv-parse';
 import { z } from 'zod';
@@ -62,9 +63,9 @@ function withoutEmpty(row: Readonly<Record<string, string>>): Record<string, str
 }
 
 /** Paths from a stream, one a line: `find … | gmtl infer -`. Empty lines are left out. */
-export async function readPaths(stream: NodeJS.ReadableStream): Promise<string[]> {
+export async function readPaths(stream: AsyncIterable<string | Uint8Array>): Promise<string[]> {
   const paths: string[] = [];
-  for await (const line of createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY })) {
+  for await (const line of createInterface({ input: Readable.from(stream), crlfDelay: Number.POSITIVE_INFINITY })) {
     if (line !== '') paths.push(line);
   }
   return paths;
