@@ -212,7 +212,11 @@ export const dataCommand: CommandModule = {
 
 /** A bar on standard error that appears with the first step and only on a terminal. */
 function progressBar(label: string): { update: (done: number, total: number) => void; stop: () => void } {
-  const bar = new SingleBar({ format: `${label} {bar} {value}/{total}`, clearOnComplete: true, noTTYOutput: false });
+  const bar = new SingleBar({
+    format: `${label} {bar} {value}/{total}  {eta_formatted} left`,
+    clearOnComplete: true,
+    noTTYOutput: false,
+  });
   let running = false;
   return {
     update: (done, total) => {

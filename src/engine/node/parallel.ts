@@ -25,12 +25,25 @@ export class Limiter {
   }
 }
 
-/** `map` with at most `limit` calls at a time; results in the order of the inputs. The first failure is thrown. */
-export function mapParallel<T, R>(
+/** `map` with at most `limit` calls at a time; results in the order of the inputs. The first failure is thrown, and no further call is made. */
+export async function mapParallel<T, R>(
   inputs: readonly T[],
   job: (input: T, index: number) => Promise<R>,
-  limit?: number,
+  limit: number = availableParallelism(),
 ): Promise<R[]> {
-  const limiter = new Limiter(limit);
-  return Promise.all(inputs.map((input, index) => limiter.run(() => job(input, index))));
+  const results = new Array<R>(inputs.length);
+  let next = 0;
+  const work = async (): Promise<void> => {
+    while (next < inputs.length) {
+      const index = next++;
+      try {
+        results[index] = await job(inputs[index], index);
+      } catch (error) {
+        next = inputs.length;
+        throw error;
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: Math.max(1, limit) }, work));
+  return results;
 }

@@ -28,8 +28,8 @@ describe('B37: a cache that cannot be written', () => {
     await writeFile(cacheFolder, '');
     const items = await readIdrid(join(root, 'set'));
     const paths = items.map(({ imagePath }) => imagePath);
-    const prints = await fingerprintFiles(paths, cacheFolder);
-    expect(prints).toEqual(await fingerprintFiles(paths, null));
+    const prints = await fingerprintFiles(paths, { root: cacheFolder });
+    expect(prints).toEqual(await fingerprintFiles(paths, { root: null }));
     const source = new SampleSource({ preprocess: { ...DEFAULT_PREPROCESS, size: 32 }, cacheFolder });
     for (const item of items) expect((await source.sample(item, 32))?.size).toBe(32);
     expect(said).toEqual([expect.stringMatching(/cache .*file cannot be used.*GMTL_CACHE_DIR/)]);

@@ -8,17 +8,20 @@ const failed = new Set<string>();
  * Writes a file into a cache. A cache that cannot be written (a read-only home folder, a full disk) costs time, never the result.
  *
  * @param root the cache's root, as the user knows it.
+ * @returns whether the file was written.
  */
-export async function keepInCache(root: string, path: string, bytes: Uint8Array): Promise<void> {
-  if (failed.has(root)) return;
+export async function keepInCache(root: string, path: string, bytes: Uint8Array): Promise<boolean> {
+  if (failed.has(root)) return false;
   try {
     await writeFileAtomic(path, bytes);
+    return true;
   } catch (error) {
-    if (failed.has(root)) return;
+    if (failed.has(root)) return false;
     failed.add(root);
     const reason = error instanceof Error ? error.message : String(error);
     console.error(
       `note: the cache ${root} cannot be used, so pictures are prepared anew each time (${reason}). GMTL_CACHE_DIR names another folder.`,
     );
+    return false;
   }
 }

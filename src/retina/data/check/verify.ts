@@ -1,24 +1,22 @@
 /** Checks a data set: files, labels, masks, sizes, copies of pictures and leaks between splits. */
 import { stat } from 'node:fs/promises';
 import { GmtlError } from '../../../engine/errors.ts';
-import { compareFingerprints, type Fingerprint } from '../sets/fingerprint.ts';
-import { fingerprintFiles } from '../sets/fingerprintFiles.ts';
+import { cacheRoot } from '../../../engine/node/cacheFolder.ts';
+import { fingerprintFile } from '../sets/fingerprintFiles.ts';
+import { type SamePair, samePairs } from '../sets/samePictures.ts';
 import { scanIdrid } from '../sets/idrid.ts';
 import {
   OFFICIAL_COUNTS,
   OFFICIAL_MASKS,
   type DatasetItem,
   GRADE_COUNTS,
-  type Structure,
   STRUCTURES,
   type Split,
 } from '../../domain.ts';
-import { findFieldOfView } from '../pictures/fov.ts';
-import { decodeMask } from '../pictures/mask.ts';
+import { type Decoded, decodeItem } from './decodeItem.ts';
 import { judgeCoverage, judgeParts, type MaskCoverage } from './judge.ts';
 import { loadMetadata, type MetadataOptions } from '../sets/metadata.ts';
 import { mapParallel } from '../../../engine/node/parallel.ts';
-import { decodeImage } from '../pictures/preprocess.ts';
 
 /** Two images that show the same picture. */
 export interface DuplicatePair {
@@ -68,7 +66,7 @@ export interface VerifyResult {
 }
 
 export interface VerifyOptions {
-  /** Root of the cache, where thumbnails are kept; null: none. Default: `cacheRoot()`. */
+  /** Root of the cache, where what was found out about files is kept; null: none. Default: `cacheRoot()`. */
   readonly cacheFolder?: string | null;
   /** For a list in System B's form. */
   readonly metadata?: MetadataOptions;
@@ -101,15 +99,20 @@ export async function verifyDataset(source: string, options: VerifyOptions = {})
   const problems: GmtlError[] = [...scan.problems, ...(entry.isDirectory() ? judgeParts(scan.items) : [])];
   const known = new Set(problems.map((problem) => problem.message));
   const items = scan.items;
-  const fingerprints = await fingerprintFiles(
-    items.map((item) => item.imagePath),
-    options.cacheFolder,
-  );
-  const decoded = await decodeAll(items, options.onProgress);
+  const { cacheFolder = cacheRoot(), onProgress } = options;
+  let done = 0;
+  const looked = await mapParallel(items, async (item) => {
+    const print = await fingerprintFile(item.imagePath, cacheFolder);
+    const decoded = await decodeItem(item, print.sha256, cacheFolder);
+    onProgress?.(++done, items.length);
+    return { print, decoded };
+  });
+  const decoded = looked.map((one) => one.decoded);
   for (const { errors } of decoded) problems.push(...errors.filter((error) => !known.has(error.message)));
   const coverage = measureCoverage(items, decoded);
   problems.push(...judgeCoverage(coverage));
-  const duplicates = findDuplicates(items, fingerprints);
+  const pairs = samePairs(looked.map(({ print }) => print));
+  const duplicates = pairs.map((pair) => duplicateOf(items, pair));
   const leaky = duplicates.some((pair) => pair.leak);
   return {
     source,
@@ -126,72 +129,9 @@ export async function verifyDataset(source: string, options: VerifyOptions = {})
   };
 }
 
-interface Decoded {
-  /** 0 when the image cannot be decoded. */
-  readonly width: number;
-  readonly height: number;
-  readonly pixels: number;
-  readonly foreground: Partial<Record<Structure, number>>;
-  readonly errors: readonly GmtlError[];
-}
-
-function decodeAll(
-  items: readonly DatasetItem[],
-  onProgress?: (done: number, total: number) => void,
-): Promise<Decoded[]> {
-  let done = 0;
-  return mapParallel(items, async (item): Promise<Decoded> => {
-    const errors: GmtlError[] = [];
-    const foreground: Partial<Record<Structure, number>> = {};
-    let [width, height] = [0, 0];
-    try {
-      const image = await decodeImage(item.imagePath);
-      ({ width, height } = image);
-      // Training crops to the field of view, and refuses a picture without one.
-      collect(errors, () => findFieldOfView(image, item.imagePath));
-      for (const structure of STRUCTURES) {
-        const path = item.maskPaths?.[structure] ?? null;
-        if (path === null) continue;
-        try {
-          foreground[structure] = (await decodeMask(path, { structure, expected: image })).foreground;
-        } catch (error) {
-          errors.push(asUserError(error));
-        }
-      }
-    } catch (error) {
-      errors.push(asUserError(error));
-    }
-    onProgress?.(++done, items.length);
-    return { width, height, pixels: width * height, foreground, errors };
-  });
-}
-
-/** Runs a check and keeps what it finds. */
-function collect(errors: GmtlError[], check: () => void): void {
-  try {
-    check();
-  } catch (error) {
-    errors.push(asUserError(error));
-  }
-}
-
-/** Findings about files are collected; anything else is a bug and goes up. */
-function asUserError(error: unknown): GmtlError {
-  if (error instanceof GmtlError) return error;
-  throw error;
-}
-
-function findDuplicates(items: readonly DatasetItem[], fingerprints: readonly Fingerprint[]): DuplicatePair[] {
-  const pairs: DuplicatePair[] = [];
-  for (let later = 1; later < items.length; later++) {
-    for (let earlier = 0; earlier < later; earlier++) {
-      const relation = compareFingerprints(fingerprints[earlier], fingerprints[later]);
-      if (relation === null) continue;
-      const [first, second] = [items[earlier], items[later]];
-      pairs.push({ first, second, relation, leak: first.split !== second.split });
-    }
-  }
-  return pairs;
+function duplicateOf(items: readonly DatasetItem[], { earlier, later, relation }: SamePair): DuplicatePair {
+  const [first, second] = [items[earlier], items[later]];
+  return { first, second, relation, leak: first.split !== second.split };
 }
 
 function countLabels(items: readonly DatasetItem[]): LabelCounts[] {
@@ -230,9 +170,9 @@ function measureCoverage(items: readonly DatasetItem[], decoded: readonly Decode
         empty: rows.filter((row) => row.foreground[structure] === 0).length,
         pixels: marked,
         share: pixels === 0 ? 0 : marked / pixels,
-        largestShare: Math.max(
+        largestShare: rows.reduce(
+          (most, row) => Math.max(most, row.pixels === 0 ? 0 : (row.foreground[structure] ?? 0) / row.pixels),
           0,
-          ...rows.map((row) => (row.pixels === 0 ? 0 : (row.foreground[structure] ?? 0) / row.pixels)),
         ),
       };
     });
@@ -249,18 +189,20 @@ function countSizes(items: readonly DatasetItem[], decoded: readonly Decoded[]):
     if (known === undefined) found.set(key, { part: item.part, split: item.split, width, height, items: [item] });
     else known.items.push(item);
   }
+  // How often a part has a size, over its splits, and how often it has its most frequent one.
+  const totals = new Map<string, number>();
+  const mosts = new Map<string, number>();
   const sizes = [...found.values()];
-  const total = (part: string, width: number, height: number) =>
-    sizes
-      .filter((size) => size.part === part && size.width === width && size.height === height)
-      .reduce((sum, size) => sum + size.items.length, 0);
-  return sizes.map((size) => {
-    const own = total(size.part, size.width, size.height);
-    return {
-      ...size,
-      odd: sizes.some((other) => other.part === size.part && total(other.part, other.width, other.height) > own),
-    };
-  });
+  const sizeKey = ({ part, width, height }: (typeof sizes)[number]): string => JSON.stringify([part, width, height]);
+  for (const size of sizes) {
+    const total = (totals.get(sizeKey(size)) ?? 0) + size.items.length;
+    totals.set(sizeKey(size), total);
+    mosts.set(size.part, Math.max(total, mosts.get(size.part) ?? 0));
+  }
+  return sizes.map((size) => ({
+    ...size,
+    odd: (mosts.get(size.part) as number) > (totals.get(sizeKey(size)) as number),
+  }));
 }
 
 /** Whether a data set may be used: it has images and no leaks and, where `strict`, no problem at all. */

@@ -44,7 +44,7 @@ describe('fingerprints', () => {
         .png()
         .toFile(path);
     }
-    const prints = await fingerprintFiles([...paths, copy, ...flat], null);
+    const prints = await fingerprintFiles([...paths, copy, ...flat], { root: null });
     const same = prints.flatMap((one, index) =>
       prints
         .slice(0, index)
@@ -66,7 +66,7 @@ describe('fingerprints', () => {
     await sharp(original).jpeg({ quality: 70 }).toFile(files[2]);
     await sharp(original).resize(192, 128).jpeg().toFile(files[3]);
     await writeFile(files[4], await tinyFundus(1234));
-    const prints = await fingerprintFiles(files, cacheFolder);
+    const prints = await fingerprintFiles(files, { root: cacheFolder });
     expect(prints.slice(1).map((print) => compareFingerprints(prints[0], print))).toEqual([
       'identical',
       'similar',
@@ -75,11 +75,11 @@ describe('fingerprints', () => {
     ]);
     // The stored thumbnails give the same, and a damaged one is made again.
     await writeFile(join(cacheFolder, 'looks-33x32-128', prints[4].sha256), 'damaged');
-    expect(await fingerprintFiles(files, cacheFolder)).toEqual(prints);
+    expect(await fingerprintFiles(files, { root: cacheFolder })).toEqual(prints);
   });
 
   it('name a missing file', async () => {
-    await expect(fingerprintFiles([join(root, 'none.jpg')], null)).rejects.toMatchObject({
+    await expect(fingerprintFiles([join(root, 'none.jpg')], { root: null })).rejects.toMatchObject({
       code: 'data/image-unreadable',
     });
   });

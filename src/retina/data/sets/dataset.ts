@@ -18,6 +18,8 @@ export interface OpenOptions extends Partial<SplitOptions> {
   readonly folds?: number | null;
   /** Which fold validates, 0 … folds − 1. Default 0; only with `folds`. */
   readonly fold?: number;
+  /** Called after each image is looked at; not called where splits are fixed and no labels are joined. */
+  readonly onProgress?: (done: number, total: number) => void;
   /** For a list in System B's form, as `loadMetadata` takes them. */
   readonly metadata?: MetadataOptions;
 }
@@ -52,7 +54,7 @@ export async function openDataset(source: string, options: OpenOptions = {}): Pr
 
   const fingerprints = await fingerprintFiles(
     read.items.map((item) => item.imagePath),
-    options.cacheFolder,
+    { root: options.cacheFolder, onProgress: options.onProgress },
   );
   let result: SplitResult = { items: [...read.items], notes: [] };
   if (folds !== null) result = assignFolds(read.items, fingerprints, { folds, fold, seed, leaks });

@@ -77,3 +77,8 @@ function boxSum(sums: Float64Array, x: number, y: number): number {
   const [left, right] = [x - REACH, x + REACH + 1];
   return sums[bottom + right] - sums[top + right] - sums[bottom + left] + sums[top + left];
 }
+
+/** Whether a picture has too little detail to correlate with any other. */
+export function isFlat(detail: Int8Array): boolean {
+  return Number.isNaN(correlation(detail, detail));
+}

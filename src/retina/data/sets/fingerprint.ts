@@ -1,4 +1,4 @@
-/** Finds images that show the same picture by their appearance. */
+/** Tells whether two images show the same picture, by their appearance. */
 import { correlation } from './detail.ts';
 
 /** Size of a thumbnail: a difference hash compares each pixel with its right neighbor, so there is a column more. */
@@ -9,9 +9,9 @@ export const THUMBNAIL_COLUMNS = THUMBNAIL_ROWS + 1;
 export interface Fingerprint {
   /** SHA-256 of the file, hexadecimal. */
   readonly sha256: string;
-  /** The image as 33x32 gray values, row by row; null when the file cannot be decoded. */
+  /** The image as 33x32 gray values, row by row; null when the file cannot be decoded, or is too flat to look like another. */
   readonly thumbnail: Uint8Array | null;
-  /** The image's fine structure (see `detailOf`); null when the file cannot be decoded. */
+  /** The image's fine structure (see `detailOf`), 16 kB, which may be read from the cache when asked for; null as the thumbnail. */
   readonly detail: Int8Array | null;
 }
 
@@ -30,7 +30,7 @@ export interface SimilarityLimits {
  * the second witness: details of 80 different eyes correlate by at most 0.24, at any brightness; copies at quality 30 to 60, at half the size and
  * at 64 pixels across by 0.40 and more. A copy that was darkened to a third and saved again at quality 30 may be missed: nothing is dropped then.
  */
-const DEFAULT_SIMILARITY: SimilarityLimits = { hashBits: 120, meanGray: 1.8, correlation: 0.32 };
+export const DEFAULT_SIMILARITY: SimilarityLimits = { hashBits: 120, meanGray: 1.8, correlation: 0.32 };
 
 /**
  * The number of bits in which two thumbnails' difference hashes differ, 0 … 1024 (dHash: is a pixel brighter than its right
@@ -59,33 +59,9 @@ export function compareFingerprints(
   let difference = 0;
   for (let index = 0; index < a.thumbnail.length; index++)
     difference += Math.abs(a.thumbnail[index] - b.thumbnail[index]);
-  if (difference / a.thumbnail.length > limits.meanGray || a.detail === null || b.detail === null) return null;
+  if (difference / a.thumbnail.length > limits.meanGray) return null;
+  const [one, other] = [a.detail, b.detail];
+  if (one === null || other === null) return null;
   // Not a number where a picture is too flat to tell: such ones are the same only byte by byte.
-  return correlation(a.detail, b.detail) >= limits.correlation ? 'similar' : null;
-}
-
-/**
- * Groups images that show the same picture (transitively).
- *
- * @returns for each image the index of the first image of its group.
- */
-export function groupSamePictures(
-  fingerprints: readonly Fingerprint[],
-  limits: SimilarityLimits = DEFAULT_SIMILARITY,
-): Int32Array {
-  const parent = Int32Array.from({ length: fingerprints.length }, (_, index) => index);
-  const find = (index: number): number => {
-    let root = index;
-    while (parent[root] !== root) root = parent[root];
-    return root;
-  };
-  for (let later = 1; later < fingerprints.length; later++) {
-    for (let earlier = 0; earlier < later; earlier++) {
-      if (compareFingerprints(fingerprints[earlier], fingerprints[later], limits) === null) continue;
-      const a = find(earlier);
-      const b = find(later);
-      parent[Math.max(a, b)] = Math.min(a, b);
-    }
-  }
-  return parent.map((_, index) => find(index));
+  return correlation(one, other) >= limits.correlation ? 'similar' : null;
 }

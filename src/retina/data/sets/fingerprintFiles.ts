@@ -1,14 +1,16 @@
 /** Fingerprints image files: what is compared to find copies of a picture. */
+import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
+import { GmtlError } from '../../../engine/errors.ts';
 import { sharp } from '../../../engine/node/optional.ts';
 import { cacheFolder, cacheRoot } from '../../../engine/node/cacheFolder.ts';
 import { hashFile } from '../../../engine/node/fileHash.ts';
 import { mapParallel } from '../../../engine/node/parallel.ts';
 import { keepInCache } from '../cacheWrite.ts';
 import { LIMITED } from '../pictures/openPicture.ts';
-import { DETAIL_SIDE, detailOf } from './detail.ts';
+import { DETAIL_SIDE, detailOf, isFlat } from './detail.ts';
 import { THUMBNAIL_COLUMNS, type Fingerprint, THUMBNAIL_ROWS } from './fingerprint.ts';
 
 /** Names what is kept: other sizes must not read these. */
@@ -23,22 +25,64 @@ interface Look {
   readonly detail: Int8Array;
 }
 
+/** What else {@link fingerprintFiles} may be told. */
+export interface FingerprintOptions {
+  /** Root of the cache; null keeps nothing. Default: `cacheRoot()`. */
+  readonly root?: string | null;
+  /** Called after each file. */
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
 /**
- * Fingerprints files in order. What they look like is kept in the cache by content hash, as decoding 500 full frames takes seconds.
+ * Fingerprints files in order. What they look like is kept in the cache by content hash, as decoding 500 full frames takes seconds, and the
+ * details stay there until they are asked for: 1 kB for each file is held in memory, without a cache 18 kB.
  *
- * @param root of the cache; null keeps nothing.
  * @throws GmtlError `data/image-unreadable` when a file cannot be read at all. One that cannot be decoded looks like nothing.
  */
-export function fingerprintFiles(paths: readonly string[], root: string | null = cacheRoot()): Promise<Fingerprint[]> {
+export function fingerprintFiles(
+  paths: readonly string[],
+  { root = cacheRoot(), onProgress }: FingerprintOptions = {},
+): Promise<Fingerprint[]> {
+  let done = 0;
   return mapParallel(paths, async (path) => {
-    const sha256 = await hashFile(path);
-    const stored = root === null ? null : join(cacheFolder(FOLDER, root), sha256);
-    const known = stored === null ? null : await readLook(stored);
-    const look = known ?? (await lookAt(path));
-    if (look === null) return { sha256, thumbnail: null, detail: null };
-    if (root !== null && stored !== null && known === null) await keepInCache(root, stored, lookBytes(look));
-    return { sha256, ...look };
+    const print = await fingerprintFile(path, root);
+    onProgress?.(++done, paths.length);
+    return print;
   });
+}
+
+/** The fingerprint of one file, as {@link fingerprintFiles} makes it. */
+export async function fingerprintFile(path: string, root: string | null): Promise<Fingerprint> {
+  const sha256 = await hashFile(path);
+  const stored = root === null ? null : join(cacheFolder(FOLDER, root), sha256);
+  const known = stored === null ? null : parseLook(await readFile(stored).catch(() => null));
+  const look = known ?? (await lookAt(path));
+  if (look === null || isFlat(look.detail)) return { sha256, thumbnail: null, detail: null };
+  const isKept =
+    known !== null || (root !== null && stored !== null && (await keepInCache(root, stored, lookBytes(look))));
+  if (!isKept || stored === null) return { sha256, ...look };
+  return {
+    sha256,
+    thumbnail: look.thumbnail,
+    get detail() {
+      return detailFrom(stored);
+    },
+  };
+}
+
+/** The detail of a look that was in the cache a moment ago. */
+function detailFrom(stored: string): Int8Array {
+  let look: Look | null = null;
+  try {
+    look = parseLook(readFileSync(stored));
+  } catch {
+    // Said below.
+  }
+  if (look !== null) return look.detail;
+  throw new GmtlError(
+    'data/cache-changed',
+    `${stored} was taken from the cache, or damaged, while it was in use. Run the command again; the file is made anew.`,
+  );
 }
 
 async function lookAt(path: string): Promise<Look | null> {
@@ -68,8 +112,7 @@ async function readDetail(path: string): Promise<Int8Array> {
   return detailOf(Uint16Array.from({ length: DETAIL_BYTES }, (_, index) => samples[index * info.channels]));
 }
 
-async function readLook(path: string): Promise<Look | null> {
-  const bytes = await readFile(path).catch(() => null);
+function parseLook(bytes: Buffer | null): Look | null {
   const length = THUMBNAIL_BYTES + DETAIL_BYTES;
   if (bytes === null || bytes.length !== length + 4) return null;
   if (crc32(bytes.subarray(0, length)) !== bytes.readUInt32LE(length)) return null;

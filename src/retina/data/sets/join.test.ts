@@ -60,7 +60,7 @@ const graded = (file: string, retinopathy: number, more: Partial<DatasetItem> = 
 async function joined(...items: DatasetItem[]) {
   const fingerprints = await fingerprintFiles(
     items.map((item) => item.imagePath),
-    null,
+    { root: null },
   );
   return joinLabels(items, fingerprints);
 }

@@ -1,5 +1,6 @@
 /** Gives copies of one picture the labels of all of them. */
-import { type Fingerprint, groupSamePictures } from './fingerprint.ts';
+import type { Fingerprint } from './fingerprint.ts';
+import { groupSamePictures } from './samePictures.ts';
 import { sameFrame } from './sameFrame.ts';
 import type { DatasetItem, MaskPaths, Split } from '../../domain.ts';
 
@@ -29,7 +30,9 @@ export async function joinLabels(
   const groups = new Map<string, number[]>();
   for (const [index, root] of groupSamePictures(fingerprints).entries()) {
     const key = `${root} ${items[index].split}`;
-    groups.set(key, [...(groups.get(key) ?? []), index]);
+    const members = groups.get(key);
+    if (members) members.push(index);
+    else groups.set(key, [index]);
   }
   const joined = [...items];
   const notes: string[] = [];

@@ -1,6 +1,7 @@
 /** Carves a validation split from the training pictures. */
 import { GmtlError } from '../../../engine/errors.ts';
-import { type Fingerprint, groupSamePictures } from './fingerprint.ts';
+import type { Fingerprint } from './fingerprint.ts';
+import { groupSamePictures } from './samePictures.ts';
 import { KeyedRandom, STREAMS } from '../../random.ts';
 import { type DatasetItem, TASKS } from '../../domain.ts';
 

@@ -189,7 +189,6 @@ describe('generateSyntheticIdrid', () => {
     [{ size: 63 }, /size/],
     [{ size: 100.5 }, /size/],
     [{ gradingTest: -1 }, /gradingTest/],
-    [{ segmentationTrain: 90, segmentationTest: 10 }, /two-digit/],
   ])('refuses %j', async (options, message) => {
     const attempt = generateSyntheticIdrid({ directory: join(folder, 'never'), ...options });
     await expect(attempt).rejects.toMatchObject({

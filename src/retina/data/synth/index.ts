@@ -27,8 +27,8 @@ const optionsSchema = z.object({
   size: z.int().min(64).max(2848).default(256),
   segmentationTrain: z.int().min(0).default(24),
   segmentationTest: z.int().min(0).default(8),
-  gradingTrain: z.int().min(0).max(999).default(48),
-  gradingTest: z.int().min(0).max(999).default(16),
+  gradingTrain: z.int().min(0).default(48),
+  gradingTest: z.int().min(0).default(16),
 });
 
 export interface SyntheticOptions {
@@ -38,10 +38,10 @@ export interface SyntheticOptions {
   readonly seed?: number;
   /** Height of the frames in pixels, 64..2848 (default 256); they are 1.5 times as wide, as IDRiD's are. */
   readonly size?: number;
-  /** Images of "A. Segmentation" (default 24 and 8): at most 99 together, since their names have two digits. */
+  /** Images of "A. Segmentation" (default 24 and 8). Names have two digits as IDRiD's, and more from the hundredth on. */
   readonly segmentationTrain?: number;
   readonly segmentationTest?: number;
-  /** Images of "B. Disease Grading" (default 48 and 16), at most 999 each. Among them are the eyes of part A, as far as their grades fit. */
+  /** Images of "B. Disease Grading" (default 48 and 16). Among them are the eyes of part A, as far as their grades fit. */
   readonly gradingTrain?: number;
   readonly gradingTest?: number;
   /** Called after each picture has been drawn and written; not called when the set already exists. */
@@ -76,14 +76,6 @@ function checkOptions(options: SyntheticOptions): ContentOptions {
   if (!parsed.success) {
     const issues = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; ');
     throw new GmtlError('data/synthetic-options', `synthetic data set: ${issues}`);
-  }
-  const { segmentationTrain, segmentationTest } = parsed.data;
-  if (segmentationTrain + segmentationTest > 99) {
-    throw new GmtlError(
-      'data/synthetic-options',
-      `synthetic data set: segmentationTrain ${segmentationTrain} + segmentationTest ${segmentationTest} is more than 99, ` +
-        "but IDRiD's segmentation images have two-digit names; ask for fewer",
-    );
   }
   return parsed.data;
 }
@@ -158,22 +150,24 @@ function gradingJobs(
   const count = half === 'train' ? content.gradingTrain : content.gradingTest;
   const labels = allotLabels(gradingMixture, count, new SeededRandom(`${content.seed}/grading/${half}`));
   const rows = labels.map((wanted, index) => ({ ...wanted, name: gradingName(index + 1) }));
-  const left = new Set(masked);
+  const left = new Map<string, Job[]>();
+  for (const job of masked) {
+    const alike = left.get(labelsOf(job.wanted));
+    if (alike) alike.push(job);
+    else left.set(labelsOf(job.wanted), [job]);
+  }
   const unmasked: Job[] = [];
   for (const { name, ...wanted } of rows) {
     const image = gradingImage(half, name);
-    const eye = [...left].find((job) => isSameWanted(job.wanted, wanted));
-    if (eye) {
-      eye.images.push(image);
-      left.delete(eye);
-    } else unmasked.push({ key: `${content.seed}/grading/${half}/${name}`, wanted, images: [image], mask: null });
+    const eye = left.get(labelsOf(wanted))?.shift();
+    if (eye) eye.images.push(image);
+    else unmasked.push({ key: `${content.seed}/grading/${half}/${name}`, wanted, images: [image], mask: null });
   }
   return { rows, unmasked };
 }
 
-function isSameWanted(one: Wanted, other: Wanted): boolean {
-  return one.retinopathy === other.retinopathy && one.edema === other.edema && one.softExudates === other.softExudates;
-}
+const labelsOf = ({ retinopathy, edema, softExudates }: Wanted): string =>
+  JSON.stringify([retinopathy, edema, softExudates]);
 
 /** Writes one picture to each of its places, and its masks; a mask without foreground is left out, as IDRiD does. Returns the number of masks. */
 async function writeFundus(root: string, job: Job, fundus: Fundus): Promise<number> {
