@@ -15,6 +15,8 @@ struct Uniforms { rows: u32, columns: u32, chunks: u32, group: u32, eps: f32, mo
 @group(0) @binding(4) var<storage, read_write> runningVar: array<f32>;
 @group(0) @binding(5) var<storage, read_write> mean: array<f32>;
 @group(0) @binding(6) var<storage, read_write> rstd: array<f32>;
+// [1]: how many batches entered the running statistics.
+@group(0) @binding(7) var<storage, read_write> batches: array<f32>;
 
 const CHANNELS = 8u;
 
@@ -71,4 +73,5 @@ fn main(
   rstd[c] = inverseSqrt(spread / f32(u.rows) + u.eps);
   runningMean[c] = mix(runningMean[c], total, u.momentum);
   runningVar[c] = mix(runningVar[c], spread / f32(u.rows - 1u), u.momentum);
+  if (c == 0u) { batches[0] += 1.0; }
 }

@@ -2,9 +2,13 @@
 // gradWeight[k, c] = sum of gradY[r, c] * (x[r, c] - mean[c]) * rstd[c],  gradBias[k, c] = sum of gradY[r, c].
 //
 // A thread owns one item, that is one column or four neighbouring ones, of one chunk (common/width.wgsl; `columns` counts items). A second, ordered pass adds the chunks up.
+// RELU: gradY belongs to y = relu(…) and passes where y is not 0; what passed is kept in masked. Without it neither binding is touched.
 
 // #include "common/grid.wgsl"
 // #include "common/width.wgsl"
+// #include "common/reluItem.wgsl"
+
+override RELU: u32 = 0u;
 
 struct Uniforms { rows: u32, columns: u32, chunks: u32 }
 
@@ -15,6 +19,8 @@ struct Uniforms { rows: u32, columns: u32, chunks: u32 }
 @group(0) @binding(4) var<storage, read> rstd: array<Number>;
 @group(0) @binding(5) var<storage, read_write> gradWeight: array<Number>;
 @group(0) @binding(6) var<storage, read_write> gradBias: array<Number>;
+@group(0) @binding(7) var<storage, read> y: array<Item>;
+@group(0) @binding(8) var<storage, read_write> masked: array<Item>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -30,7 +36,11 @@ fn main(
   var sum = Number(0.0);
   for (var row = i / u.columns; row < u.rows; row += u.chunks) {
     let at = row * u.columns + column;
-    let g = Number(gradY[at]);
+    var g = Number(gradY[at]);
+    if (RELU != 0u) {
+      g *= reluSlope(Number(y[at]));
+      masked[at] = Item(g);
+    }
     sum += g;
     product += g * (Number(x[at]) - center);
   }

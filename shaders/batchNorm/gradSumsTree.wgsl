@@ -2,10 +2,14 @@
 //
 // A workgroup of 256 lanes owns COLUMNS items of a chunk (common/columnTree.wgsl), a lane two rows at a time: four loads are under way.
 // reduce/sumPairTree.wgsl adds the chunks up. columns counts items.
+// RELU: gradY belongs to y = relu(…) and passes where y is not 0; what passed is kept in masked. Without it neither binding is touched.
 
 // #include "common/grid.wgsl"
 // #include "common/width.wgsl"
 // #include "common/columnTree.wgsl"
+// #include "common/reluItem.wgsl"
+
+override RELU: u32 = 0u;
 
 struct Uniforms { rows: u32, columns: u32, chunks: u32, blocks: u32, workgroups: u32 }
 
@@ -16,6 +20,8 @@ struct Uniforms { rows: u32, columns: u32, chunks: u32, blocks: u32, workgroups:
 @group(0) @binding(4) var<storage, read> rstd: array<Number>;
 @group(0) @binding(5) var<storage, read_write> gradWeight: array<Number>;
 @group(0) @binding(6) var<storage, read_write> gradBias: array<Number>;
+@group(0) @binding(7) var<storage, read> y: array<Item>;
+@group(0) @binding(8) var<storage, read_write> masked: array<Item>;
 
 @compute @workgroup_size(256)
 fn main(
@@ -34,21 +40,35 @@ fn main(
   var product1 = Number(0.0);
   var sum0 = Number(0.0);
   var sum1 = Number(0.0);
-  var row = chunk * (256u / COLUMNS) + lane / COLUMNS;
+  // Lanes past the last column have no rows.
+  var row = select(u.rows, chunk * (256u / COLUMNS) + lane / COLUMNS, column < u.columns);
   for (; row + stride < u.rows; row += 2u * stride) {
-    let g0 = Number(gradY[row * u.columns + at]);
-    let g1 = Number(gradY[(row + stride) * u.columns + at]);
-    let x0 = Number(x[row * u.columns + at]);
-    let x1 = Number(x[(row + stride) * u.columns + at]);
+    let first = row * u.columns + at;
+    let second = (row + stride) * u.columns + at;
+    var g0 = Number(gradY[first]);
+    var g1 = Number(gradY[second]);
+    let x0 = Number(x[first]);
+    let x1 = Number(x[second]);
+    if (RELU != 0u) {
+      g0 *= reluSlope(Number(y[first]));
+      g1 *= reluSlope(Number(y[second]));
+      masked[first] = Item(g0);
+      masked[second] = Item(g1);
+    }
     sum0 += g0;
     sum1 += g1;
     product0 += g0 * (x0 - center);
     product1 += g1 * (x1 - center);
   }
   if (row < u.rows) {
-    let g = Number(gradY[row * u.columns + at]);
+    let first = row * u.columns + at;
+    var g = Number(gradY[first]);
+    if (RELU != 0u) {
+      g *= reluSlope(Number(y[first]));
+      masked[first] = Item(g);
+    }
     sum0 += g;
-    product0 += g * (Number(x[row * u.columns + at]) - center);
+    product0 += g * (Number(x[first]) - center);
   }
   let product = columnTotal(lane, product0 + product1);
   let sum = columnTotal(lane, sum0 + sum1);

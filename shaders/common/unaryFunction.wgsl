@@ -9,17 +9,11 @@ alias Number = vec4f;
 alias Index = vec4u;
 
 // #include "common/elementary.wgsl"
-// #include "common/relu.wgsl"
+// #include "common/reluItem.wgsl"
 
 // log(1 + exp(x)), which for large x is x.
 fn softplus(x: vec4f) -> vec4f {
-  return relu4(x) + logOnePlus(expOf(-abs(x)));
-}
-
-// 0 up to 0, 1 above, and 1 for NaN, so that its gradient passes as in PyTorch: by the words, as relu.
-fn reluSlope(x: vec4f) -> vec4f {
-  let words = bitcast<vec4u>(x);
-  return select(vec4f(1.0), vec4f(0.0), (words == vec4u(0u)) | ((words ^ vec4u(0x80000000u)) <= vec4u(0x7f800000u)));
+  return reluItem(x) + logOnePlus(expOf(-abs(x)));
 }
 
 const SQRT_TWO_OVER_PI = 0.7978845608028654;
@@ -34,7 +28,7 @@ fn unary(x: vec4f, scale: f32, shift: f32) -> vec4f {
   switch (FUNCTION) {
     case 0u: { return geluWithSlope(x).value; }
     case 1u: { return x * sigmoidOf(geluArgument(x)); }
-    case 2u: { return relu4(x); }
+    case 2u: { return reluItem(x); }
     case 3u: { return x * sigmoidOf(x); }
     case 4u: { return sigmoidOf(x); }
     case 5u: { return tanhOf(x); }

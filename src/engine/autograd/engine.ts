@@ -3,7 +3,7 @@ import { type ErrorCode, GmtlError } from '../errors.ts';
 import { accumulateProgram } from '../ops/accumulate/program.ts';
 import { type Backend, runProgram } from '../ops/backend.ts';
 import { addProgram } from '../ops/binary/program.ts';
-import type { Callable, Op } from '../ops/definition.ts';
+import { type Callable, mutated, type Op } from '../ops/definition.ts';
 import { floatCastProgram, fillProgram } from '../ops/movement/convert.ts';
 import { expandProgram } from '../ops/movement/program.ts';
 import {
@@ -149,10 +149,11 @@ export class Engine {
    * @throws GmtlError `ops/inputs`, `ops/attribute`, `tensor/dtype`, `autograd/engine` or `tensor/freed`, which name the op and the input.
    */
   applyAll<A extends object>(op: Op<A>, inputs: readonly Tensor[], attributes: A): Tensor[] {
-    const { signature, mutates } = op.forward;
+    const { signature } = op.forward;
     this.#requireOwn(op.name, signature.inputs, inputs);
     checkAttributes(op.name, signature.attributes, attributes);
-    if (mutates) {
+    const mutates = mutated(op.forward, inputs);
+    if (mutates.length > 0) {
       const updated = inputs.map(({ value }) => value.spec);
       requireTypes(op.name, signature.inputs, updated, mutates);
     }

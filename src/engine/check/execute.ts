@@ -1,4 +1,5 @@
 /** Runs a program call on a device so that what it leaves unwritten, writes past the end or does differently each time shows. */
+import { mutated } from '../ops/definition.ts';
 import type { GpuDevice } from '../gpu/device.ts';
 import type { GpuBackend } from '../ops/gpuBackend.ts';
 import type { ProgramCall } from '../ops/invocations.ts';
@@ -66,7 +67,7 @@ function poisonScratch(
 export async function execute(backend: GpuBackend, call: Snapshot, version?: string): Promise<Written[]> {
   const { gpu: device } = backend;
   const { program, attributes } = call;
-  const updated = program.mutates ?? [];
+  const updated = mutated(program, call.inputs);
   const inputs = call.inputs.map((spec, index) => {
     const value = updated.includes(index) ? guarded(device, spec) : backend.allocate(spec, 'input');
     backend.write(value, call.data[index]);

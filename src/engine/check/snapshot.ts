@@ -1,6 +1,6 @@
 /** Program calls with the numbers they read, and the results of their float64 references. */
 import type { PlanTarget } from '../gpu/kernel.ts';
-import type { Case, Op } from '../ops/definition.ts';
+import { type Case, mutated, type Op } from '../ops/definition.ts';
 import { callOf, type ProgramCall } from '../ops/invocations.ts';
 import { fillInput } from '../ops/caseInputs.ts';
 import { ReferenceBackend } from '../ops/referenceBackend.ts';
@@ -38,14 +38,14 @@ export function snapshots(op: Op, testCase: Case, fill: FillInput = fillInput): 
 
 /** The tensors that a call writes: its outputs, then the inputs that it updates. */
 export function writtenSpecs({ program, inputs, outputs }: ProgramCall): TensorSpec[] {
-  return [...outputs, ...(program.mutates ?? []).map((index) => inputs[index])];
+  return [...outputs, ...mutated(program, inputs).map((index) => inputs[index])];
 }
 
 /** What the float64 reference writes, in the order of `writtenSpecs`. */
 export function referenceOf({ program, attributes, inputs, outputs, data }: Snapshot): Float64Array[] {
   const arrays = inputs.map(({ shape }, index) => ({ shape, data: Float64Array.from(data[index]) }));
   const results = program.reference(arrays, attributes, outputs);
-  return [...results, ...(program.mutates ?? []).map((index) => arrays[index].data)];
+  return [...results, ...mutated(program, inputs).map((index) => arrays[index].data)];
 }
 
 /** Whether a target can run the call in that version. */

@@ -1,4 +1,5 @@
 /** Compares every program that a computation executes with its float64 reference. */
+import { mutated } from '../ops/definition.ts';
 import type { Engine } from '../autograd/engine.ts';
 import { callOf, type ProgramCall } from '../ops/invocations.ts';
 import type { Invocation } from '../ops/tapBackend.ts';
@@ -44,7 +45,7 @@ export async function verify(engine: Engine, body: () => void): Promise<Verified
     {
       before: (invocation) => reads.set(invocation, copy(invocation.inputs)),
       after: (invocation) => {
-        const updated = (invocation.program.mutates ?? []).map((index) => invocation.inputs[index]);
+        const updated = mutated(invocation.program, invocation.inputs).map((index) => invocation.inputs[index]);
         const read = reads.get(invocation) ?? Promise.resolve([]);
         executed.push({ call: callOf(invocation), read, written: copy([...invocation.outputs, ...updated]) });
       },

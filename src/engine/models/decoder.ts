@@ -29,7 +29,7 @@ export interface DecoderOptions {
 function makeNorm(norm: DecoderNorm, channels: number): BatchNorm2d | LayerNorm | null {
   switch (norm) {
     case 'batch':
-      return new BatchNorm2d(channels);
+      return new BatchNorm2d(channels, { activation: 'relu' });
     case 'layer':
       return new LayerNorm(channels, 1e-6);
     case 'none':
@@ -68,7 +68,8 @@ class DecoderBlock extends Module {
     return block(x, () => {
       const upsampled = this.up.forward(x);
       let result = this.conv.forward(skip ? F.concat([upsampled, skip], -1) : upsampled);
-      if (this.norm) result = this.norm.forward(result).relu();
+      if (this.norm) result = this.norm.forward(result);
+      if (this.norm instanceof LayerNorm) result = result.relu();
       return this.training && this.#dropout ? this.#dropout(result) : result;
     });
   }

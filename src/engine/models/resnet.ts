@@ -70,17 +70,17 @@ export class BasicBlock extends Layer {
   constructor(inChannels: number, outChannels: number, stride = 1, init: Initialize = kaimingNormal) {
     super();
     this.conv1 = convolution(inChannels, outChannels, 3, stride, init);
-    this.bn1 = new BatchNorm2d(outChannels);
+    this.bn1 = new BatchNorm2d(outChannels, { activation: 'relu' });
     this.conv2 = convolution(outChannels, outChannels, 3, 1, init);
-    this.bn2 = new BatchNorm2d(outChannels);
+    this.bn2 = new BatchNorm2d(outChannels, { activation: 'relu' });
     this.downsample = projection(inChannels, outChannels, stride, init);
   }
 
   override forward(x: Tensor): Tensor {
     return block(x, () => {
-      const inner = this.bn1.forward(this.conv1.forward(x)).relu();
-      const branch = this.bn2.forward(this.conv2.forward(inner));
-      return branch.add(this.downsample ? this.downsample.forward(x) : x).relu();
+      const inner = this.bn1.forward(this.conv1.forward(x));
+      const branch = this.conv2.forward(inner);
+      return this.bn2.forward(branch, this.downsample ? this.downsample.forward(x) : x);
     });
   }
 }
@@ -103,20 +103,20 @@ export class Bottleneck extends Layer {
     super();
     const outChannels = width * Bottleneck.expansion;
     this.conv1 = convolution(inChannels, width, 1, 1, init);
-    this.bn1 = new BatchNorm2d(width);
+    this.bn1 = new BatchNorm2d(width, { activation: 'relu' });
     this.conv2 = convolution(width, width, 3, stride, init);
-    this.bn2 = new BatchNorm2d(width);
+    this.bn2 = new BatchNorm2d(width, { activation: 'relu' });
     this.conv3 = convolution(width, outChannels, 1, 1, init);
-    this.bn3 = new BatchNorm2d(outChannels);
+    this.bn3 = new BatchNorm2d(outChannels, { activation: 'relu' });
     this.downsample = projection(inChannels, outChannels, stride, init);
   }
 
   override forward(x: Tensor): Tensor {
     return block(x, () => {
-      const narrow = this.bn1.forward(this.conv1.forward(x)).relu();
-      const inner = this.bn2.forward(this.conv2.forward(narrow)).relu();
-      const branch = this.bn3.forward(this.conv3.forward(inner));
-      return branch.add(this.downsample ? this.downsample.forward(x) : x).relu();
+      const narrow = this.bn1.forward(this.conv1.forward(x));
+      const inner = this.bn2.forward(this.conv2.forward(narrow));
+      const branch = this.conv3.forward(inner);
+      return this.bn3.forward(branch, this.downsample ? this.downsample.forward(x) : x);
     });
   }
 }
@@ -140,7 +140,7 @@ export class ResNet extends Module {
     const channels = widths.map((width) => width * Block.expansion);
     this.channels = [widths[0], ...channels];
     this.conv1 = convolution(inChannels, widths[0], 7, 2, initConvolution);
-    this.bn1 = new BatchNorm2d(widths[0]);
+    this.bn1 = new BatchNorm2d(widths[0], { activation: 'relu' });
     const stage = (index: number): Sequential => {
       const blocks = Array.from({ length: depths[index] }, (_, position) => {
         const first = position === 0;
@@ -158,7 +158,7 @@ export class ResNet extends Module {
 
   /** Maps of the stem and the four stages, finest first: x [N, H, W, 3] → strides 2, 4, 8, 16, 32 (rounded up). */
   forwardFeatures(x: Tensor): Tensor[] {
-    const stem = block(x, () => this.bn1.forward(this.conv1.forward(x)).relu());
+    const stem = block(x, () => this.bn1.forward(this.conv1.forward(x)));
     const features = [stem];
     let current = F.maxPool2d(stem, { kernel: 3, stride: 2, padding: 1 });
     for (const layer of [this.layer1, this.layer2, this.layer3, this.layer4]) {

@@ -10,13 +10,12 @@ import { RESNET_VARIANTS, ResNet, type ResNetConfig, type ResNetVariant } from '
 
 type Initialize = (fanIn: number) => Initializer;
 
-/** Conv 3x3 without bias, BatchNorm, ReLU: `0`, `1`, `2`, as segmentation_models_pytorch's Conv2dReLU. */
+/** Conv 3x3 without bias, BatchNorm, ReLU: `0` and `1` have parameters, as in segmentation_models_pytorch's Conv2dReLU. */
 function convBnRelu(inChannels: number, outChannels: number, init: Initialize): Sequential {
   const weight = init(9 * inChannels);
   return new Sequential(
     new Conv2d(inChannels, outChannels, 3, { padding: 1, bias: false, init: { weight, bias: zeros } }),
-    new BatchNorm2d(outChannels),
-    new Lambda((x) => x.relu()),
+    new BatchNorm2d(outChannels, { activation: 'relu' }),
   );
 }
 

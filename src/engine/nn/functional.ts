@@ -131,16 +131,24 @@ export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, eps = 1e-5): 
 
 /**
  * Batch normalization over all axes but the last: x [..., C], the others [C]. Training normalizes with the batch's own statistics (biased
- * variance) and moves the running ones, in place, by `momentum` (unbiased variance); else the running ones are used.
+ * variance) and moves the running ones, in place, by `momentum` (unbiased variance), and counts the batch in `batches` where that is given;
+ * else the running ones are used. `residual` [..., C] is added to the result, then the activation is applied, in the same pass over x.
  */
 export function batchNorm(
   x: Tensor,
   weight: Tensor,
   bias: Tensor,
-  running: { readonly mean: Tensor; readonly variance: Tensor },
+  running: { readonly mean: Tensor; readonly variance: Tensor; readonly batches?: Tensor },
   attributes: BatchNormAttributes,
+  residual?: Tensor | null,
 ): Tensor {
-  return apply(batchNormOp, [x, weight, bias, running.mean, running.variance], attributes);
+  const { mean, variance } = running;
+  // Inputs are told apart by their place: a residual needs a count before it.
+  const uncounted = residual && !running.batches ? x.engine.tensor([0], []) : null;
+  const batches = running.batches ?? uncounted;
+  const result = apply(batchNormOp, [x, weight, bias, mean, variance, batches, residual], attributes);
+  uncounted?.dispose();
+  return result;
 }
 
 /** Maximum over windows of x [N, H, W, C]; the stride is the kernel's size where left out. Padding never wins. */

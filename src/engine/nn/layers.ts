@@ -1,6 +1,7 @@
 /** Layers with parameters: compositions of ops. Those without stand in stateless.ts. */
 import type { Tensor } from '../autograd/tensor.ts';
 import { engine } from '../autograd/engine.ts';
+import type { BatchNormAttributes } from '../ops/batchNorm/attributes.ts';
 import { fillProgram } from '../ops/movement/convert.ts';
 import * as F from './functional.ts';
 import { accumulateProgram } from '../ops/accumulate/program.ts';
@@ -181,7 +182,7 @@ export interface BatchStatistics {
 
 /**
  * Batch normalization over the channels of NHWC maps, with torch.nn.BatchNorm2d's names and defaults. `num_batches_tracked` is
- * counted but not used, as in PyTorch where a momentum is given.
+ * counted (by the kernel, so that a captured step counts at each replay) but not used, as in PyTorch where a momentum is given.
  */
 export class BatchNorm2d extends Layer {
   readonly weight: Parameter;
@@ -191,9 +192,10 @@ export class BatchNorm2d extends Layer {
   readonly num_batches_tracked: Parameter;
   /** Not null: training passes leave the running statistics alone and put the batch's here, for `absorb` in an order of the caller's. */
   deferred: BatchStatistics[] | null = null;
-  readonly #attributes: { readonly eps: number; readonly momentum: number };
+  readonly #attributes: Required<Pick<BatchNormAttributes, 'eps' | 'momentum' | 'activation'>>;
 
-  constructor(channels: number, options: { readonly eps?: number; readonly momentum?: number } = {}) {
+  /** `activation` is fused: it follows the normalization, and the residual where `forward` is given one. */
+  constructor(channels: number, options: Omit<BatchNormAttributes, 'training'> = {}) {
     super();
     const buffer = (shape: readonly number[], init: Initializer) =>
       new Parameter(shape, init(shape, engine().generator), { buffer: true });
@@ -202,21 +204,22 @@ export class BatchNorm2d extends Layer {
     this.running_mean = buffer([channels], zeros);
     this.running_var = buffer([channels], ones);
     this.num_batches_tracked = buffer([], zeros);
-    this.#attributes = { eps: options.eps ?? 1e-5, momentum: options.momentum ?? 0.1 };
+    const { eps = 1e-5, momentum = 0.1, activation = 'none' } = options;
+    this.#attributes = { eps, momentum, activation };
   }
 
-  override forward(x: Tensor): Tensor {
+  /** activation(batchNorm(x) + residual). */
+  override forward(x: Tensor, residual?: Tensor): Tensor {
     const { training, deferred } = this;
     if (training && deferred) {
       // With a momentum of 1 on zeros the kernel's update leaves the batch's own statistics.
       const zeros = (): Tensor => x.engine.run(fillProgram, [], { shape: this.weight.shape, value: 0 })[0].keep();
       const own = { mean: zeros(), variance: zeros() };
       deferred.push({ layer: this, ...own });
-      return F.batchNorm(x, this.weight, this.bias, own, { training, ...this.#attributes, momentum: 1 });
+      return F.batchNorm(x, this.weight, this.bias, own, { training, ...this.#attributes, momentum: 1 }, residual);
     }
-    if (training) this.#count(1);
-    const running = { mean: this.running_mean, variance: this.running_var };
-    return F.batchNorm(x, this.weight, this.bias, running, { training, ...this.#attributes });
+    const running = { mean: this.running_mean, variance: this.running_var, batches: this.num_batches_tracked };
+    return F.batchNorm(x, this.weight, this.bias, running, { training, ...this.#attributes }, residual);
   }
 
   /** Lets batches' statistics enter the running ones one after another, as training passes over them would have. */
@@ -229,16 +232,9 @@ export class BatchNorm2d extends Layer {
         engine.run(emaProgram, [this.running_mean, mean, hyper], {});
         engine.run(emaProgram, [this.running_var, variance, hyper], {});
       }
+      const [count] = engine.run(fillProgram, [], { shape: [], value: batches.length });
+      engine.run(accumulateProgram, [this.num_batches_tracked, count], {});
     });
-    this.#count(batches.length);
-  }
-
-  /** Counts batches on the device, so that a captured step counts at each replay. */
-  #count(batches: number): void {
-    const { engine } = this.weight;
-    const [count] = engine.run(fillProgram, [], { shape: [], value: batches });
-    engine.run(accumulateProgram, [this.num_batches_tracked, count], {});
-    count.dispose();
   }
 }
 

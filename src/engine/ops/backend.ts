@@ -1,7 +1,7 @@
 /** What executes programs: the interface of all backends. */
 import { requireElements } from '../tensor/shape.ts';
 import type { TensorSpec, TypedArray } from '../tensor/spec.ts';
-import type { Program } from './definition.ts';
+import { mutated, type Program } from './definition.ts';
 import type { Value } from './value.ts';
 
 export interface BackendStatistics {
@@ -60,7 +60,7 @@ export function runProgram<A extends object>(
   const outputs = specs.map((spec) => backend.allocate(spec, program.name));
   try {
     backend.execute(program, inputs, outputs, attributes, version);
-    for (const index of program.mutates ?? []) inputs[index].storage.changed();
+    for (const index of mutated(program, inputs)) inputs[index].storage.changed();
   } catch (error) {
     for (const output of outputs) output.storage.release();
     throw error;

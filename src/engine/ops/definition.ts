@@ -50,7 +50,7 @@ export interface Program<A extends object = object> {
     target: PlanTarget,
     version?: string,
   ): Plan | null;
-  /** Indices of inputs that are updated in place (bound read_write; the reference updates their `data`). */
+  /** Indices of inputs that are updated in place where they are given (bound read_write; the reference updates their `data`). */
   readonly mutates?: readonly number[];
   /** Float64, plain loops. Returns the outputs in order. */
   reference(inputs: readonly NdArray[], attributes: A, outputs: readonly TensorSpec[]): Float64Array[];
@@ -177,6 +177,11 @@ export interface Op<A extends object = object> {
  */
 export function defineOp<A extends object>(op: Op<A>): Op<A> {
   return op;
+}
+
+/** Indices of the inputs of a call that the program updates in place. */
+export function mutated({ mutates = [] }: Pick<Program, 'mutates'>, { length }: { readonly length: number }): number[] {
+  return mutates.filter((index) => index < length);
 }
 
 /** A program as it is: gives its parts their types where it is written. */

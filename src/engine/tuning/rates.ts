@@ -1,5 +1,5 @@
 /** Turns measured times into FLOP/s, bytes/s and shares of the ceilings. */
-import type { Cost, Program } from '../ops/definition.ts';
+import { type Cost, mutated, type Program } from '../ops/definition.ts';
 import { byteLength, type TensorSpec } from '../tensor/spec.ts';
 import type { Ceilings } from './ceilings.ts';
 
@@ -17,7 +17,7 @@ export function workOf(
   attributes: object,
 ): Work {
   const cost: Cost | undefined = program.cost?.(inputs, outputs, attributes);
-  const updated = (program.mutates ?? []).map((index) => inputs[index]);
+  const updated = mutated(program, inputs).map((index) => inputs[index]);
   const traffic = [...inputs, ...outputs, ...updated].reduce((total, spec) => total + byteLength(spec), 0);
   return { flops: cost?.flops ?? null, bytes: cost?.bytes ?? traffic };
 }

@@ -40,8 +40,8 @@ const EXPERT_COUNT = 4;
 function expert(channels: number, dropout: number, random: RandomSource): Sequential {
   const layers = [0, 1].flatMap(() => [
     new Conv2d(channels, channels, 3, { padding: 1 }),
-    new BatchNorm2d(channels),
-    new Lambda((x) => x.relu()),
+    new BatchNorm2d(channels, { activation: 'relu' }),
+    new Lambda((x) => x),
     dropout2dLayer(dropout, random),
   ]);
   return new Sequential(...layers);

@@ -107,22 +107,26 @@ const resize =
   };
 
 const batchNorm: Form = (emitter, step) => {
-  const { training, eps = 1e-5 } = attributesOf<BatchNormAttributes>(step);
+  const { training, eps = 1e-5, activation } = attributesOf<BatchNormAttributes>(step);
   if (training) {
     throw new GmtlError('onnx/op', 'batchNorm in training mode has no ONNX form: call eval() before the export');
   }
   const { graph } = emitter;
-  const [x, weight, bias, mean, variance] = step.inputs;
+  const [x, weight, bias, mean, variance, , residual] = step.inputs;
   const parameters = [weight, bias, mean, variance].map((value) => emitter.plain(value));
+  const finish = (normalized: string, layout: 'nchw' | 'plain'): void => {
+    const sum = residual ? graph.node('Add', [normalized, emitter.in(layout, residual)]) : normalized;
+    emitter.define(step.outputs[0], activation === 'relu' ? graph.node('Relu', [sum]) : sum, layout);
+  };
   if (rankOf(x) === 4 || rankOf(x) === 2) {
     const layout = rankOf(x) === 4 ? 'nchw' : 'plain';
     const inputs = [emitter.in(layout, x), ...parameters];
-    return emitter.define(step.outputs[0], graph.node('BatchNormalization', inputs, { epsilon: float(eps) }), layout);
+    return finish(graph.node('BatchNormalization', inputs, { epsilon: float(eps) }), layout);
   }
   const deviation = graph.node('Sqrt', [graph.node('Add', [parameters[3], graph.scalar(eps)])]);
   const centered = graph.node('Sub', [emitter.plain(x), parameters[2]]);
   const scaled = graph.node('Mul', [centered, graph.node('Div', [parameters[0], deviation])]);
-  emitter.define(step.outputs[0], graph.node('Add', [scaled, parameters[1]]));
+  finish(graph.node('Add', [scaled, parameters[1]]), 'plain');
 };
 
 export const imageForms: Forms = {

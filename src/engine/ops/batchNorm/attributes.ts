@@ -7,4 +7,6 @@ export interface BatchNormAttributes {
   readonly eps?: number;
   /** Share of the batch's statistics in the new running ones. Default 0.1, as PyTorch. */
   readonly momentum?: number;
+  /** Applied to the result, after the residual is added. Default `none`. */
+  readonly activation?: 'none' | 'relu';
 }

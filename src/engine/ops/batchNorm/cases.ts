@@ -23,6 +23,7 @@ function normCase(
   purpose: Case['purpose'],
   tolerance: Tolerance = NORM,
   values?: readonly number[],
+  optional: readonly ('batches' | 'residual')[] = [],
 ): Case<BatchNormAttributes> {
   const vector = [shape[shape.length - 1]];
   return {
@@ -33,6 +34,7 @@ function normCase(
       { shape: vector },
       { shape: vector, grad: false },
       { shape: vector, fill: 'positive', grad: false },
+      ...optional.map((name) => (name === 'batches' ? ({ shape: [], fill: 'ones', grad: false } as const) : { shape })),
     ],
     attributes,
     purpose,
@@ -43,6 +45,17 @@ function normCase(
 const TRAIN: BatchNormAttributes = { training: true };
 
 const EVAL: BatchNormAttributes = { training: false };
+
+/** A case that ends in relu. Its input is far enough from relu's corner for central differences. */
+function reluCase(
+  name: string,
+  shape: readonly number[],
+  training: boolean,
+  purpose: Case['purpose'],
+  optional: readonly ('batches' | 'residual')[] = [],
+): Case<BatchNormAttributes> {
+  return normCase(name, shape, { training, activation: 'relu' }, purpose, NORM, undefined, optional);
+}
 
 /** One channel at -1000, one at 1000, one near 0. */
 const FAR_VALUES = Array.from({ length: 120 * 3 }, (_, i) => ((i % 3) - 1) * 1000 + 1.5 * Math.sin(i * 2.3));
@@ -59,7 +72,25 @@ export const batchNormCases: readonly Case<BatchNormAttributes>[] = [
   normCase('eval, tiny', [2, 3, 3], EVAL, ['test', 'gradient']),
   normCase('eval, one row', [1, 4], EVAL, ['test', 'gradient']),
   normCase('eval, many rows, in fours', [2, 31, 33, 12], EVAL, ['test']),
+  reluCase('training, tiny, relu', [2, 3, 3, 3], true, ['test', 'gradient']),
+  reluCase('training, tiny, relu and residual', [3, 2, 4], true, ['test', 'gradient'], ['batches', 'residual']),
+  reluCase('training, many rows, odd, relu', [3, 37, 29, 5], true, ['test'], ['batches']),
+  reluCase(
+    'training, rows for several workgroups, relu and residual',
+    [2, 71, 73, 8],
+    true,
+    ['test'],
+    ['batches', 'residual'],
+  ),
+  reluCase('eval, tiny, relu and residual', [2, 3, 4], false, ['test', 'gradient'], ['batches', 'residual']),
   normCase('training, ResNet stage 1, N4', [4, 56, 56, 64], TRAIN, ['bench']),
   normCase('training, decoder block 4, N2', [2, 128, 128, 32], TRAIN, ['bench']),
+  reluCase(
+    'training, ResNet stage 1, N4, relu and residual',
+    [4, 56, 56, 64],
+    true,
+    ['bench'],
+    ['batches', 'residual'],
+  ),
   normCase('eval, ResNet stage 1, N4', [4, 56, 56, 64], EVAL, ['bench']),
 ];

@@ -12,7 +12,7 @@ import {
 } from '../../gpu/kernel.ts';
 import { kernel } from '../../gpu/shaderKernel.ts';
 import { requireShape, sameShape } from '../../tensor/shape.ts';
-import { f32, formatShape, sizeOf, type TensorSpec } from '../../tensor/spec.ts';
+import { byteLength, f32, formatShape, sizeOf, type TensorSpec } from '../../tensor/spec.ts';
 import { defineProgram } from '../definition.ts';
 import { planColumnPairs, rowChunks, sumPairKernels } from '../reduce/columnPairs.ts';
 import { treeTiling } from '../reduce/tree.ts';
@@ -31,6 +31,9 @@ const finishTreeKernel = kernel('batchNorm/finishTree');
 
 /** scalar, vec4: sums by threads that own one column or four. tree: by workgroups that share the rows, for GPUs. */
 const VERSIONS = ['scalar', 'vec4', 'tree'] as const;
+/** The inputs that may be left out: a count of batches, and what is added to the result. */
+const BATCHES = 5;
+export const RESIDUAL = 6;
 /** Channels that a workgroup of batchNorm/finishTree owns. */
 const FINISHED_CHANNELS = 8;
 
@@ -66,9 +69,11 @@ function columnDispatch(
   chunks: number,
   buffers: Readonly<Record<string, BufferReference>>,
   uniforms: Readonly<Record<string, number>> = {},
+  overrides?: Readonly<Record<string, number>>,
 ): Dispatch {
   return {
     kernel,
+    overrides,
     width,
     storage,
     buffers,
@@ -86,12 +91,13 @@ function treeDispatch(
   kernel: KernelDefinition,
   { rows, own, width, storage }: Columns,
   buffers: Readonly<Record<string, BufferReference>>,
+  overrides: Readonly<Record<string, number>> = {},
 ): { readonly dispatch: Dispatch; readonly chunks: number; readonly group: number } {
   const { columns, group, blocks, chunks, workgroups, grid } = treeTiling(rows, own);
   const dispatch: Dispatch = {
     ...{ kernel, width, storage, buffers },
     uniforms: { rows, columns: own, chunks, blocks, workgroups },
-    overrides: { COLUMNS: columns },
+    overrides: { COLUMNS: columns, ...overrides },
     workgroups: grid,
   };
   return { dispatch, chunks, group };
@@ -106,14 +112,17 @@ function elementChunks({ rows, own }: Columns, target: PlanTarget): number {
 /** The statistics that in0 is normalised with, to out1 and out2, and in training the running ones. */
 function planStatistics(
   walk: Columns,
-  { training, eps, momentum }: Required<BatchNormAttributes>,
+  { training, eps, momentum }: Required<Omit<BatchNormAttributes, 'activation'>>,
+  counts: boolean,
   target: PlanTarget,
   version: string | undefined,
 ): Plan {
   const { rows, own, columns } = walk;
-  const partial = { means: 'tmp0', squares: 'tmp1' } as const;
-  const results = { runningMean: 'in3', runningVar: 'in4', mean: 'out1', rstd: 'out2' } as const;
-  const scratchOf = (chunks: number): number[] => [chunks * columns * 4, chunks * columns * 4];
+  const partial = { means: 'tmp1', squares: 'tmp2' } as const;
+  // Without a count the number goes to scratch memory.
+  const batches = counts ? `in${BATCHES}` : 'tmp0';
+  const results = { runningMean: 'in3', runningVar: 'in4', mean: 'out1', rstd: 'out2', batches } as const;
+  const scratchOf = (chunks: number): number[] => [16, chunks * columns * 4, chunks * columns * 4];
   if (training && usesTree(target, version)) {
     const { dispatch, chunks, group } = treeDispatch(statsTreeKernel, walk, { x: 'in0', ...partial });
     const finish: Dispatch = {
@@ -132,28 +141,46 @@ function planStatistics(
     uniforms: { rows, columns, chunks, training: training ? 1 : 0, eps, momentum },
     workgroups: gridFor(columns, 64),
   };
-  if (!training) return { scratch: [], dispatches: [finish] };
+  if (!training) return { scratch: [16], dispatches: [finish] };
   const stats = columnDispatch(statsKernel, walk, chunks, { x: 'in0', ...partial });
   return { scratch: scratchOf(chunks), dispatches: [stats, finish] };
 }
 
-/** (x [..., C], weight, bias, runningMean, runningVar [C]) → y [..., C], mean [C], rstd [C] (the latter two for backward). */
+/**
+ * (x [..., C], weight, bias, runningMean, runningVar [C], batches [], residual [..., C]) → y [..., C], mean [C], rstd [C] (the latter two for
+ * backward).
+ */
 export const batchNormProgram = defineProgram<BatchNormAttributes>({
   name: 'batchNorm',
   signature: {
-    inputs: { x: 'activation', weight: 'float32', bias: 'float32', runningMean: 'float32', runningVar: 'float32' },
-    attributes: { training: 'flag', eps: 'number?', momentum: 'number?' },
+    inputs: {
+      ...{ x: 'activation', weight: 'float32', bias: 'float32', runningMean: 'float32', runningVar: 'float32' },
+      ...{ 'batches?': 'float32', 'residual?': 'activation' },
+    },
+    attributes: { training: 'flag', eps: 'number?', momentum: 'number?', activation: ['none', 'relu'] },
   },
   kernels: [statsKernel, finishKernel, normalizeKernel, statsTreeKernel, finishTreeKernel],
   versions: VERSIONS,
-  mutates: [3, 4],
-  infer([x, ...channelVectors], { training }) {
+  mutates: [3, 4, BATCHES],
+  infer([x, ...rest], { training }) {
     const columns = x.shape.at(-1);
+    const channelVectors = rest.slice(0, 4);
+    const [batches, residual] = rest.slice(4);
     requireShape(columns !== undefined, 'batchNorm', 'a scalar has no channels');
     requireShape(
       channelVectors.length === 4 && channelVectors.every((vector) => sameShape(vector.shape, [columns])),
       'batchNorm',
       `weight, bias, running mean and variance must all be [${columns}] for an input of ${formatShape(x.shape)}, not ${channelVectors.map((vector) => formatShape(vector.shape)).join(' ')}`,
+    );
+    requireShape(
+      batches === undefined || sizeOf(batches.shape) === 1,
+      'batchNorm',
+      `the count of batches is one number, not ${formatShape(batches?.shape ?? [])}`,
+    );
+    requireShape(
+      residual === undefined || sameShape(residual.shape, x.shape),
+      'batchNorm',
+      `a residual of shape ${formatShape(residual?.shape ?? [])} does not fit an input of ${formatShape(x.shape)}`,
     );
     requireShape(
       !training || sizeOf(x.shape) > columns,
@@ -162,52 +189,73 @@ export const batchNormProgram = defineProgram<BatchNormAttributes>({
     );
     return [like(x), f32([columns]), f32([columns])];
   },
-  plan([x], _outputs, { training, eps = 1e-5, momentum = 0.1 }, target, version) {
-    const walk = columnsOf(x, version);
+  plan(inputs, _outputs, { training, eps = 1e-5, momentum = 0.1, activation = 'none' }, target, version) {
+    const walk = columnsOf(inputs[0], version);
     if (!walk) return null;
-    const normalize = columnDispatch(normalizeKernel, walk, elementChunks(walk, target), {
-      x: 'in0',
-      weight: 'in1',
-      bias: 'in2',
-      mean: 'out1',
-      rstd: 'out2',
-      y: 'out0',
-    });
-    const statistics = planStatistics(walk, { training, eps, momentum }, target, version);
+    const residual = inputs.length > RESIDUAL;
+    const normalize = columnDispatch(
+      normalizeKernel,
+      walk,
+      elementChunks(walk, target),
+      {
+        ...{ x: 'in0', weight: 'in1', bias: 'in2', mean: 'out1', rstd: 'out2', y: 'out0' },
+        residual: residual ? `in${RESIDUAL}` : 'in0',
+      },
+      {},
+      { RELU: Number(activation === 'relu'), RESIDUAL: Number(residual) },
+    );
+    const counts = inputs.length > BATCHES;
+    const statistics = planStatistics(walk, { training, eps, momentum }, counts, target, version);
     return { ...statistics, dispatches: [...statistics.dispatches, normalize] };
   },
   reference: (inputs, attributes) => referenceBatchNorm(inputs, attributes),
   cost: ([x], _outputs, { training }) => ({ flops: (training ? 9 : 3) * sizeOf(x.shape) }),
 });
 
-/** (gradY, x, weight, mean, rstd) → gradX, gradWeight, gradBias. */
-export const batchNormBackwardProgram = defineProgram<Pick<BatchNormAttributes, 'training'>>({
+/** What the backward pass is set by. */
+interface BackwardAttributes extends Pick<BatchNormAttributes, 'training'> {
+  /** Whether the gradient of what was added before the relu is wanted. */
+  readonly residual?: boolean;
+}
+
+/**
+ * (gradY, x, weight, mean, rstd) → gradX, gradWeight, gradBias; after a relu its result y is a sixth input, and gradY where y passed is the
+ * gradient of the residual, a fourth output where that is wanted.
+ */
+export const batchNormBackwardProgram = defineProgram<BackwardAttributes>({
   name: 'batchNorm.backward',
   kernels: [gradSumsKernel, gradSumsTreeKernel, gradInputKernel, ...sumPairKernels],
   versions: VERSIONS,
-  infer: ([, x, weight]) => [like(x), f32(weight.shape), f32(weight.shape)],
-  plan([, x], _outputs, { training }, target, version) {
+  infer: ([, x, weight], { residual }) => [
+    ...[like(x), f32(weight.shape), f32(weight.shape)],
+    ...(residual ? [like(x)] : []),
+  ],
+  plan([, x, , , , y], _outputs, { training, residual }, target, version) {
     const walk = columnsOf(x, version);
     if (!walk) return null;
     const { rows, columns } = walk;
     const statistics = { gradY: 'in0', x: 'in1', mean: 'in3', rstd: 'in4' } as const;
     const tree = usesTree(target, version);
     const chunks = tree ? treeTiling(rows, walk.own).chunks : rowChunks(rows, walk.own, target);
+    // The scratch buffer behind those of the sums, of which there are none for one chunk.
+    const kept: BufferReference = residual ? 'out3' : chunks === 1 ? 'tmp0' : 'tmp2';
     const sums = planColumnPairs(['out1', 'out2'], columns, chunks, target, (gradWeight, gradBias) => {
-      const buffers = { ...statistics, gradWeight, gradBias };
+      const buffers = { ...statistics, gradWeight, gradBias, y: y ? 'in5' : 'in1', masked: kept } as const;
+      const overrides = { RELU: Number(y !== undefined) };
       return tree
-        ? treeDispatch(gradSumsTreeKernel, walk, buffers).dispatch
-        : columnDispatch(gradSumsKernel, walk, chunks, buffers);
+        ? treeDispatch(gradSumsTreeKernel, walk, buffers, overrides).dispatch
+        : columnDispatch(gradSumsKernel, walk, chunks, buffers, {}, overrides);
     });
     const gradInput = columnDispatch(
       gradInputKernel,
       walk,
       elementChunks(walk, target),
-      { ...statistics, weight: 'in2', gradWeight: 'out1', gradBias: 'out2', gradX: 'out0' },
+      { ...statistics, gradY: y ? kept : 'in0', weight: 'in2', gradWeight: 'out1', gradBias: 'out2', gradX: 'out0' },
       { inverseRows: training ? 1 / rows : 0 },
     );
-    return { scratch: sums.scratch, dispatches: [...sums.dispatches, gradInput] };
+    const scratch = [...sums.scratch, y && !residual ? byteLength(x) : 16];
+    return { scratch, dispatches: [...sums.dispatches, gradInput] };
   },
-  reference: (inputs, { training }) => referenceBatchNormBackward(inputs, training),
+  reference: (inputs, attributes) => referenceBatchNormBackward(inputs, attributes),
   cost: ([, x]) => ({ flops: 9 * sizeOf(x.shape) }),
 });
