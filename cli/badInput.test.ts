@@ -342,6 +342,7 @@ describe('bad input', { concurrent: true }, () => {
       '.gmtl-files.jsonl',
       ...['EX', 'HE', 'MA', 'OD', 'SE', 'overlay'].map((kind) => `a_${kind}.png`),
       'predictions.csv',
+      'predictions.jsonl',
     ]);
     const table = parse(readFileSync(at('seen', 'predictions.csv'), 'utf8'), { columns: true }) as Record<
       string,

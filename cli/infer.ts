@@ -7,10 +7,13 @@ import { calibratedThresholds, calibrateResult, calibrationDoubts } from '../src
 import { calibrationOf } from '../src/retina/run/calibration.ts';
 import { sampleRun } from '../src/retina/evaluate/sample.ts';
 import { inferPictures, outcomeLines, type PictureOutcome } from '../src/retina/predict/inferPictures.ts';
+import { expandFrames } from '../src/retina/predict/frames.ts';
 import { collectInputs, type InferInput, nameInputs } from '../src/retina/predict/inputs.ts';
 import { Journal, modelHash } from '../src/retina/predict/journal.ts';
 import { readManifest, readPaths } from '../src/retina/predict/manifest.ts';
 import { openPredictor } from '../src/retina/predict/openPredictor.ts';
+import { provenanceOf } from '../src/retina/predict/provenance.ts';
+import { withoutIdentifiers } from '../src/retina/predict/result.ts';
 import { openResults } from '../src/retina/predict/results.ts';
 import { parseShard, partOf, shardFolder } from '../src/retina/predict/shard.ts';
 import { formatDuration } from '../src/retina/train/progress.ts';
@@ -73,6 +76,15 @@ const inferOptions = {
   },
   overwrite: { type: 'boolean', default: false, describe: 'Replace earlier results in the folder' },
   manifest: { type: 'string', describe: 'List of pictures: .csv or .jsonl with path, optionally id, patient and eye' },
+  frame: {
+    type: 'number',
+    describe: 'Of DICOM files with several frames, this one alone (from 1). Default: all, each with results of its own',
+  },
+  identifiers: {
+    type: 'boolean',
+    default: false,
+    describe: 'Print patient and study of DICOM files too; the tables always have them',
+  },
   recursive: { type: 'boolean', default: false, describe: 'Search subfolders too' },
   shard: {
     type: 'string',
@@ -103,7 +115,7 @@ async function infer(args: InferArguments): Promise<void> {
   }
   const shard = args.shard === undefined ? null : parseShard(args.shard, process.env);
   const everything = await listInputs(images, args.manifest, args.recursive);
-  const inputs = shard ? partOf(everything, shard) : everything;
+  const inputs = await expandFrames(shard ? partOf(everything, shard) : everything, args.frame);
   const out = shard ? join(args.out, shardFolder(shard)) : args.out;
   if (inputs.length === 0) {
     console.error(`The list has ${everything.length} pictures: none is for shard ${shard?.index} of ${shard?.count}.`);
@@ -141,7 +153,8 @@ async function infer(args: InferArguments): Promise<void> {
             flips,
             tiling: TILINGS[args.tiles],
             adjust: calibration ? (result) => calibrateResult(result, calibration) : undefined,
-            onPicture: (outcome) => show(outcome, progress(outcome)),
+            onPicture: (outcome) => show(outcome, progress(outcome), args.identifiers),
+            provenance: provenanceOf(trained, device.name),
             resume,
             stop,
           }),
@@ -203,12 +216,22 @@ function startPictures(total: number): (outcome: PictureOutcome) => string {
 }
 
 /** An outcome as JSON on stdout for programs, and in lines on stderr for people. */
-function show(outcome: PictureOutcome, progress: string): void {
+function show(outcome: PictureOutcome, progress: string, identifiers: boolean): void {
   const { input, ...rest } = outcome;
   const record =
     'error' in rest
-      ? { file: input.path, ...input.entry, error: { code: rest.error.code, message: rest.error.message } }
-      : { ...input.entry, ...rest.result, files: rest.files, milliseconds: rest.milliseconds };
+      ? {
+          file: input.path,
+          ...(input.frame && { dicom: { frame: input.frame } }),
+          ...input.entry,
+          error: { code: rest.error.code, message: rest.error.message },
+        }
+      : {
+          ...input.entry,
+          ...(identifiers ? rest.result : withoutIdentifiers(rest.result)),
+          files: rest.files,
+          milliseconds: rest.milliseconds,
+        };
   console.log(JSON.stringify(record));
   const [first, ...more] = outcomeLines(outcome);
   for (const line of [`${progress}${first}`, ...more]) console.error(line);

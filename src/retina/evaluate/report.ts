@@ -4,6 +4,7 @@ import { mkdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { type DatasetCounts, summarizeDataset } from '../data/sets/datasetFingerprint.ts';
 import { type Dataset, GRADE_COUNTS, GRADED_TASKS, GRADINGS, OFFICIAL_COUNTS, OFFICIAL_MASKS } from '../domain.ts';
+import type { StoredTensors } from '../../engine/io/safetensors.ts';
 import { describeWriteError, writeFileAtomic } from '../../engine/node/atomic.ts';
 import type { ReportData, TableData } from '../report/html/data.ts';
 import { trainingPanels } from '../report/html/training.ts';
@@ -17,6 +18,7 @@ import { misroutesCsv } from '../run/misroutes.ts';
 import { isOfficialTest, runModelCard } from './modelCard.ts';
 import type { RunFolder } from '../run/runFolder.ts';
 import type { ProtocolResult } from './protocol.ts';
+import { provenanceOf } from '../predict/provenance.ts';
 import { PREDICTIONS_FILE, predictionsCsv } from '../predict/predictionsTable.ts';
 import type { GalleryCollector } from './gallery.ts';
 import { gateOf, gradingOf, headlineOf, segmentationOf, summaryOf } from './reportSections.ts';
@@ -37,6 +39,8 @@ export interface ReportInput {
   readonly parameters: number;
   /** What the evaluation ran on. */
   readonly adapter: string;
+  /** The network's weights. */
+  readonly weights: StoredTensors;
   readonly frame: 'network' | 'native';
   readonly result: ProtocolResult;
   /** Everything measured, for metrics.json. */
@@ -64,9 +68,10 @@ export async function writeReport(folder: string, input: ReportInput): Promise<s
   });
   requireOwn(reportFiles(folder), 'evaluate');
   const { result, gallery } = input;
+  const provenance = provenanceOf({ weights: input.weights, config: input.run.config() }, input.adapter);
   const texts = {
     'metrics.json': `${JSON.stringify(input.record, null, 2)}\n`,
-    [PREDICTIONS_FILE]: predictionsCsv(predictionRows(gallery.seen, result.plain)),
+    [PREDICTIONS_FILE]: predictionsCsv(predictionRows(gallery.seen, result.plain, provenance)),
     [RUN_FILES.misroutes]: misroutesCsv(result.plain.gate.misroutes, {
       step: input.step,
       epoch: null,

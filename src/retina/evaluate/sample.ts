@@ -11,8 +11,10 @@ import { decideGrade } from '../metrics/inputs.ts';
 import type { Precision } from '../network/network.ts';
 import { openPredictor } from '../predict/openPredictor.ts';
 import { routeOf } from '../predict/prediction.ts';
+import type { Provenance } from '../predict/predictionRow.ts';
 import { predictionsCsv } from '../predict/predictionsTable.ts';
 import type { Predictor } from '../predict/predictor.ts';
+import { provenanceOf } from '../predict/provenance.ts';
 import { makeWritableFolder } from '../predict/results.ts';
 import type { GalleryImage, TableData } from '../report/html/data.ts';
 import { recordOwn, requireOwn } from '../report/ownFiles.ts';
@@ -33,6 +35,8 @@ export interface SampleOptions {
   readonly folder: string;
   /** What was predicted, and with which network, in one line. */
   readonly subject: string;
+  /** What the rows of the table say of their origin. */
+  readonly provenance: Provenance;
 }
 
 /**
@@ -68,7 +72,7 @@ function sampleFiles(folder: string): { readonly grid: string; readonly page: st
 async function sampleSplit(
   predictor: Predictor,
   dataset: Dataset,
-  { count, split, seed, flips, folder, subject }: SampleOptions,
+  { count, split, seed, flips, folder, subject, provenance }: SampleOptions,
 ): Promise<Sampled> {
   const items = drawSample(selectItems(dataset, split), count, seed);
   if (items.length === 0) {
@@ -102,7 +106,7 @@ async function sampleSplit(
     },
     tables: !isGateTaught(config) ? [] : [routesTable(predicted, misrouted)],
   });
-  await writeFileAtomic(files.table, predictionsCsv(predictionRows(predicted, evaluation)));
+  await writeFileAtomic(files.table, predictionsCsv(predictionRows(predicted, evaluation, provenance)));
   recordOwn(Object.values(files), 'infer --sample');
   return { predicted, pictures, evaluation, files: Object.values(files) };
 }
@@ -146,7 +150,7 @@ function sampleLine(
   return [`${item.id}: ${item.task} image`, ...(hasGate ? [gate] : []), ...said].join(', ');
 }
 
-export interface SampleRunOptions extends Omit<SampleOptions, 'subject'> {
+export interface SampleRunOptions extends Omit<SampleOptions, 'subject' | 'provenance'> {
   readonly run: string;
   /** Where the images are. Default: as in the run's list. */
   readonly data?: string;
@@ -197,7 +201,8 @@ export async function sampleRun(options: SampleRunOptions): Promise<Sampled> {
     });
     try {
       const subject = `${run.path}, checkpoint '${weights.name}'${flips ? ', mean of four flips' : ''}`;
-      const sampled = await sampleSplit(predictor, dataset, { ...options, subject });
+      const provenance = provenanceOf({ weights: weights.weights, config }, device.name);
+      const sampled = await sampleSplit(predictor, dataset, { ...options, subject, provenance });
       const hasGate = isGateTaught(config);
       for (const one of sampled.predicted) print(sampleLine(one, sampled.evaluation, hasGate));
       const { misroutes } = sampled.evaluation.gate;

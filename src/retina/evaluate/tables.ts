@@ -2,7 +2,8 @@
 import type { GradedTask } from '../domain.ts';
 import { decideGrade, type GradeDecision } from '../metrics/inputs.ts';
 import { routeOf } from '../predict/prediction.ts';
-import { gateCells, gradeCells, type PredictionRow } from '../predict/predictionsTable.ts';
+import type { PredictionRow, Provenance } from '../predict/predictionRow.ts';
+import { gateCells, gradeCells } from '../predict/predictionsTable.ts';
 import type { PredictedItem } from './collect.ts';
 import type { Evaluation } from '../metrics/evaluation.ts';
 
@@ -24,6 +25,7 @@ function gradeRow({ item, prediction }: PredictedItem, task: GradedTask, how: Gr
 export function predictionRows(
   predicted: readonly PredictedItem[],
   { segmentation, gradeDecision }: Evaluation,
+  provenance: Provenance,
 ): PredictionRow[] {
   return predicted.map((one): PredictionRow => {
     const { item, prediction } = one;
@@ -41,6 +43,7 @@ export function predictionRows(
         ...gradeRow(one, 'edema', gradeDecision),
       }),
       ...Object.fromEntries(dice),
+      ...provenance,
     };
   });
 }

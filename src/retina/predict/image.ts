@@ -7,8 +7,14 @@ import type { Inferred } from './result.ts';
 /**
  * Decodes one image, prepares it as the predictor's pictures are and runs the network on it.
  *
+ * @param frame of a DICOM file with several, from 1.
  * @throws GmtlError `data/image-unreadable` or `infer/no-fundus` naming the file.
  */
-export async function inferImage(predictor: Predictor, file: string, options: InferOptions): Promise<Inferred> {
-  return inferPicture(predictor, await decodeImage(file), file, preprocessImage, options);
+export async function inferImage(
+  predictor: Predictor,
+  file: string,
+  options: InferOptions,
+  frame?: number,
+): Promise<Inferred> {
+  return inferPicture(predictor, await decodeImage(file, undefined, frame), file, preprocessImage, options);
 }

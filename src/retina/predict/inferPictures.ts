@@ -7,6 +7,7 @@ import type { Journal } from './journal.ts';
 import type { InferOptions } from './picture.ts';
 import { type InferResult, summary } from './result.ts';
 import type { InferInput } from './inputs.ts';
+import type { Provenance } from './predictionRow.ts';
 import type { Predictor } from './predictor.ts';
 import { type ResultsFolder, writeResults } from './results.ts';
 
@@ -35,6 +36,8 @@ export interface InferPicturesOptions extends InferOptions {
   readonly onPicture?: (outcome: PictureOutcome, index: number) => void;
   /** Aborting it ends the work after the pictures under way; the table is written. */
   readonly stop?: AbortSignal;
+  /** What the rows of the table say of their origin. */
+  readonly provenance?: Provenance;
   /** Pictures under way at once. Default: {@link UNDER_WAY}. */
   readonly ahead?: number;
   /** What is done already, and {@link modelHash} of what is to be done; null (default): everything is to be done. */
@@ -56,7 +59,15 @@ export async function inferPictures(
   predictor: Predictor,
   inputs: readonly InferInput[],
   { folder, table }: ResultsFolder,
-  { adjust = (result) => result, onPicture, stop, ahead = UNDER_WAY, resume = null, ...options }: InferPicturesOptions,
+  {
+    adjust = (result) => result,
+    onPicture,
+    stop,
+    ahead = UNDER_WAY,
+    resume = null,
+    provenance,
+    ...options
+  }: InferPicturesOptions,
 ): Promise<PictureOutcome[]> {
   const outcomes: PictureOutcome[] = [];
   const look = async (input: InferInput): Promise<PictureOutcome> => {
@@ -65,7 +76,7 @@ export async function inferPictures(
       const done = resume && { sha256: await hashFile(input.path), model: resume.model, name: input.name };
       const earlier = done && resume.journal.find(done);
       if (earlier) return { input, result: { ...earlier, file: input.path }, files: [], milliseconds: 0 };
-      const plain = await inferImage(predictor, input.path, options);
+      const plain = await inferImage(predictor, input.path, options, input.frame);
       const inferred = { ...plain, result: adjust(plain.result) };
       const files = await writeResults(folder, input, inferred);
       if (done) resume.journal.add({ ...done, result: inferred.result });
@@ -78,8 +89,8 @@ export async function inferPictures(
   const settle = async (looking: Promise<PictureOutcome>): Promise<void> => {
     const outcome = await looking;
     if ('error' in outcome)
-      await table.add({ file: outcome.input.path, error: outcome.error.message }, outcome.input.entry?.id);
-    else await table.add(outcome.result, outcome.input.entry?.id);
+      await table.add({ file: outcome.input.path, error: outcome.error.message }, outcome.input, provenance);
+    else await table.add(outcome.result, outcome.input, provenance);
     if ('error' in outcome && inputs.length === 1) throw outcome.error;
     outcomes.push(outcome);
     onPicture?.(outcome, outcomes.length - 1);

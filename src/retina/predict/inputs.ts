@@ -11,6 +11,8 @@ export interface InferInput {
   readonly path: string;
   /** Stem of the result files; unique within a list of inputs, letter case apart. */
   readonly name: string;
+  /** The frame of a DICOM file, from 1; absent: its only one. */
+  readonly frame?: number;
   /** What a list says of it besides. */
   readonly entry?: Omit<ManifestEntry, 'path'>;
 }
@@ -18,7 +20,7 @@ export interface InferInput {
 /** A stem's bytes at most, with a folder's name and `_overlay.png` and a temporary name to come. */
 const MOST_BYTES = 180;
 
-const IMAGE_FILE = /\.(png|jpe?g|tiff?|webp|gif)$/i;
+const IMAGE_FILE = /\.(png|jpe?g|tiff?|webp|gif|dcm|dicom)$/i;
 
 /**
  * Expands folders (their image files by extension, sorted by name; those of their subfolders after them where `recursive`) and gives each image a name of its own: the
@@ -91,7 +93,7 @@ function expand(path: string, recursive: boolean): string[] {
     const holds = names.length === 0 ? 'the folder is empty' : `none of its ${names.length} entries is an image`;
     throw new GmtlError(
       'infer/no-input',
-      `${path}: ${holds} (PNG, JPEG, TIFF, WebP, GIF by extension; subfolders are searched with --recursive). Name another folder.`,
+      `${path}: ${holds} (PNG, JPEG, TIFF, WebP, GIF, DICOM by extension; subfolders are searched with --recursive). Name another folder.`,
     );
   }
   return images.map((name) => join(path, name));

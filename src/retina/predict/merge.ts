@@ -60,9 +60,10 @@ export async function mergeTables(
         shards.map((shard) => (shard?.index ?? 1) - 1),
       )
     : tables.flatMap((table) => table.rows);
-  const file = first.header.indexOf('file');
+  const [file, frame] = [first.header.indexOf('file'), first.header.indexOf('frame')];
+  const pictureOf = (row: readonly string[]): string => (row[frame] ? `${row[file]}, frame ${row[frame]}` : row[file]);
   const seen = new Map<string, number>();
-  for (const row of rows) seen.set(row[file], (seen.get(row[file]) ?? 0) + 1);
+  for (const row of rows) seen.set(pictureOf(row), (seen.get(pictureOf(row)) ?? 0) + 1);
   const double = [...seen].filter(([, times]) => times > 1).map(([name]) => name);
   if (double.length > 0) {
     throw new GmtlError(
@@ -70,7 +71,7 @@ export async function mergeTables(
       `${double.length} pictures are in more than one table: ${listed(double)}. Nothing was written.`,
     );
   }
-  const present = new Set([...seen.keys()].map((name) => resolve(name)));
+  const present = new Set(rows.map((row) => resolve(row[file])));
   const missing = (expected ?? []).filter((path) => !present.has(resolve(path)));
   if (missing.length > 0) {
     throw new GmtlError(

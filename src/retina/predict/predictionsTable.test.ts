@@ -2,8 +2,11 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { parse } from 'csv-parse/sync';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { expandFrames } from './frames.ts';
+import { PREDICTIONS_SCHEMA, predictionRowSchema } from './predictionRow.ts';
 import type { InferResult } from './result.ts';
 import { PredictionsTable, predictionsCsv } from './predictionsTable.ts';
 
@@ -29,6 +32,32 @@ const resultOf = (file: string, grade: number): InferResult => ({
 const rows = () =>
   parse(readFileSync(join(folder, 'predictions.csv'), 'utf8'), { columns: true }) as Record<string, string>[];
 
+describe('the frames of DICOM files', () => {
+  const eye = (name: string) => ({
+    path: fileURLToPath(new URL(`../data/pictures/fixtures/dicom/${name}`, import.meta.url)),
+    name,
+  });
+
+  it('are inputs of their own, with names of their own, or the one that is asked for', async () => {
+    const inputs = [eye('rgb.dcm'), eye('frames.dcm'), eye('eye.png')].map(({ path, name }) => ({
+      path,
+      name: name.slice(0, -4),
+    }));
+    expect((await expandFrames(inputs)).map(({ name, frame }) => [name, frame])).toEqual([
+      ['rgb', undefined],
+      ['frames_frame1', 1],
+      ['frames_frame2', 2],
+      ['frames_frame3', 3],
+      ['eye', undefined],
+    ]);
+    expect(await expandFrames(inputs.slice(1, 2), 2)).toEqual([{ ...inputs[1], name: 'frames_frame2', frame: 2 }]);
+    await expect(expandFrames(inputs, 2)).rejects.toMatchObject({ code: 'infer/frame' });
+    await expect(expandFrames(inputs, 0)).rejects.toMatchObject({ code: 'cli/usage' });
+    const clash = { ...inputs[0], name: 'Frames_frame2' };
+    await expect(expandFrames([inputs[1], clash])).rejects.toThrow('Rename one');
+  });
+});
+
 describe('predictions.csv', () => {
   it('has a row an image, its cells empty where nothing was predicted', async () => {
     const table = PredictionsTable.open(folder);
@@ -45,6 +74,46 @@ describe('predictions.csv', () => {
     });
     expect(seen).toMatchObject({ MA_pixels: '', warnings: 'dark; small', error: '' });
     expect(failed).toMatchObject({ file: 'broken.png', retinopathy: '', error: 'cannot be read' });
+  });
+
+  it('says of each row where it comes from, whose eye it shows, and the same in JSON lines under the schema', async () => {
+    const provenance = {
+      ...{
+        schema: PREDICTIONS_SCHEMA,
+        gmtl: '1.0.0',
+        model: '0123456789abcdef',
+        adapter: 'an adapter',
+        preprocessing: 'fedcba9876543210',
+      },
+    } as const;
+    const dicom: InferResult['dicom'] = {
+      frames: 2,
+      frame: 2,
+      laterality: 'left',
+      pixelSpacing: [0.0125, 0.025],
+      patientId: '0042',
+      studyUid: '1.2.3',
+    };
+    const table = PredictionsTable.open(folder);
+    await table.add({ ...resultOf('eyes.dcm', 3), dicom: { ...dicom, frame: 1 } }, {}, provenance);
+    await table.add({ ...resultOf('eyes.dcm', 1), dicom }, {}, provenance);
+    await table.add(resultOf('listed.png', 0), { entry: { id: 'one', patient: 'P7', eye: 'right' } }, provenance);
+    await table.add({ file: 'broken.dcm', error: 'cannot be read' }, { frame: 3 }, provenance);
+    await table.write();
+    for (const row of rows()) expect(row).toMatchObject(provenance);
+    expect(rows().map(({ file, frame, patient, study, eye }) => [file, frame, patient, study, eye])).toEqual([
+      ['eyes.dcm', '1', '0042', '1.2.3', 'left'],
+      ['eyes.dcm', '2', '0042', '1.2.3', 'left'],
+      ['listed.png', '', 'P7', '', 'right'],
+      ['broken.dcm', '3', '', '', ''],
+    ]);
+    expect(rows()[1]).toMatchObject({ row_spacing: '0.0125', column_spacing: '0.025' });
+    // Read again and written: numbers stay numbers, text that looks like one stays text.
+    await PredictionsTable.open(folder).write();
+    const lines = readFileSync(join(folder, 'predictions.jsonl'), 'utf8').trimEnd().split('\n');
+    const parsed = lines.map((line) => predictionRowSchema.parse(JSON.parse(line)));
+    expect(parsed[1]).toMatchObject({ frame: 2, patient: '0042', retinopathy: 1, gate_p: 0.75, ...provenance });
+    expect(parsed[3]).toEqual({ file: 'broken.dcm', frame: 3, error: 'cannot be read', ...provenance });
   });
 
   it('keeps the rows of other images, and replaces those of the same', async () => {

@@ -1,33 +1,20 @@
-/** `predictions.csv`: the columns, the writer and the reader of the table that inference and evaluation write, one row per image. */
-import { join } from 'node:path';
+/** `predictions.csv` and `predictions.jsonl`: the writer and the reader of the tables that inference and evaluation write, one row per image. */
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { parse } from 'csv-parse/sync';
 import { stringify } from 'csv-stringify/sync';
 import { GmtlError } from '../../engine/errors.ts';
 import { readIfPresent, writeFileAtomic } from '../../engine/node/atomic.ts';
-import { GRADE_COUNTS, type GradedTask, type Structure, STRUCTURES, type Task } from '../domain.ts';
+import type { GradedTask, Task } from '../domain.ts';
+import type { InferInput } from './inputs.ts';
+import { COLUMNS, type PredictionColumn, type PredictionRow, type Provenance, typedRow } from './predictionRow.ts';
 import type { InferResult } from './result.ts';
 
 /** Name of the table in a folder of results. */
 export const PREDICTIONS_FILE = 'predictions.csv';
 
-/** A column of the table; docs/files.md says what each holds. */
-type PredictionColumn =
-  | 'id'
-  | 'file'
-  | 'width'
-  | 'height'
-  | 'task'
-  | 'gate'
-  | 'gate_p'
-  | `gate_${Task}`
-  | `${GradedTask}${'' | '_true' | `_p${number}`}`
-  | `${Structure}_${'pixels' | 'share' | 'regions' | 'dice'}`
-  | 'tiles'
-  | 'warnings'
-  | 'error';
-
-/** One row of the table; a cell is empty where it is left out or null. */
-export type PredictionRow = { readonly [column in PredictionColumn]?: string | number | null };
+/** The same rows, one JSON object a line: beside the table of `gmtl infer`. */
+const PREDICTIONS_LINES = 'predictions.jsonl';
 
 /** An image that could not be processed, and why. */
 export interface FailedInput {
@@ -38,26 +25,11 @@ export interface FailedInput {
 /** Milliseconds between writes of the table: it is written whole each time. */
 const WRITE_EVERY = 5000;
 
-const gradeColumns = (task: GradedTask): PredictionColumn[] => [
-  `${task}_true`,
-  task,
-  ...Array.from({ length: GRADE_COUNTS[task] }, (_, grade) => `${task}_p${grade}` as const),
-];
-
-const COLUMNS: readonly PredictionColumn[] = [
-  ...(['id', 'file', 'width', 'height', 'task', 'gate', 'gate_p', 'gate_segmentation', 'gate_classification'] as const),
-  ...gradeColumns('retinopathy'),
-  ...gradeColumns('edema'),
-  ...STRUCTURES.flatMap((structure) =>
-    (['pixels', 'share', 'regions', 'dice'] as const).map((figure) => `${structure}_${figure}` as const),
-  ),
-  ...(['tiles', 'warnings', 'error'] as const),
-];
-
-/** The columns that tables of `gmtl infer` had in version 0.1. */
-const OLD_COLUMNS = COLUMNS.filter(
-  (column) => !/^(id|task|gate_segmentation|gate_classification)$|_(true|dice)$/.test(column),
-);
+/** Whether a header is one of this table's: earlier versions had fewer columns under the same names, in the same order. */
+function isOwnHeader(header: readonly string[]): header is PredictionColumn[] {
+  const own = COLUMNS.filter((column) => header.includes(column));
+  return header.includes('file') && header.includes('error') && own.join() === header.join();
+}
 
 /** The gate's answer, with the probability of each task. */
 export function gateCells(task: Task, probabilities: Readonly<Record<Task, number>>): PredictionRow {
@@ -74,7 +46,27 @@ export function gradeCells(task: GradedTask, grade: number, probabilities: reado
   return { [task]: grade, ...Object.fromEntries(probabilities.map((p, index) => [`${task}_p${index}`, p])) };
 }
 
-function rowOf({ file, frame, gate, retinopathy, edema, lesions, tiles, warnings }: InferResult): PredictionRow {
+function dicomCells(dicom: InferResult['dicom']): PredictionRow {
+  return {
+    frame: dicom?.frame,
+    patient: dicom?.patientId,
+    study: dicom?.studyUid,
+    eye: dicom?.laterality,
+    row_spacing: dicom?.pixelSpacing?.[0],
+    column_spacing: dicom?.pixelSpacing?.[1],
+  };
+}
+
+/** What a list of pictures says of one. */
+function entryCells({ id, patient, eye }: NonNullable<InferInput['entry']>): PredictionRow {
+  return {
+    ...(id !== undefined && { id }),
+    ...(patient !== undefined && { patient }),
+    ...(eye !== undefined && { eye }),
+  };
+}
+
+function rowOf({ file, frame, gate, retinopathy, edema, lesions, tiles, warnings, dicom }: InferResult): PredictionRow {
   const areas = Object.entries(lesions ?? {}).map(
     ([structure, { pixels, share, regions }]): PredictionRow => ({
       [`${structure}_pixels`]: pixels,
@@ -84,6 +76,7 @@ function rowOf({ file, frame, gate, retinopathy, edema, lesions, tiles, warnings
   );
   return Object.assign(
     { file, width: frame.width, height: frame.height, tiles, warnings: warnings.join('; ') },
+    dicomCells(dicom),
     gateCells(gate.task, gate.probabilities),
     retinopathy && gradeCells('retinopathy', retinopathy.grade, retinopathy.probabilities),
     edema && gradeCells('edema', edema.grade, edema.probabilities),
@@ -96,8 +89,8 @@ export function predictionsCsv(rows: Iterable<PredictionRow>): string {
   return stringify([...rows], { header: true, columns: [...COLUMNS] });
 }
 
-/** An image of a data set and the same file inferred on its own get two rows. */
-const keyOf = ({ id, file }: PredictionRow): string => JSON.stringify([id ?? '', file]);
+/** An image of a data set and the same file inferred on its own get two rows, and so do the frames of a file. */
+const keyOf = ({ id, file, frame }: PredictionRow): string => JSON.stringify([id ?? '', file, String(frame || 1)]);
 
 /** The table of a folder of results, filled image by image. Rows of images that are not processed again stay. */
 export class PredictionsTable {
@@ -115,35 +108,55 @@ export class PredictionsTable {
   static open(folder: string): PredictionsTable {
     const path = join(folder, PREDICTIONS_FILE);
     const text = readIfPresent(path);
+    const lines = join(folder, PREDICTIONS_LINES);
+    if (text === undefined && existsSync(lines)) {
+      throw new GmtlError(
+        'infer/table',
+        `${lines} would be replaced, and there is no ${PREDICTIONS_FILE} that it belongs to: move it, or choose another --out`,
+      );
+    }
     if (text === undefined || text.trim() === '') return new PredictionsTable(path, []);
     const foreign = (why: string, cause?: unknown) =>
       new GmtlError('infer/table', `${path} is no table of this command's (${why}): move it, or choose another --out`, {
         cause,
       });
-    let lines: string[][];
+    let table: string[][];
     try {
-      lines = parse(text, { bom: true }) as string[][];
+      table = parse(text, { bom: true }) as string[][];
     } catch (cause) {
       throw foreign('it cannot be read as CSV', cause);
     }
-    const [header = [], ...cells] = lines;
-    const columns = [COLUMNS, OLD_COLUMNS].find((known) => known.join() === header.join());
-    if (!columns) throw foreign('other columns');
-    const rows = cells.map((row) => Object.fromEntries(columns.map((column, index) => [column, row[index]])));
+    const [header = [], ...cells] = table;
+    if (!isOwnHeader(header)) throw foreign('other columns');
+    const rows = cells.map((row) => Object.fromEntries(header.map((column, index) => [column, row[index]])));
     return new PredictionsTable(path, rows);
   }
 
-  /** Adds an image's row, replacing an earlier one, and writes the table if the last write was some time ago. @param id as a list names the image. */
-  async add(result: InferResult | FailedInput, id?: string): Promise<void> {
-    const row: PredictionRow = { ...(id !== undefined && { id }), ...('error' in result ? result : rowOf(result)) };
+  /**
+   * Adds an image's row, replacing an earlier one, and writes the table if the last write was some time ago.
+   *
+   * @param input what is known of the picture besides: its entry in a list, the frame that was asked for.
+   */
+  async add(
+    result: InferResult | FailedInput,
+    { entry = {}, frame }: Pick<InferInput, 'entry' | 'frame'> = {},
+    provenance?: Provenance,
+  ): Promise<void> {
+    const row: PredictionRow = {
+      ...('error' in result ? { ...result, frame } : rowOf(result)),
+      ...entryCells(entry),
+      ...provenance,
+    };
     this.#rows.set(keyOf(row), row);
     // A long table takes long to write: at most a twentieth of the time goes into that.
     if (performance.now() - this.#written > Math.max(WRITE_EVERY, 20 * this.#writeTook)) await this.write();
   }
 
-  /** Writes the table, atomically. */
+  /** Writes the table in both forms, each atomically. */
   async write(): Promise<void> {
     const started = performance.now();
+    const lines = Array.from(this.#rows.values(), (row) => `${JSON.stringify(typedRow(row))}\n`);
+    await writeFileAtomic(join(dirname(this.path), PREDICTIONS_LINES), lines.join(''));
     await writeFileAtomic(this.path, predictionsCsv(this.#rows.values()));
     this.#written = performance.now();
     this.#writeTook = this.#written - started;

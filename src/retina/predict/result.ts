@@ -1,6 +1,7 @@
 /** What the network says of one picture: its parts, and how they are put together from a prediction. */
 import type { TrainConfig } from '../config/schema.ts';
 import type { DecodedImage } from '../data/pictures/decoded.ts';
+import type { DicomFacts } from '../data/pictures/dicom.ts';
 import type { Sample } from '../data/pictures/sample.ts';
 import { GRADINGS, type RgbImage, type Structure, STRUCTURE_NAMES, STRUCTURES, type Task, TASKS } from '../domain.ts';
 import { countComponents } from '../metrics/components.ts';
@@ -47,6 +48,15 @@ export interface InferResult {
   /** Number of tiles that the masks come from; 0: from the whole picture. */
   readonly tiles: number;
   readonly warnings: readonly string[];
+  /** What a DICOM file says of its picture; absent for other files. */
+  readonly dicom?: Partial<DicomFacts>;
+}
+
+/** A result without what identifies a person: for logs. */
+export function withoutIdentifiers(result: InferResult): InferResult {
+  if (!result.dicom) return result;
+  const { patientId: _patient, studyUid: _study, ...dicom } = result.dicom;
+  return { ...result, dicom };
 }
 
 /** The result with the pictures it came from, both in the frame's size. */
@@ -111,6 +121,7 @@ export function describeResult(
     lesions: masks && structureResults(masks, width),
     tiles,
     warnings: [...turnedText(image), ...suspicions(sample)],
+    ...(image.dicom && { dicom: image.dicom }),
   };
 }
 

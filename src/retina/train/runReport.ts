@@ -88,7 +88,7 @@ export async function finalReport({ run, dataset, trainer, finished, adapter }: 
     const { writeReport } = await import('../evaluate/report.ts');
     const parameters = trainer.model.parameterCount();
     const record = { run: run.path, ...how, adapter, ...result, collected: undefined };
-    const shown = { run, dataset, step, subject, parameters, adapter, frame: 'network' as const };
+    const shown = { run, dataset, step, subject, parameters, adapter, frame: 'network' as const, weights };
     const [page] = await writeReport(run.reportFolder, { ...shown, result, record, gallery });
     if (averaged) {
       const raw = await score(checkpoint.weights, false);

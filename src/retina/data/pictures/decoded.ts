@@ -1,10 +1,13 @@
 /** What becomes of a decoder's pixels, wherever it runs: three colors, and the way up that viewers show. */
 import type { RgbImage } from '../../domain.ts';
+import type { DicomFacts } from './dicom.ts';
 
 /** A picture as it is shown. */
 export interface DecodedImage extends RgbImage {
   /** The EXIF orientation by which it was turned; 1: as stored. */
   readonly orientation: number;
+  /** What a DICOM file says of it; absent or null for other files. */
+  readonly dicom?: DicomFacts | null;
 }
 
 /**

@@ -1,8 +1,9 @@
 /** Opens picture files: what a file's header says is held against limits and known formats before anything is decoded. */
-import { readFile, stat } from 'node:fs/promises';
+import { open, readFile, stat } from 'node:fs/promises';
 import type { Metadata, Sharp } from 'sharp';
 import { sharp } from '../../../engine/node/optional.ts';
 import { type ErrorCode, GmtlError } from '../../../engine/errors.ts';
+import { DICOM_MARK_END, type DicomFacts, isDicom, openDicom } from './dicom.ts';
 import { isTiff, isTruncatedTiff } from './tiff.ts';
 
 /**
@@ -29,6 +30,8 @@ export interface PictureHeader {
 
 export interface OpenedPicture extends PictureHeader {
   readonly content: Buffer;
+  /** What a DICOM file says of its picture; null for other files. */
+  readonly dicom: DicomFacts | null;
   /** Decodes `content` (or a relabelled copy of it), strictly, turned as its EXIF orientation says. */
   readonly pipeline: (content?: Buffer) => Sharp;
 }
@@ -66,30 +69,81 @@ export async function readHeader(
   kind: PictureKind = IMAGE,
 ): Promise<PictureHeader> {
   try {
+    if (await isDicomSource(source)) {
+      const content = typeof source === 'string' ? await readPicture(source, kind) : source;
+      return await readHeader(await openSoundDicom(content, path, kind).picture(), path, kind);
+    }
     // The header alone: decoding nothing, it needs no limit of its own.
     const metadata = await sharp(source, { limitInputPixels: false }).metadata();
     const { format, orientation = 1, autoOrient } = metadata;
     if (!FORMATS.includes(format)) throw new Error(`its content is ${format}, none of ${FORMATS.join(', ')}`);
     const { width, height } = autoOrient;
-    if (width * height > PICTURE_LIMITS.pixels) {
-      const most = `${PICTURE_LIMITS.pixels / 1e6} million pixels`;
-      throw tooLarge(path, kind, `${width}x${height} pixels`, most);
-    }
+    checkPixels({ width, height }, path, kind);
     return { width, height, orientation, metadata };
   } catch (cause) {
     throw pictureError(path, kind, cause);
   }
 }
 
-/** Opens a picture for decoding. @param bytes the file's content if it was read already. @throws GmtlError as {@link readHeader}. */
-export async function openPicture(path: string, kind: PictureKind, bytes?: Buffer): Promise<OpenedPicture> {
-  const content = bytes ?? (await readPicture(path, kind));
+async function isDicomSource(source: string | Buffer): Promise<boolean> {
+  if (typeof source !== 'string') return isDicom(source);
+  const file = await open(source);
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(DICOM_MARK_END), 0, DICOM_MARK_END, 0);
+    return isDicom(buffer.subarray(0, bytesRead));
+  } finally {
+    await file.close();
+  }
+}
+
+function openSoundDicom(
+  content: Buffer,
+  path: string,
+  kind: PictureKind,
+  frame?: number,
+): ReturnType<typeof openDicom> {
+  const opened = openDicom(content, path, kind.code, frame);
+  checkPixels(opened, path, kind);
+  return opened;
+}
+
+/** What sharp opens for a file: its path, or, for a DICOM file, its first frame. @throws GmtlError as {@link openPicture}. */
+export async function sharpSource(path: string): Promise<string | Buffer> {
+  if (!(await isDicomSource(path))) return path;
+  return openSoundDicom(await readPicture(path), path, IMAGE).picture();
+}
+
+/** What a DICOM file says of its picture; null for other files. @throws GmtlError as {@link openPicture}. */
+export async function dicomFacts(path: string): Promise<DicomFacts | null> {
+  return (await isDicomSource(path)) ? openSoundDicom(await readPicture(path), path, IMAGE).facts : null;
+}
+
+/**
+ * Opens a picture for decoding.
+ *
+ * @param bytes the file's content if it was read already. @param frame of a DICOM file, from 1.
+ * @throws GmtlError as {@link readHeader}.
+ */
+export async function openPicture(
+  path: string,
+  kind: PictureKind,
+  bytes?: Buffer,
+  frame?: number,
+): Promise<OpenedPicture> {
+  const stored = bytes ?? (await readPicture(path, kind));
+  const dicom = isDicom(stored) ? openSoundDicom(stored, path, kind, frame) : null;
+  const content = dicom ? await dicom.picture() : stored;
   const header = await readHeader(content, path, kind);
   if (isTiff(content) && isTruncatedTiff(content)) {
     throw pictureError(path, kind, new Error('the file ends before its pixel data does'));
   }
   const options = { ...LIMITED, failOn: 'error', ignoreIcc: kind === MASK } as const;
-  return { ...header, content, pipeline: (other = content) => sharp(other, options).autoOrient() };
+  return {
+    ...header,
+    content,
+    dicom: dicom?.facts ?? null,
+    pipeline: (other = content) => sharp(other, options).autoOrient(),
+  };
 }
 
 /** The error for a file that cannot be decoded. Errors that name it already pass unchanged. */
@@ -101,6 +155,15 @@ export function pictureError(path: string, kind: PictureKind, cause: unknown): G
     `Cannot decode the ${kind.name} ${path}: ${reason}. The file is truncated or damaged: unpack or download it again.`,
     { cause },
   );
+}
+
+function checkPixels(
+  { width, height }: Pick<PictureHeader, 'width' | 'height'>,
+  path: string,
+  kind: PictureKind,
+): void {
+  if (width * height <= PICTURE_LIMITS.pixels) return;
+  throw tooLarge(path, kind, `${width}x${height} pixels`, `${PICTURE_LIMITS.pixels / 1e6} million pixels`);
 }
 
 function tooLarge(path: string, kind: PictureKind, size: string, limit: string): GmtlError {

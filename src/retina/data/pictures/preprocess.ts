@@ -15,17 +15,18 @@ import { type DatasetItem, STRUCTURES } from '../../domain.ts';
  * parts on black (an alpha that is the same everywhere says nothing), 16 bits rounded to 8.
  *
  * @param name file name for errors; also the file to read when `bytes` is absent.
+ * @param frame of a DICOM file with several, from 1. Default 1.
  * @throws GmtlError `data/image-unreadable` naming the file, also when it is truncated, and `data/image-too-large`.
  */
-export async function decodeImage(name: string, bytes?: Buffer): Promise<DecodedImage> {
-  const { pipeline, orientation } = await openPicture(name, IMAGE, bytes);
+export async function decodeImage(name: string, bytes?: Buffer, frame?: number): Promise<DecodedImage> {
+  const { pipeline, orientation, dicom } = await openPicture(name, IMAGE, bytes, frame);
   try {
     const { data, info } = await pipeline()
       .toColourspace('srgb')
       .raw({ depth: 'uchar' })
       .toBuffer({ resolveWithObject: true });
     const { width, height, channels } = info;
-    return { width, height, data: channels === 3 ? data : toRgb(data, channels), orientation };
+    return { width, height, data: channels === 3 ? data : toRgb(data, channels), orientation, dicom };
   } catch (cause) {
     throw pictureError(name, IMAGE, cause);
   }

@@ -9,7 +9,7 @@ import { cacheFolder, cacheRoot } from '../../../engine/node/cacheFolder.ts';
 import { hashFile } from '../../../engine/node/fileHash.ts';
 import { mapParallel } from '../../../engine/node/parallel.ts';
 import { keepInCache } from '../cacheWrite.ts';
-import { LIMITED } from '../pictures/openPicture.ts';
+import { LIMITED, sharpSource } from '../pictures/openPicture.ts';
 import { DETAIL_SIDE, detailOf, isFlat } from './detail.ts';
 import { THUMBNAIL_COLUMNS, type Fingerprint, THUMBNAIL_ROWS } from './fingerprint.ts';
 
@@ -87,21 +87,22 @@ function detailFrom(stored: string): Int8Array {
 
 async function lookAt(path: string): Promise<Look | null> {
   try {
-    const { data, info } = await sharp(path, LIMITED)
+    const source = await sharpSource(path);
+    const { data, info } = await sharp(source, LIMITED)
       .autoOrient()
       .greyscale()
       .resize(THUMBNAIL_COLUMNS, THUMBNAIL_ROWS, { fit: 'fill', kernel: 'mitchell' })
       .raw()
       .toBuffer({ resolveWithObject: true });
     const thumbnail = Uint8Array.from({ length: THUMBNAIL_BYTES }, (_, index) => data[index * info.channels]);
-    return { thumbnail, detail: await readDetail(path) };
+    return { thumbnail, detail: await readDetail(source) };
   } catch {
     return null;
   }
 }
 
-async function readDetail(path: string): Promise<Int8Array> {
-  const { data, info } = await sharp(path, LIMITED)
+async function readDetail(source: string | Buffer): Promise<Int8Array> {
+  const { data, info } = await sharp(source, LIMITED)
     .autoOrient()
     .pipelineColourspace('rgb16')
     .toColourspace('grey16')

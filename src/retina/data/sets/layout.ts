@@ -25,7 +25,7 @@ export type LayoutFile =
   | { readonly kind: 'dangling'; readonly path: string }
   | { readonly kind: 'other'; readonly path: string; readonly reason: string };
 
-const IMAGE_EXTENSIONS = new Set(['.jpg', '.jpeg', '.png', '.tif', '.tiff']);
+const IMAGE_EXTENSIONS = new Set(['.jpg', '.jpeg', '.png', '.tif', '.tiff', '.dcm']);
 
 /** Licenses and descriptions are shipped with every part. */
 const EXPECTED_EXTENSIONS = new Set(['.txt', '.md', '.pdf', '.docx', '.xlsx', '.json', '.html']);

@@ -1,6 +1,6 @@
 /** Tells whether two files show the same picture pixel by pixel, so that a mask of one fits the other. */
 import { sharp } from '../../../engine/node/optional.ts';
-import { IMAGE, LIMITED, pictureError, readHeader } from '../pictures/openPicture.ts';
+import { IMAGE, LIMITED, pictureError, readHeader, sharpSource } from '../pictures/openPicture.ts';
 
 /** Width at which frames are compared: a pixel of it is about 4 of a 4288-pixel IDRiD frame, half a microaneurysm. */
 const COMPARED_WIDTH = 1024;
@@ -45,7 +45,7 @@ async function frameSize(path: string): Promise<{ width: number; height: number 
 }
 
 async function readGray(path: string): Promise<Gray> {
-  const { data, info } = await sharp(path, LIMITED)
+  const { data, info } = await sharp(await sharpSource(path), LIMITED)
     .autoOrient()
     .greyscale()
     .resize({ width: COMPARED_WIDTH, withoutEnlargement: true })

@@ -1,0 +1,55 @@
+/** Lists the frames of DICOM files among the pictures to look at. */
+import { extname } from 'node:path';
+import { GmtlError } from '../../engine/errors.ts';
+import { mapParallel } from '../../engine/node/parallel.ts';
+import type { DicomFacts } from '../data/pictures/dicom.ts';
+import { dicomFacts } from '../data/pictures/openPicture.ts';
+import type { InferInput } from './inputs.ts';
+
+/** Files whose names say another format are not opened to be asked. */
+const OTHER = /^\.(png|jpe?g|tiff?|webp|gif)$/i;
+
+/**
+ * Gives each frame of a DICOM file with several an input of its own (`eye_frame1`, `eye_frame2` …). A file that cannot be read stays as it
+ * is: the error comes when it is looked at.
+ *
+ * @param frame this frame alone, from 1. Default: all.
+ * @throws GmtlError `infer/frame` where a frame is asked of files that are no DICOM files.
+ */
+export async function expandFrames(inputs: readonly InferInput[], frame?: number): Promise<InferInput[]> {
+  if (frame !== undefined && !(Number.isInteger(frame) && frame >= 1)) {
+    throw new GmtlError('cli/usage', `--frame ${frame}: give a whole number from 1 on`);
+  }
+  const facts = await mapParallel(inputs, ({ path }) => factsOf(path));
+  const other = facts.indexOf(null);
+  if (frame !== undefined && other >= 0) {
+    throw new GmtlError(
+      'infer/frame',
+      `${inputs[other].path} is no DICOM file: --frame chooses among the frames of one`,
+    );
+  }
+  const expanded = inputs.flatMap((input, index): InferInput[] => {
+    const frames = facts[index] ? facts[index].frames : 1;
+    if (frames === 1) return [{ ...input, ...(frame !== undefined && { frame }) }];
+    const wanted = frame === undefined ? Array.from({ length: frames }, (_, k) => k + 1) : [frame];
+    return wanted.map((one) => ({ ...input, name: `${input.name}_frame${one}`, frame: one }));
+  });
+  const names = new Set<string>();
+  for (const { name, path } of expanded) {
+    if (names.has(name.toLowerCase())) {
+      throw new GmtlError('infer/frame', `${path}: another picture's results have the name ${name} too. Rename one.`);
+    }
+    names.add(name.toLowerCase());
+  }
+  return expanded;
+}
+
+/** Null for what is no DICOM file; undefined for one that cannot be read. */
+async function factsOf(path: string): Promise<DicomFacts | null | undefined> {
+  if (OTHER.test(extname(path))) return null;
+  try {
+    return await dicomFacts(path);
+  } catch {
+    return undefined;
+  }
+}
