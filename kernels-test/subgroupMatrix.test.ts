@@ -41,12 +41,13 @@ async function deviceOf(shape: MatrixShape): Promise<GpuDevice> {
 const programsOf = (op: Op) => [op.forward, ...(op.inference ? [op.inference] : []), ...(op.programs ?? [])];
 const products = ops.filter((op) => programsOf(op).some(({ versions }) => versions?.includes(VERSION)));
 
-const SHAPES: readonly MatrixShape[] = [
-  { m: 8, n: 8, k: 8, lanes: 8 },
-  { m: 16, n: 8, k: 16, lanes: 4 },
+/** Every case with the first form; one in three with the other, which shares the arithmetic of tiles and costs a compilation each. */
+const FORMS: readonly { readonly shape: MatrixShape; readonly every: number }[] = [
+  { shape: { m: 8, n: 8, k: 8, lanes: 8 }, every: 1 },
+  { shape: { m: 16, n: 8, k: 16, lanes: 4 }, every: 3 },
 ];
 
-describe.each(SHAPES)('matrices of $m x $n x $k, $lanes lanes', (shape) => {
+describe.each(FORMS)('matrices of $shape.m x $shape.n x $shape.k, $shape.lanes lanes', ({ shape, every }) => {
   let device: GpuDevice;
   beforeAll(async () => {
     device = await deviceOf(shape);
@@ -55,7 +56,7 @@ describe.each(SHAPES)('matrices of $m x $n x $k, $lanes lanes', (shape) => {
 
   const checked = new Set<string>();
   for (const op of products) {
-    for (const testCase of testCases(op)) {
+    for (const testCase of testCases(op).filter((_, index) => index % every === 0)) {
       it(`${op.name}: ${testCase.name}`, async ({ skip }) => {
         const taken = snapshots(op, testCase).filter(({ program }) => program.versions?.includes(VERSION));
         if (taken.some(storesHalf) && !device.target.features.has('shader-f16'))
@@ -72,7 +73,7 @@ describe.each(SHAPES)('matrices of $m x $n x $k, $lanes lanes', (shape) => {
     }
   }
 
-  it('were tried in every program that has a version for them', () => {
+  it.runIf(every === 1)('were tried in every program that has a version for them', () => {
     const wanted = products
       .flatMap(programsOf)
       .flatMap(({ name, versions }) => (versions?.includes(VERSION) ? name : []));
