@@ -170,7 +170,7 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
         edemaHidden: 32,
         // From scratch and for few steps, blocks scaled by 1e-6 would still be near the identity at the end.
         layerScaleInit: 0.1,
-        // The grades follow from the lesions. Ten numbers that say so teach in 240 steps what hundreds of other features hide.
+        // The grades follow from the lesions. Ten numbers that say so teach in 210 steps what hundreds of other features hide.
         gradeFeatures: 'masks',
         gradeDecision: 'median',
       },
@@ -191,7 +191,7 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
         gateWeight: 0.2,
       },
       optimizer: { lr: 4e-3, schedule: 'onecycle', warmupFraction: 0.2 },
-      training: { epochs: 10, stepsPerEpoch: 24, validateEvery: 5, checkpointEvery: 24, routing: 'both' },
+      training: { epochs: 10, stepsPerEpoch: 21, validateEvery: 5, checkpointEvery: 21, routing: 'both' },
     },
   },
   'idrid-128': {
