@@ -102,7 +102,7 @@ async function sampleSplit(
     created: new Date().toISOString(),
     gallery: {
       images: pictures,
-      note: 'Masks and grades are those of the expert of the image’s own task; misrouted images are framed in red.',
+      note: 'Masks and grades are those of the expert of the image’s own task; images that a decided gate (55 % or more) misrouted are framed in red.',
     },
     tables: !isGateTaught(config) ? [] : [routesTable(predicted, misrouted)],
   });
@@ -131,7 +131,7 @@ function sampleLine(
 ): string {
   const { task: route, probability } = routeOf(prediction);
   const sure = `${(100 * probability).toFixed(0)} %`;
-  const gate = route === item.task ? `gate ${route} (${sure})` : `MISROUTED to ${route} (${sure})`;
+  const gate = `gate ${route} (${sure}${route === item.task ? '' : `, belongs to ${item.task}`})`;
   const grade = (name: string, truth: number | null, values: Float32Array | null): string[] =>
     truth === null || values === null ? [] : [`${name} ${decideGrade(gradeDecision, values)} (truth ${truth})`];
   const dice = Object.entries(segmentation ?? {}).flatMap(([structure, { images }]) => {

@@ -38,6 +38,8 @@ describe('renderSampleGrid', () => {
     const wrong = await renderSampleGrid([flat({ gate: gate('classification') })], { side: 60 });
     expect(await count(right, '#b3261e')).toBe(0);
     expect(await count(wrong, '#b3261e')).toBeGreaterThan(5 * 2 * (190 + 100));
+    const undecided = { ...gate('classification'), probability: 0.51 };
+    expect(await count(await renderSampleGrid([flat({ gate: undecided })], { side: 60 }), '#b3261e')).toBe(0);
   });
 
   it('paints masks of another size over half of the picture', async () => {

@@ -6,7 +6,7 @@ import { STRUCTURE_COLORS } from './colors.ts';
 import { STRUCTURES, structureInText } from '../domain.ts';
 import type { GalleryImage, GradeData, MaskSet } from './html/data.ts';
 import { isNumber, number, percent } from './html/format.ts';
-import { isMisrouted, meanDiceOf } from './html/pictures.ts';
+import { isMisrouted, isUndecided, meanDiceOf } from './html/pictures.ts';
 import { checkImage, type StructureMasks, paintMasks, resizeRgb } from './overlay.ts';
 import { shrinkMask } from './shrinkMask.ts';
 import type { RgbImage } from '../domain.ts';
@@ -131,9 +131,11 @@ function caption(sample: GalleryImage, left: number, top: number, cell: { width:
   const sure = gate ? ` (${percent(gate.probability)})` : '';
   const route = !gate
     ? 'no gate'
-    : misrouted
-      ? `MISROUTED to ${gate.routed}${sure}, belongs to ${gate.truth}`
-      : `gate: ${gate.routed}${sure}`;
+    : isUndecided(sample)
+      ? `gate: undecided${sure}`
+      : misrouted
+        ? `MISROUTED to ${gate.routed}${sure}, belongs to ${gate.truth}`
+        : `gate: ${gate.routed}${sure}`;
   const mean = meanDiceOf(sample);
   const score = isNumber(mean) ? ` · mean Dice ${number(mean, 2)}` : '';
   return (

@@ -5,7 +5,15 @@ import type { GalleryData, GalleryImage, GradeData } from './data.ts';
 import { isNumber, number, percent } from './format.ts';
 import { html, type Html } from './html.ts';
 import type { Section } from './parts.ts';
-import { badnessOf, isMisrouted, jpegAddress, meanDiceOf, type PackedMasks, packMasks } from './pictures.ts';
+import {
+  badnessOf,
+  isMisrouted,
+  isUndecided,
+  jpegAddress,
+  meanDiceOf,
+  type PackedMasks,
+  packMasks,
+} from './pictures.ts';
 
 /** The masks of a page's pictures, in the cards' order, which the page's script reads from the block `gallery-data`. */
 export interface GalleryBlock {
@@ -136,7 +144,7 @@ function captionLines(picture: GalleryImage): Html {
   const mean = meanDiceOf(picture);
   return html`${
     gate &&
-    html`<p class="route${isMisrouted(picture) && ' bad'}">${isMisrouted(picture) ? html`<b>misrouted</b> to ${gate.routed}, belongs to ${gate.truth}` : html`gate: ${gate.routed}`} · ${percent(gate.probability)}</p>`
+    html`<p class="route${isMisrouted(picture) && ' bad'}">${isMisrouted(picture) ? html`<b>misrouted</b> to ${gate.routed}, belongs to ${gate.truth}` : html`gate: ${isUndecided(picture) ? `undecided, ${gate.routed}` : gate.routed}`} · ${percent(gate.probability)}</p>`
   }${(grades ?? []).map(gradeLine)}${
     scored.length > 0 &&
     html`<p class="dice">Dice ${isNumber(mean) ? html`<b>${number(mean, 2)}</b> · ` : ''}${scored.map((structure) => html`<span><i class="swatch photo" data-lesion="${structure}"></i>${structure} ${isNumber(dice?.[structure]) ? number(dice?.[structure], 2) : '–'}</span> `)}</p>`

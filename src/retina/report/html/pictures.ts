@@ -68,9 +68,18 @@ export async function jpegAddress(
   return { address: `data:image/jpeg;base64,${data.toString('base64')}`, width: info.width, height: info.height };
 }
 
-/** Whether the gate sent the picture to a route other than its own. */
-export function isMisrouted({ gate }: GalleryImage): boolean {
-  return gate?.truth !== undefined && gate.truth !== gate.routed;
+/** From this probability of its choice on a gate of two routes has decided; below, it is as good as a coin's toss. */
+const DECIDED = 0.55;
+
+/** Whether the gate chose a route with less than {@link DECIDED}. */
+export function isUndecided({ gate }: GalleryImage): boolean {
+  return gate !== undefined && gate.probability < DECIDED;
+}
+
+/** Whether the gate decided for a route other than the picture's own. */
+export function isMisrouted(picture: GalleryImage): boolean {
+  const { gate } = picture;
+  return gate?.truth !== undefined && gate.truth !== gate.routed && !isUndecided(picture);
 }
 
 /** Mean Dice over the structures that are defined in the picture; NaN without one. */
