@@ -17,7 +17,12 @@ export interface PlannedStep {
 function targetOf({ subgroupSize }: Pick<DeviceSpec, 'subgroupSize'>): PlanTarget {
   const features = new Set(['subgroups', 'shader-f16']);
   // A device is opened with the limits that its adapter has.
-  const limits = { ...DEFAULT_LIMITS, maxStorageBufferBindingSize: 2 ** 31, maxBufferSize: 2 ** 31 };
+  const limits = {
+    ...DEFAULT_LIMITS,
+    maxStorageBufferBindingSize: 2 ** 31,
+    maxBufferSize: 2 ** 31,
+    maxStorageBuffersPerShaderStage: 16,
+  };
   return { deviceClass: 'gpu', limits, features, subgroupSize };
 }
 

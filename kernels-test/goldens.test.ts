@@ -34,6 +34,7 @@ const WITHOUT: Record<string, string> = {
   swap: 'in place and a mere exchange: PyTorch has nothing to say about it',
   'adamwStep.2': 'adamwStep of two parameters, which src/engine/optim/optimizer.test.ts holds against PyTorch',
   'adamwStep.3': 'adamwStep of three parameters at once: its arithmetic is that of one',
+  'adamwStep.6': 'adamwStep of six parameters at once: its arithmetic is that of one',
   'sgdStep.2': 'sgdStep of two parameters, which src/engine/optim/optimizer.test.ts holds against PyTorch',
   'sgdStep.3': 'sgdStep of three parameters at once: its arithmetic is that of one',
   averages: 'in place: src/engine/optim/optimizer.test.ts holds it against its formula',

@@ -9,9 +9,10 @@
 //
 // Every thread walks over the first parameter in groups of four, then the second, then the third: no branches on which one it is.
 // What lies behind a parameter in its last, partial group keeps its value. Slots without a parameter have size 0.
-// Three, since WebGPU grants 8 storage buffers. Memory-bound: 4 reads, 3 writes.
+// Three, since WebGPU grants 8 storage buffers; adamw6.wgsl takes more. Memory-bound: 4 reads, 3 writes.
 
 // #include "common/grid.wgsl"
+// #include "common/adamwStep.wgsl"
 
 struct Uniforms {
   stride: u32, beta1: f32, rest1: f32, beta2: f32, rest2: f32, eps: f32,
@@ -29,29 +30,6 @@ struct Uniforms {
 @group(0) @binding(6) var<storage, read> grad1: array<vec4f>;
 @group(0) @binding(7) var<storage, read_write> parameter2: array<vec4f>;
 @group(0) @binding(8) var<storage, read> grad2: array<vec4f>;
-
-// Of a parameter, what all its elements share.
-struct Slot { gradScale: f32, keep: f32, rate: f32, rootScale: f32 }
-
-fn slotOf(lrScale: f32, weightDecay: f32) -> Slot {
-  let lr = state[0].x * lrScale;
-  return Slot(guard[0].x, 1.0 - lr * weightDecay, lr * state[0].y, state[0].z);
-}
-
-struct Step { parameter: vec4f, m: vec4f, v: vec4f }
-
-fn stepOf(slot: Slot, old: Step, grad: vec4f, mine: vec4<bool>) -> Step {
-  let g = slot.gradScale * grad;
-  let m = u.beta1 * old.m + u.rest1 * g;
-  let v = u.beta2 * old.v + u.rest2 * g * g;
-  let parameter = slot.keep * old.parameter - slot.rate * m / (sqrt(v) * slot.rootScale + u.eps);
-  return Step(select(old.parameter, parameter, mine), select(old.m, m, mine), select(old.v, v, mine));
-}
-
-// Which lanes of group i lie within `size` elements: all but in a last, partial group.
-fn within(i: u32, size: u32) -> vec4<bool> {
-  return vec4u(4u * i) + vec4u(0u, 1u, 2u, 3u) < vec4u(size);
-}
 
 @compute @workgroup_size(64)
 fn main(

@@ -82,6 +82,7 @@ export class GpuDevice {
       requiredFeatures: OPTIONAL_FEATURES.filter((feature) => adapter.features.has(feature)) as GPUFeatureName[],
       requiredLimits: {
         maxBufferSize: limits.maxBufferSize,
+        maxStorageBuffersPerShaderStage: limits.maxStorageBuffersPerShaderStage,
         maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
         maxComputeWorkgroupStorageSize: limits.maxComputeWorkgroupStorageSize,
         maxComputeInvocationsPerWorkgroup: limits.maxComputeInvocationsPerWorkgroup,

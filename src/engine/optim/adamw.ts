@@ -2,7 +2,7 @@
 import type { Tensor } from '../autograd/tensor.ts';
 import type { StepSlot } from '../ops/optimizer/attributes.ts';
 import { checkAttributes } from '../ops/signature.ts';
-import { adamwPrograms } from '../ops/optimizer/steps.ts';
+import { ADAMW_COUNTS, adamwPrograms } from '../ops/optimizer/steps.ts';
 import { Optimizer } from './optimizer.ts';
 import { type GivenParameter, type ParameterGroup, requireSetting } from './parameters.ts';
 
@@ -31,7 +31,7 @@ export class AdamW extends Optimizer {
     const { lr = 1e-3, betas = [0.9, 0.999], eps = 1e-8, weightDecay = 0.01 } = options;
     for (const beta of betas) requireSetting('a beta', beta, beta >= 0 && beta < 1);
     requireSetting('eps', eps, eps > 0);
-    super(params, { lr, weightDecay }, ['exp_avg', 'exp_avg_sq']);
+    super(params, { lr, weightDecay }, ['exp_avg', 'exp_avg_sq'], ADAMW_COUNTS);
     this.#betas = betas;
     this.#eps = eps;
   }
@@ -43,7 +43,7 @@ export class AdamW extends Optimizer {
 
   protected override updateParameters(inputs: readonly Tensor[], slots: readonly StepSlot[]): void {
     const [beta1, beta2] = this.#betas;
-    this.engine.run(adamwPrograms[slots.length - 1], inputs, { beta1, beta2, eps: this.#eps, slots });
+    this.engine.run(adamwPrograms[slots.length], inputs, { beta1, beta2, eps: this.#eps, slots });
   }
 }
 

@@ -65,16 +65,23 @@ export class StateArena<P extends NamedParameter> {
     for (const { head } of this.#buffers) head.write(Float64Array.from(numbers));
   }
 
-  /** Up to `most` places at a time that share a buffer, of those that `wanted` accepts. */
-  batches(most: number, wanted: (parameter: P) => boolean): Place<P>[][] {
-    const batches: Place<P>[][] = [];
+  /** Places that share a buffer, of those that `wanted` accepts, as many at a time as one of `counts` says, the largest first; 1 is among them. */
+  batches(counts: readonly number[], wanted: (parameter: P) => boolean): Place<P>[][] {
+    const runs: Place<P>[][] = [];
     for (const place of this.places) {
       if (!wanted(place.parameter)) continue;
-      const last = batches.at(-1);
-      if (last && last.length < most && last[0].buffer === place.buffer) last.push(place);
-      else batches.push([place]);
+      const last = runs.at(-1);
+      if (last && last[0].buffer === place.buffer) last.push(place);
+      else runs.push([place]);
     }
-    return batches;
+    return runs.flatMap((run) => {
+      const batches: Place<P>[][] = [];
+      for (let from = 0; from < run.length; from += batches[batches.length - 1].length) {
+        const most = counts.find((count) => count <= run.length - from) ?? 1;
+        batches.push(run.slice(from, from + most));
+      }
+      return batches;
+    });
   }
 
   /** Waits for the device and reads the state of all parameters, in no particular order. */

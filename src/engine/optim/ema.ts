@@ -1,7 +1,7 @@
 /** The exponential moving average of weights. */
 import type { Engine } from '../autograd/engine.ts';
 import { GmtlError } from '../errors.ts';
-import { AVERAGED_TENSORS, averagesProgram } from '../ops/optimizer/averages.ts';
+import { AVERAGED_COUNTS, averagesProgram } from '../ops/optimizer/averages.ts';
 import { swapProgram } from '../ops/optimizer/elementwise.ts';
 import { StateArena } from './arena.ts';
 import { type NamedParameter, requireDistinct, requireSetting } from './parameters.ts';
@@ -64,7 +64,7 @@ export class EMA {
   /** The device's half: a dispatch for every few parameters. */
   update(): void {
     this.#requireOut('update');
-    for (const batch of this.#arena.batches(AVERAGED_TENSORS, () => true)) {
+    for (const batch of this.#arena.batches(AVERAGED_COUNTS, () => true)) {
       const tensors = batch.map(({ parameter }) => parameter.tensor);
       this.#engine.run(averagesProgram, [batch[0].buffer.tensor, ...tensors], {
         first: batch.map(({ first }) => first),

@@ -3,7 +3,6 @@ import type { Engine } from '../autograd/engine.ts';
 import type { Tensor } from '../autograd/tensor.ts';
 import { GmtlError } from '../errors.ts';
 import type { StepSlot } from '../ops/optimizer/attributes.ts';
-import { STEP_PARAMETERS } from '../ops/optimizer/steps.ts';
 import { StateArena } from './arena.ts';
 import type { GradientGuard } from './gradientGuard.ts';
 import {
@@ -28,6 +27,8 @@ export abstract class Optimizer {
   protected readonly params: readonly ResolvedParameter[];
   readonly #arena: StateArena<ResolvedParameter>;
   readonly #openGuard: Tensor;
+  /** How many parameters a step's program may be given, the most first; 1 is among them. */
+  readonly #counts: readonly number[];
   #lr = 0;
   #stepCount = 0;
 
@@ -35,7 +36,9 @@ export abstract class Optimizer {
     params: Iterable<GivenParameter | ParameterGroup>,
     settings: { readonly lr: number; readonly weightDecay: number },
     moments: readonly string[],
+    counts: readonly number[],
   ) {
+    this.#counts = [...counts].sort((a, b) => b - a);
     this.lr = settings.lr;
     this.params = resolveParameters(params, settings.weightDecay);
     const { engine } = this.params[0].tensor;
@@ -62,7 +65,7 @@ export abstract class Optimizer {
   /** The four numbers of step `step` (1 for the first). */
   protected abstract hyperValues(step: number): readonly [number, number, number, number];
 
-  /** Records the update of 1 to `STEP_PARAMETERS` parameters. Inputs of a step's program: state, guard, parameter, gradient, … */
+  /** Records the update of one of the `counts` of parameters that the optimizer was made with. Inputs of a step's program: state, guard, parameter, gradient, … */
   protected abstract updateParameters(inputs: readonly Tensor[], slots: readonly StepSlot[]): void;
 
   /** The host's half of a step: counts it and writes learning rate and bias corrections. Not inside a capture. */
@@ -74,7 +77,7 @@ export abstract class Optimizer {
   /** The device's half of a step. Parameters without a gradient are skipped. */
   update(guard?: GradientGuard): void {
     for (const { name, tensor } of this.params) requireLive(name, tensor);
-    for (const batch of this.#arena.batches(STEP_PARAMETERS, ({ tensor }) => tensor.grad !== null)) {
+    for (const batch of this.#arena.batches(this.#counts, ({ tensor }) => tensor.grad !== null)) {
       const pairs = batch.flatMap(({ parameter: { tensor } }) => [tensor, tensor.grad as Tensor]);
       const slots = batch.map(({ parameter: { lrScale, weightDecay }, first }) => ({ first, lrScale, weightDecay }));
       this.updateParameters([batch[0].buffer.tensor, guard?.tensor ?? this.#openGuard, ...pairs], slots);

@@ -3,7 +3,7 @@ import type { Tensor } from '../autograd/tensor.ts';
 import { checkAttributes } from '../ops/signature.ts';
 import { GmtlError } from '../errors.ts';
 import type { StepSlot } from '../ops/optimizer/attributes.ts';
-import { sgdPrograms } from '../ops/optimizer/steps.ts';
+import { SGD_COUNTS, sgdPrograms } from '../ops/optimizer/steps.ts';
 import { Optimizer } from './optimizer.ts';
 import { type GivenParameter, type ParameterGroup, requireSetting } from './parameters.ts';
 
@@ -30,7 +30,7 @@ export class SGD extends Optimizer {
     const { lr = 1e-3, momentum = 0, nesterov = false, weightDecay = 0 } = options;
     requireSetting('momentum', momentum, momentum >= 0);
     if (nesterov && momentum === 0) throw new GmtlError('optim/setting', 'nesterov needs a momentum above 0');
-    super(params, { lr, weightDecay }, ['momentum_buffer']);
+    super(params, { lr, weightDecay }, ['momentum_buffer'], SGD_COUNTS);
     this.#momentum = momentum;
     this.#nesterov = nesterov;
   }
@@ -40,7 +40,7 @@ export class SGD extends Optimizer {
   }
 
   protected override updateParameters(inputs: readonly Tensor[], slots: readonly StepSlot[]): void {
-    this.engine.run(sgdPrograms[slots.length - 1], inputs, {
+    this.engine.run(sgdPrograms[slots.length], inputs, {
       momentum: this.#momentum,
       nesterov: this.#nesterov,
       slots,

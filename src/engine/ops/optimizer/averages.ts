@@ -9,7 +9,13 @@ import { referenceAverages } from './reference.ts';
 import { sharedWalk } from './steps.ts';
 
 /** Tensors of one dispatch: WebGPU grants a shader stage 8 storage buffers, of which the state is one. */
-export const AVERAGED_TENSORS = 7;
+const AVERAGED_TENSORS = 7;
+
+/** How many tensors a call may be given, the most first. */
+export const AVERAGED_COUNTS: readonly number[] = Array.from(
+  { length: AVERAGED_TENSORS },
+  (_, k) => AVERAGED_TENSORS - k,
+);
 
 const SLOTS = Array.from({ length: AVERAGED_TENSORS }, (_, k) => k);
 

@@ -66,7 +66,7 @@ function stepCases<A extends { readonly slots: readonly StepSlot[] }>(
       tolerance: STEP_TOLERANCE,
     };
   };
-  const few = (...shapes: Shapes): Shapes => shapes.slice(0, count);
+  const few = (...shapes: Shapes): Shapes => Array.from({ length: count }, (_, k) => shapes[k % shapes.length]);
   return [
     make('odd counts', few([7, 11, 3], [2], [13]), OPEN, plain),
     make('in fours, other attributes', few([16, 24], [8], [4, 4]), OPEN, other, 0.5),

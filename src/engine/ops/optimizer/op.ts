@@ -28,27 +28,27 @@ import {
 } from './cases.ts';
 import { emaProgram, guardedScaleProgram, swapProgram } from './elementwise.ts';
 import { clipGateProgram, squaresProgram } from './norm.ts';
-import { adamwPrograms, sgdPrograms } from './steps.ts';
+import { ADAMW_COUNTS, adamwPrograms, SGD_COUNTS, sgdPrograms } from './steps.ts';
 import { mulProgram } from '../binary/program.ts';
 import { axpyProgram, dotProgram, dotsProgram, dotTotalsProgram } from './products.ts';
 
 const NONE = { none: 'an optimiser step works on parameters in place and is not differentiated' } as const;
 
-const adamwSteps = adamwPrograms.map((forward, index) =>
+const adamwSteps = ADAMW_COUNTS.map((count) =>
   defineOp<AdamwAttributes>({
-    name: forward.name,
-    forward,
+    name: adamwPrograms[count].name,
+    forward: adamwPrograms[count],
     gradient: NONE,
-    cases: adamwCases(index + 1),
+    cases: adamwCases(count),
   }),
 );
 
-const sgdSteps = sgdPrograms.map((forward, index) =>
+const sgdSteps = SGD_COUNTS.map((count) =>
   defineOp<SgdAttributes>({
-    name: forward.name,
-    forward,
+    name: sgdPrograms[count].name,
+    forward: sgdPrograms[count],
     gradient: NONE,
-    cases: sgdCases(index + 1),
+    cases: sgdCases(count),
   }),
 );
 

@@ -1,5 +1,13 @@
 /** Optimiser steps over several parameters a dispatch: AdamW, SGD. */
-import { DEFAULT_LIMITS, gridFor, type KernelDefinition, type Plan, type PlanTarget } from '../../gpu/kernel.ts';
+import {
+  type BufferReference,
+  DEFAULT_LIMITS,
+  type Dispatch,
+  gridFor,
+  type KernelDefinition,
+  type Plan,
+  type PlanTarget,
+} from '../../gpu/kernel.ts';
 import { kernel } from '../../gpu/shaderKernel.ts';
 import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { formatShape, sizeOf, type TensorSpec } from '../../tensor/spec.ts';
@@ -16,9 +24,19 @@ export const MOST_STATE_GROUPS = DEFAULT_LIMITS.maxStorageBufferBindingSize / 16
  * Parameters that one dispatch updates: WebGPU grants a shader stage 8 storage buffers, of which the state and the guard are two, and
  * a parameter and its gradient are two each.
  */
-export const STEP_PARAMETERS = 3;
+const STEP_PARAMETERS = 3;
+/** The same of kernels for GPUs that grant 14 or more: twice as many, so that elsewhere two dispatches do it and none is wasted. */
+const WIDE_PARAMETERS = 6;
 
-const SLOTS = [0, 1, 2] as const;
+/** How many parameters a step of AdamW or SGD may be given at once. */
+export const ADAMW_COUNTS: readonly number[] = [1, 2, STEP_PARAMETERS, WIDE_PARAMETERS];
+export const SGD_COUNTS: readonly number[] = [1, 2, STEP_PARAMETERS];
+
+/** A kernel and the parameters that it has bindings for. */
+interface StepKernel {
+  readonly kernel: KernelDefinition;
+  readonly slots: number;
+}
 
 /** Threads that walk over `sizes` elements in groups of four, one tensor after the other: as many as the largest can use. */
 export function sharedWalk(
@@ -36,7 +54,7 @@ function stepProgram<A extends StepAttributes>(
   name: string,
   count: number,
   moments: number,
-  kernel: KernelDefinition,
+  kernels: readonly StepKernel[],
   uniforms: (attributes: A) => Record<string, number>,
   update: UpdateReference<A>,
   flops: number,
@@ -46,7 +64,7 @@ function stepProgram<A extends StepAttributes>(
   return defineProgram<A>({
     name: count === 1 ? name : `${name}.${count}`,
     signature: { inputs: { state: 'float32', guard: 'float32', 'parameters*': 'float32' }, attributes },
-    kernels: [kernel],
+    kernels: kernels.map(({ kernel }) => kernel),
     mutates: [0, ...parameters],
     infer(inputs, { slots }) {
       const [state, guard] = inputs;
@@ -73,27 +91,34 @@ function stepProgram<A extends StepAttributes>(
       return [];
     },
     plan(inputs, _outputs, attributes, target) {
-      const sizes = parameters.map((index) => sizeOf(inputs[index].shape));
-      const { workgroups, stride } = sharedWalk(sizes, target);
-      const buffers: Record<string, `in${number}` | `tmp${number}`> = { state: 'in0', guard: 'in1' };
-      const slotted: Record<string, number> = {};
+      const [narrow, wide] = kernels;
+      const grants = target.limits.maxStorageBuffersPerShaderStage;
+      const fits = wide && count > narrow.slots && target.deviceClass === 'gpu' && 2 + 2 * wide.slots <= grants;
+      const { kernel, slots } = fits ? wide : narrow;
       const scratch: number[] = [];
-      for (const k of SLOTS) {
-        const given = k < count;
-        // Slots without a parameter have no elements; a writable binding still wants memory that no other binding has.
-        if (!given) scratch.push(16);
-        buffers[`parameter${k}`] = given ? `in${2 + 2 * k}` : `tmp${scratch.length - 1}`;
-        buffers[`grad${k}`] = given ? `in${3 + 2 * k}` : 'in1';
-        const { first, lrScale, weightDecay } = attributes.slots[k] ?? { first: 0, lrScale: 0, weightDecay: 0 };
-        slotted[`size${k}`] = given ? sizes[k] : 0;
-        slotted[`first${k}`] = first;
-        slotted[`lrScale${k}`] = lrScale;
-        slotted[`weightDecay${k}`] = weightDecay;
-      }
-      return {
-        dispatches: [{ kernel, buffers, workgroups, uniforms: { stride, ...uniforms(attributes), ...slotted } }],
-        scratch,
-      };
+      const dispatches = Array.from({ length: Math.ceil(count / slots) }, (_, part): Dispatch => {
+        const buffers: Record<string, BufferReference> = { state: 'in0', guard: 'in1' };
+        const slotted: Record<string, number> = {};
+        const sizes: number[] = [];
+        for (let slot = 0; slot < slots; slot++) {
+          const k = part * slots + slot;
+          const given = k < count;
+          const size = given ? sizeOf(inputs[parameters[k]].shape) : 0;
+          if (given) sizes.push(size);
+          // Slots without a parameter have no elements; a writable binding still wants memory that no other binding has.
+          else scratch.push(16);
+          buffers[`parameter${slot}`] = given ? `in${parameters[k]}` : `tmp${scratch.length - 1}`;
+          buffers[`grad${slot}`] = given ? `in${parameters[k] + 1}` : 'in1';
+          const { first, lrScale, weightDecay } = attributes.slots[k] ?? { first: 0, lrScale: 0, weightDecay: 0 };
+          slotted[`size${slot}`] = size;
+          slotted[`first${slot}`] = first;
+          slotted[`lrScale${slot}`] = lrScale;
+          slotted[`weightDecay${slot}`] = weightDecay;
+        }
+        const { workgroups, stride } = sharedWalk(sizes, target);
+        return { kernel, buffers, workgroups, uniforms: { stride, ...uniforms(attributes), ...slotted } };
+      });
+      return { dispatches, scratch };
     },
     reference(inputs, attributes) {
       referenceStep(inputs, attributes, moments, update);
@@ -106,14 +131,17 @@ function stepProgram<A extends StepAttributes>(
   });
 }
 
-const adamwKernel = kernel('optimizer/adamw');
+const adamwKernels: readonly StepKernel[] = [
+  { kernel: kernel('optimizer/adamw'), slots: STEP_PARAMETERS },
+  { kernel: kernel('optimizer/adamw6'), slots: WIDE_PARAMETERS },
+];
 
 const adamwProgram = (count: number): Callable<AdamwAttributes> =>
   stepProgram<AdamwAttributes>(
     'adamwStep',
     count,
     2,
-    adamwKernel,
+    count > STEP_PARAMETERS ? adamwKernels : [adamwKernels[0]],
     ({ beta1, beta2, eps }) => ({ beta1, rest1: 1 - beta1, beta2, rest2: 1 - beta2, eps }),
     updateAdamw,
     14,
@@ -121,20 +149,22 @@ const adamwProgram = (count: number): Callable<AdamwAttributes> =>
   );
 
 /**
- * One AdamW step in place (Loshchilov and Hutter 2019, algorithm 2, as torch.optim.AdamW) of 1, 2 or 3 parameters: the program of n
- * is at n - 1. Inputs: state, whose first four floats are [lr, 1 / bias1, 1 / sqrt(bias2), unused] with bias = 1 - beta^step, and which
+ * One AdamW step in place (Loshchilov and Hutter 2019, algorithm 2, as torch.optim.AdamW) of 1, 2, 3 or 6 parameters
+ * (`ADAMW_COUNTS`), by their count. Inputs: state, whose first four floats are [lr, 1 / bias1, 1 / sqrt(bias2), unused] with bias = 1 - beta^step, and which
  * holds m and then v of each parameter where its slot says; guard as `clipGateProgram` writes it; then parameter, gradient, in pairs.
  */
-export const adamwPrograms = SLOTS.map((k) => adamwProgram(k + 1));
+export const adamwPrograms: Readonly<Record<number, Callable<AdamwAttributes>>> = Object.fromEntries(
+  ADAMW_COUNTS.map((count) => [count, adamwProgram(count)]),
+);
 
-const sgdKernel = kernel('optimizer/sgd');
+const sgdKernels: readonly StepKernel[] = [{ kernel: kernel('optimizer/sgd'), slots: STEP_PARAMETERS }];
 
 const sgdProgram = (count: number): Callable<SgdAttributes> =>
   stepProgram<SgdAttributes>(
     'sgdStep',
     count,
     1,
-    sgdKernel,
+    sgdKernels,
     ({ momentum, nesterov }) => ({ momentum, nesterov: Number(nesterov) }),
     updateSgd,
     9,
@@ -142,7 +172,10 @@ const sgdProgram = (count: number): Callable<SgdAttributes> =>
   );
 
 /**
- * One step of SGD with momentum in place, as torch.optim.SGD with dampening 0, of 1, 2 or 3 parameters: the program of n is at n - 1.
+ * One step of SGD with momentum in place, as torch.optim.SGD with dampening 0, of 1, 2 or 3 parameters
+ * (`SGD_COUNTS`), by their count.
  * Inputs as `adamwPrograms`, the state's first float the learning rate, its moments the velocities.
  */
-export const sgdPrograms = SLOTS.map((k) => sgdProgram(k + 1));
+export const sgdPrograms: Readonly<Record<number, Callable<SgdAttributes>>> = Object.fromEntries(
+  SGD_COUNTS.map((count) => [count, sgdProgram(count)]),
+);

@@ -1,0 +1,24 @@
+// The arithmetic of AdamW on a group of four elements: see optimizer/adamw.wgsl.
+
+// Of a parameter, what all its elements share.
+struct Slot { gradScale: f32, keep: f32, rate: f32, rootScale: f32 }
+
+fn slotOf(lrScale: f32, weightDecay: f32) -> Slot {
+  let lr = state[0].x * lrScale;
+  return Slot(guard[0].x, 1.0 - lr * weightDecay, lr * state[0].y, state[0].z);
+}
+
+struct Step { parameter: vec4f, m: vec4f, v: vec4f }
+
+fn stepOf(slot: Slot, old: Step, grad: vec4f, mine: vec4<bool>) -> Step {
+  let g = slot.gradScale * grad;
+  let m = u.beta1 * old.m + u.rest1 * g;
+  let v = u.beta2 * old.v + u.rest2 * g * g;
+  let parameter = slot.keep * old.parameter - slot.rate * m / (sqrt(v) * slot.rootScale + u.eps);
+  return Step(select(old.parameter, parameter, mine), select(old.m, m, mine), select(old.v, v, mine));
+}
+
+// Which lanes of group i lie within `size` elements: all but in a last, partial group.
+fn within(i: u32, size: u32) -> vec4<bool> {
+  return vec4u(4u * i) + vec4u(0u, 1u, 2u, 3u) < vec4u(size);
+}
