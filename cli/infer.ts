@@ -7,6 +7,7 @@ import { calibratedThresholds, calibrateResult, calibrationDoubts } from '../src
 import { calibrationOf } from '../src/retina/run/calibration.ts';
 import { sampleRun } from '../src/retina/evaluate/sample.ts';
 import { inferPictures, outcomeLines, type PictureOutcome } from '../src/retina/predict/inferPictures.ts';
+import { openDicomOut } from '../src/retina/predict/dicomOut.ts';
 import { expandFrames } from '../src/retina/predict/frames.ts';
 import { collectInputs, type InferInput, nameInputs } from '../src/retina/predict/inputs.ts';
 import { Journal, modelHash } from '../src/retina/predict/journal.ts';
@@ -80,6 +81,11 @@ const inferOptions = {
     type: 'number',
     describe: 'Of DICOM files with several frames, this one alone (from 1). Default: all, each with results of its own',
   },
+  'dicom-out': {
+    type: 'string',
+    describe:
+      'Folder for DICOM files too: masks as Segmentation, grades as structured report; for DICOM photographs alone',
+  },
   identifiers: {
     type: 'boolean',
     default: false,
@@ -115,7 +121,10 @@ async function infer(args: InferArguments): Promise<void> {
   }
   const shard = args.shard === undefined ? null : parseShard(args.shard, process.env);
   const everything = await listInputs(images, args.manifest, args.recursive);
-  const inputs = await expandFrames(shard ? partOf(everything, shard) : everything, args.frame);
+  const inputs = await expandFrames(shard ? partOf(everything, shard) : everything, {
+    frame: args.frame,
+    dicomOut: args['dicom-out'] !== undefined,
+  });
   const out = shard ? join(args.out, shardFolder(shard)) : args.out;
   if (inputs.length === 0) {
     console.error(`The list has ${everything.length} pictures: none is for shard ${shard?.index} of ${shard?.count}.`);
@@ -123,6 +132,7 @@ async function infer(args: InferArguments): Promise<void> {
   const trained = await loadTrainedWeights(args.run ?? newestRun('runs'), args.config, args.weights);
   const calibration = args.calibrated ? await calibrationOf(trained.path) : null;
   const results = openResults(out, inputs, args.overwrite || args.resume);
+  if (args['dicom-out'] !== undefined) openDicomOut(args['dicom-out'], inputs);
   const settings = { config: trained.config, calibration, ...pickSettings(args) };
   const resume = args.resume ? { journal: new Journal(out), model: modelHash(trained.weights, settings) } : null;
   const progress = startPictures(inputs.length);
@@ -154,6 +164,7 @@ async function infer(args: InferArguments): Promise<void> {
             tiling: TILINGS[args.tiles],
             adjust: calibration ? (result) => calibrateResult(result, calibration) : undefined,
             onPicture: (outcome) => show(outcome, progress(outcome), args.identifiers),
+            dicomOut: args['dicom-out'],
             provenance: provenanceOf(trained, device.name),
             resume,
             stop,

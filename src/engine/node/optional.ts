@@ -13,6 +13,7 @@ const PURPOSES = {
   'tar-stream': 'to unpack that adapter',
   koffi: 'to call MPI, for training on several ranks',
   sharp: 'to read and write pictures',
+  dcmjs: 'to write DICOM files',
   'dicom-parser': 'to read DICOM files',
   'jpeg-lossless-decoder-js': 'to read DICOM files with lossless JPEG',
   '@techstark/opencv-js': 'for CLAHE (`data.clahe`)',

@@ -9,14 +9,23 @@ import type { InferInput } from './inputs.ts';
 /** Files whose names say another format are not opened to be asked. */
 const OTHER = /^\.(png|jpe?g|tiff?|webp|gif)$/i;
 
+export interface FrameOptions {
+  /** This frame alone, from 1. Default: all. */
+  readonly frame?: number | undefined;
+  /** Whether results are to be DICOM files too. Default false. */
+  readonly dicomOut?: boolean;
+}
+
 /**
  * Gives each frame of a DICOM file with several an input of its own (`eye_frame1`, `eye_frame2` …). A file that cannot be read stays as it
  * is: the error comes when it is looked at.
  *
- * @param frame this frame alone, from 1. Default: all.
- * @throws GmtlError `infer/frame` where a frame is asked of files that are no DICOM files.
+ * @throws GmtlError `infer/frame` where a frame, and `infer/dicom-out` where DICOM files are asked of files that are none.
  */
-export async function expandFrames(inputs: readonly InferInput[], frame?: number): Promise<InferInput[]> {
+export async function expandFrames(
+  inputs: readonly InferInput[],
+  { frame, dicomOut = false }: FrameOptions = {},
+): Promise<InferInput[]> {
   if (frame !== undefined && !(Number.isInteger(frame) && frame >= 1)) {
     throw new GmtlError('cli/usage', `--frame ${frame}: give a whole number from 1 on`);
   }
@@ -26,6 +35,12 @@ export async function expandFrames(inputs: readonly InferInput[], frame?: number
     throw new GmtlError(
       'infer/frame',
       `${inputs[other].path} is no DICOM file: --frame chooses among the frames of one`,
+    );
+  }
+  if (dicomOut && other >= 0) {
+    throw new GmtlError(
+      'infer/dicom-out',
+      `${inputs[other].path} is no DICOM file: results can be DICOM files for those alone, whose patient and study they name. Leave --dicom-out or the file out.`,
     );
   }
   const expanded = inputs.flatMap((input, index): InferInput[] => {

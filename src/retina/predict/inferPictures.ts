@@ -2,6 +2,7 @@
 import { GmtlError } from '../../engine/errors.ts';
 import { hashFile } from '../../engine/node/fileHash.ts';
 import { printable } from '../report/printable.ts';
+import { writeDicomOut } from './dicomOut.ts';
 import { inferImage } from './image.ts';
 import type { Journal } from './journal.ts';
 import type { InferOptions } from './picture.ts';
@@ -16,6 +17,7 @@ const IMAGE_FAULTS: readonly string[] = [
   'data/image-unreadable',
   'data/image-too-large',
   'infer/no-fundus',
+  'infer/dicom-out',
   'infer/not-finite',
 ];
 
@@ -36,6 +38,8 @@ export interface InferPicturesOptions extends InferOptions {
   readonly onPicture?: (outcome: PictureOutcome, index: number) => void;
   /** Aborting it ends the work after the pictures under way; the table is written. */
   readonly stop?: AbortSignal;
+  /** Folder of DICOM files of the results, from `openDicomOut`; needs `provenance`. Default: none. */
+  readonly dicomOut?: string | undefined;
   /** What the rows of the table say of their origin. */
   readonly provenance?: Provenance;
   /** Pictures under way at once. Default: {@link UNDER_WAY}. */
@@ -66,6 +70,7 @@ export async function inferPictures(
     ahead = UNDER_WAY,
     resume = null,
     provenance,
+    dicomOut,
     ...options
   }: InferPicturesOptions,
 ): Promise<PictureOutcome[]> {
@@ -79,6 +84,8 @@ export async function inferPictures(
       const plain = await inferImage(predictor, input.path, options, input.frame);
       const inferred = { ...plain, result: adjust(plain.result) };
       const files = await writeResults(folder, input, inferred);
+      if (dicomOut !== undefined && provenance)
+        files.push(...(await writeDicomOut(dicomOut, input, inferred, provenance)));
       if (done) resume.journal.add({ ...done, result: inferred.result });
       return { input, result: inferred.result, files, milliseconds: Math.round(performance.now() - start) };
     } catch (error) {

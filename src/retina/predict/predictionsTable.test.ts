@@ -50,9 +50,12 @@ describe('the frames of DICOM files', () => {
       ['frames_frame3', 3],
       ['eye', undefined],
     ]);
-    expect(await expandFrames(inputs.slice(1, 2), 2)).toEqual([{ ...inputs[1], name: 'frames_frame2', frame: 2 }]);
-    await expect(expandFrames(inputs, 2)).rejects.toMatchObject({ code: 'infer/frame' });
-    await expect(expandFrames(inputs, 0)).rejects.toMatchObject({ code: 'cli/usage' });
+    expect(await expandFrames(inputs.slice(1, 2), { frame: 2 })).toEqual([
+      { ...inputs[1], name: 'frames_frame2', frame: 2 },
+    ]);
+    await expect(expandFrames(inputs, { frame: 2 })).rejects.toMatchObject({ code: 'infer/frame' });
+    await expect(expandFrames(inputs, { frame: 0 })).rejects.toMatchObject({ code: 'cli/usage' });
+    await expect(expandFrames(inputs, { dicomOut: true })).rejects.toThrow(/eye\.png is no DICOM file/);
     const clash = { ...inputs[0], name: 'Frames_frame2' };
     await expect(expandFrames([inputs[1], clash])).rejects.toThrow('Rename one');
   });

@@ -1,0 +1,101 @@
+/** Writes results of DICOM photographs as DICOM files: the work of `gmtl infer --dicom-out`. */
+import { join } from 'node:path';
+import { GmtlError } from '../../engine/errors.ts';
+import { writeFileAtomic } from '../../engine/node/atomic.ts';
+import { requireOptional } from '../../engine/node/optional.ts';
+import { readPicture } from '../data/pictures/openPicture.ts';
+import { announceOwn, recordOwn, requireOwn } from '../report/ownFiles.ts';
+import { type DicomDataset, type DocumentSource, reportDataset, segmentationDataset } from './dicomDocuments.ts';
+import type { InferInput } from './inputs.ts';
+import type { Provenance } from './predictionRow.ts';
+import { makeWritableFolder } from './results.ts';
+import type { Inferred } from './result.ts';
+
+/** As much of dcmjs as is used; it has no types of its own. */
+interface Dcmjs {
+  readonly log: { setLevel(level: string): void; getLogger(name: string): { setLevel(level: string): void } };
+  readonly data: {
+    readonly BitArray: { pack(pixels: Uint8Array): Uint8Array };
+    readonly DicomMessage: { readFile(bytes: ArrayBuffer): { readonly dict: object } };
+    readonly DicomMetaDictionary: { naturalizeDataset(dict: object): DicomDataset };
+    datasetToBuffer(dataset: DicomDataset): Uint8Array;
+  };
+}
+
+const filesOf = (folder: string, name: string) => ({
+  segmentation: join(folder, `${name}_seg.dcm`),
+  report: join(folder, `${name}_sr.dcm`),
+});
+
+/**
+ * Makes the folder and refuses, before anything is computed, what could not be written.
+ *
+ * @throws GmtlError `io/exists` for files that inference did not write; `install/missing` without dcmjs; `io/…`.
+ */
+export function openDicomOut(folder: string, inputs: readonly InferInput[]): void {
+  requireOptional<Dcmjs>('dcmjs');
+  makeWritableFolder(folder);
+  requireOwn(
+    inputs.flatMap(({ name }) => Object.values(filesOf(folder, name))),
+    'infer',
+  );
+}
+
+/**
+ * Writes the masks of a DICOM photograph as a Segmentation and its grades as a structured report, where there are such.
+ *
+ * @returns the files written. @throws GmtlError `infer/dicom-out` where the photograph's data set cannot be read again; `io/…`.
+ */
+export async function writeDicomOut(
+  folder: string,
+  { path, name, frame = 1 }: InferInput,
+  inferred: Inferred,
+  provenance: Provenance,
+): Promise<string[]> {
+  const { data, log } = requireOptional<Dcmjs>('dcmjs');
+  // It would warn on standard output of values that the photograph has, not of ours.
+  log.setLevel('silent');
+  log.getLogger('validation.dcmjs').setLevel('silent');
+  const bytes = new Uint8Array(await readPicture(path));
+  let source: DicomDataset;
+  try {
+    source = data.DicomMetaDictionary.naturalizeDataset(data.DicomMessage.readFile(bytes.buffer).dict);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new GmtlError(
+      'infer/dicom-out',
+      `${path}: its data set cannot be taken over (${why}). Leave --dicom-out out for it.`,
+      { cause },
+    );
+  }
+  const lacking = ['StudyInstanceUID', 'SeriesInstanceUID', 'SOPClassUID', 'SOPInstanceUID'].filter(
+    (one) => !source[one],
+  );
+  if (lacking.length > 0) {
+    throw new GmtlError(
+      'infer/dicom-out',
+      `${path} lacks ${lacking.join(', ')}, without which nothing can refer to it. Leave --dicom-out out for it.`,
+    );
+  }
+  const from: DocumentSource = { source, frame, inferred, provenance };
+  const files = filesOf(folder, name);
+  const { retinopathy, edema } = inferred.result;
+  const documents = [
+    ...(inferred.masks
+      ? [
+          [
+            files.segmentation,
+            segmentationDataset(from, inferred.masks, (pixels) => data.BitArray.pack(pixels)),
+          ] as const,
+        ]
+      : []),
+    ...(retinopathy || edema ? [[files.report, reportDataset(from)] as const] : []),
+  ];
+  const written = documents.map(([file]) => file);
+  announceOwn(written, 'infer');
+  for (const [file, dataset] of documents) {
+    await writeFileAtomic(file, new Uint8Array(data.datasetToBuffer({ ...dataset, _meta: {} })));
+  }
+  recordOwn(written, 'infer');
+  return written;
+}
