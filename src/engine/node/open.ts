@@ -75,7 +75,7 @@ let previous: Promise<unknown> = Promise.resolve();
  *
  * @param choice which adapter; where it is `auto` or left out, the environment variable GMTL_ADAPTER decides if it is set
  * @param options.dawnFeatures Dawn toggles to enable on top of the usual ones, such as `dump_shaders` or `skip_validation`;
- * one with a leading `-` is disabled instead
+ * one with a leading `-` is disabled instead. GMTL_DAWN_TOGGLES names more of them, separated by commas
  * @throws GmtlError `adapter/not-found` with a list of what was found, when nothing fits the choice; `adapter/one-instance`
  * when an adapter is still open in this process that was opened with other drivers or toggles.
  */
@@ -84,7 +84,8 @@ export async function openAdapter(
   options: { dawnFeatures?: readonly string[] } = {},
 ): Promise<OpenedAdapter> {
   // One after the other: each sets environment variables of the whole process for a moment.
-  const opening = previous.then(() => openNow(choice, options.dawnFeatures ?? []));
+  const toggles = (process.env.GMTL_DAWN_TOGGLES ?? '').split(',').filter((name) => name !== '');
+  const opening = previous.then(() => openNow(choice, [...toggles, ...(options.dawnFeatures ?? [])]));
   previous = opening.catch(() => undefined);
   return opening;
 }
