@@ -6,7 +6,7 @@ import { withEngine } from '../src/engine/node/createEngine.ts';
 import { calibratedThresholds, calibrateResult, calibrationDoubts } from '../src/retina/evaluate/applyCalibration.ts';
 import { calibrationOf } from '../src/retina/run/calibration.ts';
 import { sampleRun } from '../src/retina/evaluate/sample.ts';
-import { inferPictures, outcomeLines, type PictureOutcome } from '../src/retina/predict/inferPictures.ts';
+import { inferPictures, isSkipped, outcomeLines, type PictureOutcome } from '../src/retina/predict/inferPictures.ts';
 import { openDicomOut } from '../src/retina/predict/dicomOut.ts';
 import { expandFrames } from '../src/retina/predict/frames.ts';
 import { collectInputs, type InferInput, nameInputs } from '../src/retina/predict/inputs.ts';
@@ -19,6 +19,8 @@ import { openResults } from '../src/retina/predict/results.ts';
 import { parseShard, partOf, shardFolder } from '../src/retina/predict/shard.ts';
 import { formatDuration } from '../src/retina/train/progress.ts';
 import { SYSTEM_A_TILING, type Tiling } from '../src/retina/predict/slidingWindow.ts';
+import { trainingSetOf } from '../src/retina/run/trainingSet.ts';
+import { trainedOnText } from '../src/retina/run/trainingSetFormat.ts';
 import { loadTrainedWeights, newestRun } from '../src/retina/run/trainedWeights.ts';
 import { adapterOption, flipsOption, precisionOption, weightsOption } from './options.ts';
 import { stoppable } from './stopping.ts';
@@ -69,6 +71,12 @@ const inferOptions = {
     default: 'auto',
     describe:
       'Masks from overlapping tiles (on), the whole picture (off), as the network was trained (auto), or from tiles fused by the router (router)',
+  },
+  ungradable: {
+    choices: ['skip', 'warn'],
+    default: 'warn',
+    describe:
+      'A picture that cannot be graded (focus, exposure, field, size): predict it with a warning, or leave it out',
   },
   out: {
     type: 'string',
@@ -143,7 +151,9 @@ async function infer(args: InferArguments): Promise<void> {
     );
   }
   const step = trained.step === undefined ? '' : `, step ${trained.step}`;
+  const trainingSet = trainingSetOf(trained.path);
   console.error(`network  ${trained.path}${choice}${step}${trained.averaged ? ', averaged weights' : ''}`);
+  console.error(`trained  on ${trainedOnText(trainingSet)}`);
   if (calibration) {
     console.error(`calibrated on ${calibration.fittedOn.images.length} validation images`);
     for (const doubt of calibrationDoubts(calibration, { ...trained, flips })) {
@@ -154,11 +164,12 @@ async function infer(args: InferArguments): Promise<void> {
     { adapter: args.adapter, seed: trained.config.training.seed },
     async ({ engine, device, opened }) => {
       console.error(`adapter  ${device.name}: ${opened.reason}`);
-      const predictor = openPredictor(engine, { ...trained, note: console.error, precision });
+      const predictor = openPredictor(engine, { ...trained, trainingSet, note: console.error, precision });
       try {
         return await stoppable('Stopping after the pictures under way.', (stop) =>
           inferPictures(predictor, inputs, results, {
             choice: args.task,
+            ungradable: args.ungradable,
             threshold: calibration ? calibratedThresholds(calibration) : threshold,
             flips,
             tiling: TILINGS[args.tiles],
@@ -175,8 +186,10 @@ async function infer(args: InferArguments): Promise<void> {
       }
     },
   );
-  const failed = outcomes.filter((outcome) => 'error' in outcome).map(({ input }) => input.path);
+  const failed = outcomes.filter((one) => 'error' in one && !isSkipped(one)).map(({ input }) => input.path);
+  const skipped = outcomes.filter(isSkipped).length;
   const done = outcomes.length - failed.length;
+  if (skipped > 0) console.error(`skipped  ${skipped} of ${inputs.length} images that cannot be graded`);
   if (done > 0) console.error(`results  ${resolve(out)}`);
   if (outcomes.length < inputs.length)
     console.error(`stopped  ${outcomes.length} of ${inputs.length} images were looked at`);
@@ -205,8 +218,10 @@ async function listInputs(
 }
 
 /** The options that decide what a result is. */
-const pickSettings = ({ task, threshold, tta, tiles, precision, weights }: InferArguments) => ({
-  ...{ task, threshold, tta, tiles, precision, weights },
+const pickSettings = ({ task, threshold, tta, tiles, precision, weights, ungradable }: InferArguments) => ({
+  ...{ task, threshold, tta, tiles, precision, weights, ungradable },
+  // Results of other versions hold other things: they are not gone on from.
+  results: 2,
 });
 
 /** Counts pictures: where the work is, its rate, and when it ends. */

@@ -3,34 +3,40 @@ import type { TrainConfig } from '../config/schema.ts';
 import { OFFICIAL_COUNTS, OFFICIAL_MASKS, type Split } from '../domain.ts';
 import { idridModelCard } from '../report/html/card.ts';
 import type { ModelCard } from '../report/html/data.ts';
+import { type TrainingSet, trainedOnText } from '../run/trainingSetFormat.ts';
 
 /** How many images of each task a split has. */
 export type TaskCounts = Readonly<Record<Split, { readonly segmentation: number; readonly classification: number }>>;
 
 /**
  * @param counts null where the run does not say what it was trained on.
- * @param synthetic whether its pictures were drawn by `gmtl data synth`.
+ * @param trainingSet null where the run does not say what its pictures are.
  */
 export function runModelCard(
   config: TrainConfig,
   parameters: number,
   counts: TaskCounts | null,
-  synthetic = false,
+  trainingSet: TrainingSet | null,
 ): ModelCard {
   const trained = counts
     ? `, trained on ${counts.train.segmentation} images with masks and ${counts.train.classification} graded ones`
     : '';
-  const data = synthetic
-    ? 'Synthetic pictures that gmtl drew itself, not photographs of eyes: what the network says of a real photograph means nothing.'
-    : counts === null
-      ? 'Not recorded: these weights came without their run.'
-      : isOfficial(counts)
-        ? null
-        : describeData(counts);
+  const data = describeTraining(counts, trainingSet);
   return idridModelCard({
     network: `${describeNetwork(config)}, ${parameters.toLocaleString('en')} parameters${trained}.`,
     ...(data !== null && { data }),
   });
+}
+
+/** Null for IDRiD as published, which the card describes at length. */
+function describeTraining(counts: TaskCounts | null, trainingSet: TrainingSet | null): string | null {
+  const line = `Trained on ${trainedOnText(trainingSet)}.`;
+  if (trainingSet !== null && trainingSet.origin !== 'photographs') return line;
+  if (counts === null) return 'Not recorded: these weights came without their run.';
+  if (isOfficial(counts)) return null;
+  return trainingSet === null
+    ? `${describeData(counts)} Whether they are photographs is not recorded.`
+    : `${describeData(counts)} ${line}`;
 }
 
 function describeNetwork({ model, data }: TrainConfig): string {
@@ -66,5 +72,5 @@ function isOfficial({ train, val, test }: TaskCounts): boolean {
 function describeData({ train, val, test }: TaskCounts): string {
   const part = (name: string, { segmentation, classification }: TaskCounts[Split]): string =>
     `${name} ${segmentation} with masks and ${classification} graded`;
-  return `Photographs in the layout of IDRiD, but not the set as published: ${[part('train', train), part('validation', val), part('test', test)].join('; ')}. Figures on them are not comparable with published ones.`;
+  return `Pictures in the layout of IDRiD, but not the set as published: ${[part('train', train), part('validation', val), part('test', test)].join('; ')}. Figures on them are not comparable with published ones.`;
 }

@@ -14,6 +14,7 @@ import type { TrainConfig } from '../config/schema.ts';
 import { type Calibration, calibrationRows } from '../run/calibrationFormat.ts';
 import type { RecordedEnvironment } from '../run/environment.ts';
 import { RUN_FILES } from '../run/fileNames.ts';
+import { type TrainingSet, trainedOnText } from '../run/trainingSetFormat.ts';
 import { misroutesCsv } from '../run/misroutes.ts';
 import { isOfficialTest, runModelCard } from './modelCard.ts';
 import type { RunFolder } from '../run/runFolder.ts';
@@ -91,6 +92,7 @@ export async function writeReport(folder: string, input: ReportInput): Promise<s
 async function reportData(input: ReportInput): Promise<ReportData> {
   const { run, dataset, result, subject, gallery, frame } = input;
   const config = run.config();
+  const trainingSet = run.trainingSet();
   const { sha256, counts } = await summarizeDataset(dataset.items);
   const recorded = describeEnvironment(run.environment());
   const changed = recorded.fingerprint !== null && recorded.fingerprint !== sha256;
@@ -103,7 +105,7 @@ async function reportData(input: ReportInput): Promise<ReportData> {
     subtitle: subject,
     created: new Date().toISOString(),
     headline: headlineOf(result),
-    caveats: caveats(result, counts, changed),
+    caveats: [...trainedOnCaveat(trainingSet), ...caveats(result, counts, changed)],
     summary: summaryOf(result, isGateTaught(config)),
     grading: gradingOf(result),
     ...(segmentation && { segmentation }),
@@ -129,12 +131,13 @@ async function reportData(input: ReportInput): Promise<ReportData> {
     configuration: { ...config },
     environment: [...recorded.pairs, ['evaluated on', input.adapter]],
     data: {
+      trainedOn: trainedOnText(trainingSet),
       source: dataset.source === run.files.metadata ? (recorded.source ?? dataset.source) : dataset.source,
       fingerprint: sha256,
       splits: splitTable(counts),
       notes: dataset.notes,
     },
-    modelCard: runModelCard(config, input.parameters, counts),
+    modelCard: runModelCard(config, input.parameters, counts, trainingSet),
   };
 }
 
@@ -146,6 +149,12 @@ function maskNote(config: TrainConfig, frame: 'network' | 'native'): string {
   if (tiled) return 'Scored on the square that tiles are cut from, against masks brought to its size.';
   const { imageSize, maskResize } = config.data;
   return `Scored at the network's resolution, ${imageSize} × ${imageSize}; masks shrunk by ${maskResize}.`;
+}
+
+/** Synthetic pictures must not be taken for photographs. */
+function trainedOnCaveat(trainingSet: TrainingSet | null): string[] {
+  if (trainingSet === null || trainingSet.origin === 'photographs') return [];
+  return [`The network was trained on ${trainedOnText(trainingSet)}.`];
 }
 
 function caveats({ split, notes }: ProtocolResult, counts: DatasetCounts, changed: boolean): string[] {

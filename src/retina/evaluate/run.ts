@@ -9,6 +9,7 @@ import { openPredictor } from '../predict/openPredictor.ts';
 import type { Predictor } from '../predict/predictor.ts';
 import { requireOwn, writeOwn } from '../report/ownFiles.ts';
 import { RunFolder } from '../run/runFolder.ts';
+import { trainedOnText } from '../run/trainingSetFormat.ts';
 import type { FittedHow } from './calibration.ts';
 import { collect } from './collect.ts';
 import type { GalleryCollector } from './gallery.ts';
@@ -78,12 +79,13 @@ export async function evaluateRun(options: EvaluateRunOptions): Promise<Evaluati
   const own = run.config();
   const config = { ...own, data: { ...own.data, skipBad: options.skipBad || own.data.skipBad } };
   const dataset = await run.datasetToScore(options.data);
+  note(`trained on ${trainedOnText(run.trainingSet())}`);
   for (const text of dataset.notes) note(`note: ${text}`);
   await requireOutputs(options, dataset, split);
   const { weights, path, name, step, averaged } = await run.checkpoints.weights(options.weights, options.checkpoint);
   const how = { checkpoint: name, step, weights: averaged ? 'average' : 'raw', frame, flips } as const;
   return withEngine({ adapter, seed: config.training.seed }, async ({ engine, device }) => {
-    const predictor = openPredictor(engine, { config, weights, path, note, precision });
+    const predictor = openPredictor(engine, { config, weights, path, note, precision, trainingSet: run.trainingSet() });
     try {
       // Report and pictures load a chart library, so they are imported only where they are used.
       const shows = options.report !== undefined || options.pictures !== undefined;

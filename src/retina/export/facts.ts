@@ -5,6 +5,7 @@ import { loaderSettings } from '../data/loading/settings.ts';
 import { GRADINGS, STRUCTURE_NAMES, TASKS } from '../domain.ts';
 import { calibratedTemperatures, calibratedThresholds } from '../evaluate/applyCalibration.ts';
 import type { Calibration } from '../run/calibrationFormat.ts';
+import { trainedOnText } from '../run/trainingSetFormat.ts';
 import { weightsHash } from '../run/weightsHash.ts';
 import type { ExportTask } from './forward.ts';
 import type { ExportSource } from './source.ts';
@@ -38,7 +39,12 @@ function preparation({ data }: TrainConfig) {
 
 /** Facts by name, as text or JSON: what goes into ONNX's `metadata_props`. */
 export function exportFacts(
-  { trained, calibration, dataFingerprint }: Pick<ExportSource, 'trained' | 'calibration' | 'dataFingerprint'>,
+  {
+    trained,
+    calibration,
+    dataFingerprint,
+    trainingSet,
+  }: Pick<ExportSource, 'trained' | 'calibration' | 'dataFingerprint' | 'trainingSet'>,
   task: ExportTask,
 ): Record<string, string> {
   const { config, weights, averaged, step } = trained;
@@ -59,6 +65,7 @@ export function exportFacts(
     weights: averaged ? 'average' : 'raw',
     step: step === undefined ? 'unknown' : String(step),
     data_fingerprint: dataFingerprint ?? 'unknown',
+    trained_on: trainedOnText(trainingSet),
     task,
     architecture: config.model.architecture,
     input: `RGB in 0 … 1, [batch, 3, height, width]; trained at ${config.data.imageSize} x ${config.data.imageSize}; height and width must be multiples of 32`,

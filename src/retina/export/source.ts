@@ -11,6 +11,7 @@ import type { WeightsKind } from '../run/checkpoints.ts';
 import { RUN_FILES } from '../run/fileNames.ts';
 import { RunFolder } from '../run/runFolder.ts';
 import { parseStored } from '../run/storedJson.ts';
+import type { TrainingSet } from '../run/trainingSetFormat.ts';
 import type { Opset } from '../../engine/onnx/graph.ts';
 import type { ExportTask } from './forward.ts';
 import { loadTrainedWeights, type TrainedWeights } from '../run/trainedWeights.ts';
@@ -26,6 +27,8 @@ export interface ExportSource {
   readonly calibration: Calibration | null;
   /** Fingerprint of the pictures it was trained on (`summarizeDataset`); null where it is not recorded. */
   readonly dataFingerprint: string | null;
+  /** What it was trained on; null where that is not recorded. */
+  readonly trainingSet: TrainingSet | null;
   readonly card: ModelCard;
   /** Figures on the test split; empty where it was not scored. */
   readonly figures: readonly TestFigure[];
@@ -64,7 +67,8 @@ export async function openExportSource(path: string, config?: string, kind?: Wei
   const trained = await loadTrainedWeights(path, config, kind);
   const folder = runFolderOf(path, trained.path);
   const parameters = [...trained.weights.values()].reduce((sum, { data }) => sum + data.length, 0);
-  const { counts, synthetic } = folder === null ? { counts: null, synthetic: false } : trainedOn(folder);
+  const counts = folder === null ? null : countsOf(folder);
+  const trainingSet = folder === null ? null : new RunFolder(folder).trainingSet();
   return {
     name: basename(folder ?? resolve(path)).replace(/\.(safetensors|json)$/, ''),
     trained,
@@ -72,7 +76,8 @@ export async function openExportSource(path: string, config?: string, kind?: Wei
     calibration:
       folder !== null && existsSync(join(folder, RUN_FILES.calibration)) ? await readCalibration(folder) : null,
     dataFingerprint: (folder === null ? null : new RunFolder(folder).environment()?.data?.sha256) ?? null,
-    card: runModelCard(trained.config, parameters, counts, synthetic),
+    trainingSet,
+    card: runModelCard(trained.config, parameters, counts, trainingSet),
     figures: folder === null ? [] : testFigures(folder),
   };
 }
@@ -87,25 +92,20 @@ const itemsSchema = z.array(
   z.object({ split: z.enum(['train', 'val', 'test']), task: z.enum(['segmentation', 'classification']) }),
 );
 
-/** Counted from the run's list, whose pictures need not be here. */
-function trainedOn(folder: string): { counts: TaskCounts | null; synthetic: boolean } {
+/** Counted from the run's list, whose pictures need not be here; null without a list. */
+function countsOf(folder: string): TaskCounts | null {
   const path = join(folder, RUN_FILES.metadata);
   const text = readIfPresent(path);
+  if (text === undefined) return null;
   const damaged = { path, code: 'data/metadata-json', remedy: 'Restore it from a copy of the run.' } as const;
-  const items = text === undefined ? null : parseStored(itemsSchema, text, damaged);
+  const items = parseStored(itemsSchema, text, damaged);
   const count = (split: string, task: string): number =>
-    items?.filter((item) => item.split === split && item.task === task).length ?? 0;
+    items.filter((item) => item.split === split && item.task === task).length;
   const of = (split: string) => ({
     segmentation: count(split, 'segmentation'),
     classification: count(split, 'classification'),
   });
-  const source = new RunFolder(folder).environment()?.data?.source;
-  return {
-    counts: items && { train: of('train'), val: of('val'), test: of('test') },
-    // `gmtl train` draws its set into a folder of that name; one drawn elsewhere is marked.
-    synthetic:
-      source !== undefined && (basename(source) === 'synthetic-idrid' || existsSync(join(source, 'synthetic.json'))),
-  };
+  return { train: of('train'), val: of('val'), test: of('test') };
 }
 
 const gradingSchema = z.looseObject({ cases: z.number(), quadraticWeightedKappa: z.number().nullable() }).nullish();

@@ -7,12 +7,13 @@ import type { ExportFormat, ExportSource } from './source.ts';
 export const webFormat: ExportFormat = {
   description: 'a folder for the screening page: safetensors, configuration, calibration, model card, checksums',
   async files(source) {
-    const { trained, calibration, card, figures, name, parameters } = source;
+    const { trained, calibration, trainingSet, card, figures, name, parameters } = source;
     const files = await packModel({
       facts: { gmtl: gmtlVersion(), name, step: trained.step ?? null, averaged: trained.averaged, parameters },
       created: new Date().toISOString(),
       config: trained.config,
       calibration,
+      trainingSet,
       card: { ...card, limits: [...card.limits], references: [...card.references], figures: [...figures] },
       weights: encodeSafetensors(trained.weights),
     });

@@ -41,7 +41,14 @@ async function inferredOf(path: string, frame: number): Promise<Inferred> {
     image,
     masks: { EX: every(3), OD: every(5) },
     result: {
-      ...{ file: path, frame: { width, height }, crop: { left: 0, top: 0, size: 48 }, tiles: 0, lesions: null },
+      ...{
+        file: path,
+        frame: { width, height },
+        crop: { left: 0, top: 0, size: 48 },
+        tiles: 0,
+        trust: { trainedOn: 'not recorded', likeness: null, gradability: { gradable: true, reasons: [] } },
+        lesions: null,
+      },
       gate: { task: 'segmentation', probability: 0.6, probabilities: { segmentation: 0.6, classification: 0.4 } },
       experts: ['segmentation', 'classification'],
       retinopathy: { grade: 2, name: 'moderate', probabilities: [0.1, 0.2, 0.4, 0.2, 0.1] },

@@ -221,7 +221,9 @@ describe('inference on an image', () => {
     const grey = join(folder, 'grey.png');
     await sharp(jpeg).greyscale().png().toFile(grey);
     expect((await inferImage(predictor, grey, options)).result.warnings[0]).toMatch(/not reddish/);
-    expect(expected.warnings).toEqual([]);
+    // The picture is 96 pixels wide.
+    expect(expected.trust.gradability.reasons.map(({ fault }) => fault)).toEqual(['focus', 'size']);
+    expect(expected.warnings).toEqual([expect.stringMatching(/^not gradable: out of focus.*; only 69 pixels across/)]);
   });
 
   it('refuses a black picture and a damaged one, naming the file', async () => {

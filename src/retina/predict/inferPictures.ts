@@ -14,6 +14,7 @@ import { type ResultsFolder, writeResults } from './results.ts';
 
 /** Codes of errors that concern one image and do not stop the others. */
 const IMAGE_FAULTS: readonly string[] = [
+  'infer/ungradable',
   'data/image-unreadable',
   'data/image-too-large',
   'infer/no-fundus',
@@ -30,6 +31,10 @@ export type PictureOutcome =
       readonly milliseconds: number;
     }
   | { readonly input: InferInput; readonly error: GmtlError };
+
+/** Whether a picture has no result because it cannot be graded, as asked for. */
+export const isSkipped = (outcome: PictureOutcome): boolean =>
+  'error' in outcome && outcome.error.code === 'infer/ungradable';
 
 export interface InferPicturesOptions extends InferOptions {
   /** Changes a result before it is written: calibration does. */
@@ -98,7 +103,7 @@ export async function inferPictures(
     if ('error' in outcome)
       await table.add({ file: outcome.input.path, error: outcome.error.message }, outcome.input, provenance);
     else await table.add(outcome.result, outcome.input, provenance);
-    if ('error' in outcome && inputs.length === 1) throw outcome.error;
+    if ('error' in outcome && inputs.length === 1 && !isSkipped(outcome)) throw outcome.error;
     outcomes.push(outcome);
     onPicture?.(outcome, outcomes.length - 1);
   };
@@ -126,7 +131,7 @@ export function outcomeLines(outcome: PictureOutcome): string[] {
 }
 
 function plainLines(outcome: PictureOutcome): string[] {
-  if ('error' in outcome) return [`error: ${outcome.error.message}`];
+  if ('error' in outcome) return [`${isSkipped(outcome) ? 'skipped' : 'error'}: ${outcome.error.message}`];
   const { lesions, warnings } = outcome.result;
   const areas = Object.entries(lesions ?? {}).map(
     ([lesion, { share, regions }]) => `${lesion} ${(100 * share).toFixed(2)} % (${regions})`,

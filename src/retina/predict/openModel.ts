@@ -7,7 +7,7 @@ import type { LoadedModel } from '../run/modelFolder.ts';
 import { type PreparedAs, Predictor } from './predictor.ts';
 
 /** A predictor that owns its network. @throws GmtlError where the weights do not fit the configuration. */
-export function openModel(engine: Engine, { config, weights, facts }: LoadedModel): Predictor<PreparedAs> {
+export function openModel(engine: Engine, { config, weights, facts, trainingSet }: LoadedModel): Predictor<PreparedAs> {
   const model = buildModel(engine, config);
   restoreWeights(model, weights, facts.name);
   return new Predictor<PreparedAs>({
@@ -16,6 +16,7 @@ export function openModel(engine: Engine, { config, weights, facts }: LoadedMode
     config,
     source: { options: loaderSettings(config) },
     name: facts.name,
+    trainingSet,
     ownsModel: true,
   });
 }

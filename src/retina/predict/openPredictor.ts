@@ -8,6 +8,7 @@ import { buildModel } from '../network/build.ts';
 import type { Precision } from '../network/network.ts';
 import { precisionNote, withPrecision } from '../network/precision.ts';
 import { restoreWeights } from '../network/weights.ts';
+import type { TrainingSet } from '../run/trainingSetFormat.ts';
 import { Predictor } from './predictor.ts';
 
 export interface OpenPredictorOptions {
@@ -15,6 +16,8 @@ export interface OpenPredictorOptions {
   readonly weights: StoredTensors;
   /** The weights' file, for messages. */
   readonly path: string;
+  /** What the network was trained on (`trainingSetOf` its weights' file). Default: not recorded. */
+  readonly trainingSet?: TrainingSet | null;
   /** Storage of activations. Default: the configuration's `training.precision`. */
   readonly precision?: Precision;
   /** Receives a note where something is not as requested. */
@@ -33,5 +36,6 @@ export function openPredictor(engine: Engine, { path, weights, note, ...options 
   const model = buildModel(engine, config);
   restoreWeights(model, weights, path);
   const source = new SampleSource(loaderSettings(config));
-  return new Predictor({ engine, model, config, source, name: path, ownsModel: true });
+  const { trainingSet = null } = options;
+  return new Predictor({ engine, model, config, source, name: path, trainingSet, ownsModel: true });
 }

@@ -9,6 +9,7 @@ import { type Prediction, routeOf, type TaskChoice } from './prediction.ts';
 import type { PreparedAs, Predictor } from './predictor.ts';
 import { describeResult, type Inferred, type StructureRecord } from './result.ts';
 import type { Tiling } from './slidingWindow.ts';
+import { judgePicture } from './trust.ts';
 
 export interface InferOptions {
   readonly choice: TaskChoice;
@@ -18,6 +19,8 @@ export interface InferOptions {
   readonly tiling?: Tiling | null;
   /** Average over the four flips. Default false. */
   readonly flips?: boolean;
+  /** What becomes of a picture that cannot be graded: `warn` (default) predicts it with a warning, `skip` refuses it. */
+  readonly ungradable?: 'skip' | 'warn';
 }
 
 /** Prepares a picture for the network: `preprocessImage` in Node, `preparePicture` in browsers. */
@@ -27,7 +30,7 @@ export type PreparePicture = (image: RgbImage, name: string, options: Preprocess
  * Prepares a picture as the predictor's pictures are and runs the network on it.
  *
  * @param file the picture's name, for the result and for errors.
- * @throws GmtlError `infer/no-fundus` naming the file.
+ * @throws GmtlError `infer/no-fundus` naming the file, and `infer/ungradable` where such pictures are to be skipped.
  */
 export async function inferPicture(
   predictor: Predictor<PreparedAs>,
@@ -39,6 +42,12 @@ export async function inferPicture(
   const { config, source } = predictor;
   const { preprocess, normalization } = source.options;
   const tiling = options.tiling === undefined ? predictor.tiling : options.tiling;
+  const trust = await judgePicture((measuredAs) => preparePicture(image, file, measuredAs), predictor.trainingSet);
+  const { gradable, reasons } = trust.gradability;
+  if (!gradable && options.ungradable === 'skip') {
+    const why = reasons.map(({ text }) => text).join('; ');
+    throw new GmtlError('infer/ungradable', `${file}: not gradable (${why}). Nothing was predicted for it.`);
+  }
   const prepare = (size: number, normalised = true): Promise<Sample> =>
     preparePicture(image, file, {
       ...preprocess,
@@ -58,7 +67,7 @@ export async function inferPicture(
   const input = imageTensor(sample, normalization);
   const whole = predictor.ofTaught(await predictWhole(predictor, input, options, tiling !== null));
   if (!whole.routed.segmentation)
-    return { result: describeResult(file, image, own, whole, null, 0, config.model), image, masks: null };
+    return { result: describeResult(file, image, own, whole, null, 0, trust, config.model), image, masks: null };
   const { structures } = config.model;
   const planes = new MaskPlanes(
     image.width,
@@ -80,7 +89,7 @@ export async function inferPicture(
     if (whole.masks !== null) mapper.push(0, side, whole.masks);
   }
   const masks = Object.fromEntries(structures.map((structure, index) => [structure, planes.masks[index]]));
-  return { result: describeResult(file, image, own, prediction, masks, tiles, config.model), image, masks };
+  return { result: describeResult(file, image, own, prediction, masks, tiles, trust, config.model), image, masks };
 }
 
 /** Gate, grades and, where they do not come from tiles, masks of the whole picture. */

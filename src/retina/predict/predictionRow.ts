@@ -81,6 +81,11 @@ const columns = {
   ...structureColumns('SE'),
   ...structureColumns('OD'),
   tiles: count('How many tiles the masks come from; 0: from the whole picture.'),
+  unlike: number(
+    "How far off the network's training pictures the picture is: above 1 farther than 99 % of them. Absent where the run does not record them.",
+  ),
+  gradable: z.enum(['yes', 'no']).describe('Whether the photograph can be graded.'),
+  faults: text('What speaks against it: focus, exposure, field, size, separated by "; ".'),
   warnings: text('Reasons to doubt the picture, separated by "; ".'),
   error: text('Why nothing was predicted.'),
   ...provenanceColumns,

@@ -26,6 +26,11 @@ const resultOf = (file: string, grade: number): InferResult => ({
   edema: null,
   lesions: null,
   tiles: 0,
+  trust: {
+    trainedOn: 'not recorded',
+    likeness: { distance: 1.5, isLike: false, farthest: { trait: 'mean red', deviations: -4 } },
+    gradability: { gradable: false, reasons: [{ fault: 'focus', text: 'out of focus' }] },
+  },
   warnings: ['dark', 'small'],
 });
 
@@ -75,7 +80,14 @@ describe('predictions.csv', () => {
       edema: '',
       gate_p: '0.75',
     });
-    expect(seen).toMatchObject({ MA_pixels: '', warnings: 'dark; small', error: '' });
+    expect(seen).toMatchObject({
+      MA_pixels: '',
+      warnings: 'dark; small',
+      unlike: '1.5',
+      gradable: 'no',
+      faults: 'focus',
+      error: '',
+    });
     expect(failed).toMatchObject({ file: 'broken.png', retinopathy: '', error: 'cannot be read' });
   });
 

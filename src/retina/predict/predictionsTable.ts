@@ -9,6 +9,7 @@ import type { GradedTask, Task } from '../domain.ts';
 import type { InferInput } from './inputs.ts';
 import { COLUMNS, type PredictionColumn, type PredictionRow, type Provenance, typedRow } from './predictionRow.ts';
 import type { InferResult } from './result.ts';
+import type { Trust } from './trust.ts';
 
 /** Name of the table in a folder of results. */
 export const PREDICTIONS_FILE = 'predictions.csv';
@@ -66,7 +67,26 @@ function entryCells({ id, patient, eye }: NonNullable<InferInput['entry']>): Pre
   };
 }
 
-function rowOf({ file, frame, gate, retinopathy, edema, lesions, tiles, warnings, dicom }: InferResult): PredictionRow {
+function trustCells({ likeness, gradability }: Trust): PredictionRow {
+  return {
+    unlike: likeness?.distance,
+    gradable: gradability.gradable ? 'yes' : 'no',
+    faults: [...new Set(gradability.reasons.map(({ fault }) => fault))].join('; '),
+  };
+}
+
+function rowOf({
+  file,
+  frame,
+  gate,
+  retinopathy,
+  edema,
+  lesions,
+  tiles,
+  trust,
+  warnings,
+  dicom,
+}: InferResult): PredictionRow {
   const areas = Object.entries(lesions ?? {}).map(
     ([structure, { pixels, share, regions }]): PredictionRow => ({
       [`${structure}_pixels`]: pixels,
@@ -77,6 +97,7 @@ function rowOf({ file, frame, gate, retinopathy, edema, lesions, tiles, warnings
   return Object.assign(
     { file, width: frame.width, height: frame.height, tiles, warnings: warnings.join('; ') },
     dicomCells(dicom),
+    trustCells(trust),
     gateCells(gate.task, gate.probabilities),
     retinopathy && gradeCells('retinopathy', retinopathy.grade, retinopathy.probabilities),
     edema && gradeCells('edema', edema.grade, edema.probabilities),

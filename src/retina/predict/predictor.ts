@@ -10,6 +10,7 @@ import { predictFlips, type TilePredictor } from './flips.ts';
 import { FrameMapper, type FrameRow } from './frameMapper.ts';
 import { NetworkReplay } from './networkReplay.ts';
 import { type Prediction, routeOf, type TaskChoice } from './prediction.ts';
+import type { TrainingSet } from '../run/trainingSetFormat.ts';
 import { predictTiled, sideForTiles, type TiledSummary, type Tiling } from './slidingWindow.ts';
 
 /** How a network's pictures are prepared: all that predicting one needs to know of its data. */
@@ -25,6 +26,8 @@ export interface PredictorParts<Source extends PreparedAs = PictureSource> {
   readonly source: Source;
   /** What messages call the network: its weights' file. Default: the network under training. */
   readonly name?: string;
+  /** What the network was trained on; null (default) where that is not recorded. */
+  readonly trainingSet?: TrainingSet | null;
   /** Whether the network is disposed of with the predictor. Default false. */
   readonly ownsModel?: boolean;
 }
@@ -46,6 +49,8 @@ export class Predictor<Source extends PreparedAs = PictureSource> {
   readonly source: Source;
   /** The tasks that the network was taught; the others' experts answer nothing. */
   readonly taught: Readonly<Record<Task, boolean>>;
+  /** What the network was trained on; null where that is not recorded. */
+  readonly trainingSet: TrainingSet | null;
   readonly #ownsModel: boolean;
   readonly #replay: NetworkReplay;
 
@@ -54,6 +59,7 @@ export class Predictor<Source extends PreparedAs = PictureSource> {
     model,
     config,
     source,
+    trainingSet = null,
     ownsModel = false,
     name = 'the network under training',
   }: PredictorParts<Source>) {
@@ -62,6 +68,7 @@ export class Predictor<Source extends PreparedAs = PictureSource> {
     this.config = config;
     this.source = source;
     this.taught = taughtTasks(config);
+    this.trainingSet = trainingSet;
     this.#ownsModel = ownsModel;
     this.#replay = new NetworkReplay(engine, model, name);
   }

@@ -7,6 +7,7 @@ import { GRADINGS, type RgbImage, type Structure, STRUCTURE_NAMES, STRUCTURES, t
 import { countComponents } from '../metrics/components.ts';
 import { decideGrade, type GradeDecision } from '../metrics/inputs.ts';
 import { type Prediction, routeOf } from './prediction.ts';
+import { type Trust, trustWarnings } from './trust.ts';
 
 /** A grade, its name, and the probability of every grade from 0. */
 export interface Grade {
@@ -47,6 +48,7 @@ export interface InferResult {
   readonly lesions: StructureRecord<StructureResult> | null;
   /** Number of tiles that the masks come from; 0: from the whole picture. */
   readonly tiles: number;
+  readonly trust: Trust;
   readonly warnings: readonly string[];
   /** What a DICOM file says of its picture; absent for other files. */
   readonly dicom?: Partial<DicomFacts>;
@@ -101,6 +103,7 @@ export function describeResult(
   { gate, routed, retinopathy, edema }: Prediction,
   masks: StructureRecord<Uint8Array> | null,
   tiles: number,
+  trust: Trust,
   { gradeDecision }: TrainConfig['model'],
 ): InferResult {
   const { width, height } = image;
@@ -120,7 +123,8 @@ export function describeResult(
     edema: gradeOf(edema, GRADINGS.edema.grades, gradeDecision),
     lesions: masks && structureResults(masks, width),
     tiles,
-    warnings: [...turnedText(image), ...suspicions(sample)],
+    trust,
+    warnings: [...turnedText(image), ...suspicions(sample), ...trustWarnings(trust)],
     ...(image.dicom && { dicom: image.dicom }),
   };
 }

@@ -5,9 +5,12 @@ import { openDataset } from '../data/sets/dataset.ts';
 import { loadMetadata } from '../data/sets/metadata.ts';
 import type { Dataset, Split } from '../domain.ts';
 import { GmtlError } from '../../engine/errors.ts';
+import { hashFile } from '../../engine/node/fileHash.ts';
+import { mapParallel } from '../../engine/node/parallel.ts';
 import { readIfPresent } from '../../engine/node/atomic.ts';
 import type { TrainConfig } from '../config/schema.ts';
 import { RUN_FILES } from './fileNames.ts';
+import { readPictures } from './pictures.ts';
 import { parseStored } from './storedJson.ts';
 
 /** Opens a data set as a configuration splits it. @throws GmtlError as `openDataset`. */
@@ -48,27 +51,57 @@ export async function relocateRunDataset(runFolder: string, config: TrainConfig,
       `${data} lacks ${missing.length} of the ${splits.size} images of the run (${named}). Name the folder or list that holds all of them.`,
     );
   }
-  return { ...opened, items: [...splits.keys()].map((id) => found.get(id)!) };
+  return { ...opened, items: [...splits].map(([id, split]) => ({ ...found.get(id)!, split })) };
 }
 
 /**
- * The run's own images, or those of `data`: opened as the run's were, and images that the run's list knows by their id keep the split
- * they had there, so that no training image is scored as a test image wherever the run is evaluated.
+ * The run's own images, or those of `data`: opened as the run's were. Images that the run was made with keep the split they had there, so that
+ * no training image is scored as a test image wherever the run is evaluated and whatever it is called. They are known by their content, as
+ * `pictures.json` records it; in runs without it by their id.
  *
- * @throws GmtlError as {@link readRunDataset} and `openDataset`.
+ * @throws GmtlError as {@link readRunDataset}, `openDataset` and {@link readPictures}.
  */
 export async function openRunDataset(runFolder: string, config: TrainConfig, data?: string): Promise<Dataset> {
   if (data === undefined) return readRunDataset(runFolder);
   const opened = await openConfigured(data, config);
   const splits = await recordedSplits(runFolder);
   if (splits === null) return opened;
-  const items = opened.items.map((item) => ({ ...item, split: splits.get(item.id) ?? item.split }));
-  const known = items.filter(({ id }) => splits.has(id)).length;
-  const note =
-    known === items.length
+  const contents = splitsByContent(runFolder);
+  const known = await mapParallel(opened.items, async ({ id, imagePath }) =>
+    contents === null ? splits.get(id) : contents.get(await hashFile(imagePath))?.[0],
+  );
+  const items = opened.items.map((item, index) => ({ ...item, split: known[index] ?? item.split }));
+  const count = known.filter((split) => split !== undefined).length;
+  const namesakes = opened.items.filter(({ id }, index) => known[index] === undefined && splits.has(id)).length;
+  const notes = [
+    count === items.length
       ? `the splits are those of the run's metadata.json`
-      : `${known} of ${items.length} images are known to the run and keep its splits; the others have those of ${data}`;
-  return { ...opened, items, notes: [...opened.notes, note] };
+      : `${count} of ${items.length} images are known to the run and keep its splits; the others have those of ${data}`,
+    ...(namesakes > 0
+      ? [
+          `${namesakes} images are called as images of the run but have another content: they are taken for other images`,
+        ]
+      : []),
+  ];
+  return { ...opened, items, notes: [...opened.notes, ...notes] };
+}
+
+/** The splits of each image of the run, training first, by the SHA-256 of its file; null where the run did not record them. */
+function splitsByContent(runFolder: string): ReadonlyMap<string, readonly Split[]> | null {
+  const records = readPictures(join(runFolder, RUN_FILES.pictures));
+  if (records === null) return null;
+  const order: readonly Split[] = ['train', 'val', 'test'];
+  const splits = new Map<string, Split[]>();
+  for (const { files, split } of records) {
+    const [image] = files;
+    if (image === null) continue;
+    const known = [...(splits.get(image) ?? []), split];
+    splits.set(
+      image,
+      known.sort((one, other) => order.indexOf(one) - order.indexOf(other)),
+    );
+  }
+  return splits;
 }
 
 /** What a run's `metadata.json` tells without its files being there. */

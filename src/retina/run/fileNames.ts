@@ -6,6 +6,7 @@ export const RUN_FILES = {
   metadata: 'metadata.json',
   pictures: 'pictures.json',
   environment: 'environment.json',
+  trainingSet: 'training-set.json',
   lock: 'run.lock',
   checkpoints: 'checkpoints',
   batches: 'batches.jsonl',

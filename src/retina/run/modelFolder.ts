@@ -8,6 +8,7 @@ import { decodeSafetensors, type StoredTensors } from '../../engine/io/safetenso
 import { validateConfig } from '../config/resolve.ts';
 import type { TrainConfig } from '../config/schema.ts';
 import { type Calibration, calibrationSchema } from './calibrationFormat.ts';
+import { type TrainingSet, trainingSetSchema } from './trainingSetFormat.ts';
 
 /** The file that names the others. */
 export const MODEL_MANIFEST = 'model.json';
@@ -16,6 +17,7 @@ const MODEL_FILES = {
   weights: 'model.safetensors',
   config: 'config.json',
   calibration: 'calibration.json',
+  trainingSet: 'training-set.json',
   card: 'card.json',
 } as const;
 
@@ -38,6 +40,8 @@ const manifestSchema = z.object({
     weights: fileSchema,
     config: fileSchema,
     calibration: fileSchema.nullable(),
+    /** Exports of before version 0.2 have none. */
+    trainingSet: fileSchema.nullable().default(null),
     card: fileSchema,
   }),
 });
@@ -68,6 +72,8 @@ export interface ModelContent {
   readonly created: string;
   readonly config: TrainConfig;
   readonly calibration: Calibration | null;
+  /** What it was trained on; null where that is not recorded. */
+  readonly trainingSet: TrainingSet | null;
   readonly card: ModelFolderCard;
   /** The weights as a safetensors file. */
   readonly weights: Uint8Array;
@@ -78,6 +84,8 @@ export interface LoadedModel {
   readonly facts: ModelFacts;
   readonly config: TrainConfig;
   readonly calibration: Calibration | null;
+  /** What it was trained on; null where that is not recorded. */
+  readonly trainingSet: TrainingSet | null;
   readonly card: ModelFolderCard;
   readonly weights: StoredTensors;
 }
@@ -96,13 +104,14 @@ export async function packModel(content: ModelContent): Promise<Map<string, Uint
     files.set(name, bytes);
     return { name, bytes: bytes.length, sha256: await sha256(bytes) };
   };
-  const { facts, created, calibration } = content;
+  const { facts, created, calibration, trainingSet } = content;
   const manifest: Manifest = {
     ...{ format: FORMAT, version: VERSION, ...facts, created },
     files: {
       weights: await store(MODEL_FILES.weights, content.weights),
       config: await store(MODEL_FILES.config, json(content.config)),
       calibration: calibration && (await store(MODEL_FILES.calibration, json(calibration))),
+      trainingSet: trainingSet && (await store(MODEL_FILES.trainingSet, json(trainingSet))),
       card: await store(MODEL_FILES.card, json(content.card)),
     },
   };
@@ -146,9 +155,13 @@ export async function unpackModel(
   };
   const config = await parsed(files.config, (value) => validateConfig(value, files.config.name));
   const calibration = files.calibration && (await parsed(files.calibration, (value) => calibrationSchema.parse(value)));
+  const trainingSet = files.trainingSet && (await parsed(files.trainingSet, (value) => trainingSetSchema.parse(value)));
   const card = await parsed(files.card, (value) => cardSchema.parse(value));
   const { tensors } = decodeSafetensors(await load(files.weights), files.weights.name);
-  return { facts: { gmtl, name, step, averaged, parameters }, config, calibration, card, weights: tensors };
+  return {
+    ...{ facts: { gmtl, name, step, averaged, parameters }, config, calibration, trainingSet, card },
+    weights: tensors,
+  };
 }
 
 function parseManifest(bytes: Uint8Array | null): Manifest {

@@ -25,6 +25,8 @@ import { makeFolder, type NewFolder } from './makeFolder.ts';
 import { MisrouteLog } from './misroutes.ts';
 import { readPictures, writePictures } from './pictures.ts';
 import { EventWriter } from './tensorboard.ts';
+import { readTrainingSet, writeTrainingSet } from './trainingSet.ts';
+import type { TrainingSet } from './trainingSetFormat.ts';
 
 /**
  * Owns every file name, reader and writer of a run; docs/files.md lists the files. What a file holds and how it survives a kill is documented
@@ -110,6 +112,15 @@ export class RunFolder {
   /** Records what the run runs on, beside earlier records. */
   writeEnvironment(described: DescribedEnvironment): void {
     writeEnvironment(this.path, described);
+  }
+
+  /** What the network is trained on; null where that was not recorded. @throws GmtlError as {@link readTrainingSet}. */
+  trainingSet(): TrainingSet | null {
+    return readTrainingSet(this.path);
+  }
+
+  async writeTrainingSet(set: TrainingSet): Promise<void> {
+    await writeTrainingSet(this.path, set);
   }
 
   /** One process per run. @throws GmtlError as {@link acquireRunLock}. */

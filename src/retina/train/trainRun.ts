@@ -12,6 +12,7 @@ import { precisionNote, usablePrecision } from '../network/precision.ts';
 import type { LoadedCheckpoint } from '../run/checkpoint.ts';
 import type { RunFolder } from '../run/runFolder.ts';
 import { BATCH_COLUMNS, EPOCH_COLUMNS } from './columns.ts';
+import { describeTrainingSet } from './describeTrainingSet.ts';
 import { formatInitReport, initFromFile } from './init.ts';
 import { NO_PROGRESS, startProgress } from './progress.ts';
 import { RANK_COLUMNS } from './rankWatch.ts';
@@ -174,7 +175,12 @@ export async function trainRun(
         return true;
       }
       const learner = trainer;
-      await preparePictures(picturesOf(dataset, config, test), (item) => learner.prepare(item), stop);
+      const pictures = picturesOf(dataset, config, test);
+      await preparePictures(pictures, (item) => learner.prepare(item), stop);
+      if (run && run.trainingSet() === null && !stop?.aborted) {
+        const usable = ({ split, id }: DatasetItem): boolean => split === 'train' && !learner.source.skipped.has(id);
+        await run.writeTrainingSet(await describeTrainingSet(pictures.filter(usable)));
+      }
       const result = await trainer.run(stop);
       if (!run) return !result.interrupted;
       await byProduct('the curves', () => drawCurves(run));

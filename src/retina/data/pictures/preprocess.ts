@@ -6,6 +6,7 @@ import type { RgbImage } from '../../domain.ts';
 import { addMaskBit } from './geometry.ts';
 import { decodeMask } from './mask.ts';
 import { IMAGE, openPicture, pictureError } from './openPicture.ts';
+import { MEASURED_AS, type PictureStatistics, pictureStatistics } from './pictureStatistics.ts';
 import { type PictureTools, preparePictureWith } from './prepare.ts';
 import type { PreprocessOptions, Sample } from './sample.ts';
 import { type DatasetItem, STRUCTURES } from '../../domain.ts';
@@ -46,6 +47,11 @@ const NODE_TOOLS: PictureTools = {
 /** Prepares a decoded picture in Node. @throws GmtlError as {@link preparePictureWith}. */
 export async function preprocessImage(image: RgbImage, name: string, options: PreprocessOptions): Promise<Sample> {
   return preparePictureWith(NODE_TOOLS, image, name, options);
+}
+
+/** Measures a picture file. @throws GmtlError as {@link decodeImage}, and `data/no-field-of-view`. */
+export async function measureFile(path: string, bytes?: Buffer): Promise<PictureStatistics> {
+  return pictureStatistics(await preprocessImage(await decodeImage(path, bytes), path, MEASURED_AS));
 }
 
 /** The contents of an item's files, so that they are read once for hashing and decoding. */

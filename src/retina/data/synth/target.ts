@@ -1,5 +1,6 @@
 /** Puts a generated data set into its folder whole, or not at all. */
 import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
 import { z } from 'zod';
@@ -8,6 +9,14 @@ import { describeWriteError, errorCode } from '../../../engine/node/atomic.ts';
 
 /** The file at the set's root that says what was generated; its presence marks the set as complete. */
 const manifestName = 'synthetic.json';
+
+/** Whether a file lies in a generated set: one of the folders above it has the manifest. */
+export function isSynthetic(path: string): boolean {
+  for (let folder = dirname(path); ; folder = dirname(folder)) {
+    if (existsSync(join(folder, manifestName))) return true;
+    if (folder === dirname(folder)) return false;
+  }
+}
 
 /** Raised whenever the same options give other pictures than before. */
 const generatorVersion = 2;

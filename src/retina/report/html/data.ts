@@ -214,6 +214,8 @@ export interface ReportData {
   /** Adapter, driver, versions, seed. */
   readonly environment?: readonly (readonly [string, string])[];
   readonly data?: {
+    /** What the network was trained on, in one line. */
+    readonly trainedOn?: string;
     readonly source?: string;
     readonly fingerprint?: string;
     /** Images by split and task. */

@@ -46,6 +46,7 @@ export function conventionsSection(data: ReportData): Section | undefined {
 export function dataSection({ data }: ReportData): Section | undefined {
   if (!data) return undefined;
   const pairs: [string, string][] = [];
+  if (data.trainedOn !== undefined) pairs.push(['the network was trained on', data.trainedOn]);
   if (data.source !== undefined) pairs.push(['source', data.source]);
   if (data.fingerprint !== undefined) pairs.push(['fingerprint', data.fingerprint]);
   return {

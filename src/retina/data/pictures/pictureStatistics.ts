@@ -1,0 +1,131 @@
+/** What a photograph looks like in a dozen numbers, measured alike for training pictures and for those that a network is shown later. */
+import { contentOf } from './geometry.ts';
+import { DEFAULT_PREPROCESS, type PreprocessOptions, type Sample } from './sample.ts';
+
+/** Side of the square, cut to the field of view and in the picture's own colors, that is measured: large enough to tell focus. */
+const SIDE = 256;
+
+/** How a picture is prepared for {@link pictureStatistics}. */
+export const MEASURED_AS: PreprocessOptions = { ...DEFAULT_PREPROCESS, size: SIDE };
+
+/** All but `fieldPixels` are measured at {@link MEASURED_AS}'s size, so that they do not depend on the camera's resolution. */
+export interface PictureStatistics {
+  /** Width of the field of view in the photograph, pixels. */
+  readonly fieldPixels: number;
+  /** Overlap (intersection over union) of what is lit with the round field that the square should show: 1 is a whole disc. */
+  readonly roundness: number;
+  /** Share of the square's width or height, whichever is less, that lies in the frame. A camera may cut the disc above and below. */
+  readonly extent: number;
+  /** Median luminance (ITU-R BT.601) of the field, 0 … 1. */
+  readonly luminance: number;
+  /** Mean of each channel over the field, 0 … 1. */
+  readonly mean: readonly [red: number, green: number, blue: number];
+  /** Standard deviation of each channel over the field. */
+  readonly std: readonly [red: number, green: number, blue: number];
+  /**
+   * Root mean square of the green channel in three octaves, as a share of its mean and less the noise of 8-bit values: details of about 2, 6 and 16
+   * of 256 pixels.
+   */
+  readonly detail: readonly [fine: number, middle: number, coarse: number];
+}
+
+/** Radii of the box filters, each applied twice, between whose results lie the bands of `detail`. */
+const RADII = [1, 3, 8] as const;
+
+/** Rounding to 8 bits adds noise of this deviation; a fifth more comes with resizing. */
+const ROUNDING_NOISE = (1.2 / 255) * Math.sqrt(1 / 12);
+
+/** So far from the rim is a pixel whose detail counts: the rim itself is the sharpest edge of a fundus photograph. */
+const RIM = 9;
+
+/** Light beside the disc stays below a tenth of the bright end, as in `findFieldOfView`. */
+const LIT_SHARE = 0.1;
+const LEAST_LIT = 10;
+
+/** Measures a picture that was prepared as {@link MEASURED_AS}. */
+export function pictureStatistics({ image, size, box }: Sample): PictureStatistics {
+  const lit = litPixels(image, size);
+  const [left, top, right, bottom] = contentOf(box, size);
+  const sums = [0, 0, 0];
+  const squares = [0, 0, 0];
+  const luminances = new Float64Array(size * size);
+  let count = 0;
+  let both = 0;
+  let either = 0;
+  for (let y = 0, pixel = 0; y < size; y++) {
+    for (let x = 0; x < size; x++, pixel++) {
+      const isFrame = x >= left && x < right && y >= top && y < bottom;
+      const isDisc = isFrame && Math.hypot(x + 0.5 - size / 2, y + 0.5 - size / 2) <= size / 2;
+      if (isDisc || lit[pixel] === 1) either++;
+      if (lit[pixel] === 0) continue;
+      if (isDisc) both++;
+      for (let channel = 0; channel < 3; channel++) {
+        const value = image[3 * pixel + channel] / 255;
+        sums[channel] += value;
+        squares[channel] += value * value;
+      }
+      luminances[count++] =
+        (0.299 * image[3 * pixel] + 0.587 * image[3 * pixel + 1] + 0.114 * image[3 * pixel + 2]) / 255;
+    }
+  }
+  const mean = sums.map((sum) => sum / Math.max(1, count));
+  const std = squares.map((square, channel) =>
+    Math.sqrt(Math.max(0, square / Math.max(1, count) - mean[channel] ** 2)),
+  );
+  const green = Float64Array.from({ length: size * size }, (_, pixel) => image[3 * pixel + 1] / 255);
+  return {
+    fieldPixels: box.size,
+    roundness: both / Math.max(1, either),
+    extent: Math.min(right - left, bottom - top) / size,
+    luminance: luminances.subarray(0, count).sort()[count >> 1] ?? 0,
+    mean: [mean[0], mean[1], mean[2]],
+    std: [std[0], std[1], std[2]],
+    detail: detailOf(green, lit, size, mean[1]),
+  };
+}
+
+function litPixels(image: Uint8Array, size: number): Uint8Array {
+  const brightest = Uint8Array.from({ length: size * size }, (_, pixel) =>
+    Math.max(image[3 * pixel], image[3 * pixel + 1], image[3 * pixel + 2]),
+  );
+  const ordered = Uint8Array.from(brightest).sort();
+  const threshold = Math.max(LEAST_LIT, Math.floor(LIT_SHARE * ordered[Math.floor(0.95 * (ordered.length - 1))]));
+  return brightest.map((value) => (value > threshold ? 1 : 0));
+}
+
+function detailOf(green: Float64Array, lit: Uint8Array, size: number, mean: number): PictureStatistics['detail'] {
+  const inside = boxMean(Float64Array.from(lit), size, RIM);
+  const smooth = [green, ...RADII.map((radius) => boxMean(boxMean(green, size, radius), size, radius))];
+  const bands = RADII.map((_, band) => {
+    let sum = 0;
+    let count = 0;
+    for (let pixel = 0; pixel < green.length; pixel++) {
+      if (inside[pixel] < 1 - 1e-6) continue;
+      sum += (smooth[band][pixel] - smooth[band + 1][pixel]) ** 2;
+      count++;
+    }
+    // Only the finest band keeps what rounding adds.
+    const noise = band === 0 ? ROUNDING_NOISE ** 2 : 0;
+    return Math.sqrt(Math.max(0, sum / Math.max(1, count) - noise)) / Math.max(mean, 1 / 255);
+  });
+  return [bands[0], bands[1], bands[2]];
+}
+
+/** Mean over a square of 2 · radius + 1 pixels; pixels beyond the edge count as 0. */
+function boxMean(values: Float64Array, size: number, radius: number): Float64Array {
+  const width = 2 * radius + 1;
+  const run = (from: Float64Array, step: number, stride: number): Float64Array => {
+    const out = new Float64Array(from.length);
+    for (let line = 0; line < size; line++) {
+      const start = line * stride;
+      let sum = 0;
+      for (let ahead = 0; ahead < size + radius; ahead++) {
+        if (ahead < size) sum += from[start + ahead * step];
+        if (ahead >= width) sum -= from[start + (ahead - width) * step];
+        if (ahead >= radius) out[start + (ahead - radius) * step] = sum / width;
+      }
+    }
+    return out;
+  };
+  return run(run(values, 1, size), size, 1);
+}
