@@ -2,6 +2,7 @@
 import { SingleBar } from 'cli-progress';
 import type { Argv, CommandModule } from 'yargs';
 import type { MetadataOptions } from '../src/retina/data/sets/metadata.ts';
+import { OTHER_LAYOUTS, type OtherLayout } from '../src/retina/data/sets/otherSets.ts';
 import { prepareDataset } from '../src/retina/data/sets/prepare.ts';
 import { DEFAULT_SPLIT } from '../src/retina/data/sets/split.ts';
 import { generateSyntheticIdrid } from '../src/retina/data/synth/index.ts';
@@ -41,6 +42,7 @@ interface PrepareArguments extends ListArguments {
   format: 'gmtl' | 'system-b';
   oversample: number | undefined;
   'join-labels': boolean;
+  layout: OtherLayout | undefined;
   output: string;
   'val-fraction': number;
   seed: number;
@@ -62,6 +64,12 @@ const prepareCommand: CommandModule<object, PrepareArguments> = {
         type: 'string',
         default: 'metadata.json',
         describe: 'The file to write; paths in it are relative to it',
+      })
+      .option('layout', {
+        choices: Object.keys(OTHER_LAYOUTS) as OtherLayout[],
+        describe: `How the folder is laid out, if not as IDRiD. ${Object.entries(OTHER_LAYOUTS)
+          .map(([name, { about }]) => `${name}: ${about}`)
+          .join('; ')}`,
       })
       .option('val-fraction', {
         type: 'number',
@@ -88,7 +96,7 @@ const prepareCommand: CommandModule<object, PrepareArguments> = {
         type: 'number',
         describe: 'With --format system-b: how often each segmentation entry stands in the list (default 8)',
       }),
-  handler: async ({ dir, output, 'val-fraction': valFraction, seed, leaks, format, oversample, ...rest }) => {
+  handler: async ({ dir, output, 'val-fraction': valFraction, seed, leaks, format, oversample, layout, ...rest }) => {
     if (oversample !== undefined && format !== 'system-b') {
       throw new GmtlError(
         'cli/usage',
@@ -102,6 +110,7 @@ const prepareCommand: CommandModule<object, PrepareArguments> = {
       seed,
       leaks,
       metadata,
+      layout,
       joinLabels: rest['join-labels'],
       ...(oversample === undefined ? {} : { oversample }),
       onNote: (note) => console.warn(`note: ${note}`),

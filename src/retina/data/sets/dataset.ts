@@ -6,6 +6,7 @@ import { scanSoundIdrid } from './idrid.ts';
 import { assignFolds } from './folds.ts';
 import { joinLabels } from './join.ts';
 import { loadMetadata, type Metadata, type MetadataOptions } from './metadata.ts';
+import { type OtherLayout, readOtherLayout } from './otherSets.ts';
 import { carveValidation, DEFAULT_SPLIT, type SplitOptions, type SplitResult } from './split.ts';
 import type { Dataset } from '../../domain.ts';
 
@@ -22,6 +23,8 @@ export interface OpenOptions extends Partial<SplitOptions> {
   readonly onProgress?: (done: number, total: number) => void;
   /** For a list in System B's form, as `loadMetadata` takes them. */
   readonly metadata?: MetadataOptions;
+  /** How a folder is laid out. Default: as IDRiD. */
+  readonly layout?: OtherLayout | undefined;
 }
 
 /**
@@ -45,7 +48,9 @@ export async function openDataset(source: string, options: OpenOptions = {}): Pr
     );
   });
   const read: Metadata = entry.isDirectory()
-    ? { ...(await scanSoundIdrid(source)), source, splitsFixed: false }
+    ? options.layout === undefined
+      ? { ...(await scanSoundIdrid(source)), source, splitsFixed: false }
+      : await readOtherLayout(source, options.layout)
     : await loadMetadata(source, options.metadata);
   const { valFraction = DEFAULT_SPLIT.valFraction, seed = DEFAULT_SPLIT.seed, leaks = DEFAULT_SPLIT.leaks } = options;
   const { folds = null, fold = 0 } = options;
