@@ -94,7 +94,9 @@ describe('gmtl evaluate', () => {
       columns: true,
     });
     expect(table).toHaveLength(5);
-    expect(Object.keys(table[0]).join()).toMatch(/^id,file,frame,patient,study,eye,row_spacing,column_spacing,width,height,task,gate,/);
+    expect(Object.keys(table[0]).join()).toMatch(
+      /^id,file,frame,patient,study,eye,row_spacing,column_spacing,width,height,task,gate,/,
+    );
     for (const { task, MA_dice, OD_dice, retinopathy_true, retinopathy, edema_p2 } of table) {
       const isSegmented = task === 'segmentation';
       expect([MA_dice, OD_dice !== '']).toEqual(['', isSegmented]);
