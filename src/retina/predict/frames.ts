@@ -2,7 +2,7 @@
 import { extname } from 'node:path';
 import { GmtlError } from '../../engine/errors.ts';
 import { mapParallel } from '../../engine/node/parallel.ts';
-import type { DicomFacts } from '../data/pictures/dicom.ts';
+import type { DicomFacts } from '../data/pictures/dicomFacts.ts';
 import { dicomFacts } from '../data/pictures/openPicture.ts';
 import type { InferInput } from './inputs.ts';
 

@@ -1,7 +1,7 @@
 /** What the network says of one picture: its parts, and how they are put together from a prediction. */
 import type { TrainConfig } from '../config/schema.ts';
 import type { DecodedImage } from '../data/pictures/decoded.ts';
-import type { DicomFacts } from '../data/pictures/dicom.ts';
+import type { DicomFacts } from '../data/pictures/dicomFacts.ts';
 import type { Sample } from '../data/pictures/sample.ts';
 import { GRADINGS, type RgbImage, type Structure, STRUCTURE_NAMES, STRUCTURES, type Task, TASKS } from '../domain.ts';
 import { countComponents } from '../metrics/components.ts';

@@ -1,6 +1,6 @@
 /** What becomes of a decoder's pixels, wherever it runs: three colors, and the way up that viewers show. */
 import type { RgbImage } from '../../domain.ts';
-import type { DicomFacts } from './dicom.ts';
+import type { DicomFacts } from './dicomFacts.ts';
 
 /** A picture as it is shown. */
 export interface DecodedImage extends RgbImage {

@@ -3,20 +3,8 @@ import { inflateRawSync } from 'node:zlib';
 import type DicomParser from 'dicom-parser';
 import { type ErrorCode, GmtlError } from '../../../engine/errors.ts';
 import { requireOptional, sharp } from '../../../engine/node/optional.ts';
+import type { DicomFacts } from './dicomFacts.ts';
 import { type FrameLayout, interleaved, unpackRle } from './dicomPixels.ts';
-
-/** What a DICOM file says of its picture besides the pixels. Names of people are never read. */
-export interface DicomFacts {
-  readonly frames: number;
-  /** The frame that was read, from 1. */
-  readonly frame: number;
-  readonly laterality: 'left' | 'right' | 'both' | null;
-  /** Millimeters between rows and between columns; null where the file does not say. */
-  readonly pixelSpacing: readonly [number, number] | null;
-  /** These identify a person: results hold them, logs and reports do not. */
-  readonly patientId: string | null;
-  readonly studyUid: string | null;
-}
 
 /** A parsed file. */
 interface OpenedDicom {

@@ -3,7 +3,8 @@ import { open, readFile, stat } from 'node:fs/promises';
 import type { Metadata, Sharp } from 'sharp';
 import { sharp } from '../../../engine/node/optional.ts';
 import { type ErrorCode, GmtlError } from '../../../engine/errors.ts';
-import { DICOM_MARK_END, type DicomFacts, isDicom, openDicom } from './dicom.ts';
+import { DICOM_MARK_END, isDicom, openDicom } from './dicom.ts';
+import type { DicomFacts } from './dicomFacts.ts';
 import { isTiff, isTruncatedTiff } from './tiff.ts';
 
 /**
