@@ -70,7 +70,7 @@ async function run(
   const engine = new Engine(backend);
   const inputs = testCase.inputs.map(({ shape }, index) => engine.tensor(data[index], shape, { dtype: types[index] }));
   const outputs = engine.applyAll(op, inputs, testCase.attributes);
-  const written = [...outputs, ...(op.forward.mutates ?? []).map((index) => inputs[index])];
+  const written = [...outputs, ...(op.forward.mutates ?? []).flatMap((index) => inputs[index] ?? [])];
   const results = [];
   for (const tensor of written) {
     results.push({ numbers: Float64Array.from(await backend.download(tensor.value)), dtype: tensor.dtype });
