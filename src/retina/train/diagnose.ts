@@ -36,7 +36,7 @@ export async function findNonFinite(engine: Engine, body: () => void): Promise<N
     {
       before: (invocation) => inputsOf.set(invocation, inspect(invocation.inputs)),
       after: (invocation) => {
-        const changed = (invocation.program.mutates ?? []).map((index) => invocation.inputs[index]);
+        const changed = (invocation.program.mutates ?? []).flatMap((index) => invocation.inputs[index] ?? []);
         const outputs = inspect([...invocation.outputs, ...changed]);
         const inputs = inputsOf.get(invocation) ?? Promise.resolve(false);
         checks.push(Promise.all([outputs, inputs]).then(([out, into]) => ({ invocation, outputs: out, inputs: into })));
