@@ -14,7 +14,10 @@ const OPEN_MPI = {
   OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: '1',
   OMPI_MCA_rmaps_base_oversubscribe: '1',
   OMPI_MCA_hwloc_base_binding_policy: 'none',
+  // Ranks that wait give way to those that compute: there are fewer cores than ranks.
+  OMPI_MCA_mpi_yield_when_idle: '1',
 };
+const MPICH = { MPIR_CVAR_POLLS_BEFORE_YIELD: '1' };
 
 /** The Open MPI and MPICH whose mpirun is found; Debian installs both beside each other under names of their own. */
 export function installedMpis(): InstalledMpi[] {
@@ -28,7 +31,7 @@ export function installedMpis(): InstalledMpi[] {
     name,
     launch: (ranks) => ({
       words: [program, '-n', String(ranks)],
-      environment: name === 'Open MPI' ? OPEN_MPI : {},
+      environment: name === 'Open MPI' ? OPEN_MPI : MPICH,
     }),
   }));
 }

@@ -137,7 +137,7 @@ describe.each(['Open MPI', 'MPICH'] as const)('training over %s', (name) => {
     const stopped = /Stopped at step (\d+) of 20/.exec(run.output());
     expect(stopped, run.output()).not.toBeNull();
     expect(Number(stopped?.[1])).toBe(steps(folder));
-    await finish(['train', '--resume', folder], launch(4));
+    await finish(['train', '--resume', folder]);
     expect(outcome(folder)).toEqual(expected);
   });
 
