@@ -5,6 +5,7 @@ import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
 import { DEGRADATIONS, degrade, measureGradability } from '../src/retina/data/pictures/degrade.ts';
 import { likenessTo } from '../src/retina/data/pictures/likeness.ts';
+import { whereFieldIsSeen } from '../src/retina/data/pictures/pictureStatistics.ts';
 import { measureFile } from '../src/retina/data/pictures/preprocess.ts';
 import { collectInputs } from '../src/retina/predict/inputs.ts';
 import { formatTable } from '../src/retina/report/table.ts';
@@ -44,7 +45,7 @@ if (args.run !== undefined) {
     const distances: number[] = [];
     for (const { path, bytes } of pictures) {
       const copy = name === 'original' ? bytes : await degrade(bytes, name);
-      const statistics = await measureFile(path, copy).catch(() => null);
+      const statistics = await whereFieldIsSeen(measureFile(path, copy));
       distances.push(statistics ? likenessTo(look, statistics).distance : Number.POSITIVE_INFINITY);
     }
     distances.sort((a, b) => a - b);

@@ -10,7 +10,7 @@ import { GmtlError } from '../src/engine/errors.ts';
 import type { GpuDevice } from '../src/engine/gpu/device.ts';
 import type { Backend } from '../src/engine/ops/backend.ts';
 import { fillInput } from '../src/engine/ops/caseInputs.ts';
-import type { Case, Op } from '../src/engine/ops/definition.ts';
+import { type Case, mutated, type Op } from '../src/engine/ops/definition.ts';
 import { GpuBackend } from '../src/engine/ops/gpuBackend.ts';
 import { ops } from '../src/engine/ops/index.ts';
 import { storesHalf } from '../src/engine/ops/invocations.ts';
@@ -70,7 +70,7 @@ async function run(
   const engine = new Engine(backend);
   const inputs = testCase.inputs.map(({ shape }, index) => engine.tensor(data[index], shape, { dtype: types[index] }));
   const outputs = engine.applyAll(op, inputs, testCase.attributes);
-  const written = [...outputs, ...(op.forward.mutates ?? []).flatMap((index) => inputs[index] ?? [])];
+  const written = [...outputs, ...mutated(op.forward, inputs).map((index) => inputs[index])];
   const results = [];
   for (const tensor of written) {
     results.push({ numbers: Float64Array.from(await backend.download(tensor.value)), dtype: tensor.dtype });

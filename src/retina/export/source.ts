@@ -125,9 +125,10 @@ const testSchema = z.looseObject({
 
 /** The figures that a reader of a model card wants first. */
 function testFigures(folder: string): TestFigure[] {
-  const text = readIfPresent(join(folder, RUN_FILES.test));
+  const path = join(folder, RUN_FILES.test);
+  const text = readIfPresent(path);
   if (text === undefined) return [];
-  const test = testSchema.parse(JSON.parse(text));
+  const test = parseStored(testSchema, text, { path, code: 'run/test', remedy: 'Restore it, or delete it.' });
   const structures = Object.entries(test.segmentation ?? {}).map(([structure, { dice, perImage }]) => ({
     name: `Dice of ${structure}`,
     value: dice,

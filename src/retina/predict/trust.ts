@@ -1,8 +1,7 @@
 /** How far a picture's result can be trusted: what the network was trained on, how unlike that the picture is, and whether it can be graded at all. */
-import { GmtlError } from '../../engine/errors.ts';
 import { type Gradability, gradabilityOf } from '../data/pictures/gradability.ts';
 import { type Likeness, likenessTo } from '../data/pictures/likeness.ts';
-import { MEASURED_AS, type PictureStatistics, pictureStatistics } from '../data/pictures/pictureStatistics.ts';
+import { MEASURED_AS, pictureStatistics, whereFieldIsSeen } from '../data/pictures/pictureStatistics.ts';
 import type { PreprocessOptions, Sample } from '../data/pictures/sample.ts';
 import { type TrainingSet, trainedOnText } from '../run/trainingSetFormat.ts';
 
@@ -15,22 +14,12 @@ export interface Trust {
   readonly gradability: Gradability;
 }
 
-/** Measures a picture. @param prepare prepares it as asked. @returns null where it shows no field of view. */
-async function measure(prepare: (options: PreprocessOptions) => Promise<Sample>): Promise<PictureStatistics | null> {
-  try {
-    return pictureStatistics(await prepare(MEASURED_AS));
-  } catch (error) {
-    if (error instanceof GmtlError && error.code === 'data/no-field-of-view') return null;
-    throw error;
-  }
-}
-
 /** Judges a picture before the network sees it. @param trainingSet of the network; null where it is not recorded. */
 export async function judgePicture(
   prepare: (options: PreprocessOptions) => Promise<Sample>,
   trainingSet: TrainingSet | null,
 ): Promise<Trust> {
-  const statistics = await measure(prepare);
+  const statistics = await whereFieldIsSeen(prepare(MEASURED_AS).then(pictureStatistics));
   const look = trainingSet?.look ?? null;
   return {
     trainedOn: trainedOnText(trainingSet),

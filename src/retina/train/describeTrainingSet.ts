@@ -1,10 +1,9 @@
 /** Measures the pictures that a network is trained on, for the record that tells later what it has seen. */
-import { GmtlError } from '../../engine/errors.ts';
 import { mapParallel } from '../../engine/node/parallel.ts';
 import { focusOf } from '../data/pictures/gradability.ts';
 import { fitLook } from '../data/pictures/likeness.ts';
 import { measureFile } from '../data/pictures/preprocess.ts';
-import type { PictureStatistics } from '../data/pictures/pictureStatistics.ts';
+import { type PictureStatistics, whereFieldIsSeen } from '../data/pictures/pictureStatistics.ts';
 import { countItems } from '../data/sets/datasetFingerprint.ts';
 import { isSynthetic } from '../data/synth/target.ts';
 import type { DatasetItem } from '../domain.ts';
@@ -24,7 +23,9 @@ type Channels = [number, number, number];
 export async function describeTrainingSet(items: readonly DatasetItem[]): Promise<TrainingSet> {
   const step = Math.max(1, items.length / MOST_MEASURED);
   const drawn = items.filter((_, index) => Math.floor(index / step) !== Math.floor((index - 1) / step));
-  const statistics = (await mapParallel(drawn, ({ imagePath }) => measured(imagePath))).filter((one) => one !== null);
+  const statistics = (await mapParallel(drawn, ({ imagePath }) => whereFieldIsSeen(measureFile(imagePath)))).filter(
+    (one) => one !== null,
+  );
   const { segmentation, classification, retinopathy, edema } = countItems(items).train;
   const parts: Record<string, number> = {};
   for (const { part } of items) parts[part] = (parts[part] ?? 0) + 1;
@@ -39,15 +40,6 @@ export async function describeTrainingSet(items: readonly DatasetItem[]): Promis
     ...summaryOf(statistics),
     look: fitLook(statistics),
   };
-}
-
-async function measured(path: string): Promise<PictureStatistics | null> {
-  try {
-    return await measureFile(path);
-  } catch (error) {
-    if (error instanceof GmtlError && error.code === 'data/no-field-of-view') return null;
-    throw error;
-  }
 }
 
 function summaryOf(statistics: readonly PictureStatistics[]): Pick<TrainingSet, 'fieldPixels' | 'color' | 'focus'> {

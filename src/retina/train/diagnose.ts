@@ -1,6 +1,7 @@
 /** Finds the op in which NaN or infinity arose. */
 import { GmtlError } from '../../engine/errors.ts';
 import type { Engine } from '../../engine/autograd/engine.ts';
+import { mutated } from '../../engine/ops/definition.ts';
 import type { Invocation } from '../../engine/ops/tapBackend.ts';
 import { formatShape, isFloat } from '../../engine/tensor/spec.ts';
 import type { StepReport } from './stepReport.ts';
@@ -36,7 +37,8 @@ export async function findNonFinite(engine: Engine, body: () => void): Promise<N
     {
       before: (invocation) => inputsOf.set(invocation, inspect(invocation.inputs)),
       after: (invocation) => {
-        const changed = (invocation.program.mutates ?? []).flatMap((index) => invocation.inputs[index] ?? []);
+        const { program, inputs: given } = invocation;
+        const changed = mutated(program, given).map((index) => given[index]);
         const outputs = inspect([...invocation.outputs, ...changed]);
         const inputs = inputsOf.get(invocation) ?? Promise.resolve(false);
         checks.push(Promise.all([outputs, inputs]).then(([out, into]) => ({ invocation, outputs: out, inputs: into })));

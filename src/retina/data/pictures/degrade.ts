@@ -3,6 +3,7 @@ import type { Sharp } from 'sharp';
 import { sharp } from '../../../engine/node/optional.ts';
 import { GmtlError } from '../../../engine/errors.ts';
 import { type Fault, gradabilityOf } from './gradability.ts';
+import { whereFieldIsSeen } from './pictureStatistics.ts';
 import { measureFile } from './preprocess.ts';
 
 /** What is done to a picture of a retina that is `width` by `height` pixels. */
@@ -94,10 +95,7 @@ export async function measureGradability(
   for (const [index, { path, bytes }] of pictures.entries()) {
     for (const name of ['original', ...Object.keys(DEGRADATIONS)]) {
       const copy = name === 'original' ? bytes : await degrade(bytes, name);
-      const statistics = await measureFile(path, copy).catch((error: unknown) => {
-        if (error instanceof GmtlError && error.code === 'data/no-field-of-view') return null;
-        throw error;
-      });
+      const statistics = await whereFieldIsSeen(measureFile(path, copy));
       const { gradable, reasons } = gradabilityOf(statistics);
       caught[name] ??= { pictures: 0, ungradable: 0, rightFault: 0 };
       caught[name].pictures++;

@@ -1,4 +1,5 @@
 /** What a photograph looks like in a dozen numbers, measured alike for training pictures and for those that a network is shown later. */
+import { GmtlError } from '../../../engine/errors.ts';
 import { contentOf } from './geometry.ts';
 import { DEFAULT_PREPROCESS, type PreprocessOptions, type Sample } from './sample.ts';
 
@@ -41,6 +42,16 @@ const RIM = 9;
 /** Light beside the disc stays below a tenth of the bright end, as in `findFieldOfView`. */
 const LIT_SHARE = 0.1;
 const LEAST_LIT = 10;
+
+/** What measuring gives; null where the picture shows no field of view. Any other failure is thrown. */
+export async function whereFieldIsSeen(measuring: Promise<PictureStatistics>): Promise<PictureStatistics | null> {
+  try {
+    return await measuring;
+  } catch (error) {
+    if (error instanceof GmtlError && error.code === 'data/no-field-of-view') return null;
+    throw error;
+  }
+}
 
 /** Measures a picture that was prepared as {@link MEASURED_AS}. */
 export function pictureStatistics({ image, size, box }: Sample): PictureStatistics {
