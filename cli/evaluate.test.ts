@@ -1,6 +1,6 @@
 /** Tier: any adapter, built command line. A tiny run evaluated, reported and sampled. */
 import { existsSync } from 'node:fs';
-import { cp, mkdtemp, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse } from 'csv-parse/sync';
@@ -180,6 +180,49 @@ describe('gmtl infer', () => {
     for (const [grade, value] of calibrated.retinopathy.probabilities.entries()) {
       expect(value).toBeCloseTo(powers[grade] / sum, 4);
     }
+  });
+
+  it('refers by the operating point of the run, and by the worse eye', async () => {
+    const stored = JSON.parse(await readFile(at('run', 'calibration.json'), 'utf8'));
+    // Eight graded pictures, two or three of them for validation: too few to choose a point on.
+    expect(stored.referral).toMatchObject({ reason: 'too-few', threshold: null, rule: { retinopathy: 2, edema: 1 } });
+    const testing = join(at('data'), 'B. Disease Grading', '1. Original Images', 'b. Testing Set');
+    const rows = [`${testing}/IDRiD_001.jpg,one,R`, `${testing}/IDRiD_002.jpg,one,L`, `${testing}/IDRiD_003.jpg,two,R`];
+    await writeFile(at('list.csv'), ['path,patient,eye', ...rows, ''].join('\n'));
+    await cp(at('run'), at('pointed'), { recursive: true });
+    const figures = { sensitivity: { count: 9, of: 10, value: 0.9, low: 0.6, high: 0.98 } };
+    const both = { ...figures, specificity: figures.sensitivity };
+    const referral = { ...stored.referral, reason: 'fitted', threshold: 1e-6, fitted: both, crossValidated: both };
+    await writeFile(at('pointed', 'calibration.json'), JSON.stringify({ ...stored, referral }));
+    const words = ['infer', '--manifest', at('list.csv'), '--run', at('pointed'), '--out', at('referred')];
+    const output = await done(...words);
+    expect(output).toMatch(/referral .*retinopathy >= 2 or edema >= 1/);
+    expect(output).toMatch(/patients 2 by the worse eye: 2 referred, 0 not, 0 incomplete/);
+    const [first] = output
+      .split('\n')
+      .filter((line) => line.startsWith('{'))
+      .map((line) => JSON.parse(line));
+    const massOf = (values: number[], least: number, temperature: number): number => {
+      const powers = values.map((value) => value ** (1 / temperature));
+      const sum = (numbers: number[]): number => numbers.reduce((a, b) => a + b, 0);
+      return sum(powers.slice(least)) / sum(powers);
+    };
+    const { retinopathy, edema } = stored.temperatures;
+    const score = Math.max(
+      massOf(first.retinopathy.probabilities, 2, retinopathy.temperature),
+      massOf(first.edema.probabilities, 1, edema.temperature),
+    );
+    expect(first.referral).toMatchObject({ decision: 'refer', by: 'score', threshold: 1e-6 });
+    expect(first.referral.score).toBeCloseTo(score, 5);
+    const table: Record<string, string>[] = parse(await readFile(at('referred', 'predictions.csv'), 'utf8'), {
+      columns: true,
+    });
+    expect(table.map((row) => row.referral)).toEqual(['refer', 'refer', 'refer']);
+    const patients = parse(await readFile(at('referred', 'patients.csv'), 'utf8'), { columns: true });
+    expect(patients).toMatchObject([
+      { patient: 'one', decision: 'refer', missing: '', pictures: '2' },
+      { patient: 'two', decision: 'refer', missing: 'left', pictures: '1' },
+    ]);
   });
 
   it('refuses what does not go together', async () => {

@@ -29,6 +29,13 @@ const evaluateOptions = {
     default: true,
     describe: 'Fit temperatures and thresholds on the validation images (--no-calibrate: do not)',
   },
+  set: {
+    type: 'string',
+    array: true,
+    requiresArg: true,
+    default: [] as string[],
+    describe: 'One setting of referrals, e.g. --set referral.sensitivity=0.95',
+  },
   'skip-bad': { type: 'boolean', default: false, describe: 'Leave out images that cannot be used instead of stopping' },
   pictures: { type: 'string', describe: 'Folder for pictures of truth beside prediction' },
   precision: precisionOption,

@@ -4,7 +4,8 @@ import type { CommandModule, InferredOptionTypes, Options } from 'yargs';
 import { GmtlError } from '../src/engine/errors.ts';
 import { withEngine } from '../src/engine/node/createEngine.ts';
 import { calibratedThresholds, calibrateResult, calibrationDoubts } from '../src/retina/evaluate/applyCalibration.ts';
-import { calibrationOf } from '../src/retina/run/calibration.ts';
+import { calibrationIfAny, calibrationOf } from '../src/retina/run/calibration.ts';
+import { referralPolicy } from '../src/retina/evaluate/referralPolicy.ts';
 import { sampleRun } from '../src/retina/evaluate/sample.ts';
 import { inferPictures, isSkipped, outcomeLines, type PictureOutcome } from '../src/retina/predict/inferPictures.ts';
 import { openDicomOut } from '../src/retina/predict/dicomOut.ts';
@@ -13,6 +14,7 @@ import { collectInputs, type InferInput, nameInputs } from '../src/retina/predic
 import { Journal, modelHash } from '../src/retina/predict/journal.ts';
 import { readManifest, readPaths } from '../src/retina/predict/manifest.ts';
 import { openPredictor } from '../src/retina/predict/openPredictor.ts';
+import { requirePatientsFile, writePatients } from '../src/retina/predict/patients.ts';
 import { provenanceOf } from '../src/retina/predict/provenance.ts';
 import { withoutIdentifiers } from '../src/retina/predict/result.ts';
 import { openResults } from '../src/retina/predict/results.ts';
@@ -73,10 +75,10 @@ const inferOptions = {
       'Masks from overlapping tiles (on), the whole picture (off), as the network was trained (auto), or from tiles fused by the router (router)',
   },
   ungradable: {
-    choices: ['skip', 'warn'],
+    choices: ['refer', 'skip', 'warn'],
     default: 'warn',
     describe:
-      'A picture that cannot be graded (focus, exposure, field, size): predict it with a warning, or leave it out',
+      'A picture that cannot be graded (focus, exposure, field, size): predict it with a warning, refer it too, or leave it out',
   },
   out: {
     type: 'string',
@@ -138,10 +140,14 @@ async function infer(args: InferArguments): Promise<void> {
     console.error(`The list has ${everything.length} pictures: none is for shard ${shard?.index} of ${shard?.count}.`);
   }
   const trained = await loadTrainedWeights(args.run ?? newestRun('runs'), args.config, args.weights);
-  const calibration = args.calibrated ? await calibrationOf(trained.path) : null;
+  const stored = await (args.calibrated ? calibrationOf : calibrationIfAny)(trained.path);
+  const calibration = args.calibrated ? stored : null;
+  const doubts = stored ? calibrationDoubts(stored, { ...trained, flips, tiles: args.tiles }) : [];
+  const policy = referralPolicy(stored, doubts, args.ungradable);
   const results = openResults(out, inputs, args.overwrite || args.resume);
+  if (!shard) requirePatientsFile(results.table.path);
   if (args['dicom-out'] !== undefined) openDicomOut(args['dicom-out'], inputs);
-  const settings = { config: trained.config, calibration, ...pickSettings(args) };
+  const settings = { config: trained.config, calibration: stored, ...pickSettings(args) };
   const resume = args.resume ? { journal: new Journal(out), model: modelHash(trained.weights, settings) } : null;
   const progress = startPictures(inputs.length);
   const choice = args.run === undefined ? ' (the newest run here)' : '';
@@ -156,10 +162,9 @@ async function infer(args: InferArguments): Promise<void> {
   console.error(`trained  on ${trainedOnText(trainingSet)}`);
   if (calibration) {
     console.error(`calibrated on ${calibration.fittedOn.images.length} validation images`);
-    for (const doubt of calibrationDoubts(calibration, { ...trained, flips })) {
-      console.error(`warning: the calibration may not fit: ${doubt}`);
-    }
+    for (const doubt of doubts) console.error(`warning: the calibration may not fit: ${doubt}`);
   }
+  console.error(`referral ${policy.note}`);
   const outcomes = await withEngine(
     { adapter: args.adapter, seed: trained.config.training.seed },
     async ({ engine, device, opened }) => {
@@ -173,7 +178,10 @@ async function infer(args: InferArguments): Promise<void> {
             threshold: calibration ? calibratedThresholds(calibration) : threshold,
             flips,
             tiling: TILINGS[args.tiles],
-            adjust: calibration ? (result) => calibrateResult(result, calibration) : undefined,
+            adjust: (result) => {
+              const referred = policy.refer(result);
+              return calibration ? calibrateResult(referred, calibration) : referred;
+            },
             onPicture: (outcome) => show(outcome, progress(outcome), args.identifiers),
             dicomOut: args['dicom-out'],
             provenance: provenanceOf(trained, device.name),
@@ -191,6 +199,9 @@ async function infer(args: InferArguments): Promise<void> {
   const done = outcomes.length - failed.length;
   if (skipped > 0) console.error(`skipped  ${skipped} of ${inputs.length} images that cannot be graded`);
   if (done > 0) console.error(`results  ${resolve(out)}`);
+  // The other eye of a patient may be in another shard: gmtl merge has them all.
+  const patients = shard ? null : await writePatients(results.table.path);
+  if (patients !== null) console.error(`patients ${patients}`);
   if (outcomes.length < inputs.length)
     console.error(`stopped  ${outcomes.length} of ${inputs.length} images were looked at`);
   else if (failed.length > 0) {
@@ -221,7 +232,7 @@ async function listInputs(
 const pickSettings = ({ task, threshold, tta, tiles, precision, weights, ungradable }: InferArguments) => ({
   ...{ task, threshold, tta, tiles, precision, weights, ungradable },
   // Results of other versions hold other things: they are not gone on from.
-  results: 2,
+  results: 3,
 });
 
 /** Counts pictures: where the work is, its rate, and when it ends. */

@@ -1,6 +1,7 @@
 /** `gmtl merge`: joins the tables of an inference's shards. */
 import type { CommandModule } from 'yargs';
 import { readManifest } from '../src/retina/predict/manifest.ts';
+import { writePatients } from '../src/retina/predict/patients.ts';
 import { mergeTables } from '../src/retina/predict/merge.ts';
 
 interface MergeArguments {
@@ -26,5 +27,7 @@ export const mergeCommand: CommandModule<object, MergeArguments> = {
     const expected = manifest === undefined ? null : (await readManifest(manifest)).map(({ path }) => path);
     const { rows, failed } = await mergeTables(folders, out, expected);
     console.error(`${rows} pictures, ${failed} of them failed: ${out}`);
+    const patients = await writePatients(out);
+    if (patients !== null) console.error(`patients ${patients}`);
   },
 };

@@ -470,6 +470,39 @@ const training = z.strictObject({
     .describe('Safetensors file of pretrained weights for the trunk: timm, torchvision or original names.'),
 });
 
+const referral = z.strictObject({
+  retinopathy: z
+    .int()
+    .min(1)
+    .max(4)
+    .nullable()
+    .default(2)
+    .describe('Least retinopathy grade that is referred (moderate and worse); null: retinopathy does not count.'),
+  edema: z
+    .int()
+    .min(1)
+    .max(2)
+    .nullable()
+    .default(1)
+    .describe('Least risk of macular edema that is referred (any hard exudates); null: edema does not count.'),
+  sensitivity: z
+    .number()
+    .gt(0)
+    .lt(1)
+    .nullable()
+    .default(null)
+    .describe(
+      'Sensitivity that the operating point is to reach on the validation pictures; null: 0.9, or what specificity says.',
+    ),
+  specificity: z
+    .number()
+    .gt(0)
+    .lt(1)
+    .nullable()
+    .default(null)
+    .describe('Specificity that it is to reach instead; null: it goes by sensitivity.'),
+});
+
 /**
  * The whole training configuration. Strict: unknown keys are errors. {@link resolveConfig} adds names, suggestions and origins to them.
  */
@@ -480,6 +513,7 @@ export const trainConfigSchema = z
     loss: loss.prefault({}),
     optimizer: optimizer.prefault({}),
     training: training.prefault({}),
+    referral: referral.prefault({}),
     adapter: z
       .string()
       .min(1)
@@ -523,6 +557,16 @@ export const trainConfigSchema = z
     }
     if (config.data.augment.scale[0] > config.data.augment.scale[1])
       report(['data', 'augment', 'scale'], 'must be [min, max] with min <= max');
+    const { retinopathy, edema, sensitivity, specificity } = config.referral;
+    if (sensitivity !== null && specificity !== null) {
+      report(
+        ['referral', 'specificity'],
+        'and referral.sensitivity are both set: an operating point reaches one of them',
+      );
+    }
+    if (retinopathy === null && edema === null) {
+      report(['referral', 'retinopathy'], 'and referral.edema are both null: a referral needs a grade to go by');
+    }
     if (config.optimizer.minLr > config.optimizer.lr) {
       report(
         ['optimizer', 'minLr'],

@@ -1,16 +1,22 @@
 /** Applies a run's calibration to the results of single images. */
 import type { GradedTask } from '../domain.ts';
+import { referralScore } from '../metrics/referral.ts';
 import { applyTemperature } from '../metrics/temperature.ts';
 import { thresholdValues } from '../metrics/thresholds.ts';
 import type { Calibration } from '../run/calibrationFormat.ts';
+import type { Referral } from '../predict/referral.ts';
 import type { Grade, InferResult } from '../predict/result.ts';
+
+const rounded = (value: number): number => Math.round(value * 1e6) / 1e6;
 
 /** The bare thresholds, by structure. */
 export const calibratedThresholds = ({ thresholds }: Calibration): Readonly<Record<string, number>> =>
   thresholdValues(thresholds);
 
 /** The bare temperatures; 1 where none was fitted. */
-export function calibratedTemperatures({ temperatures }: Calibration): Readonly<Record<GradedTask | 'gate', number>> {
+export function calibratedTemperatures({
+  temperatures,
+}: Pick<Calibration, 'temperatures'>): Readonly<Record<GradedTask | 'gate', number>> {
   const { retinopathy, edema, gate } = temperatures;
   return {
     retinopathy: retinopathy?.temperature ?? 1,
@@ -22,7 +28,13 @@ export function calibratedTemperatures({ temperatures }: Calibration): Readonly<
 /** Reasons why a calibration does not fit the network that is used; empty where it does. */
 export function calibrationDoubts(
   { fittedOn }: Calibration,
-  used: { readonly step: number | undefined; readonly averaged: boolean; readonly flips: boolean },
+  used: {
+    readonly step: number | undefined;
+    readonly averaged: boolean;
+    readonly flips: boolean;
+    /** Where masks and grades come from. Default: as the network was trained. */
+    readonly tiles?: 'auto' | 'off' | 'on' | 'router';
+  },
 ): string[] {
   const weights = used.averaged ? 'average' : 'raw';
   return [
@@ -35,11 +47,48 @@ export function calibrationDoubts(
     ...(fittedOn.flips !== used.flips
       ? [`it was fitted ${fittedOn.flips ? 'with' : 'without'} --tta, this is ${used.flips ? 'with' : 'without'}`]
       : []),
+    ...(used.tiles === 'router' ? ['it was fitted to grades of whole pictures, these come from tiles'] : []),
   ];
 }
 
-const rounded = (value: number): number => Math.round(value * 1e6) / 1e6;
+/**
+ * The referral that a calibration's operating point decides for a picture's probabilities, which are calibrated first. Null where there is no
+ * operating point, or a task of its rule was not graded.
+ */
+export function decideReferral(
+  calibration: Calibration,
+  { retinopathy, edema }: Readonly<Record<GradedTask, ArrayLike<number> | null>>,
+): Referral | null {
+  const { referral: point } = calibration;
+  if (point === null || point.threshold === null) return null;
+  const temperatures = calibratedTemperatures(calibration);
+  const temper = (values: ArrayLike<number> | null, temperature: number) =>
+    values && applyTemperature(values, values.length, temperature);
+  const score = referralScore(point.rule, {
+    retinopathy: temper(retinopathy, temperatures.retinopathy),
+    edema: temper(edema, temperatures.edema),
+  });
+  if (Number.isNaN(score)) return null;
+  const decision = score >= point.threshold ? 'refer' : 'none';
+  return { decision, by: 'score', score: rounded(score), threshold: point.threshold };
+}
 
+/** A result with its referral. @param result with the network's own probabilities, not calibrated ones. */
+export function referResult(result: InferResult, calibration: Calibration): InferResult {
+  const { retinopathy, edema } = result;
+  const referral = decideReferral(calibration, {
+    retinopathy: retinopathy?.probabilities ?? null,
+    edema: edema?.probabilities ?? null,
+  });
+  return referral ? { ...result, referral } : result;
+}
+
+/** A result whose picture is referred whatever its score, where it cannot be graded. */
+export function referUngradable(result: InferResult): InferResult {
+  if (result.trust.gradability.gradable) return result;
+  const { score = null, threshold = null } = result.referral ?? {};
+  return { ...result, referral: { decision: 'refer', by: 'ungradable', score, threshold } };
+}
 /** A result with calibrated probabilities of gate and grades. Grades and routes stay as they are. */
 export function calibrateResult(result: InferResult, calibration: Calibration): InferResult {
   const temperatures = calibratedTemperatures(calibration);

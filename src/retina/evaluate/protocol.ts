@@ -7,8 +7,10 @@ import type { Calibration } from '../run/calibrationFormat.ts';
 import { collect, type Collected, type CollectOptions, type Thresholds } from './collect.ts';
 import { maskScorer } from './masks.ts';
 import type { Predictor } from '../predict/predictor.ts';
+import { type ReferralWish, scoreReferral } from './referral.ts';
 import { summarise } from './summary.ts';
 import type { Evaluation } from '../metrics/evaluation.ts';
+import type { ReferralReport } from '../metrics/referral.ts';
 
 /** Runs the network on items and scores their masks at each setting of thresholds; `part` names the purpose. */
 export type CollectItems = (
@@ -25,6 +27,8 @@ export interface ProtocolResult {
   /** With thresholds and temperatures fitted on validation images; null where no images are left to fit them on fairly. */
   readonly calibrated: Evaluation | null;
   readonly calibration: Calibration | null;
+  /** The decisions of the calibration's operating point; null without one, and on the pictures it was fitted on. */
+  readonly referral: ReferralReport | null;
   /** Why something is missing. */
   readonly notes: readonly string[];
   readonly collected: Collected;
@@ -34,6 +38,8 @@ export interface ProtocolOptions {
   readonly split: Split;
   /** Fit on the validation split. Default true. */
   readonly calibrate?: boolean;
+  /** What is referred, see `fitCalibration`. Default null: no operating point is fitted. */
+  readonly referral?: ReferralWish | null;
   readonly how: FittedHow;
 }
 
@@ -47,7 +53,7 @@ export async function scorePlainly(
   const collected = await collect(predictor, items, { maskScorer: scorer, ...listeners });
   const notes = ['nothing is calibrated here: gmtl evaluate fits temperatures and thresholds on the validation images'];
   const plain = summarise(collected, { curves: true });
-  return { split: 'test', plain, calibrated: null, calibration: null, notes, collected };
+  return { split: 'test', plain, calibrated: null, calibration: null, referral: null, notes, collected };
 }
 
 /**
@@ -58,7 +64,7 @@ export async function scorePlainly(
 export async function runProtocol(
   dataset: Dataset,
   collectItems: CollectItems,
-  { split, calibrate = true, how }: ProtocolOptions,
+  { split, calibrate = true, referral = null, how }: ProtocolOptions,
 ): Promise<ProtocolResult> {
   const items = selectItems(dataset, split);
   if (items.length === 0) {
@@ -74,12 +80,13 @@ export async function runProtocol(
   let fitted: { calibration: Calibration; collected: Collected } | null = null;
   if (calibrate && validation.length > 0) {
     const collected = await collectItems(validation, [{}], 'calibration');
-    fitted = { collected, calibration: fitCalibration(collected, how) };
+    fitted = { collected, calibration: fitCalibration(collected, how, referral) };
   }
   if (fitted && split === 'val') {
     notes.push('calibrated figures are left out: temperatures and thresholds were fitted on these very images');
     const { collected, calibration } = fitted;
-    return { split, plain: summarise(collected, { curves: true }), calibrated: null, calibration, notes, collected };
+    const plain = summarise(collected, { curves: true });
+    return { split, plain, calibrated: null, calibration, referral: null, notes, collected };
   }
   const calibration = fitted?.calibration ?? null;
   const thresholds = calibration ? [{}, calibratedThresholds(calibration)] : [{}];
@@ -91,6 +98,7 @@ export async function runProtocol(
       calibration &&
       summarise(collected, { curves: true, setting: 1, temperatures: calibratedTemperatures(calibration) }),
     calibration,
+    referral: calibration && scoreReferral(collected, calibration),
     notes,
     collected,
   };

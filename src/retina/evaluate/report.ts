@@ -23,6 +23,7 @@ import { provenanceOf } from '../predict/provenance.ts';
 import { PREDICTIONS_FILE, predictionsCsv } from '../predict/predictionsTable.ts';
 import type { GalleryCollector } from './gallery.ts';
 import { gateOf, gradingOf, headlineOf, segmentationOf, summaryOf } from './reportSections.ts';
+import { referralHeadline, referralsOf } from './referralSection.ts';
 import { writeGradeCharts } from './gradeCharts.ts';
 import { predictionRows } from './tables.ts';
 
@@ -72,7 +73,7 @@ export async function writeReport(folder: string, input: ReportInput): Promise<s
   const provenance = provenanceOf({ weights: input.weights, config: input.run.config() }, input.adapter);
   const texts = {
     'metrics.json': `${JSON.stringify(input.record, null, 2)}\n`,
-    [PREDICTIONS_FILE]: predictionsCsv(predictionRows(gallery.seen, result.plain, provenance)),
+    [PREDICTIONS_FILE]: predictionsCsv(predictionRows(gallery.seen, result.plain, provenance, result.calibration)),
     [RUN_FILES.misroutes]: misroutesCsv(result.plain.gate.misroutes, {
       step: input.step,
       epoch: null,
@@ -100,13 +101,15 @@ async function reportData(input: ReportInput): Promise<ReportData> {
     result,
     `${maskNote(config, frame)} Lesion sensitivity is the FROC score: the mean share of lesions found at 1/8, 1/4, 1/2, 1, 2, 4 and 8 false alarms an image.`,
   );
+  const referral = referralsOf(result);
   return {
     title: `${basename(run.path)}: evaluation`,
     subtitle: subject,
     created: new Date().toISOString(),
-    headline: headlineOf(result),
+    headline: [...referralHeadline(result.referral), ...headlineOf(result)],
     caveats: [...trainedOnCaveat(trainingSet), ...caveats(result, counts, changed)],
     summary: summaryOf(result, isGateTaught(config)),
+    ...(referral && { referral }),
     grading: gradingOf(result),
     ...(segmentation && { segmentation }),
     ...(isGateTaught(config) && { gate: gateOf(result) }),

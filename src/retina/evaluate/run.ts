@@ -1,5 +1,6 @@
 /** Scores a run by the field's protocol and writes the text, the report and the pictures requested: the work of `gmtl evaluate`. */
 import { preparePictures } from '../data/loading/preparePictures.ts';
+import { withReferralSettings } from '../config/referralSettings.ts';
 import { isGateTaught } from '../config/taught.ts';
 import { requireWritable } from '../../engine/node/atomic.ts';
 import { withEngine } from '../../engine/node/createEngine.ts';
@@ -15,7 +16,7 @@ import { collect } from './collect.ts';
 import type { GalleryCollector } from './gallery.ts';
 import { maskScorer } from './masks.ts';
 import { type CollectItems, type ProtocolOptions, type ProtocolResult, runProtocol } from './protocol.ts';
-import { calibratedText, calibrationText, evaluationText } from './text.ts';
+import { calibratedText, calibrationText, evaluationText, referralsText } from './text.ts';
 
 export interface EvaluateRunOptions {
   readonly run: string;
@@ -35,6 +36,8 @@ export interface EvaluateRunOptions {
   readonly skipBad?: boolean;
   /** Fit temperatures and thresholds on the validation images. Default true. */
   readonly calibrate?: boolean;
+  /** Settings of the section `referral` over the run's own, as `referral.sensitivity=0.95`. */
+  readonly set?: readonly string[];
   /** File for everything that was measured. */
   readonly json?: string;
   /** Folder for the report: see `writeReport`. */
@@ -76,7 +79,7 @@ export async function evaluateRun(options: EvaluateRunOptions): Promise<Evaluati
   const run = RunFolder.open(options.run);
   // A damaged one is said now, not once all pictures are scored.
   run.environment();
-  const own = run.config();
+  const own = withReferralSettings(run.config(), options.set ?? []);
   const config = { ...own, data: { ...own.data, skipBad: options.skipBad || own.data.skipBad } };
   const dataset = await run.datasetToScore(options.data);
   note(`trained on ${trainedOnText(run.trainingSet())}`);
@@ -94,7 +97,8 @@ export async function evaluateRun(options: EvaluateRunOptions): Promise<Evaluati
       const { source } = predictor;
       const wanted = dataset.items.filter((item) => item.split === split || (calibrate && item.split === 'val'));
       await preparePictures(wanted, (item) => source.sample(item, source.options.preprocess.size));
-      const result = await score(predictor, dataset, { split, calibrate, how, onImages }, gallery);
+      const { referral } = config;
+      const result = await score(predictor, dataset, { split, calibrate, referral, how, onImages }, gallery);
       const subject = subjectOf(split, how, device.name);
       const replaces = how.weights === 'average' || !(await run.checkpoints.weights('average', name)).averaged;
       await printFigures(run, result, subject, { print, replaces });
@@ -148,7 +152,7 @@ async function requireOutputs(
 function score(
   predictor: Predictor,
   dataset: Dataset,
-  { split, calibrate, how, onImages }: ProtocolOptions & Pick<EvaluateRunOptions, 'onImages'>,
+  { split, calibrate, referral, how, onImages }: ProtocolOptions & Pick<EvaluateRunOptions, 'onImages'>,
   gallery: GalleryCollector | null,
 ): Promise<ProtocolResult> {
   const { flips } = how;
@@ -164,7 +168,7 @@ function score(
       onImages: (done, total) => onImages?.(part, done, total),
     });
   };
-  return runProtocol(dataset, collectItems, { split, calibrate, how });
+  return runProtocol(dataset, collectItems, { split, calibrate, referral, how });
 }
 
 /** What was scored, and with which network, in one line. */
@@ -187,7 +191,7 @@ export function subjectOf(
 /** Prints both settings, the calibration between them, and stores the calibration beside the run. */
 async function printFigures(
   run: RunFolder,
-  { plain, calibrated, calibration, notes }: ProtocolResult,
+  { plain, calibrated, calibration, referral, notes }: ProtocolResult,
   subject: string,
   { print, replaces }: { readonly print: (text: string) => void; readonly replaces: boolean },
 ): Promise<void> {
@@ -201,6 +205,7 @@ async function printFigures(
   if (calibrated) {
     print(calibratedText(calibrated, `CALIBRATED (on validation images, never on these): ${subject}`, { hasGate }));
   }
+  if (referral) print(referralsText(referral));
   for (const text of notes) print(`note: ${text}`);
   for (const { id, truth, routed, probability } of hasGate ? plain.gate.misroutes : []) {
     print(`misrouted  ${id}: ${truth} image sent to ${routed} (p = ${probability.toFixed(3)})`);

@@ -106,7 +106,7 @@ async function sampleSplit(
     },
     tables: !isGateTaught(config) ? [] : [routesTable(predicted, misrouted)],
   });
-  await writeFileAtomic(files.table, predictionsCsv(predictionRows(predicted, evaluation, provenance)));
+  await writeFileAtomic(files.table, predictionsCsv(predictionRows(predicted, evaluation, provenance, null)));
   recordOwn(Object.values(files), 'infer --sample');
   return { predicted, pictures, evaluation, files: Object.values(files) };
 }

@@ -1,9 +1,13 @@
 /** What was measured of each image, as CSV. */
 import type { GradedTask } from '../domain.ts';
 import { decideGrade, type GradeDecision } from '../metrics/inputs.ts';
+import { isReferable } from '../metrics/referral.ts';
 import { routeOf } from '../predict/prediction.ts';
 import type { PredictionRow, Provenance } from '../predict/predictionRow.ts';
 import { gateCells, gradeCells } from '../predict/predictionsTable.ts';
+import { referralCells } from '../predict/referral.ts';
+import type { Calibration } from '../run/calibrationFormat.ts';
+import { decideReferral } from './applyCalibration.ts';
 import type { PredictedItem } from './collect.ts';
 import type { Evaluation } from '../metrics/evaluation.ts';
 
@@ -18,14 +22,23 @@ function gradeRow({ item, prediction }: PredictedItem, task: GradedTask, how: Gr
   };
 }
 
+/** The referral of an image by the run's operating point, beside the one that its true grades ask for. */
+function referralRow({ item, prediction }: PredictedItem, calibration: Calibration | null): PredictionRow {
+  const referral = calibration && decideReferral(calibration, prediction);
+  if (!calibration?.referral || !referral) return {};
+  const truth = isReferable(calibration.referral.rule, item);
+  return { ...(truth !== null && { referral_true: truth ? 'refer' : 'none' }), ...referralCells(referral) };
+}
+
 /**
- * The rows of predictions.csv: an item's task, the gate's route, true and predicted grades with the probability of each (at temperature 1), and
+ * The rows of predictions.csv: an item's task, the gate's route, true and predicted grades with the probability of each (at temperature 1), the referral, and
  * the Dice of each structure at the threshold 0.5 (empty: not scored, or truth and prediction both empty).
  */
 export function predictionRows(
   predicted: readonly PredictedItem[],
   { segmentation, gradeDecision }: Evaluation,
   provenance: Provenance,
+  calibration: Calibration | null,
 ): PredictionRow[] {
   return predicted.map((one): PredictionRow => {
     const { item, prediction } = one;
@@ -41,6 +54,7 @@ export function predictionRows(
       ...(item.task === 'classification' && {
         ...gradeRow(one, 'retinopathy', gradeDecision),
         ...gradeRow(one, 'edema', gradeDecision),
+        ...referralRow(one, calibration),
       }),
       ...Object.fromEntries(dice),
       ...provenance,

@@ -11,10 +11,12 @@ import {
   GRADE_FIGURES,
   GRADING_FIGURES,
   MEAN_FIGURES,
+  REFERRAL_FIGURES,
   STRUCTURE_FIGURES,
 } from '../metrics/figures.ts';
 import { type GradingReport, SCREENING_BAR } from '../metrics/grading.ts';
 import type { GradingIntervals } from '../metrics/gradingIntervals.ts';
+import { type ReferralReport, ruleText } from '../metrics/referral.ts';
 import { type Column, formatTable } from '../report/table.ts';
 import { type Calibration, calibrationRows } from '../run/calibrationFormat.ts';
 
@@ -22,7 +24,7 @@ const figure = (value: number | null | undefined): string =>
   value === null || value === undefined || !Number.isFinite(value) ? 'n/a' : value.toFixed(3);
 
 /** `0.712 [0.650, 0.771]`; without an interval the figure alone. */
-export function figureText(value: number | null | undefined, interval?: Interval | null): string {
+export function figureText(value: number | null | undefined, interval?: Pick<Interval, 'low' | 'high'> | null): string {
   const bounded = interval && Number.isFinite(interval.low) && Number.isFinite(interval.high);
   return bounded ? `${figure(value)} [${figure(interval.low)}, ${figure(interval.high)}]` : figure(value);
 }
@@ -48,6 +50,7 @@ const DETECTIONS = entriesOf(DETECTION_FIGURES, 'terminal');
 const GRADING = entriesOf(GRADING_FIGURES, 'terminal');
 const GRADES = entriesOf(GRADE_FIGURES, 'terminal');
 const GATE = entriesOf(GATE_FIGURES, 'terminal');
+const REFERRALS = entriesOf(REFERRAL_FIGURES, 'terminal');
 
 const confusionText = ({ classes, counts }: ConfusionMatrix): string =>
   Array.from({ length: classes }, (_, row) =>
@@ -205,6 +208,20 @@ export function calibratedText(evaluation: Evaluation, title: string, { hasGate 
       : []),
   ];
   return `${blocks.join('\n\n')}\n`;
+}
+
+/** The decisions of an operating point as text; intervals are Wilson's. */
+export function referralsText(report: ReferralReport): string {
+  const { rule, threshold, pictures, referable, referred, sensitivity, specificity } = report;
+  const figures = REFERRALS.map(
+    (entry) => `${terminalLabel(entry)} ${figureText(entry.of(report), report[entry.key])}`,
+  );
+  const [missed, wrongly] = [sensitivity.of - sensitivity.count, specificity.of - specificity.count];
+  return [
+    `REFERRALS (${ruleText(rule)}; from a score of ${figure(threshold)}, chosen on validation images): ${referred} of ${pictures} images referred, ${referable} are referable`,
+    `  ${figures.join(', ')}`,
+    `  ${missed} missed, ${wrongly} referred for nothing\n`,
+  ].join('\n');
 }
 
 /** Temperatures and thresholds as text, with what they were fitted on. */

@@ -6,6 +6,7 @@ import { type Evaluation, meanLesionDice } from './evaluation.ts';
 import type { FrocScores } from './froc.ts';
 import type { GateReport } from './gate.ts';
 import { type GradingReport, SCREENING_BAR } from './grading.ts';
+import type { ReferralReport } from './referral.ts';
 import type { StructureScores } from './segmentation.ts';
 
 /** A measured value, with the ends of its 95 % interval where one was computed. NaN and null are undefined. */
@@ -212,6 +213,34 @@ export const GATE_FIGURES = catalogue<GateReport>()({
     of: (report) => report.meanEntropy,
     better: 'low',
     range: [0, Math.LN2],
+  },
+});
+
+/** Figures of referrals; their intervals are Wilson's, in the report itself. */
+export const REFERRAL_FIGURES = catalogue<ReferralReport>()({
+  sensitivity: {
+    label: 'sensitivity of referrals',
+    terminal: 'sensitivity',
+    note: 'share of the referable pictures that are referred',
+    of: ({ sensitivity }) => sensitivity.value,
+  },
+  specificity: {
+    label: 'specificity of referrals',
+    terminal: 'specificity',
+    note: 'share of the others that are not referred',
+    of: ({ specificity }) => specificity.value,
+  },
+  positivePredictiveValue: {
+    label: 'positive predictive value of referrals',
+    terminal: 'positive predictive value',
+    note: 'share of the referred pictures that are referable: it depends on how many eyes of the set are ill',
+    of: ({ positivePredictiveValue }) => positivePredictiveValue.value,
+  },
+  negativePredictiveValue: {
+    label: 'negative predictive value of referrals',
+    terminal: 'negative predictive value',
+    note: 'share of those not referred that need no referral',
+    of: ({ negativePredictiveValue }) => negativePredictiveValue.value,
   },
 });
 

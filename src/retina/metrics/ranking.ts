@@ -64,6 +64,13 @@ export function gradeAuroc(truth: Numbers, probabilities: Numbers, classes: numb
   return auroc(positives, scores);
 }
 
+/** P(grade >= minimumGrade): the sum of those of the `classes` probabilities from `offset` on. */
+export function gradeMass(probabilities: Numbers, offset: number, classes: number, minimumGrade: number): number {
+  let mass = 0;
+  for (let grade = minimumGrade; grade < classes; grade++) mass += probabilities[offset + grade];
+  return mass;
+}
+
 /** The binary question behind {@link gradeAuroc}: 0/1 truth and the probability mass of the grades from `minimumGrade` up. */
 export function gradeScores(
   truth: Numbers,
@@ -79,7 +86,7 @@ export function gradeScores(
   const scores = new Float64Array(cases);
   for (let index = 0; index < cases; index++) {
     positives[index] = truth[index] >= minimumGrade ? 1 : 0;
-    for (let grade = minimumGrade; grade < classes; grade++) scores[index] += probabilities[index * classes + grade];
+    scores[index] = gradeMass(probabilities, index * classes, classes, minimumGrade);
   }
   return { positives, scores };
 }

@@ -19,8 +19,8 @@ export interface InferOptions {
   readonly tiling?: Tiling | null;
   /** Average over the four flips. Default false. */
   readonly flips?: boolean;
-  /** What becomes of a picture that cannot be graded: `warn` (default) predicts it with a warning, `skip` refuses it. */
-  readonly ungradable?: 'skip' | 'warn';
+  /** What becomes of a picture that cannot be graded: `skip` refuses it; `warn` (default) and `refer` predict it with a warning. */
+  readonly ungradable?: 'refer' | 'skip' | 'warn';
 }
 
 /** Prepares a picture for the network: `preprocessImage` in Node, `preparePicture` in browsers. */

@@ -75,6 +75,15 @@ const columns = {
   gate_classification: share("The gate's probability of classification."),
   ...gradeColumns('retinopathy'),
   ...gradeColumns('edema'),
+  referral_true: z
+    .enum(['refer', 'none'])
+    .describe('Whether the true grades are to be referred, by the rule of the run.'),
+  referral: z
+    .enum(['refer', 'none'])
+    .describe('Whether the eye is referred, by score or because the picture cannot be graded.'),
+  referral_p: share(
+    'How much speaks for a referral: the greatest calibrated probability of a grade that is referred. Absent where the run has no operating point.',
+  ),
   ...structureColumns('MA'),
   ...structureColumns('HE'),
   ...structureColumns('EX'),

@@ -8,6 +8,7 @@ import { readIfPresent, writeFileAtomic } from '../../engine/node/atomic.ts';
 import type { GradedTask, Task } from '../domain.ts';
 import type { InferInput } from './inputs.ts';
 import { COLUMNS, type PredictionColumn, type PredictionRow, type Provenance, typedRow } from './predictionRow.ts';
+import { referralCells } from './referral.ts';
 import type { InferResult } from './result.ts';
 import type { Trust } from './trust.ts';
 
@@ -86,6 +87,7 @@ function rowOf({
   trust,
   warnings,
   dicom,
+  referral,
 }: InferResult): PredictionRow {
   const areas = Object.entries(lesions ?? {}).map(
     ([structure, { pixels, share, regions }]): PredictionRow => ({
@@ -101,6 +103,7 @@ function rowOf({
     gateCells(gate.task, gate.probabilities),
     retinopathy && gradeCells('retinopathy', retinopathy.grade, retinopathy.probabilities),
     edema && gradeCells('edema', edema.grade, edema.probabilities),
+    referralCells(referral),
     ...areas,
   );
 }

@@ -7,6 +7,7 @@ import { GRADINGS, type RgbImage, type Structure, STRUCTURE_NAMES, STRUCTURES, t
 import { countComponents } from '../metrics/components.ts';
 import { decideGrade, type GradeDecision } from '../metrics/inputs.ts';
 import { type Prediction, routeOf } from './prediction.ts';
+import { type Referral, referralText } from './referral.ts';
 import { type Trust, trustWarnings } from './trust.ts';
 
 /** A grade, its name, and the probability of every grade from 0. */
@@ -44,6 +45,8 @@ export interface InferResult {
   readonly experts: readonly Task[];
   readonly retinopathy: Grade | null;
   readonly edema: Grade | null;
+  /** Absent where the run has no operating point, and no policy refers the picture. */
+  readonly referral?: Referral;
   /** The structures that the network was trained for. */
   readonly lesions: StructureRecord<StructureResult> | null;
   /** Number of tiles that the masks come from; 0: from the whole picture. */
@@ -73,7 +76,7 @@ export interface Inferred {
 const baseName = (path: string): string => path.slice(Math.max(path.lastIndexOf('/'), path.lastIndexOf('\\')) + 1);
 
 /** A result as one line of readable text. */
-export function summary({ file, gate, experts, retinopathy, edema }: InferResult): string {
+export function summary({ file, gate, experts, retinopathy, edema, referral }: InferResult): string {
   const percent = (value: number): string => `${(100 * value).toFixed(0)} %`;
   const graded = ({ grade, name, probabilities }: Grade): string =>
     `${grade} ${name} (${percent(probabilities[grade])})`;
@@ -83,6 +86,7 @@ export function summary({ file, gate, experts, retinopathy, edema }: InferResult
     ...(retinopathy ? [`retinopathy ${graded(retinopathy)}`] : []),
     // The names of edema grades are half a sentence each.
     ...(edema ? [`edema risk ${edema.grade} (${percent(edema.probabilities[edema.grade])})`] : []),
+    ...(referral ? [referralText(referral)] : []),
   ];
   return parts.join(', ');
 }

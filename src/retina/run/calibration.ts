@@ -32,6 +32,13 @@ export async function readCalibration(runFolder: string): Promise<Calibration> {
   });
 }
 
+/** As {@link calibrationOf}, null where there is none. @throws GmtlError `run/no-calibration` for a damaged one. */
+export async function calibrationIfAny(weightsFile: string): Promise<Calibration | null> {
+  const near = dirname(weightsFile);
+  const folder = [near, dirname(near)].find((one) => existsSync(join(one, RUN_FILES.calibration)));
+  return folder === undefined ? null : readCalibration(folder);
+}
+
 /**
  * The calibration of the run that a weights file belongs to: beside it, or in the folder above (a run's checkpoints are one down).
  * @throws GmtlError `run/no-calibration` where there is none.

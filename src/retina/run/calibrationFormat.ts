@@ -1,6 +1,14 @@
 /** What a run's `calibration.json` holds: what `gmtl evaluate` fitted on its validation images. */
 import { z } from 'zod';
 import { LEAST_CASES, LEAST_IMAGES } from '../metrics/guardedFits.ts';
+import type { Proportion } from '../metrics/proportion.ts';
+import {
+  type FittedReferral,
+  LEAST_PICTURES,
+  leastPictures,
+  type ReferralFigures,
+  ruleText,
+} from '../metrics/referral.ts';
 
 /** JSON writes NaN as null. */
 const figure = z.union([z.number(), z.null().transform(() => Number.NaN)]);
@@ -23,6 +31,20 @@ const threshold = z.object({
   reason: z.enum(['fitted', 'no-improvement', 'too-few', 'lesion-absent']),
   images: z.int().min(0).optional(),
   crossValidated: figure.default(Number.NaN),
+});
+
+const share = z.object({ count: z.int(), of: z.int(), value: figure, low: figure, high: figure });
+const referralFigures = z.object({ sensitivity: share, specificity: share });
+/** As `FittedReferral`. */
+const referral = z.object({
+  rule: z.object({ retinopathy: z.int().nullable(), edema: z.int().nullable() }),
+  target: z.object({ measure: z.enum(['sensitivity', 'specificity']), value: z.number() }),
+  reason: z.enum(['fitted', 'too-few', 'unattainable']),
+  threshold: z.number().nullable(),
+  pictures: z.int(),
+  referable: z.int(),
+  fitted: referralFigures.nullable(),
+  crossValidated: referralFigures.nullable(),
 });
 
 /** What `calibration.json` holds. */
@@ -48,6 +70,8 @@ export const calibrationSchema = z.object({
   }),
   /** By structure; empty where the validation split has no masks. */
   thresholds: z.record(z.string(), threshold),
+  /** Null where the validation split has no graded pictures, and in files of earlier versions. */
+  referral: referral.nullable().default(null),
 });
 
 /** `calibration.json` of a run folder. */
@@ -71,8 +95,50 @@ function thresholdText(fitted: Calibration['thresholds'][string]): string {
   }
 }
 
+const shareText = ({ value, low, high }: Proportion): string =>
+  `${value.toFixed(2)} [${low.toFixed(2)}, ${high.toFixed(2)}]`;
+
+const figuresText = ({ sensitivity, specificity }: ReferralFigures): string =>
+  `sensitivity ${shareText(sensitivity)}, specificity ${shareText(specificity)}`;
+
+/** Why an operating point was refused; null where it was fitted. */
+export function referralRefusal({ reason, target, pictures, referable }: FittedReferral): string | null {
+  const asked = `a ${target.measure} of ${target.value}`;
+  const has = `${pictures} validation pictures with the grades that it goes by, ${referable} of them referable`;
+  switch (reason) {
+    case 'fitted':
+      return null;
+    case 'too-few': {
+      const least = leastPictures(target);
+      return `${has}, are too few for ${asked}: it takes ${Math.max(LEAST_PICTURES, least.referable + least.other)}, of them ${least.referable} referable and ${least.other} others`;
+    }
+    case 'unattainable':
+      return `${has}: no threshold reaches ${asked} and refers anyone`;
+    default:
+      return reason satisfies never;
+  }
+}
+
+function referralRow(fitted: FittedReferral): [string, number | string, string] {
+  const name = `Referral (${ruleText(fitted.rule)}) from a score of`;
+  const refusal = referralRefusal(fitted);
+  if (refusal !== null) return [name, 'none', `refused: ${refusal}`];
+  const own = fitted.fitted && figuresText(fitted.fitted);
+  return [name, fitted.threshold ?? Number.NaN, `${pointText(fitted)}; ${own} on these`];
+}
+
+/** What an operating point was chosen for, on what, and what it reaches there cross-validated. */
+export function pointText({ target, crossValidated, pictures, referable }: FittedReferral): string {
+  const held = crossValidated && `: ${figuresText(crossValidated)} cross-validated`;
+  return `for ${target.measure} >= ${target.value} on ${pictures} validation pictures, ${referable} referable${held}`;
+}
+
 /** Every temperature and threshold with its value and what it gained on the images it was fitted on: rows of a table. */
-export function calibrationRows({ temperatures, thresholds }: Calibration): [string, number, string][] {
+export function calibrationRows({
+  temperatures,
+  thresholds,
+  referral,
+}: Calibration): [string, number | string, string][] {
   const heads = Object.entries(temperatures).map(([head, fitted]): [string, number, string] => {
     const name = `Temperature of ${head}`;
     if (!fitted) return [name, 1, 'no such validation images: left at 1'];
@@ -96,5 +162,5 @@ export function calibrationRows({ temperatures, thresholds }: Calibration): [str
     fitted.threshold,
     thresholdText(fitted),
   ]);
-  return [...heads, ...masks];
+  return [...heads, ...masks, ...(referral ? [referralRow(referral)] : [])];
 }

@@ -189,6 +189,15 @@ export interface ModelCard {
   readonly references: readonly { readonly text: string; readonly url?: string }[];
 }
 
+/** Decisions at an operating point. */
+export interface ReferralData {
+  /** The rule, the point and where it comes from; or why there is none. */
+  readonly note: string;
+  readonly figures: readonly NamedFigure[];
+  /** Decisions against the truth. */
+  readonly counts?: TableData;
+}
+
 /** Everything a report can show. Only `title` is required. */
 export interface ReportData {
   readonly title: string;
@@ -201,6 +210,7 @@ export interface ReportData {
   /** Something a reader must know before the figures: small test set, derived labels. */
   readonly caveats?: readonly string[];
   readonly summary?: readonly FigureGroup[];
+  readonly referral?: ReferralData;
   readonly grading?: readonly GradingData[];
   readonly segmentation?: SegmentationData;
   readonly gate?: GateData;

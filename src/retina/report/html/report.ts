@@ -15,6 +15,7 @@ import {
   setupSection,
   trainingSection,
 } from './sections/about.ts';
+import { referralSection } from './sections/referral.ts';
 import { gateSection, gradingSections, headline, segmentationSection, summarySection } from './sections/scores.ts';
 
 /**
@@ -27,6 +28,7 @@ export async function renderHtmlReport(data: ReportData): Promise<string> {
   const caveats = data.caveats ?? [];
   const sections = [
     summarySection(data),
+    referralSection(data),
     ...gradingSections(data, charts),
     segmentationSection(data, charts),
     gateSection(data, charts),

@@ -1,0 +1,119 @@
+/** One decision per patient from the table of pictures: that of the worse eye, with the eye that is missing. */
+import { createReadStream } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { parse } from 'csv-parse';
+import { stringify } from 'csv-stringify/sync';
+import { requireOwn, writeOwn } from '../report/ownFiles.ts';
+import type { PredictionRow } from './predictionRow.ts';
+
+/** Name of the table of patients, beside that of pictures. */
+const PATIENTS_FILE = 'patients.csv';
+
+const EYES = ['right', 'left'] as const;
+type Eye = (typeof EYES)[number];
+
+/** What is said of a patient. `incomplete`: nothing speaks for a referral, but an eye was not decided on. */
+type PatientDecision = 'refer' | 'incomplete' | 'none';
+
+/** A row of patients.csv. */
+export interface PatientRow {
+  readonly patient: string;
+  readonly decision: PatientDecision;
+  /** The picture that decides: the referred one of the highest score, else the highest of all. */
+  readonly eye: string;
+  readonly file: string;
+  /** Of that picture; empty where it was referred unseen. */
+  readonly score: string;
+  /** Eyes without a decided picture, separated by "; ". */
+  readonly missing: string;
+  /** Pictures of the patient, decided or not. */
+  readonly pictures: number;
+}
+
+const WORDS: readonly (readonly [RegExp, readonly Eye[]])[] = [
+  [/^(r|right|od)$/i, ['right']],
+  [/^(l|left|os)$/i, ['left']],
+  [/^(b|both|ou)$/i, ['right', 'left']],
+];
+
+/** The eyes that a cell of the table means: right, R, OD; left, L, OS; both, B, OU. None for other words. */
+export function eyesOf(cell: string): readonly Eye[] {
+  return WORDS.find(([words]) => words.test(cell.trim()))?.[1] ?? [];
+}
+
+/** What is kept of a patient while rows pass. */
+interface Seen {
+  readonly eyes: Set<Eye>;
+  pictures: number;
+  worst: {
+    readonly isReferred: boolean;
+    readonly score: number | null;
+    readonly eye: string;
+    readonly file: string;
+  } | null;
+}
+
+/** Patients from rows of the table, in the order of their first picture. Rows without a patient and a known eye are left out. */
+export class Patients {
+  readonly #seen = new Map<string, Seen>();
+
+  add({ patient, eye, file, referral, referral_p: score }: PredictionRow): void {
+    const eyes = eyesOf(String(eye ?? ''));
+    if (!patient || eyes.length === 0) return;
+    const name = String(patient);
+    const seen = this.#seen.get(name) ?? { eyes: new Set(), pictures: 0, worst: null };
+    this.#seen.set(name, seen);
+    seen.pictures++;
+    if (!referral) return;
+    for (const one of eyes) seen.eyes.add(one);
+    const value = score === undefined || score === null || score === '' ? null : Number(score);
+    const own = { isReferred: referral === 'refer', score: value, eye: String(eye), file: String(file) };
+    if (seen.worst === null || isWorse(own, seen.worst)) seen.worst = own;
+  }
+
+  rows(): PatientRow[] {
+    return Array.from(this.#seen, ([patient, { eyes, pictures, worst }]): PatientRow => {
+      const missing = EYES.filter((eye) => !eyes.has(eye));
+      const decision = worst?.isReferred ? 'refer' : missing.length > 0 ? 'incomplete' : 'none';
+      return {
+        ...{ patient, decision, eye: worst?.eye ?? '', file: worst?.file ?? '' },
+        score: String(worst?.score ?? ''),
+        ...{ missing: missing.join('; '), pictures },
+      };
+    });
+  }
+}
+
+/** One that was referred without a score is as bad as can be. */
+const isWorse = (one: NonNullable<Seen['worst']>, other: NonNullable<Seen['worst']>): boolean =>
+  one.isReferred === other.isReferred ? (one.score ?? 1) > (other.score ?? 1) : one.isReferred;
+
+/** The table of patients beside a table of pictures. */
+const patientsFile = (table: string): string => join(dirname(table), PATIENTS_FILE);
+
+/** @throws GmtlError `io/exists` where the table of patients would replace what inference did not write. */
+export function requirePatientsFile(table: string): void {
+  requireOwn([patientsFile(table)], 'infer');
+}
+
+/**
+ * Writes patients.csv beside a table of pictures that was written before. Nothing where no picture has a decision, a patient and an eye.
+ *
+ * @returns one line on what was found; null where nothing was written.
+ * @throws GmtlError as {@link requirePatientsFile}, and as `writeFileAtomic`.
+ */
+export async function writePatients(table: string): Promise<string | null> {
+  const patients = new Patients();
+  let isDecided = false;
+  const lines = createReadStream(table).pipe(parse({ columns: true, bom: true }));
+  for await (const row of lines as AsyncIterable<PredictionRow>) {
+    patients.add(row);
+    isDecided ||= Boolean(row.referral);
+  }
+  const rows = patients.rows();
+  if (!isDecided || rows.length === 0) return null;
+  const file = patientsFile(table);
+  await writeOwn(file, stringify(rows, { header: true }), 'infer');
+  const count = (which: PatientDecision): number => rows.filter(({ decision }) => decision === which).length;
+  return `${rows.length} by the worse eye: ${count('refer')} referred, ${count('none')} not, ${count('incomplete')} incomplete (an eye is missing or undecided): ${file}`;
+}
