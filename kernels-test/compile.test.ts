@@ -42,12 +42,13 @@ describe.each(names)('%s', (name) => {
       })),
     ),
   );
-  it.for(variants)('compiles with storage $storage, result $result, width $width', async (variant, { skip }) => {
+  it.for(variants)('compiles with storage $storage, result $result, width $width', async (variant) => {
     const grants = device.target.limits.maxStorageBuffersPerShaderStage;
-    if (definition.bindings.length > grants)
-      skip(`the null backend binds ${grants} buffers, not ${definition.bindings.length}`);
     const constants = Object.fromEntries(definition.constants.map((constant) => [constant, CONSTANTS[constant]]));
     const dispatch = { kernel: definition, buffers: {}, uniforms: {}, constants, workgroups: [1, 1, 1] } as const;
-    expect(await device.probe({ ...dispatch, ...variant })).toBeNull();
+    const problem = await device.probe({ ...dispatch, ...variant });
+    // More buffers than the null backend grants are an error of this kernel, and not of the next.
+    if (definition.bindings.length > grants) expect(problem).toMatch(`this adapter grants ${grants}`);
+    else expect(problem).toBeNull();
   });
 });

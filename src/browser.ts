@@ -13,6 +13,7 @@ export { gradcheck } from './engine/check/gradcheck.ts';
 export { GmtlError } from './engine/errors.ts';
 export {
   decodeSafetensors,
+  type EncodableTensor,
   encodeSafetensors,
   type SafetensorsFile,
   type StoredTensor,
@@ -47,7 +48,7 @@ export { RoutedUnet, type RoutedUnetOptions } from './retina/network/routedUnet.
 export * as functional from './engine/nn/functional.ts';
 export * as init from './engine/nn/init.ts';
 export * from './engine/nn/layers.ts';
-export { block, type ExternalTensor, type LoadReport, Module } from './engine/nn/module.ts';
+export { block, type ExternalTensor, type LoadableTensor, type LoadReport, Module } from './engine/nn/module.ts';
 export { Parameter } from './engine/nn/parameter.ts';
 export { RandomSource } from './engine/nn/randomSource.ts';
 export type { Backend } from './engine/ops/backend.ts';

@@ -3,9 +3,10 @@
 // Of a parameter, what all its elements share.
 struct Slot { gradScale: f32, keep: f32, rate: f32, rootScale: f32 }
 
-fn slotOf(lrScale: f32, weightDecay: f32) -> Slot {
-  let lr = state[0].x * lrScale;
-  return Slot(guard[0].x, 1.0 - lr * weightDecay, lr * state[0].y, state[0].z);
+fn slotOf(head: u32, lrScale: f32, weightDecay: f32) -> Slot {
+  let hyper = state[head];
+  let lr = hyper.x * lrScale;
+  return Slot(guard[0].x, 1.0 - lr * weightDecay, lr * hyper.y, hyper.z);
 }
 
 struct Step { parameter: vec4f, m: vec4f, v: vec4f }

@@ -3,8 +3,9 @@
 //   m = beta1 m + (1 - beta1) g          v = beta2 v + (1 - beta2) g^2
 //   p = p (1 - lr weightDecay) - lr m / bias1 / (sqrt(v) / sqrt(bias2) + eps)
 //
-// state: [lr, 1 / bias1, 1 / sqrt(bias2), -] with bias = 1 - beta^step first (what changes from step to step is in a buffer, so that a
-// captured step can be replayed), then moments; m of parameter k from group first_k on, its v right behind, each in whole groups of four.
+// state: heads first, [lr, 1 / bias1, 1 / sqrt(bias2), -] with bias = 1 - beta^step of parameter k in group head_k (what changes from step to
+// step is in a buffer, so that a captured step can be replayed), then moments; m of parameter k from group first_k on, its v right behind,
+// each in whole groups of four.
 // guard = [gradScale, norm, nonFinite, suppressed]: with nonFinite set, nothing is touched.
 //
 // Every thread walks over the first parameter in groups of four, then the second, then the third: no branches on which one it is.
@@ -16,9 +17,9 @@
 
 struct Uniforms {
   stride: u32, beta1: f32, rest1: f32, beta2: f32, rest2: f32, eps: f32,
-  size0: u32, first0: u32, lrScale0: f32, weightDecay0: f32,
-  size1: u32, first1: u32, lrScale1: f32, weightDecay1: f32,
-  size2: u32, first2: u32, lrScale2: f32, weightDecay2: f32,
+  size0: u32, head0: u32, first0: u32, lrScale0: f32, weightDecay0: f32,
+  size1: u32, head1: u32, first1: u32, lrScale1: f32, weightDecay1: f32,
+  size2: u32, head2: u32, first2: u32, lrScale2: f32, weightDecay2: f32,
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
@@ -40,7 +41,7 @@ fn main(
   if (guard[0].z != 0.0) { return; }
   let thread = linearWorkgroup(workgroup, workgroups) * 64u + lane;
 
-  let slot0 = slotOf(u.lrScale0, u.weightDecay0);
+  let slot0 = slotOf(u.head0, u.lrScale0, u.weightDecay0);
   let groups0 = (u.size0 + 3u) / 4u;
   for (var i = thread; i < groups0; i += u.stride) {
     let m = u.first0 + i;
@@ -51,7 +52,7 @@ fn main(
     state[m + groups0] = next.v;
   }
 
-  let slot1 = slotOf(u.lrScale1, u.weightDecay1);
+  let slot1 = slotOf(u.head1, u.lrScale1, u.weightDecay1);
   let groups1 = (u.size1 + 3u) / 4u;
   for (var i = thread; i < groups1; i += u.stride) {
     let m = u.first1 + i;
@@ -62,7 +63,7 @@ fn main(
     state[m + groups1] = next.v;
   }
 
-  let slot2 = slotOf(u.lrScale2, u.weightDecay2);
+  let slot2 = slotOf(u.head2, u.lrScale2, u.weightDecay2);
   let groups2 = (u.size2 + 3u) / 4u;
   for (var i = thread; i < groups2; i += u.stride) {
     let m = u.first2 + i;

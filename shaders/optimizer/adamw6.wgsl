@@ -5,12 +5,12 @@
 
 struct Uniforms {
   stride: u32, beta1: f32, rest1: f32, beta2: f32, rest2: f32, eps: f32,
-  size0: u32, first0: u32, lrScale0: f32, weightDecay0: f32,
-  size1: u32, first1: u32, lrScale1: f32, weightDecay1: f32,
-  size2: u32, first2: u32, lrScale2: f32, weightDecay2: f32,
-  size3: u32, first3: u32, lrScale3: f32, weightDecay3: f32,
-  size4: u32, first4: u32, lrScale4: f32, weightDecay4: f32,
-  size5: u32, first5: u32, lrScale5: f32, weightDecay5: f32,
+  size0: u32, head0: u32, first0: u32, lrScale0: f32, weightDecay0: f32,
+  size1: u32, head1: u32, first1: u32, lrScale1: f32, weightDecay1: f32,
+  size2: u32, head2: u32, first2: u32, lrScale2: f32, weightDecay2: f32,
+  size3: u32, head3: u32, first3: u32, lrScale3: f32, weightDecay3: f32,
+  size4: u32, head4: u32, first4: u32, lrScale4: f32, weightDecay4: f32,
+  size5: u32, head5: u32, first5: u32, lrScale5: f32, weightDecay5: f32,
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
@@ -38,7 +38,7 @@ fn main(
   if (guard[0].z != 0.0) { return; }
   let thread = linearWorkgroup(workgroup, workgroups) * 64u + lane;
 
-  let slot0 = slotOf(u.lrScale0, u.weightDecay0);
+  let slot0 = slotOf(u.head0, u.lrScale0, u.weightDecay0);
   let groups0 = (u.size0 + 3u) / 4u;
   for (var i = thread; i < groups0; i += u.stride) {
     let m = u.first0 + i;
@@ -49,7 +49,7 @@ fn main(
     state[m + groups0] = next.v;
   }
 
-  let slot1 = slotOf(u.lrScale1, u.weightDecay1);
+  let slot1 = slotOf(u.head1, u.lrScale1, u.weightDecay1);
   let groups1 = (u.size1 + 3u) / 4u;
   for (var i = thread; i < groups1; i += u.stride) {
     let m = u.first1 + i;
@@ -60,7 +60,7 @@ fn main(
     state[m + groups1] = next.v;
   }
 
-  let slot2 = slotOf(u.lrScale2, u.weightDecay2);
+  let slot2 = slotOf(u.head2, u.lrScale2, u.weightDecay2);
   let groups2 = (u.size2 + 3u) / 4u;
   for (var i = thread; i < groups2; i += u.stride) {
     let m = u.first2 + i;
@@ -71,7 +71,7 @@ fn main(
     state[m + groups2] = next.v;
   }
 
-  let slot3 = slotOf(u.lrScale3, u.weightDecay3);
+  let slot3 = slotOf(u.head3, u.lrScale3, u.weightDecay3);
   let groups3 = (u.size3 + 3u) / 4u;
   for (var i = thread; i < groups3; i += u.stride) {
     let m = u.first3 + i;
@@ -82,7 +82,7 @@ fn main(
     state[m + groups3] = next.v;
   }
 
-  let slot4 = slotOf(u.lrScale4, u.weightDecay4);
+  let slot4 = slotOf(u.head4, u.lrScale4, u.weightDecay4);
   let groups4 = (u.size4 + 3u) / 4u;
   for (var i = thread; i < groups4; i += u.stride) {
     let m = u.first4 + i;
@@ -93,7 +93,7 @@ fn main(
     state[m + groups4] = next.v;
   }
 
-  let slot5 = slotOf(u.lrScale5, u.weightDecay5);
+  let slot5 = slotOf(u.head5, u.lrScale5, u.weightDecay5);
   let groups5 = (u.size5 + 3u) / 4u;
   for (var i = thread; i < groups5; i += u.stride) {
     let m = u.first5 + i;

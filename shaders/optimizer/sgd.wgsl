@@ -2,7 +2,7 @@
 //   g = gradScale * grad + weightDecay p     velocity = momentum velocity + g
 //   p = p - lr (nesterov ? g + momentum velocity : velocity)
 //
-// state: [lr, -, -, -] first, then velocities: of parameter k from group first_k on, in whole groups of four.
+// state: [lr, -, -, -] first, then what else it holds; the velocities of parameter k from group first_k on, in whole groups of four.
 // guard = [gradScale, norm, nonFinite, suppressed]: with nonFinite set, nothing is touched.
 // A velocity of zeros before the first step gives PyTorch's first step.
 //

@@ -48,3 +48,14 @@ export class GmtlError extends Error {
     this.code = code;
   }
 }
+
+/** How a value that is not what it should be looks in a message. */
+export function show(value: unknown): string {
+  if (typeof value === 'string') return `'${value}'`;
+  if (typeof value === 'bigint') return `${value}n`;
+  if (typeof value === 'function') return `the function ${value.name}`;
+  if (Array.isArray(value)) return `[${value.slice(0, 8).map(show).join(', ')}${value.length > 8 ? ', …' : ''}]`;
+  if (value === null || typeof value !== 'object') return String(value);
+  if (Object.getPrototypeOf(value) !== Object.prototype) return `a ${value.constructor?.name ?? 'record'}`;
+  return `{ ${Object.keys(value).join(', ')} }`;
+}

@@ -1,5 +1,5 @@
 /** The engine: runs ops on a backend, builds the graph, owns the lifetimes of tensors. */
-import { type ErrorCode, GmtlError } from '../errors.ts';
+import { type ErrorCode, GmtlError, show } from '../errors.ts';
 import { accumulateProgram } from '../ops/accumulate/program.ts';
 import { type Backend, runProgram } from '../ops/backend.ts';
 import { addProgram } from '../ops/binary/program.ts';
@@ -13,7 +13,6 @@ import {
   declaredInput,
   type InputKinds,
   requireTypes,
-  show,
 } from '../ops/signature.ts';
 import { TapBackend, type Taps } from '../ops/tapBackend.ts';
 import type { Value } from '../ops/value.ts';
@@ -65,6 +64,8 @@ export class Engine {
   readonly generator: Generator;
   #gradEnabled = true;
   #observeNode: ((node: GraphNode) => void) | null = null;
+  /** Collects what a body that is being captured does at each run. */
+  #hostActions: (() => void)[] | null = null;
   readonly #scopes: Scope[] = [];
 
   constructor(backend: Backend, options: EngineOptions = {}) {
@@ -255,7 +256,9 @@ export class Engine {
    * the leaves' `grad`. Frees the graph as it goes, so that a second call on it throws; with `retainGraph` it is left whole for further
    * backward passes through it (as PyTorch's retain_graph), and the last of them frees it.
    */
-  backward(root: Tensor, gradient?: Tensor, { retainGraph = false }: BackwardOptions = {}): void {
+  backward(root: Tensor, gradient?: Tensor, options: BackwardOptions = {}): void {
+    checkAttributes('backward', { retainGraph: 'flag?' }, options);
+    const { retainGraph = false } = options;
     const problem = this.#problemOf(root);
     if (problem) throw new GmtlError(problem.code, `backward: the tensor ${problem.message}`);
     const wrong = gradient === undefined ? null : this.#problemOf(gradient);
@@ -389,13 +392,7 @@ export class Engine {
     this.#scopes.push(scope);
     const kept = new Set<Tensor>();
     try {
-      const result = body();
-      if (result instanceof Promise) {
-        throw new GmtlError(
-          'autograd/scope',
-          'scope: the body must be synchronous; read results back after the scope has ended',
-        );
-      }
+      const result = synchronous('scope', body);
       collectTensors(result, kept);
       return result;
     } finally {
@@ -426,16 +423,46 @@ export class Engine {
     }
   }
 
+  /** Does `action` on the host, now and, within what a `Replay` captures, at each of its runs. */
+  atEachRun(action: () => void): void {
+    action();
+    this.#hostActions?.push(action);
+  }
+
+  /** Runs `body` and returns what it does `atEachRun`. */
+  collectingHostActions(body: () => void): readonly (() => void)[] {
+    const previous = this.#hostActions;
+    const actions: (() => void)[] = [];
+    this.#hostActions = actions;
+    try {
+      body();
+    } finally {
+      this.#hostActions = previous;
+    }
+    return actions;
+  }
+
   /** Runs `body` without building a graph. */
   noGrad<T>(body: () => T): T {
     const previous = this.#gradEnabled;
     this.#gradEnabled = false;
     try {
-      return body();
+      return synchronous('noGrad', body);
     } finally {
       this.#gradEnabled = previous;
     }
   }
+}
+
+/** What `body` returns. Throws `autograd/scope` for a promise, whose work would run after all is over, and for what is no function. */
+function synchronous<T>(what: string, body: () => T): T {
+  if (typeof body !== 'function') {
+    throw new GmtlError('autograd/scope', `${what}: the body is ${show(body)}; it is a function: ${what}(() => …)`);
+  }
+  const result = body();
+  if (!(result instanceof Promise)) return result;
+  result.catch(() => undefined);
+  throw new GmtlError('autograd/scope', `${what}: the body must be synchronous; read results back after it has ended`);
 }
 
 let current: Engine | null = null;

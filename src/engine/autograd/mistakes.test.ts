@@ -1,12 +1,15 @@
 /** Mistakes are refused with an error that says what to do, and never end the engine. Tier: any adapter. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { DEFAULT_LIMITS } from '../gpu/kernel.ts';
+import { decodeSafetensors, encodeSafetensors } from '../io/safetensors.ts';
+import { BatchNorm2d, Conv2d, Sequential } from '../nn/layers.ts';
 import { createNodeDevice } from '../node/createDevice.ts';
 import * as F from '../nn/functional.ts';
 import { GpuBackend } from '../ops/gpuBackend.ts';
 import { ops } from '../ops/index.ts';
 import { ReferenceBackend } from '../ops/referenceBackend.ts';
 import { AdamW, clipGradNorm, SGD } from '../optim/index.ts';
-import { Engine } from './engine.ts';
+import { Engine, setEngine } from './engine.ts';
 import type { Tensor } from './tensor.ts';
 
 let engine: Engine;
@@ -107,6 +110,69 @@ describe('a mistake is a typed error, and the engine goes on', () => {
     device.destroy();
     expect(() => x.add(1)).toThrow(expect.objectContaining({ code: 'gpu/destroyed' }));
     await expect(x.data()).rejects.toThrow(expect.objectContaining({ code: 'gpu/destroyed' }));
+  });
+});
+
+describe('what PyTorch users reported of other tools', () => {
+  it('a convolution whose scratch exceeds a buffer, though its input and output fit, takes a version without (B14)', async () => {
+    const { device } = await createNodeDevice();
+    const target = { ...device.target, limits: { ...DEFAULT_LIMITS, maxStorageBufferBindingSize: 40_000 } };
+    const small = new Engine(new GpuBackend(Object.defineProperty(device, 'target', { value: target })));
+    const x = small.tensor(new Float32Array(64 * 64).fill(1), [1, 64, 64, 1], { requiresGrad: true });
+    const y = F.conv2d(x, small.tensor([1, 2], [1, 1, 1, 2]));
+    expect([...(await y.data()).slice(0, 4)]).toEqual([1, 2, 1, 2]);
+    y.sum().backward();
+    expect((await x.grad?.data())?.[5]).toBe(3);
+    device.destroy();
+  });
+
+  it('state dicts go to files and come back, counters of any type among them or missing (B15)', async () => {
+    const previous = setEngine(engine);
+    try {
+      const net = (): Sequential => new Sequential(new Conv2d(3, 4, 3), new BatchNorm2d(4));
+      const saved = await net().stateDict();
+      const file = decodeSafetensors(encodeSafetensors(saved), 'net');
+      expect(net().loadStateDict(file.tensors).matched.length).toBe(7);
+      const counter = { dtype: 'I64', shape: [], data: BigInt64Array.of(7n) } as const;
+      const counted = net();
+      counted.loadStateDict(new Map([...file.tensors, ['1.num_batches_tracked', counter]]));
+      expect((await counted.stateDict()).get('1.num_batches_tracked')?.data).toEqual(Float32Array.of(7));
+      const [, ...withoutOne] = [...saved];
+      saved.delete('1.num_batches_tracked');
+      expect(net().loadStateDict(saved)).toMatchObject({ missing: [] });
+      expect(() => net().loadStateDict(new Map(withoutOne))).toThrow(/missing \(1\): 0.weight/);
+      for (const wrong of [saved.values(), { tensors: saved }, Object.fromEntries(saved), null])
+        expect(() => untyped(encodeSafetensors, wrong)).toThrow(/it takes a Map/);
+      expect(() => untyped((given: never) => net().loadStateDict(given), Object.fromEntries(saved))).toThrow(
+        /it takes a Map/,
+      );
+      expect(() => untyped(encodeSafetensors, new Map([['w', [1, 2]]]))).toThrow(/"w": its data is undefined/);
+    } finally {
+      setEngine(previous);
+    }
+  });
+
+  it('relu passes the gradient at NaN, alone and fused', async () => {
+    const one = () => engine.tensor([Number.NaN, -1, 2], [1, 3], { requiresGrad: true });
+    const gradientOf = async (x: Tensor, y: Tensor): Promise<number[]> => {
+      y.backward(engine.tensor(new Float32Array(y.size).fill(1), y.shape));
+      return [...((await x.grad?.data()) ?? [])];
+    };
+    const x = one();
+    expect(await gradientOf(x, x.relu())).toEqual([1, 0, 1]);
+    const bias = engine.tensor([Number.NaN, -1, 2], [3], { requiresGrad: true });
+    const [row, eye] = [engine.tensor([0, 0, 0], [1, 3]), engine.tensor([1, 0, 0, 0, 1, 0, 0, 0, 1], [3, 3])];
+    expect(await gradientOf(bias, F.linear(row, eye, bias, 'relu'))).toEqual([1, 0, 1]);
+    bias.grad = null;
+    const image = engine.tensor(new Float32Array(3), [1, 1, 1, 3]);
+    const y = F.conv2d(image, eye.reshape([1, 1, 3, 3]), bias, { activation: 'relu' });
+    expect(await gradientOf(bias, y)).toEqual([1, 0, 1]);
+  });
+
+  it('noGrad and scope of an asynchronous body are refused: its work would run after they end', async () => {
+    expect(() => engine.noGrad(async () => works())).toThrow(/noGrad: the body must be synchronous/);
+    expect(engine.gradEnabled).toBe(true);
+    await works();
   });
 });
 

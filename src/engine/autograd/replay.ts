@@ -25,13 +25,22 @@ export class Replay<T> {
   readonly #engine: Engine;
   readonly #evaluate: () => Evaluated<T>;
   readonly #captured: Capture | null;
+  /** What each run does on the host. */
+  readonly #actions: readonly (() => void)[];
   #last: Evaluated<T>;
 
-  private constructor(engine: Engine, evaluate: () => Evaluated<T>, first: Evaluated<T>, captured: Capture | null) {
+  private constructor(
+    engine: Engine,
+    evaluate: () => Evaluated<T>,
+    first: Evaluated<T>,
+    captured: Capture | null,
+    actions: readonly (() => void)[] = [],
+  ) {
     this.#engine = engine;
     this.#evaluate = evaluate;
     this.#last = first;
     this.#captured = captured;
+    this.#actions = actions;
   }
 
   /**
@@ -51,10 +60,13 @@ export class Replay<T> {
     const { backend } = engine;
     if (!(backend instanceof GpuBackend)) return new Replay(engine, evaluate, evaluate(), null);
     let first: Evaluated<T> | null = null;
+    let actions: readonly (() => void)[] = [];
     const captured = await backend.gpu.captureAsync(() => {
-      first = evaluate();
+      actions = engine.collectingHostActions(() => {
+        first = evaluate();
+      });
     }, onCompile);
-    return new Replay(engine, evaluate, first as unknown as Evaluated<T>, captured);
+    return new Replay(engine, evaluate, first as unknown as Evaluated<T>, captured, actions);
   }
 
   /** Results of the last run. The replay owns their tensors: read or copy them before the next run, and do not dispose of them. */
@@ -72,6 +84,7 @@ export class Replay<T> {
     if (this.#captured) {
       this.#engine.backend.flush?.();
       this.#captured.replay();
+      for (const action of this.#actions) action();
       return;
     }
     this.#disposeResult();

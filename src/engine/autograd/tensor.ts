@@ -6,6 +6,7 @@ import { matmul } from '../ops/matmul/op.ts';
 import { cast, expand, floatCast, permute, reshape, slice } from '../ops/movement/op.ts';
 import type { ReduceAttributes } from '../ops/reduce/attributes.ts';
 import { max, mean, sum } from '../ops/reduce/op.ts';
+import { checkAttributes } from '../ops/signature.ts';
 import type { UnaryName } from '../ops/unary/attributes.ts';
 import { unaryOps } from '../ops/unary/op.ts';
 import type { Value } from '../ops/value.ts';
@@ -303,6 +304,7 @@ export class Tensor {
 
   /** this · other over the last two axes; leading axes broadcast. */
   matmul(other: Tensor): Tensor {
+    if (!(other instanceof Tensor)) return this.engine.apply(matmul, [this, other], {});
     return this.engine.scope(() => {
       const [a, b] = [this.shape.slice(0, -2), other.shape.slice(0, -2)];
       if (sameShape(a, b) || sizeOf(a) === 1 || sizeOf(b) === 1) return this.engine.apply(matmul, [this, other], {});
@@ -336,7 +338,9 @@ export class Tensor {
    * Variance over `axes` (all where left out), around the mean, divided by the count less `correction` (torch.var): 1 by default, 0 for the
    * biased one.
    */
-  var(axes?: readonly number[], { correction = 1, keepDims = false }: VarianceOptions = {}): Tensor {
+  var(axes?: readonly number[], options: VarianceOptions = {}): Tensor {
+    checkAttributes('var', { correction: 'number?', keepDims: 'flag?' }, options);
+    const { correction = 1, keepDims = false } = options;
     return this.engine.scope(() => {
       const along = normalizeAxes('var', axes, this.shape.length);
       const count = along.reduce((product, axis) => product * this.shape[axis], 1);
@@ -445,6 +449,7 @@ export class Tensor {
 
   /** Axes of extent 1, and new ones in front, stretched to `shape` (a copy); -1 keeps an extent. */
   expand(shape: Shape): Tensor {
+    checkAttributes('expand', { shape: 'integers' }, { shape });
     const front = shape.length - this.shape.length;
     const wanted = shape.map((extent, axis) => (extent === -1 && axis >= front ? this.shape[axis - front] : extent));
     return sameShape(wanted, this.shape) ? this : this.engine.apply(expand, [this], { shape: wanted });
@@ -453,6 +458,8 @@ export class Tensor {
   /** Pieces of `size` along an axis, the last perhaps shorter; or of the sizes given, which make up the extent. */
   split(size: number | readonly number[], axis = 0): Tensor[] {
     const along = normalizeAxis('split', axis, this.shape.length);
+    if (typeof size === 'number') checkAttributes('split', { size: 'extent' }, { size });
+    else checkAttributes('split', { sizes: 'integers' }, { sizes: size });
     const extent = this.shape[along];
     const sizes =
       typeof size === 'number'

@@ -162,11 +162,16 @@ export class GpuDevice {
 
   // --- memory ---
 
+  /** Bytes that one buffer can hold and a kernel can bind. */
+  get largestBuffer(): number {
+    const { maxBufferSize, maxStorageBufferBindingSize } = this.target.limits;
+    return Math.min(maxBufferSize, maxStorageBufferBindingSize);
+  }
+
   /** A buffer of at least `bytes`, its content undefined. `what` names its purpose in errors; it must be released to `source`. */
   acquire(bytes: number, what: string, source = this.bufferSource): PooledBuffer {
     this.throwIfFailed();
-    const { limits } = this.target;
-    const limit = Math.min(limits.maxBufferSize, limits.maxStorageBufferBindingSize);
+    const limit = this.largestBuffer;
     if (bytes > limit) {
       throw new GmtlError(
         'gpu/buffer-too-large',

@@ -111,7 +111,13 @@ export class PipelineCache {
   /** Compiles a kernel without keeping it and returns its error, or null. */
   async probe(dispatch: Dispatch): Promise<GmtlError | null> {
     const device = this.#device;
-    const made = this.#module(dispatch, 'a trial');
+    let made: KernelModule;
+    try {
+      made = this.#module(dispatch, 'a trial');
+    } catch (error) {
+      if (error instanceof GmtlError) return error;
+      throw error;
+    }
     const failure = device.createComputePipelineAsync(made.descriptor).then(() => null, messageOf);
     const scopes = [device.popErrorScope(), device.popErrorScope()];
     return this.#explain(made, dispatch, 'a trial', scopes, failure);
@@ -128,6 +134,14 @@ export class PipelineCache {
       throw new GmtlError(
         'gpu/shader',
         `${kernel.name} (wanted for ${label}): this adapter has no shader-f16; compute in f32`,
+      );
+    }
+    const { maxStorageBuffersPerShaderStage: grants } = device.limits;
+    if (kernel.bindings.length > grants) {
+      throw new GmtlError(
+        'gpu/shader',
+        `${kernel.name} (wanted for ${label}) binds ${kernel.bindings.length} storage buffers, and this adapter grants ${grants} a shader: ` +
+          'take a version of the kernel with fewer',
       );
     }
     const shader = assembleShader(this.#files, `${kernel.name}.wgsl`, constants, { storage, result, width });

@@ -2,7 +2,7 @@
  * The safetensors format (huggingface/safetensors, format section of its README): a little-endian u64 header length, a JSON header padded
  * with spaces, then the tensors' bytes, little-endian, C order, without holes. No Node modules here: browsers read the same files.
  */
-import { GmtlError } from '../errors.ts';
+import { GmtlError, show } from '../errors.ts';
 import { bfloat16ToNumber, float16ToNumber, numberToFloat16 } from '../tensor/float16.ts';
 import { identifyForeignFile } from './identify.ts';
 import { findDuplicateKey } from './jsonKeys.ts';
@@ -19,6 +19,9 @@ export interface StoredTensor {
   readonly data: Float32Array | Int32Array | Uint32Array | Uint8Array | BigInt64Array;
 }
 
+/** A tensor to be written; without `dtype` its type is that of its data: F32 of a Float32Array, I64 of a BigInt64Array, … */
+export type EncodableTensor = Omit<StoredTensor, 'dtype'> & Partial<Pick<StoredTensor, 'dtype'>>;
+
 /** Tensors by name, in file order. */
 export type StoredTensors = ReadonlyMap<string, StoredTensor>;
 
@@ -29,15 +32,33 @@ export interface SafetensorsFile {
 
 const BYTES_PER_ELEMENT: Record<SafetensorsDtype, number> = { F32: 4, F16: 2, BF16: 2, I32: 4, U32: 4, U8: 1, I64: 8 };
 const METADATA_KEY = '__metadata__';
+/** The array that holds each type, and the type of each array that is told none. */
+const ARRAY_OF = {
+  F32: Float32Array,
+  I32: Int32Array,
+  U32: Uint32Array,
+  U8: Uint8Array,
+  I64: BigInt64Array,
+  F16: Float32Array,
+};
 /** The reference implementation refuses longer headers. */
 const MAXIMUM_HEADER_BYTES = 100_000_000;
 
 /**
- * Serializes tensors. Names keep the map's order in the header; the bytes are laid out widest type first, so that each is aligned.
- * @throws GmtlError `safetensors/invalid` when a shape disagrees with its data, the data's type with its dtype, or the dtype is BF16
- * (read only).
+ * Serializes tensors, such as a module's `stateDict()`. Names keep the map's order in the header; the bytes are laid out widest type first,
+ * so that each is aligned.
+ * @throws GmtlError `safetensors/invalid` for what is no map of tensors, when a shape disagrees with its data, the data's type with its dtype,
+ * or the dtype is BF16 (read only).
  */
-export function encodeSafetensors(tensors: StoredTensors, metadata?: Readonly<Record<string, string>>): Uint8Array {
+export function encodeSafetensors(
+  given: ReadonlyMap<string, EncodableTensor>,
+  metadata?: Readonly<Record<string, string>>,
+): Uint8Array {
+  if (!(given instanceof Map)) {
+    const what = 'a Map of { shape, data } by name, such as await module.stateDict()';
+    throw new GmtlError('safetensors/invalid', `the tensors to write are ${show(given)}; it takes ${what}`);
+  }
+  const tensors = new Map([...given].map(([name, tensor]) => [name, typed(name, tensor)]));
   const offsets = new Map<string, [number, number]>();
   let dataBytes = 0;
   const layout = [...tensors].sort(([, a], [, b]) => BYTES_PER_ELEMENT[b.dtype] - BYTES_PER_ELEMENT[a.dtype]);
@@ -180,6 +201,17 @@ function parseEntry(
   return { dtype, shape, begin, end };
 }
 
+/** The tensor with its type stated. */
+function typed(name: string, tensor: EncodableTensor): StoredTensor {
+  const data: unknown = tensor?.data;
+  const known = Object.entries(ARRAY_OF).find(([, array]) => data instanceof array);
+  if (!known) {
+    const arrays = [...new Set(Object.values(ARRAY_OF).map((array) => array.name))].join(', ');
+    throw invalid(`tensor "${name}"`, `its data is ${show(data)}, not one of ${arrays}`);
+  }
+  return { ...tensor, dtype: tensor.dtype ?? (known[0] as SafetensorsDtype) };
+}
+
 function checkEncodable(name: string, { dtype, shape, data }: StoredTensor): void {
   const fail = (problem: string) => invalid(`tensor "${name}"`, problem);
   if (name === METADATA_KEY) throw fail('this name is reserved for the metadata');
@@ -188,14 +220,9 @@ function checkEncodable(name: string, { dtype, shape, data }: StoredTensor): voi
   if (elementCount(shape) !== data.length) {
     throw fail(`the shape [${shape}] has ${elementCount(shape)} elements, its data ${data.length}`);
   }
-  const wanted = {
-    F32: Float32Array,
-    F16: Float32Array,
-    I32: Int32Array,
-    U32: Uint32Array,
-    U8: Uint8Array,
-    I64: BigInt64Array,
-  }[dtype];
+  if (!Object.hasOwn(ARRAY_OF, dtype))
+    throw fail(`the dtype ${dtype} cannot be written; gmtl writes ${Object.keys(ARRAY_OF).join(', ')}`);
+  const wanted = ARRAY_OF[dtype];
   if (!(data instanceof wanted)) throw fail(`dtype ${dtype} takes a ${wanted.name}, not a ${data.constructor.name}`);
 }
 

@@ -2,10 +2,12 @@
  * Functions of torch.nn.functional that are compositions of a few ops: small, differentiable, and no faster than their parts. Activations
  * are NHWC. They are members of `functional`.
  */
-import { GmtlError } from '../errors.ts';
-import type { Tensor } from '../autograd/tensor.ts';
+import { GmtlError, show } from '../errors.ts';
+import type { Engine } from '../autograd/engine.ts';
+import { Tensor } from '../autograd/tensor.ts';
 import { concat as concatOp } from '../ops/movement/op.ts';
 import { avgPool2d as avgPool2dOp } from '../ops/pool/op.ts';
+import { checkAttributes } from '../ops/signature.ts';
 import { upsampleBilinear2d as bilinearOp, upsampleNearest2d as nearestOp } from '../ops/upsample/op.ts';
 import { where as whereOp } from '../ops/where/op.ts';
 import { broadcastShapes, normalizeAxis } from '../tensor/shape.ts';
@@ -14,13 +16,33 @@ import { formatShape } from '../tensor/spec.ts';
 /** How a loss of many numbers becomes what is returned: their mean (the default), their sum, or all of them. */
 export type Reduction = 'mean' | 'sum' | 'none';
 
+/** The engine that all `inputs` are on. Throws `ops/inputs` for what is no tensor; the engine checks all else. */
+function engineOf(op: string, inputs: Readonly<Record<string, Tensor>>): Engine {
+  for (const [name, input] of Object.entries(inputs)) {
+    if (!(input instanceof Tensor))
+      throw new GmtlError('ops/inputs', `${op}: input ${name} is ${show(input)}, not a tensor`);
+  }
+  return Object.values(inputs)[0].engine;
+}
+
+/** Losses over all elements of two tensors, as `reduction` says. */
+function loss(
+  op: string,
+  inputs: Readonly<Record<string, Tensor>>,
+  options: { readonly reduction: Reduction; readonly beta?: number },
+  losses: () => Tensor,
+): Tensor {
+  checkAttributes(op, { reduction: ['mean', 'sum', 'none'], beta: 'number?' }, options);
+  return engineOf(op, inputs).scope(() => reduce(losses(), options.reduction));
+}
+
 function reduce(losses: Tensor, reduction: Reduction): Tensor {
   return reduction === 'none' ? losses : reduction === 'sum' ? losses.sum() : losses.mean();
 }
 
 /** condition ? a : b by element, with broadcasting (torch.where): a number other than 0 picks a. What is not picked may be NaN. */
 export function where(condition: Tensor, a: Tensor, b: Tensor): Tensor {
-  return a.engine.scope(() => {
+  return engineOf('where', { condition, a, b }).scope(() => {
     const shape = [condition, a, b].map((x) => x.shape).reduce((one, other) => broadcastShapes('where', one, other));
     const [picks, first, second] = [condition.cast(a.dtype), a, b].map((x) => x.expand(shape));
     return a.engine.apply(whereOp, [picks, first, second], {});
@@ -29,11 +51,12 @@ export function where(condition: Tensor, a: Tensor, b: Tensor): Tensor {
 
 /** Tensors of one shape along a new axis (torch.stack). */
 export function stack(tensors: readonly Tensor[], axis = 0): Tensor {
-  const [first] = tensors;
-  if (!first)
+  if (!Array.isArray(tensors) || tensors.length === 0)
     throw new GmtlError('ops/inputs', 'stack: there is nothing to stack; give an array of one tensor or more');
+  const engine = engineOf('stack', Object.fromEntries(tensors.map((x, index) => [String(index), x])));
+  const [first] = tensors;
   const at = normalizeAxis('stack', axis, first.shape.length + 1);
-  return first.engine.scope(() =>
+  return engine.scope(() =>
     first.engine.apply(
       concatOp,
       tensors.map((x) => x.unsqueeze(at)),
@@ -47,6 +70,8 @@ export function stack(tensors: readonly Tensor[], axis = 0): Tensor {
  * normalized over its channels and all axes between, biased variance; weight and bias [C].
  */
 export function groupNorm(x: Tensor, groups: number, weight?: Tensor | null, bias?: Tensor | null, eps = 1e-5): Tensor {
+  checkAttributes('groupNorm', { eps: 'number' }, { eps });
+  const engine = engineOf('groupNorm', { x });
   const [samples, channels] = [x.shape[0], x.shape.at(-1) ?? 0];
   if (x.shape.length < 2 || !Number.isInteger(groups) || groups < 1 || channels % groups !== 0) {
     throw new GmtlError(
@@ -54,7 +79,7 @@ export function groupNorm(x: Tensor, groups: number, weight?: Tensor | null, bia
       `groupNorm: the channels of ${formatShape(x.shape)} do not fall into ${groups} groups`,
     );
   }
-  return x.engine.scope(() => {
+  return engine.scope(() => {
     const parted = x.reshape([samples, -1, groups, channels / groups]);
     const centered = parted.sub(parted.mean([1, 3], true));
     const spread = centered.square().mean([1, 3], true).add(eps).sqrt();
@@ -75,15 +100,17 @@ const cellOf = (index: number, cells: number, extent: number): [number, number] 
  * extents do not divide.
  */
 export function adaptiveAvgPool2d(x: Tensor, size: number | readonly [number, number]): Tensor {
+  checkAttributes('adaptiveAvgPool2d', { size: 'extents' }, { size });
   const [rows, columns] = typeof size === 'number' ? [size, size] : size;
+  const engine = engineOf('adaptiveAvgPool2d', { x });
   const [, height, width] = x.shape;
-  if (x.shape.length !== 4 || ![rows, columns].every((cells) => Number.isInteger(cells) && cells > 0)) {
+  if (x.shape.length !== 4) {
     throw new GmtlError(
       'tensor/shape',
       `adaptiveAvgPool2d: ${rows} by ${columns} cells of ${formatShape(x.shape)}; it takes [N, H, W, C]`,
     );
   }
-  return x.engine.scope(() => {
+  return engine.scope(() => {
     if (height % rows === 0 && width % columns === 0) {
       const kernel = [height / rows, width / columns] as const;
       return x.engine.apply(avgPool2dOp, [x], { kernel });
@@ -110,12 +137,25 @@ export interface InterpolateOptions {
   readonly alignCorners?: boolean;
 }
 
+/** Throws `ops/attribute` for options that are not those of {@link interpolate}. */
+export function checkInterpolation(what: string, options: InterpolateOptions): void {
+  const kinds = {
+    size: 'pair?',
+    scaleFactor: 'number?',
+    mode: ['nearest', 'bilinear'],
+    alignCorners: 'flag?',
+  } as const;
+  checkAttributes(what, kinds, options);
+  if ((options.size === undefined) === (options.scaleFactor === undefined)) {
+    throw new GmtlError('ops/attribute', `${what}: give either size or scaleFactor`);
+  }
+}
+
 /** Resizes x [N, H, W, C] (torch.nn.functional.interpolate, without its antialiasing). */
 export function interpolate(x: Tensor, options: InterpolateOptions): Tensor {
+  checkInterpolation('interpolate', options);
+  engineOf('interpolate', { x });
   const { size, scaleFactor, mode = 'nearest', alignCorners = false } = options;
-  if ((size === undefined) === (scaleFactor === undefined)) {
-    throw new GmtlError('ops/attribute', 'interpolate: give either size or scaleFactor');
-  }
   const [height, width] = [x.shape[1], x.shape[2]];
   const wanted = size ?? ([Math.floor(height * (scaleFactor ?? 1)), Math.floor(width * (scaleFactor ?? 1))] as const);
   return mode === 'bilinear'
@@ -125,21 +165,20 @@ export function interpolate(x: Tensor, options: InterpolateOptions): Tensor {
 
 /** (a - b)² (torch.nn.functional.mse_loss). */
 export function mseLoss(input: Tensor, target: Tensor, reduction: Reduction = 'mean'): Tensor {
-  return input.engine.scope(() => reduce(input.sub(target).square(), reduction));
+  return loss('mseLoss', { input, target }, { reduction }, () => input.sub(target).square());
 }
 
 /** |a - b| (l1_loss). */
 export function l1Loss(input: Tensor, target: Tensor, reduction: Reduction = 'mean'): Tensor {
-  return input.engine.scope(() => reduce(input.sub(target).abs(), reduction));
+  return loss('l1Loss', { input, target }, { reduction }, () => input.sub(target).abs());
 }
 
 /** Half the square of the difference over `beta` where it is below `beta`, else its size less beta / 2 (smooth_l1_loss; Girshick 2015). */
 export function smoothL1Loss(input: Tensor, target: Tensor, beta = 1, reduction: Reduction = 'mean'): Tensor {
-  if (beta === 0) return l1Loss(input, target, reduction);
-  return input.engine.scope(() => {
+  return loss('smoothL1Loss', { input, target }, { reduction, beta }, () => {
     const apart = input.sub(target).abs();
-    const losses = where(apart.lt(beta), apart.square().mul(0.5 / beta), apart.sub(0.5 * beta));
-    return reduce(losses, reduction);
+    if (beta === 0) return apart;
+    return where(apart.lt(beta), apart.square().mul(0.5 / beta), apart.sub(0.5 * beta));
   });
 }
 
@@ -148,11 +187,13 @@ export function smoothL1Loss(input: Tensor, target: Tensor, beta = 1, reduction:
  * 'batchmean' is the sum over the first extent, the divergence's own definition.
  */
 export function klDiv(input: Tensor, target: Tensor, reduction: Reduction | 'batchmean' = 'mean'): Tensor {
-  return input.engine.scope(() => {
+  if (reduction === 'batchmean') {
+    return engineOf('klDiv', { input, target }).scope(() => klDiv(input, target, 'sum').div(input.shape[0]));
+  }
+  return loss('klDiv', { input, target }, { reduction }, () => {
     const zeros = target.affine(0, 0);
     const entropy = where(target.gt(0), target.mul(target.log()), zeros);
-    const losses = entropy.sub(target.mul(input));
-    return reduction === 'batchmean' ? losses.sum().div(input.shape[0]) : reduce(losses, reduction);
+    return entropy.sub(target.mul(input));
   });
 }
 
@@ -161,31 +202,35 @@ export function klDiv(input: Tensor, target: Tensor, reduction: Reduction | 'bat
  * labels. Mean over the rows.
  */
 export function softCrossEntropy(logits: Tensor, target: Tensor, reduction: Reduction = 'mean'): Tensor {
-  return logits.engine.scope(() => {
+  return loss('softCrossEntropy', { logits, target }, { reduction }, () => {
     const classes = logits.shape.length - 1;
     const peak = logits.detach().max([classes], true);
     const shifted = logits.sub(peak);
     const logSum = shifted.exp().sum([classes], true).log();
-    return reduce(logSum.sub(shifted).mul(target).sum([classes]), reduction);
+    return logSum.sub(shifted).mul(target).sum([classes]);
   });
 }
 
 /** Mirrors the border of x [N, H, W, C] without repeating it: rows and columns by [top, bottom, left, right] (torch pad, mode 'reflect'). */
 export function reflectPad2d(x: Tensor, border: number | readonly [number, number, number, number]): Tensor {
-  const [top, bottom, left, right] = typeof border === 'number' ? [border, border, border, border] : border;
+  const sides = typeof border === 'number' ? [border, border, border, border] : border;
+  checkAttributes('reflectPad2d', { border: 'integers' }, { border: sides });
+  const [top, bottom, left, right] = sides;
+  const engine = engineOf('reflectPad2d', { x });
   const [, height, width] = x.shape;
   if (
     x.shape.length !== 4 ||
+    sides.length !== 4 ||
     Math.max(top, bottom) >= height ||
     Math.max(left, right) >= width ||
     Math.min(top, bottom, left, right) < 0
   ) {
     throw new GmtlError(
       'tensor/shape',
-      `reflectPad2d: a border of ${[top, bottom, left, right].join(', ')} around ${formatShape(x.shape)}; it must be narrower than the image`,
+      `reflectPad2d: a border of ${sides.join(', ')} around ${formatShape(x.shape)}; it must be narrower than the image`,
     );
   }
-  return x.engine.scope(() => {
+  return engine.scope(() => {
     const mirrored = (y: Tensor, axis: number, before: number, behind: number): Tensor => {
       const extent = y.shape[axis];
       const line = (at: number): Tensor => y.slice(axis, at, at + 1);

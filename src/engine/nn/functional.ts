@@ -3,7 +3,7 @@
  * the type of the activation: a float32 weight is cast for a float16 activation, and its gradient is float32 again.
  * Each throws a `tensor/shape` error that names the op and the shapes when they do not fit.
  */
-import { GmtlError } from '../errors.ts';
+import { GmtlError, show } from '../errors.ts';
 import { Tensor } from '../autograd/tensor.ts';
 import type { BatchNormAttributes } from '../ops/batchNorm/attributes.ts';
 import { batchNorm as batchNormOp } from '../ops/batchNorm/op.ts';
@@ -31,7 +31,7 @@ import { residualMlp as residualMlpOp } from '../ops/residualMlp/op.ts';
 import type { SoftDiceAttributes } from '../ops/softDice/attributes.ts';
 import { softDice as softDiceOp } from '../ops/softDice/op.ts';
 import { logSoftmax as logSoftmaxOp, softmax as softmaxOp } from '../ops/softmax/op.ts';
-import { declaredInput, show } from '../ops/signature.ts';
+import { checkAttributes, declaredInput, requireOptions } from '../ops/signature.ts';
 import { unaryOps } from '../ops/unary/op.ts';
 import {
   upsampleBilinear2d as upsampleBilinear2dOp,
@@ -99,6 +99,7 @@ export interface ConvolutionOptions {
 
 /** Cross-correlation (as PyTorch's conv2d): x [N, H, W, C], weight [KH, KW, C / groups, out], bias [out]. */
 export function conv2d(x: Tensor, weight: Tensor, bias?: Tensor | null, options: ConvolutionOptions = {}): Tensor {
+  requireOptions('conv2d', options);
   return apply(conv2dOp, [x, weightFor(x, weight), bias], {
     ...options,
     stride: pair(options.stride ?? 1),
@@ -116,6 +117,7 @@ export function depthwiseConv2d(
   bias?: Tensor | null,
   options: Omit<ConvolutionOptions, 'groups' | 'activation'> = {},
 ): Tensor {
+  requireOptions('depthwiseConv2d', options);
   return apply(depthwiseConv2dOp, [x, weightFor(x, weight), bias], {
     ...options,
     stride: pair(options.stride ?? 1),
@@ -142,6 +144,7 @@ export function batchNorm(
   attributes: BatchNormAttributes,
   residual?: Tensor | null,
 ): Tensor {
+  requireOptions('batchNorm running statistics', running, ['mean', 'variance', 'batches']);
   const { mean, variance } = running;
   // Inputs are told apart by their place: a residual needs a count before it.
   const uncounted = residual && !running.batches ? x.engine.tensor([0], []) : null;
@@ -168,6 +171,7 @@ export function convTranspose2d(
   bias?: Tensor | null,
   options: ConvolutionOptions & { readonly outputPadding?: number | Pair } = {},
 ): Tensor {
+  requireOptions('convTranspose2d', options);
   return apply(convTranspose2dOp, [x, weightFor(x, weight), bias], {
     ...options,
     stride: pair(options.stride ?? 1),
@@ -208,6 +212,8 @@ export function pad(x: Tensor, attributes: PadAttributes): Tensor {
 
 /** Rows `rows` (axis 0) of x, in that order; x itself where that is all of them. Runs of neighbors are moved together. */
 export function selectRows(x: Tensor, rows: readonly number[]): Tensor {
+  checkAttributes('selectRows', { rows: 'integers' }, { rows });
+  if (!(x instanceof Tensor)) throw new GmtlError('ops/inputs', `selectRows: input x is ${show(x)}, not a tensor`);
   if (rows.length === x.shape[0] && rows.every((row, index) => row === index)) return x;
   const runs: [number, number][] = [];
   for (const row of rows) {
@@ -249,7 +255,8 @@ function overAxis(op: Op<NoAttributes>, x: Tensor, axis: number): Tensor {
 }
 
 /**
- * Softmax cross-entropy: logits [N, C], labels i32 [N] (negative: the row is ignored), class weights [C]. The mean is weighted as
+ * Softmax cross-entropy: logits [N, C], labels i32 [N] (negative: the row is ignored; C and above, which are no class: the loss and the row's
+ * gradients are NaN, since an error would have to wait for the device), class weights [C]. The mean is weighted as
  * in torch.nn.functional.cross_entropy; it is 0 where all rows are ignored. Reduction 'none' gives one loss per row, [N], 0 where ignored:
  * multiply it by weights to weigh the rows, which is differentiable in the weights too.
  */
@@ -258,12 +265,13 @@ export function crossEntropy(
   labels: Tensor,
   options: CrossEntropyAttributes & { readonly classWeights?: Tensor | null } = {},
 ): Tensor {
+  requireOptions('crossEntropy', options);
   const { classWeights, ...attributes } = options;
   return apply(crossEntropyOp, [logits, labels, classWeights], attributes);
 }
 
 /**
- * CORN loss of ordinal grades, a scalar: logits [N, K - 1], labels i32 [N] in 0 .. K - 1 (negative: the row is ignored), as corn_loss of
+ * CORN loss of ordinal grades, a scalar: logits [N, K - 1], labels i32 [N] in 0 .. K - 1 (negative: the row is ignored; others: NaN), as corn_loss of
  * coral_pytorch (Shi, Cao and Raschka 2021, arXiv 2111.08851). 'none' gives each row's mean over its tasks, [N], 0 where ignored.
  * Probabilities: {@link cornProbabilities}, or on the host that of src/engine/nn/losses/corn.ts.
  */
@@ -276,6 +284,8 @@ export function cornLoss(logits: Tensor, labels: Tensor, options: CornAttributes
  * Composed of small ops, differentiable.
  */
 export function cornProbabilities(logits: Tensor): Tensor {
+  if (!(logits instanceof Tensor) || logits.shape.length !== 2)
+    throw new GmtlError('ops/inputs', `cornProbabilities: logits are ${show(logits)}; they are a tensor [N, K - 1]`);
   const [above, below] = [logits.sigmoid(), logits.neg().sigmoid()];
   const tasks = logits.shape[1];
   let reached = above.slice(1, 0, 1);
@@ -315,11 +325,13 @@ export interface LinearParameters {
 export function residualMlp(
   residual: Tensor,
   x: Tensor,
-  [first, second]: readonly [LinearParameters, LinearParameters],
+  layers: readonly [LinearParameters, LinearParameters],
   gamma: Tensor,
   factor?: Tensor | null,
 ): Tensor {
-  if (!first.bias || !second.bias) throw new GmtlError('tensor/shape', 'residualMlp: both layers must have a bias');
+  const [first, second] = Array.isArray(layers) ? layers : [];
+  if (!first?.bias || !second?.bias)
+    throw new GmtlError('ops/inputs', 'residualMlp: it takes two layers, [first, second], each with weight and bias');
   const [up, down] = [weightFor(x, first.weight), weightFor(x, second.weight)];
   const inputs = [residual, x, up, first.bias, down, second.bias, gamma, factor];
   return apply(residualMlpOp, inputs, {});
@@ -339,6 +351,7 @@ export type BceOptions = Omit<BceAttributes, 'posWeight' | 'sampleWeights'> & {
  * sample, [N]: multiply it by weights to weigh the samples, which is differentiable in the weights too.
  */
 export function bceWithLogits(logits: Tensor, targets: Tensor, options: BceOptions = {}): Tensor {
+  requireOptions('bceWithLogits', options);
   const { posWeight, sampleWeights, ...attributes } = options;
   return apply(bceWithLogitsOp, [logits, targets, posWeight, sampleWeights], {
     ...attributes,
@@ -352,6 +365,7 @@ export function bceWithLogits(logits: Tensor, targets: Tensor, options: BceOptio
  * alpha null (no balance) unless given, and the mean over elements.
  */
 export function focalWithLogits(logits: Tensor, targets: Tensor, options: BceOptions = {}): Tensor {
+  requireOptions('focalWithLogits', options);
   return bceWithLogits(logits, targets, { ...options, gamma: options.gamma ?? 2 });
 }
 
@@ -380,6 +394,8 @@ export type SoftDiceOptions = Omit<SoftDiceAttributes, 'reduction'> & {
  * 2017) in any form. Multiply the result of reduction 'sample' by weights to weigh the samples, which is differentiable in the weights too.
  */
 export function softDiceLoss(logits: Tensor, targets: Tensor, options: SoftDiceOptions = {}): Tensor {
+  requireOptions('softDiceLoss', options);
+  checkAttributes('softDiceLoss', { reduction: ['mean', 'sample'] }, { reduction: options.reduction });
   const { form, reduction = 'mean', ...rest } = options;
   const attributes = diceAttributes(form, rest);
   if (reduction === 'mean') return apply(softDiceOp, [logits, targets], attributes);
@@ -412,10 +428,12 @@ export interface MaskLossOptions extends Pick<SoftDiceAttributes, 'smooth' | 'al
 export function maskLoss(
   logits: Tensor,
   targets: Tensor,
-  { posWeight, form, ...options }: MaskLossOptions,
+  options: MaskLossOptions,
 ): { loss: Tensor; bce: Tensor; dice: Tensor } {
+  requireOptions('maskLoss', options);
+  const { posWeight, form, ...attributes } = options;
   const inputs = [logits, targets, posWeight];
-  const [loss, bce, dice, coefficients] = applyAll(maskLossOp, inputs, diceAttributes(form, options));
+  const [loss, bce, dice, coefficients] = applyAll(maskLossOp, inputs, diceAttributes(form, attributes));
   coefficients.dispose();
   return { loss, bce, dice };
 }

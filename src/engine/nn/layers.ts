@@ -1,10 +1,12 @@
 /** Layers with parameters: compositions of ops. Those without stand in stateless.ts. */
 import type { Tensor } from '../autograd/tensor.ts';
 import { engine } from '../autograd/engine.ts';
+import { GmtlError, show } from '../errors.ts';
 import type { BatchNormAttributes } from '../ops/batchNorm/attributes.ts';
 import { fillProgram } from '../ops/movement/convert.ts';
 import * as F from './functional.ts';
 import { accumulateProgram } from '../ops/accumulate/program.ts';
+import { checkAttributes } from '../ops/signature.ts';
 import { emaProgram } from '../ops/optimizer/elementwise.ts';
 import { type Initializer, ones, torchDefault, zeros } from './init.ts';
 import { Layer } from './layer.ts';
@@ -18,6 +20,20 @@ function parameter(shape: readonly number[], init: Initializer, external?: Exter
   // Drawing a large network's weights takes seconds, and a dry run does not store them.
   return new Parameter(shape, backend.dry ? new Float32Array(0) : init(shape, generator), { external });
 }
+
+/** What layers with weights may be told beside what their op is. */
+const WEIGHTS = { bias: 'flag?', init: 'record?' } as const;
+const WINDOW = { inChannels: 'extent', outChannels: 'extent', kernelSize: 'extents' } as const;
+const NORM = { channels: 'extent', eps: 'number?' } as const;
+
+const CONVOLUTION = {
+  ...WEIGHTS,
+  stride: 'extents?',
+  padding: 'perAxis?',
+  dilation: 'extents?',
+  groups: 'extent?',
+  activation: ['none', 'relu'],
+} as const;
 
 export interface LinearOptions {
   /** Default true. */
@@ -38,6 +54,8 @@ export class Linear extends Layer {
 
   constructor(inFeatures: number, outFeatures: number, options: LinearOptions = {}) {
     super();
+    checkAttributes('Linear', { inFeatures: 'extent', outFeatures: 'extent' }, { inFeatures, outFeatures });
+    checkAttributes('Linear', { ...WEIGHTS, asConvolution: 'flag?', activation: ['none', 'relu', 'gelu'] }, options);
     const init = options.init ?? { weight: torchDefault(inFeatures), bias: torchDefault(inFeatures) };
     const external = options.asConvolution ? { order: [0, 1], shape: [outFeatures, inFeatures, 1, 1] } : undefined;
     this.weight = parameter([outFeatures, inFeatures], init.weight, external);
@@ -47,6 +65,14 @@ export class Linear extends Layer {
 
   override forward(x: Tensor): Tensor {
     return F.linear(x, this.weight, this.bias, this.#activation);
+  }
+}
+
+/** Throws `nn/layer` unless each count of channels falls into `groups`. */
+function requireGroups(layer: string, groups = 1, counts: Readonly<Record<string, number>>): void {
+  for (const [name, count] of Object.entries(counts)) {
+    if (count % groups !== 0)
+      throw new GmtlError('nn/layer', `${layer}: ${name} ${count} do not fall into ${groups} groups`);
   }
 }
 
@@ -68,6 +94,9 @@ export class Conv2d extends Layer {
     options: ConvolutionLayerOptions = {},
   ) {
     super();
+    checkAttributes('Conv2d', WINDOW, { inChannels, outChannels, kernelSize });
+    checkAttributes('Conv2d', CONVOLUTION, options);
+    requireGroups('Conv2d', options.groups, { inChannels, outChannels });
     const perGroup = inChannels / (options.groups ?? 1);
     const [height, width] = F.pair(kernelSize);
     const fanIn = perGroup * height * width;
@@ -95,6 +124,8 @@ export class DepthwiseConv2d extends Layer {
     options: { init?: { weight: Initializer; bias: Initializer } } = {},
   ) {
     super();
+    checkAttributes('DepthwiseConv2d', { channels: 'extent', kernelSize: 'extent' }, { channels, kernelSize });
+    checkAttributes('DepthwiseConv2d', { init: 'record?' }, options);
     const init = options.init ?? { weight: torchDefault(kernelSize ** 2), bias: torchDefault(kernelSize ** 2) };
     const external = { order: [2, 0, 1], shape: [channels, 1, kernelSize, kernelSize] };
     this.weight = parameter([kernelSize, kernelSize, channels], init.weight, external);
@@ -120,6 +151,9 @@ export class ConvTranspose2d extends Layer {
     options: ConvolutionLayerOptions & { readonly outputPadding?: number | F.Pair } = {},
   ) {
     super();
+    checkAttributes('ConvTranspose2d', WINDOW, { inChannels, outChannels, kernelSize });
+    checkAttributes('ConvTranspose2d', { ...CONVOLUTION, outputPadding: 'perAxis?' }, options);
+    requireGroups('ConvTranspose2d', options.groups, { inChannels, outChannels });
     const perGroup = outChannels / (options.groups ?? 1);
     const [height, width] = F.pair(kernelSize);
     const fan = perGroup * height * width;
@@ -144,6 +178,8 @@ export class GroupNorm extends Layer {
 
   constructor(groups: number, channels: number, eps = 1e-5) {
     super();
+    checkAttributes('GroupNorm', { ...NORM, groups: 'extent' }, { channels, eps, groups });
+    requireGroups('GroupNorm', groups, { channels });
     this.weight = parameter([channels], ones);
     this.bias = parameter([channels], zeros);
     this.#groups = groups;
@@ -163,6 +199,7 @@ export class LayerNorm extends Layer {
 
   constructor(channels: number, eps = 1e-5) {
     super();
+    checkAttributes('LayerNorm', NORM, { channels, eps });
     this.weight = parameter([channels], ones);
     this.bias = parameter([channels], zeros);
     this.#eps = eps;
@@ -197,13 +234,15 @@ export class BatchNorm2d extends Layer {
   /** `activation` is fused: it follows the normalization, and the residual where `forward` is given one. */
   constructor(channels: number, options: Omit<BatchNormAttributes, 'training'> = {}) {
     super();
-    const buffer = (shape: readonly number[], init: Initializer) =>
-      new Parameter(shape, init(shape, engine().generator), { buffer: true });
+    checkAttributes('BatchNorm2d', { channels: 'extent' }, { channels });
+    checkAttributes('BatchNorm2d', { eps: 'number?', momentum: 'number?', activation: ['none', 'relu'] }, options);
+    const buffer = (shape: readonly number[], init: Initializer, optional = false) =>
+      new Parameter(shape, init(shape, engine().generator), { buffer: true, optional });
     this.weight = parameter([channels], ones);
     this.bias = parameter([channels], zeros);
     this.running_mean = buffer([channels], zeros);
     this.running_var = buffer([channels], ones);
-    this.num_batches_tracked = buffer([], zeros);
+    this.num_batches_tracked = buffer([], zeros, true);
     const { eps = 1e-5, momentum = 0.1, activation = 'none' } = options;
     this.#attributes = { eps, momentum, activation };
   }
@@ -244,6 +283,12 @@ export class Sequential extends Layer {
 
   constructor(...layers: Layer[]) {
     super();
+    const wrong = layers.find((layer) => !(layer instanceof Layer));
+    if (wrong !== undefined)
+      throw new GmtlError(
+        'nn/layer',
+        `Sequential: ${show(wrong)} is no layer; it takes layers one by one: new Sequential(a, b)`,
+      );
     this.#layers = layers;
     layers.forEach((layer, index) => {
       Object.defineProperty(this, String(index), { value: layer, enumerable: true });
@@ -261,6 +306,7 @@ export class Lambda extends Layer {
 
   constructor(body: (x: Tensor) => Tensor) {
     super();
+    if (typeof body !== 'function') throw new GmtlError('nn/layer', `Lambda: ${show(body)} is no function of a tensor`);
     this.#function = body;
   }
 

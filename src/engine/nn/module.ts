@@ -1,8 +1,8 @@
 /** The base of networks: named parameters and buffers, training and evaluation, state dicts. */
 import { Parameter } from './parameter.ts';
 import type { Tensor } from '../autograd/tensor.ts';
-import { GmtlError } from '../errors.ts';
-import { formatShape } from '../tensor/spec.ts';
+import { GmtlError, show } from '../errors.ts';
+import { formatShape, sizeOf } from '../tensor/spec.ts';
 
 /** A tensor as files hold it: PyTorch's shape and element order. */
 export interface ExternalTensor {
@@ -10,10 +10,16 @@ export interface ExternalTensor {
   readonly data: Float32Array;
 }
 
+/** A tensor that `loadStateDict` takes: of any type, as files hold them; integers (counters) become floats. */
+export interface LoadableTensor {
+  readonly shape: readonly number[];
+  readonly data: Float32Array | Int32Array | Uint32Array | Uint8Array | BigInt64Array;
+}
+
 /** What `loadStateDict` did with each name. */
 export interface LoadReport {
   readonly matched: readonly string[];
-  /** Parameters of the module that the file does not hold. */
+  /** Parameters of the module that the file does not hold (but for counters that it may lack). */
   readonly missing: readonly string[];
   /** Names in the file that the module does not have. */
   readonly unexpected: readonly string[];
@@ -22,6 +28,11 @@ export interface LoadReport {
     readonly expected: readonly number[];
     readonly found: readonly number[];
   }[];
+}
+
+function floatsOf(data: LoadableTensor['data']): Float32Array {
+  if (data instanceof Float32Array) return data;
+  return data instanceof BigInt64Array ? Float32Array.from(data, Number) : Float32Array.from(data);
 }
 
 /**
@@ -102,15 +113,30 @@ export abstract class Module {
    * Writes tensors in PyTorch's layouts into the module. With `strict` (the default) anything missing, unexpected or of another
    * shape is an error that lists it, and nothing is written.
    */
-  loadStateDict(tensors: ReadonlyMap<string, ExternalTensor>, options: { strict?: boolean } = {}): LoadReport {
+  loadStateDict(tensors: ReadonlyMap<string, LoadableTensor>, options: { strict?: boolean } = {}): LoadReport {
+    if (!(tensors instanceof Map)) {
+      const what =
+        "a Map of { shape, data } by name, such as the tensors of readSafetensors or another module's stateDict()";
+      throw new GmtlError('nn/state-dict', `loadStateDict was given ${show(tensors)}; it takes ${what}`);
+    }
     const own = new Map(this.namedTensors());
     const matched: string[] = [];
     const missing: string[] = [];
     const mismatched: LoadReport['mismatched'][number][] = [];
     for (const [name, parameter] of own) {
       const tensor = tensors.get(name);
-      if (!tensor) missing.push(name);
-      else if (tensor.shape.join() !== parameter.externalShape.join()) {
+      if (!tensor) {
+        if (!parameter.optional) missing.push(name);
+      } else if (
+        !Array.isArray(tensor.shape) ||
+        !ArrayBuffer.isView(tensor.data) ||
+        tensor.data.length !== sizeOf(tensor.shape)
+      ) {
+        throw new GmtlError(
+          'nn/state-dict',
+          `loadStateDict: ${name} is ${show(tensor)}, not { shape, data } with as many numbers as the shape says`,
+        );
+      } else if (tensor.shape.join() !== parameter.externalShape.join()) {
         mismatched.push({ name, expected: parameter.externalShape, found: tensor.shape });
       } else matched.push(name);
     }
@@ -131,7 +157,7 @@ export abstract class Module {
     for (const name of matched) {
       const parameter = own.get(name);
       const tensor = tensors.get(name);
-      if (parameter && tensor) parameter.write(parameter.fromExternal(tensor.data));
+      if (parameter && tensor) parameter.write(parameter.fromExternal(floatsOf(tensor.data)));
     }
     return { matched, missing, unexpected, mismatched };
   }

@@ -38,17 +38,20 @@ export function permuteData<A extends TypedArray>(data: A, shape: Shape, order: 
  */
 export class Parameter extends Tensor {
   readonly isBuffer: boolean;
+  /** Whether a state dict may lack it, as PyTorch's may lack `num_batches_tracked`: it then stays as it is. */
+  readonly optional: boolean;
   readonly #external: ExternalLayout | undefined;
 
   constructor(
     shape: Shape,
     data: Float32Array,
-    options: { external?: ExternalLayout; buffer?: boolean; engine?: Engine } = {},
+    options: { external?: ExternalLayout; buffer?: boolean; optional?: boolean; engine?: Engine } = {},
   ) {
     const engine = options.engine ?? currentEngine();
     const value = engine.backend.upload({ shape: [...shape], dtype: 'f32' }, data, 'parameter');
     super(engine, value, null, !options.buffer);
     this.isBuffer = options.buffer ?? false;
+    this.optional = options.optional ?? false;
     this.#external = options.external;
   }
 

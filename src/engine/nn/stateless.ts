@@ -1,9 +1,14 @@
 /** Layers without parameters, named as in torch.nn: functions that Sequential can hold. */
 import type { Tensor } from '../autograd/tensor.ts';
+import { GmtlError, show } from '../errors.ts';
 import type { AvgPoolAttributes, MaxPoolAttributes } from '../ops/pool/attributes.ts';
+import { checkAttributes } from '../ops/signature.ts';
 import * as F from './functional.ts';
 import { Layer } from './layer.ts';
-import type { RandomSource } from './randomSource.ts';
+import { RandomSource } from './randomSource.ts';
+
+/** What pooling layers may be told beside their kernel. */
+const WINDOW = { stride: 'extents?', padding: 'perAxis?' } as const;
 
 export class Identity extends Layer {
   override forward(x: Tensor): Tensor {
@@ -23,6 +28,7 @@ export class GELU extends Layer {
   /** `none` is the exact (erf) form. */
   constructor(approximate: 'none' | 'tanh' = 'none') {
     super();
+    checkAttributes('GELU', { approximate: ['none', 'tanh'] }, { approximate });
     this.#approximate = approximate;
   }
 
@@ -54,6 +60,7 @@ export class Softmax extends Layer {
 
   constructor(axis = -1) {
     super();
+    checkAttributes('Softmax', { axis: 'integer' }, { axis });
     this.#axis = axis;
   }
 
@@ -68,6 +75,7 @@ export class Flatten extends Layer {
 
   constructor(start = 1, end = -1) {
     super();
+    checkAttributes('Flatten', { start: 'integer', end: 'integer' }, { start, end });
     this.#axes = [start, end];
   }
 
@@ -81,6 +89,8 @@ export class MaxPool2d extends Layer {
 
   constructor(kernel: MaxPoolAttributes['kernel'], options: Omit<MaxPoolAttributes, 'kernel'> = {}) {
     super();
+    checkAttributes('MaxPool2d', { kernel: 'extents' }, { kernel });
+    checkAttributes('MaxPool2d', { ...WINDOW, dilation: 'extents?' }, options);
     this.#options = { kernel, ...options };
   }
 
@@ -94,6 +104,8 @@ export class AvgPool2d extends Layer {
 
   constructor(kernel: AvgPoolAttributes['kernel'], options: Omit<AvgPoolAttributes, 'kernel'> = {}) {
     super();
+    checkAttributes('AvgPool2d', { kernel: 'extents' }, { kernel });
+    checkAttributes('AvgPool2d', { ...WINDOW, countIncludePad: 'flag?' }, options);
     this.#options = { kernel, ...options };
   }
 
@@ -107,6 +119,7 @@ export class AdaptiveAvgPool2d extends Layer {
 
   constructor(size: number | F.Pair) {
     super();
+    checkAttributes('AdaptiveAvgPool2d', { size: 'extents' }, { size });
     this.#size = size;
   }
 
@@ -120,6 +133,7 @@ export class Upsample extends Layer {
 
   constructor(options: F.InterpolateOptions) {
     super();
+    F.checkInterpolation('Upsample', options);
     this.#options = options;
   }
 
@@ -135,9 +149,15 @@ export class Upsample extends Layer {
 abstract class Dropping extends Layer {
   readonly #drop: (x: Tensor) => Tensor;
 
-  constructor(drop: (x: Tensor) => Tensor) {
+  constructor(layer: string, p: number, random: RandomSource, drop: () => (x: Tensor) => Tensor) {
     super();
-    this.#drop = drop;
+    checkAttributes(layer, { p: 'probability' }, { p });
+    if (!(random instanceof RandomSource))
+      throw new GmtlError(
+        'nn/layer',
+        `${layer}: random is ${show(random)}; give a RandomSource, one for all layers: new RandomSource(seed)`,
+      );
+    this.#drop = drop();
   }
 
   override forward(x: Tensor): Tensor {
@@ -148,26 +168,27 @@ abstract class Dropping extends Layer {
 /** Each element is zeroed with probability `p`, the others scaled by 1 / (1 - p). */
 export class Dropout extends Dropping {
   constructor(p: number, random: RandomSource) {
-    super(random.dropout(p));
+    super('Dropout', p, random, () => random.dropout(p));
   }
 }
 
 /** Whole channels of a sample are zeroed. */
 export class Dropout2d extends Dropping {
   constructor(p: number, random: RandomSource) {
-    super(random.dropout2d(p));
+    super('Dropout2d', p, random, () => random.dropout2d(p));
   }
 }
 
 /** Whole samples of a residual branch are zeroed (stochastic depth; timm's DropPath): x [N, ...]. */
 export class DropPath extends Dropping {
   constructor(p: number, random: RandomSource) {
-    const factorOf = random.dropPathFactor(p);
-    super((x) =>
-      x.engine.scope(() => {
-        const factor = factorOf(x.shape[0]).cast(x.dtype);
-        return x.mul(factor.reshape([x.shape[0], ...x.shape.slice(1).map(() => 1)]));
-      }),
-    );
+    super('DropPath', p, random, () => {
+      const factorOf = random.dropPathFactor(p);
+      return (x) =>
+        x.engine.scope(() => {
+          const factor = factorOf(x.shape[0]).cast(x.dtype);
+          return x.mul(factor.reshape([x.shape[0], ...x.shape.slice(1).map(() => 1)]));
+        });
+    });
   }
 }

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { GmtlError } from '../errors.ts';
 import { errorCode, writeFileAtomic } from './atomic.ts';
-import { decodeSafetensors, encodeSafetensors, type SafetensorsFile, type StoredTensors } from '../io/safetensors.ts';
+import { decodeSafetensors, type EncodableTensor, encodeSafetensors, type SafetensorsFile } from '../io/safetensors.ts';
 
 /**
  * Reads and validates a safetensors file.
@@ -12,10 +12,10 @@ export async function readSafetensors(path: string): Promise<SafetensorsFile> {
   return decodeSafetensors(await readBytes(path), path);
 }
 
-/** Writes a safetensors file atomically. @throws GmtlError as {@link encodeSafetensors} and {@link writeFileAtomic}. */
+/** Writes a safetensors file atomically: tensors by name, such as `await module.stateDict()`. @throws GmtlError as {@link encodeSafetensors} and {@link writeFileAtomic}. */
 export async function writeSafetensors(
   path: string,
-  tensors: StoredTensors,
+  tensors: ReadonlyMap<string, EncodableTensor>,
   metadata?: Readonly<Record<string, string>>,
 ): Promise<void> {
   await writeFileAtomic(path, encodeSafetensors(tensors, metadata));

@@ -1,7 +1,7 @@
 /** Runs programs on a GPU: plans are made once for a program, its shapes and attributes, and cached. */
 import { GmtlError } from '../errors.ts';
 import type { BoundBuffer, GpuDevice, PreparedDispatch } from '../gpu/device.ts';
-import type { BufferReference } from '../gpu/kernel.ts';
+import type { BufferReference, Plan } from '../gpu/kernel.ts';
 import type { BufferSource } from '../gpu/pool.ts';
 import {
   byteLength,
@@ -165,7 +165,8 @@ export class GpuBackend implements Backend {
     const planFor = (name: string | undefined) =>
       program.plan(inputSpecs, outputSpecs, attributes, this.gpu.target, name);
     const tuned = version === undefined ? this.#tuned.get(call) : undefined;
-    const plan = (tuned !== undefined && planFor(tuned)) || planFor(version);
+    const chosen = (tuned !== undefined && planFor(tuned)) || planFor(version);
+    const plan = chosen && version === undefined ? this.#within(chosen, program.versions ?? [], planFor) : chosen;
     if (!plan) {
       throw new GmtlError(
         'ops/plan',
@@ -195,6 +196,18 @@ export class GpuBackend implements Backend {
     if (this.#plans.size >= MAX_CACHED_PLANS) this.#plans.clear();
     this.#plans.set(key, prepared);
     return prepared;
+  }
+
+  /** The plan, or that of the fastest version whose scratch buffers this device can hold, where it cannot hold this one's and can another's. */
+  #within(plan: Plan, versions: readonly string[], planFor: (version: string) => Plan | null): Plan {
+    const limit = this.gpu.largestBuffer;
+    const fits = ({ scratch = [] }: Plan): boolean => scratch.every((bytes) => bytes <= limit);
+    if (fits(plan)) return plan;
+    for (const version of versions.toReversed()) {
+      const other = planFor(version);
+      if (other && fits(other)) return other;
+    }
+    return plan;
   }
 
   #bound(value: Value): BoundBuffer {

@@ -10,14 +10,15 @@ import type { NamedParameter } from './parameters.ts';
 /** One buffer of an arena. */
 interface ArenaBuffer {
   readonly tensor: Tensor;
-  /** The first four elements of `tensor`: what changes from step to step. */
-  readonly head: Tensor;
+  /** The first elements of `tensor`, four for each parameter: what changes from step to step. */
+  readonly heads: Tensor;
 }
 
-/** Where the moments of a parameter lie: `moments` runs of `momentGroups(size)` groups of four floats, from group `first` on. */
+/** Where a parameter's head lies, and its moments: `moments` runs of `momentGroups(size)` groups of four floats, from group `first` on. */
 export interface Place<P extends NamedParameter> {
   readonly parameter: P;
   readonly buffer: ArenaBuffer;
+  readonly head: number;
   readonly first: number;
 }
 
@@ -34,13 +35,13 @@ export class StateArena<P extends NamedParameter> {
   /** `moments` are the names of what each parameter has; state is named `<parameter>.<moment>`, or `<parameter>` for ''. */
   constructor(engine: Engine, params: readonly P[], moments: readonly string[], label: string) {
     this.#moments = moments;
-    const groupsOf = ({ tensor }: P): number => moments.length * momentGroups(tensor.size);
+    const momentsOf = ({ tensor }: P): number => moments.length * momentGroups(tensor.size);
     const bins: { params: P[]; groups: number }[] = [];
     for (const parameter of [...params].sort((a, b) => b.tensor.size - a.tensor.size)) {
-      const groups = groupsOf(parameter);
+      const groups = HEAD_GROUPS + momentsOf(parameter);
       let bin = bins.at(-1);
       if (!bin || bin.groups + groups > MOST_STATE_GROUPS) {
-        bin = { params: [], groups: HEAD_GROUPS };
+        bin = { params: [], groups: 0 };
         bins.push(bin);
       }
       bin.params.push(parameter);
@@ -49,20 +50,24 @@ export class StateArena<P extends NamedParameter> {
     const places: Place<P>[] = [];
     this.#buffers = bins.map((bin) => {
       const tensor = stateTensor(engine, [4 * bin.groups], new Float32Array(4 * bin.groups), label);
-      const buffer = { tensor, head: headOf(tensor) };
-      let first = HEAD_GROUPS;
-      for (const parameter of bin.params) {
-        places.push({ parameter, buffer, first });
-        first += groupsOf(parameter);
-      }
+      const groups = HEAD_GROUPS * bin.params.length;
+      const buffer = { tensor, heads: startOf(tensor, 4 * groups) };
+      let first = groups;
+      bin.params.forEach((parameter, head) => {
+        places.push({ parameter, buffer, head, first });
+        first += momentsOf(parameter);
+      });
       return buffer;
     });
     this.places = places;
   }
 
-  /** Overwrites the first four numbers of every buffer. Not inside a capture. */
-  writeHead(numbers: readonly [number, number, number, number]): void {
-    for (const { head } of this.#buffers) head.write(Float64Array.from(numbers));
+  /** Overwrites the four numbers that each parameter's head is. Not inside a capture. */
+  writeHeads(numbersOf: (parameter: P) => readonly [number, number, number, number]): void {
+    for (const buffer of this.#buffers) {
+      const places = this.places.filter((place) => place.buffer === buffer);
+      buffer.heads.write(Float64Array.from(places.flatMap(({ parameter }) => numbersOf(parameter))));
+    }
   }
 
   /** Places that share a buffer, of those that `wanted` accepts, as many at a time as one of `counts` says, the largest first; 1 is among them. */
@@ -121,19 +126,22 @@ export class StateArena<P extends NamedParameter> {
   }
 
   dispose(): void {
-    for (const { tensor, head } of this.#buffers) {
-      head.dispose();
+    for (const { tensor, heads } of this.#buffers) {
+      heads.dispose();
       tensor.dispose();
     }
   }
 }
 
-/** The first four elements of a tensor as a tensor over the same memory. */
-function headOf(tensor: Tensor): Tensor {
+/** The first `count` elements of a tensor as a tensor over the same memory. */
+function startOf(tensor: Tensor, count: number): Tensor {
   const { storage } = tensor.value;
   const { handle } = storage;
   storage.retain();
-  const first = handle.kind === 'host' ? { ...handle, data: handle.data.subarray(0, 4) } : handle;
-  const view = { spec: { shape: [4], dtype: 'f32' }, storage: new Storage(first, () => storage.release()) } as const;
+  const first = handle.kind === 'host' ? { ...handle, data: handle.data.subarray(0, count) } : handle;
+  const view = {
+    spec: { shape: [count], dtype: 'f32' },
+    storage: new Storage(first, () => storage.release()),
+  } as const;
   return tensor.engine.adopt(view).keep();
 }

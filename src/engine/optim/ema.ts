@@ -57,7 +57,8 @@ export class EMA {
   /** The host's half of an update: writes the decay. Not inside a capture. */
   advance(): void {
     this.#requireOut('advance');
-    this.#arena.writeHead([1 - this.decayAt(this.#stepCount), 0, 0, 0]);
+    const weight = 1 - this.decayAt(this.#stepCount);
+    this.#arena.writeHeads(() => [weight, 0, 0, 0]);
     this.#stepCount++;
   }
 

@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Engine } from '../autograd/engine.ts';
+import { Replay } from '../autograd/replay.ts';
 import type { Tensor } from '../autograd/tensor.ts';
 import type { GpuDevice } from '../gpu/device.ts';
 import { createNodeDevice } from '../node/createDevice.ts';
@@ -109,6 +110,48 @@ for (const { name, make, tolerance } of backends) {
         for (const [key, want] of Object.entries(run.state)) close(tensors.get(key) ?? [], want, tolerance, key);
       });
     }
+
+    it('a parameter whose first gradient comes late moves by lr, as torch.optim.AdamW; through a saved state and replays too', async () => {
+      const engine = make();
+      const leaf = (): Tensor => engine.tensor([1], [1], { requiresGrad: true });
+      const params = { a: leaf(), b: leaf() };
+      const named = Object.entries(params).map(([key, tensor]) => ({ name: key, tensor }));
+      const optimizer = new AdamW(named, { lr: 0.01, weightDecay: 0 });
+      const step = (...taught: Tensor[]) => {
+        for (const tensor of taught) tensor.mul(0.5).sum().backward();
+        optimizer.update();
+        optimizer.zeroGrad();
+      };
+      const both = async () => [await params.a.item(), await params.b.item()];
+      for (let k = 0; k < 4; k++) {
+        optimizer.advance();
+        step(params.a);
+      }
+      optimizer.advance();
+      const alone = await Replay.capture(engine, () => step(params.a), { gradients: true });
+      for (let k = 0; k < 3; k++) {
+        optimizer.advance();
+        alone.run();
+      }
+      const state = await optimizer.stateDict();
+      expect([state.step, state.missed]).toEqual([8, new Map([['b', 8]])]);
+      optimizer.loadStateDict(state);
+      optimizer.advance();
+      step(params.a, params.b);
+      // torch: a constant gradient moves a parameter by lr in each step that it takes part in.
+      close(await both(), [0.91, 0.99], tolerance, 'after step 9');
+      optimizer.advance();
+      alone.run();
+      optimizer.advance();
+      step(params.b);
+      close(await both(), [0.9, 0.98], tolerance, 'after step 11');
+      expect((await optimizer.stateDict()).missed).toEqual(
+        new Map([
+          ['a', 1],
+          ['b', 9],
+        ]),
+      );
+    });
 
     it('finds the bottom of a quadratic, and memory stays flat', async () => {
       const engine = make();

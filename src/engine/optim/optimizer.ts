@@ -31,6 +31,10 @@ export abstract class Optimizer {
   readonly #counts: readonly number[];
   #lr = 0;
   #stepCount = 0;
+  /** Steps in which a parameter had no gradient, of those before the one under way. */
+  readonly #missed = new Map<ResolvedParameter, number>();
+  /** Who had none in the last `update` or replay of one. */
+  #idle: readonly ResolvedParameter[] = [];
 
   protected constructor(
     params: Iterable<GivenParameter | ParameterGroup>,
@@ -68,18 +72,36 @@ export abstract class Optimizer {
   /** Records the update of one of the `counts` of parameters that the optimizer was made with. Inputs of a step's program: state, guard, parameter, gradient, … */
   protected abstract updateParameters(inputs: readonly Tensor[], slots: readonly StepSlot[]): void;
 
-  /** The host's half of a step: counts it and writes learning rate and bias corrections. Not inside a capture. */
+  /**
+   * The host's half of a step: counts it and writes learning rate and bias corrections, which go by the steps that a parameter took part
+   * in, as PyTorch's. Not inside a capture.
+   */
   advance(): void {
+    for (const [parameter, count] of this.#missedSoFar()) this.#missed.set(parameter, count);
     this.#stepCount++;
-    this.#arena.writeHead(this.hyperValues(this.#stepCount));
+    this.#arena.writeHeads((parameter) => this.hyperValues(this.#stepCount - (this.#missed.get(parameter) ?? 0)));
+  }
+
+  /** As `#missed`, with the step under way. */
+  #missedSoFar(): Map<ResolvedParameter, number> {
+    const missed = new Map(this.#missed);
+    for (const parameter of this.#idle) missed.set(parameter, (missed.get(parameter) ?? 0) + 1);
+    return missed;
   }
 
   /** The device's half of a step. Parameters without a gradient are skipped. */
   update(guard?: GradientGuard): void {
     for (const { name, tensor } of this.params) requireLive(name, tensor);
+    const idle = this.params.filter(({ tensor }) => tensor.grad === null);
+    this.engine.atEachRun(() => {
+      this.#idle = idle;
+    });
     for (const batch of this.#arena.batches(this.#counts, ({ tensor }) => tensor.grad !== null)) {
       const pairs = batch.flatMap(({ parameter: { tensor } }) => [tensor, tensor.grad as Tensor]);
-      const slots = batch.map(({ parameter: { lrScale, weightDecay }, first }) => ({ first, lrScale, weightDecay }));
+      const slots = batch.map(({ parameter, head, first }) => {
+        const { lrScale, weightDecay } = parameter;
+        return { head, first, lrScale, weightDecay };
+      });
       this.updateParameters([batch[0].buffer.tensor, guard?.tensor ?? this.#openGuard, ...pairs], slots);
     }
   }
@@ -102,7 +124,8 @@ export abstract class Optimizer {
   /** Waits for the device and reads all moments. */
   async stateDict(): Promise<OptimizerState> {
     const step = this.#stepCount;
-    return { step, tensors: await this.#arena.read() };
+    const missed = new Map([...this.#missedSoFar()].map(([{ name }, count]) => [name, count]));
+    return { step, tensors: await this.#arena.read(), ...(missed.size > 0 && { missed }) };
   }
 
   /** Continues from `state`. Throws `optim/state` where names or sizes differ; nothing is written then. */
@@ -112,6 +135,12 @@ export abstract class Optimizer {
     }
     this.#arena.write(this.constructor.name, state.tensors);
     this.#stepCount = state.step;
+    this.#idle = [];
+    this.#missed.clear();
+    for (const parameter of this.params) {
+      const count = state.missed?.get(parameter.name) ?? 0;
+      if (count > 0) this.#missed.set(parameter, count);
+    }
   }
 
   /** Frees the moments; the parameters stay. */

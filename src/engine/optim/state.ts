@@ -11,6 +11,8 @@ export interface OptimizerState {
   /** Steps done. */
   readonly step: number;
   readonly tensors: NamedTensors;
+  /** How many of those steps a parameter sat out for want of a gradient, by its name; those that sat out none are left out. */
+  readonly missed?: ReadonlyMap<string, number>;
 }
 
 /** A float32 tensor that outlives scopes and captures. */

@@ -2,7 +2,7 @@
  * All shape arithmetic, pure: no function here knows of a device. Each throws a `GmtlError` with code `tensor/shape`
  * that names the op and the shapes concerned.
  */
-import { GmtlError } from '../errors.ts';
+import { GmtlError, show } from '../errors.ts';
 import { formatShape, type Shape, sizeOf } from './spec.ts';
 
 /** The error for every shape mistake. */
@@ -92,7 +92,13 @@ export function normalizeAxis(op: string, axis: number, rank: number): number {
 /** Sorted, distinct, counted from the front; `undefined` means all axes. */
 export function normalizeAxes(op: string, axes: readonly number[] | number | undefined, rank: number): number[] {
   if (axes === undefined) return Array.from({ length: rank }, (_, axis) => axis);
-  const list = (typeof axes === 'number' ? [axes] : axes).map((axis) => normalizeAxis(op, axis, rank));
+  if (typeof axes !== 'number' && !Array.isArray(axes)) {
+    throw new GmtlError(
+      'ops/attribute',
+      `${op}: the axes are ${show(axes)}; they are an array of whole numbers, such as [0, 1]`,
+    );
+  }
+  const list = [axes].flat().map((axis) => normalizeAxis(op, axis, rank));
   const distinct = [...new Set(list)].sort((a, b) => a - b);
   if (distinct.length !== list.length) throw shapeError(op, `axes ${formatShape(list)} name one axis twice`);
   return distinct;
@@ -110,6 +116,9 @@ export function reducedShape(shape: Shape, axes: readonly number[], keepDims: bo
 
 /** Fills in one extent of -1 and checks that the element count stays. */
 export function resolveReshape(op: string, from: Shape, to: Shape): number[] {
+  if (!Array.isArray(to)) {
+    throw new GmtlError('ops/attribute', `${op}: the shape is ${show(to)}; it is one array, such as [2, 3]`);
+  }
   const unknown = to.filter((extent) => extent === -1).length;
   const known = to.reduce((product, extent) => (extent === -1 ? product : product * extent), 1);
   const total = sizeOf(from);

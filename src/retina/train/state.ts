@@ -17,11 +17,16 @@ export async function packAverages(model: MultitaskNet, ema: EMA): Promise<Store
   return packed;
 }
 
-/** Optimiser moments, flat, in the engine's element order. */
+/** Before the name of a parameter that had no gradient in some steps: in how many. */
+const MISSED_STEPS = 'steps missed ';
+
+/** Optimiser moments, flat, in the engine's element order, and the steps that parameters sat out where there are any. */
 export async function packOptimizer(optimizer: Optimizer): Promise<StoredTensors> {
-  const { tensors } = await optimizer.stateDict();
+  const { tensors, missed } = await optimizer.stateDict();
   const packed: Mutable = new Map();
   for (const [name, data] of tensors) packed.set(name, { dtype: 'F32', shape: [data.length], data });
+  for (const [name, count] of missed ?? [])
+    packed.set(`${MISSED_STEPS}${name}`, { dtype: 'F32', shape: [], data: Float32Array.of(count) });
   return packed;
 }
 
@@ -61,7 +66,11 @@ export function restoreWeighting(weighting: Weighting, state: StoredTensors, fil
 
 /** Writes an optimiser's moments as {@link packOptimizer} packed them. @throws GmtlError `optim/state` where they do not fit. */
 export function restoreOptimizer(optimizer: Optimizer, state: StoredTensors, step: number): void {
-  const moments = [...floats(state)].filter(([name]) => !name.startsWith(WEIGHTING_STATE));
-  const tensors = new Map(moments.map(([name, { data }]) => [name, data]));
-  optimizer.loadStateDict({ step, tensors });
+  const missed = new Map<string, number>();
+  const tensors = new Map<string, Float32Array>();
+  for (const [name, { data }] of floats(state)) {
+    if (name.startsWith(MISSED_STEPS)) missed.set(name.slice(MISSED_STEPS.length), data[0]);
+    else if (!name.startsWith(WEIGHTING_STATE)) tensors.set(name, data);
+  }
+  optimizer.loadStateDict({ step, tensors, missed });
 }

@@ -2,7 +2,8 @@
 import type { Engine } from '../../engine/autograd/engine.ts';
 import type { Tensor } from '../../engine/autograd/tensor.ts';
 import type { Batch } from '../data/loading/batch.ts';
-import { STRUCTURES } from '../domain.ts';
+import { GmtlError } from '../../engine/errors.ts';
+import { GRADE_COUNTS, STRUCTURES } from '../domain.ts';
 import type { Routes } from '../network/network.ts';
 import type { Targets } from './objective.ts';
 import type { ArrangedBatch } from '../network/routing.ts';
@@ -55,15 +56,26 @@ export class StepInputs {
         this.#maskChannels,
       ),
     );
-    const labels = (of: Int32Array): Int32Array => Int32Array.from(routes.classification, (place) => of[order[place]]);
-    retinopathy?.write(labels(batch.retinopathy));
-    edema?.write(labels(batch.edema));
+    const labels = (graded: 'retinopathy' | 'edema'): Int32Array =>
+      Int32Array.from(routes.classification, (place) => labelOf(batch, graded, order[place]));
+    retinopathy?.write(labels('retinopathy'));
+    edema?.write(labels('edema'));
   }
 
   dispose(): void {
     const { image, gumbel, targets } = this;
     for (const tensor of [image, gumbel?.noise, gumbel?.inverseTau, ...Object.values(targets)]) tensor?.dispose();
   }
+}
+
+/** A row's label. Throws `train/label` where it is no grade: the losses would be NaN, and not say for which picture. */
+function labelOf(batch: Batch, task: 'retinopathy' | 'edema', row: number): number {
+  const label = batch[task][row];
+  if (label >= -1 && label < GRADE_COUNTS[task]) return label;
+  throw new GmtlError(
+    'train/label',
+    `row ${row} of a batch (${batch.items[row]?.id}) has the ${task} grade ${label}; grades are 0 to ${GRADE_COUNTS[task] - 1}, or -1 where unknown`,
+  );
 }
 
 function reorderRows(data: Float32Array, order: readonly number[]): Float32Array {

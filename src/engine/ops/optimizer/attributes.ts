@@ -2,6 +2,8 @@
 
 /** How one parameter of a step is treated. */
 export interface StepSlot {
+  /** Group of four floats in the state that holds what changes from step to step: AdamW's learning rate and bias corrections. */
+  readonly head: number;
   /** Group of four floats in the state at which its moments start: one after the other, `momentGroups` each. */
   readonly first: number;
   /** Multiplies the learning rate. */

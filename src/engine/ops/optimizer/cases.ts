@@ -12,7 +12,7 @@ import type {
   StepSlot,
   SwapAttributes,
 } from './attributes.ts';
-import { HEAD_GROUPS, momentGroups, slotsFor } from './layout.ts';
+import { momentGroups, slotsFor } from './layout.ts';
 
 const STEP_TOLERANCE: Tolerance = {
   relativeL2: 1e-6,
@@ -35,10 +35,10 @@ type Shapes = readonly (readonly number[])[];
 
 const elements = (shape: readonly number[]): number => shape.reduce((size, extent) => size * extent, 1);
 
-/** A state of `moments` for tensors of `shapes`, its head given, the rest uniform numbers (second moments are not negative). */
+/** A state of `moments` for tensors of `shapes`, its heads given, the rest uniform numbers (second moments are not negative). */
 function stateOf(head: readonly number[], shapes: Shapes, moments: number): { state: CaseInput; first: number[] } {
   const first: number[] = [];
-  let groups = HEAD_GROUPS;
+  let groups = head.length / 4;
   for (const shape of shapes) {
     first.push(groups);
     groups += moments * momentGroups(elements(shape));
@@ -57,7 +57,12 @@ function stepCases<A extends { readonly slots: readonly StepSlot[] }>(
 ): Case<A>[] {
   const make = (name: string, shapes: Shapes, guard: CaseInput, settings: Omit<A, 'slots'>, lrScale = 1): Case<A> => {
     const { state, first } = stateOf(head, shapes, moments);
-    const slots = first.map((at, k) => ({ first: at, lrScale: lrScale / (k + 1), weightDecay: 0.05 * k }));
+    const slots = first.map((at, k) => ({
+      head: k % (head.length / 4),
+      first: at,
+      lrScale: lrScale / (k + 1),
+      weightDecay: 0.05 * k,
+    }));
     return {
       name,
       inputs: [state, guard, ...shapes.flatMap((shape) => [{ shape }, { shape }])],
@@ -140,7 +145,7 @@ export const guardedScaleCases: readonly Case[] = [
 export const adamwCases = (count: number): readonly Case<AdamwAttributes>[] =>
   stepCases<AdamwAttributes>(
     count,
-    [0.01, 1 / (1 - 0.9 ** 3), 1 / Math.sqrt(1 - 0.999 ** 3), 0],
+    [3, 5].flatMap((step) => [0.01, 1 / (1 - 0.9 ** step), 1 / Math.sqrt(1 - 0.999 ** step), 0]),
     2,
     { beta1: 0.9, beta2: 0.999, eps: 1e-8 },
     { beta1: 0.8, beta2: 0.95, eps: 1e-3 },

@@ -1,6 +1,6 @@
 /** How states and slots are laid out, the same on every device. */
 
-/** Groups of four floats in front of the moments: [hyper], what changes from step to step. */
+/** Groups of four floats that each parameter has in front of all moments: [hyper], what changes from step to step. */
 export const HEAD_GROUPS = 1;
 
 /** Groups of four floats that a moment of a parameter of `size` elements takes. */

@@ -150,7 +150,14 @@ export function referenceStep<A extends StepAttributes>(
       const from = 4 * (slot.first + moment * momentGroups(parameter.length));
       return state.subarray(from, from + parameter.length);
     });
-    update(parameter, (i) => gradScale * grad[i], own, state.subarray(0, 4), slot, attributes);
+    update(
+      parameter,
+      (i) => gradScale * grad[i],
+      own,
+      state.subarray(4 * slot.head, 4 * slot.head + 4),
+      slot,
+      attributes,
+    );
   });
 }
 

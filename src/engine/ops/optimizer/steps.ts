@@ -13,7 +13,7 @@ import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { formatShape, sizeOf, type TensorSpec } from '../../tensor/spec.ts';
 import { type Callable, defineProgram } from '../definition.ts';
 import type { Signature } from '../signature.ts';
-import type { AdamwAttributes, SgdAttributes, StepAttributes } from './attributes.ts';
+import type { AdamwAttributes, SgdAttributes, StepAttributes, StepSlot } from './attributes.ts';
 import { HEAD_GROUPS, momentGroups } from './layout.ts';
 import { referenceStep, updateAdamw, type UpdateReference, updateSgd } from './reference.ts';
 
@@ -74,7 +74,7 @@ function stepProgram<A extends StepAttributes>(
         `takes a state, a guard and ${count} pairs of parameter and gradient with a slot each, got ${inputs.length} inputs and ${slots.length} slots`,
       );
       requireShape(sameShape(guard.shape, [4]), name, `the guard has shape ${formatShape(guard.shape)}, not [4]`);
-      slots.forEach(({ first }, k) => {
+      slots.forEach(({ head, first }, k) => {
         const [parameter, grad] = inputs.slice(2 + 2 * k);
         requireShape(
           sameShape(parameter.shape, grad.shape),
@@ -83,7 +83,7 @@ function stepProgram<A extends StepAttributes>(
         );
         const end = 4 * (first + moments * momentGroups(sizeOf(parameter.shape)));
         requireShape(
-          first >= HEAD_GROUPS && sizeOf(state.shape) >= end,
+          head >= 0 && head < first && first >= HEAD_GROUPS && sizeOf(state.shape) >= end,
           name,
           `parameter ${k} has its moments up to ${end} of a state of shape ${formatShape(state.shape)}`,
         );
@@ -109,8 +109,10 @@ function stepProgram<A extends StepAttributes>(
           else scratch.push(16);
           buffers[`parameter${slot}`] = given ? `in${parameters[k]}` : `tmp${scratch.length - 1}`;
           buffers[`grad${slot}`] = given ? `in${parameters[k] + 1}` : 'in1';
-          const { first, lrScale, weightDecay } = attributes.slots[k] ?? { first: 0, lrScale: 0, weightDecay: 0 };
+          const none: StepSlot = { head: 0, first: 0, lrScale: 0, weightDecay: 0 };
+          const { head, first, lrScale, weightDecay } = attributes.slots[k] ?? none;
           slotted[`size${slot}`] = size;
+          if (`head${slot}` in kernel.uniforms) slotted[`head${slot}`] = head;
           slotted[`first${slot}`] = first;
           slotted[`lrScale${slot}`] = lrScale;
           slotted[`weightDecay${slot}`] = weightDecay;
@@ -150,8 +152,8 @@ const adamwProgram = (count: number): Callable<AdamwAttributes> =>
 
 /**
  * One AdamW step in place (Loshchilov and Hutter 2019, algorithm 2, as torch.optim.AdamW) of 1, 2, 3 or 6 parameters
- * (`ADAMW_COUNTS`), by their count. Inputs: state, whose first four floats are [lr, 1 / bias1, 1 / sqrt(bias2), unused] with bias = 1 - beta^step, and which
- * holds m and then v of each parameter where its slot says; guard as `clipGateProgram` writes it; then parameter, gradient, in pairs.
+ * (`ADAMW_COUNTS`), by their count. Inputs: state, which holds [lr, 1 / bias1, 1 / sqrt(bias2), unused] with bias = 1 - beta^step of each parameter,
+ * and its m and then v, where its slot says; guard as `clipGateProgram` writes it; then parameter, gradient, in pairs.
  */
 export const adamwPrograms: Readonly<Record<number, Callable<AdamwAttributes>>> = Object.fromEntries(
   ADAMW_COUNTS.map((count) => [count, adamwProgram(count)]),

@@ -62,7 +62,7 @@ export function unaryFunction(name: UnaryName, x: number, { scale = 1, shift = 0
   }
 }
 
-/** d f / d x; relu and abs have 0 at 0, as PyTorch. */
+/** d f / d x; relu and abs have 0 at 0, and relu has 1 at NaN, as PyTorch. */
 export function unaryDerivative(name: UnaryName, x: number, { scale = 1 }: UnaryAttributes): number {
   switch (name) {
     case 'gelu':
@@ -72,7 +72,7 @@ export function unaryDerivative(name: UnaryName, x: number, { scale = 1 }: Unary
       return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * Math.sqrt(2 / Math.PI) * (1 + 3 * GELU_CUBIC * x * x);
     }
     case 'relu':
-      return x > 0 ? 1 : 0;
+      return x <= 0 ? 0 : 1;
     case 'silu': {
       const s = sigmoid(x);
       return s * (1 + x * (1 - s));
