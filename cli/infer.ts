@@ -28,12 +28,12 @@ import { adapterOption, flipsOption, precisionOption, weightsOption } from './op
 import { stoppable } from './stopping.ts';
 
 /** Masks predicted as in training, from the whole picture, from tiles at the training scale, or in System A's way. */
-const TILINGS = { auto: undefined, off: null, on: {}, router: SYSTEM_A_TILING } as const satisfies Record<
+export const TILINGS = { auto: undefined, off: null, on: {}, router: SYSTEM_A_TILING } as const satisfies Record<
   string,
   Tiling | null | undefined
 >;
 
-const inferOptions = {
+export const inferOptions = {
   sample: {
     type: 'number',
     describe: "Draw so many random images of the run's own data instead, and show predictions beside the truth",
@@ -85,6 +85,8 @@ const inferOptions = {
     default: 'infer',
     describe: 'Folder for masks, overlays and the table predictions.csv (with --sample: grid, report and table)',
   },
+  masks: { type: 'boolean', default: true, describe: 'Write the masks as PNG; --no-masks for large runs' },
+  overlays: { type: 'boolean', default: true, describe: 'Draw the overlays; --no-overlays for large runs' },
   overwrite: { type: 'boolean', default: false, describe: 'Replace earlier results in the folder' },
   manifest: { type: 'string', describe: 'List of pictures: .csv or .jsonl with path, optionally id, patient and eye' },
   frame: {
@@ -178,6 +180,7 @@ async function infer(args: InferArguments): Promise<void> {
             threshold: calibration ? calibratedThresholds(calibration) : threshold,
             flips,
             tiling: TILINGS[args.tiles],
+            write: { masks: args.masks, overlays: args.overlays },
             adjust: (result) => {
               const referred = policy.refer(result);
               return calibration ? calibrateResult(referred, calibration) : referred;
@@ -213,7 +216,7 @@ async function infer(args: InferArguments): Promise<void> {
 }
 
 /** The pictures that the words, the list and standard input (`-`) name. */
-async function listInputs(
+export async function listInputs(
   images: readonly string[],
   manifest: string | undefined,
   recursive: boolean,
@@ -229,7 +232,15 @@ async function listInputs(
 }
 
 /** The options that decide what a result is. */
-const pickSettings = ({ task, threshold, tta, tiles, precision, weights, ungradable }: InferArguments) => ({
+export const pickSettings = ({
+  task,
+  threshold,
+  tta,
+  tiles,
+  precision,
+  weights,
+  ungradable,
+}: Pick<InferArguments, 'task' | 'threshold' | 'tta' | 'tiles' | 'precision' | 'weights' | 'ungradable'>) => ({
   ...{ task, threshold, tta, tiles, precision, weights, ungradable },
   // Results of other versions hold other things: they are not gone on from.
   results: 3,
@@ -253,7 +264,7 @@ function startPictures(total: number): (outcome: PictureOutcome) => string {
 }
 
 /** An outcome as JSON on stdout for programs, and in lines on stderr for people. */
-function show(outcome: PictureOutcome, progress: string, identifiers: boolean): void {
+export function show(outcome: PictureOutcome, progress: string, identifiers: boolean): void {
   const { input, ...rest } = outcome;
   const record =
     'error' in rest

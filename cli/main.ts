@@ -18,9 +18,19 @@ import { mergeCommand } from './merge.ts';
 import { trainCommand } from './train.ts';
 import { tuneCommand } from './tune.ts';
 import { webCommand } from './web.ts';
+import { enqueueCommand, workerCommand } from './worker.ts';
 
 const commands = [
-  ...[trainCommand, evaluateCommand, inferCommand, mergeCommand, exportCommand, webCommand],
+  ...[
+    trainCommand,
+    evaluateCommand,
+    inferCommand,
+    mergeCommand,
+    enqueueCommand,
+    workerCommand,
+    exportCommand,
+    webCommand,
+  ],
   ...[benchCommand, tuneCommand, dataCommand, doctorCommand],
 ];
 

@@ -11,6 +11,7 @@ import { evaluateCommand } from '../cli/evaluate.ts';
 import { exportCommand } from '../cli/export.ts';
 import { inferCommand } from '../cli/infer.ts';
 import { mergeCommand } from '../cli/merge.ts';
+import { enqueueCommand, workerCommand } from '../cli/worker.ts';
 import { trainCommand } from '../cli/train.ts';
 import { tuneCommand } from '../cli/tune.ts';
 import { webCommand } from '../cli/web.ts';
@@ -76,7 +77,16 @@ function commandsIn(text: string): string[] {
 }
 
 const commands = [
-  ...[trainCommand, evaluateCommand, inferCommand, mergeCommand, exportCommand, webCommand],
+  ...[
+    trainCommand,
+    evaluateCommand,
+    inferCommand,
+    mergeCommand,
+    enqueueCommand,
+    workerCommand,
+    exportCommand,
+    webCommand,
+  ],
   ...[benchCommand, tuneCommand, dataCommand, doctorCommand],
 ];
 

@@ -11,6 +11,8 @@ const PURPOSES = {
   webgpu: 'to reach a GPU outside a browser',
   '@sparticuz/chromium': 'for the embedded software adapter',
   'tar-stream': 'to unpack that adapter',
+  bullmq: 'to take pictures from a queue (`gmtl worker`)',
+  ioredis: 'for bullmq to reach Redis',
   koffi: 'to call MPI, for training on several ranks',
   sharp: 'to read and write pictures',
   dcmjs: 'to write DICOM files',

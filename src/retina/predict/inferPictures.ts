@@ -10,7 +10,8 @@ import { type InferResult, summary } from './result.ts';
 import type { InferInput } from './inputs.ts';
 import type { Provenance } from './predictionRow.ts';
 import type { Predictor } from './predictor.ts';
-import { type ResultsFolder, writeResults } from './results.ts';
+import type { PredictionsTable } from './predictionsTable.ts';
+import { type ResultsFolder, type WrittenFiles, writeResults } from './results.ts';
 
 /** Codes of errors that concern one image and do not stop the others. */
 const IMAGE_FAULTS: readonly string[] = [
@@ -36,25 +37,73 @@ export type PictureOutcome =
 export const isSkipped = (outcome: PictureOutcome): boolean =>
   'error' in outcome && outcome.error.code === 'infer/ungradable';
 
-export interface InferPicturesOptions extends InferOptions {
+/** How one picture is inferred and written. */
+export interface InferAndWriteOptions extends InferOptions {
   /** Changes a result before it is written: calibration does. */
   readonly adjust?: (result: InferResult) => InferResult;
+  /** Which files of a result are written beside its row. Default: all. */
+  readonly write?: WrittenFiles;
+  /** What is done already, and {@link modelHash} of what is to be done; null (default): everything is to be done. */
+  readonly resume?: { readonly journal: Journal; readonly model: string } | null;
+  /** Folder of DICOM files of the results, from `openDicomOut`; needs `provenance`. Default: none. */
+  readonly dicomOut?: string | undefined;
+  /** What the rows of the table say of their origin. */
+  readonly provenance?: Provenance | undefined;
+}
+
+export interface InferPicturesOptions extends InferAndWriteOptions {
   /** Called with each image's outcome as soon as its files are written. */
   readonly onPicture?: (outcome: PictureOutcome, index: number) => void;
   /** Aborting it ends the work after the pictures under way; the table is written. */
   readonly stop?: AbortSignal;
-  /** Folder of DICOM files of the results, from `openDicomOut`; needs `provenance`. Default: none. */
-  readonly dicomOut?: string | undefined;
-  /** What the rows of the table say of their origin. */
-  readonly provenance?: Provenance;
   /** Pictures under way at once. Default: {@link UNDER_WAY}. */
   readonly ahead?: number;
-  /** What is done already, and {@link modelHash} of what is to be done; null (default): everything is to be done. */
-  readonly resume?: { readonly journal: Journal; readonly model: string } | null;
 }
 
 /** Pictures under way at once: while the device has one, others are decoded, and the results of others written. Each takes some 20 MB. */
 const UNDER_WAY = 4;
+
+/**
+ * Runs inference on one image and writes its files, unless the record says that this is done.
+ *
+ * @returns the reason instead of a result where the image cannot be read or shows no fundus. @throws GmtlError for all else that goes wrong.
+ */
+export async function inferAndWrite(
+  predictor: Predictor,
+  input: InferInput,
+  folder: string,
+  { adjust = (result) => result, write, resume = null, provenance, dicomOut, ...options }: InferAndWriteOptions,
+): Promise<PictureOutcome> {
+  const start = performance.now();
+  try {
+    const done = resume && { sha256: await hashFile(input.path), model: resume.model, name: input.name };
+    const earlier = done && resume.journal.find(done);
+    if (earlier) return { input, result: { ...earlier, file: input.path }, files: [], milliseconds: 0 };
+    const plain = await inferImage(predictor, input.path, options, input.frame);
+    const inferred = { ...plain, result: adjust(plain.result) };
+    const files = await writeResults(folder, input, inferred, write);
+    if (dicomOut !== undefined && provenance)
+      files.push(...(await writeDicomOut(dicomOut, input, inferred, provenance)));
+    const { entry, frame } = input;
+    const known = entry || frame ? { input: { ...(entry && { entry }), ...(frame && { frame }) } } : {};
+    if (done) resume.journal.add({ ...done, ...known, result: inferred.result });
+    return { input, result: inferred.result, files, milliseconds: Math.round(performance.now() - start) };
+  } catch (error) {
+    if (!(error instanceof GmtlError) || !IMAGE_FAULTS.includes(error.code)) throw error;
+    return { input, error };
+  }
+}
+
+/** Adds an outcome's row to the table. */
+export async function addOutcome(
+  table: PredictionsTable,
+  outcome: PictureOutcome,
+  provenance: Provenance | undefined,
+): Promise<void> {
+  const { input } = outcome;
+  const row = 'error' in outcome ? { file: input.path, error: outcome.error.message } : outcome.result;
+  await table.add(row, input, provenance);
+}
 
 /**
  * Runs inference on the images and writes the results of each into the folder, several under way at once: decoding and writing go on
@@ -68,41 +117,14 @@ export async function inferPictures(
   predictor: Predictor,
   inputs: readonly InferInput[],
   { folder, table }: ResultsFolder,
-  {
-    adjust = (result) => result,
-    onPicture,
-    stop,
-    ahead = UNDER_WAY,
-    resume = null,
-    provenance,
-    dicomOut,
-    ...options
-  }: InferPicturesOptions,
+  { adjust, onPicture, stop, ahead = UNDER_WAY, resume = null, provenance, ...options }: InferPicturesOptions,
 ): Promise<PictureOutcome[]> {
   const outcomes: PictureOutcome[] = [];
-  const look = async (input: InferInput): Promise<PictureOutcome> => {
-    const start = performance.now();
-    try {
-      const done = resume && { sha256: await hashFile(input.path), model: resume.model, name: input.name };
-      const earlier = done && resume.journal.find(done);
-      if (earlier) return { input, result: { ...earlier, file: input.path }, files: [], milliseconds: 0 };
-      const plain = await inferImage(predictor, input.path, options, input.frame);
-      const inferred = { ...plain, result: adjust(plain.result) };
-      const files = await writeResults(folder, input, inferred);
-      if (dicomOut !== undefined && provenance)
-        files.push(...(await writeDicomOut(dicomOut, input, inferred, provenance)));
-      if (done) resume.journal.add({ ...done, result: inferred.result });
-      return { input, result: inferred.result, files, milliseconds: Math.round(performance.now() - start) };
-    } catch (error) {
-      if (!(error instanceof GmtlError) || !IMAGE_FAULTS.includes(error.code)) throw error;
-      return { input, error };
-    }
-  };
+  const look = (input: InferInput) =>
+    inferAndWrite(predictor, input, folder, { adjust, resume, provenance, ...options });
   const settle = async (looking: Promise<PictureOutcome>): Promise<void> => {
     const outcome = await looking;
-    if ('error' in outcome)
-      await table.add({ file: outcome.input.path, error: outcome.error.message }, outcome.input, provenance);
-    else await table.add(outcome.result, outcome.input, provenance);
+    await addOutcome(table, outcome, provenance);
     if ('error' in outcome && inputs.length === 1 && !isSkipped(outcome)) throw outcome.error;
     outcomes.push(outcome);
     onPicture?.(outcome, outcomes.length - 1);

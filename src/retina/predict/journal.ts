@@ -4,6 +4,7 @@ import { appendFileSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import type { StoredTensors } from '../../engine/io/safetensors.ts';
 import { readIfPresent } from '../../engine/node/atomic.ts';
+import type { InferInput } from './inputs.ts';
 import type { InferResult } from './result.ts';
 
 /** Name of the record in a folder of results. */
@@ -17,6 +18,8 @@ interface JournalEntry {
   readonly model: string;
   /** Stem of the result files. */
   readonly name: string;
+  /** What else was known of the picture: its entry in a list, its frame. */
+  readonly input?: Pick<InferInput, 'entry' | 'frame'>;
   readonly result: InferResult;
 }
 
@@ -29,12 +32,12 @@ export function modelHash(weights: StoredTensors, settings: object): string {
   return hash.digest('hex').slice(0, 16);
 }
 
-const keyOf = ({ sha256, model, name }: Omit<JournalEntry, 'result'>): string => `${sha256} ${model} ${name}`;
+const keyOf = ({ sha256, model, name }: Omit<JournalEntry, 'input' | 'result'>): string => `${sha256} ${model} ${name}`;
 
 /** The record of one folder, one JSON line a picture, appended as soon as its files are written. */
 export class Journal {
   readonly #path: string;
-  readonly #done = new Map<string, InferResult>();
+  readonly #done = new Map<string, JournalEntry>();
 
   /** Reads what is there; a last line that a kill cut short is removed. */
   constructor(folder: string) {
@@ -45,13 +48,18 @@ export class Journal {
     for (const line of whole.split('\n')) {
       if (line === '') continue;
       const entry = JSON.parse(line) as JournalEntry;
-      this.#done.set(keyOf(entry), entry.result);
+      this.#done.set(keyOf(entry), entry);
     }
   }
 
   /** The result of a picture of this content by this network under this name; null where it is not done. */
-  find(of: Omit<JournalEntry, 'result'>): InferResult | null {
-    return this.#done.get(keyOf(of)) ?? null;
+  find(of: Omit<JournalEntry, 'input' | 'result'>): InferResult | null {
+    return this.#done.get(keyOf(of))?.result ?? null;
+  }
+
+  /** What was done when the record was opened. */
+  entries(): IterableIterator<JournalEntry> {
+    return this.#done.values();
   }
 
   add(entry: JournalEntry): void {

@@ -15,6 +15,9 @@ export interface Merged {
   readonly failed: number;
 }
 
+/** Starts the names of the folders that workers of a queue write. */
+export const WORKER_FOLDER = 'worker-';
+
 /** How many names a message lists. */
 const MOST_NAMED = 10;
 
@@ -54,7 +57,7 @@ export async function mergeTables(
       `${folders[strange]} and ${folders[0]} have tables with other columns: other versions of gmtl wrote them`,
     );
   }
-  const rows = isWhole
+  const all = isWhole
     ? interleave(
         tables,
         shards.map((shard) => (shard?.index ?? 1) - 1),
@@ -62,6 +65,11 @@ export async function mergeTables(
     : tables.flatMap((table) => table.rows);
   const [file, frame] = [first.header.indexOf('file'), first.header.indexOf('frame')];
   const pictureOf = (row: readonly string[]): string => (row[frame] ? `${row[file]}, frame ${row[frame]}` : row[file]);
+  // Workers of a queue may have done a picture twice, one of them killed before it could say so: the same row counts once.
+  const once = new Map(all.map((row) => [JSON.stringify(row), row]));
+  const rows = folders.every((folder) => basename(resolve(folder)).startsWith(WORKER_FOLDER))
+    ? [...once.values()]
+    : all;
   const seen = new Map<string, number>();
   for (const row of rows) seen.set(pictureOf(row), (seen.get(pictureOf(row)) ?? 0) + 1);
   const double = [...seen].filter(([, times]) => times > 1).map(([name]) => name);

@@ -30,6 +30,15 @@ export function resultFiles(folder: string, name: string): { overlay: string; ma
   return { overlay: join(folder, `${name}_overlay.png`), masks: masks as Record<Structure, string> };
 }
 
+/** Which files are written for a picture beside its row: large runs may want the table alone. */
+export interface WrittenFiles {
+  readonly masks: boolean;
+  readonly overlays: boolean;
+}
+
+/** Longer side of an overlay at most, pixels. */
+const OVERLAY_SIDE = 2048;
+
 /** A folder of results that passed the checks of {@link openResults}. */
 export interface ResultsFolder {
   readonly folder: string;
@@ -72,7 +81,6 @@ export function openResults(folder: string, inputs: readonly InferInput[], overw
  * Writes an overlay with a legend and, where there are masks, one PNG per structure (8-bit grey, 0 and 255, the frame's size). Masks of
  * an earlier inference under the same name that this one does not have are removed: they would look like results of this one.
  *
- * @param overlaySide longer side of the overlay at most, pixels.
  * @returns the files written.
  * @throws GmtlError as {@link writeFileAtomic}.
  */
@@ -80,29 +88,32 @@ export async function writeResults(
   folder: string,
   input: InferInput,
   { result, image, masks }: Inferred,
-  overlaySide = 2048,
+  write: WrittenFiles = { masks: true, overlays: true },
 ): Promise<string[]> {
   const { width, height, data } = image;
   const files = resultFiles(folder, input.name);
   const written: string[] = [];
-  const present = STRUCTURES.filter((structure) => masks?.[structure] !== undefined);
-  announceOwn([...present.map((structure) => files.masks[structure]), files.overlay], 'infer');
+  const present = STRUCTURES.filter((structure) => write.masks && masks?.[structure] !== undefined);
+  const overlays = write.overlays ? [files.overlay] : [];
+  announceOwn([...present.map((structure) => files.masks[structure]), ...overlays], 'infer');
   for (const structure of STRUCTURES) {
     const mask = masks?.[structure];
-    if (mask === undefined) {
+    if (mask === undefined || !write.masks) {
       await removeOld(files.masks[structure]);
       continue;
     }
     await writeFileAtomic(files.masks[structure], encodeMaskPng(mask, width, height));
     written.push(files.masks[structure]);
   }
-  // Imported here, because the drawing libraries take half a second to load and every command would pay it.
-  const { renderOverlay } = await import('../report/overlay.ts');
-  const drawn: StructureMasks = masks ?? {};
-  const options = { title: summary(result), maxSide: overlaySide };
-  await writeFileAtomic(files.overlay, await renderOverlay({ data, width, height }, drawn, options));
-  recordOwn([...written, files.overlay], 'infer');
-  return [...written, files.overlay];
+  if (write.overlays) {
+    // Imported here, because the drawing libraries take half a second to load and every command would pay it.
+    const { renderOverlay } = await import('../report/overlay.ts');
+    const drawn: StructureMasks = masks ?? {};
+    const options = { title: summary(result), maxSide: OVERLAY_SIDE };
+    await writeFileAtomic(files.overlay, await renderOverlay({ data, width, height }, drawn, options));
+  } else await removeOld(files.overlay);
+  recordOwn([...written, ...overlays], 'infer');
+  return [...written, ...overlays];
 }
 
 async function removeOld(path: string): Promise<void> {

@@ -1,0 +1,113 @@
+/** `gmtl worker` and `gmtl enqueue`: a stream of pictures through a queue. */
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import type { CommandModule, InferredOptionTypes, Options } from 'yargs';
+import { GmtlError } from '../src/engine/errors.ts';
+import { withEngine } from '../src/engine/node/createEngine.ts';
+import { expandFrames } from '../src/retina/predict/frames.ts';
+import { Journal, modelHash } from '../src/retina/predict/journal.ts';
+import { WORKER_FOLDER } from '../src/retina/predict/merge.ts';
+import { openPredictor } from '../src/retina/predict/openPredictor.ts';
+import { provenanceOf } from '../src/retina/predict/provenance.ts';
+import { enqueuePictures, workQueue } from '../src/retina/predict/queue.ts';
+import { openResults } from '../src/retina/predict/results.ts';
+import { loadTrainedWeights, newestRun } from '../src/retina/run/trainedWeights.ts';
+import { inferOptions, listInputs, pickSettings, show, TILINGS } from './infer.ts';
+import { stoppable } from './stopping.ts';
+
+const queueOptions = {
+  queue: { type: 'string', demandOption: true, describe: 'The server of the queue: redis://host:6379' },
+  name: { type: 'string', default: 'gmtl', describe: "The queue's name on that server" },
+} as const satisfies Record<string, Options>;
+
+const { run, config, weights, task, threshold, tta, tiles, masks, overlays, precision, adapter, ungradable } =
+  inferOptions;
+const workerOptions = {
+  ...queueOptions,
+  ...{ run, config, weights, task, threshold, tta, tiles, masks, overlays, precision, adapter, ungradable },
+  out: { type: 'string', default: 'infer', describe: 'The results go into OUT/worker-ID' },
+  id: {
+    type: 'string',
+    default: hostname(),
+    describe:
+      'Tells this worker from others that write below the same OUT, and finds its record when it is started again',
+  },
+  drain: { type: 'boolean', default: false, describe: 'End when the queue is empty' },
+  'lock-seconds': {
+    type: 'number',
+    default: 30,
+    describe:
+      'A job whose worker gave no sign of life for so long goes to another; the second time it counts as failed',
+  },
+} as const satisfies Record<string, Options>;
+type WorkerArguments = InferredOptionTypes<typeof workerOptions>;
+
+/** Pictures under way at once: as `gmtl infer`. */
+const AHEAD = 4;
+
+async function work(args: WorkerArguments): Promise<void> {
+  const { threshold: least = 0.5, 'lock-seconds': lockSeconds } = args;
+  if (!(least > 0 && least < 1)) {
+    throw new GmtlError('cli/usage', `--threshold ${least}: give a probability between 0 and 1, both excluded`);
+  }
+  if (!(lockSeconds >= 1)) throw new GmtlError('cli/usage', `--lock-seconds ${lockSeconds}: give 1 or more`);
+  if (!/^[\w.-]+$/.test(args.id)) {
+    throw new GmtlError('cli/usage', `--id ${args.id}: it names a folder: letters, digits, dots and dashes`);
+  }
+  const trained = await loadTrainedWeights(args.run ?? newestRun('runs'), args.config, args.weights);
+  const out = join(args.out, WORKER_FOLDER + args.id);
+  const results = openResults(out, [], true);
+  console.error(`network  ${trained.path}`);
+  await withEngine(
+    { adapter: args.adapter, seed: trained.config.training.seed },
+    async ({ engine, device, opened }) => {
+      console.error(`adapter  ${device.name} (${opened.reason})`);
+      const predictor = openPredictor(engine, { ...trained, note: console.error, precision: args.precision });
+      try {
+        await stoppable('Stopping after the pictures in hand.', (stop) =>
+          workQueue(predictor, { url: args.queue, name: args.name }, results, {
+            ...{ choice: args.task, threshold: least, flips: args.tta, tiling: TILINGS[args.tiles] },
+            write: { masks: args.masks, overlays: args.overlays },
+            journal: new Journal(out),
+            model: modelHash(trained.weights, { config: trained.config, calibration: null, ...pickSettings(args) }),
+            ...{ drain: args.drain, lockSeconds, ahead: AHEAD, stop },
+            provenance: provenanceOf(trained, device.name),
+            onPicture: (outcome) => show(outcome, '', false),
+            onNote: (text) => console.error(`note: ${text}`),
+          }),
+        );
+      } finally {
+        predictor.dispose();
+      }
+    },
+  );
+  console.error(`results  ${out}`);
+}
+
+export const workerCommand: CommandModule<object, WorkerArguments> = {
+  command: 'worker',
+  describe: 'Take pictures from a queue (Redis or Valkey) and predict as infer does, until stopped',
+  builder: (yargs) => yargs.options(workerOptions),
+  handler: work,
+};
+
+const enqueueOptions = {
+  ...queueOptions,
+  manifest: inferOptions.manifest,
+  recursive: inferOptions.recursive,
+} as const satisfies Record<string, Options>;
+type EnqueueArguments = InferredOptionTypes<typeof enqueueOptions> & { images?: string[] };
+
+export const enqueueCommand: CommandModule<object, EnqueueArguments> = {
+  command: 'enqueue [images..]',
+  describe: 'Put pictures into the queue of gmtl worker',
+  builder: (yargs) =>
+    yargs
+      .positional('images', { type: 'string', array: true, describe: 'Image files, or folders of them' })
+      .options(enqueueOptions),
+  handler: async ({ images = [], manifest, recursive, queue, name }) => {
+    const inputs = await expandFrames(await listInputs(images, manifest, recursive), {});
+    const added = await enqueuePictures({ url: queue, name }, inputs);
+    console.error(`${added} of ${inputs.length} pictures are new in the queue ${name}`);
+  },
+};

@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Inference in 100 shards as a Slurm array, eight at once: sbatch docs/cluster/slurm-array.sh; then: npx gmtl merge OUT/shard-*-of-100 --manifest list.csv
+#SBATCH --job-name=gmtl-infer
+#SBATCH --array=1-100%8
+#SBATCH --cpus-per-task=4
+#SBATCH --gres=gpu:1
+#SBATCH --time=04:00:00
+#SBATCH --signal=B:USR2@120
+#SBATCH --requeue
+set -uo pipefail
+# --shard auto reads SLURM_ARRAY_TASK_ID and SLURM_ARRAY_TASK_COUNT; --resume leaves out what an earlier try has done.
+npx gmtl infer --manifest "${LIST:-list.csv}" --run "${RUN:?the run folder}" --out "${OUT:-infer}" --shard auto --resume --no-overlays &
+child=$!
+# Slurm tells the batch script two minutes before the time is up: the pictures under way are finished.
+trap 'kill -USR2 "$child"' USR2
+wait "$child"; code=$?
+# A trapped signal ends the first wait.
+if kill -0 "$child" 2>/dev/null; then wait "$child"; code=$?; fi
+# 4: the adapter was lost; 140: the time was up. Both are worth trying again, 1 and 2 are not (docs/commands.md).
+if [ "$code" = 4 ] || [ "$code" = 140 ]; then scontrol requeue "${SLURM_ARRAY_JOB_ID}_${SLURM_ARRAY_TASK_ID}"; fi
+exit "$code"

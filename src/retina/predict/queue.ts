@@ -1,0 +1,193 @@
+/** A stream of pictures: jobs in a BullMQ queue (Redis or Valkey), put in by one process and worked off by any number of others. */
+import { createHash } from 'node:crypto';
+import { resolve } from 'node:path';
+import type * as BullMq from 'bullmq';
+import type { ConnectionOptions, Job, Queue } from 'bullmq';
+import { GmtlError } from '../../engine/errors.ts';
+import { requireOptional } from '../../engine/node/optional.ts';
+import { addOutcome, inferAndWrite, type InferAndWriteOptions, type PictureOutcome } from './inferPictures.ts';
+import type { InferInput } from './inputs.ts';
+import type { Journal } from './journal.ts';
+import type { Predictor } from './predictor.ts';
+import type { ResultsFolder } from './results.ts';
+
+/** Where jobs wait. */
+export interface QueueAddress {
+  /** `redis://[user:password@]host[:port][/database]`, `rediss://` with TLS. */
+  readonly url: string;
+  /** The queue's name on that server. */
+  readonly name: string;
+}
+
+/** Jobs put in with one command. */
+const BATCH = 500;
+
+/** How often a job that throws is tried, and the wait before the second try; it doubles from there. */
+const RETRIES = { attempts: 3, backoff: { type: 'exponential', delay: 1000 } };
+
+/** A job whose worker vanished is given to another one so often, then it counts as failed: it may be what kills them. */
+const MOST_VANISHED = 1;
+
+const bullmq = (): typeof BullMq => requireOptional<typeof BullMq>('bullmq');
+
+/** @throws GmtlError `infer/queue` for what is no address. */
+function connectionTo(url: string): ConnectionOptions {
+  if (!/^rediss?:\/\/\S+$/.test(url)) {
+    throw new GmtlError(
+      'infer/queue',
+      `${url}: give the address of a queue as redis://host:6379, or rediss:// with TLS`,
+    );
+  }
+  // As BullMQ wants it of workers: commands wait for a server that is away.
+  return { url, maxRetriesPerRequest: null };
+}
+
+/**
+ * Puts a job for each picture into the queue. A picture (path, id and frame) that is in the queue, or was, is not put in again.
+ *
+ * @returns how many of the jobs are new.
+ * @throws GmtlError `infer/queue` where the server cannot be reached.
+ */
+export async function enqueuePictures({ url, name }: QueueAddress, inputs: readonly InferInput[]): Promise<number> {
+  const connection = { ...connectionTo(url), maxRetriesPerRequest: 1, enableOfflineQueue: true };
+  const queue = new (bullmq().Queue)(name, { connection });
+  queue.on('error', () => undefined);
+  try {
+    const before = await countJobs(queue);
+    for (let start = 0; start < inputs.length; start += BATCH) {
+      await queue.addBulk(inputs.slice(start, start + BATCH).map(jobOf));
+    }
+    return (await countJobs(queue)) - before;
+  } catch (cause) {
+    throw new GmtlError('infer/queue', `${url}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  } finally {
+    await queue.close();
+  }
+}
+
+function jobOf({ path, name, entry, frame }: InferInput) {
+  const absolute = resolve(path);
+  const jobId = createHash('sha256')
+    .update(JSON.stringify([absolute, entry?.id ?? null, frame ?? null]))
+    .digest('hex');
+  // Several lists may have pictures of one name: their results lie in one folder.
+  const data: InferInput = {
+    path: absolute,
+    name: `${name}_${jobId.slice(0, 8)}`,
+    ...(entry && { entry }),
+    ...(frame && { frame }),
+  };
+  return { name: 'picture', data, opts: { jobId, ...RETRIES } };
+}
+
+const countJobs = async (queue: Queue): Promise<number> =>
+  Object.values(await queue.getJobCounts()).reduce((sum, count) => sum + count, 0);
+
+export interface WorkOptions extends Omit<InferAndWriteOptions, 'resume'> {
+  readonly journal: Journal;
+  readonly model: string;
+  /** End when no job waits, is under way anywhere, or is to be tried again. Default: wait for more. */
+  readonly drain?: boolean;
+  /** Seconds after which a job whose worker gave no sign of life is given to another. */
+  readonly lockSeconds: number;
+  /** Pictures under way at once. */
+  readonly ahead: number;
+  readonly stop: AbortSignal;
+  readonly onPicture: (outcome: PictureOutcome) => void;
+  readonly onNote: (text: string) => void;
+}
+
+/**
+ * Works off jobs until it is told to stop, finishing those in hand. A job counts as done when its result is in the folder's record, so that a kill at any
+ * moment loses none: the job goes to another worker, or comes back, and the same picture has the same result. A picture that cannot be read is done, with an error in
+ * its row; any other failure ends the worker and the job is tried again.
+ *
+ * @throws GmtlError what ended the worker.
+ */
+export async function workQueue(
+  predictor: Predictor,
+  { url, name }: QueueAddress,
+  { folder, table }: ResultsFolder,
+  { journal, model, drain = false, lockSeconds, ahead, stop, onPicture, onNote, provenance, ...options }: WorkOptions,
+): Promise<void> {
+  // Rows that a kill kept from the table.
+  for (const { result, input } of journal.entries()) await table.add(result, input, provenance);
+  const { Queue, Worker } = bullmq();
+  const connection = connectionTo(url);
+  const failures: unknown[] = [];
+  const ending = new AbortController();
+  const look = async (job: Job<InferInput>): Promise<{ file: string; error?: string }> => {
+    try {
+      const outcome = await inferAndWrite(predictor, job.data, folder, {
+        ...options,
+        provenance,
+        resume: { journal, model },
+      });
+      await addOutcome(table, outcome, provenance);
+      // Only results are in the record.
+      if ('error' in outcome) await table.write();
+      onPicture(outcome);
+      return { file: job.data.path, ...('error' in outcome && { error: outcome.error.message }) };
+    } catch (error) {
+      failures.push(error);
+      ending.abort();
+      throw error;
+    }
+  };
+  const worker = new Worker<InferInput>(name, look, {
+    connection,
+    concurrency: ahead,
+    lockDuration: 1000 * lockSeconds,
+    stalledInterval: 1000 * lockSeconds,
+    maxStalledCount: MOST_VANISHED,
+    autorun: false,
+  });
+  const queue = new Queue(name, { connection });
+  let trouble = '';
+  const onTrouble = (error: Error): void => {
+    if (error.message !== trouble) onNote(`${url}: ${error.message || 'no connection'}; trying again`);
+    trouble = error.message;
+  };
+  worker.on('error', onTrouble);
+  queue.on('error', onTrouble);
+  worker.on('completed', () => {
+    trouble = '';
+  });
+  worker.on('failed', (job, error) => onNote(`${job?.data.path ?? 'a job'}: ${error.message}`));
+  const running = worker.run();
+  running.catch((error: unknown) => {
+    failures.push(error);
+    ending.abort();
+  });
+  const ended = AbortSignal.any([stop, ending.signal]);
+  try {
+    while (!ended.aborted) {
+      await new Promise<void>((wake) => {
+        const timer = setTimeout(done, 500);
+        function done(): void {
+          clearTimeout(timer);
+          ended.removeEventListener('abort', done);
+          wake();
+        }
+        ended.addEventListener('abort', done);
+      });
+      if (drain && !ended.aborted && (await isEmpty(queue, ended))) break;
+    }
+  } finally {
+    // Waits for the pictures in hand.
+    await worker.close();
+    await table.write();
+    await queue.close();
+  }
+  if (failures.length > 0) throw failures[0];
+}
+
+/** Whether nothing waits, is under way or is to come; false when it is time to end. */
+async function isEmpty(queue: Queue, ended: AbortSignal): Promise<boolean> {
+  const over = new Promise<null>((end) => ended.addEventListener('abort', () => end(null), { once: true }));
+  const counts = await Promise.race([
+    queue.getJobCounts('waiting', 'active', 'delayed', 'prioritized').catch(() => null),
+    over,
+  ]);
+  return counts !== null && Object.values(counts).every((count) => count === 0);
+}
