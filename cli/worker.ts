@@ -66,7 +66,13 @@ async function work(args: WorkerArguments): Promise<void> {
       try {
         await stoppable('Stopping after the pictures in hand.', (stop) =>
           workQueue(predictor, { url: args.queue, name: args.name }, results, {
-            ...{ choice: args.task, threshold: least, flips: args.tta, tiling: TILINGS[args.tiles] },
+            ...{
+              choice: args.task,
+              threshold: least,
+              flips: args.tta,
+              tiling: TILINGS[args.tiles],
+              ungradable: args.ungradable,
+            },
             write: { masks: args.masks, overlays: args.overlays },
             journal: new Journal(out),
             model: modelHash(trained.weights, { config: trained.config, calibration: null, ...pickSettings(args) }),
