@@ -3,61 +3,58 @@
  * skipped, where there is no redis-server.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
-import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Queue } from 'bullmq';
 import { parse } from 'csv-parse/sync';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { startGmtl, TINY_SETTINGS } from '../bench/trainProcess.ts';
-import { generateSyntheticIdrid } from '../src/retina/data/synth/index.ts';
+import { startGmtl, type TrainProcess } from '../bench/trainProcess.ts';
+import { tinyFundus } from '../src/retina/data/testsupport.ts';
+import { collectInputs } from '../src/retina/predict/inputs.ts';
+import { PREDICTIONS_FILE } from '../src/retina/predict/predictionsTable.ts';
+import { enqueuePictures } from '../src/retina/predict/queue.ts';
+import { writeUntrainedRun } from '../src/retina/predict/testsupport.ts';
 
 /** Debian's package redis-server has both. */
 const PROGRAMS = { server: 'redis-server', client: 'redis-cli' };
 const test = it.skipIf(spawnSync(PROGRAMS.server, ['--version']).error !== undefined);
 
 /** Pictures in the queue. The suite keeps it short; GMTL_QUEUE_JOBS=500 is what docs/scale.md states. */
-const JOBS = Number(process.env.GMTL_QUEUE_JOBS ?? 60);
+const JOBS = Number(process.env.GMTL_QUEUE_JOBS ?? 12);
 
 let root = '';
 let port = 0;
 let server: ChildProcess | null = null;
+const started: TrainProcess[] = [];
 const pictures = (): string => join(root, 'pictures');
-const queue = (): string[] => ['--queue', `redis://127.0.0.1:${port}`];
+const address = () => ({ url: `redis://127.0.0.1:${port}`, name: 'gmtl' });
 
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'gmtl-worker-'));
-  const counts = { segmentationTrain: 2, segmentationTest: 1, gradingTrain: 4, gradingTest: 1 };
-  await generateSyntheticIdrid({ directory: join(root, 'data'), size: 64, ...counts });
-  const settings = [...TINY_SETTINGS, 'training.epochs=1', 'training.stepsPerEpoch=1'];
-  await done('train', '--data', 'data', '--out', 'run', ...settings.flatMap((setting) => ['--set', setting]));
+  await writeUntrainedRun(join(root, 'run'));
   await mkdir(pictures());
-  const folder = join(root, 'data/B. Disease Grading/1. Original Images/a. Training Set');
-  const eyes = await readdir(folder);
-  for (let index = 0; index < JOBS - 1; index++) {
-    await copyFile(join(folder, eyes[index % eyes.length]), join(pictures(), `eye-${index}.jpg`));
-  }
+  const fundus = await tinyFundus(1);
+  for (let index = 0; index < JOBS - 1; index++) await writeFile(join(pictures(), `eye-${index}.jpg`), fundus);
   await writeFile(join(pictures(), 'broken.jpg'), 'no picture');
   port = await freePort();
 });
 afterAll(async () => {
+  for (const { child } of started) child.kill('SIGKILL');
   server?.kill();
   await rm(root, { recursive: true, force: true });
 });
-
-async function done(...words: string[]): Promise<string> {
-  const run = startGmtl(words, root);
-  expect(await run.ended, run.output()).toEqual({ code: 0, signal: null });
-  return run.output();
-}
 
 function freePort(): Promise<number> {
   const listening = createServer();
   return new Promise((resolve) => {
     listening.listen(0, '127.0.0.1', () => {
-      const address = listening.address();
-      listening.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
+      const given = listening.address();
+      listening.close(() => resolve(typeof given === 'object' && given ? given.port : 0));
     });
   });
 }
@@ -65,76 +62,80 @@ function freePort(): Promise<number> {
 async function startServer(): Promise<void> {
   const options = ['--port', String(port), '--bind', '127.0.0.1', '--dir', root, '--save', ''];
   server = spawn(PROGRAMS.server, [...options, '--appendonly', 'yes', '--appendfsync', 'always'], { stdio: 'ignore' });
-  while (
+  const ping = (): string =>
     spawnSync(PROGRAMS.client, ['-p', String(port), 'ping'])
-      .stdout?.toString()
-      .trim() !== 'PONG'
-  ) {
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+      .stdout.toString()
+      .trim();
+  while (ping() !== 'PONG') await sleep(20);
 }
 
-const worker = (id: string, ...more: string[]) =>
-  startGmtl(
-    [
-      ...['worker', ...queue(), '--run', 'run', '--out', 'out', '--id', id, '--lock-seconds', '1'],
-      ...['--no-overlays', '--no-masks', ...more],
-    ],
-    root,
-  );
+function worker(id: string, ...more: string[]): TrainProcess {
+  const words = ['worker', '--queue', address().url, '--run', 'run', '--out', 'out', '--id', id];
+  const run = startGmtl([...words, '--lock-seconds', '2', '--no-overlays', '--no-masks', ...more], root);
+  started.push(run);
+  return run;
+}
 
-async function reached(id: string, count: number): Promise<void> {
+function recorded(id: string): number {
   const record = join(root, `out/worker-${id}/done.jsonl`);
-  while (!existsSync(record) || readFileSync(record, 'utf8').split('\n').length <= count) {
-    await new Promise((resolve) => setTimeout(resolve, 20));
+  return existsSync(record) ? readFileSync(record, 'utf8').split('\n').length - 1 : 0;
+}
+
+/** Waits for a state that a process brings about; fails where the process ends before. */
+async function until(reached: () => boolean | Promise<boolean>, { child, output }: TrainProcess): Promise<void> {
+  while (!(await reached())) {
+    expect(child.exitCode, output()).toBe(null);
+    await sleep(10);
   }
 }
 
-test('a killed worker, a killed server, a worker that is asked to stop: each is in the table once', async () => {
+/** A process waits for the only job of the queue and dies of it. */
+async function dieOf(name: string): Promise<void> {
+  const script = `
+    const { Worker } = await import('bullmq');
+    new Worker(${JSON.stringify(name)}, () => process.kill(process.pid, 'SIGKILL'), { connection: { url: ${JSON.stringify(address().url)},
+      maxRetriesPerRequest: null }, lockDuration: 200, stalledInterval: 200, maxStalledCount: 2 });`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script], { cwd: import.meta.dirname });
+  expect((await once(child, 'exit'))[1]).toBe('SIGKILL');
+}
+
+const timeout = 120_000 + 500 * JOBS;
+test('a killed worker, a killed server, a deadly job, a worker that is asked to stop: each is in the table once', {
+  timeout,
+}, async () => {
   await startServer();
-  expect(await done('enqueue', 'pictures', ...queue())).toContain(`${JOBS} of ${JOBS} pictures are new`);
+  const queue = new Queue(address().name, { connection: { url: address().url, maxRetriesPerRequest: null } });
+  queue.on('error', () => undefined);
+  const deadly = { path: join(root, 'deadly.jpg'), name: 'deadly' };
+  await queue.add('picture', deadly, { jobId: 'deadly', attempts: 3 });
+  await Promise.all([dieOf(address().name), dieOf(address().name), dieOf(address().name)]);
+
   const first = worker('a');
-  const second = worker('b');
-  await reached('a', JOBS / 10);
+  const inputs = collectInputs([pictures()]);
+  const half = JOBS / 2;
+  expect(await enqueuePictures(address(), inputs.slice(0, half))).toBe(half);
+  await until(() => recorded('a') > 0, first);
   first.child.kill('SIGKILL');
   await first.ended;
-  await reached('b', JOBS / 5);
+
+  // Started again it goes on with its record: what the kill kept from its table is put in.
+  const again = worker('a');
+  const before = recorded('a');
+  await until(() => recorded('a') > before || recorded('a') >= half - 1, again);
   server?.kill('SIGKILL');
-  await new Promise((resolve) => setTimeout(resolve, 300));
+  await once(server as ChildProcess, 'exit');
   await startServer();
-  expect(await done('enqueue', 'pictures', ...queue())).toContain(`0 of ${JOBS} pictures are new`);
-  await reached('b', JOBS / 3);
-  second.child.kill('SIGTERM');
-  expect((await second.ended).code, second.output()).toBe(143);
-  // Those that had been killed or stopped go on with their records.
-  const again = [worker('a', '--drain'), worker('b', '--drain')];
-  for (const { ended, output } of again) expect((await ended).code, output()).toBe(0);
-  await done('merge', 'out/worker-a', 'out/worker-b', '--out', 'merged.csv');
-  const rows = parse(await readFile(join(root, 'merged.csv'), 'utf8'), { columns: true }) as Record<string, string>[];
+  expect(await enqueuePictures(address(), inputs)).toBe(JOBS - half);
+  await until(async () => (await queue.getCompletedCount()) === JOBS, again);
+  again.child.kill('SIGTERM');
+  expect((await again.ended).code, again.output()).toBe(143);
+  expect(await queue.getJobCounts('failed', 'waiting', 'active')).toEqual({ failed: 1, waiting: 0, active: 0 });
+  expect((await queue.getFailed()).map(({ data }) => data.path)).toEqual([deadly.path]);
+  await queue.close();
+
+  const table = await readFile(join(root, 'out/worker-a', PREDICTIONS_FILE), 'utf8');
+  const rows = parse(table, { columns: true }) as Record<string, string>[];
   const files = (await readdir(pictures())).map((name) => join(pictures(), name));
   expect(rows.map(({ file }) => file).sort()).toEqual(files.sort());
   expect(rows.filter(({ error }) => error !== '').map(({ file }) => file)).toEqual([join(pictures(), 'broken.jpg')]);
-  await killing();
 });
-
-/** A job that takes its worker down is given to one more, then it counts as failed. */
-async function killing(): Promise<void> {
-  const { Queue } = await import('bullmq');
-  const connection = { url: `redis://127.0.0.1:${port}`, maxRetriesPerRequest: null };
-  const stuck = new Queue('killers', { connection });
-  await stuck.add('picture', { path: '/nowhere.jpg', name: 'x' }, { jobId: 'x', attempts: 3 });
-  const script = `
-    const { Worker } = await import('bullmq');
-    new Worker('killers', () => process.kill(process.pid, 'SIGKILL'), {
-      connection: ${JSON.stringify(connection)}, lockDuration: 1000, stalledInterval: 1000, maxStalledCount: 1 });`;
-  let kills = 0;
-  for (let life = 0; life < 2; life++) {
-    const child = spawn(process.execPath, ['--input-type=module', '-e', script], { cwd: import.meta.dirname });
-    if ((await new Promise((resolve) => child.on('exit', (_, signal) => resolve(signal)))) === 'SIGKILL') kills++;
-  }
-  const run = worker('c', '--name', 'killers', '--drain');
-  expect((await run.ended).code, run.output()).toBe(0);
-  expect(kills).toBe(2);
-  expect(await stuck.getJobCounts('failed', 'completed')).toEqual({ failed: 1, completed: 0 });
-  await stuck.close();
-}

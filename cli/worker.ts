@@ -9,7 +9,7 @@ import { Journal, modelHash } from '../src/retina/predict/journal.ts';
 import { WORKER_FOLDER } from '../src/retina/predict/merge.ts';
 import { openPredictor } from '../src/retina/predict/openPredictor.ts';
 import { provenanceOf } from '../src/retina/predict/provenance.ts';
-import { enqueuePictures, workQueue } from '../src/retina/predict/queue.ts';
+import { enqueuePictures, requireQueueUrl, workQueue } from '../src/retina/predict/queue.ts';
 import { openResults } from '../src/retina/predict/results.ts';
 import { loadTrainedWeights, newestRun } from '../src/retina/run/trainedWeights.ts';
 import { inferOptions, listInputs, pickSettings, show, TILINGS } from './infer.ts';
@@ -36,8 +36,7 @@ const workerOptions = {
   'lock-seconds': {
     type: 'number',
     default: 30,
-    describe:
-      'A job whose worker gave no sign of life for so long goes to another; the second time it counts as failed',
+    describe: 'A job whose worker gave no sign of life for so long goes to another; the third time it counts as failed',
   },
 } as const satisfies Record<string, Options>;
 type WorkerArguments = InferredOptionTypes<typeof workerOptions>;
@@ -50,6 +49,7 @@ async function work(args: WorkerArguments): Promise<void> {
   if (!(least > 0 && least < 1)) {
     throw new GmtlError('cli/usage', `--threshold ${least}: give a probability between 0 and 1, both excluded`);
   }
+  requireQueueUrl(args.queue);
   if (!(lockSeconds >= 1)) throw new GmtlError('cli/usage', `--lock-seconds ${lockSeconds}: give 1 or more`);
   if (!/^[\w.-]+$/.test(args.id)) {
     throw new GmtlError('cli/usage', `--id ${args.id}: it names a folder: letters, digits, dots and dashes`);
@@ -112,6 +112,7 @@ export const enqueueCommand: CommandModule<object, EnqueueArguments> = {
       .positional('images', { type: 'string', array: true, describe: 'Image files, or folders of them' })
       .options(enqueueOptions),
   handler: async ({ images = [], manifest, recursive, queue, name }) => {
+    requireQueueUrl(queue);
     const inputs = await expandFrames(await listInputs(images, manifest, recursive), {});
     const added = await enqueuePictures({ url: queue, name }, inputs);
     console.error(`${added} of ${inputs.length} pictures are new in the queue ${name}`);

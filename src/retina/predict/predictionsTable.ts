@@ -180,8 +180,9 @@ export class PredictionsTable {
   async write(): Promise<void> {
     const started = performance.now();
     const lines = Array.from(this.#rows.values(), (row) => `${JSON.stringify(typedRow(row))}\n`);
-    await writeFileAtomic(join(dirname(this.path), PREDICTIONS_LINES), lines.join(''));
+    // In this order: the lines alone, after a kill between the two, would count as somebody else's.
     await writeFileAtomic(this.path, predictionsCsv(this.#rows.values()));
+    await writeFileAtomic(join(dirname(this.path), PREDICTIONS_LINES), lines.join(''));
     this.#written = performance.now();
     this.#writeTook = this.#written - started;
   }

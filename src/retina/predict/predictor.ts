@@ -101,6 +101,12 @@ export class Predictor<Source extends PreparedAs = PictureSource> {
     return (isRoutedLater ? predictions.map(routed) : predictions).map((one) => this.ofTaught(one));
   }
 
+  /** Records what {@link predict} runs on a picture, so that the first one takes no longer than others. */
+  async warmUp({ choice, flips = false }: PredictOptions): Promise<void> {
+    const side = this.source.options.preprocess.size;
+    await this.predict(new Float32Array(side * side * 3), 1, { choice, flips });
+  }
+
   /** A prediction without the answers of experts that were never taught. */
   ofTaught(prediction: Prediction): Prediction {
     const { segmentation, classification } = this.taught;

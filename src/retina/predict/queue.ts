@@ -25,20 +25,34 @@ const BATCH = 500;
 /** How often a job that throws is tried, and the wait before the second try; it doubles from there. */
 const RETRIES = { attempts: 3, backoff: { type: 'exponential', delay: 1000 } };
 
-/** A job whose worker vanished is given to another one so often, then it counts as failed: it may be what kills them. */
-const MOST_VANISHED = 1;
+/**
+ * A job whose worker vanished is given to another one so often, then it counts as failed: it may be what kills them. Twice, because a worker and the server
+ * may be killed in turn while it is under way.
+ */
+const MOST_VANISHED = 2;
 
 const bullmq = (): typeof BullMq => requireOptional<typeof BullMq>('bullmq');
 
+/** Milliseconds in which a server must answer the first time, and how often it is asked by a command that does not wait for it. */
+const ANSWER_WITHIN = 5000;
+const ASKED = 3;
+
 /** @throws GmtlError `infer/queue` for what is no address. */
-function connectionTo(url: string): ConnectionOptions {
+export function requireQueueUrl(url: string): void {
   if (!/^rediss?:\/\/\S+$/.test(url)) {
     throw new GmtlError(
       'infer/queue',
       `${url}: give the address of a queue as redis://host:6379, or rediss:// with TLS`,
     );
   }
-  // As BullMQ wants it of workers: commands wait for a server that is away.
+}
+
+/** An address for messages: without user and password. */
+const shown = (url: string): string => url.replace(/\/\/[^/@]*@/, '//…@');
+
+/** As BullMQ wants it of workers: commands wait for a server that is away. @throws GmtlError as {@link requireQueueUrl}. */
+function connectionTo(url: string): ConnectionOptions {
+  requireQueueUrl(url);
   return { url, maxRetriesPerRequest: null };
 }
 
@@ -49,17 +63,32 @@ function connectionTo(url: string): ConnectionOptions {
  * @throws GmtlError `infer/queue` where the server cannot be reached.
  */
 export async function enqueuePictures({ url, name }: QueueAddress, inputs: readonly InferInput[]): Promise<number> {
-  const connection = { ...connectionTo(url), maxRetriesPerRequest: 1, enableOfflineQueue: true };
+  const connection: ConnectionOptions = {
+    ...connectionTo(url),
+    connectTimeout: ANSWER_WITHIN,
+    retryStrategy: (times) => (times < ASKED ? 200 : null),
+  };
   const queue = new (bullmq().Queue)(name, { connection });
-  queue.on('error', () => undefined);
+  let trouble: unknown;
+  queue.on('error', (error) => {
+    trouble ??= error;
+  });
   try {
+    await queue.waitUntilReady();
     const before = await countJobs(queue);
     for (let start = 0; start < inputs.length; start += BATCH) {
       await queue.addBulk(inputs.slice(start, start + BATCH).map(jobOf));
     }
     return (await countJobs(queue)) - before;
-  } catch (cause) {
-    throw new GmtlError('infer/queue', `${url}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  } catch (closed) {
+    // What ended the connection says more than that it is closed.
+    const cause = trouble ?? closed;
+    const why = (cause instanceof Error && (cause.message || ('code' in cause && String(cause.code)))) || String(cause);
+    throw new GmtlError(
+      'infer/queue',
+      `${shown(url)}: the queue's server cannot be used (${why}). Is it running, and is the address right? Pictures that were put in are not put in again.`,
+      { cause },
+    );
   } finally {
     await queue.close();
   }
@@ -112,6 +141,8 @@ export async function workQueue(
 ): Promise<void> {
   // Rows that a kill kept from the table.
   for (const { result, input } of journal.entries()) await table.add(result, input, provenance);
+  // Recorded before there are jobs: compiling holds up this thread, and with it the signs of life.
+  await predictor.warmUp(options);
   const { Queue, Worker } = bullmq();
   const connection = connectionTo(url);
   const failures: unknown[] = [];
@@ -138,14 +169,15 @@ export async function workQueue(
     connection,
     concurrency: ahead,
     lockDuration: 1000 * lockSeconds,
-    stalledInterval: 1000 * lockSeconds,
+    // Looks for jobs without a lock; those that are worked on have one.
+    stalledInterval: 500 * lockSeconds,
     maxStalledCount: MOST_VANISHED,
     autorun: false,
   });
   const queue = new Queue(name, { connection });
   let trouble = '';
   const onTrouble = (error: Error): void => {
-    if (error.message !== trouble) onNote(`${url}: ${error.message || 'no connection'}; trying again`);
+    if (error.message !== trouble) onNote(`${shown(url)}: ${error.message || 'no connection'}; trying again`);
     trouble = error.message;
   };
   worker.on('error', onTrouble);

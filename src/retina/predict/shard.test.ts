@@ -143,4 +143,15 @@ describe('merging', () => {
       /2 pictures are in more than one table: p2\.jpg, p3\.jpg/,
     );
   });
+
+  it('counts a row that two workers of a queue wrote once, and refuses two rows of one picture', async () => {
+    const folders = [await write('queue/worker-a', rows.slice(0, 6)), await write('queue/worker-b', rows.slice(4))];
+    const out = join(root, 'queue.csv');
+    expect(await mergeTables(folders, out, null)).toEqual({ rows: 10, failed: 1 });
+    expect(await readFile(out, 'utf8')).toBe(predictionsCsv(rows));
+    const other = await write('queue/worker-c', [{ ...rows[0], width: 1 }]);
+    await expect(mergeTables([...folders, other], out, null)).rejects.toThrow(
+      /1 pictures are in more than one table: p0/,
+    );
+  });
 });
