@@ -37,6 +37,9 @@ const bullmq = (): typeof BullMq => requireOptional<typeof BullMq>('bullmq');
 const ANSWER_WITHIN = 5000;
 const ASKED = 3;
 
+/** Milliseconds between a worker's tries to reach a server, at most. */
+const LONGEST_WAIT = 3000;
+
 /** @throws GmtlError `infer/queue` for what is no address. */
 export function requireQueueUrl(url: string): void {
   if (!/^rediss?:\/\/\S+$/.test(url)) {
@@ -141,12 +144,18 @@ export async function workQueue(
 ): Promise<void> {
   // Rows that a kill kept from the table.
   for (const { result, input } of journal.entries()) await table.add(result, input, provenance);
+  requireQueueUrl(url);
   // Recorded before there are jobs: compiling holds up this thread, and with it the signs of life.
   await predictor.warmUp(options);
   const { Queue, Worker } = bullmq();
-  const connection = connectionTo(url);
   const failures: unknown[] = [];
   const ending = new AbortController();
+  const ended = AbortSignal.any([stop, ending.signal]);
+  const connection: ConnectionOptions = {
+    ...connectionTo(url),
+    // A server that is away is waited for, but not by a worker that is to end.
+    retryStrategy: (times) => (ended.aborted ? null : Math.min(500 * times, LONGEST_WAIT)),
+  };
   const look = async (job: Job<InferInput>): Promise<{ file: string; error?: string }> => {
     try {
       const outcome = await inferAndWrite(predictor, job.data, folder, {
@@ -191,7 +200,6 @@ export async function workQueue(
     failures.push(error);
     ending.abort();
   });
-  const ended = AbortSignal.any([stop, ending.signal]);
   try {
     while (!ended.aborted) {
       await new Promise<void>((wake) => {
