@@ -149,7 +149,7 @@ describe('merging', () => {
     const out = join(root, 'queue.csv');
     expect(await mergeTables(folders, out, null)).toEqual({ rows: 10, failed: 1 });
     expect(await readFile(out, 'utf8')).toBe(predictionsCsv(rows));
-    const other = await write('queue/worker-c', [{ ...rows[0], width: 1 }]);
+    const other = await write('queue/worker-c', [{ ...rows[0], error: 'another' }]);
     await expect(mergeTables([...folders, other], out, null)).rejects.toThrow(
       /1 pictures are in more than one table: p0/,
     );
