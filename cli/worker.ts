@@ -4,6 +4,10 @@ import { join } from 'node:path';
 import type { CommandModule, InferredOptionTypes, Options } from 'yargs';
 import { GmtlError } from '../src/engine/errors.ts';
 import { withEngine } from '../src/engine/node/createEngine.ts';
+import { calibrationDoubts } from '../src/retina/evaluate/applyCalibration.ts';
+import { referralPolicy } from '../src/retina/evaluate/referralPolicy.ts';
+import { calibrationIfAny } from '../src/retina/run/calibration.ts';
+import { trainingSetOf } from '../src/retina/run/trainingSet.ts';
 import { expandFrames } from '../src/retina/predict/frames.ts';
 import { Journal, modelHash } from '../src/retina/predict/journal.ts';
 import { WORKER_FOLDER } from '../src/retina/predict/merge.ts';
@@ -55,14 +59,24 @@ async function work(args: WorkerArguments): Promise<void> {
     throw new GmtlError('cli/usage', `--id ${args.id}: it names a folder: letters, digits, dots and dashes`);
   }
   const trained = await loadTrainedWeights(args.run ?? newestRun('runs'), args.config, args.weights);
+  const stored = await calibrationIfAny(trained.path);
+  const doubts = stored ? calibrationDoubts(stored, { ...trained, flips: args.tta, tiles: args.tiles }) : [];
+  const policy = referralPolicy(stored, doubts, args.ungradable);
   const out = join(args.out, WORKER_FOLDER + args.id);
   const results = openResults(out, [], true);
+  const trainingSet = trainingSetOf(trained.path);
   console.error(`network  ${trained.path}`);
+  console.error(`referral ${policy.note}`);
   await withEngine(
     { adapter: args.adapter, seed: trained.config.training.seed },
     async ({ engine, device, opened }) => {
-      console.error(`adapter  ${device.name} (${opened.reason})`);
-      const predictor = openPredictor(engine, { ...trained, note: console.error, precision: args.precision });
+      console.error(`adapter  ${device.name}: ${opened.reason}`);
+      const predictor = openPredictor(engine, {
+        ...trained,
+        trainingSet,
+        note: console.error,
+        precision: args.precision,
+      });
       try {
         await stoppable('Stopping after the pictures in hand.', (stop) =>
           workQueue(predictor, { url: args.queue, name: args.name }, results, {
@@ -73,9 +87,10 @@ async function work(args: WorkerArguments): Promise<void> {
               tiling: TILINGS[args.tiles],
               ungradable: args.ungradable,
             },
+            adjust: policy.refer,
             write: { masks: args.masks, overlays: args.overlays },
             journal: new Journal(out),
-            model: modelHash(trained.weights, { config: trained.config, calibration: null, ...pickSettings(args) }),
+            model: modelHash(trained.weights, { config: trained.config, calibration: stored, ...pickSettings(args) }),
             ...{ drain: args.drain, lockSeconds, ahead: AHEAD, stop },
             provenance: provenanceOf(trained, device.name),
             onPicture: (outcome) => show(outcome, '', false),
