@@ -22,5 +22,7 @@ fn store(pixel: u32, phaseX: i32, phaseY: i32, column: u32, sum: vec4f) {
   var value = sum;
   if (u.hasBias != 0u) { value += bias[column % u.biasChannels4]; }
   if (u.relu != 0u) { value = relu4(value); }
-  out[((place.image * u.toHeight + u32(place.y)) * u.toWidth + u32(place.x)) * u.toChannels4 + column] = Vec4(value);
+  let at = ((place.image * u.toHeight + u32(place.y)) * u.toWidth + u32(place.x)) * u.toChannels4 + column;
+  if (u.hasAddend != 0u) { value += vec4f(addend[at]); }
+  out[at] = Vec4(value);
 }

@@ -28,10 +28,12 @@ struct Uniforms {
   workgroups: u32,
   hasBias: u32,
   relu: u32,
+  hasAddend: u32,
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
 @group(0) @binding(1) var<storage, read> source: array<Vec4>;
 @group(0) @binding(2) var<storage, read> weight: array<Vec4>;
 @group(0) @binding(3) var<storage, read> bias: array<vec4f>;
-@group(0) @binding(4) var<storage, read_write> out: array<Vec4>;
+@group(0) @binding(4) var<storage, read> addend: array<Vec4>;
+@group(0) @binding(5) var<storage, read_write> out: array<Vec4>;

@@ -7,3 +7,8 @@ alias Vec4 = vec4<f32>;
 alias Bits = u32;
 alias Bits4 = vec4<u32>;
 const HALF = false;
+
+// The element whose bit pattern is `word`, or half of it.
+fn bitsOf(word: u32) -> Bits {
+  return word;
+}

@@ -6,3 +6,8 @@ alias Vec4 = vec4<f16>;
 alias Bits = f16;
 alias Bits4 = vec2<u32>;
 const HALF = true;
+
+// The element whose bit pattern is `word`, or half of it.
+fn bitsOf(word: u32) -> Bits {
+  return bitcast<vec2<f16>>(word).x;
+}

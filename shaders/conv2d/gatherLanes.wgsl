@@ -26,7 +26,9 @@ fn store(pixel: u32, column: u32, sum: vec4f, shift: vec4f) {
   var value = sum;
   if (u.hasBias != 0u) { value += shift; }
   if (u.relu != 0u) { value = relu4(value); }
-  out[pixel * u.toChannels4 + column] = Vec4(value);
+  let at = pixel * u.toChannels4 + column;
+  if (u.hasAddend != 0u) { value += vec4f(addend[at]); }
+  out[at] = Vec4(value);
 }
 
 @compute @workgroup_size(LANES)

@@ -158,6 +158,8 @@ fn main(
     if (to == NONE || column >= u.toChannels4) { continue; }
     var value = sums[p - pixel] + shift;
     if (u.relu != 0u) { value = relu4(value); }
-    out[to * u.toChannels4 + column] = Vec4(value);
+    let at = to * u.toChannels4 + column;
+    if (u.hasAddend != 0u) { value += vec4f(addend[at]); }
+    out[at] = Vec4(value);
   }
 }

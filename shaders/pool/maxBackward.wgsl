@@ -1,4 +1,4 @@
-// gradX[n, y, x, c] = sum of gradOutput over those windows whose argmax is this pixel. NHWC. A gather: no atomics, fixed order.
+// gradX[n, y, x, c] = sum of gradOutput over those windows whose argmax is this pixel + addend[n, y, x, c] where there is one. NHWC. A gather: no atomics, fixed order.
 //
 // `lanes` threads share an input pixel and walk its items, channels one by one or in fours (common/width.wgsl; `channels` counts
 // items): the windows are worked out once per pixel. One by one each channel has a thread of its own; in fours one thread
@@ -14,12 +14,14 @@ struct Uniforms {
   outputs: u32, lanes: u32, channels: u32,
   inHeight: u32, inWidth: u32, outHeight: u32, outWidth: u32,
   strideY: u32, strideX: u32, paddingY: u32, paddingX: u32, dilationY: u32, dilationX: u32,
+  hasAddend: u32,
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
 @group(0) @binding(1) var<storage, read> gradOutput: array<Item>;
 @group(0) @binding(2) var<storage, read> argmax: array<Index>;
-@group(0) @binding(3) var<storage, read_write> gradX: array<Item>;
+@group(0) @binding(3) var<storage, read> addend: array<Item>;
+@group(0) @binding(4) var<storage, read_write> gradX: array<Item>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -51,6 +53,8 @@ fn main(
         sum += select(Number(0.0), Number(gradOutput[at]), argmax[at] == Index(inY * u.inWidth + inX));
       }
     }
-    gradX[pixel * u.channels + channel] = Item(sum);
+    let own = pixel * u.channels + channel;
+    if (u.hasAddend != 0u) { sum += Number(addend[own]); }
+    gradX[own] = Item(sum);
   }
 }

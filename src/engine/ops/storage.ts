@@ -1,7 +1,8 @@
 /** Element formats in programs: which tensors may be float16, and what a plan tells its kernels of it. */
 import type { StorageFormat } from '../gpu/kernel.ts';
 import { GmtlError } from '../errors.ts';
-import type { DType, Shape, TensorSpec } from '../tensor/spec.ts';
+import { requireShape, sameShape } from '../tensor/shape.ts';
+import { type DType, formatShape, type Shape, type TensorSpec } from '../tensor/spec.ts';
 import type { Case, Op } from './definition.ts';
 import { takesHalf } from './signature.ts';
 
@@ -47,4 +48,15 @@ export function halfCase<A extends object>(op: Op<A>, testCase: Case<A>): Case<A
   if (halves.length === 0 || !representable) return null;
   const { tolerance, halfTolerance = tolerance } = testCase;
   return { ...testCase, name: `${testCase.name} (f16)`, inputs, ...(halfTolerance && { tolerance: halfTolerance }) };
+}
+
+/** Checks what a program is to add to an input gradient, where it is: of its shape and type. */
+export function requireAddend(op: string, addend: TensorSpec | undefined, gradient: TensorSpec): void {
+  if (!addend) return;
+  requireShape(
+    sameShape(addend.shape, gradient.shape),
+    op,
+    `an addend of shape ${formatShape(addend.shape)} for a gradient of ${formatShape(gradient.shape)}`,
+  );
+  requireSameType(op, [gradient, addend]);
 }

@@ -42,6 +42,12 @@ type Overrides = NonNullable<Dispatch['overrides']>;
 /** Lanes of the workgroups of common/columnTree.wgsl. */
 const LANES = 256;
 
+/** Of optimizer/squaresTree and its like, over that many tensors. */
+const treeTurns = (u: Uniforms, tensors: number): number =>
+  Math.max(
+    ...Array.from({ length: tensors }, (_, k) => (u[`count${k}`] > 0 ? u[`size${k}`] / 64 / u[`count${k}`] : 0)),
+  );
+
 /**
  * Turns of the loops in which a thread waits for loads, by kernel; loads that are under way together count once. Kernels of which each thread
  * loads a fixed number of times (elementwise, movement), and products, whose tiles have many loads under way, are left out.
@@ -67,8 +73,8 @@ const TURNS: Readonly<Record<string, (u: Uniforms, overrides: Overrides) => numb
     Array.from({ length: 7 }, (_, k) => (u[`count${k}`] > 0 ? u[`size${k}`] / 4 / u[`count${k}`] : 0)).reduce(
       (sum, turns) => sum + turns,
     ),
-  'optimizer/squaresTree': (u) =>
-    Math.max(...Array.from({ length: 7 }, (_, k) => (u[`count${k}`] > 0 ? u[`size${k}`] / 64 / u[`count${k}`] : 0))),
+  'optimizer/squaresTree': (u) => treeTurns(u, 7),
+  'optimizer/squaresTree14': (u) => treeTurns(u, 14),
   'optimizer/guard': ({ count }, { WIDTH }) => count / (4 * WIDTH),
   'optimizer/dotTotals': ({ count }) => count / 64,
   'loss/finish': ({ count }) => count / 64,

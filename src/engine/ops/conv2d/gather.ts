@@ -79,8 +79,8 @@ export function boundBias({ storage, bias, weight }: GatherBuffers, scratch: () 
 }
 
 /** What follows the sum: uniforms, for a branch at the end costs nothing and every override value a compiled pipeline. */
-export function epilogueUniforms(buffers: GatherBuffers, relu: boolean): Record<string, number> {
-  return { hasBias: buffers.bias ? 1 : 0, relu: relu ? 1 : 0 };
+export function epilogueUniforms({ bias, addend }: GatherBuffers, relu: boolean): Record<string, number> {
+  return { hasBias: bias ? 1 : 0, relu: relu ? 1 : 0, hasAddend: addend ? 1 : 0 };
 }
 
 /** The uniforms that say which pixels a gather reads. */
@@ -136,7 +136,6 @@ export function planSimpleGather(gather: Gather, buffers: GatherBuffers, relu: b
       toStride: forward ? 1 : outChannels,
       groupStride: outChannels / groups,
       ...epilogueUniforms(buffers, relu),
-      hasAddend: buffers.addend ? 1 : 0,
     },
     workgroups: gridFor(size, 64),
   };

@@ -83,6 +83,7 @@ export function planProductGather(
   const cut = toChannels !== gather.toChannels;
   const pixels = batch * to[0] * to[1];
   const out = cut ? steps.operand(pixels * toChannels) : buffers.out;
+  const addend = buffers.addend && steps.channels(buffers.addend, pixels, gather.toChannels, toChannels);
 
   const phase = [Math.ceil(to[0] / divide[0]), Math.ceil(to[1] / divide[1])];
   const phaseTiles = Math.ceil((batch * phase[0] * phase[1]) / tile.pixels);
@@ -91,7 +92,13 @@ export function planProductGather(
   const dispatch: Dispatch = {
     kernel: tile.kernel,
     storage: buffers.storage,
-    buffers: { source, weight, bias: boundBias({ ...buffers, weight }, () => steps.scratch(4)), out },
+    buffers: {
+      source,
+      weight,
+      bias: boundBias({ ...buffers, weight }, () => steps.scratch(4)),
+      addend: addend ?? source,
+      out,
+    },
     uniforms: {
       batch,
       toHeight: to[0],

@@ -38,6 +38,7 @@ function tileOf(
   version: ProductVersion,
   taps: number,
   inChannels: number,
+  outChannels: number,
   target: PlanTarget,
   storage: StorageFormat,
 ): GradWeightTile | null {
@@ -46,7 +47,13 @@ function tileOf(
     const constants = matrixConstants(target, storage);
     return constants && { kernel: gradWeightMatrixKernel, step: constants.DEPTH, columns: 16, rows, constants };
   }
-  if (version === 'tile') return { kernel: gradWeightTileKernel, step: 16, columns: 16, rows };
+  if (version === 'tile') {
+    // The shape that takes the fewest workgroups, so that the fewest rows and columns lie past the ends; of equals the one of most columns.
+    const shapes = [16, 8, 4].map((across) => ({ across, down: Math.ceil((taps * inChannels) / (1024 / across)) }));
+    const tiles = shapes.map(({ across, down }) => down * Math.ceil(outChannels / 4 / across));
+    const { across, down } = shapes[tiles.indexOf(Math.min(...tiles))];
+    return { kernel: gradWeightTileKernel, step: 16, columns: across, rows: down, constants: { COLUMNS: across } };
+  }
   const lanes = usableLanes(target);
   if (lanes === 0) return null;
   return lanes === 8
@@ -73,7 +80,7 @@ export function planProductGradWeight(
   const pixels = batch * output[0] * output[1];
   const taps = kernel[0] * kernel[1];
   const weights = taps * inChannels * outChannels;
-  const tile = tileOf(version, taps, inChannels, target, storage);
+  const tile = tileOf(version, taps, inChannels, outChannels, target, storage);
   if (!tile) return null;
   const steps = new Steps(storage);
   const x = steps.channels('in0', batch * input[0] * input[1], geometry.inChannels, inChannels);

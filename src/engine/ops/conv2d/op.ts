@@ -35,10 +35,16 @@ export const conv2d = defineOp<ConvolutionAttributes>({
       const [kernelHeight, kernelWidth] = inputSpecs[1].shape;
       const { activation: _, ...placement } = attributes;
       const gradient = gradientBeforeActivation(context);
+      const inputGradient = (): Value => {
+        // What other users of the input gave it is added on the way: of a residual block, or of a feature map that a decoder reads too.
+        const addend = context.takePending(0);
+        return context.run(gradInputProgram, [gradient, context.input(1), ...(addend ? [addend] : [])], {
+          ...placement,
+          inputSize: [height, width],
+        })[0];
+      };
       return [
-        context.needs(0)
-          ? context.run(gradInputProgram, [gradient, context.input(1)], { ...placement, inputSize: [height, width] })[0]
-          : null,
+        context.needs(0) ? inputGradient() : null,
         context.needs(1)
           ? context.run(gradWeightProgram, [context.input(0), gradient], {
               ...placement,

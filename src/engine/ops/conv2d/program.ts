@@ -3,7 +3,7 @@ import type { Plan, PlanTarget, StorageFormat } from '../../gpu/kernel.ts';
 import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { f32, formatShape, type Shape } from '../../tensor/spec.ts';
 import { defineProgram } from '../definition.ts';
-import { like, requireSameType, storageOf } from '../storage.ts';
+import { like, requireAddend, requireSameType, storageOf } from '../storage.ts';
 import {
   CONVOLUTION_ATTRIBUTES,
   type ConvolutionAttributes,
@@ -84,43 +84,46 @@ export function transposedGeometry(
   return geometry;
 }
 
-/** Plans a transposed convolution from in0 with the weights in1 (and the bias in2) to out0. */
+/** Plans a transposed convolution from in0 with the weights in1 to out0, with the bias or what is added at the end where in2 is one. */
 export function planTransposed(
   geometry: ConvolutionGeometry,
   storage: StorageFormat,
-  hasBias: boolean,
+  in2: 'bias' | 'addend' | undefined,
   relu: boolean,
   target: PlanTarget,
   version: string | undefined,
 ): Plan | null {
-  const buffers = { storage, source: 'in0', weight: 'in1', bias: hasBias ? 'in2' : undefined, out: 'out0' } as const;
+  const buffers = { storage, source: 'in0', weight: 'in1', ...(in2 && { [in2]: 'in2' }), out: 'out0' } as const;
   return planGather(geometry, transposedGather, buffers, relu, target, version);
 }
 
-/** (gradOutput, weight) → gradInput. */
+/** (gradOutput, weight, addend?) → gradInput, plus what is to be added to it. */
 export const gradInputProgram = defineProgram<GradInputAttributes>({
   name: 'conv2d.gradInput',
   kernels: gatherKernels,
   versions: convolutionVersions,
-  infer([gradOutput, weight], attributes) {
+  infer([gradOutput, weight, addend], attributes) {
     const op = 'conv2d.gradInput';
+    const shape = inputShape(transposedGeometry(op, gradOutput, weight, attributes.inputSize, attributes));
     requireSameType(op, [gradOutput, weight]);
-    return [like(gradOutput, inputShape(transposedGeometry(op, gradOutput, weight, attributes.inputSize, attributes)))];
+    requireAddend(op, addend, like(gradOutput, shape));
+    return [like(gradOutput, shape)];
   },
-  plan: ([gradOutput, weight], _outputs, attributes, target, version) =>
+  plan: ([gradOutput, weight, addend], _outputs, attributes, target, version) =>
     planTransposed(
       transposedGeometry('conv2d.gradInput', gradOutput, weight, attributes.inputSize, attributes),
       storageOf(gradOutput),
-      false,
+      addend && 'addend',
       false,
       target,
       version,
     ),
-  reference: ([gradOutput, weight], attributes, [out]) => [
+  reference: ([gradOutput, weight, addend], attributes, [out]) => [
     referenceGradInput(
       convolutionGeometry('conv2d.gradInput', out.shape, weight.shape, attributes),
       gradOutput.data,
       weight.data,
+      addend?.data,
     ),
   ],
   cost: ([, weight], [out], attributes) => ({

@@ -58,13 +58,14 @@ export function referenceForward(
   return finished(out, bias, relu);
 }
 
-/** The gradient of the input, which is also a transposed convolution of `gradOutput`. */
+/** The gradient of the input, which is also a transposed convolution of `gradOutput`, plus `addend` where there is one. */
 export function referenceGradInput(
   geometry: ConvolutionGeometry,
   gradOutput: Float64Array,
   weight: Float64Array,
+  addend?: Float64Array,
 ): Float64Array {
-  const out = new Float64Array(sizeOf(inputShape(geometry)));
+  const out = addend?.slice() ?? new Float64Array(sizeOf(inputShape(geometry)));
   forEachProduct(geometry, (i, w, o) => {
     out[i] += gradOutput[o] * weight[w];
   });

@@ -69,7 +69,7 @@ export const convTranspose2dProgram = defineProgram<TransposedAttributes>({
     planTransposed(
       geometryOf(x, weight, attributes),
       storageOf(x),
-      bias !== undefined,
+      bias && 'bias',
       attributes.activation === 'relu',
       target,
       version,

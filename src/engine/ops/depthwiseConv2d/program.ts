@@ -10,12 +10,13 @@ import {
   outputShape,
   requireBias,
 } from '../conv2d/geometry.ts';
+import { referenceGradInput } from '../conv2d/reference.ts';
 import { defineProgram } from '../definition.ts';
-import { like, requireSameType, storageOf } from '../storage.ts';
+import { like, requireAddend, requireSameType, storageOf } from '../storage.ts';
 import type { DepthwiseAttributes, DepthwiseGradInputAttributes, DepthwiseGradWeightAttributes } from './attributes.ts';
 import { depthwiseGradWeightKernels, depthwiseGradWeightVersions, planDepthwiseGradWeight } from './gradWeight.ts';
 import { depthwiseKernels, depthwiseVersions, planDepthwise } from './plan.ts';
-import { referenceDepthwise, referenceDepthwiseGradInput, referenceDepthwiseGradWeight } from './reference.ts';
+import { referenceDepthwise, referenceDepthwiseGradWeight } from './reference.ts';
 
 /** The grouped convolution that it is: one group per channel; a weight [KH, KW, C] is in memory that of [KH, KW, 1, C]. */
 function geometryOf(op: string, x: Shape, weight: Shape, attributes: DepthwiseAttributes): ConvolutionGeometry {
@@ -83,12 +84,8 @@ export const depthwiseGradInputProgram = defineProgram<DepthwiseGradInputAttribu
   versions: depthwiseVersions,
   infer([gradOutput, weight, addend], attributes) {
     const shape = inputShape(gradInputGeometry(gradOutput.shape, weight.shape, attributes));
-    requireShape(
-      !addend || sameShape(addend.shape, shape),
-      'depthwiseConv2d.gradInput',
-      `an addend of shape ${formatShape(addend?.shape ?? [])} for a gradient of ${formatShape(shape)}`,
-    );
-    requireSameType('depthwiseConv2d.gradInput', [gradOutput, weight, ...(addend ? [addend] : [])]);
+    requireSameType('depthwiseConv2d.gradInput', [gradOutput, weight]);
+    requireAddend('depthwiseConv2d.gradInput', addend, like(gradOutput, shape));
     return [like(gradOutput, shape)];
   },
   plan([gradOutput, weight, addend], _outputs, attributes, target, version): Plan | null {
@@ -98,11 +95,11 @@ export const depthwiseGradInputProgram = defineProgram<DepthwiseGradInputAttribu
     return planDepthwise(geometry, true, buffers, target, version);
   },
   reference: ([gradOutput, weight, addend], attributes) => [
-    referenceDepthwiseGradInput(
+    referenceGradInput(
       gradInputGeometry(gradOutput.shape, weight.shape, attributes),
-      gradOutput,
-      weight,
-      addend,
+      gradOutput.data,
+      weight.data,
+      addend?.data,
     ),
   ],
   cost: ([gradOutput, weight], _outputs, attributes) => ({

@@ -1,5 +1,5 @@
 /** The programs that write elements in place of moving them: conversions of type, and constants. */
-import { type BufferReference, type Dispatch, gridFor, type PlanTarget } from '../../gpu/kernel.ts';
+import { gridFor } from '../../gpu/kernel.ts';
 import { defineProgram } from '../definition.ts';
 import { requireShape } from '../../tensor/shape.ts';
 import { type DType, isFloat, sizeOf } from '../../tensor/spec.ts';
@@ -63,28 +63,13 @@ export const floatCastProgram = defineProgram<FloatCastAttributes>({
   cost: ([x]) => ({ flops: sizeOf(x.shape) }),
 });
 
-export const fillKernel = kernel('movement/fill');
+const fillKernel = kernel('movement/fill');
 
 /** The 32 bits of `value` as an element of `dtype`, or as two of them. */
-function bitsOf(value: number, dtype: DType): number {
+export function bitsOf(value: number, dtype: DType): number {
   if (dtype === 'f16') return (numberToFloat16(value) * 0x1_0001) >>> 0;
   if (dtype !== 'f32') return value >>> 0;
   return new Uint32Array(new Float32Array([value]).buffer)[0];
-}
-
-/** Writes `value` to all `size` elements of a buffer. */
-export function fillDispatch(
-  out: BufferReference,
-  size: number,
-  value: number,
-  dtype: DType,
-  target: PlanTarget,
-): Dispatch {
-  const workgroups = gridFor(Math.ceil(size / 4 / (target.deviceClass === 'software' ? 16 : 2)), 64);
-  const stride = workgroups[0] * workgroups[1] * 64;
-  const storage = storageOf({ dtype });
-  const uniforms = { size, stride, bits: bitsOf(value, dtype) };
-  return { kernel: fillKernel, storage, buffers: { out }, uniforms, workgroups };
 }
 
 /** No inputs → a tensor of `shape` whose elements are all `value`. */
@@ -93,9 +78,13 @@ export const fillProgram = defineProgram<FillAttributes>({
   signature: { inputs: {}, attributes: { shape: 'integers', value: 'real', dtype: 'dtype?' } },
   kernels: [fillKernel],
   infer: (_inputs, { shape, dtype = 'f32' }) => [{ shape, dtype }],
-  plan: (_inputs, _outputs, { shape, value, dtype = 'f32' }, target) => ({
-    dispatches: [fillDispatch('out0', sizeOf(shape), value, dtype, target)],
-  }),
+  plan(_inputs, _outputs, { shape, value, dtype = 'f32' }, target) {
+    const size = sizeOf(shape);
+    const workgroups = gridFor(Math.ceil(size / 4 / (target.deviceClass === 'software' ? 16 : 2)), 64);
+    const uniforms = { size, stride: workgroups[0] * workgroups[1] * 64, bits: bitsOf(value, dtype) };
+    const storage = storageOf({ dtype });
+    return { dispatches: [{ kernel: fillKernel, storage, buffers: { out: 'out0' }, uniforms, workgroups }] };
+  },
   reference: (_inputs, { shape, value }) => [referenceFill(shape, value)],
   cost: () => ({ flops: 0 }),
 });

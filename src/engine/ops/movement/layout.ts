@@ -47,6 +47,9 @@ export interface Selection {
   readonly shape: number[];
   readonly offset: number;
   readonly strides: number[];
+  /** First index of each axis, from the front, and how far apart the selected ones are. */
+  readonly starts: readonly number[];
+  readonly steps: readonly number[];
 }
 
 /** Where the selected elements lie in a contiguous tensor of `shape`. */
@@ -77,6 +80,8 @@ export function select(shape: Shape, { starts, ends, steps }: SliceAttributes): 
     shape: extents,
     offset: first.reduce((sum, start, axis) => sum + start * own[axis], 0),
     strides: own.map((stride, axis) => stride * step[axis]),
+    starts: first,
+    steps: step,
   };
 }
 

@@ -19,7 +19,7 @@ import type {
   SliceAttributes,
   UnsliceAttributes,
 } from './attributes.ts';
-import { fillDispatch, fillKernel } from './convert.ts';
+import { BOX_KERNELS, BOX_VERSIONS, boxDispatch } from './box.ts';
 import { beginnings, interior, permuted, select } from './layout.ts';
 import {
   referenceAssign,
@@ -30,7 +30,9 @@ import {
   referenceSlice,
   referenceUnslice,
 } from './reference.ts';
-import type { Dispatch } from '../../gpu/kernel.ts';
+import { type Dispatch, gridFor } from '../../gpu/kernel.ts';
+import { kernel } from '../../gpu/shaderKernel.ts';
+import { storageOf } from '../storage.ts';
 import { MOVE_KERNELS, MOVE_VERSIONS, moveDispatch } from './move.ts';
 
 /** x stretched to `shape` by NumPy's rules (extents of 1 repeat); with an equal shape, a copy. */
@@ -80,7 +82,8 @@ export const sliceProgram = defineProgram<SliceAttributes>({
   versions: MOVE_VERSIONS,
   infer: ([x], attributes) => [{ shape: select(x.shape, attributes).shape, dtype: x.dtype }],
   plan([x], [out], attributes, target, version) {
-    const from = { buffer: 'in0', ...select(x.shape, attributes) } as const;
+    const { offset, strides } = select(x.shape, attributes);
+    const from = { buffer: 'in0', offset, strides } as const;
     const to = { buffer: 'out0', strides: stridesOf(out.shape) } as const;
     const dispatch = moveDispatch('slice', out.shape, from, to, target, x.dtype, version);
     return dispatch && { dispatches: [dispatch] };
@@ -92,8 +95,8 @@ export const sliceProgram = defineProgram<SliceAttributes>({
 /** The opposite of slice: a tensor of `shape` filled with `value`, its selected elements taken from the input. */
 export const unsliceProgram = defineProgram<UnsliceAttributes>({
   name: 'slice.backward',
-  kernels: [fillKernel, ...MOVE_KERNELS],
-  versions: MOVE_VERSIONS,
+  kernels: BOX_KERNELS,
+  versions: BOX_VERSIONS,
   infer([x], attributes) {
     const selected = select(attributes.shape, attributes).shape;
     requireShape(
@@ -103,21 +106,10 @@ export const unsliceProgram = defineProgram<UnsliceAttributes>({
     );
     return [{ shape: attributes.shape, dtype: x.dtype }];
   },
-  plan([x], [out], attributes, target, version) {
-    const { offset, strides } = select(out.shape, attributes);
-    const from = { buffer: 'in0', strides: stridesOf(x.shape) } as const;
-    const dispatch = moveDispatch(
-      'slice.backward',
-      x.shape,
-      from,
-      { buffer: 'out0', offset, strides },
-      target,
-      x.dtype,
-      version,
-    );
-    const whole = sizeOf(x.shape) === sizeOf(out.shape);
-    const filled = whole ? [] : [fillDispatch('out0', sizeOf(out.shape), attributes.value ?? 0, out.dtype, target)];
-    return dispatch && { dispatches: [...filled, dispatch] };
+  plan(_inputs, [{ shape, dtype }], attributes, target, version) {
+    const selection = select(shape, attributes);
+    const dispatch = boxDispatch('slice.backward', shape, selection, attributes.value ?? 0, target, dtype, version);
+    return dispatch && { dispatches: [dispatch] };
   },
   reference: ([x], attributes) => [referenceUnslice(x, attributes)],
   cost: ([x], [out]) => ({ flops: 0, bytes: byteLength(x) + byteLength(out) }),
@@ -172,15 +164,50 @@ function inferConcat(inputs: readonly TensorSpec[], axis: number): TensorSpec {
   return { shape: shape.map((extent, at) => (at === along ? total : extent)), dtype };
 }
 
-/** One dispatch per input: any number of inputs, whatever the limit of storage buffers per stage. */
+const concatKernel = kernel('movement/concat');
+
+/** Inputs of one dispatch of movement/concat. */
+const TOGETHER = 7;
+/** Elements of a result up to which a dispatch costs more than what moving one by one adds to it. */
+const SMALL = 65_536;
+
+/** Dispatches over `TOGETHER` inputs each. */
+function concatTogether(inputs: readonly TensorSpec[], { shape, dtype }: TensorSpec, axis: number): Dispatch[] {
+  const rows = sizeOf(shape.slice(0, axis));
+  const inner = sizeOf(shape.slice(axis + 1));
+  const places = beginnings([...inputs, { shape }], axis).map((begin) => begin * inner);
+  return Array.from({ length: Math.ceil(inputs.length / TOGETHER) }, (_, part): Dispatch => {
+    const first = part * TOGETHER;
+    const offset = places[first];
+    const given = Array.from({ length: TOGETHER }, (_, k) => Math.min(first + k, inputs.length - 1));
+    const ends = given.map((index) => places[index + 1] - offset);
+    return {
+      kernel: concatKernel,
+      storage: storageOf({ dtype }),
+      buffers: { ...Object.fromEntries(given.map((index, k) => [`x${k}`, `in${index}`] as const)), out: 'out0' },
+      uniforms: {
+        rows,
+        length: shape[axis] * inner,
+        offset,
+        ...Object.fromEntries(ends.map((end, k) => [`end${k}`, end])),
+      },
+      workgroups: gridFor(rows * ends[TOGETHER - 1], 64),
+    };
+  });
+}
+
+/** Any number of inputs, whatever the limit of storage buffers per stage: small ones seven to a dispatch, others one. */
 export const concatProgram = defineProgram<ConcatAttributes>({
   name: 'concat',
   signature: { inputs: { 'tensors*': 'any' }, attributes: { axis: 'integer' } },
-  kernels: MOVE_KERNELS,
-  versions: MOVE_VERSIONS,
+  kernels: [...MOVE_KERNELS, concatKernel],
+  versions: [...MOVE_VERSIONS, 'together'],
   infer: (inputs, { axis }) => [inferConcat(inputs, axis)],
   plan(inputs, [out], attributes, target, version) {
     const axis = normalizeAxis('concat', attributes.axis, out.shape.length);
+    if (version === 'together' || (version === undefined && sizeOf(out.shape) <= SMALL)) {
+      return { dispatches: concatTogether(inputs, out, axis) };
+    }
     const strides = stridesOf(out.shape);
     const dispatches: Dispatch[] = [];
     for (const [index, begin] of beginnings(inputs, axis).entries()) {

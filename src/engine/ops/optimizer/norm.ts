@@ -1,5 +1,5 @@
 /** The global norm of many gradients, and the guard that clipping and the search for NaN and Inf end in. No readback. */
-import { foldGrid, gridFor } from '../../gpu/kernel.ts';
+import { type BufferReference, type Dispatch, foldGrid, gridFor } from '../../gpu/kernel.ts';
 import { kernel } from '../../gpu/shaderKernel.ts';
 import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { formatShape, sizeOf } from '../../tensor/spec.ts';
@@ -9,12 +9,13 @@ import { slotsFor } from './layout.ts';
 import { referenceClipGate, referenceSquares } from './reference.ts';
 
 /** Tensors of one dispatch: WebGPU grants a shader stage 8 storage buffers, of which the slots are one. */
-export const SQUARED_TENSORS = 7;
-
-const PLACES = Array.from({ length: SQUARED_TENSORS }, (_, k) => k);
+const NARROW = 7;
+/** The same of GPUs that grant 15 or more: twice as many, so that elsewhere two dispatches do it and none is wasted. */
+export const SQUARED_TENSORS = 2 * NARROW;
 
 const squaresKernel = kernel('optimizer/squares');
 const squaresTreeKernel = kernel('optimizer/squaresTree');
+const wideTreeKernel = kernel('optimizer/squaresTree14');
 
 /** Slots that a workgroup of optimizer/squaresTree owns: its default of COLUMNS. */
 const TREE_SLOTS = 16;
@@ -26,7 +27,7 @@ const TREE_SLOTS = 16;
 export const squaresProgram = defineProgram<SquaresAttributes>({
   name: 'squaresToSlots',
   signature: { inputs: { slots: 'float32', 'tensors*': 'float32' }, attributes: { tensors: 'records' } },
-  kernels: [squaresKernel, squaresTreeKernel],
+  kernels: [squaresKernel, squaresTreeKernel, wideTreeKernel],
   // thread: a slot is summed by one thread. tree: by 16 lanes of a workgroup, for GPUs.
   versions: ['thread', 'tree'],
   mutates: [0],
@@ -48,24 +49,28 @@ export const squaresProgram = defineProgram<SquaresAttributes>({
     return [];
   },
   plan([, ...xs], _outputs, { tensors }, target, version) {
-    const sizes = xs.map(({ shape }) => sizeOf(shape));
-    const buffers: Record<string, `in${number}`> = { slots: 'in0' };
-    const uniforms: Record<string, number> = {};
-    for (const k of PLACES) {
-      const given = k < sizes.length;
-      buffers[`x${k}`] = given ? `in${k + 1}` : 'in1';
-      uniforms[`size${k}`] = given ? sizes[k] : 0;
-      uniforms[`first${k}`] = given ? tensors[k].first : 0;
-      uniforms[`count${k}`] = given ? slotsFor(sizes[k]) : 0;
-      uniforms[`weight${k}`] = tensors[k]?.weight ?? 1;
-    }
-    if (version === 'thread' || (version === undefined && target.deviceClass === 'software')) {
-      const workgroups = gridFor(Math.max(...sizes.map(slotsFor)), 64);
-      return { dispatches: [{ kernel: squaresKernel, buffers, uniforms, workgroups }] };
-    }
-    const workgroups = sizes.reduce((sum, size) => sum + Math.ceil(slotsFor(size) / TREE_SLOTS), 0);
-    uniforms.workgroups = workgroups;
-    return { dispatches: [{ kernel: squaresTreeKernel, buffers, uniforms, workgroups: foldGrid(workgroups) }] };
+    const thread = version === 'thread' || (version === undefined && target.deviceClass === 'software');
+    const wide = !thread && xs.length > NARROW && target.limits.maxStorageBuffersPerShaderStage > SQUARED_TENSORS;
+    const places = wide ? SQUARED_TENSORS : NARROW;
+    const part = (at: number): Dispatch => {
+      const sizes = xs.slice(at, at + places).map(({ shape }) => sizeOf(shape));
+      const buffers: Record<string, BufferReference> = { slots: 'in0' };
+      const uniforms: Record<string, number> = {};
+      for (let k = 0; k < places; k++) {
+        const given = k < sizes.length;
+        buffers[`x${k}`] = given ? `in${at + k + 1}` : 'in1';
+        uniforms[`size${k}`] = given ? sizes[k] : 0;
+        uniforms[`first${k}`] = given ? tensors[at + k].first : 0;
+        uniforms[`count${k}`] = given ? slotsFor(sizes[k]) : 0;
+        uniforms[`weight${k}`] = tensors[at + k]?.weight ?? 1;
+      }
+      if (thread)
+        return { kernel: squaresKernel, buffers, uniforms, workgroups: gridFor(Math.max(...sizes.map(slotsFor)), 64) };
+      const workgroups = sizes.reduce((sum, size) => sum + Math.ceil(slotsFor(size) / TREE_SLOTS), 0);
+      uniforms.workgroups = workgroups;
+      return { kernel: wide ? wideTreeKernel : squaresTreeKernel, buffers, uniforms, workgroups: foldGrid(workgroups) };
+    };
+    return { dispatches: Array.from({ length: Math.ceil(xs.length / places) }, (_, at) => part(at * places)) };
   },
   reference(inputs, attributes) {
     referenceSquares(inputs, attributes);

@@ -14,11 +14,14 @@ export const maxPool2d = defineOp<MaxPoolAttributes>({
   programs: [maxPoolBackwardProgram],
   gradient: {
     saves: { outputs: [1] },
-    backward: (context) =>
-      context.run(maxPoolBackwardProgram, [context.gradOutput, context.output(1)], {
+    backward(context) {
+      // Of a map that a decoder reads too: what came back that way is added on the way.
+      const addend = context.takePending(0);
+      return context.run(maxPoolBackwardProgram, [context.gradOutput, context.output(1), ...(addend ? [addend] : [])], {
         ...context.attributes,
         inputShape: context.inputSpecs[0].shape,
-      }),
+      });
+    },
   },
   cases: maxPoolCases,
 });

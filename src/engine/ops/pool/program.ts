@@ -3,7 +3,7 @@ import { kernel } from '../../gpu/shaderKernel.ts';
 import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { formatShape, sizeOf } from '../../tensor/spec.ts';
 import { defineProgram } from '../definition.ts';
-import { like, storageOf } from '../storage.ts';
+import { like, requireAddend, storageOf } from '../storage.ts';
 import type { AvgPoolAttributes, InputShape, MaxPoolAttributes } from './attributes.ts';
 import { referenceAverage, referenceAverageBackward, referenceMax, referenceMaxBackward } from './reference.ts';
 import { pooledShape, windowDispatch, windowOf } from './window.ts';
@@ -51,21 +51,22 @@ export const maxPoolProgram = defineProgram<MaxPoolAttributes>({
   },
 });
 
-/** (gradOutput, argmax) → gradient of x. */
+/** (gradOutput, argmax, addend?) → gradient of x, plus what is to be added to it. */
 export const maxPoolBackwardProgram = defineProgram<MaxPoolAttributes & InputShape>({
   name: 'maxPool2d.backward',
   kernels: [maxBackwardKernel],
   versions: VERSIONS,
-  infer([gradOutput, argmax], attributes) {
+  infer([gradOutput, argmax, addend], attributes) {
     const expected = pooledShape(windowOf('maxPool2d.backward', attributes.inputShape, attributes));
     requireShape(
       sameShape(gradOutput.shape, expected) && sameShape(argmax.shape, expected),
       'maxPool2d.backward',
       `gradient ${formatShape(gradOutput.shape)} and argmax ${formatShape(argmax.shape)} should be ${formatShape(expected)}`,
     );
+    requireAddend('maxPool2d.backward', addend, like(gradOutput, attributes.inputShape));
     return [like(gradOutput, attributes.inputShape)];
   },
-  plan(_inputs, [gradX], attributes, target, version) {
+  plan([, , addend], [gradX], attributes, target, version) {
     const storage = storageOf(gradX);
     const vector = useVector(gradX.shape[3], version);
     if (vector === null) return null;
@@ -75,14 +76,20 @@ export const maxPoolBackwardProgram = defineProgram<MaxPoolAttributes & InputSha
         {
           kernel: maxBackwardKernel,
           storage,
-          buffers: { gradOutput: 'in0', argmax: 'in1', gradX: 'out0' },
+          buffers: { gradOutput: 'in0', argmax: 'in1', addend: addend ? 'in2' : 'in0', gradX: 'out0' },
           ...dispatch,
+          uniforms: { ...dispatch.uniforms, hasAddend: addend ? 1 : 0 },
         },
       ],
     };
   },
-  reference: ([gradOutput, argmax], attributes) => [
-    referenceMaxBackward(gradOutput.data, argmax.data, windowOf('maxPool2d', attributes.inputShape, attributes)),
+  reference: ([gradOutput, argmax, addend], attributes) => [
+    referenceMaxBackward(
+      gradOutput.data,
+      argmax.data,
+      windowOf('maxPool2d', attributes.inputShape, attributes),
+      addend?.data,
+    ),
   ],
   cost: ([gradOutput]) => ({ flops: sizeOf(gradOutput.shape) }),
 });

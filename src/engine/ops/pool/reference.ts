@@ -42,8 +42,14 @@ export function referenceMax(data: Float64Array, window: Window): [Float64Array,
 }
 
 /** Hands each gradient to the pixel that won. */
-export function referenceMaxBackward(gradient: Float64Array, argmax: Float64Array, window: Window): Float64Array {
-  const gradX = new Float64Array(window.batch * window.y.input * window.x.input * window.channels);
+export function referenceMaxBackward(
+  gradient: Float64Array,
+  argmax: Float64Array,
+  window: Window,
+  addend?: Float64Array,
+): Float64Array {
+  const { batch, y, x, channels } = window;
+  const gradX = addend?.slice() ?? new Float64Array(batch * y.input * x.input * channels);
   forEachWindow(window, (from, at) => {
     if (argmax[from] !== 0xffff_ffff) gradX[at(argmax[from])] += gradient[from];
   });
