@@ -45,6 +45,7 @@ export default defineConfig(({ mode }) => ({
     pool: 'forks',
     // Half of the fast tests' time would be loading the same modules for every file.
     isolate: mode !== 'fast',
-    maxWorkers: 2,
+    // One more than two cores keep busy: tests wait for child processes and for the adapter.
+    maxWorkers: 3,
   },
 }));

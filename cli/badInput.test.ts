@@ -363,6 +363,14 @@ describe('bad input', { concurrent: true }, () => {
     await refuses(words, /a_overlay\.png is there already.*--overwrite/);
   });
 
+  it('words and options that no command has: the nearest one is named', async () => {
+    await refuses(['train', '--epocs', '3'], /Unknown option --epocs\. Did you mean --epochs\?/);
+    await refuses(['infer', '--rn', 'run', '--xyzzy'], /Unknown options --rn, --xyzzy\. Did you mean --run\?/);
+    await refuses(['train', 'sideways'], /Unknown word "sideways"/);
+    await refuses(['sideways'], /Unknown word "sideways"/);
+    await refuses(['trian'], /Did you mean train\?/);
+  });
+
   it('train: a setting that is left out', async () => {
     await refuses(['train', '--preset', 'demo', '--set'], /Not enough arguments following: set\. .*--help/);
   });

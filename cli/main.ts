@@ -101,12 +101,14 @@ function aliasesOf(options: unknown): Readonly<Record<string, readonly string[]>
   return alias ?? {};
 }
 
-/** A refusal of unknown options, with the known option nearest to each that is near enough to be meant. */
-function withNearestOption(refusal: string, instance: Argv): string {
+/** A refusal of unknown words, or of unknown options with the known one nearest to each that is near enough to be meant. */
+function withNearestOption(refusal: string, words: readonly string[], parser: Argv): string {
   const unknown = /^Unknown arguments?: (.*)$/.exec(refusal)?.[1].split(', ');
   if (unknown === undefined) return refusal;
+  const bare = unknown.find((name) => words.includes(name));
+  if (bare !== undefined) return `Unknown word "${bare}"`;
   // Not in yargs's types: the options of the command that failed, by name.
-  const { key } = (instance as unknown as { getOptions(): { key: Readonly<Record<string, unknown>> } }).getOptions();
+  const { key } = (parser as unknown as { getOptions(): { key: Readonly<Record<string, unknown>> } }).getOptions();
   const known = Object.keys(key);
   const hints = unknown.flatMap((name) => {
     const nearest = closest(name, known);
@@ -150,12 +152,12 @@ async function main(): Promise<void> {
     .check((values, options) => refuseCareless(words, values, aliasesOf(options)), true)
     .recommendCommands()
     .wrap(Math.min(110, process.stdout.columns ?? 100))
-    .fail((message, error, instance) => {
+    .fail((message, error) => {
       // yargs passes some of its own refusals as errors named YError.
       if (error && error.name !== 'YError') throw error;
       const said = message || error?.message || '';
       const missing = /^Not enough non-option arguments/.test(said) && placesOf(words).join(' ').toUpperCase();
-      const refusal = missing ? `Name ${missing}: gmtl ${words[0]} ${missing}` : withNearestOption(said, instance);
+      const refusal = missing ? `Name ${missing}: gmtl ${words[0]} ${missing}` : withNearestOption(said, words, parser);
       const stop = /[.?!]$/.test(refusal) ? '' : '.';
       throw new GmtlError('cli/usage', `${refusal}${stop} \`gmtl --help\` lists commands and options.`);
     });
