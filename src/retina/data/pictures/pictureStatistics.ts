@@ -66,7 +66,7 @@ export function pictureStatistics({ image, size, box }: Sample): PictureStatisti
   for (let y = 0, pixel = 0; y < size; y++) {
     for (let x = 0; x < size; x++, pixel++) {
       const isFrame = x >= left && x < right && y >= top && y < bottom;
-      const isDisc = isFrame && Math.hypot(x + 0.5 - size / 2, y + 0.5 - size / 2) <= size / 2;
+      const isDisc = isFrame && (x + 0.5 - size / 2) ** 2 + (y + 0.5 - size / 2) ** 2 <= (size / 2) ** 2;
       if (isDisc || lit[pixel] === 1) either++;
       if (lit[pixel] === 0) continue;
       if (isDisc) both++;
@@ -125,18 +125,24 @@ function detailOf(green: Float64Array, lit: Uint8Array, size: number, mean: numb
 /** Mean over a square of 2 · radius + 1 pixels; pixels beyond the edge count as 0. */
 function boxMean(values: Float64Array, size: number, radius: number): Float64Array {
   const width = 2 * radius + 1;
-  const run = (from: Float64Array, step: number, stride: number): Float64Array => {
-    const out = new Float64Array(from.length);
-    for (let line = 0; line < size; line++) {
-      const start = line * stride;
-      let sum = 0;
-      for (let ahead = 0; ahead < size + radius; ahead++) {
-        if (ahead < size) sum += from[start + ahead * step];
-        if (ahead >= width) sum -= from[start + (ahead - width) * step];
-        if (ahead >= radius) out[start + (ahead - radius) * step] = sum / width;
-      }
+  const across = new Float64Array(values.length);
+  for (let y = 0; y < size; y++) {
+    let sum = 0;
+    for (let ahead = 0; ahead < size + radius; ahead++) {
+      if (ahead < size) sum += values[y * size + ahead];
+      if (ahead >= width) sum -= values[y * size + ahead - width];
+      if (ahead >= radius) across[y * size + ahead - radius] = sum / width;
     }
-    return out;
-  };
-  return run(run(values, 1, size), size, 1);
+  }
+  // Row by row, with a sum for each column: columns one by one would read a cache line for each value.
+  const out = new Float64Array(values.length);
+  const sums = new Float64Array(size);
+  for (let ahead = 0; ahead < size + radius; ahead++) {
+    for (let x = 0; x < size; x++) {
+      if (ahead < size) sums[x] += across[ahead * size + x];
+      if (ahead >= width) sums[x] -= across[(ahead - width) * size + x];
+      if (ahead >= radius) out[(ahead - radius) * size + x] = sums[x] / width;
+    }
+  }
+  return out;
 }
