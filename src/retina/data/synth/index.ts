@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { sharp } from '../../../engine/node/optional.ts';
 import { GmtlError } from '../../../engine/errors.ts';
 import { STRUCTURES, type Structure } from '../../domain.ts';
-import { drawFundus, type Fundus } from './fundus.ts';
+import { drawAll, type Drawn } from './drawAll.ts';
 import { allotLabels, gradingMixture, segmentationMixture, type Wanted } from './labels.ts';
 import {
   allFolders,
@@ -106,12 +106,12 @@ async function writeSet(
   let masks = 0;
   let writing: Promise<number> = Promise.resolve(0);
   try {
-    for (const [index, job] of jobs.entries()) {
-      const fundus = drawFundus(job.key, content.size, job.wanted);
-      // The codec's threads write one image while this one draws the next.
+    let index = 0;
+    for await (const fundus of drawAll(jobs.map(({ key, wanted }) => ({ key, height: content.size, wanted })))) {
+      // One image is written while the next is drawn.
       masks += await writing;
       if (index > 0) onProgress?.(index, jobs.length);
-      writing = writeFundus(root, job, fundus);
+      writing = writeFundus(root, jobs[index++], fundus);
     }
     masks += await writing;
   } catch (error) {
@@ -170,7 +170,7 @@ const labelsOf = ({ retinopathy, edema, softExudates }: Wanted): string =>
   JSON.stringify([retinopathy, edema, softExudates]);
 
 /** Writes one picture to each of its places, and its masks; a mask without foreground is left out, as IDRiD does. Returns the number of masks. */
-async function writeFundus(root: string, job: Job, fundus: Fundus): Promise<number> {
+async function writeFundus(root: string, job: Job, fundus: Drawn): Promise<number> {
   const { width, height } = fundus;
   const quality = new SeededRandom(`${job.key}/jpeg`).between(84, 94);
   const files: Promise<unknown>[] = [
