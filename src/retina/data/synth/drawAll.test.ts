@@ -22,10 +22,10 @@ it('has the pixels of one thread, in the order of the jobs', async () => {
 });
 
 it('ends with the error of the picture that cannot be drawn, after those before it', async () => {
-  const impossible = jobs.map((job, index) => (index === 13 ? { ...job, height: 8 } : job));
+  const impossible = jobs.map((job, index) => (index === 14 ? { ...job, height: 8 } : job));
   const drawn: Drawn[] = [];
   await expect(async () => {
     for await (const one of drawOnThreads(impossible)) drawn.push(one);
-  }).rejects.toMatchObject({ code: 'data/synthetic-placement', message: expect.stringContaining('threads/13') });
-  expect(drawn).toHaveLength(13);
+  }).rejects.toMatchObject({ code: 'data/synthetic-placement', message: expect.stringContaining('threads/14') });
+  expect(drawn).toHaveLength(14);
 });
