@@ -41,11 +41,13 @@ export function collectTensors(value: unknown, found = new Set<Tensor>()): Set<T
   return found;
 }
 
+/** Options of an {@link Engine}. */
 export interface EngineOptions {
   /** Seed of initialization and of everything random that is given no seed of its own. Default 0. */
   readonly seed?: number;
 }
 
+/** Options of `Engine.backward` and `Tensor.backward`. */
 export interface BackwardOptions {
   /** Keep what the graph saved, for another backward pass through it. Default false. */
   readonly retainGraph?: boolean;
@@ -73,6 +75,7 @@ export class Engine {
     this.generator = new Generator(options.seed ?? 0);
   }
 
+  /** Where ops run now: a GPU, the float64 references on the host, or nothing but shapes. */
   get backend(): Backend {
     return this.#backend;
   }
@@ -93,6 +96,7 @@ export class Engine {
     }
   }
 
+  /** Whether ops build a graph: false within `noGrad`. */
   get gradEnabled(): boolean {
     return this.#gradEnabled;
   }

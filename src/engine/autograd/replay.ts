@@ -4,6 +4,7 @@ import { GpuBackend } from '../ops/gpuBackend.ts';
 import { collectTensors, type Engine } from './engine.ts';
 import type { Tensor } from './tensor.ts';
 
+/** Options of `Replay.capture`. */
 export interface ReplayOptions {
   /** Whether the body builds a graph, as a training step does. Default false: it runs under `noGrad`. */
   readonly gradients?: boolean;

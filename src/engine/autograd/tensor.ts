@@ -51,18 +51,22 @@ export class Tensor {
     this.requiresGrad = requiresGrad || node !== null;
   }
 
+  /** Extents, outermost first; [] of a scalar. */
   get shape(): Shape {
     return this.value.spec.shape;
   }
 
+  /** Type of the elements: f32, f16, i32 or u32. */
   get dtype(): DType {
     return this.value.spec.dtype;
   }
 
+  /** Number of elements. */
   get size(): number {
     return sizeOf(this.shape);
   }
 
+  /** Whether this handle was freed, by `dispose` or at the end of its scope. */
   get disposed(): boolean {
     return this.#disposed;
   }
@@ -148,18 +152,22 @@ export class Tensor {
     return this.engine.apply(unaryOps.affine, [this], { scale, shift });
   }
 
+  /** this + other, shapes broadcast. @throws GmtlError `tensor/shape` where they do not. */
   add(other: Tensor | number): Tensor {
     return typeof other === 'number' ? this.affine(1, other) : this.#binary(add, other);
   }
 
+  /** this - other, shapes broadcast. */
   sub(other: Tensor | number): Tensor {
     return typeof other === 'number' ? this.affine(1, -other) : this.#binary(sub, other);
   }
 
+  /** this · other by element, shapes broadcast. */
   mul(other: Tensor | number): Tensor {
     return typeof other === 'number' ? this.affine(other, 0) : this.#binary(mul, other);
   }
 
+  /** this / other by element, shapes broadcast. */
   div(other: Tensor | number): Tensor {
     return typeof other === 'number' ? this.affine(1 / other, 0) : this.#binary(div, other);
   }
@@ -174,6 +182,7 @@ export class Tensor {
     return this.engine.scope(() => this.#binary(div, this.#constant(other), true));
   }
 
+  /** -this. */
   neg(): Tensor {
     return this.affine(-1, 0);
   }
@@ -227,26 +236,32 @@ export class Tensor {
     );
   }
 
+  /** 1 where this equals other, else 0; NaN equals nothing. */
   eq(other: Tensor | number): Tensor {
     return this.#compare(equal, other);
   }
 
+  /** 1 where this differs from other, else 0. */
   ne(other: Tensor | number): Tensor {
     return this.engine.scope(() => this.#compare(equal, other).rsub(1));
   }
 
+  /** 1 where this < other, else 0. */
   lt(other: Tensor | number): Tensor {
     return this.#compare(less, other);
   }
 
+  /** 1 where this <= other, else 0. */
   le(other: Tensor | number): Tensor {
     return this.#compare(lessEqual, other);
   }
 
+  /** 1 where this > other, else 0. */
   gt(other: Tensor | number): Tensor {
     return this.#compare(less, other, true);
   }
 
+  /** 1 where this >= other, else 0. */
   ge(other: Tensor | number): Tensor {
     return this.#compare(lessEqual, other, true);
   }
@@ -263,34 +278,42 @@ export class Tensor {
     return this.#unary('geluTanh');
   }
 
+  /** max(this, 0); NaN stays NaN. The derivative at 0 is 0. */
   relu(): Tensor {
     return this.#unary('relu');
   }
 
+  /** this · sigmoid(this) (torch.nn.functional.silu). */
   silu(): Tensor {
     return this.#unary('silu');
   }
 
+  /** 1 / (1 + exp(-this)), without overflow. */
   sigmoid(): Tensor {
     return this.#unary('sigmoid');
   }
 
+  /** Hyperbolic tangent. */
   tanh(): Tensor {
     return this.#unary('tanh');
   }
 
+  /** e to the power of this. */
   exp(): Tensor {
     return this.#unary('exp');
   }
 
+  /** Natural logarithm: NaN below 0, -infinity at 0. */
   log(): Tensor {
     return this.#unary('log');
   }
 
+  /** Square root: NaN below 0. */
   sqrt(): Tensor {
     return this.#unary('sqrt');
   }
 
+  /** this². */
   square(): Tensor {
     return this.#unary('square');
   }

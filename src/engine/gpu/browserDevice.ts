@@ -3,6 +3,7 @@ import { GmtlError } from '../errors.ts';
 import { type AdapterInfo, classifyAdapter, readAdapterInfo } from './classify.ts';
 import { GpuDevice, type GpuDeviceOptions } from './device.ts';
 
+/** Options of {@link createBrowserDevice}. */
 export interface BrowserDeviceOptions extends Omit<GpuDeviceOptions, 'deviceClass'> {
   /** Which of two GPUs a laptop should use. Default `high-performance`. */
   readonly powerPreference?: 'low-power' | 'high-performance';

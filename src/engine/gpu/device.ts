@@ -21,6 +21,7 @@ export interface BoundBuffer {
   readonly bytes: number;
 }
 
+/** Options of `GpuDevice.open`. */
 export interface GpuDeviceOptions {
   readonly deviceClass: DeviceClass;
   /** Called when the device is destroyed, to release what it was opened from. */
@@ -133,6 +134,7 @@ export class GpuDevice {
     return this.info.description || this.info.device || `${this.info.vendor} ${this.info.architecture}`;
   }
 
+  /** Dispatches and submits so far, and pipelines compiled. */
   get counts(): { dispatches: number; submits: number; pipelines: number } {
     return { ...this.#commands.counts, pipelines: this.#pipelines.size };
   }
@@ -151,10 +153,12 @@ export class GpuDevice {
     return addStatistics([this.#pool.statistics(), ...captured]);
   }
 
+  /** Lets the peak of the statistics start anew at what is live. */
   resetPeak(): void {
     this.#pool.resetPeak();
   }
 
+  /** Gives memory back to the driver that the pool keeps for later. */
   trim(): void {
     this.flush();
     this.#pool.trim();
@@ -227,6 +231,7 @@ export class GpuDevice {
     }
   }
 
+  /** Copies the first bytes of a buffer, after everything recorded so far. Not inside a capture. */
   copy(source: PooledBuffer, target: PooledBuffer, bytes: number): void {
     if (this.#capturing) throw new GmtlError('gpu/capture', 'a buffer copy cannot be captured; use the copy op');
     this.#commands.copy(source.buffer, target.buffer, bytes);
@@ -282,6 +287,7 @@ export class GpuDevice {
     this.#commands.dispatch({ kernel, workgroups, label, bindGroup: this.#bindGroup(prepared, buffers) });
   }
 
+  /** Submits what is recorded; does not wait for it. */
   flush(): void {
     if (this.#destroyed) return;
     this.#commands.flush();
@@ -295,6 +301,7 @@ export class GpuDevice {
     await this.#failures.settle();
   }
 
+  /** Times every dispatch from here on. @throws GmtlError `gpu/profile` without timestamp queries. */
   startProfile(): void {
     if (!this.target.features.has('timestamp-query')) {
       throw new GmtlError('gpu/profile', `the adapter ${this.name} has no timestamp queries`);
@@ -302,6 +309,7 @@ export class GpuDevice {
     this.#commands.startProfile();
   }
 
+  /** Ends the profile and waits for its times, in nanoseconds. */
   stopProfile(): Promise<DispatchTime[]> {
     return this.wait(this.#commands.stopProfile());
   }

@@ -25,6 +25,7 @@ export type EncodableTensor = Omit<StoredTensor, 'dtype'> & Partial<Pick<StoredT
 /** Tensors by name, in file order. */
 export type StoredTensors = ReadonlyMap<string, StoredTensor>;
 
+/** What a safetensors file holds. */
 export interface SafetensorsFile {
   readonly tensors: Map<string, StoredTensor>;
   readonly metadata: Record<string, string>;

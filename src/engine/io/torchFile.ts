@@ -65,6 +65,7 @@ const HANDLERS: PickleHandlers = {
   },
 };
 
+/** The state dict of a PyTorch file. */
 export interface TorchWeights {
   readonly tensors: StoredTensors;
   /** Where in the file they were: '' for a bare state dict, else keys such as `state_dict_ema`. */

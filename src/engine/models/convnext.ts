@@ -31,6 +31,7 @@ export const CONVNEXT_VARIANTS = {
   base: { depths: [3, 3, 27, 3], dims: [128, 256, 512, 1024] },
 } as const satisfies Record<string, ConvNeXtConfig>;
 
+/** The names of {@link CONVNEXT_VARIANTS}. */
 export type ConvNeXtVariant = keyof typeof CONVNEXT_VARIANTS;
 
 export interface ConvNeXtOptions extends ConvNeXtConfig {

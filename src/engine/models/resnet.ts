@@ -22,6 +22,7 @@ export const RESNET_VARIANTS = {
   resnet50: { depths: [3, 4, 6, 3], widths: [64, 128, 256, 512], block: 'bottleneck' },
 } as const satisfies Record<string, ResNetConfig>;
 
+/** The names of {@link RESNET_VARIANTS}. */
 export type ResNetVariant = keyof typeof RESNET_VARIANTS;
 
 export interface ResNetOptions extends ResNetConfig {

@@ -83,6 +83,7 @@ export class UnetDecoder extends Module {
   }
 }
 
+/** Options of {@link Unet}. */
 export interface UnetOptions {
   /** A ResNet by name or by its numbers. */
   readonly encoder: ResNetVariant | ResNetConfig;

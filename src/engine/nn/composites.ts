@@ -8,10 +8,13 @@ import { Tensor } from '../autograd/tensor.ts';
 import { concat as concatOp } from '../ops/movement/op.ts';
 import { avgPool2d as avgPool2dOp } from '../ops/pool/op.ts';
 import { checkAttributes } from '../ops/signature.ts';
+import { checkInterpolation, type InterpolateOptions } from './interpolation.ts';
 import { upsampleBilinear2d as bilinearOp, upsampleNearest2d as nearestOp } from '../ops/upsample/op.ts';
 import { where as whereOp } from '../ops/where/op.ts';
 import { broadcastShapes, normalizeAxis } from '../tensor/shape.ts';
 import { formatShape } from '../tensor/spec.ts';
+
+export type { InterpolateOptions } from './interpolation.ts';
 
 /** How a loss of many numbers becomes what is returned: their mean (the default), their sum, or all of them. */
 export type Reduction = 'mean' | 'sum' | 'none';
@@ -125,30 +128,6 @@ export function adaptiveAvgPool2d(x: Tensor, size: number | readonly [number, nu
     };
     return means(means(x, 1, rows), 2, columns);
   });
-}
-
-export interface InterpolateOptions {
-  /** [height, width] of the result; or `scaleFactor`. */
-  readonly size?: readonly [number, number];
-  /** The result's extents are floor(extent * scaleFactor). */
-  readonly scaleFactor?: number;
-  /** Default `nearest`. */
-  readonly mode?: 'nearest' | 'bilinear';
-  readonly alignCorners?: boolean;
-}
-
-/** Throws `ops/attribute` for options that are not those of {@link interpolate}. */
-export function checkInterpolation(what: string, options: InterpolateOptions): void {
-  const kinds = {
-    size: 'pair?',
-    scaleFactor: 'number?',
-    mode: ['nearest', 'bilinear'],
-    alignCorners: 'flag?',
-  } as const;
-  checkAttributes(what, kinds, options);
-  if ((options.size === undefined) === (options.scaleFactor === undefined)) {
-    throw new GmtlError('ops/attribute', `${what}: give either size or scaleFactor`);
-  }
 }
 
 /** Resizes x [N, H, W, C] (torch.nn.functional.interpolate, without its antialiasing). */

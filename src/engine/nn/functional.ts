@@ -89,6 +89,7 @@ export function linear(
   return apply(matmulOp, [x, weightFor(x, weight), bias], { transposeB: true, activation });
 }
 
+/** Options of a convolution: numbers count for both axes; the defaults are PyTorch's. */
 export interface ConvolutionOptions {
   readonly stride?: number | Pair;
   readonly padding?: number | Pair;
@@ -376,8 +377,10 @@ const DICE_FORMS = {
   smp: { perSample: false, ignoreEmptyClasses: true, smooth: 0 },
 } as const satisfies Record<string, SoftDiceAttributes>;
 
+/** The conventions that {@link softDiceLoss} knows. */
 export type DiceForm = keyof typeof DICE_FORMS;
 
+/** Options of {@link softDiceLoss}. */
 export type SoftDiceOptions = Omit<SoftDiceAttributes, 'reduction'> & {
   readonly form?: DiceForm;
   /** Default 'mean', a scalar; 'sample' (form 'sample' only): the mean over the classes of each sample, [N]. */

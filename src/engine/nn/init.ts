@@ -2,6 +2,7 @@
 import type { Generator } from '../tensor/random.ts';
 import { type Shape, sizeOf } from '../tensor/spec.ts';
 
+/** Draws the first values of a parameter: row-major, as many as its shape has. */
 export type Initializer = (shape: Shape, generator: Generator) => Float32Array;
 
 function fill(shape: Shape, draw: () => number): Float32Array {

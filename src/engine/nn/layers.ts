@@ -35,6 +35,7 @@ const CONVOLUTION = {
   activation: ['none', 'relu'],
 } as const;
 
+/** Options of {@link Linear}. */
 export interface LinearOptions {
   /** Default true. */
   readonly bias?: boolean;
@@ -76,6 +77,7 @@ function requireGroups(layer: string, groups = 1, counts: Readonly<Record<string
   }
 }
 
+/** Options of {@link Conv2d} and {@link ConvTranspose2d}. */
 export interface ConvolutionLayerOptions extends F.ConvolutionOptions {
   readonly bias?: boolean;
   readonly init?: { readonly weight: Initializer; readonly bias: Initializer };

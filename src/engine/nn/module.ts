@@ -70,6 +70,7 @@ export abstract class Module {
     for (const entry of this.namedTensors(prefix)) if (!entry[1].isBuffer) yield entry;
   }
 
+  /** The trainable parameters, as optimizers take them. */
   parameters(): Parameter[] {
     return [...this.namedParameters()].map(([, parameter]) => parameter);
   }
@@ -79,20 +80,24 @@ export abstract class Module {
     return this.parameters().reduce((count, parameter) => count + parameter.size, 0);
   }
 
+  /** This module and all modules below it. */
   *modules(): Generator<Module> {
     yield this;
     for (const [, child] of this.#children()) if (child instanceof Module) yield* child.modules();
   }
 
+  /** Sets `training` here and below: dropout and batch statistics are active, or with false not. */
   train(mode = true): this {
     for (const module of this.modules()) module.training = mode;
     return this;
   }
 
+  /** `train(false)`. */
   eval(): this {
     return this.train(false);
   }
 
+  /** Frees the gradients of all parameters. */
   zeroGrad(): void {
     for (const parameter of this.parameters()) {
       parameter.grad?.dispose();

@@ -67,11 +67,13 @@ export class Parameter extends Tensor {
     return this.#external?.order ?? this.shape.map((_, axis) => axis);
   }
 
+  /** Elements in PyTorch's layout, from the engine's. */
   toExternal(data: Float32Array): { shape: Shape; data: Float32Array } {
     const external = this.#external;
     return { shape: this.externalShape, data: external ? permuteData(data, this.shape, external.order) : data };
   }
 
+  /** Elements in the engine's layout, from PyTorch's. */
   fromExternal(data: Float32Array): Float32Array {
     const external = this.#external;
     if (!external) return data;

@@ -82,6 +82,7 @@ export class RandomSource {
       .keep();
   }
 
+  /** Frees the seeds. */
   dispose(): void {
     for (const state of this.#states.flat()) state.dispose();
   }

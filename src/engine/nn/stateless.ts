@@ -4,6 +4,7 @@ import { GmtlError, show } from '../errors.ts';
 import type { AvgPoolAttributes, MaxPoolAttributes } from '../ops/pool/attributes.ts';
 import { checkAttributes } from '../ops/signature.ts';
 import * as F from './functional.ts';
+import { checkInterpolation } from './interpolation.ts';
 import { Layer } from './layer.ts';
 import { RandomSource } from './randomSource.ts';
 
@@ -133,7 +134,7 @@ export class Upsample extends Layer {
 
   constructor(options: F.InterpolateOptions) {
     super();
-    F.checkInterpolation('Upsample', options);
+    checkInterpolation('Upsample', options);
     this.#options = options;
   }
 

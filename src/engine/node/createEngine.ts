@@ -6,6 +6,7 @@ import { createNodeDevice, type NodeDeviceOptions } from './createDevice.ts';
 import type { OpenedAdapter } from './open.ts';
 import { loadTuned } from './tuned.ts';
 
+/** Options of {@link createEngine} and {@link withEngine}. */
 export interface CreateEngineOptions extends NodeDeviceOptions, EngineOptions {
   /** Whether to run kernels in the versions that `gmtl tune` measured to be fastest, where it did. Default: unless GMTL_TUNE is off. */
   readonly tuned?: boolean;

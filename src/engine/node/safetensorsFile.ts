@@ -12,7 +12,7 @@ export async function readSafetensors(path: string): Promise<SafetensorsFile> {
   return decodeSafetensors(await readBytes(path), path);
 }
 
-/** Writes a safetensors file atomically: tensors by name, such as `await module.stateDict()`. @throws GmtlError as {@link encodeSafetensors} and {@link writeFileAtomic}. */
+/** Writes a safetensors file atomically: tensors by name, such as `await module.stateDict()`. @throws GmtlError as {@link encodeSafetensors} and `writeFileAtomic`. */
 export async function writeSafetensors(
   path: string,
   tensors: ReadonlyMap<string, EncodableTensor>,

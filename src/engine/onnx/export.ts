@@ -28,6 +28,7 @@ export interface OnnxInput {
   readonly dtype?: Exclude<DType, 'f16'>;
 }
 
+/** Options of {@link exportOnnx}. */
 export interface OnnxOptions {
   readonly inputs: readonly OnnxInput[];
   /**

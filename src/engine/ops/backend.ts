@@ -40,7 +40,9 @@ export interface Backend {
   flush?(): void;
   /** Waits for everything; throws what went wrong. */
   synchronize(): Promise<void>;
+  /** Memory held, in bytes. */
   statistics(): BackendStatistics;
+  /** Frees everything; nothing can be run afterwards. */
   destroy(): void;
 }
 

@@ -54,6 +54,7 @@ export interface Program<A extends object = object> {
   readonly mutates?: readonly number[];
   /** Float64, plain loops. Returns the outputs in order. */
   reference(inputs: readonly NdArray[], attributes: A, outputs: readonly TensorSpec[]): Float64Array[];
+  /** What a call computes and moves, for the benchmark. */
   cost?(inputs: readonly TensorSpec[], outputs: readonly TensorSpec[], attributes: A): Cost;
 }
 
@@ -158,6 +159,7 @@ export const ELEMENTWISE_TOLERANCE: Tolerance = {
   reason: 'a few float32 roundings an element, and the WGSL allowance of a few ulp for exp, tanh, division',
 };
 
+/** A differentiable op: its programs, its gradient, and the cases that it is tested and timed with. */
 export interface Op<A extends object = object> {
   /** The name of its folder, shader folder, tests, bench rows and labels. */
   readonly name: string;

@@ -22,6 +22,7 @@ interface PreparedPlan {
   readonly scratch: readonly number[];
 }
 
+/** Options of a {@link GpuBackend}. */
 export interface GpuBackendOptions {
   /** Forces kernel versions: program name → version. For tests, benchmarks and tuning. */
   readonly versions?: ReadonlyMap<string, string>;

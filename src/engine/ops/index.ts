@@ -26,6 +26,7 @@ import { unaryOps } from './unary/op.ts';
 import { upsampleBilinear2d, upsampleNearest2d } from './upsample/op.ts';
 import { where } from './where/op.ts';
 
+/** The registry: every op. Tests, benchmarks and tuning walk it. */
 export const ops: readonly Op[] = [
   accumulate,
   // elementwise

@@ -6,6 +6,7 @@ import { ADAMW_COUNTS, adamwPrograms } from '../ops/optimizer/steps.ts';
 import { Optimizer } from './optimizer.ts';
 import { type GivenParameter, type ParameterGroup, requireSetting } from './parameters.ts';
 
+/** Options of {@link AdamW}. */
 export interface AdamWOptions {
   /** Default 1e-3. */
   readonly lr?: number;

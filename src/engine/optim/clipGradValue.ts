@@ -1,17 +1,16 @@
 /** Cuts the elements of gradients. */
-import type { Tensor } from '../autograd/tensor.ts';
-import { requireSetting } from './parameters.ts';
+import { type GivenParameter, namedParameters, requireSetting } from './parameters.ts';
 
 /**
  * Cuts every element of the gradients to [-value, value], as torch.nn.utils.clip_grad_value_. Parameters without a gradient are skipped.
  * @throws GmtlError `optim/setting` where the value is not above 0.
  */
-export function clipGradValue(parameters: Iterable<Tensor>, value: number): void {
+export function clipGradValue(parameters: Iterable<GivenParameter>, value: number): void {
   requireSetting('the value to clip gradients to', value, value > 0);
-  for (const parameter of parameters) {
-    const { grad, engine } = parameter;
+  for (const { tensor } of namedParameters(parameters)) {
+    const { grad, engine } = tensor;
     if (!grad) continue;
-    parameter.grad = engine.noGrad(() => grad.clamp(-value, value)).keep();
+    tensor.grad = engine.noGrad(() => grad.clamp(-value, value)).keep();
     grad.dispose();
   }
 }

@@ -4,9 +4,10 @@ import { GmtlError } from '../errors.ts';
 import { AVERAGED_COUNTS, averagesProgram } from '../ops/optimizer/averages.ts';
 import { swapProgram } from '../ops/optimizer/elementwise.ts';
 import { StateArena } from './arena.ts';
-import { type NamedParameter, requireDistinct, requireSetting } from './parameters.ts';
+import { type GivenParameter, type NamedParameter, namedParameters, requireSetting } from './parameters.ts';
 import type { OptimizerState } from './state.ts';
 
+/** Options of {@link EMA}. */
 export interface EMAOptions {
   /** Share of the average that each update keeps. Default 0.9998 (timm's 0.9999 suits longer training). */
   readonly decay?: number;
@@ -26,16 +27,16 @@ export class EMA {
   #stepCount = 0;
   #swapped = false;
 
-  constructor(params: Iterable<NamedParameter>, { decay = 0.9998, warmup = true }: EMAOptions = {}) {
+  constructor(params: Iterable<GivenParameter>, { decay = 0.9998, warmup = true }: EMAOptions = {}) {
     requireSetting('EMA decay', decay, decay >= 0 && decay < 1);
-    const list = [...params];
-    requireDistinct(list);
+    const list = namedParameters(params);
     this.#decay = decay;
     this.#warmup = warmup;
     this.#engine = list[0].tensor.engine;
     this.#arena = new StateArena(this.#engine, list, [''], 'weight averages');
   }
 
+  /** Updates done. */
   get stepCount(): number {
     return this.#stepCount;
   }
@@ -116,6 +117,7 @@ export class EMA {
     this.#stepCount = state.step;
   }
 
+  /** Frees the averages; the parameters stay. */
   dispose(): void {
     this.#arena.dispose();
   }

@@ -6,7 +6,13 @@ import { LARGEST_LOSS_SCALE } from '../ops/optimizer/attributes.ts';
 import { guardedScaleProgram } from '../ops/optimizer/elementwise.ts';
 import { slotsFor } from '../ops/optimizer/layout.ts';
 import { clipGateProgram, SQUARED_TENSORS, squaresProgram } from '../ops/optimizer/norm.ts';
-import { type NamedParameter, requireDistinct, requireLive, requireSetting } from './parameters.ts';
+import {
+  type GivenParameter,
+  type NamedParameter,
+  namedParameters,
+  requireLive,
+  requireSetting,
+} from './parameters.ts';
 import { stateTensor } from './state.ts';
 
 /** What the last `measure` found. */
@@ -67,7 +73,7 @@ export class GradientGuard {
    * further steps before they read the report of the last one. Throws `optim/empty`, `optim/duplicate`, `optim/setting`.
    */
   constructor(
-    params: Iterable<NamedParameter>,
+    params: Iterable<GivenParameter>,
     options: {
       readonly maxNorm?: number;
       readonly sticky?: boolean;
@@ -81,8 +87,7 @@ export class GradientGuard {
     requireSetting('lossScaling.initial', initial, initial > 0 && initial <= LARGEST_LOSS_SCALE);
     requireSetting('lossScaling.growthInterval', growthInterval, !lossScaling || growthInterval >= 1);
     this.#growthInterval = growthInterval;
-    this.#params = [...params];
-    requireDistinct(this.#params);
+    this.#params = namedParameters(params);
     this.#maxNorm = maxNorm;
     this.#sticky = sticky;
     this.#engine = this.#params[0].tensor.engine;
@@ -164,6 +169,7 @@ export class GradientGuard {
     this.lossScale.write(Float32Array.of(scale, finiteSteps, suppressedInARow, 0));
   }
 
+  /** Frees what was measured. */
   dispose(): void {
     this.tensor.dispose();
     this.lossScale.dispose();
@@ -177,7 +183,7 @@ export class GradientGuard {
  * `maxNorm` 0. Returns the norm before clipping (NaN where a gradient is not finite). Waits for the device: a training loop uses a
  * `GradientGuard` instead, which does not.
  */
-export async function clipGradNorm(params: Iterable<NamedParameter>, maxNorm: number): Promise<number> {
+export async function clipGradNorm(params: Iterable<GivenParameter>, maxNorm: number): Promise<number> {
   const guard = new GradientGuard(params, { maxNorm });
   try {
     guard.measure();

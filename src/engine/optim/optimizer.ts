@@ -56,6 +56,7 @@ export abstract class Optimizer {
     return this.#lr;
   }
 
+  /** @throws GmtlError `optim/setting` for a negative rate. */
   set lr(lr: number) {
     requireSetting('lr', lr, lr >= 0);
     this.#lr = lr;

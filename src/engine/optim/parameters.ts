@@ -1,6 +1,6 @@
 /** Named parameters and groups of them, as optimizers take them. */
 import { Tensor } from '../autograd/tensor.ts';
-import { GmtlError } from '../errors.ts';
+import { GmtlError, show } from '../errors.ts';
 import { formatShape } from '../tensor/spec.ts';
 
 /** A leaf tensor that requires a gradient (or a buffer such as running statistics), under the name checkpoints use. */
@@ -9,8 +9,11 @@ export interface NamedParameter {
   readonly tensor: Tensor;
 }
 
-/** What optimizers take: named parameters, or tensors alone, which are then named by their place (`module.parameters()`). */
-export type GivenParameter = NamedParameter | Tensor;
+/**
+ * What optimizers, clipping and averages take: `module.namedParameters()`, named parameters, or tensors alone, which are then named by their
+ * place (`module.parameters()`).
+ */
+export type GivenParameter = NamedParameter | readonly [name: string, tensor: Tensor] | Tensor;
 
 /** Parameters with settings of their own. */
 export interface ParameterGroup<Given extends GivenParameter = GivenParameter> {
@@ -28,18 +31,39 @@ export interface ResolvedParameter extends NamedParameter {
 }
 
 /** A parameter without a name is called by its place, as in PyTorch's state dicts. */
-function namedParameter(entry: NamedParameter | Tensor, index: number): NamedParameter {
-  return entry instanceof Tensor ? { name: String(index), tensor: entry } : entry;
+function namedParameter(entry: GivenParameter, index: number): NamedParameter {
+  if (entry instanceof Tensor) return { name: String(index), tensor: entry };
+  if (!isPair(entry)) return entry;
+  const [name, tensor] = entry;
+  return { name, tensor };
 }
 
-function groupOf(entry: NamedParameter | Tensor | ParameterGroup): ParameterGroup {
+const isPair = (entry: unknown): entry is readonly [string, Tensor] => Array.isArray(entry) && entry.length === 2;
+
+/** Parameters with their names. Throws `optim/empty` for none and `optim/duplicate`, `optim/parameter` as {@link resolveParameters}. */
+export function namedParameters(given: Iterable<GivenParameter>): NamedParameter[] {
+  const named = [...requireIterable(given)].map(namedParameter);
+  requireDistinct(named);
+  return named;
+}
+
+/** Throws `optim/parameter` for what holds no parameters: a module itself, most often. */
+function requireIterable<T>(given: Iterable<T>): Iterable<T> {
+  if (typeof given?.[Symbol.iterator] === 'function' && typeof given !== 'string') return given;
+  throw new GmtlError(
+    'optim/parameter',
+    `the parameters are ${show(given)}: give module.parameters() or module.namedParameters()`,
+  );
+}
+
+function groupOf(entry: GivenParameter | ParameterGroup): ParameterGroup {
   if (typeof entry !== 'object' || entry === null) {
     throw new GmtlError(
       'optim/parameter',
-      `${String(entry)} is no parameter: give module.namedParameters() or module.parameters()`,
+      `${show(entry)} is no parameter: give module.parameters() or module.namedParameters()`,
     );
   }
-  if (entry instanceof Tensor || !('params' in entry)) return { params: [entry as NamedParameter] };
+  if (entry instanceof Tensor || !('params' in entry)) return { params: [entry] };
   const unknown = Object.keys(entry).find((key) => !['params', 'weightDecay', 'lrScale'].includes(key));
   if (unknown) {
     throw new GmtlError(
@@ -59,12 +83,12 @@ export function resolveParameters(
   defaultWeightDecay: number,
 ): ResolvedParameter[] {
   const resolved: ResolvedParameter[] = [];
-  for (const entry of params) {
+  for (const entry of requireIterable(params)) {
     const group = groupOf(entry);
     const { weightDecay = defaultWeightDecay, lrScale = 1 } = group;
     requireSetting('weightDecay', weightDecay, weightDecay >= 0);
     requireSetting('lrScale', lrScale, lrScale >= 0);
-    for (const parameter of group.params) {
+    for (const parameter of requireIterable(group.params)) {
       const { name, tensor } = namedParameter(parameter, resolved.length);
       resolved.push({ name, tensor, weightDecay, lrScale });
     }
@@ -78,7 +102,7 @@ function requireUsable(name: string, tensor: Tensor, first: Tensor): void {
   if (!(tensor instanceof Tensor)) {
     throw new GmtlError(
       'optim/parameter',
-      `parameter ${name} is ${String(tensor)}, not a tensor: give { name, tensor } or tensors`,
+      `parameter ${name} is ${show(tensor)}, not a tensor: give module.parameters() or module.namedParameters()`,
     );
   }
   requireLive(name, tensor);
@@ -108,7 +132,7 @@ export function requireLive(name: string, tensor: Tensor): void {
 }
 
 /** Throws unless there is at least one parameter and each name and tensor comes once. */
-export function requireDistinct(params: readonly NamedParameter[]): void {
+function requireDistinct(params: readonly NamedParameter[]): void {
   if (params.length === 0) throw new GmtlError('optim/empty', 'there are no parameters to work on');
   for (const { name, tensor } of params) requireUsable(name, tensor, params[0].tensor);
   const names = new Set<string>();
@@ -134,10 +158,10 @@ export function requireSetting(name: string, value: number, valid: boolean): voi
  * Two groups as timm and most recipes make them: biases and one-dimensional parameters (norm scales, layer scales) are not decayed.
  * A parameter counts as a bias by its name's last part.
  */
-export function noDecay(params: Iterable<NamedParameter>, weightDecay: number): ParameterGroup<NamedParameter>[] {
+export function noDecay(params: Iterable<GivenParameter>, weightDecay: number): ParameterGroup<NamedParameter>[] {
   const decayed: NamedParameter[] = [];
   const plain: NamedParameter[] = [];
-  for (const parameter of params) {
+  for (const parameter of namedParameters(params)) {
     const isBias = parameter.name.split('.').at(-1) === 'bias';
     (isBias || parameter.tensor.shape.length <= 1 ? plain : decayed).push(parameter);
   }

@@ -2,6 +2,7 @@
 import { GmtlError } from '../errors.ts';
 import { requireSetting } from './parameters.ts';
 
+/** Options of {@link Plateau}. */
 export interface PlateauOptions {
   /** Whether a smaller (`min`) or a larger (`max`) value is the better one. */
   readonly mode: 'min' | 'max';
@@ -95,7 +96,7 @@ export class Plateau {
     return this.#state;
   }
 
-  /** Continues from a {@link state}. @throws GmtlError `optim/state` where the record is not one. */
+  /** Continues from what `state()` gave. @throws GmtlError `optim/state` where the record is not one. */
   restore(state: PlateauState): void {
     const { factor, best, bad, cooldown } = state;
     const numbers = [factor, bad, cooldown, best ?? 0];

@@ -4,6 +4,7 @@
  */
 import { GmtlError } from '../errors.ts';
 
+/** The factor of the base learning rate at step 0, 1, 2, … */
 export type Schedule = (step: number) => number;
 
 function requireSteps(name: string, steps: number, least: number): void {
@@ -12,6 +13,7 @@ function requireSteps(name: string, steps: number, least: number): void {
   }
 }
 
+/** A linear rise at the start. */
 export interface WarmupOptions {
   /** Steps of linear warm-up before the schedule proper. Default 0. */
   readonly warmupSteps?: number;
@@ -48,6 +50,7 @@ export function constant(options: WarmupOptions = {}): Schedule {
   return afterWarmup(() => 1, options);
 }
 
+/** Options of {@link cosine}. */
 export interface DecayOptions extends WarmupOptions {
   /** All steps, the warm-up among them. */
   readonly totalSteps: number;
@@ -75,6 +78,7 @@ export function polynomial({
   return afterWarmup((step) => minFactor + (1 - minFactor) * (1 - Math.min(step, steps) / steps) ** power, warmup);
 }
 
+/** Options of {@link oneCycle}. */
 export interface OneCycleOptions {
   readonly totalSteps: number;
   /** Share of the steps in which the rate rises. Default 0.3. */

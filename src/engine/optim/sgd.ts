@@ -7,6 +7,7 @@ import { SGD_COUNTS, sgdPrograms } from '../ops/optimizer/steps.ts';
 import { Optimizer } from './optimizer.ts';
 import { type GivenParameter, type ParameterGroup, requireSetting } from './parameters.ts';
 
+/** Options of {@link SGD}. */
 export interface SGDOptions {
   /** Default 1e-3. */
   readonly lr?: number;

@@ -18,6 +18,7 @@ import { maskScorer } from './masks.ts';
 import { type CollectItems, type ProtocolOptions, type ProtocolResult, runProtocol } from './protocol.ts';
 import { calibratedText, calibrationText, evaluationText, referralsText } from './text.ts';
 
+/** Options of {@link evaluateRun}. */
 export interface EvaluateRunOptions {
   readonly run: string;
   /** Default: test. */
@@ -51,6 +52,7 @@ export interface EvaluateRunOptions {
   readonly print?: (text: string) => void;
   /** Receives notes on the data, and the images that were left out. */
   readonly note?: (text: string) => void;
+  /** Receives the progress, in images. */
   readonly onImages?: (part: 'calibration' | 'scores', done: number, total: number) => void;
 }
 
@@ -71,7 +73,7 @@ const silent = (): void => undefined;
  * Fits temperatures and thresholds on a run's validation images, scores the images of a split, writes `calibration.json` into the run's
  * folder and whatever else is requested.
  *
- * @throws GmtlError as {@link RunFolder}, {@link runProtocol} and the writers.
+ * @throws GmtlError as {@link RunFolder}, `runProtocol` and the writers.
  */
 export async function evaluateRun(options: EvaluateRunOptions): Promise<EvaluationRecord> {
   const { split = 'test', frame = 'network', flips = false, calibrate = true } = options;

@@ -150,6 +150,7 @@ function sampleLine(
   return [`${item.id}: ${item.task} image`, ...(hasGate ? [gate] : []), ...said].join(', ');
 }
 
+/** Options of {@link sampleRun}. */
 export interface SampleRunOptions extends Omit<SampleOptions, 'subject' | 'provenance'> {
   readonly run: string;
   /** Where the images are. Default: as in the run's list. */
@@ -170,7 +171,7 @@ export interface SampleRunOptions extends Omit<SampleOptions, 'subject' | 'prove
 /**
  * Opens a run and its images, and shows a sample of them: the work of `gmtl infer --sample`.
  *
- * @throws GmtlError `infer/exists` where an earlier sample would be replaced, and as {@link RunFolder} and {@link sampleSplit}.
+ * @throws GmtlError `infer/exists` where an earlier sample would be replaced, and as {@link RunFolder} and `sampleSplit`.
  */
 export async function sampleRun(options: SampleRunOptions): Promise<Sampled> {
   const { folder, flips, adapter = 'auto', print = () => undefined, note = () => undefined, precision } = options;

@@ -22,6 +22,7 @@ import {
 } from './network.ts';
 import { decodeMasks, type StagePool, stagePoolFor } from './stagePool.ts';
 
+/** Options of {@link GatedMultitaskNet}. */
 export interface GatedOptions extends HeadOptions {
   readonly trunk: ConvNeXtVariant | ConvNeXtConfig;
   readonly dropPath: number;

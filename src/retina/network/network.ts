@@ -52,6 +52,7 @@ export interface ExpertOutput {
   readonly edemaLogits: Tensor | null;
 }
 
+/** What a multitask network says of a batch. */
 export interface MultitaskOutput extends ExpertOutput {
   readonly gateLogits: Tensor;
 }

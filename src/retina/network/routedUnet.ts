@@ -21,6 +21,7 @@ import { RESNET_VARIANTS, ResNet, type ResNetConfig, type ResNetVariant } from '
 import { decodeMasks, type StagePool, stagePoolFor } from './stagePool.ts';
 import { UnetDecoder } from '../../engine/models/unet.ts';
 
+/** Options of {@link RoutedUnet}. */
 export interface RoutedUnetOptions extends HeadOptions {
   readonly encoder: ResNetVariant | ResNetConfig;
   /** Channels of the five decoder blocks, coarsest first. */

@@ -43,7 +43,7 @@ export interface InferAndWriteOptions extends InferOptions {
   readonly adjust?: (result: InferResult) => InferResult;
   /** Which files of a result are written beside its row. Default: all. */
   readonly write?: WrittenFiles;
-  /** What is done already, and {@link modelHash} of what is to be done; null (default): everything is to be done. */
+  /** What is done already, and `modelHash` of what is to be done; null (default): everything is to be done. */
   readonly resume?: { readonly journal: Journal; readonly model: string } | null;
   /** Folder of DICOM files of the results, from `openDicomOut`; needs `provenance`. Default: none. */
   readonly dicomOut?: string | undefined;
@@ -51,12 +51,13 @@ export interface InferAndWriteOptions extends InferOptions {
   readonly provenance?: Provenance | undefined;
 }
 
+/** Options of {@link inferPictures}. */
 export interface InferPicturesOptions extends InferAndWriteOptions {
   /** Called with each image's outcome as soon as its files are written. */
   readonly onPicture?: (outcome: PictureOutcome, index: number) => void;
   /** Aborting it ends the work after the pictures under way; the table is written. */
   readonly stop?: AbortSignal;
-  /** Pictures under way at once. Default: {@link UNDER_WAY}. */
+  /** Pictures under way at once. Default: `UNDER_WAY`. */
   readonly ahead?: number;
 }
 
@@ -111,7 +112,7 @@ export async function addOutcome(
  * a time. An image that cannot be read, or shows no fundus, does not stop the others.
  *
  * @param results from `openResults`, for the same inputs.
- * @throws GmtlError as {@link inferImage} where it is the only image, and as {@link writeResults}.
+ * @throws GmtlError as {@link inferImage} where it is the only image, and as `writeResults`.
  */
 export async function inferPictures(
   predictor: Predictor,

@@ -11,6 +11,7 @@ import { restoreWeights } from '../network/weights.ts';
 import type { TrainingSet } from '../run/trainingSetFormat.ts';
 import { Predictor } from './predictor.ts';
 
+/** Options of {@link openPredictor}. */
 export interface OpenPredictorOptions {
   readonly config: TrainConfig;
   readonly weights: StoredTensors;

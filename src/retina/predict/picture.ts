@@ -11,6 +11,7 @@ import { describeResult, type Inferred, type StructureRecord } from './result.ts
 import type { Tiling } from './slidingWindow.ts';
 import { judgePicture } from './trust.ts';
 
+/** Options of {@link inferPicture}. */
 export interface InferOptions {
   readonly choice: TaskChoice;
   /** A pixel belongs to a structure when its probability, mapped onto the frame, is at least this: one for all, or by structure (else 0.5). */

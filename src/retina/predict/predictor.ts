@@ -32,6 +32,7 @@ export interface PredictorParts<Source extends PreparedAs = PictureSource> {
   readonly ownsModel?: boolean;
 }
 
+/** Options of a prediction. */
 export interface PredictOptions {
   readonly choice: TaskChoice;
   /** Average probabilities over the four flips, at four times the work; the gate then routes by the mean. Default false. */
@@ -154,6 +155,7 @@ export class Predictor<Source extends PreparedAs = PictureSource> {
     this.#replay.dispose();
   }
 
+  /** Frees the network and what was captured of it. */
   dispose(): void {
     this.release();
     if (this.#ownsModel) this.model.dispose();

@@ -20,7 +20,7 @@ export class CrossValidationFolder {
     this.path = path;
   }
 
-  /** Makes the folder; {@link declare} completes it. @throws GmtlError as {@link makeFolder}. */
+  /** Makes the folder; {@link declare} completes it. @throws GmtlError as `makeFolder`. */
   static create(place: NewFolder): CrossValidationFolder {
     return new CrossValidationFolder(makeFolder(place));
   }
@@ -52,7 +52,7 @@ export class CrossValidationFolder {
     return parseStored(foldsSchema, readFileSync(path, 'utf8'), { path, code: 'run/folds', remedy }).folds;
   }
 
-  /** One process per cross-validation. @throws GmtlError as {@link acquireRunLock}. */
+  /** One process per cross-validation. @throws GmtlError as `acquireRunLock`. */
   lock(): RunLock {
     return acquireRunLock(this.path);
   }

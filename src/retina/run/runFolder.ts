@@ -49,7 +49,7 @@ export class RunFolder {
 
   /**
    * Makes the folder of a new run: `<root>/<date-time>-<preset>`, made unique, or exactly `folder` where one is given. Its configuration
-   * and its images are to be written next. @throws GmtlError as {@link makeFolder}.
+   * and its images are to be written next. @throws GmtlError as `makeFolder`.
    */
   static create(place: NewFolder): RunFolder {
     const run = new RunFolder(makeFolder(place));
@@ -70,6 +70,7 @@ export class RunFolder {
     return this.#config;
   }
 
+  /** Writes config.json: every knob, resolved. */
   writeConfig(config: TrainConfig): void {
     writeRunConfig(this.path, config);
     this.#config = config;
@@ -80,12 +81,12 @@ export class RunFolder {
     return readRunDataset(this.path);
   }
 
-  /** The images to score: the run's own, or those of `data` in the splits that the run knows. @throws GmtlError as {@link openRunDataset}. */
+  /** The images to score: the run's own, or those of `data` in the splits that the run knows. @throws GmtlError as `openRunDataset`. */
   datasetToScore(data?: string): Promise<Dataset> {
     return openRunDataset(this.path, this.config(), data);
   }
 
-  /** The run's own images in its own order and splits, found in `data`. @throws GmtlError as {@link relocateRunDataset}. */
+  /** The run's own images in its own order and splits, found in `data`. @throws GmtlError as `relocateRunDataset`. */
   datasetAt(data: string): Promise<Dataset> {
     return relocateRunDataset(this.path, this.config(), data);
   }
@@ -100,6 +101,7 @@ export class RunFolder {
     return readPictures(this.files.pictures);
   }
 
+  /** Writes metadata.json, the run's images with their labels and splits. */
   async writeItems(items: readonly DatasetItem[]): Promise<void> {
     await writeMetadata(this.files.metadata, items);
   }
@@ -114,35 +116,37 @@ export class RunFolder {
     writeEnvironment(this.path, described);
   }
 
-  /** What the network is trained on; null where that was not recorded. @throws GmtlError as {@link readTrainingSet}. */
+  /** What the network is trained on; null where that was not recorded. @throws GmtlError as `readTrainingSet`. */
   trainingSet(): TrainingSet | null {
     return readTrainingSet(this.path);
   }
 
+  /** Writes training-set.json: what the training pictures look like, for later doubts about others. */
   async writeTrainingSet(set: TrainingSet): Promise<void> {
     await writeTrainingSet(this.path, set);
   }
 
-  /** One process per run. @throws GmtlError as {@link acquireRunLock}. */
+  /** One process per run. @throws GmtlError as `acquireRunLock`. */
   lock(): RunLock {
     return acquireRunLock(this.path);
   }
 
-  /** Opens both logs for writing. @throws GmtlError as {@link openRunLogs}. */
+  /** Opens both logs for writing. @throws GmtlError as `openRunLogs`. */
   logs(options: LogOptions): RunLogs {
     return openRunLogs(this.path, options);
   }
 
-  /** Opens the log of every rank's speed, cut after `resumeStep`. @throws GmtlError as {@link RunLog}. */
+  /** Opens the log of every rank's speed, cut after `resumeStep`. @throws GmtlError as `RunLog`. */
   rankLog(resumeStep: number | undefined, columns: readonly string[]): RunLog {
     return new RunLog(join(this.path, 'ranks'), { columns, ...(resumeStep !== undefined && { resumeStep }) });
   }
 
+  /** Whether the log was begun. */
   hasLog(name: 'batches' | 'epochs'): boolean {
     return existsSync(this.files[name]);
   }
 
-  /** @throws GmtlError as {@link readRunLog}. */
+  /** @throws GmtlError as `readRunLog`. */
   readLog(name: 'batches' | 'epochs'): RunLogRow[] {
     return readRunLog(this.files[name]);
   }
@@ -177,7 +181,7 @@ export class RunFolder {
     return readFinished(this.path);
   }
 
-  /** Records that the run is finished, with weights under names of their own. @throws GmtlError as {@link finishRun}. */
+  /** Records that the run is finished, with weights under names of their own. @throws GmtlError as `finishRun`. */
   finish(result: RunResult): Promise<Finished> {
     return finishRun(this.path, result);
   }

@@ -27,7 +27,7 @@ export interface TrainedWeights {
  * @param configFile JSON configuration, for a bare .safetensors file and only there: a manifest carries its own.
  * @param kind `average` takes the moving average where the checkpoint has one.
  * @throws GmtlError `infer/no-config` for bare weights without a configuration, `cli/usage` for a configuration too many, or as
- * {@link loadCheckpoint}, {@link readConfigFile} and {@link validateConfig}.
+ * `loadCheckpoint`, `readConfigFile` and `validateConfig`.
  */
 export async function loadTrainedWeights(
   path: string,

@@ -15,6 +15,7 @@ import { adoptNames } from './adoptNames.ts';
 
 export type { InitRow, InitStatus } from '../../engine/models/pretrained/plan.ts';
 export { formatInitReport, type InitReport } from '../../engine/models/pretrained/report.ts';
+/** Options of {@link initFromFile}. */
 export type InitOptions = PlanOptions;
 
 /**

@@ -36,7 +36,7 @@ export interface NewTraining {
  * is only verified, leaves no folder.
  *
  * @returns whether it is finished; false where it was asked to stop.
- * @throws GmtlError `train/metric`, `run/exists`, and as `openDataset` and {@link trainRun}.
+ * @throws GmtlError `train/metric`, `run/exists`, and as `openDataset` and `trainRun`.
  */
 export async function startTraining(training: NewTraining, options: TrainRunOptions = {}): Promise<boolean> {
   const { config } = training;
@@ -68,7 +68,7 @@ export async function startTraining(training: NewTraining, options: TrainRunOpti
 }
 
 /**
- * Trains `folds` runs, each validated on another part of the training images, and summarises them (see {@link trainFolds}).
+ * Trains `folds` runs, each validated on another part of the training images, and summarises them (see `trainFolds`).
  *
  * @returns whether all are finished; false where one was asked to stop.
  * @throws GmtlError as {@link startTraining}.
@@ -94,7 +94,7 @@ export interface ResumeOptions extends TrainRunOptions {
  * A run that was stopped before its first checkpoint begins anew.
  *
  * @param path the folder of either. @returns whether it is finished now; false where it was asked to stop.
- * @throws GmtlError `run/no-config`, `run/locked`, `run/changed`, and as {@link trainRun}.
+ * @throws GmtlError `run/no-config`, `run/locked`, `run/changed`, and as `trainRun`.
  */
 export async function resumeTraining(path: string, { data, ...options }: ResumeOptions = {}): Promise<boolean> {
   const folder = resolve(path);
