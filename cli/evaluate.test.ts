@@ -196,8 +196,23 @@ describe('gmtl infer', () => {
     await writeFile(at('pointed', 'calibration.json'), JSON.stringify({ ...stored, referral }));
     const words = ['infer', '--manifest', at('list.csv'), '--run', at('pointed'), '--out', at('referred')];
     const output = await done(...words);
+    // A network and itself say what it says alone, and agree; the ensemble has no operating point of its own.
+    const twice = await done(
+      'infer',
+      ...rows.slice(0, 1).map((row) => row.split(',')[0]),
+      '--run',
+      `${at('pointed')},${at('run')}`,
+      '--tta',
+      '--out',
+      at('twice'),
+    );
+    expect(twice).toMatch(/ensemble of 2/);
+    expect(twice).toMatch(/referral not decided by score: the run has no calibration/);
+    const ensemble = JSON.parse(twice.split('\n').find((line) => line.startsWith('{')) ?? '');
+    expect(ensemble.retinopathy.uncertainty).toMatchObject({ networks: 0, flips: expect.any(Number) as number });
+    expect(ensemble).not.toHaveProperty('referral');
     expect(output).toMatch(/referral .*retinopathy >= 2 or edema >= 1/);
-    expect(output).toMatch(/patients 2 by the worse eye: 2 referred, 0 not, 0 incomplete/);
+    expect(output).toMatch(/patients 2 by the worse eye: 2 referred, 0 not, 0 not sure, 0 incomplete/);
     const [first] = output
       .split('\n')
       .filter((line) => line.startsWith('{'))

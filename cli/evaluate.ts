@@ -62,6 +62,12 @@ export const evaluateCommand: CommandModule<object, EvaluateArguments> = {
   command: 'evaluate <run>',
   describe: 'Score a trained run on the official test split (or another)',
   builder: (yargs) =>
-    yargs.positional('run', { type: 'string', demandOption: true, describe: 'Run folder' }).options(evaluateOptions),
+    yargs
+      .positional('run', {
+        type: 'string',
+        demandOption: true,
+        describe: 'Run folder; several, separated by commas, are scored as an ensemble',
+      })
+      .options(evaluateOptions),
   handler: evaluate,
 };

@@ -13,7 +13,7 @@ import { expandFrames } from '../src/retina/predict/frames.ts';
 import { collectInputs, type InferInput, nameInputs } from '../src/retina/predict/inputs.ts';
 import { Journal, modelHash } from '../src/retina/predict/journal.ts';
 import { readManifest, readPaths } from '../src/retina/predict/manifest.ts';
-import { openPredictor } from '../src/retina/predict/openPredictor.ts';
+import { openEnsemble, runsOf, weightsTogether } from '../src/retina/predict/openEnsemble.ts';
 import { requirePatientsFile, writePatients } from '../src/retina/predict/patients.ts';
 import { provenanceOf } from '../src/retina/predict/provenance.ts';
 import { withoutIdentifiers } from '../src/retina/predict/result.ts';
@@ -23,7 +23,8 @@ import { formatDuration } from '../src/retina/train/progress.ts';
 import { SYSTEM_A_TILING, type Tiling } from '../src/retina/predict/slidingWindow.ts';
 import { trainingSetOf } from '../src/retina/run/trainingSet.ts';
 import { trainedOnText } from '../src/retina/run/trainingSetFormat.ts';
-import { loadTrainedWeights, newestRun } from '../src/retina/run/trainedWeights.ts';
+import { weightsHash } from '../src/retina/run/weightsHash.ts';
+import { loadTrainedWeights, newestRun, type TrainedWeights } from '../src/retina/run/trainedWeights.ts';
 import { adapterOption, flipsOption, precisionOption, weightsOption } from './options.ts';
 import { stoppable } from './stopping.ts';
 
@@ -52,7 +53,7 @@ export const inferOptions = {
     alias: 'checkpoint',
     type: 'string',
     describe:
-      'Run folder, checkpoint manifest (.json) or .safetensors file. Default: the newest run in ./runs (--checkpoint is its old name)',
+      'Run folder, checkpoint manifest (.json) or .safetensors file; several, separated by commas, answer as one. Default: the newest run in ./runs (--checkpoint is its old name)',
   },
   config: { type: 'string', describe: 'Configuration (JSON) that goes with a bare .safetensors file' },
   weights: weightsOption,
@@ -141,8 +142,14 @@ async function infer(args: InferArguments): Promise<void> {
   if (inputs.length === 0) {
     console.error(`The list has ${everything.length} pictures: none is for shard ${shard?.index} of ${shard?.count}.`);
   }
-  const trained = await loadTrainedWeights(args.run ?? newestRun('runs'), args.config, args.weights);
-  const stored = await (args.calibrated ? calibrationOf : calibrationIfAny)(trained.path);
+  const members: TrainedWeights[] = [];
+  for (const run of runsOf(args.run ?? newestRun('runs'))) {
+    members.push(await loadTrainedWeights(run, args.config, args.weights));
+  }
+  const [first] = members;
+  const trained = { ...first, weights: weightsTogether(members) };
+  const ensemble = members.length > 1 ? weightsHash(trained.weights) : undefined;
+  const stored = await (args.calibrated ? calibrationOf : calibrationIfAny)(trained.path, ensemble);
   const calibration = args.calibrated ? stored : null;
   const doubts = stored ? calibrationDoubts(stored, { ...trained, flips, tiles: args.tiles }) : [];
   const policy = referralPolicy(stored, doubts, args.ungradable);
@@ -158,9 +165,13 @@ async function infer(args: InferArguments): Promise<void> {
       `warning: this network was trained on whole pictures of ${trained.config.data.imageSize} pixels, not on tiles: with --tiles ${args.tiles} it sees lesions at a scale that it does not know`,
     );
   }
-  const step = trained.step === undefined ? '' : `, step ${trained.step}`;
   const trainingSet = trainingSetOf(trained.path);
-  console.error(`network  ${trained.path}${choice}${step}${trained.averaged ? ', averaged weights' : ''}`);
+  for (const { path, step, averaged } of members) {
+    console.error(
+      `network  ${path}${choice}${step === undefined ? '' : `, step ${step}`}${averaged ? ', averaged weights' : ''}`,
+    );
+  }
+  if (members.length > 1) console.error(`ensemble of ${members.length}: their mean; what follows is of the first`);
   console.error(`trained  on ${trainedOnText(trainingSet)}`);
   if (calibration) {
     console.error(`calibrated on ${calibration.fittedOn.images.length} validation images`);
@@ -171,7 +182,7 @@ async function infer(args: InferArguments): Promise<void> {
     { adapter: args.adapter, seed: trained.config.training.seed },
     async ({ engine, device, opened }) => {
       console.error(`adapter  ${device.name}: ${opened.reason}`);
-      const predictor = openPredictor(engine, { ...trained, trainingSet, note: console.error, precision });
+      const predictor = openEnsemble(engine, members, { trainingSet, note: console.error, precision });
       try {
         return await stoppable('Stopping after the pictures under way.', (stop) =>
           inferPictures(predictor, inputs, results, {
@@ -243,7 +254,7 @@ export const pickSettings = ({
 }: Pick<InferArguments, 'task' | 'threshold' | 'tta' | 'tiles' | 'precision' | 'weights' | 'ungradable'>) => ({
   ...{ task, threshold, tta, tiles, precision, weights, ungradable },
   // Results of other versions hold other things: they are not gone on from.
-  results: 3,
+  results: 4,
 });
 
 /** Counts pictures: where the work is, its rate, and when it ends. */

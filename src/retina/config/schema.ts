@@ -501,6 +501,23 @@ const referral = z.strictObject({
     .nullable()
     .default(null)
     .describe('Specificity that it is to reach instead; null: it goes by sensitivity.'),
+  coverage: z
+    .number()
+    .gt(0)
+    .max(1)
+    .default(0.9)
+    .describe(
+      'Share of the validation pictures that are decided on; scores nearer to the operating point are "not sure". 1: all.',
+    ),
+  error: z
+    .number()
+    .gt(0)
+    .lt(1)
+    .nullable()
+    .default(null)
+    .describe(
+      'Instead of coverage: as many are decided on as keep the share of wrong decisions below this, with 95 % confidence.',
+    ),
 });
 
 /**

@@ -1,6 +1,8 @@
 /** Applies a run's calibration to the results of single images. */
 import type { GradedTask } from '../domain.ts';
 import { referralScore } from '../metrics/referral.ts';
+import { normalizedEntropy } from '../metrics/uncertainty.ts';
+import { isUnsure } from '../metrics/unsureBand.ts';
 import { applyTemperature } from '../metrics/temperature.ts';
 import { thresholdValues } from '../metrics/thresholds.ts';
 import type { Calibration } from '../run/calibrationFormat.ts';
@@ -69,33 +71,46 @@ export function decideReferral(
     edema: temper(edema, temperatures.edema),
   });
   if (Number.isNaN(score)) return null;
-  const decision = score >= point.threshold ? 'refer' : 'none';
-  return { decision, by: 'score', score: rounded(score), threshold: point.threshold };
+  const { threshold, band } = point;
+  const decision = isUnsure(band, score) ? 'unsure' : score >= threshold ? 'refer' : 'none';
+  const unsure = band === null || band.low === null || band.high === null ? null : ([band.low, band.high] as const);
+  return { decision, by: 'score', score: rounded(score), threshold, unsure };
 }
 
-/** A result with its referral. @param result with the network's own probabilities, not calibrated ones. */
+/**
+ * A result with its referral: "not sure" for a picture that is unlike those that the network was trained on, whatever its score.
+ *
+ * @param result with the network's own probabilities, not calibrated ones.
+ */
 export function referResult(result: InferResult, calibration: Calibration): InferResult {
   const { retinopathy, edema } = result;
   const referral = decideReferral(calibration, {
     retinopathy: retinopathy?.probabilities ?? null,
     edema: edema?.probabilities ?? null,
   });
-  return referral ? { ...result, referral } : result;
+  if (referral === null) return result;
+  const isUnlike = result.trust.likeness !== null && !result.trust.likeness.isLike;
+  return { ...result, referral: isUnlike ? { ...referral, decision: 'unsure', by: 'unlike' } : referral };
 }
 
 /** A result whose picture is referred whatever its score, where it cannot be graded. */
 export function referUngradable(result: InferResult): InferResult {
   if (result.trust.gradability.gradable) return result;
-  const { score = null, threshold = null } = result.referral ?? {};
-  return { ...result, referral: { decision: 'refer', by: 'ungradable', score, threshold } };
+  const { score = null, threshold = null, unsure = null } = result.referral ?? {};
+  return { ...result, referral: { decision: 'refer', by: 'ungradable', score, threshold, unsure } };
 }
+function withProbabilities(grade: Grade, probabilities: readonly number[]): Grade {
+  const entropy = rounded(normalizedEntropy(probabilities));
+  return { ...grade, probabilities, uncertainty: { ...grade.uncertainty, entropy } };
+}
+
 /** A result with calibrated probabilities of gate and grades. Grades and routes stay as they are. */
 export function calibrateResult(result: InferResult, calibration: Calibration): InferResult {
   const temperatures = calibratedTemperatures(calibration);
   const temper = (values: readonly number[], temperature: number): number[] =>
     Array.from(applyTemperature(values, values.length, temperature), rounded);
   const grade = (one: Grade | null, temperature: number): Grade | null =>
-    one && { ...one, probabilities: temper(one.probabilities, temperature) };
+    one && withProbabilities(one, temper(one.probabilities, temperature));
   const { probabilities, task } = result.gate;
   const [segmentation, classification] = temper(
     [probabilities.segmentation, probabilities.classification],

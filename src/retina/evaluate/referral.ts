@@ -4,13 +4,13 @@ import {
   fitReferral,
   type FittedReferral,
   isReferable,
-  type ReferralCase,
   type ReferralReport,
   referralReport,
   type ReferralRule,
   referralScore,
   ruleTasks,
 } from '../metrics/referral.ts';
+import type { ReferralCase } from '../metrics/referralCase.ts';
 import { temperCases } from '../metrics/temperature.ts';
 import type { Calibration } from '../run/calibrationFormat.ts';
 import { calibratedTemperatures } from './applyCalibration.ts';
@@ -20,6 +20,10 @@ import type { Collected } from './collect.ts';
 export interface ReferralWish extends ReferralRule {
   readonly sensitivity: number | null;
   readonly specificity: number | null;
+  /** Share of pictures that are to be decided on; not looked at where `error` is given. */
+  readonly coverage: number;
+  /** Share of the decisions that may be wrong. */
+  readonly error: number | null;
 }
 
 /** The sensitivity of an operating point for which neither measure is given: what screening programmes ask for, to the nearest tenth. */
@@ -54,7 +58,7 @@ function referralCases(
 export function fitCollectedReferral(
   validation: Collected,
   { temperatures }: Pick<Calibration, 'temperatures'>,
-  { retinopathy, edema, sensitivity, specificity }: ReferralWish,
+  { retinopathy, edema, sensitivity, specificity, coverage, error }: ReferralWish,
 ): FittedReferral | null {
   const rule = {
     retinopathy: validation.retinopathy.length > 0 ? retinopathy : null,
@@ -65,13 +69,23 @@ export function fitCollectedReferral(
     specificity === null
       ? ({ measure: 'sensitivity', value: sensitivity ?? USUAL_SENSITIVITY } as const)
       : ({ measure: 'specificity', value: specificity } as const);
-  return fitReferral(referralCases(validation, rule, calibratedTemperatures({ temperatures })), rule, target);
+  const band =
+    error === null
+      ? ({ measure: 'coverage', value: coverage } as const)
+      : ({ measure: 'error', value: error } as const);
+  return fitReferral(referralCases(validation, rule, calibratedTemperatures({ temperatures })), rule, target, band);
+}
+
+/** The pictures that a calibration's rule can be scored on; none where it has no operating point. */
+export function referralCasesOf(collected: Collected, calibration: Calibration): ReferralCase[] {
+  const rule = calibration.referral?.rule;
+  return rule ? referralCases(collected, rule, calibratedTemperatures(calibration)) : [];
 }
 
 /** What the decisions of a calibration come to on other pictures; null where it has no operating point, or none has the grades. */
 export function scoreReferral(collected: Collected, calibration: Calibration): ReferralReport | null {
   const { referral } = calibration;
   if (referral === null || referral.threshold === null) return null;
-  const cases = referralCases(collected, referral.rule, calibratedTemperatures(calibration));
-  return cases.length === 0 ? null : referralReport(cases, { rule: referral.rule, threshold: referral.threshold });
+  const cases = referralCasesOf(collected, calibration);
+  return cases.length === 0 ? null : referralReport(cases, { ...referral, threshold: referral.threshold });
 }

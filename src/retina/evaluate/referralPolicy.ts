@@ -1,7 +1,7 @@
 /** How `infer` decides on referrals: by the run's operating point, where that fits the network used, and by what is to become of ungradable pictures. */
 import type { InferResult } from '../predict/result.ts';
 import { ruleText } from '../metrics/referral.ts';
-import { type Calibration, pointText, referralRefusal } from '../run/calibrationFormat.ts';
+import { bandText, type Calibration, pointText, referralRefusal } from '../run/calibrationFormat.ts';
 import { referResult, referUngradable } from './applyCalibration.ts';
 
 /** Decides on results, and says in a line how. */
@@ -28,8 +28,8 @@ export function referralPolicy(
     ungradable === 'refer' ? referUngradable(byScore(result)) : byScore(result);
   const also = ungradable === 'refer' ? '; pictures that cannot be graded are referred' : '';
   if (lacks !== null || !calibration?.referral) return { note: `not decided by score: ${lacks}${also}`, refer };
-  const { rule, threshold } = calibration.referral;
-  const point = `${ruleText(rule)}, from a score of ${threshold?.toFixed(2)} on, chosen ${pointText(calibration.referral)}`;
+  const { rule, threshold, band } = calibration.referral;
+  const point = `${ruleText(rule)}, from a score of ${threshold?.toFixed(2)} on, chosen ${pointText(calibration.referral)}${band ? `; ${bandText(band)}` : ''}`;
   return { note: `${point}${also}`, refer };
 }
 

@@ -18,7 +18,7 @@ export function referralsOf({ calibration, referral: report }: ProtocolResult): 
   const { sensitivity, specificity } = report;
   return {
     note: `${rule} ${point} Intervals are Wilson's.`,
-    figures: figuresOf(REFERRAL_FIGURES, report, report),
+    figures: figuresOf(REFERRAL_FIGURES, report, { ...report, aurc: undefined }),
     counts: {
       columns: ['Truth', 'Referred', 'Not referred'],
       rows: [

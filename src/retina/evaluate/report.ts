@@ -25,6 +25,7 @@ import type { GalleryCollector } from './gallery.ts';
 import { gateOf, gradingOf, headlineOf, segmentationOf, summaryOf } from './reportSections.ts';
 import { referralHeadline, referralsOf } from './referralSection.ts';
 import { writeGradeCharts } from './gradeCharts.ts';
+import { uncertaintyOf } from './uncertaintySection.ts';
 import { predictionRows } from './tables.ts';
 
 /** The most pictures on a page; more would add megabytes that nobody scrolls through. */
@@ -102,6 +103,7 @@ async function reportData(input: ReportInput): Promise<ReportData> {
     `${maskNote(config, frame)} Lesion sensitivity is the FROC score: the mean share of lesions found at 1/8, 1/4, 1/2, 1, 2, 4 and 8 false alarms an image.`,
   );
   const referral = referralsOf(result);
+  const uncertainty = uncertaintyOf(result);
   return {
     title: `${basename(run.path)}: evaluation`,
     subtitle: subject,
@@ -110,6 +112,7 @@ async function reportData(input: ReportInput): Promise<ReportData> {
     caveats: [...trainedOnCaveat(trainingSet), ...caveats(result, counts, changed)],
     summary: summaryOf(result, isGateTaught(config)),
     ...(referral && { referral }),
+    ...(uncertainty && { uncertainty }),
     grading: gradingOf(result),
     ...(segmentation && { segmentation }),
     ...(isGateTaught(config) && { gate: gateOf(result) }),

@@ -6,13 +6,16 @@ import { requireWritable } from '../../engine/node/atomic.ts';
 import { withEngine } from '../../engine/node/createEngine.ts';
 import { type Dataset, selectItems, type Split } from '../domain.ts';
 import type { Precision } from '../network/network.ts';
-import { openPredictor } from '../predict/openPredictor.ts';
+import { type Member, openEnsemble, runsOf, weightsTogether } from '../predict/openEnsemble.ts';
 import type { Predictor } from '../predict/predictor.ts';
 import { requireOwn, writeOwn } from '../report/ownFiles.ts';
+import type { RunWeights } from '../run/checkpoints.ts';
 import { RunFolder } from '../run/runFolder.ts';
+import { weightsHash } from '../run/weightsHash.ts';
 import { trainedOnText } from '../run/trainingSetFormat.ts';
 import type { FittedHow } from './calibration.ts';
 import { collect } from './collect.ts';
+import { ensembleDataset, type SplitOf } from './ensembleDataset.ts';
 import type { GalleryCollector } from './gallery.ts';
 import { maskScorer } from './masks.ts';
 import { type CollectItems, type ProtocolOptions, type ProtocolResult, runProtocol } from './protocol.ts';
@@ -20,6 +23,7 @@ import { calibratedText, calibrationText, evaluationText, referralsText } from '
 
 /** Options of {@link evaluateRun}. */
 export interface EvaluateRunOptions {
+  /** A run's folder; several, separated by commas, are scored as an ensemble, under the first one's settings. */
   readonly run: string;
   /** Default: test. */
   readonly split?: Split;
@@ -59,6 +63,8 @@ export interface EvaluateRunOptions {
 /** Which network was scored, how, and with what figures: the content of `--json` and metrics.json. */
 export interface EvaluationRecord extends Omit<ProtocolResult, 'collected'> {
   readonly run: string;
+  /** The runs of an ensemble; absent for a single network. */
+  readonly ensemble?: readonly string[];
   readonly checkpoint: string;
   readonly step: number | null;
   readonly weights: 'average' | 'raw';
@@ -78,19 +84,28 @@ const silent = (): void => undefined;
 export async function evaluateRun(options: EvaluateRunOptions): Promise<EvaluationRecord> {
   const { split = 'test', frame = 'network', flips = false, calibrate = true } = options;
   const { adapter = 'auto', precision, onImages, print = silent, note = silent } = options;
-  const run = RunFolder.open(options.run);
+  const runs = runsOf(options.run).map((path) => RunFolder.open(path));
+  const [run] = runs;
   // A damaged one is said now, not once all pictures are scored.
   run.environment();
   const own = withReferralSettings(run.config(), options.set ?? []);
   const config = { ...own, data: { ...own.data, skipBad: options.skipBad || own.data.skipBad } };
-  const dataset = await run.datasetToScore(options.data);
+  const datasets: SplitOf[] = [];
+  for (const one of runs) datasets.push({ run: one.path, dataset: await one.datasetToScore(options.data) });
+  const dataset = ensembleDataset(datasets, split);
   note(`trained on ${trainedOnText(run.trainingSet())}`);
   for (const text of dataset.notes) note(`note: ${text}`);
   await requireOutputs(options, dataset, split);
-  const { weights, path, name, step, averaged } = await run.checkpoints.weights(options.weights, options.checkpoint);
+  const members: (RunWeights & Member)[] = [];
+  for (const one of runs) {
+    const own = await one.checkpoints.weights(options.weights, options.checkpoint);
+    members.push({ ...own, config: one === run ? config : one.config() });
+  }
+  const [{ name, step, averaged }] = members;
+  const weights = weightsTogether(members);
   const how = { checkpoint: name, step, weights: averaged ? 'average' : 'raw', frame, flips } as const;
   return withEngine({ adapter, seed: config.training.seed }, async ({ engine, device }) => {
-    const predictor = openPredictor(engine, { config, weights, path, note, precision, trainingSet: run.trainingSet() });
+    const predictor = openEnsemble(engine, members, { note, precision, trainingSet: run.trainingSet() });
     try {
       // Report and pictures load a chart library, so they are imported only where they are used.
       const shows = options.report !== undefined || options.pictures !== undefined;
@@ -101,12 +116,20 @@ export async function evaluateRun(options: EvaluateRunOptions): Promise<Evaluati
       await preparePictures(wanted, (item) => source.sample(item, source.options.preprocess.size));
       const { referral } = config;
       const result = await score(predictor, dataset, { split, calibrate, referral, how, onImages }, gallery);
-      const subject = subjectOf(split, how, device.name);
+      const ensemble = runs.length > 1 ? runs.map(({ path }) => path) : null;
+      const subject = subjectOf(split, how, device.name, runs.length);
       const replaces = how.weights === 'average' || !(await run.checkpoints.weights('average', name)).averaged;
-      await printFigures(run, result, subject, { print, replaces });
+      const hash = ensemble ? weightsHash(weights) : undefined;
+      await printFigures(run, result, subject, { print, replaces, ensemble: hash });
       for (const { item, reason } of predictor.source.skipped.values()) note(`skipped    ${item.imagePath}: ${reason}`);
       const { collected: _, ...figures } = result;
-      const record: EvaluationRecord = { run: run.path, ...how, adapter: device.name, ...figures };
+      const record: EvaluationRecord = {
+        run: run.path,
+        ...(ensemble && { ensemble }),
+        ...how,
+        adapter: device.name,
+        ...figures,
+      };
       if (options.json !== undefined) {
         await writeOwn(options.json, `${JSON.stringify(record, null, 2)}\n`, 'evaluate');
         print(`written    ${options.json}`);
@@ -178,8 +201,10 @@ export function subjectOf(
   split: Split,
   { checkpoint, step, weights, frame, flips }: FittedHow,
   adapter: string,
+  networks = 1,
 ): string {
   return [
+    ...(networks === 1 ? [] : [`ensemble of ${networks} networks`]),
     `${split} split`,
     `checkpoint '${checkpoint}'`,
     ...(step === null ? [] : [`step ${step}`]),
@@ -195,13 +220,17 @@ async function printFigures(
   run: RunFolder,
   { plain, calibrated, calibration, referral, notes }: ProtocolResult,
   subject: string,
-  { print, replaces }: { readonly print: (text: string) => void; readonly replaces: boolean },
+  {
+    print,
+    replaces,
+    ensemble,
+  }: { readonly print: (text: string) => void; readonly replaces: boolean; readonly ensemble: string | undefined },
 ): Promise<void> {
   const hasGate = isGateTaught(run.config());
   print(evaluationText(plain, `PLAIN (thresholds 0.5, temperatures 1): ${subject}`, { hasGate }));
   if (calibration) {
     print(calibrationText(calibration));
-    if (replaces) print(`written    ${await run.writeCalibration(calibration)}\n`);
+    if (replaces) print(`written    ${await run.writeCalibration(calibration, ensemble)}\n`);
     else print('not kept: these are not the weights that gmtl infer uses, so the calibration of the run stays\n');
   }
   if (calibrated) {

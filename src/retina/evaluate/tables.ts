@@ -1,10 +1,11 @@
 /** What was measured of each image, as CSV. */
 import type { GradedTask } from '../domain.ts';
-import { decideGrade, type GradeDecision } from '../metrics/inputs.ts';
+import type { GradeDecision } from '../metrics/inputs.ts';
 import { isReferable } from '../metrics/referral.ts';
 import { routeOf } from '../predict/prediction.ts';
 import type { PredictionRow, Provenance } from '../predict/predictionRow.ts';
 import { gateCells, gradeCells } from '../predict/predictionsTable.ts';
+import { gradeOf } from '../predict/result.ts';
 import { referralCells } from '../predict/referral.ts';
 import type { Calibration } from '../run/calibrationFormat.ts';
 import { decideReferral } from './applyCalibration.ts';
@@ -15,11 +16,8 @@ const rounded = (value: number): number => Number(value.toFixed(6));
 
 /** Grade columns of an image: the true grade and, where the expert ran, the predicted one. */
 function gradeRow({ item, prediction }: PredictedItem, task: GradedTask, how: GradeDecision): PredictionRow {
-  const probabilities = prediction[task];
-  return {
-    [`${task}_true`]: item[task],
-    ...(probabilities && gradeCells(task, decideGrade(how, probabilities), Array.from(probabilities, rounded))),
-  };
+  const grade = gradeOf(task, prediction, how);
+  return { [`${task}_true`]: item[task], ...(grade && gradeCells(task, grade)) };
 }
 
 /** The referral of an image by the run's operating point, beside the one that its true grades ask for. */

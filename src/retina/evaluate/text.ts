@@ -212,15 +212,17 @@ export function calibratedText(evaluation: Evaluation, title: string, { hasGate 
 
 /** The decisions of an operating point as text; intervals are Wilson's. */
 export function referralsText(report: ReferralReport): string {
-  const { rule, threshold, pictures, referable, referred, sensitivity, specificity } = report;
-  const figures = REFERRALS.map(
-    (entry) => `${terminalLabel(entry)} ${figureText(entry.of(report), report[entry.key])}`,
-  );
+  const { rule, threshold, pictures, referable, referred, sensitivity, specificity, unsure, sure, aurc } = report;
+  const figures = REFERRALS.map((entry) => {
+    const own = report[entry.key];
+    return `${terminalLabel(entry)} ${figureText(entry.of(report), typeof own === 'number' ? null : own)}`;
+  });
   const [missed, wrongly] = [sensitivity.of - sensitivity.count, specificity.of - specificity.count];
   return [
     `REFERRALS (${ruleText(rule)}; from a score of ${figure(threshold)}, chosen on validation images): ${referred} of ${pictures} images referred, ${referable} are referable`,
     `  ${figures.join(', ')}`,
-    `  ${missed} missed, ${wrongly} referred for nothing\n`,
+    `  ${missed} missed, ${wrongly} referred for nothing`,
+    `  not sure of ${unsure}; of the other ${pictures - unsure}: sensitivity ${figureText(sure.sensitivity.value, sure.sensitivity)}, specificity ${figureText(sure.specificity.value, sure.specificity)}; AURC ${figure(aurc)}\n`,
   ].join('\n');
 }
 

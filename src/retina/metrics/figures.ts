@@ -126,6 +126,13 @@ export const GRADING_FIGURES = catalogue<GradingReport>()({
     better: 'low',
   },
   brier: { label: 'Brier score', of: (report) => report.brier, better: 'low', range: [0, 2] },
+  aurc: {
+    label: 'area under risk and coverage',
+    terminal: 'AURC',
+    note: 'mean share of wrong grades among the most probable ones',
+    of: (report) => report.aurc,
+    better: 'low',
+  },
 });
 
 /** Figures of one grade against the rest. */
@@ -241,6 +248,13 @@ export const REFERRAL_FIGURES = catalogue<ReferralReport>()({
     terminal: 'negative predictive value',
     note: 'share of those not referred that need no referral',
     of: ({ negativePredictiveValue }) => negativePredictiveValue.value,
+  },
+  aurc: {
+    label: 'area under risk and coverage of referrals',
+    note: 'mean share of wrong decisions among the surest',
+    of: ({ aurc }) => aurc,
+    better: 'low',
+    only: 'page',
   },
 });
 

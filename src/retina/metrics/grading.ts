@@ -12,7 +12,7 @@ import {
   macroScores,
   quadraticWeightedKappa,
 } from './confusion.ts';
-import { type GradeDecision, predictedClasses } from './inputs.ts';
+import { decideGrade, type GradeDecision, predictedClasses } from './inputs.ts';
 import {
   gradeAuroc,
   gradeScores,
@@ -21,6 +21,7 @@ import {
   sensitivityAtSpecificity,
   specificityAtSensitivity,
 } from './ranking.ts';
+import { riskCoverage, type SelectiveCase } from './selective.ts';
 
 /** The specificity (sensitivity) at which a report states the sensitivity (specificity): the order of magnitude that screening programmes require. */
 export const SCREENING_BAR = 0.9;
@@ -54,6 +55,8 @@ export type GradingReport = {
   readonly screening: { readonly any: ScreeningPoints | null; readonly referable: ScreeningPoints | null };
   readonly expectedCalibrationError: number;
   readonly brier: number;
+  /** Area under the risk–coverage curve of the grades, the most probable first: see `riskCoverage`. */
+  readonly aurc: number;
   readonly reliability: readonly ReliabilityBin[];
 };
 
@@ -86,6 +89,7 @@ export function gradingReport(
     },
     expectedCalibrationError: expectedCalibrationError(truth, probabilities, classes),
     brier: brierScore(truth, probabilities, classes),
+    aurc: riskCoverage(gradeAnswers(cases, decision)).aurc,
     reliability: reliabilityBins(truth, probabilities, classes),
   };
 }
@@ -102,6 +106,14 @@ function screeningPoints(
     sensitivityAtSpecificity90: sensitivityAtSpecificity(positives, scores, SCREENING_BAR),
     specificityAtSensitivity90: specificityAtSensitivity(positives, scores, SCREENING_BAR),
   };
+}
+
+/** Grades as answers, right or wrong, as sure as the grade is probable ("softmax response", Geifman and El-Yaniv 2017). */
+export function gradeAnswers(cases: readonly GradedCase[], decision: GradeDecision): SelectiveCase[] {
+  return cases.map(({ truth, probabilities }) => {
+    const grade = decideGrade(decision, probabilities);
+    return { confidence: probabilities[grade], isWrong: grade !== truth };
+  });
 }
 
 /** Labels and (cases × classes) row-major probabilities of a list of cases. @throws GmtlError `metrics/length` naming the case. */

@@ -17,9 +17,10 @@ import {
   quadraticWeightedKappa,
 } from './confusion.ts';
 import { GmtlError } from '../../engine/errors.ts';
-import { type GradedCase, SCREENING_BAR, stackCases } from './grading.ts';
+import { gradeAnswers, type GradedCase, SCREENING_BAR, stackCases } from './grading.ts';
 import { decideGrade, type GradeDecision, meanOfDefined, predictedClasses } from './inputs.ts';
 import { gradeScores } from './ranking.ts';
+import { weightedAurc } from './selective.ts';
 import { weightedCalibrationError, weightedMean, weightedRanking } from './weighted.ts';
 
 /**
@@ -65,6 +66,7 @@ export function gradingFigures(cases: readonly GradedCase[], classes: number, de
     };
   });
   const calibration = weightedCalibrationError(truth, probabilities, classes);
+  const aurc = weightedAurc(gradeAnswers(cases, decision));
   const brier = weightedMean(brierScores(truth, probabilities, classes));
   return (weights: Weights) => {
     const matrix = weightedConfusion(truth, predicted, classes, weights);
@@ -86,6 +88,7 @@ export function gradingFigures(cases: readonly GradedCase[], classes: number, de
       referableSpecificityAtSensitivity90: referable.specificity(weights),
       expectedCalibrationError: calibration(weights),
       brier: brier(weights),
+      aurc: aurc(weights),
       /** One entry per class. */
       classes: classScores(matrix).map((scores, label) => ({
         sensitivity: scores.support === 0 ? Number.NaN : scores.sensitivity,

@@ -3,17 +3,12 @@ import { describe, expect, it } from 'vitest';
 import { gradingReport } from './grading.ts';
 import { proportion } from './proportion.ts';
 import { auroc } from './ranking.ts';
-import {
-  fitReferral,
-  isReferable,
-  leastPictures,
-  type ReferralCase,
-  referralReport,
-  referralScore,
-  ruleText,
-} from './referral.ts';
+import { fitReferral, isReferable, leastPictures, referralReport, referralScore, ruleText } from './referral.ts';
+import type { ReferralCase } from './referralCase.ts';
 
 const RULE = { retinopathy: 2, edema: 1 };
+/** Every picture is decided on. */
+const ALL = { measure: 'coverage', value: 1 } as const;
 const SENSITIVE = { measure: 'sensitivity', value: 0.9 } as const;
 
 /** Cases with scores in hundredths. */
@@ -72,7 +67,7 @@ describe('fitReferral', () => {
   const OTHERS = [70, 50, 40, 30, 25, 15, 12, 10, 8, 5];
 
   it('takes the highest threshold with the sensitivity asked for, in the gap below its lowest referred score', () => {
-    const fitted = fitReferral(casesOf(REFERABLE, OTHERS), RULE, SENSITIVE);
+    const fitted = fitReferral(casesOf(REFERABLE, OTHERS), RULE, SENSITIVE, ALL);
     // Nine of ten are at 0.60 and above; the next lower score is 0.50; of the others 0.70 is referred.
     expect(fitted).toMatchObject({ reason: 'fitted', threshold: 0.55, pictures: 20, referable: 10 });
     expect(fitted.fitted?.sensitivity).toMatchObject({ count: 9, of: 10 });
@@ -84,13 +79,18 @@ describe('fitReferral', () => {
   });
 
   it('goes by specificity where that is asked for', () => {
-    const fitted = fitReferral(casesOf(REFERABLE, OTHERS), RULE, { measure: 'specificity', value: 0.85 });
+    const fitted = fitReferral(casesOf(REFERABLE, OTHERS), RULE, { measure: 'specificity', value: 0.85 }, ALL);
     expect(fitted).toMatchObject({ reason: 'fitted', threshold: 0.55 });
     const wellWith = (...above: number[]) =>
-      fitReferral(casesOf(REFERABLE, [...above, ...Array.from({ length: 20 - above.length }, () => 10)]), RULE, {
-        measure: 'specificity',
-        value: 0.95,
-      });
+      fitReferral(
+        casesOf(REFERABLE, [...above, ...Array.from({ length: 20 - above.length }, () => 10)]),
+        RULE,
+        {
+          measure: 'specificity',
+          value: 0.95,
+        },
+        ALL,
+      );
     // One of twenty others may be referred, the one at 0.99; the threshold lies below all referable ones that it can.
     expect(wellWith(99)).toMatchObject({ reason: 'fitted', threshold: expect.closeTo(0.15, 12) as number });
     expect(wellWith(99, 99)).toMatchObject({
@@ -103,9 +103,9 @@ describe('fitReferral', () => {
     expect(leastPictures(SENSITIVE)).toEqual({ referable: 10, other: 5 });
     expect(leastPictures({ measure: 'sensitivity', value: 0.95 })).toEqual({ referable: 20, other: 5 });
     expect(leastPictures({ measure: 'specificity', value: 0.95 })).toEqual({ referable: 5, other: 20 });
-    const few = fitReferral(casesOf(REFERABLE.slice(1), [...OTHERS, 3]), RULE, SENSITIVE);
+    const few = fitReferral(casesOf(REFERABLE.slice(1), [...OTHERS, 3]), RULE, SENSITIVE, ALL);
     expect(few).toMatchObject({ reason: 'too-few', pictures: 20, referable: 9, fitted: null, crossValidated: null });
-    expect(fitReferral(casesOf(REFERABLE, OTHERS), RULE, { measure: 'sensitivity', value: 0.95 }).reason).toBe(
+    expect(fitReferral(casesOf(REFERABLE, OTHERS), RULE, { measure: 'sensitivity', value: 0.95 }, ALL).reason).toBe(
       'too-few',
     );
   });
@@ -113,7 +113,7 @@ describe('fitReferral', () => {
 
 describe('referralReport', () => {
   it('counts decisions against the truth', () => {
-    const report = referralReport(casesOf([90, 80, 40], [70, 30, 20, 10]), { rule: RULE, threshold: 0.5 });
+    const report = referralReport(casesOf([90, 80, 40], [70, 30, 20, 10]), { rule: RULE, threshold: 0.5, band: null });
     expect(report).toMatchObject({ pictures: 7, referable: 3, referred: 3 });
     expect([report.sensitivity, report.specificity].map(({ count, of }) => [count, of])).toEqual([
       [2, 3],

@@ -3,6 +3,9 @@ import type { GradedTask } from '../domain.ts';
 import { GRADED_TASKS } from '../domain.ts';
 import type { Numbers } from './inputs.ts';
 import { type Proportion, proportion } from './proportion.ts';
+import type { ReferralCase } from './referralCase.ts';
+import { riskCoverage } from './selective.ts';
+import { type BandWish, decisionCases, fitBand, isUnsure, type UnsureBand } from './unsureBand.ts';
 import { gradeMass, sensitivityAtSpecificity, specificityAtSensitivity } from './ranking.ts';
 
 /** The least grade of each task that is referred; null: the task does not count. */
@@ -13,15 +16,6 @@ export interface ReferralTarget {
   readonly measure: 'sensitivity' | 'specificity';
   /** At least this, below 1. */
   readonly value: number;
-}
-
-/** A picture with both answers to "is this eye to be referred?". */
-export interface ReferralCase {
-  readonly id: string;
-  /** The truth. */
-  readonly isReferable: boolean;
-  /** Of {@link referralScore}. */
-  readonly score: number;
 }
 
 /** The tasks that count under a rule, with their least grade. */
@@ -111,6 +105,8 @@ export interface FittedReferral {
   readonly fitted: ReferralFigures | null;
   /** Each picture under the threshold that was fitted without its fifth of the pictures. Null unless fitted. */
   readonly crossValidated: ReferralFigures | null;
+  /** The scores around the threshold that decide nothing. Null unless fitted. */
+  readonly band: UnsureBand | null;
 }
 
 const FOLDS = 5;
@@ -123,10 +119,12 @@ export function fitReferral(
   cases: readonly ReferralCase[],
   rule: ReferralRule,
   target: ReferralTarget,
+  wish: BandWish,
 ): FittedReferral {
   const referable = cases.filter((one) => one.isReferable).length;
   const least = leastPictures(target);
-  const none = { rule, target, threshold: null, pictures: cases.length, referable, fitted: null, crossValidated: null };
+  const nothing = { threshold: null, fitted: null, crossValidated: null, band: null };
+  const none = { rule, target, pictures: cases.length, referable, ...nothing };
   if (cases.length < LEAST_PICTURES || referable < least.referable || cases.length - referable < least.other) {
     return { ...none, reason: 'too-few' };
   }
@@ -149,6 +147,7 @@ export function fitReferral(
     threshold,
     fitted: referralFigures(cases, threshold),
     crossValidated: figuresOf(heldOut),
+    band: fitBand(cases, threshold, wish),
   };
 }
 
@@ -171,6 +170,11 @@ export interface ReferralReport extends ReferralFigures {
   readonly pictures: number;
   readonly referable: number;
   readonly referred: number;
+  /** Pictures whose score lies in the band of "not sure", and what the decisions on the others come to. */
+  readonly unsure: number;
+  readonly sure: ReferralFigures;
+  /** Area under the risk–coverage curve of the decisions, the surest first: see `riskCoverage`. */
+  readonly aurc: number;
   /** Share of the referred pictures that are referable, and of the others that are not. */
   readonly positivePredictiveValue: Proportion;
   readonly negativePredictiveValue: Proportion;
@@ -179,8 +183,9 @@ export interface ReferralReport extends ReferralFigures {
 /** Scores the decisions "score >= threshold" on cases. */
 export function referralReport(
   cases: readonly ReferralCase[],
-  { rule, threshold }: { readonly rule: ReferralRule; readonly threshold: number },
+  { rule, threshold, band }: Pick<FittedReferral, 'rule' | 'band'> & { readonly threshold: number },
 ): ReferralReport {
+  const sure = cases.filter(({ score }) => !isUnsure(band, score));
   const figures = referralFigures(cases, threshold);
   const { count: found, of: referable } = figures.sensitivity;
   const { count: spared } = figures.specificity;
@@ -191,6 +196,9 @@ export function referralReport(
     pictures: cases.length,
     referable,
     referred,
+    unsure: cases.length - sure.length,
+    sure: referralFigures(sure, threshold),
+    aurc: riskCoverage(decisionCases(cases, threshold)).aurc,
     ...figures,
     positivePredictiveValue: proportion(found, referred),
     negativePredictiveValue: proportion(spared, cases.length - referred),

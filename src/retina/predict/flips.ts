@@ -1,6 +1,6 @@
 /** Test-time flips: averages the predictions for a picture and its mirror images. */
+import { meanPrediction, spreadOf } from './combine.ts';
 import type { Prediction } from './prediction.ts';
-import { GmtlError } from '../../engine/errors.ts';
 
 /** Runs a network on `count` normalized pictures [count, S, S, 3]; one prediction each, masks [S, S, L]. */
 export type TilePredictor = (images: Float32Array, count: number) => Promise<readonly Prediction[]>;
@@ -22,20 +22,6 @@ function addFlipped(source: Float32Array, side: number, x: boolean, y: boolean, 
       for (let channel = 0; channel < channels; channel++) target[to + channel] += source[from + channel];
     }
   }
-}
-
-function mean(parts: readonly (Float32Array | null)[], what: string): Float32Array | null {
-  const known = parts.filter((part) => part !== null);
-  if (known.length === 0) return null;
-  if (known.length < parts.length) {
-    throw new GmtlError(
-      'infer/flips',
-      `The ${what} of some mirror images only: the network routed them differently. Average with both experts running, then route.`,
-    );
-  }
-  const sum = new Float32Array(known[0].length);
-  for (const part of known) for (let index = 0; index < sum.length; index++) sum[index] += part[index] / known.length;
-  return sum;
 }
 
 /**
@@ -61,25 +47,7 @@ export function predictFlips(run: TilePredictor): TilePredictor {
     }
     return Array.from({ length: count }, (_, row): Prediction => {
       const of = flipped.map((predictions) => predictions[row]);
-      return {
-        gate: mean(
-          of.map(({ gate }) => gate),
-          'gate',
-        )!,
-        routed: of[0].routed,
-        masks: mean(
-          of.map(({ masks }) => masks),
-          'masks',
-        ),
-        retinopathy: mean(
-          of.map(({ retinopathy }) => retinopathy),
-          'retinopathy grade',
-        ),
-        edema: mean(
-          of.map(({ edema }) => edema),
-          'edema grade',
-        ),
-      };
+      return { ...meanPrediction(of), spread: { flips: spreadOf(of) } };
     });
   };
 }

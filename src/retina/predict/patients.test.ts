@@ -8,7 +8,12 @@ const rowsOf = (...rows: PredictionRow[]) => {
   for (const row of rows) patients.add(row);
   return patients.rows();
 };
-const picture = (patient: string, eye: string, referral?: 'refer' | 'none', score?: number): PredictionRow => ({
+const picture = (
+  patient: string,
+  eye: string,
+  referral?: 'refer' | 'none' | 'unsure',
+  score?: number,
+): PredictionRow => ({
   ...{ file: `${patient}${eye}${score ?? ''}.jpg`, patient, eye },
   ...(referral && { referral, referral_p: score }),
 });
@@ -35,6 +40,8 @@ describe('Patients', () => {
       picture('e', 'R', 'none', 0.2),
       picture('e', 'L'),
       picture('f', 'R'),
+      picture('h', 'R', 'none', 0.9),
+      picture('h', 'L', 'unsure', 0.5),
       picture('', 'R', 'refer', 0.9),
       picture('g', 'nose', 'refer', 0.9),
     );
@@ -45,6 +52,7 @@ describe('Patients', () => {
       ['d', 'refer', 'L', 'right'],
       ['e', 'incomplete', 'R', 'left'],
       ['f', 'incomplete', '', 'right; left'],
+      ['h', 'unsure', 'L', ''],
     ]);
     expect(rows[4]).toMatchObject({ pictures: 2, score: '0.2', file: 'eR0.2.jpg' });
   });

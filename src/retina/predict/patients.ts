@@ -12,14 +12,14 @@ const PATIENTS_FILE = 'patients.csv';
 const EYES = ['right', 'left'] as const;
 type Eye = (typeof EYES)[number];
 
-/** What is said of a patient. `incomplete`: nothing speaks for a referral, but an eye was not decided on. */
-type PatientDecision = 'refer' | 'incomplete' | 'none';
+/** What is said of a patient. `unsure`: of an eye, and no eye is referred. `incomplete`: neither, but an eye was not looked at. */
+type PatientDecision = 'refer' | 'unsure' | 'incomplete' | 'none';
 
 /** A row of patients.csv. */
 export interface PatientRow {
   readonly patient: string;
   readonly decision: PatientDecision;
-  /** The picture that decides: the referred one of the highest score, else the highest of all. */
+  /** The picture that decides: of the gravest decision, the one of the highest score. */
   readonly eye: string;
   readonly file: string;
   /** Of that picture; empty where it was referred unseen. */
@@ -46,7 +46,7 @@ interface Seen {
   readonly eyes: Set<Eye>;
   pictures: number;
   worst: {
-    readonly isReferred: boolean;
+    readonly gravity: number;
     readonly score: number | null;
     readonly eye: string;
     readonly file: string;
@@ -67,14 +67,20 @@ export class Patients {
     if (!referral) return;
     for (const one of eyes) seen.eyes.add(one);
     const value = score === undefined || score === null || score === '' ? null : Number(score);
-    const own = { isReferred: referral === 'refer', score: value, eye: String(eye), file: String(file) };
+    const own = {
+      gravity: GRAVITY.indexOf(referral as (typeof GRAVITY)[number]),
+      score: value,
+      eye: String(eye),
+      file: String(file),
+    };
     if (seen.worst === null || isWorse(own, seen.worst)) seen.worst = own;
   }
 
   rows(): PatientRow[] {
     return Array.from(this.#seen, ([patient, { eyes, pictures, worst }]): PatientRow => {
       const missing = EYES.filter((eye) => !eyes.has(eye));
-      const decision = worst?.isReferred ? 'refer' : missing.length > 0 ? 'incomplete' : 'none';
+      const own = GRAVITY[worst?.gravity ?? 0];
+      const decision = own === 'none' && missing.length > 0 ? 'incomplete' : own;
       return {
         ...{ patient, decision, eye: worst?.eye ?? '', file: worst?.file ?? '' },
         score: String(worst?.score ?? ''),
@@ -84,9 +90,12 @@ export class Patients {
   }
 }
 
+/** Decisions on an eye, the gravest last. */
+const GRAVITY = ['none', 'unsure', 'refer'] as const satisfies readonly PatientDecision[];
+
 /** One that was referred without a score is as bad as can be. */
 const isWorse = (one: NonNullable<Seen['worst']>, other: NonNullable<Seen['worst']>): boolean =>
-  one.isReferred === other.isReferred ? (one.score ?? 1) > (other.score ?? 1) : one.isReferred;
+  one.gravity === other.gravity ? (one.score ?? 1) > (other.score ?? 1) : one.gravity > other.gravity;
 
 /** The table of patients beside a table of pictures. */
 const patientsFile = (table: string): string => join(dirname(table), PATIENTS_FILE);
@@ -115,5 +124,5 @@ export async function writePatients(table: string): Promise<string | null> {
   const file = patientsFile(table);
   await writeOwn(file, stringify(rows, { header: true }), 'infer');
   const count = (which: PatientDecision): number => rows.filter(({ decision }) => decision === which).length;
-  return `${rows.length} by the worse eye: ${count('refer')} referred, ${count('none')} not, ${count('incomplete')} incomplete (an eye is missing or undecided): ${file}`;
+  return `${rows.length} by the worse eye: ${count('refer')} referred, ${count('none')} not, ${count('unsure')} not sure, ${count('incomplete')} incomplete (an eye is missing or undecided): ${file}`;
 }

@@ -82,8 +82,10 @@ export async function inferPicture(
     const summary = await predictor.predictTiled(large, tiling, options.flips ?? false, planes.row);
     tiles = summary.tiles;
     // Router fusion takes the grades from the tiles.
-    const { retinopathy, edema } = tiling.fusion === 'router' && whole.routed.classification ? summary : whole;
-    prediction = { ...whole, retinopathy, edema };
+    if (tiling.fusion === 'router' && whole.routed.classification) {
+      const { spread: _, ...others } = whole;
+      prediction = { ...others, retinopathy: summary.retinopathy, edema: summary.edema };
+    }
   } else {
     const side = sample.size;
     const mapper = new FrameMapper(sample.box, side, structures.length, planes.row);

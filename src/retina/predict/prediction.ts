@@ -1,5 +1,5 @@
 /** A network's answer for a picture, and the choice of experts that see it. */
-import { type Task, TASKS } from '../domain.ts';
+import { type GradedTask, type Task, TASKS } from '../domain.ts';
 import { argmax } from '../metrics/inputs.ts';
 
 /**
@@ -7,6 +7,9 @@ import { argmax } from '../metrics/inputs.ts';
  * trained with soft routing), or always the same.
  */
 export type TaskChoice = 'gate' | 'both' | 'soft' | Task;
+
+/** How far the answers that a mean was made of disagree on the grades, see `disagreement`; null where there are none. */
+export type Spread = Readonly<Record<GradedTask, number | null>>;
 
 /** The network's answer for one image; null from an expert that did not run. */
 export interface Prediction {
@@ -18,6 +21,8 @@ export interface Prediction {
   readonly masks: Float32Array | null;
   readonly retinopathy: Float32Array | null;
   readonly edema: Float32Array | null;
+  /** Of the four flips, and of the networks of an ensemble, where the answer is their mean. */
+  readonly spread?: { readonly flips?: Spread; readonly networks?: Spread };
 }
 
 /** Where a prediction's gate sends the picture: equal probabilities go to segmentation, the lower index, as argmax does. */

@@ -11,7 +11,7 @@ const count = (about: string) => z.int().min(0).describe(about);
 const share = (about: string) => z.number().min(0).max(1).describe(about);
 
 type Columns<Name extends string> = Record<Name, z.ZodType>;
-type GradeColumn = `${GradedTask}${'' | '_true' | `_p${number}`}`;
+type GradeColumn = `${GradedTask}${'' | '_true' | `_p${number}` | '_entropy' | '_flips' | '_networks'}`;
 type StructureColumn = `${Structure}_${'pixels' | 'share' | 'regions' | 'dice'}`;
 
 const gradeColumns = (task: GradedTask) => {
@@ -28,6 +28,9 @@ const gradeColumns = (task: GradedTask) => {
         share(`Probability of grade ${index}, ${name}.`),
       ]),
     ),
+    [`${task}_entropy`]: share('Entropy of these probabilities: 0 certain, 1 an even guess.'),
+    [`${task}_flips`]: share("Disagreement of the picture's mirror images on this grade; absent without --tta."),
+    [`${task}_networks`]: share("Disagreement of an ensemble's networks on this grade; absent without one."),
   };
   return named as Columns<GradeColumn>;
 };
@@ -79,8 +82,10 @@ const columns = {
     .enum(['refer', 'none'])
     .describe('Whether the true grades are to be referred, by the rule of the run.'),
   referral: z
-    .enum(['refer', 'none'])
-    .describe('Whether the eye is referred, by score or because the picture cannot be graded.'),
+    .enum(['refer', 'none', 'unsure'])
+    .describe(
+      'Whether the eye is referred, by score or because the picture cannot be graded; unsure: a person has to look.',
+    ),
   referral_p: share(
     'How much speaks for a referral: the greatest calibrated probability of a grade that is referred. Absent where the run has no operating point.',
   ),

@@ -22,7 +22,12 @@ const resultOf = (file: string, grade: number): InferResult => ({
   crop: { left: 0, top: 0, size: 30 },
   gate: { task: 'classification', probability: 0.75, probabilities: { segmentation: 0.25, classification: 0.75 } },
   experts: ['classification'],
-  retinopathy: { grade, name: 'a "grade", quoted', probabilities: [0.1, 0.2, 0.3, 0.4, 0] },
+  retinopathy: {
+    grade,
+    name: 'a "grade", quoted',
+    probabilities: [0.1, 0.2, 0.3, 0.4, 0],
+    uncertainty: { entropy: 0.8 },
+  },
   edema: null,
   lesions: null,
   tiles: 0,

@@ -9,7 +9,7 @@ import type { GradedTask, Task } from '../domain.ts';
 import type { InferInput } from './inputs.ts';
 import { COLUMNS, type PredictionColumn, type PredictionRow, type Provenance, typedRow } from './predictionRow.ts';
 import { referralCells } from './referral.ts';
-import type { InferResult } from './result.ts';
+import type { Grade, InferResult } from './result.ts';
 import type { Trust } from './trust.ts';
 
 /** Name of the table in a folder of results. */
@@ -43,9 +43,16 @@ export function gateCells(task: Task, probabilities: Readonly<Record<Task, numbe
   };
 }
 
-/** A predicted grade with the probability of every grade. */
-export function gradeCells(task: GradedTask, grade: number, probabilities: readonly number[]): PredictionRow {
-  return { [task]: grade, ...Object.fromEntries(probabilities.map((p, index) => [`${task}_p${index}`, p])) };
+/** A predicted grade with the probability of every grade, and how unsure it is. */
+export function gradeCells(
+  task: GradedTask,
+  { grade, probabilities, uncertainty }: Omit<Grade, 'name'>,
+): PredictionRow {
+  return {
+    [task]: grade,
+    ...Object.fromEntries(probabilities.map((p, index) => [`${task}_p${index}`, p])),
+    ...Object.fromEntries(Object.entries(uncertainty).map(([kind, value]) => [`${task}_${kind}`, value])),
+  };
 }
 
 function dicomCells(dicom: InferResult['dicom']): PredictionRow {
@@ -101,8 +108,8 @@ function rowOf({
     dicomCells(dicom),
     trustCells(trust),
     gateCells(gate.task, gate.probabilities),
-    retinopathy && gradeCells('retinopathy', retinopathy.grade, retinopathy.probabilities),
-    edema && gradeCells('edema', edema.grade, edema.probabilities),
+    retinopathy && gradeCells('retinopathy', retinopathy),
+    edema && gradeCells('edema', edema),
     referralCells(referral),
     ...areas,
   );

@@ -99,7 +99,7 @@ export class Predictor<Source extends PreparedAs = PictureSource> {
     const isRoutedLater = flips && choice === 'gate';
     const run: TilePredictor = (views, rows) => this.#replay.predict(views, rows, isRoutedLater ? 'both' : choice);
     const predictions = await (flips ? predictFlips(run) : run)(images, count);
-    return (isRoutedLater ? predictions.map(routed) : predictions).map((one) => this.ofTaught(one));
+    return (isRoutedLater ? predictions.map(routedByGate) : predictions).map((one) => this.ofTaught(one));
   }
 
   /** Records what {@link predict} runs on a picture, so that the first one takes no longer than others. */
@@ -163,7 +163,7 @@ export class Predictor<Source extends PreparedAs = PictureSource> {
 }
 
 /** Drops the answer of the expert that the gate does not choose. */
-function routed(prediction: Prediction): Prediction {
+export function routedByGate(prediction: Prediction): Prediction {
   return routeOf(prediction).task === 'classification'
     ? { ...prediction, routed: { segmentation: false, classification: true }, masks: null }
     : { ...prediction, routed: { segmentation: true, classification: false }, retinopathy: null, edema: null };

@@ -3,18 +3,39 @@ import type { TrainConfig } from '../config/schema.ts';
 import type { DecodedImage } from '../data/pictures/decoded.ts';
 import type { DicomFacts } from '../data/pictures/dicomFacts.ts';
 import type { Sample } from '../data/pictures/sample.ts';
-import { GRADINGS, type RgbImage, type Structure, STRUCTURE_NAMES, STRUCTURES, type Task, TASKS } from '../domain.ts';
+import {
+  type GradedTask,
+  GRADINGS,
+  type RgbImage,
+  type Structure,
+  STRUCTURE_NAMES,
+  STRUCTURES,
+  type Task,
+  TASKS,
+} from '../domain.ts';
 import { countComponents } from '../metrics/components.ts';
 import { decideGrade, type GradeDecision } from '../metrics/inputs.ts';
+import { normalizedEntropy } from '../metrics/uncertainty.ts';
 import { type Prediction, routeOf } from './prediction.ts';
 import { type Referral, referralText } from './referral.ts';
 import { type Trust, trustWarnings } from './trust.ts';
+
+/** How unsure a grade is; all from 0 to 1, rounded to six decimals. */
+export interface Uncertainty {
+  /** Entropy of its probabilities: 0 certain, 1 an even guess. */
+  readonly entropy: number;
+  /** Disagreement of the picture's mirror images; absent without flips. */
+  readonly flips?: number;
+  /** Disagreement of an ensemble's networks; absent without one. */
+  readonly networks?: number;
+}
 
 /** A grade, its name, and the probability of every grade from 0. */
 export interface Grade {
   readonly grade: number;
   readonly name: string;
   readonly probabilities: readonly number[];
+  readonly uncertainty: Uncertainty;
 }
 
 /** One structure in the original frame. */
@@ -93,10 +114,22 @@ export function summary({ file, gate, experts, retinopathy, edema, referral }: I
 
 const rounded = (value: number): number => Math.round(value * 1e6) / 1e6;
 
-function gradeOf(probabilities: Float32Array | null, names: readonly string[], decision: GradeDecision): Grade | null {
+/** The grade that a prediction decides on; null where it has none. */
+export function gradeOf(task: GradedTask, prediction: Prediction, decision: GradeDecision): Grade | null {
+  const { [task]: probabilities, spread } = prediction;
   if (probabilities === null) return null;
   const grade = decideGrade(decision, probabilities);
-  return { grade, name: names[grade], probabilities: Array.from(probabilities, rounded) };
+  const [flips, networks] = [spread?.flips?.[task], spread?.networks?.[task]];
+  return {
+    grade,
+    name: GRADINGS[task].grades[grade],
+    probabilities: Array.from(probabilities, rounded),
+    uncertainty: {
+      entropy: rounded(normalizedEntropy(probabilities)),
+      ...(typeof flips === 'number' && { flips: rounded(flips) }),
+      ...(typeof networks === 'number' && { networks: rounded(networks) }),
+    },
+  };
 }
 
 /** A prediction as a result. `sample` is the picture in its own colors. */
@@ -104,12 +137,13 @@ export function describeResult(
   file: string,
   image: DecodedImage,
   sample: Sample,
-  { gate, routed, retinopathy, edema }: Prediction,
+  prediction: Prediction,
   masks: StructureRecord<Uint8Array> | null,
   tiles: number,
   trust: Trust,
   { gradeDecision }: TrainConfig['model'],
 ): InferResult {
+  const { gate, routed } = prediction;
   const { width, height } = image;
   const { left, top, size } = sample.box;
   const { task, probability } = routeOf({ gate });
@@ -123,8 +157,8 @@ export function describeResult(
       probabilities: { segmentation: rounded(gate[0]), classification: rounded(gate[1]) },
     },
     experts: TASKS.filter((expert) => routed[expert]),
-    retinopathy: gradeOf(retinopathy, GRADINGS.retinopathy.grades, gradeDecision),
-    edema: gradeOf(edema, GRADINGS.edema.grades, gradeDecision),
+    retinopathy: gradeOf('retinopathy', prediction, gradeDecision),
+    edema: gradeOf('edema', prediction, gradeDecision),
     lesions: masks && structureResults(masks, width),
     tiles,
     trust,

@@ -9,6 +9,7 @@ import {
   type ReferralFigures,
   ruleText,
 } from '../metrics/referral.ts';
+import type { UnsureBand } from '../metrics/unsureBand.ts';
 
 /** JSON writes NaN as null. */
 const figure = z.union([z.number(), z.null().transform(() => Number.NaN)]);
@@ -35,6 +36,15 @@ const threshold = z.object({
 
 const share = z.object({ count: z.int(), of: z.int(), value: figure, low: figure, high: figure });
 const referralFigures = z.object({ sensitivity: share, specificity: share });
+/** As `UnsureBand`. */
+const band = z.object({
+  wish: z.object({ measure: z.enum(['coverage', 'error']), value: z.number() }),
+  reason: z.enum(['fitted', 'unattainable']),
+  low: z.number().nullable(),
+  high: z.number().nullable(),
+  decided: share.nullable(),
+  wrong: share.nullable(),
+});
 /** As `FittedReferral`. */
 const referral = z.object({
   rule: z.object({ retinopathy: z.int().nullable(), edema: z.int().nullable() }),
@@ -45,6 +55,7 @@ const referral = z.object({
   referable: z.int(),
   fitted: referralFigures.nullable(),
   crossValidated: referralFigures.nullable(),
+  band: band.nullable().default(null),
 });
 
 /** What `calibration.json` holds. */
@@ -127,6 +138,26 @@ function referralRow(fitted: FittedReferral): [string, number | string, string] 
   return [name, fitted.threshold ?? Number.NaN, `${pointText(fitted)}; ${own} on these`];
 }
 
+/** What the band of "not sure" is, and what it was chosen for. */
+export function bandText({ wish, low, high, decided, wrong }: UnsureBand): string {
+  const asked =
+    wish.measure === 'coverage'
+      ? `${wish.value} of the pictures decided`
+      : `at most ${wish.value} of the decisions wrong`;
+  if (low === null || high === null)
+    return `no band of "not sure": no choice of these pictures has ${asked} with 95 % confidence`;
+  const figures = `${decided?.count} of ${decided?.of} decided, ${wrong?.count} of them wrongly`;
+  return low === high
+    ? `all are decided (${figures})`
+    : `not sure between ${low.toFixed(2)} and ${high.toFixed(2)}, for ${asked} (${figures})`;
+}
+
+function bandRow({ band }: FittedReferral): [string, number | string, string][] {
+  if (band === null) return [];
+  const scores = band.low === null ? 'none' : `${band.low.toFixed(3)} to ${band.high?.toFixed(3)}`;
+  return [['Not sure at a score of', scores, bandText(band)]];
+}
+
 /** What an operating point was chosen for, on what, and what it reaches there cross-validated. */
 export function pointText({ target, crossValidated, pictures, referable }: FittedReferral): string {
   const held = crossValidated && `: ${figuresText(crossValidated)} cross-validated`;
@@ -162,5 +193,5 @@ export function calibrationRows({
     fitted.threshold,
     thresholdText(fitted),
   ]);
-  return [...heads, ...masks, ...(referral ? [referralRow(referral)] : [])];
+  return [...heads, ...masks, ...(referral ? [referralRow(referral), ...bandRow(referral)] : [])];
 }

@@ -25,6 +25,9 @@ export const RUN_FILES = {
   calibration: 'calibration.json',
 } as const;
 
+/** The calibration of an ensemble, in the folder of its first run. @param hash of the ensemble's weights. */
+export const ensembleCalibrationName = (hash: string): string => `calibration-${hash.slice(0, 16)}.json`;
+
 /** The folder in a run for the report that training ends with. Not among the files above: its name is a common word. */
 export const REPORT_FOLDER = 'report';
 

@@ -201,9 +201,9 @@ export class RunFolder {
     return readCalibration(this.path);
   }
 
-  /** @returns the path written. */
-  writeCalibration(calibration: Calibration): Promise<string> {
-    return writeCalibration(this.path, calibration);
+  /** @param ensemble hash of the weights of an ensemble that this run is the first of. @returns the path written. */
+  writeCalibration(calibration: Calibration, ensemble?: string): Promise<string> {
+    return writeCalibration(this.path, calibration, ensemble);
   }
 
   /** Whether there is a checkpoint or a logged step: something to resume or to read. */

@@ -198,6 +198,14 @@ export interface ReferralData {
   readonly counts?: TableData;
 }
 
+/** Risk against coverage. */
+export interface UncertaintyData {
+  /** How to read it. */
+  readonly note: string;
+  /** Points (coverage, risk). */
+  readonly curves: readonly Curve[];
+}
+
 /** Everything a report can show. Only `title` is required. */
 export interface ReportData {
   readonly title: string;
@@ -211,6 +219,7 @@ export interface ReportData {
   readonly caveats?: readonly string[];
   readonly summary?: readonly FigureGroup[];
   readonly referral?: ReferralData;
+  readonly uncertainty?: UncertaintyData;
   readonly grading?: readonly GradingData[];
   readonly segmentation?: SegmentationData;
   readonly gate?: GateData;

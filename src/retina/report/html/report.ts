@@ -15,6 +15,7 @@ import {
   setupSection,
   trainingSection,
 } from './sections/about.ts';
+import { uncertaintySection } from './sections/uncertainty.ts';
 import { referralSection } from './sections/referral.ts';
 import { gateSection, gradingSections, headline, segmentationSection, summarySection } from './sections/scores.ts';
 
@@ -30,6 +31,7 @@ export async function renderHtmlReport(data: ReportData): Promise<string> {
     summarySection(data),
     referralSection(data),
     ...gradingSections(data, charts),
+    uncertaintySection(data, charts),
     segmentationSection(data, charts),
     gateSection(data, charts),
     gallery?.section,
