@@ -13,7 +13,7 @@ import { expandFrames } from '../src/retina/predict/frames.ts';
 import { collectInputs, type InferInput, nameInputs } from '../src/retina/predict/inputs.ts';
 import { Journal, modelHash } from '../src/retina/predict/journal.ts';
 import { readManifest, readPaths } from '../src/retina/predict/manifest.ts';
-import { openEnsemble, runsOf, weightsTogether } from '../src/retina/predict/openEnsemble.ts';
+import { loadEnsemble, openEnsemble } from '../src/retina/predict/openEnsemble.ts';
 import { requirePatientsFile, writePatients } from '../src/retina/predict/patients.ts';
 import { provenanceOf } from '../src/retina/predict/provenance.ts';
 import { withoutIdentifiers } from '../src/retina/predict/result.ts';
@@ -23,8 +23,7 @@ import { formatDuration } from '../src/retina/train/progress.ts';
 import { SYSTEM_A_TILING, type Tiling } from '../src/retina/predict/slidingWindow.ts';
 import { trainingSetOf } from '../src/retina/run/trainingSet.ts';
 import { trainedOnText } from '../src/retina/run/trainingSetFormat.ts';
-import { weightsHash } from '../src/retina/run/weightsHash.ts';
-import { loadTrainedWeights, newestRun, type TrainedWeights } from '../src/retina/run/trainedWeights.ts';
+import { newestRun } from '../src/retina/run/trainedWeights.ts';
 import { adapterOption, flipsOption, precisionOption, weightsOption } from './options.ts';
 import { stoppable } from './stopping.ts';
 
@@ -142,13 +141,7 @@ async function infer(args: InferArguments): Promise<void> {
   if (inputs.length === 0) {
     console.error(`The list has ${everything.length} pictures: none is for shard ${shard?.index} of ${shard?.count}.`);
   }
-  const members: TrainedWeights[] = [];
-  for (const run of runsOf(args.run ?? newestRun('runs'))) {
-    members.push(await loadTrainedWeights(run, args.config, args.weights));
-  }
-  const [first] = members;
-  const trained = { ...first, weights: weightsTogether(members) };
-  const ensemble = members.length > 1 ? weightsHash(trained.weights) : undefined;
+  const { members, trained, ensemble } = await loadEnsemble(args.run ?? newestRun('runs'), args.config, args.weights);
   const stored = await (args.calibrated ? calibrationOf : calibrationIfAny)(trained.path, ensemble);
   const calibration = args.calibrated ? stored : null;
   const doubts = stored ? calibrationDoubts(stored, { ...trained, flips, tiles: args.tiles }) : [];

@@ -11,11 +11,11 @@ import { trainingSetOf } from '../src/retina/run/trainingSet.ts';
 import { expandFrames } from '../src/retina/predict/frames.ts';
 import { Journal, modelHash } from '../src/retina/predict/journal.ts';
 import { WORKER_FOLDER } from '../src/retina/predict/merge.ts';
-import { openPredictor } from '../src/retina/predict/openPredictor.ts';
+import { loadEnsemble, openEnsemble } from '../src/retina/predict/openEnsemble.ts';
 import { provenanceOf } from '../src/retina/predict/provenance.ts';
 import { enqueuePictures, requireQueueUrl, workQueue } from '../src/retina/predict/queue.ts';
 import { openResults } from '../src/retina/predict/results.ts';
-import { loadTrainedWeights, newestRun } from '../src/retina/run/trainedWeights.ts';
+import { newestRun } from '../src/retina/run/trainedWeights.ts';
 import { inferOptions, listInputs, pickSettings, show, TILINGS } from './infer.ts';
 import { stoppable } from './stopping.ts';
 
@@ -58,21 +58,20 @@ async function work(args: WorkerArguments): Promise<void> {
   if (!/^[\w.-]+$/.test(args.id)) {
     throw new GmtlError('cli/usage', `--id ${args.id}: it names a folder: letters, digits, dots and dashes`);
   }
-  const trained = await loadTrainedWeights(args.run ?? newestRun('runs'), args.config, args.weights);
-  const stored = await calibrationIfAny(trained.path);
+  const { members, trained, ensemble } = await loadEnsemble(args.run ?? newestRun('runs'), args.config, args.weights);
+  const stored = await calibrationIfAny(trained.path, ensemble);
   const doubts = stored ? calibrationDoubts(stored, { ...trained, flips: args.tta, tiles: args.tiles }) : [];
   const policy = referralPolicy(stored, doubts, args.ungradable);
   const out = join(args.out, WORKER_FOLDER + args.id);
   const results = openResults(out, [], true);
   const trainingSet = trainingSetOf(trained.path);
-  console.error(`network  ${trained.path}`);
+  for (const { path } of members) console.error(`network  ${path}`);
   console.error(`referral ${policy.note}`);
   await withEngine(
     { adapter: args.adapter, seed: trained.config.training.seed },
     async ({ engine, device, opened }) => {
       console.error(`adapter  ${device.name}: ${opened.reason}`);
-      const predictor = openPredictor(engine, {
-        ...trained,
+      const predictor = openEnsemble(engine, members, {
         trainingSet,
         note: console.error,
         precision: args.precision,

@@ -3,7 +3,9 @@ import { existsSync } from 'node:fs';
 import type { Engine } from '../../engine/autograd/engine.ts';
 import { GmtlError } from '../../engine/errors.ts';
 import type { StoredTensors } from '../../engine/io/safetensors.ts';
-import type { TrainedWeights } from '../run/trainedWeights.ts';
+import type { WeightsKind } from '../run/checkpoints.ts';
+import { loadTrainedWeights, type TrainedWeights } from '../run/trainedWeights.ts';
+import { weightsHash } from '../run/weightsHash.ts';
 import { Ensemble } from './ensemble.ts';
 import { openPredictor, type OpenPredictorOptions } from './openPredictor.ts';
 import type { Predictor } from './predictor.ts';
@@ -25,6 +27,23 @@ export function weightsTogether(members: readonly Pick<TrainedWeights, 'weights'
       [...weights].map(([name, tensor]) => [`${index}.${name}`, tensor] as const),
     ),
   );
+}
+
+/** Networks that answer as one, or a single one. */
+export interface TrainedEnsemble {
+  readonly members: readonly TrainedWeights[];
+  /** The first network with the weights of all: what hashes and records are made of. */
+  readonly trained: TrainedWeights;
+  /** Hash of the weights; undefined for a single network. */
+  readonly ensemble: string | undefined;
+}
+
+/** Loads the networks that a list of runs names, see {@link runsOf}. @throws GmtlError as `loadTrainedWeights`. */
+export async function loadEnsemble(runs: string, configFile?: string, kind?: WeightsKind): Promise<TrainedEnsemble> {
+  const members: TrainedWeights[] = [];
+  for (const run of runsOf(runs)) members.push(await loadTrainedWeights(run, configFile, kind));
+  const trained = { ...members[0], weights: weightsTogether(members) };
+  return { members, trained, ensemble: members.length > 1 ? weightsHash(trained.weights) : undefined };
 }
 
 /** What {@link openEnsemble} needs of each network. */
