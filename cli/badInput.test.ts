@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { parse } from 'csv-parse/sync';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { InferResult } from '../src/retina/predict/result.ts';
 import {
   imagePathA,
@@ -19,6 +19,7 @@ import {
   tinyFundus,
   writeTinyIdrid,
 } from '../src/retina/data/testsupport.ts';
+import { gmtl as runWords } from './gmtl.ts';
 
 const repository = fileURLToPath(new URL('..', import.meta.url));
 const program = join(repository, 'dist', 'cli', 'main.js');
@@ -49,12 +50,8 @@ interface Outcome {
 
 function gmtl(...words: string[]): Promise<Outcome> {
   return new Promise((done) => {
-    const environment = { ...process.env, GMTL_CACHE_DIR: at('cache') };
-    const child = execFile(
-      process.execPath,
-      [program, ...words],
-      { cwd: root, env: environment, timeout: 240_000 },
-      (_error, stdout, stderr) => done({ code: child.exitCode, stdout, stderr }),
+    const child = execFile(process.execPath, [program, ...words], { timeout: 240_000 }, (_error, stdout, stderr) =>
+      done({ code: child.exitCode, stdout, stderr }),
     );
   });
 }
@@ -62,8 +59,7 @@ function gmtl(...words: string[]): Promise<Outcome> {
 /** Runs a command whose outputs are closed by their reader after the first piece. */
 function unread(...words: string[]): Promise<{ code: number | null; stderr: string }> {
   return new Promise((done) => {
-    const environment = { ...process.env, GMTL_CACHE_DIR: at('cache') };
-    const child = spawn(process.execPath, [program, ...words], { cwd: root, env: environment });
+    const child = spawn(process.execPath, [program, ...words], {});
     let stderr = '';
     child.stderr.on('data', (piece: Buffer) => {
       stderr += piece.toString();
@@ -74,9 +70,38 @@ function unread(...words: string[]): Promise<{ code: number | null; stderr: stri
   });
 }
 
+/** The same in this process, a tenth of the time: for what is refused before an adapter is opened. */
+async function gmtlHere(...words: string[]): Promise<Outcome> {
+  const streams = { stdout: '', stderr: '' };
+  const into = (stream: keyof typeof streams) => (text: unknown) => {
+    streams[stream] += `${String(text)}\n`;
+  };
+  const spies = [
+    vi.spyOn(console, 'log').mockImplementation(into('stdout')),
+    vi.spyOn(console, 'error').mockImplementation(into('stderr')),
+    vi.spyOn(console, 'warn').mockImplementation(into('stderr')),
+  ];
+  try {
+    process.exitCode = 0;
+    await runWords(words);
+    return { code: process.exitCode, ...streams };
+  } finally {
+    process.exitCode = 0;
+    for (const spy of spies) spy.mockRestore();
+  }
+}
+
 /** Runs the command and expects it to fail as a user would want it to. */
 async function refuses(words: readonly string[], message: RegExp, code = 1): Promise<Outcome> {
-  const outcome = await gmtl(...words);
+  return expectRefusal(await gmtl(...words), words, message, code);
+}
+
+/** The same for what is refused before an adapter is opened, in this process. */
+async function refusesEarly(words: readonly string[], message: RegExp, code = 1): Promise<Outcome> {
+  return expectRefusal(await gmtlHere(...words), words, message, code);
+}
+
+function expectRefusal(outcome: Outcome, words: readonly string[], message: RegExp, code: number): Outcome {
   const said = `gmtl ${words.join(' ')}\n${outcome.stdout}\n${outcome.stderr}`;
   expect(outcome.code, said).toBe(code);
   expect(`${outcome.stdout}\n${outcome.stderr}`, said).toMatch(message);
@@ -114,6 +139,8 @@ const TINY = [
 beforeAll(async () => {
   buildIfStale();
   root = await mkdtemp(join(tmpdir(), 'gmtl-bad-'));
+  process.chdir(root);
+  process.env.GMTL_CACHE_DIR = at('cache');
   set = at('set');
   await writeTinyIdrid(set);
   mkdirSync(at('empty'));
@@ -125,44 +152,131 @@ beforeAll(async () => {
   const { code, stderr } = await gmtl('train', '--data', set, '--out', at('run'), ...TINY);
   expect(code, stderr).toBe(0);
 });
-afterAll(() => rmSync(root, { recursive: true, force: true }));
+afterAll(() => {
+  process.chdir(repository);
+  rmSync(root, { recursive: true, force: true });
+});
 
-describe('bad input', { concurrent: true }, () => {
+describe('bad input, refused before an adapter is opened', () => {
   it('train: what cannot be read or is not known', async () => {
-    await refuses(['train', '--data', at('nowhere')], /no data set at .*nowhere/);
-    await refuses(['train', '--data', at('empty')], /empty holds no IDRiD images/);
-    await refuses(['train', '--data', at('other.json')], /other\.json must hold a non-empty list/);
-    await refuses(
+    await refusesEarly(['train', '--data', at('nowhere')], /no data set at .*nowhere/);
+    await refusesEarly(['train', '--data', at('empty')], /empty holds no IDRiD images/);
+    await refusesEarly(['train', '--data', at('other.json')], /other\.json must hold a non-empty list/);
+    await refusesEarly(
       ['train', '--data', set, '--set', 'optimizer.lrr=1'],
       /unknown setting "optimizer\.lrr".*"optimizer\.lr"/,
       2,
     );
-    await refuses(
+    await refusesEarly(
       ['train', '--data', set, '--config', at('unknown.json')],
       /unknown setting "optimizer\.learning".*unknown\.json/,
       2,
     );
-    await refuses(['train', '--data', set, '--epochs', '0'], /training\.epochs = 0/, 2);
+    await refusesEarly(['train', '--data', set, '--epochs', '0'], /training\.epochs = 0/, 2);
     expect(existsSync(at('runs'))).toBe(false);
   });
 
   it('train: an option given twice, or without its value', async () => {
-    await refuses(['train', '--data', set, '--out'], /--out is empty; give it a value/);
-    await refuses(['train', '--data', set, '--out', at('a'), '--out', at('b')], /--out is given 2 times/);
-    await refuses(['train', '--data', set, '--epochs', 'many'], /--epochs needs a number/);
+    await refusesEarly(['train', '--data', set, '--out'], /--out is empty; give it a value/);
+    await refusesEarly(['train', '--data', set, '--out', at('a'), '--out', at('b')], /--out is given 2 times/);
+    await refusesEarly(['train', '--data', set, '--epochs', 'many'], /--epochs needs a number/);
   });
 
   it('B41: a repeated option is refused whatever its type, value and alias', async () => {
     const train = ['train', '--data', set, '--out', at('repeated'), ...TINY.slice(0, 2)];
-    await refuses([...train, '--epochs', '2', '--epochs', '1'], /--epochs is given 2 times/);
-    await refuses([...train, '--epochs=1', '--epochs', '1', '--epochs', '1'], /--epochs is given 3 times/);
-    await refuses([...train, '--verify', '--no-verify'], /--verify is given 2 times/);
-    await refuses(['infer', 'eye.jpg', '--run', 'run', '--checkpoint', 'run'], /--run is given 2 times/);
-    await refuses(['data', 'prepare', set, '-o', at('a.json'), '--output', at('b.json')], /--output is given 2 times/);
-    await refuses(['data', 'verify', set, '--images', 'a', '--images', 'b'], /--images is given 2 times/);
+    await refusesEarly([...train, '--epochs', '2', '--epochs', '1'], /--epochs is given 2 times/);
+    await refusesEarly([...train, '--epochs=1', '--epochs', '1', '--epochs', '1'], /--epochs is given 3 times/);
+    await refusesEarly([...train, '--verify', '--no-verify'], /--verify is given 2 times/);
+    await refusesEarly(['infer', 'eye.jpg', '--run', 'run', '--checkpoint', 'run'], /--run is given 2 times/);
+    await refusesEarly(
+      ['data', 'prepare', set, '-o', at('a.json'), '--output', at('b.json')],
+      /--output is given 2 times/,
+    );
+    await refusesEarly(['data', 'verify', set, '--images', 'a', '--images', 'b'], /--images is given 2 times/);
     expect(existsSync(at('repeated'))).toBe(false);
   });
 
+  it('train: run folders that are none, in use or not writable', async () => {
+    await refusesEarly(['train', '--data', set, '--out', at('run')], /run: the folder is not empty/);
+    await refusesEarly(['train', '--data', set, '--out', at('eye.jpg')], /cannot write .*eye\.jpg/);
+    await refusesEarly(['train', '--resume', at('empty')], /empty: no run folder/);
+    await refusesEarly(
+      ['train', '--resume', at('run'), '--epochs', '9'],
+      /--resume goes on with the run as it was configured/,
+    );
+  });
+
+  it('data: labels and masks that fit no picture', async () => {
+    const range = damaged('set-range', (folder) =>
+      writeFileSync(
+        labelsPath(folder, 'train'),
+        labelsCsv([
+          [0, 0],
+          [7, 1],
+          [4, 2],
+          [0, 0],
+        ]),
+      ),
+    );
+    await refusesEarly(['data', 'prepare', range, '-o', at('range.json')], /Training Labels\.csv.*(row|line) 3.*7/is);
+    const row = damaged('set-row', (folder) => rmSync(imagePathB(folder, 'train', 2)));
+    await refusesEarly(['data', 'prepare', row, '-o', at('row.json')], /IDRiD_002/);
+    const mask = damaged('set-mask', (folder) => rmSync(imagePathA(folder, 'train', 2)));
+    await refusesEarly(['data', 'prepare', mask, '-o', at('mask.json')], /IDRiD_02/);
+    await refusesEarly(['data', 'prepare', set, '-o', at('eye.jpg', 'x.json')], /cannot write .*x\.json/);
+    await refusesEarly(['data', 'verify', at('empty')], /empty holds no IDRiD images/);
+    expect(readdirSync(root).filter((name) => /^(range|row|mask)\.json/.test(name))).toEqual([]);
+  });
+
+  it('infer: checkpoints that are none', async () => {
+    const weights = weightsOf('run');
+    await refusesEarly(['infer', 'eye.jpg'], /no trained network.*gmtl train/);
+    await refusesEarly(['infer', 'eye.jpg', '--run', 'eye.jpg'], /eye\.jpg: not a safetensors file; it is a JPEG/);
+    await refusesEarly(['infer', 'eye.jpg', '--run', 'model.pth'], /model\.pth: not a safetensors file.*\.pth/);
+    await refusesEarly(['infer', 'eye.jpg', '--run', 'other.json'], /other\.json: .*no checkpoint manifest/);
+    await refusesEarly(['infer', 'eye.jpg', '--run', weights], /--config FILE/);
+    await refusesEarly(['infer', 'empty', '--run', 'run'], /empty: the folder is empty/);
+    expect(existsSync(at('infer'))).toBe(false);
+  });
+
+  it('B36: an evaluation does not replace what inference wrote, nor the logs of the run', async () => {
+    cpSync(at('run'), at('run-logged'), { recursive: true });
+    const log = readFileSync(at('run-logged', 'misroutes.csv'), 'utf8');
+    await refusesEarly(['evaluate', at('run-logged'), '--report', at('run-logged')], /misroutes\.csv is there already/);
+    expect(readFileSync(at('run-logged', 'misroutes.csv'), 'utf8')).toBe(log);
+    mkdirSync(at('mine'));
+    for (const kind of ['MA', 'OD']) writeFileSync(at('mine', `eye_${kind}.png`), 'drawn by hand');
+    const words = ['infer', 'eye.jpg', '--run', 'run', '--out', 'mine', '--task', 'classification', '--overwrite'];
+    await refusesEarly(words, /eye_MA\.png is there already.*no record/);
+    expect(readFileSync(at('mine', 'eye_OD.png'), 'utf8')).toBe('drawn by hand');
+    const picture = readFileSync(at('eye.jpg'));
+    await refusesEarly(['data', 'prepare', set, '-o', at('eye.jpg')], /eye\.jpg is there already/);
+    expect(readFileSync(at('eye.jpg'))).toEqual(picture);
+  });
+
+  it('words and options that no command has: the nearest one is named', async () => {
+    await refusesEarly(['train', '--epocs', '3'], /Unknown option --epocs\. Did you mean --epochs\?/);
+    await refusesEarly(['infer', '--rn', 'run', '--xyzzy'], /Unknown options --rn, --xyzzy\. Did you mean --run\?/);
+    await refusesEarly(['train', 'sideways'], /Unknown word "sideways"/);
+    await refusesEarly(['sideways'], /Unknown word "sideways"/);
+    await refusesEarly(['trian'], /Did you mean train\?/);
+  });
+
+  it('train: a setting that is left out', async () => {
+    await refusesEarly(['train', '--preset', 'demo', '--set'], /Not enough arguments following: set\. .*--help/);
+  });
+
+  it('evaluate: foreign and damaged runs', async () => {
+    await refusesEarly(['evaluate', at('nowhere')], /nowhere: no run folder/);
+    await refusesEarly(['evaluate', at('run'), '--checkpoint', 'third'], /no checkpoint named "third".*last\.json/);
+    cpSync(at('run'), at('run-damaged'), { recursive: true });
+    const weights = weightsOf('run-damaged');
+    writeFileSync(at(weights), readFileSync(at(weights)).subarray(0, 500));
+    await refusesEarly(['evaluate', at('run-damaged')], /has 500 bytes, its manifest says/);
+  });
+});
+
+describe('bad input', { concurrent: true }, () => {
   it('B44: where nobody reads the output, pictures are finished and a training trains on', async () => {
     mkdirSync(at('many'));
     for (const name of ['a', 'b', 'c', 'd']) cpSync(at('eye.jpg'), at('many', `${name}.jpg`));
@@ -174,16 +288,6 @@ describe('bad input', { concurrent: true }, () => {
     expect(train).toEqual({ code: 0, stderr: expect.not.stringMatching(/EPIPE|unexpected|\n\s+at /) });
     expect(existsSync(at('unread-run', 'finished.json'))).toBe(true);
     expect(existsSync(at('unread-run', 'run.lock'))).toBe(false);
-  });
-
-  it('train: run folders that are none, in use or not writable', async () => {
-    await refuses(['train', '--data', set, '--out', at('run')], /run: the folder is not empty/);
-    await refuses(['train', '--data', set, '--out', at('eye.jpg')], /cannot write .*eye\.jpg/);
-    await refuses(['train', '--resume', at('empty')], /empty: no run folder/);
-    await refuses(
-      ['train', '--resume', at('run'), '--epochs', '9'],
-      /--resume goes on with the run as it was configured/,
-    );
   });
 
   it('train: an adapter that is not there leaves no run behind', async () => {
@@ -222,50 +326,11 @@ describe('bad input', { concurrent: true }, () => {
     await refuses(['train', '--data', odd, '--out', at('run-odd'), ...TINY], /IDRiD_0\d_EX\.tif.*8x8/);
   });
 
-  it('data: labels and masks that fit no picture', async () => {
-    const range = damaged('set-range', (folder) =>
-      writeFileSync(
-        labelsPath(folder, 'train'),
-        labelsCsv([
-          [0, 0],
-          [7, 1],
-          [4, 2],
-          [0, 0],
-        ]),
-      ),
-    );
-    await refuses(['data', 'prepare', range, '-o', at('range.json')], /Training Labels\.csv.*(row|line) 3.*7/is);
-    const row = damaged('set-row', (folder) => rmSync(imagePathB(folder, 'train', 2)));
-    await refuses(['data', 'prepare', row, '-o', at('row.json')], /IDRiD_002/);
-    const mask = damaged('set-mask', (folder) => rmSync(imagePathA(folder, 'train', 2)));
-    await refuses(['data', 'prepare', mask, '-o', at('mask.json')], /IDRiD_02/);
-    await refuses(['data', 'prepare', set, '-o', at('eye.jpg', 'x.json')], /cannot write .*x\.json/);
-    await refuses(['data', 'verify', at('empty')], /empty holds no IDRiD images/);
-    expect(readdirSync(root).filter((name) => /^(range|row|mask)\.json/.test(name))).toEqual([]);
-  });
-
-  it('evaluate: foreign and damaged runs', async () => {
-    await refuses(['evaluate', at('nowhere')], /nowhere: no run folder/);
-    await refuses(['evaluate', at('run'), '--checkpoint', 'third'], /no checkpoint named "third".*last\.json/);
-    cpSync(at('run'), at('run-damaged'), { recursive: true });
-    const weights = weightsOf('run-damaged');
-    writeFileSync(at(weights), readFileSync(at(weights)).subarray(0, 500));
-    await refuses(['evaluate', at('run-damaged')], /has 500 bytes, its manifest says/);
+  it('evaluate: a file that cannot be written', async () => {
     await refuses(
       ['evaluate', at('run'), '--adapter', 'software', '--json', at('eye.jpg', 'x.json')],
       /cannot write .*x\.json/,
     );
-  });
-
-  it('infer: checkpoints that are none', async () => {
-    const weights = weightsOf('run');
-    await refuses(['infer', 'eye.jpg'], /no trained network.*gmtl train/);
-    await refuses(['infer', 'eye.jpg', '--run', 'eye.jpg'], /eye\.jpg: not a safetensors file; it is a JPEG/);
-    await refuses(['infer', 'eye.jpg', '--run', 'model.pth'], /model\.pth: not a safetensors file.*\.pth/);
-    await refuses(['infer', 'eye.jpg', '--run', 'other.json'], /other\.json: .*no checkpoint manifest/);
-    await refuses(['infer', 'eye.jpg', '--run', weights], /--config FILE/);
-    await refuses(['infer', 'empty', '--run', 'run'], /empty: the folder is empty/);
-    expect(existsSync(at('infer'))).toBe(false);
   });
 
   it('B04: weights that are not finite give no answer', async () => {
@@ -282,21 +347,6 @@ describe('bad input', { concurrent: true }, () => {
         new RegExp(`the weight ${name.replaceAll('.', '\\.')} is ${value}`),
       );
     }
-  });
-
-  it('B36: an evaluation does not replace what inference wrote, nor the logs of the run', async () => {
-    cpSync(at('run'), at('run-logged'), { recursive: true });
-    const log = readFileSync(at('run-logged', 'misroutes.csv'), 'utf8');
-    await refuses(['evaluate', at('run-logged'), '--report', at('run-logged')], /misroutes\.csv is there already/);
-    expect(readFileSync(at('run-logged', 'misroutes.csv'), 'utf8')).toBe(log);
-    mkdirSync(at('mine'));
-    for (const kind of ['MA', 'OD']) writeFileSync(at('mine', `eye_${kind}.png`), 'drawn by hand');
-    const words = ['infer', 'eye.jpg', '--run', 'run', '--out', 'mine', '--task', 'classification', '--overwrite'];
-    await refuses(words, /eye_MA\.png is there already.*no record/);
-    expect(readFileSync(at('mine', 'eye_OD.png'), 'utf8')).toBe('drawn by hand');
-    const picture = readFileSync(at('eye.jpg'));
-    await refuses(['data', 'prepare', set, '-o', at('eye.jpg')], /eye\.jpg is there already/);
-    expect(readFileSync(at('eye.jpg'))).toEqual(picture);
   });
 
   it('B43: a black testing picture stops a training before its first step; --skip-bad leaves it out everywhere', async () => {
@@ -361,18 +411,6 @@ describe('bad input', { concurrent: true }, () => {
     });
     expect(table[1]).toMatchObject({ retinopathy: '', MA_pixels: '' });
     await refuses(words, /a_overlay\.png is there already.*--overwrite/);
-  });
-
-  it('words and options that no command has: the nearest one is named', async () => {
-    await refuses(['train', '--epocs', '3'], /Unknown option --epocs\. Did you mean --epochs\?/);
-    await refuses(['infer', '--rn', 'run', '--xyzzy'], /Unknown options --rn, --xyzzy\. Did you mean --run\?/);
-    await refuses(['train', 'sideways'], /Unknown word "sideways"/);
-    await refuses(['sideways'], /Unknown word "sideways"/);
-    await refuses(['trian'], /Did you mean train\?/);
-  });
-
-  it('train: a setting that is left out', async () => {
-    await refuses(['train', '--preset', 'demo', '--set'], /Not enough arguments following: set\. .*--help/);
   });
 
   it('doctor: an adapter that is not there', async () => {
