@@ -10,14 +10,21 @@ export function referralsOf({ calibration, referral: report }: ProtocolResult): 
   const fitted = calibration?.referral;
   if (!fitted) return undefined;
   const refusal = referralRefusal(fitted);
-  const rule = `An eye is to be referred where ${ruleText(fitted.rule)}.`;
+  const rule = `An eye is to be referred where ${ruleText(fitted.rule).replaceAll('>=', '≥')}.`;
   if (refusal !== null) return { note: `${rule} There is no operating point: ${refusal}.`, figures: [] };
   const { target, pictures, referable, threshold } = fitted;
   const point = `Its score is the greatest calibrated probability of such a grade; from ${threshold?.toFixed(3)} on it is referred. This point was chosen for a ${target.measure} of at least ${target.value} on ${pictures} validation pictures, ${referable} of them referable.`;
   if (report === null) return { note: `${rule} ${point}`, figures: [] };
-  const { sensitivity, specificity } = report;
+  const { sensitivity, specificity, unsure, sure } = report;
+  const shares = [sure.sensitivity, sure.specificity].map(
+    ({ count, of, value }) => `${value.toFixed(2)} (${count} of ${of})`,
+  );
+  const band =
+    unsure === 0
+      ? ''
+      : ` Of ${unsure} pictures it is not sure; of the other ${report.pictures - unsure} the sensitivity is ${shares[0]}, the specificity ${shares[1]}.`;
   return {
-    note: `${rule} ${point} Intervals are Wilson's.`,
+    note: `${rule} ${point}${band} Intervals are Wilson's.`,
     figures: figuresOf(REFERRAL_FIGURES, report, { ...report, aurc: undefined }),
     counts: {
       columns: ['Truth', 'Referred', 'Not referred'],

@@ -14,7 +14,7 @@ import type { TrainConfig } from '../config/schema.ts';
 import { type Calibration, calibrationRows } from '../run/calibrationFormat.ts';
 import type { RecordedEnvironment } from '../run/environment.ts';
 import { RUN_FILES } from '../run/fileNames.ts';
-import { type TrainingSet, trainedOnText } from '../run/trainingSetFormat.ts';
+import { trainedOnCaveat, trainedOnText } from '../run/trainingSetFormat.ts';
 import { misroutesCsv } from '../run/misroutes.ts';
 import { isOfficialTest, runModelCard } from './modelCard.ts';
 import type { RunFolder } from '../run/runFolder.ts';
@@ -155,12 +155,6 @@ function maskNote(config: TrainConfig, frame: 'network' | 'native'): string {
   if (tiled) return 'Scored on the square that tiles are cut from, against masks brought to its size.';
   const { imageSize, maskResize } = config.data;
   return `Scored at the network's resolution, ${imageSize} × ${imageSize}; masks shrunk by ${maskResize}.`;
-}
-
-/** Synthetic pictures must not be taken for photographs. */
-function trainedOnCaveat(trainingSet: TrainingSet | null): string[] {
-  if (trainingSet === null || trainingSet.origin === 'photographs') return [];
-  return [`The network was trained on ${trainedOnText(trainingSet)}.`];
 }
 
 function caveats({ split, notes }: ProtocolResult, counts: DatasetCounts, changed: boolean): string[] {

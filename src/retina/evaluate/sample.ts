@@ -19,6 +19,7 @@ import { makeWritableFolder } from '../predict/results.ts';
 import type { GalleryImage, TableData } from '../report/html/data.ts';
 import { recordOwn, requireOwn } from '../report/ownFiles.ts';
 import { RunFolder } from '../run/runFolder.ts';
+import { type TrainingSet, trainedOnCaveat, trainedOnText } from '../run/trainingSetFormat.ts';
 import { collect, type PredictedItem } from './collect.ts';
 import { maskScorer } from './masks.ts';
 import { summarise } from './summary.ts';
@@ -37,6 +38,8 @@ export interface SampleOptions {
   readonly subject: string;
   /** What the rows of the table say of their origin. */
   readonly provenance: Provenance;
+  /** What the network was trained on; null where that is not recorded. */
+  readonly trainingSet: TrainingSet | null;
 }
 
 /**
@@ -72,7 +75,7 @@ function sampleFiles(folder: string): { readonly grid: string; readonly page: st
 async function sampleSplit(
   predictor: Predictor,
   dataset: Dataset,
-  { count, split, seed, flips, folder, subject, provenance }: SampleOptions,
+  { count, split, seed, flips, folder, subject, provenance, trainingSet }: SampleOptions,
 ): Promise<Sampled> {
   const items = drawSample(selectItems(dataset, split), count, seed);
   if (items.length === 0) {
@@ -99,6 +102,7 @@ async function sampleSplit(
   await writeSampleReport(files.page, {
     title,
     subtitle: subject,
+    caveats: trainedOnCaveat(trainingSet),
     created: new Date().toISOString(),
     gallery: {
       images: pictures,
@@ -151,7 +155,7 @@ function sampleLine(
 }
 
 /** Options of {@link sampleRun}. */
-export interface SampleRunOptions extends Omit<SampleOptions, 'subject' | 'provenance'> {
+export interface SampleRunOptions extends Omit<SampleOptions, 'subject' | 'provenance' | 'trainingSet'> {
   readonly run: string;
   /** Where the images are. Default: as in the run's list. */
   readonly data?: string;
@@ -192,6 +196,7 @@ export async function sampleRun(options: SampleRunOptions): Promise<Sampled> {
     `network  ${weights.path}${weights.step === null ? '' : `, step ${weights.step}`}${weights.averaged ? ', averaged weights' : ''}`,
   );
   return withEngine({ adapter, seed: config.training.seed }, async ({ engine, device, opened }) => {
+    note(`trained  on ${trainedOnText(run.trainingSet())}`);
     note(`adapter  ${device.name}: ${opened.reason}`);
     const predictor = openPredictor(engine, {
       config,
@@ -203,7 +208,8 @@ export async function sampleRun(options: SampleRunOptions): Promise<Sampled> {
     try {
       const subject = `${run.path}, checkpoint '${weights.name}'${flips ? ', mean of four flips' : ''}`;
       const provenance = provenanceOf({ weights: weights.weights, config }, device.name);
-      const sampled = await sampleSplit(predictor, dataset, { ...options, subject, provenance });
+      const trainingSet = run.trainingSet();
+      const sampled = await sampleSplit(predictor, dataset, { ...options, subject, provenance, trainingSet });
       const hasGate = isGateTaught(config);
       for (const one of sampled.predicted) print(sampleLine(one, sampled.evaluation, hasGate));
       const { misroutes } = sampled.evaluation.gate;

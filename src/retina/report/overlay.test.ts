@@ -97,6 +97,18 @@ describe('renderOverlay', () => {
     expect(two.height).toBeGreaterThan(height);
   });
 
+  it('breaks a title that is wider than the picture, and does not shrink it', async () => {
+    const parts = ['eye.jpg: retinopathy 2 moderate', 'edema risk 1', 'REFER (score 0.90, from 0.66 on)'];
+    const wide = { ...greyImage(), width: 320, height: 16, data: new Uint8Array(320 * 16 * 3).fill(99) };
+    const heights = await Promise.all(
+      [parts.slice(0, 1), parts].map(
+        async (shown) => (await decode(await renderOverlay(wide, {}, { title: shown.join(', ') }))).height,
+      ),
+    );
+    // Three lines of 11 pixels in place of one.
+    expect(heights[1] - heights[0]).toBe(2 * 16);
+  });
+
   it('places the image below its title', async () => {
     const { at, height } = await decode(await renderOverlay(greyImage(), {}, { title: 'IDRiD_55 <&>' }));
     const top = headerHeight(WIDTH, 'IDRiD_55 <&>');

@@ -54,9 +54,10 @@ export async function renderComparison(
   );
 }
 
-/** Height in pixels of the title line above a panel of this width; 0 without a title. */
+/** Height in pixels of the title above a panel of this width; 0 without a title. */
 export function headerHeight(panelWidth: number, title: string): number {
-  return title === '' ? 0 : Math.round(textSize(panelWidth) * 2.2);
+  const size = textSize(panelWidth);
+  return title === '' ? 0 : Math.round(size * (2.2 + LINE * (titleLines(title, panelWidth).length - 1)));
 }
 
 /**
@@ -176,12 +177,30 @@ function textSize(panelWidth: number): number {
   return Math.max(11, Math.floor(panelWidth / 68));
 }
 
+/** Distance of a title's lines, in font sizes. */
+const LINE = 1.45;
+
+/** Width that bold text takes of a panel's. */
+const boldWidth = (text: string, size: number): number => textWidth(text, size) * 1.12;
+
+/** A title broken after commas where it is wider than the panel. */
+function titleLines(title: string, panelWidth: number): string[] {
+  const size = textSize(panelWidth);
+  const lines: string[] = [];
+  for (const part of title.split(/(?<=, )/)) {
+    const longer = (lines.at(-1) ?? '') + part;
+    if (lines.length > 0 && boldWidth(longer, size) <= panelWidth - size) lines[lines.length - 1] = longer;
+    else lines.push(part);
+  }
+  return lines;
+}
+
 /** Panels from left to right with their titles above, one legend below, on white. */
 async function assemble(panels: readonly Panel[], structures: readonly Structure[]): Promise<Uint8Array> {
   const { width: panelWidth, height: panelHeight } = panels[0].image;
   const gap = panels.length === 1 ? 0 : Math.max(4, Math.round(panelWidth / 100));
   const width = panels.length * panelWidth + (panels.length - 1) * gap;
-  const header = headerHeight(panelWidth, panels[0].title);
+  const header = Math.max(...panels.map(({ title }) => headerHeight(panelWidth, title)));
   const legend = legendSvg(structures, width, textSize(panelWidth));
   const layers: Layer[] = panels.map(({ image }, index) => ({
     input: Buffer.from(image.data.buffer, image.data.byteOffset, image.data.byteLength),
@@ -200,11 +219,15 @@ async function assemble(panels: readonly Panel[], structures: readonly Structure
 
 function titlesSvg(panels: readonly Panel[], panelWidth: number, gap: number, width: number, height: number): string {
   const size = textSize(panelWidth);
-  const texts = panels.map(({ title }, index) => {
-    // A long file name gets a smaller font, so that it does not run into the next panel.
-    const fitted = Math.min(size * 1.1, (size * (panelWidth - size)) / (textWidth(title, size) * 1.12));
+  const texts = panels.flatMap(({ title }, index) => {
     const x = index * (panelWidth + gap) + size * 0.5;
-    return `<text x="${x}" y="${height * 0.66}" font-size="${fitted}" font-weight="bold" fill="${INK.text}">${escapeXml(title)}</text>`;
+    const lines = titleLines(title, panelWidth);
+    return lines.map((line, row) => {
+      // A long file name gets a smaller font, so that it does not run into the next panel.
+      const fitted = Math.min(size * 1.1, (size * (panelWidth - size)) / boldWidth(line, size));
+      const y = height - size * (0.75 + LINE * (lines.length - 1 - row));
+      return `<text x="${x}" y="${y}" font-size="${fitted}" font-weight="bold" fill="${INK.text}">${escapeXml(line)}</text>`;
+    });
   });
   return svgPage(width, height, texts.join(''));
 }

@@ -64,3 +64,9 @@ export function trainedOnText(set: TrainingSet | null): string {
     ...(origin === 'synthetic' ? ['not photographs of eyes: what it says of a real photograph means nothing'] : []),
   ].join('; ');
 }
+
+/** Synthetic pictures must not be taken for photographs. */
+export function trainedOnCaveat(trainingSet: TrainingSet | null): string[] {
+  if (trainingSet === null || trainingSet.origin === 'photographs') return [];
+  return [`The network was trained on ${trainedOnText(trainingSet)}.`];
+}

@@ -4,7 +4,7 @@ import { ChartList } from './charts.ts';
 import type { GalleryData, ReportData, TableData } from './data.ts';
 import { renderDocument } from './document.ts';
 import { buildGallery } from './gallery.ts';
-import { html } from './html.ts';
+import { html, type Html } from './html.ts';
 import { dataTable, type Section } from './parts.ts';
 import { slug } from './format.ts';
 import {
@@ -46,12 +46,16 @@ export async function renderHtmlReport(data: ReportData): Promise<string> {
     title: data.title,
     subtitle: data.subtitle,
     created: data.created,
-    lead: html`${caveats.length > 0 && html`<div class="warning">${caveats.map((one) => html`<p>${one}</p>`)}</div>`}${headline(data)}`,
+    lead: html`${caveatsOf(caveats)}${headline(data)}`,
     sections,
     charts,
     ...(gallery && { gallery }),
   });
 }
+
+/** Warnings at the head of a page. */
+const caveatsOf = (caveats: readonly string[]): Html =>
+  html`${caveats.length > 0 && html`<div class="warning">${caveats.map((one) => html`<p>${one}</p>`)}</div>`}`;
 
 /** {@link renderHtmlReport}, written atomically to `path`. */
 export async function writeHtmlReport(path: string, data: ReportData): Promise<void> {
@@ -63,6 +67,8 @@ export interface SampleReportData {
   readonly title: string;
   readonly subtitle?: string;
   readonly created?: string;
+  /** What a reader must know before the pictures. */
+  readonly caveats?: readonly string[];
   readonly gallery: GalleryData;
   /** Anything to list below the pictures: the routes, the seed. */
   readonly tables?: readonly TableData[];
@@ -70,10 +76,13 @@ export interface SampleReportData {
 
 /** Pictures with overlays in the report's look, written atomically to `path`. @throws as {@link renderHtmlReport}. */
 export async function writeSampleReport(path: string, data: SampleReportData): Promise<void> {
-  const { title, subtitle, created, tables = [] } = data;
+  const { title, subtitle, created, caveats = [], tables = [] } = data;
   const gallery = await buildGallery(data.gallery, 'Pictures');
   const sections = [...(gallery ? [gallery.section] : []), ...tables.map(tableSection)];
-  await writeFileAtomic(path, renderDocument({ title, subtitle, created, sections, ...(gallery && { gallery }) }));
+  await writeFileAtomic(
+    path,
+    renderDocument({ title, subtitle, created, lead: caveatsOf(caveats), sections, ...(gallery && { gallery }) }),
+  );
 }
 
 /** A page of tables, say for the verification of a data set. */

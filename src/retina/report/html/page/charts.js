@@ -41,7 +41,8 @@
   /** @param {ReturnType<typeof colours>} c @returns {Option} */
   const base = (c) => ({
     animation: false,
-    textStyle: { color: c.ink, fontFamily: 'inherit' },
+    // Spelled out: legends are laid out by a canvas, which does not know 'inherit'.
+    textStyle: { color: c.ink, fontFamily: getComputedStyle(document.body).fontFamily },
     tooltip: {
       confine: true,
       backgroundColor: c.paper,
@@ -90,7 +91,7 @@
     // The legend wraps; echarts does not make room for it.
     let [rows, used] = [1, 0];
     for (const entry of entries) {
-      const needed = entry.length * 6.4 + 40;
+      const needed = entry.length * 6.9 + 40;
       if (used > 0 && used + needed > width - 16) [rows, used] = [rows + 1, 0];
       used += needed;
     }
