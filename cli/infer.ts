@@ -7,7 +7,7 @@ import { calibratedThresholds, calibrateResult, calibrationDoubts } from '../src
 import { calibrationIfAny, calibrationOf } from '../src/retina/run/calibration.ts';
 import { referralPolicy } from '../src/retina/evaluate/referralPolicy.ts';
 import { sampleRun } from '../src/retina/evaluate/sample.ts';
-import { inferPictures, isSkipped, outcomeLines, type PictureOutcome } from '../src/retina/predict/inferPictures.ts';
+import { inferPictures, outcomeLines, type PictureOutcome } from '../src/retina/predict/inferPictures.ts';
 import { openDicomOut } from '../src/retina/predict/dicomOut.ts';
 import { expandFrames } from '../src/retina/predict/frames.ts';
 import { collectInputs, type InferInput, nameInputs } from '../src/retina/predict/inputs.ts';
@@ -146,7 +146,7 @@ async function infer(args: InferArguments): Promise<void> {
   const calibration = args.calibrated ? stored : null;
   const doubts = stored ? calibrationDoubts(stored, { ...trained, flips, tiles: args.tiles }) : [];
   const policy = referralPolicy(stored, doubts, args.ungradable);
-  const results = openResults(out, inputs, args.overwrite || args.resume);
+  const results = await openResults(out, inputs, args.overwrite || args.resume);
   if (!shard) requirePatientsFile(results.table.path);
   if (args['dicom-out'] !== undefined) openDicomOut(args['dicom-out'], inputs);
   const settings = { config: trained.config, calibration: stored, ...pickSettings(args) };
@@ -171,7 +171,7 @@ async function infer(args: InferArguments): Promise<void> {
     for (const doubt of doubts) console.error(`warning: the calibration may not fit: ${doubt}`);
   }
   console.error(`referral ${policy.note}`);
-  const outcomes = await withEngine(
+  const { looked, skipped, failed, firstFailed } = await withEngine(
     { adapter: args.adapter, seed: trained.config.training.seed },
     async ({ engine, device, opened }) => {
       console.error(`adapter  ${device.name}: ${opened.reason}`);
@@ -201,20 +201,17 @@ async function infer(args: InferArguments): Promise<void> {
       }
     },
   );
-  const failed = outcomes.filter((one) => 'error' in one && !isSkipped(one)).map(({ input }) => input.path);
-  const skipped = outcomes.filter(isSkipped).length;
-  const done = outcomes.length - failed.length;
+  const done = looked - failed;
   if (skipped > 0) console.error(`skipped  ${skipped} of ${inputs.length} images that cannot be graded`);
   if (done > 0) console.error(`results  ${resolve(out)}`);
   // The other eye of a patient may be in another shard: gmtl merge has them all.
   const patients = shard ? null : await writePatients(results.table.path);
   if (patients !== null) console.error(`patients ${patients}`);
-  if (outcomes.length < inputs.length)
-    console.error(`stopped  ${outcomes.length} of ${inputs.length} images were looked at`);
-  else if (failed.length > 0) {
+  if (looked < inputs.length) console.error(`stopped  ${looked} of ${inputs.length} images were looked at`);
+  else if (failed > 0) {
     throw new GmtlError(
       done > 0 ? 'infer/some-failed' : 'infer/failed',
-      `${failed.length} of ${inputs.length} images failed: ${failed.slice(0, 10).join(', ')}${failed.length > 10 ? ' …' : ''}${done > 0 ? '. The others are done.' : ''}`,
+      `${failed} of ${inputs.length} images failed: ${firstFailed.join(', ')}${failed > firstFailed.length ? ' …' : ''}${done > 0 ? '. The others are done.' : ''}`,
     );
   }
 }

@@ -63,7 +63,7 @@ async function work(args: WorkerArguments): Promise<void> {
   const doubts = stored ? calibrationDoubts(stored, { ...trained, flips: args.tta, tiles: args.tiles }) : [];
   const policy = referralPolicy(stored, doubts, args.ungradable);
   const out = join(args.out, WORKER_FOLDER + args.id);
-  const results = openResults(out, [], true);
+  const results = await openResults(out, [], true);
   const trainingSet = trainingSetOf(trained.path);
   for (const { path } of members) console.error(`network  ${path}`);
   console.error(`referral ${policy.note}`);

@@ -18,7 +18,12 @@ export type { Calibration } from './retina/run/calibrationFormat.ts';
 export { inferImage } from './retina/predict/image.ts';
 export { inferPicture, type InferOptions, type PreparePicture } from './retina/predict/picture.ts';
 export type { Inferred, InferResult } from './retina/predict/result.ts';
-export { inferPictures, type InferPicturesOptions, type PictureOutcome } from './retina/predict/inferPictures.ts';
+export {
+  inferPictures,
+  type InferPicturesOptions,
+  type InferSummary,
+  type PictureOutcome,
+} from './retina/predict/inferPictures.ts';
 export { collectInputs, type InferInput } from './retina/predict/inputs.ts';
 export { openPredictor, type OpenPredictorOptions } from './retina/predict/openPredictor.ts';
 export type { Prediction, TaskChoice } from './retina/predict/prediction.ts';

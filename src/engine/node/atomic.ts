@@ -194,7 +194,8 @@ function isFolderSyncUnsupported(error: unknown): boolean {
   return ['EINVAL', 'ENOTSUP', 'EISDIR'].includes(errorCode(error) ?? '');
 }
 
-function temporaryPath(path: string): string {
+/** A name for what is written before it is renamed to `path`; {@link removeStaleTemporaryFiles} knows it. */
+export function temporaryPath(path: string): string {
   return join(dirname(path), `.${basename(path)}.${randomBytes(8).toString('hex')}.gmtl-tmp`);
 }
 

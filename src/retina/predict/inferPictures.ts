@@ -61,6 +61,19 @@ export interface InferPicturesOptions extends InferAndWriteOptions {
   readonly ahead?: number;
 }
 
+/** How many files that failed a summary names. */
+const MOST_NAMED = 10;
+
+/** What became of a list; the outcomes themselves are handed on one by one, and not held. */
+export interface InferSummary {
+  readonly looked: number;
+  /** Of those, pictures left out because they cannot be graded. */
+  readonly skipped: number;
+  readonly failed: number;
+  /** Paths of the first that failed, at most 10. */
+  readonly firstFailed: readonly string[];
+}
+
 /** Pictures under way at once: while the device has one, others are decoded, and the results of others written. Each takes some 20 MB. */
 const UNDER_WAY = 4;
 
@@ -119,16 +132,20 @@ export async function inferPictures(
   inputs: readonly InferInput[],
   { folder, table }: ResultsFolder,
   { adjust, onPicture, stop, ahead = UNDER_WAY, resume = null, provenance, ...options }: InferPicturesOptions,
-): Promise<PictureOutcome[]> {
-  const outcomes: PictureOutcome[] = [];
+): Promise<InferSummary> {
+  const summary = { looked: 0, skipped: 0, failed: 0, firstFailed: [] as string[] };
   const look = (input: InferInput) =>
     inferAndWrite(predictor, input, folder, { adjust, resume, provenance, ...options });
   const settle = async (looking: Promise<PictureOutcome>): Promise<void> => {
     const outcome = await looking;
+    const { input } = outcome;
     await addOutcome(table, outcome, provenance);
     if ('error' in outcome && inputs.length === 1 && !isSkipped(outcome)) throw outcome.error;
-    outcomes.push(outcome);
-    onPicture?.(outcome, outcomes.length - 1);
+    if (isSkipped(outcome)) summary.skipped++;
+    else if ('error' in outcome) {
+      if (summary.failed++ < MOST_NAMED) summary.firstFailed.push(input.path);
+    }
+    onPicture?.(outcome, summary.looked++);
   };
   const underWay: Promise<PictureOutcome>[] = [];
   try {
@@ -145,7 +162,7 @@ export async function inferPictures(
     await Promise.allSettled(underWay);
     await table.write();
   }
-  return outcomes;
+  return summary;
 }
 
 /** An outcome as a few lines of readable text. */

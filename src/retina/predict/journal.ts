@@ -1,9 +1,8 @@
 /** The record of pictures that are done, by the content of picture and network: what a resumed inference leaves out. */
 import { createHash } from 'node:crypto';
-import { appendFileSync, truncateSync } from 'node:fs';
+import { appendFileSync, openSync, readSync, statSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import type { StoredTensors } from '../../engine/io/safetensors.ts';
-import { readIfPresent } from '../../engine/node/atomic.ts';
 import type { InferInput } from './inputs.ts';
 import type { InferResult } from './result.ts';
 
@@ -34,32 +33,68 @@ export function modelHash(weights: StoredTensors, settings: object): string {
 
 const keyOf = ({ sha256, model, name }: Omit<JournalEntry, 'input' | 'result'>): string => `${sha256} ${model} ${name}`;
 
-/** The record of one folder, one JSON line a picture, appended as soon as its files are written. */
+/** Bytes read at once where a record is read through. */
+const CHUNK = 2 ** 20;
+
+/** Where a line lies. */
+interface Piece {
+  readonly start: number;
+  readonly bytes: number;
+}
+
+/** The record of one folder, one JSON line a picture, appended as soon as its files are written. Results stay in the file until they are asked for. */
 export class Journal {
   readonly #path: string;
-  readonly #done = new Map<string, JournalEntry>();
+  readonly #done = new Map<string, Piece>();
+  #file: number | null = null;
 
   /** Reads what is there; a last line that a kill cut short is removed. */
   constructor(folder: string) {
     this.#path = join(folder, JOURNAL_FILE);
-    const text = readIfPresent(this.#path) ?? '';
-    const whole = text.slice(0, text.lastIndexOf('\n') + 1);
-    if (whole.length < text.length) truncateSync(this.#path, Buffer.byteLength(whole));
-    for (const line of whole.split('\n')) {
-      if (line === '') continue;
-      const entry = JSON.parse(line) as JournalEntry;
-      this.#done.set(keyOf(entry), entry);
+    const size = statSync(this.#path, { throwIfNoEntry: false })?.size ?? 0;
+    let end = 0;
+    for (const { text, ...piece } of this.#lines(size)) {
+      if (text !== '') this.#done.set(keyOf(JSON.parse(text) as JournalEntry), piece);
+      end = piece.start + piece.bytes + 1;
     }
+    if (end < size) truncateSync(this.#path, end);
+  }
+
+  /** The lines that end within the first `size` bytes. */
+  *#lines(size: number): Generator<Piece & { readonly text: string }> {
+    let rest = Buffer.alloc(0);
+    let start = 0;
+    for (let at = 0; at < size; at += CHUNK) {
+      const read = this.#read({ start: at, bytes: Math.min(CHUNK, size - at) });
+      rest = Buffer.concat([rest, read]);
+      for (let line = rest.indexOf(10); line >= 0; line = rest.indexOf(10)) {
+        yield { text: rest.toString('utf8', 0, line), start, bytes: line };
+        start += line + 1;
+        rest = rest.subarray(line + 1);
+      }
+    }
+  }
+
+  #read({ start, bytes }: Piece): Buffer {
+    this.#file ??= openSync(this.#path, 'r');
+    const content = Buffer.alloc(bytes);
+    readSync(this.#file, content, 0, bytes, start);
+    return content;
   }
 
   /** The result of a picture of this content by this network under this name; null where it is not done. */
   find(of: Omit<JournalEntry, 'input' | 'result'>): InferResult | null {
-    return this.#done.get(keyOf(of))?.result ?? null;
+    const piece = this.#done.get(keyOf(of));
+    return piece ? this.#entry(piece).result : null;
+  }
+
+  #entry(piece: Piece): JournalEntry {
+    return JSON.parse(this.#read(piece).toString()) as JournalEntry;
   }
 
   /** What was done when the record was opened. */
-  entries(): IterableIterator<JournalEntry> {
-    return this.#done.values();
+  *entries(): Generator<JournalEntry> {
+    for (const piece of this.#done.values()) yield this.#entry(piece);
   }
 
   add(entry: JournalEntry): void {

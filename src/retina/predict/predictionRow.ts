@@ -119,15 +119,14 @@ export const COLUMNS = Object.keys(columns) as readonly PredictionColumn[];
 /** A row of predictions.jsonl: cells without a value are left out. */
 export const predictionRowSchema = z.looseObject(columns).partial().required({ file: true });
 
-/** A row of predictions.csv, whose cells are text, as one of predictions.jsonl. */
+/** A row of predictions.csv, whose cells are text, as one of predictions.jsonl, in the table's order. */
 export function typedRow(row: PredictionRow): Record<string, string | number> {
-  const cells = Object.entries(row).filter(([, value]) => value !== null && value !== undefined && value !== '');
-  return Object.fromEntries(
-    cells.map(([column, value]) => {
-      const isNumber = (columns as Readonly<Record<string, z.ZodType>>)[column] instanceof z.ZodNumber;
-      return [column, isNumber ? Number(value) : (value as string | number)];
-    }),
-  );
+  const cells = COLUMNS.flatMap((column) => {
+    const value = row[column];
+    if (value === null || value === undefined || value === '') return [];
+    return [[column, columns[column] instanceof z.ZodNumber ? Number(value) : value] as const];
+  });
+  return Object.fromEntries(cells);
 }
 
 /** The schema of a row of predictions.jsonl, as docs/predictions.schema.json holds it. */

@@ -73,7 +73,7 @@ describe('the frames of DICOM files', () => {
 
 describe('predictions.csv', () => {
   it('has a row an image, its cells empty where nothing was predicted', async () => {
-    const table = PredictionsTable.open(folder);
+    const table = await PredictionsTable.open(folder);
     await table.add(resultOf('a, "b".png', 3));
     await table.add({ file: 'broken.png', error: 'cannot be read' });
     await table.write();
@@ -114,7 +114,7 @@ describe('predictions.csv', () => {
       patientId: '0042',
       studyUid: '1.2.3',
     };
-    const table = PredictionsTable.open(folder);
+    const table = await PredictionsTable.open(folder);
     await table.add({ ...resultOf('eyes.dcm', 3), dicom: { ...dicom, frame: 1 } }, {}, provenance);
     await table.add({ ...resultOf('eyes.dcm', 1), dicom }, {}, provenance);
     await table.add(resultOf('listed.png', 0), { entry: { id: 'one', patient: 'P7', eye: 'right' } }, provenance);
@@ -129,7 +129,7 @@ describe('predictions.csv', () => {
     ]);
     expect(rows()[1]).toMatchObject({ row_spacing: '0.0125', column_spacing: '0.025' });
     // Read again and written: numbers stay numbers, text that looks like one stays text.
-    await PredictionsTable.open(folder).write();
+    await (await PredictionsTable.open(folder)).write();
     const lines = readFileSync(join(folder, 'predictions.jsonl'), 'utf8').trimEnd().split('\n');
     const parsed = lines.map((line) => predictionRowSchema.parse(JSON.parse(line)));
     expect(parsed[1]).toMatchObject({ frame: 2, patient: '0042', retinopathy: 1, gate_p: 0.75, ...provenance });
@@ -137,11 +137,11 @@ describe('predictions.csv', () => {
   });
 
   it('keeps the rows of other images, and replaces those of the same', async () => {
-    const first = PredictionsTable.open(folder);
+    const first = await PredictionsTable.open(folder);
     await first.add(resultOf('a.png', 1));
     await first.add(resultOf('b.png', 2));
     await first.write();
-    const second = PredictionsTable.open(folder);
+    const second = await PredictionsTable.open(folder);
     await second.add(resultOf('b.png', 4));
     await second.add(resultOf('c.png', 0));
     await second.write();
@@ -161,7 +161,7 @@ describe('predictions.csv', () => {
     ];
     const old = header.map((column) => ({ file: 'old.png', gate_p: 0.7, retinopathy: 2, OD_pixels: 9 })[column] ?? '');
     writeFileSync(join(folder, 'predictions.csv'), `${header.join()}\n${old.join()}\n`);
-    const table = PredictionsTable.open(folder);
+    const table = await PredictionsTable.open(folder);
     await table.add(resultOf('a.png', 1));
     await table.write();
     const [kept, added] = rows();
@@ -179,7 +179,7 @@ describe('predictions.csv', () => {
   it('has a row for an image of a data set beside one for the same file on its own', async () => {
     const evaluated = { id: 'B/test/1', file: 'a.png', task: 'classification', retinopathy_true: 3, retinopathy: 2 };
     writeFileSync(join(folder, 'predictions.csv'), predictionsCsv([evaluated]));
-    const table = PredictionsTable.open(folder);
+    const table = await PredictionsTable.open(folder);
     await table.add(resultOf('a.png', 1));
     await table.write();
     expect(
@@ -190,10 +190,54 @@ describe('predictions.csv', () => {
     ]);
   });
 
-  it('does not write over a file that is none of its own', () => {
+  it('does not write over a file that is none of its own', async () => {
     writeFileSync(join(folder, 'predictions.csv'), 'id,grade\n1,2\n');
-    expect(() => PredictionsTable.open(folder)).toThrow(/predictions\.csv is no table.*other columns.*--out/);
+    await expect(PredictionsTable.open(folder)).rejects.toThrow(/predictions\.csv is no table.*other columns.*--out/);
     writeFileSync(join(folder, 'predictions.csv'), '"open');
-    expect(() => PredictionsTable.open(folder)).toThrow(/cannot be read as CSV/);
+    await expect(PredictionsTable.open(folder)).rejects.toThrow(/cannot be read as CSV/);
+  });
+
+  it('appends while it is filled, in any form of the file, and drops what a kill left of a row', async () => {
+    const provenance = {
+      schema: PREDICTIONS_SCHEMA,
+      gmtl: '1',
+      model: 'm',
+      adapter: 'a',
+      preprocessing: '0123456789abcdef',
+    } as const;
+    const add = (table: PredictionsTable, name: string, grade: number) =>
+      table.add(resultOf(name, grade), {}, provenance);
+    const both = () => ['predictions.csv', 'predictions.jsonl'].map((name) => readFileSync(join(folder, name), 'utf8'));
+    const first = await PredictionsTable.open(folder);
+    for (const [index, name] of ['a.png', 'b.png', 'c.png'].entries()) {
+      await add(first, name, index);
+      expect(rows()).toHaveLength(index + 1);
+    }
+    const [csv, lines] = both();
+    await first.write();
+    expect(both()).toEqual([csv, lines]);
+    // Cut anywhere in the last row, or with other ends of line and a mark before, the next run has the same table in the end.
+    const lastRow = csv.lastIndexOf('c.png') - 1;
+    const cuts = [lastRow + 1, csv.indexOf('"a ""grade', lastRow), csv.length - 9, csv.length - 1].filter(
+      (at) => at > lastRow,
+    );
+    for (const text of [...cuts.map((at) => csv.slice(0, at)), `\ufeff${csv.replaceAll('\n', '\r\n')}`]) {
+      writeFileSync(join(folder, 'predictions.csv'), text);
+      const again = await PredictionsTable.open(folder);
+      await add(again, 'b.png', 1);
+      await add(again, 'c.png', 2);
+      await again.write();
+      expect(both()).toEqual([csv, lines]);
+    }
+    // A killed run leaves replaced rows at the end: the next one puts them in their places.
+    const replaced = await PredictionsTable.open(folder);
+    await add(replaced, 'a.png', 3);
+    expect(rows().map(({ file }) => file)).toEqual(['a.png', 'b.png', 'c.png', 'a.png']);
+    await (await PredictionsTable.open(folder)).write();
+    expect(rows().map(({ file, retinopathy }) => [file, retinopathy])).toEqual([
+      ['a.png', '3'],
+      ['b.png', '1'],
+      ['c.png', '2'],
+    ]);
   });
 });

@@ -1,15 +1,14 @@
 /** `predictions.csv` and `predictions.jsonl`: the writer and the reader of the tables that inference and evaluation write, one row per image. */
 import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { parse } from 'csv-parse/sync';
+import { join } from 'node:path';
 import { stringify } from 'csv-stringify/sync';
 import { GmtlError } from '../../engine/errors.ts';
-import { readIfPresent, writeFileAtomic } from '../../engine/node/atomic.ts';
 import type { GradedTask, Task } from '../domain.ts';
 import type { InferInput } from './inputs.ts';
 import { COLUMNS, type PredictionColumn, type PredictionRow, type Provenance, typedRow } from './predictionRow.ts';
 import { referralCells } from './referral.ts';
 import type { Grade, InferResult } from './result.ts';
+import { type EncodedRow, TableFiles, type TableFormat } from './tableFiles.ts';
 import type { Trust } from './trust.ts';
 
 /** Name of the table in a folder of results. */
@@ -18,14 +17,14 @@ export const PREDICTIONS_FILE = 'predictions.csv';
 /** The same rows, one JSON object a line: beside the table of `gmtl infer`. */
 const PREDICTIONS_LINES = 'predictions.jsonl';
 
+/** Hexadecimal digits of the last column, by which a row that a kill cut short is known. */
+const PREPROCESSING_DIGITS = 16;
+
 /** An image that could not be processed, and why. */
 export interface FailedInput {
   readonly file: string;
   readonly error: string;
 }
-
-/** Milliseconds between writes of the table: it is written whole each time. */
-const WRITE_EVERY = 5000;
 
 /** Whether a header is one of this table's: earlier versions had fewer columns under the same names, in the same order. */
 function isOwnHeader(header: readonly string[]): header is PredictionColumn[] {
@@ -123,48 +122,46 @@ export function predictionsCsv(rows: Iterable<PredictionRow>): string {
 /** An image of a data set and the same file inferred on its own get two rows, and so do the frames of a file. */
 const keyOf = ({ id, file, frame }: PredictionRow): string => JSON.stringify([id ?? '', file, String(frame || 1)]);
 
+const encode = (row: PredictionRow): EncodedRow => ({
+  key: keyOf(row),
+  csv: stringify([row], { columns: [...COLUMNS] }),
+  line: `${JSON.stringify(typedRow(row))}\n`,
+});
+
+const FORMAT: TableFormat = {
+  header: predictionsCsv([]),
+  isOwnHeader,
+  encode,
+  isWhole: ({ schema, preprocessing }) => !schema || preprocessing?.length === PREPROCESSING_DIGITS,
+};
+
 /** The table of a folder of results, filled image by image. Rows of images that are not processed again stay. */
 export class PredictionsTable {
   readonly path: string;
-  readonly #rows: Map<string, PredictionRow>;
-  #written = Number.NEGATIVE_INFINITY;
-  #writeTook = 0;
+  readonly #files: TableFiles;
 
-  private constructor(path: string, rows: readonly PredictionRow[]) {
+  private constructor(path: string, lines: string) {
     this.path = path;
-    this.#rows = new Map(rows.map((row) => [keyOf(row), row]));
+    this.#files = new TableFiles([path, lines], FORMAT);
   }
 
   /** @throws GmtlError `infer/table` where the folder has a file of that name that is not such a table; `io/…` where it cannot be read. */
-  static open(folder: string): PredictionsTable {
+  static async open(folder: string): Promise<PredictionsTable> {
     const path = join(folder, PREDICTIONS_FILE);
-    const text = readIfPresent(path);
     const lines = join(folder, PREDICTIONS_LINES);
-    if (text === undefined && existsSync(lines)) {
+    if (!existsSync(path) && existsSync(lines)) {
       throw new GmtlError(
         'infer/table',
         `${lines} would be replaced, and there is no ${PREDICTIONS_FILE} that it belongs to: move it, or choose another --out`,
       );
     }
-    if (text === undefined || text.trim() === '') return new PredictionsTable(path, []);
-    const foreign = (why: string, cause?: unknown) =>
-      new GmtlError('infer/table', `${path} is no table of this command's (${why}): move it, or choose another --out`, {
-        cause,
-      });
-    let table: string[][];
-    try {
-      table = parse(text, { bom: true }) as string[][];
-    } catch (cause) {
-      throw foreign('it cannot be read as CSV', cause);
-    }
-    const [header = [], ...cells] = table;
-    if (!isOwnHeader(header)) throw foreign('other columns');
-    const rows = cells.map((row) => Object.fromEntries(header.map((column, index) => [column, row[index]])));
-    return new PredictionsTable(path, rows);
+    const table = new PredictionsTable(path, lines);
+    await table.#files.check();
+    return table;
   }
 
   /**
-   * Adds an image's row, replacing an earlier one, and writes the table if the last write was some time ago.
+   * Adds an image's row to both files. One that replaces an earlier row lies at the end until {@link write}.
    *
    * @param input what is known of the picture besides: its entry in a list, the frame that was asked for.
    */
@@ -178,19 +175,11 @@ export class PredictionsTable {
       ...entryCells(entry),
       ...provenance,
     };
-    this.#rows.set(keyOf(row), row);
-    // A long table takes long to write: at most a twentieth of the time goes into that.
-    if (performance.now() - this.#written > Math.max(WRITE_EVERY, 20 * this.#writeTook)) await this.write();
+    await this.#files.put(encode(row));
   }
 
-  /** Writes the table in both forms, each atomically. */
+  /** Writes the table where there is none, and puts rows into their places. */
   async write(): Promise<void> {
-    const started = performance.now();
-    const lines = Array.from(this.#rows.values(), (row) => `${JSON.stringify(typedRow(row))}\n`);
-    // In this order: the lines alone, after a kill between the two, would count as somebody else's.
-    await writeFileAtomic(this.path, predictionsCsv(this.#rows.values()));
-    await writeFileAtomic(join(dirname(this.path), PREDICTIONS_LINES), lines.join(''));
-    this.#written = performance.now();
-    this.#writeTook = this.#written - started;
+    await this.#files.settle();
   }
 }

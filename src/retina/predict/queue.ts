@@ -164,8 +164,6 @@ export async function workQueue(
         resume: { journal, model },
       });
       await addOutcome(table, outcome, provenance);
-      // Only results are in the record.
-      if ('error' in outcome) await table.write();
       onPicture(outcome);
       return { file: job.data.path, ...('error' in outcome && { error: outcome.error.message }) };
     } catch (error) {

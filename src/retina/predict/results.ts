@@ -52,7 +52,11 @@ export interface ResultsFolder {
  * would replace, or a mask that is no longer predicted would remove, what inference did not write; `infer/table` for
  * a foreign table; `io/…` where the folder cannot be written.
  */
-export function openResults(folder: string, inputs: readonly InferInput[], overwrite = false): ResultsFolder {
+export async function openResults(
+  folder: string,
+  inputs: readonly InferInput[],
+  overwrite = false,
+): Promise<ResultsFolder> {
   makeWritableFolder(folder);
   const sources = new Set(inputs.map(({ path }) => resolve(path)));
   const files = inputs.flatMap(({ name }) => {
@@ -74,7 +78,7 @@ export function openResults(folder: string, inputs: readonly InferInput[], overw
     }
   }
   requireOwn(files, 'infer');
-  return { folder, table: PredictionsTable.open(folder) };
+  return { folder, table: await PredictionsTable.open(folder) };
 }
 
 /**
