@@ -1,7 +1,9 @@
 /** `gmtl infer`: looks at images with a trained network. */
+import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { CommandModule, InferredOptionTypes, Options } from 'yargs';
 import { GmtlError } from '../src/engine/errors.ts';
+import type { DeviceClass } from '../src/engine/gpu/kernel.ts';
 import { withEngine } from '../src/engine/node/createEngine.ts';
 import { calibratedThresholds, calibrateResult, calibrationDoubts } from '../src/retina/evaluate/applyCalibration.ts';
 import { calibrationIfAny, calibrationOf } from '../src/retina/run/calibration.ts';
@@ -113,6 +115,15 @@ export const inferOptions = {
     default: false,
     describe: 'Keep a record of what is done, and leave out pictures that it has, by content, network and options',
   },
+  threads: {
+    type: 'number',
+    describe:
+      'Threads that decode and write pictures beside the device. Default: 0 for a few pictures, else as many as there are cores, at most 16',
+  },
+  batch: {
+    type: 'number',
+    describe: 'Pictures that the device takes at once. Default: 1 on a software adapter and for one picture, else 8',
+  },
   precision: precisionOption,
   adapter: adapterOption,
 } as const satisfies Record<string, Options>;
@@ -130,6 +141,12 @@ async function infer(args: InferArguments): Promise<void> {
   }
   if (args.calibrated && args.threshold !== undefined) {
     throw new GmtlError('cli/usage', '--calibrated takes its thresholds from the run: leave out --threshold');
+  }
+  if (args.threads !== undefined && !(Number.isInteger(args.threads) && args.threads >= 0)) {
+    throw new GmtlError('cli/usage', `--threads ${args.threads}: give a whole number from 0 on`);
+  }
+  if (args.batch !== undefined && !(Number.isInteger(args.batch) && args.batch >= 1)) {
+    throw new GmtlError('cli/usage', `--batch ${args.batch}: give a whole number from 1 on`);
   }
   const shard = args.shard === undefined ? null : parseShard(args.shard, process.env);
   const everything = await listInputs(images, args.manifest, args.recursive);
@@ -192,6 +209,8 @@ async function infer(args: InferArguments): Promise<void> {
             onPicture: (outcome) => show(outcome, progress(outcome), args.identifiers),
             dicomOut: args['dicom-out'],
             provenance: provenanceOf(trained, device.name),
+            threads: args.threads ?? threadsFor(inputs.length),
+            batch: args.batch ?? batchFor(device.target.deviceClass, everything.length),
             resume,
             stop,
           }),
@@ -215,6 +234,16 @@ async function infer(args: InferArguments): Promise<void> {
     );
   }
 }
+
+/** Threads cost a second to start, and some 100 MB each. */
+const PICTURES_PER_THREAD = 8;
+const MOST_THREADS = 16;
+const threadsFor = (pictures: number): number =>
+  Math.min(availableParallelism(), MOST_THREADS, Math.floor(pictures / PICTURES_PER_THREAD));
+
+/** Pictures of a batch. The list as a whole decides, so that a shard's results do not depend on its share. */
+const batchFor = (deviceClass: DeviceClass, pictures: number): number =>
+  deviceClass === 'software' || pictures === 1 ? 1 : 8;
 
 /** The pictures that the words, the list and standard input (`-`) name. */
 export async function listInputs(

@@ -4,17 +4,17 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { startGmtl, TINY_SETTINGS } from '../bench/trainProcess.ts';
+import { startGmtl } from '../bench/trainProcess.ts';
 import { generateSyntheticIdrid } from '../src/retina/data/synth/index.ts';
 import { JOURNAL_FILE } from '../src/retina/predict/journal.ts';
+import { writeUntrainedRun } from '../src/retina/predict/testsupport.ts';
 
 let root = '';
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'gmtl-shards-'));
   const counts = { segmentationTrain: 2, segmentationTest: 1, gradingTrain: 20, gradingTest: 2 };
   await generateSyntheticIdrid({ directory: join(root, 'data'), size: 64, ...counts });
-  const settings = [...TINY_SETTINGS, 'training.epochs=1', 'training.stepsPerEpoch=1'];
-  await done('train', '--data', 'data', '--out', 'run', ...settings.flatMap((setting) => ['--set', setting]));
+  await writeUntrainedRun(join(root, 'run'));
 });
 afterAll(() => rm(root, { recursive: true, force: true }));
 
@@ -34,7 +34,8 @@ const infer = (...words: string[]): string[] => [
 ];
 
 it('four shards, one killed and resumed, merge to the table of one inference', async () => {
-  await done(...infer('--out', 'whole'));
+  // Large enough for threads; the shards are not.
+  await done(...infer('--out', 'whole', '--threads', '2'));
   for (const shard of ['1/4', '2/4', '4/4']) await done(...infer('--out', 'parts', '--shard', shard, '--resume'));
   const folder = join(root, 'parts/shard-3-of-4');
   const killed = startGmtl(infer('--out', 'parts', '--shard', '3/4', '--resume'), root);

@@ -27,7 +27,8 @@ export {
 export { collectInputs, type InferInput } from './retina/predict/inputs.ts';
 export { openPredictor, type OpenPredictorOptions } from './retina/predict/openPredictor.ts';
 export type { Prediction, TaskChoice } from './retina/predict/prediction.ts';
-export { type PredictOptions, Predictor, type PredictorParts } from './retina/predict/predictor.ts';
+export { PictureNetwork, type PredictOptions, type Predict } from './retina/predict/pictureNetwork.ts';
+export { Predictor, type PredictorParts } from './retina/predict/predictor.ts';
 export { openResults, type ResultsFolder } from './retina/predict/results.ts';
 export { SYSTEM_A_TILING, type Tiling } from './retina/predict/slidingWindow.ts';
 export { loadTrainedWeights, newestRun, type TrainedWeights } from './retina/run/trainedWeights.ts';

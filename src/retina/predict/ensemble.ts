@@ -4,7 +4,8 @@ import { GRADED_TASKS } from '../domain.ts';
 import type { PictureSource } from '../data/loading/pictureSource.ts';
 import { meanPrediction, spreadOf } from './combine.ts';
 import type { Prediction, Spread } from './prediction.ts';
-import { type PreparedAs, type PredictOptions, Predictor, routedByGate } from './predictor.ts';
+import type { PredictOptions, PreparedAs } from './pictureNetwork.ts';
+import { Predictor, routedByGate } from './predictor.ts';
 
 /**
  * A predictor whose probabilities, of masks, grades and gate, are the mean of its members' (Lakshminarayanan et al., "Simple and Scalable

@@ -1,7 +1,7 @@
 /** Runs the network on an image file. */
 import { decodeImage, preprocessImage } from '../data/pictures/preprocess.ts';
 import { inferPicture, type InferOptions } from './picture.ts';
-import type { Predictor } from './predictor.ts';
+import type { PictureNetwork, PreparedAs } from './pictureNetwork.ts';
 import type { Inferred } from './result.ts';
 
 /**
@@ -11,7 +11,7 @@ import type { Inferred } from './result.ts';
  * @throws GmtlError `data/image-unreadable` or `infer/no-fundus` naming the file.
  */
 export async function inferImage(
-  predictor: Predictor,
+  predictor: PictureNetwork<PreparedAs>,
   file: string,
   options: InferOptions,
   frame?: number,

@@ -2,16 +2,16 @@
 import { GmtlError } from '../../engine/errors.ts';
 import { hashFile } from '../../engine/node/fileHash.ts';
 import { printable } from '../report/printable.ts';
-import { writeDicomOut } from './dicomOut.ts';
-import { inferImage } from './image.ts';
+import { inBatches } from './batches.ts';
 import type { Journal } from './journal.ts';
-import type { InferOptions } from './picture.ts';
+import { GivenNetwork, type PictureNetwork, type Predict, type PreparedAs } from './pictureNetwork.ts';
+import { PictureThreads } from './pictureThreads.ts';
+import { type PictureDone, type PictureWorkOptions, workOnPicture } from './pictureWork.ts';
 import { type InferResult, summary } from './result.ts';
 import type { InferInput } from './inputs.ts';
 import type { Provenance } from './predictionRow.ts';
-import type { Predictor } from './predictor.ts';
 import type { PredictionsTable } from './predictionsTable.ts';
-import { type ResultsFolder, type WrittenFiles, writeResults } from './results.ts';
+import type { ResultsFolder } from './results.ts';
 
 /** Codes of errors that concern one image and do not stop the others. */
 const IMAGE_FAULTS: readonly string[] = [
@@ -34,30 +34,33 @@ export type PictureOutcome =
   | { readonly input: InferInput; readonly error: GmtlError };
 
 /** Whether a picture has no result because it cannot be graded, as asked for. */
-export const isSkipped = (outcome: PictureOutcome): boolean =>
-  'error' in outcome && outcome.error.code === 'infer/ungradable';
+const isSkipped = (outcome: PictureOutcome): boolean => 'error' in outcome && outcome.error.code === 'infer/ungradable';
 
-/** How one picture is inferred and written. */
-export interface InferAndWriteOptions extends InferOptions {
+/** What is done already, and `modelHash` of what is to be done. */
+export interface Resume {
+  readonly journal: Journal;
+  readonly model: string;
+}
+
+/** How pictures are inferred and written. */
+export interface InferAndWriteOptions extends Omit<PictureWorkOptions, 'folder'> {
   /** Changes a result before it is written: calibration does. */
-  readonly adjust?: (result: InferResult) => InferResult;
-  /** Which files of a result are written beside its row. Default: all. */
-  readonly write?: WrittenFiles;
-  /** What is done already, and `modelHash` of what is to be done; null (default): everything is to be done. */
-  readonly resume?: { readonly journal: Journal; readonly model: string } | null;
-  /** Folder of DICOM files of the results, from `openDicomOut`; needs `provenance`. Default: none. */
-  readonly dicomOut?: string | undefined;
-  /** What the rows of the table say of their origin. */
-  readonly provenance?: Provenance | undefined;
+  readonly adjust?: ((result: InferResult) => InferResult) | undefined;
 }
 
 /** Options of {@link inferPictures}. */
 export interface InferPicturesOptions extends InferAndWriteOptions {
+  /** Default (null): everything is to be done. */
+  readonly resume?: Resume | null;
+  /** Threads that decode and write beside the device's work. Default 0: this thread does. */
+  readonly threads?: number;
+  /** Pictures that the device takes at once (see `inBatches`). Default 1. */
+  readonly batch?: number;
   /** Called with each image's outcome as soon as its files are written. */
   readonly onPicture?: (outcome: PictureOutcome, index: number) => void;
   /** Aborting it ends the work after the pictures under way; the table is written. */
   readonly stop?: AbortSignal;
-  /** Pictures under way at once. Default: `UNDER_WAY`. */
+  /** Pictures under way at once. Default: 4, and with threads two for each and two batches. */
   readonly ahead?: number;
 }
 
@@ -78,30 +81,25 @@ export interface InferSummary {
 const UNDER_WAY = 4;
 
 /**
- * Runs inference on one image and writes its files, unless the record says that this is done.
+ * Does the work on one image, unless the record says that it is done.
  *
  * @returns the reason instead of a result where the image cannot be read or shows no fundus. @throws GmtlError for all else that goes wrong.
  */
-export async function inferAndWrite(
-  predictor: Predictor,
+export async function lookOnce(
+  work: (input: InferInput) => Promise<PictureDone>,
   input: InferInput,
-  folder: string,
-  { adjust = (result) => result, write, resume = null, provenance, dicomOut, ...options }: InferAndWriteOptions,
+  resume: Resume | null,
 ): Promise<PictureOutcome> {
   const start = performance.now();
   try {
     const done = resume && { sha256: await hashFile(input.path), model: resume.model, name: input.name };
     const earlier = done && resume.journal.find(done);
     if (earlier) return { input, result: { ...earlier, file: input.path }, files: [], milliseconds: 0 };
-    const plain = await inferImage(predictor, input.path, options, input.frame);
-    const inferred = { ...plain, result: adjust(plain.result) };
-    const files = await writeResults(folder, input, inferred, write);
-    if (dicomOut !== undefined && provenance)
-      files.push(...(await writeDicomOut(dicomOut, input, inferred, provenance)));
+    const { result, files } = await work(input);
     const { entry, frame } = input;
     const known = entry || frame ? { input: { ...(entry && { entry }), ...(frame && { frame }) } } : {};
-    if (done) resume.journal.add({ ...done, ...known, result: inferred.result });
-    return { input, result: inferred.result, files, milliseconds: Math.round(performance.now() - start) };
+    if (done) resume.journal.add({ ...done, ...known, result });
+    return { input, result, files, milliseconds: Math.round(performance.now() - start) };
   } catch (error) {
     if (!(error instanceof GmtlError) || !IMAGE_FAULTS.includes(error.code)) throw error;
     return { input, error };
@@ -121,25 +119,39 @@ export async function addOutcome(
 
 /**
  * Runs inference on the images and writes the results of each into the folder, several under way at once: decoding and writing go on
- * beside the device's work, and outcomes come in the list's order. The network sees each picture by itself: results are bitwise those of one picture at
- * a time. An image that cannot be read, or shows no fundus, does not stop the others.
+ * beside the device's work, and outcomes come in the list's order. With a batch of 1 the network sees each picture by itself: results are bitwise those of
+ * one picture at a time. An image that cannot be read, or shows no fundus, does not stop the others.
  *
  * @param results from `openResults`, for the same inputs.
- * @throws GmtlError as {@link inferImage} where it is the only image, and as `writeResults`.
+ * @throws GmtlError as `inferImage` where it is the only image, and as `writeResults`.
  */
 export async function inferPictures(
-  predictor: Predictor,
+  predictor: PictureNetwork<PreparedAs>,
   inputs: readonly InferInput[],
   { folder, table }: ResultsFolder,
-  { adjust, onPicture, stop, ahead = UNDER_WAY, resume = null, provenance, ...options }: InferPicturesOptions,
+  {
+    adjust = (result) => result,
+    onPicture,
+    stop,
+    threads: count = 0,
+    batch = 1,
+    ahead = count === 0 ? UNDER_WAY : 2 * (count + batch),
+    resume = null,
+    ...options
+  }: InferPicturesOptions,
 ): Promise<InferSummary> {
   const summary = { looked: 0, skipped: 0, failed: 0, firstFailed: [] as string[] };
-  const look = (input: InferInput) =>
-    inferAndWrite(predictor, input, folder, { adjust, resume, provenance, ...options });
+  const { config, source, trainingSet } = predictor;
+  const predict: Predict = (images, given, how) => predictor.predict(images, given, how);
+  const network = new GivenNetwork(config, source, trainingSet, inBatches(predict, batch));
+  const workOptions = { folder, ...options };
+  const threads = count > 0 ? new PictureThreads(count, network, workOptions, adjust) : null;
+  const work = (input: InferInput) =>
+    threads ? threads.look(input) : workOnPicture(network, input, workOptions, adjust);
   const settle = async (looking: Promise<PictureOutcome>): Promise<void> => {
     const outcome = await looking;
     const { input } = outcome;
-    await addOutcome(table, outcome, provenance);
+    await addOutcome(table, outcome, options.provenance);
     if ('error' in outcome && inputs.length === 1 && !isSkipped(outcome)) throw outcome.error;
     if (isSkipped(outcome)) summary.skipped++;
     else if ('error' in outcome) {
@@ -152,7 +164,7 @@ export async function inferPictures(
     for (const input of inputs) {
       if (stop?.aborted) break;
       if (underWay.length >= ahead) await settle(underWay.shift() as Promise<PictureOutcome>);
-      const looking = look(input);
+      const looking = lookOnce(work, input, resume);
       // A failure is thrown by the settle that gets it; until then it must not count as unhandled.
       looking.catch(() => undefined);
       underWay.push(looking);
@@ -160,6 +172,7 @@ export async function inferPictures(
     while (underWay.length > 0) await settle(underWay.shift() as Promise<PictureOutcome>);
   } finally {
     await Promise.allSettled(underWay);
+    await threads?.close();
     await table.write();
   }
   return summary;

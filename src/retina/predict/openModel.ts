@@ -4,7 +4,8 @@ import { loaderSettings } from '../data/loading/settings.ts';
 import { buildModel } from '../network/build.ts';
 import { restoreWeights } from '../network/weights.ts';
 import type { LoadedModel } from '../run/modelFolder.ts';
-import { type PreparedAs, Predictor } from './predictor.ts';
+import type { PreparedAs } from './pictureNetwork.ts';
+import { Predictor } from './predictor.ts';
 
 /** A predictor that owns its network. @throws GmtlError where the weights do not fit the configuration. */
 export function openModel(engine: Engine, { config, weights, facts, trainingSet }: LoadedModel): Predictor<PreparedAs> {

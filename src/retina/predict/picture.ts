@@ -6,7 +6,7 @@ import type { PreprocessOptions, Sample } from '../data/pictures/sample.ts';
 import type { RgbImage, Structure } from '../domain.ts';
 import { FrameMapper, MaskPlanes } from './frameMapper.ts';
 import { type Prediction, routeOf, type TaskChoice } from './prediction.ts';
-import type { PreparedAs, Predictor } from './predictor.ts';
+import type { PictureNetwork, PreparedAs } from './pictureNetwork.ts';
 import { describeResult, type Inferred, type StructureRecord } from './result.ts';
 import type { Tiling } from './slidingWindow.ts';
 import { judgePicture } from './trust.ts';
@@ -34,7 +34,7 @@ export type PreparePicture = (image: RgbImage, name: string, options: Preprocess
  * @throws GmtlError `infer/no-fundus` naming the file, and `infer/ungradable` where such pictures are to be skipped.
  */
 export async function inferPicture(
-  predictor: Predictor<PreparedAs>,
+  predictor: PictureNetwork<PreparedAs>,
   image: DecodedImage,
   file: string,
   preparePicture: PreparePicture,
@@ -97,7 +97,7 @@ export async function inferPicture(
 
 /** Gate, grades and, where they do not come from tiles, masks of the whole picture. */
 async function predictWhole(
-  predictor: Predictor<PreparedAs>,
+  predictor: PictureNetwork<PreparedAs>,
   input: Float32Array,
   { choice, flips = false }: InferOptions,
   tiled: boolean,

@@ -5,10 +5,11 @@ import type * as BullMq from 'bullmq';
 import type { ConnectionOptions, Job, Queue } from 'bullmq';
 import { GmtlError } from '../../engine/errors.ts';
 import { requireOptional } from '../../engine/node/optional.ts';
-import { addOutcome, inferAndWrite, type InferAndWriteOptions, type PictureOutcome } from './inferPictures.ts';
+import { addOutcome, type InferAndWriteOptions, lookOnce, type PictureOutcome } from './inferPictures.ts';
 import type { InferInput } from './inputs.ts';
 import type { Journal } from './journal.ts';
-import type { Predictor } from './predictor.ts';
+import type { PictureNetwork, PreparedAs } from './pictureNetwork.ts';
+import { workOnPicture } from './pictureWork.ts';
 import type { ResultsFolder } from './results.ts';
 
 /** Where jobs wait. */
@@ -115,7 +116,7 @@ function jobOf({ path, name, entry, frame }: InferInput) {
 const countJobs = async (queue: Queue): Promise<number> =>
   Object.values(await queue.getJobCounts()).reduce((sum, count) => sum + count, 0);
 
-export interface WorkOptions extends Omit<InferAndWriteOptions, 'resume'> {
+export interface WorkOptions extends InferAndWriteOptions {
   readonly journal: Journal;
   readonly model: string;
   /** End when no job waits, is under way anywhere, or is to be tried again. Default: wait for more. */
@@ -137,10 +138,22 @@ export interface WorkOptions extends Omit<InferAndWriteOptions, 'resume'> {
  * @throws GmtlError what ended the worker.
  */
 export async function workQueue(
-  predictor: Predictor,
+  predictor: PictureNetwork<PreparedAs>,
   { url, name }: QueueAddress,
   { folder, table }: ResultsFolder,
-  { journal, model, drain = false, lockSeconds, ahead, stop, onPicture, onNote, provenance, ...options }: WorkOptions,
+  {
+    journal,
+    model,
+    drain = false,
+    lockSeconds,
+    ahead,
+    stop,
+    onPicture,
+    onNote,
+    provenance,
+    adjust = (result) => result,
+    ...options
+  }: WorkOptions,
 ): Promise<void> {
   // Rows that a kill kept from the table.
   for (const { result, input } of journal.entries()) await table.add(result, input, provenance);
@@ -158,11 +171,8 @@ export async function workQueue(
   };
   const look = async (job: Job<InferInput>): Promise<{ file: string; error?: string }> => {
     try {
-      const outcome = await inferAndWrite(predictor, job.data, folder, {
-        ...options,
-        provenance,
-        resume: { journal, model },
-      });
+      const work = (input: InferInput) => workOnPicture(predictor, input, { folder, provenance, ...options }, adjust);
+      const outcome = await lookOnce(work, job.data, { journal, model });
       await addOutcome(table, outcome, provenance);
       onPicture(outcome);
       return { file: job.data.path, ...('error' in outcome && { error: outcome.error.message }) };

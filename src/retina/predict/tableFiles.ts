@@ -50,7 +50,7 @@ export class TableFiles {
 
   /** Reads an existing table through and changes nothing. @throws GmtlError `infer/table` where it is none of this command's. */
   async check(): Promise<void> {
-    for await (const _ of this.#stored()) continue;
+    for await (const row of this.#stored()) void row;
   }
 
   /** Adds a row, or puts it in the place of the one with its key. @throws GmtlError as {@link check} and `describeWriteError`. */
