@@ -9,6 +9,7 @@ import { requireWritable, writeFileAtomic } from '../src/engine/node/atomic.ts';
 import { ops } from '../src/engine/ops/index.ts';
 import { recordOwn, requireOwn } from '../src/retina/report/ownFiles.ts';
 import { gmtlVersion } from '../src/engine/node/version.ts';
+import { compileCommand } from './benchCompile.ts';
 import { machineText, requirePrecision, stepCommand } from './benchStep.ts';
 import { adapterOption } from './options.ts';
 import { startRowProgress } from './rowProgress.ts';
@@ -101,8 +102,15 @@ export const benchCommand: CommandModule = {
   command: 'bench <what>',
   describe: 'Measure the speed of kernels, or of a whole training step, on an adapter',
   builder: (yargs: Argv) =>
-    yargs.command(kernelsCommand).command(stepCommand).demandCommand(1, 'Say what to measure: kernels or step.'),
+    yargs
+      .command(kernelsCommand)
+      .command(stepCommand)
+      .command(compileCommand)
+      .demandCommand(1, 'Say what to measure: kernels, step or compile.'),
   handler: () => {
-    throw new GmtlError('cli/bench-what', 'Say what to measure: gmtl bench kernels, or gmtl bench step.');
+    throw new GmtlError(
+      'cli/bench-what',
+      'Say what to measure: gmtl bench kernels, gmtl bench step or gmtl bench compile.',
+    );
   },
 };
