@@ -9,6 +9,7 @@ import { requireWritable, writeFileAtomic } from '../src/engine/node/atomic.ts';
 import { ops } from '../src/engine/ops/index.ts';
 import { recordOwn, requireOwn } from '../src/retina/report/ownFiles.ts';
 import { gmtlVersion } from '../src/engine/node/version.ts';
+import { allCommand } from './benchAll.ts';
 import { compileCommand } from './benchCompile.ts';
 import { machineText, requirePrecision, stepCommand } from './benchStep.ts';
 import { adapterOption } from './options.ts';
@@ -106,11 +107,12 @@ export const benchCommand: CommandModule = {
       .command(kernelsCommand)
       .command(stepCommand)
       .command(compileCommand)
-      .demandCommand(1, 'Say what to measure: kernels, step or compile.'),
+      .command(allCommand)
+      .demandCommand(1, 'Say what to measure: kernels, step, compile or all.'),
   handler: () => {
     throw new GmtlError(
       'cli/bench-what',
-      'Say what to measure: gmtl bench kernels, gmtl bench step or gmtl bench compile.',
+      'Say what to measure: gmtl bench kernels, gmtl bench step, gmtl bench compile or gmtl bench all.',
     );
   },
 };
