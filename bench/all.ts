@@ -55,7 +55,7 @@ function packageFolder(): string {
 }
 
 /** The parts in their order: first whether it computes right, then what decides the kernels, then the figures, then others beside it. */
-export function partsOf({ folder, adapter, short }: AllOptions): Part[] {
+function partsOf({ folder, adapter, short }: AllOptions): Part[] {
   const root = packageFolder();
   const file = (name: string): string => join(folder, `${name}.json`);
   const gmtl = (...words: string[]): string[] => [process.execPath, join(root, 'dist/cli/main.js'), ...words];
@@ -188,7 +188,7 @@ async function runPart(part: Part, seconds: number, { folder, adapter }: AllOpti
     );
   });
   clearTimeout(timer);
-  log.end();
+  await new Promise((resolve) => log.end(resolve));
   const took = (performance.now() - start) / 1000;
   const why = stopped ? `stopped after ${limit.toFixed(0)} s` : ended;
   return { ...about, status: stopped ? 'stopped' : why === null ? 'ok' : 'failed', seconds: took, why };
@@ -238,7 +238,11 @@ async function summaryText(summary: Summary, folder: string): Promise<string> {
  * @returns the results of all parts.
  * @throws GmtlError `bench/all` for a folder of another adapter or of other settings.
  */
-export async function benchAll(options: AllOptions, onPart: (text: string) => void): Promise<readonly PartResult[]> {
+export async function benchAll(
+  options: AllOptions,
+  onPart: (text: string) => void,
+  parts: readonly Part[] = partsOf(options),
+): Promise<readonly PartResult[]> {
   const { folder, adapter, minutes, short } = options;
   await mkdir(folder, { recursive: true });
   const path = join(folder, 'summary.json');
@@ -252,7 +256,6 @@ export async function benchAll(options: AllOptions, onPart: (text: string) => vo
   }
   const deadline = performance.now() + minutes * 60_000;
   const results = new Map(before?.parts.map((result) => [result.name, result]));
-  const parts = partsOf(options);
   for (const [index, part] of parts.entries()) {
     if (results.get(part.name)?.status === 'ok') continue;
     onPart(`${index + 1}/${parts.length} ${part.name}`);
