@@ -19,14 +19,14 @@ describe('means of predictions', () => {
   const parts = [predictionOf([1, 0]), predictionOf([0, 1])];
 
   it('averages probabilities, and tells disagreement from an even guess', () => {
-    expect([...meanPrediction(parts).retinopathy!]).toEqual([0.5, 0.5]);
-    expect([...meanPrediction(parts).gate]).toEqual([0.25, 0.75]);
+    expect([...meanPrediction(parts, 'networks').retinopathy!]).toEqual([0.5, 0.5]);
+    expect([...meanPrediction(parts, 'networks').gate]).toEqual([0.25, 0.75]);
     expect(spreadOf(parts)).toEqual({ retinopathy: expect.closeTo(1, 12) as number, edema: null });
     expect(spreadOf([predictionOf([0.5, 0.5]), predictionOf([0.5, 0.5])]).retinopathy).toBe(0);
   });
 
   it('refuses what only some answered', () => {
-    expect(() => meanPrediction([predictionOf([1, 0]), predictionOf(null)])).toThrow(/some parts of a mean only/);
+    expect(() => meanPrediction([predictionOf([1, 0]), predictionOf(null)], 'networks')).toThrow(/some networks only/);
     expect(spreadOf([predictionOf([1, 0]), predictionOf(null)]).retinopathy).toBeNull();
   });
 });

@@ -40,7 +40,7 @@ export class Ensemble<Source extends PreparedAs = PictureSource> extends Predict
         networks: spreadOf(own),
         ...(flipSpread.length > 0 && { flips: meanSpread(flipSpread) }),
       };
-      const mean = { ...meanPrediction(own), spread };
+      const mean = { ...meanPrediction(own, 'networks'), spread };
       return this.ofTaught(choice === 'gate' ? routedByGate(mean) : mean);
     });
   }

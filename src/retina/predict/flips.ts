@@ -47,7 +47,7 @@ export function predictFlips(run: TilePredictor): TilePredictor {
     }
     return Array.from({ length: count }, (_, row): Prediction => {
       const of = flipped.map((predictions) => predictions[row]);
-      return { ...meanPrediction(of), spread: { flips: spreadOf(of) } };
+      return { ...meanPrediction(of, 'mirror images'), spread: { flips: spreadOf(of) } };
     });
   };
 }
