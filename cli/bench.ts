@@ -1,4 +1,4 @@
-/** `gmtl bench`: times kernels, and whole steps through benchStep.ts. */
+/** `gmtl bench`: times kernels; whole steps, inference and ranks through files of their own. */
 import type { Argv, CommandModule } from 'yargs';
 import { benchKernels } from '../bench/kernels.ts';
 import { formatHeader, formatKernelBench, lowShares, slowBackwards } from '../bench/report.ts';
@@ -11,6 +11,8 @@ import { recordOwn, requireOwn } from '../src/retina/report/ownFiles.ts';
 import { gmtlVersion } from '../src/engine/node/version.ts';
 import { allCommand } from './benchAll.ts';
 import { compileCommand } from './benchCompile.ts';
+import { benchInferCommand } from './benchInfer.ts';
+import { benchScaleCommand } from './benchScale.ts';
 import { machineText, requirePrecision, stepCommand } from './benchStep.ts';
 import { adapterOption } from './options.ts';
 import { startRowProgress } from './rowProgress.ts';
@@ -101,18 +103,20 @@ const kernelsCommand: CommandModule<object, KernelsArguments> = {
 /** `gmtl bench …`. */
 export const benchCommand: CommandModule = {
   command: 'bench <what>',
-  describe: 'Measure the speed of kernels, or of a whole training step, on an adapter',
+  describe: 'Measure the speed of kernels, of a whole training step, of inference, or of several ranks',
   builder: (yargs: Argv) =>
     yargs
       .command(kernelsCommand)
       .command(stepCommand)
+      .command(benchInferCommand)
+      .command(benchScaleCommand)
       .command(compileCommand)
       .command(allCommand)
-      .demandCommand(1, 'Say what to measure: kernels, step, compile or all.'),
+      .demandCommand(1, 'Say what to measure: kernels, step, infer, scale, compile or all.'),
   handler: () => {
     throw new GmtlError(
       'cli/bench-what',
-      'Say what to measure: gmtl bench kernels, gmtl bench step, gmtl bench compile or gmtl bench all.',
+      'Say what to measure: gmtl bench kernels, step, infer, scale, compile or all.',
     );
   },
 };

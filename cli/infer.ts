@@ -238,11 +238,11 @@ async function infer(args: InferArguments): Promise<void> {
 /** Threads cost a second to start, and some 100 MB each. */
 const PICTURES_PER_THREAD = 8;
 const MOST_THREADS = 16;
-const threadsFor = (pictures: number): number =>
+export const threadsFor = (pictures: number): number =>
   Math.min(availableParallelism(), MOST_THREADS, Math.floor(pictures / PICTURES_PER_THREAD));
 
 /** Pictures of a batch. The list as a whole decides, so that a shard's results do not depend on its share. */
-const batchFor = (deviceClass: DeviceClass, pictures: number): number =>
+export const batchFor = (deviceClass: DeviceClass, pictures: number): number =>
   deviceClass === 'software' || pictures === 1 ? 1 : 8;
 
 /** The pictures that the words, the list and standard input (`-`) name. */
