@@ -83,6 +83,8 @@ export interface PageOptions {
   /** Default 1280 by 900. */
   readonly viewport?: { readonly width: number; readonly height: number };
   readonly colorScheme?: 'light' | 'dark';
+  /** Whether `loseDevice` can take the worker's device away. */
+  readonly losable?: boolean;
 }
 
 /** To be called once per test file: builds the pages as they are now, starts the server (for a model folder that `model` makes) and closes all at the end. */
@@ -108,8 +110,9 @@ export function usePages(model?: () => Promise<string>): {
   });
   return {
     server: () => server!,
-    async open(file, { viewport = { width: 1280, height: 900 }, colorScheme = 'light' } = {}) {
+    async open(file, { viewport = { width: 1280, height: 900 }, colorScheme = 'light', losable = false } = {}) {
       const context = await launched.browser!.newContext({ viewport, colorScheme, acceptDownloads: true });
+      if (losable) await keepDevices(context);
       contexts.push(context);
       const page = await context.newPage();
       // Software adapters on a busy machine are slow.
@@ -126,6 +129,24 @@ export function usePages(model?: () => Promise<string>): {
       return { page, context, requests, errors, url };
     },
   };
+}
+
+/** Lets workers keep the device that they are given where `loseDevice` finds it. */
+async function keepDevices(context: BrowserContext): Promise<void> {
+  const kept = `
+    const given = GPUAdapter.prototype.requestDevice;
+    GPUAdapter.prototype.requestDevice = async function (...options) {
+      return (self.deviceInUse = await given.apply(this, options));
+    };`;
+  await context.route('**/assets/*Worker.js', async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, body: `${await response.text()}\n${kept}` });
+  });
+}
+
+/** Takes the device away from the page's worker, as a crashed driver or a suspended laptop does. */
+export async function loseDevice(page: Page): Promise<void> {
+  await page.workers().at(-1)?.evaluate('self.deviceInUse.destroy()');
 }
 
 /** The text of a file that the page offers when `act` is done. */

@@ -14,7 +14,7 @@ import { inferImage } from '../../src/retina/predict/image.ts';
 import { openPredictor } from '../../src/retina/predict/openPredictor.ts';
 import type { InferResult } from '../../src/retina/predict/result.ts';
 import { loadTrainedWeights } from '../../src/retina/run/trainedWeights.ts';
-import { downloadedText, noBrowser, usePages } from './browser.ts';
+import { downloadedText, loseDevice, noBrowser, usePages } from './browser.ts';
 
 const RUN = fileURLToPath(new URL('../../cli/fixtures/run-0.1', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'gmtl-screening-'));
@@ -129,6 +129,18 @@ describe.skipIf(noBrowser !== null)('the screening page', () => {
     await page.reload();
     await lookAt(page, [path]);
     await expect(page.evaluate(() => fetch('https://example.org/').then(() => 'sent'))).rejects.toThrow();
+  });
+
+  it('says that the device was lost, and looks at what waits once it is opened again', async () => {
+    const { page } = await pages.open('index.html', { losable: true });
+    await page.getByText(/^Ready: /).waitFor();
+    await loseDevice(page);
+    await page.locator('#choose').setInputFiles([await picture('plain.png')]);
+    await page.getByText('The graphics device was lost').waitFor();
+    expect(await page.locator('#choose').isDisabled()).toBe(true);
+    await page.locator('#failure button').click();
+    await page.getByText('Done: 1 photographs looked at.').waitFor();
+    expect(await page.locator('#failure').textContent()).toBe('');
   });
 
   it('refuses pictures and models that it cannot use, and says why', async () => {

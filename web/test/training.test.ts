@@ -1,12 +1,12 @@
-/** Tier: headless browser. The training page: it learns, pauses, keeps its progress through a reload, and begins anew. */
+/** Tier: headless browser. The training page: it learns, pauses, keeps its progress through a reload and a lost device, and begins anew. */
 import { describe, expect, it } from 'vitest';
-import { noBrowser, usePages } from './browser.ts';
+import { loseDevice, noBrowser, usePages } from './browser.ts';
 
 describe.skipIf(noBrowser !== null)('the training page', () => {
   const pages = usePages();
 
-  it('learns for 20 steps, survives a reload and forgets when it is told to', async () => {
-    const { page, errors, requests } = await pages.open('training.html');
+  it('learns for 20 steps, survives a reload and a lost device, and forgets when it is told to', async () => {
+    const { page, errors, requests } = await pages.open('training.html', { losable: true });
     const run = page.locator('#run');
     const stepOf = async (): Promise<number> => Number(await page.locator('#headline strong').first().textContent());
     await page.getByText(/^Ready: /).waitFor();
@@ -27,8 +27,11 @@ describe.skipIf(noBrowser !== null)('the training page', () => {
     await page.getByText(`Restored at step ${paused}`).waitFor();
     await run.click();
     await expect.poll(stepOf, { timeout: 120_000, interval: 500 }).toBeGreaterThan(paused);
-    await run.click();
-    await page.getByText(/^Paused at step/).waitFor();
+    await loseDevice(page);
+    await page.getByText('The graphics device was lost').waitFor();
+    await page.getByText(/^Stopped by an error\. What was kept last is restored/).waitFor();
+    await page.locator('#failure button').click();
+    await page.getByText(`Restored at step ${paused}`).waitFor();
 
     await page.locator('#reset').click();
     await page.getByText(/^Ready: /).waitFor();
