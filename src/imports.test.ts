@@ -28,7 +28,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'engine/autograd': ['engine/tensor', 'engine/gpu', 'engine/ops'],
   'engine/nn': ['engine/tensor', 'engine/ops', 'engine/autograd'],
   'engine/optim': ['engine/tensor', 'engine/ops', 'engine/autograd'],
-  'engine/models': ['engine/tensor', 'engine/autograd', 'engine/nn'],
+  'engine/models': ['engine/tensor', 'engine/ops', 'engine/autograd', 'engine/nn'],
   'engine/io': ['engine/tensor'],
   'engine/onnx': ['engine/tensor', 'engine/ops', 'engine/autograd', 'engine/nn', 'engine/io'],
   'engine/check': ['engine/tensor', 'engine/gpu', 'engine/ops', 'engine/autograd'],

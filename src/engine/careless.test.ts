@@ -4,7 +4,12 @@ import { Engine, setEngine } from './autograd/engine.ts';
 import { Tensor } from './autograd/tensor.ts';
 import { GmtlError } from './errors.ts';
 import * as F from './nn/functional.ts';
+import { ConvNeXt, convnext } from './models/convnext.ts';
+import { ResNet, resnet } from './models/resnet.ts';
+import { Unet } from './models/unet.ts';
 import * as layers from './nn/layers.ts';
+import { RandomSource } from './nn/randomSource.ts';
+import * as optim from './optim/index.ts';
 import { ReferenceBackend } from './ops/referenceBackend.ts';
 
 const engine = new Engine(new ReferenceBackend());
@@ -98,6 +103,53 @@ describe('wrong arguments', () => {
       const x = engine.tensor(new Float32Array(32).fill(0.5), [2, 2, 2, 4], { requiresGrad: true });
       return (x as unknown as Record<string, (...all: unknown[]) => unknown>)[name](...given);
     });
+  });
+
+  const builders = {
+    ...optim,
+    convnext,
+    resnet,
+    Unet,
+    ResNet,
+    ConvNeXt,
+    RandomSource,
+    setEngine: (given: never) => setEngine(given ?? engine),
+  };
+  it.each(Object.entries(builders).filter(([name, value]) => typeof value === 'function' && name !== 'Optimizer'))(
+    '%s',
+    (name, build) => {
+      attempt(name, (given) =>
+        isClass(build)
+          ? new (build as new (...all: unknown[]) => unknown)(...given)
+          : (build as unknown as (...all: unknown[]) => unknown)(...given),
+      );
+    },
+  );
+
+  it('options that do not exist are refused, not ignored', () => {
+    const params = new layers.Linear(1, 1).parameters();
+    const unknown = { unknown: 1 } as object;
+    for (const make of [
+      () => new Engine(new ReferenceBackend(), unknown),
+      () => new optim.EMA(params, unknown),
+      () => new optim.GradientGuard(params, unknown),
+      () => new optim.AdamW(params, unknown),
+      () => new optim.Plateau({ mode: 'min', ...unknown }),
+      () => optim.cosine({ totalSteps: 2, ...unknown }),
+      () => optim.oneCycle({ totalSteps: 2, ...unknown }),
+      () => optim.polynomial({ totalSteps: 2, ...unknown }),
+      () => convnext('demo', unknown),
+      () => resnet('resnet18', unknown),
+      () => new Unet({ encoder: 'resnet18', classes: 1, ...unknown }),
+      () => new layers.Linear(1, 1, unknown),
+      () => new layers.Linear(1, 1).loadStateDict(new Map(), unknown),
+    ]) {
+      expect(make).toThrow(/has no option unknown; it has/);
+    }
+    expect(() => new optim.AdamW(params, { betas: [0.9] as never })).toThrow(/count of betas/);
+    expect(() => new optim.AdamW([engine.tensor([1], [1], { requiresGrad: true }).mul(2)])).toThrow(/only leaves/);
+    expect(() => engine.tensor(Int32Array.of(1), [1], { requiresGrad: true })).toThrow(/i32 cannot require a gradient/);
+    expect(() => convnext('tinny' as never)).toThrow(/variant is 'tinny'; it takes demo, atto/);
   });
 
   it.each(['tensor', 'empty', 'backward', 'scope', 'noGrad', 'keep'] as const)('engine.%s', (name) => {

@@ -71,6 +71,13 @@ export class Engine {
   readonly #scopes: Scope[] = [];
 
   constructor(backend: Backend, options: EngineOptions = {}) {
+    if (typeof backend?.execute !== 'function') {
+      throw new GmtlError(
+        'autograd/engine',
+        `the backend of an engine is ${show(backend)}: in Node use await createEngine()`,
+      );
+    }
+    checkAttributes('Engine', { seed: 'integer?' }, options);
     this.#backend = backend;
     this.generator = new Generator(options.seed ?? 0);
   }
@@ -122,6 +129,7 @@ export class Engine {
         `tensor: ${host.data.length} numbers do not fill shape ${formatShape(wanted)}`,
       );
     }
+    requireDifferentiable('tensor', host.dtype, options.requiresGrad);
     const value = this.backend.upload({ shape: [...wanted], dtype: host.dtype }, host.data, options.name ?? 'tensor');
     return this.adopt(value, null, { requiresGrad: options.requiresGrad ?? false });
   }
@@ -130,6 +138,7 @@ export class Engine {
   empty(shape: Shape, options: { dtype?: DType; requiresGrad?: boolean; name?: string } = {}): Tensor {
     checkAttributes('empty', TENSOR_OPTIONS, options);
     requireExtents('empty', shape);
+    requireDifferentiable('empty', options.dtype ?? 'f32', options.requiresGrad);
     const value = this.backend.allocate({ shape: [...shape], dtype: options.dtype ?? 'f32' }, options.name ?? 'tensor');
     return this.adopt(value, null, { requiresGrad: options.requiresGrad ?? false });
   }
@@ -458,6 +467,12 @@ export class Engine {
   }
 }
 
+/** Throws `tensor/dtype` where integers are to have a gradient, which they cannot. */
+function requireDifferentiable(what: string, dtype: DType, requiresGrad = false): void {
+  if (requiresGrad && !isFloat(dtype))
+    throw new GmtlError('tensor/dtype', `${what}: a tensor of ${dtype} cannot require a gradient; make it f32`);
+}
+
 /** What `body` returns. Throws `autograd/scope` for a promise, whose work would run after all is over, and for what is no function. */
 function synchronous<T>(what: string, body: () => T): T {
   if (typeof body !== 'function') {
@@ -479,6 +494,8 @@ export function engine(): Engine {
 
 /** Makes `next` current and returns the previous one. */
 export function setEngine(next: Engine | null): Engine | null {
+  if (next !== null && !(next instanceof Engine))
+    throw new GmtlError('autograd/engine', `setEngine was given ${show(next)}; it takes an Engine or null`);
   const previous = current;
   current = next;
   return previous;

@@ -95,8 +95,11 @@ class Region {
  * @throws GmtlError `autograd/recompute` where an op in it changes a tensor (batch statistics), or, at backward, where the second run differs.
  */
 export function recompute(body: (...inputs: Tensor[]) => Tensor, inputs: readonly Tensor[]): Tensor {
-  if (inputs.length === 0)
-    throw new GmtlError('autograd/recompute', 'recompute: give the tensors that the function works on');
+  if (typeof body !== 'function' || !Array.isArray(inputs) || !(inputs[0] instanceof Tensor))
+    throw new GmtlError(
+      'autograd/recompute',
+      'recompute: give a function and the tensors that it works on: recompute(f, [x])',
+    );
   const { engine } = inputs[0];
   if (!engine.gradEnabled) return engine.scope(() => body(...inputs));
   const region = new Region(body, inputs);

@@ -1,7 +1,9 @@
 /** Captures a computation on tensors once and replays it. */
+import { GmtlError, show } from '../errors.ts';
 import type { Capture, CompileProgress } from '../gpu/capture.ts';
 import { GpuBackend } from '../ops/gpuBackend.ts';
-import { collectTensors, type Engine } from './engine.ts';
+import { checkAttributes } from '../ops/signature.ts';
+import { collectTensors, Engine } from './engine.ts';
 import type { Tensor } from './tensor.ts';
 
 /** Options of `Replay.capture`. */
@@ -51,6 +53,12 @@ export class Replay<T> {
    * @throws GmtlError what the device reports.
    */
   static async capture<T>(engine: Engine, body: () => T, options: ReplayOptions = {}): Promise<Replay<T>> {
+    checkAttributes('Replay.capture', { gradients: 'flag?', onCompile: 'anything?' }, options);
+    if (!(engine instanceof Engine) || typeof body !== 'function')
+      throw new GmtlError(
+        'autograd/engine',
+        `Replay.capture takes an engine and a function, not ${show(engine)} and ${show(body)}`,
+      );
     const { gradients = false, onCompile } = options;
     const evaluate = (): Evaluated<T> => {
       const result = gradients ? engine.scope(body) : engine.noGrad(() => engine.scope(body));

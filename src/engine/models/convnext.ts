@@ -8,6 +8,7 @@ import { block, Module } from '../nn/module.ts';
 import { Parameter } from '../nn/parameter.ts';
 import { engine } from '../autograd/engine.ts';
 import type { RandomSource } from '../nn/randomSource.ts';
+import { checkAttributes, requireOptions } from '../ops/signature.ts';
 
 /** What makes one variant of ConvNeXt (Liu et al. 2022, "A ConvNet for the 2020s"; facebookresearch/ConvNeXt, timm). */
 export interface ConvNeXtConfig {
@@ -50,6 +51,19 @@ export interface ConvNeXtOptions extends ConvNeXtConfig {
   /** Whether blocks keep only their input until backward, which runs them once more. Default false. */
   readonly recompute?: boolean;
 }
+
+const OPTIONS = {
+  depths: 'integers',
+  dims: 'integers',
+  convMlp: 'flag?',
+  inChannels: 'extent?',
+  classes: 'count?',
+  headNorm: 'flag?',
+  dropPathRate: 'number?',
+  layerScaleInit: 'number?',
+  random: 'record?',
+  recompute: 'flag?',
+} as const;
 
 const EPS = 1e-6;
 const init = { weight: truncatedNormal(0.02), bias: zeros };
@@ -146,6 +160,7 @@ export class ConvNeXt extends Module {
 
   constructor(options: ConvNeXtOptions) {
     super();
+    checkAttributes('ConvNeXt', OPTIONS, options);
     const { depths, dims, convMlp = false, inChannels = 3, layerScaleInit = 1e-6, dropPathRate = 0 } = options;
     const { random, recompute: recomputes } = options;
     this.channels = dims;
@@ -194,5 +209,7 @@ export class ConvNeXt extends Module {
 
 /** A named variant. */
 export function convnext(variant: ConvNeXtVariant, options: Partial<ConvNeXtOptions> = {}): ConvNeXt {
+  checkAttributes('convnext', { variant: Object.keys(CONVNEXT_VARIANTS) }, { variant });
+  requireOptions('convnext', options);
   return new ConvNeXt({ ...CONVNEXT_VARIANTS[variant], ...options });
 }

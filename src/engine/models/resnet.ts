@@ -4,6 +4,7 @@ import * as F from '../nn/functional.ts';
 import { type Initializer, kaimingNormal, zeros } from '../nn/init.ts';
 import { BatchNorm2d, Conv2d, Layer, Linear, Sequential } from '../nn/layers.ts';
 import { block, Module } from '../nn/module.ts';
+import { checkAttributes, requireOptions } from '../ops/signature.ts';
 
 /** What makes one variant of ResNet (He et al. 2016, "Deep Residual Learning"; torchvision). */
 export interface ResNetConfig {
@@ -25,6 +26,12 @@ export const RESNET_VARIANTS = {
 /** The names of {@link RESNET_VARIANTS}. */
 export type ResNetVariant = keyof typeof RESNET_VARIANTS;
 
+/** A variant's numbers. @throws GmtlError `ops/attribute` for a name that is none. */
+export function resnetConfig(variant: ResNetVariant): ResNetConfig {
+  checkAttributes('resnet', { variant: Object.keys(RESNET_VARIANTS) }, { variant });
+  return RESNET_VARIANTS[variant];
+}
+
 export interface ResNetOptions extends ResNetConfig {
   /** Input channels. Default 3. */
   readonly inChannels?: number;
@@ -33,6 +40,15 @@ export interface ResNetOptions extends ResNetConfig {
   /** Initializer of the convolutions by their fan-out. Default: torchvision's kaiming_normal_(mode='fan_out'). */
   readonly initConvolution?: (fanOut: number) => Initializer;
 }
+
+const OPTIONS = {
+  depths: 'integers',
+  widths: 'integers',
+  block: ['basic', 'bottleneck'],
+  inChannels: 'extent?',
+  classes: 'count?',
+  initConvolution: 'anything?',
+} as const;
 
 type Initialize = (fanOut: number) => Initializer;
 
@@ -136,6 +152,7 @@ export class ResNet extends Module {
 
   constructor(options: ResNetOptions) {
     super();
+    checkAttributes('ResNet', OPTIONS, options);
     const { depths, widths, inChannels = 3, classes = 1000, initConvolution = kaimingNormal } = options;
     const Block = options.block === 'bottleneck' ? Bottleneck : BasicBlock;
     const channels = widths.map((width) => width * Block.expansion);
@@ -180,5 +197,6 @@ export class ResNet extends Module {
 
 /** A named variant. */
 export function resnet(variant: ResNetVariant, options: Partial<ResNetOptions> = {}): ResNet {
-  return new ResNet({ ...RESNET_VARIANTS[variant], ...options });
+  requireOptions('resnet', options);
+  return new ResNet({ ...resnetConfig(variant), ...options });
 }

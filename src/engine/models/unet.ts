@@ -6,7 +6,8 @@ import { kaimingUniform, type Initializer, xavierUniform, zeros } from '../nn/in
 import { BatchNorm2d, Conv2d, Lambda, type Layer, Linear, Sequential } from '../nn/layers.ts';
 import { block, Module } from '../nn/module.ts';
 import type { RandomSource } from '../nn/randomSource.ts';
-import { RESNET_VARIANTS, ResNet, type ResNetConfig, type ResNetVariant } from './resnet.ts';
+import { checkAttributes } from '../ops/signature.ts';
+import { ResNet, type ResNetConfig, type ResNetVariant, resnetConfig } from './resnet.ts';
 
 type Initialize = (fanIn: number) => Initializer;
 
@@ -99,6 +100,16 @@ export interface UnetOptions {
   readonly random?: RandomSource;
 }
 
+const OPTIONS = {
+  encoder: 'anything',
+  inChannels: 'extent?',
+  classes: 'extent',
+  decoderChannels: 'integers?',
+  imageClasses: 'count?',
+  imageDropout: 'probability?',
+  random: 'record?',
+} as const;
+
 /** segmentation_models_pytorch's Unet on a ResNet: `encoder.*`, `decoder.*`, `segmentation_head.0.*`, `classification_head.3.*`. */
 export class Unet extends Module {
   readonly encoder: ResNet;
@@ -108,8 +119,9 @@ export class Unet extends Module {
 
   constructor(options: UnetOptions) {
     super();
+    checkAttributes('Unet', OPTIONS, options);
     const { encoder, inChannels, classes, imageClasses = 0, imageDropout = 0, random } = options;
-    const config = typeof encoder === 'string' ? RESNET_VARIANTS[encoder] : encoder;
+    const config = typeof encoder === 'string' ? resnetConfig(encoder) : encoder;
     this.encoder = new ResNet({ ...config, inChannels, classes: 0 });
     this.decoder = new UnetDecoder({ encoderChannels: this.encoder.channels, channels: options.decoderChannels });
     const from = this.decoder.outChannels;

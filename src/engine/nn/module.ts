@@ -2,6 +2,7 @@
 import { Parameter } from './parameter.ts';
 import type { Tensor } from '../autograd/tensor.ts';
 import { GmtlError, show } from '../errors.ts';
+import { checkAttributes } from '../ops/signature.ts';
 import { formatShape, sizeOf } from '../tensor/spec.ts';
 
 /** A tensor as files hold it: PyTorch's shape and element order. */
@@ -124,6 +125,7 @@ export abstract class Module {
         "a Map of { shape, data } by name, such as the tensors of readSafetensors or another module's stateDict()";
       throw new GmtlError('nn/state-dict', `loadStateDict was given ${show(tensors)}; it takes ${what}`);
     }
+    checkAttributes('loadStateDict', { strict: 'flag?' }, options);
     const own = new Map(this.namedTensors());
     const matched: string[] = [];
     const missing: string[] = [];

@@ -3,6 +3,7 @@ import { type Engine, engine as currentEngine } from '../autograd/engine.ts';
 import type { Tensor } from '../autograd/tensor.ts';
 import { dropout, dropPath } from '../ops/dropout/op.ts';
 import { fillProgram } from '../ops/movement/convert.ts';
+import { checkAttributes } from '../ops/signature.ts';
 import { philox } from '../tensor/random.ts';
 
 /** Streams of one micro-batch lie this far from those of the next. */
@@ -21,6 +22,7 @@ export class RandomSource {
   #part = 0;
 
   constructor(seed: number, engine: Engine = currentEngine()) {
+    checkAttributes('RandomSource', { seed: 'integer' }, { seed });
     this.seed = seed >>> 0;
     this.#engine = engine;
   }

@@ -2,6 +2,7 @@
 import { Engine, type EngineOptions, setEngine } from '../autograd/engine.ts';
 import type { GpuDevice } from '../gpu/device.ts';
 import { GpuBackend } from '../ops/gpuBackend.ts';
+import { checkAttributes } from '../ops/signature.ts';
 import { createNodeDevice, type NodeDeviceOptions } from './createDevice.ts';
 import type { OpenedAdapter } from './open.ts';
 import { loadTuned } from './tuned.ts';
@@ -12,6 +13,16 @@ export interface CreateEngineOptions extends NodeDeviceOptions, EngineOptions {
   readonly tuned?: boolean;
 }
 
+const OPTIONS = {
+  adapter: 'text?',
+  seed: 'integer?',
+  tuned: 'flag?',
+  dispatchesPerSubmit: 'extent?',
+  dawnFeatures: 'record?',
+  shaders: 'record?',
+  wait: 'anything?',
+} as const;
+
 /** An engine, and the device and adapter that it runs on. */
 export interface OpenedEngine {
   readonly engine: Engine;
@@ -21,10 +32,11 @@ export interface OpenedEngine {
 
 /** `report` is called with the reason where a file of tuned kernels is not used. */
 async function openEngine(options: CreateEngineOptions, report: (note: string) => void): Promise<OpenedEngine> {
+  checkAttributes('createEngine', OPTIONS, options);
   const { device, opened } = await createNodeDevice(options);
   const file = options.tuned === false ? null : loadTuned(device.info);
   if (file?.note) report(file.note);
-  const engine = new Engine(new GpuBackend(device, file ? { tuned: file.tuned } : {}), options);
+  const engine = new Engine(new GpuBackend(device, file ? { tuned: file.tuned } : {}), { seed: options.seed });
   return { engine, device, opened };
 }
 

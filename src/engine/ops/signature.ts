@@ -71,6 +71,7 @@ const ATTRIBUTES = {
   text: ['a text', (value) => typeof value === 'string'],
   dtype: ['an element type, f32, f16, i32 or u32', (value) => (KINDS.any.takes as readonly unknown[]).includes(value)],
   record: ['an object', (value) => typeof value === 'object' && value !== null],
+  anything: ['anything', () => true],
   records: ['an array of records', (value) => isArrayOf(value, (item) => typeof item === 'object' && item !== null)],
 } as const satisfies Readonly<Record<string, readonly [string, (value: unknown) => boolean]>>;
 

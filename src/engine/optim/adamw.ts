@@ -30,6 +30,7 @@ export class AdamW extends Optimizer {
   constructor(params: Iterable<GivenParameter | ParameterGroup>, options: AdamWOptions = {}) {
     checkAttributes('AdamW', OPTIONS, options);
     const { lr = 1e-3, betas = [0.9, 0.999], eps = 1e-8, weightDecay = 0.01 } = options;
+    requireSetting('the count of betas', betas.length, betas.length === 2);
     for (const beta of betas) requireSetting('a beta', beta, beta >= 0 && beta < 1);
     requireSetting('eps', eps, eps > 0);
     super(params, { lr, weightDecay }, ['exp_avg', 'exp_avg_sq'], ADAMW_COUNTS);

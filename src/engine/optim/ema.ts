@@ -3,6 +3,7 @@ import type { Engine } from '../autograd/engine.ts';
 import { GmtlError } from '../errors.ts';
 import { AVERAGED_COUNTS, averagesProgram } from '../ops/optimizer/averages.ts';
 import { swapProgram } from '../ops/optimizer/elementwise.ts';
+import { checkAttributes } from '../ops/signature.ts';
 import { StateArena } from './arena.ts';
 import { type GivenParameter, type NamedParameter, namedParameters, requireSetting } from './parameters.ts';
 import type { OptimizerState } from './state.ts';
@@ -27,7 +28,9 @@ export class EMA {
   #stepCount = 0;
   #swapped = false;
 
-  constructor(params: Iterable<GivenParameter>, { decay = 0.9998, warmup = true }: EMAOptions = {}) {
+  constructor(params: Iterable<GivenParameter>, options: EMAOptions = {}) {
+    checkAttributes('EMA', { decay: 'real?', warmup: 'flag?' }, options);
+    const { decay = 0.9998, warmup = true } = options;
     requireSetting('EMA decay', decay, decay >= 0 && decay < 1);
     const list = namedParameters(params);
     this.#decay = decay;

@@ -5,6 +5,7 @@ import { GmtlError } from '../errors.ts';
 import { LARGEST_LOSS_SCALE } from '../ops/optimizer/attributes.ts';
 import { guardedScaleProgram } from '../ops/optimizer/elementwise.ts';
 import { slotsFor } from '../ops/optimizer/layout.ts';
+import { checkAttributes } from '../ops/signature.ts';
 import { clipGateProgram, SQUARED_TENSORS, squaresProgram } from '../ops/optimizer/norm.ts';
 import {
   type GivenParameter,
@@ -81,6 +82,7 @@ export class GradientGuard {
       readonly lossScaling?: LossScaling | null;
     } = {},
   ) {
+    checkAttributes('GradientGuard', { maxNorm: 'real?', sticky: 'flag?', lossScaling: 'anything?' }, options);
     const { maxNorm = 0, sticky = false, lossScaling = null } = options;
     requireSetting('maxNorm', maxNorm, maxNorm >= 0);
     const { initial, growthInterval } = lossScaling ?? { initial: 1, growthInterval: 0 };

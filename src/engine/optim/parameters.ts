@@ -106,6 +106,12 @@ function requireUsable(name: string, tensor: Tensor, first: Tensor): void {
     );
   }
   requireLive(name, tensor);
+  if (tensor.node) {
+    throw new GmtlError(
+      'optim/parameter',
+      `parameter ${name} is the result of an op; only leaves are optimized: detach() it, or give what it was made of`,
+    );
+  }
   if (tensor.engine !== first.engine) {
     throw new GmtlError(
       'autograd/engine',

@@ -1,5 +1,6 @@
 /** The schedule that lowers the rate when a figure stops improving (torch.optim.lr_scheduler.ReduceLROnPlateau). */
 import { GmtlError } from '../errors.ts';
+import { checkAttributes } from '../ops/signature.ts';
 import { requireSetting } from './parameters.ts';
 
 /** Options of {@link Plateau}. */
@@ -17,6 +18,15 @@ export interface PlateauOptions {
   /** The least factor of the peak rate. Default 0. */
   readonly minFactor?: number;
 }
+
+const OPTIONS = {
+  mode: ['min', 'max'],
+  factor: 'real?',
+  patience: 'real?',
+  threshold: 'real?',
+  cooldown: 'real?',
+  minFactor: 'real?',
+} as const;
 
 /** The whole state of a {@link Plateau}; plain JSON. `best` is null before the first observation. */
 export interface PlateauState {
@@ -40,7 +50,10 @@ export class Plateau {
   #state: PlateauState = { factor: 1, best: null, bad: 0, cooldown: 0 };
 
   /** @throws GmtlError `optim/setting` for a setting out of range. */
-  constructor({ mode, factor = 0.1, patience = 10, threshold = 1e-4, cooldown = 0, minFactor = 0 }: PlateauOptions) {
+  constructor(options: PlateauOptions) {
+    checkAttributes('Plateau', OPTIONS, options);
+    const { mode, factor = 0.1, patience = 10, threshold = 1e-4, cooldown = 0, minFactor = 0 } = options;
+    if (mode === undefined) throw new GmtlError('optim/setting', "Plateau: mode is missing; it takes 'min' or 'max'");
     requireSetting('plateau factor', factor, factor > 0 && factor < 1);
     requireSetting('plateau patience', patience, Number.isInteger(patience) && patience >= 0);
     requireSetting('plateau threshold', threshold, threshold >= 0);

@@ -2,6 +2,7 @@
  * Learning-rate schedules as pure functions: step (0 for the first) → factor of the peak learning rate. Past the last step
  * they keep their last value.
  */
+import { checkAttributes } from '../ops/signature.ts';
 import { GmtlError } from '../errors.ts';
 
 /** The factor of the base learning rate at step 0, 1, 2, … */
@@ -12,6 +13,9 @@ function requireSteps(name: string, steps: number, least: number): void {
     throw new GmtlError('optim/schedule', `${name} cannot be ${steps}: it is a whole number, at least ${least}`);
   }
 }
+
+const WARMUP = { warmupSteps: 'real?', warmupFactor: 'real?' } as const;
+const DECAY = { ...WARMUP, totalSteps: 'real?', minFactor: 'real?' } as const;
 
 /** A linear rise at the start. */
 export interface WarmupOptions {
@@ -47,6 +51,7 @@ function stepsAfterWarmup(totalSteps: number, { warmupSteps = 0 }: WarmupOptions
 
 /** 1 at every step after the warm-up. */
 export function constant(options: WarmupOptions = {}): Schedule {
+  checkAttributes('constant', WARMUP, options);
   return afterWarmup(() => 1, options);
 }
 
@@ -59,7 +64,9 @@ export interface DecayOptions extends WarmupOptions {
 }
 
 /** Half a cosine from 1 to `minFactor` after the warm-up (timm's CosineLRScheduler with warmup_prefix, one cycle). */
-export function cosine({ totalSteps, minFactor = 0, ...warmup }: DecayOptions): Schedule {
+export function cosine(options: DecayOptions): Schedule {
+  checkAttributes('cosine', DECAY, options);
+  const { totalSteps, minFactor = 0, ...warmup } = options;
   const steps = stepsAfterWarmup(totalSteps, warmup);
   return afterWarmup(
     (step) => minFactor + 0.5 * (1 - minFactor) * (1 + Math.cos((Math.PI * Math.min(step, steps)) / steps)),
@@ -68,12 +75,9 @@ export function cosine({ totalSteps, minFactor = 0, ...warmup }: DecayOptions): 
 }
 
 /** minFactor + (1 - minFactor) (1 - step / steps)^power after the warm-up; with minFactor 0 torch's PolynomialLR. */
-export function polynomial({
-  totalSteps,
-  minFactor = 0,
-  power = 1,
-  ...warmup
-}: DecayOptions & { readonly power?: number }): Schedule {
+export function polynomial(options: DecayOptions & { readonly power?: number }): Schedule {
+  checkAttributes('polynomial', { ...DECAY, power: 'real?' }, options);
+  const { totalSteps, minFactor = 0, power = 1, ...warmup } = options;
   const steps = stepsAfterWarmup(totalSteps, warmup);
   return afterWarmup((step) => minFactor + (1 - minFactor) * (1 - Math.min(step, steps) / steps) ** power, warmup);
 }
@@ -90,12 +94,10 @@ export interface OneCycleOptions {
 }
 
 /** Smith and Topin 2018 as torch.optim.lr_scheduler.OneCycleLR with cosine annealing and two phases; the factor is of max_lr. */
-export function oneCycle({
-  totalSteps,
-  pctStart = 0.3,
-  divFactor = 25,
-  finalDivFactor = 1e4,
-}: OneCycleOptions): Schedule {
+export function oneCycle(options: OneCycleOptions): Schedule {
+  const kinds = { totalSteps: 'real?', pctStart: 'real?', divFactor: 'real?', finalDivFactor: 'real?' } as const;
+  checkAttributes('oneCycle', kinds, options);
+  const { totalSteps, pctStart = 0.3, divFactor = 25, finalDivFactor = 1e4 } = options;
   requireSteps('totalSteps', totalSteps, 1);
   if (!(pctStart >= 0 && pctStart <= 1))
     throw new GmtlError('optim/schedule', `pctStart cannot be ${pctStart}: it lies between 0 and 1`);
