@@ -48,10 +48,6 @@ const functions: Readonly<Record<string, (x: Tensor) => Tensor>> = {
 
 /** Gradients at NaN that differ, and why: the first element of the input. */
 const OTHER_GRADIENT_AT_NAN: Readonly<Record<string, { readonly ours: number; readonly reason: string }>> = {
-  relu: {
-    ours: 0,
-    reason: 'the derivative is read from the output, which is not positive; PyTorch lets the gradient through',
-  },
   abs: { ours: Number.NaN, reason: 'the sign of NaN is NaN; PyTorch 1.13 takes 0' },
 };
 

@@ -28,14 +28,23 @@ fn along(i: u32, start: u32, count: u32, step: u32) -> u32 {
   return select(NONE, at, at < count);
 }
 
+// Takes the index along an axis off the end of a row's number. An axis of one index costs no division.
+fn takeIndex(rest: ptr<function, u32>, extent: u32) -> u32 {
+  if (extent == 1u) { return 0u; }
+  let whole = *rest / extent;
+  let i = *rest - whole * extent;
+  *rest = whole;
+  return i;
+}
+
 // Which row of the box a row of the result is, NONE where it is outside.
 fn boxRow(row: u32) -> u32 {
   var rest = row;
-  let i4 = along(rest % u.extent4, u.start4, u.count4, u.step4); rest /= u.extent4;
-  let i3 = along(rest % u.extent3, u.start3, u.count3, u.step3); rest /= u.extent3;
-  let i2 = along(rest % u.extent2, u.start2, u.count2, u.step2); rest /= u.extent2;
-  let i1 = along(rest % u.extent1, u.start1, u.count1, u.step1);
-  let i0 = along(rest / u.extent1, u.start0, u.count0, u.step0);
+  let i4 = along(takeIndex(&rest, u.extent4), u.start4, u.count4, u.step4);
+  let i3 = along(takeIndex(&rest, u.extent3), u.start3, u.count3, u.step3);
+  let i2 = along(takeIndex(&rest, u.extent2), u.start2, u.count2, u.step2);
+  let i1 = along(takeIndex(&rest, u.extent1), u.start1, u.count1, u.step1);
+  let i0 = along(rest, u.start0, u.count0, u.step0);
   if (i0 == NONE || i1 == NONE || i2 == NONE || i3 == NONE || i4 == NONE) { return NONE; }
   return (((i0 * u.count1 + i1) * u.count2 + i2) * u.count3 + i3) * u.count4 + i4;
 }

@@ -143,9 +143,10 @@ describe('masks', () => {
   });
 
   it('maps a full IDRiD frame within a second', () => {
-    const started = performance.now();
+    // Of the processor: the clock also counts what other tests do meanwhile.
+    const started = process.cpuUsage();
     mapMaskToFrame(new Float32Array(512 * 512), { left: 279, top: -286, size: 3420, width: 4288, height: 2848 });
-    expect(performance.now() - started).toBeLessThan(1000);
+    expect(process.cpuUsage(started).user / 1000).toBeLessThan(1000);
   });
 });
 
