@@ -40,7 +40,7 @@ export interface AllOptions {
   readonly short: boolean;
 }
 
-/** What summary.json holds. */
+/** What results.json holds. */
 interface Summary {
   readonly gmtl: string;
   readonly adapter: string;
@@ -245,7 +245,7 @@ export async function benchAll(
 ): Promise<readonly PartResult[]> {
   const { folder, adapter, minutes, short } = options;
   await mkdir(folder, { recursive: true });
-  const path = join(folder, 'summary.json');
+  const path = join(folder, 'results.json');
   const before = readSummary(path);
   const same = before?.adapter === adapter && before.short === short && before.gmtl === gmtlVersion();
   if (before && !same) {

@@ -6,6 +6,7 @@ import { parse } from 'csv-parse/sync';
 import { GmtlError } from '../src/engine/errors.ts';
 import { generateSyntheticIdrid } from '../src/retina/data/synth/index.ts';
 import { formatTable } from '../src/retina/report/table.ts';
+import { RUN_FILES } from '../src/retina/run/fileNames.ts';
 import { installedMpis } from './mpi.ts';
 import { benchStepPlan } from './stepPlan.ts';
 import { DEVICES } from './devices.ts';
@@ -48,7 +49,7 @@ export async function measureRanks(onStage?: (stage: string) => void): Promise<M
       const job = startGmtl([...words, ...settings.flatMap((one) => ['--set', one])], folder, mpi.launch(ranks));
       const { code } = await job.ended;
       if (code !== 0) throw new GmtlError('bench/ranks', `${ranks} ranks under ${mpi.name} failed:\n${job.output()}`);
-      measured.push({ mpi: mpi.name, ranks, ...(await readRanks(join(folder, `run-${ranks}`, 'ranks.csv'))) });
+      measured.push({ mpi: mpi.name, ranks, ...(await readRanks(join(folder, `run-${ranks}`, RUN_FILES.ranksTable))) });
     }
     return measured;
   } finally {
