@@ -166,7 +166,7 @@ async function infer(args: InferArguments): Promise<void> {
   const results = await openResults(out, inputs, args.overwrite || args.resume);
   if (!shard) requirePatientsFile(results.table.path);
   if (args['dicom-out'] !== undefined) openDicomOut(args['dicom-out'], inputs);
-  const settings = { config: trained.config, calibration: stored, ...pickSettings(args) };
+  const settings = { config: trained.config, calibration: stored, calibrated: args.calibrated, ...pickSettings(args) };
   const resume = args.resume ? { journal: new Journal(out), model: modelHash(trained.weights, settings) } : null;
   const progress = startPictures(inputs.length);
   const choice = args.run === undefined ? ' (the newest run here)' : '';

@@ -33,6 +33,15 @@ export function modelHash(weights: StoredTensors, settings: object): string {
 
 const keyOf = ({ sha256, model, name }: Omit<JournalEntry, 'input' | 'result'>): string => `${sha256} ${model} ${name}`;
 
+/** The entry of a line; null for one that a full disk cut short: its picture is looked at again. */
+function parseEntry(text: string): JournalEntry | null {
+  try {
+    return JSON.parse(text) as JournalEntry;
+  } catch {
+    return null;
+  }
+}
+
 /** Bytes read at once where a record is read through. */
 const CHUNK = 2 ** 20;
 
@@ -54,7 +63,8 @@ export class Journal {
     const size = statSync(this.#path, { throwIfNoEntry: false })?.size ?? 0;
     let end = 0;
     for (const { text, ...piece } of this.#lines(size)) {
-      if (text !== '') this.#done.set(keyOf(JSON.parse(text) as JournalEntry), piece);
+      const entry = parseEntry(text);
+      if (entry) this.#done.set(keyOf(entry), piece);
       end = piece.start + piece.bytes + 1;
     }
     if (end < size) truncateSync(this.#path, end);

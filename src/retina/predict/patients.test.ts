@@ -44,6 +44,9 @@ describe('Patients', () => {
       picture('h', 'L', 'unsure', 0.5),
       picture('', 'R', 'refer', 0.9),
       picture('g', 'nose', 'refer', 0.9),
+      picture('i', 'R', 'none', 0.1),
+      picture('i', 'L', 'none', 0.1),
+      picture('i', '', 'refer', 0.8),
     );
     expect(rows.map(({ patient, decision, eye, missing }) => [patient, decision, eye, missing])).toEqual([
       ['a', 'refer', 'L', ''],
@@ -53,6 +56,8 @@ describe('Patients', () => {
       ['e', 'incomplete', 'R', 'left'],
       ['f', 'incomplete', '', 'right; left'],
       ['h', 'unsure', 'L', ''],
+      ['g', 'refer', 'nose', 'right; left'],
+      ['i', 'refer', '', ''],
     ]);
     expect(rows[4]).toMatchObject({ pictures: 2, score: '0.2', file: 'eR0.2.jpg' });
   });

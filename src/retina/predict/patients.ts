@@ -1,5 +1,5 @@
 /** One decision per patient from the table of pictures: that of the worse eye, with the eye that is missing. */
-import { createReadStream } from 'node:fs';
+import { createReadStream, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { parse } from 'csv-parse';
 import { stringify } from 'csv-stringify/sync';
@@ -53,13 +53,13 @@ interface Seen {
   } | null;
 }
 
-/** Patients from rows of the table, in the order of their first picture. Rows without a patient and a known eye are left out. */
+/** Patients from rows of the table, in the order of their first picture. Rows without a patient are left out; one without a known eye counts, and leaves both eyes missing. */
 export class Patients {
   readonly #seen = new Map<string, Seen>();
 
   add({ patient, eye, file, referral, referral_p: score }: PredictionRow): void {
+    if (!patient) return;
     const eyes = eyesOf(String(eye ?? ''));
-    if (!patient || eyes.length === 0) return;
     const name = String(patient);
     const seen = this.#seen.get(name) ?? { eyes: new Set(), pictures: 0, worst: null };
     this.#seen.set(name, seen);
@@ -70,7 +70,7 @@ export class Patients {
     const own = {
       gravity: GRAVITY.indexOf(referral as (typeof GRAVITY)[number]),
       score: value,
-      eye: String(eye),
+      eye: String(eye ?? ''),
       file: String(file),
     };
     if (seen.worst === null || isWorse(own, seen.worst)) seen.worst = own;
@@ -106,7 +106,8 @@ export function requirePatientsFile(table: string): void {
 }
 
 /**
- * Writes patients.csv beside a table of pictures that was written before. Nothing where no picture has a decision, a patient and an eye.
+ * Writes patients.csv beside a table of pictures that was written before. Where no picture has a decision, or none a patient and a known eye, there
+ * is none, and one of an earlier table is removed.
  *
  * @returns one line on what was found; null where nothing was written.
  * @throws GmtlError as {@link requirePatientsFile}, and as `writeFileAtomic`.
@@ -114,14 +115,20 @@ export function requirePatientsFile(table: string): void {
 export async function writePatients(table: string): Promise<string | null> {
   const patients = new Patients();
   let isDecided = false;
+  let hasEye = false;
   const lines = createReadStream(table).pipe(parse({ columns: true, bom: true }));
   for await (const row of lines as AsyncIterable<PredictionRow>) {
     patients.add(row);
     isDecided ||= Boolean(row.referral);
+    hasEye ||= Boolean(row.patient) && eyesOf(String(row.eye ?? '')).length > 0;
   }
   const rows = patients.rows();
-  if (!isDecided || rows.length === 0) return null;
   const file = patientsFile(table);
+  if (!isDecided || !hasEye) {
+    requireOwn([file], 'infer');
+    rmSync(file, { force: true });
+    return null;
+  }
   await writeOwn(file, stringify(rows, { header: true }), 'infer');
   const count = (which: PatientDecision): number => rows.filter(({ decision }) => decision === which).length;
   return `${rows.length} by the worse eye: ${count('refer')} referred, ${count('none')} not, ${count('unsure')} not sure, ${count('incomplete')} incomplete (an eye is missing or undecided): ${file}`;

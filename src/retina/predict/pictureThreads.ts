@@ -1,6 +1,7 @@
 /** Threads that decode, prepare and write pictures beside the device's work. The network itself runs on the thread that started them. */
 import { Worker } from 'node:worker_threads';
 import { sharp } from '../../engine/node/optional.ts';
+import { GmtlError } from '../../engine/errors.ts';
 import type { InferInput } from './inputs.ts';
 import type { PictureNetwork, PreparedAs } from './pictureNetwork.ts';
 import type { AdjustResult, PictureDone, PictureWorkOptions } from './pictureWork.ts';
@@ -11,6 +12,8 @@ interface Hand {
   readonly worker: Worker;
   /** Pictures in hand, by number. */
   readonly pictures: Map<number, { resolve(done: PictureDone): void; reject(error: Error): void }>;
+  /** Set once the thread has ended: it answers no more. */
+  ended: GmtlError | null;
 }
 
 /** Beside this file: compiled, as Node 20 runs no TypeScript. */
@@ -33,24 +36,34 @@ export class PictureThreads {
     const { preprocess, normalization } = source.options;
     const workerData: ThreadSetup = { config, preparedAs: { preprocess, normalization }, trainingSet, options };
     this.#hands = Array.from({ length: count }, () => {
-      const hand: Hand = { worker: new Worker(THREAD, { workerData }), pictures: new Map() };
+      const hand: Hand = { worker: new Worker(THREAD, { workerData }), pictures: new Map(), ended: null };
       hand.worker.on('message', (message: FromThread) => this.#hear(hand, message));
-      hand.worker.on('error', (error) => {
-        for (const { reject } of hand.pictures.values()) reject(error);
-        hand.pictures.clear();
-      });
+      hand.worker.on('error', (error) => this.#end(hand, error.message, error));
+      hand.worker.on('exit', (code) => this.#end(hand, `exit code ${code}`));
       return hand;
     });
   }
 
   /** The work on one picture, in the thread that has the fewest in hand. @throws GmtlError as `workOnPicture`. */
   look(input: InferInput): Promise<PictureDone> {
+    const ended = this.#hands.find((hand) => hand.ended)?.ended;
+    if (ended) return Promise.reject(ended);
     const hand = this.#hands.reduce((least, one) => (one.pictures.size < least.pictures.size ? one : least));
     const picture = this.#pictures++;
     return new Promise((resolve, reject) => {
       hand.pictures.set(picture, { resolve, reject });
       hand.worker.postMessage({ kind: 'look', picture, input } satisfies ToThread);
     });
+  }
+
+  #end(hand: Hand, why: string, cause?: Error): void {
+    hand.ended ??= new GmtlError(
+      'infer/thread',
+      `a thread that decodes pictures ended (${why}): run again with fewer --threads, or with --threads 0`,
+      { cause },
+    );
+    for (const { reject } of hand.pictures.values()) reject(hand.ended);
+    hand.pictures.clear();
   }
 
   async close(): Promise<void> {

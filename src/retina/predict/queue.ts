@@ -156,7 +156,9 @@ export async function workQueue(
   }: WorkOptions,
 ): Promise<void> {
   // Rows that a kill kept from the table.
-  for (const { result, input } of journal.entries()) await table.add(result, input, provenance);
+  for (const entry of journal.entries()) {
+    if (entry.model === model) await table.add(entry.result, entry.input, provenance);
+  }
   requireQueueUrl(url);
   // Recorded before there are jobs: compiling holds up this thread, and with it the signs of life.
   await predictor.warmUp(options);

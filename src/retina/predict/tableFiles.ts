@@ -105,7 +105,10 @@ export class TableFiles {
       if (row.length !== header?.length) throw foreign('it cannot be read as CSV: rows of different lengths');
       return encode(cellsOf(row));
     };
-    const records = createReadStream(path).pipe(parse({ bom: true, info: true, relax_column_count: true }));
+    const source = createReadStream(path);
+    const records = source.pipe(parse({ bom: true, info: true, relax_column_count: true }));
+    // A pipe passes no errors on.
+    source.on('error', (error) => records.destroy(error));
     try {
       for await (const { record, info } of records as AsyncIterable<Parsed>) {
         if (last) yield checked(last);
@@ -120,6 +123,8 @@ export class TableFiles {
       if (!isCut) throw foreign('it cannot be read as CSV', error);
       if (last) yield checked(last);
       return;
+    } finally {
+      source.destroy();
     }
     if (!last || !header) return;
     if (endsInNewline(path, size) || (last.length === header.length && isWhole(cellsOf(last)))) yield checked(last);
