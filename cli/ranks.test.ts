@@ -106,7 +106,7 @@ describe.each(['Open MPI', 'MPICH'] as const)('training over %s', (name) => {
     ['resnet-unet', 4],
   ] as const;
   const shared = every.filter(
-    ([network, ranks]) => LONG_TESTS || (network === 'convnext' ? ranks === 2 : first && ranks === 4),
+    ([network, ranks]) => LONG_TESTS || (network === 'convnext' ? ranks === (first ? 4 : 2) : first && ranks === 2),
   );
   const once = it.runIf(mpi && (first || LONG_TESTS));
   test.each(shared)(

@@ -112,6 +112,8 @@ async function writeSet(
       masks += await writing;
       if (index > 0) onProgress?.(index, jobs.length);
       writing = writeFundus(root, jobs[index++], fundus);
+      // A failure is thrown when it is awaited, not while the next picture is still being drawn.
+      writing.catch(() => undefined);
     }
     masks += await writing;
   } catch (error) {
