@@ -17,7 +17,8 @@ import { tuneCommand } from './tune.ts';
 import { webCommand } from './web.ts';
 import { enqueueCommand, workerCommand } from './worker.ts';
 
-const commands = [
+/** Every command, in the order of `--help`. Each takes arguments of its own type, which yargs makes by the command's builder. */
+export const commands = [
   ...[
     trainCommand,
     evaluateCommand,
@@ -29,7 +30,7 @@ const commands = [
     webCommand,
   ],
   ...[benchCommand, tuneCommand, dataCommand, doctorCommand],
-];
+] as readonly CommandModule[];
 
 /** What `gmtl` alone says. */
 const WELCOME = `gmtl: deep learning in TypeScript on hand-written WebGPU kernels, and the retinal networks it trains.
@@ -157,7 +158,7 @@ export async function gmtl(words: readonly string[]): Promise<void> {
       const stop = /[.?!]$/.test(refusal) ? '' : '.';
       throw new GmtlError('cli/usage', `${refusal}${stop} \`gmtl --help\` lists commands and options.`);
     });
-  for (const command of commands) parser = parser.command(command as CommandModule);
+  for (const command of commands) parser = parser.command(command);
   try {
     refuseNamedPlaces(words);
     await parser.parseAsync();

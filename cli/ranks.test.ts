@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { installedMpis } from '../bench/mpi.ts';
-import { type LauncherCommand, startGmtl, TINY_SETTINGS } from '../bench/trainProcess.ts';
+import { type LauncherCommand, startGmtl, TINY_SETTINGS, type TrainProcess } from '../bench/trainProcess.ts';
 import { LONG_TESTS } from '../kernels-test/long.ts';
 import { generateSyntheticIdrid } from '../src/retina/data/synth/index.ts';
 import { loadCheckpoint } from '../src/retina/run/checkpoint.ts';
@@ -92,8 +92,17 @@ describe.each(['Open MPI', 'MPICH'] as const)('training over %s', (name) => {
     const log = join(folder, 'batches.jsonl');
     return existsSync(log) ? readFileSync(log, 'utf8').split('\n').length - 1 : 0;
   };
-  const reaches = async (folder: string, count: number, over: () => boolean): Promise<void> => {
-    while (steps(folder) < count && !over()) await new Promise((resolve) => setTimeout(resolve, 10));
+  /** Starts two ranks, and once three steps are logged sends the signal to the one that holds the run. */
+  const signalledAfterSteps = async (folder: string, signal: NodeJS.Signals): Promise<TrainProcess> => {
+    const run = startGmtl(words('convnext', folder, 'training.checkpointEvery=1'), root, launch(2));
+    let over = false;
+    void run.ended.then(() => {
+      over = true;
+    });
+    while (steps(folder) < 3 && !over) await new Promise((resolve) => setTimeout(resolve, 10));
+    const lock = JSON.parse(await readFile(join(folder, 'run.lock'), 'utf8')) as { pid: number };
+    process.kill(lock.pid, signal);
+    return run;
   };
 
   // gmtl sums by the same code over every MPI and on every number of ranks: the short form takes each network once with the first MPI, and one
@@ -130,14 +139,7 @@ describe.each(['Open MPI', 'MPICH'] as const)('training over %s', (name) => {
     async () => {
       const expected = await trainedAlone('convnext');
       const folder = folderOf('stopped');
-      const run = startGmtl(words('convnext', folder, 'training.checkpointEvery=1'), root, launch(2));
-      let over = false;
-      void run.ended.then(() => {
-        over = true;
-      });
-      await reaches(folder, 3, () => over);
-      const lock = JSON.parse(await readFile(join(folder, 'run.lock'), 'utf8')) as { pid: number };
-      process.kill(lock.pid, 'SIGUSR2');
+      const run = await signalledAfterSteps(folder, 'SIGUSR2');
       const { code } = await run.ended;
       expect(code, run.output()).not.toBe(0);
       const stopped = /Stopped at step (\d+) of 20/.exec(run.output());
@@ -150,14 +152,7 @@ describe.each(['Open MPI', 'MPICH'] as const)('training over %s', (name) => {
 
   test('the job ends within seconds when one rank is killed, and its last checkpoint loads', async () => {
     const folder = folderOf('killed');
-    const run = startGmtl(words('convnext', folder, 'training.checkpointEvery=1'), root, launch(2));
-    let over = false;
-    void run.ended.then(() => {
-      over = true;
-    });
-    await reaches(folder, 3, () => over);
-    const lock = JSON.parse(await readFile(join(folder, 'run.lock'), 'utf8')) as { pid: number };
-    process.kill(lock.pid, 'SIGKILL');
+    const run = await signalledAfterSteps(folder, 'SIGKILL');
     const killed = performance.now();
     const { code } = await run.ended;
     expect(performance.now() - killed).toBeLessThan(20_000);

@@ -3,18 +3,8 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import yargs, { type CommandModule } from 'yargs';
-import { benchCommand } from '../cli/bench.ts';
-import { dataCommand } from '../cli/data.ts';
-import { doctorCommand } from '../cli/doctor.ts';
-import { evaluateCommand } from '../cli/evaluate.ts';
-import { exportCommand } from '../cli/export.ts';
-import { inferCommand } from '../cli/infer.ts';
-import { mergeCommand } from '../cli/merge.ts';
-import { enqueueCommand, workerCommand } from '../cli/worker.ts';
-import { trainCommand } from '../cli/train.ts';
-import { tuneCommand } from '../cli/tune.ts';
-import { webCommand } from '../cli/web.ts';
+import yargs from 'yargs';
+import { commands } from '../cli/gmtl.ts';
 import { resolveConfig } from '../src/retina/config/resolve.ts';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
@@ -76,20 +66,6 @@ function commandsIn(text: string): string[] {
   return [...blocks, ...inline, ...alone].flatMap((line) => /(?:^|&& )npx gmtl (.*)/.exec(line)?.[1].trim() ?? []);
 }
 
-const commands = [
-  ...[
-    trainCommand,
-    evaluateCommand,
-    inferCommand,
-    mergeCommand,
-    enqueueCommand,
-    workerCommand,
-    exportCommand,
-    webCommand,
-  ],
-  ...[benchCommand, tuneCommand, dataCommand, doctorCommand],
-];
-
 class Parsed extends Error {}
 
 /** Throws as the command line would, and where a setting is not known. Runs nothing. */
@@ -108,7 +84,7 @@ async function parse(command: string): Promise<void> {
       // Before the command's work begins.
       throw new Parsed();
     });
-  for (const each of commands) parser.command(each as CommandModule);
+  for (const each of commands) parser.command(each);
   await expect((async () => parser.parseAsync())(), command).rejects.toThrow(Parsed);
   const { set, preset = 'demo' } = settings;
   await resolveConfig({ preset: String(preset), overrides: Array.isArray(set) ? set.map(String) : [] });

@@ -1,4 +1,4 @@
-// Uniforms of the kernels that put a box into a constant tensor (movement/unslice.wgsl, in fours movement/unsliceFours.wgsl), and where in the
+// Uniforms of the kernel that puts a box into a constant tensor (movement/unslice.wgsl), and where in the
 // box an index of the result lies.
 //
 // The result is a grid of up to five axes of rows of `inner` items. Along each axis the box takes `count` indices, from `start` on, `step` apart.

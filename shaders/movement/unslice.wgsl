@@ -1,14 +1,15 @@
 // out[i] = the element of the box x that lies at i, else the constant: the opposite of a slice, and padding (see common/box.wgsl).
 //
 // One pass over the result: every element is written once. `lanes` threads share a row and walk its elements, so the index is taken apart
-// once per row. Values are moved as bit patterns.
+// once per row, elements one by one or in fours (common/width.wgsl), where the rows of both sides are whole groups: `inner`, `start` and `count`
+// count items. Values are moved as bit patterns.
 
 // #include "common/grid.wgsl"
-// #include "common/storage.wgsl"
+// #include "common/width.wgsl"
 // #include "common/box.wgsl"
 
-@group(0) @binding(1) var<storage, read> x: array<Bits>;
-@group(0) @binding(2) var<storage, read_write> out: array<Bits>;
+@group(0) @binding(1) var<storage, read> x: array<BitsItem>;
+@group(0) @binding(2) var<storage, read_write> out: array<BitsItem>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -22,7 +23,7 @@ fn main(
   let source = boxRow(row);
   for (var column = thread % u.lanes; column < u.inner; column += u.lanes) {
     let at = along(column, u.start, u.count, u.step);
-    var value = bitsOf(u.fill);
+    var value = bitsItem(u.fill);
     if (source != NONE && at != NONE) { value = x[source * u.count + at]; }
     out[row * u.inner + column] = value;
   }

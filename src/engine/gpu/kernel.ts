@@ -25,7 +25,8 @@ export type BindingType =
   | 'Item'
   | 'ResultItem'
   | 'Number'
-  | 'Index';
+  | 'Index'
+  | 'BitsItem';
 
 /** How many bytes the aliased elements of a kernel take: f32 where nothing is said. Computing is done in float32 either way. */
 export type StorageFormat = 'f16' | undefined;
@@ -77,7 +78,7 @@ export interface Dispatch {
   readonly storage?: StorageFormat;
   /** What Result and Result4 of common/result.wgsl are. */
   readonly result?: StorageFormat;
-  /** What Item, ResultItem, Number and Index of common/width.wgsl are: 1 where left out. */
+  /** What Item, ResultItem, Number, Index and BitsItem of common/width.wgsl are: 1 where left out. */
   readonly width?: Width;
   /** Workgroups along x, y, z; each at most 65,535 (use foldGrid). */
   readonly workgroups: readonly [number, number, number];

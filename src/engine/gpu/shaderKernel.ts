@@ -7,7 +7,7 @@ import { SUBGROUP_MATRIX } from './kernel.ts';
 const BINDING_TYPES: ReadonlySet<string> = new Set<BindingType>([
   ...(['f32', 'u32', 'i32', 'vec4f', 'vec2f', 'vec4u'] as const),
   ...(['Scalar', 'Vec4', 'Bits', 'Bits4', 'Result', 'Result4'] as const),
-  ...(['Item', 'ResultItem', 'Number', 'Index'] as const),
+  ...(['Item', 'ResultItem', 'Number', 'Index', 'BitsItem'] as const),
 ]);
 const UNIFORM_TYPES: ReadonlySet<string> = new Set<UniformType>(['u32', 'i32', 'f32']);
 

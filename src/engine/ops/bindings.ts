@@ -17,6 +17,8 @@ function bindingType(type: BindingType, { storage, result, width }: ShaderFormat
       return half ? 'f16' : 'u32';
     case 'Bits4':
       return half ? 'vec2u' : 'vec4u';
+    case 'BitsItem':
+      return bindingType(width === 4 ? 'Bits4' : 'Bits', { storage });
     case 'Item':
     case 'ResultItem':
       return width === 4 ? (half ? 'vec4h' : 'vec4f') : half ? 'f16' : 'f32';

@@ -99,6 +99,7 @@ export function referUngradable(result: InferResult): InferResult {
   const { score = null, threshold = null, unsure = null } = result.referral ?? {};
   return { ...result, referral: { decision: 'refer', by: 'ungradable', score, threshold, unsure } };
 }
+
 function withProbabilities(grade: Grade, probabilities: readonly number[]): Grade {
   const entropy = rounded(normalizedEntropy(probabilities));
   return { ...grade, probabilities, uncertainty: { ...grade.uncertainty, entropy } };

@@ -1,9 +1,10 @@
 /** What runs in each of {@link PictureThreads}: the whole work on pictures but the network itself, which the main thread runs. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { GmtlError } from '../../engine/errors.ts';
+import { errorOf, packError } from '../../engine/node/threadErrors.ts';
 import { GivenNetwork } from './pictureNetwork.ts';
 import { workOnPicture } from './pictureWork.ts';
-import { type Ask, errorOf, type FromThread, packError, type ThreadSetup, type ToThread } from './threadMessages.ts';
+import type { Ask, FromThread, ThreadSetup, ToThread } from './threadMessages.ts';
 
 const port = parentPort;
 if (port === null) throw new GmtlError('infer/threads', 'pictureThread runs in a thread of PictureThreads alone');

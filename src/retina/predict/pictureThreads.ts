@@ -2,11 +2,12 @@
 import { Worker } from 'node:worker_threads';
 import { sharp } from '../../engine/node/optional.ts';
 import { GmtlError } from '../../engine/errors.ts';
+import { errorOf, packError } from '../../engine/node/threadErrors.ts';
 import type { InferInput } from './inputs.ts';
 import type { PictureNetwork, PreparedAs } from './pictureNetwork.ts';
 import type { AdjustResult, PictureDone, PictureWorkOptions } from './pictureWork.ts';
 import type { Prediction } from './prediction.ts';
-import { type Ask, errorOf, type FromThread, packError, type ThreadSetup, type ToThread } from './threadMessages.ts';
+import type { Ask, FromThread, ThreadSetup, ToThread } from './threadMessages.ts';
 
 interface Hand {
   readonly worker: Worker;

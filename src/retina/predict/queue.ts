@@ -166,6 +166,7 @@ export async function workQueue(
   const failures: unknown[] = [];
   const ending = new AbortController();
   const ended = AbortSignal.any([stop, ending.signal]);
+  const over = new Promise<null>((end) => ended.addEventListener('abort', () => end(null), { once: true }));
   const connection: ConnectionOptions = {
     ...connectionTo(url),
     // A server that is away is waited for, but not by a worker that is to end.
@@ -221,7 +222,7 @@ export async function workQueue(
         }
         ended.addEventListener('abort', done);
       });
-      if (drain && !ended.aborted && (await isEmpty(queue, ended))) break;
+      if (drain && !ended.aborted && (await isEmpty(queue, over))) break;
     }
   } finally {
     // Waits for the pictures in hand.
@@ -232,9 +233,8 @@ export async function workQueue(
   if (failures.length > 0) throw failures[0];
 }
 
-/** Whether nothing waits, is under way or is to come; false when it is time to end. */
-async function isEmpty(queue: Queue, ended: AbortSignal): Promise<boolean> {
-  const over = new Promise<null>((end) => ended.addEventListener('abort', () => end(null), { once: true }));
+/** Whether nothing waits, is under way or is to come; false once `over` has settled. */
+async function isEmpty(queue: Queue, over: Promise<null>): Promise<boolean> {
   const counts = await Promise.race([
     queue.getJobCounts('waiting', 'active', 'delayed', 'prioritized').catch(() => null),
     over,

@@ -1,5 +1,5 @@
 /** What the main thread and the threads that work on pictures tell each other. */
-import { type ErrorCode, GmtlError } from '../../engine/errors.ts';
+import type { PackedError } from '../../engine/node/threadErrors.ts';
 import type { TrainConfig } from '../config/schema.ts';
 import type { TrainingSet } from '../run/trainingSetFormat.ts';
 import type { InferInput } from './inputs.ts';
@@ -13,13 +13,6 @@ export interface ThreadSetup {
   readonly preparedAs: PreparedAs['options'];
   readonly trainingSet: TrainingSet | null;
   readonly options: PictureWorkOptions;
-}
-
-/** An error with what survives the way between threads. */
-export interface PackedError {
-  readonly code: ErrorCode | null;
-  readonly message: string;
-  readonly stack: string | undefined;
 }
 
 /** A question of a thread: the network's answer for pictures, or a result adjusted. */
@@ -41,14 +34,3 @@ export type FromThread =
   | { readonly kind: 'ask'; readonly call: number; readonly question: Ask }
   | { readonly kind: 'done'; readonly picture: number; readonly done: PictureDone }
   | { readonly kind: 'failed'; readonly picture: number; readonly error: PackedError };
-
-export function packError(error: unknown): PackedError {
-  if (!(error instanceof Error)) return { code: null, message: String(error), stack: undefined };
-  return { code: error instanceof GmtlError ? error.code : null, message: error.message, stack: error.stack };
-}
-
-export function errorOf({ code, message, stack }: PackedError): Error {
-  const error = code === null ? new Error(message) : new GmtlError(code, message);
-  if (stack !== undefined) error.stack = stack;
-  return error;
-}

@@ -8,11 +8,10 @@ import { storageOf } from '../storage.ts';
 import { bitsOf } from './convert.ts';
 import type { Selection } from './layout.ts';
 
-const elementsKernel = kernel('movement/unslice');
-const foursKernel = kernel('movement/unsliceFours');
+const unsliceKernel = kernel('movement/unslice');
 
-/** The kernels of `boxDispatch` and its versions. */
-export const BOX_KERNELS = [elementsKernel, foursKernel] as const;
+/** The kernel of `boxDispatch` and its versions. */
+export const BOX_KERNELS = [unsliceKernel] as const;
 export const BOX_VERSIONS = ['elements', 'fours'] as const;
 
 /** An axis of the result, and which of its indices the box takes. */
@@ -73,8 +72,9 @@ export function boxDispatch(
   const inner = run.extent / width;
   const { lanes, workgroups } = rowGrid(rows, inner, target);
   return {
-    kernel: fours ? foursKernel : elementsKernel,
+    kernel: unsliceKernel,
     storage: storageOf({ dtype }),
+    width,
     buffers: { x: 'in0', out: 'out0' },
     uniforms: {
       rows,

@@ -1,7 +1,7 @@
 /** Draws many retinas, on every core where there are enough of them. */
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
-import { GmtlError } from '../../../engine/errors.ts';
+import { errorOf, type PackedError } from '../../../engine/node/threadErrors.ts';
 import { drawFundus, type Fundus } from './fundus.ts';
 import type { Wanted } from './labels.ts';
 
@@ -17,10 +17,7 @@ export type Drawn = Pick<Fundus, 'width' | 'height' | 'rgb' | 'masks'>;
 
 /** What a thread is told, and what it answers. */
 export type DrawOrder = DrawJob & { readonly index: number };
-export type DrawAnswer = { readonly index: number } & (
-  | { readonly drawn: Drawn }
-  | { readonly refused: { readonly code: GmtlError['code']; readonly message: string } }
-);
+export type DrawAnswer = { readonly index: number } & ({ readonly drawn: Drawn } | { readonly refused: PackedError });
 
 /** Fewer pictures for each thread than these are drawn before it has started. */
 const LEAST_PER_THREAD = 8;
@@ -79,7 +76,7 @@ async function* inOrder(workers: readonly Worker[], jobs: readonly DrawJob[]): A
     }
     const answer = answers.get(index) as DrawAnswer;
     answers.delete(index);
-    if ('refused' in answer) throw new GmtlError(answer.refused.code, answer.refused.message);
+    if ('refused' in answer) throw errorOf(answer.refused);
     yield answer.drawn;
   }
 }

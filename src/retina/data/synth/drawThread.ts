@@ -1,6 +1,6 @@
 /** The thread that {@link drawAll} gives pictures to draw. */
 import { parentPort } from 'node:worker_threads';
-import { GmtlError } from '../../../engine/errors.ts';
+import { packError } from '../../../engine/node/threadErrors.ts';
 import type { DrawAnswer, DrawOrder } from './drawAll.ts';
 import { drawFundus } from './fundus.ts';
 
@@ -9,9 +9,7 @@ function answer({ index, key, height, wanted }: DrawOrder): DrawAnswer {
     const { width, rgb, masks } = drawFundus(key, height, wanted);
     return { index, drawn: { width, height, rgb, masks } };
   } catch (error) {
-    if (!(error instanceof GmtlError)) throw error;
-    // Classes do not travel between threads.
-    return { index, refused: { code: error.code, message: error.message } };
+    return { index, refused: packError(error) };
   }
 }
 
