@@ -467,7 +467,9 @@ const training = z.strictObject({
     .min(1)
     .nullable()
     .default(null)
-    .describe('Safetensors file of pretrained weights for the trunk: timm, torchvision or original names.'),
+    .describe(
+      'Weights to start from: a file with those of the trunk under the names of timm, torchvision or the original, or a run, whose decoder and heads are taken too where they fit.',
+    ),
 });
 
 const referral = z.strictObject({

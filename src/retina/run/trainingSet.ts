@@ -1,10 +1,10 @@
 /** Reads and writes a run's `training-set.json`. */
 import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { readIfPresent, writeFileAtomic } from '../../engine/node/atomic.ts';
 import { RUN_FILES } from './fileNames.ts';
 import { parseStored } from './storedJson.ts';
-import { type TrainingSet, trainingSetSchema } from './trainingSetFormat.ts';
+import { shownText, type TrainingSet, trainingSetSchema } from './trainingSetFormat.ts';
 
 export async function writeTrainingSet(runFolder: string, set: TrainingSet): Promise<void> {
   await writeFileAtomic(join(runFolder, RUN_FILES.trainingSet), `${JSON.stringify(set, null, 2)}\n`);
@@ -19,8 +19,16 @@ export function readTrainingSet(runFolder: string): TrainingSet | null {
   return parseStored(trainingSetSchema, text, { path, code: 'run/training-set', remedy });
 }
 
-/** The record of the run that a weights file belongs to: beside it, or in the folder above. Null where there is none. */
-export function trainingSetOf(weightsFile: string): TrainingSet | null {
-  const near = dirname(weightsFile);
-  return readTrainingSet(existsSync(join(near, RUN_FILES.trainingSet)) ? near : dirname(near));
+/** The record of the run that weights belong to: a run folder's, or a file's beside it or in the folder above. Null where there is none. */
+export function trainingSetOf(weights: string): TrainingSet | null {
+  const near = dirname(weights);
+  const folder = [weights, near, dirname(near)].find((each) => existsSync(join(each, RUN_FILES.trainingSet)));
+  return folder === undefined ? null : readTrainingSet(folder);
+}
+
+/** What is recorded of the weights that a network begins with. @param weights a file or a run folder; null: random ones. */
+export function startOf(weights: string | null): TrainingSet['startedFrom'] {
+  if (weights === null) return null;
+  const set = trainingSetOf(weights);
+  return { weights: basename(weights), trainedOn: set && shownText(set) };
 }

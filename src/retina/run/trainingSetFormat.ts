@@ -34,6 +34,8 @@ export const trainingSetSchema = z.object({
   focus: range.nullable(),
   /** Null where too few were measured. */
   look: lookSchema.nullable(),
+  /** Whose weights the network began with, and what those were trained on (null: not recorded). Null: with random ones. */
+  startedFrom: z.object({ weights: z.string(), trainedOn: z.string().nullable() }).nullable().default(null),
 });
 
 /** `training-set.json` of a run folder. */
@@ -44,7 +46,13 @@ const listed = (names: readonly (string | number)[]): string => names.join(', ')
 /** What a network was trained on, in one line. */
 export function trainedOnText(set: TrainingSet | null): string {
   if (set === null) return 'not recorded';
-  const { origin, pictures, parts, fieldPixels, grades, tasks } = set;
+  const unreal =
+    set.origin === 'synthetic' && 'not photographs of eyes: what it says of a real photograph means nothing';
+  return [shownText(set), ...(unreal ? [unreal] : [])].join('; ');
+}
+
+/** What of it holds for a network that began with these weights too. */
+export function shownText({ origin, pictures, parts, fieldPixels, grades, tasks, startedFrom }: TrainingSet): string {
   const kind = {
     synthetic: 'synthetic pictures',
     photographs: 'photographs',
@@ -61,7 +69,9 @@ export function trainedOnText(set: TrainingSet | null): string {
     `${pictures} ${kind[origin]} (${listed(Object.entries(parts).map(([part, count]) => `part ${part}: ${count}`))})`,
     ...(sizes === null ? [] : [sizes]),
     ...missing,
-    ...(origin === 'synthetic' ? ['not photographs of eyes: what it says of a real photograph means nothing'] : []),
+    ...(startedFrom === null
+      ? []
+      : [`started from ${startedFrom.weights} (trained on ${startedFrom.trainedOn ?? 'what is not recorded'})`]),
   ].join('; ');
 }
 

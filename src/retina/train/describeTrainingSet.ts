@@ -8,6 +8,7 @@ import { countItems } from '../data/sets/datasetFingerprint.ts';
 import { isSynthetic } from '../data/synth/target.ts';
 import type { DatasetItem } from '../domain.ts';
 import { percentile } from '../metrics/bootstrap.ts';
+import { startOf } from '../run/trainingSet.ts';
 import type { TrainingSet } from '../run/trainingSetFormat.ts';
 
 /** The most pictures that are measured: each is decoded once more, 0.2 s for one of 12 million pixels. */
@@ -18,9 +19,10 @@ type Channels = [number, number, number];
 /**
  * Describes the training pictures.
  * @param items the pictures that training draws from. Those that show no field of view are not measured.
+ * @param init the file or run folder whose weights the network begins with; null: random ones.
  * @throws GmtlError `data/image-unreadable` naming the file.
  */
-export async function describeTrainingSet(items: readonly DatasetItem[]): Promise<TrainingSet> {
+export async function describeTrainingSet(items: readonly DatasetItem[], init: string | null): Promise<TrainingSet> {
   const step = Math.max(1, items.length / MOST_MEASURED);
   const drawn = items.filter((_, index) => Math.floor(index / step) !== Math.floor((index - 1) / step));
   const statistics = (await mapParallel(drawn, ({ imagePath }) => whereFieldIsSeen(measureFile(imagePath)))).filter(
@@ -39,6 +41,7 @@ export async function describeTrainingSet(items: readonly DatasetItem[]): Promis
     measured: statistics.length,
     ...summaryOf(statistics),
     look: fitLook(statistics),
+    startedFrom: startOf(init),
   };
 }
 

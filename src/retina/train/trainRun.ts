@@ -179,7 +179,7 @@ export async function trainRun(
       await preparePictures(pictures, (item) => learner.prepare(item), stop);
       if (run && run.trainingSet() === null && !stop?.aborted) {
         const usable = ({ split, id }: DatasetItem): boolean => split === 'train' && !learner.source.skipped.has(id);
-        await run.writeTrainingSet(await describeTrainingSet(pictures.filter(usable)));
+        await run.writeTrainingSet(await describeTrainingSet(pictures.filter(usable), config.training.init));
       }
       const result = await trainer.run(stop);
       if (!run) return !result.interrupted;
