@@ -201,7 +201,8 @@ export async function withRanks<T>(wanted: boolean, body: (ranks: MpiRanks | nul
   } catch (error) {
     if (!ranks.isAgreed(error)) return fail(error);
     await ranks.finalize();
-    if (ranks.rank > 0) process.exit(1);
+    // Rank 0 says it, and its exit code is the job's. After an error's code of another rank a launcher ends rank 0 before it has spoken.
+    if (ranks.rank > 0) process.exit(0);
     throw error;
   } finally {
     process.removeListener('uncaughtException', fail);
