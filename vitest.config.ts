@@ -36,16 +36,22 @@ function testFiles(): { file: string; tier: string }[] {
   );
 }
 
+const files = testFiles();
+const fast = files.flatMap(({ file, tier }) => (tier === 'no adapter' ? [file] : []));
+const rest = files.flatMap(({ file, tier }) => (tier === 'no adapter' ? [] : [file]));
+
 export default defineConfig(({ mode }) => ({
   test: {
-    include: testFiles().flatMap(({ file, tier }) => (mode !== 'fast' || tier === 'no adapter' ? [file] : [])),
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
     // Dawn lives in native code: forks keep one instance a process (a second `create()` in one process can abort).
     pool: 'forks',
-    // Half of the fast tests' time would be loading the same modules for every file.
-    isolate: mode !== 'fast',
     // One more than two cores keep busy: tests wait for child processes and for the adapter.
     maxWorkers: 3,
+    projects: [
+      // Most of the fast tests' time would be loading the same modules for every file.
+      { extends: true, test: { name: 'fast', include: fast, isolate: false } },
+      ...(mode === 'fast' ? [] : [{ extends: true as const, test: { name: 'adapter', include: rest } }]),
+    ],
   },
 }));

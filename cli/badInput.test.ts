@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { parse } from 'csv-parse/sync';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { InferResult } from '../src/retina/predict/result.ts';
 import {
   imagePathA,
@@ -19,7 +19,7 @@ import {
   tinyFundus,
   writeTinyIdrid,
 } from '../src/retina/data/testsupport.ts';
-import { gmtl as runWords } from './gmtl.ts';
+import { gmtlHere, type Outcome } from './testsupport.ts';
 
 const repository = fileURLToPath(new URL('..', import.meta.url));
 const program = join(repository, 'dist', 'cli', 'main.js');
@@ -42,12 +42,6 @@ function buildIfStale(): void {
   }
 }
 
-interface Outcome {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
 function gmtl(...words: string[]): Promise<Outcome> {
   return new Promise((done) => {
     const child = execFile(process.execPath, [program, ...words], { timeout: 240_000 }, (_error, stdout, stderr) =>
@@ -68,27 +62,6 @@ function unread(...words: string[]): Promise<{ code: number | null; stderr: stri
     });
     child.on('exit', (code) => done({ code, stderr }));
   });
-}
-
-/** The same in this process, a tenth of the time: for what is refused before an adapter is opened. */
-async function gmtlHere(...words: string[]): Promise<Outcome> {
-  const streams = { stdout: '', stderr: '' };
-  const into = (stream: keyof typeof streams) => (text: unknown) => {
-    streams[stream] += `${String(text)}\n`;
-  };
-  const spies = [
-    vi.spyOn(console, 'log').mockImplementation(into('stdout')),
-    vi.spyOn(console, 'error').mockImplementation(into('stderr')),
-    vi.spyOn(console, 'warn').mockImplementation(into('stderr')),
-  ];
-  try {
-    process.exitCode = 0;
-    await runWords(words);
-    return { code: process.exitCode, ...streams };
-  } finally {
-    process.exitCode = 0;
-    for (const spy of spies) spy.mockRestore();
-  }
 }
 
 /** Runs the command and expects it to fail as a user would want it to. */

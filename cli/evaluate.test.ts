@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startGmtl, TINY_SETTINGS } from '../bench/trainProcess.ts';
 import { generateSyntheticIdrid } from '../src/retina/data/synth/index.ts';
 import type { Evaluation } from '../src/retina/metrics/evaluation.ts';
+import { gmtlHere } from './testsupport.ts';
 
 let root = '';
 const at = (...parts: string[]): string => join(root, ...parts);
@@ -156,9 +157,10 @@ describe('gmtl infer', () => {
     const again = await gmtl(...words, '--sample', '3');
     expect(again.code).toBe(1);
     expect(again.output).toMatch(/sample\.png is there already.*--overwrite/);
-    expect(lines(await done(...words, '--sample', '3', '--overwrite'))).toEqual(lines(first));
-    const other = await done(...words, '--overwrite', '--seed', '5', '--sample', '20');
-    expect(lines(other)).toHaveLength(5);
+    // Drawn in an order that the seed fixes: more of them begin with the same.
+    const more = lines(await done(...words, '--sample', '20', '--overwrite'));
+    expect(more).toHaveLength(5);
+    expect(more.slice(0, 3)).toEqual(lines(first));
   });
 
   it('--calibrated takes thresholds and temperatures of the run', async () => {
@@ -247,9 +249,9 @@ describe('gmtl infer', () => {
       [['infer', '--sample', '0', '--run', at('run')], /--sample 0/],
       [['infer', 'eye.jpg', '--calibrated', '--threshold', '0.4'], /leave out --threshold/],
     ] as const) {
-      const { code, output } = await gmtl(...words);
-      expect(code, output).toBe(1);
-      expect(output).toMatch(message);
+      const { code, stderr } = await gmtlHere(...words);
+      expect(code, stderr).toBe(1);
+      expect(stderr).toMatch(message);
     }
   });
 });

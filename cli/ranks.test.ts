@@ -25,12 +25,13 @@ beforeAll(async () => {
 });
 afterAll(() => rm(root, { recursive: true, force: true }));
 
-/** Twenty steps of four micro-batches; everything that draws random numbers is on. */
+/** Steps of four micro-batches; everything that draws random numbers is on. */
+const STEPS = LONG_TESTS ? 20 : 8;
 const COMMON = [
   'optimizer.emaDecay=0.9',
   'optimizer.lr=0.01',
   'training.epochs=2',
-  'training.stepsPerEpoch=10',
+  `training.stepsPerEpoch=${STEPS / 2}`,
   'training.accumulate=4',
 ];
 const NETWORKS = {
@@ -142,7 +143,7 @@ describe.each(['Open MPI', 'MPICH'] as const)('training over %s', (name) => {
       const run = await signalledAfterSteps(folder, 'SIGUSR2');
       const { code } = await run.ended;
       expect(code, run.output()).not.toBe(0);
-      const stopped = /Stopped at step (\d+) of 20/.exec(run.output());
+      const stopped = new RegExp(`Stopped at step (\\d+) of ${STEPS}`).exec(run.output());
       expect(stopped, run.output()).not.toBeNull();
       expect(Number(stopped?.[1])).toBe(steps(folder));
       await finish(['train', '--resume', folder]);
@@ -150,7 +151,7 @@ describe.each(['Open MPI', 'MPICH'] as const)('training over %s', (name) => {
     },
   );
 
-  test('the job ends within seconds when one rank is killed, and its last checkpoint loads', async () => {
+  once('the job ends within seconds when one rank is killed, and its last checkpoint loads', async () => {
     const folder = folderOf('killed');
     const run = await signalledAfterSteps(folder, 'SIGKILL');
     const killed = performance.now();

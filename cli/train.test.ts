@@ -132,6 +132,8 @@ describe('gmtl train', () => {
   it('logs every step and epoch, and repeats bitwise from the same seed', async () => {
     expect(whole.batchSteps).toEqual(['step', ...Array.from({ length: 12 }, (_, i) => String(i + 1))]);
     expect(whole.epochSteps).toEqual(['step', '6', '12']);
+    // The run below that is interrupted repeats it too.
+    if (!LONG_TESTS) return;
     const folder = join(root, 'again');
     await finish(words(folder));
     expect(await outcome(folder)).toEqual(whole);
@@ -242,7 +244,7 @@ describe('gmtl train', () => {
     expect(await finish(['train', '--resume', folder])).not.toContain('stem.0');
   });
 
-  it('interrupted in mid-epoch, twice, and resumed, ends as the uninterrupted run did', async () => {
+  it('interrupted in mid-epoch and resumed, ends as the uninterrupted run did', async () => {
     const folder = join(root, 'interrupted');
     // Rows reach the disk with a checkpoint: at every step here, which changes no number.
     const output = await interruptAfter(words(folder, 'training.checkpointEvery=1'), folder, 2);
@@ -252,7 +254,7 @@ describe('gmtl train', () => {
     expect(step).toBeLessThan(12);
     expect(output).toContain(`Stopped at step ${step} of 12. Go on with: npx gmtl train --resume ${folder}`);
     expect(existsSync(join(folder, 'test.json'))).toBe(false);
-    await interruptAfter(['train', '--resume', folder], folder, step + 1, 'SIGHUP');
+    if (LONG_TESTS) await interruptAfter(['train', '--resume', folder], folder, step + 1, 'SIGHUP');
     await finish(['train', '--resume', folder]);
     expect(await outcome(folder)).toEqual(whole);
   });
@@ -287,9 +289,9 @@ describe('gmtl train', () => {
       const failing = startGmtl(words(join(root, 'failing')), root);
       expect((await failing.ended).code).toBe(1);
       expect(failing.output()).toContain(victim.imagePath);
-      const skipping = await finish([...words(join(root, 'skipping')), '--skip-bad']);
+      const skipping = await finish([...words(join(root, 'skipping'), 'training.epochs=1'), '--skip-bad']);
       expect(skipping).toContain(`skipped  ${victim.imagePath}`);
-      expect((await outcome(join(root, 'skipping'))).step).toBe(12);
+      expect((await outcome(join(root, 'skipping'))).step).toBe(6);
     } finally {
       await writeFile(victim.imagePath, bytes);
     }
@@ -310,7 +312,7 @@ describe('gmtl train', () => {
   });
 
   it('leaves no temporary files and no lock behind', async () => {
-    for (const name of ['whole', 'again', 'interrupted', 'skipping']) {
+    for (const name of ['whole', 'interrupted', 'skipping']) {
       const files = [
         ...(await readdir(join(root, name))),
         ...(await readdir(join(root, name, 'checkpoints')).catch(() => [])),
