@@ -44,9 +44,11 @@ const evaluateOptions = {
 
 type EvaluateArguments = InferredOptionTypes<typeof evaluateOptions> & { run: string };
 
-async function evaluate({ tta, 'skip-bad': skipBad, ...options }: EvaluateArguments): Promise<void> {
+async function evaluate({ tta, 'skip-bad': skipBad, ...given }: EvaluateArguments): Promise<void> {
+  const { run, split, checkpoint, data, weights, frame, calibrate, set, json, report, pictures } = given;
   await evaluateRun({
-    ...options,
+    ...{ run, split, checkpoint, data, weights, frame, calibrate, set, json, report, pictures },
+    ...{ precision: given.precision, adapter: given.adapter },
     flips: tta,
     skipBad,
     print: console.log,

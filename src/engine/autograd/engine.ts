@@ -6,14 +6,8 @@ import { addProgram } from '../ops/binary/program.ts';
 import { type Callable, mutated, type Op } from '../ops/definition.ts';
 import { floatCastProgram, fillProgram } from '../ops/movement/convert.ts';
 import { expandProgram } from '../ops/movement/program.ts';
-import {
-  castsFor,
-  checkAttributes,
-  checkCount,
-  declaredInput,
-  type InputKinds,
-  requireTypes,
-} from '../ops/signature.ts';
+import { checkAttributes } from '../arguments.ts';
+import { castsFor, checkCount, declaredInput, type InputKinds, requireTypes } from '../ops/signature.ts';
 import { TapBackend, type Taps } from '../ops/tapBackend.ts';
 import type { Value } from '../ops/value.ts';
 import { type HostData, hostArray } from '../tensor/hostData.ts';
@@ -163,6 +157,8 @@ export class Engine {
    * @throws GmtlError `ops/inputs`, `ops/attribute`, `tensor/dtype`, `autograd/engine` or `tensor/freed`, which name the op and the input.
    */
   applyAll<A extends object>(op: Op<A>, inputs: readonly Tensor[], attributes: A): Tensor[] {
+    if (!op?.forward?.signature)
+      throw new GmtlError('ops/inputs', `apply was given ${show(op)}; it takes an op, as defineOp gives`);
     const { signature } = op.forward;
     this.#requireOwn(op.name, signature.inputs, inputs);
     checkAttributes(op.name, signature.attributes, attributes);
@@ -234,6 +230,8 @@ export class Engine {
    * signature as `applyAll` holds them; nothing is cast.
    */
   run<A extends object>(program: Callable<A>, inputs: readonly Tensor[], attributes: A): Tensor[] {
+    if (!program?.signature)
+      throw new GmtlError('ops/inputs', `run was given ${show(program)}; it takes a program with a signature`);
     const { name, signature } = program;
     this.#requireOwn(name, signature.inputs, inputs);
     checkAttributes(name, signature.attributes, attributes);

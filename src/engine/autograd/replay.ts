@@ -2,7 +2,7 @@
 import { GmtlError, show } from '../errors.ts';
 import type { Capture, CompileProgress } from '../gpu/capture.ts';
 import { GpuBackend } from '../ops/gpuBackend.ts';
-import { checkAttributes } from '../ops/signature.ts';
+import { checkAttributes } from '../arguments.ts';
 import { collectTensors, Engine } from './engine.ts';
 import type { Tensor } from './tensor.ts';
 

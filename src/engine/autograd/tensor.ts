@@ -6,7 +6,7 @@ import { matmul } from '../ops/matmul/op.ts';
 import { cast, expand, floatCast, permute, reshape, slice } from '../ops/movement/op.ts';
 import type { ReduceAttributes } from '../ops/reduce/attributes.ts';
 import { max, mean, sum } from '../ops/reduce/op.ts';
-import { checkAttributes } from '../ops/signature.ts';
+import { checkAttributes } from '../arguments.ts';
 import type { UnaryName } from '../ops/unary/attributes.ts';
 import { unaryOps } from '../ops/unary/op.ts';
 import type { Value } from '../ops/value.ts';
@@ -44,6 +44,8 @@ export class Tensor {
   #disposed = false;
 
   constructor(engine: Engine, value: Value, node: GraphNode | null, requiresGrad: boolean) {
+    if (value?.spec === undefined)
+      throw new GmtlError('ops/inputs', `a tensor is made by engine.tensor, not by new Tensor(…)`);
     this.engine = engine;
     this.value = value;
     this.node = node;

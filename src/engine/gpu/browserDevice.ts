@@ -1,5 +1,6 @@
 /** Opens a device in a browser, in a page or in a worker. */
 import { GmtlError } from '../errors.ts';
+import { checkAttributes } from '../arguments.ts';
 import { type AdapterInfo, classifyAdapter, readAdapterInfo } from './classify.ts';
 import { GpuDevice, type GpuDeviceOptions } from './device.ts';
 
@@ -8,6 +9,14 @@ export interface BrowserDeviceOptions extends Omit<GpuDeviceOptions, 'deviceClas
   /** Which of two GPUs a laptop should use. Default `high-performance`. */
   readonly powerPreference?: 'low-power' | 'high-performance';
 }
+
+const OPTIONS = {
+  powerPreference: ['low-power', 'high-performance'],
+  dispatchesPerSubmit: 'extent?',
+  shaders: 'record?',
+  wait: 'call?',
+  onDestroy: 'call?',
+} as const;
 
 /** A device and what the browser says of its adapter (which may be little: browsers hide it from trackers). */
 export interface BrowserDevice {
@@ -20,10 +29,9 @@ export interface BrowserDevice {
  *
  * @throws GmtlError `adapter/no-webgpu` where the browser or the page has no WebGPU, `adapter/none` where it finds no adapter. Both say what to do.
  */
-export async function createBrowserDevice({
-  powerPreference = 'high-performance',
-  ...options
-}: BrowserDeviceOptions = {}): Promise<BrowserDevice> {
+export async function createBrowserDevice(given: BrowserDeviceOptions = {}): Promise<BrowserDevice> {
+  checkAttributes('createBrowserDevice', OPTIONS, given);
+  const { powerPreference = 'high-performance', ...options } = given;
   // Node's types know no navigator.
   const { navigator, isSecureContext } = globalThis as {
     readonly navigator?: { readonly gpu?: GPU };

@@ -2,6 +2,7 @@
  * The safetensors format (huggingface/safetensors, format section of its README): a little-endian u64 header length, a JSON header padded
  * with spaces, then the tensors' bytes, little-endian, C order, without holes. No Node modules here: browsers read the same files.
  */
+import { checkAttributes } from '../arguments.ts';
 import { GmtlError, show } from '../errors.ts';
 import { bfloat16ToNumber, float16ToNumber, numberToFloat16 } from '../tensor/float16.ts';
 import { identifyForeignFile } from './identify.ts';
@@ -94,6 +95,7 @@ export function encodeSafetensors(
  * `safetensors/invalid` for a header that contradicts itself or the file.
  */
 export function decodeSafetensors(bytes: Uint8Array, fileName: string): SafetensorsFile {
+  checkAttributes('decodeSafetensors', { bytes: 'bytes', fileName: 'text' }, { bytes, fileName });
   const { header, dataStart } = readHeader(bytes, fileName);
   const fail = (problem: string) => invalid(fileName, problem);
   const metadata: Record<string, string> = {};

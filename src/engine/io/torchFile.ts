@@ -3,6 +3,7 @@
  * data here: nothing in it is run, and whatever is neither a tensor nor a container is refused (as torch.load(weights_only=True) does).
  */
 import { GmtlError } from '../errors.ts';
+import { checkAttributes } from '../arguments.ts';
 import { bfloat16ToNumber, float16ToNumber } from '../tensor/float16.ts';
 import { PickleGlobal, type PickleHandlers, PickleProblem, readPickle } from './pickle.ts';
 import type { StoredTensor, StoredTensors } from './safetensors.ts';
@@ -84,6 +85,7 @@ export function isTorchFile(bytes: Uint8Array): boolean {
  * `torch/no-weights` where no state dict is found; `torch/dtype` for weights of another type.
  */
 export function readTorchFile(bytes: Uint8Array, fileName: string): TorchWeights {
+  checkAttributes('readTorchFile', { bytes: 'bytes', fileName: 'text' }, { bytes, fileName });
   try {
     const { root, bytesOf } = isZip(bytes) ? openZip(bytes) : openLegacy(bytes);
     const { path, entries } = findStateDict(root, fileName);

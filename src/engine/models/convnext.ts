@@ -8,7 +8,7 @@ import { block, Module } from '../nn/module.ts';
 import { Parameter } from '../nn/parameter.ts';
 import { engine } from '../autograd/engine.ts';
 import type { RandomSource } from '../nn/randomSource.ts';
-import { checkAttributes, requireOptions } from '../ops/signature.ts';
+import { checkAttributes, requireOptions } from '../arguments.ts';
 
 /** What makes one variant of ConvNeXt (Liu et al. 2022, "A ConvNet for the 2020s"; facebookresearch/ConvNeXt, timm). */
 export interface ConvNeXtConfig {
@@ -200,7 +200,7 @@ export class ConvNeXt extends Module {
 
   /** x [N, H, W, 3] → logits [N, classes]. */
   forward(x: Tensor): Tensor {
-    return x.engine.scope(() => {
+    return block(x, () => {
       const pooled = this.pool(this.forwardFeatures(x)[this.stages.length - 1]);
       return this.head.fc ? this.head.fc.forward(pooled) : pooled;
     });

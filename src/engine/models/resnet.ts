@@ -4,7 +4,7 @@ import * as F from '../nn/functional.ts';
 import { type Initializer, kaimingNormal, zeros } from '../nn/init.ts';
 import { BatchNorm2d, Conv2d, Layer, Linear, Sequential } from '../nn/layers.ts';
 import { block, Module } from '../nn/module.ts';
-import { checkAttributes, requireOptions } from '../ops/signature.ts';
+import { checkAttributes, requireOptions } from '../arguments.ts';
 
 /** What makes one variant of ResNet (He et al. 2016, "Deep Residual Learning"; torchvision). */
 export interface ResNetConfig {
@@ -50,6 +50,8 @@ const OPTIONS = {
   initConvolution: 'anything?',
 } as const;
 
+const BLOCK = { inChannels: 'extent', width: 'extent', stride: 'extent' } as const;
+
 type Initialize = (fanOut: number) => Initializer;
 
 /** A convolution without bias, padded to keep the size at stride 1. */
@@ -85,6 +87,7 @@ export class BasicBlock extends Layer {
   readonly downsample: Sequential | null;
 
   constructor(inChannels: number, outChannels: number, stride = 1, init: Initialize = kaimingNormal) {
+    checkAttributes('BasicBlock', BLOCK, { inChannels, width: outChannels, stride });
     super();
     this.conv1 = convolution(inChannels, outChannels, 3, stride, init);
     this.bn1 = new BatchNorm2d(outChannels, { activation: 'relu' });
@@ -118,6 +121,7 @@ export class Bottleneck extends Layer {
 
   constructor(inChannels: number, width: number, stride = 1, init: Initialize = kaimingNormal) {
     super();
+    checkAttributes('Bottleneck', BLOCK, { inChannels, width, stride });
     const outChannels = width * Bottleneck.expansion;
     this.conv1 = convolution(inChannels, width, 1, 1, init);
     this.bn1 = new BatchNorm2d(width, { activation: 'relu' });
@@ -188,7 +192,7 @@ export class ResNet extends Module {
 
   /** x [N, H, W, 3] → logits [N, classes], or pooled features [N, C] without a classifier. */
   forward(x: Tensor): Tensor {
-    return x.engine.scope(() => {
+    return block(x, () => {
       const pooled = this.forwardFeatures(x)[4].mean([1, 2]);
       return this.fc ? this.fc.forward(pooled) : pooled;
     });

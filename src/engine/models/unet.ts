@@ -6,7 +6,7 @@ import { kaimingUniform, type Initializer, xavierUniform, zeros } from '../nn/in
 import { BatchNorm2d, Conv2d, Lambda, type Layer, Linear, Sequential } from '../nn/layers.ts';
 import { block, Module } from '../nn/module.ts';
 import type { RandomSource } from '../nn/randomSource.ts';
-import { checkAttributes } from '../ops/signature.ts';
+import { checkAttributes } from '../arguments.ts';
 import { ResNet, type ResNetConfig, type ResNetVariant, resnetConfig } from './resnet.ts';
 
 type Initialize = (fanIn: number) => Initializer;
@@ -49,6 +49,8 @@ export interface UnetDecoderOptions {
   readonly initConvolution?: Initialize;
 }
 
+const DECODER = { encoderChannels: 'integers', channels: 'integers?', initConvolution: 'call?' } as const;
+
 const UNET_DECODER_CHANNELS: readonly number[] = [256, 128, 64, 32, 16];
 
 /** The decoder of segmentation_models_pytorch's Unet (Ronneberger et al. 2015 with BatchNorm), under its names `blocks.{i}.conv{1,2}.{0,1}.*`. */
@@ -59,6 +61,7 @@ export class UnetDecoder extends Module {
 
   constructor(options: UnetDecoderOptions) {
     super();
+    checkAttributes('UnetDecoder', DECODER, options);
     const { encoderChannels, channels = UNET_DECODER_CHANNELS, initConvolution } = options;
     if (channels.length !== encoderChannels.length) {
       throw new GmtlError(
@@ -143,7 +146,7 @@ export class Unet extends Module {
 
   /** x [N, H, W, 3] of any size → mask logits [N, H, W, classes], and image logits [N, imageClasses] where there is such a head. */
   forward(x: Tensor): { readonly masks: Tensor; readonly image: Tensor | null } {
-    return x.engine.scope(() => {
+    return block(x, () => {
       const features = this.encoder.forwardFeatures(x);
       const decoded = this.decoder.forward(features, [x.shape[1], x.shape[2]]);
       const image = this.classification_head?.forward(features[features.length - 1]) ?? null;

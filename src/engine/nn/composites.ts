@@ -7,11 +7,11 @@ import type { Engine } from '../autograd/engine.ts';
 import { Tensor } from '../autograd/tensor.ts';
 import { concat as concatOp } from '../ops/movement/op.ts';
 import { avgPool2d as avgPool2dOp } from '../ops/pool/op.ts';
-import { checkAttributes } from '../ops/signature.ts';
+import { checkAttributes } from '../arguments.ts';
 import { checkInterpolation, type InterpolateOptions } from './interpolation.ts';
 import { upsampleBilinear2d as bilinearOp, upsampleNearest2d as nearestOp } from '../ops/upsample/op.ts';
 import { where as whereOp } from '../ops/where/op.ts';
-import { broadcastShapes, normalizeAxis } from '../tensor/shape.ts';
+import { broadcastShapes, layoutHint, normalizeAxis } from '../tensor/shape.ts';
 import { formatShape } from '../tensor/spec.ts';
 
 export type { InterpolateOptions } from './interpolation.ts';
@@ -79,7 +79,7 @@ export function groupNorm(x: Tensor, groups: number, weight?: Tensor | null, bia
   if (x.shape.length < 2 || !Number.isInteger(groups) || groups < 1 || channels % groups !== 0) {
     throw new GmtlError(
       'tensor/shape',
-      `groupNorm: the channels of ${formatShape(x.shape)} do not fall into ${groups} groups`,
+      `groupNorm: the channels of ${formatShape(x.shape)} do not fall into ${groups} groups${layoutHint(x.shape, weight?.size ?? 0)}`,
     );
   }
   return engine.scope(() => {

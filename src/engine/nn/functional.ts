@@ -31,7 +31,8 @@ import { residualMlp as residualMlpOp } from '../ops/residualMlp/op.ts';
 import type { SoftDiceAttributes } from '../ops/softDice/attributes.ts';
 import { softDice as softDiceOp } from '../ops/softDice/op.ts';
 import { logSoftmax as logSoftmaxOp, softmax as softmaxOp } from '../ops/softmax/op.ts';
-import { checkAttributes, declaredInput, requireOptions } from '../ops/signature.ts';
+import { checkAttributes, requireOptions } from '../arguments.ts';
+import { declaredInput } from '../ops/signature.ts';
 import { unaryOps } from '../ops/unary/op.ts';
 import {
   upsampleBilinear2d as upsampleBilinear2dOp,

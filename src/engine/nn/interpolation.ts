@@ -1,6 +1,6 @@
 /** What resizing is told, in functions and layers. */
 import { GmtlError } from '../errors.ts';
-import { checkAttributes } from '../ops/signature.ts';
+import { checkAttributes } from '../arguments.ts';
 
 /** Options of `functional.interpolate`. */
 export interface InterpolateOptions {

@@ -6,7 +6,7 @@ import type { BatchNormAttributes } from '../ops/batchNorm/attributes.ts';
 import { fillProgram } from '../ops/movement/convert.ts';
 import * as F from './functional.ts';
 import { accumulateProgram } from '../ops/accumulate/program.ts';
-import { checkAttributes } from '../ops/signature.ts';
+import { checkAttributes } from '../arguments.ts';
 import { emaProgram } from '../ops/optimizer/elementwise.ts';
 import { type Initializer, ones, torchDefault, zeros } from './init.ts';
 import { Layer } from './layer.ts';
@@ -265,6 +265,7 @@ export class BatchNorm2d extends Layer {
 
   /** Lets batches' statistics enter the running ones one after another, as training passes over them would have. */
   absorb(batches: readonly Pick<BatchStatistics, 'mean' | 'variance'>[]): void {
+    checkAttributes('BatchNorm2d.absorb', { batches: 'records' }, { batches });
     const { engine } = this.weight;
     const { momentum } = this.#attributes;
     engine.scope(() => {

@@ -1,8 +1,8 @@
 /** The base of networks: named parameters and buffers, training and evaluation, state dicts. */
 import { Parameter } from './parameter.ts';
-import type { Tensor } from '../autograd/tensor.ts';
+import { Tensor } from '../autograd/tensor.ts';
 import { GmtlError, show } from '../errors.ts';
-import { checkAttributes } from '../ops/signature.ts';
+import { checkAttributes } from '../arguments.ts';
 import { formatShape, sizeOf } from '../tensor/spec.ts';
 
 /** A tensor as files hold it: PyTorch's shape and element order. */
@@ -179,6 +179,7 @@ export abstract class Module {
  * Runs `body` in a scope of its own: intermediate tensors are released at its end (the graph keeps what backward needs), so that
  * a deep network's forward pass holds no more than it must.
  */
-export function block(input: Tensor, body: () => Tensor): Tensor {
+export function block<T>(input: Tensor, body: () => T): T {
+  checkAttributes('block', { input: Tensor, body: 'call' }, { input, body });
   return input.engine.scope(body);
 }

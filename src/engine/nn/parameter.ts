@@ -1,7 +1,8 @@
 /** A tensor that is trained, and how its elements lie in PyTorch's files. */
-import { type Engine, engine as currentEngine } from '../autograd/engine.ts';
+import { Engine, engine as currentEngine } from '../autograd/engine.ts';
 import { Tensor } from '../autograd/tensor.ts';
-import { stridesOf } from '../tensor/shape.ts';
+import { checkAttributes } from '../arguments.ts';
+import { requireExtents, stridesOf } from '../tensor/shape.ts';
 import type { Shape, TypedArray } from '../tensor/spec.ts';
 
 /** How a parameter's elements lie in PyTorch's files, relative to the engine's own layout. */
@@ -11,6 +12,8 @@ export interface ExternalLayout {
   /** PyTorch's shape where it has extra axes of extent 1; else the permuted shape. */
   readonly shape?: Shape;
 }
+
+const OPTIONS = { external: 'record?', buffer: 'flag?', optional: 'flag?', engine: 'anything?' } as const;
 
 /** Elements of `shape` with their axes in another order: axis k of the result is axis `order[k]`. */
 export function permuteData<A extends TypedArray>(data: A, shape: Shape, order: readonly number[]): A {
@@ -47,7 +50,10 @@ export class Parameter extends Tensor {
     data: Float32Array,
     options: { external?: ExternalLayout; buffer?: boolean; optional?: boolean; engine?: Engine } = {},
   ) {
+    checkAttributes('Parameter', OPTIONS, options);
     const engine = options.engine ?? currentEngine();
+    checkAttributes('Parameter', { engine: Engine, data: Float32Array }, { engine, data });
+    requireExtents('Parameter', shape);
     const value = engine.backend.upload({ shape: [...shape], dtype: 'f32' }, data, 'parameter');
     super(engine, value, null, !options.buffer);
     this.isBuffer = options.buffer ?? false;

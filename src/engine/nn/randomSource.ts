@@ -3,7 +3,8 @@ import { type Engine, engine as currentEngine } from '../autograd/engine.ts';
 import type { Tensor } from '../autograd/tensor.ts';
 import { dropout, dropPath } from '../ops/dropout/op.ts';
 import { fillProgram } from '../ops/movement/convert.ts';
-import { checkAttributes } from '../ops/signature.ts';
+import { checkAttributes } from '../arguments.ts';
+import { GmtlError } from '../errors.ts';
 import { philox } from '../tensor/random.ts';
 
 /** Streams of one micro-batch lie this far from those of the next. */
@@ -29,6 +30,7 @@ export class RandomSource {
 
   /** Chooses the masks of `step` for `parts` micro-batches. Runs on the host, not inside a capture. */
   setStep(step: number, parts = 1): void {
+    checkAttributes('RandomSource.setStep', { step: 'integer', parts: 'extent' }, { step, parts });
     const [word] = philox([step >>> 0, 0, 0, 0], [this.seed, 0x5eed]);
     while (this.#states.length < parts) {
       const part = this.#states.length;
@@ -43,7 +45,10 @@ export class RandomSource {
 
   /** Uses the masks of micro-batch `part` from here on: 0 for the first of the `parts` passed to `setStep`. */
   usePart(part: number): void {
-    if (part >= this.#states.length) throw new Error(`micro-batch ${part} of ${this.#states.length}`);
+    checkAttributes('RandomSource.usePart', { part: 'count' }, { part });
+    if (part >= this.#states.length) {
+      throw new GmtlError('nn/random', `there is no micro-batch ${part}: setStep was told of ${this.#states.length}`);
+    }
     this.#part = part;
   }
 

@@ -2,7 +2,7 @@
 import type { Tensor } from '../autograd/tensor.ts';
 import { GmtlError, show } from '../errors.ts';
 import type { AvgPoolAttributes, MaxPoolAttributes } from '../ops/pool/attributes.ts';
-import { checkAttributes } from '../ops/signature.ts';
+import { checkAttributes } from '../arguments.ts';
 import * as F from './functional.ts';
 import { checkInterpolation } from './interpolation.ts';
 import { Layer } from './layer.ts';

@@ -2,7 +2,7 @@
 import { Engine, type EngineOptions, setEngine } from '../autograd/engine.ts';
 import type { GpuDevice } from '../gpu/device.ts';
 import { GpuBackend } from '../ops/gpuBackend.ts';
-import { checkAttributes } from '../ops/signature.ts';
+import { checkAttributes } from '../arguments.ts';
 import { createNodeDevice, type NodeDeviceOptions } from './createDevice.ts';
 import type { OpenedAdapter } from './open.ts';
 import { loadTuned } from './tuned.ts';
@@ -56,12 +56,13 @@ export async function createEngine(options: CreateEngineOptions = {}): Promise<E
  * As `createEngine`, for the length of `body`: afterwards the previous engine is current again and the device is closed, so that the
  * process can end by itself.
  *
- * @throws GmtlError `adapter/…` when no adapter fits; what `body` throws.
+ * @throws GmtlError `adapter/…` when no adapter fits; `ops/attribute` for options or a body that are none; what `body` throws.
  */
 export async function withEngine<T>(
   options: CreateEngineOptions,
   body: (opened: OpenedEngine) => Promise<T>,
 ): Promise<T> {
+  checkAttributes('withEngine', { options: 'record', body: 'call' }, { options, body });
   const opened = await openEngine(options, (note) => console.error(`note: ${note}`));
   const previous = setEngine(opened.engine);
   try {

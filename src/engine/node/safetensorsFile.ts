@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { GmtlError } from '../errors.ts';
 import { errorCode, writeFileAtomic } from './atomic.ts';
+import { checkAttributes } from '../arguments.ts';
 import { decodeSafetensors, type EncodableTensor, encodeSafetensors, type SafetensorsFile } from '../io/safetensors.ts';
 
 /**
@@ -9,6 +10,7 @@ import { decodeSafetensors, type EncodableTensor, encodeSafetensors, type Safete
  * @throws GmtlError `io/not-found`, or as {@link decodeSafetensors}.
  */
 export async function readSafetensors(path: string): Promise<SafetensorsFile> {
+  checkAttributes('readSafetensors', { path: 'path' }, { path });
   return decodeSafetensors(await readBytes(path), path);
 }
 
@@ -18,6 +20,7 @@ export async function writeSafetensors(
   tensors: ReadonlyMap<string, EncodableTensor>,
   metadata?: Readonly<Record<string, string>>,
 ): Promise<void> {
+  checkAttributes('writeSafetensors', { path: 'path' }, { path });
   await writeFileAtomic(path, encodeSafetensors(tensors, metadata));
 }
 

@@ -1,9 +1,10 @@
 /** Writes a module's forward pass, and its weights, as an ONNX model. */
 import { engine as currentEngine, type Engine } from '../autograd/engine.ts';
 import type { Tensor } from '../autograd/tensor.ts';
-import { GmtlError } from '../errors.ts';
-import type { Module } from '../nn/module.ts';
+import { GmtlError, show } from '../errors.ts';
+import { Module } from '../nn/module.ts';
 import type { Parameter } from '../nn/parameter.ts';
+import { checkAttributes } from '../arguments.ts';
 import type { Storage } from '../ops/value.ts';
 import type { DType } from '../tensor/spec.ts';
 import { type Constant, Emitter } from './emitter.ts';
@@ -52,6 +53,37 @@ interface Forwards {
   forward?(...inputs: Tensor[]): ForwardResult;
 }
 
+const OPTIONS = {
+  inputs: 'records',
+  sizes: 'record?',
+  forward: 'call?',
+  output: 'text?',
+  opset: 'integer?',
+  metadata: 'record?',
+  description: 'text?',
+  producerVersion: 'text?',
+} as const;
+
+/** What an input, and the sizes of an open axis, may be. */
+const INPUT = { name: 'text', shape: 'list', dtype: ['f32', 'i32', 'u32'] } as const;
+
+/** @throws GmtlError `ops/attribute` for options that are none, or a forward pass without inputs. */
+function checkOptions(module: Module, options: OnnxOptions): void {
+  checkAttributes('exportOnnx', { module: Module, options: 'record' }, { module, options });
+  checkAttributes('exportOnnx', OPTIONS, options);
+  for (const input of options.inputs) checkAttributes('an input of exportOnnx', INPUT, input);
+  for (const [axis, sizes] of Object.entries(options.sizes ?? {})) {
+    checkAttributes(`the sizes of axis "${axis}"`, { first: 'extent', second: 'extent' }, firstTwo(axis, sizes));
+  }
+  for (const [key, value] of Object.entries(options.metadata ?? {}))
+    checkAttributes('the metadata of exportOnnx', { [key]: 'text' }, { [key]: value });
+}
+
+function firstTwo(axis: string, sizes: unknown): { readonly first: number; readonly second: number } {
+  if (Array.isArray(sizes) && sizes.length === 2) return { first: sizes[0], second: sizes[1] };
+  throw new GmtlError('ops/attribute', `exportOnnx: the sizes of axis "${axis}" are ${show(sizes)}; give two numbers`);
+}
+
 /**
  * Traces the forward pass, without running it, and writes what it would run as an ONNX model. Parameters are initializers under their own
  * names in PyTorch's layouts. Values keep the shapes that the forward pass gives them; images are NHWC in the engine, and a `permute` to or
@@ -62,6 +94,7 @@ interface Forwards {
  * that a graph cannot follow; `onnx/float16` for modules that store float16; `onnx/forward` for one that reads results back.
  */
 export async function exportOnnx(module: Module, options: OnnxOptions): Promise<Uint8Array> {
+  checkOptions(module, options);
   const named = [...module.namedTensors()];
   const engine = named[0]?.[1].engine ?? currentEngine();
   const { output = 'output', sizes = {}, opset = 17 } = options;

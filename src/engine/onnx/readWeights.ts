@@ -9,6 +9,7 @@ import {
 } from 'onnx-buf';
 import { GmtlError } from '../errors.ts';
 import type { StoredTensor, StoredTensors } from '../io/safetensors.ts';
+import { checkAttributes } from '../arguments.ts';
 import { bfloat16ToNumber, float16ToNumber } from '../tensor/float16.ts';
 import { sizeOf } from '../tensor/spec.ts';
 
@@ -25,6 +26,7 @@ const WIDTHS: Readonly<Record<number, number | undefined>> = {
  * @throws GmtlError `onnx/refused` for a damaged file, one whose weights lie in other files, and one without weights.
  */
 export function readOnnxWeights(bytes: Uint8Array, fileName: string): StoredTensors {
+  checkAttributes('readOnnxWeights', { bytes: 'bytes', fileName: 'text' }, { bytes, fileName });
   const refused = (why: string, cause?: unknown): GmtlError =>
     new GmtlError('onnx/refused', `${fileName}: not an ONNX model that gmtl reads: ${why}.`, { cause });
   let model: ModelProto;

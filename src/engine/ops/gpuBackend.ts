@@ -1,4 +1,5 @@
 /** Runs programs on a GPU: plans are made once for a program, its shapes and attributes, and cached. */
+import { checkAttributes, requireMade } from '../arguments.ts';
 import { GmtlError } from '../errors.ts';
 import type { BoundBuffer, GpuDevice, PreparedDispatch } from '../gpu/device.ts';
 import type { BufferReference, Plan } from '../gpu/kernel.ts';
@@ -65,6 +66,8 @@ export class GpuBackend implements Backend {
   readonly #plans = new Map<string, PreparedPlan>();
 
   constructor(gpu: GpuDevice, options: GpuBackendOptions = {}) {
+    requireMade('GpuBackend', 'gpu', gpu, ['device', 'target'], 'GpuDevice.open');
+    checkAttributes('GpuBackend', { versions: 'map?', tuned: 'map?' }, options);
     this.gpu = gpu;
     this.#versions = options.versions ?? new Map();
     this.#tuned = options.tuned ?? new Map();

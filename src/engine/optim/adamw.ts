@@ -1,7 +1,7 @@
 /** AdamW (Loshchilov and Hutter 2019). */
 import type { Tensor } from '../autograd/tensor.ts';
 import type { StepSlot } from '../ops/optimizer/attributes.ts';
-import { checkAttributes } from '../ops/signature.ts';
+import { checkAttributes } from '../arguments.ts';
 import { ADAMW_COUNTS, adamwPrograms } from '../ops/optimizer/steps.ts';
 import { Optimizer } from './optimizer.ts';
 import { type GivenParameter, type ParameterGroup, requireSetting } from './parameters.ts';

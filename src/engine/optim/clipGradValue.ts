@@ -6,7 +6,7 @@ import { type GivenParameter, namedParameters, requireSetting } from './paramete
  * @throws GmtlError `optim/setting` where the value is not above 0.
  */
 export function clipGradValue(parameters: Iterable<GivenParameter>, value: number): void {
-  requireSetting('the value to clip gradients to', value, value > 0);
+  requireSetting('the value to clip gradients to', value, Number.isFinite(value) && value > 0);
   for (const { tensor } of namedParameters(parameters)) {
     const { grad, engine } = tensor;
     if (!grad) continue;

@@ -3,10 +3,10 @@ import type { Engine } from '../autograd/engine.ts';
 import { GmtlError } from '../errors.ts';
 import { AVERAGED_COUNTS, averagesProgram } from '../ops/optimizer/averages.ts';
 import { swapProgram } from '../ops/optimizer/elementwise.ts';
-import { checkAttributes } from '../ops/signature.ts';
+import { checkAttributes } from '../arguments.ts';
 import { StateArena } from './arena.ts';
 import { type GivenParameter, type NamedParameter, namedParameters, requireSetting } from './parameters.ts';
-import type { OptimizerState } from './state.ts';
+import { checkState, type OptimizerState } from './state.ts';
 
 /** Options of {@link EMA}. */
 export interface EMAOptions {
@@ -54,6 +54,7 @@ export class EMA {
    * the weights after the first step.
    */
   decayAt(step: number): number {
+    checkAttributes('EMA.decayAt', { step: 'count' }, { step });
     if (step === 0) return 0;
     return this.#warmup ? Math.min(this.#decay, 1 - (1 + step) ** (-2 / 3)) : this.#decay;
   }
@@ -113,9 +114,7 @@ export class EMA {
   /** Throws `optim/state` where names or sizes differ; nothing is written then. */
   loadStateDict(state: OptimizerState): void {
     this.#requireOut('loadStateDict');
-    if (!Number.isInteger(state.step) || state.step < 0) {
-      throw new GmtlError('optim/state', `an average cannot have done ${state.step} steps`);
-    }
+    checkState('EMA', state);
     this.#arena.write('EMA', state.tensors);
     this.#stepCount = state.step;
   }

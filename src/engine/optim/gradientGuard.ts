@@ -5,7 +5,7 @@ import { GmtlError } from '../errors.ts';
 import { LARGEST_LOSS_SCALE } from '../ops/optimizer/attributes.ts';
 import { guardedScaleProgram } from '../ops/optimizer/elementwise.ts';
 import { slotsFor } from '../ops/optimizer/layout.ts';
-import { checkAttributes } from '../ops/signature.ts';
+import { checkAttributes } from '../arguments.ts';
 import { clipGateProgram, SQUARED_TENSORS, squaresProgram } from '../ops/optimizer/norm.ts';
 import {
   type GivenParameter,
@@ -167,7 +167,9 @@ export class GradientGuard {
   }
 
   /** Continues from a checkpoint's loss scale. */
-  restoreLossScale({ scale, finiteSteps, suppressedInARow }: LossScaleState): void {
+  restoreLossScale(state: LossScaleState): void {
+    checkAttributes('restoreLossScale', { scale: 'number', finiteSteps: 'count', suppressedInARow: 'count' }, state);
+    const { scale, finiteSteps, suppressedInARow } = state;
     this.lossScale.write(Float32Array.of(scale, finiteSteps, suppressedInARow, 0));
   }
 

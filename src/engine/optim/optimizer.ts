@@ -1,7 +1,6 @@
 /** What all optimizers share: parameter groups, learning rate, state. */
 import type { Engine } from '../autograd/engine.ts';
 import type { Tensor } from '../autograd/tensor.ts';
-import { GmtlError } from '../errors.ts';
 import type { StepSlot } from '../ops/optimizer/attributes.ts';
 import { StateArena } from './arena.ts';
 import type { GradientGuard } from './gradientGuard.ts';
@@ -13,7 +12,7 @@ import {
   requireSetting,
   resolveParameters,
 } from './parameters.ts';
-import { type OptimizerState, stateTensor } from './state.ts';
+import { checkState, type OptimizerState, stateTensor } from './state.ts';
 
 /**
  * What AdamW and SGD share. A step has two halves, so that it can be captured once and replayed: `advance` (host: counts, writes
@@ -131,9 +130,7 @@ export abstract class Optimizer {
 
   /** Continues from `state`. Throws `optim/state` where names or sizes differ; nothing is written then. */
   loadStateDict(state: OptimizerState): void {
-    if (!Number.isInteger(state.step) || state.step < 0) {
-      throw new GmtlError('optim/state', `an optimiser cannot have done ${state.step} steps`);
-    }
+    checkState(this.constructor.name, state);
     this.#arena.write(this.constructor.name, state.tensors);
     this.#stepCount = state.step;
     this.#idle = [];

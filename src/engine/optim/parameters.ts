@@ -157,7 +157,7 @@ function requireDistinct(params: readonly NamedParameter[]): void {
 
 /** Throws `optim/setting` unless `valid`. */
 export function requireSetting(name: string, value: number, valid: boolean): void {
-  if (!valid || !Number.isFinite(value)) throw new GmtlError('optim/setting', `${name} cannot be ${value}`);
+  if (!valid || !Number.isFinite(value)) throw new GmtlError('optim/setting', `${name} cannot be ${show(value)}`);
 }
 
 /**

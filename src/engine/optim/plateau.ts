@@ -1,6 +1,6 @@
 /** The schedule that lowers the rate when a figure stops improving (torch.optim.lr_scheduler.ReduceLROnPlateau). */
-import { GmtlError } from '../errors.ts';
-import { checkAttributes } from '../ops/signature.ts';
+import { GmtlError, show } from '../errors.ts';
+import { checkAttributes } from '../arguments.ts';
 import { requireSetting } from './parameters.ts';
 
 /** Options of {@link Plateau}. */
@@ -111,10 +111,10 @@ export class Plateau {
 
   /** Continues from what `state()` gave. @throws GmtlError `optim/state` where the record is not one. */
   restore(state: PlateauState): void {
-    const { factor, best, bad, cooldown } = state;
+    const { factor, best, bad, cooldown } = state ?? ({} as PlateauState);
     const numbers = [factor, bad, cooldown, best ?? 0];
     if (!numbers.every(Number.isFinite) || !(factor > 0)) {
-      throw new GmtlError('optim/state', `a plateau schedule cannot go on from ${JSON.stringify(state)}`);
+      throw new GmtlError('optim/state', `a plateau schedule cannot go on from ${show(state)}`);
     }
     this.#state = { factor, best, bad, cooldown };
   }

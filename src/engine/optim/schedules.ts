@@ -2,7 +2,7 @@
  * Learning-rate schedules as pure functions: step (0 for the first) → factor of the peak learning rate. Past the last step
  * they keep their last value.
  */
-import { checkAttributes } from '../ops/signature.ts';
+import { checkAttributes } from '../arguments.ts';
 import { GmtlError } from '../errors.ts';
 
 /** The factor of the base learning rate at step 0, 1, 2, … */

@@ -1,6 +1,6 @@
 /** Stochastic gradient descent with momentum, as torch.optim.SGD. */
 import type { Tensor } from '../autograd/tensor.ts';
-import { checkAttributes } from '../ops/signature.ts';
+import { checkAttributes } from '../arguments.ts';
 import { GmtlError } from '../errors.ts';
 import type { StepSlot } from '../ops/optimizer/attributes.ts';
 import { SGD_COUNTS, sgdPrograms } from '../ops/optimizer/steps.ts';

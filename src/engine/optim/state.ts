@@ -1,7 +1,7 @@
 /** State of optimizers on the device and in checkpoints. */
 import type { Engine } from '../autograd/engine.ts';
 import type { Tensor } from '../autograd/tensor.ts';
-import { GmtlError } from '../errors.ts';
+import { GmtlError, show } from '../errors.ts';
 import { formatShape, type Shape, sizeOf } from '../tensor/spec.ts';
 
 export type NamedTensors = Map<string, Float32Array>;
@@ -13,6 +13,16 @@ export interface OptimizerState {
   readonly tensors: NamedTensors;
   /** How many of those steps a parameter sat out for want of a gradient, by its name; those that sat out none are left out. */
   readonly missed?: ReadonlyMap<string, number>;
+}
+
+/** @throws GmtlError `optim/state` for what `stateDict` did not give. */
+export function checkState(owner: string, state: OptimizerState): void {
+  if (!(state?.tensors instanceof Map) || !Number.isInteger(state.step) || state.step < 0) {
+    throw new GmtlError(
+      'optim/state',
+      `${owner} cannot go on from ${show(state)}: it takes { step, tensors } as stateDict() gives them, with the count of steps done`,
+    );
+  }
 }
 
 /** A float32 tensor that outlives scopes and captures. */

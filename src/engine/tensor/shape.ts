@@ -16,6 +16,17 @@ export function requireShape(condition: boolean, op: string, message: string): a
 }
 
 /**
+ * What a shape error says further where the mistake is plain: an image in PyTorch's order of axes, or one without a batch axis.
+ *
+ * @param channels how many the input should have had.
+ */
+export function layoutHint(shape: Shape, channels: number): string {
+  if (shape.length === 3) return ': one image needs a batch axis, x.unsqueeze(0)';
+  if (shape.length !== 4 || shape[1] !== channels || shape[3] === channels) return '';
+  return ": it looks like NCHW, and gmtl's images are NHWC: x.permute([0, 2, 3, 1])";
+}
+
+/**
  * Throws `tensor/empty` for a shape without elements. The one rule about empty tensors: there are none. They are refused where they would be
  * made, whoever makes them, so that no op has to say what it does with nothing.
  */

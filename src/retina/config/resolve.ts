@@ -1,4 +1,5 @@
 /** Puts a configuration together: defaults < preset < configuration file < command line. Errors name the knob and where it was set. */
+import { checkAttributes } from '../../engine/arguments.ts';
 import { closest, distance } from 'fastest-levenshtein';
 import { z } from 'zod';
 import { GmtlError } from '../../engine/errors.ts';
@@ -34,6 +35,8 @@ export interface ConfigLayer {
 type Tree = { [key: string]: unknown };
 type JsonSchema = z.core.JSONSchema.BaseSchema;
 
+const SOURCES = { preset: 'text?', file: 'record?', overrides: 'list?' } as const;
+
 const jsonSchema: JsonSchema = z.toJSONSchema(trainConfigSchema, { io: 'input' });
 
 /**
@@ -42,6 +45,7 @@ const jsonSchema: JsonSchema = z.toJSONSchema(trainConfigSchema, { io: 'input' }
  * knob and its source, and an unknown name comes with the nearest known one.
  */
 export function resolveConfig(sources: ConfigSources): TrainConfig {
+  checkAttributes('resolveConfig', SOURCES, sources);
   const layers: ConfigLayer[] = [];
   if (sources.preset !== undefined) layers.push(presetLayer(sources.preset));
   if (sources.file !== undefined) layers.push(sources.file);
@@ -58,6 +62,17 @@ export function validateConfig(values: unknown, origin: string): TrainConfig {
   const current = currentConfig(values);
   if (!isTree(current)) throw new GmtlError('config/invalid', `${origin}: the configuration must be an object`);
   return mergeLayers([{ origin, values: current }]);
+}
+
+/** Throws `config/invalid` unless a configuration has every section, as {@link resolveConfig} gives them. */
+export function requireConfig(what: string, config: unknown): void {
+  const given: Tree = isTree(config) ? config : {};
+  const lacking = Object.keys(trainConfigSchema.shape).filter((section) => given[section] === undefined);
+  if (lacking.length === 0) return;
+  throw new GmtlError(
+    'config/invalid',
+    `${what}: the configuration has no section ${lacking.join(', ')}; it takes what resolveConfig({ preset }) or RunFolder.config() gives`,
+  );
 }
 
 /**

@@ -1,4 +1,5 @@
 /** Applies a run's calibration to the results of single images. */
+import { requireMade } from '../../engine/arguments.ts';
 import type { GradedTask } from '../domain.ts';
 import { referralScore } from '../metrics/referral.ts';
 import { normalizedEntropy } from '../metrics/uncertainty.ts';
@@ -12,8 +13,10 @@ import type { Grade, InferResult } from '../predict/result.ts';
 const rounded = (value: number): number => Math.round(value * 1e6) / 1e6;
 
 /** The bare thresholds, by structure. */
-export const calibratedThresholds = ({ thresholds }: Calibration): Readonly<Record<string, number>> =>
-  thresholdValues(thresholds);
+export function calibratedThresholds(calibration: Calibration): Readonly<Record<string, number>> {
+  requireMade('calibratedThresholds', 'calibration', calibration, ['thresholds'], 'calibrationOf');
+  return thresholdValues(calibration.thresholds);
+}
 
 /** The bare temperatures; 1 where none was fitted. */
 export function calibratedTemperatures({
@@ -107,6 +110,8 @@ function withProbabilities(grade: Grade, probabilities: readonly number[]): Grad
 
 /** A result with calibrated probabilities of gate and grades. Grades and routes stay as they are. */
 export function calibrateResult(result: InferResult, calibration: Calibration): InferResult {
+  requireMade('calibrateResult', 'result', result, ['gate', 'trust'], 'inferImage');
+  requireMade('calibrateResult', 'calibration', calibration, ['temperatures'], 'calibrationOf');
   const temperatures = calibratedTemperatures(calibration);
   const temper = (values: readonly number[], temperature: number): number[] =>
     Array.from(applyTemperature(values, values.length, temperature), rounded);

@@ -1,4 +1,5 @@
 /** Scores a run by the field's protocol and writes the text, the report and the pictures requested: the work of `gmtl evaluate`. */
+import { checkAttributes } from '../../engine/arguments.ts';
 import { preparePictures } from '../data/loading/preparePictures.ts';
 import { withReferralSettings } from '../config/referralSettings.ts';
 import { isGateTaught } from '../config/taught.ts';
@@ -60,6 +61,27 @@ export interface EvaluateRunOptions {
   readonly onImages?: (part: 'calibration' | 'scores', done: number, total: number) => void;
 }
 
+const OPTIONS = {
+  run: 'path',
+  split: ['train', 'val', 'test'],
+  checkpoint: 'text?',
+  data: 'path?',
+  weights: ['average', 'raw'],
+  frame: ['network', 'native'],
+  flips: 'flag?',
+  skipBad: 'flag?',
+  calibrate: 'flag?',
+  set: 'list?',
+  json: 'path?',
+  report: 'path?',
+  pictures: 'path?',
+  precision: ['f32', 'f16'],
+  adapter: 'text?',
+  print: 'call?',
+  note: 'call?',
+  onImages: 'call?',
+} as const;
+
 /** Which network was scored, how, and with what figures: the content of `--json` and metrics.json. */
 export interface EvaluationRecord extends Omit<ProtocolResult, 'collected'> {
   readonly run: string;
@@ -82,6 +104,7 @@ const silent = (): void => undefined;
  * @throws GmtlError as {@link RunFolder}, `runProtocol` and the writers.
  */
 export async function evaluateRun(options: EvaluateRunOptions): Promise<EvaluationRecord> {
+  checkAttributes('evaluateRun', OPTIONS, options);
   const { split = 'test', frame = 'network', flips = false, calibrate = true } = options;
   const { adapter = 'auto', precision, onImages, print = silent, note = silent } = options;
   const runs = runsOf(options.run).map((path) => RunFolder.open(path));

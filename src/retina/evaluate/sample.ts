@@ -1,4 +1,5 @@
 /** Shows a run on some random images of a split: the answers of the gate and the experts beside the truth. */
+import { checkAttributes } from '../../engine/arguments.ts';
 import { isGateTaught } from '../config/taught.ts';
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -172,12 +173,29 @@ export interface SampleRunOptions extends Omit<SampleOptions, 'subject' | 'prove
   readonly note?: (text: string) => void;
 }
 
+const OPTIONS = {
+  count: 'extent',
+  split: ['train', 'val', 'test'],
+  seed: 'integer',
+  flips: 'flag',
+  folder: 'path',
+  run: 'path',
+  data: 'path?',
+  weights: ['average', 'raw'],
+  overwrite: 'flag?',
+  precision: ['f32', 'f16'],
+  adapter: 'text?',
+  print: 'call?',
+  note: 'call?',
+} as const;
+
 /**
  * Opens a run and its images, and shows a sample of them: the work of `gmtl infer --sample`.
  *
  * @throws GmtlError `infer/exists` where an earlier sample would be replaced, and as {@link RunFolder} and `sampleSplit`.
  */
 export async function sampleRun(options: SampleRunOptions): Promise<Sampled> {
+  checkAttributes('sampleRun', OPTIONS, options);
   const { folder, flips, adapter = 'auto', print = () => undefined, note = () => undefined, precision } = options;
   const run = RunFolder.open(options.run);
   const config = run.config();

@@ -1,4 +1,5 @@
 /** The ConvNeXt-gated multitask network. */
+import { requireMade } from '../../engine/arguments.ts';
 import { scope } from '../../engine/autograd/engine.ts';
 import type { Tensor } from '../../engine/autograd/tensor.ts';
 import * as F from '../../engine/nn/functional.ts';
@@ -44,6 +45,12 @@ export interface GatedOptions extends HeadOptions {
   readonly seed: number;
 }
 
+const REQUIRED: readonly (keyof GatedOptions)[] = [
+  ...(['seed', 'masks', 'grades', 'ordinal', 'trunk', 'maskPrior', 'decoderChannels', 'decoderNorm'] as const),
+  ...(['gateHidden', 'retinopathyHidden', 'edemaHidden', 'headDropout', 'decoderDropout'] as const),
+  ...(['dropPath', 'layerScaleInit'] as const),
+];
+
 /**
  * The ConvNeXt-gated multitask network (github.com/manish33scss/MultiClassModel_idrid, rebuilt): a shared trunk; a gate that decides
  * from pooled features which task an image is for; a segmentation expert (five lesion masks) and a classification expert
@@ -65,6 +72,7 @@ export class GatedMultitaskNet extends MultitaskNet {
   readonly #random: RandomSource;
 
   constructor(options: GatedOptions) {
+    requireMade('GatedMultitaskNet', 'options', options, REQUIRED, 'a literal of GatedOptions with all of its fields');
     super();
     const random = new RandomSource(options.seed);
     this.#random = random;

@@ -1,4 +1,5 @@
 /** The ResNet U-Net with grading heads and a router. */
+import { requireMade } from '../../engine/arguments.ts';
 import { scope } from '../../engine/autograd/engine.ts';
 import type { Tensor } from '../../engine/autograd/tensor.ts';
 import { GmtlError } from '../../engine/errors.ts';
@@ -33,6 +34,11 @@ export interface RoutedUnetOptions extends HeadOptions {
   /** Seed of dropout. */
   readonly seed: number;
 }
+
+const REQUIRED: readonly (keyof RoutedUnetOptions)[] = [
+  ...(['seed', 'masks', 'grades', 'ordinal', 'encoder', 'channels'] as const),
+  ...(['routerDropout', 'classifier', 'expertDropout'] as const),
+];
 
 /** Convolution experts before the grading heads. */
 const EXPERT_COUNT = 4;
@@ -94,6 +100,7 @@ export class RoutedUnet extends MultitaskNet {
   readonly #random: RandomSource;
 
   constructor(options: RoutedUnetOptions) {
+    requireMade('RoutedUnet', 'options', options, REQUIRED, 'a literal of RoutedUnetOptions with all of its fields');
     super();
     const random = new RandomSource(options.seed);
     this.#random = random;

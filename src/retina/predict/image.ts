@@ -1,4 +1,5 @@
 /** Runs the network on an image file. */
+import { checkAttributes } from '../../engine/arguments.ts';
 import { decodeImage, preprocessImage } from '../data/pictures/preprocess.ts';
 import { inferPicture, type InferOptions } from './picture.ts';
 import type { PictureNetwork, PreparedAs } from './pictureNetwork.ts';
@@ -16,5 +17,6 @@ export async function inferImage(
   options: InferOptions,
   frame?: number,
 ): Promise<Inferred> {
+  checkAttributes('inferImage', { file: 'path', frame: 'extent?' }, { file, frame });
   return inferPicture(predictor, await decodeImage(file, undefined, frame), file, preprocessImage, options);
 }

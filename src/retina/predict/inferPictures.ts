@@ -1,4 +1,5 @@
 /** Inference on a list of image files, with masks, overlays and a table of what was found: the work of `gmtl infer`. */
+import { checkAttributes, requireMade } from '../../engine/arguments.ts';
 import { GmtlError } from '../../engine/errors.ts';
 import { hashFile } from '../../engine/node/fileHash.ts';
 import { printable } from '../report/printable.ts';
@@ -128,8 +129,15 @@ export async function addOutcome(
 export async function inferPictures(
   predictor: PictureNetwork<PreparedAs>,
   inputs: readonly InferInput[],
-  { folder, table }: ResultsFolder,
-  {
+  results: ResultsFolder,
+  given: InferPicturesOptions,
+): Promise<InferSummary> {
+  requireMade('inferPictures', 'predictor', predictor, ['config', 'source', 'predict'], 'openPredictor');
+  checkAttributes('inferPictures', { inputs: 'records' }, { inputs });
+  requireMade('inferPictures', 'results', results, ['folder', 'table'], 'openResults');
+  requireMade('inferPictures', 'options', given, ['choice', 'threshold'], "{ choice: 'gate', threshold: 0.5 }");
+  const { folder, table } = results;
+  const {
     adjust = (result) => result,
     onPicture,
     stop,
@@ -138,8 +146,7 @@ export async function inferPictures(
     ahead = count === 0 ? UNDER_WAY : 2 * (count + batch),
     resume = null,
     ...options
-  }: InferPicturesOptions,
-): Promise<InferSummary> {
+  } = given;
   const summary = { looked: 0, skipped: 0, failed: 0, firstFailed: [] as string[] };
   const { config, source, trainingSet } = predictor;
   const predict: Predict = (images, given, how) => predictor.predict(images, given, how);

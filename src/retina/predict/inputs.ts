@@ -1,4 +1,5 @@
 /** Expands a command's list of images and folders into files, and names their results. */
+import { checkAttributes } from '../../engine/arguments.ts';
 import { lstatSync, readdirSync, type Stats, statSync } from 'node:fs';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import { GmtlError } from '../../engine/errors.ts';
@@ -29,7 +30,10 @@ const IMAGE_FILE = /\.(png|jpe?g|tiff?|webp|gif|dcm|dicom)$/i;
  *
  * @throws GmtlError `infer/no-input` for a path that does not exist, a folder without images, or an empty list.
  */
-export function collectInputs(paths: readonly string[], { recursive = false } = {}): InferInput[] {
+export function collectInputs(paths: readonly string[], options: { readonly recursive?: boolean } = {}): InferInput[] {
+  checkAttributes('collectInputs', { paths: 'paths' }, { paths });
+  checkAttributes('collectInputs', { recursive: 'flag?' }, options);
+  const { recursive = false } = options;
   if (paths.length === 0) throw new GmtlError('infer/no-input', 'no image given: name image files, or folders of them');
   return nameInputs(paths.flatMap((path) => expand(path, recursive)).map((path) => ({ path })));
 }

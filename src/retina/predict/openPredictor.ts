@@ -1,6 +1,8 @@
 /** Builds a predictor from a run's weights. */
-import type { Engine } from '../../engine/autograd/engine.ts';
+import { checkAttributes, requireMade } from '../../engine/arguments.ts';
+import { Engine } from '../../engine/autograd/engine.ts';
 import type { StoredTensors } from '../../engine/io/safetensors.ts';
+import { requireConfig } from '../config/resolve.ts';
 import type { TrainConfig } from '../config/schema.ts';
 import { SampleSource } from '../data/loading/loader.ts';
 import { loaderSettings } from '../data/loading/settings.ts';
@@ -28,9 +30,16 @@ export interface OpenPredictorOptions {
 /**
  * Builds the network of a configuration, restores its weights and prepares pictures from files. The predictor owns the network.
  *
- * @throws GmtlError where the weights do not fit the configuration, or are not finite.
+ * @throws GmtlError `ops/attribute` for options that are none, `config/invalid` for a configuration that resolveConfig did not give; where the weights do not fit the configuration, or are not finite.
  */
-export function openPredictor(engine: Engine, { path, weights, note, ...options }: OpenPredictorOptions): Predictor {
+export function openPredictor(engine: Engine, options: OpenPredictorOptions): Predictor {
+  checkAttributes('openPredictor', { engine: Engine }, { engine });
+  const maker = '{ ...(await loadTrainedWeights(run)) }';
+  requireMade('openPredictor', 'options', options, ['config', 'weights', 'path'], maker);
+  requireConfig('openPredictor', options.config);
+  const { path, weights, note, precision } = options;
+  const kinds = { weights: 'map', path: 'text', note: 'call?', precision: ['f32', 'f16'] } as const;
+  checkAttributes('openPredictor', kinds, { weights, path, note, precision });
   const config = withPrecision(options.config, options.precision);
   const lacking = precisionNote(engine, config, 'computing');
   if (lacking !== null) note?.(lacking);

@@ -1,4 +1,5 @@
 /** Runs the network on a decoded picture and gives its answer in the picture's own frame, in Node and in browsers alike. */
+import { checkAttributes, requireMade } from '../../engine/arguments.ts';
 import { GmtlError } from '../../engine/errors.ts';
 import type { DecodedImage } from '../data/pictures/decoded.ts';
 import { imageTensor } from '../data/loading/batch.ts';
@@ -40,6 +41,10 @@ export async function inferPicture(
   preparePicture: PreparePicture,
   options: InferOptions,
 ): Promise<Inferred> {
+  requireMade('inferPicture', 'predictor', predictor, ['config', 'source', 'predict'], 'openPredictor');
+  requireMade('inferPicture', 'image', image, ['width', 'height', 'data'], 'decodeImage');
+  checkAttributes('inferPicture', { file: 'text', preparePicture: 'call' }, { file, preparePicture });
+  requireMade('inferPicture', 'options', options, ['choice', 'threshold'], "{ choice: 'gate', threshold: 0.5 }");
   const { config, source } = predictor;
   const { preprocess, normalization } = source.options;
   const tiling = options.tiling === undefined ? predictor.tiling : options.tiling;

@@ -1,4 +1,6 @@
 /** What prepared pictures pass through, wherever the network itself runs: the only way from them to predictions. */
+import { requireMade } from '../../engine/arguments.ts';
+import { requireConfig } from '../config/resolve.ts';
 import type { TrainConfig } from '../config/schema.ts';
 import { taughtTasks } from '../config/taught.ts';
 import type { PictureSource } from '../data/loading/pictureSource.ts';
@@ -34,6 +36,8 @@ export abstract class PictureNetwork<Source extends PreparedAs = PictureSource> 
   readonly trainingSet: TrainingSet | null;
 
   constructor(config: TrainConfig, source: Source, trainingSet: TrainingSet | null) {
+    requireConfig('a predictor', config);
+    requireMade('a predictor', 'source', source, ['options'], 'openPredictor');
     this.config = config;
     this.source = source;
     this.taught = taughtTasks(config);

@@ -1,4 +1,5 @@
 /** A trained network on a device, ready for use. */
+import { requireMade } from '../../engine/arguments.ts';
 import type { Engine } from '../../engine/autograd/engine.ts';
 import type { TrainConfig } from '../config/schema.ts';
 import type { PictureSource } from '../data/loading/pictureSource.ts';
@@ -35,15 +36,10 @@ export class Predictor<Source extends PreparedAs = PictureSource> extends Pictur
   readonly #ownsModel: boolean;
   readonly #replay: NetworkReplay;
 
-  constructor({
-    engine,
-    model,
-    config,
-    source,
-    trainingSet = null,
-    ownsModel = false,
-    name = 'the network under training',
-  }: PredictorParts<Source>) {
+  constructor(parts: PredictorParts<Source>) {
+    requireMade('Predictor', 'the parts', parts, ['engine', 'model', 'config', 'source'], 'openPredictor');
+    const { engine, model, config, source, trainingSet = null, ownsModel = false } = parts;
+    const { name = 'the network under training' } = parts;
     super(config, source, trainingSet);
     this.engine = engine;
     this.model = model;

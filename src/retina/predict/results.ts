@@ -1,4 +1,5 @@
 /** The folder that inference writes to: masks and an overlay of each image, and the table of all images. */
+import { checkAttributes } from '../../engine/arguments.ts';
 import { accessSync, constants, existsSync, mkdirSync } from 'node:fs';
 import { unlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
@@ -57,6 +58,11 @@ export async function openResults(
   inputs: readonly InferInput[],
   overwrite = false,
 ): Promise<ResultsFolder> {
+  checkAttributes(
+    'openResults',
+    { folder: 'path', inputs: 'records', overwrite: 'flag' },
+    { folder, inputs, overwrite },
+  );
   makeWritableFolder(folder);
   const sources = new Set(inputs.map(({ path }) => resolve(path)));
   const files = inputs.flatMap(({ name }) => {

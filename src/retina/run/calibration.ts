@@ -1,4 +1,5 @@
 /** Reads and writes a run's `calibration.json`. */
+import { checkAttributes } from '../../engine/arguments.ts';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { GmtlError } from '../../engine/errors.ts';
@@ -52,6 +53,7 @@ export async function calibrationIfAny(weightsFile: string, ensemble?: string): 
  * @throws GmtlError `run/no-calibration` where there is none.
  */
 export async function calibrationOf(weightsFile: string, ensemble?: string): Promise<Calibration> {
+  checkAttributes('calibrationOf', { weightsFile: 'path', ensemble: 'text?' }, { weightsFile, ensemble });
   const near = dirname(weightsFile);
   return readCalibration(existsSync(join(near, calibrationFile(ensemble))) ? near : dirname(near), ensemble);
 }

@@ -1,4 +1,5 @@
 /** The folder of a cross-validation: a run folder per fold, how many there are, and the summary of all. */
+import { checkAttributes } from '../../engine/arguments.ts';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -17,6 +18,7 @@ export class CrossValidationFolder {
 
   /** Neither reads nor writes. */
   constructor(path: string) {
+    checkAttributes('CrossValidationFolder', { path: 'path' }, { path });
     this.path = path;
   }
 
@@ -27,6 +29,7 @@ export class CrossValidationFolder {
 
   /** Whether a folder holds a cross-validation. */
   static isAt(path: string): boolean {
+    checkAttributes('CrossValidationFolder.isAt', { path: 'path' }, { path });
     return existsSync(join(path, CROSS_VALIDATION_FILES.folds));
   }
 

@@ -1,4 +1,5 @@
 /** The folder of one training run. */
+import { checkAttributes } from '../../engine/arguments.ts';
 import { existsSync, rmSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { writeFileAtomic } from '../../engine/node/atomic.ts';
@@ -41,6 +42,7 @@ export class RunFolder {
 
   /** Names a folder; neither reads nor writes. */
   constructor(path: string) {
+    checkAttributes('RunFolder', { path: 'path' }, { path });
     this.path = path;
     this.checkpoints = new Checkpoints(path);
     const paths = Object.entries(RUN_FILES).map(([key, name]) => [key, join(path, name)]);
@@ -59,6 +61,7 @@ export class RunFolder {
 
   /** Opens a run under its absolute path. @throws GmtlError `run/no-config` when the folder is not a run, or as `validateConfig`. */
   static open(path: string): RunFolder {
+    checkAttributes('RunFolder.open', { path: 'path' }, { path });
     const run = new RunFolder(resolve(path));
     run.config();
     return run;

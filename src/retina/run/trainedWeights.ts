@@ -1,4 +1,5 @@
 /** Finds the trained weights that inference is to use, with the configuration they were trained under. */
+import { checkAttributes } from '../../engine/arguments.ts';
 import { existsSync, readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { GmtlError } from '../../engine/errors.ts';
@@ -34,6 +35,11 @@ export async function loadTrainedWeights(
   configFile?: string,
   kind: WeightsKind = 'average',
 ): Promise<TrainedWeights> {
+  checkAttributes(
+    'loadTrainedWeights',
+    { path: 'path', configFile: 'path?', kind: ['average', 'raw'] },
+    { path, configFile, kind },
+  );
   const hasBest = new Checkpoints(path).has('best') || existsSync(join(path, 'best.json'));
   const checkpoint = await loadCheckpoint(path, { name: hasBest ? 'best' : 'last', roles: ['weights', 'ema'] });
   const { manifest, path: file } = checkpoint;
@@ -59,6 +65,7 @@ export async function loadTrainedWeights(
  * @throws GmtlError `infer/no-run` when there is none.
  */
 export function newestRun(root: string): string {
+  checkAttributes('newestRun', { root: 'path' }, { root });
   let names: string[] = [];
   try {
     names = readdirSync(root);

@@ -1,4 +1,5 @@
 /** Starting from weights that others trained: timm's, torchvision's, the original ConvNeXt's, segmentation_models_pytorch's, or gmtl's own. */
+import { checkAttributes } from '../../engine/arguments.ts';
 import { stat } from 'node:fs/promises';
 import { shapesOf } from '../network/weights.ts';
 import { GmtlError } from '../../engine/errors.ts';
@@ -7,7 +8,7 @@ import { readTorchFile, isTorchFile } from '../../engine/io/torchFile.ts';
 import { readBytes } from '../../engine/node/safetensorsFile.ts';
 import { planInit, type PlanOptions } from '../../engine/models/pretrained/plan.ts';
 import type { InitReport } from '../../engine/models/pretrained/report.ts';
-import type { ExternalTensor, Module } from '../../engine/nn/module.ts';
+import { type ExternalTensor, Module } from '../../engine/nn/module.ts';
 import { sizeOf } from '../../engine/tensor/spec.ts';
 import { readOnnxWeights } from '../../engine/onnx/readWeights.ts';
 import { loadCheckpoint } from '../run/checkpoint.ts';
@@ -30,6 +31,8 @@ export type InitOptions = PlanOptions;
  * `init/dtype` naming the tensor; `init/optimizer-state`; and whatever reading the file throws (missing, truncated, foreign).
  */
 export async function initFromFile(module: Module, file: string, options: InitOptions = {}): Promise<InitReport> {
+  checkAttributes('initFromFile', { module: Module, file: 'path' }, { module, file });
+  checkAttributes('initFromFile', { strict: 'flag?', leastShare: 'number?' }, options);
   const wanted = shapesOf(module);
   const { tensors: stored, fileNames } = adoptNames(await readWeights(file), wanted);
   for (const [name, tensor] of stored) requireUsable(file, fileNames.get(name) ?? name, tensor);

@@ -1,9 +1,11 @@
 /** What `gmtl train` does once its options are parsed: begins a run or a cross-validation, or goes on with one. */
+import { checkAttributes } from '../../engine/arguments.ts';
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { GmtlError } from '../../engine/errors.ts';
 import { gatherValues } from '../../engine/node/ranks.ts';
 import { generateSyntheticIdrid } from '../data/synth/index.ts';
+import { requireConfig } from '../config/resolve.ts';
 import type { TrainConfig } from '../config/schema.ts';
 import { CrossValidationFolder } from '../run/crossValidationFolder.ts';
 import { openConfigured } from '../run/dataset.ts';
@@ -31,6 +33,15 @@ export interface NewTraining {
   readonly preset?: string;
 }
 
+const TRAINING = { config: 'record', data: 'path?', folder: 'path?', preset: 'text?' } as const;
+const FOLD_OPTIONS = { adapter: 'text?', stop: 'record?' } as const;
+const OPTIONS = { ...FOLD_OPTIONS, verify: 'flag?', test: 'flag?', ranks: 'anything?' } as const;
+
+function checkTraining(what: string, training: NewTraining): void {
+  checkAttributes(what, TRAINING, training);
+  requireConfig(what, training.config);
+}
+
 /**
  * Trains a new run, printing as it goes. Aborting `stop` ends it where it can be resumed. A run that fails before its first step, or
  * is only verified, leaves no folder.
@@ -39,6 +50,8 @@ export interface NewTraining {
  * @throws GmtlError `train/metric`, `run/exists`, and as `openDataset` and `trainRun`.
  */
 export async function startTraining(training: NewTraining, options: TrainRunOptions = {}): Promise<boolean> {
+  checkTraining('startTraining', training);
+  checkAttributes('startTraining', OPTIONS, options);
   const { config } = training;
   const { ranks = null, verify } = options;
   if (ranks && verify)
@@ -78,6 +91,9 @@ export async function startCrossValidation(
   folds: number,
   options: Pick<TrainRunOptions, 'adapter' | 'stop'> = {},
 ): Promise<boolean> {
+  checkTraining('startCrossValidation', training);
+  checkAttributes('startCrossValidation', { folds: 'extent' }, { folds });
+  checkAttributes('startCrossValidation', FOLD_OPTIONS, options);
   const source = await sourceOf(training);
   return trainFolds(await prepareFolds(training, training.config, folds, source), options);
 }
@@ -96,7 +112,10 @@ export interface ResumeOptions extends TrainRunOptions {
  * @param path the folder of either. @returns whether it is finished now; false where it was asked to stop.
  * @throws GmtlError `run/no-config`, `run/locked`, `run/changed`, and as `trainRun`.
  */
-export async function resumeTraining(path: string, { data, ...options }: ResumeOptions = {}): Promise<boolean> {
+export async function resumeTraining(path: string, given: ResumeOptions = {}): Promise<boolean> {
+  checkAttributes('resumeTraining', { path: 'path' }, { path });
+  checkAttributes('resumeTraining', { ...OPTIONS, data: 'path?' }, given);
+  const { data, ...options } = given;
   const folder = resolve(path);
   const { ranks = null } = options;
   if (CrossValidationFolder.isAt(folder)) {

@@ -1,5 +1,6 @@
 /** What an initialization from a file matched and what it did not, as text. */
 import { formatShape } from '../../tensor/spec.ts';
+import { checkAttributes, requireMade } from '../../arguments.ts';
 import type { InitPlan, InitRow, InitStatus } from './plan.ts';
 
 /** What an initialization from a file did. */
@@ -19,6 +20,8 @@ const SHOWN = 3;
  * @param options.verbose every tensor with its two names, shape and fate, instead of the counts.
  */
 export function formatInitReport(report: InitReport, options: { readonly verbose?: boolean } = {}): string {
+  requireMade('formatInitReport', 'report', report, ['file', 'source', 'target', 'rows'], 'initFromFile');
+  checkAttributes('formatInitReport', { verbose: 'flag?' }, options);
   const { file, naming, filePrefix, source, target, rows, loadedElements } = report;
   const count = (status: InitStatus): number => rows.filter((row) => row.status === status).length;
   const under = filePrefix === '' ? '' : ` under "${filePrefix}"`;

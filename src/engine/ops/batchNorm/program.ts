@@ -11,7 +11,7 @@ import {
   type Width,
 } from '../../gpu/kernel.ts';
 import { kernel } from '../../gpu/shaderKernel.ts';
-import { requireShape, sameShape } from '../../tensor/shape.ts';
+import { layoutHint, requireShape, sameShape } from '../../tensor/shape.ts';
 import { byteLength, f32, formatShape, sizeOf, type TensorSpec } from '../../tensor/spec.ts';
 import { defineProgram } from '../definition.ts';
 import { planColumnPairs, rowChunks, sumPairKernels } from '../reduce/columnPairs.ts';
@@ -170,7 +170,7 @@ export const batchNormProgram = defineProgram<BatchNormAttributes>({
     requireShape(
       channelVectors.length === 4 && channelVectors.every((vector) => sameShape(vector.shape, [columns])),
       'batchNorm',
-      `weight, bias, running mean and variance must all be [${columns}] for an input of ${formatShape(x.shape)}, not ${channelVectors.map((vector) => formatShape(vector.shape)).join(' ')}`,
+      `weight, bias, running mean and variance must all be [${columns}] for an input of ${formatShape(x.shape)}, not ${channelVectors.map((vector) => formatShape(vector.shape)).join(' ')}${layoutHint(x.shape, sizeOf(channelVectors[0]?.shape ?? []))}`,
     );
     requireShape(
       batches === undefined || sizeOf(batches.shape) === 1,

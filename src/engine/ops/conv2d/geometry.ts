@@ -3,7 +3,7 @@
  * [KH, KW, inChannels / groups, outChannels], so that a matrix of (kh, kw, in) x out lies ready for products and neighbouring
  * output channels are neighbours in memory. PyTorch's [out, in / groups, KH, KW] is that with axes permuted by (2, 3, 1, 0).
  */
-import { convolutionExtent, requireShape } from '../../tensor/shape.ts';
+import { convolutionExtent, layoutHint, requireShape } from '../../tensor/shape.ts';
 import { formatShape, type Shape, type TensorSpec } from '../../tensor/spec.ts';
 import type { ConvolutionAttributes, Pair } from './attributes.ts';
 
@@ -47,6 +47,13 @@ export function requireBias(op: string, bias: TensorSpec | undefined, channels: 
   );
 }
 
+/** Says where a weight has PyTorch's order of axes. */
+function weightHint(weight: Shape, input: Shape): string {
+  const [, inChannels, height, width] = weight;
+  if (height !== width || height > 11 || !input.slice(1).includes(inChannels)) return '';
+  return ": the weight looks like PyTorch's [out, in, KH, KW]: weight.permute([2, 3, 1, 0])";
+}
+
 /**
  * The convolution of an input [N, H, W, C] with weights [KH, KW, C / groups, out].
  * Throws a `shape` error naming `op` and both shapes where they do not fit.
@@ -62,7 +69,7 @@ export function convolutionGeometry(
   requireShape(
     input.length === 4 && weight.length === 4,
     op,
-    `input ${formatShape(input)} must be [N, H, W, C] and weight ${formatShape(weight)} [KH, KW, C / groups, out]`,
+    `input ${formatShape(input)} must be [N, H, W, C] and weight ${formatShape(weight)} [KH, KW, C / groups, out]${layoutHint(input, weight[2] * groups)}`,
   );
   const [batch, height, width, inChannels] = input;
   const [kernelHeight, kernelWidth, perGroup, outChannels] = weight;
@@ -70,7 +77,8 @@ export function convolutionGeometry(
     inChannels === perGroup * groups && outChannels % groups === 0,
     op,
     `input ${formatShape(input)} and weight ${formatShape(weight)} do not fit with ${groups} group(s): the weight's third ` +
-      `extent must be ${inChannels} / ${groups} and its last a multiple of ${groups}`,
+      `extent must be ${inChannels} / ${groups} and its last a multiple of ${groups}${layoutHint(input, perGroup * groups)}` +
+      weightHint(weight, input),
   );
   const extent = (axis: 0 | 1, size: number, kernel: number) =>
     convolutionExtent(op, size, kernel, stride[axis], padding[axis], dilation[axis]);

@@ -1,5 +1,5 @@
 /** The programs of transposed convolution: shapes, plans and cost. */
-import { requireShape } from '../../tensor/shape.ts';
+import { layoutHint, requireShape } from '../../tensor/shape.ts';
 import { formatShape, type Shape } from '../../tensor/spec.ts';
 import { convolutionFlops, type ConvolutionGeometry, inputShape, requireBias, settle } from '../conv2d/geometry.ts';
 import { convolutionVersions, gatherKernels } from '../conv2d/plan.ts';
@@ -43,9 +43,9 @@ function geometryOf(
 ): ConvolutionGeometry {
   const op = 'convTranspose2d';
   requireShape(
-    x.shape.length === 4 && weight.shape.length === 4,
+    x.shape.length === 4 && weight.shape.length === 4 && x.shape[3] === weight.shape[3],
     op,
-    `input ${formatShape(x.shape)} must be [N, H, W, C] and weight ${formatShape(weight.shape)} [KH, KW, out / groups, C]`,
+    `input ${formatShape(x.shape)} must be [N, H, W, C] and weight ${formatShape(weight.shape)} [KH, KW, out / groups, C]${layoutHint(x.shape, weight.shape[3])}`,
   );
   return transposedGeometry(op, x, weight, transposedSize(x.shape, weight.shape, attributes), attributes);
 }

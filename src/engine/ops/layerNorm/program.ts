@@ -1,7 +1,7 @@
 /** The programs of layer normalization: shapes, plans and cost. */
 import { gridFor } from '../../gpu/kernel.ts';
 import { kernel } from '../../gpu/shaderKernel.ts';
-import { requireShape, sameShape } from '../../tensor/shape.ts';
+import { layoutHint, requireShape, sameShape } from '../../tensor/shape.ts';
 import { byteLength, f32, formatShape, type Shape, sizeOf, type TensorSpec } from '../../tensor/spec.ts';
 import { defineProgram, type NoAttributes } from '../definition.ts';
 import { sumPairKernels, planColumnPairs, rowChunks } from '../reduce/columnPairs.ts';
@@ -40,7 +40,7 @@ export const layerNormProgram = defineProgram<LayerNormAttributes>({
     requireShape(
       sameShape(weight.shape, [columns]) && sameShape(bias.shape, [columns]),
       'layerNorm',
-      `weight ${formatShape(weight.shape)} and bias ${formatShape(bias.shape)} must both be [${columns}] for an input of ${formatShape(x.shape)}`,
+      `weight ${formatShape(weight.shape)} and bias ${formatShape(bias.shape)} must both be [${columns}] for an input of ${formatShape(x.shape)}${x.shape.length === 4 ? layoutHint(x.shape, weight.shape[0]) : ''}`,
     );
     return [like(x), f32(x.shape.slice(0, -1)), f32(x.shape.slice(0, -1))];
   },

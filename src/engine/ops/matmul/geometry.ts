@@ -1,5 +1,5 @@
 /** Shape arithmetic of matrix products. */
-import { broadcastShapes, requireShape, sameShape } from '../../tensor/shape.ts';
+import { broadcastShapes, layoutHint, requireShape, sameShape } from '../../tensor/shape.ts';
 import { formatShape, type Shape, sizeOf } from '../../tensor/spec.ts';
 import type { MatmulAttributes } from './attributes.ts';
 
@@ -31,7 +31,11 @@ export function matmulGeometry(a: Shape, b: Shape, attributes: MatmulAttributes)
   const [rowsB, columnsB] = b.slice(-2);
   const [m, k] = transposeA ? [columnsA, rowsA] : [rowsA, columnsA];
   const [inner, n] = transposeB ? [columnsB, rowsB] : [rowsB, columnsB];
-  requireShape(k === inner, 'matmul', `${shapes}: rows of ${k} elements do not meet columns of ${inner}`);
+  requireShape(
+    k === inner,
+    'matmul',
+    `${shapes}: rows of ${k} elements do not meet columns of ${inner}${a.length === 4 ? layoutHint(a, inner) : ''}`,
+  );
   const batchA = a.slice(0, -2);
   const batchB = b.slice(0, -2);
   const batchShape = broadcastShapes('matmul', batchA, batchB);
