@@ -1,25 +1,107 @@
 // partial[c, ky, kx, i, o] = sum over the output pixels p of chunk c of x[n, py * stride + ky * dilation - padding, …, i] * gradOutput[p, o]
 //
-// One group; for GPUs. A chunk is a run of `run` neighbouring output pixels, a multiple of 16; reduce/sum adds the chunks up in
-// order. It is a matrix product, (ky, kx, i) x pixels times pixels x o: a workgroup of 256 threads owns ROWS = 256 / COLUMNS groups of four
-// rows x COLUMNS groups of four columns of one chunk (COLUMNS 16, 8 or 4, to suit the number of outputs), a thread 4 x 4 of them. Pixels go
-// through workgroup memory STEP at a time, each thread loading LOADS vec4f of x and at most one of gradOutput. Channels are in fours.
+// One group; for GPUs. A chunk is a run of `run` neighbouring output pixels, a multiple of STEP; reduce/sum adds the chunks up in
+// order. It is a matrix product, (ky, kx, i) x pixels times pixels x o: a workgroup owns ROWS groups of four rows x COLUMNS groups of
+// four columns of one chunk, a thread two groups of rows x GROUPS of columns, so that each vec4f read from workgroup memory serves
+// 16 multiply-adds (GROUPS 2). Pixels go through workgroup memory STEP at a time; the next ones are loaded into registers while these
+// are multiplied. ROWS and COLUMNS suit the numbers of rows and outputs. Channels are in fours.
 //
-// A thread walks its pixels by adding COLUMNS pixels as image, row and column: the divisions that take a pixel's number apart were a third
-// of the loop's arithmetic (RADV, navi31).
+// A thread walks its pixels by adding: place in the image, row and column move on together, without a product or a division.
+// Loads are under a condition that the whole workgroup shares, at addresses that always exist; what lies outside becomes zero when
+// it is stored to workgroup memory. Otherwise RADV waits for the loads before the arithmetic.
 
 // #include "common/grid.wgsl"
 // #include "common/gradWeightProduct.wgsl"
+// #constant ROWS
 // #constant COLUMNS
 
-const ROWS = 256 / COLUMNS;
-const STEP = select(16, 8, COLUMNS == 4);
-const LOADS = ROWS * STEP / 256;
+const STEP = 8;
+const GROUPS = select(1, 2, COLUMNS >= 16);
+const ACROSS = COLUMNS / GROUPS;
+const DOWN = ROWS / 2;
+const THREADS = ACROSS * DOWN;
+const LOADS = ROWS * STEP / THREADS;
+const GRAD_LOADS = max(1, COLUMNS * STEP / THREADS);
+// Pixels from one that a thread loads to its next.
+const NEXT = u32(THREADS / ROWS);
 
 var<workgroup> inTile: array<vec4f, ROWS * STEP>;
 var<workgroup> gradTile: array<vec4f, COLUMNS * STEP>;
 
-@compute @workgroup_size(256)
+// Sums of four rows x four columns, a row a vec4f, and what one pixel adds.
+fn add(sums: mat4x4f, a: vec4f, g: vec4f) -> mat4x4f {
+  return mat4x4f(
+    fma(g, vec4f(a.x), sums[0]),
+    fma(g, vec4f(a.y), sums[1]),
+    fma(g, vec4f(a.z), sums[2]),
+    fma(g, vec4f(a.w), sums[3]),
+  );
+}
+
+fn store(chunk: u32, row: u32, column: u32, sums: mat4x4f) {
+  if (row >= u.taps * u.inChannels4 || column >= u.outChannels4) { return; }
+  let to = (chunk * u.taps * u.inChannels4 + row) * 4u * u.outChannels4 + column;
+  partial[to] = sums[0];
+  partial[to + u.outChannels4] = sums[1];
+  partial[to + 2u * u.outChannels4] = sums[2];
+  partial[to + 3u * u.outChannels4] = sums[3];
+}
+
+// Where a thread's next pixel lies, seen through its tap, and what it has loaded.
+struct Walk {
+  pixel: u32,
+  x: i32,
+  y: i32,
+  at: i32,
+  gradAt: u32,
+  values: array<Vec4, LOADS>,
+  inside: array<bool, LOADS>,
+  gradients: array<Vec4, GRAD_LOADS>,
+  gradInside: array<bool, GRAD_LOADS>,
+}
+
+// What stays: where pixels end, what NEXT pixels more change, and what the end of a row and of an image do.
+struct Course {
+  end: u32,
+  endX: i32,
+  endY: i32,
+  nextX: i32,
+  nextY: i32,
+  next: i32,
+  rowEnd: i32,
+  imageEnd: i32,
+  gradEnd: u32,
+  nextGradient: u32,
+}
+
+fn bring(walk: ptr<function, Walk>, course: Course) {
+  for (var load = 0; load < LOADS; load++) {
+    let inside = (*walk).pixel < course.end && u32((*walk).x) < u32(u.inWidth) && u32((*walk).y) < u32(u.inHeight);
+    (*walk).inside[load] = inside;
+    (*walk).values[load] = x[select(0u, u32((*walk).at), inside)];
+    (*walk).pixel += NEXT;
+    (*walk).x += course.nextX;
+    (*walk).y += course.nextY;
+    (*walk).at += course.next;
+    if ((*walk).x >= course.endX) {
+      (*walk).x -= u.outWidth * u.strideX;
+      (*walk).y += u.strideY;
+      (*walk).at += course.rowEnd;
+    }
+    if ((*walk).y >= course.endY) {
+      (*walk).y -= u.outHeight * u.strideY;
+      (*walk).at += course.imageEnd;
+    }
+  }
+  for (var load = 0; load < GRAD_LOADS; load++) {
+    let inside = (*walk).gradAt < course.gradEnd;
+    (*walk).gradInside[load] = inside;
+    (*walk).gradients[load] = gradOutput[select(0u, (*walk).gradAt, inside)];
+    (*walk).gradAt += course.nextGradient;
+  }
+}
+
+@compute @workgroup_size(THREADS)
 fn main(
   @builtin(workgroup_id) workgroup: vec3u,
   @builtin(num_workgroups) workgroups: vec3u,
@@ -27,71 +109,81 @@ fn main(
 ) {
   let index = linearWorkgroup(workgroup, workgroups);
   if (index >= u.workgroups) { return; }
-  let across = thread % COLUMNS;
-  let down = thread / COLUMNS;
-  let column = (index % u.columns) * COLUMNS + across;
+  let firstColumn = (index % u.columns) * COLUMNS;
   let firstRow = (index / u.columns) % u.rows * ROWS;
   let chunk = index / (u.columns * u.rows);
   let first = chunk * u.run;
   let end = min(first + u.run, u.pixels);
 
-  // This thread loads row `loadRow` of every COLUMNS-th pixel.
+  // This thread loads row `loadRow` of every NEXT-th pixel, and gradients of column `loadColumn`. What lies past the end has no pixels.
   let loadRow = firstRow + thread % ROWS;
+  let loadColumn = firstColumn + thread % COLUMNS;
   let tap = loadRow / u.inChannels4;
-  let loadChannel = loadRow % u.inChannels4;
   let shiftX = i32(tap % u.kernelWidth) * u.dilationX - u.paddingX;
   let shiftY = i32(tap / u.kernelWidth) * u.dilationY - u.paddingY;
-  var pixel = first + thread / ROWS;
-  var outX = i32(pixel) % u.outWidth;
-  var outY = (i32(pixel) / u.outWidth) % u.outHeight;
-  var image = i32(pixel) / (u.outWidth * u.outHeight);
-  let stepX = COLUMNS % u.outWidth;
-  let stepY = (COLUMNS / u.outWidth) % u.outHeight;
-  let stepImage = COLUMNS / (u.outWidth * u.outHeight);
+  let outWidth = u32(u.outWidth);
+  let outHeight = u32(u.outHeight);
+  let channels = i32(u.inChannels4);
+  let row = u.inWidth * channels;
+  let spanX = u.outWidth * u.strideX;
+  let spanY = u.outHeight * u.strideY;
 
-  var sum0 = vec4f(0.0);
-  var sum1 = vec4f(0.0);
-  var sum2 = vec4f(0.0);
-  var sum3 = vec4f(0.0);
+  var course: Course;
+  course.end = select(first, end, tap < u.taps);
+  course.endX = spanX + shiftX;
+  course.endY = spanY + shiftY;
+  course.nextX = i32(NEXT % outWidth) * u.strideX;
+  course.nextY = i32(NEXT / outWidth % outHeight) * u.strideY;
+  course.next = (i32(NEXT / (outWidth * outHeight)) * u.inHeight + course.nextY) * row + course.nextX * channels;
+  course.rowEnd = u.strideY * row - spanX * channels;
+  course.imageEnd = (u.inHeight - spanY) * row;
+  course.gradEnd = select(0u, end * u.outChannels4, loadColumn < u.outChannels4);
+  course.nextGradient = u32(min(STEP, THREADS / COLUMNS)) * u.outChannels4;
+
+  var walk: Walk;
+  walk.pixel = first + thread / ROWS;
+  walk.x = i32(walk.pixel % outWidth) * u.strideX + shiftX;
+  walk.y = i32(walk.pixel / outWidth % outHeight) * u.strideY + shiftY;
+  walk.at = (i32(walk.pixel / (outWidth * outHeight)) * u.inHeight + walk.y) * row + walk.x * channels + i32(loadRow % u.inChannels4);
+  walk.gradAt = (first + thread / COLUMNS) * u.outChannels4 + loadColumn;
+
+  let across = thread % ACROSS;
+  let down = thread / ACROSS;
+  var sums00: mat4x4f;
+  var sums01: mat4x4f;
+  var sums10: mat4x4f;
+  var sums11: mat4x4f;
+  bring(&walk, course);
   for (var p = first; p < end; p += STEP) {
     for (var load = 0u; load < LOADS; load++) {
-      let atX = outX * u.strideX + shiftX;
-      let atY = outY * u.strideY + shiftY;
-      var value = vec4f(0.0);
-      if (pixel < end && tap < u.taps && atX >= 0 && atX < u.inWidth && atY >= 0 && atY < u.inHeight) {
-        value = vec4f(x[u32((image * u.inHeight + atY) * u.inWidth + atX) * u.inChannels4 + loadChannel]);
-      }
-      inTile[load * 256u + thread] = value;
-      pixel += COLUMNS;
-      outX += stepX;
-      outY += stepY;
-      image += stepImage;
-      if (outX >= u.outWidth) { outX -= u.outWidth; outY++; }
-      if (outY >= u.outHeight) { outY -= u.outHeight; image++; }
+      inTile[load * THREADS + thread] = select(vec4f(0.0), vec4f(walk.values[load]), walk.inside[load]);
     }
-    if (thread < COLUMNS * STEP) {
-      let source = p + down;
-      var gradient = vec4f(0.0);
-      if (source < end && column < u.outChannels4) { gradient = vec4f(gradOutput[source * u.outChannels4 + column]); }
-      gradTile[thread] = gradient;
+    if (COLUMNS * STEP >= THREADS || thread < COLUMNS * STEP) {
+      for (var load = 0u; load < GRAD_LOADS; load++) {
+        gradTile[load * THREADS + thread] = select(vec4f(0.0), vec4f(walk.gradients[load]), walk.gradInside[load]);
+      }
     }
     workgroupBarrier();
+    if (p + STEP < end) { bring(&walk, course); }
     for (var k = 0u; k < STEP; k++) {
-      let a = inTile[k * ROWS + down];
-      let g = gradTile[k * COLUMNS + across];
-      sum0 = fma(g, vec4f(a.x), sum0);
-      sum1 = fma(g, vec4f(a.y), sum1);
-      sum2 = fma(g, vec4f(a.z), sum2);
-      sum3 = fma(g, vec4f(a.w), sum3);
+      let a0 = inTile[k * ROWS + down];
+      let a1 = inTile[k * ROWS + DOWN + down];
+      let g0 = gradTile[k * COLUMNS + across];
+      sums00 = add(sums00, a0, g0);
+      sums10 = add(sums10, a1, g0);
+      if (GROUPS == 2) {
+        let g1 = gradTile[k * COLUMNS + ACROSS + across];
+        sums01 = add(sums01, a0, g1);
+        sums11 = add(sums11, a1, g1);
+      }
     }
     workgroupBarrier();
   }
 
-  let row = firstRow + down;
-  if (row >= u.taps * u.inChannels4 || column >= u.outChannels4) { return; }
-  let to = (chunk * u.taps * u.inChannels4 + row) * 4u * u.outChannels4 + column;
-  partial[to] = sum0;
-  partial[to + u.outChannels4] = sum1;
-  partial[to + 2u * u.outChannels4] = sum2;
-  partial[to + 3u * u.outChannels4] = sum3;
+  store(chunk, firstRow + down, firstColumn + across, sums00);
+  store(chunk, firstRow + DOWN + down, firstColumn + across, sums10);
+  if (GROUPS == 2) {
+    store(chunk, firstRow + down, firstColumn + ACROSS + across, sums01);
+    store(chunk, firstRow + DOWN + down, firstColumn + ACROSS + across, sums11);
+  }
 }

@@ -29,6 +29,7 @@ export function paddedFlops({ kernel, uniforms: u, constants = {} }: Dispatch): 
       return 2 * u.workgroups * SMALL_TILE * depth * taps;
     }
     case 'conv2d/gradWeightTile':
+      return 2 * u.rows * u.columns * 16 * constants.ROWS * constants.COLUMNS * u.pixels;
     case 'conv2d/gradWeightMatrix':
       return 2 * u.rows * u.columns * SMALL_TILE * u.pixels;
     default:

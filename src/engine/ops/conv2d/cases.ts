@@ -73,6 +73,8 @@ export const conv2dCases: readonly Case<ConvolutionAttributes>[] = [
     { stride: [2, 2], padding: [1, 1] },
     ['test'],
   ),
+  convolutionCase('3x3, 12 to 100 channels', [6, 3, 5, 12], [3, 3, 12, 100], same, ['test']),
+  convolutionCase('3x3, 12 to 52 channels, 2x2', [9, 2, 2, 12], [3, 3, 12, 52], same, ['test'], false),
   convolutionCase('U-Net decoder 64x64, 32 channels, N8', [8, 64, 64, 32], [3, 3, 32, 32], same, ['bench'], false),
   convolutionCase('U-Net decoder 32x32, 128 to 64, N8', [8, 32, 32, 128], [3, 3, 128, 64], same, ['bench'], false),
   convolutionCase('U-Net head 128x128, 16 to 5, N4', [4, 128, 128, 16], [3, 3, 16, 5], same, ['bench']),

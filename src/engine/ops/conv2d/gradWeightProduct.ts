@@ -9,6 +9,7 @@ import {
 } from '../../gpu/kernel.ts';
 import { kernel } from '../../gpu/shaderKernel.ts';
 import { matrixConstants } from '../../gpu/subgroupMatrix.ts';
+import { ceilDiv } from '../../tensor/shape.ts';
 import { type ProductVersion, usableLanes } from './gatherProduct.ts';
 import { type ConvolutionGeometry, folded } from './geometry.ts';
 import { chunksFor, placementUniforms } from './gradWeight.ts';
@@ -22,8 +23,41 @@ export const gradWeightTileKernel = kernel('conv2d/gradWeightTile');
 
 export const gradWeightMatrixKernel = kernel('conv2d/gradWeightMatrix');
 
-/** Workgroups that keep the device evenly busy: subgroups on two or more cores, or 256 threads each on a GPU. */
-const WANTED_WORKGROUPS = { lanes: 32, tile: 1024, subgroupMatrix: 1024 } as const;
+/** Threads that a GPU runs at a time, counting 256 on each of 128 multiprocessors. */
+const ROUND = 128 * 256;
+
+/**
+ * Workgroups over all parts of the pixels' axis that give a GPU two to four rounds of work and leave little of the last one idle: the fewest that
+ * fill 0.9 of their rounds, else those that fill most. Every part's sums are written and read once more.
+ */
+function wholeRounds(tiles: number, threads: number): number {
+  const fits = [2, 3, 4].map((rounds) => {
+    const most = (rounds * ROUND) / threads;
+    const workgroups = Math.max(tiles, most - (most % tiles));
+    return { workgroups, filled: workgroups / (ceilDiv(workgroups * threads, ROUND) * (ROUND / threads)) };
+  });
+  const full = fits.find(({ filled }) => filled >= 0.9);
+  return (full ?? fits.reduce((best, fit) => (fit.filled > best.filled ? fit : best))).workgroups;
+}
+
+/**
+ * The forms of conv2d/gradWeightTile: groups of four rows and of four columns that a workgroup owns, and the vector instructions per
+ * multiply-add of its loop (RADV, navi31).
+ */
+const TILES = [
+  { rows: 32, columns: 32, threads: 256, instructions: 1.09 },
+  { rows: 32, columns: 16, threads: 128, instructions: 1.17 },
+  { rows: 16, columns: 16, threads: 64, instructions: 1.19 },
+  { rows: 32, columns: 8, threads: 128, instructions: 1.3 },
+  { rows: 32, columns: 4, threads: 64, instructions: 1.47 },
+] as const;
+
+/** The form that takes the fewest instructions for that many rows and columns, those past the ends included. */
+function formOf(rows: number, columns: number): (typeof TILES)[number] {
+  const covered = (form: (typeof TILES)[number]): number =>
+    ceilDiv(rows, 4 * form.rows) * form.rows * ceilDiv(columns, 4 * form.columns) * form.columns * form.instructions;
+  return TILES.reduce((best, form) => (covered(form) < covered(best) ? form : best));
+}
 
 /** A kernel, the pixels it takes at a time, its groups of four output channels and its workgroups along the rows of the weights. */
 interface GradWeightTile {
@@ -31,6 +65,8 @@ interface GradWeightTile {
   readonly step: number;
   readonly columns: number;
   readonly rows: number;
+  /** Workgroups that keep the device evenly busy. */
+  readonly wanted: number;
   readonly constants?: Dispatch['constants'];
 }
 
@@ -42,23 +78,30 @@ function tileOf(
   target: PlanTarget,
   storage: StorageFormat,
 ): GradWeightTile | null {
-  const rows = Math.ceil((taps * inChannels) / 64);
+  const rows = ceilDiv(taps * inChannels, 64);
   if (version === 'subgroupMatrix') {
     const constants = matrixConstants(target, storage);
-    return constants && { kernel: gradWeightMatrixKernel, step: constants.DEPTH, columns: 16, rows, constants };
+    return (
+      constants && { kernel: gradWeightMatrixKernel, step: constants.DEPTH, columns: 16, rows, wanted: 1024, constants }
+    );
   }
   if (version === 'tile') {
-    // The shape that takes the fewest workgroups, so that the fewest rows and columns lie past the ends; of equals the one of most columns.
-    const shapes = [16, 8, 4].map((across) => ({ across, down: Math.ceil((taps * inChannels) / (1024 / across)) }));
-    const tiles = shapes.map(({ across, down }) => down * Math.ceil(outChannels / 4 / across));
-    const { across, down } = shapes[tiles.indexOf(Math.min(...tiles))];
-    return { kernel: gradWeightTileKernel, step: 16, columns: across, rows: down, constants: { COLUMNS: across } };
+    const { rows: ROWS, columns: COLUMNS, threads } = formOf(taps * inChannels, outChannels);
+    const down = ceilDiv(taps * inChannels, 4 * ROWS);
+    return {
+      kernel: gradWeightTileKernel,
+      step: 8,
+      columns: COLUMNS,
+      rows: down,
+      wanted: wholeRounds(down * ceilDiv(outChannels, 4 * COLUMNS), threads),
+      constants: { ROWS, COLUMNS },
+    };
   }
   const lanes = usableLanes(target);
   if (lanes === 0) return null;
   return lanes === 8
-    ? { kernel: gradWeightSubgroupKernel, step: 8, columns: 8, rows: Math.ceil((taps * inChannels) / 32) }
-    : { kernel: gradWeightLanesKernel, step: 4, columns: 4, rows: Math.ceil(inChannels / 8) * taps };
+    ? { kernel: gradWeightSubgroupKernel, step: 8, columns: 8, rows: ceilDiv(taps * inChannels, 32), wanted: 32 }
+    : { kernel: gradWeightLanesKernel, step: 4, columns: 4, rows: ceilDiv(inChannels, 8) * taps, wanted: 32 };
 }
 
 /**
@@ -87,11 +130,11 @@ export function planProductGradWeight(
   const gradOutput = steps.channels('in1', pixels, geometry.outChannels, outChannels);
 
   const { kernel: product, step, rows, constants } = tile;
-  const columns = Math.ceil(outChannels / 4 / tile.columns);
+  const columns = ceilDiv(outChannels, 4 * tile.columns);
   const tiles = rows * columns;
-  const wanted = chunksFor(tiles, WANTED_WORKGROUPS[version], pixels, 64);
-  const run = Math.ceil(pixels / wanted / step) * step;
-  const chunks = Math.ceil(pixels / run);
+  const parts = chunksFor(tiles, tile.wanted, pixels, 64);
+  const run = ceilDiv(pixels, parts * step) * step;
+  const chunks = ceilDiv(pixels, run);
   const sum = cut ? steps.scratch(weights) : 'out0';
   steps.sumOfChunks(chunks, weights, sum, target, (partial) => ({
     kernel: product,
