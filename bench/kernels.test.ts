@@ -9,7 +9,8 @@ import type { Op } from '../src/engine/ops/definition.ts';
 import { f32 } from '../src/engine/tensor/spec.ts';
 import { benchInput, collectCases } from '../src/engine/tuning/calls.ts';
 import { benchKernels, type BenchRow, type KernelBench } from './kernels.ts';
-import { ratesOf, workOf } from '../src/engine/tuning/rates.ts';
+import { workOf } from '../src/engine/ops/work.ts';
+import { ratesOf } from '../src/engine/tuning/rates.ts';
 import { formatHeader, formatKernelBench, groupByCase, lowShares, slowBackwards } from './report.ts';
 import { median, sumRuns } from '../src/engine/tuning/timer.ts';
 

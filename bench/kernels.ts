@@ -13,7 +13,8 @@ import {
   type VersionChoice,
 } from '../src/engine/tuning/calls.ts';
 import { type Ceilings, measureCeilings, withCopyProbe } from '../src/engine/tuning/ceilings.ts';
-import { type Rates, ratesOf, type Work, workOf } from '../src/engine/tuning/rates.ts';
+import { type Work, workOf } from '../src/engine/ops/work.ts';
+import { type Rates, ratesOf } from '../src/engine/tuning/rates.ts';
 import { compileFailure } from '../src/engine/tuning/tuneCheck.ts';
 import { chooseTimer, type Measurement, measure, type Timer } from '../src/engine/tuning/timer.ts';
 

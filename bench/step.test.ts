@@ -9,7 +9,7 @@ import { DEFAULT_LIMITS } from '../src/engine/gpu/kernel.ts';
 import { layerNorm } from '../src/engine/ops/layerNorm/op.ts';
 import { matmul } from '../src/engine/ops/matmul/op.ts';
 import { f32 } from '../src/engine/tensor/spec.ts';
-import { workOf } from '../src/engine/tuning/rates.ts';
+import { workOf } from '../src/engine/ops/work.ts';
 import { benchStep, type StepBench, type StepProfile } from './step.ts';
 import { classifierWorkload } from './stepClassifier.ts';
 import { madeUpBatch, presetWorkload, shareRows } from './stepPreset.ts';

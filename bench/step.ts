@@ -175,8 +175,7 @@ async function timeSteps(device: GpuDevice, workload: StepWorkload, count: numbe
     samples: done.slice(1).map(({ end }, index) => end - done[index].end),
     handOver: handOver.slice(1),
     dataWait,
-    // A replay is one submit, which the device's own counter does not include.
-    submits: (device.counts.submits - submits) / (count + 1) + 1,
+    submits: (device.counts.submits - submits) / (count + 1),
   };
 }
 

@@ -3,7 +3,7 @@
  * https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU
  */
 import type { StepProfile } from './step.ts';
-import { workOf } from '../src/engine/tuning/rates.ts';
+import { workOf } from '../src/engine/ops/work.ts';
 import { describeCall } from '../src/engine/tuning/stepRows.ts';
 import type { HostTrack } from './timeline.ts';
 

@@ -1,5 +1,6 @@
 /** Tier: any adapter. Computations that are captured once and replayed. */
 import { afterAll, describe, expect, it } from 'vitest';
+import type { GpuDevice } from '../gpu/device.ts';
 import { createNodeDevice } from '../node/createDevice.ts';
 import { GpuBackend } from '../ops/gpuBackend.ts';
 import { ReferenceBackend } from '../ops/referenceBackend.ts';
@@ -79,6 +80,42 @@ describe('GpuDevice.capture', () => {
     });
     await expect(early).rejects.toThrow(/while its step is being recorded/);
     step.dispose();
+  });
+});
+
+describe('a submit', () => {
+  const at = (seconds: number) => createNodeDevice({ secondsPerSubmit: seconds });
+  const N = 64;
+
+  /** Six multiplications with their scalings, eager and twice replayed; the submits of the last replay. */
+  async function submitted(gpu: GpuDevice): Promise<{ eager: unknown; replayed: unknown; submits: number; eagerSubmits: number }> {
+    const engine = new Engine(new GpuBackend(gpu));
+    const x = engine.tensor(Float32Array.from({ length: N * N }, (_, i) => Math.sin(i)), [N, N]).keep();
+    const body = () => Array.from({ length: 6 }).reduce((y: typeof x) => y.mul(x).mul(0.1), x);
+    await engine.backend.synchronize();
+    let before = gpu.counts.submits;
+    const eager = await engine.noGrad(body).data();
+    const eagerSubmits = gpu.counts.submits - before;
+    const replay = await Replay.capture(engine, body);
+    before = gpu.counts.submits;
+    replay.run();
+    const submits = gpu.counts.submits - before;
+    return { eager, replayed: await replay.result.data(), submits, eagerSubmits };
+  }
+
+  it('ends where the work that programs state is enough, eagerly and replayed, with the same result bit by bit', async () => {
+    const whole = await submitted(device);
+    expect(whole).toMatchObject({ submits: 1, eagerSubmits: 1 });
+    // Two multiplications with their scalings, each of five matrices of floats in and out, at 25 GB/s.
+    const { device: cut } = await at((2.01 * 5 * 4 * N ** 2) / 2.5e10);
+    const { device: each } = await at(0);
+    try {
+      expect(await submitted(cut)).toEqual({ ...whole, submits: 3, eagerSubmits: 3 });
+      expect(await submitted(each)).toEqual({ ...whole, submits: 12, eagerSubmits: 12 });
+    } finally {
+      cut.destroy();
+      each.destroy();
+    }
   });
 });
 

@@ -1,15 +1,7 @@
 /** A captured step: what a replay encodes and submits, how long making it took, how much memory it holds. */
 import type { CaptureMemory } from './captureBuilder.ts';
-import type { BoundDispatch } from './commandBatcher.ts';
-import { type DispatchTime, TimestampLog } from './timestamps.ts';
-
-/** One dispatch of a captured step, as it is encoded. */
-export interface Command {
-  readonly pipeline: GPUComputePipeline;
-  readonly bindGroup: GPUBindGroup;
-  readonly workgroups: readonly [number, number, number];
-  readonly label: string;
-}
+import type { BoundDispatch, CommandBatcher } from './commandBatcher.ts';
+import type { DispatchTime } from './timestamps.ts';
 
 /** Milliseconds that making a captured step ready took. */
 export interface CaptureTiming {
@@ -33,7 +25,8 @@ export type CompileProgress = (done: number, total: number) => void;
  */
 export class Capture {
   readonly #device: GPUDevice;
-  readonly commands: readonly Command[];
+  readonly #batcher: CommandBatcher;
+  readonly commands: readonly BoundDispatch[];
   readonly memory: CaptureMemory;
   readonly timing: CaptureTiming;
   readonly #wait: Wait;
@@ -41,29 +34,26 @@ export class Capture {
 
   constructor(
     { device, wait }: { readonly device: GPUDevice; readonly wait: Wait },
-    items: readonly BoundDispatch[],
+    batcher: CommandBatcher,
+    commands: readonly BoundDispatch[],
     memory: CaptureMemory,
     timing: CaptureTiming,
     release: () => void,
   ) {
     this.#device = device;
+    this.#batcher = batcher;
     this.#wait = wait;
     this.memory = memory;
     this.timing = timing;
     this.#release = release;
-    this.commands = items.map(({ kernel, bindGroup, workgroups, label }) => ({
-      pipeline: kernel.pipeline,
-      bindGroup,
-      workgroups,
-      label,
-    }));
+    this.commands = commands;
   }
 
   get dispatches(): number {
     return this.commands.length;
   }
 
-  /** Encodes and submits the step once more, in one command buffer. Anything recorded eagerly must have been flushed before. */
+  /** Encodes and submits the step once more, after everything recorded eagerly, in as many submits as its stated work asks for. */
   replay(): void {
     this.#submit(this.commands);
   }
@@ -79,44 +69,16 @@ export class Capture {
     }
   }
 
-  /** Replays once, in one submit, with every dispatch between two timestamps (needs `timestamp-query`); returns their times in order. */
+  /** Replays once with every dispatch between two timestamps (needs `timestamp-query`); returns their times in order. */
   async profile(): Promise<DispatchTime[]> {
-    const log = new TimestampLog(this.#device);
-    let encoder = this.#device.createCommandEncoder({ label: 'profile' });
-    const submit = (): void => {
-      const resolved = log.resolve(encoder);
-      this.#device.queue.submit([encoder.finish()]);
-      resolved?.();
-    };
-    for (const { pipeline, bindGroup, workgroups, label } of this.commands) {
-      if (log.full) {
-        submit();
-        encoder = this.#device.createCommandEncoder({ label: 'profile' });
-      }
-      const pass = encoder.beginComputePass({ label, timestampWrites: log.next(label) });
-      pass.setPipeline(pipeline);
-      pass.setBindGroup(0, bindGroup);
-      pass.dispatchWorkgroups(...workgroups);
-      pass.end();
-    }
-    submit();
-    return this.#wait(log.finish());
+    this.#batcher.startProfile();
+    this.#submit(this.commands);
+    return this.#wait(this.#batcher.stopProfile());
   }
 
-  #submit(commands: readonly Command[]): void {
-    const encoder = this.#device.createCommandEncoder({ label: 'replay' });
-    const pass = encoder.beginComputePass({ label: 'replay' });
-    let current: GPUComputePipeline | null = null;
-    for (const { pipeline, bindGroup, workgroups } of commands) {
-      if (pipeline !== current) {
-        current = pipeline;
-        pass.setPipeline(pipeline);
-      }
-      pass.setBindGroup(0, bindGroup);
-      pass.dispatchWorkgroups(workgroups[0], workgroups[1], workgroups[2]);
-    }
-    pass.end();
-    this.#device.queue.submit([encoder.finish()]);
+  #submit(commands: readonly BoundDispatch[]): void {
+    for (const command of commands) this.#batcher.dispatch(command);
+    this.#batcher.flush();
   }
 
   /** Gives the step's memory back. Tensors that were made in it and are still held keep theirs. */

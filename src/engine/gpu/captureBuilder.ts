@@ -44,6 +44,7 @@ export interface PlannedDispatch {
   readonly kernel: CompiledKernel;
   readonly workgroups: readonly [number, number, number];
   readonly label: string;
+  readonly seconds: number;
   readonly buffers: readonly PooledBuffer[];
   /** Makes the bind group; called when the buffers have memory. */
   readonly bind: () => GPUBindGroup;

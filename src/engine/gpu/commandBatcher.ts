@@ -1,30 +1,36 @@
-/** Encodes eager dispatches and copies, many per submit. */
-import type { CompiledKernel } from './pipelines.ts';
+/** Encodes dispatches and copies, many per submit. */
 import { type DispatchTime, TimestampLog } from './timestamps.ts';
 
 /** One dispatch with its memory: ready to encode. */
 export interface BoundDispatch {
-  readonly kernel: CompiledKernel;
+  readonly pipeline: GPUComputePipeline;
   readonly bindGroup: GPUBindGroup;
   readonly workgroups: readonly [number, number, number];
   readonly label: string;
+  /** Seconds that a slow GPU may take for it and for those after it that state nothing. */
+  readonly seconds: number;
 }
+
+/** Most dispatches per submit: the device starts while the host encodes on. */
+const MOST_DISPATCHES = 512;
 
 /** Batches dispatches into one compute pass and few submits. */
 export class CommandBatcher {
   readonly #device: GPUDevice;
-  readonly #capacity: number;
+  readonly #secondsPerSubmit: number;
   #encoder: GPUCommandEncoder | null = null;
   #pass: GPUComputePassEncoder | null = null;
+  #pipeline: GPUComputePipeline | null = null;
   #pending = 0;
+  #seconds = 0;
   #dispatches = 0;
   #submits = 0;
   #profile: TimestampLog | null = null;
 
-  /** `capacity` is the most dispatches one submit holds: it bounds how long one submit can run. */
-  constructor(device: GPUDevice, capacity: number) {
+  /** `secondsPerSubmit`: a submit that holds more stated work than that is cut, but not within what one dispatch states. */
+  constructor(device: GPUDevice, secondsPerSubmit: number) {
     this.#device = device;
-    this.#capacity = capacity;
+    this.#secondsPerSubmit = secondsPerSubmit;
   }
 
   /** Dispatches encoded and command buffers submitted since the start. */
@@ -33,12 +39,18 @@ export class CommandBatcher {
   }
 
   dispatch(item: BoundDispatch): void {
-    const pass = this.#openPass(item.label);
-    pass.setPipeline(item.kernel.pipeline);
-    pass.setBindGroup(0, item.bindGroup);
-    pass.dispatchWorkgroups(...item.workgroups);
+    const { pipeline, bindGroup, workgroups, label, seconds } = item;
+    if (this.#seconds > 0 && this.#seconds + seconds > this.#secondsPerSubmit) this.flush();
+    const pass = this.#openPass(label);
+    if (pipeline !== this.#pipeline) {
+      this.#pipeline = pipeline;
+      pass.setPipeline(pipeline);
+    }
+    pass.setBindGroup(0, bindGroup);
+    pass.dispatchWorkgroups(workgroups[0], workgroups[1], workgroups[2]);
     this.#dispatches++;
-    if (++this.#pending >= this.#capacity) this.flush();
+    this.#seconds += seconds;
+    if (++this.#pending >= MOST_DISPATCHES) this.flush();
   }
 
   copy(source: GPUBuffer, target: GPUBuffer, bytes: number): void {
@@ -59,6 +71,7 @@ export class CommandBatcher {
     this.#submits++;
     this.#encoder = null;
     this.#pending = 0;
+    this.#seconds = 0;
   }
 
   /** From here on every dispatch runs in a pass of its own between two timestamps (needs `timestamp-query`). */
@@ -92,5 +105,6 @@ export class CommandBatcher {
   #closePass(): void {
     this.#pass?.end();
     this.#pass = null;
+    this.#pipeline = null;
   }
 }

@@ -26,8 +26,11 @@ export interface GpuDeviceOptions {
   readonly deviceClass: DeviceClass;
   /** Called when the device is destroyed, to release what it was opened from. */
   readonly onDestroy?: () => void;
-  /** Most dispatches per submit; small where the GPU drives a display and a watchdog limits how long a submit may run. */
-  readonly dispatchesPerSubmit?: number;
+  /**
+   * Seconds of work, as a slow GPU would take for what programs state, after which a submit ends: watchdogs of systems with a display
+   * end a submit that runs for two seconds or more. Default 0.3. A single program is never cut.
+   */
+  readonly secondsPerSubmit?: number;
   /** Where shader files are read from. Default: the package's own. */
   readonly shaders?: ShaderFiles;
   /** How the host waits for the device. Default: it awaits the promise. */
@@ -46,6 +49,8 @@ export interface PreparedDispatch {
   readonly uniforms: UniformSlot | null;
   readonly workgroups: readonly [number, number, number];
   readonly label: string;
+  /** See `BoundDispatch`. */
+  readonly seconds: number;
 }
 
 /** What a captured body dispatched and allocated, and the pooled buffers that it released, which its dispatches may still use. */
@@ -119,7 +124,7 @@ export class GpuDevice {
         : undefined,
     };
     this.#failures = new DeviceFailures(device);
-    this.#commands = new CommandBatcher(device, options.dispatchesPerSubmit ?? 512);
+    this.#commands = new CommandBatcher(device, options.secondsPerSubmit ?? 0.3);
     const files = options.shaders ?? packagedShaders;
     this.#pipelines = new PipelineCache(device, files, (pending) => this.#failures.watch(pending));
     this.#pool = new BufferPool(
@@ -239,8 +244,11 @@ export class GpuDevice {
 
   // --- commands ---
 
-  /** Compiles the dispatch's kernel (once; in the background for a step captured with `captureAsync`) and packs its uniforms. */
-  prepare(dispatch: Dispatch, label: string): PreparedDispatch {
+  /**
+   * Compiles the dispatch's kernel (once; in the background for a step captured with `captureAsync`) and packs its uniforms. `seconds`: what
+   * a slow GPU may take for it, by which submits are cut.
+   */
+  prepare(dispatch: Dispatch, label: string, seconds = 0): PreparedDispatch {
     const limit = this.target.limits.maxComputeWorkgroupsPerDimension;
     if (dispatch.workgroups.some((count) => count > limit || count < 1 || !Number.isInteger(count))) {
       throw new GmtlError(
@@ -260,7 +268,7 @@ export class GpuDevice {
       else view.setUint32(index * 4, value, true);
     });
     const slot = kernel.hasUniforms ? this.#uniforms.slot(uniforms) : null;
-    return { kernel, uniforms: slot, workgroups: dispatch.workgroups, label };
+    return { kernel, uniforms: slot, workgroups: dispatch.workgroups, label, seconds };
   }
 
   /** Compiles a dispatch's kernel on trial and returns the device's error, or null. Nothing is kept, and an error does not fail the device. */
@@ -277,14 +285,16 @@ export class GpuDevice {
         kernel: prepared.kernel,
         workgroups: prepared.workgroups,
         label: prepared.label,
+        seconds: prepared.seconds,
         buffers: buffers.map(({ pooled }) => pooled),
         bind: () => this.#createBindGroup(prepared, buffers),
       };
       this.#capturing.dispatch(item);
       return;
     }
-    const { kernel, workgroups, label } = prepared;
-    this.#commands.dispatch({ kernel, workgroups, label, bindGroup: this.#bindGroup(prepared, buffers) });
+    const { kernel, workgroups, label, seconds } = prepared;
+    const { pipeline } = kernel;
+    this.#commands.dispatch({ pipeline, workgroups, label, seconds, bindGroup: this.#bindGroup(prepared, buffers) });
   }
 
   /** Submits what is recorded; does not wait for it. */
@@ -329,7 +339,7 @@ export class GpuDevice {
 
   /**
    * As `capture`, but kernels that are not compiled yet are compiled in parallel, in the background. `progress` is called during the first run,
-   * in which software adapters do most of their compiling; without it that run is one submit. Until the promise settles, nothing else may be
+   * in which software adapters do most of their compiling; without it that run is a plain replay. Until the promise settles, nothing else may be
    * recorded or run on this device's tensors or on `body`'s results.
    */
   async captureAsync(body: () => void, progress?: CompileProgress): Promise<Capture> {
@@ -368,13 +378,14 @@ export class GpuDevice {
     const start = performance.now();
     const memory = builder.plan((bytes, label) => this.#createBuffer(bytes, label));
     this.#captured.add(builder);
-    const items = builder.items.map(({ kernel, workgroups, label, bind }) => ({
-      kernel,
+    const items = builder.items.map(({ kernel, workgroups, label, seconds, bind }) => ({
+      pipeline: kernel.pipeline,
       workgroups,
       label,
+      seconds,
       bindGroup: bind(),
     }));
-    return new Capture(this, items, memory, { ...timing, prepare: performance.now() - start }, () => {
+    return new Capture(this, this.#commands, items, memory, { ...timing, prepare: performance.now() - start }, () => {
       this.flush();
       builder.dispose();
       if (builder.heldBuffers === 0) this.#captured.delete(builder);

@@ -17,7 +17,7 @@ const OPTIONS = {
   adapter: 'text?',
   seed: 'integer?',
   tuned: 'flag?',
-  dispatchesPerSubmit: 'extent?',
+  secondsPerSubmit: 'number?',
   dawnFeatures: 'record?',
   shaders: 'record?',
   wait: 'anything?',

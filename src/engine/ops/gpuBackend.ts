@@ -17,6 +17,7 @@ import type { Backend, BackendStatistics } from './backend.ts';
 import { bindingProblem } from './bindings.ts';
 import type { Program } from './definition.ts';
 import { Storage, type Value } from './value.ts';
+import { slowSeconds, workOf } from './work.ts';
 
 interface PreparedPlan {
   readonly dispatches: readonly { readonly prepared: PreparedDispatch; readonly buffers: readonly BufferReference[] }[];
@@ -177,10 +178,11 @@ export class GpuBackend implements Backend {
         `${program.name}: version '${version ?? 'default'}' cannot run on shapes ${describe(inputs)} on ${this.name}`,
       );
     }
+    const seconds = slowSeconds(workOf(program, inputSpecs, outputSpecs, attributes));
     const prepared: PreparedPlan = {
       scratch: plan.scratch ?? [],
-      dispatches: plan.dispatches.map((dispatch) => ({
-        prepared: this.gpu.prepare(dispatch, `${dispatch.kernel.name} ${describe(inputs)}`),
+      dispatches: plan.dispatches.map((dispatch, index) => ({
+        prepared: this.gpu.prepare(dispatch, `${dispatch.kernel.name} ${describe(inputs)}`, index === 0 ? seconds : 0),
         buffers: dispatch.kernel.bindings.map((binding) => {
           const reference = dispatch.buffers[binding.name];
           if (!reference)

@@ -1,26 +1,6 @@
 /** Turns measured times into FLOP/s, bytes/s and shares of the ceilings. */
-import { type Cost, mutated, type Program } from '../ops/definition.ts';
-import { byteLength, type TensorSpec } from '../tensor/spec.ts';
+import type { Work } from '../ops/work.ts';
 import type { Ceilings } from './ceilings.ts';
-
-export interface Work {
-  /** Null where the program states no cost. */
-  readonly flops: number | null;
-  readonly bytes: number;
-}
-
-/** A program's stated cost; by default every input is read and every output (and updated input) written once. */
-export function workOf(
-  program: Program,
-  inputs: readonly TensorSpec[],
-  outputs: readonly TensorSpec[],
-  attributes: object,
-): Work {
-  const cost: Cost | undefined = program.cost?.(inputs, outputs, attributes);
-  const updated = mutated(program, inputs).map((index) => inputs[index]);
-  const traffic = [...inputs, ...outputs, ...updated].reduce((total, spec) => total + byteLength(spec), 0);
-  return { flops: cost?.flops ?? null, bytes: cost?.bytes ?? traffic };
-}
 
 export interface Rates {
   readonly gigaflopsPerSecond: number | null;

@@ -3,7 +3,7 @@ import type { PlanTarget } from '../gpu/kernel.ts';
 import type { TensorSpec } from '../tensor/spec.ts';
 import { byteLength } from '../tensor/spec.ts';
 import { paddedFlops, serialLoads } from './planCost.ts';
-import { workOf } from './rates.ts';
+import { workOf } from '../ops/work.ts';
 import type { StepCall } from './stepCalls.ts';
 
 /** What a device can do at best, as its maker states it. */

@@ -1,7 +1,8 @@
 /** Where a step's time goes: the times of its dispatches, summed by program and version and compared with the adapter's ceilings. */
 import type { DispatchTime } from '../gpu/timestamps.ts';
+import { workOf } from '../ops/work.ts';
 import type { Ceilings } from './ceilings.ts';
-import { ratesOf, workOf } from './rates.ts';
+import { ratesOf } from './rates.ts';
 import type { PlannedCall, StepCall } from './stepCalls.ts';
 import { median } from './timer.ts';
 
