@@ -2,8 +2,10 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Engine } from '../autograd/engine.ts';
 import { GmtlError } from '../errors.ts';
+import { GradientGuard, LOSS_SCALING } from '../optim/gradientGuard.ts';
 import { GpuBackend } from '../ops/gpuBackend.ts';
 import { GpuDevice } from './device.ts';
+import type { DeviceClass } from './kernel.ts';
 import { kernel } from './shaderKernel.ts';
 import { packagedShaders, type ShaderFiles } from './shaders.ts';
 import { openAdapter } from '../node/open.ts';
@@ -15,16 +17,16 @@ fn main() {
   out[0] = notDefined;
 }
 `;
-const shaders: ShaderFiles = (path) => (path === 'broken/kernel.wgsl' ? BROKEN_SHADER : packagedShaders(path));
-const BROKEN = kernel('broken/kernel', shaders);
+const withBroken: ShaderFiles = (path) => (path === 'broken/kernel.wgsl' ? BROKEN_SHADER : packagedShaders(path));
+const BROKEN = kernel('broken/kernel', withBroken);
 
 let device: GpuDevice;
 
 /** A device of its own for each test: most of these end it. */
-async function open(): Promise<{ device: GpuDevice; engine: Engine }> {
+async function open(shaders = withBroken, deviceClass?: DeviceClass): Promise<{ device: GpuDevice; engine: Engine }> {
   const opened = await openAdapter();
   device = await GpuDevice.open(opened.adapter, {
-    deviceClass: opened.kind === 'hardware' ? 'gpu' : 'software',
+    deviceClass: deviceClass ?? (opened.kind === 'hardware' ? 'gpu' : 'software'),
     onDestroy: () => opened.release(),
     shaders,
   });
@@ -102,6 +104,30 @@ describe('GpuDevice', () => {
       expect(error.code).toBe('gpu/device-lost');
       expect(error.message).toMatch(/the GPU device was lost .*continue from the last checkpoint/);
     }
+  });
+});
+
+describe('float16 infinity', () => {
+  const saturated: ShaderFiles = (path) => {
+    const text = packagedShaders(path);
+    return path === 'movement/floatCast.wgsl'
+      ? text.replace('Result4(x[group])', 'Result4(clamp(vec4f(x[group]), vec4f(-65504.0), vec4f(65504.0)))')
+      : text;
+  };
+
+  it.each([
+    ['that overflows does not make, which refuses to scale losses', saturated, true],
+    ['is kept', packagedShaders, false],
+  ] as const)('%s', async (_, files, loses) => {
+    const { engine } = await open(files, 'gpu');
+    const weight = engine.tensor([1, 2], [2], { requiresGrad: true });
+    const guard = () => new GradientGuard([weight], { lossScaling: LOSS_SCALING });
+    // Without shader-f16 nothing overflows.
+    const refuses = loses && device.target.features.has('shader-f16');
+    expect(device.losesInfinity).toBe(refuses);
+    if (refuses) expect(guard).toThrow(/does not make float16 numbers that overflow infinite.*train in float32/);
+    else expect(guard).not.toThrow();
+    expect(() => new GradientGuard([weight])).not.toThrow();
   });
 });
 

@@ -9,6 +9,7 @@ import { CaptureBuilder, type PlannedDispatch } from './captureBuilder.ts';
 import { CommandBatcher } from './commandBatcher.ts';
 import { addStatistics, BufferPool, type BufferSource, type PooledBuffer, type PoolStatistics } from './pool.ts';
 import { packagedShaders, type ShaderFiles } from './shaders.ts';
+import { keepsHalfInfinity } from './halfInfinity.ts';
 import { matrixShapes, type SubgroupMatrixConfig } from './subgroupMatrix.ts';
 import { SUBGROUP_MATRIX } from './kernel.ts';
 import type { DispatchTime } from './timestamps.ts';
@@ -78,6 +79,7 @@ export class GpuDevice {
   /** Captured steps that hold memory. */
   readonly #captured = new Set<CaptureBuilder>();
   readonly #failures: DeviceFailures;
+  #losesInfinity = false;
   #destroyed = false;
 
   /** Requests a device with the adapter's own limits and those optional features that it has. */
@@ -97,7 +99,11 @@ export class GpuDevice {
         maxComputeWorkgroupSizeZ: limits.maxComputeWorkgroupSizeZ,
       },
     });
-    return new GpuDevice(device, adapter.info, options);
+    const opened = new GpuDevice(device, adapter.info, options);
+    // Of software adapters it is known: the test cases of floatCast hold it.
+    const asks = options.deviceClass === 'gpu' && device.features.has('shader-f16');
+    opened.#losesInfinity = asks && !(await keepsHalfInfinity(opened));
+    return opened;
   }
 
   private constructor(device: GPUDevice, info: GPUAdapterInfo, options: GpuDeviceOptions) {
@@ -137,6 +143,11 @@ export class GpuDevice {
   /** `llvmpipe (LLVM 19.1.7, 256 bits)`, as shown to people. */
   get name(): string {
     return this.info.description || this.info.device || `${this.info.vendor} ${this.info.architecture}`;
+  }
+
+  /** Whether it has float16 and numbers that overflow do not become infinite there, as the scaling of losses needs. */
+  get losesInfinity(): boolean {
+    return this.#losesInfinity;
   }
 
   /** Dispatches and submits so far, and pipelines compiled. */

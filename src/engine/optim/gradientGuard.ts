@@ -2,6 +2,7 @@
 import type { Engine } from '../autograd/engine.ts';
 import type { Tensor } from '../autograd/tensor.ts';
 import { GmtlError } from '../errors.ts';
+import { GpuBackend } from '../ops/gpuBackend.ts';
 import { LARGEST_LOSS_SCALE } from '../ops/optimizer/attributes.ts';
 import { guardedScaleProgram } from '../ops/optimizer/elementwise.ts';
 import { slotsFor } from '../ops/optimizer/layout.ts';
@@ -93,6 +94,14 @@ export class GradientGuard {
     this.#maxNorm = maxNorm;
     this.#sticky = sticky;
     this.#engine = this.#params[0].tensor.engine;
+    const { backend } = this.#engine;
+    if (lossScaling && backend instanceof GpuBackend && backend.gpu.losesInfinity) {
+      throw new GmtlError(
+        'optim/float16',
+        `${backend.name} does not make float16 numbers that overflow infinite, which the scaling of losses looks for: train in float32 ` +
+          '(--precision f32; lossScaling: null), or use another --adapter',
+      );
+    }
     let capacity = 1; // the loss
     for (const { tensor } of this.#params) capacity += slotsFor(tensor.size);
     this.#slots = stateTensor(this.#engine, [capacity, 2], new Float32Array(2 * capacity), 'squares of gradients');
