@@ -4,7 +4,7 @@ import { createNodeDevice } from '../src/engine/node/createDevice.ts';
 import { type CompileAnswer, type CompileRequest, type CompiledVariant, kernelVariants, ROW_MARK } from './compile.ts';
 
 const { adapter, set, filter } = JSON.parse(process.argv[2]) as CompileRequest;
-const { device, opened } = await createNodeDevice({ adapter });
+const { device, opened } = await createNodeDevice({ adapter, probe: false });
 const rows: CompiledVariant[] = [];
 const variants = await kernelVariants(set, device.target, filter);
 for (const { dispatch, settings } of variants) {

@@ -15,7 +15,7 @@ let device: GpuDevice;
 beforeAll(async () => {
   const adapter = await gpu.requestAdapter();
   if (!adapter) throw new Error("Dawn's null backend gives no adapter");
-  device = await GpuDevice.open(adapter, { deviceClass: 'gpu' });
+  device = await GpuDevice.open(adapter, { deviceClass: 'gpu', probe: false });
 });
 afterAll(() => device.destroy());
 

@@ -4,6 +4,7 @@ import { ceilingKernels } from '../src/engine/tuning/ceilings.ts';
 import { gradcheck } from '../src/engine/check/gradcheck.ts';
 import { runCase } from '../src/engine/check/runCase.ts';
 import { DEFAULT_LIMITS, type KernelDefinition, type PlanTarget } from '../src/engine/gpu/kernel.ts';
+import { probeKernels } from '../src/engine/gpu/probes.ts';
 import { matrixShapes, type SubgroupMatrixConfig } from '../src/engine/gpu/subgroupMatrix.ts';
 import { SHADER_TEXT } from '../src/engine/gpu/shaderText.generated.ts';
 import { bindingProblem } from '../src/engine/ops/bindings.ts';
@@ -36,6 +37,7 @@ const calls = [...callsOf('test'), ...callsOf('bench')];
 const kernels: KernelDefinition[] = [
   ...new Set([...programs, ...calls.map(({ program }) => program)].flatMap((program) => program.kernels)),
   ...ceilingKernels,
+  ...probeKernels,
 ];
 
 describe('shader files', () => {
@@ -51,8 +53,9 @@ describe('shader files', () => {
     const included = new Set(
       files.flatMap((file) => [...SHADER_TEXT[file].matchAll(/^\s*\/\/ #include "([^"]+)"/gm)].map((m) => m[1])),
     );
-    // The files for float16 and width 4 replace others; see assembleShader.
-    const named = (file: string): string => file.replace(/(storage|result)F16|(width|eachItem)4/, '$1$2');
+    // The files for float16, width 4 and sizes of subgroups replace others; see assembleShader.
+    const named = (file: string): string =>
+      file.replace(/(storage|result)F16|(width|eachItem)4|(subgroup)Sized/, '$1$2$3');
     expect(files.filter((file) => file.startsWith('common/') && !included.has(named(file)))).toEqual([]);
   });
 });

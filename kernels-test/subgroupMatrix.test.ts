@@ -22,7 +22,8 @@ const VERSION = 'subgroupMatrix';
 /** The package's shaders, with those for matrix units changed to run without them. */
 const emulated: ShaderFiles = (path) => {
   const name = path === 'common/matrixUnits.wgsl' ? new URL('matrixUnits.wgsl', import.meta.url) : null;
-  const text = name ? readFileSync(name, 'utf8') : packagedShaders(path);
+  // The lanes of these tests need not be what the adapter has.
+  const text = name ? readFileSync(name, 'utf8') : packagedShaders(path.replace('subgroupSized', 'subgroup'));
   return text
     .replace('enable chromium_experimental_subgroup_matrix;', '')
     .replace('diagnostic(off, chromium.subgroup_matrix_uniformity);', '');
@@ -43,12 +44,14 @@ const programsOf = (op: Op) => [op.forward, ...(op.inference ? [op.inference] : 
 const products = ops.filter((op) => programsOf(op).some(({ versions }) => versions?.includes(VERSION)));
 
 /**
+ * Lavapipe has subgroups of those eight lanes; SwiftShader's have four, so that half of them only bring and store.
+ *
  * A case costs a compilation with each form, and cases share the arithmetic of tiles: one in three with the first form, one in twelve with the
  * other; with GMTL_LONG_TESTS all with the first, one in three with the other.
  */
 const FORMS: readonly { readonly shape: MatrixShape; readonly every: number }[] = [
   { shape: { m: 8, n: 8, k: 8, lanes: 8 }, every: LONG_TESTS ? 1 : 3 },
-  { shape: { m: 16, n: 8, k: 16, lanes: 4 }, every: LONG_TESTS ? 3 : 12 },
+  { shape: { m: 16, n: 8, k: 16, lanes: 8 }, every: LONG_TESTS ? 3 : 12 },
 ];
 
 describe.each(FORMS)('matrices of $shape.m x $shape.n x $shape.k, $shape.lanes lanes', ({ shape, every }) => {

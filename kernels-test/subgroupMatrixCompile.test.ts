@@ -25,7 +25,7 @@ afterAll(() => {
 async function nullDevice(shaders: ShaderFiles = packagedShaders): Promise<GpuDevice> {
   const adapter = await gpu.requestAdapter();
   if (!adapter) throw new Error("Dawn's null backend gives no adapter");
-  const device = await GpuDevice.open(adapter, { deviceClass: 'gpu', shaders });
+  const device = await GpuDevice.open(adapter, { deviceClass: 'gpu', probe: false, shaders });
   opened.push(device);
   return device;
 }

@@ -3,8 +3,9 @@
 // tileB as [k, column], tileA as the kernel's own `leftOf` reads it. Sums leave through workgroup memory too (`stage`), one matrix of each
 // quadrant at a time. Rows in workgroup memory are 8 elements longer than what they hold, to meet different banks.
 //
-// LANES, a power of two, is the most lanes a subgroup may have: where it has fewer, several compute the same quadrant and stage the same
-// numbers. Offsets differ between subgroups, not within: Dawn cannot prove that and would refuse them, hence the kernels' `diagnostic(off, …)`.
+// LANES, a power of two, is the lanes of a subgroup where a kernel can ask for it (common/subgroup.wgsl), else the most that one may have: where
+// it has fewer there are more than four subgroups, and those past the fourth only bring and store. Offsets differ between subgroups, not
+// within: Dawn cannot prove that and would refuse them, hence the kernels' `diagnostic(off, …)`.
 
 // #include "common/matrixUnits.wgsl"
 // #constant MATRIX_M
@@ -41,6 +42,7 @@ fn bringA(at: u32, value: Vec4) {
 
 // Adds the products of what both tiles hold.
 fn multiplyTiles(sums: ptr<function, Quadrant>, quadrant: u32) {
+  if (quadrant >= 4u) { return; }
   let row0 = (quadrant % 2u) * 32u;
   let column0 = (quadrant / 2u) * 32u;
   for (var k = 0u; k < DEPTH; k += MATRIX_K) {
@@ -51,6 +53,11 @@ fn multiplyTiles(sums: ptr<function, Quadrant>, quadrant: u32) {
       for (var j = 0u; j < ACROSS; j++) { addProduct(sums, i * ACROSS + j, left, right[j]); }
     }
   }
+}
+
+// Stages matrix `index` of a subgroup's quadrant.
+fn stageQuadrant(quadrant: u32, sums: ptr<function, Quadrant>, index: u32) {
+  if (quadrant < 4u) { stageSums(quadrant * STAGED, sums, index); }
 }
 
 // Four neighbors of one row of the workgroup's 64 x 64 outputs.

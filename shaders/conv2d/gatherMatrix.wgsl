@@ -1,4 +1,5 @@
 diagnostic(off, chromium.subgroup_matrix_uniformity);
+enable subgroups;
 enable chromium_experimental_subgroup_matrix;
 
 // The formula of gather.wgsl for one group, as a matrix product: pixels x (taps, channels) times (taps, channels) x outputs.
@@ -22,11 +23,12 @@ fn leftOf(row: u32, k: u32) -> Left {
 // Fours that a thread brings of each tile.
 const LOADS = 16u * DEPTH / THREADS;
 
-@compute @workgroup_size(THREADS)
+// #include "common/subgroup.wgsl"
 fn main(
   @builtin(workgroup_id) workgroup: vec3u,
   @builtin(num_workgroups) workgroups: vec3u,
   @builtin(local_invocation_index) thread: u32,
+  @builtin(subgroup_id) subgroup: u32,
 ) {
   let index = linearWorkgroup(workgroup, workgroups);
   if (index >= u.workgroups) { return; }
@@ -73,14 +75,14 @@ fn main(
           bringB(i / 16u, i % 16u, value);
         }
         workgroupBarrier();
-        multiplyTiles(&sums, thread / LANES);
+        multiplyTiles(&sums, subgroup);
         workgroupBarrier();
       }
     }
   }
 
   for (var matrix = 0u; matrix < DOWN * ACROSS; matrix++) {
-    stageSums((thread / LANES) * STAGED, &sums, matrix);
+    stageQuadrant(subgroup, &sums, matrix);
     workgroupBarrier();
     for (var each = thread; each < STAGED; each += THREADS) {
       let four = staged(matrix, each);

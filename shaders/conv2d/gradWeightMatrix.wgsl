@@ -1,4 +1,5 @@
 diagnostic(off, chromium.subgroup_matrix_uniformity);
+enable subgroups;
 enable chromium_experimental_subgroup_matrix;
 
 // partial[c, ky, kx, i, o] = sum over the output pixels p of chunk c of x[n, py * stride + ky * dilation - padding, …, i] * gradOutput[p, o]
@@ -17,11 +18,12 @@ fn leftOf(row: u32, k: u32) -> Left {
   return leftTransposedAt(k * ROW + row, ROW);
 }
 
-@compute @workgroup_size(THREADS)
+// #include "common/subgroup.wgsl"
 fn main(
   @builtin(workgroup_id) workgroup: vec3u,
   @builtin(num_workgroups) workgroups: vec3u,
   @builtin(local_invocation_index) thread: u32,
+  @builtin(subgroup_id) subgroup: u32,
 ) {
   let index = linearWorkgroup(workgroup, workgroups);
   if (index >= u.workgroups) { return; }
@@ -59,12 +61,12 @@ fn main(
       bringB(k, quad, gradient);
     }
     workgroupBarrier();
-    multiplyTiles(&sums, thread / LANES);
+    multiplyTiles(&sums, subgroup);
     workgroupBarrier();
   }
 
   for (var matrix = 0u; matrix < DOWN * ACROSS; matrix++) {
-    stageSums((thread / LANES) * STAGED, &sums, matrix);
+    stageQuadrant(subgroup, &sums, matrix);
     workgroupBarrier();
     for (var each = thread; each < STAGED; each += THREADS) {
       let four = staged(matrix, each);

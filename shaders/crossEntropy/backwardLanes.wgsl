@@ -12,6 +12,8 @@ alias Index = vec4u;
 
 override HAS_CLASS_WEIGHTS: bool = false;
 
+const THREADS = LANES;
+
 struct Uniforms { rows: u32, columns: u32, stride: u32, ignored: i32, smoothing: f32, perRow: u32 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
@@ -28,7 +30,7 @@ fn weightOf(group: u32) -> vec4f {
   return vec4f(1.0);
 }
 
-@compute @workgroup_size(LANES)
+// #include "common/subgroup.wgsl"
 fn main(
   @builtin(workgroup_id) workgroup: vec3u,
   @builtin(num_workgroups) workgroups: vec3u,

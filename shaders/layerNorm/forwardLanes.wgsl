@@ -14,6 +14,8 @@ enable subgroups;
 // #constant LANES
 // #constant PER_LANE
 
+const THREADS = LANES;
+
 struct Uniforms { rows: u32, groups: u32, stride: u32, eps: f32 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
@@ -24,7 +26,7 @@ struct Uniforms { rows: u32, groups: u32, stride: u32, eps: f32 }
 @group(0) @binding(5) var<storage, read_write> mean: array<f32>;
 @group(0) @binding(6) var<storage, read_write> rstd: array<f32>;
 
-@compute @workgroup_size(LANES)
+// #include "common/subgroup.wgsl"
 fn main(
   @builtin(workgroup_id) workgroup: vec3u,
   @builtin(num_workgroups) workgroups: vec3u,

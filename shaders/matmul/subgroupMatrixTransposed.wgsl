@@ -1,4 +1,5 @@
 diagnostic(off, chromium.subgroup_matrix_uniformity);
+enable subgroups;
 enable chromium_experimental_subgroup_matrix;
 
 // out[z, i, j] = sum over k of a[z, k, i] * b[z, k, j]: the gradient of a weight, a sum over all pixels; and sums, of a alone
@@ -15,11 +16,12 @@ fn leftOf(row: u32, k: u32) -> Left {
   return leftTransposedAt(k * ROW + row, ROW);
 }
 
-@compute @workgroup_size(THREADS)
+// #include "common/subgroup.wgsl"
 fn main(
   @builtin(workgroup_id) workgroup: vec3u,
   @builtin(num_workgroups) workgroups: vec3u,
   @builtin(local_invocation_index) thread: u32,
+  @builtin(subgroup_id) subgroup: u32,
 ) {
   let tile = linearWorkgroup(workgroup, workgroups);
   if (tile >= u.tilesM * u.tilesN * u.slices) { return; }
@@ -46,12 +48,12 @@ fn main(
       bringB(i / 16u, quad, valueB);
     }
     workgroupBarrier();
-    multiplyTiles(&sums, thread / LANES);
+    multiplyTiles(&sums, subgroup);
     workgroupBarrier();
   }
 
   for (var index = 0u; index < DOWN * ACROSS; index++) {
-    stageSums((thread / LANES) * STAGED, &sums, index);
+    stageQuadrant(subgroup, &sums, index);
     workgroupBarrier();
     for (var each = thread; each < STAGED; each += THREADS) {
       let four = staged(index, each);

@@ -88,9 +88,16 @@ describe('a submit', () => {
   const N = 64;
 
   /** Six multiplications with their scalings, eager and twice replayed; the submits of the last replay. */
-  async function submitted(gpu: GpuDevice): Promise<{ eager: unknown; replayed: unknown; submits: number; eagerSubmits: number }> {
+  async function submitted(
+    gpu: GpuDevice,
+  ): Promise<{ eager: unknown; replayed: unknown; submits: number; eagerSubmits: number }> {
     const engine = new Engine(new GpuBackend(gpu));
-    const x = engine.tensor(Float32Array.from({ length: N * N }, (_, i) => Math.sin(i)), [N, N]).keep();
+    const x = engine
+      .tensor(
+        Float32Array.from({ length: N * N }, (_, i) => Math.sin(i)),
+        [N, N],
+      )
+      .keep();
     const body = () => Array.from({ length: 6 }).reduce((y: typeof x) => y.mul(x).mul(0.1), x);
     await engine.backend.synchronize();
     let before = gpu.counts.submits;

@@ -9,9 +9,9 @@ import { CaptureBuilder, type PlannedDispatch } from './captureBuilder.ts';
 import { CommandBatcher } from './commandBatcher.ts';
 import { addStatistics, BufferPool, type BufferSource, type PooledBuffer, type PoolStatistics } from './pool.ts';
 import { packagedShaders, type ShaderFiles } from './shaders.ts';
-import { keepsHalfInfinity } from './halfInfinity.ts';
-import { matrixShapes, type SubgroupMatrixConfig } from './subgroupMatrix.ts';
-import { SUBGROUP_MATRIX } from './kernel.ts';
+import { isOneSubgroup, keepsHalfInfinity } from './probes.ts';
+import { subgroupsOf } from './subgroups.ts';
+import { SUBGROUP_MATRIX, SUBGROUP_SIZES } from './kernel.ts';
 import type { DispatchTime } from './timestamps.ts';
 import { UniformArena, type UniformSlot } from './uniforms.ts';
 
@@ -36,9 +36,11 @@ export interface GpuDeviceOptions {
   readonly shaders?: ShaderFiles;
   /** How the host waits for the device. Default: it awaits the promise. */
   readonly wait?: Wait;
+  /** Whether a GPU is asked by small dispatches for what its info does not promise. Default true; false for devices that run nothing. */
+  readonly probe?: boolean;
 }
 
-const OPTIONAL_FEATURES = ['timestamp-query', 'shader-f16', 'subgroups', SUBGROUP_MATRIX] as const;
+const OPTIONAL_FEATURES = ['timestamp-query', 'shader-f16', 'subgroups', SUBGROUP_MATRIX, SUBGROUP_SIZES] as const;
 const MAX_CACHED_BIND_GROUPS = 16_384;
 /** How long a failed readback waits for its reason. */
 const LOSS_MILLISECONDS = 500;
@@ -100,9 +102,8 @@ export class GpuDevice {
       },
     });
     const opened = new GpuDevice(device, adapter.info, options);
-    // Of software adapters it is known: the test cases of floatCast hold it.
-    const asks = options.deviceClass === 'gpu' && device.features.has('shader-f16');
-    opened.#losesInfinity = asks && !(await keepsHalfInfinity(opened));
+    // Of software adapters it is known: test cases hold it.
+    if (options.deviceClass === 'gpu' && (options.probe ?? true)) await opened.#ask();
     return opened;
   }
 
@@ -111,23 +112,12 @@ export class GpuDevice {
     this.info = info;
     this.#options = options;
     this.wait = options.wait ?? ((pending) => pending);
-    const size = info as GPUAdapterInfo & {
-      subgroupMinSize?: number;
-      subgroupMaxSize?: number;
-      subgroupMatrixConfigs?: Iterable<SubgroupMatrixConfig>;
-    };
     const limits = device.limits as PlanLimits;
     this.target = {
       deviceClass: options.deviceClass,
       limits,
       features: new Set([...device.features]),
-      subgroupSize:
-        device.features.has('subgroups') && size.subgroupMinSize === size.subgroupMaxSize
-          ? (size.subgroupMinSize ?? 0)
-          : 0,
-      subgroupMatrix: device.features.has(SUBGROUP_MATRIX)
-        ? matrixShapes(size.subgroupMatrixConfigs ?? [], size.subgroupMaxSize ?? 0)
-        : undefined,
+      ...subgroupsOf(info, device.features),
     };
     this.#failures = new DeviceFailures(device);
     this.#commands = new CommandBatcher(device, options.secondsPerSubmit ?? 0.3);
@@ -138,6 +128,15 @@ export class GpuDevice {
       () => this.#bindGroups.clear(),
     );
     this.#uniforms = new UniformArena(device);
+  }
+
+  /** Takes from the target what the device turns out not to have. */
+  async #ask(): Promise<void> {
+    const { features, subgroupSize } = this.target;
+    if (subgroupSize > 0 && !(await isOneSubgroup(this, subgroupSize))) {
+      Object.assign(this, { target: { ...this.target, subgroupSize: 0 } });
+    }
+    this.#losesInfinity = features.has('shader-f16') && !(await keepsHalfInfinity(this));
   }
 
   /** `llvmpipe (LLVM 19.1.7, 256 bits)`, as shown to people. */

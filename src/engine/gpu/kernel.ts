@@ -122,12 +122,15 @@ export const DEFAULT_LIMITS: PlanLimits = {
 /** Dawn's feature of matrix units (see subgroupMatrix.ts). */
 export const SUBGROUP_MATRIX = 'chromium-experimental-subgroup-matrix';
 
+/** Dawn's feature of kernels that ask for the size of their subgroups (`@subgroup_size`). */
+export const SUBGROUP_SIZES = 'subgroup-size-control';
+
 /** The form that kernels use for one type of operand; sums are float32. */
 export interface MatrixShape {
   readonly m: number;
   readonly n: number;
   readonly k: number;
-  /** Most lanes that a subgroup may have. */
+  /** Lanes of a subgroup where kernels can ask for them, else the most that it may have. */
   readonly lanes: number;
 }
 
@@ -143,7 +146,7 @@ export interface PlanTarget {
   readonly limits: PlanLimits;
   /** Optional WebGPU features the device was made with (`subgroups`, `shader-f16`, …). */
   readonly features: ReadonlySet<string>;
-  /** Lanes of a subgroup where it is one known number (min = max), else 0: do not build on it. */
+  /** Lanes of a subgroup where it is one known number (asked for, or min = max), else 0: do not build on it. */
   readonly subgroupSize: number;
   /** What the matrix units take, where the device has such and may use them. */
   readonly subgroupMatrix?: SubgroupMatrixShapes | undefined;

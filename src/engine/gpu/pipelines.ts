@@ -1,7 +1,7 @@
 /** Compiles kernels into pipelines, once for each set of constants. */
 import { GmtlError } from '../errors.ts';
 import { SHADER_STAGE_COMPUTE } from './flags.ts';
-import type { Dispatch, KernelDefinition } from './kernel.ts';
+import { type Dispatch, type KernelDefinition, SUBGROUP_SIZES } from './kernel.ts';
 import { type AssembledShader, assembleShader, type ShaderFiles } from './shaders.ts';
 
 export interface CompiledKernel {
@@ -144,7 +144,8 @@ export class PipelineCache {
           'take a version of the kernel with fewer',
       );
     }
-    const shader = assembleShader(this.#files, `${kernel.name}.wgsl`, constants, { storage, result, width });
+    const sized = device.features.has(SUBGROUP_SIZES);
+    const shader = assembleShader(this.#files, `${kernel.name}.wgsl`, constants, { storage, result, width, sized });
     const layout = this.#layout(kernel, Object.keys(kernel.uniforms).length > 0);
     device.pushErrorScope('validation');
     device.pushErrorScope('internal');

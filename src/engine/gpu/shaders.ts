@@ -29,10 +29,14 @@ export interface ShaderFormats {
   readonly storage?: StorageFormat;
   readonly result?: StorageFormat;
   readonly width?: Width;
+  /** Whether kernels can ask for the size of their subgroups: common/subgroupSized.wgsl for subgroup.wgsl. */
+  readonly sized?: boolean;
 }
 
 const INCLUDE = /^\s*\/\/ #include "([^"]+)"\s*$/;
 const CONSTANT = /^\/\/ #constant (\w+)\s*$/;
+
+const SUBGROUP = ['common/subgroup.wgsl', 'common/subgroupSized.wgsl'] as const;
 
 /** Files that stand for others in kernels of width 4. */
 const IN_FOURS: readonly [string, string][] = [
@@ -72,7 +76,8 @@ export function constantsOf(lines: readonly ShaderLine[]): string[] {
  * Expands `// #include "common/x.wgsl"` lines (each file once) and defines the constants that `// #constant NAME` lines ask for.
  * Both directives are WGSL comments, so a file without them is valid WGSL as it stands. An include may stand within a function too. With an f16 format, common/storageF16.wgsl
  * (resultF16.wgsl) takes the place of common/storage.wgsl (result.wgsl), and `enable f16;` opens the module; with width 4, common/width4.wgsl
- * and eachItem4.wgsl those of common/width.wgsl and eachItem.wgsl.
+ * and eachItem4.wgsl those of common/width.wgsl and eachItem.wgsl; where kernels can ask for the size of their subgroups,
+ * common/subgroupSized.wgsl that of common/subgroup.wgsl.
  * Throws where a constant is missing, unknown or not an integer.
  */
 export function assembleShader(
@@ -86,7 +91,10 @@ export function assembleShader(
   if (formats.result === 'f16') replaced.set('common/result.wgsl', 'common/resultF16.wgsl');
   const half = replaced.size > 0;
   if (formats.width === 4) for (const [single, four] of IN_FOURS) replaced.set(single, four);
+  if (formats.sized) replaced.set(...SUBGROUP);
   const lines = includedLines(files, path, replaced);
+  if (lines.some(({ file }) => file === SUBGROUP[1]))
+    lines.unshift({ text: 'enable subgroup_size_control;', file: `${path} (subgroups)`, line: 0 });
   if (half) lines.unshift({ text: 'enable f16;', file: `${path} (storage)`, line: 0 });
   const wanted = constantsOf(lines);
   for (const name of Object.keys(constants)) {

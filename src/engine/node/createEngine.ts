@@ -21,6 +21,7 @@ const OPTIONS = {
   dawnFeatures: 'record?',
   shaders: 'record?',
   wait: 'anything?',
+  probe: 'flag?',
 } as const;
 
 /** An engine, and the device and adapter that it runs on. */

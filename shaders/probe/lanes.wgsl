@@ -1,0 +1,20 @@
+enable subgroups;
+
+// out[thread] = 1 if the workgroup is one subgroup, all of whose LANES lanes run: what the kernels over common/subgroup.wgsl rest on, and WGSL
+// does not promise. Run once where a device is opened.
+
+// #constant LANES
+
+const THREADS = LANES;
+
+@group(0) @binding(1) var<storage, read_write> out: array<u32>;
+
+// #include "common/subgroup.wgsl"
+fn main(
+  @builtin(local_invocation_index) thread: u32,
+  @builtin(subgroup_size) size: u32,
+  @builtin(num_subgroups) subgroups: u32,
+) {
+  let lanes = subgroupAdd(1u);
+  out[thread] = u32(size == LANES && subgroups == 1u && lanes == LANES);
+}

@@ -1,0 +1,52 @@
+/** Asks a GPU with small dispatches, once, for what neither WGSL nor its adapter's info promises. */
+import type { BoundBuffer, GpuDevice } from './device.ts';
+import type { Dispatch, KernelDefinition, StorageFormat } from './kernel.ts';
+import { kernel } from './shaderKernel.ts';
+
+const lanesKernel = kernel('probe/lanes');
+
+/** The kernels of the probes themselves: they belong to no op. */
+export const probeKernels: readonly KernelDefinition[] = [lanesKernel];
+
+/** Runs dispatches, each over two buffers of its own of `bytes` bytes: what was given, then results; returns the last one's content. */
+async function ask(
+  device: GpuDevice,
+  given: ArrayBufferView<ArrayBuffer>,
+  dispatches: readonly Omit<Dispatch, 'buffers' | 'workgroups'>[],
+): Promise<ArrayBuffer> {
+  const bytes = given.byteLength;
+  const bound = Array.from({ length: dispatches.length + 1 }, (): BoundBuffer => {
+    return { pooled: device.acquire(bytes, 'a probe of the device'), bytes };
+  });
+  try {
+    device.write(bound[0].pooled, given);
+    dispatches.forEach((dispatch, index) => {
+      const { bindings } = dispatch.kernel;
+      const prepared = device.prepare({ ...dispatch, buffers: {}, workgroups: [1, 1, 1] }, 'a probe of the device');
+      device.dispatch(prepared, bound.slice(index + 2 - bindings.length, index + 2));
+    });
+    return await device.read(bound[dispatches.length].pooled, bytes);
+  } finally {
+    for (const { pooled } of bound) device.bufferSource.release(pooled);
+  }
+}
+
+/** Whether float32 → float16 → float32 makes infinity of what overflows: WGSL leaves open what such a conversion gives. Needs shader-f16. */
+export async function keepsHalfInfinity(device: GpuDevice): Promise<boolean> {
+  const cast = (storage: StorageFormat, result: StorageFormat) => {
+    return { kernel: kernel('movement/floatCast'), storage, result, uniforms: { size: 4, stride: 64 } };
+  };
+  const back = await ask(device, Float32Array.of(70_000, -1e30, 65_504, 1), [
+    cast(undefined, 'f16'),
+    cast('f16', undefined),
+  ]);
+  const [above, below, largest, one] = new Float32Array(back);
+  return above === Number.POSITIVE_INFINITY && below === Number.NEGATIVE_INFINITY && largest === 65_504 && one === 1;
+}
+
+/** Whether a workgroup of `lanes` threads is one subgroup with all its lanes. Needs subgroups of that size. */
+export async function isOneSubgroup(device: GpuDevice, lanes: number): Promise<boolean> {
+  const constants = { LANES: lanes };
+  const out = await ask(device, new Uint32Array(lanes), [{ kernel: lanesKernel, constants, uniforms: {} }]);
+  return new Uint32Array(out).every((word) => word === 1);
+}
