@@ -12,9 +12,10 @@ export interface BrowserDeviceOptions extends Omit<GpuDeviceOptions, 'deviceClas
 
 const OPTIONS = {
   powerPreference: ['low-power', 'high-performance'],
-  dispatchesPerSubmit: 'extent?',
+  secondsPerSubmit: 'number?',
   shaders: 'record?',
   wait: 'call?',
+  probe: 'flag?',
   onDestroy: 'call?',
 } as const;
 
