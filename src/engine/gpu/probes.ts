@@ -1,16 +1,31 @@
 /** Asks a GPU with small dispatches, once, for what neither WGSL nor its adapter's info promises. */
-import type { BoundBuffer, GpuDevice } from './device.ts';
 import type { Dispatch, KernelDefinition, StorageFormat } from './kernel.ts';
+import type { BufferSource, PooledBuffer } from './pool.ts';
 import { kernel } from './shaderKernel.ts';
 
 const lanesKernel = kernel('probe/lanes');
+
+interface BoundBuffer {
+  readonly pooled: PooledBuffer;
+  readonly bytes: number;
+}
+
+/** What a probe needs of a GpuDevice. */
+interface Probed<P> {
+  readonly bufferSource: BufferSource;
+  acquire(bytes: number, what: string): PooledBuffer;
+  write(pooled: PooledBuffer, data: ArrayBufferView<ArrayBuffer>): void;
+  prepare(dispatch: Dispatch, label: string): P;
+  dispatch(prepared: P, buffers: readonly BoundBuffer[]): void;
+  read(pooled: PooledBuffer, bytes: number): Promise<ArrayBuffer>;
+}
 
 /** The kernels of the probes themselves: they belong to no op. */
 export const probeKernels: readonly KernelDefinition[] = [lanesKernel];
 
 /** Runs dispatches, each over two buffers of its own of `bytes` bytes: what was given, then results; returns the last one's content. */
-async function ask(
-  device: GpuDevice,
+async function ask<P>(
+  device: Probed<P>,
   given: ArrayBufferView<ArrayBuffer>,
   dispatches: readonly Omit<Dispatch, 'buffers' | 'workgroups'>[],
 ): Promise<ArrayBuffer> {
@@ -32,7 +47,7 @@ async function ask(
 }
 
 /** Whether float32 → float16 → float32 makes infinity of what overflows: WGSL leaves open what such a conversion gives. Needs shader-f16. */
-export async function keepsHalfInfinity(device: GpuDevice): Promise<boolean> {
+export async function keepsHalfInfinity<P>(device: Probed<P>): Promise<boolean> {
   const cast = (storage: StorageFormat, result: StorageFormat) => {
     return { kernel: kernel('movement/floatCast'), storage, result, uniforms: { size: 4, stride: 64 } };
   };
@@ -45,7 +60,7 @@ export async function keepsHalfInfinity(device: GpuDevice): Promise<boolean> {
 }
 
 /** Whether a workgroup of `lanes` threads is one subgroup with all its lanes. Needs subgroups of that size. */
-export async function isOneSubgroup(device: GpuDevice, lanes: number): Promise<boolean> {
+export async function isOneSubgroup<P>(device: Probed<P>, lanes: number): Promise<boolean> {
   const constants = { LANES: lanes };
   const out = await ask(device, new Uint32Array(lanes), [{ kernel: lanesKernel, constants, uniforms: {} }]);
   return new Uint32Array(out).every((word) => word === 1);
