@@ -80,7 +80,7 @@ export const inferOptions = {
     choices: ['refer', 'skip', 'warn'],
     default: 'warn',
     describe:
-      'A picture that cannot be graded (focus, exposure, field, size): predict it with a warning, refer it too, or leave it out',
+      'A picture that cannot be graded (focus, exposure, field, size): predict it with a warning and be not sure of it (warn), refer it, or leave it out (skip)',
   },
   out: {
     type: 'string',
@@ -273,7 +273,7 @@ export const pickSettings = ({
 }: Pick<InferArguments, 'task' | 'threshold' | 'tta' | 'tiles' | 'precision' | 'weights' | 'ungradable'>) => ({
   ...{ task, threshold, tta, tiles, precision, weights, ungradable },
   // Results of other versions hold other things: they are not gone on from.
-  results: 4,
+  results: 5,
 });
 
 /** Counts pictures: where the work is, its rate, and when it ends. */

@@ -9,6 +9,7 @@ import { thresholdValues } from '../metrics/thresholds.ts';
 import type { Calibration } from '../run/calibrationFormat.ts';
 import type { Referral } from '../predict/referral.ts';
 import type { Grade, InferResult } from '../predict/result.ts';
+import { doubtOf, type Trust } from '../predict/trust.ts';
 
 const rounded = (value: number): number => Math.round(value * 1e6) / 1e6;
 
@@ -57,12 +58,16 @@ export function calibrationDoubts(
 }
 
 /**
- * The referral that a calibration's operating point decides for a picture's probabilities, which are calibrated first. Null where there is no
- * operating point, or a task of its rule was not graded.
+ * The referral of a picture: what a calibration's operating point decides for its probabilities, which are calibrated first; "not sure", whatever its
+ * score, where it cannot be graded or is unlike those that the network was trained on. Null where there is no operating point, or a task of its rule was
+ * not graded.
+ *
+ * @param trust null: not judged, the score decides.
  */
 export function decideReferral(
   calibration: Calibration,
   { retinopathy, edema }: Readonly<Record<GradedTask, ArrayLike<number> | null>>,
+  trust: Trust | null,
 ): Referral | null {
   const { referral: point } = calibration;
   if (point === null || point.threshold === null) return null;
@@ -75,25 +80,22 @@ export function decideReferral(
   });
   if (Number.isNaN(score)) return null;
   const { threshold, band } = point;
-  const decision = isUnsure(band, score) ? 'unsure' : score >= threshold ? 'refer' : 'none';
+  const doubt = trust && doubtOf(trust);
+  const decision = doubt || isUnsure(band, score) ? 'unsure' : score >= threshold ? 'refer' : 'none';
   const unsure = band === null || band.low === null || band.high === null ? null : ([band.low, band.high] as const);
-  return { decision, by: 'score', score: rounded(score), threshold, unsure };
+  return { decision, by: doubt ?? 'score', score: rounded(score), threshold, unsure };
 }
 
 /**
- * A result with its referral: "not sure" for a picture that is unlike those that the network was trained on, whatever its score.
+ * A result with its referral, see {@link decideReferral}.
  *
  * @param result with the network's own probabilities, not calibrated ones.
  */
 export function referResult(result: InferResult, calibration: Calibration): InferResult {
   const { retinopathy, edema } = result;
-  const referral = decideReferral(calibration, {
-    retinopathy: retinopathy?.probabilities ?? null,
-    edema: edema?.probabilities ?? null,
-  });
-  if (referral === null) return result;
-  const isUnlike = result.trust.likeness !== null && !result.trust.likeness.isLike;
-  return { ...result, referral: isUnlike ? { ...referral, decision: 'unsure', by: 'unlike' } : referral };
+  const probabilities = { retinopathy: retinopathy?.probabilities ?? null, edema: edema?.probabilities ?? null };
+  const referral = decideReferral(calibration, probabilities, result.trust);
+  return referral === null ? result : { ...result, referral };
 }
 
 /** A result whose picture is referred whatever its score, where it cannot be graded. */

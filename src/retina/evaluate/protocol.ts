@@ -7,7 +7,8 @@ import type { Calibration } from '../run/calibrationFormat.ts';
 import { collect, type Collected, type CollectOptions, type Thresholds } from './collect.ts';
 import { maskScorer } from './masks.ts';
 import type { Predictor } from '../predict/predictor.ts';
-import { type ReferralWish, scoreReferral } from './referral.ts';
+import type { Trust } from '../predict/trust.ts';
+import { hasPoint, type ReferralWish, scoreReferral } from './referral.ts';
 import { summarise } from './summary.ts';
 import type { Evaluation } from '../metrics/evaluation.ts';
 import type { ReferralReport } from '../metrics/referral.ts';
@@ -19,7 +20,10 @@ export type CollectItems = (
   part: 'calibration' | 'scores',
 ) => Promise<Collected>;
 
-/** Both settings of a run on a split; plain JSON apart from `collected`. */
+/** Judges pictures themselves, by id: see `trustOf`. */
+export type JudgeItems = (items: readonly DatasetItem[]) => Promise<ReadonlyMap<string, Trust>>;
+
+/** Both settings of a run on a split; plain JSON apart from `collected` and `trust`. */
 export interface ProtocolResult {
   readonly split: Split;
   /** Every threshold 0.5, every temperature 1. */
@@ -32,6 +36,8 @@ export interface ProtocolResult {
   /** Why something is missing. */
   readonly notes: readonly string[];
   readonly collected: Collected;
+  /** In the graded pictures that a referral was decided for, by id. */
+  readonly trust: ReadonlyMap<string, Trust>;
 }
 
 export interface ProtocolOptions {
@@ -41,7 +47,11 @@ export interface ProtocolOptions {
   /** What is referred, see `fitCalibration`. Default null: no operating point is fitted. */
   readonly referral?: ReferralWish | null;
   readonly how: FittedHow;
+  /** Default: every picture is decided on by its score. */
+  readonly judge?: JudgeItems;
 }
+
+const NOT_JUDGED: ReadonlyMap<string, Trust> = new Map();
 
 /** Scores test images at thresholds 0.5 and temperatures 1 without fitting anything: what a finished training reports. @throws GmtlError as `collect`. */
 export async function scorePlainly(
@@ -53,7 +63,7 @@ export async function scorePlainly(
   const collected = await collect(predictor, items, { maskScorer: scorer, ...listeners });
   const notes = ['nothing is calibrated here: gmtl evaluate fits temperatures and thresholds on the validation images'];
   const plain = summarise(collected, { curves: true });
-  return { split: 'test', plain, calibrated: null, calibration: null, referral: null, notes, collected };
+  return { split: 'test', plain, calibrated: null, calibration: null, referral: null, notes, collected, trust: NOT_JUDGED };
 }
 
 /**
@@ -64,7 +74,7 @@ export async function scorePlainly(
 export async function runProtocol(
   dataset: Dataset,
   collectItems: CollectItems,
-  { split, calibrate = true, referral = null, how }: ProtocolOptions,
+  { split, calibrate = true, referral = null, how, judge }: ProtocolOptions,
 ): Promise<ProtocolResult> {
   const items = selectItems(dataset, split);
   if (items.length === 0) {
@@ -86,11 +96,13 @@ export async function runProtocol(
     notes.push('calibrated figures are left out: temperatures and thresholds were fitted on these very images');
     const { collected, calibration } = fitted;
     const plain = summarise(collected, { curves: true });
-    return { split, plain, calibrated: null, calibration, referral: null, notes, collected };
+    return { split, plain, calibrated: null, calibration, referral: null, notes, collected, trust: NOT_JUDGED };
   }
   const calibration = fitted?.calibration ?? null;
   const thresholds = calibration ? [{}, calibratedThresholds(calibration)] : [{}];
   const collected = await collectItems(items, thresholds, 'scores');
+  const graded = items.filter(({ task }) => task === 'classification');
+  const trust = judge && calibration && hasPoint(calibration) ? await judge(graded) : NOT_JUDGED;
   return {
     split,
     plain: summarise(collected, { curves: true }),
@@ -98,8 +110,9 @@ export async function runProtocol(
       calibration &&
       summarise(collected, { curves: true, setting: 1, temperatures: calibratedTemperatures(calibration) }),
     calibration,
-    referral: calibration && scoreReferral(collected, calibration),
+    referral: calibration && scoreReferral(collected, calibration, trust),
     notes,
     collected,
+    trust,
   };
 }

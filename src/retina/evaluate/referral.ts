@@ -12,6 +12,7 @@ import {
 } from '../metrics/referral.ts';
 import type { ReferralCase } from '../metrics/referralCase.ts';
 import { temperCases } from '../metrics/temperature.ts';
+import { doubtOf, type Trust } from '../predict/trust.ts';
 import type { Calibration } from '../run/calibrationFormat.ts';
 import { calibratedTemperatures } from './applyCalibration.ts';
 import type { Collected } from './collect.ts';
@@ -82,10 +83,24 @@ export function referralCasesOf(collected: Collected, calibration: Calibration):
   return rule ? referralCases(collected, rule, calibratedTemperatures(calibration)) : [];
 }
 
-/** What the decisions of a calibration come to on other pictures; null where it has no operating point, or none has the grades. */
-export function scoreReferral(collected: Collected, calibration: Calibration): ReferralReport | null {
+/** Whether a calibration decides by score. */
+export const hasPoint = ({ referral }: Calibration): boolean => referral !== null && referral.threshold !== null;
+
+/**
+ * What the decisions of a calibration come to on other pictures; null where it has no operating point, or none has the grades.
+ *
+ * @param trust in each picture, by its id: where it is not to be trusted, no score decides.
+ */
+export function scoreReferral(
+  collected: Collected,
+  calibration: Calibration,
+  trust: ReadonlyMap<string, Trust>,
+): ReferralReport | null {
   const { referral } = calibration;
   if (referral === null || referral.threshold === null) return null;
-  const cases = referralCasesOf(collected, calibration);
+  const cases = referralCasesOf(collected, calibration).map((one): ReferralCase => {
+    const own = trust.get(one.id);
+    return own ? { ...one, doubt: doubtOf(own) } : one;
+  });
   return cases.length === 0 ? null : referralReport(cases, { ...referral, threshold: referral.threshold });
 }

@@ -27,10 +27,11 @@ export function referralPolicy(
   const refer = (result: InferResult): InferResult =>
     ungradable === 'refer' ? referUngradable(byScore(result)) : byScore(result);
   const also = ungradable === 'refer' ? '; pictures that cannot be graded are referred' : '';
+  const doubted = ungradable === 'warn' ? 'cannot be graded, or ' : '';
   if (lacks !== null || !calibration?.referral) return { note: `not decided by score: ${lacks}${also}`, refer };
   const { rule, threshold, band } = calibration.referral;
   const point = `${ruleText(rule)}, from a score of ${threshold?.toFixed(2)} on, chosen ${pointText(calibration.referral)}${band ? `; ${bandText(band)}` : ''}`;
-  return { note: `${point}${also}`, refer };
+  return { note: `${point}; not sure of pictures that ${doubted}are unlike the training pictures${also}`, refer };
 }
 
 /** Why nothing is decided by score; null where it is. */

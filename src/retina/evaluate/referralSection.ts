@@ -1,6 +1,6 @@
 /** The report's section on referrals. */
 import { figuresOf, type NamedFigure, named, REFERRAL_FIGURES } from '../metrics/figures.ts';
-import { type ReferralReport, ruleText } from '../metrics/referral.ts';
+import { doubtsText, type ReferralReport, ruleText } from '../metrics/referral.ts';
 import type { ReferralData } from '../report/html/data.ts';
 import { referralRefusal } from '../run/calibrationFormat.ts';
 import type { ProtocolResult } from './protocol.ts';
@@ -22,7 +22,7 @@ export function referralsOf({ calibration, referral: report }: ProtocolResult): 
   const band =
     unsure === 0
       ? ''
-      : ` Of ${unsure} pictures it is not sure; of the other ${report.pictures - unsure} the sensitivity is ${shares[0]}, the specificity ${shares[1]}.`;
+      : ` Of ${unsure} pictures${doubtsText(report)} it is not sure; of the other ${report.pictures - unsure} the sensitivity is ${shares[0]}, the specificity ${shares[1]}.`;
   return {
     note: `${rule} ${point}${band} Intervals are Wilson's.`,
     figures: figuresOf(REFERRAL_FIGURES, report, { ...report, aurc: undefined }),

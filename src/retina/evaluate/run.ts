@@ -1,19 +1,24 @@
 /** Scores a run by the field's protocol and writes the text, the report and the pictures requested: the work of `gmtl evaluate`. */
 import { checkAttributes } from '../../engine/arguments.ts';
 import { preparePictures } from '../data/loading/preparePictures.ts';
+import { whereFieldIsSeen } from '../data/pictures/pictureStatistics.ts';
+import { measureFile } from '../data/pictures/preprocess.ts';
 import { withReferralSettings } from '../config/referralSettings.ts';
 import { isGateTaught } from '../config/taught.ts';
+import { GmtlError } from '../../engine/errors.ts';
 import { requireWritable } from '../../engine/node/atomic.ts';
 import { withEngine } from '../../engine/node/createEngine.ts';
-import { type Dataset, selectItems, type Split } from '../domain.ts';
+import { mapParallel } from '../../engine/node/parallel.ts';
+import { type Dataset, type DatasetItem, selectItems, type Split } from '../domain.ts';
 import type { Precision } from '../network/network.ts';
 import { type Member, openEnsemble, runsOf, weightsTogether } from '../predict/openEnsemble.ts';
 import type { Predictor } from '../predict/predictor.ts';
+import { type Trust, trustOf } from '../predict/trust.ts';
 import { requireOwn, writeOwn } from '../report/ownFiles.ts';
 import type { RunWeights } from '../run/checkpoints.ts';
 import { RunFolder } from '../run/runFolder.ts';
 import { weightsHash } from '../run/weightsHash.ts';
-import { trainedOnText } from '../run/trainingSetFormat.ts';
+import { type TrainingSet, trainedOnText } from '../run/trainingSetFormat.ts';
 import type { FittedHow } from './calibration.ts';
 import { collect } from './collect.ts';
 import { ensembleDataset, type SplitOf } from './ensembleDataset.ts';
@@ -83,7 +88,7 @@ const OPTIONS = {
 } as const;
 
 /** Which network was scored, how, and with what figures: the content of `--json` and metrics.json. */
-export interface EvaluationRecord extends Omit<ProtocolResult, 'collected'> {
+export interface EvaluationRecord extends Omit<ProtocolResult, 'collected' | 'trust'> {
   readonly run: string;
   /** The runs of an ensemble; absent for a single network. */
   readonly ensemble?: readonly string[];
@@ -138,14 +143,15 @@ export async function evaluateRun(options: EvaluateRunOptions): Promise<Evaluati
       const wanted = dataset.items.filter((item) => item.split === split || (calibrate && item.split === 'val'));
       await preparePictures(wanted, (item) => source.sample(item, source.options.preprocess.size));
       const { referral } = config;
-      const result = await score(predictor, dataset, { split, calibrate, referral, how, onImages }, gallery);
+      const judge = (items: readonly DatasetItem[]) => judgeItems(items, run.trainingSet());
+      const result = await score(predictor, dataset, { split, calibrate, referral, how, judge, onImages }, gallery);
       const ensemble = runs.length > 1 ? runs.map(({ path }) => path) : null;
       const subject = subjectOf(split, how, device.name, runs.length);
       const replaces = how.weights === 'average' || !(await run.checkpoints.weights('average', name)).averaged;
       const hash = ensemble ? weightsHash(weights) : undefined;
       await printFigures(run, result, subject, { print, replaces, ensemble: hash });
       for (const { item, reason } of predictor.source.skipped.values()) note(`skipped    ${item.imagePath}: ${reason}`);
-      const { collected: _, ...figures } = result;
+      const { collected: _, trust: _trust, ...figures } = result;
       const record: EvaluationRecord = {
         run: run.path,
         ...(ensemble && { ensemble }),
@@ -200,9 +206,10 @@ async function requireOutputs(
 function score(
   predictor: Predictor,
   dataset: Dataset,
-  { split, calibrate, referral, how, onImages }: ProtocolOptions & Pick<EvaluateRunOptions, 'onImages'>,
+  { onImages, ...options }: ProtocolOptions & Pick<EvaluateRunOptions, 'onImages'>,
   gallery: GalleryCollector | null,
 ): Promise<ProtocolResult> {
+  const { split, how } = options;
   const { flips } = how;
   const scorer = maskScorer(predictor, how);
   const collectItems: CollectItems = (items, thresholds, part) => {
@@ -216,7 +223,23 @@ function score(
       onImages: (done, total) => onImages?.(part, done, total),
     });
   };
-  return runProtocol(dataset, collectItems, { split, calibrate, referral, how });
+  return runProtocol(dataset, collectItems, options);
+}
+
+/** What the pictures themselves can be trusted for; without those that cannot be read, which were left out before. */
+async function judgeItems(
+  items: readonly DatasetItem[],
+  trainingSet: TrainingSet | null,
+): Promise<ReadonlyMap<string, Trust>> {
+  const judged = await mapParallel(items, async ({ id, imagePath }) => {
+    try {
+      return [[id, trustOf(await whereFieldIsSeen(measureFile(imagePath)), trainingSet)] as const];
+    } catch (error) {
+      if (!(error instanceof GmtlError) || !error.code.startsWith('data/')) throw error;
+      return [];
+    }
+  });
+  return new Map(judged.flat());
 }
 
 /** What was scored, and with which network, in one line. */

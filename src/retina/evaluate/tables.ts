@@ -4,9 +4,10 @@ import type { GradeDecision } from '../metrics/inputs.ts';
 import { isReferable } from '../metrics/referral.ts';
 import { routeOf } from '../predict/prediction.ts';
 import type { PredictionRow, Provenance } from '../predict/predictionRow.ts';
-import { gateCells, gradeCells } from '../predict/predictionsTable.ts';
+import { gateCells, gradeCells, trustCells } from '../predict/predictionsTable.ts';
 import { gradeOf } from '../predict/result.ts';
 import { referralCells } from '../predict/referral.ts';
+import type { Trust } from '../predict/trust.ts';
 import type { Calibration } from '../run/calibrationFormat.ts';
 import { decideReferral } from './applyCalibration.ts';
 import type { PredictedItem } from './collect.ts';
@@ -21,25 +22,31 @@ function gradeRow({ item, prediction }: PredictedItem, task: GradedTask, how: Gr
 }
 
 /** The referral of an image by the run's operating point, beside the one that its true grades ask for. */
-function referralRow({ item, prediction }: PredictedItem, calibration: Calibration | null): PredictionRow {
-  const referral = calibration && decideReferral(calibration, prediction);
+function referralRow(
+  { item, prediction }: PredictedItem,
+  calibration: Calibration | null,
+  trust: Trust | null,
+): PredictionRow {
+  const referral = calibration && decideReferral(calibration, prediction, trust);
   if (!calibration?.referral || !referral) return {};
   const truth = isReferable(calibration.referral.rule, item);
   return { ...(truth !== null && { referral_true: truth ? 'refer' : 'none' }), ...referralCells(referral) };
 }
 
 /**
- * The rows of predictions.csv: an item's task, the gate's route, true and predicted grades with the probability of each (at temperature 1), the referral, and
- * the Dice of each structure at the threshold 0.5 (empty: not scored, or truth and prediction both empty).
+ * The rows of predictions.csv: an item's task, the gate's route, true and predicted grades with the probability of each (at temperature 1), the referral, what
+ * the picture itself can be trusted for, and the Dice of each structure at the threshold 0.5 (empty: not scored, or truth and prediction both empty).
  */
 export function predictionRows(
   predicted: readonly PredictedItem[],
   { segmentation, gradeDecision }: Evaluation,
   provenance: Provenance,
   calibration: Calibration | null,
+  trust: ReadonlyMap<string, Trust> = new Map(),
 ): PredictionRow[] {
   return predicted.map((one): PredictionRow => {
     const { item, prediction } = one;
+    const own = trust.get(item.id) ?? null;
     const [segment, classify] = Array.from(prediction.gate, rounded);
     const dice = Object.entries(segmentation ?? {}).flatMap(([structure, { images }]): [string, number][] => {
       const own = images.find(({ image }) => image === item.id);
@@ -52,8 +59,9 @@ export function predictionRows(
       ...(item.task === 'classification' && {
         ...gradeRow(one, 'retinopathy', gradeDecision),
         ...gradeRow(one, 'edema', gradeDecision),
-        ...referralRow(one, calibration),
+        ...referralRow(one, calibration, own),
       }),
+      ...(own && trustCells(own)),
       ...Object.fromEntries(dice),
       ...provenance,
     };

@@ -16,7 +16,7 @@ import {
 } from '../metrics/figures.ts';
 import { type GradingReport, SCREENING_BAR } from '../metrics/grading.ts';
 import type { GradingIntervals } from '../metrics/gradingIntervals.ts';
-import { type ReferralReport, ruleText } from '../metrics/referral.ts';
+import { doubtsText, type ReferralReport, ruleText } from '../metrics/referral.ts';
 import { type Column, formatTable } from '../report/table.ts';
 import { type Calibration, calibrationRows } from '../run/calibrationFormat.ts';
 
@@ -222,7 +222,7 @@ export function referralsText(report: ReferralReport): string {
     `REFERRALS (${ruleText(rule)}; from a score of ${figure(threshold)}, chosen on validation images): ${referred} of ${pictures} images referred, ${referable} are referable`,
     `  ${figures.join(', ')}`,
     `  ${missed} missed, ${wrongly} referred for nothing`,
-    `  not sure of ${unsure}; of the other ${pictures - unsure}: sensitivity ${figureText(sure.sensitivity.value, sure.sensitivity)}, specificity ${figureText(sure.specificity.value, sure.specificity)}; AURC ${figure(aurc)}\n`,
+    `  not sure of ${unsure}${doubtsText(report)}; of the other ${pictures - unsure}: sensitivity ${figureText(sure.sensitivity.value, sure.sensitivity)}, specificity ${figureText(sure.specificity.value, sure.specificity)}; AURC ${figure(aurc)}\n`,
   ].join('\n');
 }
 

@@ -3,7 +3,7 @@ import type { GradedTask } from '../domain.ts';
 import { GRADED_TASKS } from '../domain.ts';
 import type { Numbers } from './inputs.ts';
 import { type Proportion, proportion } from './proportion.ts';
-import type { ReferralCase } from './referralCase.ts';
+import type { Doubt, ReferralCase } from './referralCase.ts';
 import { riskCoverage } from './selective.ts';
 import { type BandWish, decisionCases, fitBand, isUnsure, type UnsureBand } from './unsureBand.ts';
 import { gradeMass, sensitivityAtSpecificity, specificityAtSensitivity } from './ranking.ts';
@@ -170,8 +170,11 @@ export interface ReferralReport extends ReferralFigures {
   readonly pictures: number;
   readonly referable: number;
   readonly referred: number;
-  /** Pictures whose score lies in the band of "not sure", and what the decisions on the others come to. */
+  /** Pictures that are "not sure": whose score lies in the band, or which no score decides on, whose number follows. */
   readonly unsure: number;
+  readonly ungradable: number;
+  readonly unlike: number;
+  /** What the decisions on the others come to. */
   readonly sure: ReferralFigures;
   /** Area under the risk–coverage curve of the decisions, the surest first: see `riskCoverage`. */
   readonly aurc: number;
@@ -180,12 +183,22 @@ export interface ReferralReport extends ReferralFigures {
   readonly negativePredictiveValue: Proportion;
 }
 
+/** ` (2 not gradable, 1 unlike the training pictures)`: what the pictures themselves make it not sure of; empty where it is nothing. */
+export function doubtsText({ ungradable, unlike }: Pick<ReferralReport, 'ungradable' | 'unlike'>): string {
+  const named = [
+    ...(ungradable > 0 ? [`${ungradable} not gradable`] : []),
+    ...(unlike > 0 ? [`${unlike} unlike the training pictures`] : []),
+  ];
+  return named.length === 0 ? '' : ` (${named.join(', ')})`;
+}
+
 /** Scores the decisions "score >= threshold" on cases. */
 export function referralReport(
   cases: readonly ReferralCase[],
   { rule, threshold, band }: Pick<FittedReferral, 'rule' | 'band'> & { readonly threshold: number },
 ): ReferralReport {
-  const sure = cases.filter(({ score }) => !isUnsure(band, score));
+  const sure = cases.filter(({ score, doubt }) => !doubt && !isUnsure(band, score));
+  const doubted = (kind: Doubt): number => cases.filter(({ doubt }) => doubt === kind).length;
   const figures = referralFigures(cases, threshold);
   const { count: found, of: referable } = figures.sensitivity;
   const { count: spared } = figures.specificity;
@@ -197,6 +210,8 @@ export function referralReport(
     referable,
     referred,
     unsure: cases.length - sure.length,
+    ungradable: doubted('ungradable'),
+    unlike: doubted('unlike'),
     sure: referralFigures(sure, threshold),
     aurc: riskCoverage(decisionCases(cases, threshold)).aurc,
     ...figures,

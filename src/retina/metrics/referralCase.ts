@@ -1,5 +1,8 @@
 /** What operating points and bands are fitted to. */
 
+/** Why no score decides on a picture: it cannot be graded, or is unlike the training pictures. */
+export type Doubt = 'ungradable' | 'unlike';
+
 /** A picture with both answers to "is this eye to be referred?". */
 export interface ReferralCase {
   readonly id: string;
@@ -7,4 +10,6 @@ export interface ReferralCase {
   readonly isReferable: boolean;
   /** Of `referralScore`. */
   readonly score: number;
+  /** Absent where the score decides. */
+  readonly doubt?: Doubt | null;
 }

@@ -21,7 +21,7 @@ export interface InferOptions {
   readonly tiling?: Tiling | null;
   /** Average over the four flips. Default false. */
   readonly flips?: boolean;
-  /** What becomes of a picture that cannot be graded: `skip` refuses it; `warn` (default) and `refer` predict it with a warning. */
+  /** What becomes of a picture that cannot be graded: `skip` refuses it; `warn` (default) and `refer` predict it with a warning, and decide on it whatever its score. */
   readonly ungradable?: 'refer' | 'skip' | 'warn';
 }
 

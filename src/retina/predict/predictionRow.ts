@@ -84,7 +84,7 @@ const columns = {
   referral: z
     .enum(['refer', 'none', 'unsure'])
     .describe(
-      'Whether the eye is referred, by score or because the picture cannot be graded; unsure: a person has to look.',
+      'Whether the eye is referred, by score or, where that was asked for, because the picture cannot be graded; unsure: a person has to look, because the score is near the operating point, the picture cannot be graded, or it is unlike the training pictures.',
     ),
   referral_p: share(
     'How much speaks for a referral: the greatest calibrated probability of a grade that is referred. Absent where the run has no operating point.',

@@ -74,7 +74,8 @@ function entryCells({ id, patient, eye }: NonNullable<InferInput['entry']>): Pre
   };
 }
 
-function trustCells({ likeness, gradability }: Trust): PredictionRow {
+/** How unlike the training pictures a picture is, and whether it can be graded. */
+export function trustCells({ likeness, gradability }: Trust): PredictionRow {
   return {
     unlike: likeness?.distance,
     gradable: gradability.gradable ? 'yes' : 'no',

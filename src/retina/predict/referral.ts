@@ -1,11 +1,12 @@
 /** What a result says of a referral, in words and in the table. */
+import type { Doubt } from '../metrics/referralCase.ts';
 import type { PredictionRow } from './predictionRow.ts';
 
 /** Whether the eye of a picture is referred to an ophthalmologist; `unsure`: a person has to look. */
 export interface Referral {
   readonly decision: 'refer' | 'none' | 'unsure';
-  /** `ungradable`, `unlike`: because the picture cannot be graded, or is unlike the training pictures, whatever its score. */
-  readonly by: 'score' | 'ungradable' | 'unlike';
+  /** What decided: the score, or, whatever it is, that the picture cannot be graded or is unlike the training pictures. */
+  readonly by: 'score' | Doubt;
   /** Rounded to six decimals; null where the network did not grade the picture. */
   readonly score: number | null;
   /** The operating point: the least score that is referred. Null where the run has none. */

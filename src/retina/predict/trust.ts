@@ -1,8 +1,9 @@
 /** How far a picture's result can be trusted: what the network was trained on, how unlike that the picture is, and whether it can be graded at all. */
 import { type Gradability, gradabilityOf } from '../data/pictures/gradability.ts';
 import { type Likeness, likenessTo } from '../data/pictures/likeness.ts';
-import { MEASURED_AS, pictureStatistics, whereFieldIsSeen } from '../data/pictures/pictureStatistics.ts';
+import { MEASURED_AS, type PictureStatistics, pictureStatistics, whereFieldIsSeen } from '../data/pictures/pictureStatistics.ts';
 import type { PreprocessOptions, Sample } from '../data/pictures/sample.ts';
+import type { Doubt } from '../metrics/referralCase.ts';
 import { type TrainingSet, trainedOnText } from '../run/trainingSetFormat.ts';
 
 /** What the picture alone tells of the result. */
@@ -19,13 +20,23 @@ export async function judgePicture(
   prepare: (options: PreprocessOptions) => Promise<Sample>,
   trainingSet: TrainingSet | null,
 ): Promise<Trust> {
-  const statistics = await whereFieldIsSeen(prepare(MEASURED_AS).then(pictureStatistics));
+  return trustOf(await whereFieldIsSeen(prepare(MEASURED_AS).then(pictureStatistics)), trainingSet);
+}
+
+/** As {@link judgePicture}, of a picture that was measured; null: it shows no field of view. */
+export function trustOf(statistics: PictureStatistics | null, trainingSet: TrainingSet | null): Trust {
   const look = trainingSet?.look ?? null;
   return {
     trainedOn: trainedOnText(trainingSet),
     likeness: look && statistics && likenessTo(look, statistics),
     gradability: gradabilityOf(statistics),
   };
+}
+
+/** Why no score decides on the picture; null where one does. */
+export function doubtOf({ likeness, gradability }: Trust): Doubt | null {
+  if (!gradability.gradable) return 'ungradable';
+  return likeness && !likeness.isLike ? 'unlike' : null;
 }
 
 /** What of it is a reason for doubt, as warnings. */
