@@ -5,7 +5,8 @@ import { GmtlError } from '../src/engine/errors.ts';
 import { withEngine } from '../src/engine/node/createEngine.ts';
 import { openPredictor } from '../src/retina/predict/openPredictor.ts';
 import { loadTrainedWeights, newestRun } from '../src/retina/run/trainedWeights.ts';
-import { batchFor, inferOptions, listInputs, threadsFor } from './infer.ts';
+import { batchFor, listInputs, threadsFor } from './infer.ts';
+import { inferOptions } from './inferOptions.ts';
 
 const { run, config, weights, recursive, manifest, threads, batch, precision, adapter } = inferOptions;
 const options = {

@@ -21,6 +21,7 @@ describe('exit codes', () => {
     expect([of('config/invalid'), of('infer/some-failed'), of('gpu/device-lost'), of('adapter/not-found')]).toEqual([
       2, 3, 4, 4,
     ]);
+    expect([exitCodeOf(new GmtlError('io/disk-full', '')), of('infer/queue-away')]).toEqual([75, 75]);
     expect(exitCodeOf(new TypeError('x'))).toBe(70);
   });
 });

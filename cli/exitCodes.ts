@@ -16,6 +16,10 @@ export const EXIT_CODES = {
   someFailed: { code: 3, meaning: 'some of the pictures failed; the others are done and written' },
   device: { code: 4, meaning: 'the adapter: none fits, it was lost, or its memory is used up' },
   fault: { code: 70, meaning: 'a fault in gmtl; `--debug` shows where' },
+  tryAgain: {
+    code: 75,
+    meaning: "what may pass: the disk is full, or the queue's server is not there; try again",
+  },
   hangup: { code: 129, meaning: 'stopped by SIGHUP (the terminal was closed), after the work was saved' },
   interrupt: { code: 130, meaning: 'stopped by SIGINT (Ctrl-C), after the work was saved' },
   userSignal: {
@@ -28,10 +32,14 @@ export const EXIT_CODES = {
 /** Codes of errors that only some of the pictures caused. */
 const SOME_FAILED: readonly string[] = ['infer/some-failed'];
 
+/** Codes of errors that may be over by the next try. */
+const PASSING: readonly string[] = ['io/disk-full', 'infer/queue-away'];
+
 /** The exit code for an error that ends a command. */
 export function exitCodeOf(error: unknown): number {
   if (!(error instanceof GmtlError)) return EXIT_CODES.fault.code;
   if (SOME_FAILED.includes(error.code)) return EXIT_CODES.someFailed.code;
+  if (PASSING.includes(error.code)) return EXIT_CODES.tryAgain.code;
   const [area] = error.code.split('/');
   if (area === 'config') return EXIT_CODES.configuration.code;
   if (area === 'adapter' || area === 'gpu') return EXIT_CODES.device.code;

@@ -1,137 +1,35 @@
 /** `gmtl infer`: looks at images with a trained network. */
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
-import type { CommandModule, InferredOptionTypes, Options } from 'yargs';
+import type { CommandModule } from 'yargs';
 import { GmtlError } from '../src/engine/errors.ts';
 import type { DeviceClass } from '../src/engine/gpu/kernel.ts';
 import { withEngine } from '../src/engine/node/createEngine.ts';
 import { calibratedThresholds, calibrateResult, calibrationDoubts } from '../src/retina/evaluate/applyCalibration.ts';
 import { calibrationIfAny, calibrationOf } from '../src/retina/run/calibration.ts';
-import { referralPolicy } from '../src/retina/evaluate/referralPolicy.ts';
+import type { Calibration } from '../src/retina/run/calibrationFormat.ts';
+import { type ReferralPolicy, referralPolicy } from '../src/retina/evaluate/referralPolicy.ts';
 import { sampleRun } from '../src/retina/evaluate/sample.ts';
-import { inferPictures, outcomeLines, type PictureOutcome } from '../src/retina/predict/inferPictures.ts';
+import { inferPictures } from '../src/retina/predict/inferPictures.ts';
 import { openDicomOut } from '../src/retina/predict/dicomOut.ts';
 import { expandFrames } from '../src/retina/predict/frames.ts';
 import { collectInputs, type InferInput, nameInputs } from '../src/retina/predict/inputs.ts';
 import { Journal, modelHash } from '../src/retina/predict/journal.ts';
 import { readManifest, readPaths } from '../src/retina/predict/manifest.ts';
-import { loadEnsemble, openEnsemble } from '../src/retina/predict/openEnsemble.ts';
+import { loadEnsemble, openEnsemble, type TrainedEnsemble } from '../src/retina/predict/openEnsemble.ts';
 import { requirePatientsFile, writePatients } from '../src/retina/predict/patients.ts';
 import { provenanceOf } from '../src/retina/predict/provenance.ts';
-import { withoutIdentifiers } from '../src/retina/predict/result.ts';
-import { openResults } from '../src/retina/predict/results.ts';
-import { parseShard, partOf, shardFolder } from '../src/retina/predict/shard.ts';
-import { formatDuration } from '../src/retina/train/progress.ts';
-import { SYSTEM_A_TILING, type Tiling } from '../src/retina/predict/slidingWindow.ts';
+import { lockResults, openResults } from '../src/retina/predict/results.ts';
+import { parseShard, partOf, type Shard, shardFolder } from '../src/retina/predict/shard.ts';
 import { trainingSetOf } from '../src/retina/run/trainingSet.ts';
 import { trainedOnText } from '../src/retina/run/trainingSetFormat.ts';
 import { newestRun } from '../src/retina/run/trainedWeights.ts';
-import { adapterOption, flipsOption, precisionOption, weightsOption } from './options.ts';
+import { type InferArguments, inferOptions, pickSettings, TILINGS } from './inferOptions.ts';
+import { startPictures } from './pictureProgress.ts';
 import { stoppable } from './stopping.ts';
 
-/** Masks predicted as in training, from the whole picture, from tiles at the training scale, or in System A's way. */
-export const TILINGS = { auto: undefined, off: null, on: {}, router: SYSTEM_A_TILING } as const satisfies Record<
-  string,
-  Tiling | null | undefined
->;
-
-export const inferOptions = {
-  sample: {
-    type: 'number',
-    describe: "Draw so many random images of the run's own data instead, and show predictions beside the truth",
-  },
-  split: {
-    choices: ['test', 'val', 'train'],
-    default: 'test',
-    describe: 'With --sample: the split to draw from',
-  },
-  seed: { type: 'number', default: 0, describe: 'With --sample: seed of the draw' },
-  data: {
-    type: 'string',
-    describe: "With --sample: where the images are, if not where the run's list says",
-  },
-  run: {
-    alias: 'checkpoint',
-    type: 'string',
-    describe:
-      'Run folder, checkpoint manifest (.json) or .safetensors file; several, separated by commas, answer as one. Default: the newest run in ./runs (--checkpoint is its old name)',
-  },
-  config: { type: 'string', describe: 'Configuration (JSON) that goes with a bare .safetensors file' },
-  weights: weightsOption,
-  task: {
-    choices: ['gate', 'both', 'segmentation', 'classification'],
-    default: 'both',
-    describe: 'Which expert sees an image: both, the one the gate chooses, or always the same',
-  },
-  threshold: { type: 'number', describe: 'Least probability of a mask pixel. Default: 0.5' },
-  calibrated: {
-    type: 'boolean',
-    default: false,
-    describe: "Use the temperatures and thresholds that `gmtl evaluate` fitted on the run's validation images",
-  },
-  tta: flipsOption,
-  tiles: {
-    choices: ['auto', 'off', 'on', 'router'],
-    default: 'auto',
-    describe:
-      'Masks from overlapping tiles (on), the whole picture (off), as the network was trained (auto), or from tiles fused by the router (router)',
-  },
-  ungradable: {
-    choices: ['refer', 'skip', 'warn'],
-    default: 'warn',
-    describe:
-      'A picture that cannot be graded (focus, exposure, field, size): predict it with a warning and be not sure of it (warn), refer it, or leave it out (skip)',
-  },
-  out: {
-    type: 'string',
-    default: 'infer',
-    describe: 'Folder for masks, overlays and the table predictions.csv (with --sample: grid, report and table)',
-  },
-  masks: { type: 'boolean', default: true, describe: 'Write the masks as PNG; --no-masks for large runs' },
-  overlays: { type: 'boolean', default: true, describe: 'Draw the overlays; --no-overlays for large runs' },
-  overwrite: { type: 'boolean', default: false, describe: 'Replace earlier results in the folder' },
-  manifest: { type: 'string', describe: 'List of pictures: .csv or .jsonl with path, optionally id, patient and eye' },
-  frame: {
-    type: 'number',
-    describe: 'Of DICOM files with several frames, this one alone (from 1). Default: all, each with results of its own',
-  },
-  'dicom-out': {
-    type: 'string',
-    describe:
-      'Folder for DICOM files too: masks as Segmentation, grades as structured report; for DICOM photographs alone',
-  },
-  identifiers: {
-    type: 'boolean',
-    default: false,
-    describe: 'Print patient and study of DICOM files too; the tables always have them',
-  },
-  recursive: { type: 'boolean', default: false, describe: 'Search subfolders too' },
-  shard: {
-    type: 'string',
-    describe: 'Only part i/n of the list, into OUT/shard-i-of-n; auto or auto/n: as the launcher numbers its processes',
-  },
-  resume: {
-    type: 'boolean',
-    default: false,
-    describe: 'Keep a record of what is done, and leave out pictures that it has, by content, network and options',
-  },
-  threads: {
-    type: 'number',
-    describe:
-      'Threads that decode and write pictures beside the device. Default: 0 for a few pictures, else as many as there are cores, at most 16',
-  },
-  batch: {
-    type: 'number',
-    describe: 'Pictures that the device takes at once. Default: 1 on a software adapter and for one picture, else 8',
-  },
-  precision: precisionOption,
-  adapter: adapterOption,
-} as const satisfies Record<string, Options>;
-
-type InferArguments = InferredOptionTypes<typeof inferOptions> & { images?: string[] };
-
 async function infer(args: InferArguments): Promise<void> {
-  const { images = [], sample, threshold = 0.5, tta: flips, precision } = args;
+  const { images = [], sample, threshold = 0.5, tta: flips } = args;
   if (sample !== undefined) return inferSample({ ...args, sample });
   if (images.length === 0 && args.manifest === undefined) {
     throw new GmtlError('cli/usage', 'name images or folders of them, or draw some of a run with --sample 20');
@@ -160,15 +58,52 @@ async function infer(args: InferArguments): Promise<void> {
   }
   const { members, trained, ensemble } = await loadEnsemble(args.run ?? newestRun('runs'), args.config, args.weights);
   const stored = await (args.calibrated ? calibrationOf : calibrationIfAny)(trained.path, ensemble);
-  const calibration = args.calibrated ? stored : null;
   const doubts = stored ? calibrationDoubts(stored, { ...trained, flips, tiles: args.tiles }) : [];
   const policy = referralPolicy(stored, doubts, args.ungradable);
+  const lock = lockResults(out, console.error);
+  try {
+    await inferInto(args, {
+      out,
+      shard,
+      everything: everything.length,
+      inputs,
+      members,
+      trained,
+      stored,
+      doubts,
+      policy,
+    });
+  } finally {
+    lock.release();
+  }
+}
+
+/** What {@link infer} has found out. */
+interface Prepared extends Pick<TrainedEnsemble, 'members' | 'trained'> {
+  readonly out: string;
+  readonly shard: Shard | null;
+  /** Pictures of the list, all shards together. */
+  readonly everything: number;
+  /** Pictures of this shard, or of all. */
+  readonly inputs: readonly InferInput[];
+  /** The run's calibration, and what speaks against it here. */
+  readonly stored: Calibration | null;
+  readonly doubts: readonly string[];
+  readonly policy: ReferralPolicy;
+}
+
+/** Looks at the pictures, and writes into a folder that is this process's. */
+async function inferInto(
+  args: InferArguments,
+  { out, shard, everything, inputs, members, trained, stored, doubts, policy }: Prepared,
+): Promise<void> {
+  const { threshold = 0.5, tta: flips, precision } = args;
+  const calibration = args.calibrated ? stored : null;
   const results = await openResults(out, inputs, args.overwrite || args.resume);
   if (!shard) requirePatientsFile(results.table.path);
   if (args['dicom-out'] !== undefined) openDicomOut(args['dicom-out'], inputs);
   const settings = { config: trained.config, calibration: stored, calibrated: args.calibrated, ...pickSettings(args) };
   const resume = args.resume ? { journal: new Journal(out), model: modelHash(trained.weights, settings) } : null;
-  const progress = startPictures(inputs.length);
   const choice = args.run === undefined ? ' (the newest run here)' : '';
   if (args.tiles !== 'auto' && args.tiles !== 'off' && trained.config.data.tiles.mode !== 'on') {
     console.error(
@@ -188,7 +123,8 @@ async function infer(args: InferArguments): Promise<void> {
     for (const doubt of doubts) console.error(`warning: the calibration may not fit: ${doubt}`);
   }
   console.error(`referral ${policy.note}`);
-  const { looked, skipped, failed, firstFailed } = await withEngine(
+  const progress = startPictures(inputs.length, args.identifiers);
+  const { looked, skipped, failed, recorded, completed, firstFailed } = await withEngine(
     { adapter: args.adapter, seed: trained.config.training.seed },
     async ({ engine, device, opened }) => {
       console.error(`adapter  ${device.name}: ${opened.reason}`);
@@ -206,21 +142,31 @@ async function infer(args: InferArguments): Promise<void> {
               const referred = policy.refer(result);
               return calibration ? calibrateResult(referred, calibration) : referred;
             },
-            onPicture: (outcome) => show(outcome, progress(outcome), args.identifiers),
+            onPicture: progress.show,
             dicomOut: args['dicom-out'],
             provenance: provenanceOf(trained, device.name),
             threads: args.threads ?? threadsFor(inputs.length),
-            batch: args.batch ?? batchFor(device.target.deviceClass, everything.length),
+            batch: args.batch ?? batchFor(device.target.deviceClass, everything),
             resume,
             stop,
           }),
         );
       } finally {
+        progress.stop();
         predictor.dispose();
       }
     },
-  );
+  ).catch(async (error: unknown) => {
+    if (!shard) await writePatientsAnyway(results.table.path);
+    throw error;
+  });
   const done = looked - failed;
+  if (recorded > 0) console.error(`recorded ${recorded} of ${inputs.length} images were done before`);
+  if (completed > 0) {
+    console.error(
+      `again    ${completed} of ${inputs.length} images were done before, but not all files that are asked for were there`,
+    );
+  }
   if (skipped > 0) console.error(`skipped  ${skipped} of ${inputs.length} images that cannot be graded`);
   if (done > 0) console.error(`results  ${resolve(out)}`);
   // The other eye of a patient may be in another shard: gmtl merge has them all.
@@ -232,6 +178,16 @@ async function infer(args: InferArguments): Promise<void> {
       done > 0 ? 'infer/some-failed' : 'infer/failed',
       `${failed} of ${inputs.length} images failed: ${firstFailed.join(', ')}${failed > firstFailed.length ? ' …' : ''}${done > 0 ? '. The others are done.' : ''}`,
     );
+  }
+}
+
+/** The patients of the pictures that an error left: the table has them. What goes wrong here is said, and is not what ended the work. */
+async function writePatientsAnyway(table: string): Promise<void> {
+  try {
+    const patients = await writePatients(table);
+    if (patients !== null) console.error(`patients ${patients}`);
+  } catch (error) {
+    console.error(`warning: the table of patients lacks the last pictures: ${(error as Error).message}`);
   }
 }
 
@@ -259,60 +215,6 @@ export async function listInputs(
     ? [...images.filter((image) => image !== '-'), ...(await readPaths(process.stdin))]
     : images;
   return collectInputs(named, { recursive });
-}
-
-/** The options that decide what a result is. */
-export const pickSettings = ({
-  task,
-  threshold,
-  tta,
-  tiles,
-  precision,
-  weights,
-  ungradable,
-}: Pick<InferArguments, 'task' | 'threshold' | 'tta' | 'tiles' | 'precision' | 'weights' | 'ungradable'>) => ({
-  ...{ task, threshold, tta, tiles, precision, weights, ungradable },
-  // Results of other versions hold other things: they are not gone on from.
-  results: 5,
-});
-
-/** Counts pictures: where the work is, its rate, and when it ends. */
-function startPictures(total: number): (outcome: PictureOutcome) => string {
-  let index = 0;
-  let computed = 0;
-  const started = performance.now();
-  return (outcome) => {
-    index++;
-    if (total === 1) return '';
-    // Those that a resumed run leaves out take no time.
-    if (!('milliseconds' in outcome) || outcome.milliseconds > 0) computed++;
-    const seconds = (performance.now() - started) / 1000;
-    const rate = computed / seconds;
-    const left = computed > 0 ? `, ${rate.toFixed(1)}/s, ${formatDuration((total - index) / rate)} left` : '';
-    return `${index}/${total}${left}  `;
-  };
-}
-
-/** An outcome as JSON on stdout for programs, and in lines on stderr for people. */
-export function show(outcome: PictureOutcome, progress: string, identifiers: boolean): void {
-  const { input, ...rest } = outcome;
-  const record =
-    'error' in rest
-      ? {
-          file: input.path,
-          ...(input.frame && { dicom: { frame: input.frame } }),
-          ...input.entry,
-          error: { code: rest.error.code, message: rest.error.message },
-        }
-      : {
-          ...input.entry,
-          ...(identifiers ? rest.result : withoutIdentifiers(rest.result)),
-          files: rest.files,
-          milliseconds: rest.milliseconds,
-        };
-  console.log(JSON.stringify(record));
-  const [first, ...more] = outcomeLines(outcome);
-  for (const line of [`${progress}${first}`, ...more]) console.error(line);
 }
 
 async function inferSample(args: InferArguments & { sample: number }): Promise<void> {

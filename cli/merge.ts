@@ -1,7 +1,7 @@
 /** `gmtl merge`: joins the tables of an inference's shards. */
 import type { CommandModule } from 'yargs';
 import { readManifest } from '../src/retina/predict/manifest.ts';
-import { writePatients } from '../src/retina/predict/patients.ts';
+import { requirePatientsFile, writePatients } from '../src/retina/predict/patients.ts';
 import { mergeTables } from '../src/retina/predict/merge.ts';
 
 interface MergeArguments {
@@ -25,6 +25,7 @@ export const mergeCommand: CommandModule<object, MergeArguments> = {
       .option('manifest', { type: 'string', describe: 'List of the pictures that must all be there' }),
   handler: async ({ folders = [], out, manifest }) => {
     const expected = manifest === undefined ? null : (await readManifest(manifest)).map(({ path }) => path);
+    requirePatientsFile(out);
     const { rows, failed } = await mergeTables(folders, out, expected);
     console.error(`${rows} pictures, ${failed} of them failed: ${out}`);
     const patients = await writePatients(out);

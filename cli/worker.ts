@@ -1,22 +1,24 @@
 /** `gmtl worker` and `gmtl enqueue`: a stream of pictures through a queue. */
 import { hostname } from 'node:os';
-import { join } from 'node:path';
 import type { CommandModule, InferredOptionTypes, Options } from 'yargs';
 import { GmtlError } from '../src/engine/errors.ts';
 import { withEngine } from '../src/engine/node/createEngine.ts';
 import { calibrationDoubts } from '../src/retina/evaluate/applyCalibration.ts';
-import { referralPolicy } from '../src/retina/evaluate/referralPolicy.ts';
+import { type ReferralPolicy, referralPolicy } from '../src/retina/evaluate/referralPolicy.ts';
 import { calibrationIfAny } from '../src/retina/run/calibration.ts';
+import type { Calibration } from '../src/retina/run/calibrationFormat.ts';
 import { trainingSetOf } from '../src/retina/run/trainingSet.ts';
 import { expandFrames } from '../src/retina/predict/frames.ts';
 import { Journal, modelHash } from '../src/retina/predict/journal.ts';
-import { WORKER_FOLDER } from '../src/retina/predict/merge.ts';
-import { loadEnsemble, openEnsemble } from '../src/retina/predict/openEnsemble.ts';
+import { takeWorkerFolder } from '../src/retina/predict/workerFolder.ts';
+import { loadEnsemble, openEnsemble, type TrainedEnsemble } from '../src/retina/predict/openEnsemble.ts';
 import { provenanceOf } from '../src/retina/predict/provenance.ts';
 import { enqueuePictures, requireQueueUrl, workQueue } from '../src/retina/predict/queue.ts';
 import { openResults } from '../src/retina/predict/results.ts';
 import { newestRun } from '../src/retina/run/trainedWeights.ts';
-import { inferOptions, listInputs, pickSettings, show, TILINGS } from './infer.ts';
+import { listInputs } from './infer.ts';
+import { inferOptions, pickSettings, TILINGS } from './inferOptions.ts';
+import { showPicture } from './pictureProgress.ts';
 import { stoppable } from './stopping.ts';
 
 const queueOptions = {
@@ -32,9 +34,8 @@ const workerOptions = {
   out: { type: 'string', default: 'infer', describe: 'The results go into OUT/worker-ID' },
   id: {
     type: 'string',
-    default: hostname(),
     describe:
-      'Tells this worker from others that write below the same OUT, and finds its record when it is started again',
+      "Tells this worker from others that write below the same OUT, and finds its record when it is started again. Default: the machine's name, with a number from its second worker on",
   },
   drain: { type: 'boolean', default: false, describe: 'End when the queue is empty' },
   'lock-seconds': {
@@ -55,14 +56,34 @@ async function work(args: WorkerArguments): Promise<void> {
   }
   requireQueueUrl(args.queue);
   if (!(lockSeconds >= 1)) throw new GmtlError('cli/usage', `--lock-seconds ${lockSeconds}: give 1 or more`);
-  if (!/^[\w.-]+$/.test(args.id)) {
+  if (args.id !== undefined && !/^[\w.-]+$/.test(args.id)) {
     throw new GmtlError('cli/usage', `--id ${args.id}: it names a folder: letters, digits, dots and dashes`);
   }
   const { members, trained, ensemble } = await loadEnsemble(args.run ?? newestRun('runs'), args.config, args.weights);
   const stored = await calibrationIfAny(trained.path, ensemble);
   const doubts = stored ? calibrationDoubts(stored, { ...trained, flips: args.tta, tiles: args.tiles }) : [];
   const policy = referralPolicy(stored, doubts, args.ungradable);
-  const out = join(args.out, WORKER_FOLDER + args.id);
+  const taken = takeWorkerFolder(args.out, args.id, hostname(), console.error);
+  try {
+    await workInto(args, taken.folder, { members, trained, stored, policy });
+  } finally {
+    taken.lock.release();
+  }
+}
+
+/** What {@link work} has found out. */
+interface Prepared extends Pick<TrainedEnsemble, 'members' | 'trained'> {
+  readonly stored: Calibration | null;
+  readonly policy: ReferralPolicy;
+}
+
+/** Works off the queue, and writes into a folder that is this process's. */
+async function workInto(
+  args: WorkerArguments,
+  out: string,
+  { members, trained, stored, policy }: Prepared,
+): Promise<void> {
+  const { threshold: least = 0.5, 'lock-seconds': lockSeconds } = args;
   const results = await openResults(out, [], true);
   const trainingSet = trainingSetOf(trained.path);
   for (const { path } of members) console.error(`network  ${path}`);
@@ -92,7 +113,7 @@ async function work(args: WorkerArguments): Promise<void> {
             model: modelHash(trained.weights, { config: trained.config, calibration: stored, ...pickSettings(args) }),
             ...{ drain: args.drain, lockSeconds, ahead: AHEAD, stop },
             provenance: provenanceOf(trained, device.name),
-            onPicture: (outcome) => show(outcome, '', false),
+            onPicture: showPicture,
             onNote: (text) => console.error(`note: ${text}`),
           }),
         );

@@ -63,7 +63,16 @@ export async function scorePlainly(
   const collected = await collect(predictor, items, { maskScorer: scorer, ...listeners });
   const notes = ['nothing is calibrated here: gmtl evaluate fits temperatures and thresholds on the validation images'];
   const plain = summarise(collected, { curves: true });
-  return { split: 'test', plain, calibrated: null, calibration: null, referral: null, notes, collected, trust: NOT_JUDGED };
+  return {
+    split: 'test',
+    plain,
+    calibrated: null,
+    calibration: null,
+    referral: null,
+    notes,
+    collected,
+    trust: NOT_JUDGED,
+  };
 }
 
 /**

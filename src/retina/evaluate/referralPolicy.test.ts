@@ -42,7 +42,9 @@ it.each([
 ] as const)('--ungradable %s, score %d: what decides on the picture', (ungradable, score, trust, decision, by) => {
   const { refer, note } = referralPolicy(calibration, [], ungradable);
   expect(refer(pictured(score, trust)).referral).toMatchObject({ decision, by, score });
-  expect(note).toMatch(ungradable === 'refer' ? /that cannot be graded are referred/ : /not sure of pictures that cannot/);
+  expect(note).toMatch(
+    ungradable === 'refer' ? /that cannot be graded are referred/ : /not sure of pictures that cannot/,
+  );
 });
 
 it('an evaluation counts pictures that no score decides on among those it is not sure of', () => {

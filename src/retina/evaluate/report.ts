@@ -74,7 +74,9 @@ export async function writeReport(folder: string, input: ReportInput): Promise<s
   const provenance = provenanceOf({ weights: input.weights, config: input.run.config() }, input.adapter);
   const texts = {
     'metrics.json': `${JSON.stringify(input.record, null, 2)}\n`,
-    [PREDICTIONS_FILE]: predictionsCsv(predictionRows(gallery.seen, result.plain, provenance, result.calibration, result.trust)),
+    [PREDICTIONS_FILE]: predictionsCsv(
+      predictionRows(gallery.seen, result.plain, provenance, result.calibration, result.trust),
+    ),
     [RUN_FILES.misroutes]: misroutesCsv(result.plain.gate.misroutes, {
       step: input.step,
       epoch: null,

@@ -9,7 +9,7 @@ import { type DicomDataset, type DocumentSource, reportDataset, segmentationData
 import type { InferInput } from './inputs.ts';
 import type { Provenance } from './predictionRow.ts';
 import { makeWritableFolder } from './results.ts';
-import type { Inferred } from './result.ts';
+import type { Inferred, InferResult } from './result.ts';
 
 /** As much of dcmjs as is used; it has no types of its own. */
 interface Dcmjs {
@@ -26,6 +26,15 @@ const filesOf = (folder: string, name: string) => ({
   segmentation: join(folder, `${name}_seg.dcm`),
   report: join(folder, `${name}_sr.dcm`),
 });
+
+/** The files that {@link writeDicomOut} writes for a result: a Segmentation where it has masks, a report where it has grades or a decision. */
+export function dicomFilesOf(folder: string, name: string, result: InferResult): string[] {
+  const files = filesOf(folder, name);
+  return [
+    ...(result.lesions ? [files.segmentation] : []),
+    ...(result.retinopathy || result.edema || result.referral ? [files.report] : []),
+  ];
+}
 
 /**
  * Makes the folder and refuses, before anything is computed, what could not be written.
@@ -79,21 +88,13 @@ export async function writeDicomOut(
   }
   const from: DocumentSource = { source, frame, inferred, provenance };
   const files = filesOf(folder, name);
-  const { retinopathy, edema } = inferred.result;
-  const documents = [
-    ...(inferred.masks
-      ? [
-          [
-            files.segmentation,
-            segmentationDataset(from, inferred.masks, (pixels) => data.BitArray.pack(pixels)),
-          ] as const,
-        ]
-      : []),
-    ...(retinopathy || edema ? [[files.report, reportDataset(from)] as const] : []),
-  ];
-  const written = documents.map(([file]) => file);
+  const written = dicomFilesOf(folder, name, inferred.result);
   announceOwn(written, 'infer');
-  for (const [file, dataset] of documents) {
+  for (const file of written) {
+    const dataset =
+      file === files.segmentation
+        ? segmentationDataset(from, inferred.masks ?? {}, (pixels) => data.BitArray.pack(pixels))
+        : reportDataset(from);
     await writeFileAtomic(file, new Uint8Array(data.datasetToBuffer({ ...dataset, _meta: {} })));
   }
   recordOwn(written, 'infer');

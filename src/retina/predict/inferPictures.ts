@@ -1,4 +1,5 @@
 /** Inference on a list of image files, with masks, overlays and a table of what was found: the work of `gmtl infer`. */
+import { resolve } from 'node:path';
 import { checkAttributes, requireMade } from '../../engine/arguments.ts';
 import { GmtlError } from '../../engine/errors.ts';
 import { hashFile } from '../../engine/node/fileHash.ts';
@@ -7,7 +8,7 @@ import { inBatches } from './batches.ts';
 import type { Journal } from './journal.ts';
 import { GivenNetwork, type PictureNetwork, type Predict, type PreparedAs } from './pictureNetwork.ts';
 import { PictureThreads } from './pictureThreads.ts';
-import { type PictureDone, type PictureWorkOptions, workOnPicture } from './pictureWork.ts';
+import { filesOfPicture, type PictureDone, type PictureWorkOptions, workOnPicture } from './pictureWork.ts';
 import { type InferResult, summary } from './result.ts';
 import type { InferInput } from './inputs.ts';
 import type { Provenance } from './predictionRow.ts';
@@ -31,6 +32,10 @@ export type PictureOutcome =
       readonly result: InferResult;
       readonly files: string[];
       readonly milliseconds: number;
+      /** What made it, where the record of an earlier run has it. */
+      readonly provenance?: Provenance | undefined;
+      /** `recorded`: taken from the record; `completed`: in the record, and done again because files that are asked for were not there. */
+      readonly earlier?: 'recorded' | 'completed' | undefined;
     }
   | { readonly input: InferInput; readonly error: GmtlError };
 
@@ -74,6 +79,10 @@ export interface InferSummary {
   /** Of those, pictures left out because they cannot be graded. */
   readonly skipped: number;
   readonly failed: number;
+  /** Taken from the record of earlier runs. */
+  readonly recorded: number;
+  /** In the record, but done again because files that are asked for were not there. */
+  readonly completed: number;
   /** Paths of the first that failed, at most 10. */
   readonly firstFailed: readonly string[];
 }
@@ -82,32 +91,49 @@ export interface InferSummary {
 const UNDER_WAY = 4;
 
 /**
- * Does the work on one image, unless the record says that it is done.
+ * Does the work on one image, unless the record says that it is done and the files that the options ask for are there.
  *
  * @returns the reason instead of a result where the image cannot be read or shows no fundus. @throws GmtlError for all else that goes wrong.
  */
 export async function lookOnce(
-  work: (input: InferInput) => Promise<PictureDone>,
+  work: (input: InferInput, keeps: boolean) => Promise<PictureDone>,
   input: InferInput,
   resume: Resume | null,
+  options: Pick<PictureWorkOptions, 'folder' | 'write' | 'dicomOut' | 'provenance'>,
 ): Promise<PictureOutcome> {
   const start = performance.now();
   try {
     const done = resume && { sha256: await hashFile(input.path), model: resume.model, name: input.name };
-    const earlier = done && resume.journal.find(done);
-    if (earlier) return { input, result: { ...earlier, file: input.path }, files: [], milliseconds: 0 };
-    const { result, files } = await work(input);
-    const { entry, frame } = input;
-    const known = entry || frame ? { input: { ...(entry && { entry }), ...(frame && { frame }) } } : {};
-    if (done) resume.journal.add({ ...done, ...known, result });
-    return { input, result, files, milliseconds: Math.round(performance.now() - start) };
+    const entry = done && resume.journal.find(done);
+    const there = entry ? resume.journal.filesOf(entry) : [];
+    if (entry && isWithin(filesOfPicture(input, entry.result, options), there)) {
+      const result = { ...entry.result, file: input.path };
+      return { input, result, files: [], milliseconds: 0, provenance: entry.provenance, earlier: 'recorded' };
+    }
+    const { result, files } = await work(input, entry !== null);
+    const { entry: listed, frame } = input;
+    const known = listed || frame ? { input: { ...(listed && { entry: listed }), ...(frame && { frame }) } } : {};
+    const { provenance } = options;
+    if (done) resume.journal.add({ ...done, ...known, result, files: joined(there, files), provenance });
+    const milliseconds = Math.round(performance.now() - start);
+    return { input, result, files, milliseconds, ...(entry && { earlier: 'completed' }) };
   } catch (error) {
     if (!(error instanceof GmtlError) || !IMAGE_FAULTS.includes(error.code)) throw error;
     return { input, error };
   }
 }
 
-/** Adds an outcome's row to the table. */
+/** Whether all of these paths are among the others. */
+function isWithin(paths: readonly string[], others: readonly string[]): boolean {
+  const known = new Set(others.map((path) => resolve(path)));
+  return paths.every((path) => known.has(resolve(path)));
+}
+
+const joined = (some: readonly string[], others: readonly string[]): string[] => [
+  ...new Set([...some, ...others].map((path) => resolve(path))),
+];
+
+/** Adds an outcome's row to the table. @param provenance of what this process computes; a recorded outcome has its own. */
 export async function addOutcome(
   table: PredictionsTable,
   outcome: PictureOutcome,
@@ -115,7 +141,7 @@ export async function addOutcome(
 ): Promise<void> {
   const { input } = outcome;
   const row = 'error' in outcome ? { file: input.path, error: outcome.error.message } : outcome.result;
-  await table.add(row, input, provenance);
+  await table.add(row, input, ('provenance' in outcome && outcome.provenance) || provenance);
 }
 
 /**
@@ -147,14 +173,14 @@ export async function inferPictures(
     resume = null,
     ...options
   } = given;
-  const summary = { looked: 0, skipped: 0, failed: 0, firstFailed: [] as string[] };
+  const summary = { looked: 0, skipped: 0, failed: 0, recorded: 0, completed: 0, firstFailed: [] as string[] };
   const { config, source, trainingSet } = predictor;
   const predict: Predict = (images, given, how) => predictor.predict(images, given, how);
   const network = new GivenNetwork(config, source, trainingSet, inBatches(predict, batch));
   const workOptions = { folder, ...options };
   const threads = count > 0 ? new PictureThreads(count, network, workOptions, adjust) : null;
-  const work = (input: InferInput) =>
-    threads ? threads.look(input) : workOnPicture(network, input, workOptions, adjust);
+  const work = (input: InferInput, keeps: boolean) =>
+    threads ? threads.look(input, keeps) : workOnPicture(network, input, workOptions, adjust, keeps);
   const settle = async (looking: Promise<PictureOutcome>): Promise<void> => {
     const outcome = await looking;
     const { input } = outcome;
@@ -164,6 +190,7 @@ export async function inferPictures(
     else if ('error' in outcome) {
       if (summary.failed++ < MOST_NAMED) summary.firstFailed.push(input.path);
     }
+    if ('earlier' in outcome && outcome.earlier) summary[outcome.earlier]++;
     onPicture?.(outcome, summary.looked++);
   };
   const underWay: Promise<PictureOutcome>[] = [];
@@ -171,7 +198,7 @@ export async function inferPictures(
     for (const input of inputs) {
       if (stop?.aborted) break;
       if (underWay.length >= ahead) await settle(underWay.shift() as Promise<PictureOutcome>);
-      const looking = lookOnce(work, input, resume);
+      const looking = lookOnce(work, input, resume, workOptions);
       // A failure is thrown by the settle that gets it; until then it must not count as unhandled.
       looking.catch(() => undefined);
       underWay.push(looking);

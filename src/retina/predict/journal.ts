@@ -1,25 +1,35 @@
 /** The record of pictures that are done, by the content of picture and network: what a resumed inference leaves out. */
 import { createHash } from 'node:crypto';
-import { appendFileSync, openSync, readSync, statSync, truncateSync } from 'node:fs';
-import { join } from 'node:path';
+import { appendFileSync, existsSync, openSync, readSync, statSync, truncateSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { describeWriteError } from '../../engine/node/atomic.ts';
 import type { StoredTensors } from '../../engine/io/safetensors.ts';
 import type { InferInput } from './inputs.ts';
+import type { Provenance } from './predictionRow.ts';
 import type { InferResult } from './result.ts';
 
 /** Name of the record in a folder of results. */
 export const JOURNAL_FILE = 'done.jsonl';
 
-/** One picture that is done. */
-interface JournalEntry {
+/** What a picture is known by. */
+interface PictureKey {
   /** SHA-256 of the picture's file. */
   readonly sha256: string;
   /** Of the network and the options, see {@link modelHash}. */
   readonly model: string;
   /** Stem of the result files. */
   readonly name: string;
+}
+
+/** One picture that is done. */
+export interface JournalEntry extends PictureKey {
   /** What else was known of the picture: its entry in a list, its frame. */
   readonly input?: Pick<InferInput, 'entry' | 'frame'>;
   readonly result: InferResult;
+  /** The files that show it, as seen from the folder. */
+  readonly files: readonly string[];
+  /** What made it. */
+  readonly provenance?: Provenance | undefined;
 }
 
 /** A hash of weights and of everything else that decides a result: 16 hexadecimal digits. */
@@ -31,7 +41,7 @@ export function modelHash(weights: StoredTensors, settings: object): string {
   return hash.digest('hex').slice(0, 16);
 }
 
-const keyOf = ({ sha256, model, name }: Omit<JournalEntry, 'input' | 'result'>): string => `${sha256} ${model} ${name}`;
+const hashesOf = ({ sha256, model }: PictureKey): string => `${sha256} ${model}`;
 
 /** The entry of a line; null for one that a full disk cut short: its picture is looked at again. */
 function parseEntry(text: string): JournalEntry | null {
@@ -51,23 +61,36 @@ interface Piece {
   readonly bytes: number;
 }
 
+/** A line, and the hashes of its picture and network. */
+interface Done extends Piece {
+  readonly hashes: string;
+}
+
 /** The record of one folder, one JSON line a picture, appended as soon as its files are written. Results stay in the file until they are asked for. */
 export class Journal {
+  readonly #folder: string;
   readonly #path: string;
-  readonly #done = new Map<string, Piece>();
+  /** By name: the last to write files of a name is the one whose files they are. */
+  readonly #done = new Map<string, Done>();
   #file: number | null = null;
 
   /** Reads what is there; a last line that a kill cut short is removed. */
   constructor(folder: string) {
+    this.#folder = folder;
     this.#path = join(folder, JOURNAL_FILE);
     const size = statSync(this.#path, { throwIfNoEntry: false })?.size ?? 0;
     let end = 0;
     for (const { text, ...piece } of this.#lines(size)) {
       const entry = parseEntry(text);
-      if (entry) this.#done.set(keyOf(entry), piece);
+      if (entry) this.#done.set(entry.name, { ...piece, hashes: hashesOf(entry) });
       end = piece.start + piece.bytes + 1;
     }
-    if (end < size) truncateSync(this.#path, end);
+    if (end === size) return;
+    try {
+      truncateSync(this.#path, end);
+    } catch (error) {
+      throw describeWriteError(error, this.#path);
+    }
   }
 
   /** The lines that end within the first `size` bytes. */
@@ -92,10 +115,10 @@ export class Journal {
     return content;
   }
 
-  /** The result of a picture of this content by this network under this name; null where it is not done. */
-  find(of: Omit<JournalEntry, 'input' | 'result'>): InferResult | null {
-    const piece = this.#done.get(keyOf(of));
-    return piece ? this.#entry(piece).result : null;
+  /** The entry of a picture of this content by this network under this name; null where it is not done, or another has taken its name since. */
+  find(of: PictureKey): JournalEntry | null {
+    const done = this.#done.get(of.name);
+    return done?.hashes === hashesOf(of) ? this.#entry(done) : null;
   }
 
   #entry(piece: Piece): JournalEntry {
@@ -107,7 +130,18 @@ export class Journal {
     for (const piece of this.#done.values()) yield this.#entry(piece);
   }
 
-  add(entry: JournalEntry): void {
-    appendFileSync(this.#path, `${JSON.stringify(entry)}\n`);
+  /** The files of an entry that are there still. */
+  filesOf({ files }: JournalEntry): string[] {
+    return files.map((file) => join(this.#folder, file)).filter((file) => existsSync(file));
+  }
+
+  /** @param entry with its files' paths. @throws GmtlError as `describeWriteError`. */
+  add({ files, ...entry }: JournalEntry): void {
+    const seen = files.map((file) => relative(this.#folder, file));
+    try {
+      appendFileSync(this.#path, `${JSON.stringify({ ...entry, files: seen })}\n`);
+    } catch (error) {
+      throw describeWriteError(error, this.#path);
+    }
   }
 }

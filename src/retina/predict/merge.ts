@@ -7,6 +7,7 @@ import { GmtlError } from '../../engine/errors.ts';
 import { writeFileAtomic } from '../../engine/node/atomic.ts';
 import { PREDICTIONS_FILE } from './predictionsTable.ts';
 import { shardOfFolder } from './shard.ts';
+import { WORKER_FOLDER } from './workerFolder.ts';
 
 /** What was joined. */
 export interface Merged {
@@ -14,9 +15,6 @@ export interface Merged {
   /** Rows with an error in place of a result. */
   readonly failed: number;
 }
-
-/** Starts the names of the folders that workers of a queue write. */
-export const WORKER_FOLDER = 'worker-';
 
 /** How many names a message lists. */
 const MOST_NAMED = 10;
@@ -70,13 +68,16 @@ export async function mergeTables(
   const rows = folders.every((folder) => basename(resolve(folder)).startsWith(WORKER_FOLDER))
     ? [...once.values()]
     : all;
-  const seen = new Map<string, number>();
-  for (const row of rows) seen.set(pictureOf(row), (seen.get(pictureOf(row)) ?? 0) + 1);
-  const double = [...seen].filter(([, times]) => times > 1).map(([name]) => name);
+  const seen = new Map<string, (readonly string[])[]>();
+  for (const row of rows) seen.set(pictureOf(row), [...(seen.get(pictureOf(row)) ?? []), row]);
+  const double = [...seen].filter(([, own]) => own.length > 1);
   if (double.length > 0) {
     throw new GmtlError(
       'infer/merge',
-      `${double.length} pictures are in more than one table: ${listed(double)}. Nothing was written.`,
+      `${double.length} pictures are in more than one table: ${listed(double.map(([name]) => name))}. ${whyDouble(
+        first.header,
+        double.map(([, own]) => own),
+      )} Nothing was written.`,
     );
   }
   const present = new Set(rows.map((row) => resolve(row[file])));
@@ -91,6 +92,24 @@ export async function mergeTables(
   const error = first.header.indexOf('error');
   return { rows: rows.length, failed: rows.filter((row) => row[error] !== '').length };
 }
+
+/** What tells the rows of pictures that are there more than once apart, and what to do about it. */
+function whyDouble(header: readonly string[], pictures: readonly (readonly (readonly string[])[])[]): string {
+  const differing = header.filter((_, column) =>
+    pictures.some((own) => new Set(own.map((row) => row[column])).size > 1),
+  );
+  if (differing.length === 0) return 'Their rows are the same: name each folder once.';
+  const made = MADE_BY.filter((column) => differing.includes(column));
+  if (made.length === 0) return `Their rows differ in ${listed(differing)}: leave one of the folders out.`;
+  const values = made.map((column) => {
+    const own = new Set(pictures.flatMap((rows) => rows.map((row) => row[header.indexOf(column)])));
+    return `${column} (${listed([...own])})`;
+  });
+  return `They were computed by different ${values.join(', ')}, and so their rows differ. Leave the folders of one of them out and name its other pictures to the other with --resume, or work all of them off on one.`;
+}
+
+/** Columns that say what computed a row, in the words of a message. */
+const MADE_BY = ['adapter', 'model', 'gmtl', 'preprocessing'] as const;
 
 interface Table {
   readonly header: readonly string[];

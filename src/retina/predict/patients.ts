@@ -1,5 +1,6 @@
 /** One decision per patient from the table of pictures: that of the worse eye, with the eye that is missing. */
-import { createReadStream, rmSync } from 'node:fs';
+import { createReadStream, existsSync, rmSync } from 'node:fs';
+import { describeWriteError } from '../../engine/node/atomic.ts';
 import { dirname, join } from 'node:path';
 import { parse } from 'csv-parse';
 import { stringify } from 'csv-stringify/sync';
@@ -106,13 +107,14 @@ export function requirePatientsFile(table: string): void {
 }
 
 /**
- * Writes patients.csv beside a table of pictures that was written before. Where no picture has a decision, or none a patient and a known eye, there
+ * Writes patients.csv beside a table of pictures that was written before, if there is one. Where no picture has a decision, or none a patient and a known eye, there
  * is none, and one of an earlier table is removed.
  *
  * @returns one line on what was found; null where nothing was written.
  * @throws GmtlError as {@link requirePatientsFile}, and as `writeFileAtomic`.
  */
 export async function writePatients(table: string): Promise<string | null> {
+  if (!existsSync(table)) return null;
   const patients = new Patients();
   let isDecided = false;
   let hasEye = false;
@@ -126,7 +128,11 @@ export async function writePatients(table: string): Promise<string | null> {
   const file = patientsFile(table);
   if (!isDecided || !hasEye) {
     requireOwn([file], 'infer');
-    rmSync(file, { force: true });
+    try {
+      rmSync(file, { force: true });
+    } catch (error) {
+      throw describeWriteError(error, file);
+    }
     return null;
   }
   await writeOwn(file, stringify(rows, { header: true }), 'infer');

@@ -29,8 +29,8 @@ const network = new GivenNetwork(config, { options: preparedAs }, trainingSet, (
 
 port.on('message', (message: ToThread) => {
   if (message.kind === 'look') {
-    const { picture, input } = message;
-    workOnPicture(network, input, options, (result) => ask({ what: 'adjust', result })).then(
+    const { picture, input, keeps } = message;
+    workOnPicture(network, input, options, (result) => ask({ what: 'adjust', result }), keeps).then(
       (done) => send({ kind: 'done', picture, done }),
       (error: unknown) => send({ kind: 'failed', picture, error: packError(error) }),
     );

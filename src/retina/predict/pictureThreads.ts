@@ -27,8 +27,14 @@ export class PictureThreads {
   readonly #hands: readonly Hand[];
   #pictures = 0;
 
-  /** @param count from 1 on. */
-  constructor(count: number, network: PictureNetwork<PreparedAs>, options: PictureWorkOptions, adjust: AdjustResult) {
+  /** @param count from 1 on. @param thread what runs in each. */
+  constructor(
+    count: number,
+    network: PictureNetwork<PreparedAs>,
+    options: PictureWorkOptions,
+    adjust: AdjustResult,
+    thread = THREAD,
+  ) {
     this.#network = network;
     this.#adjust = adjust;
     // sharp's library must be loaded by the main thread first.
@@ -37,7 +43,7 @@ export class PictureThreads {
     const { preprocess, normalization } = source.options;
     const workerData: ThreadSetup = { config, preparedAs: { preprocess, normalization }, trainingSet, options };
     this.#hands = Array.from({ length: count }, () => {
-      const hand: Hand = { worker: new Worker(THREAD, { workerData }), pictures: new Map(), ended: null };
+      const hand: Hand = { worker: new Worker(thread, { workerData }), pictures: new Map(), ended: null };
       hand.worker.on('message', (message: FromThread) => this.#hear(hand, message));
       hand.worker.on('error', (error) => this.#end(hand, error.message, error));
       hand.worker.on('exit', (code) => this.#end(hand, `exit code ${code}`));
@@ -45,15 +51,15 @@ export class PictureThreads {
     });
   }
 
-  /** The work on one picture, in the thread that has the fewest in hand. @throws GmtlError as `workOnPicture`. */
-  look(input: InferInput): Promise<PictureDone> {
+  /** The work on one picture, in the thread that has the fewest in hand. As `workOnPicture`. */
+  look(input: InferInput, keeps = false): Promise<PictureDone> {
     const ended = this.#hands.find((hand) => hand.ended)?.ended;
     if (ended) return Promise.reject(ended);
     const hand = this.#hands.reduce((least, one) => (one.pictures.size < least.pictures.size ? one : least));
     const picture = this.#pictures++;
     return new Promise((resolve, reject) => {
       hand.pictures.set(picture, { resolve, reject });
-      hand.worker.postMessage({ kind: 'look', picture, input } satisfies ToThread);
+      hand.worker.postMessage({ kind: 'look', picture, input, keeps } satisfies ToThread);
     });
   }
 

@@ -1,12 +1,12 @@
 /** The whole work on one picture file: decode, predict, write masks and overlay. */
-import { writeDicomOut } from './dicomOut.ts';
+import { dicomFilesOf, writeDicomOut } from './dicomOut.ts';
 import { inferImage } from './image.ts';
 import type { InferInput } from './inputs.ts';
 import type { InferOptions } from './picture.ts';
 import type { PictureNetwork, PreparedAs } from './pictureNetwork.ts';
 import type { Provenance } from './predictionRow.ts';
 import type { InferResult } from './result.ts';
-import { type WrittenFiles, writeResults } from './results.ts';
+import { filesOfResult, type WrittenFiles, writeResults } from './results.ts';
 
 /** What is done to a picture, as plain data. */
 export interface PictureWorkOptions extends InferOptions {
@@ -26,19 +26,32 @@ export interface PictureDone {
   readonly files: string[];
 }
 
+/** The files that {@link workOnPicture} writes for a result. */
+export function filesOfPicture(
+  { name }: InferInput,
+  result: InferResult,
+  { folder, write, dicomOut }: Pick<PictureWorkOptions, 'folder' | 'write' | 'dicomOut'>,
+): string[] {
+  return [
+    ...filesOfResult(folder, name, result, write),
+    ...(dicomOut === undefined ? [] : dicomFilesOf(dicomOut, name, result)),
+  ];
+}
+
 /** Changes a result before it is written: calibration does. */
 export type AdjustResult = (result: InferResult) => InferResult | Promise<InferResult>;
 
-/** Does it. @throws GmtlError as {@link inferImage} and {@link writeResults}. */
+/** Does it. @param keeps see {@link writeResults}. @throws GmtlError as {@link inferImage} and {@link writeResults}. */
 export async function workOnPicture(
   network: PictureNetwork<PreparedAs>,
   input: InferInput,
   { folder, write, dicomOut, provenance, ...options }: PictureWorkOptions,
   adjust: AdjustResult,
+  keeps = false,
 ): Promise<PictureDone> {
   const plain = await inferImage(network, input.path, options, input.frame);
   const inferred = { ...plain, result: await adjust(plain.result) };
-  const files = await writeResults(folder, input, inferred, write);
+  const files = await writeResults(folder, input, inferred, write, keeps);
   if (dicomOut !== undefined && provenance) files.push(...(await writeDicomOut(dicomOut, input, inferred, provenance)));
   return { result: inferred.result, files };
 }

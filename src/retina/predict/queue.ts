@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import type * as BullMq from 'bullmq';
 import type { ConnectionOptions, Job, Queue } from 'bullmq';
 import { GmtlError } from '../../engine/errors.ts';
+import { errorCode } from '../../engine/node/atomic.ts';
 import { requireOptional } from '../../engine/node/optional.ts';
 import { addOutcome, type InferAndWriteOptions, lookOnce, type PictureOutcome } from './inferPictures.ts';
 import type { InferInput } from './inputs.ts';
@@ -64,7 +65,7 @@ function connectionTo(url: string): ConnectionOptions {
  * Puts a job for each picture into the queue. A picture (path, id and frame) that is in the queue, or was, is not put in again.
  *
  * @returns how many of the jobs are new.
- * @throws GmtlError `infer/queue` where the server cannot be reached.
+ * @throws GmtlError `infer/queue-away` where the server cannot be reached, `infer/queue` where it refuses.
  */
 export async function enqueuePictures({ url, name }: QueueAddress, inputs: readonly InferInput[]): Promise<number> {
   const connection: ConnectionOptions = {
@@ -89,13 +90,25 @@ export async function enqueuePictures({ url, name }: QueueAddress, inputs: reado
     const cause = trouble ?? closed;
     const why = (cause instanceof Error && (cause.message || ('code' in cause && String(cause.code)))) || String(cause);
     throw new GmtlError(
-      'infer/queue',
+      isAway(cause) ? 'infer/queue-away' : 'infer/queue',
       `${shown(url)}: the queue's server cannot be used (${why}). Is it running, and is the address right? Pictures that were put in are not put in again.`,
       { cause },
     );
   } finally {
     await queue.close();
   }
+}
+
+/** What systems answer where no server is, or none yet. */
+const AWAY: readonly (string | undefined)[] = [
+  ...['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH'],
+  ...['EAI_AGAIN', 'ENOTFOUND'],
+];
+
+/** Whether an error says that no server answered, which may pass; else it answered and refused. */
+function isAway(cause: unknown): boolean {
+  if (cause instanceof AggregateError) return cause.errors.every((error) => isAway(error));
+  return AWAY.includes(errorCode(cause)) || (cause instanceof Error && /connect ETIMEDOUT|LOADING/.test(cause.message));
 }
 
 function jobOf({ path, name, entry, frame }: InferInput) {
@@ -157,8 +170,9 @@ export async function workQueue(
 ): Promise<void> {
   // Rows that a kill kept from the table.
   for (const entry of journal.entries()) {
-    if (entry.model === model) await table.add(entry.result, entry.input, provenance);
+    if (entry.model === model) await table.add(entry.result, entry.input, entry.provenance);
   }
+  const workOptions = { folder, provenance, ...options };
   requireQueueUrl(url);
   // Recorded before there are jobs: compiling holds up this thread, and with it the signs of life.
   await predictor.warmUp(options);
@@ -174,8 +188,8 @@ export async function workQueue(
   };
   const look = async (job: Job<InferInput>): Promise<{ file: string; error?: string }> => {
     try {
-      const work = (input: InferInput) => workOnPicture(predictor, input, { folder, provenance, ...options }, adjust);
-      const outcome = await lookOnce(work, job.data, { journal, model });
+      const work = (input: InferInput, keeps: boolean) => workOnPicture(predictor, input, workOptions, adjust, keeps);
+      const outcome = await lookOnce(work, job.data, { journal, model }, workOptions);
       await addOutcome(table, outcome, provenance);
       onPicture(outcome);
       return { file: job.data.path, ...('error' in outcome && { error: outcome.error.message }) };

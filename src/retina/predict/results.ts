@@ -9,7 +9,8 @@ import { type Structure, STRUCTURES } from '../domain.ts';
 import type { StructureMasks } from '../report/overlay.ts';
 import { announceOwn, recordOwn, requireOwn } from '../report/ownFiles.ts';
 import { encodeMaskPng } from '../report/png.ts';
-import { type Inferred, summary } from './result.ts';
+import { acquireLock, type RunLock } from '../run/lock.ts';
+import { type Inferred, type InferResult, summary } from './result.ts';
 import type { InferInput } from './inputs.ts';
 import { PredictionsTable } from './predictionsTable.ts';
 
@@ -21,6 +22,25 @@ export function makeWritableFolder(folder: string): void {
   } catch (error) {
     throw describeWriteError(error, folder);
   }
+}
+
+/** Held while a process writes results into a folder. */
+const LOCK_FILE = 'infer.lock';
+
+/**
+ * Makes a folder of results this process's alone: two that add to one table would lose each other's rows. A process on another machine cannot be seen
+ * from here, and a job that was killed there must be able to go on here: that is said, and the folder is taken.
+ *
+ * @throws GmtlError `infer/locked` where a process of this machine has it, and as {@link makeWritableFolder}.
+ */
+export function lockResults(folder: string, note: (text: string) => void): RunLock {
+  makeWritableFolder(folder);
+  return acquireLock(join(folder, LOCK_FILE), {
+    code: 'infer/locked',
+    doing: 'writing results into this folder',
+    instead: 'choose another folder',
+    onElsewhere: (text) => note(`warning: ${text}`),
+  });
 }
 
 /** The names of the files that {@link writeResults} may write for an image. */
@@ -35,6 +55,18 @@ export function resultFiles(folder: string, name: string): { overlay: string; ma
 export interface WrittenFiles {
   readonly masks: boolean;
   readonly overlays: boolean;
+}
+
+/** The files that {@link writeResults} writes for a result. */
+export function filesOfResult(
+  folder: string,
+  name: string,
+  { lesions }: Pick<InferResult, 'lesions'>,
+  write: WrittenFiles = { masks: true, overlays: true },
+): string[] {
+  const files = resultFiles(folder, name);
+  const masks = STRUCTURES.filter((structure) => write.masks && lesions?.[structure] !== undefined);
+  return [...masks.map((structure) => files.masks[structure]), ...(write.overlays ? [files.overlay] : [])];
 }
 
 /** Longer side of an overlay at most, pixels. */
@@ -91,6 +123,7 @@ export async function openResults(
  * Writes an overlay with a legend and, where there are masks, one PNG per structure (8-bit grey, 0 and 255, the frame's size). Masks of
  * an earlier inference under the same name that this one does not have are removed: they would look like results of this one.
  *
+ * @param keeps whether files that are not to be written stay: they are known to show the same result.
  * @returns the files written.
  * @throws GmtlError as {@link writeFileAtomic}.
  */
@@ -99,21 +132,19 @@ export async function writeResults(
   input: InferInput,
   { result, image, masks }: Inferred,
   write: WrittenFiles = { masks: true, overlays: true },
+  keeps = false,
 ): Promise<string[]> {
   const { width, height, data } = image;
   const files = resultFiles(folder, input.name);
-  const written: string[] = [];
-  const present = STRUCTURES.filter((structure) => write.masks && masks?.[structure] !== undefined);
-  const overlays = write.overlays ? [files.overlay] : [];
-  announceOwn([...present.map((structure) => files.masks[structure]), ...overlays], 'infer');
+  const written = filesOfResult(folder, input.name, result, write);
+  announceOwn(written, 'infer');
   for (const structure of STRUCTURES) {
     const mask = masks?.[structure];
     if (mask === undefined || !write.masks) {
-      await removeOld(files.masks[structure]);
+      if (mask === undefined || !keeps) await removeOld(files.masks[structure]);
       continue;
     }
     await writeFileAtomic(files.masks[structure], encodeMaskPng(mask, width, height));
-    written.push(files.masks[structure]);
   }
   if (write.overlays) {
     // Imported here, because the drawing libraries take half a second to load and every command would pay it.
@@ -121,15 +152,15 @@ export async function writeResults(
     const drawn: StructureMasks = masks ?? {};
     const options = { title: summary(result), maxSide: OVERLAY_SIDE };
     await writeFileAtomic(files.overlay, await renderOverlay({ data, width, height }, drawn, options));
-  } else await removeOld(files.overlay);
-  recordOwn([...written, ...overlays], 'infer');
-  return [...written, ...overlays];
+  } else if (!keeps) await removeOld(files.overlay);
+  recordOwn(written, 'infer');
+  return written;
 }
 
 async function removeOld(path: string): Promise<void> {
   try {
     await unlink(path);
   } catch (error) {
-    if (errorCode(error) !== 'ENOENT') throw error;
+    if (errorCode(error) !== 'ENOENT') throw describeWriteError(error, path);
   }
 }

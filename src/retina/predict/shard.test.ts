@@ -98,15 +98,18 @@ it('the record of what is done finds content, network and name together, and sur
   const folder = join(root, 'journal');
   await mkdir(folder);
   const done = { sha256: 'aa', model: 'm', name: 'eye' };
-  const result = { file: 'eye.jpg', tiles: 3 } as InferResult;
-  new Journal(folder).add({ ...done, result });
+  const what = { result: { file: 'eye.jpg', tiles: 3 } as InferResult, files: [] };
+  new Journal(folder).add({ ...done, ...what });
   await appendFile(join(folder, JOURNAL_FILE), '{"sha256":"bb","mo');
   const again = new Journal(folder);
-  expect(again.find(done)).toEqual(result);
+  expect(again.find(done)).toMatchObject(what);
   for (const other of [{ sha256: 'bb' }, { model: 'n' }, { name: 'eye2' }])
     expect(again.find({ ...done, ...other })).toBeNull();
-  again.add({ ...done, sha256: 'cc', result });
-  expect(new Journal(folder).find({ ...done, sha256: 'cc' })).toEqual(result);
+  again.add({ ...done, ...what, sha256: 'cc' });
+  const last = new Journal(folder);
+  expect(last.find({ ...done, sha256: 'cc' })).toMatchObject(what);
+  // The files of that name show the other picture now.
+  expect(last.find(done)).toBeNull();
 });
 
 describe('merging', () => {

@@ -13,7 +13,7 @@ import {
 } from 'node:fs';
 import { type CsvError, parse } from 'csv-parse';
 import { GmtlError } from '../../engine/errors.ts';
-import { describeWriteError, temporaryPath } from '../../engine/node/atomic.ts';
+import { describeWriteError, errorCode, temporaryPath } from '../../engine/node/atomic.ts';
 
 /** Cells by column. */
 export type Cells = Readonly<Record<string, string>>;
@@ -240,13 +240,25 @@ class AppendedFile {
     this.#path = path;
   }
 
+  /** @throws GmtlError as `describeWriteError`: some file systems say only now that the disk is full. */
   close(): void {
-    if (this.#file !== null) closeSync(this.#file);
+    const file = this.#file;
     this.#file = null;
+    if (file === null) return;
+    try {
+      closeSync(file);
+    } catch (error) {
+      throw describeWriteError(error, this.#path);
+    }
   }
 
+  /** Removes what was begun, as far as it can be removed: what failed before is what is reported. */
   discard(): void {
-    this.close();
-    rmSync(this.#path, { force: true });
+    try {
+      this.close();
+      rmSync(this.#path, { force: true });
+    } catch (error) {
+      if (!(error instanceof GmtlError) && errorCode(error) === undefined) throw error;
+    }
   }
 }

@@ -26,7 +26,7 @@ export type Ask =
   | { readonly what: 'adjust'; readonly result: InferResult };
 
 export type ToThread =
-  | { readonly kind: 'look'; readonly picture: number; readonly input: InferInput }
+  | { readonly kind: 'look'; readonly picture: number; readonly input: InferInput; readonly keeps: boolean }
   | { readonly kind: 'answer'; readonly call: number; readonly value: unknown }
   | { readonly kind: 'refusal'; readonly call: number; readonly error: PackedError };
 

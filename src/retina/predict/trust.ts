@@ -1,7 +1,12 @@
 /** How far a picture's result can be trusted: what the network was trained on, how unlike that the picture is, and whether it can be graded at all. */
 import { type Gradability, gradabilityOf } from '../data/pictures/gradability.ts';
 import { type Likeness, likenessTo } from '../data/pictures/likeness.ts';
-import { MEASURED_AS, type PictureStatistics, pictureStatistics, whereFieldIsSeen } from '../data/pictures/pictureStatistics.ts';
+import {
+  MEASURED_AS,
+  type PictureStatistics,
+  pictureStatistics,
+  whereFieldIsSeen,
+} from '../data/pictures/pictureStatistics.ts';
 import type { PreprocessOptions, Sample } from '../data/pictures/sample.ts';
 import type { Doubt } from '../metrics/referralCase.ts';
 import { type TrainingSet, trainedOnText } from '../run/trainingSetFormat.ts';

@@ -1,10 +1,10 @@
-/** One process per run folder: a lock file that names its holder, and is taken over when the holder is dead. */
+/** One process per folder: a lock file that names its holder, and is taken over when the holder is dead. */
 import { randomUUID } from 'node:crypto';
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { GmtlError } from '../../engine/errors.ts';
+import { type ErrorCode, GmtlError } from '../../engine/errors.ts';
 import { describeWriteError, errorCode } from '../../engine/node/atomic.ts';
 import { RUN_FILES } from './fileNames.ts';
 
@@ -18,17 +18,37 @@ const holderSchema = z.object({
 });
 type Holder = z.infer<typeof holderSchema>;
 
+/** What a lock is for, in the words of its messages. */
+export interface LockUse {
+  /** Code of the error where another process has it. */
+  readonly code: ErrorCode;
+  /** As in "process 7 has been … since". */
+  readonly doing: string;
+  /** What else can be done, as in "Wait for it, stop it, or …". */
+  readonly instead: string;
+  /** Told of a lock of another machine, which is then taken over. Default: it is refused, because nobody here sees whether that process lives. */
+  readonly onElsewhere?: (note: string) => void;
+}
+
 export interface RunLock {
   /** Deletes the lock, if it is still this process's. Releasing twice is fine. */
   release(): void;
 }
 
-/**
- * Takes the lock of a run folder (which must exist). A lock whose process on this host has died is taken over.
- * @throws GmtlError `run/locked` naming the holder, `run/lock-damaged`, or as {@link describeWriteError}.
- */
+/** Takes the lock of a run folder (which must exist). @throws GmtlError `run/locked`, and as {@link acquireLock}. */
 export function acquireRunLock(runFolder: string): RunLock {
-  const path = join(runFolder, RUN_FILES.lock);
+  return acquireLock(join(runFolder, RUN_FILES.lock), {
+    code: 'run/locked',
+    doing: 'training into this run',
+    instead: 'train into another folder',
+  });
+}
+
+/**
+ * Takes the lock that is a file, in a folder that must exist. A lock whose process on this host has died is taken over.
+ * @throws GmtlError `use.code` naming the holder, `run/lock-damaged`, or as {@link describeWriteError}.
+ */
+export function acquireLock(path: string, use: LockUse): RunLock {
   const holder: Holder = {
     pid: process.pid,
     host: hostname(),
@@ -41,7 +61,7 @@ export function acquireRunLock(runFolder: string): RunLock {
   const draft = `${path}.${holder.token}`;
   try {
     writeFileSync(draft, content, { flag: 'wx' });
-    while (!tryLink(draft, path, content)) removeIfStale(path, draft);
+    while (!tryLink(draft, path, content)) removeIfStale(path, draft, use);
   } catch (error) {
     throw describeWriteError(error, path);
   } finally {
@@ -86,23 +106,18 @@ function tryLink(draft: string, path: string, content: string): boolean {
 }
 
 /** Returns when the lock may be tried again; throws when its holder lives. */
-function removeIfStale(path: string, draft: string): void {
+function removeIfStale(path: string, draft: string, { code, doing, instead, onElsewhere }: LockUse): void {
   const content = readIfPresent(path);
   if (content === undefined) return;
   const holder = parseHolder(content, path);
-  if (holder.host !== hostname()) {
-    const advice = `This machine cannot see whether it still runs: if it does not, delete ${path}.`;
-    throw new GmtlError(
-      'run/locked',
-      `${path}: process ${holder.pid} on ${holder.host} has trained here since ${holder.since}. ${advice}`,
-    );
-  }
-  if (isAlive(holder)) {
-    const advice = 'Wait for it, stop it, or train into another folder.';
-    throw new GmtlError(
-      'run/locked',
-      `${path}: process ${holder.pid} has been training into this run since ${holder.since}. ${advice}`,
-    );
+  const isHere = holder.host === hostname();
+  const who = `process ${holder.pid}${isHere ? '' : ` on ${holder.host}`} has been ${doing} since ${holder.since}`;
+  if (!isHere) {
+    const why = 'This machine cannot see whether it still runs';
+    if (onElsewhere) onElsewhere(`${path}: ${who}. ${why}: if it does, stop one of the two.`);
+    else throw new GmtlError(code, `${path}: ${who}. ${why}: if it does not, delete ${path}.`);
+  } else if (isAlive(holder)) {
+    throw new GmtlError(code, `${path}: ${who}. Wait for it, stop it, or ${instead}.`);
   }
   // Another process may have judged the same lock and replaced it meanwhile: move it aside, look, and give back what was not meant.
   const aside = `${draft}.stale`;
@@ -121,7 +136,7 @@ function parseHolder(content: string, path: string): Holder {
   try {
     return holderSchema.parse(JSON.parse(content));
   } catch (cause) {
-    const advice = 'Make sure that no training uses the folder, then delete the file.';
+    const advice = 'Make sure that no other process uses the folder, then delete the file.';
     throw new GmtlError('run/lock-damaged', `${path}: not a lock file of gmtl. ${advice}`, { cause });
   }
 }
