@@ -144,6 +144,7 @@ async function inferInto(
             },
             onPicture: progress.show,
             dicomOut: args['dicom-out'],
+            referralNote: policy.note,
             provenance: provenanceOf(trained, device.name),
             threads: args.threads ?? threadsFor(inputs.length),
             batch: args.batch ?? batchFor(device.target.deviceClass, everything),

@@ -1,5 +1,6 @@
 /** What the network says of a photograph, and what it is itself, as elements. */
 import { GRADINGS, type GradedTask, GRADED_TASKS, STRUCTURES } from '../../src/retina/domain.ts';
+import { type Referral, referralText } from '../../src/retina/predict/referral.ts';
 import type { Grade, InferResult } from '../../src/retina/predict/result.ts';
 import type { ModelFolderCard } from '../../src/retina/run/modelFolder.ts';
 import { element } from '../shared/elements.ts';
@@ -7,11 +8,12 @@ import type { Looked, OpenedModel } from './messages.ts';
 
 const percent = (share: number, digits = 0): string => `${(100 * share).toFixed(digits)} %`;
 
-/** Grades, gate, lesions and times. */
+/** The referral, grades, gate, lesions and times. */
 export function resultFacts({ result, milliseconds }: Looked, model: OpenedModel, calibrated: boolean): HTMLElement[] {
   const { gate, frame, crop } = result;
   const seconds = (time: number): string => `${(time / 1000).toFixed(time < 10_000 ? 2 : 0)} s`;
   return [
+    referralFact(result.referral, model),
     ...GRADED_TASKS.flatMap((task) => {
       const grade = result[task];
       return grade ? [gradeFact(task, grade, calibrated)] : [];
@@ -25,6 +27,17 @@ export function resultFacts({ result, milliseconds }: Looked, model: OpenedModel
       Adapter: adapterText(model),
     }),
   ];
+}
+
+/** The decision first: it is what screening asks for. Where there is none, why. */
+function referralFact(referral: Referral | undefined, { referralNote }: OpenedModel): HTMLElement {
+  return element(
+    'div',
+    { class: 'referral', 'data-decision': referral?.decision ?? 'missing' },
+    element('h3', {}, 'Referral'),
+    element('p', { class: 'grade-name' }, element('strong', {}, referral ? referralText(referral) : 'Not decided')),
+    element('p', { class: 'note' }, referralNote),
+  );
 }
 
 export const adapterText = ({ adapter }: OpenedModel): string =>

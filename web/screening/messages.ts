@@ -24,6 +24,8 @@ export interface OpenedModel {
   readonly imageSize: number;
   /** Number of validation images that it was calibrated on; null where it was not. */
   readonly calibratedOn: number | null;
+  /** By which operating point it decides on referrals, in the words of `gmtl infer`. */
+  readonly referralNote: string;
   readonly adapter: { readonly name: string; readonly deviceClass: string; readonly info: AdapterInfo };
 }
 

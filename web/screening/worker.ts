@@ -4,7 +4,12 @@ import { GmtlError } from '../../src/engine/errors.ts';
 import { createBrowserDevice } from '../../src/engine/gpu/browserDevice.ts';
 import { GpuBackend } from '../../src/engine/ops/gpuBackend.ts';
 import { preparePicture } from '../../src/retina/data/pictures/plainTools.ts';
-import { calibratedThresholds, calibrateResult } from '../../src/retina/evaluate/applyCalibration.ts';
+import {
+  calibratedThresholds,
+  calibrateResult,
+  calibrationDoubts,
+} from '../../src/retina/evaluate/applyCalibration.ts';
+import { type ReferralPolicy, referralPolicy } from '../../src/retina/evaluate/referralPolicy.ts';
 import { openModel } from '../../src/retina/predict/openModel.ts';
 import { inferPicture } from '../../src/retina/predict/picture.ts';
 import type { PreparedAs } from '../../src/retina/predict/pictureNetwork.ts';
@@ -16,7 +21,11 @@ import type { ScreeningCommand, ScreeningEvent } from './messages.ts';
 
 const say = (event: ScreeningEvent, transfer: Transferable[] = []): void => postMessage(event, { transfer });
 
-let open: { readonly predictor: Predictor<PreparedAs>; readonly model: LoadedModel } | null = null;
+let open: {
+  readonly predictor: Predictor<PreparedAs>;
+  readonly model: LoadedModel;
+  readonly policy: ReferralPolicy;
+} | null = null;
 
 async function openAll(files: readonly File[] | null): Promise<void> {
   const model = await unpackModel(files === null ? fromServer : (name) => fromFiles(files, name), (name, total) =>
@@ -28,13 +37,16 @@ async function openAll(files: readonly File[] | null): Promise<void> {
   const { device, info } = await createBrowserDevice();
   const engine = new Engine(new GpuBackend(device), { seed: model.config.training.seed });
   setEngine(engine);
-  open = { predictor: openModel(engine, model), model };
   const { facts, card, config, calibration } = model;
+  const used = { step: facts.step ?? undefined, averaged: facts.averaged, flips: false };
+  const policy = referralPolicy(calibration, calibration ? calibrationDoubts(calibration, used) : [], 'warn');
+  open = { predictor: openModel(engine, model), model, policy };
   say({
     kind: 'opened',
     model: {
       ...{ facts, card, structures: config.model.structures, imageSize: config.data.imageSize },
       calibratedOn: calibration?.fittedOn.images.length ?? null,
+      referralNote: policy.note,
       adapter: { name: device.name, deviceClass: device.target.deviceClass, info },
     },
   });
@@ -58,7 +70,7 @@ async function fromFiles(files: readonly File[], name: string): Promise<Uint8Arr
 
 async function look({ id, file, name, calibrated }: ScreeningCommand & { kind: 'look' }): Promise<void> {
   if (open === null) throw new GmtlError('web/model', 'No model is open yet.');
-  const { predictor, model } = open;
+  const { predictor, model, policy } = open;
   const calibration = calibrated ? model.calibration : null;
   const start = performance.now();
   const image = await decodePicture(file, name);
@@ -67,7 +79,8 @@ async function look({ id, file, name, calibrated }: ScreeningCommand & { kind: '
     choice: 'both',
     threshold: calibration ? calibratedThresholds(calibration) : 0.5,
   });
-  const result = calibration ? calibrateResult(inferred.result, calibration) : inferred.result;
+  const referred = policy.refer(inferred.result);
+  const result = calibration ? calibrateResult(referred, calibration) : referred;
   const masks = inferred.masks ?? {};
   const milliseconds = { decode: decoded - start, compute: performance.now() - decoded };
   const pixels = image.data;

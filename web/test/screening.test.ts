@@ -1,5 +1,5 @@
 /** Tier: headless browser. The screening page: the same answer as `gmtl infer`, without a request, offline too. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,10 +9,13 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { withEngine } from '../../src/engine/node/createEngine.ts';
 import { drawFundus } from '../../src/retina/data/synth/fundus.ts';
 import { STRUCTURES } from '../../src/retina/domain.ts';
+import { referralPolicy } from '../../src/retina/evaluate/referralPolicy.ts';
 import { exportRun } from '../../src/retina/export/exportRun.ts';
+import { fitReferral } from '../../src/retina/metrics/referral.ts';
 import { inferImage } from '../../src/retina/predict/image.ts';
 import { openPredictor } from '../../src/retina/predict/openPredictor.ts';
 import type { InferResult } from '../../src/retina/predict/result.ts';
+import type { Calibration } from '../../src/retina/run/calibrationFormat.ts';
 import { loadTrainedWeights } from '../../src/retina/run/trainedWeights.ts';
 import { downloadedText, loseDevice, noBrowser, usePages } from './browser.ts';
 
@@ -69,10 +72,30 @@ async function lookAt(page: Page, paths: readonly string[]): Promise<InferResult
   return results;
 }
 
+/** The run with an operating point, and nothing else that would change its answers. */
+const OWN = join(folder, 'run');
+const fitted = fitReferral(
+  Array.from({ length: 40 }, (_, at) => ({ id: String(at), isReferable: at >= 20, score: at / 40 })),
+  { retinopathy: 2, edema: 1 },
+  { measure: 'sensitivity', value: 0.9 },
+  { measure: 'coverage', value: 0.9 },
+);
+const CALIBRATION: Calibration = {
+  fittedOn: {
+    ...{ split: 'val', segmentation: 0, classification: 40, images: [] },
+    ...{ checkpoint: 'best', step: 6, weights: 'average', frame: 'network', flips: false },
+  },
+  temperatures: { retinopathy: null, edema: null, gate: null },
+  thresholds: {},
+  referral: fitted,
+};
+
 describe.skipIf(noBrowser !== null)('the screening page', () => {
   const model = join(folder, 'model');
   const pages = usePages(async () => {
-    await exportRun({ run: RUN, format: 'web', out: model });
+    cpSync(RUN, OWN, { recursive: true });
+    writeFileSync(join(OWN, 'calibration.json'), JSON.stringify(CALIBRATION));
+    await exportRun({ run: OWN, format: 'web', out: model });
     return model;
   });
 
@@ -81,7 +104,9 @@ describe.skipIf(noBrowser !== null)('the screening page', () => {
     const paths = await Promise.all(names.map(picture));
     const { page, errors } = await pages.open('index.html');
     const got = await lookAt(page, paths);
+    await page.getByText('chosen for sensitivity >= 0.9 on 40 validation pictures').waitFor();
     const trained = await loadTrainedWeights(RUN);
+    const policy = referralPolicy(CALIBRATION, [], 'warn');
     await withEngine({ adapter: 'swiftshader' }, async ({ engine }) => {
       const predictor = openPredictor(engine, trained);
       for (const [index, path] of paths.entries()) {
@@ -99,6 +124,10 @@ describe.skipIf(noBrowser !== null)('the screening page', () => {
         close(Object.values(gate.probabilities), Object.values(result.gate.probabilities));
         close(retinopathy!.probabilities, result.retinopathy!.probabilities);
         close(edema!.probabilities, result.edema!.probabilities);
+        // The same rule: the score decides, unless the picture cannot be graded.
+        const { score, ...decided } = policy.refer(result).referral!;
+        expect(got[index].referral, names[index]).toMatchObject(decided);
+        expect(Math.abs(got[index].referral!.score! - score!), names[index]).toBeLessThan(1e-3);
         const segmented = STRUCTURES.filter((structure) => result.lesions?.[structure]);
         expect(segmented.length, names[index]).toBeGreaterThan(0);
         expect(Object.keys(lesions ?? {}), names[index]).toEqual(Object.keys(result.lesions ?? {}));
@@ -170,6 +199,6 @@ describe.skipIf(noBrowser !== null)('the screening page', () => {
     writeFileSync(join(model, 'model.safetensors'), 'damaged');
     await page.reload();
     await page.getByText('The model is damaged: model.safetensors has 7 bytes').waitFor();
-    await exportRun({ run: RUN, format: 'web', out: model, overwrite: true });
+    await exportRun({ run: OWN, format: 'web', out: model, overwrite: true });
   });
 });

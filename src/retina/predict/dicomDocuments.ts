@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { GRADINGS, STRUCTURE_NAMES, STRUCTURES, type Structure } from '../domain.ts';
 import type { Provenance } from './predictionRow.ts';
+import { type Referral, referralText } from './referral.ts';
 import type { Grade, Inferred, StructureRecord } from './result.ts';
 
 /** A data set by DICOM's keywords; sequences are lists of such. */
@@ -16,6 +17,8 @@ export interface DocumentSource {
   readonly frame: number;
   readonly inferred: Inferred;
   readonly provenance: Provenance;
+  /** By which operating point referrals are decided, as `ReferralPolicy.note`; absent: not said. */
+  readonly referralNote?: string | undefined;
 }
 
 const SEGMENTATION_CLASS = '1.2.840.10008.5.1.4.1.1.66.4';
@@ -188,33 +191,72 @@ const content = (relationship: string, type: string, concept: DicomDataset, valu
 const text = (concept: DicomDataset, value: string): DicomDataset =>
   content('CONTAINS', 'TEXT', concept, { TextValue: value });
 
-/** One grade: a code, and below it the probability of every grade. */
-function gradeContent(task: 'retinopathy' | 'edema', { grade, probabilities }: Grade): DicomDataset {
+/** A number without a unit, below what it belongs to. Decimal strings have at most 16 characters. */
+const number = (concept: DicomDataset, value: number): DicomDataset =>
+  content('HAS PROPERTIES', 'NUM', concept, {
+    MeasuredValueSequence: [
+      {
+        MeasurementUnitsCodeSequence: [code('1', 'UCUM', 'no units')],
+        NumericValue: String(Number(value.toFixed(6))),
+      },
+    ],
+  });
+
+const UNCERTAINTIES = {
+  entropy: 'Entropy of the probabilities, 0 to 1',
+  flips: 'Disagreement of mirror images, 0 to 1',
+  networks: 'Disagreement of networks, 0 to 1',
+} as const satisfies Record<keyof Grade['uncertainty'], string>;
+
+const DECISIONS = {
+  refer: 'To be referred',
+  none: 'Not to be referred',
+  unsure: 'Not sure: a person has to look',
+} as const satisfies Record<Referral['decision'], string>;
+
+/** The decision: a code, and below it the score, the operating point with its band of "not sure", and both in words. */
+function referralContent(referral: Referral, note: string | undefined): DicomDataset {
+  const { decision, score, threshold, unsure } = referral;
+  const said = (value: string, meaning: string, words: string): DicomDataset =>
+    content('HAS PROPERTIES', 'TEXT', code(value, '99GMTL', meaning), { TextValue: words });
+  return content('CONTAINS', 'CODE', code('referral', '99GMTL', 'Referral to an ophthalmologist'), {
+    ConceptCodeSequence: [code(`referral-${decision}`, '99GMTL', DECISIONS[decision])],
+    ContentSequence: [
+      said('ref-text', 'Decision and reason', referralText(referral)),
+      ...(score === null ? [] : [number(code('ref-score', '99GMTL', 'Score'), score)]),
+      ...(threshold === null ? [] : [number(code('ref-point', '99GMTL', 'Operating point'), threshold)]),
+      ...(unsure ?? []).map((end, index) =>
+        number(code(`ref-band-${index}`, '99GMTL', `Not sure ${index === 0 ? 'above' : 'below'} a score of`), end),
+      ),
+      ...(note === undefined ? [] : [said('ref-note', 'Rule and operating point', note)]),
+    ],
+  });
+}
+
+/** One grade: a code, and below it the probability of every grade and how unsure it is. */
+function gradeContent(task: 'retinopathy' | 'edema', { grade, probabilities, uncertainty }: Grade): DicomDataset {
   const { label, grades } = {
     label: task === 'retinopathy' ? 'Diabetic retinopathy grade' : 'Diabetic macular edema risk',
     grades: GRADINGS[task].grades,
   };
   return content('CONTAINS', 'CODE', code(task, '99GMTL', label), {
     ConceptCodeSequence: [code(`${task}-${grade}`, '99GMTL', grades[grade].slice(0, 64))],
-    ContentSequence: probabilities.map((probability, index) =>
-      content(
-        'HAS PROPERTIES',
-        'NUM',
-        code(`${task}-${index}-p`, '99GMTL', `Probability: ${grades[index]}`.slice(0, 64)),
-        {
-          MeasuredValueSequence: [
-            { MeasurementUnitsCodeSequence: [code('1', 'UCUM', 'no units')], NumericValue: String(probability) },
-          ],
-        },
+    ContentSequence: [
+      ...probabilities.map((probability, index) =>
+        number(code(`${task}-${index}-p`, '99GMTL', `Probability: ${grades[index]}`.slice(0, 64)), probability),
       ),
-    ),
+      ...(['entropy', 'flips', 'networks'] as const).flatMap((kind) => {
+        const value = uncertainty[kind];
+        return value === undefined ? [] : [number(code(kind, '99GMTL', UNCERTAINTIES[kind]), value)];
+      }),
+    ],
   });
 }
 
-/** Grades as an Enhanced SR (PS3.3 A.35.2): who observed, the photograph, each grade with its probabilities, the warnings. */
+/** Grades as an Enhanced SR (PS3.3 A.35.2): who observed, the photograph, each grade with its probabilities and uncertainty, the referral, the warnings. */
 export function reportDataset(from: DocumentSource, now = new Date()): DicomDataset {
   const { source, inferred, provenance } = from;
-  const { retinopathy, edema, warnings } = inferred.result;
+  const { retinopathy, edema, referral, warnings } = inferred.result;
   const image = reference(from);
   return {
     ...common(from, REPORT_CLASS, 'SR', now),
@@ -250,6 +292,7 @@ export function reportDataset(from: DocumentSource, now = new Date()): DicomData
       }),
       ...(retinopathy ? [gradeContent('retinopathy', retinopathy)] : []),
       ...(edema ? [gradeContent('edema', edema)] : []),
+      ...(referral ? [referralContent(referral, from.referralNote)] : []),
       ...warnings.map((warning) => text(code('warning', '99GMTL', 'Reason to doubt the picture'), warning)),
     ],
   };

@@ -25,6 +25,8 @@ const PROVENANCE = {
   preprocessing: 'fedcba9876543210',
 } as const;
 
+const NOTE = 'retinopathy >= 2, from a score of 0.66 on: sensitivity 0.93 [0.70, 0.99]';
+
 let folder: string;
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'gmtl-dicom-out-'));
@@ -47,7 +49,9 @@ async function inferredOf(path: string, frame: number): Promise<Inferred> {
         crop: { left: 0, top: 0, size: 48 },
         tiles: 0,
         trust: { trainedOn: 'not recorded', likeness: null, gradability: { gradable: true, reasons: [] } },
-        lesions: null,
+        lesions: Object.fromEntries(
+          (['EX', 'OD'] as const).map((name) => [name, { name, pixels: 1, share: 0, regions: 1 }]),
+        ),
       },
       gate: { task: 'segmentation', probability: 0.6, probabilities: { segmentation: 0.6, classification: 0.4 } },
       experts: ['segmentation', 'classification'],
@@ -58,6 +62,7 @@ async function inferredOf(path: string, frame: number): Promise<Inferred> {
         uncertainty: { entropy: 0.9 },
       },
       edema: { grade: 0, name: 'none', probabilities: [0.7, 0.2, 0.1], uncertainty: { entropy: 0.7 } },
+      referral: { decision: 'unsure', by: 'score', score: 0.71, threshold: 0.66, unsure: [0.36, 0.88] },
       warnings: ['the picture is dark'],
       ...(image.dicom && { dicom: image.dicom }),
     },
@@ -68,7 +73,7 @@ async function written(name: string, frame: number): Promise<{ inferred: Inferre
   const input = { path: eye(name), name: `${name}_frame${frame}`, frame };
   openDicomOut(folder, [input]);
   const inferred = await inferredOf(input.path, frame);
-  return { inferred, files: await writeDicomOut(folder, input, inferred, PROVENANCE) };
+  return { inferred, files: await writeDicomOut(folder, input, inferred, PROVENANCE, NOTE) };
 }
 
 const parse = (file: string): dicomParser.DataSet => dicomParser.parseDicom(readFileSync(file));
@@ -112,7 +117,11 @@ describe('a DICOM photograph’s results as DICOM', () => {
       '121007',
       'retinopathy-2',
       'edema-0',
+      'referral-unsure',
     ]);
+    const text = report.byteArray.toString();
+    expect(text).toContain('NOT SURE (score 0.71, unclear from 0.36 to 0.88)');
+    expect(text).toContain(NOTE);
   });
 
   it('passes the checkers that are installed', async (context) => {

@@ -51,8 +51,9 @@ export function openDicomOut(folder: string, inputs: readonly InferInput[]): voi
 }
 
 /**
- * Writes the masks of a DICOM photograph as a Segmentation and its grades as a structured report, where there are such.
+ * Writes the masks of a DICOM photograph as a Segmentation and its grades and referral as a structured report, where there are such.
  *
+ * @param referralNote by which operating point referrals are decided, for the report.
  * @returns the files written. @throws GmtlError `infer/dicom-out` where the photograph's data set cannot be read again; `io/…`.
  */
 export async function writeDicomOut(
@@ -60,6 +61,7 @@ export async function writeDicomOut(
   { path, name, frame = 1 }: InferInput,
   inferred: Inferred,
   provenance: Provenance,
+  referralNote?: string,
 ): Promise<string[]> {
   const { data, log } = requireOptional<Dcmjs>('dcmjs');
   // It would warn on standard output of values that the photograph has, not of ours.
@@ -86,7 +88,7 @@ export async function writeDicomOut(
       `${path} lacks ${lacking.join(', ')}, without which nothing can refer to it. Leave --dicom-out out for it.`,
     );
   }
-  const from: DocumentSource = { source, frame, inferred, provenance };
+  const from: DocumentSource = { source, frame, inferred, provenance, referralNote };
   const files = filesOf(folder, name);
   const written = dicomFilesOf(folder, name, inferred.result);
   announceOwn(written, 'infer');

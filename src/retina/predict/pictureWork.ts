@@ -16,6 +16,8 @@ export interface PictureWorkOptions extends InferOptions {
   readonly write?: WrittenFiles | undefined;
   /** Folder of DICOM files of the results, from `openDicomOut`; needs `provenance`. Default: none. */
   readonly dicomOut?: string | undefined;
+  /** By which operating point referrals are decided, for DICOM reports. */
+  readonly referralNote?: string | undefined;
   /** What the rows of the table say of their origin. */
   readonly provenance?: Provenance | undefined;
 }
@@ -45,13 +47,14 @@ export type AdjustResult = (result: InferResult) => InferResult | Promise<InferR
 export async function workOnPicture(
   network: PictureNetwork<PreparedAs>,
   input: InferInput,
-  { folder, write, dicomOut, provenance, ...options }: PictureWorkOptions,
+  { folder, write, dicomOut, provenance, referralNote, ...options }: PictureWorkOptions,
   adjust: AdjustResult,
   keeps = false,
 ): Promise<PictureDone> {
   const plain = await inferImage(network, input.path, options, input.frame);
   const inferred = { ...plain, result: await adjust(plain.result) };
   const files = await writeResults(folder, input, inferred, write, keeps);
-  if (dicomOut !== undefined && provenance) files.push(...(await writeDicomOut(dicomOut, input, inferred, provenance)));
+  if (dicomOut !== undefined && provenance)
+    files.push(...(await writeDicomOut(dicomOut, input, inferred, provenance, referralNote)));
   return { result: inferred.result, files };
 }
