@@ -25,7 +25,7 @@ import { ensembleDataset, type SplitOf } from './ensembleDataset.ts';
 import type { GalleryCollector } from './gallery.ts';
 import { maskScorer } from './masks.ts';
 import { type CollectItems, type ProtocolOptions, type ProtocolResult, runProtocol } from './protocol.ts';
-import { calibratedText, calibrationText, evaluationText, referralsText } from './text.ts';
+import { calibratedText, calibrationText, evaluationText, misroutesText, referralsText } from './text.ts';
 
 /** Options of {@link evaluateRun}. */
 export interface EvaluateRunOptions {
@@ -149,7 +149,7 @@ export async function evaluateRun(options: EvaluateRunOptions): Promise<Evaluati
       const subject = subjectOf(split, how, device.name, runs.length);
       const replaces = how.weights === 'average' || !(await run.checkpoints.weights('average', name)).averaged;
       const hash = ensemble ? weightsHash(weights) : undefined;
-      await printFigures(run, result, subject, { print, replaces, ensemble: hash });
+      await printFigures(run, result, subject, { print, replaces, ensemble: hash, report: options.report });
       for (const { item, reason } of predictor.source.skipped.values()) note(`skipped    ${item.imagePath}: ${reason}`);
       const { collected: _, trust: _trust, ...figures } = result;
       const record: EvaluationRecord = {
@@ -270,7 +270,13 @@ async function printFigures(
     print,
     replaces,
     ensemble,
-  }: { readonly print: (text: string) => void; readonly replaces: boolean; readonly ensemble: string | undefined },
+    report,
+  }: {
+    readonly print: (text: string) => void;
+    readonly replaces: boolean;
+    readonly ensemble: string | undefined;
+    readonly report: string | undefined;
+  },
 ): Promise<void> {
   const hasGate = isGateTaught(run.config());
   print(evaluationText(plain, `PLAIN (thresholds 0.5, temperatures 1): ${subject}`, { hasGate }));
@@ -284,7 +290,5 @@ async function printFigures(
   }
   if (referral) print(referralsText(referral));
   for (const text of notes) print(`note: ${text}`);
-  for (const { id, truth, routed, probability } of hasGate ? plain.gate.misroutes : []) {
-    print(`misrouted  ${id}: ${truth} image sent to ${routed} (p = ${probability.toFixed(3)})`);
-  }
+  if (hasGate) for (const text of misroutesText(plain.gate.misroutes, report)) print(text);
 }

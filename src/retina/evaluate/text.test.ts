@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { SegmentationAccumulator } from '../metrics/segmentation.ts';
 import type { Collected } from './collect.ts';
 import { summarise } from './summary.ts';
-import { calibratedText, evaluationText, figureText } from './text.ts';
+import { calibratedText, evaluationText, figureText, misroutesText } from './text.ts';
 
 const NOTHING: Collected = {
   images: 2,
@@ -65,4 +65,17 @@ describe('evaluationText', () => {
     expect(text).not.toContain('at specificity');
     expect(text).not.toMatch(/NaN|null|undefined/);
   });
+});
+
+it('names the five most confident of many misrouted images, and the file that has them all', () => {
+  const misroutes = Array.from({ length: 64 }, (_, index) => ({
+    ...{ id: `eye-${index}`, truth: 'classification', routed: 'segmentation', probability: 0.9 - index / 1000 },
+  })) as Parameters<typeof misroutesText>[0];
+  const lines = misroutesText(misroutes, 'report');
+  expect(lines).toHaveLength(6);
+  expect(lines[0]).toBe('misrouted  eye-0: classification image sent to segmentation (p = 0.900)');
+  expect(lines[5]).toBe('misrouted  and 59 more, less confidently: report/misroutes.csv has them all');
+  expect(misroutesText(misroutes, undefined)[5]).toMatch(/--report DIR or --json FILE/);
+  expect(misroutesText(misroutes.slice(0, 5), 'report')).toHaveLength(5);
+  expect(misroutesText([], 'report')).toEqual([]);
 });

@@ -16,9 +16,11 @@ import {
 } from '../metrics/figures.ts';
 import { type GradingReport, SCREENING_BAR } from '../metrics/grading.ts';
 import type { GradingIntervals } from '../metrics/gradingIntervals.ts';
+import type { Misroute } from '../metrics/gate.ts';
 import { doubtsText, type ReferralReport, ruleText } from '../metrics/referral.ts';
 import { type Column, formatTable } from '../report/table.ts';
 import { type Calibration, calibrationRows } from '../run/calibrationFormat.ts';
+import { RUN_FILES } from '../run/fileNames.ts';
 
 const figure = (value: number | null | undefined): string =>
   value === null || value === undefined || !Number.isFinite(value) ? 'n/a' : value.toFixed(3);
@@ -236,4 +238,26 @@ export function calibrationText(calibration: Calibration): string {
     { header: 'on those images' },
   ];
   return `${formatTable(columns, calibrationRows(calibration))}\n`;
+}
+
+/** How many misrouted images a terminal names. */
+const MOST_MISROUTES = 5;
+
+/**
+ * The images that the gate sent to the wrong expert, the most confident mistakes first, in a few lines.
+ *
+ * @param report the folder whose misroutes.csv has them all; undefined: none is written.
+ */
+export function misroutesText(misroutes: readonly Misroute[], report: string | undefined): string[] {
+  const named = misroutes
+    .slice(0, MOST_MISROUTES)
+    .map(
+      ({ id, truth, routed, probability }) =>
+        `misrouted  ${id}: ${truth} image sent to ${routed} (p = ${probability.toFixed(3)})`,
+    );
+  const left = misroutes.length - named.length;
+  if (left === 0) return named;
+  const where =
+    report === undefined ? '--report DIR or --json FILE has them all' : `${report}/${RUN_FILES.misroutes} has them all`;
+  return [...named, `misrouted  and ${left} more, less confidently: ${where}`];
 }
