@@ -76,6 +76,8 @@ export function startPictures(
     ...{ stream: err, barsize: 24, barCompleteChar: '=', barIncompleteChar: '-', fps: 10 },
     // A crash before stop() would leave a hidden cursor hidden; signals belong to the command.
     ...{ hideCursor: false, gracefulExit: false },
+    // Lines above the bar may be longer than the terminal is wide.
+    linewrap: true,
   });
   bar.start(total, 0, { rate: '-', left: '-' });
   return {

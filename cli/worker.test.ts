@@ -17,6 +17,7 @@ import { startGmtl, type TrainProcess } from '../bench/trainProcess.ts';
 import { tinyFundus } from '../src/retina/data/testsupport.ts';
 import { collectInputs } from '../src/retina/predict/inputs.ts';
 import { PREDICTIONS_FILE } from '../src/retina/predict/predictionsTable.ts';
+import type { HealthReport } from '../src/retina/predict/health.ts';
 import { enqueuePictures } from '../src/retina/predict/queue.ts';
 import { writeUntrainedRun } from '../src/retina/predict/testsupport.ts';
 
@@ -100,6 +101,12 @@ async function dieOf(name: string): Promise<void> {
 }
 
 const timeout = 120_000 + 500 * JOBS;
+it('a server that nobody runs is said within seconds, with a code that schedulers try again', async () => {
+  const away = startGmtl(['enqueue', 'pictures', '--queue', address().url], root);
+  expect((await away.ended).code, away.output()).toBe(75);
+  expect(away.output()).toMatch(/the queue's server cannot be used/);
+});
+
 test('a killed worker, a killed server, a deadly job, a worker that is asked to stop: each is in the table once', {
   timeout,
 }, async () => {
@@ -119,7 +126,13 @@ test('a killed worker, a killed server, a deadly job, a worker that is asked to 
   await first.ended;
 
   // Started again it goes on with its record: what the kill kept from its table is put in.
-  const again = worker('a');
+  const health = await freePort();
+  const again = worker('a', '--health', String(health));
+  const asked = async (path: string) => {
+    const response = await fetch(`http://127.0.0.1:${health}${path}`).catch(() => null);
+    return { status: response?.status, report: (await response?.json()) as HealthReport | undefined };
+  };
+  await until(async () => (await asked('/readyz')).status === 200, again);
   const before = recorded('a');
   await until(() => recorded('a') > before || recorded('a') >= half - 1, again);
   server?.kill('SIGKILL');
@@ -127,6 +140,10 @@ test('a killed worker, a killed server, a deadly job, a worker that is asked to 
   await startServer();
   expect(await enqueuePictures(address(), inputs)).toBe(JOBS - half);
   await until(async () => (await queue.getCompletedCount()) === JOBS, again);
+  expect(await asked('/livez')).toMatchObject({
+    status: 200,
+    report: { state: 'working', queue: { active: 0, failed: 1 }, inHand: 0 },
+  });
   again.child.kill('SIGTERM');
   expect((await again.ended).code, again.output()).toBe(143);
   expect(await queue.getJobCounts('failed', 'waiting', 'active')).toEqual({ failed: 1, waiting: 0, active: 0 });

@@ -9,6 +9,7 @@ import { calibrationIfAny } from '../src/retina/run/calibration.ts';
 import type { Calibration } from '../src/retina/run/calibrationFormat.ts';
 import { trainingSetOf } from '../src/retina/run/trainingSet.ts';
 import { expandFrames } from '../src/retina/predict/frames.ts';
+import { parseHealthAddress, serveHealth, WorkerHealth } from '../src/retina/predict/health.ts';
 import { Journal, modelHash } from '../src/retina/predict/journal.ts';
 import { takeWorkerFolder } from '../src/retina/predict/workerFolder.ts';
 import { loadEnsemble, openEnsemble, type TrainedEnsemble } from '../src/retina/predict/openEnsemble.ts';
@@ -38,6 +39,11 @@ const workerOptions = {
       "Tells this worker from others that write below the same OUT, and finds its record when it is started again. Default: the machine's name, with a number from its second worker on",
   },
   drain: { type: 'boolean', default: false, describe: 'End when the queue is empty' },
+  health: {
+    type: 'string',
+    describe:
+      'Port of 127.0.0.1, or HOST:PORT, that says over HTTP whether the worker has started (/startupz), lives (/livez), takes work (/readyz), and how far it is (/)',
+  },
   'lock-seconds': {
     type: 'number',
     default: 30,
@@ -59,13 +65,18 @@ async function work(args: WorkerArguments): Promise<void> {
   if (args.id !== undefined && !/^[\w.-]+$/.test(args.id)) {
     throw new GmtlError('cli/usage', `--id ${args.id}: it names a folder: letters, digits, dots and dashes`);
   }
+  const address = args.health === undefined ? null : parseHealthAddress(args.health);
   const { members, trained, ensemble } = await loadEnsemble(args.run ?? newestRun('runs'), args.config, args.weights);
   const stored = await calibrationIfAny(trained.path, ensemble);
   const doubts = stored ? calibrationDoubts(stored, { ...trained, flips: args.tta, tiles: args.tiles }) : [];
   const policy = referralPolicy(stored, doubts, args.ungradable);
   const taken = takeWorkerFolder(args.out, args.id, hostname(), console.error);
+  const health = new WorkerHealth();
   try {
-    await workInto(args, taken.folder, { members, trained, stored, policy });
+    const served = address && (await serveHealth(health, address));
+    if (served) console.error(`health   ${served.url}/startupz, /livez, /readyz`);
+    await workInto(args, taken.folder, { members, trained, stored, policy, health });
+    await served?.close();
   } finally {
     taken.lock.release();
   }
@@ -75,13 +86,14 @@ async function work(args: WorkerArguments): Promise<void> {
 interface Prepared extends Pick<TrainedEnsemble, 'members' | 'trained'> {
   readonly stored: Calibration | null;
   readonly policy: ReferralPolicy;
+  readonly health: WorkerHealth;
 }
 
 /** Works off the queue, and writes into a folder that is this process's. */
 async function workInto(
   args: WorkerArguments,
   out: string,
-  { members, trained, stored, policy }: Prepared,
+  { members, trained, stored, policy, health }: Prepared,
 ): Promise<void> {
   const { threshold: least = 0.5, 'lock-seconds': lockSeconds } = args;
   const results = await openResults(out, [], true);
@@ -111,7 +123,7 @@ async function workInto(
             write: { masks: args.masks, overlays: args.overlays },
             journal: new Journal(out),
             model: modelHash(trained.weights, { config: trained.config, calibration: stored, ...pickSettings(args) }),
-            ...{ drain: args.drain, lockSeconds, ahead: AHEAD, stop },
+            ...{ drain: args.drain, lockSeconds, ahead: AHEAD, stop, health },
             provenance: provenanceOf(trained, device.name),
             onPicture: showPicture,
             onNote: (text) => console.error(`note: ${text}`),

@@ -10,6 +10,7 @@ import { Engine, setEngine } from '../../engine/autograd/engine.ts';
 import { ReferenceBackend } from '../../engine/ops/referenceBackend.ts';
 import { tinyFundus } from '../data/testsupport.ts';
 import { loadTrainedWeights } from '../run/trainedWeights.ts';
+import { parseHealthAddress, serveHealth, WorkerHealth } from './health.ts';
 import { inferPictures, type InferPicturesOptions, type PictureOutcome } from './inferPictures.ts';
 import { collectInputs } from './inputs.ts';
 import { Journal, JOURNAL_FILE } from './journal.ts';
@@ -146,4 +147,29 @@ it('a thread that ends takes its pictures with it: each is refused with the reas
   await Promise.all(waiting.map((one) => expect(one).rejects.toThrow(ended)));
   await expect(threads.look({ path: 'c.jpg', name: 'c' })).rejects.toThrow(ended);
   await threads.close();
+});
+
+it('a worker says over HTTP that it lives, whether it takes work, and that it hangs', async () => {
+  let now = 0;
+  const health = new WorkerHealth(() => now);
+  const { url, close } = await serveHealth(health, parseHealthAddress('0'));
+  const status = async (path: string) => (await fetch(url + path)).status;
+  const all = async () => [await status('/startupz'), await status('/livez'), await status('/readyz')];
+  expect([...(await all()), await status('/x')]).toEqual([503, 200, 503, 404]);
+  health.state = 'working';
+  expect(await all()).toEqual([200, 200, 503]);
+  health.countJobs = () => Promise.resolve({ waiting: 7 });
+  health.began();
+  health.began();
+  health.ended('failed');
+  expect(await all()).toEqual([200, 200, 200]);
+  now = 20 * 60_000;
+  expect([...(await all()), await status('/')]).toEqual([200, 503, 503, 200]);
+  expect(await (await fetch(url)).json()).toEqual({
+    ...{ state: 'working', queue: { waiting: 7 }, done: 1, failed: 1, inHand: 1, secondsSinceProgress: 1200 },
+  });
+  const taken = parseHealthAddress(url.replace('http://', ''));
+  await expect(serveHealth(health, taken)).rejects.toThrow(/cannot be had/);
+  await close();
+  expect(() => parseHealthAddress('here')).toThrow(/0\.0\.0\.0:8080/);
 });

@@ -3,6 +3,7 @@ import { Worker } from 'node:worker_threads';
 import { sharp } from '../../engine/node/optional.ts';
 import { GmtlError } from '../../engine/errors.ts';
 import { errorOf, packError } from '../../engine/node/threadErrors.ts';
+import { onThreadEnd } from '../data/threadEnd.ts';
 import type { InferInput } from './inputs.ts';
 import type { PictureNetwork, PreparedAs } from './pictureNetwork.ts';
 import type { AdjustResult, PictureDone, PictureWorkOptions } from './pictureWork.ts';
@@ -45,8 +46,7 @@ export class PictureThreads {
     this.#hands = Array.from({ length: count }, () => {
       const hand: Hand = { worker: new Worker(thread, { workerData }), pictures: new Map(), ended: null };
       hand.worker.on('message', (message: FromThread) => this.#hear(hand, message));
-      hand.worker.on('error', (error) => this.#end(hand, error.message, error));
-      hand.worker.on('exit', (code) => this.#end(hand, `exit code ${code}`));
+      onThreadEnd(hand.worker, (why, cause) => this.#end(hand, why, cause));
       return hand;
     });
   }

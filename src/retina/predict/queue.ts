@@ -6,6 +6,7 @@ import type { ConnectionOptions, Job, Queue } from 'bullmq';
 import { GmtlError } from '../../engine/errors.ts';
 import { errorCode } from '../../engine/node/atomic.ts';
 import { requireOptional } from '../../engine/node/optional.ts';
+import type { WorkerHealth } from './health.ts';
 import { addOutcome, type InferAndWriteOptions, lookOnce, type PictureOutcome } from './inferPictures.ts';
 import type { InferInput } from './inputs.ts';
 import type { Journal } from './journal.ts';
@@ -139,6 +140,8 @@ export interface WorkOptions extends InferAndWriteOptions {
   /** Pictures under way at once. */
   readonly ahead: number;
   readonly stop: AbortSignal;
+  /** Told what the worker does. */
+  readonly health: WorkerHealth;
   readonly onPicture: (outcome: PictureOutcome) => void;
   readonly onNote: (text: string) => void;
 }
@@ -161,6 +164,7 @@ export async function workQueue(
     lockSeconds,
     ahead,
     stop,
+    health,
     onPicture,
     onNote,
     provenance,
@@ -187,13 +191,16 @@ export async function workQueue(
     retryStrategy: (times) => (ended.aborted ? null : Math.min(500 * times, LONGEST_WAIT)),
   };
   const look = async (job: Job<InferInput>): Promise<{ file: string; error?: string }> => {
+    health.began();
     try {
       const work = (input: InferInput, keeps: boolean) => workOnPicture(predictor, input, workOptions, adjust, keeps);
       const outcome = await lookOnce(work, job.data, { journal, model }, workOptions);
       await addOutcome(table, outcome, provenance);
       onPicture(outcome);
+      health.ended('error' in outcome ? 'failed' : 'done');
       return { file: job.data.path, ...('error' in outcome && { error: outcome.error.message }) };
     } catch (error) {
+      health.ended('again');
       failures.push(error);
       ending.abort();
       throw error;
@@ -209,6 +216,10 @@ export async function workQueue(
     autorun: false,
   });
   const queue = new Queue(name, { connection });
+  health.countJobs = countsOf(queue);
+  ended.addEventListener('abort', () => {
+    health.state = 'stopping';
+  });
   let trouble = '';
   const onTrouble = (error: Error): void => {
     if (error.message !== trouble) onNote(`${shown(url)}: ${error.message || 'no connection'}; trying again`);
@@ -220,6 +231,7 @@ export async function workQueue(
     trouble = '';
   });
   worker.on('failed', (job, error) => onNote(`${job?.data.path ?? 'a job'}: ${error.message}`));
+  if (!ended.aborted) health.state = 'working';
   const running = worker.run();
   running.catch((error: unknown) => {
     failures.push(error);
@@ -245,6 +257,24 @@ export async function workQueue(
     await queue.close();
   }
   if (failures.length > 0) throw failures[0];
+}
+
+/** Milliseconds in which the server must answer a question of health. */
+const HEALTH_WITHIN = 1000;
+
+/** Asks a queue for its jobs by state; null where the server does not answer. A question that was not answered yet is not asked again. */
+function countsOf(queue: Queue): () => Promise<Readonly<Record<string, number>> | null> {
+  let asked: Promise<Readonly<Record<string, number>> | null> | null = null;
+  return () => {
+    asked ??= queue
+      .getJobCounts('waiting', 'active', 'delayed', 'failed')
+      .catch(() => null)
+      .finally(() => {
+        asked = null;
+      });
+    const late = new Promise<null>((resolve) => setTimeout(resolve, HEALTH_WITHIN, null).unref());
+    return Promise.race([asked, late]);
+  };
 }
 
 /** Whether nothing waits, is under way or is to come; false once `over` has settled. */

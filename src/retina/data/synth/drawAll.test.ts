@@ -1,4 +1,5 @@
 /** Tier: any adapter, built command line. Retinas drawn on threads, which only the built package can start. */
+import { availableParallelism } from 'node:os';
 import { expect, it } from 'vitest';
 import { type DrawJob, drawAll, type Drawn } from './drawAll.ts';
 
@@ -28,4 +29,11 @@ it('ends with the error of the picture that cannot be drawn, after those before 
     for await (const one of drawOnThreads(impossible)) drawn.push(one);
   }).rejects.toMatchObject({ code: 'data/synthetic-placement', message: expect.stringContaining('threads/14') });
   expect(drawn).toHaveLength(14);
+});
+
+it.skipIf(availableParallelism() < 2)('ends with an error where a thread ends, and does not wait for it', async () => {
+  const thread = new URL(
+    `data:text/javascript,${encodeURIComponent("import { parentPort } from 'node:worker_threads'; parentPort.on('message', () => process.exit(3));")}`,
+  );
+  await expect(collect(drawAll(jobs, thread))).rejects.toThrow(/a thread that draws pictures ended \(exit code 3\)/);
 });

@@ -1,7 +1,9 @@
 /** Draws many retinas, on every core where there are enough of them. */
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
+import { GmtlError } from '../../../engine/errors.ts';
 import { errorOf, type PackedError } from '../../../engine/node/threadErrors.ts';
+import { onThreadEnd } from '../threadEnd.ts';
 import { drawFundus, type Fundus } from './fundus.ts';
 import type { Wanted } from './labels.ts';
 
@@ -22,21 +24,22 @@ export type DrawAnswer = { readonly index: number } & ({ readonly drawn: Drawn }
 /** Fewer pictures for each thread than these are drawn before it has started. */
 const LEAST_PER_THREAD = 8;
 
-/** Node 20 loads no TypeScript in a thread: sources that run as they are, in tests, draw in the thread that asks. */
-const isBuilt = import.meta.url.endsWith('.js');
+/** What runs in each thread. Node 20 loads no TypeScript there: sources that run as they are, in tests, draw in the thread that asks. */
+const THREAD = import.meta.url.endsWith('.js') ? new URL('./drawThread.js', import.meta.url) : null;
 
 /**
  * Draws the pictures and yields them in their order; at most two for each thread wait to be taken. The same pixels on any number of threads.
  *
- * @throws GmtlError as {@link drawFundus}
+ * @param thread what runs in each; null: none is started.
+ * @throws GmtlError as {@link drawFundus}; `data/thread` where a thread ends.
  */
-export async function* drawAll(jobs: readonly DrawJob[]): AsyncGenerator<Drawn> {
+export async function* drawAll(jobs: readonly DrawJob[], thread: URL | null = THREAD): AsyncGenerator<Drawn> {
   const threads = Math.min(availableParallelism(), Math.floor(jobs.length / LEAST_PER_THREAD));
-  if (!isBuilt || threads < 2) {
+  if (thread === null || threads < 2) {
     for (const { key, height, wanted } of jobs) yield drawFundus(key, height, wanted);
     return;
   }
-  const workers = Array.from({ length: threads }, () => new Worker(new URL('./drawThread.js', import.meta.url)));
+  const workers = Array.from({ length: threads }, () => new Worker(thread));
   try {
     yield* inOrder(workers, jobs);
   } finally {
@@ -56,8 +59,8 @@ async function* inOrder(workers: readonly Worker[], jobs: readonly DrawJob[]): A
       idle.push(worker);
       wake();
     });
-    worker.on('error', (error) => {
-      failure ??= error;
+    onThreadEnd(worker, (why, cause) => {
+      failure ??= new GmtlError('data/thread', `a thread that draws pictures ended (${why}): run again`, { cause });
       wake();
     });
   }
