@@ -15,7 +15,7 @@ export interface PictureStreams {
 const PROCESS: PictureStreams = { out: process.stdout, err: process.stderr, clock: () => performance.now() };
 
 /** An outcome as JSON on one line. @param identifiers whether patient and study of DICOM files are in it. */
-export function outcomeJson({ input, ...rest }: PictureOutcome, identifiers: boolean): string {
+function outcomeJson({ input, ...rest }: PictureOutcome, identifiers: boolean): string {
   return JSON.stringify(
     'error' in rest
       ? {
@@ -79,17 +79,23 @@ export function startPictures(
     // Lines above the bar may be longer than the terminal is wide.
     linewrap: true,
   });
-  bar.start(total, 0, { rate: '-', left: '-' });
+  // Begun with the first picture: until then a command says what it opens.
+  let isShown = false;
   return {
     show(outcome) {
       const { rate, left } = count(outcome);
+      if (!isShown) bar.start(total, 0, { rate, left: left ?? '-' });
+      isShown = true;
       // The line of the bar is cleared; ESC 7 renews the cursor position that cli-progress saved at the start and returns to at the end.
       err.write('\r\u001b[K');
       print(outcome);
       err.write('\u001b7');
       bar.update(done, { rate, left: left ?? '-' });
     },
-    stop: () => bar.stop(),
+    stop() {
+      if (isShown) bar.stop();
+      isShown = false;
+    },
   };
 }
 
