@@ -15,6 +15,8 @@ export interface Part {
   readonly words: readonly string[];
   /** Seconds after which it is stopped. */
   readonly limit: number;
+  /** Variables on top of those of the process. */
+  readonly environment?: Readonly<Record<string, string>>;
   /** Why it cannot run here. */
   readonly missing?: string | undefined;
 }
@@ -53,6 +55,9 @@ function packageFolder(): string {
   const here = fileURLToPath(new URL('..', import.meta.url));
   return existsSync(join(here, 'package.json')) ? here : join(here, '..');
 }
+
+/** Dawn's toggle that leaves the bounds checks out. */
+const UNCHECKED = { GMTL_DAWN_TOGGLES: 'disable_robustness' };
 
 /** The parts in their order: first whether it computes right, then what decides the kernels, then the figures, then others beside it. */
 function partsOf({ folder, adapter, short }: AllOptions): Part[] {
@@ -132,7 +137,10 @@ function partsOf({ folder, adapter, short }: AllOptions): Part[] {
     { name: 'tune', words: gmtl('tune', ...convnext, ...here, ...(short ? ['--seconds', '0.02'] : [])), limit: 180 },
     step('step-convnext', ...convnext),
     step('step-convnext-f16', ...convnext, '--precision', 'f16'),
+    // The same steps without bounds checks say what these cost here.
+    { ...step('step-convnext-unchecked', ...convnext), environment: UNCHECKED },
     step('step-unet', ...unet),
+    { ...step('step-unet-unchecked', ...unet), environment: UNCHECKED },
     step('step-unet-f16', ...unet, '--precision', 'f16'),
     ...(short ? [] : [step('step-resnet50', '--model', 'resnet50', '--batch', '4', '--size', '224')]),
     kernels('f32'),
@@ -170,7 +178,13 @@ async function runPart(part: Part, seconds: number, { folder, adapter }: AllOpti
   const child = spawn(program, rest, {
     cwd: packageFolder(),
     // What is tuned serves the parts that follow, and nothing outside of the folder.
-    env: { ...process.env, GMTL_ADAPTER: adapter, GMTL_CACHE_DIR: join(folder, 'cache'), NO_COLOR: '1' },
+    env: {
+      ...process.env,
+      GMTL_ADAPTER: adapter,
+      GMTL_CACHE_DIR: join(folder, 'cache'),
+      NO_COLOR: '1',
+      ...part.environment,
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
   });
