@@ -2,7 +2,8 @@
 //
 // For GPUs and large outputs: a workgroup of 256 threads owns 128 x 128 of them and walks the k axis in steps of 8, through workgroup
 // memory: each thread brings one vec4f of a and one of b, and multiplies 8 rows by 8 columns in registers. What the next step
-// needs is loaded into registers while this one multiplies. A thread's rows and columns come in fours 64 apart: fewer threads share a bank.
+// needs is loaded into registers while this one multiplies (see tiled128.wgsl). A thread adds up the numbers of a that it brings, one row of k in
+// eight; the workgroups of the first columns add those up in the end. A thread's rows and columns come in fours 64 apart: fewer threads share a bank.
 
 // #include "common/grid.wgsl"
 // #include "common/productTransposed.wgsl"
@@ -43,25 +44,22 @@ fn main(
   var s5a = vec4f(0.0); var s5b = vec4f(0.0);
   var s6a = vec4f(0.0); var s6b = vec4f(0.0);
   var s7a = vec4f(0.0); var s7b = vec4f(0.0);
-  var sum0 = vec4f(0.0);
-  var sum1 = vec4f(0.0);
-  var valueA = vec4f(0.0);
-  var valueB = vec4f(0.0);
-  if (begin + own < end) {
-    valueA = vec4f(a[atA]);
-    valueB = vec4f(b[atB]);
-  }
+  var sum = vec4f(0.0);
+  var ok = begin + own < end;
+  var valueA = a[select(0u, atA, ok)];
+  var valueB = b[select(0u, atB, ok)];
   for (var k0 = begin; k0 < end; k0 += 8u) {
-    tileA[thread] = valueA;
-    tileB[thread] = valueB;
+    let mine = select(vec4f(0.0), vec4f(valueA), ok);
+    tileA[thread] = mine;
+    tileB[thread] = select(vec4f(0.0), vec4f(valueB), ok);
+    sum += mine;
     workgroupBarrier();
-    atA += 8u * u.aStride;
-    atB += 8u * u.bStride;
-    valueA = vec4f(0.0);
-    valueB = vec4f(0.0);
-    if (k0 + 8u + own < end) {
-      valueA = vec4f(a[atA]);
-      valueB = vec4f(b[atB]);
+    if (k0 + 8u < end) {
+      atA += 8u * u.aStride;
+      atB += 8u * u.bStride;
+      ok = k0 + 8u + own < end;
+      valueA = a[select(0u, atA, ok)];
+      valueB = b[select(0u, atB, ok)];
     }
     for (var k = 0u; k < 8u; k++) {
       let a0 = tileA[k * 32u + high];
@@ -76,25 +74,25 @@ fn main(
       s5a += a1.y * b0; s5b += a1.y * b1;
       s6a += a1.z * b0; s6b += a1.z * b1;
       s7a += a1.w * b0; s7b += a1.w * b1;
-      sum0 += a0;
-      sum1 += a1;
     }
     workgroupBarrier();
   }
 
-  // A loop, so that compilers do not copy the stores for each row.
-  var sumsA = array<vec4f, 8>(s0a, s1a, s2a, s3a, s4a, s5a, s6a, s7a);
-  var sumsB = array<vec4f, 8>(s0b, s1b, s2b, s3b, s4b, s5b, s6b, s7b);
+  // A loop, so that compilers do not copy the stores for each row; the sums move up as in tiled128.wgsl.
   let column = (quad0 + low) * 4u;
   for (var r = 0u; r < min(8u, u.m); r++) {
     let row = row0 + r / 4u * 64u + high * 4u + r % 4u;
     if (row < u.m) {
-      store(z, row, column, sumsA[r]);
-      store(z, row, column + 64u, sumsB[r]);
+      store(z, row, column, s0a);
+      store(z, row, column + 64u, s0b);
     }
+    s0a = s1a; s1a = s2a; s2a = s3a; s3a = s4a; s4a = s5a; s5a = s6a; s6a = s7a;
+    s0b = s1b; s1b = s2b; s2b = s3b; s3b = s4b; s4b = s5b; s5b = s6b; s6b = s7b;
   }
-  if (u.hasSums != 0u && column == 0u) {
-    storeSums(z, row0 + high * 4u, sum0);
-    storeSums(z, row0 + 64u + high * 4u, sum1);
-  }
+  if (u.hasSums == 0u || quad0 != 0u) { return; }
+  tileA[thread] = sum;
+  workgroupBarrier();
+  if (thread >= 32u) { return; }
+  for (var other = 1u; other < 8u; other++) { sum += tileA[other * 32u + quad]; }
+  storeSums(z, row0 + quad * 4u, sum);
 }

@@ -1,8 +1,8 @@
 // out[z, i, j] = sum over k of a[z, k, i] * b[z, k, j]: the gradient of a weight, a sum over all pixels; and sums, of a alone
 //
-// For GPUs: a
-// workgroup of 256 threads owns 64 x 64 outputs and walks the k axis in steps of 16, through workgroup memory: each
-// thread brings one vec4f of a and one of b, and multiplies 4 rows by 4 columns in registers.
+// For GPUs: a workgroup of 256 threads owns 64 x 64 outputs and walks the k axis in steps of 16, through workgroup memory: each
+// thread brings one vec4f of a and one of b, and multiplies 4 rows by 4 columns in registers. A thread adds up the numbers of a that it
+// brings, one row of k in sixteen; the workgroups of the first columns add those up in the end.
 
 // #include "common/grid.wgsl"
 // #include "common/productTransposed.wgsl"
@@ -46,6 +46,7 @@ fn main(
     }
     tileA[thread] = valueA;
     tileB[thread] = valueB;
+    sum += valueA;
     atA += 16u * u.aStride;
     atB += 16u * u.bStride;
     workgroupBarrier();
@@ -56,17 +57,22 @@ fn main(
       s1 += valueOfA.y * valueOfB;
       s2 += valueOfA.z * valueOfB;
       s3 += valueOfA.w * valueOfB;
-      sum += valueOfA;
     }
     workgroupBarrier();
   }
 
   let row = row0 + high * 4u;
-  if (row >= u.m) { return; }
   let column = (quad0 + low) * 4u;
-  store(z, row, column, s0);
-  store(z, row + 1u, column, s1);
-  store(z, row + 2u, column, s2);
-  store(z, row + 3u, column, s3);
-  if (u.hasSums != 0u && column == 0u) { storeSums(z, row, sum); }
+  if (row < u.m) {
+    store(z, row, column, s0);
+    store(z, row + 1u, column, s1);
+    store(z, row + 2u, column, s2);
+    store(z, row + 3u, column, s3);
+  }
+  if (u.hasSums == 0u || quad0 != 0u) { return; }
+  tileA[thread] = sum;
+  workgroupBarrier();
+  if (thread >= 16u) { return; }
+  for (var other = 1u; other < 16u; other++) { sum += tileA[other * 16u + low]; }
+  storeSums(z, row0 + low * 4u, sum);
 }
