@@ -123,6 +123,9 @@ async function inferInto(
     for (const doubt of doubts) console.error(`warning: the calibration may not fit: ${doubt}`);
   }
   console.error(`referral ${policy.note}`);
+  const threads = args.threads ?? threadsFor(inputs.length);
+  const lacking = poolNote(threads, process.env.UV_THREADPOOL_SIZE);
+  if (lacking !== null) console.error(lacking);
   const progress = startPictures(inputs.length, args.identifiers);
   const { looked, skipped, failed, recorded, completed, firstFailed } = await withEngine(
     { adapter: args.adapter, seed: trained.config.training.seed },
@@ -146,7 +149,7 @@ async function inferInto(
             dicomOut: args['dicom-out'],
             referralNote: policy.note,
             provenance: provenanceOf(trained, device.name),
-            threads: args.threads ?? threadsFor(inputs.length),
+            threads,
             batch: args.batch ?? batchFor(device.target.deviceClass, everything),
             resume,
             stop,
@@ -197,6 +200,16 @@ const PICTURES_PER_THREAD = 8;
 const MOST_THREADS = 16;
 export const threadsFor = (pictures: number): number =>
   Math.min(availableParallelism(), MOST_THREADS, Math.floor(pictures / PICTURES_PER_THREAD));
+
+/** Threads of libuv's pool, which decode for all of Node's threads, where nothing else is said. */
+const USUAL_POOL = 4;
+
+/** What is said where the threads wait for each other to decode; null where they do not. Setting the variable from within has no effect: loading modules fills the pool. */
+export function poolNote(threads: number, pool: string | undefined): string | null {
+  const size = Number(pool) || USUAL_POOL;
+  if (threads <= size) return null;
+  return `note: ${threads} threads share the ${size} that Node decodes with. For more, start with UV_THREADPOOL_SIZE=${threads} in the environment`;
+}
 
 /** Pictures of a batch. The list as a whole decides, so that a shard's results do not depend on its share. */
 export const batchFor = (deviceClass: DeviceClass, pictures: number): number =>

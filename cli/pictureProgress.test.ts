@@ -3,6 +3,7 @@ import { PassThrough } from 'node:stream';
 import { expect, it } from 'vitest';
 import { GmtlError } from '../src/engine/errors.ts';
 import type { PictureOutcome } from '../src/retina/predict/inferPictures.ts';
+import { poolNote } from './infer.ts';
 import { startPictures } from './pictureProgress.ts';
 
 const failed = (name: string): PictureOutcome => ({
@@ -44,4 +45,11 @@ it('draws a bar with rate and time left on a terminal, and writes lines above it
   expect(err).toContain('======================== 3/3 | 1.0 images/s | ETA 0s');
   for (const name of ['a', 'b', 'c']) expect(err).toContain(`\r\u001b[Kerror: ${name}.jpg: no bright disc\n`);
   expect(out.trim().split('\n')).toHaveLength(3);
+});
+
+it('says that threads wait for each other to decode where the pool is smaller', () => {
+  expect(poolNote(16, undefined)).toBe(
+    'note: 16 threads share the 4 that Node decodes with. For more, start with UV_THREADPOOL_SIZE=16 in the environment',
+  );
+  expect([poolNote(4, undefined), poolNote(0, undefined), poolNote(16, '16')]).toEqual([null, null, null]);
 });
