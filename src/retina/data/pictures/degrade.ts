@@ -86,14 +86,15 @@ export interface Caught {
   readonly rightFault: number;
 }
 
-/** Judges originals (`original`) and spoiled copies of pictures. @param each called after each picture. */
+/** Judges originals (`original`) and spoiled copies of pictures. @param spoiled names of {@link DEGRADATIONS}. @param each called after each picture. */
 export async function measureGradability(
   pictures: readonly { readonly path: string; readonly bytes: Buffer }[],
+  spoiled: readonly string[],
   each?: (done: number) => void,
 ): Promise<Record<string, Caught>> {
   const caught: Record<string, { pictures: number; ungradable: number; rightFault: number }> = {};
   for (const [index, { path, bytes }] of pictures.entries()) {
-    for (const name of ['original', ...Object.keys(DEGRADATIONS)]) {
+    for (const name of ['original', ...spoiled]) {
       const copy = name === 'original' ? bytes : await degrade(bytes, name);
       const statistics = await whereFieldIsSeen(measureFile(path, copy));
       const { gradable, reasons } = gradabilityOf(statistics);
