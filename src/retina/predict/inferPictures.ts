@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { checkAttributes, requireMade } from '../../engine/arguments.ts';
 import { GmtlError } from '../../engine/errors.ts';
 import { hashFile } from '../../engine/node/fileHash.ts';
-import { printable } from '../report/printable.ts';
+import { printableLine } from '../report/printable.ts';
 import { inBatches } from './batches.ts';
 import type { Journal } from './journal.ts';
 import { GivenNetwork, type PictureNetwork, type Predict, type PreparedAs } from './pictureNetwork.ts';
@@ -214,7 +214,7 @@ export async function inferPictures(
 
 /** An outcome as a few lines of readable text. */
 export function outcomeLines(outcome: PictureOutcome): string[] {
-  return plainLines(outcome).map(printable);
+  return plainLines(outcome).map(printableLine);
 }
 
 function plainLines(outcome: PictureOutcome): string[] {

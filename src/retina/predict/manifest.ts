@@ -1,11 +1,12 @@
 /** Lists of pictures too long for a command line: CSV or JSON lines with a path each, or paths on standard input. */
 import { createReadStream } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { Readable } from 'node:stream';
+import { pipeline, Readable } from 'node:stream';
 import { createInterface } from 'node:readline';
 import { parse } from 'csv-parse';
 import { z } from 'zod';
 import { GmtlError } from '../../engine/errors.ts';
+import { encodingOf, separatorOf } from '../data/sets/labels.ts';
 import { errorCode } from '../../engine/node/atomic.ts';
 
 /** One picture of a list. */
@@ -33,21 +34,24 @@ export async function readManifest(file: string): Promise<ManifestEntry[]> {
   let line = isJson ? 0 : 1;
   const fail = (why: string, cause?: unknown) =>
     new GmtlError('infer/manifest', `${file}, line ${line}: ${why}`, { cause });
-  const rows: AsyncIterable<unknown> = isJson
-    ? createInterface({ input: createReadStream(file), crlfDelay: Number.POSITIVE_INFINITY })
-    : createReadStream(file).pipe(parse({ columns: true, bom: true, skip_empty_lines: true, trim: true }));
+  const named = new Map<string, { readonly line: number; readonly text: string }>();
   try {
-    for await (const row of rows) {
-      line++;
+    for await (const row of isJson ? linesOf(file) : rowsOf(file)) {
+      line = typeof row === 'string' ? line + 1 : row.info.lines;
       if (row === '') continue;
-      const values =
-        typeof row === 'string' ? (JSON.parse(row) as unknown) : withoutEmpty(row as Record<string, string>);
+      const values = typeof row === 'string' ? (JSON.parse(row) as unknown) : withoutEmpty(row.record);
       const { success, data, error } = entrySchema.safeParse(values);
       if (!success)
         throw fail(
           `${error.issues[0].path.join('.') || 'the entry'}: ${error.issues[0].message}; every picture needs a path`,
         );
-      entries.push({ ...data, path: resolve(dirname(file), data.path) });
+      const path = resolve(dirname(file), data.path);
+      const text = JSON.stringify({ ...data, path });
+      const earlier = named.get(path);
+      if (earlier && earlier.text !== text)
+        throw fail(`${data.path} is in line ${earlier.line} already, and said to be another; keep one of the two`);
+      if (!earlier) entries.push({ ...data, path });
+      named.set(path, { line, text });
     }
   } catch (cause) {
     if (cause instanceof GmtlError) throw cause;
@@ -56,6 +60,40 @@ export async function readManifest(file: string): Promise<ManifestEntry[]> {
   }
   if (entries.length === 0) throw new GmtlError('infer/manifest', `${file} names no picture`);
   return entries;
+}
+
+/** A file's text, piece by piece: UTF-8 or UTF-16, as spreadsheets write it. */
+async function* textOf(file: string): AsyncGenerator<string> {
+  let decoder: InstanceType<typeof TextDecoder> | null = null;
+  for await (const chunk of createReadStream(file) as AsyncIterable<Buffer>) {
+    decoder ??= new TextDecoder(encodingOf(chunk), { fatal: true });
+    yield decoder.decode(chunk, { stream: true });
+  }
+  yield decoder?.decode() ?? '';
+}
+
+/** The lines of a file. */
+const linesOf = (file: string): AsyncIterable<string> =>
+  createInterface({ input: Readable.from(textOf(file)), crlfDelay: Number.POSITIVE_INFINITY });
+
+interface ManifestRow {
+  readonly record: Readonly<Record<string, string>>;
+  readonly info: { readonly lines: number };
+}
+
+/** The rows of a CSV under their header, separated by commas, semicolons or tabs. */
+async function* rowsOf(file: string): AsyncGenerator<ManifestRow> {
+  const pieces = textOf(file);
+  const head: string = (await pieces.next()).value ?? '';
+  const whole = async function* (): AsyncGenerator<string> {
+    yield head;
+    yield* pieces;
+  };
+  const options = { columns: true, bom: true, skip_empty_lines: true, trim: true, info: true } as const;
+  const parser = parse({ ...options, delimiter: separatorOf(head) });
+  // What goes wrong ends the parser, which throws it.
+  pipeline(Readable.from(whole()), parser, () => undefined);
+  yield* parser as AsyncIterable<ManifestRow>;
 }
 
 function withoutEmpty(row: Readonly<Record<string, string>>): Record<string, string> {

@@ -162,7 +162,7 @@ export function describeResult(
     lesions: masks && structureResults(masks, width),
     tiles,
     trust,
-    warnings: [...turnedText(image), ...suspicions(sample), ...trustWarnings(trust)],
+    warnings: [...turnedText(image), ...(image.notes ?? []), ...suspicions(sample), ...trustWarnings(trust)],
     ...(image.dicom && { dicom: image.dicom }),
   };
 }

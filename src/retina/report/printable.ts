@@ -8,3 +8,6 @@ const UNSAFE = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u20
 export function printable(text: string): string {
   return text.replace(UNSAFE, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
+
+/** As {@link printable}, in one line. */
+export const printableLine = (text: string): string => printable(text).replaceAll('\n', '\\n');

@@ -6,6 +6,8 @@ import type { DicomFacts } from './dicomFacts.ts';
 export interface DecodedImage extends RgbImage {
   /** The EXIF orientation by which it was turned; 1: as stored. */
   readonly orientation: number;
+  /** What a viewer of the file would see otherwise, one line each; absent: nothing. */
+  readonly notes?: readonly string[];
   /** What a DICOM file says of it; absent or null for other files. */
   readonly dicom?: DicomFacts | null;
 }

@@ -5,6 +5,7 @@ import { sharp } from '../../../engine/node/optional.ts';
 import { type ErrorCode, GmtlError } from '../../../engine/errors.ts';
 import { DICOM_MARK_END, isDicom, openDicom } from './dicom.ts';
 import type { DicomFacts } from './dicomFacts.ts';
+import { errorCode } from '../../../engine/node/atomic.ts';
 import { isTiff, isTruncatedTiff } from './tiff.ts';
 
 /**
@@ -15,6 +16,9 @@ const PICTURE_LIMITS = { pixels: 200_000_000, bytes: 2 ** 30 } as const;
 
 /** What sharp may open. It would also draw SVG, PDF and others, which may name further files. */
 const FORMATS = ['jpeg', 'png', 'tiff', 'webp', 'gif'];
+
+/** Samples that have a white: 0 to 1 or 0 to 4095 in floats is anyone's guess. */
+const SAMPLES: readonly string[] = ['uchar', 'ushort'];
 
 /** Where a path is handed to sharp directly: the same limit on pixels. */
 export const LIMITED = { limitInputPixels: PICTURE_LIMITS.pixels } as const;
@@ -30,6 +34,8 @@ export interface PictureHeader {
 }
 
 export interface OpenedPicture extends PictureHeader {
+  /** What a viewer of the file would see otherwise, one line each: pages beside the first, inks. */
+  readonly notes: readonly string[];
   readonly content: Buffer;
   /** What a DICOM file says of its picture; null for other files. */
   readonly dicom: DicomFacts | null;
@@ -49,7 +55,7 @@ export const MASK: PictureKind = { name: 'mask', code: 'data/mask-unreadable' };
 export async function readPicture(path: string, kind: PictureKind = IMAGE): Promise<Buffer> {
   try {
     const status = await stat(path);
-    if (!status.isFile()) throw new Error('it is not a file');
+    if (!status.isFile()) throw new WrongKind('it is not a file', 'Name a picture file');
     const { size } = status;
     if (size > PICTURE_LIMITS.bytes) throw tooLarge(path, kind, `${size} bytes`, `${PICTURE_LIMITS.bytes} bytes`);
     return await readFile(path);
@@ -76,8 +82,11 @@ export async function readHeader(
     }
     // The header alone: decoding nothing, it needs no limit of its own.
     const metadata = await sharp(source, { limitInputPixels: false }).metadata();
-    const { format, orientation = 1, autoOrient } = metadata;
+    const { format, orientation = 1, autoOrient, depth } = metadata;
     if (!FORMATS.includes(format)) throw new Error(`its content is ${format}, none of ${FORMATS.join(', ')}`);
+    if (kind === IMAGE && !SAMPLES.includes(depth)) {
+      throw new WrongKind(`its samples are of type ${depth}`, 'Save it with 8 or 16 bits for each sample');
+    }
     const { width, height } = autoOrient;
     checkPixels({ width, height }, path, kind);
     return { width, height, orientation, metadata };
@@ -142,21 +151,53 @@ export async function openPicture(
   return {
     ...header,
     content,
+    notes: notesOf(header.metadata),
     dicom: dicom?.facts ?? null,
     pipeline: (other = content) => sharp(other, options).autoOrient(),
   };
 }
 
+function notesOf({ pages = 1, space }: Metadata): string[] {
+  return [
+    ...(pages > 1 ? [`the file holds ${pages} pictures: the first was taken`] : []),
+    ...(space === 'cmyk'
+      ? ["the file's colors are inks (CMYK): they were converted, and differ from the camera's"]
+      : []),
+  ];
+}
+
 /** The error for a file that cannot be decoded. Errors that name it already pass unchanged. */
 export function pictureError(path: string, kind: PictureKind, cause: unknown): GmtlError {
   if (cause instanceof GmtlError) return cause;
+  const code = errorCode(cause) ?? '';
+  const known = NOT_DECODED.find(({ codes }) => codes.includes(code));
+  if (known) return new GmtlError(kind.code, `The ${kind.name} ${path}: ${known.text}.`, { cause });
   const reason = cause instanceof Error ? cause.message : String(cause);
-  return new GmtlError(
-    kind.code,
-    `Cannot decode the ${kind.name} ${path}: ${reason}. The file is truncated or damaged: unpack or download it again.`,
-    { cause },
-  );
+  const remedy = /\bunsupported image format|none of jpeg/.test(reason)
+    ? 'It is no picture, or of a kind that is not read: save it as PNG, JPEG or TIFF'
+    : cause instanceof WrongKind
+      ? cause.remedy
+      : 'The file is truncated or damaged: unpack or download it again';
+  return new GmtlError(kind.code, `Cannot decode the ${kind.name} ${path}: ${reason}. ${remedy}.`, { cause });
 }
+
+/** What is wrong with a sound file, and what to do. */
+class WrongKind extends Error {
+  readonly remedy: string;
+
+  constructor(message: string, remedy: string) {
+    super(message);
+    this.remedy = remedy;
+  }
+}
+
+/** A file that cannot be opened is not a damaged one. */
+const NOT_DECODED: readonly { readonly codes: readonly string[]; readonly text: string }[] = [
+  { codes: ['ENOENT', 'ENOTDIR'], text: 'there is no such file, or it is a link to one that is gone: check the path' },
+  { codes: ['ELOOP'], text: 'it is a symbolic link that leads back to itself: put the file in its place' },
+  { codes: ['EACCES', 'EPERM'], text: 'it may not be read: check its permissions (chmod +r)' },
+  { codes: ['ENAMETOOLONG'], text: 'its name is too long for this file system: check the path' },
+];
 
 function checkPixels(
   { width, height }: Pick<PictureHeader, 'width' | 'height'>,

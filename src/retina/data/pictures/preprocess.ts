@@ -20,14 +20,14 @@ import { type DatasetItem, STRUCTURES } from '../../domain.ts';
  * @throws GmtlError `data/image-unreadable` naming the file, also when it is truncated, and `data/image-too-large`.
  */
 export async function decodeImage(name: string, bytes?: Buffer, frame?: number): Promise<DecodedImage> {
-  const { pipeline, orientation, dicom } = await openPicture(name, IMAGE, bytes, frame);
+  const { pipeline, orientation, dicom, notes } = await openPicture(name, IMAGE, bytes, frame);
   try {
     const { data, info } = await pipeline()
       .toColourspace('srgb')
       .raw({ depth: 'uchar' })
       .toBuffer({ resolveWithObject: true });
     const { width, height, channels } = info;
-    return { width, height, data: channels === 3 ? data : toRgb(data, channels), orientation, dicom };
+    return { width, height, data: channels === 3 ? data : toRgb(data, channels), orientation, dicom, notes };
   } catch (cause) {
     throw pictureError(name, IMAGE, cause);
   }

@@ -37,13 +37,18 @@ export async function readTable(path: string, problems: GmtlError[]): Promise<st
   }
 }
 
-function decodeText(bytes: Buffer): string {
-  if ((bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes.length > 1 && bytes[1] === 0 && bytes[0] !== 0)) {
-    return new TextDecoder('utf-16le').decode(bytes);
-  }
-  if ((bytes[0] === 0xfe && bytes[1] === 0xff) || (bytes.length > 1 && bytes[0] === 0 && bytes[1] !== 0)) {
-    return new TextDecoder('utf-16be').decode(bytes);
-  }
+/** How a text file is encoded by its first bytes: a byte order mark, or the zeros of UTF-16. */
+export function encodingOf(bytes: Uint8Array): 'utf-8' | 'utf-16le' | 'utf-16be' {
+  const [first, second = 1] = bytes;
+  if ((first === 0xff && second === 0xfe) || (second === 0 && first !== 0)) return 'utf-16le';
+  if ((first === 0xfe && second === 0xff) || (first === 0 && second !== 0)) return 'utf-16be';
+  return 'utf-8';
+}
+
+/** A table's text: see {@link readTable}. */
+export function decodeText(bytes: Uint8Array): string {
+  const encoding = encodingOf(bytes);
+  if (encoding !== 'utf-8') return new TextDecoder(encoding).decode(bytes);
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {
@@ -52,7 +57,7 @@ function decodeText(bytes: Buffer): string {
 }
 
 /** The separator of a table's columns: of comma, semicolon and tab the one that is most frequent in its header. */
-function separatorOf(text: string): string {
+export function separatorOf(text: string): string {
   const header = text.split(/\r?\n/, 1)[0];
   const count = (separator: string) => header.split(separator).length;
   return [';', '\t'].reduce((best, other) => (count(other) > count(best) ? other : best), ',');
@@ -148,8 +153,8 @@ export async function scanGradingCsv(path: string, problems: GmtlError[], text?:
       );
       continue;
     }
-    const retinopathy = grade(record[columns.retinopathy], GRADE_COUNTS.retinopathy);
-    const edema = grade(record[columns.edema], GRADE_COUNTS.edema);
+    const retinopathy = gradeOf(record[columns.retinopathy], GRADE_COUNTS.retinopathy);
+    const edema = gradeOf(record[columns.edema], GRADE_COUNTS.edema);
     if (retinopathy === null || edema === null) {
       const [what, cell, last] =
         retinopathy === null
@@ -186,7 +191,7 @@ export async function scanGradingCsv(path: string, problems: GmtlError[], text?:
 }
 
 /** The grade in a cell, null if it does not hold one. `3.0` and `3,0` are what spreadsheets make of 3. */
-function grade(cell: string | undefined, count: number): number | null {
+export function gradeOf(cell: string | undefined, count: number): number | null {
   if (cell === undefined || !/^\d+([.,]0+)?$/.test(cell)) return null;
   const value = Number.parseInt(cell, 10);
   return value < count ? value : null;

@@ -4,6 +4,7 @@ import { basename, dirname, join, relative, sep } from 'node:path';
 import { parse } from 'csv-parse/sync';
 import { GmtlError } from '../../../engine/errors.ts';
 import { type DatasetItem, GRADE_COUNTS, noMasks, type Split, type Structure } from '../../domain.ts';
+import { decodeText, gradeOf, separatorOf } from './labels.ts';
 import type { Metadata } from './metadata.ts';
 
 /** Where a set has its grades: a table's file name, and its columns by header, or by number where it has none. */
@@ -126,16 +127,18 @@ interface GradedRow {
 async function readRows(path: string, table: GradeTable): Promise<GradedRow[]> {
   const bad = (why: string, cause?: unknown) => new GmtlError('data/csv-read', `${path}: ${why}`, { cause });
   const named = typeof table.image === 'string';
-  let lines: string[][];
+  let lines: { readonly record: string[]; readonly info: { readonly lines: number } }[];
   try {
-    lines = parse(await readFile(path, 'utf8'), {
-      ...{ bom: true, skip_empty_lines: true, trim: true, relax_column_count: true },
-      delimiter: path.endsWith('.txt') ? ' ' : ',',
-    }) as string[][];
+    const text = decodeText(await readFile(path));
+    lines = parse(text, {
+      ...{ bom: true, skip_empty_lines: true, trim: true, relax_column_count: true, info: true },
+      delimiter: path.endsWith('.txt') ? ' ' : separatorOf(text),
+    }) as unknown as typeof lines;
   } catch (cause) {
     throw bad(`it cannot be read as a table (${(cause as Error).message}). Save it again.`, cause);
   }
-  const header = named ? (lines.shift() ?? []) : [];
+  const header = named ? (lines.shift()?.record ?? []) : [];
+  if (named && header.length === 0) throw bad('the table is empty. Unpack it again.');
   const at = (column: string | number | undefined): number =>
     typeof column === 'number' ? column : header.indexOf(column ?? '');
   for (const column of [table.image, table.retinopathy]) {
@@ -146,15 +149,15 @@ async function readRows(path: string, table: GradeTable): Promise<GradedRow[]> {
   }
   const grade = (text: string | undefined, task: 'retinopathy' | 'edema', where: string): number | null => {
     if (text === undefined || text === '' || text === table.ungradable) return null;
-    const value = Number(text);
-    if (Number.isInteger(value) && value >= 0 && value < GRADE_COUNTS[task]) return value;
+    const value = gradeOf(text, GRADE_COUNTS[task]);
+    if (value !== null) return value;
     throw new GmtlError(
       'data/csv-grade',
       `${where}: the grade of ${task} is "${text}"; it goes from 0 to ${GRADE_COUNTS[task] - 1}.`,
     );
   };
-  return lines.map((cells, index): GradedRow => {
-    const where = `${path}, line ${index + (named ? 2 : 1)}`;
+  return lines.map(({ record: cells, info }): GradedRow => {
+    const where = `${path}, line ${info.lines}`;
     const split = table.split === undefined ? '' : (cells[at(table.split)] ?? '');
     if (!['', 'train', 'val', 'test'].includes(split)) {
       throw new GmtlError('data/csv-split', `${where}: the split is "${split}"; it is train, val or test.`);
@@ -186,7 +189,7 @@ export async function readOtherLayout(root: string, name: OtherLayout): Promise<
     );
   }
   const byKey = grouped(pictures);
-  const graded = new Map<string, { retinopathy: number | null; edema: number | null; split: Split }>();
+  const graded = new Map<string, GradedRow & { readonly split: Split }>();
   let ungradable = 0;
   for (const table of tables) {
     for (const row of await readRows(table, layout.table!)) {
@@ -210,7 +213,17 @@ export async function readOtherLayout(root: string, name: OtherLayout): Promise<
       }
       const ofTable = splitOf(basename(table));
       const split = row.split ?? (ofTable === 'train' ? splitOf(relative(root, near[0])) : ofTable);
-      graded.set(near[0], { retinopathy: row.retinopathy, edema: row.edema, split });
+      const earlier = graded.get(near[0]);
+      if (
+        earlier &&
+        (earlier.retinopathy !== row.retinopathy || earlier.edema !== row.edema || earlier.split !== split)
+      ) {
+        throw new GmtlError(
+          'data/csv-duplicate',
+          `${row.where}: ${row.image} has other labels in ${earlier.where} already. Keep one of the two rows.`,
+        );
+      }
+      graded.set(near[0], { ...row, split });
     }
   }
   const items = pictures.flatMap((path): DatasetItem[] => {
