@@ -2,3 +2,10 @@
 declare const GMTL_VERSION: string;
 declare const GMTL_FILES: readonly string[];
 declare const GMTL_BUILD: string;
+
+/** Its package names a file of types that TypeScript does not find beside its CommonJS entry. */
+declare module 'jpeg-lossless-decoder-js' {
+  export class Decoder {
+    decompress(data: ArrayBufferLike, offset: number, length: number): ArrayBuffer;
+  }
+}

@@ -1,15 +1,24 @@
 /** Decodes photographs with the browser's own decoder, to the bytes that Node's gives. */
 import { GmtlError } from '../../src/engine/errors.ts';
 import { type DecodedImage, toRgb, turned } from '../../src/retina/data/pictures/decoded.ts';
+import { isDicom } from '../../src/retina/data/pictures/dicomFile.ts';
 import { type PictureHeader, readHeader } from './pictureHeader.ts';
 
 /**
  * A photograph as 8-bit RGB, as it is shown: turned as its EXIF orientation says, a color profile applied, transparent parts on black.
  *
+ * DICOM files are read as in Node: their first frame.
+ *
  * @throws GmtlError `data/image-unreadable` for what the browser cannot decode, and for CMYK, whose colors browsers guess.
  */
 export async function decodePicture(file: Blob, name: string): Promise<DecodedImage> {
-  const header = readHeader(new Uint8Array(await file.arrayBuffer()));
+  const bytes = new Uint8Array(await file.arrayBuffer());
+  if (isDicom(bytes)) {
+    // Fetched with the first such file alone.
+    const { decodeDicom } = await import('./decodeDicom.ts');
+    return decodeDicom(bytes, name, (jpeg) => decode(readHeader(jpeg)));
+  }
+  const header = readHeader(bytes);
   if (header.components === 4) {
     throw new GmtlError(
       'data/image-unreadable',
@@ -21,7 +30,7 @@ export async function decodePicture(file: Blob, name: string): Promise<DecodedIm
   } catch (cause) {
     throw new GmtlError(
       'data/image-unreadable',
-      `${name} cannot be decoded: it is damaged, or of a kind that browsers do not know. Give a JPEG or PNG file.`,
+      `${name} cannot be decoded: it is damaged, or of a kind that browsers do not know. Give a JPEG, PNG or DICOM file.`,
       { cause },
     );
   }

@@ -14,6 +14,7 @@ import { openModel } from '../../src/retina/predict/openModel.ts';
 import { inferPicture } from '../../src/retina/predict/picture.ts';
 import type { PreparedAs } from '../../src/retina/predict/pictureNetwork.ts';
 import type { Predictor } from '../../src/retina/predict/predictor.ts';
+import { withoutIdentifiers } from '../../src/retina/predict/result.ts';
 import { type LoadedModel, MODEL_MANIFEST, unpackModel } from '../../src/retina/run/modelFolder.ts';
 import { failureOf } from '../shared/failure.ts';
 import { decodePicture } from './decode.ts';
@@ -79,7 +80,8 @@ async function look({ id, file, name, calibrated }: ScreeningCommand & { kind: '
     choice: 'both',
     threshold: calibration ? calibratedThresholds(calibration) : 0.5,
   });
-  const referred = policy.refer(inferred.result);
+  // Who the eye belongs to leaves the file in no download and no print.
+  const referred = policy.refer(withoutIdentifiers(inferred.result));
   const result = calibration ? calibrateResult(referred, calibration) : referred;
   const masks = inferred.masks ?? {};
   const milliseconds = { decode: decoded - start, compute: performance.now() - decoded };

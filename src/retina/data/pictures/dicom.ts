@@ -1,10 +1,9 @@
-/** Reads DICOM files of ophthalmic photography: what they say of the picture, and each frame as a file that other decoders open. */
+/** DICOM files in Node: each frame as a file that sharp opens. */
 import { inflateRawSync } from 'node:zlib';
-import type DicomParser from 'dicom-parser';
-import { type ErrorCode, GmtlError } from '../../../engine/errors.ts';
+import type { ErrorCode } from '../../../engine/errors.ts';
 import { requireOptional, sharp } from '../../../engine/node/optional.ts';
 import type { DicomFacts } from './dicomFacts.ts';
-import { type FrameLayout, interleaved, unpackRle } from './dicomPixels.ts';
+import { type DicomFrame, type DicomTools, type LosslessJpeg, openDicomFile } from './dicomFile.ts';
 
 /** A parsed file. */
 interface OpenedDicom {
@@ -15,162 +14,16 @@ interface OpenedDicom {
   readonly picture: () => Promise<Buffer>;
 }
 
-interface LosslessJpeg {
-  readonly Decoder: new () => { decompress(data: ArrayBufferLike, offset: number, length: number): ArrayBuffer };
-}
-
-/** How transfer syntaxes are decoded (DICOM PS3.5, section 10 and annex A). */
-const SYNTAXES: Readonly<Record<string, 'raw' | 'rle' | 'jpeg' | 'lossless'>> = {
-  '1.2.840.10008.1.2': 'raw',
-  '1.2.840.10008.1.2.1': 'raw',
-  '1.2.840.10008.1.2.1.99': 'raw',
-  '1.2.840.10008.1.2.2': 'raw',
-  '1.2.840.10008.1.2.5': 'rle',
-  '1.2.840.10008.1.2.4.50': 'jpeg',
-  '1.2.840.10008.1.2.4.51': 'jpeg',
-  '1.2.840.10008.1.2.4.57': 'lossless',
-  '1.2.840.10008.1.2.4.70': 'lossless',
-};
-
-const UNREAD: Readonly<Record<string, string>> = {
-  '1.2.840.10008.1.2.4.80': 'JPEG-LS, lossless (convert it: dcmdjpls IN OUT)',
-  '1.2.840.10008.1.2.4.81': 'JPEG-LS (convert it: dcmdjpls IN OUT)',
-  '1.2.840.10008.1.2.4.90': 'JPEG 2000, lossless (convert it: gdcmconv --raw IN OUT)',
-  '1.2.840.10008.1.2.4.91': 'JPEG 2000 (convert it: gdcmconv --raw IN OUT)',
-};
-
-/** Bytes from which {@link isDicom} tells. */
-export const DICOM_MARK_END = 132;
-
-/** Whether a file's first bytes are those of a DICOM file (PS3.10, section 7.1). */
-export const isDicom = (bytes: Buffer): boolean =>
-  bytes.length >= DICOM_MARK_END && bytes.toString('latin1', 128, DICOM_MARK_END) === 'DICM';
-
-/** The tags that are read, as dicom-parser writes them. */
-const TAG = {
-  syntax: 'x00020010',
-  charset: 'x00080005',
-  patientId: 'x00100020',
-  studyUid: 'x0020000d',
-  laterality: 'x00200060',
-  imageLaterality: 'x00200062',
-  samples: 'x00280002',
-  photometric: 'x00280004',
-  planar: 'x00280006',
-  frames: 'x00280008',
-  rows: 'x00280010',
-  columns: 'x00280011',
-  spacing: 'x00280030',
-  allocated: 'x00280100',
-  stored: 'x00280101',
-  sharedGroups: 'x52009229',
-  pixelMeasures: 'x00289110',
-  pixels: 'x7fe00010',
-} as const;
-
-/**
- * @param frame the frame to read, from 1.
- * @param code of the errors. @throws GmtlError of that code, naming the file and what is not read in it.
- */
+/** @param frame the frame to read, from 1. @throws GmtlError of `code`, naming the file and what is not read in it. */
 export function openDicom(bytes: Buffer, name: string, code: ErrorCode, frame = 1): OpenedDicom {
-  const fail = (why: string, cause?: unknown) =>
-    new GmtlError(code, `Cannot read the DICOM file ${name}: ${why}.`, { cause });
-  const parser = requireOptional<typeof DicomParser>('dicom-parser');
-  let data: DicomParser.DataSet;
-  try {
-    data = parser.parseDicom(bytes, { inflater: (packed, position) => inflated(packed, position) });
-  } catch (cause) {
-    // dicom-parser throws strings and plain objects too.
-    const why = cause instanceof Error ? cause.message : typeof cause === 'string' ? cause : 'its structure is broken';
-    throw fail(`${oneLine(why)}; it is truncated or damaged`, cause);
-  }
-  const syntax = data.string(TAG.syntax) ?? '';
-  const way = SYNTAXES[syntax];
-  if (way === undefined) {
-    throw fail(
-      `its pixels are stored as ${UNREAD[syntax] ?? `"${oneLine(syntax)}"`}; read are uncompressed, RLE and JPEG`,
-    );
-  }
-  const [width, height] = [data.uint16(TAG.columns) ?? 0, data.uint16(TAG.rows) ?? 0];
-  const pixels = data.elements[TAG.pixels];
-  if (width === 0 || height === 0 || pixels === undefined) {
-    throw fail(`it holds no picture (${width}x${height}${pixels === undefined ? ', no pixel data' : ''})`);
-  }
-  const samples = data.uint16(TAG.samples) ?? 1;
-  const photometric = (data.string(TAG.photometric) ?? '').trim();
-  const [allocated, stored] = [data.uint16(TAG.allocated) ?? 0, data.uint16(TAG.stored) ?? 0];
-  if (allocated !== 8 || stored !== 8) throw fail(`it has ${stored} bits in ${allocated} per sample; read are 8`);
-  const expected = PHOTOMETRICS[photometric];
-  if (expected === undefined || expected !== samples) {
-    throw fail(
-      `its colors are ${oneLine(photometric) || 'not stated'} with ${samples} samples per pixel; read are ${Object.keys(PHOTOMETRICS).join(', ')}`,
-    );
-  }
-  const frames = Math.trunc(data.intString(TAG.frames) ?? 1);
-  if (!(frames >= 1)) throw fail(`it states ${frames} frames`);
-  if (way === 'raw' ? pixels.encapsulatedPixelData : !pixels.encapsulatedPixelData) {
-    throw fail(
-      `it states ${way === 'raw' ? 'no' : 'a'} compression, and its pixels are ${way === 'raw' ? '' : 'not '}compressed`,
-    );
-  }
-  const needed = way === 'raw' ? width * height * samples * frames : frames;
-  const held =
-    way === 'raw'
-      ? Math.min(pixels.length, data.byteArray.length - pixels.dataOffset)
-      : (pixels.fragments?.length ?? 0);
-  if (held < needed) {
-    throw fail(
-      `its pixel data ends after ${held} ${way === 'raw' ? 'bytes' : 'pieces'}; ${frames} frames of ${width}x${height} need ${needed}`,
-    );
-  }
-  if (!Number.isInteger(frame) || frame < 1 || frame > frames) {
-    throw fail(`it has ${frames} frame${frames === 1 ? '' : 's'}, none numbered ${frame}`);
-  }
-  const layout: FrameLayout = { width, height, samples, planar: data.uint16(TAG.planar) === 1, photometric };
-  return {
-    width,
-    height,
-    facts: {
-      frames,
-      frame,
-      laterality: lateralityOf(data),
-      pixelSpacing: spacingOf(data),
-      patientId: text(data, TAG.patientId),
-      studyUid: text(data, TAG.studyUid),
-    },
-    picture: async () => {
-      try {
-        const encoded = way === 'raw' ? null : encapsulated(parser, data, pixels, frame, frames);
-        if (encoded === null) return await tiff(interleaved(rawFrame(data, pixels, layout, frame), layout), layout);
-        if (way === 'rle') {
-          const planes = unpackRle(encoded, layout);
-          return await tiff(interleaved(planes, { ...layout, planar: true }), layout);
-        }
-        return await (way === 'jpeg' ? jpeg(encoded, layout) : tiff(lossless(encoded, layout), layout));
-      } catch (cause) {
-        if (cause instanceof GmtlError) throw cause;
-        const why = cause instanceof Error ? cause.message : String(cause);
-        throw fail(`frame ${frame} of ${frames}: ${oneLine(why)}`, cause);
-      }
-    },
+  const tools: DicomTools = {
+    parser: requireOptional<DicomTools['parser']>('dicom-parser'),
+    losslessJpeg: () => requireOptional<LosslessJpeg>('jpeg-lossless-decoder-js'),
+    inflate: inflated,
   };
+  const { facts, width, height, frame: read } = openDicomFile(tools, bytes, name, code, frame);
+  return { facts, width, height, picture: async () => fileOf(read(), width, height) };
 }
-
-/** Samples per pixel of the color models that are read. */
-const PHOTOMETRICS: Readonly<Record<string, number>> = {
-  MONOCHROME1: 1,
-  MONOCHROME2: 1,
-  RGB: 3,
-  YBR_FULL: 3,
-  YBR_FULL_422: 3,
-};
-
-/** A file's text in one printable line of modest length. */
-const oneLine = (value: string): string =>
-  value
-    .replaceAll(/[^\x20-\x7e]+/g, ' ')
-    .trim()
-    .slice(0, 120);
 
 /** A deflated data set after its plain header; what unpacks to more than 1 GiB is refused by zlib. */
 function inflated(packed: Uint8Array, position: number): Uint8Array {
@@ -178,90 +31,11 @@ function inflated(packed: Uint8Array, position: number): Uint8Array {
   return Buffer.concat([packed.subarray(0, position), rest]);
 }
 
-function text(data: DicomParser.DataSet, tag: string): string | null {
-  const element = data.elements[tag];
-  if (element === undefined || element.length === 0) return null;
-  const charset = data.string(TAG.charset) ?? '';
-  const bytes = data.byteArray.subarray(element.dataOffset, element.dataOffset + element.length);
-  const decoded = new TextDecoder(charset.includes('192') ? 'utf-8' : 'latin1').decode(bytes);
-  return (
-    decoded
-      .replaceAll(/\p{Cc}/gu, '')
-      .trim()
-      .slice(0, 64) || null
-  );
-}
-
-function lateralityOf(data: DicomParser.DataSet): DicomFacts['laterality'] {
-  const value = (data.string(TAG.imageLaterality) ?? data.string(TAG.laterality) ?? '').trim().toUpperCase();
-  return ({ L: 'left', R: 'right', B: 'both' } as const)[value] ?? null;
-}
-
-function spacingOf(data: DicomParser.DataSet): readonly [number, number] | null {
-  const measures = data.elements[TAG.sharedGroups]?.items?.[0]?.dataSet?.elements[TAG.pixelMeasures];
-  for (const one of [data, measures?.items?.[0]?.dataSet]) {
-    const [rows, columns] = (one?.string(TAG.spacing) ?? '').split('\\').map(Number);
-    if (rows > 0 && columns > 0 && Number.isFinite(rows) && Number.isFinite(columns)) return [rows, columns];
+async function fileOf(frame: DicomFrame, width: number, height: number): Promise<Buffer> {
+  if (frame.kind === 'jpeg') {
+    const jpeg = Buffer.from(frame.jpeg);
+    return frame.inverted ? sharp(jpeg, { failOn: 'error' }).negate().png().toBuffer() : jpeg;
   }
-  return null;
-}
-
-/** The bytes of a compressed frame. */
-function encapsulated(
-  parser: typeof DicomParser,
-  data: DicomParser.DataSet,
-  pixels: DicomParser.Element,
-  frame: number,
-  frames: number,
-): Buffer {
-  const { fragments = [], basicOffsetTable = [] } = pixels;
-  if (!pixels.encapsulatedPixelData || fragments.length === 0)
-    throw new Error('it states a compression and holds none');
-  if (frames === 1)
-    return Buffer.from(parser.readEncapsulatedPixelDataFromFragments(data, pixels, 0, fragments.length));
-  if (basicOffsetTable.length === frames) {
-    return Buffer.from(parser.readEncapsulatedImageFrame(data, pixels, frame - 1));
-  }
-  if (fragments.length === frames) {
-    return Buffer.from(parser.readEncapsulatedPixelDataFromFragments(data, pixels, frame - 1));
-  }
-  const table = parser.createJPEGBasicOffsetTable(data, pixels);
-  if (table.length !== frames) throw new Error(`${fragments.length} pieces cannot be told apart as ${frames} frames`);
-  return Buffer.from(parser.readEncapsulatedImageFrame(data, pixels, frame - 1, table));
-}
-
-function rawFrame(
-  data: DicomParser.DataSet,
-  pixels: DicomParser.Element,
-  layout: FrameLayout,
-  frame: number,
-): Uint8Array {
-  if (layout.photometric === 'YBR_FULL_422') throw new Error('YBR_FULL_422 is read within JPEG alone');
-  const size = layout.width * layout.height * layout.samples;
-  const start = pixels.dataOffset + size * (frame - 1);
-  return new Uint8Array(data.byteArray.subarray(start, start + size));
-}
-
-/** A JPEG frame as it lies there: its size must be the stated one, and inverted gray is turned. */
-async function jpeg(encoded: Buffer, layout: FrameLayout): Promise<Buffer> {
-  const { format, width, height } = await sharp(encoded, { limitInputPixels: false }).metadata();
-  if (format !== 'jpeg' || width !== layout.width || height !== layout.height) {
-    throw new Error(`it states ${layout.width}x${layout.height} pixels, its JPEG has ${width}x${height}`);
-  }
-  // Colors as the JPEG's own marks say: files that state RGB hold YCbCr as often as not.
-  return layout.photometric === 'MONOCHROME1' ? sharp(encoded, { failOn: 'error' }).negate().png().toBuffer() : encoded;
-}
-
-function lossless(encoded: Buffer, layout: FrameLayout): Uint8Array {
-  const { Decoder } = requireOptional<LosslessJpeg>('jpeg-lossless-decoder-js');
-  const own = new Uint8Array(encoded);
-  const pixels = new Uint8Array(new Decoder().decompress(own.buffer, 0, own.length));
-  const size = layout.width * layout.height * layout.samples;
-  if (pixels.length !== size) throw new Error(`its JPEG unpacks to ${pixels.length} bytes, ${size} are needed`);
-  return interleaved(pixels, { ...layout, planar: false });
-}
-
-function tiff(pixels: Uint8Array, { width, height, samples }: FrameLayout): Promise<Buffer> {
-  const raw = { width, height, channels: samples as 1 | 3 };
-  return sharp(pixels, { raw, limitInputPixels: false }).tiff({ compression: 'none' }).toBuffer();
+  const raw = { width, height, channels: frame.channels };
+  return sharp(frame.data, { raw, limitInputPixels: false }).tiff({ compression: 'none' }).toBuffer();
 }

@@ -17,13 +17,14 @@ export interface FrameLayout {
  * @returns the planes one after the other.
  * @throws Error where the header contradicts the layout or a segment is too short.
  */
-export function unpackRle(encoded: Buffer, { width, height, samples }: FrameLayout): Uint8Array {
+export function unpackRle(encoded: Uint8Array, { width, height, samples }: FrameLayout): Uint8Array {
   if (encoded.length < 64) throw new Error('its RLE header is cut short');
-  const segments = encoded.readUInt32LE(0);
+  const view = new DataView(encoded.buffer, encoded.byteOffset, encoded.byteLength);
+  const segments = view.getUint32(0, true);
   if (segments !== samples) throw new Error(`its RLE header states ${segments} segments, ${samples} are needed`);
   const plane = width * height;
   const starts = Array.from({ length: segments + 1 }, (_, index) =>
-    index === segments ? encoded.length : encoded.readUInt32LE(4 + 4 * index),
+    index === segments ? encoded.length : view.getUint32(4 + 4 * index, true),
   );
   if (starts.some((start, index) => start < 64 || start > encoded.length || start < (starts[index - 1] ?? 0))) {
     throw new Error('its RLE header points outside of the frame');
@@ -40,11 +41,11 @@ export function unpackRle(encoded: Buffer, { width, height, samples }: FrameLayo
   return planes;
 }
 
-function unpackBits(packed: Buffer, into: Uint8Array): void {
+function unpackBits(packed: Uint8Array, into: Uint8Array): void {
   let to = 0;
   for (let from = 0; to < into.length; ) {
     if (from + 1 >= packed.length) throw new Error('its RLE segments are cut short');
-    const code = packed.readInt8(from++);
+    const code = (packed[from++] << 24) >> 24;
     if (code === -128) continue;
     if (code < 0) {
       into.fill(packed[from++], to, to + 1 - code);

@@ -3,7 +3,8 @@ import { open, readFile, stat } from 'node:fs/promises';
 import type { Metadata, Sharp } from 'sharp';
 import { sharp } from '../../../engine/node/optional.ts';
 import { type ErrorCode, GmtlError } from '../../../engine/errors.ts';
-import { DICOM_MARK_END, isDicom, openDicom } from './dicom.ts';
+import { openDicom } from './dicom.ts';
+import { DICOM_MARK_END, isDicom } from './dicomFile.ts';
 import type { DicomFacts } from './dicomFacts.ts';
 import { errorCode } from '../../../engine/node/atomic.ts';
 import { isTiff, isTruncatedTiff } from './tiff.ts';
@@ -172,7 +173,8 @@ export function pictureError(path: string, kind: PictureKind, cause: unknown): G
   const code = errorCode(cause) ?? '';
   const known = NOT_DECODED.find(({ codes }) => codes.includes(code));
   if (known) return new GmtlError(kind.code, `The ${kind.name} ${path}: ${known.text}.`, { cause });
-  const reason = cause instanceof Error ? cause.message : String(cause);
+  // libvips repeats itself, a line each time.
+  const [reason] = (cause instanceof Error ? cause.message : String(cause)).split('\n');
   const remedy = /\bunsupported image format|none of jpeg/.test(reason)
     ? 'It is no picture, or of a kind that is not read: save it as PNG, JPEG or TIFF'
     : cause instanceof WrongKind

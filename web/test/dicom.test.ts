@@ -1,0 +1,80 @@
+/** Tier: headless browser. DICOM photographs are decoded in a page as in Node, frame for frame; damaged ones end in one line. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+import type { Page } from 'playwright-core';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { decodeImage } from '../../src/retina/data/pictures/preprocess.ts';
+import { noBrowser, usePages } from './browser.ts';
+
+const folder = fileURLToPath(new URL('../../src/retina/data/pictures/fixtures/dicom/', import.meta.url));
+const files = readdirSync(folder).filter((name) => name.endsWith('.dcm'));
+
+/** Levels that two decoders of the same JPEG may differ by; the others are equal to the bit. */
+const JPEG_LEVELS = 2;
+
+const IN_THE_PAGE = `
+import { decodePicture } from '../screening/decode.ts';
+export async function decodedHere(bytes) {
+  try {
+    const { width, height, data, dicom } = await decodePicture(new Blob([new Uint8Array(bytes)]), 'eye.dcm');
+    return { width, height, data: Array.from(data), dicom };
+  } catch (error) {
+    return { code: error.code, message: error.message };
+  }
+}`;
+
+interface Decoded {
+  readonly width: number;
+  readonly height: number;
+  readonly data: readonly number[];
+  readonly dicom: object;
+  readonly code: string;
+  readonly message: string;
+}
+
+describe.skipIf(noBrowser !== null)('DICOM in the page', () => {
+  const pages = usePages();
+  let page: Page;
+  beforeAll(async () => {
+    const { outputFiles } = await build({
+      stdin: { contents: IN_THE_PAGE, resolveDir: fileURLToPath(new URL('./', import.meta.url)) },
+      ...{ bundle: true, platform: 'browser', format: 'esm', write: false },
+    });
+    const opened = await pages.open('kernels.html');
+    page = opened.page;
+    await opened.context.route('**/dicom.js', (route) =>
+      route.fulfill({ contentType: 'text/javascript', body: outputFiles?.[0].text ?? '' }),
+    );
+  });
+
+  const decoded = async (bytes: Uint8Array): Promise<Decoded> =>
+    (await page.evaluate(`import('/dicom.js').then((m) => m.decodedHere(${JSON.stringify([...bytes])}))`)) as Decoded;
+
+  it('every encoding that Node reads gives the same frame and the same facts', async () => {
+    expect(files.length).toBeGreaterThan(10);
+    for (const name of files) {
+      const node = await decodeImage(`${folder}${name}`).catch((error: Error) => error);
+      const there = await decoded(readFileSync(`${folder}${name}`));
+      if (node instanceof Error) {
+        expect(there.code, name).toBe('data/image-unreadable');
+        continue;
+      }
+      expect([there.message, there.width, there.height], name).toEqual([undefined, node.width, node.height]);
+      expect(there.dicom, name).toEqual(node.dicom);
+      const most = there.data.reduce((off, value, at) => Math.max(off, Math.abs(value - node.data[at])), 0);
+      expect(most, name).toBeLessThanOrEqual(/jpeg|wrapped/.test(name) ? JPEG_LEVELS : 0);
+    }
+  });
+
+  it('a damaged one is refused in one line that names it', async () => {
+    const rgb = readFileSync(`${folder}rgb.dcm`);
+    const cut = [rgb.subarray(0, 300), rgb.subarray(0, 5000), readFileSync(`${folder}jpeg.dcm`).subarray(0, 1500)];
+    const deflated = readFileSync(`${folder}deflated.dcm`);
+    for (const bytes of [...cut, deflated.subarray(0, deflated.length - 400)]) {
+      const { code, message } = await decoded(bytes);
+      expect(code).toBe('data/image-unreadable');
+      expect(message).toMatch(/^[^\n]*eye\.dcm[^\n]*$/);
+    }
+  });
+});
