@@ -32,7 +32,10 @@ import { predictionRows } from './tables.ts';
 const MOST_PICTURES = 150;
 
 export interface ReportInput {
+  /** Of an ensemble the first, whose settings were used. */
   readonly run: RunFolder;
+  /** Folders of the networks that answered as one. Default: the run alone. */
+  readonly ensemble?: readonly string[] | null;
   readonly dataset: Dataset;
   /** Optimizer steps taken to reach the weights; null for bare weights. */
   readonly step: number | null;
@@ -107,7 +110,7 @@ async function reportData(input: ReportInput): Promise<ReportData> {
   const referral = referralsOf(result);
   const uncertainty = uncertaintyOf(result);
   return {
-    title: `${basename(run.path)}: evaluation`,
+    title: `${(input.ensemble ?? [run.path]).map((path) => basename(path)).join(', ')}: evaluation`,
     subtitle: subject,
     created: new Date().toISOString(),
     headline: [...referralHeadline(result.referral), ...headlineOf(result)],

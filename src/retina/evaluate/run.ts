@@ -166,7 +166,7 @@ export async function evaluateRun(options: EvaluateRunOptions): Promise<Evaluati
       if (options.report !== undefined && gallery) {
         const { writeReport } = await import('./report.ts');
         const parameters = predictor.model.parameterCount();
-        const shown = { run, dataset, step, subject, parameters, adapter: device.name, frame, weights };
+        const shown = { run, ensemble, dataset, step, subject, parameters, adapter: device.name, frame, weights };
         const written = await writeReport(options.report, { ...shown, result, record, gallery });
         for (const file of written) print(`written    ${file}`);
       }
