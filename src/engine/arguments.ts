@@ -24,7 +24,7 @@ const ATTRIBUTES = {
   reals: ['an array of numbers', (value) => isArrayOf(value, (item) => typeof item === 'number')],
   text: ['a text', (value) => typeof value === 'string'],
   path: ['the path of a file or folder, a text', (value) => typeof value === 'string' && value !== ''],
-  paths: ['an array of paths', (value) => isArrayOf(value, (item) => typeof item === 'string' && item !== '')],
+  paths: ['an array of paths', (value) => isArrayOf(value, (item) => typeof item === 'string')],
   bytes: ["a file's bytes, a Uint8Array, as readFile gives them", (value) => value instanceof Uint8Array],
   list: ['an array', (value) => Array.isArray(value)],
   map: ['a Map', (value) => value instanceof Map],

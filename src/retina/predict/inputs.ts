@@ -120,6 +120,10 @@ function statOf(path: string): Stats {
     return statSync(path);
   } catch (cause) {
     if (errorCode(cause) === undefined) throw cause;
-    throw new GmtlError('infer/no-input', `${path}: no such image or folder. Check the path.`, { cause });
+    throw new GmtlError(
+      'infer/no-input',
+      `${path === '' ? 'an empty name' : path}: no such image or folder. Check the path.`,
+      { cause },
+    );
   }
 }

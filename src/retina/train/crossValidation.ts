@@ -20,7 +20,9 @@ export async function prepareFolds(
   source: string,
 ): Promise<CrossValidationFolder> {
   const configs = Array.from({ length: folds }, (_, fold) => ({ ...config, data: { ...config.data, folds, fold } }));
-  const datasets = await Promise.all(configs.map((one) => openConfigured(source, one)));
+  // The first one tells whether there are pictures enough for all.
+  const first = await openConfigured(source, configs[0]);
+  const datasets = [first, ...(await Promise.all(configs.slice(1).map((one) => openConfigured(source, one))))];
   for (const note of new Set(datasets.flatMap(({ notes }) => notes))) console.error(`note: ${note}`);
   const place = { folder, ...(preset !== undefined && { preset: `${preset}-folds` }) };
   const crossValidation = CrossValidationFolder.create(place);
