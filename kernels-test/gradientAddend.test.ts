@@ -7,7 +7,7 @@ import type { Backend } from '../src/engine/ops/backend.ts';
 import type { ConvolutionAttributes } from '../src/engine/ops/conv2d/attributes.ts';
 import { conv2d } from '../src/engine/ops/conv2d/op.ts';
 import { usableLanes } from '../src/engine/ops/conv2d/gatherProduct.ts';
-import { convolutionVersions } from '../src/engine/ops/conv2d/plan.ts';
+import { gatherVersions } from '../src/engine/ops/conv2d/plan.ts';
 import { depthwiseConv2d } from '../src/engine/ops/depthwiseConv2d/op.ts';
 import { GpuBackend } from '../src/engine/ops/gpuBackend.ts';
 import { maxPool2d } from '../src/engine/ops/pool/op.ts';
@@ -77,7 +77,7 @@ describe('what another use gave is added by the input gradient of', () => {
       engine.apply(conv2d, [x, engine.tensor(wave(weight, 1.3), weight)], attributes),
     );
 
-  for (const version of convolutionVersions.filter((name) => name !== 'subgroupMatrix')) {
+  for (const version of gatherVersions.filter((name) => name !== 'subgroupMatrix')) {
     it(`a convolution, ${version}`, async (context) => {
       context.skip(version === 'lanes' && usableLanes(device.target) === 0, 'no subgroups of 4 or 8 lanes');
       const backend = new GpuBackend(device, { versions: new Map([['conv2d.gradInput', version]]) });

@@ -24,9 +24,10 @@ export function paddedFlops({ kernel, uniforms: u, constants = {} }: Dispatch): 
       return product(128);
     case 'conv2d/gatherTile':
     case 'conv2d/gatherMatrix': {
-      const depth = covered(4 * u.fromChannels4, constants.COLUMNS ?? constants.DEPTH);
+      const tiled = kernel.name === 'conv2d/gatherTile';
+      const depth = covered(4 * u.fromChannels4, tiled ? 8 : constants.DEPTH);
       const taps = (u.kernelHeight * u.kernelWidth) / (u.divideY * u.divideX);
-      return 2 * u.workgroups * SMALL_TILE * depth * taps;
+      return 2 * u.workgroups * (tiled ? constants.PIXELS * constants.COLUMNS * 4 : SMALL_TILE) * depth * taps;
     }
     case 'conv2d/gradWeightTile':
       return 2 * u.rows * u.columns * 16 * constants.ROWS * constants.COLUMNS * u.pixels;

@@ -9,11 +9,15 @@ import {
 } from '../../gpu/kernel.ts';
 import { kernel } from '../../gpu/shaderKernel.ts';
 import { matrixConstants } from '../../gpu/subgroupMatrix.ts';
+import { ceilDiv } from '../../tensor/shape.ts';
 import { boundBias, epilogueUniforms, type Gather, type GatherBuffers, windowUniforms } from './gather.ts';
 import { inFours, Steps } from './steps.ts';
 
 /** Which kernels compute a product: subgroup broadcasts (software adapters), tiles in workgroup memory (GPUs) or matrix units (GPUs that have them). */
 export type ProductVersion = 'lanes' | 'tile' | 'subgroupMatrix';
+
+/** The same for a gather, which has smaller tiles for few pixels too: its sums are not split. */
+export type GatherVersion = ProductVersion | 'smallTile';
 
 export const gatherLanesKernel = kernel('conv2d/gatherLanes');
 
@@ -28,6 +32,9 @@ export function usableLanes({ subgroupSize, features }: PlanTarget): number {
   return features.has('subgroups') && (subgroupSize === 8 || subgroupSize === 4) ? subgroupSize : 0;
 }
 
+/** Threads that a GPU runs at a time, counting 256 on each of 128 multiprocessors. */
+export const ROUND = 128 * 256;
+
 /** A kernel, and the pixels and groups of four output channels that a workgroup of it owns. */
 interface ProductTile {
   readonly kernel: KernelDefinition;
@@ -36,8 +43,48 @@ interface ProductTile {
   readonly constants?: Dispatch['constants'];
 }
 
+/** A form of conv2d/gatherTile: what its workgroups own, groups of outputs of a thread, and the vector instructions per multiply-add of its loop (RADV, navi31). */
+interface TileForm {
+  readonly pixels: number;
+  readonly columns: number;
+  readonly groups: number;
+  readonly instructions: number;
+}
+
+const FORMS: readonly TileForm[] = [
+  { pixels: 128, columns: 32, groups: 2, instructions: 1.06 },
+  { pixels: 128, columns: 16, groups: 2, instructions: 1.08 },
+  { pixels: 128, columns: 8, groups: 1, instructions: 1.17 },
+  { pixels: 128, columns: 4, groups: 1, instructions: 1.27 },
+];
+const SMALL_FORM: TileForm = { pixels: 64, columns: 16, groups: 1, instructions: 1.11 };
+
+const tilesOf = (form: TileForm, pixels: number, columns: number): number =>
+  ceilDiv(pixels, form.pixels) * ceilDiv(columns, form.columns);
+
+/** The form that takes the fewest instructions, for pixels and outputs past the ends too. */
+function formOf(pixels: number, columns: number): TileForm {
+  const covered = (form: TileForm): number =>
+    tilesOf(form, pixels, columns) * form.pixels * form.columns * form.instructions;
+  return FORMS.reduce((best, form) => (covered(form) < covered(best) ? form : best));
+}
+
+/**
+ * The tiles that take a GPU less time for so many pixels and output channels: workgroups run in rounds, and few large ones leave much of a round idle.
+ * It follows from sizes; no GPU was measured.
+ */
+export function fasterTile(pixels: number, toChannels: number): 'tile' | 'smallTile' {
+  const columns = ceilDiv(toChannels, 4);
+  const time = (form: TileForm): number => {
+    const threads = ((form.pixels / 8) * form.columns) / form.groups;
+    return ceilDiv(tilesOf(form, pixels, columns) * threads, ROUND) * form.groups * form.instructions;
+  };
+  return time(SMALL_FORM) < time(formOf(pixels, columns)) ? 'smallTile' : 'tile';
+}
+
 function tileOf(
-  version: ProductVersion,
+  version: GatherVersion,
+  pixels: number,
   toChannels4: number,
   target: PlanTarget,
   storage: StorageFormat,
@@ -53,8 +100,12 @@ function tileOf(
       ? { kernel: gatherSubgroupKernel, pixels: 32, columns: 8 }
       : { kernel: gatherLanesKernel, pixels: 4, columns: 4 };
   }
-  const columns = toChannels4 <= 4 ? 4 : toChannels4 <= 8 ? 8 : 16;
-  return { kernel: gatherTileKernel, pixels: 1024 / columns, columns, constants: { COLUMNS: columns } };
+  const {
+    columns,
+    pixels: PIXELS,
+    groups: GROUPS,
+  } = version === 'smallTile' ? SMALL_FORM : formOf(pixels, toChannels4);
+  return { kernel: gatherTileKernel, pixels: PIXELS, columns, constants: { PIXELS, COLUMNS: columns, GROUPS } };
 }
 
 /**
@@ -62,7 +113,7 @@ function tileOf(
  * where they are not. `biasChannels`: after how many channels the bias repeats (folding makes channels of neighbouring pixels).
  */
 export function planProductGather(
-  version: ProductVersion,
+  version: GatherVersion,
   gather: Gather,
   buffers: GatherBuffers,
   biasChannels: number,
@@ -74,14 +125,14 @@ export function planProductGather(
   const fromChannels = inFours(gather.fromChannels);
   const toChannels = inFours(gather.toChannels);
   const taps = kernel[0] * kernel[1];
-  const tile = tileOf(version, toChannels / 4, target, buffers.storage);
+  const pixels = batch * to[0] * to[1];
+  const tile = tileOf(version, pixels, toChannels / 4, target, buffers.storage);
   if (!tile) return null;
   const steps = new Steps(buffers.storage);
 
   const source = steps.channels(buffers.source, batch * from[0] * from[1], gather.fromChannels, fromChannels);
   const weight = weightsAsProduct(steps, gather, buffers, [taps, fromChannels, toChannels]);
   const cut = toChannels !== gather.toChannels;
-  const pixels = batch * to[0] * to[1];
   const out = cut ? steps.operand(pixels * toChannels) : buffers.out;
   const addend = buffers.addend && steps.channels(buffers.addend, pixels, gather.toChannels, toChannels);
 

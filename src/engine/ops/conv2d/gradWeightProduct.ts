@@ -10,7 +10,7 @@ import {
 import { kernel } from '../../gpu/shaderKernel.ts';
 import { matrixConstants } from '../../gpu/subgroupMatrix.ts';
 import { ceilDiv } from '../../tensor/shape.ts';
-import { type ProductVersion, usableLanes } from './gatherProduct.ts';
+import { type ProductVersion, ROUND, usableLanes } from './gatherProduct.ts';
 import { type ConvolutionGeometry, folded } from './geometry.ts';
 import { chunksFor, placementUniforms } from './gradWeight.ts';
 import { inFours, Steps } from './steps.ts';
@@ -22,9 +22,6 @@ export const gradWeightSubgroupKernel = kernel('conv2d/gradWeightSubgroup');
 export const gradWeightTileKernel = kernel('conv2d/gradWeightTile');
 
 export const gradWeightMatrixKernel = kernel('conv2d/gradWeightMatrix');
-
-/** Threads that a GPU runs at a time, counting 256 on each of 128 multiprocessors. */
-const ROUND = 128 * 256;
 
 /**
  * Workgroups over all parts of the pixels' axis that give a GPU two to four rounds of work and leave little of the last one idle: the fewest that

@@ -1,13 +1,13 @@
 /** Chooses the version of a convolution and of its gradients. */
-import type { DeviceClass, Plan, PlanTarget, StorageFormat } from '../../gpu/kernel.ts';
+import type { Plan, PlanTarget, StorageFormat } from '../../gpu/kernel.ts';
 import { sumKernels } from '../reduce/plan.ts';
 import { type Gather, type GatherBuffers, gatherKernel, planSimpleGather } from './gather.ts';
 import {
+  fasterTile,
   gatherLanesKernel,
   gatherMatrixKernel,
   gatherSubgroupKernel,
   gatherTileKernel,
-  type ProductVersion,
   planProductGather,
 } from './gatherProduct.ts';
 import { type ConvolutionGeometry, folded } from './geometry.ts';
@@ -39,29 +39,22 @@ export const gradWeightKernels = [
   ...sumKernels,
 ];
 /** `simple` serves everything; `lanes`, `tile` and `subgroupMatrix` are matrix products over one group, for software adapters, GPUs and their matrix units. */
-export const convolutionVersions: readonly string[] = ['simple', 'lanes', 'tile', 'subgroupMatrix'];
-
-const FASTEST: Readonly<Record<DeviceClass, ProductVersion>> = { software: 'lanes', gpu: 'tile' };
+export const gradWeightVersions = ['simple', 'lanes', 'tile', 'subgroupMatrix'] as const;
+/** `smallTile` is `tile` for few pixels. */
+export const gatherVersions = [...gradWeightVersions, 'smallTile'] as const;
 
 /** The plan in the version asked for, else in the fastest that can. */
-function choose(
-  target: PlanTarget,
+function choose<Version extends string>(
+  versions: readonly Version[],
   version: string | undefined,
+  fastest: Exclude<Version, 'simple'>,
   simple: () => Plan,
-  product: (version: ProductVersion) => Plan | null,
+  product: (version: Exclude<Version, 'simple'>) => Plan | null,
 ): Plan | null {
-  switch (version) {
-    case undefined:
-      return product(FASTEST[target.deviceClass]) ?? simple();
-    case 'simple':
-      return simple();
-    case 'lanes':
-    case 'tile':
-    case 'subgroupMatrix':
-      return product(version);
-    default:
-      throw new Error(`convolution: no version is called ${version}`);
-  }
+  if (version === undefined) return product(fastest) ?? simple();
+  const known = versions.find((name) => name === version);
+  if (known === undefined) throw new Error(`convolution: no version is called ${version}`);
+  return known === 'simple' ? simple() : product(known as Exclude<Version, 'simple'>);
 }
 
 /** The dispatches of a forward pass or, by the `direction` given, of a transposed convolution. */
@@ -78,11 +71,14 @@ export function planGather(
   const fold = direction(folded(geometry));
   // Folded output channels are those of several pixels: a bias must then repeat after a whole number of vec4f.
   const misfit = buffers.bias !== undefined && toChannels % 4 !== 0 && fold.toChannels !== toChannels;
+  const shaped = misfit ? plain : fold;
+  const pixels = shaped.batch * shaped.to[0] * shaped.to[1];
   return choose(
-    target,
+    gatherVersions,
     version,
+    target.deviceClass === 'software' ? 'lanes' : fasterTile(pixels, shaped.toChannels),
     () => planSimpleGather(plain, buffers, relu),
-    (product) => planProductGather(product, misfit ? plain : fold, buffers, toChannels, relu, target),
+    (product) => planProductGather(product, shaped, buffers, toChannels, relu, target),
   );
 }
 
@@ -94,8 +90,9 @@ export function planGradWeight(
   version: string | undefined,
 ): Plan | null {
   return choose(
-    target,
+    gradWeightVersions,
     version,
+    target.deviceClass === 'software' ? 'lanes' : 'tile',
     () => planSimpleGradWeight(geometry, storage, target).plan,
     (product) => planProductGradWeight(product, geometry, storage, target),
   );

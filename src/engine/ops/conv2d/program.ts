@@ -12,7 +12,14 @@ import {
   type Pair,
 } from './attributes.ts';
 import { forwardGather, transposedGather } from './gather.ts';
-import { convolutionVersions, gatherKernels, gradWeightKernels, planGather, planGradWeight } from './plan.ts';
+import {
+  gatherKernels,
+  gatherVersions,
+  gradWeightKernels,
+  gradWeightVersions,
+  planGather,
+  planGradWeight,
+} from './plan.ts';
 import {
   convolutionFlops,
   type ConvolutionGeometry,
@@ -32,7 +39,7 @@ export const conv2dProgram = defineProgram<ConvolutionAttributes>({
     attributes: CONVOLUTION_ATTRIBUTES,
   },
   kernels: gatherKernels,
-  versions: convolutionVersions,
+  versions: gatherVersions,
   infer([x, weight, bias], attributes) {
     const geometry = convolutionGeometry('conv2d', x.shape, weight.shape, attributes);
     requireBias('conv2d', bias, geometry.outChannels);
@@ -101,7 +108,7 @@ export function planTransposed(
 export const gradInputProgram = defineProgram<GradInputAttributes>({
   name: 'conv2d.gradInput',
   kernels: gatherKernels,
-  versions: convolutionVersions,
+  versions: gatherVersions,
   infer([gradOutput, weight, addend], attributes) {
     const op = 'conv2d.gradInput';
     const shape = inputShape(transposedGeometry(op, gradOutput, weight, attributes.inputSize, attributes));
@@ -156,7 +163,7 @@ function gradWeightGeometry(
 export const gradWeightProgram = defineProgram<GradWeightAttributes>({
   name: 'conv2d.gradWeight',
   kernels: gradWeightKernels,
-  versions: convolutionVersions,
+  versions: gradWeightVersions,
   infer([x, gradOutput], attributes) {
     requireSameType('conv2d.gradWeight', [x, gradOutput]);
     return [f32(weightShape(gradWeightGeometry(x, gradOutput, attributes)))];

@@ -2,7 +2,7 @@
 import { layoutHint, requireShape } from '../../tensor/shape.ts';
 import { formatShape, type Shape } from '../../tensor/spec.ts';
 import { convolutionFlops, type ConvolutionGeometry, inputShape, requireBias, settle } from '../conv2d/geometry.ts';
-import { convolutionVersions, gatherKernels } from '../conv2d/plan.ts';
+import { gatherVersions, gatherKernels } from '../conv2d/plan.ts';
 import { planTransposed, transposedGeometry } from '../conv2d/program.ts';
 import { CONVOLUTION_ATTRIBUTES, type Pair } from '../conv2d/attributes.ts';
 import { like, requireSameType, storageOf } from '../storage.ts';
@@ -58,7 +58,7 @@ export const convTranspose2dProgram = defineProgram<TransposedAttributes>({
     attributes: { ...CONVOLUTION_ATTRIBUTES, outputPadding: 'pair?' },
   },
   kernels: gatherKernels,
-  versions: convolutionVersions,
+  versions: gatherVersions,
   infer([x, weight, bias], attributes) {
     const geometry = geometryOf(x, weight, attributes);
     requireBias('convTranspose2d', bias, geometry.inChannels);
