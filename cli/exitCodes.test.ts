@@ -22,6 +22,7 @@ describe('exit codes', () => {
       2, 3, 4, 4,
     ]);
     expect([exitCodeOf(new GmtlError('io/disk-full', '')), of('infer/queue-away')]).toEqual([75, 75]);
+    expect(exitCodeOf(new GmtlError('io/quota', ''))).toBe(1);
     expect(exitCodeOf(new TypeError('x'))).toBe(70);
   });
 });

@@ -18,7 +18,7 @@ export const EXIT_CODES = {
   fault: { code: 70, meaning: 'a fault in gmtl; `--debug` shows where' },
   tryAgain: {
     code: 75,
-    meaning: "what may pass: the disk is full, or the queue's server is not there; try again",
+    meaning: "what may pass: the disk is full (not a quota), or the queue's server is not there; try again",
   },
   hangup: { code: 129, meaning: 'stopped by SIGHUP (the terminal was closed), after the work was saved' },
   interrupt: { code: 130, meaning: 'stopped by SIGINT (Ctrl-C), after the work was saved' },

@@ -21,6 +21,7 @@ import { requirePatientsFile, writePatients } from '../src/retina/predict/patien
 import { provenanceOf } from '../src/retina/predict/provenance.ts';
 import { lockResults, openResults } from '../src/retina/predict/results.ts';
 import { parseShard, partOf, type Shard, shardFolder } from '../src/retina/predict/shard.ts';
+import type { RunLock } from '../src/retina/run/lock.ts';
 import { trainingSetOf } from '../src/retina/run/trainingSet.ts';
 import { trainedOnText } from '../src/retina/run/trainingSetFormat.ts';
 import { newestRun } from '../src/retina/run/trainedWeights.ts';
@@ -64,6 +65,7 @@ async function infer(args: InferArguments): Promise<void> {
   try {
     await inferInto(args, {
       out,
+      lock,
       shard,
       everything: everything.length,
       inputs,
@@ -81,6 +83,7 @@ async function infer(args: InferArguments): Promise<void> {
 /** What {@link infer} has found out. */
 interface Prepared extends Pick<TrainedEnsemble, 'members' | 'trained'> {
   readonly out: string;
+  readonly lock: RunLock;
   readonly shard: Shard | null;
   /** Pictures of the list, all shards together. */
   readonly everything: number;
@@ -95,11 +98,11 @@ interface Prepared extends Pick<TrainedEnsemble, 'members' | 'trained'> {
 /** Looks at the pictures, and writes into a folder that is this process's. */
 async function inferInto(
   args: InferArguments,
-  { out, shard, everything, inputs, members, trained, stored, doubts, policy }: Prepared,
+  { out, lock, shard, everything, inputs, members, trained, stored, doubts, policy }: Prepared,
 ): Promise<void> {
   const { threshold = 0.5, tta: flips, precision } = args;
   const calibration = args.calibrated ? stored : null;
-  const results = await openResults(out, inputs, args.overwrite || args.resume);
+  const results = await openResults(out, inputs, args.overwrite || args.resume, lock);
   if (!shard) requirePatientsFile(results.table.path);
   if (args['dicom-out'] !== undefined) openDicomOut(args['dicom-out'], inputs);
   const settings = { config: trained.config, calibration: stored, calibrated: args.calibrated, ...pickSettings(args) };
@@ -157,6 +160,7 @@ async function inferInto(
         );
       } finally {
         progress.stop();
+        resume?.journal.close();
         predictor.dispose();
       }
     },

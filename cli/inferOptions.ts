@@ -54,7 +54,7 @@ export const inferOptions = {
     choices: ['refer', 'skip', 'warn'],
     default: 'warn',
     describe:
-      'A picture that cannot be graded (focus, exposure, field, size): predict it with a warning and be not sure of it (warn), refer it, or leave it out (skip)',
+      'A picture that cannot be graded (focus, exposure, field, size): predict it with a warning and do not decide on it (warn), refer it, or leave it out (skip)',
   },
   out: {
     type: 'string',

@@ -29,6 +29,7 @@ function outcomeJson({ input, ...rest }: PictureOutcome, identifiers: boolean): 
           ...(identifiers ? rest.result : withoutIdentifiers(rest.result)),
           files: rest.files,
           milliseconds: rest.milliseconds,
+          ...(rest.lacks !== undefined && { lacks: rest.lacks }),
         },
   );
 }

@@ -11,7 +11,7 @@ import { trainingSetOf } from '../src/retina/run/trainingSet.ts';
 import { expandFrames } from '../src/retina/predict/frames.ts';
 import { parseHealthAddress, serveHealth, WorkerHealth } from '../src/retina/predict/health.ts';
 import { Journal, modelHash } from '../src/retina/predict/journal.ts';
-import { takeWorkerFolder } from '../src/retina/predict/workerFolder.ts';
+import { takeWorkerFolder, type WorkerFolder } from '../src/retina/predict/workerFolder.ts';
 import { loadEnsemble, openEnsemble, type TrainedEnsemble } from '../src/retina/predict/openEnsemble.ts';
 import { provenanceOf } from '../src/retina/predict/provenance.ts';
 import { enqueuePictures, requireQueueUrl, workQueue } from '../src/retina/predict/queue.ts';
@@ -44,6 +44,11 @@ const workerOptions = {
     describe:
       'Port of 127.0.0.1, or HOST:PORT, that says over HTTP whether the worker has started (/startupz), lives (/livez), takes work (/readyz), and how far it is (/)',
   },
+  'health-stuck-minutes': {
+    type: 'number',
+    default: 15,
+    describe: 'A worker that has pictures in hand and finished none for so long does not live (/livez)',
+  },
   'lock-seconds': {
     type: 'number',
     default: 30,
@@ -56,12 +61,15 @@ type WorkerArguments = InferredOptionTypes<typeof workerOptions>;
 const AHEAD = 4;
 
 async function work(args: WorkerArguments): Promise<void> {
-  const { threshold: least = 0.5, 'lock-seconds': lockSeconds } = args;
+  const { threshold: least = 0.5, 'lock-seconds': lockSeconds, 'health-stuck-minutes': stuckMinutes } = args;
   if (!(least > 0 && least < 1)) {
     throw new GmtlError('cli/usage', `--threshold ${least}: give a probability between 0 and 1, both excluded`);
   }
   requireQueueUrl(args.queue);
   if (!(lockSeconds >= 1)) throw new GmtlError('cli/usage', `--lock-seconds ${lockSeconds}: give 1 or more`);
+  if (!(stuckMinutes > 0)) {
+    throw new GmtlError('cli/usage', `--health-stuck-minutes ${stuckMinutes}: give more than 0`);
+  }
   if (args.id !== undefined && !/^[\w.-]+$/.test(args.id)) {
     throw new GmtlError('cli/usage', `--id ${args.id}: it names a folder: letters, digits, dots and dashes`);
   }
@@ -71,11 +79,11 @@ async function work(args: WorkerArguments): Promise<void> {
   const doubts = stored ? calibrationDoubts(stored, { ...trained, flips: args.tta, tiles: args.tiles }) : [];
   const policy = referralPolicy(stored, doubts, args.ungradable);
   const taken = takeWorkerFolder(args.out, args.id, hostname(), console.error);
-  const health = new WorkerHealth();
+  const health = new WorkerHealth({ stuckMinutes });
   try {
     const served = address && (await serveHealth(health, address));
     if (served) console.error(`health   ${served.url}/startupz, /livez, /readyz`);
-    await workInto(args, taken.folder, { members, trained, stored, policy, health });
+    await workInto(args, taken, { members, trained, stored, policy, health });
     await served?.close();
   } finally {
     taken.lock.release();
@@ -92,11 +100,12 @@ interface Prepared extends Pick<TrainedEnsemble, 'members' | 'trained'> {
 /** Works off the queue, and writes into a folder that is this process's. */
 async function workInto(
   args: WorkerArguments,
-  out: string,
+  { folder: out, lock }: WorkerFolder,
   { members, trained, stored, policy, health }: Prepared,
 ): Promise<void> {
   const { threshold: least = 0.5, 'lock-seconds': lockSeconds } = args;
-  const results = await openResults(out, [], true);
+  const results = await openResults(out, [], true, lock);
+  const journal = new Journal(out);
   const trainingSet = trainingSetOf(trained.path);
   for (const { path } of members) console.error(`network  ${path}`);
   console.error(`referral ${policy.note}`);
@@ -121,7 +130,7 @@ async function workInto(
             },
             adjust: policy.refer,
             write: { masks: args.masks, overlays: args.overlays },
-            journal: new Journal(out),
+            journal,
             model: modelHash(trained.weights, { config: trained.config, calibration: stored, ...pickSettings(args) }),
             ...{ drain: args.drain, lockSeconds, ahead: AHEAD, stop, health },
             provenance: provenanceOf(trained, device.name),
@@ -130,6 +139,7 @@ async function workInto(
           }),
         );
       } finally {
+        journal.close();
         predictor.dispose();
       }
     },

@@ -56,7 +56,7 @@ const TEMPORARY_NAME = /^\..+\.[0-9a-f]{16}\.gmtl-tmp$/;
  * Replaces `path` with `data` so that a reader, a crash or a power cut sees the old content or the new one, never a mixture: a temporary
  * file in the same folder is written and fsynced, renamed over the target, and the folder fsynced. Missing parent folders are created. A string is written as UTF-8.
  *
- * @throws GmtlError `io/disk-full`, `io/not-writable` or `io/write-failed`; the target is then untouched and the temporary file removed.
+ * @throws GmtlError `io/disk-full`, `io/quota`, `io/not-writable` or `io/write-failed`; the target is then untouched and the temporary file removed.
  */
 export async function writeFileAtomic(
   path: string,
@@ -141,9 +141,11 @@ export function describeWriteError(error: unknown, path: string): unknown {
   if (code === undefined) return error;
   const options = { cause: error };
   if (code === 'ENOSPC' || code === 'EDQUOT') {
-    const what = code === 'ENOSPC' ? 'the disk is full' : 'the disk quota is used up';
+    const isFull = code === 'ENOSPC';
+    const what = isFull ? 'the disk is full' : 'the disk quota is used up';
     return new GmtlError(
-      'io/disk-full',
+      // Others may free the disk meanwhile; a quota is its owner's to free.
+      isFull ? 'io/disk-full' : 'io/quota',
       `cannot write ${path}: ${what}. Free some space and run again; earlier files are intact.`,
       options,
     );

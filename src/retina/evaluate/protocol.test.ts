@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Dataset, type DatasetItem, noMasks, type Split, type Task } from '../domain.ts';
 import { SegmentationAccumulator } from '../metrics/segmentation.ts';
-import { type CollectItems, runProtocol } from './protocol.ts';
+import { type CollectItems, recordedFigures, runProtocol } from './protocol.ts';
 import { readCalibration, writeCalibration } from '../run/calibration.ts';
 import type { Collected, ScoredMasks } from './collect.ts';
 
@@ -91,6 +91,8 @@ describe('runProtocol', () => {
       { part: 'scores', splits: ['test'] },
     ]);
     const { calibration, plain, calibrated } = result;
+    const own = ['split', 'plain', 'calibrated', 'calibration', 'referral', 'notes'];
+    expect(Object.keys(recordedFigures(result)).sort()).toEqual(own.sort());
     expect(calibration?.fittedOn).toMatchObject({ split: 'val', segmentation: 8, classification: 32, ...HOW });
     expect(calibration?.fittedOn.images.every((id) => id.includes('/val/'))).toBe(true);
     // Three of four right: softened towards a confidence of 0.75 = 0.99^(1/T) / (0.99^(1/T) + 4 0.0025^(1/T)), not quite, as T shrinks to 1.

@@ -40,6 +40,15 @@ export interface ProtocolResult {
   readonly trust: ReadonlyMap<string, Trust>;
 }
 
+/** The figures of a result, for metrics.json and other records: without what is not plain JSON. */
+export function recordedFigures({
+  collected: _collected,
+  trust: _trust,
+  ...figures
+}: ProtocolResult): Omit<ProtocolResult, 'collected' | 'trust'> {
+  return figures;
+}
+
 export interface ProtocolOptions {
   readonly split: Split;
   /** Fit on the validation split. Default true. */

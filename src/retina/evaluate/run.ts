@@ -24,7 +24,13 @@ import { collect } from './collect.ts';
 import { ensembleDataset, type SplitOf } from './ensembleDataset.ts';
 import type { GalleryCollector } from './gallery.ts';
 import { maskScorer } from './masks.ts';
-import { type CollectItems, type ProtocolOptions, type ProtocolResult, runProtocol } from './protocol.ts';
+import {
+  type CollectItems,
+  type ProtocolOptions,
+  type ProtocolResult,
+  recordedFigures,
+  runProtocol,
+} from './protocol.ts';
 import { calibratedText, calibrationText, evaluationText, misroutesText, referralsText } from './text.ts';
 
 /** Options of {@link evaluateRun}. */
@@ -151,13 +157,12 @@ export async function evaluateRun(options: EvaluateRunOptions): Promise<Evaluati
       const hash = ensemble ? weightsHash(weights) : undefined;
       await printFigures(run, result, subject, { print, replaces, ensemble: hash, report: options.report });
       for (const { item, reason } of predictor.source.skipped.values()) note(`skipped    ${item.imagePath}: ${reason}`);
-      const { collected: _, trust: _trust, ...figures } = result;
       const record: EvaluationRecord = {
         run: run.path,
         ...(ensemble && { ensemble }),
         ...how,
         adapter: device.name,
-        ...figures,
+        ...recordedFigures(result),
       };
       if (options.json !== undefined) {
         await writeOwn(options.json, `${JSON.stringify(record, null, 2)}\n`, 'evaluate');

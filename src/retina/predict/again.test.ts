@@ -1,17 +1,19 @@
 /** Tier: no adapter. A folder of results that is worked on again, by several, or on a full disk: nothing is missing, lost or relabelled. */
-import { existsSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { once } from 'node:events';
+import { existsSync, readdirSync, readFileSync, statSync, symlinkSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { Worker } from 'node:worker_threads';
 import { parse } from 'csv-parse/sync';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { Engine, setEngine } from '../../engine/autograd/engine.ts';
 import { ReferenceBackend } from '../../engine/ops/referenceBackend.ts';
 import { tinyFundus } from '../data/testsupport.ts';
 import { loadTrainedWeights } from '../run/trainedWeights.ts';
 import { parseHealthAddress, serveHealth, WorkerHealth } from './health.ts';
-import { inferPictures, type InferPicturesOptions, type PictureOutcome } from './inferPictures.ts';
+import { inferPictures, type InferPicturesOptions, outcomeLines, type PictureOutcome } from './inferPictures.ts';
 import { collectInputs } from './inputs.ts';
 import { Journal, JOURNAL_FILE } from './journal.ts';
 import { mergeTables } from './merge.ts';
@@ -20,6 +22,7 @@ import { PictureThreads } from './pictureThreads.ts';
 import { predictionsCsv, PREDICTIONS_FILE } from './predictionsTable.ts';
 import type { Provenance } from './predictionRow.ts';
 import type { Predictor } from './predictor.ts';
+import { parseJob } from './queueJob.ts';
 import type { InferResult } from './result.ts';
 import { lockResults, openResults } from './results.ts';
 import { writeUntrainedRun } from './testsupport.ts';
@@ -107,7 +110,7 @@ it('two processes never write one folder: a second worker takes the next one, a 
   const take = (id?: string) => takeWorkerFolder(at('workers'), id, 'node', (text) => notes.push(text));
   const [first, second] = [take(), take()];
   expect([first.id, second.id]).toEqual(['node', 'node-2']);
-  expect(notes).toEqual([expect.stringMatching(/node-2, because 1 other/)]);
+  expect(notes).toEqual([expect.stringMatching(/node-2, because another worker of this name writes/)]);
   expect(() => take('node')).toThrow(/process \d+ has been writing results into this folder.*choose another folder/);
   first.lock.release();
   expect(take().id).toBe('node');
@@ -116,9 +119,93 @@ it('two processes never write one folder: a second worker takes the next one, a 
   await mkdir(at('elsewhere'));
   const holder = { pid: 1, host: 'gone', processStart: null, since: 'yesterday', token: 'x' };
   await writeFile(lock, JSON.stringify(holder));
-  lockResults(at('elsewhere'), (text) => notes.push(text)).release();
-  expect(notes.at(-1)).toMatch(/process 1 on gone has been .*cannot see whether it still runs/);
+  lockResults(at('elsewhere'), (text) => notes.push(text), { beat: 20, silent: 60 }).release();
+  expect(notes.at(-1)).toMatch(/process 1 on gone has been .*cannot be seen from here: waiting/);
   expect(existsSync(lock)).toBe(false);
+});
+
+it('a holder in another container or on another machine keeps its folder while it touches its lock', async () => {
+  const folder = at('contained');
+  await mkdir(folder);
+  const lock = join(folder, 'infer.lock');
+  // Of this host's name, with a number that no process here has: the numbers of a container are its own.
+  for (const [host, space] of [
+    [hostname(), 'a container'],
+    ['elsewhere', undefined],
+  ]) {
+    await writeFile(
+      lock,
+      JSON.stringify({ pid: 2 ** 22 + 1, host, space, processStart: '1', since: 'now', token: 'x' }),
+    );
+    // A clock that is a day behind.
+    const touch = `const { utimesSync } = require('node:fs'); const lock = ${JSON.stringify(lock)};
+      setInterval(() => { const late = Date.now() / 1000 - 86400; utimesSync(lock, late, late); }, 20);`;
+    const other = new Worker(touch, { eval: true });
+    await once(other, 'online');
+    expect(() => lockResults(folder, () => undefined, { beat: 50, silent: 10_000 })).toThrow(/Wait for it/);
+    await other.terminate();
+    lockResults(folder, () => undefined, { beat: 20, silent: 60 }).release();
+  }
+});
+
+it('a process that lost its folder to another says so, and writes nothing more into it', async () => {
+  const folder = at('lost');
+  const lock = lockResults(folder, () => undefined, { beat: 10, silent: 60 });
+  const before = statSync(join(folder, 'infer.lock')).mtimeMs;
+  await vi.waitFor(() => expect(statSync(join(folder, 'infer.lock')).mtimeMs).toBeGreaterThan(before));
+  const { table } = await openResults(folder, [], true, lock);
+  await table.add({ file: 'a.jpg', error: 'x' });
+  const holder = { pid: 7, host: 'other', processStart: null, since: 'now', token: 'x' };
+  await writeFile(join(folder, 'infer.lock'), JSON.stringify(holder));
+  await writeFile(table.path, 'of the other');
+  await expect(table.write()).rejects.toMatchObject({
+    code: 'infer/locked',
+    message: expect.stringMatching(/lost its lock.*process 7 on other has it now/) as string,
+  });
+  expect(readFileSync(table.path, 'utf8')).toBe('of the other');
+  lock.release();
+  expect(existsSync(join(folder, 'infer.lock'))).toBe(true);
+});
+
+it('a recorded picture whose DICOM files cannot be had keeps its row, and this is a warning', async () => {
+  const folder = at('undated');
+  await run(folder, { name: 'first' });
+  const rows = () => readFileSync(join(folder, PREDICTIONS_FILE), 'utf8');
+  const before = rows();
+  const told: string[] = [];
+  await mkdir(at('dicom'));
+  // JPEG files lack every tag.
+  const again = await run(folder, { name: 'second', dicomOut: at('dicom') }, (outcome) =>
+    told.push(...outcomeLines(outcome)),
+  );
+  expect(again).toMatchObject({ failed: 0, recorded: 2, adapters: ['first', 'first'] });
+  expect(rows()).toBe(before);
+  expect(told.join('\n')).toMatch(/warning: its earlier result stays, without DICOM files: .*a\.jpg/);
+});
+
+it('a record finds what was just added, and gives its file back', async () => {
+  const folder = at('record');
+  await mkdir(folder);
+  const journal = new Journal(folder);
+  const done = { sha256: 's', model: 'm', name: 'é' };
+  expect(journal.find(done)).toBeNull();
+  for (const gate of [1, 2]) {
+    journal.add({ ...done, result: { gate } as unknown as InferResult, files: [] });
+    expect(journal.find(done)).toMatchObject({ result: { gate } });
+    journal.close();
+  }
+  expect([...journal.entries()]).toHaveLength(1);
+});
+
+it('a job from the queue that would write outside the folder, or is none, is refused', () => {
+  const entry = { id: '7', eye: 'left' };
+  expect(parseJob({ path: '/a.jpg', name: 'a..b', frame: 2, entry, more: 1 })).toEqual({
+    ...{ path: '/a.jpg', name: 'a..b', frame: 2, entry },
+  });
+  for (const name of ['../../../tmp/x', 'a/b', 'a\\b', '..', '.', 'a\0', '']) {
+    expect(() => parseJob({ path: '/a.jpg', name })).toThrow(/no job of gmtl enqueue \(name: /);
+  }
+  for (const data of [{}, null, 'x', { name: 'a' }]) expect(() => parseJob(data)).toThrow(/no job of gmtl enqueue/);
 });
 
 it('merging tables of one picture by two adapters says so, and what to do', async () => {
@@ -128,7 +215,7 @@ it('merging tables of one picture by two adapters says so, and what to do', asyn
     await writeFile(at(`worker-${adapter}`, PREDICTIONS_FILE), predictionsCsv([row]));
   }
   await expect(mergeTables([at('worker-one'), at('worker-two')], at('merged.csv'), null)).rejects.toThrow(
-    /1 pictures are in more than one table: eye\.jpg\. They were computed by different adapter \(one, two\).*Leave the folders of one/,
+    /1 picture is in more than one table: eye\.jpg\. They were computed by different adapter \(one, two\).*Leave out one adapter's/,
   );
 });
 
@@ -151,7 +238,7 @@ it('a thread that ends takes its pictures with it: each is refused with the reas
 
 it('a worker says over HTTP that it lives, whether it takes work, and that it hangs', async () => {
   let now = 0;
-  const health = new WorkerHealth(() => now);
+  const health = new WorkerHealth({ clock: () => now, stuckMinutes: 19 });
   const { url, close } = await serveHealth(health, parseHealthAddress('0'));
   const status = async (path: string) => (await fetch(url + path)).status;
   const all = async () => [await status('/startupz'), await status('/livez'), await status('/readyz')];
@@ -163,13 +250,21 @@ it('a worker says over HTTP that it lives, whether it takes work, and that it ha
   health.began();
   health.ended('failed');
   expect(await all()).toEqual([200, 200, 200]);
+  now = 18 * 60_000;
+  expect(await status('/livez')).toBe(200);
   now = 20 * 60_000;
   expect([...(await all()), await status('/')]).toEqual([200, 503, 503, 200]);
   expect(await (await fetch(url)).json()).toEqual({
     ...{ state: 'working', queue: { waiting: 7 }, done: 1, failed: 1, inHand: 1, secondsSinceProgress: 1200 },
   });
   const taken = parseHealthAddress(url.replace('http://', ''));
-  await expect(serveHealth(health, taken)).rejects.toThrow(/cannot be had/);
+  await expect(serveHealth(health, taken)).rejects.toThrow(/cannot be had.*Give another port/);
+  await expect(serveHealth(health, { host: '192.0.2.1', port: 0 })).rejects.toThrow(/cannot be had.*of this machine's/);
   await close();
-  expect(() => parseHealthAddress('here')).toThrow(/0\.0\.0\.0:8080/);
+  expect(parseHealthAddress('[::1]:80')).toEqual({ host: '::1', port: 80 });
+  expect(parseHealthAddress('node-2:80')).toEqual({ host: 'node-2', port: 80 });
+  for (const wrong of ['here', '::1', '::1:8080', '8080:9090', '[node]:80', ':80', '0.0.0.0:65536', '[::1]']) {
+    expect(() => parseHealthAddress(wrong), wrong).toThrow(/0\.0\.0\.0:8080.*\[::\]:8080/);
+  }
+  await expect(serveHealth(health, { host: '2001:db8::1', port: 80 })).rejects.toThrow(/--health \[2001:db8::1\]:80/);
 });

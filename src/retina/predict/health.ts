@@ -1,10 +1,8 @@
 /** Health of a worker over HTTP, as orchestrators and monitors ask for it: is it alive, does it take work, how far is it. */
 import { createServer } from 'node:http';
+import { isIPv6 } from 'node:net';
 import { GmtlError } from '../../engine/errors.ts';
 import { errorCode } from '../../engine/node/atomic.ts';
-
-/** A worker that has pictures in hand and finished none for so long hangs: a driver may. */
-const STUCK_MS = 15 * 60_000;
 
 /** What a worker says of itself, as JSON at `/`. */
 export interface HealthReport {
@@ -16,13 +14,14 @@ export interface HealthReport {
   /** Of those, pictures with an error in place of a result. */
   readonly failed: number;
   readonly inHand: number;
-  /** Since a picture was finished or taken in hand last; since the start where none was. */
+  /** Since a picture was finished last, or the first of those in hand was taken; since the start where neither was. */
   readonly secondsSinceProgress: number;
 }
 
 /** Counts what a worker does. */
 export class WorkerHealth {
   readonly #clock: () => number;
+  readonly #stuckMs: number;
   #progressAt: number;
   #done = 0;
   #failed = 0;
@@ -31,9 +30,13 @@ export class WorkerHealth {
   state: HealthReport['state'] = 'starting';
   countJobs: () => Promise<HealthReport['queue']> = () => Promise.resolve(null);
 
-  /** @param clock milliseconds that never go back. */
-  constructor(clock: () => number = () => performance.now()) {
+  /**
+   * @param stuckMinutes a worker that has pictures in hand and finished none for so long hangs: a driver may. Default 15.
+   * @param clock milliseconds that never go back.
+   */
+  constructor({ stuckMinutes = 15, clock = () => performance.now() }: { stuckMinutes?: number; clock?: () => number }) {
     this.#clock = clock;
+    this.#stuckMs = 60_000 * stuckMinutes;
     this.#progressAt = clock();
   }
 
@@ -60,7 +63,7 @@ export class WorkerHealth {
 
   /** False where it hangs. */
   get isAlive(): boolean {
-    return this.#inHand === 0 || this.#clock() - this.#progressAt < STUCK_MS;
+    return this.#inHand === 0 || this.#clock() - this.#progressAt < this.#stuckMs;
   }
 }
 
@@ -78,15 +81,25 @@ export interface HealthAddress {
   readonly port: number;
 }
 
-/** Reads `8080` (this machine alone) or `0.0.0.0:8080`. @throws GmtlError `cli/usage` for anything else. */
+/** Reads `8080` (this machine alone), `0.0.0.0:8080` or `[::1]:8080`. @throws GmtlError `cli/usage` for anything else. */
 export function parseHealthAddress(text: string): HealthAddress {
-  const [, host = '127.0.0.1', digits] = /^(?:(.+):)?(\d+)$/.exec(text) ?? [];
+  const [, six, named, digits] = /^(?:\[([^\]]+)\]:|([^:[\]\s]+):)?(\d+)$/.exec(text) ?? [];
   const port = Number(digits);
-  if (digits === undefined || port > 65_535) {
-    throw new GmtlError('cli/usage', `--health ${text}: give a port, or a host and a port as 0.0.0.0:8080`);
+  const host = six ?? named ?? '127.0.0.1';
+  if (digits === undefined || port > 65_535 || (six !== undefined && !isIPv6(six)) || /^\d+$/.test(named ?? '')) {
+    const forms =
+      'a port (8080), a host and a port (0.0.0.0:8080), or an IPv6 address in brackets and a port ([::]:8080)';
+    throw new GmtlError('cli/usage', `--health ${text}: give ${forms}, the port at most 65535`);
   }
   return { host, port };
 }
+
+/** An address as URLs have it. */
+const shown = (host: string, port: number): string => `${isIPv6(host) ? `[${host}]` : host}:${port}`;
+
+/** What a server that tells little to few takes: probes ask it every few seconds, and whoever asks slowly must hold up nobody. */
+const LIMITS = { headersTimeout: 5000, requestTimeout: 5000, connectionsCheckingInterval: 5000 };
+const MOST_CONNECTIONS = 32;
 
 /**
  * Serves `/startupz` (200 once the network is recorded, 503 before), `/livez` (503 where the worker hangs), `/readyz` (200 where it takes work: it neither starts,
@@ -104,18 +117,24 @@ export async function serveHealth(
     const report = await health.report();
     return { status: check(report, health.isAlive) ? 200 : 503, body: report };
   };
-  const server = createServer(({ url }, response) => {
+  const server = createServer(LIMITS, ({ url }, response) => {
     void answer(url?.split('?')[0]).then(({ status, body }) => {
       response.writeHead(status, { 'content-type': 'application/json' });
       response.end(`${JSON.stringify(body)}\n`);
     });
   });
   await new Promise<void>((resolve, reject) => {
-    server.once('error', (cause) => {
-      if (errorCode(cause) === undefined) return reject(cause);
-      const what = `--health ${host}:${port}: the address cannot be had (${cause.message}). Give another port.`;
+    // Of no consequence once it listens: a worker does not end because a connection could not be accepted.
+    server.on('error', (cause) => {
+      const code = errorCode(cause);
+      if (code === undefined) return reject(cause);
+      const advice = ['EADDRINUSE', 'EACCES'].includes(code)
+        ? 'Give another port.'
+        : "Is the host a name or an address of this machine's?";
+      const what = `--health ${shown(host, port)}: the address cannot be had (${cause.message}). ${advice}`;
       reject(new GmtlError('infer/health', what, { cause }));
     });
+    server.maxConnections = MOST_CONNECTIONS;
     server.listen(port, host, resolve);
   });
   // A worker that is done ends, whoever asks.
@@ -123,7 +142,7 @@ export async function serveHealth(
   const address = server.address();
   const given = typeof address === 'object' && address ? address.port : port;
   return {
-    url: `http://${host}:${given}`,
+    url: `http://${shown(host, given)}`,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

@@ -36,6 +36,8 @@ export type PictureOutcome =
       readonly provenance?: Provenance | undefined;
       /** `recorded`: taken from the record; `completed`: in the record, and done again because files that are asked for were not there. */
       readonly earlier?: 'recorded' | 'completed' | undefined;
+      /** Why a file that was asked for is missing beside a result of an earlier run, which stays. */
+      readonly lacks?: string | undefined;
     }
   | { readonly input: InferInput; readonly error: GmtlError };
 
@@ -106,11 +108,19 @@ export async function lookOnce(
     const done = resume && { sha256: await hashFile(input.path), model: resume.model, name: input.name };
     const entry = done && resume.journal.find(done);
     const there = entry ? resume.journal.filesOf(entry) : [];
-    if (entry && isWithin(filesOfPicture(input, entry.result, options), there)) {
-      const result = { ...entry.result, file: input.path };
-      return { input, result, files: [], milliseconds: 0, provenance: entry.provenance, earlier: 'recorded' };
-    }
-    const { result, files } = await work(input, entry !== null);
+    const recorded = entry && {
+      ...{ input, result: { ...entry.result, file: input.path }, files: [], milliseconds: 0 },
+      ...{ provenance: entry.provenance, earlier: 'recorded' as const },
+    };
+    if (recorded && isWithin(filesOfPicture(input, recorded.result, options), there)) return recorded;
+    const made = await work(input, entry !== null).catch((error: unknown) => {
+      // The picture has its result already, and keeps it: it is the DICOM files that cannot be had.
+      const isKept = recorded && error instanceof GmtlError && error.code === 'infer/dicom-out';
+      if (isKept) return { ...recorded, lacks: error.message };
+      throw error;
+    });
+    if ('lacks' in made) return made;
+    const { result, files } = made;
     const { entry: listed, frame } = input;
     const known = listed || frame ? { input: { ...(listed && { entry: listed }), ...(frame && { frame }) } } : {};
     const { provenance } = options;
@@ -220,6 +230,7 @@ export function outcomeLines(outcome: PictureOutcome): string[] {
 function plainLines(outcome: PictureOutcome): string[] {
   if ('error' in outcome) return [`${isSkipped(outcome) ? 'skipped' : 'error'}: ${outcome.error.message}`];
   const { lesions, warnings } = outcome.result;
+  const { lacks } = outcome;
   const areas = Object.entries(lesions ?? {}).map(
     ([lesion, { share, regions }]) => `${lesion} ${(100 * share).toFixed(2)} % (${regions})`,
   );
@@ -227,5 +238,6 @@ function plainLines(outcome: PictureOutcome): string[] {
     summary(outcome.result),
     ...(lesions ? [`    share of the frame (regions): ${areas.join(', ')}`] : []),
     ...warnings.map((warning) => `warning: ${outcome.input.path}: ${warning}`),
+    ...(lacks === undefined ? [] : [`warning: its earlier result stays, without DICOM files: ${lacks}`]),
   ];
 }

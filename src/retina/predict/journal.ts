@@ -1,6 +1,6 @@
 /** The record of pictures that are done, by the content of picture and network: what a resumed inference leaves out. */
 import { createHash } from 'node:crypto';
-import { appendFileSync, existsSync, openSync, readSync, statSync, truncateSync } from 'node:fs';
+import { appendFileSync, closeSync, existsSync, openSync, readSync, statSync, truncateSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { describeWriteError } from '../../engine/node/atomic.ts';
 import type { StoredTensors } from '../../engine/io/safetensors.ts';
@@ -125,7 +125,7 @@ export class Journal {
     return JSON.parse(this.#read(piece).toString()) as JournalEntry;
   }
 
-  /** What was done when the record was opened. */
+  /** What is done. */
   *entries(): Generator<JournalEntry> {
     for (const piece of this.#done.values()) yield this.#entry(piece);
   }
@@ -138,10 +138,19 @@ export class Journal {
   /** @param entry with its files' paths. @throws GmtlError as `describeWriteError`. */
   add({ files, ...entry }: JournalEntry): void {
     const seen = files.map((file) => relative(this.#folder, file));
+    const line = JSON.stringify({ ...entry, files: seen });
     try {
-      appendFileSync(this.#path, `${JSON.stringify({ ...entry, files: seen })}\n`);
+      const start = statSync(this.#path, { throwIfNoEntry: false })?.size ?? 0;
+      appendFileSync(this.#path, `${line}\n`);
+      this.#done.set(entry.name, { start, bytes: Buffer.byteLength(line), hashes: hashesOf(entry) });
     } catch (error) {
       throw describeWriteError(error, this.#path);
     }
+  }
+
+  /** Gives the file back; reading opens it again. */
+  close(): void {
+    if (this.#file !== null) closeSync(this.#file);
+    this.#file = null;
   }
 }

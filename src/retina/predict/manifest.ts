@@ -10,7 +10,7 @@ import { encodingOf, separatorOf } from '../data/sets/labels.ts';
 import { errorCode } from '../../engine/node/atomic.ts';
 
 /** One picture of a list. */
-const entrySchema = z.object({
+export const entrySchema = z.object({
   path: z.string().min(1),
   /** The picture's own name: the stem of its result files, and the table's `id`. */
   id: z.string().min(1).optional(),

@@ -74,7 +74,7 @@ export async function mergeTables(
   if (double.length > 0) {
     throw new GmtlError(
       'infer/merge',
-      `${double.length} pictures are in more than one table: ${listed(double.map(([name]) => name))}. ${whyDouble(
+      `${double.length === 1 ? '1 picture is' : `${double.length} pictures are`} in more than one table: ${listed(double.map(([name]) => name))}. ${whyDouble(
         first.header,
         double.map(([, own]) => own),
       )} Nothing was written.`,
@@ -85,7 +85,7 @@ export async function mergeTables(
   if (missing.length > 0) {
     throw new GmtlError(
       'infer/merge',
-      `${missing.length} pictures are in no table: ${listed(missing)}. Nothing was written; run their shards again with --resume.`,
+      `${missing.length === 1 ? '1 picture is' : `${missing.length} pictures are`} in no table: ${listed(missing)}. Nothing was written; run their shards again with --resume.`,
     );
   }
   await writeFileAtomic(out, stringify([first.header, ...rows]));
@@ -105,7 +105,7 @@ function whyDouble(header: readonly string[], pictures: readonly (readonly (read
     const own = new Set(pictures.flatMap((rows) => rows.map((row) => row[header.indexOf(column)])));
     return `${column} (${listed([...own])})`;
   });
-  return `They were computed by different ${values.join(', ')}, and so their rows differ. Leave the folders of one of them out and name its other pictures to the other with --resume, or work all of them off on one.`;
+  return `They were computed by different ${values.join(', ')}, and so their rows differ. Leave out one adapter's folders and run their pictures again on the other.`;
 }
 
 /** Columns that say what computed a row, in the words of a message. */

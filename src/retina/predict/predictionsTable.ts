@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { stringify } from 'csv-stringify/sync';
 import { GmtlError } from '../../engine/errors.ts';
 import type { GradedTask, Task } from '../domain.ts';
+import type { RunLock } from '../run/lock.ts';
 import type { InferInput } from './inputs.ts';
 import { COLUMNS, type PredictionColumn, type PredictionRow, type Provenance, typedRow } from './predictionRow.ts';
 import { referralCells } from './referral.ts';
@@ -141,13 +142,13 @@ export class PredictionsTable {
   readonly path: string;
   readonly #files: TableFiles;
 
-  private constructor(path: string, lines: string) {
+  private constructor(path: string, lines: string, lock?: Pick<RunLock, 'confirm'>) {
     this.path = path;
-    this.#files = new TableFiles([path, lines], FORMAT);
+    this.#files = new TableFiles([path, lines], FORMAT, lock);
   }
 
-  /** @throws GmtlError `infer/table` where the folder has a file of that name that is not such a table; `io/…` where it cannot be read. */
-  static async open(folder: string): Promise<PredictionsTable> {
+  /** @param lock see `openResults`. @throws GmtlError `infer/table` where the folder has a file of that name that is not such a table; `io/…` where it cannot be read. */
+  static async open(folder: string, lock?: Pick<RunLock, 'confirm'>): Promise<PredictionsTable> {
     const path = join(folder, PREDICTIONS_FILE);
     const lines = join(folder, PREDICTIONS_LINES);
     if (!existsSync(path) && existsSync(lines)) {
@@ -156,7 +157,7 @@ export class PredictionsTable {
         `${lines} would be replaced, and there is no ${PREDICTIONS_FILE} that it belongs to: move it, or choose another --out`,
       );
     }
-    const table = new PredictionsTable(path, lines);
+    const table = new PredictionsTable(path, lines, lock);
     await table.#files.check();
     return table;
   }

@@ -1,6 +1,4 @@
 /** A stream of pictures: jobs in a BullMQ queue (Redis or Valkey), put in by one process and worked off by any number of others. */
-import { createHash } from 'node:crypto';
-import { resolve } from 'node:path';
 import type * as BullMq from 'bullmq';
 import type { ConnectionOptions, Job, Queue } from 'bullmq';
 import { GmtlError } from '../../engine/errors.ts';
@@ -11,6 +9,7 @@ import { addOutcome, type InferAndWriteOptions, lookOnce, type PictureOutcome } 
 import type { InferInput } from './inputs.ts';
 import type { Journal } from './journal.ts';
 import type { PictureNetwork, PreparedAs } from './pictureNetwork.ts';
+import { jobOf, parseJob } from './queueJob.ts';
 import { workOnPicture } from './pictureWork.ts';
 import type { ResultsFolder } from './results.ts';
 
@@ -24,9 +23,6 @@ export interface QueueAddress {
 
 /** Jobs put in with one command. */
 const BATCH = 500;
-
-/** How often a job that throws is tried, and the wait before the second try; it doubles from there. */
-const RETRIES = { attempts: 3, backoff: { type: 'exponential', delay: 1000 } };
 
 /**
  * A job whose worker vanished is given to another one so often, then it counts as failed: it may be what kills them. Twice, because a worker and the server
@@ -112,21 +108,6 @@ function isAway(cause: unknown): boolean {
   return AWAY.includes(errorCode(cause)) || (cause instanceof Error && /connect ETIMEDOUT|LOADING/.test(cause.message));
 }
 
-function jobOf({ path, name, entry, frame }: InferInput) {
-  const absolute = resolve(path);
-  const jobId = createHash('sha256')
-    .update(JSON.stringify([absolute, entry?.id ?? null, frame ?? null]))
-    .digest('hex');
-  // Several lists may have pictures of one name: their results lie in one folder.
-  const data: InferInput = {
-    path: absolute,
-    name: `${name}_${jobId.slice(0, 8)}`,
-    ...(entry && { entry }),
-    ...(frame && { frame }),
-  };
-  return { name: 'picture', data, opts: { jobId, ...RETRIES } };
-}
-
 const countJobs = async (queue: Queue): Promise<number> =>
   Object.values(await queue.getJobCounts()).reduce((sum, count) => sum + count, 0);
 
@@ -149,7 +130,7 @@ export interface WorkOptions extends InferAndWriteOptions {
 /**
  * Works off jobs until it is told to stop, finishing those in hand. A job counts as done when its result is in the folder's record, so that a kill at any
  * moment loses none: the job goes to another worker, or comes back, and the same picture has the same result. A picture that cannot be read is done, with an error in
- * its row; any other failure ends the worker and the job is tried again.
+ * its row; a job that names no picture fails for good; any other failure ends the worker and the job is tried again.
  *
  * @throws GmtlError what ended the worker.
  */
@@ -180,7 +161,7 @@ export async function workQueue(
   requireQueueUrl(url);
   // Recorded before there are jobs: compiling holds up this thread, and with it the signs of life.
   await predictor.warmUp(options);
-  const { Queue, Worker } = bullmq();
+  const { Queue, UnrecoverableError, Worker } = bullmq();
   const failures: unknown[] = [];
   const ending = new AbortController();
   const ended = AbortSignal.any([stop, ending.signal]);
@@ -190,15 +171,22 @@ export async function workQueue(
     // A server that is away is waited for, but not by a worker that is to end.
     retryStrategy: (times) => (ended.aborted ? null : Math.min(500 * times, LONGEST_WAIT)),
   };
-  const look = async (job: Job<InferInput>): Promise<{ file: string; error?: string }> => {
+  const look = async (job: Job<unknown>): Promise<{ file: string; error?: string }> => {
+    let input: InferInput;
+    try {
+      input = parseJob(job.data);
+    } catch (error) {
+      // Another worker would refuse it too.
+      throw new UnrecoverableError((error as Error).message);
+    }
     health.began();
     try {
       const work = (input: InferInput, keeps: boolean) => workOnPicture(predictor, input, workOptions, adjust, keeps);
-      const outcome = await lookOnce(work, job.data, { journal, model }, workOptions);
+      const outcome = await lookOnce(work, input, { journal, model }, workOptions);
       await addOutcome(table, outcome, provenance);
       onPicture(outcome);
       health.ended('error' in outcome ? 'failed' : 'done');
-      return { file: job.data.path, ...('error' in outcome && { error: outcome.error.message }) };
+      return { file: input.path, ...('error' in outcome && { error: outcome.error.message }) };
     } catch (error) {
       health.ended('again');
       failures.push(error);
@@ -206,7 +194,7 @@ export async function workQueue(
       throw error;
     }
   };
-  const worker = new Worker<InferInput>(name, look, {
+  const worker = new Worker<unknown>(name, look, {
     connection,
     concurrency: ahead,
     lockDuration: 1000 * lockSeconds,
@@ -217,9 +205,6 @@ export async function workQueue(
   });
   const queue = new Queue(name, { connection });
   health.countJobs = countsOf(queue);
-  ended.addEventListener('abort', () => {
-    health.state = 'stopping';
-  });
   let trouble = '';
   const onTrouble = (error: Error): void => {
     if (error.message !== trouble) onNote(`${shown(url)}: ${error.message || 'no connection'}; trying again`);
@@ -230,8 +215,14 @@ export async function workQueue(
   worker.on('completed', () => {
     trouble = '';
   });
-  worker.on('failed', (job, error) => onNote(`${job?.data.path ?? 'a job'}: ${error.message}`));
-  if (!ended.aborted) health.state = 'working';
+  worker.on('failed', (job, error) => onNote(`job ${job?.id ?? ''}: ${error.message}`));
+  const stopping = (): void => {
+    health.state = 'stopping';
+  };
+  health.state = 'working';
+  ended.addEventListener('abort', stopping);
+  // It may have been told so while the network was recorded.
+  if (ended.aborted) stopping();
   const running = worker.run();
   running.catch((error: unknown) => {
     failures.push(error);

@@ -9,7 +9,7 @@ import { type Structure, STRUCTURES } from '../domain.ts';
 import type { StructureMasks } from '../report/overlay.ts';
 import { announceOwn, recordOwn, requireOwn } from '../report/ownFiles.ts';
 import { encodeMaskPng } from '../report/png.ts';
-import { acquireLock, type RunLock } from '../run/lock.ts';
+import { acquireLock, type LockTimes, type LockUse, type RunLock } from '../run/lock.ts';
 import { type Inferred, type InferResult, summary } from './result.ts';
 import type { InferInput } from './inputs.ts';
 import { PredictionsTable } from './predictionsTable.ts';
@@ -28,19 +28,21 @@ export function makeWritableFolder(folder: string): void {
 const LOCK_FILE = 'infer.lock';
 
 /**
- * Makes a folder of results this process's alone: two that add to one table would lose each other's rows. A process on another machine cannot be seen
- * from here, and a job that was killed there must be able to go on here: that is said, and the folder is taken.
+ * Makes a folder of results this process's alone: two that add to one table would lose each other's rows. A job that was killed on another machine or in
+ * another container must be able to go on here: its lock is watched, and taken over where nothing touches it for a minute.
  *
- * @throws GmtlError `infer/locked` where a process of this machine has it, and as {@link makeWritableFolder}.
+ * @param note told that a lock is watched. @throws GmtlError `infer/locked` where a living process has it, and as {@link makeWritableFolder}.
  */
-export function lockResults(folder: string, note: (text: string) => void): RunLock {
+export function lockResults(folder: string, note: (text: string) => void, times?: LockTimes): RunLock {
   makeWritableFolder(folder);
-  return acquireLock(join(folder, LOCK_FILE), {
+  const use: LockUse = {
     code: 'infer/locked',
     doing: 'writing results into this folder',
     instead: 'choose another folder',
-    onElsewhere: (text) => note(`warning: ${text}`),
-  });
+    elsewhere: 'watch',
+    note,
+  };
+  return acquireLock(join(folder, LOCK_FILE), use, times);
 }
 
 /** The names of the files that {@link writeResults} may write for an image. */
@@ -81,6 +83,7 @@ export interface ResultsFolder {
 /**
  * Makes the folder, and refuses, before anything is computed, what could not be written in the end.
  *
+ * @param lock from {@link lockResults}: no row is written once another process has it. Default: nobody else writes there.
  * @throws GmtlError `infer/exists` where a result would replace an input image or, without `overwrite`, an earlier result; `io/exists` where it
  * would replace, or a mask that is no longer predicted would remove, what inference did not write; `infer/table` for
  * a foreign table; `io/…` where the folder cannot be written.
@@ -89,6 +92,7 @@ export async function openResults(
   folder: string,
   inputs: readonly InferInput[],
   overwrite = false,
+  lock?: Pick<RunLock, 'confirm'>,
 ): Promise<ResultsFolder> {
   checkAttributes(
     'openResults',
@@ -116,7 +120,7 @@ export async function openResults(
     }
   }
   requireOwn(files, 'infer');
-  return { folder, table: await PredictionsTable.open(folder) };
+  return { folder, table: await PredictionsTable.open(folder, lock) };
 }
 
 /**

@@ -14,6 +14,7 @@ import {
 import { type CsvError, parse } from 'csv-parse';
 import { GmtlError } from '../../engine/errors.ts';
 import { describeWriteError, errorCode, temporaryPath } from '../../engine/node/atomic.ts';
+import type { RunLock } from '../run/lock.ts';
 
 /** Cells by column. */
 export type Cells = Readonly<Record<string, string>>;
@@ -37,15 +38,25 @@ export interface TableFormat {
 /** What a kill left of a row is shorter than this. */
 const LONGEST_ROW = 2 ** 16;
 
+/** Milliseconds for which a folder's lock counts as had: a resumed run adds thousands of rows a second. */
+const ROW_WITHIN = 1000;
+
 /** Both files, opened when there is a row to add. */
 export class TableFiles {
   readonly #paths: readonly [csv: string, lines: string];
   readonly #format: TableFormat;
+  readonly #lock: Pick<RunLock, 'confirm'> | undefined;
   #ready: Promise<Contents> | null = null;
 
-  constructor(paths: readonly [csv: string, lines: string], format: TableFormat) {
+  /** @param lock on the folder: nothing is written without it. Default: nobody else writes there. */
+  constructor(
+    paths: readonly [csv: string, lines: string],
+    format: TableFormat,
+    lock: Pick<RunLock, 'confirm'> | undefined,
+  ) {
     this.#paths = paths;
     this.#format = format;
+    this.#lock = lock;
   }
 
   /** Reads an existing table through and changes nothing. @throws GmtlError `infer/table` where it is none of this command's. */
@@ -55,12 +66,14 @@ export class TableFiles {
 
   /** Adds a row, or puts it in the place of the one with its key. @throws GmtlError as {@link check} and `describeWriteError`. */
   async put(row: EncodedRow): Promise<void> {
+    this.#lock?.confirm(ROW_WITHIN);
     this.#ready ??= this.#renew(this.#stored());
     (await this.#ready).put(row);
   }
 
   /** Writes both files anew, each atomically, where rows took others' places: each row then lies where the first with its key lay. */
   async settle(): Promise<void> {
+    this.#lock?.confirm();
     this.#ready ??= this.#renew(this.#stored());
     const contents = await this.#ready;
     if (contents.isOrdered) return contents.close();
@@ -76,6 +89,7 @@ export class TableFiles {
       contents.csv.append(this.#format.header);
       contents.lines.append('');
       for await (const row of rows) contents.put(row);
+      this.#lock?.confirm();
       // In this order: lines alone, after a kill between the two, would count as somebody else's.
       contents.csv.publish(csv);
       contents.lines.publish(lines);
@@ -255,8 +269,11 @@ class AppendedFile {
   /** Removes what was begun, as far as it can be removed: what failed before is what is reported. */
   discard(): void {
     try {
-      this.close();
-      rmSync(this.#path, { force: true });
+      try {
+        this.close();
+      } finally {
+        rmSync(this.#path, { force: true });
+      }
     } catch (error) {
       if (!(error instanceof GmtlError) && errorCode(error) === undefined) throw error;
     }

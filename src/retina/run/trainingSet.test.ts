@@ -3,6 +3,8 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { validateConfig } from '../config/resolve.ts';
+import { writeRunConfig } from './config.ts';
 import { readTrainingSet, startOf, writeTrainingSet } from './trainingSet.ts';
 import { type TrainingSet, trainedOnCaveat, trainedOnText } from './trainingSetFormat.ts';
 
@@ -53,5 +55,14 @@ it('reads a record of before starts were recorded', async () => {
   expect(startedFrom).toBeNull();
   await mkdir(join(root, 'old'));
   await writeFile(join(root, 'old', 'training-set.json'), JSON.stringify(old));
-  expect(trainedOnText(readTrainingSet(join(root, 'old')))).toBe('3 photographs (part A: 1, part B: 2)');
+  const text = (): string => trainedOnText(readTrainingSet(join(root, 'old')));
+  const shown = '3 photographs (part A: 1, part B: 2)';
+  expect(text()).toBe(`${shown}; which weights it started from is not recorded`);
+  for (const [init, start] of [
+    [null, ''],
+    ['/nets/convnext.pth', '; started from convnext.pth (trained on what is not recorded)'],
+  ] as const) {
+    writeRunConfig(join(root, 'old'), validateConfig({ training: { init } }, 'test'));
+    expect(text()).toBe(shown + start);
+  }
 });

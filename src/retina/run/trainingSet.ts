@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { readIfPresent, writeFileAtomic } from '../../engine/node/atomic.ts';
+import { readRunConfig } from './config.ts';
 import { RUN_FILES } from './fileNames.ts';
 import { parseStored } from './storedJson.ts';
 import { shownText, type TrainingSet, trainingSetSchema } from './trainingSetFormat.ts';
@@ -10,13 +11,17 @@ export async function writeTrainingSet(runFolder: string, set: TrainingSet): Pro
   await writeFileAtomic(join(runFolder, RUN_FILES.trainingSet), `${JSON.stringify(set, null, 2)}\n`);
 }
 
-/** Null for a run that did not record it, as those of before version 0.2. @throws GmtlError `run/training-set` for a damaged record. */
+/** Null for a run that did not record it, as those of before version 0.2; what such a run began with is read from its settings. @throws GmtlError `run/training-set` for a damaged record, and as `readRunConfig`. */
 export function readTrainingSet(runFolder: string): TrainingSet | null {
   const path = join(runFolder, RUN_FILES.trainingSet);
   const text = readIfPresent(path);
   if (text === undefined) return null;
   const remedy = 'Restore it from a copy of the run, or delete it.';
-  return parseStored(trainingSetSchema, text, { path, code: 'run/training-set', remedy });
+  const set = parseStored(trainingSetSchema, text, { path, code: 'run/training-set', remedy });
+  if (set.startedFrom !== undefined || !existsSync(join(runFolder, RUN_FILES.config))) return set;
+  const { init } = readRunConfig(runFolder).training;
+  // What X holds today need not be what it held then.
+  return { ...set, startedFrom: init === null ? null : { weights: basename(init), trainedOn: null } };
 }
 
 /** The record of the run that weights belong to: a run folder's, or a file's beside it or in the folder above. Null where there is none. */

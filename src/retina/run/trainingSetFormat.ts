@@ -34,8 +34,8 @@ export const trainingSetSchema = z.object({
   focus: range.nullable(),
   /** Null where too few were measured. */
   look: lookSchema.nullable(),
-  /** Whose weights the network began with, and what those were trained on (null: not recorded). Null: with random ones. */
-  startedFrom: z.object({ weights: z.string(), trainedOn: z.string().nullable() }).nullable().default(null),
+  /** Whose weights the network began with, and what those were trained on (null: not recorded). Null: with random ones. Absent: not recorded. */
+  startedFrom: z.object({ weights: z.string(), trainedOn: z.string().nullable() }).nullable().optional(),
 });
 
 /** `training-set.json` of a run folder. */
@@ -69,9 +69,10 @@ export function shownText({ origin, pictures, parts, fieldPixels, grades, tasks,
     `${pictures} ${kind[origin]} (${listed(Object.entries(parts).map(([part, count]) => `part ${part}: ${count}`))})`,
     ...(sizes === null ? [] : [sizes]),
     ...missing,
-    ...(startedFrom === null
-      ? []
-      : [`started from ${startedFrom.weights} (trained on ${startedFrom.trainedOn ?? 'what is not recorded'})`]),
+    ...(startedFrom === undefined ? ['which weights it started from is not recorded'] : []),
+    ...(startedFrom
+      ? [`started from ${startedFrom.weights} (trained on ${startedFrom.trainedOn ?? 'what is not recorded'})`]
+      : []),
   ].join('; ');
 }
 

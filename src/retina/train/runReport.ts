@@ -8,7 +8,7 @@ import { writeFileAtomic } from '../../engine/node/atomic.ts';
 import type { StoredTensors } from '../../engine/io/safetensors.ts';
 import { weightsOf } from '../run/checkpoints.ts';
 import { evaluate } from '../evaluate/evaluate.ts';
-import { scorePlainly } from '../evaluate/protocol.ts';
+import { recordedFigures, scorePlainly } from '../evaluate/protocol.ts';
 import { subjectOf } from '../evaluate/run.ts';
 import { type Evaluation, meanDice } from '../metrics/evaluation.ts';
 import { validationPanel } from '../metrics/validationFigures.ts';
@@ -87,7 +87,7 @@ export async function finalReport({ run, dataset, trainer, finished, adapter }: 
     await run.writeTest('evaluated', { ...result.plain, precisionRecall: null });
     const { writeReport } = await import('../evaluate/report.ts');
     const parameters = trainer.model.parameterCount();
-    const record = { run: run.path, ...how, adapter, ...result, collected: undefined };
+    const record = { run: run.path, ...how, adapter, ...recordedFigures(result) };
     const shown = { run, dataset, step, subject, parameters, adapter, frame: 'network' as const, weights };
     const [page] = await writeReport(run.reportFolder, { ...shown, result, record, gallery });
     if (averaged) {
