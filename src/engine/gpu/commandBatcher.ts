@@ -23,6 +23,8 @@ export class CommandBatcher {
   #pipeline: GPUComputePipeline | null = null;
   #pending = 0;
   #seconds = 0;
+  /** Of those, what the last program that stated some did. */
+  #programSeconds = 0;
   #dispatches = 0;
   #submits = 0;
   #profile: TimestampLog | null = null;
@@ -40,7 +42,8 @@ export class CommandBatcher {
 
   dispatch(item: BoundDispatch): void {
     const { pipeline, bindGroup, workgroups, label, seconds } = item;
-    if (this.#seconds > 0 && this.#seconds + seconds > this.#secondsPerSubmit) this.flush();
+    // A dispatch that states nothing belongs to the program before it.
+    if (seconds > 0 && this.#seconds > 0 && this.#seconds + seconds > this.#secondsPerSubmit) this.flush();
     const pass = this.#openPass(label);
     if (pipeline !== this.#pipeline) {
       this.#pipeline = pipeline;
@@ -50,7 +53,11 @@ export class CommandBatcher {
     pass.dispatchWorkgroups(workgroups[0], workgroups[1], workgroups[2]);
     this.#dispatches++;
     this.#seconds += seconds;
-    if (++this.#pending >= MOST_DISPATCHES) this.flush();
+    if (seconds > 0) this.#programSeconds = seconds;
+    if (++this.#pending < MOST_DISPATCHES) return;
+    this.flush();
+    // More dispatches of the program may follow.
+    this.#seconds = this.#programSeconds;
   }
 
   copy(source: GPUBuffer, target: GPUBuffer, bytes: number): void {

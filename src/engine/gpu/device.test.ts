@@ -82,6 +82,18 @@ describe('GpuDevice', () => {
     expect((await failure(() => engine.tensor([1]))).message).toBe(error.message);
   });
 
+  it('is opened, without what it cannot be asked for, where a driver does not compile the question', async () => {
+    const asked = ['probe/lanes.wgsl', 'movement/floatCast.wgsl'];
+    const { engine } = await open(
+      (path) => packagedShaders(path).replace(/fn main\(/, asked.includes(path) ? 'fn main(no: nowhere,' : '$&'),
+      'gpu',
+    );
+    expect(device.target).toMatchObject({ subgroupSize: 0 });
+    expect(device.target).not.toHaveProperty('subgroupMatrix');
+    expect(device.losesInfinity).toBe(device.target.features.has('shader-f16'));
+    expect([...(await engine.tensor([1, 2]).mul(2).data())]).toEqual([2, 4]);
+  });
+
   it('says when the memory of the adapter is used up, for what and how much', async () => {
     const { engine } = await open();
     const noMemory = { message: 'out of memory' } as GPUError;

@@ -103,7 +103,13 @@ export class GpuDevice {
     });
     const opened = new GpuDevice(device, adapter.info, options);
     // Of software adapters it is known: test cases hold it.
-    if (options.deviceClass === 'gpu' && (options.probe ?? true)) await opened.#ask();
+    if (options.deviceClass !== 'gpu' || options.probe === false) return opened;
+    try {
+      await opened.#ask();
+    } catch (error) {
+      opened.destroy();
+      throw error;
+    }
     return opened;
   }
 
@@ -134,7 +140,8 @@ export class GpuDevice {
   async #ask(): Promise<void> {
     const { features, subgroupSize } = this.target;
     if (subgroupSize > 0 && !(await isOneSubgroup(this, subgroupSize))) {
-      Object.assign(this, { target: { ...this.target, subgroupSize: 0 } });
+      const { subgroupMatrix, ...target } = this.target;
+      Object.assign(this, { target: { ...target, subgroupSize: 0 } });
     }
     this.#losesInfinity = features.has('shader-f16') && !(await keepsHalfInfinity(this));
   }

@@ -15,6 +15,8 @@ interface Probed<P> {
   readonly bufferSource: BufferSource;
   acquire(bytes: number, what: string): PooledBuffer;
   write(pooled: PooledBuffer, data: ArrayBufferView<ArrayBuffer>): void;
+  /** What is wrong with a kernel on this device; null where it compiles. */
+  probe(dispatch: Dispatch): Promise<string | null>;
   prepare(dispatch: Dispatch, label: string): P;
   dispatch(prepared: P, buffers: readonly BoundBuffer[]): void;
   read(pooled: PooledBuffer, bytes: number): Promise<ArrayBuffer>;
@@ -23,12 +25,17 @@ interface Probed<P> {
 /** The kernels of the probes themselves: they belong to no op. */
 export const probeKernels: readonly KernelDefinition[] = [lanesKernel];
 
-/** Runs dispatches, each over two buffers of its own of `bytes` bytes: what was given, then results; returns the last one's content. */
+/**
+ * Runs dispatches, each over what was given and the results of the one before, of as many bytes; returns the last one's content. Null where one of them does
+ * not compile: that would otherwise end the device.
+ */
 async function ask<P>(
   device: Probed<P>,
   given: ArrayBufferView<ArrayBuffer>,
-  dispatches: readonly Omit<Dispatch, 'buffers' | 'workgroups'>[],
-): Promise<ArrayBuffer> {
+  kernels: readonly Omit<Dispatch, 'buffers' | 'workgroups'>[],
+): Promise<ArrayBuffer | null> {
+  const dispatches = kernels.map((each): Dispatch => ({ ...each, buffers: {}, workgroups: [1, 1, 1] }));
+  for (const dispatch of dispatches) if ((await device.probe(dispatch)) !== null) return null;
   const bytes = given.byteLength;
   const bound = Array.from({ length: dispatches.length + 1 }, (): BoundBuffer => {
     return { pooled: device.acquire(bytes, 'a probe of the device'), bytes };
@@ -37,7 +44,7 @@ async function ask<P>(
     device.write(bound[0].pooled, given);
     dispatches.forEach((dispatch, index) => {
       const { bindings } = dispatch.kernel;
-      const prepared = device.prepare({ ...dispatch, buffers: {}, workgroups: [1, 1, 1] }, 'a probe of the device');
+      const prepared = device.prepare(dispatch, 'a probe of the device');
       device.dispatch(prepared, bound.slice(index + 2 - bindings.length, index + 2));
     });
     return await device.read(bound[dispatches.length].pooled, bytes);
@@ -55,6 +62,7 @@ export async function keepsHalfInfinity<P>(device: Probed<P>): Promise<boolean> 
     cast(undefined, 'f16'),
     cast('f16', undefined),
   ]);
+  if (back === null) return false;
   const [above, below, largest, one] = new Float32Array(back);
   return above === Number.POSITIVE_INFINITY && below === Number.NEGATIVE_INFINITY && largest === 65_504 && one === 1;
 }
@@ -63,5 +71,5 @@ export async function keepsHalfInfinity<P>(device: Probed<P>): Promise<boolean> 
 export async function isOneSubgroup<P>(device: Probed<P>, lanes: number): Promise<boolean> {
   const constants = { LANES: lanes };
   const out = await ask(device, new Uint32Array(lanes), [{ kernel: lanesKernel, constants, uniforms: {} }]);
-  return new Uint32Array(out).every((word) => word === 1);
+  return out !== null && new Uint32Array(out).every((word) => word === 1);
 }
