@@ -166,6 +166,25 @@ describe('wrong arguments', () => {
     const [x, weight] = [nchw.permute([0, 2, 3, 1]), convolution.weight.permute([3, 2, 0, 1])];
     expect(() => F.conv2d(x, weight)).toThrow(/the weight looks like PyTorch's/);
     expect(() => convolution.forward(x.slice(0, 0, 1).squeeze([0]))).toThrow(/one image needs a batch axis/);
+    // Where it may be meant as it is, nothing is guessed.
+    const zeros = (shape: number[]) => engine.tensor(new Float32Array(shape.reduce((a, b) => a * b)), shape);
+    for (const [input, kernel] of [
+      [
+        [1, 64, 64, 32],
+        [3, 3, 64, 8],
+      ],
+      [
+        [1, 32, 32, 3],
+        [3, 3, 8, 8],
+      ],
+    ]) {
+      const unclear = () => F.conv2d(zeros(input), zeros(kernel));
+      expect(unclear).toThrow(/do not fit with 1 group/);
+      expect(unclear).not.toThrow(/looks like/);
+    }
+    const heads = () => zeros([2, 8, 16, 4]).matmul(zeros([2, 8, 8, 16]));
+    expect(heads).toThrow(/rows of 4 elements do not meet columns of 8$/);
+    expect(() => new layers.BatchNorm2d(32).forward(zeros([2, 5, 30]))).not.toThrow(/batch axis/);
   });
 
   it('options that do not exist are refused, not ignored', () => {

@@ -102,7 +102,7 @@ export function checkAttributes<A extends object>(
   }
 }
 
-/** Throws `ops/attribute` unless an argument has all `fields`, as what `maker` gives has. */
+/** Throws `ops/attribute` unless an argument has all `fields`, as what `maker`, a function or a literal, gives has. */
 export function requireMade(
   op: string,
   argument: string,
@@ -116,5 +116,6 @@ export function requireMade(
       : '';
   if (lacking === undefined) return;
   const without = lacking === '' ? '' : ` without ${lacking}`;
-  throw new GmtlError('ops/attribute', `${op}: ${argument} is ${show(value)}${without}; it takes what ${maker} gives`);
+  const wanted = /^\w[\w.]*$/.test(maker) ? `what ${maker} gives` : maker;
+  throw new GmtlError('ops/attribute', `${op}: ${argument} is ${show(value)}${without}; it takes ${wanted}`);
 }

@@ -27,7 +27,7 @@ export const ones: Initializer = (shape) => allocate(shape).fill(1);
 
 /** All `value`. */
 export function constant(value: number): Initializer {
-  checkAttributes('constant', { value: 'number' }, { value });
+  checkAttributes('constant', { value: 'real' }, { value });
   return (shape) => allocate(shape).fill(value);
 }
 

@@ -16,14 +16,18 @@ export function requireShape(condition: boolean, op: string, message: string): a
 }
 
 /**
- * What a shape error says further where the mistake is plain: an image in PyTorch's order of axes, or one without a batch axis.
+ * What a shape error says further where the mistake is plain: an image in PyTorch's order of axes.
  *
  * @param channels how many the input should have had.
  */
 export function layoutHint(shape: Shape, channels: number): string {
-  if (shape.length === 3) return ': one image needs a batch axis, x.unsqueeze(0)';
-  if (shape.length !== 4 || shape[1] !== channels || shape[3] === channels) return '';
+  if (shape.length !== 4 || shape[1] !== channels || shape[2] === channels || shape[3] === channels) return '';
   return ": it looks like NCHW, and gmtl's images are NHWC: x.permute([0, 2, 3, 1])";
+}
+
+/** The same of an op that takes nothing but batches of images. */
+export function imageHint(shape: Shape, channels: number): string {
+  return shape.length === 3 ? ': one image needs a batch axis, x.unsqueeze(0)' : layoutHint(shape, channels);
 }
 
 /**

@@ -3,7 +3,7 @@
  * [KH, KW, inChannels / groups, outChannels], so that a matrix of (kh, kw, in) x out lies ready for products and neighbouring
  * output channels are neighbours in memory. PyTorch's [out, in / groups, KH, KW] is that with axes permuted by (2, 3, 1, 0).
  */
-import { convolutionExtent, layoutHint, requireShape } from '../../tensor/shape.ts';
+import { convolutionExtent, imageHint, layoutHint, requireShape } from '../../tensor/shape.ts';
 import { formatShape, type Shape, type TensorSpec } from '../../tensor/spec.ts';
 import type { ConvolutionAttributes, Pair } from './attributes.ts';
 
@@ -47,10 +47,11 @@ export function requireBias(op: string, bias: TensorSpec | undefined, channels: 
   );
 }
 
-/** Says where a weight has PyTorch's order of axes. */
-function weightHint(weight: Shape, input: Shape): string {
-  const [, inChannels, height, width] = weight;
-  if (height !== width || height > 11 || !input.slice(1).includes(inChannels)) return '';
+/** Says where a weight has PyTorch's order of axes: in that one it would fit, and it is no small square kernel as it is. */
+function weightHint(weight: Shape, channels: number, groups: number): string {
+  const [out, perGroup, height, width] = weight;
+  const fits = perGroup * groups === channels && height === width && height <= 11;
+  if (!fits || (out === perGroup && out <= 11)) return '';
   return ": the weight looks like PyTorch's [out, in, KH, KW]: weight.permute([2, 3, 1, 0])";
 }
 
@@ -69,7 +70,7 @@ export function convolutionGeometry(
   requireShape(
     input.length === 4 && weight.length === 4,
     op,
-    `input ${formatShape(input)} must be [N, H, W, C] and weight ${formatShape(weight)} [KH, KW, C / groups, out]${layoutHint(input, weight[2] * groups)}`,
+    `input ${formatShape(input)} must be [N, H, W, C] and weight ${formatShape(weight)} [KH, KW, C / groups, out]${imageHint(input, weight[2] * groups)}`,
   );
   const [batch, height, width, inChannels] = input;
   const [kernelHeight, kernelWidth, perGroup, outChannels] = weight;
@@ -77,8 +78,8 @@ export function convolutionGeometry(
     inChannels === perGroup * groups && outChannels % groups === 0,
     op,
     `input ${formatShape(input)} and weight ${formatShape(weight)} do not fit with ${groups} group(s): the weight's third ` +
-      `extent must be ${inChannels} / ${groups} and its last a multiple of ${groups}${layoutHint(input, perGroup * groups)}` +
-      weightHint(weight, input),
+      `extent must be ${inChannels} / ${groups} and its last a multiple of ${groups}` +
+      (layoutHint(input, perGroup * groups) || weightHint(weight, inChannels, groups)),
   );
   const extent = (axis: 0 | 1, size: number, kernel: number) =>
     convolutionExtent(op, size, kernel, stride[axis], padding[axis], dilation[axis]);

@@ -1,5 +1,5 @@
 /** The programs of transposed convolution: shapes, plans and cost. */
-import { layoutHint, requireShape } from '../../tensor/shape.ts';
+import { imageHint, requireShape } from '../../tensor/shape.ts';
 import { formatShape, type Shape } from '../../tensor/spec.ts';
 import { convolutionFlops, type ConvolutionGeometry, inputShape, requireBias, settle } from '../conv2d/geometry.ts';
 import { gatherVersions, gatherKernels } from '../conv2d/plan.ts';
@@ -45,7 +45,7 @@ function geometryOf(
   requireShape(
     x.shape.length === 4 && weight.shape.length === 4 && x.shape[3] === weight.shape[3],
     op,
-    `input ${formatShape(x.shape)} must be [N, H, W, C] and weight ${formatShape(weight.shape)} [KH, KW, out / groups, C]${layoutHint(x.shape, weight.shape[3])}`,
+    `input ${formatShape(x.shape)} must be [N, H, W, C] and weight ${formatShape(weight.shape)} [KH, KW, out / groups, C]${imageHint(x.shape, weight.shape[3])}`,
   );
   return transposedGeometry(op, x, weight, transposedSize(x.shape, weight.shape, attributes), attributes);
 }

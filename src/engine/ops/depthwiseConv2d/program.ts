@@ -1,6 +1,6 @@
 /** The programs of depthwise convolution: shapes, plans and cost. */
 import type { Plan } from '../../gpu/kernel.ts';
-import { layoutHint, requireShape, sameShape } from '../../tensor/shape.ts';
+import { imageHint, requireShape, sameShape } from '../../tensor/shape.ts';
 import { f32, formatShape, type Shape } from '../../tensor/spec.ts';
 import {
   convolutionFlops,
@@ -23,7 +23,7 @@ function geometryOf(op: string, x: Shape, weight: Shape, attributes: DepthwiseAt
   requireShape(
     x.length === 4 && weight.length === 3 && x[3] === weight[2],
     op,
-    `input ${formatShape(x)} must be [N, H, W, C] and weight ${formatShape(weight)} [KH, KW, C] of the same channels${layoutHint(x, weight[2])}`,
+    `input ${formatShape(x)} must be [N, H, W, C] and weight ${formatShape(weight)} [KH, KW, C] of the same channels${imageHint(x, weight[2])}`,
   );
   const grouped = [weight[0], weight[1], 1, weight[2]];
   return convolutionGeometry(op, x, grouped, { ...attributes, groups: x[3] });

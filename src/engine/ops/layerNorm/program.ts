@@ -40,7 +40,7 @@ export const layerNormProgram = defineProgram<LayerNormAttributes>({
     requireShape(
       sameShape(weight.shape, [columns]) && sameShape(bias.shape, [columns]),
       'layerNorm',
-      `weight ${formatShape(weight.shape)} and bias ${formatShape(bias.shape)} must both be [${columns}] for an input of ${formatShape(x.shape)}${x.shape.length === 4 ? layoutHint(x.shape, weight.shape[0]) : ''}`,
+      `weight ${formatShape(weight.shape)} and bias ${formatShape(bias.shape)} must both be [${columns}] for an input of ${formatShape(x.shape)}${layoutHint(x.shape, weight.shape[0])}`,
     );
     return [like(x), f32(x.shape.slice(0, -1)), f32(x.shape.slice(0, -1))];
   },

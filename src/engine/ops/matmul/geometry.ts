@@ -34,7 +34,7 @@ export function matmulGeometry(a: Shape, b: Shape, attributes: MatmulAttributes)
   requireShape(
     k === inner,
     'matmul',
-    `${shapes}: rows of ${k} elements do not meet columns of ${inner}${a.length === 4 ? layoutHint(a, inner) : ''}`,
+    `${shapes}: rows of ${k} elements do not meet columns of ${inner}${b.length === 2 ? layoutHint(a, inner) : ''}`,
   );
   const batchA = a.slice(0, -2);
   const batchB = b.slice(0, -2);
