@@ -139,7 +139,7 @@ describe('merging', () => {
     expect(await readFile(out, 'utf8')).toBe(predictionsCsv(rows));
     await expect(mergeTables(folders.slice(1), out, null)).rejects.toThrow(/of 3 shards these are missing: 3/);
     await expect(mergeTables(folders, out, ['p3.jpg', 'p99.jpg'])).rejects.toThrow(
-      /1 pictures are in no table: p99\.jpg/,
+      /1 picture is in no table: p99\.jpg/,
     );
     const twice = await write('again', rows.slice(2, 4));
     await expect(mergeTables([...folders, twice], out, null)).rejects.toThrow(
@@ -154,7 +154,7 @@ describe('merging', () => {
     expect(await readFile(out, 'utf8')).toBe(predictionsCsv(rows));
     const other = await write('queue/worker-c', [{ ...rows[0], error: 'another' }]);
     await expect(mergeTables([...folders, other], out, null)).rejects.toThrow(
-      /1 pictures are in more than one table: p0/,
+      /1 picture is in more than one table: p0/,
     );
   });
 });
