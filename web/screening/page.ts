@@ -77,7 +77,8 @@ function hear(event: ScreeningEvent): void {
 function showModel(opened: OpenedModel): void {
   model = opened;
   setReady();
-  byId('trained-on', HTMLElement).textContent = `This network was trained on: ${opened.card.trainingData}`;
+  byId('trained-on', HTMLElement).textContent =
+    `What the network was trained on: ${opened.card.trainingData.replace(/^Trained on /, '')}`;
   byId('calibrated-box', HTMLElement).hidden = opened.calibratedOn === null;
   byId('calibrated-note', HTMLElement).textContent = `fitted on ${opened.calibratedOn} validation images`;
   byId('card', HTMLElement).replaceChildren(...cardFacts(opened.card, opened));

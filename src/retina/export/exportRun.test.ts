@@ -45,6 +45,10 @@ describe('gmtl export --format web', () => {
   it('refuses a folder that holds something, unless it may be replaced', async () => {
     await exportRun({ run: RUN, format: 'web', out: folder });
     await expect(exportRun({ run: RUN, format: 'web', out: folder })).rejects.toMatchObject({ code: 'export/exists' });
+    for (const out of ['net.onnx', MODEL_MANIFEST].map((name) => join(folder, name))) {
+      const refused = { code: 'export/folder', message: expect.stringContaining(join(folder, 'web')) as string };
+      await expect(exportRun({ run: RUN, format: 'web', out, overwrite: true })).rejects.toMatchObject(refused);
+    }
     await exportRun({ run: RUN, format: 'web', out: folder, overwrite: true });
     await expect(unpackModel(read)).resolves.toBeDefined();
   });

@@ -1,7 +1,7 @@
 /** Writes a trained network in another form: the work of `gmtl export`. */
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, extname, join } from 'node:path';
 import { GmtlError } from '../../engine/errors.ts';
 import { describeWriteError, writeFileAtomic } from '../../engine/node/atomic.ts';
 import type { WeightsKind } from '../run/checkpoints.ts';
@@ -27,7 +27,10 @@ export interface ExportedFile {
   readonly bytes: number;
 }
 
-/** @throws GmtlError `export/exists` for a folder that holds something, without `overwrite`; `io/…` where it cannot be written; as `openExportSource`. */
+/** Endings of files, which a folder's name does not have. */
+const FILE_ENDINGS: readonly string[] = ['.onnx', '.pt', '.pth', '.safetensors', '.py', '.json', '.zip'];
+
+/** @throws GmtlError `export/folder` where `out` is, or is named like, a file; `export/exists` for a folder that holds something, without `overwrite`; `io/…` where it cannot be written; as `openExportSource`. */
 export async function exportRun({
   run,
   config,
@@ -37,6 +40,12 @@ export async function exportRun({
   overwrite,
   ...options
 }: ExportRunOptions): Promise<ExportedFile[]> {
+  if (FILE_ENDINGS.includes(extname(out).toLowerCase()) || statSync(out, { throwIfNoEntry: false })?.isFile()) {
+    throw new GmtlError(
+      'export/folder',
+      `${out} is the name of a file, and an export is a folder of several: name a folder, such as ${join(dirname(out), format)}`,
+    );
+  }
   if (!overwrite && existsSync(out) && readdirSync(out).length > 0) {
     throw new GmtlError(
       'export/exists',
