@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll } from 'vitest';
 import { startWebServer, type WebServer } from '../server.ts';
@@ -129,6 +130,17 @@ export function usePages(model?: () => Promise<string>): {
       return { page, context, requests, errors, url };
     },
   };
+}
+
+/** Lets a page import `/NAME` as a module of its own: `code`, bundled as if it stood in this folder. */
+export async function serveModule(context: BrowserContext, name: string, code: string): Promise<void> {
+  const { outputFiles } = await build({
+    stdin: { contents: code, resolveDir: import.meta.dirname },
+    ...{ bundle: true, platform: 'browser', format: 'esm', write: false },
+  });
+  await context.route(`**/${name}`, (route) =>
+    route.fulfill({ contentType: 'text/javascript', body: outputFiles?.[0].text ?? '' }),
+  );
 }
 
 /** Lets workers keep the device that they are given where `loseDevice` finds it. */

@@ -1,11 +1,10 @@
 /** Tier: headless browser. DICOM photographs are decoded in a page as in Node, frame for frame; damaged ones end in one line. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
 import type { Page } from 'playwright-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { decodeImage } from '../../src/retina/data/pictures/preprocess.ts';
-import { noBrowser, usePages } from './browser.ts';
+import { noBrowser, serveModule, usePages } from './browser.ts';
 
 const folder = fileURLToPath(new URL('../../src/retina/data/pictures/fixtures/dicom/', import.meta.url));
 const files = readdirSync(folder).filter((name) => name.endsWith('.dcm'));
@@ -37,15 +36,9 @@ describe.skipIf(noBrowser !== null)('DICOM in the page', () => {
   const pages = usePages();
   let page: Page;
   beforeAll(async () => {
-    const { outputFiles } = await build({
-      stdin: { contents: IN_THE_PAGE, resolveDir: fileURLToPath(new URL('./', import.meta.url)) },
-      ...{ bundle: true, platform: 'browser', format: 'esm', write: false },
-    });
     const opened = await pages.open('kernels.html');
     page = opened.page;
-    await opened.context.route('**/dicom.js', (route) =>
-      route.fulfill({ contentType: 'text/javascript', body: outputFiles?.[0].text ?? '' }),
-    );
+    await serveModule(opened.context, 'dicom.js', IN_THE_PAGE);
   });
 
   const decoded = async (bytes: Uint8Array): Promise<Decoded> =>

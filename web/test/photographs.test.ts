@@ -5,14 +5,12 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
 import type { Page } from 'playwright-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { DEFAULT_CLAHE } from '../../src/retina/data/pictures/claheOptions.ts';
 import { decodeImage, preprocessImage } from '../../src/retina/data/pictures/preprocess.ts';
 import { DEFAULT_PREPROCESS } from '../../src/retina/data/pictures/sample.ts';
-import { noBrowser, usePages } from './browser.ts';
+import { noBrowser, serveModule, usePages } from './browser.ts';
 
 const folder = process.env.GMTL_PHOTOGRAPHS;
 const photographs = folder
@@ -57,15 +55,9 @@ describe.skipIf(noBrowser !== null || photographs.length === 0)('real photograph
   const pages = usePages();
   let page: Page;
   beforeAll(async () => {
-    const { outputFiles } = await build({
-      stdin: { contents: IN_THE_PAGE, resolveDir: fileURLToPath(new URL('./', import.meta.url)) },
-      ...{ bundle: true, platform: 'browser', format: 'esm', write: false },
-    });
     const opened = await pages.open('kernels.html');
     page = opened.page;
-    await opened.context.route('**/prepared.js', (route) =>
-      route.fulfill({ contentType: 'text/javascript', body: outputFiles?.[0].text ?? '' }),
-    );
+    await serveModule(opened.context, 'prepared.js', IN_THE_PAGE);
     await opened.context.route('**/photograph-*', (route) =>
       route.fulfill({ body: readFileSync(photographs[Number(route.request().url().split('-').at(-1))]) }),
     );

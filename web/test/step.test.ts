@@ -1,9 +1,7 @@
 /** Tier: headless browser. A training step in a page against the same step in Node, both on SwiftShader. */
-import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
 import { describe, expect, it } from 'vitest';
 import { createNodeDevice } from '../../src/engine/node/createDevice.ts';
-import { noBrowser, usePages } from './browser.ts';
+import { noBrowser, serveModule, usePages } from './browser.ts';
 import { type StepNumbers, stepNumbers } from './stepNumbers.ts';
 
 /** The largest difference over the largest value: the two Dawns translate shaders of their own, sums may be fused differently. */
@@ -17,14 +15,8 @@ describe.skipIf(noBrowser !== null)('a training step in a page', () => {
   const pages = usePages();
 
   it('has the losses, the gradients and the state that it has in Node', async () => {
-    const { outputFiles } = await build({
-      entryPoints: [fileURLToPath(new URL('stepNumbers.ts', import.meta.url))],
-      ...{ bundle: true, platform: 'browser', format: 'esm', write: false },
-    });
     const { page, context } = await pages.open('kernels.html');
-    await context.route('**/step.js', (route) =>
-      route.fulfill({ contentType: 'text/javascript', body: outputFiles?.[0].text ?? '' }),
-    );
+    await serveModule(context, 'step.js', "export * from './stepNumbers.ts'");
     const there = (await page.evaluate("import('/step.js').then((step) => step.stepNumbersHere())")) as StepNumbers;
     const { device } = await createNodeDevice({ adapter: 'swiftshader' });
     const here = await stepNumbers(device);

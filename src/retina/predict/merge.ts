@@ -74,7 +74,7 @@ export async function mergeTables(
   if (double.length > 0) {
     throw new GmtlError(
       'infer/merge',
-      `${double.length === 1 ? '1 picture is' : `${double.length} pictures are`} in more than one table: ${listed(double.map(([name]) => name))}. ${whyDouble(
+      `${picturesAre(double.length)} in more than one table: ${listed(double.map(([name]) => name))}. ${whyDouble(
         first.header,
         double.map(([, own]) => own),
       )} Nothing was written.`,
@@ -85,13 +85,15 @@ export async function mergeTables(
   if (missing.length > 0) {
     throw new GmtlError(
       'infer/merge',
-      `${missing.length === 1 ? '1 picture is' : `${missing.length} pictures are`} in no table: ${listed(missing)}. Nothing was written; run their shards again with --resume.`,
+      `${picturesAre(missing.length)} in no table: ${listed(missing)}. Nothing was written; run their shards again with --resume.`,
     );
   }
   await writeFileAtomic(out, stringify([first.header, ...rows]));
   const error = first.header.indexOf('error');
   return { rows: rows.length, failed: rows.filter((row) => row[error] !== '').length };
 }
+
+const picturesAre = (count: number): string => (count === 1 ? '1 picture is' : `${count} pictures are`);
 
 /** What tells the rows of pictures that are there more than once apart, and what to do about it. */
 function whyDouble(header: readonly string[], pictures: readonly (readonly (readonly string[])[])[]): string {
