@@ -33,6 +33,8 @@ export interface KernelBenchOptions {
   readonly onCeilings?: (ceilings: Ceilings, timer: Pick<Timer, 'kind' | 'reason'>) => void;
   /** Called with each row as soon as it is measured. */
   readonly onRow?: (row: BenchRow) => void;
+  /** Called with each problem as soon as it is met. */
+  readonly onProblem?: (problem: BenchProblem) => void;
 }
 
 /** One version of one program call of one case. */
@@ -108,6 +110,7 @@ export async function benchKernels(
     onProgress,
     onCeilings,
     onRow,
+    onProblem,
   }: KernelBenchOptions = {},
 ): Promise<KernelBench> {
   const cases = collectCases(ops, device.target, { filter, versions, precision });
@@ -130,6 +133,11 @@ export async function benchKernels(
   const measured = new Map<string, Measurement | null>();
   const rows: BenchRow[] = [];
   const problems: BenchProblem[] = [];
+  const report = ({ op, testCase }: BenchCase, message: string): void => {
+    const problem = { op: op.name, testCase: testCase.name, message };
+    problems.push(problem);
+    onProblem?.(problem);
+  };
   const backend = new GpuBackend(device);
 
   const timeCase = async (benchCase: BenchCase): Promise<void> => {
@@ -152,8 +160,7 @@ export async function benchKernels(
             // A version that this driver refuses must not end the measurement of the others; the default version must compile.
             const failure = choice.isDefault ? null : await compileFailure(device, call, choice.version);
             if (failure !== null) {
-              const message = `${call.program.name} ${choice.version}: ${failure}`;
-              problems.push({ op: op.name, testCase: testCase.name, message });
+              report(benchCase, `${call.program.name} ${choice.version}: ${failure}`);
             }
             measured.set(
               key,
@@ -199,8 +206,7 @@ export async function benchKernels(
     try {
       await timeCase(benchCase);
     } catch (error) {
-      const message = problemOf(error, device);
-      problems.push({ op: benchCase.op.name, testCase: benchCase.testCase.name, message });
+      report(benchCase, problemOf(error, device));
     }
   }
   onProgress?.(total, total, 'done');

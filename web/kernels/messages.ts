@@ -6,11 +6,18 @@ import type { Ceilings } from '../../src/engine/tuning/ceilings.ts';
 import type { Timer } from '../../src/engine/tuning/timer.ts';
 import type { Failure } from '../shared/failure.ts';
 
-/** Opens the device; runs the tests; runs the benchmarks. `op` is an op's name, '' for all. */
-export type KernelCommand =
-  | { readonly kind: 'open' }
-  | { readonly kind: 'test'; readonly op: string }
-  | { readonly kind: 'time'; readonly op: string; readonly versions: 'all' | 'default'; readonly seconds: number };
+/** Runs the tests; runs the benchmarks. `op` is an op's name, '' for all; `from` is how many cases (of benchmarks: ops) are done already. */
+export type KernelWork =
+  | { readonly kind: 'test'; readonly op: string; readonly from: number }
+  | {
+      readonly kind: 'time';
+      readonly op: string;
+      readonly from: number;
+      readonly versions: 'all' | 'default';
+      readonly seconds: number;
+    };
+
+export type KernelCommand = { readonly kind: 'open' } | KernelWork;
 
 export interface OpenedAdapter {
   readonly name: string;
@@ -27,17 +34,25 @@ export interface TestedCase extends CheckedCase {
   readonly milliseconds: number;
 }
 
+/** What the benchmarks are measured with, and against. */
 export interface TimedKernels {
   readonly timer: Pick<Timer, 'kind' | 'reason'>;
   readonly ceilings: Ceilings;
-  readonly problems: readonly BenchProblem[];
 }
 
 export type KernelEvent =
   | { readonly kind: 'opened'; readonly adapter: OpenedAdapter; readonly ops: readonly string[] }
-  | { readonly kind: 'progress'; readonly done: number; readonly total: number; readonly label: string }
+  | {
+      readonly kind: 'progress';
+      readonly done: number;
+      readonly total: number;
+      readonly op: string;
+      readonly testCase: string;
+      readonly label: string;
+    }
   | { readonly kind: 'tested'; readonly result: TestedCase }
   | { readonly kind: 'ceilings'; readonly ceilings: Ceilings; readonly timer: TimedKernels['timer'] }
   | { readonly kind: 'timed'; readonly row: BenchRow }
-  | { readonly kind: 'done'; readonly timed: TimedKernels | null; readonly milliseconds: number }
+  | { readonly kind: 'problem'; readonly problem: BenchProblem }
+  | { readonly kind: 'done' }
   | { readonly kind: 'failed'; readonly failure: Failure };

@@ -1,9 +1,10 @@
 /** The kernel page: tests and benchmarks of the registry on this browser's adapter. */
-import type { BenchRow } from '../../bench/kernels.ts';
+import type { BenchProblem, BenchRow } from '../../bench/kernels.ts';
 import { byId, downloadJson, element } from '../shared/elements.ts';
-import { showFailure, startOffline } from '../shared/page.ts';
+import { startOffline } from '../shared/page.ts';
+import { PageWorker } from '../shared/pageWorker.ts';
 import { ceilingsText, headline, opRow, timedRow } from './rows.ts';
-import type { KernelCommand, KernelEvent, OpenedAdapter, TestedCase, TimedKernels } from './messages.ts';
+import type { KernelCommand, KernelEvent, KernelWork, OpenedAdapter, TestedCase, TimedKernels } from './messages.ts';
 
 const op = byId('op', HTMLSelectElement);
 const versions = byId('versions', HTMLSelectElement);
@@ -23,18 +24,72 @@ const SECONDS = 0.2;
 let adapter: OpenedAdapter | null = null;
 let tested: TestedCase[] = [];
 let rows: BenchRow[] = [];
-let timed: TimedKernels | null = null;
+let problems: BenchProblem[] = [];
+let measured: TimedKernels | null = null;
 let wasHidden = false;
-let worker = start();
+let opNames: readonly string[] = [];
 
-function start(): Worker {
-  const made = new Worker(new URL('./kernelsWorker.js', import.meta.url), { type: 'module' });
-  made.addEventListener('message', ({ data }: MessageEvent<KernelEvent>) => hear(data));
-  made.addEventListener('error', () =>
-    fail({ code: 'unexpected', message: 'The worker of this page could not start.' }),
-  );
-  made.postMessage({ kind: 'open' } satisfies KernelCommand);
-  return made;
+/** What is under way: it outlives a worker whose device was lost. */
+interface Job {
+  readonly work: KernelWork;
+  readonly since: number;
+  /** What the worker began last. */
+  at: { readonly op: string; readonly testCase: string } | null;
+  /** Whether that is left out, because it failed twice. */
+  leavesOut: boolean;
+}
+let job: Job | null = null;
+
+const worker = new PageWorker<KernelCommand, KernelEvent>({
+  name: 'kernels',
+  box: failureBox,
+  hear,
+  open: () => {
+    adapter = null;
+    setBusy(job !== null);
+    worker.tell({ kind: 'open' });
+  },
+  leaveOut: ({ message }) => {
+    if (!job?.at) return false;
+    const { op: name, testCase } = job.at;
+    if (job.work.kind === 'test') {
+      tested.push({
+        op: name,
+        testCase,
+        milliseconds: 0,
+        checked: [],
+        lacking: [],
+        problems: [message],
+        skipped: null,
+      });
+      showTests(name);
+    } else problems.push({ op: name, testCase, message });
+    job.leavesOut = true;
+    return true;
+  },
+  stopped: () => {
+    job = null;
+    status.textContent = 'Stopped by an error.';
+    setBusy(false);
+  },
+});
+
+const namesOf = ({ op: name }: KernelWork): readonly string[] => (name === '' ? opNames : [name]);
+
+/** Tells the worker to do what is left of the job. An op whose benchmarks were interrupted is timed again, all of it. */
+function goOn({ work, at, leavesOut }: Job): void {
+  if (work.kind === 'test') {
+    worker.tell({ ...work, from: tested.length });
+    return;
+  }
+  const names = namesOf(work);
+  const from = at === null ? 0 : names.indexOf(at.op) + (leavesOut ? 1 : 0);
+  const isKept = ({ op: name }: BenchProblem | BenchRow): boolean => names.indexOf(name) < from;
+  rows = rows.filter(isKept);
+  problems = problems.filter(isKept);
+  benchBody.replaceChildren(...rows.map(timedRow));
+  if (from === names.length) finish();
+  else worker.tell({ ...work, from });
 }
 
 function setBusy(busy: boolean): void {
@@ -43,38 +98,42 @@ function setBusy(busy: boolean): void {
   saveButton.disabled = busy || (tested.length === 0 && rows.length === 0);
 }
 
-function fail(failure: { code: string; message: string }): void {
-  showFailure(failureBox, failure, () => location.reload());
-  status.textContent = 'Stopped by an error.';
-  setBusy(false);
-}
-
 function hear(event: KernelEvent): void {
   switch (event.kind) {
     case 'opened':
       showAdapter(event.adapter, event.ops);
       break;
     case 'progress':
+      if (job && event.done < event.total) {
+        job.at = { op: event.op, testCase: event.testCase };
+        job.leavesOut = false;
+      }
       progress.max = event.total;
       progress.value = event.done;
       status.textContent = `${event.done} of ${event.total}: ${event.label}`;
       break;
     case 'tested':
       tested.push(event.result);
+      worker.advanced(tested.length);
       showTests(event.result.op);
       break;
     case 'ceilings':
+      measured = { ceilings: event.ceilings, timer: event.timer };
       byId('ceilings', HTMLElement).textContent = ceilingsText(event.ceilings, event.timer);
       break;
     case 'timed':
       rows.push(event.row);
+      if (job) worker.advanced(namesOf(job.work).indexOf(event.row.op));
       benchBody.append(timedRow(event.row));
       break;
+    case 'problem':
+      problems.push(event.problem);
+      break;
     case 'done':
-      finish(event.timed, event.milliseconds);
+      finish();
       break;
     case 'failed':
-      fail(event.failure);
+      worker.fail(event.failure);
       break;
     default:
       event satisfies never;
@@ -98,7 +157,9 @@ function showAdapter(found: OpenedAdapter, ops: readonly string[]): void {
     ),
   );
   if (op.options.length === 1) op.append(...ops.map((name) => element('option', { value: name }, name)));
-  setBusy(false);
+  opNames = ops;
+  setBusy(job !== null);
+  if (job) goOn(job);
 }
 
 function showTests(changed: string): void {
@@ -112,14 +173,16 @@ function showTests(changed: string): void {
   else testsBody.append(row);
 }
 
-function finish(result: TimedKernels | null, milliseconds: number): void {
-  timed = result ?? timed;
+function finish(): void {
+  if (!job) return;
+  const isTest = job.work.kind === 'test';
+  const seconds = `${((performance.now() - job.since) / 1000).toFixed(1)} s`;
+  job = null;
   progress.value = progress.max;
-  const seconds = `${(milliseconds / 1000).toFixed(1)} s`;
   const hidden = wasHidden ? ' The tab was in the background meanwhile: times may be too long.' : '';
-  const faults = result ? result.problems.length : tested.filter(({ problems }) => problems.length > 0).length;
+  const faults = isTest ? tested.filter((result) => result.problems.length > 0).length : problems.length;
   status.textContent = `Done in ${seconds}${faults > 0 ? `, with ${faults} problems` : ''}.${hidden}`;
-  if (!result) showLacking();
+  if (isTest) showLacking();
   setBusy(false);
 }
 
@@ -141,37 +204,43 @@ function showLacking(): void {
   );
 }
 
-function begin(command: KernelCommand): void {
+function begin(work: KernelWork): void {
   failureBox.replaceChildren();
   wasHidden = document.hidden;
   progress.value = 0;
   status.textContent = 'Starting …';
+  job = { work, since: performance.now(), at: null, leavesOut: false };
+  worker.begin();
   setBusy(true);
-  worker.postMessage(command);
+  worker.tell(work);
 }
 
 testButton.addEventListener('click', () => {
   tested = [];
   testsBody.replaceChildren();
   byId('tests', HTMLElement).hidden = false;
-  begin({ kind: 'test', op: op.value });
+  begin({ kind: 'test', op: op.value, from: 0 });
 });
 
 timeButton.addEventListener('click', () => {
-  rows = [];
+  [rows, problems, measured] = [[], [], null];
   benchBody.replaceChildren();
   byId('ceilings', HTMLElement).textContent = 'Measuring what the adapter can do at best …';
   byId('bench', HTMLElement).hidden = false;
-  begin({ kind: 'time', op: op.value, versions: versions.value === 'all' ? 'all' : 'default', seconds: SECONDS });
+  begin({
+    kind: 'time',
+    op: op.value,
+    from: 0,
+    versions: versions.value === 'all' ? 'all' : 'default',
+    seconds: SECONDS,
+  });
 });
 
 // A worker in the middle of a kernel hears nothing: stopping means a new one.
 stopButton.addEventListener('click', () => {
-  worker.terminate();
+  job = null;
   status.textContent = 'Stopped.';
-  adapter = null;
-  setBusy(false);
-  worker = start();
+  worker.restart();
 });
 
 saveButton.addEventListener('click', () => {
@@ -179,7 +248,7 @@ saveButton.addEventListener('click', () => {
   downloadJson('gmtl-kernels.json', {
     ...{ gmtl: GMTL_VERSION, date: new Date().toISOString(), browser: navigator.userAgent, adapter },
     tests: tested.length === 0 ? null : { passed, cases: tested },
-    benchmarks: timed && { ...timed, secondsPerRow: SECONDS, wasHidden, rows },
+    benchmarks: measured && { ...measured, problems, secondsPerRow: SECONDS, wasHidden, rows },
   });
 });
 
@@ -187,5 +256,5 @@ document.addEventListener('visibilitychange', () => {
   wasHidden ||= document.hidden;
 });
 
-setBusy(false);
 startOffline();
+worker.restart();

@@ -6,15 +6,15 @@ import { createBrowserDevice } from '../../src/engine/gpu/browserDevice.ts';
 import type { GpuDevice } from '../../src/engine/gpu/device.ts';
 import type { Case, Op } from '../../src/engine/ops/definition.ts';
 import { ops } from '../../src/engine/ops/index.ts';
-import { failureOf } from '../shared/failure.ts';
-import type { KernelCommand, KernelEvent } from './messages.ts';
+import { failureOf, isMendable } from '../shared/failure.ts';
+import type { KernelCommand, KernelEvent, KernelWork } from './messages.ts';
 
 const say = (event: KernelEvent): void => postMessage(event);
 const chosen = (name: string): Op[] => ops.filter((op) => name === '' || op.name === name);
 
 let opened: GpuDevice | null = null;
 
-/** The worker's device: a new one where the last was lost or refused a kernel, so that one broken kernel does not fail all after it. */
+/** The worker's device: a new one where the last refused a kernel, so that one broken kernel does not fail all after it. */
 async function workingDevice(): Promise<GpuDevice> {
   if (opened?.failed) {
     opened.destroy();
@@ -39,39 +39,45 @@ async function open(): Promise<void> {
   say({ kind: 'opened', adapter, ops: ops.map(({ name }) => name) });
 }
 
-async function test(op: string): Promise<void> {
-  const start = performance.now();
+async function test({ op, from }: KernelWork): Promise<void> {
   const cases = chosen(op).flatMap((one) => testCases(one).map((testCase) => ({ op: one, testCase })));
   for (const [done, { op: one, testCase }] of cases.entries()) {
-    say({ kind: 'progress', done, total: cases.length, label: `${one.name} / ${testCase.name}` });
+    if (done < from) continue;
+    const label = `${one.name} / ${testCase.name}`;
+    say({ kind: 'progress', done, total: cases.length, op: one.name, testCase: testCase.name, label });
     const begin = performance.now();
     const checked = await checkOrReport(one, testCase);
     const milliseconds = performance.now() - begin;
     say({ kind: 'tested', result: { op: one.name, testCase: testCase.name, milliseconds, ...checked } });
   }
-  say({ kind: 'done', timed: null, milliseconds: performance.now() - start });
+  say({ kind: 'done' });
 }
 
-/** A device that fails is a problem of the case, not the end of the tests. */
+/** A device that refuses a kernel is a problem of the case, not the end of the tests. What a new worker may mend is the page's. */
 async function checkOrReport(op: Op, testCase: Case): Promise<CheckedCase> {
   const device = await workingDevice();
   try {
     return await checkCase(device, op, testCase);
   } catch (error) {
-    if (!device.failed) throw error;
-    return { checked: [], lacking: [], problems: [failureOf(error).message], skipped: null };
+    const { code, message } = failureOf(error);
+    if (!device.failed || isMendable(code)) throw error;
+    return { checked: [], lacking: [], problems: [message], skipped: null };
   }
 }
 
-async function time({ op, versions, seconds }: KernelCommand & { kind: 'time' }): Promise<void> {
-  const start = performance.now();
-  const { timer, ceilings, problems } = await benchKernels(await workingDevice(), chosen(op), {
+async function time({ op, from, versions, seconds }: KernelWork & { kind: 'time' }): Promise<void> {
+  const left = chosen(op).slice(from);
+  await benchKernels(await workingDevice(), left, {
     ...{ versions, seconds },
     onCeilings: (measured, by) => say({ kind: 'ceilings', ceilings: measured, timer: by }),
-    onProgress: (done, total, label) => say({ kind: 'progress', done, total, label }),
+    onProgress: (done, total, label) => {
+      const [name = '', testCase = ''] = label.split(' / ');
+      say({ kind: 'progress', done, total, op: name, testCase, label });
+    },
+    onProblem: (problem) => say({ kind: 'problem', problem }),
     onRow: (row) => say({ kind: 'timed', row: { ...row, attributes: { ...row.attributes } } }),
   });
-  say({ kind: 'done', timed: { timer, ceilings, problems }, milliseconds: performance.now() - start });
+  say({ kind: 'done' });
 }
 
 function run(command: KernelCommand): Promise<void> {
@@ -79,7 +85,7 @@ function run(command: KernelCommand): Promise<void> {
     case 'open':
       return open();
     case 'test':
-      return test(command.op);
+      return test(command);
     case 'time':
       return time(command);
     default:

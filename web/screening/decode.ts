@@ -2,6 +2,7 @@
 import { GmtlError } from '../../src/engine/errors.ts';
 import { type DecodedImage, toRgb, turned } from '../../src/retina/data/pictures/decoded.ts';
 import { isDicom } from '../../src/retina/data/pictures/dicomFile.ts';
+import { isOutOfMemory } from '../shared/failure.ts';
 import { type PictureHeader, readHeader } from './pictureHeader.ts';
 
 /**
@@ -12,7 +13,12 @@ import { type PictureHeader, readHeader } from './pictureHeader.ts';
  * @throws GmtlError `data/image-unreadable` for what the browser cannot decode, and for CMYK, whose colors browsers guess.
  */
 export async function decodePicture(file: Blob, name: string): Promise<DecodedImage> {
-  const bytes = new Uint8Array(await file.arrayBuffer());
+  const bytes = new Uint8Array(
+    await file.arrayBuffer().catch((cause: unknown) => {
+      const why = `${name} cannot be read: it is a folder, or was moved or changed since it was chosen. Choose the file again.`;
+      throw new GmtlError('data/image-unreadable', why, { cause });
+    }),
+  );
   if (isDicom(bytes)) {
     // Fetched with the first such file alone.
     const { decodeDicom } = await import('./decodeDicom.ts');
@@ -28,9 +34,10 @@ export async function decodePicture(file: Blob, name: string): Promise<DecodedIm
   try {
     return await decode(header);
   } catch (cause) {
+    if (isOutOfMemory(cause)) throw cause;
     throw new GmtlError(
       'data/image-unreadable',
-      `${name} cannot be decoded: it is damaged, or of a kind that browsers do not know. Give a JPEG, PNG or DICOM file.`,
+      `${name} cannot be decoded: it is damaged, of a kind that browsers do not know, or larger than this browser decodes. Give a JPEG, PNG or DICOM file.`,
       { cause },
     );
   }

@@ -9,7 +9,7 @@ import type { Looked, OpenedModel } from './messages.ts';
 const percent = (share: number, digits = 0): string => `${(100 * share).toFixed(digits)} %`;
 
 /** The referral, grades, gate, lesions and times. */
-export function resultFacts({ result, milliseconds }: Looked, model: OpenedModel, calibrated: boolean): HTMLElement[] {
+export function resultFacts({ result, milliseconds, calibrated }: Looked, model: OpenedModel): HTMLElement[] {
   const { gate, frame, crop } = result;
   const seconds = (time: number): string => `${(time / 1000).toFixed(time < 10_000 ? 2 : 0)} s`;
   return [

@@ -33,15 +33,16 @@ export interface OpenedModel {
 export interface Looked {
   readonly id: number;
   readonly result: InferResult;
-  /** RGB, the photograph's own pixels. */
-  readonly pixels: Uint8Array;
-  /** 0 or 1 per pixel. */
-  readonly masks: StructureRecord<Uint8Array>;
+  /** Where the structures are, packed by `toRuns`. */
+  readonly masks: StructureRecord<Uint32Array>;
+  /** Whether probabilities and thresholds are the calibrated ones. */
+  readonly calibrated: boolean;
   readonly milliseconds: { readonly decode: number; readonly compute: number };
 }
 
 export type ScreeningEvent =
   | { readonly kind: 'loading'; readonly name: string; readonly done: number; readonly total: number }
   | { readonly kind: 'opened'; readonly model: OpenedModel }
-  | { readonly kind: 'looked'; readonly looked: Looked }
+  /** `pixels`: RGB, the photograph's own. */
+  | { readonly kind: 'looked'; readonly looked: Looked; readonly pixels: Uint8Array }
   | { readonly kind: 'failed'; readonly id: number | null; readonly failure: Failure };

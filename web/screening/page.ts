@@ -1,7 +1,9 @@
 /** The screening page: takes photographs, hands them to the worker, shows and saves what comes back. */
 import { byId, download, downloadJson, element } from '../shared/elements.ts';
-import type { Failure } from '../shared/failure.ts';
-import { showFailure, startOffline } from '../shared/page.ts';
+import { type Failure, failureOf, isMendable } from '../shared/failure.ts';
+import { plainWords, startOffline } from '../shared/page.ts';
+import { PageWorker } from '../shared/pageWorker.ts';
+import { decodePicture } from './decode.ts';
 import { adapterText, cardFacts, resultFacts } from './facts.ts';
 import type { Looked, OpenedModel, ScreeningCommand, ScreeningEvent } from './messages.ts';
 import { maskPngs, overlayPng, showPicture } from './viewer.ts';
@@ -26,32 +28,45 @@ interface Photograph {
 
 const photographs: Photograph[] = [];
 let model: OpenedModel | null = null;
-let current: number | null = null;
 let modelFiles: readonly File[] | null = null;
-let worker = start();
+/** The photograph that is shown, and its pixels: those of all would not fit into memory. */
+let current: number | null = null;
+let kept: { readonly id: number; readonly pixels: Uint8Array } | null = null;
+/** The photograph that the worker looks at; one at a time, the others wait here. */
+let looking: number | null = null;
+let count = 0;
 
-function start(): Worker {
-  const made = new Worker(new URL('./screeningWorker.js', import.meta.url), { type: 'module' });
-  made.addEventListener('message', ({ data }: MessageEvent<ScreeningEvent>) => hear(data));
-  made.addEventListener('error', () =>
-    failAll({ code: 'unexpected', message: 'The worker of this page could not start.' }),
-  );
-  return made;
-}
+const worker = new PageWorker<ScreeningCommand, ScreeningEvent>({
+  name: 'screening',
+  box: failureBox,
+  hear,
+  open: () => {
+    model = null;
+    looking = null;
+    status.textContent = 'Opening the model …';
+    worker.tell({ kind: 'open', files: modelFiles });
+  },
+  leaveOut: (failure) => {
+    if (looking === null) return false;
+    finish(looking, null, failure);
+    return true;
+  },
+  stopped: () => {
+    model = null;
+    looking = null;
+    progress.hidden = true;
+    status.textContent = 'There is no model to look with.';
+  },
+});
 
-const tell = (command: ScreeningCommand): void => worker.postMessage(command);
-
+/** What another model said of the photographs is forgotten. */
 function openModel(files: readonly File[] | null): void {
   modelFiles = files;
-  model = null;
-  setReady();
   failureBox.replaceChildren();
-  status.textContent = 'Opening the model …';
-  tell({ kind: 'open', files });
-}
-
-function setReady(): void {
-  for (const input of [choose, camera]) input.disabled = model === null;
+  for (const one of photographs) Object.assign(one, { state: 'waiting', looked: null, failure: null });
+  if (current !== null) void show(current);
+  worker.begin();
+  worker.restart();
 }
 
 function hear(event: ScreeningEvent): void {
@@ -63,11 +78,17 @@ function hear(event: ScreeningEvent): void {
       showModel(event.model);
       break;
     case 'looked':
+      if (current === null || current === event.looked.id) kept = { id: event.looked.id, pixels: event.pixels };
+      worker.advanced(count++);
       finish(event.looked.id, event.looked, null);
+      lookOn();
       break;
     case 'failed':
-      if (event.id === null) failAll(event.failure);
-      else finish(event.id, null, event.failure);
+      if (event.id === null || isMendable(event.failure.code)) worker.fail(event.failure);
+      else {
+        finish(event.id, null, event.failure);
+        lookOn();
+      }
       break;
     default:
       event satisfies never;
@@ -76,7 +97,6 @@ function hear(event: ScreeningEvent): void {
 
 function showModel(opened: OpenedModel): void {
   model = opened;
-  setReady();
   byId('trained-on', HTMLElement).textContent =
     `What the network was trained on: ${opened.card.trainingData.replace(/^Trained on /, '')}`;
   byId('calibrated-box', HTMLElement).hidden = opened.calibratedOn === null;
@@ -84,111 +104,120 @@ function showModel(opened: OpenedModel): void {
   byId('card', HTMLElement).replaceChildren(...cardFacts(opened.card, opened));
   byId('card-section', HTMLElement).hidden = false;
   status.textContent = `Ready: ${opened.facts.name}, on ${adapterText(opened)}.`;
-}
-
-/** Without a model or a device nothing works; a lost device is opened again with the photographs that wait. */
-function failAll(failure: Failure): void {
-  model = null;
-  setReady();
-  progress.hidden = true;
-  status.textContent = 'There is no model to look with.';
-  showFailure(failureBox, failure, () => restart());
-}
-
-function restart(): void {
-  worker.terminate();
-  worker = start();
-  openModel(modelFiles);
-  for (const [id, one] of photographs.entries()) if (one.state === 'waiting') send(id);
+  lookOn();
 }
 
 const useCalibration = (): boolean => model?.calibratedOn != null && calibrated.checked;
 
-function send(id: number): void {
-  const { file, name } = photographs[id];
-  tell({ kind: 'look', id, file, name, calibrated: useCalibration() });
+/** Gives the worker the next photograph: the one that is shown before the others. */
+function lookOn(): void {
+  const waits = ({ state }: Photograph): boolean => state === 'waiting';
+  if (model !== null && looking === null && photographs.some(waits)) {
+    looking = current !== null && waits(photographs[current]) ? current : photographs.findIndex(waits);
+    const { file, name } = photographs[looking];
+    worker.tell({ kind: 'look', id: looking, file, name, calibrated: useCalibration() });
+  }
+  showProgress();
 }
 
 function add(files: Iterable<File>): void {
+  const before = photographs.length;
   for (const file of files) {
     const name = file.name || 'pasted.png';
     const id = photographs.length;
-    const button = element('button', { type: 'button', click: () => show(id) }, element('span', {}, name));
+    const button = element('button', { type: 'button', click: () => void show(id) }, element('span', {}, name));
     const item = element('li', {}, button);
     photographs.push({ name, file, item, state: 'waiting', looked: null, failure: null });
     thumbs.append(item);
-    send(id);
   }
-  byId('pictures', HTMLElement).hidden = photographs.length === 0;
-  showProgress();
+  if (photographs.length === before) {
+    status.textContent = 'There is no file in it: drop or paste photographs.';
+    return;
+  }
+  byId('pictures', HTMLElement).hidden = false;
+  lookOn();
 }
 
 function showProgress(): void {
   const waiting = photographs.filter(({ state }) => state === 'waiting').length;
-  progress.hidden = waiting === 0;
-  progress.max = photographs.length;
-  progress.value = photographs.length - waiting;
-  for (const { item, state, failure } of photographs) {
-    const badge = { waiting: 'looking …', done: 'done', failed: 'failed' }[state];
+  const all = photographs.length;
+  progress.hidden = waiting === 0 || model === null;
+  progress.max = all;
+  progress.value = all - waiting;
+  for (const [id, { item, state, failure }] of photographs.entries()) {
+    const badge = { waiting: id === looking ? 'looking …' : 'waits', done: 'done', failed: 'failed' }[state];
     const mark = element('span', { class: `badge${failure ? ' bad' : state === 'done' ? ' good' : ''}` }, badge);
     const button = item.querySelector('button')!;
     button.querySelector('.badge')?.remove();
     button.append(mark);
   }
-  if (waiting > 0)
-    status.textContent = `${photographs.length - waiting} of ${photographs.length} photographs looked at …`;
-  else if (photographs.length > 0) status.textContent = `Done: ${photographs.length} photographs looked at.`;
+  if (model === null || all === 0) return;
+  const photographsText = `photograph${all === 1 ? '' : 's'} looked at`;
+  status.textContent =
+    waiting > 0 ? `${all - waiting} of ${all} ${photographsText} …` : `Done: ${all} ${photographsText}.`;
 }
 
 function finish(id: number, looked: Looked | null, failure: Failure | null): void {
-  const one = photographs[id];
-  Object.assign(one, { looked, failure, state: looked ? 'done' : 'failed' });
-  showProgress();
-  const isLost = failure !== null && /^(gpu|adapter)\//.test(failure.code);
-  if (isLost) {
-    // The device is gone or full: what waits is looked at once it is opened again.
-    one.state = 'waiting';
-    showProgress();
-    failAll(failure);
-  } else if (current === null || current === id) show(id);
+  looking = null;
+  // Meanwhile another choice may have been made: then it is looked at again.
+  const isStale = looked !== null && looked.calibrated !== useCalibration();
+  Object.assign(photographs[id], { looked, failure, state: isStale ? 'waiting' : looked ? 'done' : 'failed' });
+  if (current === null || current === id) void show(id);
 }
 
-function show(id: number): void {
-  const { looked, failure, name } = photographs[id];
-  if (!looked && !failure) return;
+async function show(id: number): Promise<void> {
+  const { looked, failure, name, file } = photographs[id];
   current = id;
   for (const [index, { item }] of photographs.entries()) {
     item.querySelector('button')?.setAttribute('aria-pressed', String(index === id));
   }
   byId('result', HTMLElement).hidden = false;
   byId('result-title', HTMLElement).textContent = name;
-  for (const button of ['print', 'save-json', 'save-overlay', 'save-masks'])
-    byId(button, HTMLButtonElement).disabled = !looked;
-  const notes = failure ? [failure.message] : (looked?.result.warnings ?? []);
-  byId('warnings', HTMLElement).replaceChildren(...notes.map((text) => element('p', { class: 'warning' }, text)));
-  document.querySelector<HTMLElement>('.look')!.hidden = !looked;
+  const buttons = ['print', 'save-json', 'save-overlay', 'save-masks'].map((button) => byId(button, HTMLButtonElement));
+  for (const button of buttons) button.disabled = true;
+  const warn = (texts: readonly string[]): void =>
+    byId('warnings', HTMLElement).replaceChildren(...texts.map((text) => element('p', { class: 'warning' }, text)));
+  warn(failure ? [plainWords(failure).text] : (looked?.result.warnings ?? ['This photograph is looked at soon.']));
+  const look = document.querySelector<HTMLElement>('.look')!;
+  look.hidden = !looked;
   if (!looked || !model) return;
-  showPicture(looked);
-  byId('facts', HTMLElement).replaceChildren(...resultFacts(looked, model, useCalibration()));
+  byId('facts', HTMLElement).replaceChildren(...resultFacts(looked, model));
+  if (kept?.id !== id) {
+    const pixels = await decodePicture(file, name).then(({ data }) => data, failureOf);
+    if (current !== id) return;
+    if (!(pixels instanceof Uint8Array)) {
+      look.hidden = true;
+      warn([plainWords(pixels).text]);
+      return;
+    }
+    kept = { id, pixels };
+  }
+  showPicture(looked, kept.pixels);
+  for (const button of buttons) button.disabled = false;
 }
 
 const stem = (name: string): string => name.replace(/\.[^.]*$/, '');
 
-function onCurrent(button: string, act: (looked: Looked, name: string) => void | Promise<void>): void {
+function onCurrent(
+  button: string,
+  act: (looked: Looked, name: string, pixels: Uint8Array) => void | Promise<void>,
+): void {
   byId(button, HTMLButtonElement).addEventListener('click', () => {
     const one = current === null ? null : photographs[current];
-    if (one?.looked) void act(one.looked, stem(one.name));
+    if (one?.looked && kept?.id === current) void act(one.looked, stem(one.name), kept.pixels);
   });
 }
 
 onCurrent('print', () => print());
-onCurrent('save-json', ({ result, milliseconds }, name) =>
+onCurrent('save-json', ({ result, milliseconds, calibrated: isCalibrated }, name) =>
   downloadJson(`${name}.json`, {
-    ...{ ...result, milliseconds, calibrated: useCalibration(), gmtl: GMTL_VERSION },
+    ...{ ...result, milliseconds, calibrated: isCalibrated, gmtl: GMTL_VERSION },
     ...{ model: model?.facts, adapter: model?.adapter, notMedicalDevice: true },
   }),
 );
-onCurrent('save-overlay', async (looked, name) => download(`${name}_overlay.png`, await overlayPng(looked)));
+onCurrent('save-overlay', async (looked, name, pixels) =>
+  download(`${name}_overlay.png`, await overlayPng(looked, pixels)),
+);
 onCurrent('save-masks', async (looked, name) => {
   for (const { structure, png } of await maskPngs(looked)) download(`${name}_${structure}.png`, png);
 });
@@ -203,24 +232,20 @@ modelInput.addEventListener('change', () => {
   if (modelInput.files && modelInput.files.length > 0) openModel([...modelInput.files]);
 });
 calibrated.addEventListener('change', () => {
-  for (const [id, one] of photographs.entries()) {
-    if (one.state === 'waiting') continue;
-    one.state = 'waiting';
-    send(id);
-  }
-  showProgress();
+  for (const one of photographs) if (one.looked) one.state = 'waiting';
+  lookOn();
 });
 const drop = byId('drop', HTMLElement);
 addEventListener('dragover', (event) => event.preventDefault());
 addEventListener('drop', (event) => {
   event.preventDefault();
   drop.classList.remove('over');
-  if (model) add(event.dataTransfer?.files ?? []);
+  add(event.dataTransfer?.files ?? []);
 });
 drop.addEventListener('dragenter', () => drop.classList.add('over'));
 drop.addEventListener('dragleave', () => drop.classList.remove('over'));
 addEventListener('paste', (event) => {
-  if (model) add(event.clipboardData?.files ?? []);
+  add(event.clipboardData?.files ?? []);
 });
 
 startOffline();

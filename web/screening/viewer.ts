@@ -4,6 +4,7 @@ import { STRUCTURE_COLORS } from '../../src/retina/report/colors.ts';
 import { shrinkMask } from '../../src/retina/report/shrinkMask.ts';
 import { byId, element } from '../shared/elements.ts';
 import type { Looked } from './messages.ts';
+import { fromRuns } from './runs.ts';
 
 /** Layers are no larger than this: screens show no more, and phones have little memory. */
 const MOST_PIXELS_WIDE = 2048;
@@ -23,7 +24,7 @@ function context(canvas: HTMLCanvasElement | OffscreenCanvas): CanvasRenderingCo
 }
 
 /** The photograph's own pixels on a canvas. */
-function photograph({ pixels, result: { frame } }: Looked): OffscreenCanvas {
+function photograph({ result: { frame } }: Looked, pixels: Uint8Array): OffscreenCanvas {
   const canvas = new OffscreenCanvas(frame.width, frame.height);
   const rgba = new ImageData(frame.width, frame.height);
   for (let from = 0, to = 0; from < pixels.length; from += 3, to += 4) {
@@ -47,21 +48,26 @@ function colored(mask: Uint8Array, structure: Structure, width: number, height: 
   return image;
 }
 
+/** A structure's mask in the photograph's own size: 0 or 1 per pixel. */
+function maskOf({ masks, result: { frame } }: Looked, structure: Structure): Uint8Array {
+  return fromRuns(masks[structure] ?? new Uint32Array(), frame.width * frame.height);
+}
+
 const present = (looked: Looked): Structure[] =>
   STRUCTURES.filter((structure) => looked.masks[structure] !== undefined);
 
 /** Shows a photograph and the switches of its structures. */
-export function showPicture(looked: Looked): void {
+export function showPicture(looked: Looked, pixels: Uint8Array): void {
   const { frame } = looked.result;
   const scale = Math.min(1, MOST_PIXELS_WIDE / Math.max(frame.width, frame.height));
   const [width, height] = [Math.round(frame.width * scale), Math.round(frame.height * scale)];
   const base = element('canvas', { width, height, 'aria-hidden': 'true' });
-  context(base).drawImage(photograph(looked), 0, 0, width, height);
+  context(base).drawImage(photograph(looked, pixels), 0, 0, width, height);
   const canvases = new Map<Structure, HTMLCanvasElement>();
   // The disc is large: lesions lie above it.
   for (const structure of [...present(looked)].reverse()) {
     const canvas = element('canvas', { width, height, 'aria-hidden': 'true' });
-    const mask = shrinkMask(looked.masks[structure]!, frame, width, height);
+    const mask = shrinkMask(maskOf(looked, structure), frame, width, height);
     context(canvas).putImageData(colored(mask, structure, width, height), 0, 0);
     canvases.set(structure, canvas);
   }
@@ -122,14 +128,14 @@ byId('fit', HTMLButtonElement).addEventListener('click', () => {
 const toPng = (canvas: OffscreenCanvas): Promise<Blob> => canvas.convertToBlob({ type: 'image/png' });
 
 /** The photograph with the structures that are switched on, in its own size. */
-export async function overlayPng(looked: Looked): Promise<Blob> {
-  const canvas = photograph(looked);
+export async function overlayPng(looked: Looked, pixels: Uint8Array): Promise<Blob> {
+  const canvas = photograph(looked, pixels);
   const { width, height } = canvas;
   const target = canvas.getContext('2d')!;
   for (const structure of [...present(looked)].reverse()) {
     if (shown.get(structure) === false) continue;
     const layer = new OffscreenCanvas(width, height);
-    layer.getContext('2d')?.putImageData(colored(looked.masks[structure]!, structure, width, height), 0, 0);
+    layer.getContext('2d')?.putImageData(colored(maskOf(looked, structure), structure, width, height), 0, 0);
     target.globalAlpha = opacityOf(structure);
     target.drawImage(layer, 0, 0);
   }
@@ -139,15 +145,16 @@ export async function overlayPng(looked: Looked): Promise<Blob> {
 /** Each structure's mask in the photograph's own size: white inside, black elsewhere. */
 export async function maskPngs(looked: Looked): Promise<{ structure: Structure; png: Blob }[]> {
   const { width, height } = looked.result.frame;
-  return Promise.all(
-    present(looked).map(async (structure) => {
-      const image = new ImageData(width, height);
-      const words = new Uint32Array(image.data.buffer).fill(0xff000000);
-      const mask = looked.masks[structure]!;
-      for (let at = 0; at < mask.length; at++) if (mask[at] !== 0) words[at] = 0xffffffff;
-      const canvas = new OffscreenCanvas(width, height);
-      canvas.getContext('2d')?.putImageData(image, 0, 0);
-      return { structure, png: await toPng(canvas) };
-    }),
-  );
+  const pngs: { structure: Structure; png: Blob }[] = [];
+  // One after the other: phones have little memory.
+  for (const structure of present(looked)) {
+    const image = new ImageData(width, height);
+    const words = new Uint32Array(image.data.buffer).fill(0xff000000);
+    const mask = maskOf(looked, structure);
+    for (let at = 0; at < mask.length; at++) if (mask[at] !== 0) words[at] = 0xffffffff;
+    const canvas = new OffscreenCanvas(width, height);
+    canvas.getContext('2d')?.putImageData(image, 0, 0);
+    pngs.push({ structure, png: await toPng(canvas) });
+  }
+  return pngs;
 }

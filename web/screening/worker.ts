@@ -19,6 +19,7 @@ import { type LoadedModel, MODEL_MANIFEST, unpackModel } from '../../src/retina/
 import { failureOf } from '../shared/failure.ts';
 import { decodePicture } from './decode.ts';
 import type { ScreeningCommand, ScreeningEvent } from './messages.ts';
+import { toRuns } from './runs.ts';
 
 const say = (event: ScreeningEvent, transfer: Transferable[] = []): void => postMessage(event, { transfer });
 
@@ -32,9 +33,6 @@ async function openAll(files: readonly File[] | null): Promise<void> {
   const model = await unpackModel(files === null ? fromServer : (name) => fromFiles(files, name), (name, total) =>
     say({ kind: 'loading', name, done: 0, total }),
   );
-  open?.predictor.dispose();
-  open?.predictor.engine.backend.destroy();
-  open = null;
   const { device, info } = await createBrowserDevice();
   const engine = new Engine(new GpuBackend(device), { seed: model.config.training.seed });
   setEngine(engine);
@@ -83,12 +81,13 @@ async function look({ id, file, name, calibrated }: ScreeningCommand & { kind: '
   // Who the eye belongs to leaves the file in no download and no print.
   const referred = policy.refer(withoutIdentifiers(inferred.result));
   const result = calibration ? calibrateResult(referred, calibration) : referred;
-  const masks = inferred.masks ?? {};
+  const masks = Object.fromEntries(
+    Object.entries(inferred.masks ?? {}).map(([structure, mask]) => [structure, toRuns(mask)]),
+  );
   const milliseconds = { decode: decoded - start, compute: performance.now() - decoded };
   const pixels = image.data;
-  say({ kind: 'looked', looked: { id, result, pixels, masks, milliseconds } }, [
+  say({ kind: 'looked', looked: { id, result, masks, calibrated: calibration !== null, milliseconds }, pixels }, [
     pixels.buffer as ArrayBuffer,
-    ...Object.values(masks).map((mask) => mask.buffer as ArrayBuffer),
   ]);
 }
 

@@ -2,7 +2,7 @@
 import { GmtlError } from '../../src/engine/errors.ts';
 
 export interface Failure {
-  /** The code of a `GmtlError`; `unexpected` for a fault in gmtl. */
+  /** The code of a `GmtlError`; `web/memory` where JavaScript's own memory ended; `unexpected` for a fault in gmtl. */
   readonly code: string;
   readonly message: string;
 }
@@ -10,5 +10,16 @@ export interface Failure {
 export function failureOf(error: unknown): Failure {
   if (error instanceof GmtlError) return { code: error.code, message: error.message };
   const message = error instanceof Error ? error.message : String(error);
+  if (isOutOfMemory(error)) return { code: 'web/memory', message };
   return { code: 'unexpected', message: `${message} (this is a fault in gmtl, please report it)` };
+}
+
+/** Chrome: `Array buffer allocation failed`, `Out of memory at ImageData creation`; Safari: `Out of memory`; Firefox: `allocation size overflow`. */
+export function isOutOfMemory(error: unknown): boolean {
+  return error instanceof Error && /out of memory|allocation (failed|size overflow)/i.test(error.message);
+}
+
+/** Whether a new worker, with a new device and empty memory, may do what this one could not. */
+export function isMendable(code: string): boolean {
+  return ['gpu/device-lost', 'gpu/out-of-memory', 'web/memory'].includes(code);
 }

@@ -84,7 +84,7 @@ export interface PageOptions {
   /** Default 1280 by 900. */
   readonly viewport?: { readonly width: number; readonly height: number };
   readonly colorScheme?: 'light' | 'dark';
-  /** Whether `loseDevice` can take the worker's device away. */
+  /** Whether `loseDevice` and `endMemory` can take the worker's device and memory away. */
   readonly losable?: boolean;
 }
 
@@ -143,12 +143,17 @@ export async function serveModule(context: BrowserContext, name: string, code: s
   );
 }
 
-/** Lets workers keep the device that they are given where `loseDevice` finds it. */
+/** Lets workers keep the device that they are given where `loseDevice` finds it, and end their memory where `endMemory` says so. */
 async function keepDevices(context: BrowserContext): Promise<void> {
   const kept = `
     const given = GPUAdapter.prototype.requestDevice;
     GPUAdapter.prototype.requestDevice = async function (...options) {
       return (self.deviceInUse = await given.apply(this, options));
+    };
+    const popped = GPUDevice.prototype.popErrorScope;
+    GPUDevice.prototype.popErrorScope = function () {
+      const own = popped.call(this);
+      return self.memoryEnds ? own.then(() => ({ message: 'out of memory' })) : own;
     };`;
   await context.route('**/assets/*Worker.js', async (route) => {
     const response = await route.fetch();
@@ -159,6 +164,21 @@ async function keepDevices(context: BrowserContext): Promise<void> {
 /** Takes the device away from the page's worker, as a crashed driver or a suspended laptop does. */
 export async function loseDevice(page: Page): Promise<void> {
   await page.workers().at(-1)?.evaluate('self.deviceInUse.destroy()');
+}
+
+/** Lets every allocation of the page's worker fail from now on, as a full adapter does. */
+export async function endMemory(page: Page): Promise<void> {
+  await page.workers().at(-1)?.evaluate('self.memoryEnds = true');
+}
+
+/** Puts the page into the background, or back, as far as it can tell: a headless browser shows all its pages. */
+export async function setHidden(page: Page, hidden: boolean): Promise<void> {
+  await page.evaluate(`
+    globalThis.waiting ??= [globalThis.requestAnimationFrame];
+    requestAnimationFrame = ${hidden} ? (act) => waiting.push(act) : waiting[0];
+    Object.defineProperty(document, 'hidden', { configurable: true, value: ${hidden} });
+    document.dispatchEvent(new Event('visibilitychange'));
+    if (!${hidden}) for (const act of waiting.splice(1)) requestAnimationFrame(act);`);
 }
 
 /** The text of a file that the page offers when `act` is done. */

@@ -2,7 +2,7 @@
 import { expect, describe, it } from 'vitest';
 import { ops } from '../../src/engine/ops/index.ts';
 import { testCases } from '../../src/engine/check/testCases.ts';
-import { downloadedText, noBrowser, usePages } from './browser.ts';
+import { downloadedText, endMemory, loseDevice, noBrowser, setHidden, usePages } from './browser.ts';
 
 interface Saved {
   readonly adapter: { readonly deviceClass: string };
@@ -19,6 +19,7 @@ interface Saved {
   } | null;
   readonly benchmarks: {
     readonly ceilings: { readonly flopsPerSecond: number; readonly bytesPerSecond: number };
+    readonly problems: readonly unknown[];
     readonly rows: readonly { readonly op: string; readonly rates: { readonly gigaflopsPerSecond: number | null } }[];
   } | null;
 }
@@ -49,18 +50,29 @@ describe.skipIf(noBrowser !== null)('the kernel page', () => {
     expect(errors).toEqual([]);
   }, 900_000);
 
-  it('times an op against the ceilings that it measured', async () => {
-    const { page, errors } = await pages.open('kernels.html');
+  it('times and tests an op through a lost device and an end of memory, and says so', async () => {
+    const { page, errors } = await pages.open('kernels.html', { losable: true });
     await page.locator('#op').selectOption('gelu');
     await page.getByRole('button', { name: 'Run the benchmarks' }).click();
-    await page.getByText(/^Done in/).waitFor({ timeout: 300_000 });
+    await page.locator('#ceilings', { hasText: 'Ceilings measured' }).waitFor();
+    await loseDevice(page);
+    await page.locator('#failure', { hasText: 'The graphics device was lost' }).waitFor();
+    await setHidden(page, true);
+    await page.getByText(/^Done in .* The tab was in the background meanwhile/).waitFor({ timeout: 300_000 });
     const save = page.getByRole('button', { name: 'Save as JSON' });
     const { tests, benchmarks } = JSON.parse(await downloadedText(page, () => save.click())) as Saved;
     expect(tests).toBeNull();
     expect(benchmarks?.ceilings.flopsPerSecond).toBeGreaterThan(1e6);
     expect(benchmarks?.rows.length).toBeGreaterThan(0);
     expect(benchmarks?.rows.every(({ op }) => op === 'gelu')).toBe(true);
+    expect(benchmarks?.problems).toEqual([]);
     expect(await page.locator('#bench-table tbody tr').count()).toBe(benchmarks?.rows.length);
+
+    await endMemory(page);
+    await page.getByRole('button', { name: 'Run the tests' }).click();
+    await page.locator('#failure', { hasText: 'Out of graphics memory' }).waitFor();
+    await page.getByText(/^Done in/).waitFor();
+    expect(await page.locator('#tests-table .badge.good').count()).toBe(1);
     expect(errors).toEqual([]);
   }, 320_000);
 });

@@ -17,7 +17,7 @@ import { openPredictor } from '../../src/retina/predict/openPredictor.ts';
 import type { InferResult } from '../../src/retina/predict/result.ts';
 import type { Calibration } from '../../src/retina/run/calibrationFormat.ts';
 import { loadTrainedWeights } from '../../src/retina/run/trainedWeights.ts';
-import { downloadedText, loseDevice, noBrowser, usePages } from './browser.ts';
+import { downloadedText, endMemory, loseDevice, noBrowser, usePages } from './browser.ts';
 
 const RUN = fileURLToPath(new URL('../../cli/fixtures/run-0.1', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'gmtl-screening-'));
@@ -62,7 +62,7 @@ async function picture(name: keyof typeof PICTURES): Promise<string> {
 async function lookAt(page: Page, paths: readonly string[]): Promise<InferResult[]> {
   await page.getByText(/^Ready: /).waitFor();
   await page.locator('#choose').setInputFiles([...paths]);
-  await page.getByText(`Done: ${paths.length} photographs looked at.`).waitFor();
+  await page.getByText(`Done: ${paths.length} photograph${paths.length === 1 ? '' : 's'} looked at.`).waitFor();
   const results: InferResult[] = [];
   for (const path of paths) {
     await page.locator('#thumbs button', { hasText: path.split('/').at(-1)! }).click();
@@ -160,16 +160,23 @@ describe.skipIf(noBrowser !== null)('the screening page', () => {
     await expect(page.evaluate(() => fetch('https://example.org/').then(() => 'sent'))).rejects.toThrow();
   });
 
-  it('says that the device was lost, and looks at what waits once it is opened again', async () => {
+  it('goes on by itself with what waits when the device is lost or out of memory, and says so', async () => {
     const { page } = await pages.open('index.html', { losable: true });
-    await page.getByText(/^Ready: /).waitFor();
-    await loseDevice(page);
+    // Chosen before the model is open: the photograph waits.
     await page.locator('#choose').setInputFiles([await picture('plain.png')]);
-    await page.getByText('The graphics device was lost').waitFor();
-    expect(await page.locator('#choose').isDisabled()).toBe(true);
-    await page.locator('#failure button').click();
-    await page.getByText('Done: 1 photographs looked at.').waitFor();
-    expect(await page.locator('#failure').textContent()).toBe('');
+    await page.getByText('Done: 1 photograph looked at.').waitFor();
+    await loseDevice(page);
+    await page.locator('#choose').setInputFiles([await picture('plain.jpg')]);
+    await page.locator('#failure', { hasText: 'The graphics device was lost' }).waitFor();
+    await page.getByText('Done: 2 photographs looked at.').waitFor();
+    await endMemory(page);
+    await page.locator('#choose').setInputFiles([await picture('gray.png')]);
+    await page.locator('#failure', { hasText: 'Out of graphics memory' }).waitFor();
+    await page.getByText('Done: 3 photographs looked at.').waitFor();
+    expect(await page.locator('.badge.bad').count()).toBe(0);
+    // The pixels of the one that is shown are kept; those of another are decoded again.
+    await page.locator('#thumbs button', { hasText: 'gray.png' }).click();
+    await expect.poll(() => page.locator('#save-overlay').isEnabled(), { timeout: 60_000 }).toBe(true);
   });
 
   it('refuses pictures and models that it cannot use, and says why', async () => {

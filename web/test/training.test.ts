@@ -1,6 +1,18 @@
-/** Tier: headless browser. The training page: it learns, pauses, keeps its progress through a reload and a lost device, and begins anew. */
+/** Tier: headless browser. The training page: it learns, pauses, keeps its progress through a reload, a lost device and the background, and begins anew. */
+import type { Worker } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
-import { loseDevice, noBrowser, usePages } from './browser.ts';
+import { loseDevice, noBrowser, setHidden, usePages } from './browser.ts';
+
+/** The step that the browser's storage holds. */
+const KEPT = `new Promise((resolve) => {
+  indexedDB.open('gmtl', 1).onsuccess = ({ target: { result: database } }) => {
+    const request = database.transaction('training').objectStore('training').get('latest');
+    request.onsuccess = () => {
+      database.close();
+      resolve(request.result?.step ?? 0);
+    };
+  };
+})`;
 
 describe.skipIf(noBrowser !== null)('the training page', () => {
   const pages = usePages();
@@ -15,6 +27,14 @@ describe.skipIf(noBrowser !== null)('the training page', () => {
     await expect.poll(stepOf, { timeout: 200_000, interval: 500 }).toBeGreaterThanOrEqual(20);
     // The page answers while the worker learns.
     expect(await page.evaluate('1 + 1')).toBe(2);
+    // In the background nothing is drawn; what was learnt is kept at once, before the 50th step, and learning goes on.
+    expect(await page.evaluate(KEPT)).toBe(0);
+    await setHidden(page, true);
+    const hiddenAt = await stepOf();
+    await expect.poll(() => page.evaluate(KEPT), { timeout: 60_000, interval: 200 }).toBeGreaterThanOrEqual(20);
+    expect(await stepOf()).toBe(hiddenAt);
+    await setHidden(page, false);
+    await expect.poll(stepOf, { timeout: 60_000, interval: 200 }).toBeGreaterThan(hiddenAt);
     await page.locator('#rate').fill('-3');
     await run.click();
     await page.getByText(/^Paused at step \d+; kept in this browser\.$/).waitFor();
@@ -28,14 +48,22 @@ describe.skipIf(noBrowser !== null)('the training page', () => {
     await run.click();
     await expect.poll(stepOf, { timeout: 120_000, interval: 500 }).toBeGreaterThan(paused);
     await loseDevice(page);
-    await page.getByText('The graphics device was lost').waitFor();
-    await page.getByText(/^Stopped by an error\. What was kept last is restored/).waitFor();
-    await page.locator('#failure button').click();
+    // It goes on by itself, from what was kept last.
+    await page.locator('#failure', { hasText: 'The graphics device was lost' }).waitFor();
     await page.getByText(`Restored at step ${paused}`).waitFor();
+    await expect.poll(stepOf, { timeout: 120_000, interval: 500 }).toBeGreaterThan(paused);
 
+    // Memory that is used up twice stays so: the visitor is told, and may try again.
+    const end = (worker: Worker): void => void worker.evaluate('self.memoryEnds = true').catch(() => undefined);
+    page.on('worker', end);
     await page.locator('#reset').click();
+    await page.locator('#failure', { hasText: 'Out of graphics memory' }).getByRole('button').waitFor();
+    expect(await page.locator('#failure').textContent()).toContain('Close other tabs and programs that use it.');
+    page.off('worker', end);
+    await page.getByRole('button', { name: 'Try again' }).click();
     await page.getByText(/^Ready: /).waitFor();
     expect(await stepOf()).toBe(0);
+    expect(await page.locator('#failure').textContent()).toBe('');
     expect(errors).toEqual([]);
   }, 600_000);
 });

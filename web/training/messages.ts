@@ -2,11 +2,12 @@
 import type { Failure } from '../shared/failure.ts';
 
 export type TrainingCommand =
-  | { readonly kind: 'open' }
+  /** `anew` forgets what the browser's storage keeps. */
+  | { readonly kind: 'open'; readonly anew: boolean }
   | { readonly kind: 'run' }
   | { readonly kind: 'pause' }
-  /** Forgets what was learnt, on the device and in the browser's storage. */
-  | { readonly kind: 'reset' }
+  /** Puts what was learnt into the browser's storage at the next step. */
+  | { readonly kind: 'keep' }
   | { readonly kind: 'rate'; readonly learningRate: number };
 
 /** One step. */

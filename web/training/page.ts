@@ -1,7 +1,7 @@
 /** The training page: starts and pauses the worker, and shows how the network learns. */
 import { byId, element } from '../shared/elements.ts';
-import type { Failure } from '../shared/failure.ts';
-import { showFailure, startOffline } from '../shared/page.ts';
+import { startOffline } from '../shared/page.ts';
+import { PageWorker } from '../shared/pageWorker.ts';
 import { drawCurve, drawShown } from './draw.ts';
 import type { Figures, StepEvent, TrainingCommand, TrainingEvent } from './messages.ts';
 
@@ -10,26 +10,37 @@ const resetButton = byId('reset', HTMLButtonElement);
 const rate = byId('rate', HTMLInputElement);
 const progress = byId('progress', HTMLProgressElement);
 const status = byId('status', HTMLElement);
+const failureBox = byId('failure', HTMLElement);
 const curve = document.querySelector<SVGElement>('#curve')!;
 
 let history: StepEvent[] = [];
 let figures: Figures | null = null;
 let speed: number | null = null;
+/** What the visitor wants; it outlives a worker whose device was lost. */
 let isRunning = false;
+let beginsAnew = false;
 let drawing = false;
-let worker = start();
 
-function start(): Worker {
-  const made = new Worker(new URL('./trainingWorker.js', import.meta.url), { type: 'module' });
-  made.addEventListener('message', ({ data }: MessageEvent<TrainingEvent>) => hear(data));
-  made.addEventListener('error', () =>
-    fail({ code: 'unexpected', message: 'The worker of this page could not start.' }),
-  );
-  made.postMessage({ kind: 'open' } satisfies TrainingCommand);
-  return made;
-}
-
-const tell = (command: TrainingCommand): void => worker.postMessage(command);
+const worker = new PageWorker<TrainingCommand, TrainingEvent>({
+  name: 'training',
+  box: failureBox,
+  hear,
+  open: () => {
+    progress.hidden = false;
+    runButton.disabled = true;
+    resetButton.disabled = true;
+    worker.tell({ kind: 'open', anew: beginsAnew });
+    beginsAnew = false;
+  },
+  // There is only one network to train: a memory that is too small twice stays so.
+  leaveOut: () => false,
+  stopped: () => {
+    setRunning(false);
+    runButton.disabled = true;
+    resetButton.disabled = true;
+    status.textContent = 'Stopped by an error. What was kept last is restored when you try again.';
+  },
+});
 
 function hear(event: TrainingEvent): void {
   switch (event.kind) {
@@ -41,13 +52,15 @@ function hear(event: TrainingEvent): void {
       progress.hidden = true;
       history = [...event.history];
       showRate(event.learningRate);
-      setRunning(false);
+      setRunning(isRunning);
       status.textContent =
         `${event.restored ? `Restored at step ${history.at(-1)?.step ?? 0}` : 'Ready'}: ${event.parameters.toLocaleString('en')} ` +
         `parameters on ${event.adapter || 'this adapter'}.`;
       draw();
+      if (isRunning) worker.tell({ kind: 'run' });
       break;
     case 'step':
+      worker.advanced(event.event.step);
       history.push(event.event);
       speed = speed === null ? event.imagesPerSecond : 0.9 * speed + 0.1 * event.imagesPerSecond;
       status.textContent = `Step ${event.event.step}.`;
@@ -65,18 +78,11 @@ function hear(event: TrainingEvent): void {
         : 'Paused. This browser refuses to keep the progress (a private window, or no space): a reload begins anew.';
       break;
     case 'failed':
-      fail(event.failure);
+      worker.fail(event.failure);
       break;
     default:
       event satisfies never;
   }
-}
-
-function fail(failure: Failure): void {
-  setRunning(false);
-  runButton.disabled = true;
-  status.textContent = 'Stopped by an error. What was kept last is restored when the page is opened again.';
-  showFailure(byId('failure', HTMLElement), failure, () => location.reload());
 }
 
 function setRunning(running: boolean): void {
@@ -131,34 +137,40 @@ function showFigures(): void {
 
 runButton.addEventListener('click', () => {
   if (isRunning) {
+    isRunning = false;
     runButton.disabled = true;
     status.textContent = 'Pausing …';
-    tell({ kind: 'pause' });
+    worker.tell({ kind: 'pause' });
     return;
   }
-  tell({ kind: 'run' });
+  failureBox.replaceChildren();
+  worker.begin();
+  worker.tell({ kind: 'run' });
   setRunning(true);
   if (history.length === 0) status.textContent = 'Compiling the kernels for the first step …';
 });
 
 resetButton.addEventListener('click', () => {
-  const old = worker;
-  old.postMessage({ kind: 'reset' } satisfies TrainingCommand);
   [history, figures, speed] = [[], null, null];
-  runButton.disabled = true;
-  resetButton.disabled = true;
+  failureBox.replaceChildren();
+  setRunning(false);
   status.textContent = 'Beginning anew …';
-  // The old worker deletes what was kept, then ends itself.
-  setTimeout(() => {
-    worker = start();
-  }, 500);
+  beginsAnew = true;
+  worker.restart();
 });
 
 rate.addEventListener('input', () => {
   const learningRate = 10 ** Number(rate.value);
   byId('rate-text', HTMLOutputElement).textContent = learningRate.toPrecision(2);
-  tell({ kind: 'rate', learningRate });
+  worker.tell({ kind: 'rate', learningRate });
+});
+
+// A browser may end a tab in the background without a word, and stops or slows what is not seen: what was learnt is kept, and time spent away is no speed.
+document.addEventListener('visibilitychange', () => {
+  if (document.hidden) worker.tell({ kind: 'keep' });
+  speed = null;
 });
 
 startOffline();
 showFigures();
+worker.restart();

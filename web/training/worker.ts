@@ -41,8 +41,10 @@ let step = 0;
 let learningRate = config.optimizer.lr;
 let history: StepEvent[] = [];
 let wantsToRun = false;
+let wantsToKeep = false;
 
-async function open(): Promise<void> {
+async function open(anew: boolean): Promise<void> {
+  if (anew) await forgetTraining().catch(() => undefined);
   const total = 2 * (TRAIN_PICTURES + SHOWN_PICTURES);
   let done = 0;
   const onDrawn = (): void => say({ kind: 'preparing', text: 'Drawing pictures of retinas …', share: ++done / total });
@@ -80,6 +82,18 @@ function restore({ parts, sampler }: Opened, saved: NonNullable<Awaited<ReturnTy
   history = [...saved.history];
 }
 
+/** Lets a pause or another learning rate in. Not by a timer: browsers slow those of a tab in the background. */
+function messages(): Promise<void> {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(null);
+  });
+}
+
 /** One step after the other until a pause; messages are heard in between. */
 async function run(now: Opened): Promise<void> {
   const { parts, sampler, training } = now;
@@ -94,10 +108,11 @@ async function run(now: Opened): Promise<void> {
     time = performance.now();
     say({ kind: 'step', event, imagesPerSecond: (1000 * rows.length) / (time - before) });
     if (step % SHOW_EVERY === 0) await show(now);
-    if (step % SAVE_EVERY === 0) await save(now);
-    if (step % SHOW_EVERY === 0) time = performance.now();
-    // Lets a pause or another learning rate in.
-    await new Promise((resolve) => setTimeout(resolve, 0));
+    const keeps = wantsToKeep || step % SAVE_EVERY === 0;
+    wantsToKeep = false;
+    if (keeps) await save(now);
+    if (keeps || step % SHOW_EVERY === 0) time = performance.now();
+    await messages();
   }
   await show(now);
   say({ kind: 'paused', saved: await save(now) });
@@ -150,7 +165,7 @@ let running: Promise<void> | null = null;
 async function obey(command: TrainingCommand): Promise<void> {
   switch (command.kind) {
     case 'open':
-      return open();
+      return open(command.anew);
     case 'run':
       if (running || !opened) return;
       wantsToRun = true;
@@ -164,12 +179,8 @@ async function obey(command: TrainingCommand): Promise<void> {
     case 'rate':
       learningRate = command.learningRate;
       return;
-    case 'reset':
-      // The page starts another worker then.
-      wantsToRun = false;
-      await running;
-      await forgetTraining();
-      close();
+    case 'keep':
+      wantsToKeep = running !== null;
       return;
     default:
       command satisfies never;
