@@ -128,7 +128,10 @@ export class Engine {
     return this.adopt(value, null, { requiresGrad: options.requiresGrad ?? false });
   }
 
-  /** A tensor with undefined content, which must be written before it is read. */
+  /**
+   * A tensor with undefined content, which must be written before it is read; f32 unless `dtype` says otherwise.
+   * @throws GmtlError `tensor/empty` and `tensor/shape` for extents that are none, `tensor/dtype` for integers that require a gradient.
+   */
   empty(shape: Shape, options: { dtype?: DType; requiresGrad?: boolean; name?: string } = {}): Tensor {
     checkAttributes('empty', TENSOR_OPTIONS, options);
     requireExtents('empty', shape);

@@ -73,7 +73,11 @@ export class Tensor {
     return this.#disposed;
   }
 
-  /** Reads the elements back: row-major, typed by dtype. Waits for everything recorded so far. */
+  /**
+   * Reads the elements back, row-major: a Float32Array for f32 and f16, an Int32Array or Uint32Array for i32 and u32. Waits for everything
+   * recorded so far, and throws what the device reported of it.
+   * @throws GmtlError `tensor/freed` once the memory was freed.
+   */
   async data(): Promise<TypedArray> {
     const content = await this.engine.backend.download(this.value);
     if (!(content instanceof Float64Array)) return content;
@@ -84,7 +88,10 @@ export class Tensor {
         : Int32Array.from(content);
   }
 
-  /** The one element of a scalar tensor. */
+  /**
+   * Reads the element of a tensor that has just one, of any rank; waits as {@link data}.
+   * @throws GmtlError `tensor/shape` where there are more.
+   */
   async item(): Promise<number> {
     if (this.size !== 1)
       throw new GmtlError(
@@ -94,7 +101,12 @@ export class Tensor {
     return (await this.data())[0];
   }
 
-  /** See `Engine.backward`. */
+  /**
+   * Adds the gradients of this tensor to the `grad` of every leaf it depends on that requires one; see {@link Engine.backward}.
+   * @param gradient of this tensor, of its shape; may be left out of a tensor of one element, where it is 1.
+   * @throws GmtlError `autograd/graph` where no leaf requires a gradient, the graph was used already, or a gradient is lacking; `tensor/shape`
+   * and `tensor/dtype` for one that does not fit.
+   */
   backward(gradient?: Tensor, options: BackwardOptions = {}): void {
     this.engine.backward(this, gradient, options);
   }
@@ -102,6 +114,7 @@ export class Tensor {
   /**
    * Overwrites the elements from the host, in place (an input buffer of a captured step, loaded weights). A backward pass that needs the old
    * ones is refused from then on.
+   * @throws GmtlError `tensor/shape` where the count differs, `tensor/data` for what is no number of this type, `tensor/freed`.
    */
   write(data: HostData): this {
     if (this.#disposed)
@@ -115,7 +128,10 @@ export class Tensor {
     return this;
   }
 
-  /** The same memory outside the graph. */
+  /**
+   * The same memory outside the graph: no gradient flows through it, and writing to one writes to both.
+   * @throws GmtlError `tensor/freed`.
+   */
   detach(): Tensor {
     if (this.#disposed)
       throw new GmtlError('tensor/freed', `detach: this tensor of shape ${formatShape(this.shape)} was already freed`);
@@ -149,27 +165,36 @@ export class Tensor {
     return this.engine.apply(unaryOps[name], [this], {});
   }
 
-  /** scale * this + shift. */
+  /**
+   * scale * this + shift by element, in one pass; f32 or f16, any shape.
+   * @throws GmtlError `tensor/dtype` for integers.
+   */
   affine(scale: number, shift: number): Tensor {
     return this.engine.apply(unaryOps.affine, [this], { scale, shift });
   }
 
-  /** this + other, shapes broadcast. @throws GmtlError `tensor/shape` where they do not. */
+  /**
+   * this + other by element, shapes broadcast as NumPy's; an integer tensor beside a float one is cast, as in PyTorch.
+   * @throws GmtlError `tensor/shape` where the shapes do not broadcast, `tensor/dtype` where neither is f32 or f16.
+   */
   add(other: Tensor | number): Tensor {
     return typeof other === 'number' ? this.affine(1, other) : this.#binary(add, other);
   }
 
-  /** this - other, shapes broadcast. */
+  /** this - other by element, shapes broadcast. @throws GmtlError as {@link add}. */
   sub(other: Tensor | number): Tensor {
     return typeof other === 'number' ? this.affine(1, -other) : this.#binary(sub, other);
   }
 
-  /** this · other by element, shapes broadcast. */
+  /** this · other by element, shapes broadcast. @throws GmtlError as {@link add}. */
   mul(other: Tensor | number): Tensor {
     return typeof other === 'number' ? this.affine(other, 0) : this.#binary(mul, other);
   }
 
-  /** this / other by element, shapes broadcast. */
+  /**
+   * this / other by element, shapes broadcast; a number divides as the product with its reciprocal. Division by 0 gives infinities or NaN.
+   * @throws GmtlError as {@link add}.
+   */
   div(other: Tensor | number): Tensor {
     return typeof other === 'number' ? this.affine(1 / other, 0) : this.#binary(div, other);
   }
@@ -196,7 +221,7 @@ export class Tensor {
   pow(exponent: number): Tensor {
     return this.engine.scope(() => {
       if (!Number.isFinite(exponent))
-        throw new GmtlError('ops/attributes', `pow: the exponent is ${exponent}; give a finite number`);
+        throw new GmtlError('ops/attribute', `pow: the exponent is ${exponent}; give a finite number`);
       if (exponent === 0.5) return this.sqrt();
       const magnitude = Math.abs(exponent);
       if (!Number.isInteger(exponent) || magnitude > MOST_FACTORS) return this.log().mul(exponent).exp();
@@ -238,44 +263,50 @@ export class Tensor {
     );
   }
 
-  /** 1 where this equals other, else 0; NaN equals nothing. */
+  /**
+   * 1 where this equals other, else 0, in the type of the floats, shapes broadcast, without a gradient; NaN equals nothing.
+   * @throws GmtlError `tensor/shape` where the shapes do not broadcast, `tensor/dtype` where neither is f32 or f16.
+   */
   eq(other: Tensor | number): Tensor {
     return this.#compare(equal, other);
   }
 
-  /** 1 where this differs from other, else 0. */
+  /** 1 where this differs from other, else 0; NaN differs from everything. As {@link eq} otherwise. */
   ne(other: Tensor | number): Tensor {
     return this.engine.scope(() => this.#compare(equal, other).rsub(1));
   }
 
-  /** 1 where this < other, else 0. */
+  /** 1 where this < other, else 0, and 0 beside NaN. As {@link eq} otherwise. */
   lt(other: Tensor | number): Tensor {
     return this.#compare(less, other);
   }
 
-  /** 1 where this <= other, else 0. */
+  /** 1 where this <= other, else 0, and 0 beside NaN. As {@link eq} otherwise. */
   le(other: Tensor | number): Tensor {
     return this.#compare(lessEqual, other);
   }
 
-  /** 1 where this > other, else 0. */
+  /** 1 where this > other, else 0, and 0 beside NaN. As {@link eq} otherwise. */
   gt(other: Tensor | number): Tensor {
     return this.#compare(less, other, true);
   }
 
-  /** 1 where this >= other, else 0. */
+  /** 1 where this >= other, else 0, and 0 beside NaN. As {@link eq} otherwise. */
   ge(other: Tensor | number): Tensor {
     return this.#compare(lessEqual, other, true);
   }
 
   // --- elementwise functions ---
 
-  /** Exact (erf) form, as torch.nn.functional.gelu's default. */
+  /**
+   * x · Φ(x) with the exact normal distribution (erf), as torch.nn.functional.gelu's default (Hendrycks and Gimpel 2016); f32 or f16, any shape.
+   * @throws GmtlError `tensor/dtype` for integers, as all functions by element.
+   */
   gelu(): Tensor {
     return this.#unary('gelu');
   }
 
-  /** The tanh approximation (torch.nn.functional.gelu with approximate='tanh'). */
+  /** x/2 · (1 + tanh(√(2/π) (x + 0.044715 x³))): torch.nn.functional.gelu with approximate='tanh'. @throws GmtlError as {@link gelu}. */
   geluTanh(): Tensor {
     return this.#unary('geluTanh');
   }
@@ -327,7 +358,11 @@ export class Tensor {
 
   // --- products, reductions, movement ---
 
-  /** this · other over the last two axes; leading axes broadcast. */
+  /**
+   * Matrix product over the last two axes: [..., M, K] by [..., K, N] gives [..., M, N]; leading axes broadcast as torch.matmul's. Sums are kept in
+   * float32 for f16 too.
+   * @throws GmtlError `tensor/shape` where either has fewer than two axes, the K differ or leading axes do not broadcast; `tensor/dtype` for integers.
+   */
   matmul(other: Tensor): Tensor {
     if (!(other instanceof Tensor)) return this.engine.apply(matmul, [this, other], {});
     return this.engine.scope(() => {
@@ -339,22 +374,26 @@ export class Tensor {
     });
   }
 
-  /** Sum over `axes` (all where left out). */
+  /**
+   * Sum over `axes` (all where left out; negative ones count from the back), summed in a fixed order: results repeat bit by bit.
+   * @param keepDims leaves reduced axes as extent 1. Default false: they vanish.
+   * @throws GmtlError `tensor/shape` for an axis that is none or named twice, `tensor/dtype` for integers.
+   */
   sum(axes?: readonly number[], keepDims = false): Tensor {
     return this.engine.apply<ReduceAttributes>(sum, [this], { axes, keepDims });
   }
 
-  /** Mean over `axes` (all where left out). */
+  /** Mean over `axes` (all where left out), otherwise as {@link sum}. */
   mean(axes?: readonly number[], keepDims = false): Tensor {
     return this.engine.apply<ReduceAttributes>(mean, [this], { axes, keepDims });
   }
 
-  /** Maximum over `axes` (all where left out); equal maxima share the gradient evenly (torch.amax). */
+  /** Maximum over `axes` (all where left out), otherwise as {@link sum}; equal maxima share the gradient evenly (torch.amax). */
   max(axes?: readonly number[], keepDims = false): Tensor {
     return this.engine.apply<ReduceAttributes>(max, [this], { axes, keepDims });
   }
 
-  /** Minimum over `axes` (all where left out); equal minima share the gradient evenly (torch.amin). */
+  /** Minimum over `axes` (all where left out), otherwise as {@link sum}; equal minima share the gradient evenly (torch.amin). */
   min(axes?: readonly number[], keepDims = false): Tensor {
     return this.engine.scope(() => this.neg().max(axes, keepDims).neg());
   }
@@ -379,7 +418,10 @@ export class Tensor {
     return this.engine.scope(() => this.var(axes, options).sqrt());
   }
 
-  /** Index of the largest element along an axis, i32, the first of equal ones; no gradient. Undefined where an element is NaN. */
+  /**
+   * Index of the largest element along an axis, i32, the first of equal ones; no gradient. Undefined where an element is NaN. The axis vanishes
+   * unless `keepDims`. @throws GmtlError `tensor/shape` for an axis that is none.
+   */
   argmax(axis: number, keepDims = false): Tensor {
     const along = normalizeAxis('argmax', axis, this.shape.length);
     const extent = this.shape[along];
@@ -401,7 +443,10 @@ export class Tensor {
     return this.engine.scope(() => this.engine.noGrad(() => this.neg().argmax(axis, keepDims)));
   }
 
-  /** Softmax over an axis, the last one where left out. */
+  /**
+   * exp(x) over its sum along an axis (the last where left out), less the maximum first: no overflow. The shape stays.
+   * @throws GmtlError `tensor/shape` for an axis that is none, `tensor/dtype` for integers.
+   */
   softmax(axis = -1): Tensor {
     const last = this.shape.length - 1;
     const along = normalizeAxis('softmax', axis, last + 1);
@@ -421,18 +466,27 @@ export class Tensor {
     return this.engine.apply(cast, [this], { dtype });
   }
 
-  /** The same elements under another shape; one extent may be -1. No memory moves. */
+  /**
+   * The same elements in the same order under another shape; one extent may be -1. A view: no memory moves, and writing to one writes to both.
+   * @throws GmtlError `tensor/shape` where the counts differ or more than one extent is -1.
+   */
   reshape(shape: Shape): Tensor {
     const resolved = resolveReshape('reshape', this.shape, shape);
     return this.engine.view(reshape, this, resolved, { shape: resolved });
   }
 
-  /** Axis k of the result is axis `axes[k]` of this. */
+  /**
+   * Axis k of the result is axis `axes[k]` of this; a copy (torch.permute gives a view). To go from NCHW to NHWC: `permute([0, 2, 3, 1])`.
+   * @throws GmtlError `tensor/shape` unless each axis is named once.
+   */
   permute(axes: readonly number[]): Tensor {
     return this.engine.apply(permute, [this], { axes });
   }
 
-  /** Elements `start` to `end` (exclusive) along one axis. */
+  /**
+   * Elements `start` to `end` (exclusive) along one axis, a copy; negative ones count from the back, an `end` past the last means the last.
+   * @throws GmtlError `tensor/shape` where nothing is selected.
+   */
   slice(axis: number, start: number, end: number): Tensor {
     const along = normalizeAxis('slice', axis, this.shape.length);
     const starts = this.shape.map((_, k) => (k === along ? start : 0));
@@ -440,20 +494,20 @@ export class Tensor {
     return this.engine.apply(slice, [this], { starts, ends });
   }
 
-  /** Two axes exchanged (a copy). */
+  /** Two axes exchanged (a copy). @throws GmtlError `tensor/shape` for an axis that is none. */
   transpose(first: number, second: number): Tensor {
     const rank = this.shape.length;
     const [a, b] = [normalizeAxis('transpose', first, rank), normalizeAxis('transpose', second, rank)];
     return this.permute(this.shape.map((_, k) => (k === a ? b : k === b ? a : k)));
   }
 
-  /** Without the axes of extent 1, or without those of `axes` that have it. */
+  /** Without the axes of extent 1, or without those of `axes` that have it; a view. @throws GmtlError `tensor/shape` for an axis that is none. */
   squeeze(axes?: readonly number[]): Tensor {
     const along = normalizeAxes('squeeze', axes, this.shape.length);
     return this.reshape(this.shape.filter((extent, axis) => extent !== 1 || !along.includes(axis)));
   }
 
-  /** With a new axis of extent 1 at `axis` of the result. */
+  /** With a new axis of extent 1 at `axis` of the result; a view. @throws GmtlError `tensor/shape` for a place that is none. */
   unsqueeze(axis: number): Tensor {
     const at = normalizeAxis('unsqueeze', axis, this.shape.length + 1);
     return this.reshape(this.shape.toSpliced(at, 0, 1));
@@ -464,7 +518,7 @@ export class Tensor {
     const rank = this.shape.length;
     if (rank === 0) return this.reshape([1]);
     const [from, to] = [normalizeAxis('flatten', start, rank), normalizeAxis('flatten', end, rank)];
-    if (from > to) throw new GmtlError('ops/attributes', `flatten: axis ${start} lies behind axis ${end}`);
+    if (from > to) throw new GmtlError('ops/attribute', `flatten: axis ${start} lies behind axis ${end}`);
     return this.reshape([
       ...this.shape.slice(0, from),
       sizeOf(this.shape.slice(from, to + 1)),
@@ -472,7 +526,10 @@ export class Tensor {
     ]);
   }
 
-  /** Axes of extent 1, and new ones in front, stretched to `shape` (a copy); -1 keeps an extent. */
+  /**
+   * Axes of extent 1, and new ones in front, stretched to `shape` (a copy); -1 keeps an extent.
+   * @throws GmtlError `tensor/shape` where another extent would have to change.
+   */
   expand(shape: Shape): Tensor {
     checkAttributes('expand', { shape: 'integers' }, { shape });
     const front = shape.length - this.shape.length;
@@ -493,7 +550,7 @@ export class Tensor {
     const total = sizes.reduce((sum, each) => sum + each, 0);
     if (total !== extent || !sizes.every((each) => Number.isInteger(each) && each >= 0)) {
       throw new GmtlError(
-        'ops/attributes',
+        'ops/attribute',
         `split: sizes ${sizes.join(', ')} do not make up the ${extent} elements of axis ${axis}`,
       );
     }

@@ -52,7 +52,10 @@ export function where(condition: Tensor, a: Tensor, b: Tensor): Tensor {
   });
 }
 
-/** Tensors of one shape along a new axis (torch.stack). */
+/**
+ * Tensors of one shape along a new axis, which stands at `axis` of the result (torch.stack).
+ * @throws GmtlError `ops/inputs` for no tensor, `tensor/shape` where shapes or types differ.
+ */
 export function stack(tensors: readonly Tensor[], axis = 0): Tensor {
   if (!Array.isArray(tensors) || tensors.length === 0)
     throw new GmtlError('ops/inputs', 'stack: there is nothing to stack; give an array of one tensor or more');
@@ -130,7 +133,10 @@ export function adaptiveAvgPool2d(x: Tensor, size: number | readonly [number, nu
   });
 }
 
-/** Resizes x [N, H, W, C] (torch.nn.functional.interpolate, without its antialiasing). */
+/**
+ * Resizes x [N, H, W, C] to `size`, or by `scaleFactor` (torch.nn.functional.interpolate without its antialiasing): {@link InterpolateOptions}.
+ * @throws GmtlError `ops/attribute` unless just one of the two is given.
+ */
 export function interpolate(x: Tensor, options: InterpolateOptions): Tensor {
   checkInterpolation('interpolate', options);
   engineOf('interpolate', { x });
@@ -142,17 +148,23 @@ export function interpolate(x: Tensor, options: InterpolateOptions): Tensor {
     : x.engine.apply(nearestOp, [x], { size: wanted });
 }
 
-/** (a - b)² (torch.nn.functional.mse_loss). */
+/**
+ * (input - target)² of two tensors whose shapes broadcast (torch.nn.functional.mse_loss): the mean over elements, their 'sum', or each ('none').
+ * @throws GmtlError `tensor/shape` where the shapes do not broadcast, `ops/attribute` for another reduction; so do the losses below.
+ */
 export function mseLoss(input: Tensor, target: Tensor, reduction: Reduction = 'mean'): Tensor {
   return loss('mseLoss', { input, target }, { reduction }, () => input.sub(target).square());
 }
 
-/** |a - b| (l1_loss). */
+/** |input - target| (torch.nn.functional.l1_loss), the derivative at 0 being 0; shapes, reductions and errors as {@link mseLoss}. */
 export function l1Loss(input: Tensor, target: Tensor, reduction: Reduction = 'mean'): Tensor {
   return loss('l1Loss', { input, target }, { reduction }, () => input.sub(target).abs());
 }
 
-/** Half the square of the difference over `beta` where it is below `beta`, else its size less beta / 2 (smooth_l1_loss; Girshick 2015). */
+/**
+ * Half the square of the difference over `beta` where it is below `beta`, else its size less beta / 2 (torch.nn.functional.smooth_l1_loss; Girshick
+ * 2015); with beta 0 {@link l1Loss}. Shapes, reductions and errors as {@link mseLoss}.
+ */
 export function smoothL1Loss(input: Tensor, target: Tensor, beta = 1, reduction: Reduction = 'mean'): Tensor {
   return loss('smoothL1Loss', { input, target }, { reduction, beta }, () => {
     const apart = input.sub(target).abs();

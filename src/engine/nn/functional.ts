@@ -80,7 +80,11 @@ function weightFor(x: Tensor, weight: Tensor): Tensor {
     : weight;
 }
 
-/** x · weightᵀ + bias over the last axis: x [..., in], weight [out, in], bias [out]. `activation` is fused. */
+/**
+ * x · weightᵀ + bias over the last axis (torch.nn.functional.linear): x [..., in], weight [out, in], bias [out], gives [..., out]. `activation` is
+ * fused into the product; 'gelu' is the exact form.
+ * @throws GmtlError `tensor/shape` where the extents do not meet.
+ */
 export function linear(
   x: Tensor,
   weight: Tensor,
@@ -99,7 +103,11 @@ export interface ConvolutionOptions {
   readonly activation?: 'none' | 'relu';
 }
 
-/** Cross-correlation (as PyTorch's conv2d): x [N, H, W, C], weight [KH, KW, C / groups, out], bias [out]. */
+/**
+ * Cross-correlation (torch.nn.functional.conv2d): x [N, H, W, C], weight [KH, KW, C / groups, out], bias [out], gives [N, H', W', out] with
+ * H' = floor((H + 2 padding - dilation (KH - 1) - 1) / stride) + 1.
+ * @throws GmtlError `tensor/shape` where weight and groups do not fit the channels or the window does not fit the image.
+ */
 export function conv2d(x: Tensor, weight: Tensor, bias?: Tensor | null, options: ConvolutionOptions = {}): Tensor {
   requireOptions('conv2d', options);
   return apply(conv2dOp, [x, weightFor(x, weight), bias], {
@@ -112,7 +120,10 @@ export function conv2d(x: Tensor, weight: Tensor, bias?: Tensor | null, options:
   });
 }
 
-/** A filter of its own for each channel: x [N, H, W, C], weight [KH, KW, C], bias [C]. */
+/**
+ * A filter of its own for each channel (conv2d with as many groups as channels): x [N, H, W, C], weight [KH, KW, C], bias [C], gives
+ * [N, H', W', C], extents as {@link conv2d}. @throws GmtlError `tensor/shape` as {@link conv2d}.
+ */
 export function depthwiseConv2d(
   x: Tensor,
   weight: Tensor,
@@ -128,7 +139,10 @@ export function depthwiseConv2d(
   });
 }
 
-/** Normalizes over the last axis: biased variance, `eps` inside the square root (Ba et al. 2016; torch.nn.LayerNorm). */
+/**
+ * Normalizes over the last axis: weight · (x - mean) / sqrt(variance + eps) + bias, biased variance (Ba et al. 2016; torch.nn.functional.layer_norm):
+ * x [..., C], weight and bias [C]. The shape stays. @throws GmtlError `tensor/shape` unless weight and bias are [C].
+ */
 export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, eps = 1e-5): Tensor {
   return apply(layerNormOp, [x, weight, bias], { eps });
 }
@@ -156,17 +170,27 @@ export function batchNorm(
   return result;
 }
 
-/** Maximum over windows of x [N, H, W, C]; the stride is the kernel's size where left out. Padding never wins. */
+/**
+ * Maximum over windows of x [N, H, W, C], gives [N, H', W', C] (torch.nn.functional.max_pool2d); the stride is the kernel's size where left out.
+ * Padding never wins. @throws GmtlError `tensor/shape` where the window does not fit the image.
+ */
 export function maxPool2d(x: Tensor, options: MaxPoolAttributes): Tensor {
   return apply(maxPool2dOp, [x], options);
 }
 
-/** Mean over windows of x [N, H, W, C]; the stride is the kernel's size where left out. */
+/**
+ * Mean over windows of x [N, H, W, C], gives [N, H', W', C] (torch.nn.functional.avg_pool2d); the stride is the kernel's size where left out.
+ * @throws GmtlError `tensor/shape` where the window does not fit the image.
+ */
 export function avgPool2d(x: Tensor, options: AvgPoolAttributes): Tensor {
   return apply(avgPool2dOp, [x], options);
 }
 
-/** Transposed convolution (torch.nn.functional.conv_transpose2d): x [N, H, W, C], weight [KH, KW, out / groups, C], bias [out]. */
+/**
+ * Transposed convolution, the gradient of a convolution as a layer (torch.nn.functional.conv_transpose2d): x [N, H, W, C], weight
+ * [KH, KW, out / groups, C], bias [out], gives [N, H', W', out] with H' = (H - 1) stride - 2 padding + dilation (KH - 1) + outputPadding + 1.
+ * @throws GmtlError `tensor/shape` where weight and groups do not fit the channels.
+ */
 export function convTranspose2d(
   x: Tensor,
   weight: Tensor,
@@ -200,14 +224,20 @@ export function dot(a: Tensor, b: Tensor): Tensor {
   return apply(dotOp, [a, b], {});
 }
 
-/** Joins tensors along an axis. */
+/**
+ * Joins tensors of one type along an axis (negative: from the back); their other extents are equal (torch.cat).
+ * @throws GmtlError `ops/inputs` for no tensor, `tensor/shape` where types or other extents differ.
+ */
 export function concat(tensors: readonly Tensor[], axis: number): Tensor {
   if (!Array.isArray(tensors) || tensors.length === 0)
     throw new GmtlError('ops/inputs', 'concat: there is nothing to join; give an array of one tensor or more');
   return apply(concatOp, tensors, { axis });
 }
 
-/** A border of `value` (default 0): one count per axis, in front and behind. */
+/**
+ * A border of `value` (default 0): `before` and `after` count the elements put in front of and behind each axis, one number per axis.
+ * @throws GmtlError `tensor/shape` where there are not as many counts as axes, or one is below 0.
+ */
 export function pad(x: Tensor, attributes: PadAttributes): Tensor {
   return apply(padOp, [x], attributes);
 }
@@ -227,12 +257,16 @@ export function selectRows(x: Tensor, rows: readonly number[]): Tensor {
   return parts.length === 1 ? parts[0] : concat(parts, 0);
 }
 
-/** Bilinear resizing to [height, width] (torch.nn.functional.interpolate, mode 'bilinear'). */
+/**
+ * Bilinear resizing of x [N, H, W, C] to [height, width] (torch.nn.functional.interpolate, mode 'bilinear'), without antialiasing: to shrink by
+ * much, pool first.
+ * @param alignCorners whether the corner pixels' centers meet; default false: the images' edges do.
+ */
 export function upsampleBilinear2d(x: Tensor, size: Pair, alignCorners = false): Tensor {
   return apply(upsampleBilinear2dOp, [x], { size, alignCorners });
 }
 
-/** Nearest-neighbor resizing to [height, width] (interpolate, mode 'nearest'). */
+/** Nearest-neighbor resizing of x [N, H, W, C] to [height, width] (torch.nn.functional.interpolate, mode 'nearest'): pixel y comes from row floor(y H / height). */
 export function upsampleNearest2d(x: Tensor, size: Pair): Tensor {
   return apply(upsampleNearest2dOp, [x], { size });
 }
@@ -242,7 +276,10 @@ export function softmax(x: Tensor, axis = -1): Tensor {
   return overAxis(softmaxOp, x, axis);
 }
 
-/** Logarithm of the softmax over an axis, the last one where left out. */
+/**
+ * Logarithm of the softmax over an axis, the last one where left out, without overflow; x of any shape, which stays.
+ * @throws GmtlError `tensor/shape` for an axis that is none.
+ */
 export function logSoftmax(x: Tensor, axis = -1): Tensor {
   return overAxis(logSoftmaxOp, x, axis);
 }
@@ -299,7 +336,7 @@ export function cornProbabilities(logits: Tensor): Tensor {
   return concat([...columns, reached], 1);
 }
 
-/** Mean over rows of the entropy (nats) of softmax(logits): logits [N, C], sample weights [N]. */
+/** Mean over rows of the entropy (nats) of softmax(logits), a scalar: logits [N, C], sample weights [N] (the mean is weighted by them). */
 export function entropy(logits: Tensor, sampleWeights?: Tensor | null): Tensor {
   return apply(entropyOp, [logits, sampleWeights], {});
 }

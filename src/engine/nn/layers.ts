@@ -47,7 +47,10 @@ export interface LinearOptions {
   readonly activation?: 'none' | 'relu' | 'gelu';
 }
 
-/** x · weightᵀ + bias over the last axis; weight [out, in] as torch.nn.Linear. */
+/**
+ * x · weightᵀ + bias over the last axis: [..., inFeatures] to [..., outFeatures]; weight [out, in] as torch.nn.Linear, drawn from U(±1/sqrt(in)).
+ * @throws GmtlError `ops/attribute` for counts that are not whole numbers above 0, and unknown options; so do all layers.
+ */
 export class Linear extends Layer {
   readonly weight: Parameter;
   readonly bias: Parameter | null;
@@ -83,7 +86,11 @@ export interface ConvolutionLayerOptions extends F.ConvolutionOptions {
   readonly init?: { readonly weight: Initializer; readonly bias: Initializer };
 }
 
-/** Convolution of NHWC images; weight [kh, kw, in / groups, out], in files PyTorch's (out, in / groups, kh, kw). */
+/**
+ * Convolution of images [N, H, W, in], gives [N, H', W', out], see `functional.conv2d`; weight [kh, kw, in / groups, out], in files PyTorch's
+ * (out, in / groups, kh, kw), drawn from U(±1/sqrt(fan in)) as torch.nn.Conv2d.
+ * @throws GmtlError `ops/attribute` as {@link Linear}, `nn/layer` where the channels do not fall into `groups`.
+ */
 export class Conv2d extends Layer {
   readonly weight: Parameter;
   readonly bias: Parameter | null;
@@ -114,7 +121,10 @@ export class Conv2d extends Layer {
   }
 }
 
-/** One filter per channel; weight [k, k, channels], in files (channels, 1, k, k). Padding keeps the size at stride 1. */
+/**
+ * One filter per channel: [N, H, W, channels], whose size stays (stride 1, padding (kernelSize - 1) / 2: odd kernels); weight [k, k, channels], in
+ * files (channels, 1, k, k).
+ */
 export class DepthwiseConv2d extends Layer {
   readonly weight: Parameter;
   readonly bias: Parameter;
@@ -140,7 +150,11 @@ export class DepthwiseConv2d extends Layer {
   }
 }
 
-/** Transposed convolution; weight [kh, kw, out / groups, in], in files PyTorch's (in, out / groups, kh, kw). */
+/**
+ * Transposed convolution of images [N, H, W, in], gives [N, H', W', out], see `functional.convTranspose2d`; weight [kh, kw, out / groups, in], in files
+ * PyTorch's (in, out / groups, kh, kw).
+ * @throws GmtlError `ops/attribute` as {@link Linear}, `nn/layer` where the channels do not fall into `groups`.
+ */
 export class ConvTranspose2d extends Layer {
   readonly weight: Parameter;
   readonly bias: Parameter | null;
@@ -171,7 +185,10 @@ export class ConvTranspose2d extends Layer {
   }
 }
 
-/** Normalization of each sample over groups of channels: see `functional.groupNorm`. */
+/**
+ * Normalization of each sample over groups of channels, [N, ..., channels]: see `functional.groupNorm`. Weight starts at 1, bias at 0.
+ * @throws GmtlError `nn/layer` where the channels do not fall into `groups`.
+ */
 export class GroupNorm extends Layer {
   readonly weight: Parameter;
   readonly bias: Parameter;
@@ -193,7 +210,10 @@ export class GroupNorm extends Layer {
   }
 }
 
-/** Normalization over the last axis. */
+/**
+ * Normalization over the last axis, [..., channels], as torch.nn.LayerNorm(channels): see `functional.layerNorm`. Weight starts at 1, bias at 0;
+ * `eps` (1e-5) stands inside the square root.
+ */
 export class LayerNorm extends Layer {
   readonly weight: Parameter;
   readonly bias: Parameter;
@@ -280,7 +300,10 @@ export class BatchNorm2d extends Layer {
   }
 }
 
-/** Layers one after another, named by their index as torch.nn.Sequential's. */
+/**
+ * Layers one after another, named by their index as torch.nn.Sequential's: `net['0']` is the first, its weight `0.weight` in files.
+ * @throws GmtlError `nn/layer` for what is no {@link Layer}: a function goes into a {@link Lambda}.
+ */
 export class Sequential extends Layer {
   readonly #layers: readonly Layer[];
 

@@ -106,7 +106,10 @@ export abstract class Module {
     }
   }
 
-  /** Reads all parameters and buffers back, in PyTorch's layouts under the module's names. */
+  /**
+   * Reads all parameters and buffers back, as float32 in PyTorch's layouts under the module's names: what `writeSafetensors` and {@link loadStateDict}
+   * take. Waits for the device.
+   */
   async stateDict(prefix = ''): Promise<Map<string, ExternalTensor>> {
     const entries = [...this.namedTensors(prefix)];
     const data = await Promise.all(entries.map(([, parameter]) => parameter.data()));
@@ -117,7 +120,8 @@ export abstract class Module {
 
   /**
    * Writes tensors in PyTorch's layouts into the module. With `strict` (the default) anything missing, unexpected or of another
-   * shape is an error that lists it, and nothing is written.
+   * shape is an error that lists it, and nothing is written; without it such names are left out and reported.
+   * @throws GmtlError `nn/state-dict`.
    */
   loadStateDict(tensors: ReadonlyMap<string, LoadableTensor>, options: { strict?: boolean } = {}): LoadReport {
     if (!(tensors instanceof Map)) {

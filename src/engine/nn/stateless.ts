@@ -11,18 +11,21 @@ import { RandomSource } from './randomSource.ts';
 /** What pooling layers may be told beside their kernel. */
 const WINDOW = { stride: 'extents?', padding: 'perAxis?' } as const;
 
+/** Gives its input, the very tensor (torch.nn.Identity). */
 export class Identity extends Layer {
   override forward(x: Tensor): Tensor {
     return x;
   }
 }
 
+/** max(x, 0), any shape (torch.nn.ReLU). */
 export class ReLU extends Layer {
   override forward(x: Tensor): Tensor {
     return x.relu();
   }
 }
 
+/** x · Φ(x), any shape (torch.nn.GELU; Hendrycks and Gimpel 2016): the exact form unless the tanh approximation is asked for. */
 export class GELU extends Layer {
   readonly #approximate: 'none' | 'tanh';
 
@@ -38,24 +41,28 @@ export class GELU extends Layer {
   }
 }
 
+/** x · sigmoid(x), any shape (torch.nn.SiLU). */
 export class SiLU extends Layer {
   override forward(x: Tensor): Tensor {
     return x.silu();
   }
 }
 
+/** 1 / (1 + exp(-x)), any shape (torch.nn.Sigmoid). */
 export class Sigmoid extends Layer {
   override forward(x: Tensor): Tensor {
     return x.sigmoid();
   }
 }
 
+/** Hyperbolic tangent, any shape (torch.nn.Tanh). */
 export class Tanh extends Layer {
   override forward(x: Tensor): Tensor {
     return x.tanh();
   }
 }
 
+/** Softmax along an axis, the last where left out; the shape stays (torch.nn.Softmax, whose `dim` this is). */
 export class Softmax extends Layer {
   readonly #axis: number;
 
@@ -85,6 +92,7 @@ export class Flatten extends Layer {
   }
 }
 
+/** Maximum over windows of [N, H, W, C] (torch.nn.MaxPool2d): see `functional.maxPool2d`. The stride is the kernel's size where left out. */
 export class MaxPool2d extends Layer {
   readonly #options: MaxPoolAttributes;
 
@@ -100,6 +108,7 @@ export class MaxPool2d extends Layer {
   }
 }
 
+/** Mean over windows of [N, H, W, C] (torch.nn.AvgPool2d): see `functional.avgPool2d`. The stride is the kernel's size where left out. */
 export class AvgPool2d extends Layer {
   readonly #options: AvgPoolAttributes;
 
@@ -115,6 +124,7 @@ export class AvgPool2d extends Layer {
   }
 }
 
+/** Means over a grid of `size` cells that cover [N, H, W, C], gives [N, *size, C] (torch.nn.AdaptiveAvgPool2d): see `functional.adaptiveAvgPool2d`. */
 export class AdaptiveAvgPool2d extends Layer {
   readonly #size: number | F.Pair;
 
@@ -129,6 +139,7 @@ export class AdaptiveAvgPool2d extends Layer {
   }
 }
 
+/** Resizes [N, H, W, C] to `size` or by `scaleFactor`, nearest unless bilinear is asked for (torch.nn.Upsample): see `functional.interpolate`. */
 export class Upsample extends Layer {
   readonly #options: F.InterpolateOptions;
 
@@ -166,21 +177,28 @@ abstract class Dropping extends Layer {
   }
 }
 
-/** Each element is zeroed with probability `p`, the others scaled by 1 / (1 - p). */
+/**
+ * In training each element is zeroed with probability `p`, the others scaled by 1 / (1 - p) (Srivastava et al. 2014; torch.nn.Dropout). The masks are
+ * those of `random`'s seed and step: call its `setStep` before each step.
+ * @throws GmtlError `ops/attribute` for what is no probability, `nn/layer` without a {@link RandomSource}.
+ */
 export class Dropout extends Dropping {
   constructor(p: number, random: RandomSource) {
     super('Dropout', p, random, () => random.dropout(p));
   }
 }
 
-/** Whole channels of a sample are zeroed. */
+/** In training whole channels of a sample of [N, H, W, C] are zeroed with probability `p`, the others scaled by 1 / (1 - p) (torch.nn.Dropout2d). Otherwise as {@link Dropout}. */
 export class Dropout2d extends Dropping {
   constructor(p: number, random: RandomSource) {
     super('Dropout2d', p, random, () => random.dropout2d(p));
   }
 }
 
-/** Whole samples of a residual branch are zeroed (stochastic depth; timm's DropPath): x [N, ...]. */
+/**
+ * In training whole samples of a residual branch [N, ...] are zeroed with probability `p`, the others scaled by 1 / (1 - p) (stochastic depth, Huang et
+ * al. 2016; timm's DropPath). Otherwise as {@link Dropout}.
+ */
 export class DropPath extends Dropping {
   constructor(p: number, random: RandomSource) {
     super('DropPath', p, random, () => {

@@ -74,6 +74,7 @@ export class GpuBackend implements Backend {
     this.#tuned = options.tuned ?? new Map();
   }
 
+  /** The adapter, as shown to people. */
   get name(): string {
     return this.gpu.name;
   }

@@ -21,7 +21,10 @@ export interface AdamWOptions {
 const OPTIONS = { lr: 'real?', betas: 'reals?', eps: 'real?', weightDecay: 'real?' } as const;
 
 /**
- * AdamW (Loshchilov and Hutter 2019) with the arithmetic and defaults of torch.optim.AdamW. Moments are named `exp_avg` and `exp_avg_sq`.
+ * Adam with decoupled weight decay (Loshchilov and Hutter 2019), with the arithmetic and defaults of torch.optim.AdamW: the weights shrink by
+ * lr · weightDecay, then move by -lr · m̂ / (sqrt(v̂) + eps). Moments are named `exp_avg` and `exp_avg_sq`; they are float32 on the device, twice
+ * the parameters' size. A step is one dispatch for several parameters; those without a gradient are left alone.
+ * @throws GmtlError `ops/attribute` and `optim/setting` for options out of range, `optim/empty` for no parameters.
  */
 export class AdamW extends Optimizer {
   readonly #betas: readonly [number, number];

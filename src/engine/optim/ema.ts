@@ -78,13 +78,13 @@ export class EMA {
     }
   }
 
-  /** One update, to be called after each optimizer step. Throws `optim/ema` while swapped in. */
+  /** One update, to be called after each optimizer step: average = decay · average + (1 - decay) · weight. @throws GmtlError `optim/ema` while swapped in. */
   step(): void {
     this.advance();
     this.update();
   }
 
-  /** Exchanges parameters and averages on the device; a second call undoes it. Throws `optim/ema` before the first update. */
+  /** Exchanges parameters and averages on the device; a second call undoes it. @throws GmtlError `optim/ema` before the first update. */
   swap(): void {
     if (this.#stepCount === 0) throw new GmtlError('optim/ema', 'EMA.swap: there is no average before the first step');
     for (const { parameter, buffer, first } of this.#arena.places) {
@@ -93,7 +93,10 @@ export class EMA {
     this.#swapped = !this.#swapped;
   }
 
-  /** Runs `body` with the averages in place of the parameters, and restores the parameters even if it throws. */
+  /**
+   * Runs `body` with the averages in place of the parameters, and restores the parameters even if it throws.
+   * @throws GmtlError `optim/ema` before the first update and while swapped in; what `body` throws.
+   */
   async evaluate<T>(body: () => T | Promise<T>): Promise<T> {
     this.#requireOut('evaluate');
     this.swap();

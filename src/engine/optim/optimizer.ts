@@ -106,7 +106,10 @@ export abstract class Optimizer {
     }
   }
 
-  /** One step with the current gradients, scaled or suppressed by `guard` (whose `measure` was called) where given. */
+  /**
+   * One step with the current gradients, scaled or suppressed by `guard` (whose `measure` was called) where given. Does not wait for the device.
+   * @throws GmtlError `tensor/freed` where a parameter was freed.
+   */
   step(guard?: GradientGuard): void {
     for (const { name, tensor } of this.params) requireLive(name, tensor);
     this.advance();

@@ -21,7 +21,11 @@ export interface SGDOptions {
 
 const OPTIONS = { lr: 'real?', momentum: 'real?', nesterov: 'flag?', weightDecay: 'real?' } as const;
 
-/** SGD with momentum as torch.optim.SGD with dampening 0. The moment is named `momentum_buffer` (kept even without momentum). */
+/**
+ * Stochastic gradient descent with momentum, as torch.optim.SGD with dampening 0: b = momentum · b + g + weightDecay · w, then w -= lr · b (with
+ * `nesterov` lr · (g + momentum · b)). The moment is named `momentum_buffer` (kept even without momentum).
+ * @throws GmtlError `ops/attribute` and `optim/setting` for options out of range, `optim/empty` for no parameters.
+ */
 export class SGD extends Optimizer {
   readonly #momentum: number;
   readonly #nesterov: boolean;

@@ -83,7 +83,7 @@ export interface ResultsFolder {
 /**
  * Makes the folder, and refuses, before anything is computed, what could not be written in the end.
  *
- * @param lock from {@link lockResults}: no row is written once another process has it. Default: nobody else writes there.
+ * @param lock that was taken on the folder: no row is written once another process has it. Default: nobody else writes there.
  * @throws GmtlError `infer/exists` where a result would replace an input image or, without `overwrite`, an earlier result; `io/exists` where it
  * would replace, or a mask that is no longer predicted would remove, what inference did not write; `infer/table` for
  * a foreign table; `io/…` where the folder cannot be written.

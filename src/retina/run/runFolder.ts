@@ -149,7 +149,7 @@ export class RunFolder {
     return existsSync(this.files[name]);
   }
 
-  /** @throws GmtlError as `readRunLog`. */
+  /** The rows of a log, one per step or epoch, by column. @throws GmtlError as `readRunLog`. */
   readLog(name: 'batches' | 'epochs'): RunLogRow[] {
     return readRunLog(this.files[name]);
   }
@@ -199,12 +199,12 @@ export class RunFolder {
     return [files.best, files.final].filter((name) => name !== null).map((name) => join(this.path, name));
   }
 
-  /** @throws GmtlError `run/no-calibration` where there is none, or a damaged one. */
+  /** What `gmtl evaluate` fitted: temperatures, thresholds, operating point. @throws GmtlError `run/no-calibration` where there is none, or a damaged one. */
   calibration(): Promise<Calibration> {
     return readCalibration(this.path);
   }
 
-  /** @param ensemble hash of the weights of an ensemble that this run is the first of. @returns the path written. */
+  /** Writes it beside the run's other files. @param ensemble hash of the weights of an ensemble that this run is the first of. @returns the path written. */
   writeCalibration(calibration: Calibration, ensemble?: string): Promise<string> {
     return writeCalibration(this.path, calibration, ensemble);
   }

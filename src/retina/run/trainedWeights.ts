@@ -24,6 +24,8 @@ export interface TrainedWeights {
 }
 
 /**
+ * Reads the weights of a run and the configuration they were trained under, on the host: `openPredictor` takes them.
+ *
  * @param path a run folder (its `best` checkpoint, else `last`), a checkpoints folder, a manifest, or a bare .safetensors file.
  * @param configFile JSON configuration, for a bare .safetensors file and only there: a manifest carries its own.
  * @param kind `average` takes the moving average where the checkpoint has one.
