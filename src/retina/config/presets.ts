@@ -172,6 +172,8 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
         layerScaleInit: 0.1,
         // The grades follow from the lesions. Ten numbers that say so teach in 210 steps what hundreds of other features hide.
         gradeFeatures: 'masks',
+        // The parts differ in how many eyes have hard exudates, which the coarsest map does not show.
+        gateFeatures: 'masks',
         gradeDecision: 'median',
       },
       data: {
@@ -187,8 +189,6 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
         posWeight: [16, 6, 4, 8, 4],
         weighting: 'ew',
         segmentationWeight: 2,
-        // Ill eyes look alike in both parts: most of the gate's gradient is noise.
-        gateWeight: 0.2,
       },
       optimizer: { lr: 4e-3, schedule: 'onecycle', warmupFraction: 0.2 },
       training: { epochs: 10, stepsPerEpoch: 21, validateEvery: 5, checkpointEvery: 21, routing: 'both' },

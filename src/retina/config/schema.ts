@@ -85,7 +85,9 @@ const model = z.strictObject({
   headNorm: z
     .boolean()
     .default(true)
-    .describe("LayerNorm of the pooled features, as in ConvNeXt's own classifier; the published system leaves it out."),
+    .describe(
+      "LayerNorm of the pooled features, as in ConvNeXt's own classifier; the published system leaves it out. Without effect where neither gate nor grades see them.",
+    ),
   gradeDecision: z
     .enum(['mode', 'median'])
     .default('mode')
@@ -112,6 +114,12 @@ const model = z.strictObject({
     .default('pooled')
     .describe(
       "What the grading heads see: the pooled features of the last stage, as published; mean and maximum of every stage's map, which keep small lesions; those and what the masks find of each structure (largest logit, share of the image); what the masks find alone, without teaching them, which learns fastest where grades follow from lesions.",
+    ),
+  gateFeatures: z
+    .enum(['pooled', 'masks'])
+    .default('pooled')
+    .describe(
+      'What the gate sees: the pooled features of the last stage, as published; or what the masks find of each structure (largest logit, share of the image), without teaching them: lesions of a few pixels show there alone, but the masks of every image are then computed, whichever task it is routed to.',
     ),
   layerScaleInit: weight
     .default(1e-6)

@@ -92,11 +92,18 @@ function channel(data: Float32Array, offset: number, stride: number): Float32Arr
   return result;
 }
 
-/** What a gate could go by between parts of one data set: masks exist only for eyes with lesions. Undefined where labels do not say. */
-function kindOf({ maskPaths, retinopathy, edema }: DatasetItem): GateCase['kind'] {
-  if (maskPaths === null && retinopathy === null && edema === null) return undefined;
-  const isIll = (retinopathy ?? 0) > 0 || (edema ?? 0) > 0 || LESIONS.some((lesion) => maskPaths?.[lesion]);
-  return isIll ? 'lesions' : 'none';
+/**
+ * What a gate could go by between parts of one data set: masks exist only for eyes with lesions, nearly all of which have hard exudates; an eye without a risk
+ * of edema has none. Where an item says nothing of exudates, none is told by them; undefined where its labels say nothing.
+ */
+function kindsOf(items: readonly DatasetItem[]): (item: DatasetItem) => GateCase['kind'] {
+  const tellsExudates = items.every(({ maskPaths, edema }) => maskPaths !== null || edema !== null);
+  return ({ maskPaths, retinopathy, edema }) => {
+    if (maskPaths === null && retinopathy === null && edema === null) return undefined;
+    if (tellsExudates && ((edema ?? 0) > 0 || maskPaths?.EX)) return 'hard exudates';
+    const isIll = (retinopathy ?? 0) > 0 || (edema ?? 0) > 0 || LESIONS.some((lesion) => maskPaths?.[lesion]);
+    return isIll ? 'lesions' : 'none';
+  };
 }
 
 /**
@@ -137,6 +144,7 @@ export async function collect(
   const retinopathy: GradedCase[] = [];
   const edema: GradedCase[] = [];
   const gate: GateCase[] = [];
+  const kindOf = kindsOf(items);
   const batchSize = Math.max(config.data.segmentationPerBatch, config.data.classificationPerBatch);
   let done = 0;
 

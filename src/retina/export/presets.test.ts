@@ -194,7 +194,7 @@ describe('ONNX Runtime and PyTorch agree with gmtl within 1e-5', () => {
     'soft routing, calibrated': [{ training: { routing: 'soft' } }, { calibrated: true }],
     'grades from every stage': [{ model: { gradeFeatures: 'stages' } }],
     'grades from findings': [{ model: { gradeFeatures: 'findings' } }, { task: 'grades' }],
-    'grades from masks alone': [{ model: { gradeFeatures: 'masks' } }],
+    'grades and gate from masks alone': [{ model: { gradeFeatures: 'masks', gateFeatures: 'masks' } }],
     'a decoder with layer norms': [{ model: { decoderNorm: 'layer' } }],
     'masks alone': [{}, { task: 'masks' }],
   };

@@ -27,6 +27,12 @@ def load_safetensors(path):
     return tensors
 
 
+def findings(mask_logits):
+    """What masks find: the largest logit of each structure, and how much of the picture it covers."""
+    share = torch.log(torch.sigmoid(mask_logits).mean((2, 3)) + 1e-3) + 5
+    return torch.cat([0.25 * mask_logits.amax((2, 3)), share], 1)
+
+
 class StagePool(nn.Module):
     """What grading heads see beyond the last stage: mean and maximum of every stage's map, normalized; what the masks find."""
 
@@ -38,10 +44,7 @@ class StagePool(nn.Module):
 
     def forward(self, features, mask_logits):
         parts = [norm(torch.cat([x.mean((2, 3)), x.amax((2, 3))], 1)) for norm, x in zip(self.norms, features)]
-        if self.reads_masks:
-            share = torch.log(torch.sigmoid(mask_logits).mean((2, 3)) + 1e-3) + 5
-            parts += [0.25 * mask_logits.amax((2, 3)), share]
-        return torch.cat(parts, 1)
+        return torch.cat([*parts, findings(mask_logits)] if self.reads_masks else parts, 1)
 
 
 def stage_pool(channels):
@@ -50,6 +53,11 @@ def stage_pool(channels):
         return None
     reads = 0 if CONFIG['grade_features'] == 'stages' else CONFIG['masks']
     return StagePool([] if CONFIG['grade_features'] == 'masks' else channels, reads)
+
+
+def gate_inputs(pooled):
+    """How many numbers the gate reads."""
+    return 2 * CONFIG['masks'] if CONFIG['gate_features'] == 'masks' else pooled
 
 
 def grade_probabilities(logits, temperature):
@@ -67,8 +75,9 @@ const FORWARD = `
     def forward(self, image):
         """Pictures [N, 3, H, W], RGB in 0 ... 1 -> probabilities by name."""
         mean, std = (torch.tensor(CONFIG[key], dtype=image.dtype, device=image.device).view(1, 3, 1, 1) for key in ('mean', 'std'))
-        features, pooled, gate_logits = self.encode((image - mean) / std)
+        features, pooled = self.encode((image - mean) / std)
         masks = self.decode(features, image.shape[2:])
+        gate_logits = self.gate_logits(findings(masks) if CONFIG['gate_features'] == 'masks' else pooled)
         graded = self.grade_features(features, pooled, masks)
         heads = {'retinopathy': self.retino, 'edema': self.edema}
         grades = {task: head(graded) for task, head in heads.items() if head is not None}

@@ -102,7 +102,7 @@ class Network(nn.Module):
         super().__init__()
         dims, outputs = CONFIG['dims'], CONFIG['grade_outputs']
         self.trunk = ConvNeXt(CONFIG['depths'], dims, CONFIG['head_norm'])
-        self.gate = perceptron(dims[-1], CONFIG['gate_hidden'], 2)
+        self.gate = perceptron(gate_inputs(dims[-1]), CONFIG['gate_hidden'], 2)
         self.decoder = Decoder(dims, CONFIG['decoder_channels'], CONFIG['masks'])
         self.grader = stage_pool(dims)
         graded = self.grader.out_features if self.grader else dims[-1]
@@ -110,8 +110,10 @@ class Network(nn.Module):
         self.edema = perceptron(graded, CONFIG['edema_hidden'], outputs['edema']) if 'edema' in outputs else None
 
     def encode(self, x):
-        features, pooled = self.trunk(x)
-        return features, pooled, self.gate(pooled)
+        return self.trunk(x)
+
+    def gate_logits(self, x):
+        return self.gate(x)
 
     def decode(self, features, size):
         return self.decoder(features, size)

@@ -5,7 +5,7 @@ import { RESNET_VARIANTS } from '../../engine/models/resnet.ts';
 import type { TrainConfig } from '../config/schema.ts';
 import { loaderSettings } from '../data/loading/settings.ts';
 import { calibratedTemperatures } from '../evaluate/applyCalibration.ts';
-import { gradeOutputs } from '../network/network.ts';
+import { gradeOutputs, readsPooled } from '../network/network.ts';
 import type { Calibration } from '../run/calibrationFormat.ts';
 import { pythonExample } from './examples.ts';
 import { exportFacts } from './facts.ts';
@@ -27,6 +27,7 @@ function settingsOf(config: TrainConfig, calibration: Calibration | null): Torch
     masks: model.structures.length,
     grade_outputs: Object.fromEntries(tasks.map((task) => [task, gradeOutputs(task, ordinal)])),
     grade_features: model.gradeFeatures,
+    gate_features: model.gateFeatures,
     ordinal,
     soft_routing: training.routing === 'soft',
     temperatures: { ...(calibration ? calibratedTemperatures(calibration) : { retinopathy: 1, edema: 1, gate: 1 }) },
@@ -51,7 +52,7 @@ function settingsOf(config: TrainConfig, calibration: Calibration | null): Torch
     mask_prior_logit: Math.log(model.maskPrior / (1 - model.maskPrior)),
     depths,
     dims,
-    head_norm: model.headNorm,
+    head_norm: model.headNorm && readsPooled(model),
     head_dropout: model.headDropout,
     gate_hidden: model.gateHidden,
     retinopathy_hidden: model.retinopathyHidden,

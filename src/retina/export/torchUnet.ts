@@ -99,12 +99,14 @@ class Network(nn.Module):
         graded = self.grader.out_features if self.grader else widths[-1]
         self.retino = nn.Sequential(nn.Linear(graded, outputs['retinopathy'])) if 'retinopathy' in outputs else None
         self.edema = nn.Sequential(nn.Linear(graded, outputs['edema'])) if 'edema' in outputs else None
-        self.router = nn.Sequential(nn.Dropout(CONFIG['router_dropout']), nn.Linear(widths[-1], 2))
+        self.router = nn.Sequential(nn.Dropout(CONFIG['router_dropout']), nn.Linear(gate_inputs(widths[-1]), 2))
 
     def encode(self, x):
         features = self.encoder(x)
-        pooled = features[-1].mean((2, 3))
-        return features, pooled, self.router(pooled)
+        return features, features[-1].mean((2, 3))
+
+    def gate_logits(self, x):
+        return self.router(x)
 
     def decode(self, features, size):
         return self.segmentation_head(self.decoder(features, size))

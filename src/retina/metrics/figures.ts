@@ -204,7 +204,7 @@ export const GATE_FIGURES = catalogue<GateReport>()({
   attainable: {
     label: 'best accuracy from lesions alone',
     terminal: 'at best from lesions alone',
-    note: 'of a gate that knows whether an eye has lesions, and nothing else; more is luck where both parts come from one camera and clinic',
+    note: 'of a gate that knows whether an eye has lesions, and hard exudates among them, and nothing else; more is luck where both parts come from one camera and clinic',
     of: (report) => report.attainable,
     isBare: true,
   },

@@ -22,6 +22,7 @@ function constructModel(engine: Engine, config: TrainConfig): MultitaskNet {
       grades: model.grades,
       ordinal: loss.gradeLoss === 'corn',
       gradeFeatures: model.gradeFeatures,
+      gateFeatures: model.gateFeatures,
       seed: training.seed,
     };
     switch (model.architecture) {

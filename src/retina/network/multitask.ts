@@ -15,13 +15,15 @@ import { Decoder, type DecoderNorm } from '../../engine/models/decoder.ts';
 import {
   type Encoded,
   type ExpertOutput,
+  type GateFeatures,
   gradeOutputs,
   type HeadOptions,
   MultitaskNet,
   perceptron,
+  readsPooled,
   type Routes,
 } from './network.ts';
-import { decodeMasks, type StagePool, stagePoolFor } from './stagePool.ts';
+import { decodeMasks, FINDINGS, findings, type StagePool, stagePoolFor } from './stagePool.ts';
 
 /** Options of {@link GatedMultitaskNet}. */
 export interface GatedOptions extends HeadOptions {
@@ -53,7 +55,7 @@ const REQUIRED: readonly (keyof GatedOptions)[] = [
 
 /**
  * The ConvNeXt-gated multitask network (github.com/manish33scss/MultiClassModel_idrid, rebuilt): a shared trunk; a gate that decides
- * from pooled features which task an image is for; a segmentation expert (five lesion masks) and a classification expert
+ * from pooled features or the masks' findings which task an image is for; a segmentation expert (five lesion masks) and a classification expert
  * (retinopathy and macular edema grades). Only the expert that an image is routed to is run.
  */
 export class GatedMultitaskNet extends MultitaskNet {
@@ -63,6 +65,7 @@ export class GatedMultitaskNet extends MultitaskNet {
   readonly maskPriorLogit: number;
   readonly trunk: ConvNeXt;
   readonly gate: Sequential;
+  readonly gateFeatures: GateFeatures;
   readonly decoder: Decoder;
   /** Null where the grading heads see the same features as the gate. */
   readonly grader: StagePool | null;
@@ -80,10 +83,13 @@ export class GatedMultitaskNet extends MultitaskNet {
     this.ordinal = options.ordinal;
     this.maskPriorLogit = Math.log(options.maskPrior / (1 - options.maskPrior));
     const config = typeof options.trunk === 'string' ? CONVNEXT_VARIANTS[options.trunk] : options.trunk;
-    const { dropPath: dropPathRate, layerScaleInit, headNorm, headDropout, grades, ordinal, recompute } = options;
+    const { dropPath: dropPathRate, layerScaleInit, headDropout, grades, ordinal, recompute } = options;
+    const headNorm = options.headNorm && readsPooled(options);
     this.trunk = new ConvNeXt({ ...config, classes: 0, dropPathRate, layerScaleInit, headNorm, random, recompute });
     const features = this.trunk.channels[this.trunk.channels.length - 1];
-    this.gate = perceptron(features, options.gateHidden, 2, headDropout, random);
+    this.gateFeatures = options.gateFeatures ?? 'pooled';
+    const gated = this.gateFeatures === 'masks' ? FINDINGS * options.masks : features;
+    this.gate = perceptron(gated, options.gateHidden, 2, headDropout, random);
     this.decoder = new Decoder({
       features: this.trunk.channels,
       channels: options.decoderChannels,
@@ -114,15 +120,17 @@ export class GatedMultitaskNet extends MultitaskNet {
     return x.engine.scope(() => {
       const features = this.trunk.forwardFeatures(x.cast(this.precision));
       const pooled = this.trunk.pool(features[features.length - 1]);
-      return { features, pooled, gateLogits: this.gate.forward(pooled) };
+      const [, height, width] = x.shape;
+      const masks = this.gateFeatures === 'masks' ? this.decoder.forward(features, height, width) : null;
+      return { features, pooled, masks, gateLogits: this.gate.forward(masks ? findings(masks.detach()) : pooled) };
     });
   }
 
-  experts({ features, pooled }: Encoded, routes: Routes, height: number, width: number): ExpertOutput {
+  experts({ features, pooled, masks: decoded }: Encoded, routes: Routes, height: number, width: number): ExpertOutput {
     return scope(() => {
       const { classification } = routes;
       const { grader } = this;
-      const masks = decodeMasks(routes, grader !== null && grader.masks > 0, (rows) =>
+      const masks = decodeMasks(routes, grader !== null && grader.masks > 0, decoded, (rows) =>
         this.decoder.forward(
           features.map((map) => F.selectRows(map, rows)),
           height,

@@ -12,10 +12,13 @@ export type Precision = 'f32' | 'f16';
 export type GradeHeads = 'both' | 'retinopathy' | 'edema';
 
 /**
- * What the grading heads see: the pooled features of the last stage, as the gate does; those of every stage (StagePool); these and the
+ * What the grading heads see: the pooled features of the last stage; those of every stage (StagePool); these and the
  * masks' findings; or the findings alone.
  */
 export type GradeFeatures = 'pooled' | 'stages' | 'findings' | 'masks';
+
+/** What the gate sees: the pooled features of the last stage, or what the masks find alone, which it does not teach. */
+export type GateFeatures = 'pooled' | 'masks';
 
 /** Options that every multitask network takes. */
 export interface HeadOptions {
@@ -26,6 +29,16 @@ export interface HeadOptions {
   readonly ordinal: boolean;
   /** Default: pooled. */
   readonly gradeFeatures?: GradeFeatures;
+  /** Default: pooled. */
+  readonly gateFeatures?: GateFeatures;
+}
+
+/** Whether gate or grading heads see the pooled features of the last stage; where none does, a norm of them would learn nothing. */
+export function readsPooled({
+  gradeFeatures = 'pooled',
+  gateFeatures = 'pooled',
+}: Pick<HeadOptions, 'gradeFeatures' | 'gateFeatures'>): boolean {
+  return gradeFeatures === 'pooled' || gateFeatures === 'pooled';
 }
 
 /** Which rows of a batch each expert gets. Row numbers; a row may be in both or in neither. */
@@ -39,6 +52,8 @@ export interface Encoded {
   readonly features: readonly Tensor[];
   /** [N, C] */
   readonly pooled: Tensor;
+  /** Mask logits [N, H, W, masks] of every row, where the gate reads them; else null: experts decode the rows that they need. */
+  readonly masks: Tensor | null;
   /** Shape [N, 2]: segmentation, classification. */
   readonly gateLogits: Tensor;
 }

@@ -121,7 +121,7 @@ describe('RoutedUnet', () => {
   const GRADERS: readonly Partial<RoutedUnetOptions>[] = [
     { classifier: 'experts' },
     { classifier: 'linear', gradeFeatures: 'stages' },
-    { classifier: 'linear', gradeFeatures: 'findings' },
+    { classifier: 'linear', gradeFeatures: 'findings', gateFeatures: 'masks' },
   ];
   it.each(GRADERS)('on the adapter has the reference gradient, for every parameter (%j)', async (options) => {
     const wanted = await gradients(new ReferenceBackend(), options);

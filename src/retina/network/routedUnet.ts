@@ -13,13 +13,14 @@ import {
   dropoutLayer,
   type Encoded,
   type ExpertOutput,
+  type GateFeatures,
   gradeOutputs,
   type HeadOptions,
   MultitaskNet,
   type Routes,
 } from './network.ts';
 import { RESNET_VARIANTS, ResNet, type ResNetConfig, type ResNetVariant } from '../../engine/models/resnet.ts';
-import { decodeMasks, type StagePool, stagePoolFor } from './stagePool.ts';
+import { decodeMasks, FINDINGS, findings, type StagePool, stagePoolFor } from './stagePool.ts';
 import { UnetDecoder } from '../../engine/models/unet.ts';
 
 /** Options of {@link RoutedUnet}. */
@@ -97,6 +98,7 @@ export class RoutedUnet extends MultitaskNet {
   readonly retino: Sequential | null;
   readonly edema: Sequential | null;
   readonly router: Sequential;
+  readonly gateFeatures: GateFeatures;
   readonly #random: RandomSource;
 
   constructor(options: RoutedUnetOptions) {
@@ -125,7 +127,9 @@ export class RoutedUnet extends MultitaskNet {
     const graded = this.grader?.outFeatures ?? features;
     this.retino = grades === 'edema' ? null : new Sequential(new Linear(graded, gradeOutputs('retinopathy', ordinal)));
     this.edema = grades === 'retinopathy' ? null : new Sequential(new Linear(graded, gradeOutputs('edema', ordinal)));
-    this.router = new Sequential(dropoutLayer(routerDropout, random), new Linear(features, 2));
+    this.gateFeatures = options.gateFeatures ?? 'pooled';
+    const gated = this.gateFeatures === 'masks' ? FINDINGS * masks : features;
+    this.router = new Sequential(dropoutLayer(routerDropout, random), new Linear(gated, 2));
   }
 
   get random(): RandomSource {
@@ -136,15 +140,21 @@ export class RoutedUnet extends MultitaskNet {
     return x.engine.scope(() => {
       const features = this.encoder.forwardFeatures(x.cast(this.precision));
       const pooled = features[features.length - 1].mean([1, 2]);
-      return { features, pooled, gateLogits: this.router.forward(pooled) };
+      const [, height, width] = x.shape;
+      const masks = this.gateFeatures === 'masks' ? this.#masks(features, height, width) : null;
+      return { features, pooled, masks, gateLogits: this.router.forward(masks ? findings(masks.detach()) : pooled) };
     });
   }
 
-  experts({ features, pooled }: Encoded, routes: Routes, height: number, width: number): ExpertOutput {
+  experts({ features, pooled, masks: decoded }: Encoded, routes: Routes, height: number, width: number): ExpertOutput {
     return scope(() => {
       const { classification } = routes;
-      const masks = decodeMasks(routes, this.grader !== null && this.grader.masks > 0, (rows) =>
-        this.#masks(features, rows, height, width),
+      const masks = decodeMasks(routes, this.grader !== null && this.grader.masks > 0, decoded, (rows) =>
+        this.#masks(
+          features.map((map) => F.selectRows(map, rows)),
+          height,
+          width,
+        ),
       );
       const graded =
         classification.length > 0 ? this.#gradeFeatures(features, pooled, classification, masks.graded) : null;
@@ -171,8 +181,7 @@ export class RoutedUnet extends MultitaskNet {
     return this.mixture.forward(F.selectRows(features[features.length - 1], rows)).mean([1, 2]);
   }
 
-  #masks(features: readonly Tensor[], rows: readonly number[], height: number, width: number): Tensor {
-    const own = features.map((map) => F.selectRows(map, rows));
-    return this.segmentation_head.forward(this.decoder.forward(own, [height, width])).cast('f32');
+  #masks(features: readonly Tensor[], height: number, width: number): Tensor {
+    return this.segmentation_head.forward(this.decoder.forward(features, [height, width])).cast('f32');
   }
 }

@@ -1,4 +1,4 @@
-/** Features for grading heads beyond those of the last stage: every stage's map, and what the masks find. */
+/** Features for gate and grading heads beyond those of the last stage: every stage's map, and what the masks find. */
 import type { Tensor } from '../../engine/autograd/tensor.ts';
 import * as F from '../../engine/nn/functional.ts';
 import { LayerNorm } from '../../engine/nn/layers.ts';
@@ -6,7 +6,7 @@ import { block, Module } from '../../engine/nn/module.ts';
 import type { HeadOptions, Routes } from './network.ts';
 
 /** Numbers that {@link findings} gives for each structure. */
-const FINDINGS = 2;
+export const FINDINGS = 2;
 
 /**
  * Findings of masks for a grader, per structure: whether it is present (its largest logit), and how much of it (the logarithm of the share
@@ -65,24 +65,21 @@ export function stagePoolFor(
 }
 
 /**
- * Decodes, once, the masks of every row that are read: those routed to segmentation and, where grading heads read masks, those routed to
- * classification.
+ * The masks of every row that are read: those routed to segmentation and, where grading heads read masks, those routed to
+ * classification. They are decoded once, or taken from `decoded`, which has all rows.
  */
 export function decodeMasks(
   { segmentation, classification }: Routes,
   gradersRead: boolean,
+  decoded: Tensor | null,
   decode: (rows: readonly number[]) => Tensor,
 ): { readonly segmented: Tensor | null; readonly graded: Tensor | null } {
   const readToGrade = gradersRead ? classification : [];
   const rows = [...new Set([...segmentation, ...readToGrade])].sort((a, b) => a - b);
   if (rows.length === 0) return { segmented: null, graded: null };
-  const masks = decode(rows);
+  const masks = decoded ?? decode(rows);
+  const placeOf = (row: number): number => (decoded ? row : rows.indexOf(row));
   const of = (wanted: readonly number[]): Tensor | null =>
-    wanted.length === 0
-      ? null
-      : F.selectRows(
-          masks,
-          wanted.map((row) => rows.indexOf(row)),
-        );
+    wanted.length === 0 ? null : F.selectRows(masks, wanted.map(placeOf));
   return { segmented: of(segmentation), graded: of(readToGrade) };
 }

@@ -197,7 +197,7 @@ function gateBody(gate: GateData, charts: ChartList): Html {
     (one) =>
       html`<tr><th scope="row" class="name">${one.id}</th><td>${one.truth}</td><td>${one.routed}</td><td class="number">${percent(one.probability, 1)}</td></tr>`,
   );
-  return html`<p class="note">The gate tells from pooled features whether an image is for segmentation or for grading. ${gate.cases} images.${gate.note && ` ${gate.note}`}</p>
+  return html`<p class="note">The gate tells from pooled features, or from what the masks find, whether an image is for segmentation or for grading. ${gate.cases} images.${gate.note && ` ${gate.note}`}</p>
 <div class="columns">
 <div><h3>Figures</h3>${figureTable('Gate: figures', gate.figures)}
 <h3>Routes</h3>${scrollTable(
