@@ -165,9 +165,8 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
         trunk: { depths: [1, 1, 1, 1], dims: [24, 32, 48, 64] },
         headDropout: 0,
         decoderChannels: [24, 16, 16, 12],
+        // The grading heads keep their full width: with 32 units, one seed of five had learned no retinopathy grades after 210 steps.
         gateHidden: 32,
-        retinopathyHidden: 32,
-        edemaHidden: 32,
         // From scratch and for few steps, blocks scaled by 1e-6 would still be near the identity at the end.
         layerScaleInit: 0.1,
         // The grades follow from the lesions. Ten numbers that say so teach in 210 steps what hundreds of other features hide.
