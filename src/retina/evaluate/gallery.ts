@@ -1,5 +1,5 @@
 /** Pictures with truth and prediction for the report and for samples, gathered while a network is scored. */
-import { isGateTaught } from '../config/taught.ts';
+import { isGateTaught, sharesImages } from '../config/taught.ts';
 import { sharp } from '../../engine/node/optional.ts';
 import { decodeImage, preprocessImage } from '../data/pictures/preprocess.ts';
 import { type DatasetItem, type Structure, GRADED_TASKS, type GradedTask, GRADINGS } from '../domain.ts';
@@ -118,8 +118,10 @@ export class GalleryCollector {
       ...(predictedMasks && { predictedMasks }),
       ...(dice.length > 0 && { dice: Object.fromEntries(dice) }),
       ...(grades.length > 0 && { grades }),
-      // Without a gate no image is routed, so none can be misrouted.
-      ...(isGateTaught(this.#config) && { gate: { truth: item.task, routed: task, probability } }),
+      // Without a gate no image is routed, so none can be misrouted; nor can one whose other expert knows it too.
+      ...(isGateTaught(this.#config) && {
+        gate: { ...(!sharesImages(this.#config) && { truth: item.task }), routed: task, probability },
+      }),
     };
   }
 

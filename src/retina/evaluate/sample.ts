@@ -1,6 +1,6 @@
 /** Shows a run on some random images of a split: the answers of the gate and the experts beside the truth. */
 import { checkAttributes } from '../../engine/arguments.ts';
-import { isGateTaught } from '../config/taught.ts';
+import { isGateTaught, sharesImages } from '../config/taught.ts';
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { GmtlError } from '../../engine/errors.ts';
@@ -69,7 +69,7 @@ function sampleFiles(folder: string): { readonly grid: string; readonly page: st
 
 /**
  * Predicts a random sample of a split, each image by the expert of its own task, and writes a PNG grid, an HTML page and a CSV of it.
- * Misrouted images are marked.
+ * Misrouted images are marked, where an expert does not know the other's.
  *
  * @throws GmtlError `data/empty-split`, and what `collect` and the writers throw.
  */
@@ -107,7 +107,7 @@ async function sampleSplit(
     created: new Date().toISOString(),
     gallery: {
       images: pictures,
-      note: 'Masks and grades are those of the expert of the image’s own task; images that a decided gate (55 % or more) misrouted are framed in red.',
+      note: `Masks and grades are those of the expert of the image’s own task${sharesImages(config) ? '' : '; images that a decided gate (55 % or more) misrouted are framed in red'}.`,
     },
     tables: !isGateTaught(config) ? [] : [routesTable(predicted, misrouted)],
   });

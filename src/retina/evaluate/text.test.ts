@@ -45,7 +45,7 @@ describe('evaluationText', () => {
     const text = evaluationText(summarise(collected), 'Masks');
     expect(text).toMatch(/\nEX +1\.000 \[1\.000, 1\.000\]/);
     expect(text).toMatch(/\nSE +n\/a +n\/a +n\/a +n\/a +n\/a +n\/a +n\/a +0\.500/);
-    expect(text).toContain('empty in both: SE 1 images');
+    expect(text).toContain('images empty in both: SE 1');
     expect(text).toContain('mean lesion Dice (EX, SE) 1.000 [1.000, 1.000]');
     expect(text).not.toMatch(/NaN|null|undefined/);
     expect(evaluationText(summarise(collected, { intervals: false }), 'Plain')).toMatch(

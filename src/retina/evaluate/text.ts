@@ -77,7 +77,7 @@ function masksText(evaluation: Evaluation): string[] {
       'Dice, IoU and AUPR are aggregated over all pixels of all images; Dice/image is the mean over the images that are not empty in truth and prediction both.',
       ...(empty.length > 0
         ? [
-            `empty in both: ${empty.map(([structure, { perImage }]) => `${structure} ${perImage.emptyImages}`).join(', ')} images`,
+            `images empty in both: ${empty.map(([structure, { perImage }]) => `${structure} ${perImage.emptyImages}`).join(', ')}`,
           ]
         : []),
     ].join('\n'),

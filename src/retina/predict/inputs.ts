@@ -21,6 +21,7 @@ export interface InferInput {
 /** A stem's bytes at most, with a folder's name and `_overlay.png` and a temporary name to come. */
 const MOST_BYTES = 180;
 
+const LIST_FILE = /\.(csv|jsonl)$/i;
 const IMAGE_FILE = /\.(png|jpe?g|tiff?|webp|gif|dcm|dicom)$/i;
 
 /**
@@ -28,7 +29,7 @@ const IMAGE_FILE = /\.(png|jpe?g|tiff?|webp|gif|dcm|dicom)$/i;
  * file's stem; where two clash, with the folder's name before it; where that clashes too, with a number appended.
  * A file given twice is taken once.
  *
- * @throws GmtlError `infer/no-input` for a path that does not exist, a folder without images, or an empty list.
+ * @throws GmtlError `infer/no-input` for a path that does not exist, a folder without images, a list's file, or an empty list.
  */
 export function collectInputs(paths: readonly string[], options: { readonly recursive?: boolean } = {}): InferInput[] {
   checkAttributes('collectInputs', { paths: 'paths' }, { paths });
@@ -75,7 +76,10 @@ function shortened(stem: string): string {
 }
 
 function expand(path: string, recursive: boolean): string[] {
-  if (!statOf(path).isDirectory()) return [path];
+  if (!statOf(path).isDirectory()) {
+    if (!LIST_FILE.test(path)) return [path];
+    throw new GmtlError('infer/no-input', `${path} is a list of pictures, not one: give it with --manifest`);
+  }
   let names: string[];
   try {
     names = readdirSync(path);

@@ -98,7 +98,7 @@ function thresholdText(fitted: Calibration['thresholds'][string]): string {
     case 'no-improvement':
       return `refused: no better on images it was not fitted on (${gain}; ${images} images)`;
     case 'too-few':
-      return `refused: ${images} images show it, too few (${LEAST_IMAGES} are needed)`;
+      return `refused: ${images === 1 ? '1 image shows' : `${images} images show`} it, too few (${LEAST_IMAGES} are needed)`;
     case 'lesion-absent':
       return 'absent from the validation images: left at 0.5';
     default:

@@ -146,7 +146,7 @@ export interface GalleryImage {
   readonly dice?: { readonly [structure in Structure]?: number | null };
   readonly grades?: readonly GradeData[];
   readonly gate?: {
-    /** Absent where the right route is unknown. */
+    /** Absent where no route is wrong, or the right one is unknown. */
     readonly truth?: string;
     readonly routed: string;
     readonly probability: number;
