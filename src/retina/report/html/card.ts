@@ -26,6 +26,15 @@ export interface ModelCardFacts {
   readonly limits?: readonly string[];
 }
 
+/** What a network trained on IDRiD as published cannot know. */
+const IDRID_LIMITS: readonly string[] = [
+  'One camera, one clinic, one population: figures elsewhere will be lower, and no one has measured by how much.',
+  `Few images: ${OFFICIAL_MASKS.test.images} with masks and ${OFFICIAL_COUNTS.test.images} graded ones in the official test split. Rare grades stand on a handful of eyes.`,
+  'Graded and segmented images come from the same camera, so a gate between the tasks has little to go by.',
+];
+const OTHER_LIMIT =
+  'What was measured of it was measured on pictures like its training ones: figures elsewhere will be lower, and no one has measured by how much.';
+
 /** A model card for networks trained on IDRiD, with its attribution (CC BY 4.0). */
 export function idridModelCard(facts: ModelCardFacts): ModelCard {
   const [masks, grades] = [OFFICIAL_MASKS, OFFICIAL_COUNTS];
@@ -39,9 +48,7 @@ export function idridModelCard(facts: ModelCardFacts): ModelCard {
       facts.data ??
       `IDRiD, the Indian Diabetic Retinopathy Image Dataset: macula-centred photographs of 4288 × 2848 pixels from one eye clinic in Nanded, India, taken with one camera (Kowa VX-10α, 50° field of view). ${masks.train.images + masks.test.images} images have lesion masks (${masks.train.images} for training), ${grades.train.images + grades.test.images} are graded (${grades.train.images} for training).`,
     limits: [
-      'One camera, one clinic, one population: figures elsewhere will be lower, and no one has measured by how much.',
-      `Few images: ${masks.test.images} with masks and ${grades.test.images} graded ones in the official test split. Rare grades stand on a handful of eyes.`,
-      'Graded and segmented images come from the same camera, so a gate between the tasks has little to go by.',
+      ...(facts.data === undefined ? IDRID_LIMITS : [OTHER_LIMIT]),
       'Microaneurysms are a few pixels wide at native resolution; at reduced resolution most are lost.',
       'Probabilities are confidences of the network, not risks of a person.',
       ...(facts.limits ?? []),
