@@ -126,12 +126,15 @@ function pairs(facts: Readonly<Record<string, string>>): HTMLElement {
   );
 }
 
+/** What the network was trained on, as it stands after a heading that says so. */
+export const trainedOn = ({ trainingData }: ModelFolderCard): string => trainingData.replace(/^Trained on /, '');
+
 /** The model card. */
 export function cardFacts(card: ModelFolderCard, { facts }: OpenedModel): HTMLElement[] {
   const step = facts.step === null ? '' : `, step ${facts.step}${facts.averaged ? ', averaged weights' : ''}`;
   return [
     element('p', {}, card.description),
-    element('p', {}, element('strong', {}, 'Trained on: '), card.trainingData),
+    element('p', {}, element('strong', {}, 'Trained on: '), trainedOn(card)),
     element('p', {}, element('strong', {}, 'Not for: '), card.notIntendedFor),
     element('ul', {}, ...card.limits.map((limit) => element('li', {}, limit))),
     ...(card.figures.length > 0

@@ -4,7 +4,7 @@ import { type Failure, failureOf, isMendable } from '../shared/failure.ts';
 import { plainWords, startOffline } from '../shared/page.ts';
 import { PageWorker } from '../shared/pageWorker.ts';
 import { decodePicture } from './decode.ts';
-import { adapterText, cardFacts, resultFacts } from './facts.ts';
+import { adapterText, cardFacts, resultFacts, trainedOn } from './facts.ts';
 import type { Looked, OpenedModel, ScreeningCommand, ScreeningEvent } from './messages.ts';
 import { maskPngs, overlayPng, showPicture } from './viewer.ts';
 
@@ -97,8 +97,7 @@ function hear(event: ScreeningEvent): void {
 
 function showModel(opened: OpenedModel): void {
   model = opened;
-  byId('trained-on', HTMLElement).textContent =
-    `What the network was trained on: ${opened.card.trainingData.replace(/^Trained on /, '')}`;
+  byId('trained-on', HTMLElement).textContent = `What the network was trained on: ${trainedOn(opened.card)}`;
   byId('calibrated-box', HTMLElement).hidden = opened.calibratedOn === null;
   byId('calibrated-note', HTMLElement).textContent = `fitted on ${opened.calibratedOn} validation images`;
   byId('card', HTMLElement).replaceChildren(...cardFacts(opened.card, opened));

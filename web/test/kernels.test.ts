@@ -52,9 +52,9 @@ describe.skipIf(noBrowser !== null)('the kernel page', () => {
 
   it('times and tests an op through a lost device and an end of memory, and says so', async () => {
     const { page, errors } = await pages.open('kernels.html', { losable: true });
-    await page.locator('#op').selectOption('gelu');
+    await page.locator('#op').selectOption('entropy');
     await page.getByRole('button', { name: 'Run the benchmarks' }).click();
-    await page.locator('#ceilings', { hasText: 'Ceilings measured' }).waitFor();
+    // While the ceilings are measured, which takes a second or more.
     await loseDevice(page);
     await page.locator('#failure', { hasText: 'The graphics device was lost' }).waitFor();
     await setHidden(page, true);
@@ -64,7 +64,7 @@ describe.skipIf(noBrowser !== null)('the kernel page', () => {
     expect(tests).toBeNull();
     expect(benchmarks?.ceilings.flopsPerSecond).toBeGreaterThan(1e6);
     expect(benchmarks?.rows.length).toBeGreaterThan(0);
-    expect(benchmarks?.rows.every(({ op }) => op === 'gelu')).toBe(true);
+    expect(benchmarks?.rows.every(({ op }) => op === 'entropy')).toBe(true);
     expect(benchmarks?.problems).toEqual([]);
     expect(await page.locator('#bench-table tbody tr').count()).toBe(benchmarks?.rows.length);
 
