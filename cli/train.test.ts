@@ -7,11 +7,13 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startGmtl, TINY_SETTINGS } from '../bench/trainProcess.ts';
 import { LONG_TESTS } from '../kernels-test/long.ts';
+import { torchFileOf } from '../src/engine/io/testsupport.ts';
 import { openDataset } from '../src/retina/data/sets/dataset.ts';
 import { generateSyntheticIdrid } from '../src/retina/data/synth/index.ts';
 import { selectItems } from '../src/retina/domain.ts';
 import { loadCheckpoint } from '../src/retina/run/checkpoint.ts';
 import { readRunLog } from '../src/retina/run/logs.ts';
+import { loadTrainedWeights } from '../src/retina/run/trainedWeights.ts';
 
 let root = '';
 let data = '';
@@ -242,6 +244,21 @@ describe('gmtl train', () => {
     expect(report.loadedElements).toBeGreaterThan(0);
     expect(output).toContain('stem');
     expect(await finish(['train', '--resume', folder])).not.toContain('stem.0');
+  });
+
+  it('starts from a PyTorch file as from the run whose weights it holds', async () => {
+    const { weights } = await loadTrainedWeights(join(root, 'whole'));
+    const file = join(root, 'whole.pth');
+    await writeFile(file, torchFileOf(weights));
+    const folder = join(root, 'from-torch');
+    const output = await finish([
+      ...words(folder, 'training.epochs=1', 'training.stepsPerEpoch=1', 'optimizer.layerDecay=0.7'),
+      ...['--init', file],
+    ]);
+    expect(output).toContain(`${file}: `);
+    const report = async (of: string) => JSON.parse(await readFile(join(root, of, 'init.json'), 'utf8'));
+    const [own, torch] = [await report('initialised'), await report('from-torch')];
+    expect({ ...torch, file: own.file }).toEqual(own);
   });
 
   it('interrupted in mid-epoch and resumed, ends as the uninterrupted run did', async () => {

@@ -24,9 +24,12 @@ export interface PickleHandlers {
   persistent(id: unknown): unknown;
 }
 
+/** A file's text for a message: one line of modest length, control characters as their codes. */
+export const oneLine = (text: string): string => JSON.stringify(text.slice(0, 100)).slice(1, -1);
+
 const MARK = Symbol('mark');
-/** Deeper stacks are no honest file's. */
-const MOST_STACK = 1_000_000;
+/** Operations of one pickle: a checkpoint of a thousand tensors takes some 50,000. Each makes one value at most, so that this bounds memory too. */
+const MOST_OPERATIONS = 2_000_000;
 
 /** Reads one pickle at `start`. Dicts become Maps, tuples and lists arrays. @returns the value and where the pickle ends. */
 export function readPickle(
@@ -53,13 +56,15 @@ class Unpickler {
   }
 
   run(): { value: unknown; end: number } {
-    for (;;) {
+    for (let operations = 0; ; operations++) {
+      if (operations === MOST_OPERATIONS) {
+        throw new PickleProblem(`it takes more than ${MOST_OPERATIONS} operations, which no file of weights does`);
+      }
       const at = this.#take(1);
       const code = this.#bytes[at];
       if (code === 0x2e) return { value: this.#pop(), end: this.#at };
       const value = this.#step(code, at);
       if (value !== undefined) this.#stack.push(value);
-      if (this.#stack.length > MOST_STACK) throw new PickleProblem('its stack grows without bound');
     }
   }
 
@@ -118,10 +123,13 @@ class Unpickler {
   }
 
   #global(module: unknown, name: unknown): PickleGlobal {
-    const full = `${String(module)}.${String(name)}`;
+    // Never by String(): a tuple of tuples of tuples, each remembered and used twice, would make an endless text.
+    if (typeof module !== 'string' || typeof name !== 'string')
+      throw new PickleProblem('it names a callable by other things than text');
+    const full = `${module}.${name}`;
     if (!this.#handlers.isKnown(full)) {
       throw new PickleProblem(
-        `it names ${full.slice(0, 100)}, which is neither a tensor nor a container; gmtl runs no code of a file`,
+        `it names ${oneLine(full)}, which is neither a tensor nor a container; gmtl runs no code of a file`,
       );
     }
     return new PickleGlobal(full);

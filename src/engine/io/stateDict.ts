@@ -1,5 +1,6 @@
 /** Finds the state dict within what a checkpoint holds. */
 import { GmtlError } from '../errors.ts';
+import { sizeOf } from '../tensor/spec.ts';
 import { TorchTensor } from './torchTensor.ts';
 
 /** Names under which checkpoints keep the state dict of a network, those of averages first, as timm prefers them. */
@@ -33,16 +34,19 @@ export function findStateDict(
       (entry): entry is [string, TorchTensor] => typeof entry[0] === 'string' && entry[1] instanceof TorchTensor,
     );
     if (entries.length > 0 && !keys.some((key) => /optim|sched|scaler/i.test(key))) candidates.push({ keys, entries });
-    for (const [key, inner] of value) look(inner, [...keys, String(key)]);
+    for (const [key, inner] of value) {
+      // Other keys are no names, and a tuple of tuples as text can be endless.
+      if (typeof key === 'string' || typeof key === 'number') look(inner, [...keys, String(key)]);
+    }
   };
   look(root, []);
   const rank = ({ keys }: Candidate): number => {
     const found = PREFERRED.findIndex((pattern) => keys.some((key) => pattern.test(key)));
     return found < 0 ? PREFERRED.length : found;
   };
-  const size = ({ entries }: Candidate): number =>
-    entries.reduce((sum, [, { shape }]) => sum + shape.reduce((product, extent) => product * extent, 1), 0);
-  const [best] = candidates.sort((a, b) => rank(a) - rank(b) || size(b) - size(a));
+  const size = ({ entries }: Candidate): number => entries.reduce((sum, [, { shape }]) => sum + sizeOf(shape), 0);
+  const ranked = candidates.map((candidate) => ({ ...candidate, rank: rank(candidate), size: size(candidate) }));
+  const [best] = ranked.sort((a, b) => a.rank - b.rank || b.size - a.size);
   if (!best) {
     throw new GmtlError(
       'torch/no-weights',

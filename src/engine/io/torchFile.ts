@@ -5,8 +5,9 @@
 import { GmtlError } from '../errors.ts';
 import { checkAttributes } from '../arguments.ts';
 import { bfloat16ToNumber, float16ToNumber } from '../tensor/float16.ts';
-import { PickleGlobal, type PickleHandlers, PickleProblem, readPickle } from './pickle.ts';
+import { oneLine, PickleGlobal, type PickleHandlers, PickleProblem, readPickle } from './pickle.ts';
 import type { StoredTensor, StoredTensors } from './safetensors.ts';
+import { sizeOf } from '../tensor/spec.ts';
 import { findStateDict } from './stateDict.ts';
 import { Storage, TorchTensor } from './torchTensor.ts';
 import { isZip, zipMembers, ZipProblem } from './zip.ts';
@@ -16,6 +17,10 @@ const STORAGES: Readonly<Record<string, number>> = { Float: 4, Half: 2, BFloat16
 /** Storages of other types may lie in a checkpoint, if no weight is of their type. */
 const STORAGE = /^torch\.(?:cuda\.)?(\w+)Storage$/;
 const CALLABLES = /^(torch\._utils\._rebuild_(tensor_v2|tensor|parameter)|torch\.Size|collections\.OrderedDict)$/;
+/** Dimensions that a PyTorch tensor can have. */
+const MOST_DIMENSIONS = 64;
+/** Elements for each byte of the file: float16 has half a one; what is more is storages that many tensors share (tied weights do). */
+const MOST_SHARING = 8;
 const LEGACY_MAGIC = 0x1950a86a20f9469cfc6cn;
 
 const isSize = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
@@ -27,11 +32,12 @@ function rebuilt([storage, offset, shape, strides]: readonly unknown[]): TorchTe
     !isSize(offset) ||
     !isSizes(shape) ||
     !isSizes(strides) ||
+    shape.length > MOST_DIMENSIONS ||
     shape.length !== strides.length
   ) {
     throw new PickleProblem('a tensor in it is made of other things than numbers');
   }
-  const count = shape.reduce((product, extent) => product * extent, 1);
+  const count = sizeOf(shape);
   const last = shape.reduce((sum, extent, axis) => sum + (extent - 1) * strides[axis], offset);
   // An expanded tensor would have more elements than its storage: a small file could fill any memory.
   if (count > storage.count || (count > 0 && last >= storage.count)) {
@@ -42,15 +48,17 @@ function rebuilt([storage, offset, shape, strides]: readonly unknown[]): TorchTe
   return new TorchTensor(storage, offset, shape, strides);
 }
 
+/** A dict of a list of pairs, as Python 2 wrote them. The list is used up: one list would else fill any number of dicts. */
+function orderedDict([items = []]: readonly unknown[]): Map<unknown, unknown> {
+  if (!Array.isArray(items) || items.some((item) => !Array.isArray(item)))
+    throw new PickleProblem('it makes a dict of no pairs');
+  return new Map(items.splice(0) as [unknown, unknown][]);
+}
+
 const HANDLERS: PickleHandlers = {
   isKnown: (name) => CALLABLES.test(name) || STORAGE.test(name),
   call(name, args) {
-    if (name === 'collections.OrderedDict') {
-      const [items = []] = args;
-      if (!Array.isArray(items) || items.some((item) => !Array.isArray(item)))
-        throw new PickleProblem('it makes a dict of no pairs');
-      return new Map(items as [unknown, unknown][]);
-    }
+    if (name === 'collections.OrderedDict') return orderedDict(args);
     if (name === 'torch.Size') return args[0];
     if (name === 'torch._utils._rebuild_parameter' && args[0] instanceof TorchTensor) return args[0];
     if (name.startsWith('torch._utils._rebuild_tensor')) return rebuilt(args);
@@ -90,7 +98,14 @@ export function readTorchFile(bytes: Uint8Array, fileName: string): TorchWeights
     const { root, bytesOf } = isZip(bytes) ? openZip(bytes) : openLegacy(bytes);
     const { path, entries } = findStateDict(root, fileName);
     const tensors = new Map<string, StoredTensor>();
-    for (const [name, tensor] of entries) tensors.set(name, elements(tensor, bytesOf, `${fileName}: tensor ${name}`));
+    let total = 0;
+    for (const [name, tensor] of entries) {
+      const raw = storageOf(tensor, bytesOf, `${fileName}: tensor ${oneLine(name)}`);
+      total += sizeOf(tensor.shape);
+      if (total > MOST_SHARING * bytes.length)
+        throw new PickleProblem('its tensors have many times the elements that the file holds');
+      tensors.set(name, elements(tensor, raw));
+    }
     return { tensors, path };
   } catch (cause) {
     if (!(cause instanceof PickleProblem) && !(cause instanceof ZipProblem) && !(cause instanceof TypeError))
@@ -128,7 +143,7 @@ function openLegacy(bytes: Uint8Array): Opened {
   if (magic.value !== LEGACY_MAGIC) throw new PickleProblem('it is another pickle than torch.save writes');
   const version = readPickle(bytes, magic.end, plain);
   const system = readPickle(bytes, version.end, plain);
-  if (version.value !== 1001) throw new PickleProblem(`its version is ${String(version.value)}, not 1001`);
+  if (version.value !== 1001) throw new PickleProblem('its version is not 1001');
   if (system.value instanceof Map && system.value.get('little_endian') === false)
     throw new PickleProblem('its numbers are big-endian');
   const types = new Map<string, number>();
@@ -146,24 +161,20 @@ function openLegacy(bytes: Uint8Array): Opened {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const found = new Map<string, Uint8Array>();
   let at = keys.end;
-  for (const key of keys.value) {
-    const width = types.get(key);
-    if (width === undefined || Number.isNaN(width))
-      throw new PickleProblem(`storage ${String(key).slice(0, 40)} is of a type that is not read`);
+  for (const key of keys.value as unknown[]) {
+    const width = typeof key === 'string' ? types.get(key) : undefined;
+    if (width === undefined || Number.isNaN(width)) throw new PickleProblem('a storage is of a type that is not read');
     if (at + 8 > bytes.length) throw new PickleProblem('it is cut short');
     const length = Number(view.getBigInt64(at, true)) * width;
     if (!isSize(length) || at + 8 + length > bytes.length) throw new PickleProblem('it is cut short');
-    found.set(key, bytes.subarray(at + 8, at + 8 + length));
+    found.set(key as string, bytes.subarray(at + 8, at + 8 + length));
     at += 8 + length;
   }
   return { root: object.value, bytesOf: (key) => found.get(key) };
 }
 
-function elements(
-  { storage, offset, shape, strides }: TorchTensor,
-  bytesOf: Opened['bytesOf'],
-  where: string,
-): StoredTensor {
+/** The bytes of the storage that a tensor is a window of. */
+function storageOf({ storage }: TorchTensor, bytesOf: Opened['bytesOf'], where: string): Uint8Array {
   const width = STORAGES[storage.type];
   if (width === undefined) {
     throw new GmtlError(
@@ -173,9 +184,13 @@ function elements(
   }
   const raw = bytesOf(storage.key);
   if (raw === undefined || raw.length < storage.count * width)
-    throw new PickleProblem(`storage ${storage.key} is missing or cut short`);
+    throw new PickleProblem(`storage ${oneLine(storage.key)} is missing or cut short`);
+  return raw;
+}
+
+function elements({ storage, offset, shape, strides }: TorchTensor, raw: Uint8Array): StoredTensor {
   const view = new DataView(raw.buffer, raw.byteOffset, raw.byteLength);
-  const count = shape.reduce((product, extent) => product * extent, 1);
+  const count = sizeOf(shape);
   const places = placesOf(offset, shape, strides, count);
   if (storage.type === 'Long') {
     return { dtype: 'I64', shape, data: BigInt64Array.from(places, (place) => view.getBigInt64(8 * place, true)) };

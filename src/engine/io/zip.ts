@@ -1,5 +1,7 @@
 /** Reads the members of an uncompressed zip archive, as PyTorch writes them (APPNOTE.TXT 4.3; ZIP64 included). */
 
+import { oneLine } from './pickle.ts';
+
 /** A zip archive that cannot be read, and why. */
 export class ZipProblem extends Error {}
 
@@ -50,21 +52,22 @@ export function zipMembers(bytes: Uint8Array): Map<string, Uint8Array> {
     const name = decoder.decode(
       bytes.subarray(within(at + 46, nameLength + extraLength, 'a name'), at + 46 + nameLength),
     );
-    if (flags & 1) throw new ZipProblem(`${name} is encrypted`);
-    if (method !== 0) throw new ZipProblem(`${name} is compressed, which PyTorch's files are not`);
+    const shown = oneLine(name);
+    if (flags & 1) throw new ZipProblem(`${shown} is encrypted`);
+    if (method !== 0) throw new ZipProblem(`${shown} is compressed, which PyTorch's files are not`);
     const sizes = {
       packed: view.getUint32(at + 20, true),
       size: view.getUint32(at + 24, true),
       local: view.getUint32(at + 42, true),
     };
     readWide(view, at + 46 + nameLength, extraLength, sizes, long);
-    if (sizes.packed !== sizes.size) throw new ZipProblem(`${name} has two sizes`);
-    within(sizes.local, 30, name);
-    if (view.getUint32(sizes.local, true) !== LOCAL) throw new ZipProblem(`${name} is not where the directory says`);
+    if (sizes.packed !== sizes.size) throw new ZipProblem(`${shown} has two sizes`);
+    within(sizes.local, 30, shown);
+    if (view.getUint32(sizes.local, true) !== LOCAL) throw new ZipProblem(`${shown} is not where the directory says`);
     const start = sizes.local + 30 + view.getUint16(sizes.local + 26, true) + view.getUint16(sizes.local + 28, true);
-    within(start, sizes.size, name);
+    within(start, sizes.size, shown);
     total += sizes.size;
-    if (members.has(name) || total > bytes.length) throw new ZipProblem(`${name} overlaps another member`);
+    if (members.has(name) || total > bytes.length) throw new ZipProblem(`${shown} overlaps another member`);
     members.set(name, bytes.subarray(start, start + sizes.size));
     at += 46 + nameLength + extraLength + commentLength;
   }

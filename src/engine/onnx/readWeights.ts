@@ -1,17 +1,16 @@
 /** Reads the initializers of an ONNX model: its weights, under the names that the graph gives them. */
 import { fromBinary } from '@bufbuild/protobuf';
-import {
-  type ModelProto,
-  ModelProtoSchema,
-  TensorProto_DataLocation,
-  TensorProto_DataType as Type,
-  type TensorProto,
-} from 'onnx-buf';
+import { BinaryReader } from '@bufbuild/protobuf/wire';
+import { TensorProtoSchema, TensorProto_DataLocation, TensorProto_DataType as Type, type TensorProto } from 'onnx-buf';
 import { GmtlError } from '../errors.ts';
 import type { StoredTensor, StoredTensors } from '../io/safetensors.ts';
+import { oneLine } from '../io/pickle.ts';
 import { checkAttributes } from '../arguments.ts';
 import { bfloat16ToNumber, float16ToNumber } from '../tensor/float16.ts';
 import { sizeOf } from '../tensor/spec.ts';
+
+/** Dimensions that a tensor can have; no operator takes more. */
+const MOST_DIMENSIONS = 64;
 
 const WIDTHS: Readonly<Record<number, number | undefined>> = {
   [Type.FLOAT]: 4,
@@ -29,21 +28,25 @@ export function readOnnxWeights(bytes: Uint8Array, fileName: string): StoredTens
   checkAttributes('readOnnxWeights', { bytes: 'bytes', fileName: 'text' }, { bytes, fileName });
   const refused = (why: string, cause?: unknown): GmtlError =>
     new GmtlError('onnx/refused', `${fileName}: not an ONNX model that gmtl reads: ${why}.`, { cause });
-  let model: ModelProto;
-  try {
-    model = fromBinary(ModelProtoSchema, bytes);
-  } catch (cause) {
-    throw refused('it is damaged, cut short or of another kind', cause);
-  }
+  const damaged = (cause: unknown): GmtlError => refused('it is damaged, cut short or of another kind', cause);
   const tensors = new Map<string, StoredTensor>();
-  for (const tensor of model.graph?.initializer ?? []) {
+  for (const packed of initializers(bytes, damaged)) {
+    let tensor: TensorProto;
+    try {
+      tensor = fromBinary(TensorProtoSchema, packed);
+    } catch (cause) {
+      throw damaged(cause);
+    }
     if (WIDTHS[tensor.dataType] === undefined) continue;
+    const shown = oneLine(tensor.name);
     if (tensor.dataLocation === TensorProto_DataLocation.EXTERNAL) {
-      throw refused(`the elements of ${tensor.name} lie in another file; save it as one`);
+      throw refused(`the elements of ${shown} lie in another file; save it as one`);
     }
     const shape = tensor.dims.map(Number);
+    if (shape.length > MOST_DIMENSIONS || !shape.every((extent) => Number.isSafeInteger(extent) && extent >= 0))
+      throw refused(`${shown} has no shape`);
     const data = elementsOf(tensor, sizeOf(shape));
-    if (data === null) throw refused(`${tensor.name} of shape [${shape.slice(0, 8)}] has not as many elements`);
+    if (data === null) throw refused(`${shown} of shape [${shape.slice(0, 8)}] has not as many elements`);
     tensors.set(
       tensor.name,
       data instanceof BigInt64Array ? { dtype: 'I64', shape, data } : { dtype: 'F32', shape, data },
@@ -51,6 +54,36 @@ export function readOnnxWeights(bytes: Uint8Array, fileName: string): StoredTens
   }
   if (tensors.size === 0) throw refused('it holds no weights');
   return tensors;
+}
+
+/** Fields by their numbers in onnx.proto. */
+const GRAPH_OF_MODEL = 7;
+const INITIALIZER_OF_GRAPH = 5;
+const LENGTH_DELIMITED = 2;
+
+/**
+ * The initializers of the model's graph, one after the other. The rest is passed over unread: nodes within graphs within nodes would
+ * make objects of many times the file's size, and nest without end.
+ */
+function* initializers(bytes: Uint8Array, damaged: (cause: unknown) => GmtlError): Generator<Uint8Array> {
+  for (const graph of fieldsOf(bytes, GRAPH_OF_MODEL, damaged)) yield* fieldsOf(graph, INITIALIZER_OF_GRAPH, damaged);
+}
+
+/** The messages of one field of a message. */
+function* fieldsOf(bytes: Uint8Array, field: number, damaged: (cause: unknown) => GmtlError): Generator<Uint8Array> {
+  const reader = new BinaryReader(bytes);
+  while (reader.pos < reader.len) {
+    let found: Uint8Array | null = null;
+    try {
+      const [number, wire] = reader.tag();
+      if (number === field && wire === LENGTH_DELIMITED) found = reader.bytes();
+      else reader.skip(wire, number);
+      if (reader.pos > reader.len) throw new RangeError('a field ends outside');
+    } catch (cause) {
+      throw damaged(cause);
+    }
+    if (found) yield found;
+  }
 }
 
 function elementsOf(tensor: TensorProto, count: number): Float32Array | BigInt64Array | null {

@@ -26,7 +26,10 @@ const REPORT_CLASS = '1.2.840.10008.5.1.4.1.1.88.22';
 
 const DISCLAIMER = 'Research software, not a medical device: no diagnosis.';
 
-/** Codes of DICOM (DCM) and SNOMED CT (SCT) where PS3.16 names them; what it does not name has a private scheme's (99GMTL). */
+/**
+ * Codes of DICOM (DCM) and SNOMED CT (SCT) where PS3.16 names them, of LOINC (LN) where it has the very same scale; the rest has a private
+ * scheme's (99GMTL): no published list of codes was at hand that tells hard from soft exudates, or has IDRiD's risk of edema.
+ */
 const code = (value: string, scheme: string, meaning: string): DicomDataset => ({
   CodeValue: value,
   CodingSchemeDesignator: scheme,
@@ -36,6 +39,22 @@ const code = (value: string, scheme: string, meaning: string): DicomDataset => (
 const ALTERED = code('49755003', 'SCT', 'Morphologically Altered Structure');
 const ANATOMY = code('123037004', 'SCT', 'Anatomical Structure');
 const EYE = code('81745001', 'SCT', 'Eye');
+
+/** LOINC's answers of LL2117-1, "diabetic retinopathy severity", whose five are IDRiD's five. */
+const RETINOPATHY = [
+  code('LA18643-9', 'LN', 'No apparent retinopathy'),
+  code('LA18644-7', 'LN', 'Mild non-proliferative retinopathy'),
+  code('LA18645-4', 'LN', 'Moderate non-proliferative retinopathy'),
+  code('LA18646-2', 'LN', 'Severe non-proliferative retinopathy'),
+  code('LA18648-8', 'LN', 'Proliferative retinopathy'),
+];
+
+/** Context group 244 of PS3.16. */
+const LATERALITY = {
+  left: code('7771000', 'SCT', 'Left'),
+  right: code('24028007', 'SCT', 'Right'),
+  both: code('51440002', 'SCT', 'Bilateral'),
+} as const;
 
 /** A UID of one's own, from a UUID (PS3.5, annex B.2). */
 const newUid = (): string => `2.25.${BigInt(`0x${randomUUID().replaceAll('-', '')}`)}`;
@@ -78,7 +97,12 @@ function reference({ source, frame }: DocumentSource): DicomDataset {
   };
 }
 
-function segment(structure: Structure, number: number, { model }: Provenance): DicomDataset {
+function segment(
+  structure: Structure,
+  number: number,
+  { provenance: { model }, inferred }: DocumentSource,
+): DicomDataset {
+  const laterality = inferred.result.dicom?.laterality;
   return {
     SegmentNumber: number,
     SegmentLabel: STRUCTURE_NAMES[structure],
@@ -87,7 +111,9 @@ function segment(structure: Structure, number: number, { model }: Provenance): D
     SegmentAlgorithmName: `gmtl ${model}`,
     SegmentedPropertyCategoryCodeSequence: [structure === 'OD' ? ANATOMY : ALTERED],
     SegmentedPropertyTypeCodeSequence: [code(structure, '99GMTL', STRUCTURE_NAMES[structure])],
-    AnatomicRegionSequence: [EYE],
+    AnatomicRegionSequence: [
+      { ...EYE, ...(laterality && { AnatomicRegionModifierSequence: [LATERALITY[laterality]] }) },
+    ],
   };
 }
 
@@ -102,7 +128,7 @@ export function segmentationDataset(
   pack: (pixels: Uint8Array) => Uint8Array,
   now = new Date(),
 ): DicomDataset {
-  const { source, inferred, provenance } = from;
+  const { source, inferred } = from;
   const { width, height } = inferred.image;
   const present = STRUCTURES.filter((structure) => masks[structure] !== undefined);
   const pixels = new Uint8Array(present.length * width * height);
@@ -135,7 +161,7 @@ export function segmentationDataset(
       LossyImageCompressionMethod: source.LossyImageCompressionMethod ?? 'ISO_10918_1',
     }),
     SegmentationType: 'BINARY',
-    SegmentSequence: present.map((structure, index) => segment(structure, index + 1, provenance)),
+    SegmentSequence: present.map((structure, index) => segment(structure, index + 1, from)),
     ReferencedSeriesSequence: [
       {
         SeriesInstanceUID: source.SeriesInstanceUID,
@@ -233,15 +259,28 @@ function referralContent(referral: Referral, note: string | undefined): DicomDat
   });
 }
 
-/** One grade: a code, and below it the probability of every grade and how unsure it is. */
-function gradeContent(task: 'retinopathy' | 'edema', { grade, probabilities, uncertainty }: Grade): DicomDataset {
+/** One grade: a code, and below it which eye it is of, the probability of every grade and how unsure it is. */
+function gradeContent(
+  task: 'retinopathy' | 'edema',
+  { grade, probabilities, uncertainty }: Grade,
+  laterality: keyof typeof LATERALITY | null,
+): DicomDataset {
   const { label, grades } = {
     label: task === 'retinopathy' ? 'Diabetic retinopathy grade' : 'Diabetic macular edema risk',
     grades: GRADINGS[task].grades,
   };
   return content('CONTAINS', 'CODE', code(task, '99GMTL', label), {
-    ConceptCodeSequence: [code(`${task}-${grade}`, '99GMTL', grades[grade].slice(0, 64))],
+    ConceptCodeSequence: [
+      task === 'retinopathy' ? RETINOPATHY[grade] : code(`edema-${grade}`, '99GMTL', grades[grade].slice(0, 64)),
+    ],
     ContentSequence: [
+      ...(laterality === null
+        ? []
+        : [
+            content('HAS CONCEPT MOD', 'CODE', code('272741003', 'SCT', 'Laterality'), {
+              ConceptCodeSequence: [LATERALITY[laterality]],
+            }),
+          ]),
       ...probabilities.map((probability, index) =>
         number(code(`${task}-${index}-p`, '99GMTL', `Probability: ${grades[index]}`.slice(0, 64)), probability),
       ),
@@ -258,6 +297,7 @@ export function reportDataset(from: DocumentSource, now = new Date()): DicomData
   const { source, inferred, provenance } = from;
   const { retinopathy, edema, referral, warnings } = inferred.result;
   const image = reference(from);
+  const laterality = inferred.result.dicom?.laterality ?? null;
   return {
     ...common(from, REPORT_CLASS, 'SR', now),
     ReferencedPerformedProcedureStepSequence: [],
@@ -290,8 +330,8 @@ export function reportDataset(from: DocumentSource, now = new Date()): DicomData
       content('CONTAINS', 'IMAGE', code('121080', 'DCM', 'Best illustration of finding'), {
         ReferencedSOPSequence: [image],
       }),
-      ...(retinopathy ? [gradeContent('retinopathy', retinopathy)] : []),
-      ...(edema ? [gradeContent('edema', edema)] : []),
+      ...(retinopathy ? [gradeContent('retinopathy', retinopathy, laterality)] : []),
+      ...(edema ? [gradeContent('edema', edema, laterality)] : []),
       ...(referral ? [referralContent(referral, from.referralNote)] : []),
       ...warnings.map((warning) => text(code('warning', '99GMTL', 'Reason to doubt the picture'), warning)),
     ],

@@ -115,10 +115,16 @@ describe('a DICOM photograph’s results as DICOM', () => {
     expect(grades.map((code) => code?.string('x00080100')).filter(Boolean)).toEqual([
       'eng',
       '121007',
-      'retinopathy-2',
+      'LA18645-4',
       'edema-0',
       'referral-unsure',
     ]);
+    const side = inferred.result.dicom?.laterality;
+    const told = report.elements.x0040a730.items!.flatMap(({ dataSet }) =>
+      (dataSet!.elements.x0040a730?.items ?? []).map((item) => item.dataSet!.elements.x0040a168?.items?.[0].dataSet),
+    );
+    const sides = told.map((code) => code?.string('x00080104')).filter(Boolean);
+    expect(sides).toEqual(side ? [side, side].map((one) => (one === 'right' ? 'Right' : 'Left')) : []);
     const text = report.byteArray.toString();
     expect(text).toContain('NOT SURE (score 0.71, unclear from 0.36 to 0.88)');
     expect(text).toContain(NOTE);

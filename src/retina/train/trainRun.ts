@@ -10,6 +10,7 @@ import type { Ranks } from '../../engine/node/ranks.ts';
 import type { TrainConfig } from '../config/schema.ts';
 import { precisionNote, usablePrecision } from '../network/precision.ts';
 import type { LoadedCheckpoint } from '../run/checkpoint.ts';
+import { printable } from '../report/printable.ts';
 import type { RunFolder } from '../run/runFolder.ts';
 import { BATCH_COLUMNS, EPOCH_COLUMNS } from './columns.ts';
 import { describeTrainingSet } from './describeTrainingSet.ts';
@@ -152,7 +153,7 @@ export async function trainRun(
       });
       if (config.training.init !== null && !resume) {
         const report = await initFromFile(trainer.model, config.training.init);
-        say(formatInitReport(report));
+        say(printable(formatInitReport(report)));
         await run?.writeInitReport(report);
       }
       const steps = `${trainer.totalSteps} step${trainer.totalSteps === 1 ? '' : 's'}`;

@@ -87,7 +87,7 @@ function everyRow(rows: readonly InitRow[]): string[] {
 }
 
 function lineUp(cells: readonly (readonly string[])[], right: (column: number) => boolean): string[] {
-  const widths = cells[0].map((_, column) => Math.max(...cells.map((row) => row[column].length)));
+  const widths = cells[0].map((_, column) => cells.reduce((most, row) => Math.max(most, row[column].length), 0));
   return cells.map((row) =>
     row
       .map((cell, column) => (right(column) ? cell.padStart(widths[column]) : cell.padEnd(widths[column])))

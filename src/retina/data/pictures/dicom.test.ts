@@ -158,7 +158,7 @@ const HOSTILE: readonly [string, () => Buffer, string | RegExp][] = [
   [
     'another size than its lossless JPEG',
     () => patched('lossless', ROWS, (bytes, at) => bytes.writeUInt16LE(47, at)),
-    'its JPEG unpacks to',
+    'it states 56x47 pixels, its JPEG has 56x48',
   ],
   [
     'an RLE header that points outside',

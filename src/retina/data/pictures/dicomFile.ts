@@ -158,8 +158,9 @@ export function openDicomFile(
     frame: () => {
       try {
         const encoded = way === 'raw' ? null : encapsulated(parser, data, pixels, frame, frames);
+        // Before it is unpacked: a JPEG of a few bytes can state any size.
+        if (encoded !== null && way !== 'rle') requireJpegSize(encoded, layout);
         if (encoded !== null && way === 'jpeg') {
-          requireJpegSize(encoded, layout);
           // Colors as the JPEG's own marks say: files that state RGB hold YCbCr as often as not.
           return { kind: 'jpeg', jpeg: encoded, inverted: photometric === 'MONOCHROME1' };
         }
