@@ -85,7 +85,7 @@ const BROWSER = [
 ];
 
 /** Packages that are plain JavaScript and run anywhere. */
-const PORTABLE = ['zod', 'fastest-levenshtein', '@bufbuild/protobuf', 'onnx-buf'];
+const PORTABLE = ['zod', 'fastest-levenshtein', '@bufbuild/protobuf', '@bufbuild/protobuf/wire', 'onnx-buf'];
 
 const SOURCE = dirname(fileURLToPath(import.meta.url));
 

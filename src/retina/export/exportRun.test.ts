@@ -1,5 +1,5 @@
 /** Tier: no adapter, slow. Exported models: what is written is read back whole, and a damaged or foreign one is refused. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
@@ -12,6 +12,8 @@ import { tinyFundus } from '../data/testsupport.ts';
 import { MODEL_MANIFEST, unpackModel } from '../run/modelFolder.ts';
 import { readIfPresent } from '../../engine/node/atomic.ts';
 import { loadTrainedWeights } from '../run/trainedWeights.ts';
+import { resolveConfig } from '../config/resolve.ts';
+import { pythonExample } from './examples.ts';
 import { exportRun } from './exportRun.ts';
 
 const RUN = fileURLToPath(new URL('../../../cli/fixtures/run-0.1', import.meta.url));
@@ -92,6 +94,26 @@ describe('gmtl export --format torch', () => {
     expect(code).toContain("'dims': [4, 4, 8, 8]");
     expect(code).not.toMatch(/undefined|\[object|\btrue\b|\bfalse\b|\bnull\b/);
     expect(readFileSync(join(folder, 'run.py'), 'utf8')).toContain('from network import load');
+  });
+});
+
+describe('the Python examples', () => {
+  it('compile, with and without CLAHE and Ben Graham’s normalization', (context) => {
+    if (spawnSync('python3', ['--version']).error) context.skip('python3 is not installed');
+    const clahe = { clipLimit: 2, tiles: 8 };
+    const data = [{}, { benGraham: true }, { clahe }, { clahe, benGraham: true }];
+    const examples = data.flatMap((values) => {
+      const config = resolveConfig({ preset: 'demo', file: { origin: 'the test', values: { data: values } } });
+      return ['model.onnx', 'network.py'].map((model) => pythonExample({ model, config, facts: {} }));
+    });
+    expect(new Set(examples).size).toBe(8);
+    const code = 'import json, sys\nfor one in json.load(sys.stdin): compile(one, "run.py", "exec")';
+    const { stderr, status } = spawnSync('python3', ['-c', code], {
+      input: JSON.stringify(examples),
+      encoding: 'utf8',
+    });
+    expect(stderr).toBe('');
+    expect(status).toBe(0);
   });
 });
 
