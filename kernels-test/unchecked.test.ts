@@ -23,6 +23,8 @@ afterAll(() => device.destroy());
 const CASES: readonly (readonly [op: string, name: string])[] = [
   ['matmul', 'a transposed, rows in fours, odd inner'],
   ['matmul', '27 inner elements'],
+  ['matmul', 'past whole tiles'],
+  ['depthwiseConv2d', '7x7, 12 channels'],
   ['layerNorm', ''],
   ['batchNorm', ''],
   ['crossEntropy', ''],

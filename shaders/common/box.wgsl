@@ -22,8 +22,9 @@ fn along(i: u32, start: u32, count: u32, step: u32) -> u32 {
   if (i < start) { return NONE; }
   var at = i - start;
   if (step != 1u) {
-    if (at % step != 0u) { return NONE; }
-    at /= step;
+    let whole = at / step;
+    if (whole * step != at) { return NONE; }
+    at = whole;
   }
   return select(NONE, at, at < count);
 }
@@ -45,6 +46,6 @@ fn boxRow(row: u32) -> u32 {
   let i2 = along(takeIndex(&rest, u.extent2), u.start2, u.count2, u.step2);
   let i1 = along(takeIndex(&rest, u.extent1), u.start1, u.count1, u.step1);
   let i0 = along(rest, u.start0, u.count0, u.step0);
-  if (i0 == NONE || i1 == NONE || i2 == NONE || i3 == NONE || i4 == NONE) { return NONE; }
+  if (max(max(max(i0, i1), max(i2, i3)), i4) == NONE) { return NONE; }
   return (((i0 * u.count1 + i1) * u.count2 + i2) * u.count3 + i3) * u.count4 + i4;
 }

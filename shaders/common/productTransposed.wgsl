@@ -6,8 +6,7 @@
 // in rows of whole vec4f, counted by the strides; m is a multiple of four. Slice z is a batch entry or, where split is 1, the part
 // z * chunk .. z * chunk + chunk - 1 of the k axis, whose sums finish.wgsl adds up.
 
-// #include "common/storage.wgsl"
-// #include "common/result.wgsl"
+// #include "common/width.wgsl"
 
 struct Uniforms {
   m: u32, n: u32, k: u32, chunk: u32, split: u32, slices: u32, tilesM: u32, tilesN: u32,
@@ -17,18 +16,14 @@ struct Uniforms {
 @group(0) @binding(0) var<uniform> u: Uniforms;
 @group(0) @binding(1) var<storage, read> a: array<Vec4>;
 @group(0) @binding(2) var<storage, read> b: array<Vec4>;
-@group(0) @binding(3) var<storage, read_write> out: array<Result>;
+@group(0) @binding(3) var<storage, read_write> out: array<ResultItem>;
 @group(0) @binding(4) var<storage, read_write> sums: array<vec4f>;
 
-// Columns column .. column + 3 of one row below u.m; those at or past u.n are left out. Element by element: rows may have any length.
+// #include "common/outRow.wgsl"
+
+// Columns column .. column + 3 of one row below u.m; those at or past u.n are left out.
 fn store(z: u32, row: u32, column: u32, value: vec4f) {
-  if (column >= u.n) { return; }
-  let at = (z * u.m + row) * u.n + column;
-  let left = u.n - column;
-  out[at] = Result(value.x);
-  if (left > 1u) { out[at + 1u] = Result(value.y); }
-  if (left > 2u) { out[at + 2u] = Result(value.z); }
-  if (left > 3u) { out[at + 3u] = Result(value.w); }
+  if (column < u.n) { storeOut((z * u.m + row) * u.n + column, u.n - column, value); }
 }
 
 // Four rows' sums over k; rows past the end are left out.

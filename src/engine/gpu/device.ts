@@ -288,7 +288,7 @@ export class GpuDevice {
     return { kernel, uniforms: slot, workgroups: dispatch.workgroups, label, seconds };
   }
 
-  /** Compiles a dispatch's kernel on trial and returns the device's error, or null. Nothing is kept, and an error does not fail the device. */
+  /** Compiles a dispatch's kernel on trial and returns the device's error, which does not fail the device, or null: the kernel is kept then. */
   async probe(dispatch: Dispatch): Promise<string | null> {
     this.throwIfFailed();
     return (await this.wait(this.#pipelines.probe(dispatch)))?.message ?? null;

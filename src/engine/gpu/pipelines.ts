@@ -87,19 +87,7 @@ export class PipelineCache {
 
   /** `label` names the op's inputs in errors. `later`: compile in the background (see `compiling`). */
   get(dispatch: Dispatch, label: string, later = false): CompiledKernel {
-    const { kernel } = dispatch;
-    let variants = this.#compiled.get(kernel);
-    if (!variants) {
-      variants = new Map();
-      this.#compiled.set(kernel, variants);
-    }
-    const key = JSON.stringify([
-      sortedEntries(dispatch.overrides),
-      sortedEntries(dispatch.constants),
-      dispatch.storage,
-      dispatch.result,
-      dispatch.width,
-    ]);
+    const [variants, key] = this.#place(dispatch);
     let compiled = variants.get(key);
     if (!compiled) {
       compiled = this.#compile(dispatch, label, later);
@@ -108,7 +96,17 @@ export class PipelineCache {
     return compiled;
   }
 
-  /** Compiles a kernel without keeping it and returns its error, or null. */
+  /** Where the compiled kernel of a dispatch is kept. */
+  #place({ kernel, overrides, constants, storage, result, width }: Dispatch): [Map<string, CompiledKernel>, string] {
+    let variants = this.#compiled.get(kernel);
+    if (!variants) {
+      variants = new Map();
+      this.#compiled.set(kernel, variants);
+    }
+    return [variants, JSON.stringify([sortedEntries(overrides), sortedEntries(constants), storage, result, width])];
+  }
+
+  /** Compiles a kernel and returns its error, or null: then it is kept for `get`. */
   async probe(dispatch: Dispatch): Promise<GmtlError | null> {
     const device = this.#device;
     let made: KernelModule;
@@ -118,9 +116,16 @@ export class PipelineCache {
       if (error instanceof GmtlError) return error;
       throw error;
     }
-    const failure = device.createComputePipelineAsync(made.descriptor).then(() => null, messageOf);
+    const pending = device.createComputePipelineAsync(made.descriptor);
+    const failure = pending.then(() => null, messageOf);
     const scopes = [device.popErrorScope(), device.popErrorScope()];
-    return this.#explain(made, dispatch, 'a trial', scopes, failure);
+    const error = await this.#explain(made, dispatch, 'a trial', scopes, failure);
+    const [variants, key] = this.#place(dispatch);
+    if (error === null && !variants.has(key)) {
+      const pipeline = await pending;
+      variants.set(key, this.#kept(dispatch, made, new LazyPipeline(() => pipeline)));
+    }
+    return error;
   }
 
   /** The shader module of a dispatch and what its pipeline is made of. Opens two error scopes for it, which the caller closes. */
@@ -199,8 +204,11 @@ export class PipelineCache {
     }
     const scopes = [device.popErrorScope(), device.popErrorScope()];
     this.#report(this.#explain(made, dispatch, label, scopes, failure));
-    const { layout } = made;
-    const uniformFields = Object.entries(dispatch.kernel.uniforms);
+    return this.#kept(dispatch, made, pipeline);
+  }
+
+  #kept({ kernel }: Dispatch, { layout }: KernelModule, pipeline: LazyPipeline): CompiledKernel {
+    const uniformFields = Object.entries(kernel.uniforms);
     return {
       id: ++this.#count,
       get pipeline() {

@@ -11,17 +11,16 @@ const SMALL_TILE = 64 * 64;
  */
 export function paddedFlops({ kernel, uniforms: u, constants = {} }: Dispatch): number | null {
   const covered = (extent: number, tile: number): number => ceilDiv(extent, tile) * tile;
-  const product = (tile: number): number =>
-    2 * covered(u.m, tile) * covered(u.n, tile) * u.k * (u.split === 1 ? 1 : u.slices);
+  const product = (rows: number, columns: number): number =>
+    2 * covered(u.m, rows) * covered(u.n, columns) * u.k * (u.split === 1 ? 1 : u.slices);
   switch (kernel.name) {
-    case 'matmul/tiled':
-    case 'matmul/tiledTransposed':
     case 'matmul/subgroupMatrix':
     case 'matmul/subgroupMatrixTransposed':
-      return product(64);
-    case 'matmul/tiled128':
-    case 'matmul/tiled128Transposed':
-      return product(128);
+      return product(64, 64);
+    case 'matmul/tile':
+      return product(constants.ROWS, 4 * constants.COLUMNS);
+    case 'matmul/tileTransposed':
+      return product(4 * constants.ROWS, 4 * constants.COLUMNS);
     case 'conv2d/gatherTile':
     case 'conv2d/gatherMatrix': {
       const tiled = kernel.name === 'conv2d/gatherTile';

@@ -10,6 +10,7 @@ import {
 import { kernel } from '../../gpu/shaderKernel.ts';
 import { matrixConstants } from '../../gpu/subgroupMatrix.ts';
 import { ceilDiv } from '../../tensor/shape.ts';
+import { ROUND } from '../rounds.ts';
 import { boundBias, epilogueUniforms, type Gather, type GatherBuffers, windowUniforms } from './gather.ts';
 import { inFours, Steps } from './steps.ts';
 
@@ -31,9 +32,6 @@ export const gatherMatrixKernel = kernel('conv2d/gatherMatrix');
 export function usableLanes({ subgroupSize, features }: PlanTarget): number {
   return features.has('subgroups') && (subgroupSize === 8 || subgroupSize === 4) ? subgroupSize : 0;
 }
-
-/** Threads that a GPU runs at a time, counting 256 on each of 128 multiprocessors. */
-export const ROUND = 128 * 256;
 
 /** A kernel, and the pixels and groups of four output channels that a workgroup of it owns. */
 interface ProductTile {

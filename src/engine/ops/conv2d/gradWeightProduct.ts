@@ -10,7 +10,8 @@ import {
 import { kernel } from '../../gpu/shaderKernel.ts';
 import { matrixConstants } from '../../gpu/subgroupMatrix.ts';
 import { ceilDiv } from '../../tensor/shape.ts';
-import { type ProductVersion, ROUND, usableLanes } from './gatherProduct.ts';
+import { wholeRounds } from '../rounds.ts';
+import { type ProductVersion, usableLanes } from './gatherProduct.ts';
 import { type ConvolutionGeometry, folded } from './geometry.ts';
 import { chunksFor, placementUniforms } from './gradWeight.ts';
 import { inFours, Steps } from './steps.ts';
@@ -22,20 +23,6 @@ export const gradWeightSubgroupKernel = kernel('conv2d/gradWeightSubgroup');
 export const gradWeightTileKernel = kernel('conv2d/gradWeightTile');
 
 export const gradWeightMatrixKernel = kernel('conv2d/gradWeightMatrix');
-
-/**
- * Workgroups over all parts of the pixels' axis that give a GPU two to four rounds of work and leave little of the last one idle: the fewest that
- * fill 0.9 of their rounds, else those that fill most. Every part's sums are written and read once more.
- */
-function wholeRounds(tiles: number, threads: number): number {
-  const fits = [2, 3, 4].map((rounds) => {
-    const most = (rounds * ROUND) / threads;
-    const workgroups = Math.max(tiles, most - (most % tiles));
-    return { workgroups, filled: workgroups / (ceilDiv(workgroups * threads, ROUND) * (ROUND / threads)) };
-  });
-  const full = fits.find(({ filled }) => filled >= 0.9);
-  return (full ?? fits.reduce((best, fit) => (fit.filled > best.filled ? fit : best))).workgroups;
-}
 
 /**
  * The forms of conv2d/gradWeightTile: groups of four rows and of four columns that a workgroup owns, and the vector instructions per

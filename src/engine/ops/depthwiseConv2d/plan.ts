@@ -21,10 +21,12 @@ import { chunksFor } from '../conv2d/gradWeight.ts';
 
 const rowsKernel = kernel('depthwiseConv2d/rows');
 
+const tileKernel = kernel('depthwiseConv2d/tile');
+
 const rollingKernel = kernel('depthwiseConv2d/rolling');
 
-export const depthwiseKernels = [gatherKernel, rowsKernel, rollingKernel];
-export const depthwiseVersions = ['simple', 'rows', 'rolling'];
+export const depthwiseKernels = [gatherKernel, rowsKernel, tileKernel, rollingKernel];
+export const depthwiseVersions = ['simple', 'rows', 'tile', 'rolling'];
 
 /** Whether windows move pixel by pixel over channels in fours: what the row kernels serve. */
 export function movesByPixels({ stride, dilation, outChannels }: ConvolutionGeometry): boolean {
@@ -40,11 +42,31 @@ const bound = ({ source, weight, addend = source, out }: GatherBuffers, bias: Bu
   out,
 });
 
+/** The uniforms that rows and tiles share. */
+function windowUniforms(geometry: ConvolutionGeometry, transposed: boolean, { bias, addend }: GatherBuffers) {
+  const { kernel, padding, outChannels } = geometry;
+  const [from, to] = transposed ? [geometry.output, geometry.input] : [geometry.input, geometry.output];
+  return {
+    channels4: outChannels / 4,
+    inHeight: from[0],
+    inWidth: from[1],
+    outHeight: to[0],
+    outWidth: to[1],
+    paddingY: transposed ? kernel[0] - 1 - padding[0] : padding[0],
+    paddingX: transposed ? kernel[1] - 1 - padding[1] : padding[1],
+    kernelHeight: kernel[0],
+    tapFirst: transposed ? kernel[0] * kernel[1] - 1 : 0,
+    tapStep: transposed ? -1 : 1,
+    hasBias: bias ? 1 : 0,
+    hasAddend: addend ? 1 : 0,
+  };
+}
+
 /** Eight pixels of one row per thread; null where windows do not move by pixels or channels are not in fours. */
 function planRows(geometry: ConvolutionGeometry, transposed: boolean, buffers: GatherBuffers): Plan | null {
   if (!movesByPixels(geometry)) return null;
-  const { batch, kernel, padding, outChannels } = geometry;
-  const [from, to] = transposed ? [geometry.output, geometry.input] : [geometry.input, geometry.output];
+  const { batch, kernel, outChannels } = geometry;
+  const to = transposed ? geometry.input : geometry.output;
   const tiles = Math.ceil(to[1] / 8);
   const threads = batch * to[0] * tiles * (outChannels / 4);
   const bias = boundBias(buffers, () => 'tmp0');
@@ -52,24 +74,43 @@ function planRows(geometry: ConvolutionGeometry, transposed: boolean, buffers: G
     kernel: rowsKernel,
     storage: buffers.storage,
     buffers: bound(buffers, bias),
-    uniforms: {
-      threads,
-      channels4: outChannels / 4,
-      inHeight: from[0],
-      inWidth: from[1],
-      outHeight: to[0],
-      outWidth: to[1],
-      tiles,
-      paddingY: transposed ? kernel[0] - 1 - padding[0] : padding[0],
-      paddingX: transposed ? kernel[1] - 1 - padding[1] : padding[1],
-      kernelHeight: kernel[0],
-      tapFirst: transposed ? kernel[0] * kernel[1] - 1 : 0,
-      tapStep: transposed ? -1 : 1,
-      hasBias: buffers.bias ? 1 : 0,
-      hasAddend: buffers.addend ? 1 : 0,
-    },
+    uniforms: { threads, tiles, ...windowUniforms(geometry, transposed, buffers) },
     overrides: { KERNEL_WIDTH: kernel[1] },
     workgroups: gridFor(threads, 64),
+  };
+  return { dispatches: [dispatch], scratch: bias === 'tmp0' ? [16] : [] };
+}
+
+/** Bytes of workgroup memory and threads of depthwiseConv2d/tile. */
+const TILE_BYTES = 14 * 60 * 16;
+const TILE_THREADS = 32;
+
+/** Whether a window is large enough for the work that its zeros and borders make, and no larger than 7 x 7. */
+const isLarge = ({ kernel }: ConvolutionGeometry): boolean => kernel[0] * kernel[1] >= 25 && Math.max(...kernel) <= 7;
+
+/** 8 x 8 pixels of 16 channels a workgroup; null where windows or limits are of another kind. */
+function planTile(
+  geometry: ConvolutionGeometry,
+  transposed: boolean,
+  buffers: GatherBuffers,
+  { limits }: PlanTarget,
+): Plan | null {
+  if (!movesByPixels(geometry) || !isLarge(geometry)) return null;
+  if (limits.maxComputeWorkgroupStorageSize < TILE_BYTES || limits.maxComputeInvocationsPerWorkgroup < TILE_THREADS) {
+    return null;
+  }
+  const to = transposed ? geometry.input : geometry.output;
+  const [tilesY, tilesX] = to.map((side) => Math.ceil(side / 8));
+  const groups = Math.ceil(geometry.outChannels / 16);
+  const workgroups = geometry.batch * tilesY * tilesX * groups;
+  const bias = boundBias(buffers, () => 'tmp0');
+  const dispatch: Dispatch = {
+    kernel: tileKernel,
+    storage: buffers.storage,
+    buffers: bound(buffers, bias),
+    uniforms: { workgroups, groups, tilesX, tilesY, ...windowUniforms(geometry, transposed, buffers) },
+    overrides: { KERNEL_WIDTH: geometry.kernel[1] },
+    workgroups: foldGrid(workgroups),
   };
   return { dispatches: [dispatch], scratch: bias === 'tmp0' ? [16] : [] };
 }
@@ -87,7 +128,7 @@ function planRolling(
   const { batch, kernel, padding, outChannels } = geometry;
   if (!movesByPixels(geometry) || Math.max(...kernel) > 7) return null;
   if (!target.features.has('subgroups') || target.subgroupSize !== 8) return null;
-  const [from, to] = transposed ? [geometry.output, geometry.input] : [geometry.input, geometry.output];
+  const to = transposed ? geometry.input : geometry.output;
   const tiles = Math.ceil(to[1] / 8);
   const columns = batch * tiles * (outChannels / 4);
   // Each run repeats six rows of its neighbours.
@@ -100,23 +141,13 @@ function planRolling(
     storage: buffers.storage,
     buffers: bound(buffers, bias),
     uniforms: {
+      ...windowUniforms(geometry, transposed, buffers),
       workgroups,
-      channels4: outChannels / 4,
-      inHeight: from[0],
-      inWidth: from[1],
-      outHeight: to[0],
-      outWidth: to[1],
       tiles,
       chunk,
       chunks,
       paddingY: (transposed ? kernel[0] - 1 - padding[0] : padding[0]) + 7 - kernel[0],
-      paddingX: transposed ? kernel[1] - 1 - padding[1] : padding[1],
-      kernelHeight: kernel[0],
       kernelWidth: kernel[1],
-      tapFirst: transposed ? kernel[0] * kernel[1] - 1 : 0,
-      tapStep: transposed ? -1 : 1,
-      hasBias: buffers.bias ? 1 : 0,
-      hasAddend: buffers.addend ? 1 : 0,
     },
     workgroups: foldGrid(workgroups),
   };
@@ -132,10 +163,12 @@ export function planDepthwise(
   version: string | undefined,
 ): Plan | null {
   if (version === 'rolling') return planRolling(geometry, transposed, buffers, target);
-  // A small window would mostly multiply by the zeros around it.
-  if (version === undefined && geometry.kernel[0] * geometry.kernel[1] >= 25) {
-    const rolling = planRolling(geometry, transposed, buffers, target);
-    if (rolling) return rolling;
+  if (version === 'tile') return planTile(geometry, transposed, buffers, target);
+  if (version === undefined && isLarge(geometry)) {
+    // Subgroups of 64 lanes would stay half empty in tiles.
+    const tiles = target.deviceClass === 'gpu' && target.subgroupSize <= 32;
+    const plan = (tiles ? planTile : planRolling)(geometry, transposed, buffers, target);
+    if (plan) return plan;
   }
   const rows = version === 'simple' ? null : planRows(geometry, transposed, buffers);
   if (rows || version === 'rows') return rows;

@@ -5,6 +5,7 @@ import { f32, type Shape } from '../../tensor/spec.ts';
 import type { MatmulAttributes } from './attributes.ts';
 import { matmulGeometry } from './geometry.ts';
 import { gradWeightProgram, matmulProgram } from './program.ts';
+import { smallIsFaster } from './tiles.ts';
 
 const target = (deviceClass: PlanTarget['deviceClass'], subgroupSize: number): PlanTarget => ({
   deviceClass,
@@ -53,15 +54,18 @@ describe('kernels of a matrix product', () => {
     const attributes = { transposeB: true };
     expect(kernelsOf(linear, attributes, lavapipe)).toEqual(['matmul/packBlock', 'matmul/subgroup']);
     expect(kernelsOf(linear, attributes, target('software', 4))).toEqual(['matmul/packBlock', 'matmul/register']);
-    expect(kernelsOf(linear, attributes, target('gpu', 32))).toEqual(['matmul/packBlock', 'matmul/tiled']);
+    expect(kernelsOf(linear, attributes, target('gpu', 32))).toEqual(['matmul/packBlock', 'matmul/tile']);
     expect(kernelsOf(linear, attributes, target('gpu', 32), 'subgroup')).toBeNull();
     const large = [[8192, 512], [1024, 512], [1024]];
-    expect(kernelsOf(large, attributes, target('gpu', 32))).toEqual(['matmul/packBlock', 'matmul/tiled128']);
+    expect(kernelsOf(large, attributes, target('gpu', 32))).toEqual(['matmul/packBlock', 'matmul/tile']);
+    // Rounds of workgroups: 147 tiles of 128 x 128 would leave half of the second one idle.
+    expect(smallIsFaster(matmulGeometry([32 * 512, 768], [768, 3072], {}))).toBe(false);
+    expect(smallIsFaster(matmulGeometry([6272, 1536], [1536, 384], {}))).toBe(true);
     const gradient = [
       [100_352, 384],
       [100_352, 1536],
     ];
-    expect(kernelsOf(gradient, { transposeA: true }, target('gpu', 32))?.[0]).toBe('matmul/tiled128Transposed');
+    expect(kernelsOf(gradient, { transposeA: true }, target('gpu', 32))?.[0]).toBe('matmul/tileTransposed');
   });
 
   it('read operands in place where their rows are whole vec4f', () => {

@@ -1,14 +1,23 @@
 /** Plans a product in one of its versions: packing, tiles, parts of the k axis. */
-import { type BufferReference, foldGrid, gridFor, type PlanTarget, type StorageFormat } from '../../gpu/kernel.ts';
+import {
+  type BufferReference,
+  foldGrid,
+  gridFor,
+  type PlanTarget,
+  type StorageFormat,
+  type Width,
+} from '../../gpu/kernel.ts';
 import { kernel } from '../../gpu/shaderKernel.ts';
 import { ceilDiv } from '../../tensor/shape.ts';
 import { sumPair } from '../reduce/columnPairs.ts';
 import { planSum } from '../reduce/plan.ts';
+import { wholeRounds } from '../rounds.ts';
 import { type Epilogue, epilogueBuffers, epilogueUniforms, isPlain } from './epilogue.ts';
 import { type Draft, scratchOf } from './draft.ts';
 import type { MatmulGeometry } from './geometry.ts';
 import { type InnerScale, type PackedOperand, packOperand } from './pack.ts';
-import { defaultVersion, MATMUL_VERSIONS, type TiledKernel, variantOf } from './versions.ts';
+import type { TiledKernel } from './tiles.ts';
+import { defaultVersion, MATMUL_VERSIONS, variantOf } from './versions.ts';
 
 /** A product to plan: its operands, where it goes and what it ends in. */
 export interface Product {
@@ -71,12 +80,18 @@ function simpleProduct(product: Product, target: PlanTarget, draft: Draft): void
 const MOST_PARTIAL_BYTES = 2 ** 25;
 
 /**
- * Parts of the k axis. With few tiles it is cut to keep the device busy; on a software adapter a transposed `a` is cut also
+ * Parts of the k axis. With few tiles it is cut to keep the device busy, a GPU in whole rounds; on a software adapter a transposed `a` is cut also
  * so that the rows of a and b of one part stay in a core's cache while all tiles walk over them.
  */
-function partsOf({ m, n, k }: MatmulGeometry, tiles: number, aTransposed: boolean, target: PlanTarget): number {
+function partsOf(
+  { m, n, k }: MatmulGeometry,
+  tiles: number,
+  threads: number,
+  aTransposed: boolean,
+  target: PlanTarget,
+): number {
   const software = target.deviceClass === 'software';
-  const forThreads = ceilDiv(software ? 32 : 512, tiles);
+  const forThreads = software ? ceilDiv(32, tiles) : Math.floor(wholeRounds(tiles, threads) / tiles);
   const forCache = software && aTransposed ? ceilDiv(k, 1024) : 1;
   const most = Math.min(Math.floor(k / 64), Math.floor(MOST_PARTIAL_BYTES / (4 * m * n)));
   return Math.min(Math.max(forThreads, forCache), most);
@@ -93,7 +108,7 @@ interface Tiling {
 
 function tilingOf(
   product: Pick<Product, 'geometry' | 'epilogue'>,
-  { rows, columns }: TiledKernel,
+  { rows, columns, threads }: TiledKernel,
   transposed: boolean,
   target: PlanTarget,
 ): Tiling {
@@ -102,7 +117,7 @@ function tilingOf(
   const tilesM = ceilDiv(m, rows);
   const tilesN = ceilDiv(n, columns);
   const splittable = batch === 1 && isPlain(epilogue);
-  const wanted = splittable ? partsOf(geometry, batch * tilesM * tilesN, transposed, target) : 1;
+  const wanted = splittable ? partsOf(geometry, tilesM * tilesN, threads, transposed, target) : 1;
   const chunk = wanted > 1 ? ceilDiv(ceilDiv(k, wanted), 4) * 4 : k;
   const parts = ceilDiv(k, chunk);
   return parts > 1
@@ -111,6 +126,10 @@ function tilingOf(
 }
 
 const tilingUniforms = ({ split, ...counts }: Tiling): Record<string, number> => ({ ...counts, split: split ? 1 : 0 });
+
+/** Elements of a row that are written at a time. Software adapters keep to one: each width is a pipeline of its own, and they take long over those. */
+const widthOf = (n: number, { deviceClass }: PlanTarget): Width | undefined =>
+  deviceClass === 'gpu' && n % 4 === 0 ? 4 : undefined;
 
 /** Whether the kernels for `a` stored [k, m] serve. They have no epilogue. */
 const isTransposed = ({
@@ -146,6 +165,7 @@ function straightProduct(product: Product, tiled: TiledKernel, target: PlanTarge
   draft.dispatches.push({
     kernel: tiled.kernel,
     constants: tiled.constants,
+    width: widthOf(n, target),
     storage,
     result: split ? undefined : result,
     buffers: {
@@ -202,6 +222,7 @@ function transposedParts(
   draft.dispatches.push({
     kernel: tiled.kernel,
     constants: tiled.constants,
+    width: widthOf(n, target),
     storage,
     result: whole ? result : undefined,
     buffers: { a, b: b.buffer, out: partial, sums: partialSums },
@@ -247,7 +268,7 @@ export function planParts(
 ): Parts | null {
   const { m, n } = operands.geometry;
   const known = MATMUL_VERSIONS.find((name) => name === version);
-  const variant = known && known !== 'simple' ? variantOf(known, target, operands.storage) : null;
+  const variant = known && known !== 'simple' ? variantOf(known, target, operands.storage, operands.geometry) : null;
   if (variant && isTransposed(operands)) {
     // Any buffer: it only says that sums are wanted.
     return transposedParts({ ...operands, sums: operands.a }, variant.transposed, target, draft);
@@ -271,7 +292,7 @@ export function planProduct(
     simpleProduct(product, target, draft);
     return true;
   }
-  const variant = variantOf(known, target, product.storage);
+  const variant = variantOf(known, target, product.storage, product.geometry);
   if (!variant) return false;
   if (isTransposed(product)) transposedProduct(product, variant.transposed, target, draft);
   else straightProduct(product, variant.straight, target, draft);

@@ -12,6 +12,7 @@ import { matmulGeometry, requireBias } from './geometry.ts';
 import type { Draft } from './draft.ts';
 import { planProduct, type Product } from './plan.ts';
 import { referenceGradWeight, referenceMatmul } from './reference.ts';
+import { tileKernel, tileTransposedKernel } from './tiles.ts';
 import { MATMUL_VERSIONS } from './versions.ts';
 
 /** Kernels that `planProduct` may use. */
@@ -21,10 +22,8 @@ export const productKernels = [
   kernel('matmul/transposed'),
   kernel('matmul/subgroup'),
   kernel('matmul/subgroupTransposed'),
-  kernel('matmul/tiled'),
-  kernel('matmul/tiledTransposed'),
-  kernel('matmul/tiled128'),
-  kernel('matmul/tiled128Transposed'),
+  tileKernel,
+  tileTransposedKernel,
   kernel('matmul/subgroupMatrix'),
   kernel('matmul/subgroupMatrixTransposed'),
   kernel('matmul/packBlock'),
