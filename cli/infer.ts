@@ -61,7 +61,7 @@ async function infer(args: InferArguments): Promise<void> {
   const stored = await (args.calibrated ? calibrationOf : calibrationIfAny)(trained.path, ensemble);
   const doubts = stored ? calibrationDoubts(stored, { ...trained, flips, tiles: args.tiles }) : [];
   const policy = referralPolicy(stored, doubts, args.ungradable);
-  const lock = lockResults(out, console.error);
+  const lock = await lockResults(out, console.error);
   try {
     await inferInto(args, {
       out,

@@ -78,7 +78,7 @@ async function work(args: WorkerArguments): Promise<void> {
   const stored = await calibrationIfAny(trained.path, ensemble);
   const doubts = stored ? calibrationDoubts(stored, { ...trained, flips: args.tta, tiles: args.tiles }) : [];
   const policy = referralPolicy(stored, doubts, args.ungradable);
-  const taken = takeWorkerFolder(args.out, args.id, hostname(), console.error);
+  const taken = await takeWorkerFolder(args.out, args.id, hostname(), console.error);
   const health = new WorkerHealth({ stuckMinutes });
   try {
     const served = address && (await serveHealth(health, address));

@@ -3,7 +3,11 @@ import { expect, it } from 'vitest';
 import { type BoundDispatch, CommandBatcher } from './commandBatcher.ts';
 
 /** What the queue got: the dispatches of each submit, by label. */
-function submitsOf(dispatches: readonly (readonly [label: string, seconds: number])[], limit: number): string[] {
+function submitsOf(
+  dispatches: readonly (readonly [label: string, seconds: number])[],
+  limit: number,
+  flushAfter = '',
+): string[] {
   const submits: string[] = [];
   let open: string[] = [];
   const pass = {
@@ -26,6 +30,7 @@ function submitsOf(dispatches: readonly (readonly [label: string, seconds: numbe
     const workgroups = [label, 1, 1] as unknown as BoundDispatch['workgroups'];
     const objects = { pipeline: {} as GPUComputePipeline, bindGroup: {} as GPUBindGroup };
     batcher.dispatch({ ...objects, workgroups, label, seconds });
+    if (label === flushAfter) batcher.flush();
   }
   batcher.flush();
   return submits;
@@ -48,4 +53,7 @@ it('what a program has yet to do counts after a submit that is full of dispatche
   const many = Array.from({ length: 520 }, (_, index) => [`A${index}`, index === 0 ? 0.2 : 0] as const);
   const submits = submitsOf([...many, ['B0', 0.2]], 0.3);
   expect(submits.map((submit) => submit.split(' ').length)).toEqual([512, 8, 1]);
+  // The program ends with the full submit: once that is flushed, nothing is left of it.
+  const whole = submitsOf([...many.slice(0, 512), ['B0', 0.2], ['C0', 0.05]], 0.3, 'A511');
+  expect(whole.map((submit) => submit.split(' ').length)).toEqual([512, 2]);
 });

@@ -71,6 +71,7 @@ export class CommandBatcher {
   flush(): void {
     this.#closePass();
     const encoder = this.#encoder;
+    this.#seconds = 0;
     if (!encoder) return;
     const resolved = this.#profile?.resolve(encoder);
     this.#device.queue.submit([encoder.finish()]);
@@ -78,7 +79,6 @@ export class CommandBatcher {
     this.#submits++;
     this.#encoder = null;
     this.#pending = 0;
-    this.#seconds = 0;
   }
 
   /** From here on every dispatch runs in a pass of its own between two timestamps (needs `timestamp-query`). */

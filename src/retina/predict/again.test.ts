@@ -11,9 +11,16 @@ import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { Engine, setEngine } from '../../engine/autograd/engine.ts';
 import { ReferenceBackend } from '../../engine/ops/referenceBackend.ts';
 import { tinyFundus } from '../data/testsupport.ts';
+import { LOCK_WITHIN } from '../run/lock.ts';
 import { loadTrainedWeights } from '../run/trainedWeights.ts';
 import { parseHealthAddress, serveHealth, WorkerHealth } from './health.ts';
-import { inferPictures, type InferPicturesOptions, outcomeLines, type PictureOutcome } from './inferPictures.ts';
+import {
+  inferPictures,
+  type InferPicturesOptions,
+  lookOnce,
+  outcomeLines,
+  type PictureOutcome,
+} from './inferPictures.ts';
 import { collectInputs } from './inputs.ts';
 import { Journal, JOURNAL_FILE } from './journal.ts';
 import { mergeTables } from './merge.ts';
@@ -22,7 +29,7 @@ import { PictureThreads } from './pictureThreads.ts';
 import { predictionsCsv, PREDICTIONS_FILE } from './predictionsTable.ts';
 import type { Provenance } from './predictionRow.ts';
 import type { Predictor } from './predictor.ts';
-import { parseJob } from './queueJob.ts';
+import { jobOf, parseJob } from './queueJob.ts';
 import type { InferResult } from './result.ts';
 import { lockResults, openResults } from './results.ts';
 import { writeUntrainedRun } from './testsupport.ts';
@@ -108,18 +115,20 @@ it.runIf(existsSync('/dev/full'))('a full disk is named, not called a fault of g
 it('two processes never write one folder: a second worker takes the next one, a named one is refused', async () => {
   const notes: string[] = [];
   const take = (id?: string) => takeWorkerFolder(at('workers'), id, 'node', (text) => notes.push(text));
-  const [first, second] = [take(), take()];
+  const [first, second] = [await take(), await take()];
   expect([first.id, second.id]).toEqual(['node', 'node-2']);
   expect(notes).toEqual([expect.stringMatching(/node-2, because another worker of this name writes/)]);
-  expect(() => take('node')).toThrow(/process \d+ has been writing results into this folder.*choose another folder/);
+  await expect(take('node')).rejects.toThrow(
+    /process \d+ has been writing results into this folder.*choose another folder/,
+  );
   first.lock.release();
-  expect(take().id).toBe('node');
+  expect((await take()).id).toBe('node');
   // A pod that was killed elsewhere must be able to go on here.
   const lock = at('elsewhere', 'infer.lock');
   await mkdir(at('elsewhere'));
   const holder = { pid: 1, host: 'gone', processStart: null, since: 'yesterday', token: 'x' };
   await writeFile(lock, JSON.stringify(holder));
-  lockResults(at('elsewhere'), (text) => notes.push(text), { beat: 20, silent: 60 }).release();
+  (await lockResults(at('elsewhere'), (text) => notes.push(text), { beat: 20, silent: 60 })).release();
   expect(notes.at(-1)).toMatch(/process 1 on gone has been .*cannot be seen from here: waiting/);
   expect(existsSync(lock)).toBe(false);
 });
@@ -142,15 +151,15 @@ it('a holder in another container or on another machine keeps its folder while i
       setInterval(() => { const late = Date.now() / 1000 - 86400; utimesSync(lock, late, late); }, 20);`;
     const other = new Worker(touch, { eval: true });
     await once(other, 'online');
-    expect(() => lockResults(folder, () => undefined, { beat: 50, silent: 10_000 })).toThrow(/Wait for it/);
+    await expect(lockResults(folder, () => undefined, { beat: 50, silent: 10_000 })).rejects.toThrow(/Wait for it/);
     await other.terminate();
-    lockResults(folder, () => undefined, { beat: 20, silent: 60 }).release();
+    (await lockResults(folder, () => undefined, { beat: 20, silent: 60 })).release();
   }
 });
 
 it('a process that lost its folder to another says so, and writes nothing more into it', async () => {
   const folder = at('lost');
-  const lock = lockResults(folder, () => undefined, { beat: 10, silent: 60 });
+  const lock = await lockResults(folder, () => undefined, { beat: 10, silent: 60 });
   const before = statSync(join(folder, 'infer.lock')).mtimeMs;
   await vi.waitFor(() => expect(statSync(join(folder, 'infer.lock')).mtimeMs).toBeGreaterThan(before));
   const { table } = await openResults(folder, [], true, lock);
@@ -163,6 +172,12 @@ it('a process that lost its folder to another says so, and writes nothing more i
     message: expect.stringMatching(/lost its lock.*process 7 on other has it now/) as string,
   });
   expect(readFileSync(table.path, 'utf8')).toBe('of the other');
+  // Nor a picture's files, once the second in which it need not look is over.
+  await vi.waitFor(() => expect(() => lock.confirm(LOCK_WITHIN)).toThrow(), { timeout: 2 * LOCK_WITHIN });
+  const work = vi.fn<Parameters<typeof lookOnce>[0]>();
+  const looking = lookOnce(work, { path: 'a.jpg', name: 'a' }, null, { folder }, lock);
+  await expect(looking).rejects.toMatchObject({ code: 'infer/locked' });
+  expect(work).not.toHaveBeenCalled();
   lock.release();
   expect(existsSync(join(folder, 'infer.lock'))).toBe(true);
 });
@@ -205,6 +220,7 @@ it('a job from the queue that would write outside the folder, or is none, is ref
   for (const name of ['../../../tmp/x', 'a/b', 'a\\b', '..', '.', 'a\0', '']) {
     expect(() => parseJob({ path: '/a.jpg', name })).toThrow(/no job of gmtl enqueue \(name: /);
   }
+  expect(parseJob(jobOf({ path: '/eye\\left.jpg', name: 'eye\\left' }).data).name).toMatch(/^eye_left_[0-9a-f]{8}$/);
   for (const data of [{}, null, 'x', { name: 'a' }]) expect(() => parseJob(data)).toThrow(/no job of gmtl enqueue/);
 });
 

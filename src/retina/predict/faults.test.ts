@@ -32,6 +32,13 @@ describe('a list of pictures', () => {
     ['bom.csv', `\uFEFF${rows.replaceAll('\n', '\r\n')}`],
     ['semicolons.csv', 'path;id\neye é.jpg;first\nfolder, with comma/b.jpg;second\n'],
     ['wide.csv', utf16(rows)],
+    [
+      'quoted.csv',
+      rows
+        .replace('path,id', 'path,id,"notes; more; and more"')
+        .replace('first\n', 'first,\n')
+        .replace('second\n', 'second,\n'),
+    ],
     ['blank.csv', rows.replaceAll('\n', '\n\n')],
     ['wide.jsonl', utf16(expected.map(([path, id]) => JSON.stringify({ path, id })).join('\r\n'))],
   ])('%s is read as it was meant', async (name, content) => {

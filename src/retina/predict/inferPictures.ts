@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { checkAttributes, requireMade } from '../../engine/arguments.ts';
 import { GmtlError } from '../../engine/errors.ts';
 import { hashFile } from '../../engine/node/fileHash.ts';
+import { LOCK_WITHIN, type RunLock } from '../run/lock.ts';
 import { printableLine } from '../report/printable.ts';
 import { inBatches } from './batches.ts';
 import type { Journal } from './journal.ts';
@@ -95,6 +96,7 @@ const UNDER_WAY = 4;
 /**
  * Does the work on one image, unless the record says that it is done and the files that the options ask for are there.
  *
+ * @param lock on the folder: see {@link ResultsFolder}.
  * @returns the reason instead of a result where the image cannot be read or shows no fundus. @throws GmtlError for all else that goes wrong.
  */
 export async function lookOnce(
@@ -102,6 +104,7 @@ export async function lookOnce(
   input: InferInput,
   resume: Resume | null,
   options: Pick<PictureWorkOptions, 'folder' | 'write' | 'dicomOut' | 'provenance'>,
+  lock?: Pick<RunLock, 'confirm'>,
 ): Promise<PictureOutcome> {
   const start = performance.now();
   try {
@@ -113,6 +116,7 @@ export async function lookOnce(
       ...{ provenance: entry.provenance, earlier: 'recorded' as const },
     };
     if (recorded && isWithin(filesOfPicture(input, recorded.result, options), there)) return recorded;
+    lock?.confirm(LOCK_WITHIN);
     const made = await work(input, entry !== null).catch((error: unknown) => {
       // The picture has its result already, and keeps it: it is the DICOM files that cannot be had.
       const isKept = recorded && error instanceof GmtlError && error.code === 'infer/dicom-out';
@@ -124,6 +128,7 @@ export async function lookOnce(
     const { entry: listed, frame } = input;
     const known = listed || frame ? { input: { ...(listed && { entry: listed }), ...(frame && { frame }) } } : {};
     const { provenance } = options;
+    lock?.confirm(LOCK_WITHIN);
     if (done) resume.journal.add({ ...done, ...known, result, files: joined(there, files), provenance });
     const milliseconds = Math.round(performance.now() - start);
     return { input, result, files, milliseconds, ...(entry && { earlier: 'completed' }) };
@@ -172,7 +177,7 @@ export async function inferPictures(
   checkAttributes('inferPictures', { inputs: 'records' }, { inputs });
   requireMade('inferPictures', 'results', results, ['folder', 'table'], 'openResults');
   requireMade('inferPictures', 'options', given, ['choice', 'threshold'], "{ choice: 'gate', threshold: 0.5 }");
-  const { folder, table } = results;
+  const { folder, table, lock } = results;
   const {
     adjust = (result) => result,
     onPicture,
@@ -208,7 +213,7 @@ export async function inferPictures(
     for (const input of inputs) {
       if (stop?.aborted) break;
       if (underWay.length >= ahead) await settle(underWay.shift() as Promise<PictureOutcome>);
-      const looking = lookOnce(work, input, resume, workOptions);
+      const looking = lookOnce(work, input, resume, workOptions, lock);
       // A failure is thrown by the settle that gets it; until then it must not count as unhandled.
       looking.catch(() => undefined);
       underWay.push(looking);

@@ -137,7 +137,7 @@ export interface WorkOptions extends InferAndWriteOptions {
 export async function workQueue(
   predictor: PictureNetwork<PreparedAs>,
   { url, name }: QueueAddress,
-  { folder, table }: ResultsFolder,
+  { folder, table, lock }: ResultsFolder,
   {
     journal,
     model,
@@ -182,7 +182,7 @@ export async function workQueue(
     health.began();
     try {
       const work = (input: InferInput, keeps: boolean) => workOnPicture(predictor, input, workOptions, adjust, keeps);
-      const outcome = await lookOnce(work, input, { journal, model }, workOptions);
+      const outcome = await lookOnce(work, input, { journal, model }, workOptions, lock);
       await addOutcome(table, outcome, provenance);
       onPicture(outcome);
       health.ended('error' in outcome ? 'failed' : 'done');
@@ -215,7 +215,7 @@ export async function workQueue(
   worker.on('completed', () => {
     trouble = '';
   });
-  worker.on('failed', (job, error) => onNote(`job ${job?.id ?? ''}: ${error.message}`));
+  worker.on('failed', (job, error) => onNote(`job ${job?.id ?? ''}${pathIn(job?.data)}: ${error.message}`));
   const stopping = (): void => {
     health.state = 'stopping';
   };
@@ -248,6 +248,12 @@ export async function workQueue(
     await queue.close();
   }
   if (failures.length > 0) throw failures[0];
+}
+
+/** The picture of a job that may be anything, for a message. */
+function pathIn(data: unknown): string {
+  const path = (data as Partial<InferInput> | null | undefined)?.path;
+  return typeof path === 'string' ? ` (${path})` : '';
 }
 
 /** Milliseconds in which the server must answer a question of health. */

@@ -15,10 +15,10 @@ export function jobOf({ path, name, entry, frame }: InferInput) {
   const jobId = createHash('sha256')
     .update(JSON.stringify([absolute, entry?.id ?? null, frame ?? null]))
     .digest('hex');
-  // Several lists may have pictures of one name: their results lie in one folder.
+  // Several lists may have pictures of one name: their results lie in one folder. A backslash is a letter of a name here, and not to every worker.
   const data: InferInput = {
     path: absolute,
-    name: `${name}_${jobId.slice(0, 8)}`,
+    name: `${name.replaceAll('\\', '_')}_${jobId.slice(0, 8)}`,
     ...(entry && { entry }),
     ...(frame && { frame }),
   };

@@ -33,7 +33,7 @@ const LOCK_FILE = 'infer.lock';
  *
  * @param note told that a lock is watched. @throws GmtlError `infer/locked` where a living process has it, and as {@link makeWritableFolder}.
  */
-export function lockResults(folder: string, note: (text: string) => void, times?: LockTimes): RunLock {
+export async function lockResults(folder: string, note: (text: string) => void, times?: LockTimes): Promise<RunLock> {
   makeWritableFolder(folder);
   const use: LockUse = {
     code: 'infer/locked',
@@ -78,12 +78,14 @@ const OVERLAY_SIDE = 2048;
 export interface ResultsFolder {
   readonly folder: string;
   readonly table: PredictionsTable;
+  /** On the folder: nothing is written without it. Undefined: nobody else writes there. */
+  readonly lock?: Pick<RunLock, 'confirm'> | undefined;
 }
 
 /**
  * Makes the folder, and refuses, before anything is computed, what could not be written in the end.
  *
- * @param lock that was taken on the folder: no row is written once another process has it. Default: nobody else writes there.
+ * @param lock that was taken on the folder: nothing is written once another process has it. Default: nobody else writes there.
  * @throws GmtlError `infer/exists` where a result would replace an input image or, without `overwrite`, an earlier result; `io/exists` where it
  * would replace, or a mask that is no longer predicted would remove, what inference did not write; `infer/table` for
  * a foreign table; `io/…` where the folder cannot be written.
@@ -120,7 +122,7 @@ export async function openResults(
     }
   }
   requireOwn(files, 'infer');
-  return { folder, table: await PredictionsTable.open(folder, lock) };
+  return { folder, table: await PredictionsTable.open(folder, lock), lock };
 }
 
 /**

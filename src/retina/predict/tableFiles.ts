@@ -14,7 +14,7 @@ import {
 import { type CsvError, parse } from 'csv-parse';
 import { GmtlError } from '../../engine/errors.ts';
 import { describeWriteError, errorCode, temporaryPath } from '../../engine/node/atomic.ts';
-import type { RunLock } from '../run/lock.ts';
+import { LOCK_WITHIN, type RunLock } from '../run/lock.ts';
 
 /** Cells by column. */
 export type Cells = Readonly<Record<string, string>>;
@@ -37,9 +37,6 @@ export interface TableFormat {
 
 /** What a kill left of a row is shorter than this. */
 const LONGEST_ROW = 2 ** 16;
-
-/** Milliseconds for which a folder's lock counts as had: a resumed run adds thousands of rows a second. */
-const ROW_WITHIN = 1000;
 
 /** Both files, opened when there is a row to add. */
 export class TableFiles {
@@ -66,7 +63,7 @@ export class TableFiles {
 
   /** Adds a row, or puts it in the place of the one with its key. @throws GmtlError as {@link check} and `describeWriteError`. */
   async put(row: EncodedRow): Promise<void> {
-    this.#lock?.confirm(ROW_WITHIN);
+    this.#lock?.confirm(LOCK_WITHIN);
     this.#ready ??= this.#renew(this.#stored());
     (await this.#ready).put(row);
   }

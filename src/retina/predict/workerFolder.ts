@@ -21,21 +21,21 @@ export interface WorkerFolder {
  * (`node-2`), the first that is free: so that workers that are started again find their records.
  * @throws GmtlError `infer/locked` where another process has the folder, and as `lockResults`.
  */
-export function takeWorkerFolder(
+export async function takeWorkerFolder(
   out: string,
   id: string | undefined,
   host: string,
   note: (text: string) => void,
   times?: LockTimes,
-): WorkerFolder {
-  const take = (one: string): WorkerFolder => {
+): Promise<WorkerFolder> {
+  const take = async (one: string): Promise<WorkerFolder> => {
     const folder = join(out, WORKER_FOLDER + one);
-    return { id: one, folder, lock: lockResults(folder, note, times) };
+    return { id: one, folder, lock: await lockResults(folder, note, times) };
   };
   if (id !== undefined) return take(id);
   for (let count = 1; ; count++) {
     try {
-      const taken = take(count === 1 ? host : `${host}-${count}`);
+      const taken = await take(count === 1 ? host : `${host}-${count}`);
       if (count > 1) {
         const others = count === 2 ? 'another worker' : `${count - 1} others`;
         note(

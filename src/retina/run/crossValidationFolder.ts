@@ -56,7 +56,7 @@ export class CrossValidationFolder {
   }
 
   /** One process per cross-validation. @throws GmtlError as `acquireRunLock`. */
-  lock(): RunLock {
+  lock(): Promise<RunLock> {
     return acquireRunLock(this.path);
   }
 

@@ -14,6 +14,7 @@ import {
 } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import { z } from 'zod';
 import { type ErrorCode, GmtlError } from '../../engine/errors.ts';
 import { describeWriteError, errorCode } from '../../engine/node/atomic.ts';
@@ -55,6 +56,9 @@ export interface LockTimes {
 
 const TIMES: LockTimes = { beat: 5000, silent: 60_000 };
 
+/** Milliseconds for which a lock counts as had where it is asked for thousands of times a second. */
+export const LOCK_WITHIN = 1000;
+
 export interface RunLock {
   /**
    * Makes sure that the lock is this process's still: one that was held up for a minute may have lost it to another machine's or container's.
@@ -67,7 +71,7 @@ export interface RunLock {
 }
 
 /** Takes the lock of a run folder (which must exist). @throws GmtlError `run/locked`, and as {@link acquireLock}. */
-export function acquireRunLock(runFolder: string): RunLock {
+export function acquireRunLock(runFolder: string): Promise<RunLock> {
   return acquireLock(join(runFolder, RUN_FILES.lock), {
     code: 'run/locked',
     doing: 'training into this run',
@@ -79,10 +83,10 @@ export function acquireRunLock(runFolder: string): RunLock {
 
 /**
  * Takes the lock that is a file, in a folder that must exist. A lock whose process here has died is taken over at once; one whose process cannot be seen
- * from here (see {@link processSpace}), once nothing has touched it for a while, in which this thread waits.
+ * from here (see {@link processSpace}), once nothing has touched it for a while, which is waited for.
  * @throws GmtlError `use.code` naming the holder, `run/lock-damaged`, or as {@link describeWriteError}.
  */
-export function acquireLock(path: string, use: LockUse, times: LockTimes = TIMES): RunLock {
+export async function acquireLock(path: string, use: LockUse, times: LockTimes = TIMES): Promise<RunLock> {
   const holder: Holder = {
     pid: process.pid,
     host: hostname(),
@@ -96,7 +100,7 @@ export function acquireLock(path: string, use: LockUse, times: LockTimes = TIMES
   const draft = `${path}.${holder.token}`;
   try {
     writeFileSync(draft, content, { flag: 'wx' });
-    while (!tryLink(draft, path, content)) removeIfStale(path, draft, use, times);
+    while (!tryLink(draft, path, content)) await removeIfStale(path, draft, use, times);
   } catch (error) {
     throw describeWriteError(error, path);
   } finally {
@@ -157,7 +161,7 @@ function tryLink(draft: string, path: string, content: string): boolean {
 }
 
 /** Returns when the lock may be tried again; throws when its holder lives. */
-function removeIfStale(path: string, draft: string, use: LockUse, times: LockTimes): void {
+async function removeIfStale(path: string, draft: string, use: LockUse, times: LockTimes): Promise<void> {
   const sight = sightOf(path);
   if (sight === undefined) return;
   const { content } = sight;
@@ -173,7 +177,7 @@ function removeIfStale(path: string, draft: string, use: LockUse, times: LockTim
     use.note(
       `${path}: ${who}. Whether it still runs cannot be seen from here: waiting up to ${times.silent / 1000} s for a sign of life.`,
     );
-    const later = watch(path, sight, times);
+    const later = await watch(path, sight, times);
     // It was given back, or somebody else has it: look again.
     if (later?.content !== content) return;
     if (later.touched !== sight.touched) throw alive();
@@ -223,11 +227,10 @@ function sightOf(path: string): Sight | undefined {
 }
 
 /** Waits until a lock looks otherwise than it did, or has been silent for long enough. @returns how it looks then. */
-function watch(path: string, before: Sight, { beat, silent }: LockTimes): Sight | undefined {
+async function watch(path: string, before: Sight, { beat, silent }: LockTimes): Promise<Sight | undefined> {
   const end = performance.now() + silent;
-  const cell = new Int32Array(new SharedArrayBuffer(4));
   for (;;) {
-    Atomics.wait(cell, 0, 0, Math.min(beat / 5, silent));
+    await wait(Math.min(beat / 5, silent));
     const now = sightOf(path);
     if (now?.content !== before.content || now.touched !== before.touched || performance.now() >= end) return now;
   }

@@ -73,32 +73,34 @@ describe('run lock', () => {
   const holder = { pid: process.pid, host: hostname(), processStart: null, since: '2026-01-31', token: 'x' };
   const writeHolder = (change: object) => fs.writeFileSync(lockPath(), JSON.stringify({ ...holder, ...change }));
 
-  test('keeps a second process out until released', () => {
-    const lock = acquireRunLock(root);
-    expect(() => acquireRunLock(root)).toThrow(new RegExp(`process ${process.pid} has been training into this run`));
+  test('keeps a second process out until released', async () => {
+    const lock = await acquireRunLock(root);
+    await expect(acquireRunLock(root)).rejects.toThrow(
+      new RegExp(`process ${process.pid} has been training into this run`),
+    );
     lock.release();
     lock.release();
     expect(fs.readdirSync(root)).toEqual([]);
-    const second = acquireRunLock(root);
+    const second = await acquireRunLock(root);
     lock.release();
     expect(fs.existsSync(lockPath())).toBe(true);
     second.release();
   });
 
-  test('B30: is taken where the file system has no hard links, and keeps others out', () => {
+  test('B30: is taken where the file system has no hard links, and keeps others out', async () => {
     const linked = nodeFs.linkSync;
     nodeFs.linkSync = () => {
       throw Object.assign(new Error('EPERM: operation not permitted, link'), { code: 'EPERM' });
     };
     syncBuiltinESMExports();
     try {
-      const lock = acquireRunLock(root);
-      expect(() => acquireRunLock(root)).toThrow(/has been training into this run/);
+      const lock = await acquireRunLock(root);
+      await expect(acquireRunLock(root)).rejects.toThrow(/has been training into this run/);
       expect(fs.readdirSync(root)).toEqual(['run.lock']);
       lock.release();
       const { pid } = spawnSync(process.execPath, ['-e', '']);
       writeHolder({ pid });
-      acquireRunLock(root).release();
+      (await acquireRunLock(root)).release();
       expect(fs.readdirSync(root)).toEqual([]);
     } finally {
       nodeFs.linkSync = linked;
@@ -106,10 +108,10 @@ describe('run lock', () => {
     }
   });
 
-  test('is taken over from a dead process', () => {
+  test('is taken over from a dead process', async () => {
     const { pid } = spawnSync(process.execPath, ['-e', '']);
     writeHolder({ pid });
-    const lock = acquireRunLock(root);
+    const lock = await acquireRunLock(root);
     expect(JSON.parse(fs.readFileSync(lockPath(), 'utf8')).pid).toBe(process.pid);
     lock.release();
     expect(fs.readdirSync(root)).toEqual([]);
@@ -117,19 +119,19 @@ describe('run lock', () => {
 
   test.runIf(process.platform === 'linux')(
     'a living process that reuses the number of a dead one does not hold it',
-    () => {
+    async () => {
       writeHolder({ processStart: '1' });
-      acquireRunLock(root).release();
+      (await acquireRunLock(root)).release();
       expect(fs.readdirSync(root)).toEqual([]);
     },
   );
 
-  test('of another machine, or damaged, is left to the user', () => {
+  test('of another machine, or damaged, is left to the user', async () => {
     writeHolder({ host: 'elsewhere', pid: 1 });
-    expect(() => acquireRunLock(root)).toThrow(/process 1 on elsewhere.*delete/);
+    await expect(acquireRunLock(root)).rejects.toThrow(/process 1 on elsewhere.*delete/);
     fs.writeFileSync(lockPath(), 'rubbish');
-    expect(() => acquireRunLock(root)).toThrow(/not a lock file/);
+    await expect(acquireRunLock(root)).rejects.toThrow(/not a lock file/);
     expect(fs.readdirSync(root)).toEqual(['run.lock']);
-    expect(() => acquireRunLock(join(root, 'absent'))).toThrow(/absent/);
+    await expect(acquireRunLock(join(root, 'absent'))).rejects.toThrow(/absent/);
   });
 });

@@ -130,7 +130,7 @@ export class RunFolder {
   }
 
   /** One process per run. @throws GmtlError as `acquireRunLock`. */
-  lock(): RunLock {
+  lock(): Promise<RunLock> {
     return acquireRunLock(this.path);
   }
 

@@ -51,7 +51,7 @@ export async function trainFolds(
 ): Promise<boolean> {
   const count = crossValidation.count();
   const runs = Array.from({ length: count }, (_, fold) => crossValidation.fold(fold));
-  const lock = crossValidation.lock();
+  const lock = await crossValidation.lock();
   try {
     for (const [fold, run] of runs.entries()) {
       if (run.finished()) {
@@ -60,7 +60,7 @@ export async function trainFolds(
       }
       console.error(`fold ${fold + 1} of ${count}`);
       const prepared = await openToResume(run, data);
-      if (stop?.aborted || !(await trainRun({ run, ...prepared }, { adapter, stop, test: false }))) {
+      if (stop?.aborted || !(await trainRun({ run, lock, ...prepared }, { adapter, stop, test: false }))) {
         console.log(`The cross-validation goes on with: npx gmtl train --resume ${crossValidation.path}`);
         return false;
       }

@@ -69,9 +69,9 @@ export async function startTraining(training: NewTraining, options: TrainRunOpti
   try {
     run.writeConfig(config);
     await run.writeItems(dataset.items);
-    const lock = run.lock();
+    const lock = await run.lock();
     try {
-      return await trainRun({ run, config, dataset }, options);
+      return await trainRun({ run, config, dataset, lock }, options);
     } finally {
       lock.release();
     }
@@ -126,14 +126,16 @@ export async function resumeTraining(path: string, given: ResumeOptions = {}): P
   const run = RunFolder.open(folder);
   const config = run.config();
   shareOf(config.training.accumulate, ranks ?? { rank: 0, size: 1 });
-  const prepared = await openToResume(run, data);
-  if (!prepared.resume) console.error('note: the run has no checkpoint yet: it begins anew');
   if ((ranks?.rank ?? 0) > 0) {
+    const prepared = await openToResume(run, data);
     return trainRun({ run: null, ...prepared, rankedSteps: await run.checkpoints.rankedSteps() }, options);
   }
-  const lock = run.lock();
+  // Before the checkpoint is read: whoever had the lock may have saved a newer one while this process waited.
+  const lock = await run.lock();
   try {
-    return await trainRun({ run, ...prepared }, options);
+    const prepared = await openToResume(run, data);
+    if (!prepared.resume) console.error('note: the run has no checkpoint yet: it begins anew');
+    return await trainRun({ run, lock, ...prepared }, options);
   } finally {
     lock.release();
   }

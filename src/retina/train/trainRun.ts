@@ -11,6 +11,7 @@ import type { TrainConfig } from '../config/schema.ts';
 import { precisionNote, usablePrecision } from '../network/precision.ts';
 import type { LoadedCheckpoint } from '../run/checkpoint.ts';
 import { printable } from '../report/printable.ts';
+import type { RunLock } from '../run/lock.ts';
 import type { RunFolder } from '../run/runFolder.ts';
 import { BATCH_COLUMNS, EPOCH_COLUMNS } from './columns.ts';
 import { describeTrainingSet } from './describeTrainingSet.ts';
@@ -25,6 +26,8 @@ import { Trainer } from './trainer.ts';
 export interface PreparedRun {
   /** Null on ranks other than 0, which write nothing. */
   readonly run: RunFolder | null;
+  /** On the run or its cross-validation: nothing is saved once another process has it. Absent on ranks other than 0. */
+  readonly lock?: Pick<RunLock, 'confirm'>;
   readonly config: TrainConfig;
   readonly dataset: Dataset;
   /** The checkpoint to go on from; absent: the run begins. */
@@ -106,7 +109,7 @@ function picturesOf({ items }: Dataset, { data }: TrainConfig, test: boolean): D
  * @throws GmtlError `train/batch-too-large`, `ranks/…`, and as {@link Trainer}, {@link initFromFile} and the readers and writers of the run.
  */
 export async function trainRun(
-  { run, config, dataset, resume, rankedSteps }: PreparedRun,
+  { run, lock, config, dataset, resume, rankedSteps }: PreparedRun,
   { adapter = 'auto', verify = false, test = true, ranks = null, stop }: TrainRunOptions = {},
 ): Promise<boolean> {
   const say = (text: string): void => {
@@ -147,6 +150,7 @@ export async function trainRun(
       trainer = new Trainer({
         ...{ engine, config, dataset, ranks },
         ...writers,
+        ...(lock && { lock }),
         progress: (totalSteps, startStep) =>
           run ? startProgress({ totalSteps, startStep, totalEpochs: config.training.epochs }) : NO_PROGRESS,
         ...(resume && { resume, rankedSteps: rankedSteps ?? (await run?.checkpoints.rankedSteps()) ?? [] }),

@@ -19,6 +19,7 @@ import type { TrainConfig } from '../config/schema.ts';
 import { evaluate } from '../evaluate/evaluate.ts';
 import { type Evaluation, meanDice } from '../metrics/evaluation.ts';
 import { countRoutes, EpochSums, type EpochSumsState } from './epochSums.ts';
+import type { RunLock } from '../run/lock.ts';
 import type { RunLog, RunLogs } from '../run/logs.ts';
 import { LOSS_PARTS } from './objective.ts';
 import type { MisrouteLog } from '../run/misroutes.ts';
@@ -46,6 +47,8 @@ export interface TrainerOptions {
   readonly dataset: Dataset;
   /** None where another rank writes. */
   readonly checkpoints?: Checkpoints;
+  /** Of where these and the logs are: nothing is written once another process has it. */
+  readonly lock?: Pick<RunLock, 'confirm'>;
   readonly logs?: RunLogs;
   /** Every rank's speed, epoch by epoch; none with one process. */
   readonly rankLog?: RunLog;
@@ -201,7 +204,7 @@ export class Trainer {
 
   /** Trains to the end, or until `stop` is aborted, with several ranks on any of them: after the step under way or the next it is saved. */
   async run(stop?: AbortSignal): Promise<TrainResult> {
-    const { config, logs } = this.#options;
+    const { config } = this.#options;
     this.#stop = stop;
     const progress = this.#options.progress(this.#totalSteps, this.#done);
     this.#progress = progress;
@@ -262,8 +265,7 @@ export class Trainer {
       if (savedAt !== this.#done) await this.#save('last');
     } finally {
       progress.stop();
-      logs?.flush();
-      this.#options.events?.flush();
+      this.#flushLogs();
     }
     const { source } = this.#loader;
     return {
@@ -434,11 +436,17 @@ export class Trainer {
     return batches;
   }
 
-  async #save(name: 'last' | 'best'): Promise<void> {
-    const { config, logs, checkpoints } = this.#options;
-    if (!checkpoints) return;
+  #flushLogs(): void {
+    const { lock, logs, events } = this.#options;
+    lock?.confirm();
     logs?.flush();
-    this.#options.events?.flush();
+    events?.flush();
+  }
+
+  async #save(name: 'last' | 'best'): Promise<void> {
+    const { config, lock, checkpoints } = this.#options;
+    if (!checkpoints) return;
+    this.#flushLogs();
     const payload: CheckpointPayload = {
       weights: await packWeights(this.model),
       ...(this.#training.ema && { ema: await packAverages(this.model, this.#training.ema) }),
@@ -463,6 +471,7 @@ export class Trainer {
         lossScale: this.#training.guard.scalesLosses ? { ...(await this.#training.guard.readLossScale()) } : null,
       },
     };
+    lock?.confirm();
     if (name === 'last') await checkpoints.save(name, payload);
     else await checkpoints.saveRanked(this.#ranking.steps, payload);
   }

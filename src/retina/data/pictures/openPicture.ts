@@ -198,6 +198,11 @@ const NOT_DECODED: readonly { readonly codes: readonly string[]; readonly text: 
   { codes: ['ENOENT', 'ENOTDIR'], text: 'there is no such file, or it is a link to one that is gone: check the path' },
   { codes: ['ELOOP'], text: 'it is a symbolic link that leads back to itself: put the file in its place' },
   { codes: ['EACCES', 'EPERM'], text: 'it may not be read: check its permissions (chmod +r)' },
+  {
+    codes: ['EIO', 'ESTALE', 'ETIMEDOUT', 'EHOSTDOWN', 'ENOTCONN'],
+    text: 'its disk or network mount did not give it: try again when that answers',
+  },
+  { codes: ['EMFILE', 'ENFILE'], text: 'too many files are open: raise the limit (ulimit -n)' },
   { codes: ['ENAMETOOLONG'], text: 'its name is too long for this file system: check the path' },
 ];
 

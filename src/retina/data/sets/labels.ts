@@ -58,7 +58,8 @@ export function decodeText(bytes: Uint8Array): string {
 
 /** The separator of a table's columns: of comma, semicolon and tab the one that is most frequent in its header. */
 export function separatorOf(text: string): string {
-  const header = text.split(/\r?\n/, 1)[0];
+  // What stands in quotes belongs to a column's name.
+  const header = text.split(/\r?\n/, 1)[0].replace(/"[^"]*"/g, '');
   const count = (separator: string) => header.split(separator).length;
   return [';', '\t'].reduce((best, other) => (count(other) > count(best) ? other : best), ',');
 }
