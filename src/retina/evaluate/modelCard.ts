@@ -24,7 +24,7 @@ export function runModelCard(
   const data = describeTraining(counts, trainingSet);
   return idridModelCard({
     network: `${describeNetwork(config)}, ${parameters.toLocaleString('en')} parameters${trained}.`,
-    ...(data !== null && { data }),
+    ...(data !== null && { data, limits: limitsOf(counts, trainingSet) }),
   });
 }
 
@@ -37,6 +37,25 @@ function describeTraining(counts: TaskCounts | null, trainingSet: TrainingSet | 
   return trainingSet === null
     ? `${describeData(counts)} Whether they are photographs is not recorded.`
     : `${describeData(counts)} ${line}`;
+}
+
+/** What a network cannot know because of its pictures, where they are not IDRiD as published. */
+function limitsOf(counts: TaskCounts | null, trainingSet: TrainingSet | null): readonly string[] {
+  if (trainingSet === null)
+    return ['What its training pictures were is not recorded, so no figure says how it does on others.'];
+  if (trainingSet.origin !== 'photographs') {
+    return [
+      'What was measured of it was measured on pictures like its training ones: figures elsewhere will be lower, and no one has measured by how much.',
+    ];
+  }
+  const few =
+    counts &&
+    `Few images: ${counts.test.segmentation} with masks and ${counts.test.classification} graded ones in its test split. Rare grades stand on a handful of eyes.`;
+  return [
+    'Photographs of one set; of IDRiD’s, that is one camera, one clinic, one population: figures elsewhere will be lower, and no one has measured by how much.',
+    ...(few === null ? [] : [few]),
+    'Where graded and segmented images come from the same camera, a gate between the tasks has little to go by.',
+  ];
 }
 
 function describeNetwork({ model, data }: TrainConfig): string {

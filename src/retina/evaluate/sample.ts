@@ -109,22 +109,23 @@ async function sampleSplit(
       images: pictures,
       note: `Masks and grades are those of the expert of the image’s own task${sharesImages(config) ? '' : '; images that a decided gate (55 % or more) misrouted are framed in red'}.`,
     },
-    tables: !isGateTaught(config) ? [] : [routesTable(predicted, misrouted)],
+    tables: !isGateTaught(config) ? [] : [routesTable(predicted, sharesImages(config) ? null : misrouted)],
   });
   await writeFileAtomic(files.table, predictionsCsv(predictionRows(predicted, evaluation, provenance, null)));
   recordOwn(Object.values(files), 'infer --sample');
   return { predicted, pictures, evaluation, files: Object.values(files) };
 }
 
-function routesTable(predicted: readonly PredictedItem[], misrouted: readonly string[]): TableData {
+/** @param misrouted null where neither route is wrong. */
+function routesTable(predicted: readonly PredictedItem[], misrouted: readonly string[] | null): TableData {
   return {
     title: 'Routes',
-    columns: ['Image', 'Belongs to', 'Sent to', 'Probability'],
+    columns: ['Image', misrouted === null ? 'Drawn for' : 'Belongs to', 'Sent to', 'Probability'],
     rows: predicted.map(({ item, prediction }) => {
       const { task, probability } = routeOf(prediction);
       return [item.id, item.task, task, probability];
     }),
-    marked: predicted.flatMap(({ item }, index) => (misrouted.includes(item.id) ? [index] : [])),
+    marked: predicted.flatMap(({ item }, index) => (misrouted?.includes(item.id) ? [index] : [])),
   };
 }
 
@@ -132,11 +133,11 @@ function routesTable(predicted: readonly PredictedItem[], misrouted: readonly st
 function sampleLine(
   { item, prediction }: PredictedItem,
   { segmentation, gradeDecision }: Evaluation,
-  hasGate: boolean,
+  { hasGate, canMisroute }: { readonly hasGate: boolean; readonly canMisroute: boolean },
 ): string {
   const { task: route, probability } = routeOf(prediction);
   const sure = `${(100 * probability).toFixed(0)} %`;
-  const gate = `gate ${route} (${sure}${route === item.task ? '' : `, belongs to ${item.task}`})`;
+  const gate = `gate ${route} (${sure}${route === item.task || !canMisroute ? '' : `, belongs to ${item.task}`})`;
   const grade = (name: string, truth: number | null, values: Float32Array | null): string[] =>
     truth === null || values === null ? [] : [`${name} ${decideGrade(gradeDecision, values)} (truth ${truth})`];
   const dice = Object.entries(segmentation ?? {}).flatMap(([structure, { images }]) => {
@@ -229,9 +230,10 @@ export async function sampleRun(options: SampleRunOptions): Promise<Sampled> {
       const trainingSet = run.trainingSet();
       const sampled = await sampleSplit(predictor, dataset, { ...options, subject, provenance, trainingSet });
       const hasGate = isGateTaught(config);
-      for (const one of sampled.predicted) print(sampleLine(one, sampled.evaluation, hasGate));
+      const canMisroute = hasGate && !sharesImages(config);
+      for (const one of sampled.predicted) print(sampleLine(one, sampled.evaluation, { hasGate, canMisroute }));
       const { misroutes } = sampled.evaluation.gate;
-      if (hasGate) print(`${misroutes.length} of ${sampled.predicted.length} misrouted`);
+      if (canMisroute) print(`${misroutes.length} of ${sampled.predicted.length} misrouted`);
       for (const file of sampled.files) note(`written  ${resolve(file)}`);
       return sampled;
     } finally {

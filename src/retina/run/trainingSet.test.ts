@@ -57,7 +57,10 @@ it('reads a record of before starts were recorded', async () => {
   await writeFile(join(root, 'old', 'training-set.json'), JSON.stringify(old));
   const text = (): string => trainedOnText(readTrainingSet(join(root, 'old')));
   const shown = '3 photographs (part A: 1, part B: 2)';
-  expect(text()).toBe(`${shown}; which weights it started from is not recorded`);
+  const unknown = `${shown}; which weights it started from is not recorded`;
+  expect(text()).toBe(unknown);
+  await writeFile(join(root, 'old', 'config.json'), '{ "model": ');
+  expect(text()).toBe(unknown);
   for (const [init, start] of [
     [null, ''],
     ['/nets/convnext.pth', '; started from convnext.pth (trained on what is not recorded)'],

@@ -1,6 +1,7 @@
 /** Reads and writes a run's `training-set.json`. */
 import { existsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { GmtlError } from '../../engine/errors.ts';
 import { readIfPresent, writeFileAtomic } from '../../engine/node/atomic.ts';
 import { readRunConfig } from './config.ts';
 import { RUN_FILES } from './fileNames.ts';
@@ -11,7 +12,7 @@ export async function writeTrainingSet(runFolder: string, set: TrainingSet): Pro
   await writeFileAtomic(join(runFolder, RUN_FILES.trainingSet), `${JSON.stringify(set, null, 2)}\n`);
 }
 
-/** Null for a run that did not record it, as those of before version 0.2; what such a run began with is read from its settings. @throws GmtlError `run/training-set` for a damaged record, and as `readRunConfig`. */
+/** Null for a run that did not record it, as those of before version 0.2; what such a run began with is read from its settings. @throws GmtlError `run/training-set` for a damaged record. */
 export function readTrainingSet(runFolder: string): TrainingSet | null {
   const path = join(runFolder, RUN_FILES.trainingSet);
   const text = readIfPresent(path);
@@ -19,9 +20,21 @@ export function readTrainingSet(runFolder: string): TrainingSet | null {
   const remedy = 'Restore it from a copy of the run, or delete it.';
   const set = parseStored(trainingSetSchema, text, { path, code: 'run/training-set', remedy });
   if (set.startedFrom !== undefined || !existsSync(join(runFolder, RUN_FILES.config))) return set;
-  const { init } = readRunConfig(runFolder).training;
+  const init = startIn(runFolder);
   // What X holds today need not be what it held then.
-  return { ...set, startedFrom: init === null ? null : { weights: basename(init), trainedOn: null } };
+  return init === undefined
+    ? set
+    : { ...set, startedFrom: init === null ? null : { weights: basename(init), trainedOn: null } };
+}
+
+/** `training.init` of a run's settings; undefined where they cannot be read, which a checkpoint that has its own can do without. */
+function startIn(runFolder: string): string | null | undefined {
+  try {
+    return readRunConfig(runFolder).training.init;
+  } catch (error) {
+    if (error instanceof GmtlError) return undefined;
+    throw error;
+  }
 }
 
 /** The record of the run that weights belong to: a run folder's, or a file's beside it or in the folder above. Null where there is none. */

@@ -23,6 +23,7 @@ export interface ModelCardFacts {
   readonly network: string;
   /** What the training and test images really were, if not IDRiD as published: synthetic, parts, derived labels. */
   readonly data?: string;
+  /** What it cannot know because of these images. Default: IDRiD's. */
   readonly limits?: readonly string[];
 }
 
@@ -32,8 +33,6 @@ const IDRID_LIMITS: readonly string[] = [
   `Few images: ${OFFICIAL_MASKS.test.images} with masks and ${OFFICIAL_COUNTS.test.images} graded ones in the official test split. Rare grades stand on a handful of eyes.`,
   'Graded and segmented images come from the same camera, so a gate between the tasks has little to go by.',
 ];
-const OTHER_LIMIT =
-  'What was measured of it was measured on pictures like its training ones: figures elsewhere will be lower, and no one has measured by how much.';
 
 /** A model card for networks trained on IDRiD, with its attribution (CC BY 4.0). */
 export function idridModelCard(facts: ModelCardFacts): ModelCard {
@@ -48,10 +47,9 @@ export function idridModelCard(facts: ModelCardFacts): ModelCard {
       facts.data ??
       `IDRiD, the Indian Diabetic Retinopathy Image Dataset: macula-centred photographs of 4288 × 2848 pixels from one eye clinic in Nanded, India, taken with one camera (Kowa VX-10α, 50° field of view). ${masks.train.images + masks.test.images} images have lesion masks (${masks.train.images} for training), ${grades.train.images + grades.test.images} are graded (${grades.train.images} for training).`,
     limits: [
-      ...(facts.data === undefined ? IDRID_LIMITS : [OTHER_LIMIT]),
+      ...(facts.limits ?? IDRID_LIMITS),
       'Microaneurysms are a few pixels wide at native resolution; at reduced resolution most are lost.',
       'Probabilities are confidences of the network, not risks of a person.',
-      ...(facts.limits ?? []),
     ],
     licence:
       'Software: MIT. IDRiD © Prasanna Porwal, Samiksha Pachade and Manesh Kokare, licensed under Creative Commons Attribution 4.0 (CC BY 4.0); pictures on this page that show IDRiD photographs are cropped, scaled and overlaid with masks.',
