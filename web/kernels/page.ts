@@ -50,7 +50,8 @@ const worker = new PageWorker<KernelCommand, KernelEvent>({
     worker.tell({ kind: 'open' });
   },
   leaveOut: ({ message }) => {
-    if (!job?.at) return false;
+    // What failed since is the opening: there is nothing more to leave out.
+    if (!job?.at || job.leavesOut) return false;
     const { op: name, testCase } = job.at;
     if (job.work.kind === 'test') {
       tested.push({
@@ -69,6 +70,7 @@ const worker = new PageWorker<KernelCommand, KernelEvent>({
   },
   stopped: () => {
     job = null;
+    adapter = null;
     status.textContent = 'Stopped by an error.';
     setBusy(false);
   },

@@ -23,6 +23,8 @@ interface Photograph {
   readonly item: HTMLLIElement;
   state: 'waiting' | 'done' | 'failed';
   looked: Looked | null;
+  /** The model that looked. */
+  by: OpenedModel | null;
   failure: Failure | null;
 }
 
@@ -63,7 +65,7 @@ const worker = new PageWorker<ScreeningCommand, ScreeningEvent>({
 function openModel(files: readonly File[] | null): void {
   modelFiles = files;
   failureBox.replaceChildren();
-  for (const one of photographs) Object.assign(one, { state: 'waiting', looked: null, failure: null });
+  for (const one of photographs) Object.assign(one, { state: 'waiting', looked: null, by: null, failure: null });
   if (current !== null) void show(current);
   worker.begin();
   worker.restart();
@@ -86,6 +88,7 @@ function hear(event: ScreeningEvent): void {
     case 'failed':
       if (event.id === null || isMendable(event.failure.code)) worker.fail(event.failure);
       else {
+        worker.advanced(count++);
         finish(event.id, null, event.failure);
         lookOn();
       }
@@ -126,7 +129,7 @@ function add(files: Iterable<File>): void {
     const id = photographs.length;
     const button = element('button', { type: 'button', click: () => void show(id) }, element('span', {}, name));
     const item = element('li', {}, button);
-    photographs.push({ name, file, item, state: 'waiting', looked: null, failure: null });
+    photographs.push({ name, file, item, state: 'waiting', looked: null, by: null, failure: null });
     thumbs.append(item);
   }
   if (photographs.length === before) {
@@ -160,12 +163,17 @@ function finish(id: number, looked: Looked | null, failure: Failure | null): voi
   looking = null;
   // Meanwhile another choice may have been made: then it is looked at again.
   const isStale = looked !== null && looked.calibrated !== useCalibration();
-  Object.assign(photographs[id], { looked, failure, state: isStale ? 'waiting' : looked ? 'done' : 'failed' });
+  Object.assign(photographs[id], {
+    looked,
+    by: model,
+    failure,
+    state: isStale ? 'waiting' : looked ? 'done' : 'failed',
+  });
   if (current === null || current === id) void show(id);
 }
 
 async function show(id: number): Promise<void> {
-  const { looked, failure, name, file } = photographs[id];
+  const { looked, by, failure, name, file } = photographs[id];
   current = id;
   for (const [index, { item }] of photographs.entries()) {
     item.querySelector('button')?.setAttribute('aria-pressed', String(index === id));
@@ -178,47 +186,49 @@ async function show(id: number): Promise<void> {
     byId('warnings', HTMLElement).replaceChildren(...texts.map((text) => element('p', { class: 'warning' }, text)));
   warn(failure ? [plainWords(failure).text] : (looked?.result.warnings ?? ['This photograph is looked at soon.']));
   const look = document.querySelector<HTMLElement>('.look')!;
-  look.hidden = !looked;
-  if (!looked || !model) return;
-  byId('facts', HTMLElement).replaceChildren(...resultFacts(looked, model));
+  // Nothing of the photograph before stands under this one's name, not even while this one is decoded.
+  look.hidden = true;
+  if (!looked || !by) return;
   if (kept?.id !== id) {
     const pixels = await decodePicture(file, name).then(({ data }) => data, failureOf);
-    if (current !== id) return;
+    if (current !== id || photographs[id].looked !== looked) return;
     if (!(pixels instanceof Uint8Array)) {
-      look.hidden = true;
       warn([plainWords(pixels).text]);
       return;
     }
     kept = { id, pixels };
   }
+  look.hidden = false;
+  byId('facts', HTMLElement).replaceChildren(...resultFacts(looked, by));
   showPicture(looked, kept.pixels);
   for (const button of buttons) button.disabled = false;
 }
 
 const stem = (name: string): string => name.replace(/\.[^.]*$/, '');
 
+/** Lets a button act on the photograph that is shown. */
 function onCurrent(
   button: string,
-  act: (looked: Looked, name: string, pixels: Uint8Array) => void | Promise<void>,
+  act: (one: Photograph, looked: Looked, pixels: Uint8Array) => void | Promise<void>,
 ): void {
   byId(button, HTMLButtonElement).addEventListener('click', () => {
     const one = current === null ? null : photographs[current];
-    if (one?.looked && kept?.id === current) void act(one.looked, stem(one.name), kept.pixels);
+    if (one?.looked && kept?.id === current) void act(one, one.looked, kept.pixels);
   });
 }
 
 onCurrent('print', () => print());
-onCurrent('save-json', ({ result, milliseconds, calibrated: isCalibrated }, name) =>
-  downloadJson(`${name}.json`, {
+onCurrent('save-json', ({ name, by }, { result, milliseconds, calibrated: isCalibrated }) =>
+  downloadJson(`${stem(name)}.json`, {
     ...{ ...result, milliseconds, calibrated: isCalibrated, gmtl: GMTL_VERSION },
-    ...{ model: model?.facts, adapter: model?.adapter, notMedicalDevice: true },
+    ...{ model: by?.facts, adapter: by?.adapter, notMedicalDevice: true },
   }),
 );
-onCurrent('save-overlay', async (looked, name, pixels) =>
-  download(`${name}_overlay.png`, await overlayPng(looked, pixels)),
+onCurrent('save-overlay', async ({ name }, looked, pixels) =>
+  download(`${stem(name)}_overlay.png`, await overlayPng(looked, pixels)),
 );
-onCurrent('save-masks', async (looked, name) => {
-  for (const { structure, png } of await maskPngs(looked)) download(`${name}_${structure}.png`, png);
+onCurrent('save-masks', async ({ name }, looked) => {
+  for (const { structure, png } of await maskPngs(looked)) download(`${stem(name)}_${structure}.png`, png);
 });
 
 for (const input of [choose, camera]) {

@@ -81,6 +81,7 @@ export class PageWorker<Command, Event> {
       return;
     }
     this.#worker?.terminate();
+    this.#worker = null;
     stopped();
     showFailure(box, failure, () => {
       this.begin();

@@ -175,7 +175,12 @@ describe.skipIf(noBrowser !== null)('the screening page', () => {
     await page.getByText('Done: 3 photographs looked at.').waitFor();
     expect(await page.locator('.badge.bad').count()).toBe(0);
     // The pixels of the one that is shown are kept; those of another are decoded again.
+    // Meanwhile nothing of the one before stands under its name.
     await page.locator('#thumbs button', { hasText: 'gray.png' }).click();
+    const shown = "document.querySelector('#result-title').textContent + document.querySelector('.look').hidden";
+    expect(await page.evaluate(`document.querySelector('#thumbs li:nth-child(2) button').click(), ${shown}`)).toBe(
+      'plain.jpgtrue',
+    );
     await expect.poll(() => page.locator('#save-overlay').isEnabled(), { timeout: 60_000 }).toBe(true);
   });
 

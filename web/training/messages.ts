@@ -46,6 +46,8 @@ export type TrainingEvent =
       readonly learningRate: number;
       readonly history: readonly StepEvent[];
       readonly restored: boolean;
+      /** False where the browser's storage refused to forget the progress of before. */
+      readonly forgotten: boolean;
     }
   | { readonly kind: 'step'; readonly event: StepEvent; readonly imagesPerSecond: number }
   | { readonly kind: 'shown'; readonly figures: Figures; readonly pictures: readonly Shown[] }

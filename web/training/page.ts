@@ -55,7 +55,8 @@ function hear(event: TrainingEvent): void {
       setRunning(isRunning);
       status.textContent =
         `${event.restored ? `Restored at step ${history.at(-1)?.step ?? 0}` : 'Ready'}: ${event.parameters.toLocaleString('en')} ` +
-        `parameters on ${event.adapter || 'this adapter'}.`;
+        `parameters on ${event.adapter || 'this adapter'}.` +
+        (event.forgotten ? '' : ' This browser refuses to forget the progress of before: a reload may bring it back.');
       draw();
       if (isRunning) worker.tell({ kind: 'run' });
       break;

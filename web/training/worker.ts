@@ -44,7 +44,10 @@ let wantsToRun = false;
 let wantsToKeep = false;
 
 async function open(anew: boolean): Promise<void> {
-  if (anew) await forgetTraining().catch(() => undefined);
+  const forgotten = await (anew ? forgetTraining() : Promise.resolve()).then(
+    () => true,
+    () => false,
+  );
   const total = 2 * (TRAIN_PICTURES + SHOWN_PICTURES);
   let done = 0;
   const onDrawn = (): void => say({ kind: 'preparing', text: 'Drawing pictures of retinas …', share: ++done / total });
@@ -66,10 +69,10 @@ async function open(anew: boolean): Promise<void> {
   parts.model.train();
   const predictor = new Predictor<PreparedAs>({ engine, model: parts.model, config, source: { options: settings } });
   opened = { parts, predictor, training, held, sampler: buildSampler(config, items) };
-  const saved = await loadTraining(VERSION).catch(() => null);
+  const saved = anew ? null : await loadTraining(VERSION).catch(() => null);
   if (saved) restore(opened, saved);
   const parameters = [...parts.model.namedParameters('')].reduce((sum, [, tensor]) => sum + tensor.size, 0);
-  say({ kind: 'opened', adapter: device.name, parameters, learningRate, history, restored: saved !== null });
+  say({ kind: 'opened', adapter: device.name, parameters, learningRate, history, restored: saved !== null, forgotten });
   await show(opened);
 }
 

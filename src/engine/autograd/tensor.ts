@@ -193,7 +193,8 @@ export class Tensor {
 
   /**
    * this / other by element, shapes broadcast; a number divides as the product with its reciprocal. Division by 0 gives infinities or NaN.
-   * @throws GmtlError as {@link add}.
+   * Integers by integers give f32.
+   * @throws GmtlError `tensor/shape` where the shapes do not broadcast, `tensor/dtype` for integers by a number.
    */
   div(other: Tensor | number): Tensor {
     return typeof other === 'number' ? this.affine(1 / other, 0) : this.#binary(div, other);
@@ -300,7 +301,7 @@ export class Tensor {
 
   /**
    * x · Φ(x) with the exact normal distribution (erf), as torch.nn.functional.gelu's default (Hendrycks and Gimpel 2016); f32 or f16, any shape.
-   * @throws GmtlError `tensor/dtype` for integers, as all functions by element.
+   * @throws GmtlError `tensor/dtype` for integers (of which sigmoid, tanh, exp, log and sqrt give f32, as in PyTorch).
    */
   gelu(): Tensor {
     return this.#unary('gelu');

@@ -54,7 +54,7 @@ export function where(condition: Tensor, a: Tensor, b: Tensor): Tensor {
 
 /**
  * Tensors of one shape along a new axis, which stands at `axis` of the result (torch.stack).
- * @throws GmtlError `ops/inputs` for no tensor, `tensor/shape` where shapes or types differ.
+ * @throws GmtlError `ops/inputs` for no tensor, `tensor/shape` where shapes differ, `tensor/dtype` where types do.
  */
 export function stack(tensors: readonly Tensor[], axis = 0): Tensor {
   if (!Array.isArray(tensors) || tensors.length === 0)

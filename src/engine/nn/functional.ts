@@ -226,7 +226,7 @@ export function dot(a: Tensor, b: Tensor): Tensor {
 
 /**
  * Joins tensors of one type along an axis (negative: from the back); their other extents are equal (torch.cat).
- * @throws GmtlError `ops/inputs` for no tensor, `tensor/shape` where types or other extents differ.
+ * @throws GmtlError `ops/inputs` for no tensor, `tensor/shape` where other extents differ, `tensor/dtype` where types do.
  */
 export function concat(tensors: readonly Tensor[], axis: number): Tensor {
   if (!Array.isArray(tensors) || tensors.length === 0)
