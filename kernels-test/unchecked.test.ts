@@ -1,7 +1,8 @@
 /**
  * Tier: any adapter. Kernels without Dawn's bounds checks (the toggle disable_robustness), as GPUs may run them: those with workgroup memory and
- * ragged ends, in the plans for GPUs, against the float64 references. One case of each kind; `GMTL_DAWN_TOGGLES=disable_robustness npx vitest
- * run kernels-test` does all.
+ * ragged ends, in the plans for GPUs, against the float64 references. One case of each kind; all with
+ * `GMTL_DAWN_TOGGLES=disable_robustness npx vitest run kernels-test`. lavapipe bounds storage buffers itself: reads past their ends would show on
+ * hardware alone.
  */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { checkVersion } from '../src/engine/check/checkVersion.ts';
@@ -25,6 +26,9 @@ const CASES: readonly (readonly [op: string, name: string])[] = [
   ['matmul', '27 inner elements'],
   ['matmul', 'past whole tiles'],
   ['depthwiseConv2d', '7x7, 12 channels'],
+  ['conv2d', '3x3, 8 to 36 channels, relu'],
+  ['conv2d', 'stride 2, 3x3, 16 to 20 channels'],
+  ['convTranspose2d', '2x2 stride 2, 8 to 5 channels'],
   ['layerNorm', ''],
   ['batchNorm', ''],
   ['crossEntropy', ''],
