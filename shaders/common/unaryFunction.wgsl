@@ -16,6 +16,24 @@ fn softplus(x: vec4f) -> vec4f {
   return reluItem(x) + logOnePlus(expOf(-abs(x)));
 }
 
+// x to the power of y. Whole exponents of up to 16 are products; those of others are even or odd for the sign of what is below 0.
+fn powOf(x: vec4f, y: f32) -> vec4f {
+  let magnitude = abs(y);
+  let isWhole = magnitude == floor(magnitude);
+  if (isWhole && magnitude <= 16.0) {
+    var power = vec4f(1.0);
+    var square = x;
+    for (var left = u32(magnitude); left > 0u; left >>= 1u) {
+      if ((left & 1u) == 1u) { power *= square; }
+      square *= square;
+    }
+    return select(power, 1.0 / power, y < 0.0);
+  }
+  let power = expOf(y * logOf(select(x, abs(x), isWhole)));
+  let isOdd = magnitude - 2.0 * floor(0.5 * magnitude) == 1.0;
+  return select(power, -power, (x < vec4f(0.0)) & vec4<bool>(isOdd));
+}
+
 const SQRT_TWO_OVER_PI = 0.7978845608028654;
 const GELU_CUBIC = 0.044715;
 
@@ -38,7 +56,8 @@ fn unary(x: vec4f, scale: f32, shift: f32) -> vec4f {
     case 9u: { return sqrt(x); }
     case 10u: { return x * x; }
     case 11u: { return abs(x); }
-    default: { return softplus(x); }
+    case 12u: { return softplus(x); }
+    default: { return powOf(x, scale); }
   }
 }
 
@@ -60,6 +79,7 @@ fn unaryDerivative(x: vec4f, scale: f32) -> vec4f {
     case 9u: { return 0.5 / sqrt(x); }
     case 10u: { return 2.0 * x; }
     case 11u: { return keepNan(x, sign(x)); }
-    default: { return sigmoidOf(x); }
+    case 12u: { return sigmoidOf(x); }
+    default: { return select(scale * powOf(x, scale - 1.0), vec4f(0.0), scale == 0.0); }
   }
 }

@@ -51,6 +51,32 @@ describe('a mistake is a typed error, and the engine goes on', () => {
     await works();
   });
 
+  it('a gradient set by hand that is none of the tensor', async () => {
+    const other = new Engine(new ReferenceBackend());
+    const x = leaf([1, 2]);
+    for (const [wrong, code] of [
+      [other.tensor([1, 2]), 'autograd/engine'],
+      [engine.tensor([1, 2, 3]), 'autograd/gradient'],
+      [engine.tensor(Int32Array.of(1, 2)), 'autograd/gradient'],
+      [[1, 2], 'autograd/gradient'],
+    ] as const) {
+      expect(() => untyped(() => Object.assign(x, { grad: wrong }))).toThrow(expect.objectContaining({ code }));
+    }
+    x.grad = engine.tensor([1, 2]);
+    x.sum().backward();
+    expect([...((await x.grad.data()) ?? [])]).toEqual([2, 3]);
+  });
+
+  it('a command that the GPU refuses fails one call, read or not, and none after it', async () => {
+    const { device } = await createNodeDevice();
+    const foreign = new Engine(new GpuBackend(device)).tensor([1, 2]);
+    engine.adopt(foreign.value).add(1);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(() => engine.tensor([1])).toThrow(/the GPU refused a command/);
+    for (let call = 0; call < 3; call++) await works();
+    device.destroy();
+  });
+
   it('a parameter freed under an optimizer', async () => {
     const tensor = leaf([1]);
     const optimizer = new SGD([tensor], { lr: 1 });
@@ -89,7 +115,8 @@ describe('a mistake is a typed error, and the engine goes on', () => {
     ]);
     expect(nested.shape).toEqual([2, 2]);
     expect([...(await nested.data())]).toEqual([1, 2, 3, 4]);
-    expect(engine.tensor(BigInt64Array.of(1n, 2n)).dtype).toBe('i32');
+    for (const whole of [BigInt64Array.of(1n), BigUint64Array.of(1n), Uint8ClampedArray.of(1), Int16Array.of(1)])
+      expect(engine.tensor(whole).dtype).toBe('i32');
   });
 
   it('softmax over another axis, outputPadding, and an optimizer of module.parameters() are there', async () => {

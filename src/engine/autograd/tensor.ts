@@ -1,5 +1,5 @@
 /** The tensor that users hold: a value, its place in the graph, and the ops as methods. */
-import { GmtlError } from '../errors.ts';
+import { GmtlError, show } from '../errors.ts';
 import { add, div, equal, less, lessEqual, mul, sub } from '../ops/binary/op.ts';
 import type { NoAttributes, Op } from '../ops/definition.ts';
 import { matmul } from '../ops/matmul/op.ts';
@@ -17,9 +17,6 @@ import { broadcastShapes, normalizeAxes, normalizeAxis, resolveReshape, sameShap
 import { type DType, formatShape, isFloat, type Shape, sizeOf, type TypedArray } from '../tensor/spec.ts';
 import type { BackwardOptions, Engine } from './engine.ts';
 import type { GraphNode } from './graph.ts';
-
-/** Factors of the largest power that is computed as a product. */
-const MOST_FACTORS = 16;
 
 /** Options of {@link Tensor.var}. */
 export interface VarianceOptions {
@@ -39,8 +36,7 @@ export class Tensor {
   readonly node: GraphNode | null;
   /** Whether backward collects a gradient here. Settable on leaves. */
   requiresGrad: boolean;
-  /** Sum of the gradients of all backward calls since it was last set to null. Only on leaves. */
-  grad: Tensor | null = null;
+  #grad: Tensor | null = null;
   #disposed = false;
 
   constructor(engine: Engine, value: Value, node: GraphNode | null, requiresGrad: boolean) {
@@ -51,6 +47,22 @@ export class Tensor {
     this.node = node;
     node?.retain();
     this.requiresGrad = requiresGrad || node !== null;
+  }
+
+  /** Sum of the gradients of all backward calls since it was last set to null. Only on leaves. */
+  get grad(): Tensor | null {
+    return this.#grad;
+  }
+
+  /** @throws GmtlError `autograd/gradient` for what is not a float tensor of this engine and shape. */
+  set grad(gradient: Tensor | null) {
+    if (gradient !== null && !(gradient instanceof Tensor))
+      throw new GmtlError('autograd/gradient', `grad: a gradient is a tensor or null, not ${show(gradient)}`);
+    if (gradient && gradient.engine !== this.engine)
+      throw new GmtlError('autograd/engine', `grad: ${gradient} belongs to another engine than ${this}`);
+    if (gradient && !(isFloat(gradient.dtype) && sameShape(gradient.shape, this.shape)))
+      throw new GmtlError('autograd/gradient', `grad: ${gradient} is not a gradient of ${this}`);
+    this.#grad = gradient;
   }
 
   /** Extents, outermost first; [] of a scalar. */
@@ -216,30 +228,20 @@ export class Tensor {
   }
 
   /**
-   * this to the power of a number. Whole exponents up to 16 are products; others are exp(exponent * log(this)), so NaN for negative elements,
-   * as torch.pow.
+   * this to the power of a number, as torch.pow: 1 for an exponent of 0, NaN for negative elements and exponents that are not whole. Whole
+   * exponents up to 16 are products, others exp(exponent * log(|this|)).
    */
   pow(exponent: number): Tensor {
-    return this.engine.scope(() => {
-      if (!Number.isFinite(exponent))
-        throw new GmtlError('ops/attribute', `pow: the exponent is ${exponent}; give a finite number`);
-      if (exponent === 0.5) return this.sqrt();
-      const magnitude = Math.abs(exponent);
-      if (!Number.isInteger(exponent) || magnitude > MOST_FACTORS) return this.log().mul(exponent).exp();
-      if (magnitude === 0) return this.mul(0).add(1);
-      let result: Tensor | null = null;
-      let square: Tensor = this;
-      for (let left = magnitude; left > 0; left >>= 1) {
-        if (left & 1) result = result ? result.mul(square) : square;
-        if (left > 1) square = square.square();
-      }
-      const power = result as Tensor;
-      return exponent < 0 ? power.rdiv(1) : power === this ? this.affine(1, 0) : power;
-    });
+    checkAttributes('pow', { exponent: 'number' }, { exponent });
+    return this.engine.apply(unaryOps.pow, [this], { scale: exponent });
   }
 
   /** Elements below `min` or above `max` become these; the gradient passes where nothing was cut. NaN stays NaN. */
   clamp(min: number | null, max: number | null = null): Tensor {
+    for (const bound of [min, max]) {
+      if (bound !== null && (typeof bound !== 'number' || Number.isNaN(bound)))
+        throw new GmtlError('ops/attribute', `clamp: a bound is ${show(bound)}; it takes a number or null`);
+    }
     return this.engine.scope(() => {
       const cut = (x: Tensor, bound: number, isBeyond: (x: Tensor, bound: Tensor) => Tensor): Tensor => {
         const bounds = x.#constant(bound).expand(x.shape);
@@ -409,19 +411,25 @@ export class Tensor {
     return this.engine.scope(() => {
       const along = normalizeAxes('var', axes, this.shape.length);
       const count = along.reduce((product, axis) => product * this.shape[axis], 1);
-      const squares = this.sub(this.mean(along, true)).square();
+      // The mean is off by its rounding, which counts where it is large beside the deviations: what is left of it goes too.
+      const apart = this.sub(this.mean(along, true));
+      const squares = apart.sub(apart.mean(along, true)).square();
       return squares.sum(along, keepDims).div(Math.max(0, count - correction));
     });
   }
 
-  /** Square root of {@link var}. */
+  /** Square root of {@link var}; its gradient is 0 where all elements are equal, as torch.std's. */
   std(axes?: readonly number[], options: VarianceOptions = {}): Tensor {
-    return this.engine.scope(() => this.var(axes, options).sqrt());
+    return this.engine.scope(() => {
+      const variance = this.var(axes, options);
+      const isZero = variance.eq(0);
+      return variance.add(isZero).sqrt().sub(isZero);
+    });
   }
 
   /**
-   * Index of the largest element along an axis, i32, the first of equal ones; no gradient. Undefined where an element is NaN. The axis vanishes
-   * unless `keepDims`. @throws GmtlError `tensor/shape` for an axis that is none.
+   * Index of the largest element along an axis, i32, the first of equal ones; NaN counts as largest, as in torch.argmax. No gradient. The axis
+   * vanishes unless `keepDims`. @throws GmtlError `tensor/shape` for an axis that is none.
    */
   argmax(axis: number, keepDims = false): Tensor {
     const along = normalizeAxis('argmax', axis, this.shape.length);
@@ -432,8 +440,10 @@ export class Tensor {
         Float32Array.from({ length: extent }, (_, index) => index),
         this.shape.map((_, k) => (k === along ? extent : 1)),
       );
-      const isLargest = x.eq(x.max([along], true));
-      const candidates = this.engine.apply(where, [isLargest, places.expand(this.shape), x.affine(0, extent - 1)], {});
+      // Where an element is NaN, so is the maximum, which nothing equals.
+      const isLargest = x.eq(x.max([along], true)).add(x.ne(x));
+      const last = x.#constant(extent - 1).expand(this.shape);
+      const candidates = this.engine.apply(where, [isLargest, places.expand(this.shape), last], {});
       return candidates.min([along], keepDims).cast('i32');
     };
     return this.engine.noGrad(() => this.engine.scope(find));

@@ -46,6 +46,25 @@ afterAll(() => {
   device.destroy();
 });
 
+/** Edges that the goldens do not have: what PyTorch says of them. */
+const edges: readonly (readonly [string, (engine: Engine) => Tensor, readonly number[]])[] = [
+  ['argmax beside -infinity', (e) => e.tensor([[-Infinity, 1, 2]]).argmax(1), [2]],
+  ['argmax of NaN', (e) => e.tensor([[1, NaN, 3]]).argmax(1), [1]],
+  ['pow 0', (e) => e.tensor([NaN, -2, 0]).pow(0), [1, 1, 1]],
+  ['pow -17', (e) => e.tensor([-2, 1, -Infinity]).pow(-17), [-(2 ** -17), 1, 0]],
+  ['pow 0.3', (e) => e.tensor([-1, 0, Infinity]).pow(0.3), [NaN, 0, Infinity]],
+  ['gradient of pow 1.5', (e) => gradient(e, [0, 4], (x) => x.pow(1.5)), [0, 3]],
+  ['gradient of std of equal numbers', (e) => gradient(e, [3, 3], (x) => x.std()), [0, 0]],
+  ['var far from 0', (e) => e.tensor([10000, 10000.25, 10000.5, 10000.75]).var(), [0.3125 / 3]],
+  ['clamp without an upper bound', (e) => e.tensor([NaN, -1, Infinity]).clamp(0, Infinity), [NaN, 0, Infinity]],
+];
+
+function gradient(engine: Engine, values: readonly number[], f: (x: Tensor) => Tensor): Tensor {
+  const x = engine.tensor(values, [values.length], { requiresGrad: true });
+  f(x).sum().backward();
+  return x.grad as Tensor;
+}
+
 const backends = [
   // PyTorch's numbers are written with nine digits.
   { name: 'float64 references', make: () => new Engine(new ReferenceBackend()), tolerance: 1e-6 },
@@ -95,6 +114,19 @@ describe.each(backends)('on $name', ({ make, tolerance }) => {
     }
   });
 
+  it.each(edges)('%s', async (_name, compute, wanted) => {
+    const got = [...(await compute(make()).data())];
+    expect(got.map(Number.isNaN)).toEqual(wanted.map(Number.isNaN));
+    for (const [i, value] of wanted.entries()) if (Number.isFinite(value)) expect(got[i]).toBeCloseTo(value, 5);
+    expect(got.map((v) => Math.abs(v) === Infinity)).toEqual(wanted.map((v) => Math.abs(v) === Infinity));
+  });
+
+  it('losses of two shapes are refused: a column beside a row would be all pairs', () => {
+    const engine = make();
+    expect(() => F.mseLoss(engine.tensor([[1], [2]]), engine.tensor([1, 2]))).toThrow(/differ in shape/);
+    expect(() => F.smoothL1Loss(engine.tensor([1]), engine.tensor([2]), -1)).toThrow(/beta is -1/);
+  });
+
   it('leaves nothing behind: composed methods free what lies between', async () => {
     const engine = make();
     setEngine(engine);
@@ -140,7 +172,7 @@ describe.each(backends)('on $name', ({ make, tolerance }) => {
     for (let step = 0; step < 20; step++) {
       random.setStep(step);
       const loss = engine.scope(() => {
-        const each = F.mseLoss(net.forward(x), x.affine(0, 0.5).sum([3]).flatten(1).slice(1, 0, 1));
+        const each = F.mseLoss(net.forward(x), x.affine(0, 0.5).sum([3]).flatten(1).slice(1, 0, 1).expand([3, 80]));
         each.backward();
         clipGradValue(net.parameters(), 0.5);
         optimizer.step();

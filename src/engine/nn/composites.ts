@@ -11,7 +11,7 @@ import { checkAttributes } from '../arguments.ts';
 import { checkInterpolation, type InterpolateOptions } from './interpolation.ts';
 import { upsampleBilinear2d as bilinearOp, upsampleNearest2d as nearestOp } from '../ops/upsample/op.ts';
 import { where as whereOp } from '../ops/where/op.ts';
-import { broadcastShapes, layoutHint, normalizeAxis } from '../tensor/shape.ts';
+import { broadcastShapes, layoutHint, normalizeAxis, sameShape } from '../tensor/shape.ts';
 import { formatShape } from '../tensor/spec.ts';
 
 export type { InterpolateOptions } from './interpolation.ts';
@@ -36,7 +36,14 @@ function loss(
   losses: () => Tensor,
 ): Tensor {
   checkAttributes(op, { reduction: ['mean', 'sum', 'none'], beta: 'number?' }, options);
-  return engineOf(op, inputs).scope(() => reduce(losses(), options.reduction));
+  const engine = engineOf(op, inputs);
+  if (options.beta !== undefined && options.beta < 0)
+    throw new GmtlError('ops/attribute', `${op}: beta is ${options.beta}; it takes a number from 0 on`);
+  // Numbers beside a row of them would broadcast to a matrix, and the loss of all pairs looks like one.
+  const [first, second] = Object.values(inputs);
+  if (!sameShape(first.shape, second.shape))
+    throw new GmtlError('tensor/shape', `${op}: ${first} and ${second} differ in shape: reshape one of them`);
+  return engine.scope(() => reduce(losses(), options.reduction));
 }
 
 function reduce(losses: Tensor, reduction: Reduction): Tensor {

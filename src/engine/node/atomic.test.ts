@@ -96,6 +96,8 @@ test('requireWritable refuses beforehand what cannot be written, and leaves noth
     await requireWritable(join(folder, 'file'));
     await requireWritable(join(folder, 'new', 'result.json'));
     await expect(requireWritable(folder)).rejects.toThrow('it is a folder');
+    if (process.platform !== 'win32')
+      await expect(requireWritable('/dev/null')).rejects.toThrow('it is a device, pipe or socket');
     await expect(requireWritable(join(folder, 'file', 'x.json'))).rejects.toThrow('part of its path is a file');
     expect(fs.readFileSync(join(folder, 'file'), 'utf8')).toBe('kept');
     expect(fs.readdirSync(folder).sort()).toEqual(['file', 'new']);

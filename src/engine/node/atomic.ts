@@ -1,7 +1,7 @@
 /** Writes files so that a crash never leaves half of one, and words the errors of writing. */
 import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
-import { mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { GmtlError } from '../errors.ts';
 
@@ -65,6 +65,7 @@ export async function writeFileAtomic(
 ): Promise<void> {
   const temporary = temporaryPath(path);
   try {
+    requireReplaceable(path);
     await files.makeFolder(dirname(path));
     await files.createSynced(temporary, toBytes(data));
     await files.rename(temporary, path);
@@ -83,10 +84,8 @@ export async function writeFileAtomic(
 export async function requireWritable(path: string, files: FileOperations = nodeFileOperations): Promise<void> {
   const temporary = temporaryPath(path);
   try {
+    requireReplaceable(path);
     await files.makeFolder(dirname(path));
-    if ((await stat(path).catch(() => null))?.isDirectory()) {
-      throw Object.assign(new Error(`${path} is a folder`), { code: 'EISDIR' });
-    }
     await files.createSynced(temporary, new Uint8Array());
     await files.unlink(temporary);
   } catch (error) {
@@ -94,10 +93,22 @@ export async function requireWritable(path: string, files: FileOperations = node
   }
 }
 
+/** Throws where a rename would put a file in the place of a folder, a device (/dev/null) or a pipe. */
+function requireReplaceable(path: string): void {
+  const found = fs.statSync(path, { throwIfNoEntry: false });
+  if (!found || found.isFile()) return;
+  if (found.isDirectory()) throw Object.assign(new Error(`${path} is a folder`), { code: 'EISDIR' });
+  throw new GmtlError(
+    'io/write-failed',
+    `cannot write ${path}: it is a device, pipe or socket, which a file would replace. Choose another name.`,
+  );
+}
+
 /** As {@link writeFileAtomic}, blocking: for exit paths and small files. */
 export function writeFileAtomicSync(path: string, data: string | Uint8Array): void {
   const temporary = temporaryPath(path);
   try {
+    requireReplaceable(path);
     fs.mkdirSync(dirname(path), { recursive: true });
     const file = fs.openSync(temporary, 'wx');
     try {

@@ -1,5 +1,5 @@
 /** Reads and writes safetensors files. */
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { GmtlError } from '../errors.ts';
 import { errorCode, writeFileAtomic } from './atomic.ts';
 import { checkAttributes } from '../arguments.ts';
@@ -27,8 +27,12 @@ export async function writeSafetensors(
 /** Reads a whole file. @throws GmtlError `io/not-found` or `io/not-readable`. */
 export async function readBytes(path: string): Promise<Uint8Array> {
   try {
+    const found = await stat(path);
+    if (!found.isFile() && !found.isDirectory())
+      throw new GmtlError('io/not-readable', `${path}: is a device, pipe or socket; a file is needed.`);
     return await readFile(path);
   } catch (error) {
+    if (error instanceof GmtlError) throw error;
     const code = errorCode(error);
     if (code === 'ENOENT')
       throw new GmtlError('io/not-found', `${path}: no such file. Check the path.`, { cause: error });

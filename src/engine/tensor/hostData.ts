@@ -6,7 +6,17 @@ import type { DType, TypedArray } from './spec.ts';
 export interface NestedNumbers extends ReadonlyArray<number | NestedNumbers> {}
 
 /** What a tensor can be made of. */
-export type HostData = TypedArray | Float64Array | Uint8Array | BigInt64Array | NestedNumbers;
+export type HostData =
+  | TypedArray
+  | Float64Array
+  | Int8Array
+  | Uint8Array
+  | Uint8ClampedArray
+  | Int16Array
+  | Uint16Array
+  | BigInt64Array
+  | BigUint64Array
+  | NestedNumbers;
 
 interface HostArray {
   readonly data: TypedArray | Float64Array;
@@ -14,13 +24,16 @@ interface HostArray {
   readonly dtype: DType;
 }
 
+/** Whole numbers of types that tensors do not have. */
+const NARROW = [Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array, BigInt64Array, BigUint64Array];
+
 const RANGES: Partial<Record<DType, readonly [number, number]>> = {
   i32: [-(2 ** 31), 2 ** 31 - 1],
   u32: [0, 2 ** 32 - 1],
 };
 
 function dataError(what: string, index: number, value: unknown, problem: string): GmtlError {
-  const shown = typeof value === 'string' ? `'${value}'` : String(value);
+  const shown = typeof value === 'string' ? `'${value}'` : typeof value === 'bigint' ? `${value}n` : String(value);
   return new GmtlError('tensor/data', `${what}: element ${index} is ${shown}, ${problem}`);
 }
 
@@ -73,17 +86,17 @@ export function hostArray(what: string, data: HostData, dtype?: DType): HostArra
     requireWhole(what, data, type);
     return { data, shape: [data.length], dtype: type };
   }
-  if (data instanceof Int32Array || data instanceof Uint32Array || data instanceof Uint8Array) {
-    const type = dtype ?? (data instanceof Uint32Array ? 'u32' : 'i32');
-    const own = data instanceof Int32Array ? 'i32' : data instanceof Uint32Array ? 'u32' : null;
+  if (data instanceof Int32Array || data instanceof Uint32Array) {
+    const own = data instanceof Int32Array ? 'i32' : 'u32';
+    const type = dtype ?? own;
     if (type !== own) requireWhole(what, data, type);
-    return { data: data instanceof Uint8Array ? Int32Array.from(data) : data, shape: [data.length], dtype: type };
+    return { data, shape: [data.length], dtype: type };
   }
-  if (data instanceof BigInt64Array) {
-    const numbers = Array.from(data, Number);
+  if (NARROW.some((kind) => data instanceof kind)) {
+    const numbers = Float64Array.from(data as ArrayLike<number | bigint>, Number);
     const type = dtype ?? 'i32';
     requireWhole(what, numbers, type);
-    return { data: Float64Array.from(numbers), shape: [data.length], dtype: type };
+    return { data: numbers, shape: [numbers.length], dtype: type };
   }
   if (!Array.isArray(data)) {
     throw new GmtlError(

@@ -93,6 +93,10 @@ export const elementwiseForms: Forms = {
     mapped(emitter, step, (x) => emitter.graph.node('Mul', [x, emitter.graph.node('Sigmoid', [x])])),
   square: (emitter, step) => mapped(emitter, step, (x) => emitter.graph.node('Mul', [x, x])),
   affine,
+  pow: (emitter, step) => {
+    const { scale = 1 } = attributesOf<UnaryAttributes>(step);
+    mapped(emitter, step, (x) => emitter.graph.node('Pow', [x, emitter.graph.scalar(scale)]));
+  },
   add: binary('Add'),
   sub: binary('Sub'),
   mul: binary('Mul'),

@@ -15,11 +15,12 @@ export const UNARY_NAMES = [
   'square',
   'abs',
   'softplus',
+  'pow',
 ] as const;
 
 export type UnaryName = (typeof UNARY_NAMES)[number];
 
-/** `scale * x + shift` for affine; the other functions have no use for them. */
+/** `scale * x + shift` for affine; `scale` is the exponent of pow. The other functions have no use for them. */
 export interface UnaryAttributes {
   readonly scale?: number;
   readonly shift?: number;

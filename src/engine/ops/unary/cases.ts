@@ -18,9 +18,10 @@ const LOG: Tolerance = {
 const PLAIN: readonly UnaryName[] = ['relu', 'affine', 'square', 'abs'];
 
 export function unaryCases(name: UnaryName): readonly Case<UnaryAttributes>[] {
-  const fill = name === 'log' || name === 'sqrt' ? 'positive' : 'normal';
+  const fill = ['log', 'sqrt', 'pow'].includes(name) ? 'positive' : 'normal';
   const tolerance = name === 'log' ? LOG : PLAIN.includes(name) ? ELEMENTWISE_TOLERANCE : CURVED;
-  const attributes: UnaryAttributes = name === 'affine' ? { scale: -1.5, shift: 0.25 } : {};
+  const attributes: UnaryAttributes =
+    name === 'affine' ? { scale: -1.5, shift: 0.25 } : name === 'pow' ? { scale: 2.5 } : {};
   const inputs = (shape: readonly number[]) => [{ shape, fill } as const];
   return [
     { name: 'tiny', inputs: inputs([2, 3]), attributes, purpose: ['test', 'gradient'], tolerance },
@@ -39,7 +40,7 @@ export function unaryCases(name: UnaryName): readonly Case<UnaryAttributes>[] {
           },
         },
       ],
-      attributes,
+      attributes: name === 'pow' ? { scale: -3 } : attributes,
       purpose: name === 'exp' ? [] : ['test'],
       tolerance,
     },

@@ -57,6 +57,8 @@ export function unaryFunction(name: UnaryName, x: number, { scale = 1, shift = 0
       return Math.abs(x);
     case 'softplus':
       return Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
+    case 'pow':
+      return x ** scale;
     default:
       return name satisfies never;
   }
@@ -97,6 +99,8 @@ export function unaryDerivative(name: UnaryName, x: number, { scale = 1 }: Unary
       return Math.sign(x);
     case 'softplus':
       return sigmoid(x);
+    case 'pow':
+      return scale === 0 ? 0 : scale * x ** (scale - 1);
     default:
       return name satisfies never;
   }
