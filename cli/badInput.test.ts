@@ -8,6 +8,8 @@ import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { parse } from 'csv-parse/sync';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readSafetensors } from '../src/engine/node/safetensorsFile.ts';
+import { readHeader } from '../src/retina/data/pictures/openPicture.ts';
 import type { InferResult } from '../src/retina/predict/result.ts';
 import {
   imagePathA,
@@ -153,6 +155,24 @@ describe('bad input, refused before an adapter is opened', () => {
     await refusesEarly(['train', '--data', set, '--out'], /--out is empty; give it a value/);
     await refusesEarly(['train', '--data', set, '--out', at('a'), '--out', at('b')], /--out is given 2 times/);
     await refusesEarly(['train', '--data', set, '--epochs', 'many'], /--epochs needs a number/);
+  });
+
+  it('places where nothing can be made, weights that are not there, pipes: named at once, and none waits', async () => {
+    await refusesEarly(
+      ['train', '--data', set, '--init', at('nowhere.pth'), '--out', at('not')],
+      /nowhere\.pth: no such file/,
+    );
+    await refusesEarly(['data', 'synth', at('none'), '--seg-train', '0', '--cls-train', '0'], /both 0/);
+    await refusesEarly(['data', 'prepare', set, '--seed', '1.5', '-o', at('seeded.json')], /seed .* is 1\.5/);
+    if (process.platform !== 'linux') return;
+    // Node's own mkdir tries for ever there.
+    await refusesEarly(['infer', at('eye.jpg'), '--run', at('run'), '--out', '/proc/x'], /cannot write \/proc\/x/);
+    await refusesEarly(['evaluate', at('run'), '--report', '/dev/null'], /--report: \/dev\/null is a pipe, socket or/);
+    spawnSync('mkfifo', [at('pipe.jpg')]);
+    await refusesEarly(['data', 'verify', at('pipe.jpg')], /pipe\.jpg is a pipe/);
+    await expect(readHeader(at('pipe.jpg'), 'pipe.jpg')).rejects.toThrow(/it is not a file/);
+    await expect(readSafetensors(at('pipe.jpg'))).rejects.toThrow(/is a device, pipe or socket/);
+    rmSync(at('pipe.jpg'));
   });
 
   it('B41: a repeated option is refused whatever its type, value and alias', async () => {

@@ -1,7 +1,7 @@
 /** Writes files so that a crash never leaves half of one, and words the errors of writing. */
 import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
-import { mkdir, open, readdir, rename, unlink } from 'node:fs/promises';
+import { open, readdir, rename, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { GmtlError } from '../errors.ts';
 
@@ -23,7 +23,7 @@ export interface FileOperations {
 /** The real file system. */
 export const nodeFileOperations: FileOperations = {
   async makeFolder(folder) {
-    await mkdir(folder, { recursive: true });
+    makeFolders(folder);
   },
   async createSynced(path, data) {
     const handle = await open(path, 'wx');
@@ -93,6 +93,23 @@ export async function requireWritable(path: string, files: FileOperations = node
   }
 }
 
+/**
+ * Makes a folder and its parents; an existing one is left as it is. Node's own (mkdir, recursive) tries for ever where a parent is there and takes no
+ * folders, as /proc. Throws system errors, for {@link describeWriteError}.
+ */
+export function makeFolders(folder: string): void {
+  if (fs.statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return;
+  try {
+    fs.mkdirSync(folder);
+  } catch (error) {
+    // Another process may have made it meanwhile.
+    if (errorCode(error) === 'EEXIST' && fs.statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return;
+    if (errorCode(error) !== 'ENOENT' || fs.existsSync(dirname(folder))) throw error;
+    makeFolders(dirname(folder));
+    makeFolders(folder);
+  }
+}
+
 /** Throws where a rename would put a file in the place of a folder, a device (/dev/null) or a pipe. */
 function requireReplaceable(path: string): void {
   const found = fs.statSync(path, { throwIfNoEntry: false });
@@ -109,7 +126,7 @@ export function writeFileAtomicSync(path: string, data: string | Uint8Array): vo
   const temporary = temporaryPath(path);
   try {
     requireReplaceable(path);
-    fs.mkdirSync(dirname(path), { recursive: true });
+    makeFolders(dirname(path));
     const file = fs.openSync(temporary, 'wx');
     try {
       fs.writeFileSync(file, data);
@@ -166,13 +183,27 @@ export function describeWriteError(error: unknown, path: string): unknown {
     return new GmtlError('io/not-writable', message, options);
   }
   if (code === 'ENOTDIR' || code === 'EEXIST') {
-    const message = `cannot write ${path}: part of its path is a file, not a folder. Choose another place.`;
+    const isLink = isLinkItself(path);
+    const what = isLink ? 'it is a link that leads to no folder' : 'part of its path is a file, not a folder';
+    const message = `cannot write ${path}: ${what}. Choose another place.`;
+    return new GmtlError('io/write-failed', message, options);
+  }
+  if (code === 'ENOENT') {
+    const message = `cannot write ${path}: nothing can be made there (ENOENT). Choose another place.`;
     return new GmtlError('io/write-failed', message, options);
   }
   if (code === 'EISDIR') {
     return new GmtlError('io/write-failed', `cannot write ${path}: it is a folder. Choose another name.`, options);
   }
   return new GmtlError('io/write-failed', `cannot write ${path}: ${(error as Error).message}`, options);
+}
+
+function isLinkItself(path: string): boolean {
+  try {
+    return fs.lstatSync(path).isSymbolicLink();
+  } catch {
+    return false;
+  }
 }
 
 /** The `code` of a Node system error, e.g. `ENOENT`; undefined for any other value. */

@@ -1,11 +1,10 @@
 /** The report of an evaluated run: the page, and the figures it shows as files. */
 import { isGateTaught } from '../config/taught.ts';
-import { mkdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { type DatasetCounts, summarizeDataset } from '../data/sets/datasetFingerprint.ts';
 import { type Dataset, GRADE_COUNTS, GRADED_TASKS, GRADINGS, OFFICIAL_COUNTS, OFFICIAL_MASKS } from '../domain.ts';
 import type { StoredTensors } from '../../engine/io/safetensors.ts';
-import { describeWriteError, writeFileAtomic } from '../../engine/node/atomic.ts';
+import { describeWriteError, makeFolders, writeFileAtomic } from '../../engine/node/atomic.ts';
 import type { ReportData, TableData } from '../report/html/data.ts';
 import { trainingPanels } from '../report/html/training.ts';
 import { writeHtmlReport } from '../report/html/report.ts';
@@ -69,9 +68,11 @@ export function reportFiles(folder: string): string[] {
  * @throws GmtlError as `requireOwn`, `writeFileAtomic` and `writeHtmlReport`.
  */
 export async function writeReport(folder: string, input: ReportInput): Promise<string[]> {
-  await mkdir(folder, { recursive: true }).catch((cause: unknown) => {
+  try {
+    makeFolders(folder);
+  } catch (cause) {
     throw describeWriteError(cause, folder);
-  });
+  }
   requireOwn(reportFiles(folder), 'evaluate');
   const { result, gallery } = input;
   const provenance = provenanceOf({ weights: input.weights, config: input.run.config() }, input.adapter);

@@ -1,9 +1,8 @@
 /** Writes a trained network in another form: the work of `gmtl export`. */
 import { existsSync, readdirSync, statSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import { dirname, extname, join } from 'node:path';
 import { GmtlError } from '../../engine/errors.ts';
-import { describeWriteError, writeFileAtomic } from '../../engine/node/atomic.ts';
+import { describeWriteError, makeFolders, writeFileAtomic } from '../../engine/node/atomic.ts';
 import type { WeightsKind } from '../run/checkpoints.ts';
 import { EXPORT_FORMATS, type ExportFormatName } from './formats.ts';
 import { type ExportOptions, openExportSource } from './source.ts';
@@ -53,9 +52,11 @@ export async function exportRun({
     );
   }
   const files = await EXPORT_FORMATS[format].files(await openExportSource(run, config, weights), options);
-  await mkdir(out, { recursive: true }).catch((error: unknown) => {
+  try {
+    makeFolders(out);
+  } catch (error) {
     throw describeWriteError(error, out);
-  });
+  }
   const written: ExportedFile[] = [];
   for (const [name, content] of files) {
     const path = join(out, name);

@@ -1,10 +1,10 @@
 /** The folder that inference writes to: masks and an overlay of each image, and the table of all images. */
 import { checkAttributes } from '../../engine/arguments.ts';
-import { accessSync, constants, existsSync, mkdirSync } from 'node:fs';
+import { accessSync, constants, existsSync } from 'node:fs';
 import { unlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { GmtlError } from '../../engine/errors.ts';
-import { describeWriteError, errorCode, writeFileAtomic } from '../../engine/node/atomic.ts';
+import { describeWriteError, errorCode, makeFolders, writeFileAtomic } from '../../engine/node/atomic.ts';
 import { type Structure, STRUCTURES } from '../domain.ts';
 import type { StructureMasks } from '../report/overlay.ts';
 import { announceOwn, recordOwn, requireOwn } from '../report/ownFiles.ts';
@@ -17,7 +17,7 @@ import { PredictionsTable } from './predictionsTable.ts';
 /** Makes a folder and checks that files can be written to it. @throws GmtlError as {@link describeWriteError}. */
 export function makeWritableFolder(folder: string): void {
   try {
-    mkdirSync(folder, { recursive: true });
+    makeFolders(folder);
     accessSync(folder, constants.W_OK);
   } catch (error) {
     throw describeWriteError(error, folder);

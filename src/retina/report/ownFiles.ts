@@ -1,10 +1,16 @@
 /** What a command may replace: the files that it wrote itself, as long as nobody changed them. */
 import { createHash } from 'node:crypto';
-import { appendFileSync, mkdirSync, readFileSync } from 'node:fs';
+import { appendFileSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import { GmtlError } from '../../engine/errors.ts';
-import { describeWriteError, errorCode, readIfPresent, writeFileAtomic } from '../../engine/node/atomic.ts';
+import {
+  describeWriteError,
+  errorCode,
+  makeFolders,
+  readIfPresent,
+  writeFileAtomic,
+} from '../../engine/node/atomic.ts';
 
 /** In every folder that a command wrote results to: a line for each file written, the newest last. */
 const JOURNAL = '.gmtl-files.jsonl';
@@ -63,7 +69,7 @@ function append(paths: readonly string[], by: Writer, hash: (path: string) => st
     const journal = join(dirname(path), JOURNAL);
     try {
       // Files are announced before the first of them makes the folder.
-      mkdirSync(dirname(path), { recursive: true });
+      makeFolders(dirname(path));
       appendFileSync(journal, `${JSON.stringify({ file: basename(path), by, sha256 })}\n`);
     } catch (error) {
       throw describeWriteError(error, journal);
@@ -78,9 +84,11 @@ export async function writeOwn(path: string, data: string | Uint8Array, by: Writ
   recordOwn([path], by);
 }
 
-/** null where there is no such file. */
+/** null where there is no such file; '' of a device or pipe, whose content nobody vouches for and which may never end. */
 function hashOf(path: string): string | null {
   try {
+    const found = statSync(path);
+    if (!found.isFile() && !found.isDirectory()) return '';
     return createHash('sha256').update(readFileSync(path)).digest('hex');
   } catch (error) {
     // What cannot be read for another reason is left to whoever writes it to report.

@@ -2,7 +2,7 @@
 import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { GmtlError } from '../../engine/errors.ts';
-import { describeWriteError, errorCode } from '../../engine/node/atomic.ts';
+import { describeWriteError, errorCode, makeFolders } from '../../engine/node/atomic.ts';
 
 /** Where a new run goes. */
 export interface NewFolder {
@@ -24,7 +24,7 @@ export function makeFolder(place: NewFolder): string {
 function makeUnique({ root = 'runs', preset, now = new Date() }: NewFolder): string {
   const stem = [timeStamp(now), preset].filter((part) => part !== undefined).join('-');
   try {
-    mkdirSync(root, { recursive: true });
+    makeFolders(root);
     for (let count = 1; ; count++) {
       const path = join(root, count === 1 ? stem : `${stem}-${count}`);
       // mkdir itself is the test: two runs started in the same second cannot both succeed.
@@ -37,7 +37,7 @@ function makeUnique({ root = 'runs', preset, now = new Date() }: NewFolder): str
 
 function makeExactly(path: string): string {
   try {
-    mkdirSync(path, { recursive: true });
+    makeFolders(path);
     if (readdirSync(path).length === 0) return path;
   } catch (error) {
     throw describeWriteError(error, path);

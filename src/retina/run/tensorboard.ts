@@ -2,12 +2,12 @@
  * TensorBoard event files of scalars. A file is a sequence of TFRecords (tensorflow/core/lib/io/record_writer.h): length as uint64, its
  * masked CRC-32C, the bytes, their masked CRC-32C, all little-endian; the bytes are an `Event` (tensorflow/core/util/event.proto).
  */
-import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, readdirSync, writeSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import crc32c from 'crc-32/crc32c.js';
-import { describeWriteError } from '../../engine/node/atomic.ts';
+import { describeWriteError, makeFolders } from '../../engine/node/atomic.ts';
 
 export interface EventWriterOptions {
   /** Goes on after this step: TensorBoard then leaves out what earlier files of the folder say of later steps. */
@@ -40,7 +40,7 @@ export class EventWriter {
     this.#flushIntervalMs = flushIntervalMs;
     this.#lastWrite = clock();
     try {
-      mkdirSync(folder, { recursive: true });
+      makeFolders(folder);
       // TensorBoard reads a folder's files in the order of their names: the number keeps starts within a second apart.
       const count = readdirSync(folder).filter((name) => name.includes('.tfevents.')).length;
       const seconds = String(Math.floor(clock() / 1000)).padStart(10, '0');

@@ -57,6 +57,11 @@ export async function initFromFile(module: Module, file: string, options: InitOp
   return { file, ...plan, rows, loadedElements };
 }
 
+/** Reads a file of weights on trial, before work is done that would be lost. @throws GmtlError as {@link initFromFile} for what cannot be read. */
+export async function requireWeights(file: string): Promise<void> {
+  await readWeights(file);
+}
+
 async function readWeights(file: string): Promise<StoredTensors> {
   const isFolder = await stat(file).then(
     (found) => found.isDirectory(),

@@ -12,6 +12,7 @@ import { openConfigured } from '../run/dataset.ts';
 import { RunFolder } from '../run/runFolder.ts';
 import { bestMetric } from './best.ts';
 import { prepareFolds, trainFolds } from './crossValidation.ts';
+import { requireWeights } from './init.ts';
 import { shareOf } from './rankSharing.ts';
 import { openToResume } from './resume.ts';
 import { trainRun, type TrainRunOptions } from './trainRun.ts';
@@ -57,6 +58,7 @@ export async function startTraining(training: NewTraining, options: TrainRunOpti
   if (ranks && verify)
     throw new GmtlError('ranks/verify', '--verify holds one step of one process: leave the launcher out');
   shareOf(config.training.accumulate, ranks ?? { rank: 0, size: 1 });
+  if (config.training.init !== null) await requireWeights(config.training.init);
   const leads = (ranks?.rank ?? 0) === 0;
   // Rank 0 makes the synthetic set where there is none; the others read it then.
   const source = leads ? await sourceOf(training) : '';
@@ -94,6 +96,7 @@ export async function startCrossValidation(
   checkTraining('startCrossValidation', training);
   checkAttributes('startCrossValidation', { folds: 'extent' }, { folds });
   checkAttributes('startCrossValidation', FOLD_OPTIONS, options);
+  if (training.config.training.init !== null) await requireWeights(training.config.training.init);
   const source = await sourceOf(training);
   return trainFolds(await prepareFolds(training, training.config, folds, source), options);
 }

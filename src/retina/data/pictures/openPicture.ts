@@ -55,14 +55,19 @@ export const MASK: PictureKind = { name: 'mask', code: 'data/mask-unreadable' };
 /** A file's bytes. @throws GmtlError `data/image-too-large`, or the kind's code, naming the file. */
 export async function readPicture(path: string, kind: PictureKind = IMAGE): Promise<Buffer> {
   try {
-    const status = await stat(path);
-    if (!status.isFile()) throw new WrongKind('it is not a file', 'Name a picture file');
-    const { size } = status;
+    const size = await sizeOfFile(path);
     if (size > PICTURE_LIMITS.bytes) throw tooLarge(path, kind, `${size} bytes`, `${PICTURE_LIMITS.bytes} bytes`);
     return await readFile(path);
   } catch (cause) {
     throw pictureError(path, kind, cause);
   }
+}
+
+/** Bytes of a file; a pipe would be waited for. */
+async function sizeOfFile(path: string): Promise<number> {
+  const status = await stat(path);
+  if (!status.isFile()) throw new WrongKind('it is not a file', 'Name a picture file');
+  return status.size;
 }
 
 /**
@@ -77,6 +82,7 @@ export async function readHeader(
   kind: PictureKind = IMAGE,
 ): Promise<PictureHeader> {
   try {
+    if (typeof source === 'string') await sizeOfFile(source);
     if (await isDicomSource(source)) {
       const content = typeof source === 'string' ? await readPicture(source, kind) : source;
       return await readHeader(await openSoundDicom(content, path, kind).picture(), path, kind);
@@ -98,6 +104,7 @@ export async function readHeader(
 
 async function isDicomSource(source: string | Buffer): Promise<boolean> {
   if (typeof source !== 'string') return isDicom(source);
+  if (!(await stat(source)).isFile()) return false;
   const file = await open(source);
   try {
     const { buffer, bytesRead } = await file.read(Buffer.alloc(DICOM_MARK_END), 0, DICOM_MARK_END, 0);

@@ -46,6 +46,9 @@ export function carveValidation(
   if (!(valFraction >= 0 && valFraction <= 0.5)) {
     throw new GmtlError('data/val-fraction', `The validation fraction is ${valFraction}; give a number from 0 to 0.5.`);
   }
+  if (!Number.isSafeInteger(seed)) {
+    throw new GmtlError('data/split-seed', `The seed of the validation draw is ${seed}; give a whole number.`);
+  }
   const { strata, dropped, notes } = stratifyTraining(items, fingerprints, options.leaks);
   const validation = drawStrata(strata, valFraction, seed);
   const result = items

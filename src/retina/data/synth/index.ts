@@ -77,6 +77,12 @@ function checkOptions(options: SyntheticOptions): ContentOptions {
     const issues = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; ');
     throw new GmtlError('data/synthetic-options', `synthetic data set: ${issues}`);
   }
+  if (parsed.data.segmentationTrain + parsed.data.gradingTrain === 0) {
+    throw new GmtlError(
+      'data/synthetic-options',
+      'synthetic data set: segmentationTrain and gradingTrain are both 0: a set without training images trains nothing',
+    );
+  }
   return parsed.data;
 }
 

@@ -1,11 +1,11 @@
 /** Puts a generated data set into its folder whole, or not at all. */
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, readdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
 import { z } from 'zod';
 import { GmtlError } from '../../../engine/errors.ts';
-import { describeWriteError, errorCode } from '../../../engine/node/atomic.ts';
+import { describeWriteError, errorCode, makeFolders } from '../../../engine/node/atomic.ts';
 
 /** The file at the set's root that says what was generated; its presence marks the set as complete. */
 const manifestName = 'synthetic.json';
@@ -63,7 +63,10 @@ export async function findExisting(directory: string, options: ContentOptions): 
   try {
     names = await readdir(directory);
   } catch (error) {
-    if (errorCode(error) === 'ENOENT') return null;
+    if (errorCode(error) === 'ENOENT') {
+      if (await lstat(directory).catch(() => null)) throw refuse('it is a link that leads nowhere', error);
+      return null;
+    }
     throw refuse(errorCode(error) === 'ENOTDIR' ? 'it is a file' : `it cannot be read (${errorCode(error)})`, error);
   }
   if (names.length === 0) return null;
@@ -110,7 +113,7 @@ export async function buildAside(
 ): Promise<SetCounts> {
   let temporary: string | undefined;
   try {
-    await mkdir(dirname(directory), { recursive: true });
+    makeFolders(dirname(directory));
     // Not mkdtemp: its directories are closed to other users, and this one becomes the data set's.
     const path = join(dirname(directory), `.${basename(directory)}.${randomBytes(6).toString('hex')}.gmtl-tmp`);
     await mkdir(path);
