@@ -229,7 +229,7 @@ export class Tensor {
 
   /**
    * this to the power of a number, as torch.pow: 1 for an exponent of 0, NaN for negative elements and exponents that are not whole. Whole
-   * exponents up to 16 are products, others exp(exponent * log(|this|)).
+   * exponents up to 16 are products, others exp(exponent * log(|this|)). @throws GmtlError `ops/attribute` for an exponent that is not finite.
    */
   pow(exponent: number): Tensor {
     checkAttributes('pow', { exponent: 'number' }, { exponent });
