@@ -1,8 +1,8 @@
 /** Hands the words of a command line to one of the commands and reports what goes wrong. */
-import { type Stats, statSync } from 'node:fs';
 import { closest, distance } from 'fastest-levenshtein';
 import yargs, { type Argv, type CommandModule } from 'yargs';
 import { GmtlError } from '../src/engine/errors.ts';
+import { isWaitedFor } from '../src/engine/node/atomic.ts';
 import { gmtlVersion } from '../src/engine/node/version.ts';
 import { benchCommand } from './bench.ts';
 import { dataCommand } from './data.ts';
@@ -62,20 +62,6 @@ function countOptions(
   return counts;
 }
 
-/** Refuses the name of a pipe, socket or device: reading one may wait for ever. What a shell passes as a file (<(…), /dev/stdin) is read. */
-function refusePipe(name: string, path: string): void {
-  if (/^\/(dev\/(fd\/|stdin$)|proc\/self\/fd\/)/.test(path)) return;
-  let found: Stats | undefined;
-  try {
-    found = statSync(path, { throwIfNoEntry: false });
-  } catch {
-    // Whoever uses the path says what is wrong with it.
-    return;
-  }
-  if (found && !found.isFile() && !found.isDirectory())
-    throw new GmtlError('cli/usage', `--${name}: ${path} is a pipe, socket or device; give a file or folder`);
-}
-
 /** Refuses an option given twice, one without a value, which yargs makes '', and one that wants a number and has none. */
 function refuseCareless(
   words: readonly string[],
@@ -90,7 +76,8 @@ function refuseCareless(
   for (const [name, value] of Object.entries(values)) {
     if (value === '') throw new GmtlError('cli/usage', `--${name} is empty; give it a value`);
     // One of many pictures fails alone.
-    if (typeof value === 'string') refusePipe(name, value);
+    if (typeof value === 'string' && isWaitedFor(value))
+      throw new GmtlError('cli/usage', `--${name}: ${value} is a pipe, socket or device; give a file or folder`);
     if (Number.isNaN(value)) throw new GmtlError('cli/usage', `--${name} needs a number`);
   }
   return true;

@@ -233,6 +233,7 @@ export class Tensor {
    */
   pow(exponent: number): Tensor {
     checkAttributes('pow', { exponent: 'number' }, { exponent });
+    if (exponent === 0.5) return this.sqrt();
     return this.engine.apply(unaryOps.pow, [this], { scale: exponent });
   }
 

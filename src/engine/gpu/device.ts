@@ -421,17 +421,7 @@ export class GpuDevice {
   throwIfFailed(): void {
     if (this.#destroyed)
       throw new GmtlError('gpu/destroyed', 'the engine was destroyed: nothing can be computed or read on it any more');
-    try {
-      this.#failures.begin();
-    } catch (error) {
-      // What was recorded with the refused command goes now, unheard: it would fail what comes after.
-      if (!this.#capturing) {
-        this.device.pushErrorScope('validation');
-        this.flush();
-        void this.device.popErrorScope().catch(() => null);
-      }
-      throw error;
-    }
+    this.#failures.begin();
   }
 
   #createBuffer(

@@ -5,7 +5,7 @@ import { GmtlError } from '../errors.ts';
 export class DeviceFailures {
   readonly #pending = new Set<Promise<GmtlError | null>>();
   #first: GmtlError | null = null;
-  /** Whether it was thrown. */
+  /** Whether waiting for the device has thrown it. */
   #told = false;
   #isVague = false;
   #ended = false;
@@ -61,9 +61,7 @@ export class DeviceFailures {
       this.#first = null;
       this.#told = false;
     }
-    if (!this.#first) return;
-    this.#told = true;
-    throw this.#first;
+    if (this.#first) throw this.#first;
   }
 
   /** The device is being given back: losing it is not a failure. */

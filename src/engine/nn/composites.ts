@@ -156,8 +156,8 @@ export function interpolate(x: Tensor, options: InterpolateOptions): Tensor {
 }
 
 /**
- * (input - target)² of two tensors whose shapes broadcast (torch.nn.functional.mse_loss): the mean over elements, their 'sum', or each ('none').
- * @throws GmtlError `tensor/shape` where the shapes do not broadcast, `ops/attribute` for another reduction; so do the losses below.
+ * (input - target)² of two tensors of one shape (torch.nn.functional.mse_loss): the mean over elements, their 'sum', or each ('none').
+ * @throws GmtlError `tensor/shape` for two shapes, `ops/attribute` for another reduction; so do the losses below.
  */
 export function mseLoss(input: Tensor, target: Tensor, reduction: Reduction = 'mean'): Tensor {
   return loss('mseLoss', { input, target }, { reduction }, () => input.sub(target).square());

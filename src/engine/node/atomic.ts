@@ -110,6 +110,18 @@ export function makeFolders(folder: string): void {
   }
 }
 
+/** Whether what `path` names is a pipe, socket or device, which may be waited for for ever; not what a shell passes as a file (<(…), /dev/stdin). */
+export function isWaitedFor(path: string): boolean {
+  if (/^\/(dev\/(fd\/|stdin$)|proc\/self\/fd\/)/.test(path)) return false;
+  try {
+    const found = fs.statSync(path);
+    return !found.isFile() && !found.isDirectory();
+  } catch {
+    // Whoever uses the path says what is wrong with it.
+    return false;
+  }
+}
+
 /** Throws where a rename would put a file in the place of a folder, a device (/dev/null) or a pipe. */
 function requireReplaceable(path: string): void {
   const found = fs.statSync(path, { throwIfNoEntry: false });

@@ -1,7 +1,7 @@
 /** Reads and writes safetensors files. */
-import { readFile, stat } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { GmtlError } from '../errors.ts';
-import { errorCode, writeFileAtomic } from './atomic.ts';
+import { errorCode, isWaitedFor, writeFileAtomic } from './atomic.ts';
 import { checkAttributes } from '../arguments.ts';
 import { decodeSafetensors, type EncodableTensor, encodeSafetensors, type SafetensorsFile } from '../io/safetensors.ts';
 
@@ -26,13 +26,11 @@ export async function writeSafetensors(
 
 /** Reads a whole file. @throws GmtlError `io/not-found` or `io/not-readable`. */
 export async function readBytes(path: string): Promise<Uint8Array> {
+  if (isWaitedFor(path))
+    throw new GmtlError('io/not-readable', `${path}: is a device, pipe or socket; a file is needed.`);
   try {
-    const found = await stat(path);
-    if (!found.isFile() && !found.isDirectory())
-      throw new GmtlError('io/not-readable', `${path}: is a device, pipe or socket; a file is needed.`);
     return await readFile(path);
   } catch (error) {
-    if (error instanceof GmtlError) throw error;
     const code = errorCode(error);
     if (code === 'ENOENT')
       throw new GmtlError('io/not-found', `${path}: no such file. Check the path.`, { cause: error });

@@ -25,7 +25,8 @@ interface HostArray {
 }
 
 /** Whole numbers of types that tensors do not have. */
-const NARROW = [Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array, BigInt64Array, BigUint64Array];
+const NARROW = [Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array];
+const WIDE = [BigInt64Array, BigUint64Array];
 
 const RANGES: Partial<Record<DType, readonly [number, number]>> = {
   i32: [-(2 ** 31), 2 ** 31 - 1],
@@ -92,8 +93,9 @@ export function hostArray(what: string, data: HostData, dtype?: DType): HostArra
     if (type !== own) requireWhole(what, data, type);
     return { data, shape: [data.length], dtype: type };
   }
-  if (NARROW.some((kind) => data instanceof kind)) {
-    const numbers = Float64Array.from(data as ArrayLike<number | bigint>, Number);
+  const isWide = WIDE.some((kind) => data instanceof kind);
+  if (isWide || NARROW.some((kind) => data instanceof kind)) {
+    const numbers = (isWide ? Float64Array : Int32Array).from(data as ArrayLike<number | bigint>, Number);
     const type = dtype ?? 'i32';
     requireWhole(what, numbers, type);
     return { data: numbers, shape: [numbers.length], dtype: type };
