@@ -95,7 +95,7 @@ export function hostArray(what: string, data: HostData, dtype?: DType): HostArra
   }
   const isWide = WIDE.some((kind) => data instanceof kind);
   if (isWide || NARROW.some((kind) => data instanceof kind)) {
-    const numbers = (isWide ? Float64Array : Int32Array).from(data as ArrayLike<number | bigint>, Number);
+    const numbers = isWide ? Float64Array.from(data as BigInt64Array, Number) : Int32Array.from(data as Uint8Array);
     const type = dtype ?? 'i32';
     requireWhole(what, numbers, type);
     return { data: numbers, shape: [numbers.length], dtype: type };
