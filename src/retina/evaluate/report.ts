@@ -203,7 +203,7 @@ function splitTable(counts: DatasetCounts): TableData {
 function calibrationTable(calibration: Calibration): TableData {
   const { segmentation, classification } = calibration.fittedOn;
   return {
-    note: `Fitted on the validation split: ${segmentation} images with masks, ${classification} graded. The test images had no part in it.`,
+    note: `Fitted on the validation split (${segmentation} with masks, ${classification} graded). The test images had no part in it.`,
     columns: ['Setting', 'Value', 'On the validation images'],
     rows: calibrationRows(calibration),
   };

@@ -231,7 +231,7 @@ export function referralsText(report: ReferralReport): string {
 /** Temperatures and thresholds as text, with what they were fitted on. */
 export function calibrationText(calibration: Calibration): string {
   const { segmentation, classification } = calibration.fittedOn;
-  const images = `${segmentation} images with masks, ${classification} graded`;
+  const images = `${segmentation} with masks, ${classification} graded`;
   const columns: Column[] = [
     { header: `Calibration, fitted on the validation split (${images})` },
     { header: 'value' },

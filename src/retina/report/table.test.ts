@@ -30,6 +30,11 @@ describe('formatTable', () => {
     expect(table.split('\n').slice(2)).toEqual(['  µ👁  x', 'long  y']);
   });
 
+  it('rules a last column of sentences no farther than a line of a terminal goes', () => {
+    const [, rule] = formatTable([{ header: 'a' }, { header: 'why' }], [['x', 'y'.repeat(300)]]).split('\n');
+    expect(rule).toBe(`─  ${'─'.repeat(40)}`);
+  });
+
   it('names the row with the wrong number of cells', () => {
     expect(() => formatTable([{ header: 'a' }], [['x'], ['y', 'z']])).toThrow(/row 1 has 2 cells for 1 columns/);
   });

@@ -13,6 +13,9 @@ export type Column = {
 /** A cell: text, a number, or null for "nothing to show". NaN (an undefined metric) prints as "n/a". */
 export type Cell = string | number | null;
 
+/** A rule under a last column of sentences ends here: it would fill several lines of a terminal. */
+const LONGEST_LAST_RULE = 40;
+
 /**
  * Lines up rows under their headers for a terminal, two spaces between columns, a rule under the header, no trailing blanks.
  * @throws GmtlError `report/table` naming the row whose number of cells differs from the number of columns.
@@ -40,11 +43,9 @@ export function formatTable(columns: readonly Column[], rows: readonly (readonly
       })
       .join('  ')
       .trimEnd();
-  return [
-    line(columns.map((column) => column.header)),
-    line(widths.map((size) => '─'.repeat(size))),
-    ...texts.map(line),
-  ].join('\n');
+  const ruleOf = (size: number, index: number): string =>
+    '─'.repeat(index === widths.length - 1 && !isRight[index] ? Math.min(size, LONGEST_LAST_RULE) : size);
+  return [line(columns.map((column) => column.header)), line(widths.map(ruleOf)), ...texts.map(line)].join('\n');
 }
 
 function cellText(cell: Cell, digits: number): string {
