@@ -49,6 +49,14 @@ export class GmtlError extends Error {
   }
 }
 
+/**
+ * Whether JavaScript's own memory ended. Node and Chrome: `Array buffer allocation failed`, `Out of memory at ImageData creation`; Safari:
+ * `Out of memory`; Firefox: `allocation size overflow`.
+ */
+export function isOutOfMemory(error: unknown): boolean {
+  return error instanceof Error && /out of memory|allocation (failed|size overflow)/i.test(error.message);
+}
+
 /** How a value that is not what it should be looks in a message. */
 export function show(value: unknown): string {
   if (typeof value === 'string') return `'${value}'`;

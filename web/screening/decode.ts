@@ -1,8 +1,7 @@
 /** Decodes photographs with the browser's own decoder, to the bytes that Node's gives. */
-import { GmtlError } from '../../src/engine/errors.ts';
+import { GmtlError, isOutOfMemory } from '../../src/engine/errors.ts';
 import { type DecodedImage, toRgb, turned } from '../../src/retina/data/pictures/decoded.ts';
 import { isDicom } from '../../src/retina/data/pictures/dicomFile.ts';
-import { isOutOfMemory } from '../shared/failure.ts';
 import { type PictureHeader, readHeader } from './pictureHeader.ts';
 
 /**

@@ -1,10 +1,9 @@
 /** Decodes DICOM photographs in the browser, by the same code and the same libraries as in Node. */
 import dicomParser from 'dicom-parser';
 import * as losslessJpeg from 'jpeg-lossless-decoder-js';
-import { GmtlError } from '../../src/engine/errors.ts';
+import { GmtlError, isOutOfMemory } from '../../src/engine/errors.ts';
 import { type DecodedImage, toRgb } from '../../src/retina/data/pictures/decoded.ts';
-import { type DicomFile, openDicomFile } from '../../src/retina/data/pictures/dicomFile.ts';
-import type { RgbImage } from '../../src/retina/domain.ts';
+import { type DicomFile, mostInflated, openDicomFile } from '../../src/retina/data/pictures/dicomFile.ts';
 
 const CODE = 'data/image-unreadable';
 
@@ -16,14 +15,17 @@ const CODE = 'data/image-unreadable';
 export async function decodeDicom(
   bytes: Uint8Array,
   name: string,
-  decodeJpeg: (jpeg: Uint8Array) => Promise<RgbImage>,
+  decodeJpeg: (jpeg: Uint8Array) => Promise<DecodedImage>,
 ): Promise<DecodedImage> {
   const file = await openFile(bytes, name);
-  const { facts, width, height } = file;
+  const { facts } = file;
   const frame = file.frame();
-  const data = frame.kind === 'pixels' ? toRgb(frame.data, frame.channels) : await jpegPixels(frame, name, decodeJpeg);
+  const image =
+    frame.kind === 'pixels'
+      ? { width: file.width, height: file.height, data: toRgb(frame.data, frame.channels), orientation: 1 }
+      : await jpegImage(frame, name, decodeJpeg);
   const notes = facts.frames > 1 ? [`the file holds ${facts.frames} frames: the first was taken`] : [];
-  return { width, height, data, orientation: 1, dicom: facts, notes };
+  return { ...image, dicom: facts, notes };
 }
 
 /** Browsers inflate only in the background: what a deflated file holds is asked for, inflated, and given at the second try. */
@@ -40,7 +42,7 @@ async function openFile(bytes: Uint8Array, name: string): Promise<DicomFile> {
             packed = whole.subarray(position);
             throw new Error('it is not inflated yet');
           }
-          return joined(whole.subarray(0, position), unpacked);
+          return joined([whole.subarray(0, position), unpacked]);
         },
       },
       bytes,
@@ -51,38 +53,58 @@ async function openFile(bytes: Uint8Array, name: string): Promise<DicomFile> {
     return open();
   } catch (cause) {
     if (packed === null) throw cause;
-    unpacked = await inflated(packed, name);
+    unpacked = await inflated(packed, mostInflated(bytes.length), name);
     return open();
   }
 }
 
-async function inflated(packed: Uint8Array, name: string): Promise<Uint8Array> {
+/** @param most bytes that it may inflate to: memory ends where nobody counts. */
+async function inflated(packed: Uint8Array, most: number, name: string): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  let size = 0;
   try {
     const stream = new Blob([packed as Uint8Array<ArrayBuffer>]).stream();
-    return new Uint8Array(await new Response(stream.pipeThrough(new DecompressionStream('deflate-raw'))).arrayBuffer());
+    const reader = stream.pipeThrough(new DecompressionStream('deflate-raw')).getReader();
+    for (let part = await reader.read(); !part.done && size <= most; part = await reader.read()) {
+      parts.push(part.value);
+      size += part.value.length;
+    }
+    if (size > most) await reader.cancel();
   } catch (cause) {
+    if (isOutOfMemory(cause)) throw cause;
     throw new GmtlError(CODE, `Cannot read the DICOM file ${name}: its deflated part is truncated or damaged.`, {
       cause,
     });
   }
+  if (size > most) {
+    throw new GmtlError(
+      CODE,
+      `Cannot read the DICOM file ${name}: its deflated part unpacks to more than ${most} bytes, a hundredfold: no photograph does.`,
+    );
+  }
+  return joined(parts);
 }
 
-function joined(one: Uint8Array, other: Uint8Array): Uint8Array {
-  const whole = new Uint8Array(one.length + other.length);
-  whole.set(one);
-  whole.set(other, one.length);
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
   return whole;
 }
 
-async function jpegPixels(
+async function jpegImage(
   { jpeg, inverted }: { readonly jpeg: Uint8Array; readonly inverted: boolean },
   name: string,
-  decodeJpeg: (jpeg: Uint8Array) => Promise<RgbImage>,
-): Promise<Uint8Array> {
+  decodeJpeg: (jpeg: Uint8Array) => Promise<DecodedImage>,
+): Promise<DecodedImage> {
   try {
-    const { data } = await decodeJpeg(jpeg);
-    return inverted ? Uint8Array.from(data, (value) => 255 - value) : Uint8Array.from(data);
+    const image = await decodeJpeg(jpeg);
+    return inverted ? { ...image, data: Uint8Array.from(image.data, (value) => 255 - value) } : image;
   } catch (cause) {
+    if (isOutOfMemory(cause)) throw cause;
     throw new GmtlError(CODE, `Cannot read the DICOM file ${name}: its JPEG is truncated or damaged.`, { cause });
   }
 }

@@ -1,5 +1,5 @@
 /** Errors as plain data, so that they can leave a worker. */
-import { GmtlError } from '../../src/engine/errors.ts';
+import { GmtlError, isOutOfMemory } from '../../src/engine/errors.ts';
 
 export interface Failure {
   /** The code of a `GmtlError`; `web/memory` where JavaScript's own memory ended; `unexpected` for a fault in gmtl. */
@@ -12,11 +12,6 @@ export function failureOf(error: unknown): Failure {
   const message = error instanceof Error ? error.message : String(error);
   if (isOutOfMemory(error)) return { code: 'web/memory', message };
   return { code: 'unexpected', message: `${message} (this is a fault in gmtl, please report it)` };
-}
-
-/** Chrome: `Array buffer allocation failed`, `Out of memory at ImageData creation`; Safari: `Out of memory`; Firefox: `allocation size overflow`. */
-export function isOutOfMemory(error: unknown): boolean {
-  return error instanceof Error && /out of memory|allocation (failed|size overflow)/i.test(error.message);
 }
 
 /** Whether a new worker, with a new device and empty memory, may do what this one could not. */

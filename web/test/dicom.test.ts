@@ -3,7 +3,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Page } from 'playwright-core';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { deflateRawSync } from 'node:zlib';
 import { decodeImage } from '../../src/retina/data/pictures/preprocess.ts';
+import { withExif } from '../../src/retina/data/pictures/testsupport.ts';
 import { noBrowser, serveModule, usePages } from './browser.ts';
 
 const folder = fileURLToPath(new URL('../../src/retina/data/pictures/fixtures/dicom/', import.meta.url));
@@ -58,6 +60,23 @@ describe.skipIf(noBrowser !== null)('DICOM in the page', () => {
       const most = there.data.reduce((off, value, at) => Math.max(off, Math.abs(value - node.data[at])), 0);
       expect(most, name).toBeLessThanOrEqual(/jpeg|wrapped/.test(name) ? JPEG_LEVELS : 0);
     }
+  });
+
+  it('Exif data within a JPEG turns nothing, as in Node', async () => {
+    const bytes = withExif(readFileSync(`${folder}jpeg.dcm`), 6);
+    const [node, there] = [await decodeImage('eye.dcm', bytes), await decoded(bytes)];
+    expect([there.width, there.height, there.data.length]).toEqual([56, 48, node.data.length]);
+    const most = there.data.reduce((off, value, at) => Math.max(off, Math.abs(value - node.data[at])), 0);
+    expect(most).toBeLessThanOrEqual(JPEG_LEVELS);
+  });
+
+  it('what unpacks a thousandfold is refused while it unpacks', async () => {
+    const file = readFileSync(`${folder}deflated.dcm`);
+    // Behind the file meta information, whose length its first element states.
+    const bomb = [file.subarray(0, 144 + file.readUInt32LE(140)), deflateRawSync(Buffer.alloc(20 * 2 ** 20))];
+    const { code, message } = await decoded(Buffer.concat(bomb));
+    expect(code).toBe('data/image-unreadable');
+    expect(message).toMatch(/unpacks to more than 1\d{7} bytes/);
   });
 
   it('a damaged one is refused in one line that names it', async () => {

@@ -3,14 +3,17 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import dicomParser from 'dicom-parser';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { GmtlError } from '../../../engine/errors.ts';
 import { Generator } from '../../../engine/tensor/random.ts';
 import { fingerprintFiles } from '../sets/fingerprintFiles.ts';
 import { sameFrame } from '../sets/sameFrame.ts';
 import type { DecodedImage } from './decoded.ts';
-import { IMAGE, readHeader } from './openPicture.ts';
+import { openDicomFile } from './dicomFile.ts';
+import { IMAGE, pictureError, readHeader } from './openPicture.ts';
 import { decodeImage } from './preprocess.ts';
+import { withExif } from './testsupport.ts';
 
 const path = (name: string): string => fileURLToPath(new URL(`fixtures/dicom/${name}`, import.meta.url));
 const file = (name: string): Buffer => readFileSync(path(`${name}.dcm`));
@@ -92,6 +95,41 @@ describe('a DICOM file', () => {
     expect((await decodeImage(path('wrapped.dcm'))).dicom).toMatchObject({ laterality: null, pixelSpacing: null });
   });
 
+  it('is not turned by Exif data within its JPEG, as no viewer of DICOM does', async () => {
+    const [turned, plain] = [
+      await decodeImage('eye.dcm', withExif(file('jpeg'), 6)),
+      await decodeImage(path('jpeg.dcm')),
+    ];
+    expect([turned.width, turned.height, turned.orientation]).toEqual([56, 48, 1]);
+    expect(apart(turned.data, plain.data).most).toBe(0);
+  });
+
+  it('is not called damaged where memory ends', () => {
+    const ends = (): never => {
+      throw new RangeError('Array buffer allocation failed');
+    };
+    const opened = (name: string) =>
+      openDicomFile(
+        {
+          parser: dicomParser,
+          losslessJpeg: () => ({
+            Decoder: class {
+              decompress = ends;
+            },
+          }),
+          inflate: ends,
+        },
+        file(name),
+        'eye.dcm',
+        IMAGE.code,
+      );
+    expect(() => opened('lossless').frame()).toThrow(RangeError);
+    expect(() => opened('deflated')).toThrow(RangeError);
+    const { message } = pictureError('eye.dcm', IMAGE, new RangeError('Array buffer allocation failed'));
+    expect(message).toMatch(/no memory left to decode it/);
+    expect(message).not.toMatch(/damaged/);
+  });
+
   it('is a picture for whatever compares, measures and lists pictures', async () => {
     expect(await readHeader(path('rle.dcm'), path('rle.dcm'))).toMatchObject({ width: 56, height: 48 });
     expect(await sameFrame(path('rle.dcm'), path('eye.png'))).toBe(true);
@@ -159,6 +197,15 @@ const HOSTILE: readonly [string, () => Buffer, string | RegExp][] = [
     'another size than its lossless JPEG',
     () => patched('lossless', ROWS, (bytes, at) => bytes.writeUInt16LE(47, at)),
     'it states 56x47 pixels, its JPEG has 56x48',
+  ],
+  [
+    'a JPEG of inks',
+    () => {
+      const bytes = Buffer.from(file('jpeg'));
+      bytes[bytes.indexOf(Buffer.from([0xff, 0xc0]), 132) + 9] = 4;
+      return bytes;
+    },
+    'its JPEG has 4 color components (4: CMYK',
   ],
   [
     'an RLE header that points outside',

@@ -3,7 +3,7 @@ import { inflateRawSync } from 'node:zlib';
 import type { ErrorCode } from '../../../engine/errors.ts';
 import { requireOptional, sharp } from '../../../engine/node/optional.ts';
 import type { DicomFacts } from './dicomFacts.ts';
-import { type DicomFrame, type DicomTools, type LosslessJpeg, openDicomFile } from './dicomFile.ts';
+import { type DicomFrame, type DicomTools, type LosslessJpeg, mostInflated, openDicomFile } from './dicomFile.ts';
 
 /** A parsed file. */
 interface OpenedDicom {
@@ -25,13 +25,9 @@ export function openDicom(bytes: Buffer, name: string, code: ErrorCode, frame = 
   return { facts, width, height, picture: async () => fileOf(read(), width, height) };
 }
 
-/**
- * A deflated data set after its plain header. zlib refuses what unpacks to more than 1 GiB, or to more than a hundredfold and 16 MiB: photographs
- * shrink to a tenth, bombs to a thousandth.
- */
+/** A deflated data set after its plain header. zlib refuses what unpacks to more than {@link mostInflated}. */
 function inflated(packed: Uint8Array, position: number): Uint8Array {
-  const maxOutputLength = Math.min(2 ** 30, 100 * packed.length + 2 ** 24);
-  const rest = inflateRawSync(packed.subarray(position), { maxOutputLength });
+  const rest = inflateRawSync(packed.subarray(position), { maxOutputLength: mostInflated(packed.length) });
   return Buffer.concat([packed.subarray(0, position), rest]);
 }
 

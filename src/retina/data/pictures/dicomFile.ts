@@ -1,6 +1,6 @@
 /** Reads DICOM files of ophthalmic photography, in Node and in browsers: what they say of the picture, and each frame's pixels or its JPEG. */
 import type DicomParser from 'dicom-parser';
-import { type ErrorCode, GmtlError } from '../../../engine/errors.ts';
+import { type ErrorCode, GmtlError, isOutOfMemory } from '../../../engine/errors.ts';
 import type { DicomFacts } from './dicomFacts.ts';
 import { type FrameLayout, interleaved, unpackRle } from './dicomPixels.ts';
 
@@ -51,6 +51,12 @@ const UNREAD: Readonly<Record<string, string>> = {
   '1.2.840.10008.1.2.4.91': 'JPEG 2000 (convert it: gdcmconv --raw IN OUT)',
 };
 
+/**
+ * Bytes that the deflated part of a file may inflate to: 1 GiB, and a hundredfold of the file and 16 MiB. Photographs shrink to a tenth, bombs to
+ * a thousandth.
+ */
+export const mostInflated = (fileBytes: number): number => Math.min(2 ** 30, 100 * fileBytes + 2 ** 24);
+
 /** Bytes from which {@link isDicom} tells. */
 export const DICOM_MARK_END = 132;
 
@@ -97,6 +103,7 @@ export function openDicomFile(
   try {
     data = parser.parseDicom(bytes, { inflater: inflate });
   } catch (cause) {
+    if (isOutOfMemory(cause)) throw cause;
     // dicom-parser throws strings and plain objects too.
     const why = cause instanceof Error ? cause.message : typeof cause === 'string' ? cause : 'its structure is broken';
     throw fail(`${oneLine(why)}; it is truncated or damaged`, cause);
@@ -159,7 +166,7 @@ export function openDicomFile(
       try {
         const encoded = way === 'raw' ? null : encapsulated(parser, data, pixels, frame, frames);
         // Before it is unpacked: a JPEG of a few bytes can state any size.
-        if (encoded !== null && way !== 'rle') requireJpegSize(encoded, layout);
+        if (encoded !== null && way !== 'rle') requireJpegLike(encoded, layout);
         if (encoded !== null && way === 'jpeg') {
           // Colors as the JPEG's own marks say: files that state RGB hold YCbCr as often as not.
           return { kind: 'jpeg', jpeg: encoded, inverted: photometric === 'MONOCHROME1' };
@@ -172,7 +179,7 @@ export function openDicomFile(
               : lossless(losslessJpeg(), encoded, layout);
         return { kind: 'pixels', data: data8, channels: samples as 1 | 3 };
       } catch (cause) {
-        if (cause instanceof GmtlError) throw cause;
+        if (cause instanceof GmtlError || isOutOfMemory(cause)) throw cause;
         const why = cause instanceof Error ? cause.message : String(cause);
         throw fail(`frame ${frame} of ${frames}: ${oneLine(why)}`, cause);
       }
@@ -260,16 +267,34 @@ function rawFrame(
   return new Uint8Array(data.byteArray.subarray(start, start + size));
 }
 
-/** Throws unless the frame header of a JPEG (ITU-T T.81, B.2.2) has the size that the file states. */
-function requireJpegSize(jpeg: Uint8Array, { width, height }: FrameLayout): void {
+/** "Exif", the first bytes of the segment of that kind. */
+const EXIF = [0x45, 0x78, 0x69, 0x66];
+
+/**
+ * Walks a JPEG's segments up to its pixels (ITU-T T.81, B.1 and B.2.2). Throws unless its frame header has the size that the file states, and the
+ * colors of a photograph.
+ *
+ * Exif data becomes application data that no decoder reads (APP15 in place of APP1), in `jpeg` itself: viewers of DICOM do not turn pictures by
+ * it, and rows, columns and what refers to the frame are those of the picture as stored.
+ */
+function requireJpegLike(jpeg: Uint8Array, { width, height }: FrameLayout): void {
   let at = 2;
+  let hasSize = false;
   while (jpeg[0] === 0xff && jpeg[1] === 0xd8 && at + 9 <= jpeg.length && jpeg[at] === 0xff) {
     const marker = jpeg[at + 1];
+    if (marker === 0xda) break;
     if (marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker)) {
       const [high, wide] = [(jpeg[at + 5] << 8) + jpeg[at + 6], (jpeg[at + 7] << 8) + jpeg[at + 8]];
-      if (high === height && wide === width) return;
-      throw new Error(`it states ${width}x${height} pixels, its JPEG has ${wide}x${high}`);
+      if (high !== height || wide !== width) {
+        throw new Error(`it states ${width}x${height} pixels, its JPEG has ${wide}x${high}`);
+      }
+      const components = jpeg[at + 9];
+      if (components !== 1 && components !== 3) {
+        throw new Error(`its JPEG has ${components} color components (4: CMYK, for printing); read are 1 and 3`);
+      }
+      hasSize = true;
     }
+    if (marker === 0xe1 && EXIF.every((byte, index) => jpeg[at + 4 + index] === byte)) jpeg[at + 1] = 0xef;
     // Fill bytes and marks without a segment.
     at +=
       marker === 0xff
@@ -278,7 +303,7 @@ function requireJpegSize(jpeg: Uint8Array, { width, height }: FrameLayout): void
           ? 2
           : 2 + (jpeg[at + 2] << 8) + jpeg[at + 3];
   }
-  throw new Error('its JPEG has no frame header');
+  if (!hasSize) throw new Error('its JPEG has no frame header');
 }
 
 function lossless({ Decoder }: LosslessJpeg, encoded: Uint8Array, layout: FrameLayout): Uint8Array {

@@ -2,7 +2,7 @@
 import { open, readFile, stat } from 'node:fs/promises';
 import type { Metadata, Sharp } from 'sharp';
 import { sharp } from '../../../engine/node/optional.ts';
-import { type ErrorCode, GmtlError } from '../../../engine/errors.ts';
+import { type ErrorCode, GmtlError, isOutOfMemory } from '../../../engine/errors.ts';
 import { openDicom } from './dicom.ts';
 import { DICOM_MARK_END, isDicom } from './dicomFile.ts';
 import type { DicomFacts } from './dicomFacts.ts';
@@ -177,6 +177,12 @@ function notesOf({ pages = 1, space }: Metadata): string[] {
 /** The error for a file that cannot be decoded. Errors that name it already pass unchanged. */
 export function pictureError(path: string, kind: PictureKind, cause: unknown): GmtlError {
   if (cause instanceof GmtlError) return cause;
+  if (isOutOfMemory(cause)) {
+    const remedy = 'Leave it more memory (fewer threads, a smaller batch), or scale it down';
+    return new GmtlError(kind.code, `The ${kind.name} ${path}: there is no memory left to decode it. ${remedy}.`, {
+      cause,
+    });
+  }
   const code = errorCode(cause) ?? '';
   const known = NOT_DECODED.find(({ codes }) => codes.includes(code));
   if (known) return new GmtlError(kind.code, `The ${kind.name} ${path}: ${known.text}.`, { cause });
