@@ -8,7 +8,7 @@ import { DEFAULT_SPLIT } from '../src/retina/data/sets/split.ts';
 import { generateSyntheticIdrid } from '../src/retina/data/synth/index.ts';
 import { passes, verifyDataset } from '../src/retina/data/check/verify.ts';
 import { formatVerifyReport, verifyJson } from '../src/retina/data/check/verifyText.ts';
-import { printable } from '../src/retina/report/printable.ts';
+import { printable } from '../src/engine/printable.ts';
 import { recordOwn, requireOwn } from '../src/retina/report/ownFiles.ts';
 import { GmtlError } from '../src/engine/errors.ts';
 import { writeFileAtomic } from '../src/engine/node/atomic.ts';

@@ -11,7 +11,7 @@ import { evaluateCommand } from './evaluate.ts';
 import { exitCodeOf } from './exitCodes.ts';
 import { exportCommand } from './export.ts';
 import { inferCommand } from './infer.ts';
-import { printable } from '../src/retina/report/printable.ts';
+import { printable } from '../src/engine/printable.ts';
 import { mergeCommand } from './merge.ts';
 import { trainCommand } from './train.ts';
 import { tuneCommand } from './tune.ts';

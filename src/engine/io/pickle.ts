@@ -2,6 +2,7 @@
  * Reads pickles of plain data without running what they ask for: numbers, text, lists, tuples, dicts, and the few callables that the
  * reader of a format knows. Everything else is refused by its name (Python's pickletools has the operations).
  */
+import { oneLine } from '../printable.ts';
 
 /** A pickle that cannot be read, and why. */
 export class PickleProblem extends Error {}
@@ -24,11 +25,11 @@ export interface PickleHandlers {
   persistent(id: unknown): unknown;
 }
 
-/** A file's text for a message: one line of modest length, control characters as their codes. */
-export const oneLine = (text: string): string => JSON.stringify(text.slice(0, 100)).slice(1, -1);
-
 const MARK = Symbol('mark');
-/** Operations of one pickle: a checkpoint of a thousand tensors takes some 50,000. Each makes one value at most, so that this bounds memory too. */
+/**
+ * Operations of one pickle: a checkpoint of a thousand tensors takes some 50,000, a Python list of numbers one for each. Each makes one value at
+ * most, so that this bounds memory too.
+ */
 const MOST_OPERATIONS = 2_000_000;
 
 /** Reads one pickle at `start`. Dicts become Maps, tuples and lists arrays. @returns the value and where the pickle ends. */
@@ -58,7 +59,9 @@ class Unpickler {
   run(): { value: unknown; end: number } {
     for (let operations = 0; ; operations++) {
       if (operations === MOST_OPERATIONS) {
-        throw new PickleProblem(`it takes more than ${MOST_OPERATIONS} operations, which no file of weights does`);
+        throw new PickleProblem(
+          `it takes more than ${MOST_OPERATIONS} operations: weights take thousands, so that it is hostile or carries a long list of numbers`,
+        );
       }
       const at = this.#take(1);
       const code = this.#bytes[at];

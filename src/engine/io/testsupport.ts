@@ -20,7 +20,7 @@ export function refusal(bytes: Uint8Array, name = 'evil.pth'): string {
 export const text = (value: string): number[] => [...new TextEncoder().encode(value)];
 export const global = (module: string, name: string): number[] => [0x63, ...text(`${module}\n${name}\n`)];
 export const u32 = (value: number): number[] => [value & 255, (value >> 8) & 255, (value >> 16) & 255, value >>> 24];
-export const unicode = (value: string): number[] => [0x58, ...u32(value.length), ...text(value)];
+export const unicode = (value: string): number[] => [0x58, ...u32(text(value).length), ...text(value)];
 export const int = (value: number): number[] => [0x4a, ...u32(value)];
 
 /** A zip archive as PyTorch's, with data.pkl of these operations and one storage of 16 bytes. */

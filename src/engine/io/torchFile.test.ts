@@ -73,7 +73,10 @@ describe('a hostile file ends in one clear line:', () => {
     'a huge number': [archive([0x8b, ...u32(2 ** 31 - 1)]), /number of 2147483647 bytes/],
     'a value that was never made': [archive([0x30]), /more values than it has made/],
     'a memo that was never set': [archive([0x68, 7]), /not remembered/],
-    'an endless stack': [archive(new Uint8Array(2_000_100).fill(0x5d)), /more than 2000000 operations/],
+    'an endless stack': [
+      archive(new Uint8Array(2_000_100).fill(0x5d)),
+      /more than 2000000 operations: .* long list of numbers/,
+    ],
     'a list that holds itself': [archive([0x5d, 0x71, 0, 0x68, 0, 0x61]), /no state dict/],
     'a dict that holds itself': [archive([0x7d, 0x71, 0, ...unicode('me'), 0x68, 0, 0x73]), /no state dict/],
     'nested to ten thousand levels': [

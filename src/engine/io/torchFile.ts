@@ -5,7 +5,8 @@
 import { GmtlError } from '../errors.ts';
 import { checkAttributes } from '../arguments.ts';
 import { bfloat16ToNumber, float16ToNumber } from '../tensor/float16.ts';
-import { oneLine, PickleGlobal, type PickleHandlers, PickleProblem, readPickle } from './pickle.ts';
+import { oneLine } from '../printable.ts';
+import { PickleGlobal, type PickleHandlers, PickleProblem, readPickle } from './pickle.ts';
 import type { StoredTensor, StoredTensors } from './safetensors.ts';
 import { sizeOf } from '../tensor/spec.ts';
 import { findStateDict } from './stateDict.ts';

@@ -1,6 +1,6 @@
 /** Reads the members of an uncompressed zip archive, as PyTorch writes them (APPNOTE.TXT 4.3; ZIP64 included). */
 
-import { oneLine } from './pickle.ts';
+import { oneLine } from '../printable.ts';
 
 /** A zip archive that cannot be read, and why. */
 export class ZipProblem extends Error {}

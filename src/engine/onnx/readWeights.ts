@@ -4,7 +4,7 @@ import { BinaryReader } from '@bufbuild/protobuf/wire';
 import { TensorProtoSchema, TensorProto_DataLocation, TensorProto_DataType as Type, type TensorProto } from 'onnx-buf';
 import { GmtlError } from '../errors.ts';
 import type { StoredTensor, StoredTensors } from '../io/safetensors.ts';
-import { oneLine } from '../io/pickle.ts';
+import { oneLine } from '../printable.ts';
 import { checkAttributes } from '../arguments.ts';
 import { bfloat16ToNumber, float16ToNumber } from '../tensor/float16.ts';
 import { sizeOf } from '../tensor/spec.ts';

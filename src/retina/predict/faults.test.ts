@@ -6,7 +6,7 @@ import sharp from 'sharp';
 import { afterAll, describe, expect, it } from 'vitest';
 import { decodeImage } from '../data/pictures/preprocess.ts';
 import { readOtherLayout } from '../data/sets/otherSets.ts';
-import { printableLine } from '../report/printable.ts';
+import { printableLine } from '../../engine/printable.ts';
 import { readManifest } from './manifest.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'gmtl-faults-'));

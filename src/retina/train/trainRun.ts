@@ -10,7 +10,7 @@ import type { Ranks } from '../../engine/node/ranks.ts';
 import type { TrainConfig } from '../config/schema.ts';
 import { precisionNote, usablePrecision } from '../network/precision.ts';
 import type { LoadedCheckpoint } from '../run/checkpoint.ts';
-import { printable } from '../report/printable.ts';
+import { printable } from '../../engine/printable.ts';
 import type { RunLock } from '../run/lock.ts';
 import type { RunFolder } from '../run/runFolder.ts';
 import { BATCH_COLUMNS, EPOCH_COLUMNS } from './columns.ts';

@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { parse } from 'csv-parse/sync';
 import { GmtlError } from '../../../engine/errors.ts';
+import { printableLine } from '../../../engine/printable.ts';
 import { GRADE_COUNTS } from '../../domain.ts';
 
 /** One row of a grading CSV. */
@@ -64,11 +65,6 @@ export function separatorOf(text: string): string {
   return [';', '\t'].reduce((best, other) => (count(other) > count(best) ? other : best), ',');
 }
 
-/** Text of a foreign file for a message: what has no printable form is written as its code. */
-function printable(text: string): string {
-  return JSON.stringify(text).slice(1, -1);
-}
-
 /** True when the text starts like an IDRiD grading CSV (the localization CSVs have other columns). */
 export function looksLikeGradingCsv(text: string): boolean {
   const header = text.replace(/^\uFEFF/, '').split(/\r?\n/, 1)[0];
@@ -129,7 +125,7 @@ export async function scanGradingCsv(path: string, problems: GmtlError[], text?:
         'data/csv-columns',
         `${path}, line 1: no column for ${missing.map(([name]) => name).join(', ')}. The header must name ` +
           `"Image name,Retinopathy grade,Risk of macular edema"; found: ${
-            printable(
+            printableLine(
               header
                 .filter((cell) => cell !== '')
                 .join(', ')
@@ -164,7 +160,7 @@ export async function scanGradingCsv(path: string, problems: GmtlError[], text?:
       problems.push(
         new GmtlError(
           'data/csv-grade',
-          `${path}, line ${line} (${image}): ${what} is "${printable(cell ?? '')}", not an integer from 0 to ${last}. Correct the cell or delete the row.`,
+          `${path}, line ${line} (${image}): ${what} is "${printableLine(cell ?? '')}", not an integer from 0 to ${last}. Correct the cell or delete the row.`,
         ),
       );
       continue;

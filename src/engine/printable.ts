@@ -11,3 +11,6 @@ export function printable(text: string): string {
 
 /** As {@link printable}, in one line. */
 export const printableLine = (text: string): string => printable(text).replaceAll('\n', '\\n');
+
+/** As {@link printableLine}, of modest length, quotes and backslashes marked: a name within a foreign file, for a message. */
+export const oneLine = (text: string): string => printable(JSON.stringify(text.slice(0, 100)).slice(1, -1));
