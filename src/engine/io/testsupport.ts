@@ -61,7 +61,7 @@ export function zip(members: readonly (readonly [string, Uint8Array])[], method 
   }
   const counts = [...u16(members.length), ...u16(members.length)];
   const end = [...u32(0x06054b50), ...u16(0), ...u16(0), ...counts, ...u32(directory.length), ...u32(at), ...u16(0)];
-  return Uint8Array.from(Buffer.concat([...body, Uint8Array.from(directory), Uint8Array.from(end)]));
+  return new Uint8Array(Buffer.concat([...body, Uint8Array.from(directory), Uint8Array.from(end)]));
 }
 
 /** The operations that make a tensor of `shape` and `strides` on the storage `key`, which they say has `count` elements. */
