@@ -190,9 +190,17 @@ it('a recorded picture whose DICOM files cannot be had keeps its row, and this i
   const told: string[] = [];
   await mkdir(at('dicom'));
   // JPEG files lack every tag.
+  for (const file of readdirSync(folder).filter((name) => name.endsWith('.png'))) await rm(join(folder, file));
+  const record = () => readFileSync(join(folder, JOURNAL_FILE), 'utf8');
+  const recorded = record();
+  const looked = vi.spyOn(predictor, 'predict');
   const again = await run(folder, { name: 'second', dicomOut: at('dicom') }, (outcome) =>
     told.push(...outcomeLines(outcome)),
   );
+  // Nothing is computed for them again and again, and no mask written that the record does not name.
+  expect(looked).not.toHaveBeenCalled();
+  looked.mockRestore();
+  expect([again.pictures, record()]).toEqual([[], recorded]);
   expect(again).toMatchObject({ failed: 0, recorded: 2, adapters: ['first', 'first'] });
   expect(rows()).toBe(before);
   expect(told.join('\n')).toMatch(/warning: its earlier result stays, without DICOM files: .*a\.jpg/);

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import dicomParser from 'dicom-parser';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { decodeImage } from '../data/pictures/preprocess.ts';
-import { openDicomOut, writeDicomOut } from './dicomOut.ts';
+import { openDicomOut, readDicomSource, writeDicomOut } from './dicomOut.ts';
 import { PREDICTIONS_SCHEMA } from './predictionRow.ts';
 import type { Inferred } from './result.ts';
 
@@ -73,7 +73,8 @@ async function written(name: string, frame: number): Promise<{ inferred: Inferre
   const input = { path: eye(name), name: `${name}_frame${frame}`, frame };
   openDicomOut(folder, [input]);
   const inferred = await inferredOf(input.path, frame);
-  return { inferred, files: await writeDicomOut(folder, input, inferred, PROVENANCE, NOTE) };
+  const source = await readDicomSource(input.path);
+  return { inferred, files: await writeDicomOut(folder, input, source, inferred, PROVENANCE, NOTE) };
 }
 
 const parse = (file: string): dicomParser.DataSet => dicomParser.parseDicom(readFileSync(file));

@@ -51,18 +51,11 @@ export function openDicomOut(folder: string, inputs: readonly InferInput[]): voi
 }
 
 /**
- * Writes the masks of a DICOM photograph as a Segmentation and its grades and referral as a structured report, where there are such.
+ * The data set of a photograph, to which what is written refers: to be read before anything is computed.
  *
- * @param referralNote by which operating point referrals are decided, for the report.
- * @returns the files written. @throws GmtlError `infer/dicom-out` where the photograph's data set cannot be read again; `io/…`.
+ * @throws GmtlError `infer/dicom-out` where it cannot be read, or lacks what others refer to it by.
  */
-export async function writeDicomOut(
-  folder: string,
-  { path, name, frame = 1 }: InferInput,
-  inferred: Inferred,
-  provenance: Provenance,
-  referralNote?: string,
-): Promise<string[]> {
+export async function readDicomSource(path: string): Promise<DicomDataset> {
   const { data, log } = requireOptional<Dcmjs>('dcmjs');
   // It would warn on standard output of values that the photograph has, not of ours.
   log.setLevel('silent');
@@ -88,6 +81,24 @@ export async function writeDicomOut(
       `${path} lacks ${lacking.join(', ')}, without which nothing can refer to it. Leave --dicom-out out for it.`,
     );
   }
+  return source;
+}
+
+/**
+ * Writes the masks of a DICOM photograph as a Segmentation and its grades and referral as a structured report, where there are such.
+ *
+ * @param source of {@link readDicomSource}. @param referralNote by which operating point referrals are decided, for the report.
+ * @returns the files written. @throws GmtlError `io/…`.
+ */
+export async function writeDicomOut(
+  folder: string,
+  { name, frame = 1 }: Pick<InferInput, 'name' | 'frame'>,
+  source: DicomDataset,
+  inferred: Inferred,
+  provenance: Provenance,
+  referralNote?: string,
+): Promise<string[]> {
+  const { data } = requireOptional<Dcmjs>('dcmjs');
   const from: DocumentSource = { source, frame, inferred, provenance, referralNote };
   const files = filesOf(folder, name);
   const written = dicomFilesOf(folder, name, inferred.result);

@@ -1,5 +1,5 @@
 /** The whole work on one picture file: decode, predict, write masks and overlay. */
-import { dicomFilesOf, writeDicomOut } from './dicomOut.ts';
+import { dicomFilesOf, readDicomSource, writeDicomOut } from './dicomOut.ts';
 import { inferImage } from './image.ts';
 import type { InferInput } from './inputs.ts';
 import type { InferOptions } from './picture.ts';
@@ -43,7 +43,7 @@ export function filesOfPicture(
 /** Changes a result before it is written: calibration does. */
 export type AdjustResult = (result: InferResult) => InferResult | Promise<InferResult>;
 
-/** Does it. @param keeps see {@link writeResults}. @throws GmtlError as {@link inferImage} and {@link writeResults}. */
+/** Does it. @param keeps see {@link writeResults}. @throws GmtlError as {@link readDicomSource}, {@link inferImage} and {@link writeResults}. */
 export async function workOnPicture(
   network: PictureNetwork<PreparedAs>,
   input: InferInput,
@@ -51,10 +51,12 @@ export async function workOnPicture(
   adjust: AdjustResult,
   keeps = false,
 ): Promise<PictureDone> {
+  // First: where the DICOM files cannot be had, nothing is computed, and no file written that no record names.
+  const source = dicomOut !== undefined && provenance ? await readDicomSource(input.path) : null;
   const plain = await inferImage(network, input.path, options, input.frame);
   const inferred = { ...plain, result: await adjust(plain.result) };
   const files = await writeResults(folder, input, inferred, write, keeps);
-  if (dicomOut !== undefined && provenance)
-    files.push(...(await writeDicomOut(dicomOut, input, inferred, provenance, referralNote)));
+  if (source && dicomOut !== undefined && provenance)
+    files.push(...(await writeDicomOut(dicomOut, input, source, inferred, provenance, referralNote)));
   return { result: inferred.result, files };
 }
