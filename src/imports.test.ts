@@ -21,9 +21,9 @@ const ENGINE = [
 ].map((folder) => `engine/${folder}`);
 
 /** What every file may import. */
-const ANYWHERE = ['engine/errors.ts', 'engine/arguments.ts'];
+const ANYWHERE = ['engine/errors.ts', 'engine/arguments.ts', 'engine/printable.ts'];
 
-/** Folder → the folders it may import from, besides itself, engine/errors.ts and engine/arguments.ts. What is not listed may import nothing else. */
+/** Folder → the folders it may import from, besides itself and what is allowed {@link ANYWHERE}. What is not listed may import nothing else. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'engine/tensor': [],
   'engine/gpu': ['engine/tensor'],
