@@ -62,7 +62,7 @@ describe('gmtl evaluate', () => {
     expect(output).toMatch(
       /PLAIN \(thresholds 0\.5, temperatures 1\): test split, checkpoint 'best', step 2.*5 images/,
     );
-    expect(output).toMatch(/Calibration, fitted on the validation split \(\d images with masks, \d graded\)/);
+    expect(output).toMatch(/Calibration, fitted on the validation split \(\d with masks, \d graded\)/);
     expect(output).toMatch(/CALIBRATED \(on validation images, never on these\)/);
     expect(output).toMatch(/\nHE +\S+ \[\S+, \S+\]/);
     expect(output).not.toMatch(/\nMA /);
