@@ -16,7 +16,9 @@ trap 'kill -USR2 "$child"' USR2
 wait "$child"; code=$?
 # A trapped signal ends the first wait.
 if kill -0 "$child" 2>/dev/null; then wait "$child"; code=$?; fi
-# 140: the time was up, and a next try goes on. 4: the adapter was lost; 75: the disk was full: worth three more tries, not more. 1 and 2 are not (docs/commands.md).
+# 140: the time was up, and a next try goes on. 4: the adapter was lost; 75: the disk was full: worth another try while Slurm has started the shard
+# again less than three times, ends of its time counted (SLURM_RESTART_COUNT tells no reasons); later, mend it and submit again: --resume goes on.
+# 1 and 2 are worth none (docs/commands.md).
 again=no
 if [ "$code" = 140 ]; then again=yes; fi
 if { [ "$code" = 4 ] || [ "$code" = 75 ]; } && [ "${SLURM_RESTART_COUNT:-0}" -lt 3 ]; then again=yes; fi

@@ -46,6 +46,11 @@ const CALLS: Readonly<Record<string, (module: string, name: string) => number[]>
 };
 
 describe('a pickle that would run code is refused by what it names,', () => {
+  it('by as many names as docs/interop.md says', () => {
+    const said = readFileSync(new URL('../../../docs/interop.md', import.meta.url), 'utf8');
+    expect(said).toContain(`${CALLABLES.length} callables in ${Object.keys(CALLS).length} ways`);
+  });
+
   it.each(Object.entries(CALLS))('called by %s, in every protocol', (_, call) => {
     for (const [index, callable] of CALLABLES.entries()) {
       for (const protocol of LONG_TESTS ? PROTOCOLS : [PROTOCOLS[index % PROTOCOLS.length]]) {

@@ -40,7 +40,13 @@ const ALTERED = code('49755003', 'SCT', 'Morphologically Altered Structure');
 const ANATOMY = code('123037004', 'SCT', 'Anatomical Structure');
 const EYE = code('81745001', 'SCT', 'Eye');
 
-/** LOINC's answers of LL2117-1, "diabetic retinopathy severity", whose five are IDRiD's five. */
+/**
+ * LOINC's answers of LL2117-1, "diabetic retinopathy severity", whose five are IDRiD's five.
+ *
+ * This material contains content from LOINC (http://loinc.org). LOINC is copyright © Regenstrief Institute, Inc. and the Logical Observation
+ * Identifiers Names and Codes (LOINC) Committee and is available at no cost under the license at http://loinc.org/license. LOINC® is a registered
+ * United States trademark of Regenstrief Institute, Inc.
+ */
 const RETINOPATHY = [
   code('LA18643-9', 'LN', 'No apparent retinopathy'),
   code('LA18644-7', 'LN', 'Mild non-proliferative retinopathy'),

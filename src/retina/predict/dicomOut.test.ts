@@ -131,6 +131,14 @@ describe('a DICOM photograph’s results as DICOM', () => {
     expect(text).toContain(NOTE);
   });
 
+  it('has codes of LOINC with the notice that its license asks for', () => {
+    const source = readFileSync(new URL('dicomDocuments.ts', import.meta.url), 'utf8');
+    const docs = readFileSync(new URL('../../../docs/interop.md', import.meta.url), 'utf8').replaceAll(/\s+/g, ' ');
+    const notice =
+      /This material contains content from LOINC \(http:\/\/loinc\.org\)\..* license at http:\/\/loinc\.org\/license\./;
+    for (const text of [source.replaceAll(/[\s*]+/g, ' '), docs]) expect(text).toMatch(notice);
+  });
+
   it('passes the checkers that are installed', async (context) => {
     const there = ['dciodvfy', 'dsrdump', 'dcmdump'].filter(
       (tool) => spawnSync(tool, ['--version']).error === undefined,
