@@ -1,6 +1,16 @@
 /** Tier: any adapter, built command line. Every command meets careless input with one clear message, a documented exit code, no stack trace, nothing half-written. */
 import { execFile, spawn, spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -168,6 +178,8 @@ describe('bad input, refused before an adapter is opened', () => {
     // Node's own mkdir tries for ever there.
     await refusesEarly(['infer', at('eye.jpg'), '--run', at('run'), '--out', '/proc/x'], /cannot write \/proc\/x/);
     await refusesEarly(['evaluate', at('run'), '--report', '/dev/null'], /--report: \/dev\/null is a pipe, socket or/);
+    symlinkSync('loop', at('loop'));
+    await refusesEarly(['export', at('run'), '--format', 'onnx', '--out', at('loop')], /cannot write .*loop: ELOOP/);
     spawnSync('mkfifo', [at('pipe.jpg')]);
     await refusesEarly(['data', 'verify', at('pipe.jpg')], /pipe\.jpg is a pipe/);
     await expect(readHeader(at('pipe.jpg'), 'pipe.jpg')).rejects.toThrow(/it is not a file/);

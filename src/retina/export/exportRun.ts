@@ -1,5 +1,5 @@
 /** Writes a trained network in another form: the work of `gmtl export`. */
-import { existsSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, statSync, type Stats } from 'node:fs';
 import { dirname, extname, join } from 'node:path';
 import { GmtlError } from '../../engine/errors.ts';
 import { describeWriteError, makeFolders, writeFileAtomic } from '../../engine/node/atomic.ts';
@@ -39,7 +39,13 @@ export async function exportRun({
   overwrite,
   ...options
 }: ExportRunOptions): Promise<ExportedFile[]> {
-  if (FILE_ENDINGS.includes(extname(out).toLowerCase()) || statSync(out, { throwIfNoEntry: false })?.isFile()) {
+  let found: Stats | undefined;
+  try {
+    found = statSync(out, { throwIfNoEntry: false });
+  } catch (error) {
+    throw describeWriteError(error, out);
+  }
+  if (FILE_ENDINGS.includes(extname(out).toLowerCase()) || found?.isFile()) {
     throw new GmtlError(
       'export/folder',
       `${out} is the name of a file, and an export is a folder of several: name a folder, such as ${join(dirname(out), format)}`,

@@ -44,4 +44,6 @@ it("refuses a picture of a batch for that picture's fault alone", async () => {
   const settled = await Promise.allSettled([1, 13, 2].map((value) => batched(picture(value), 1, { choice: 'both' })));
   expect(settled.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
   expect(() => inBatches(network().run, 0)).toThrow(/a batch of 0 pictures/);
+  const huge = inBatches(network().run, 1e13);
+  await expect(huge(picture(1), 1, { choice: 'both' })).rejects.toThrow(/no memory for a batch of 10000000000000/);
 });

@@ -57,7 +57,16 @@ function takeBatch(waiting: Waiting[], size: number): Waiting[] {
 
 async function runBatch(run: Predict, size: number, batch: readonly Waiting[]): Promise<void> {
   const [{ images, options }] = batch;
-  const joined = new Float32Array(size * images.length);
+  let joined: Float32Array<ArrayBuffer>;
+  try {
+    joined = new Float32Array(size * images.length);
+  } catch (cause) {
+    const error = new GmtlError('infer/batch', `there is no memory for a batch of ${size} pictures: give fewer`, {
+      cause,
+    });
+    for (const { reject } of batch) reject(error);
+    return;
+  }
   for (let row = 0; row < size; row++) joined.set(batch[Math.min(row, batch.length - 1)].images, row * images.length);
   try {
     const predictions = await run(joined, size, options);
