@@ -95,7 +95,7 @@ describe('a DICOM file', () => {
     expect((await decodeImage(path('wrapped.dcm'))).dicom).toMatchObject({ laterality: null, pixelSpacing: null });
   });
 
-  it('is not turned by Exif data within its JPEG, as no viewer of DICOM does', async () => {
+  it('is not turned by Exif data within its JPEG, nor is it by dcmtk', async () => {
     const [turned, plain] = [
       await decodeImage('eye.dcm', withExif(file('jpeg'), 6)),
       await decodeImage(path('jpeg.dcm')),

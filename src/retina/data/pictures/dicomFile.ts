@@ -274,8 +274,8 @@ const EXIF = [0x45, 0x78, 0x69, 0x66];
  * Walks a JPEG's segments up to its pixels (ITU-T T.81, B.1 and B.2.2). Throws unless its frame header has the size that the file states, and the
  * colors of a photograph.
  *
- * Exif data becomes application data that no decoder reads (APP15 in place of APP1), in `jpeg` itself: viewers of DICOM do not turn pictures by
- * it, and rows, columns and what refers to the frame are those of the picture as stored.
+ * Exif data becomes application data that no decoder reads (APP15 in place of APP1), in `jpeg` itself: dcmtk does not turn pictures by it
+ * either, and rows, columns and what refers to the frame are those of the picture as stored.
  */
 function requireJpegLike(jpeg: Uint8Array, { width, height }: FrameLayout): void {
   let at = 2;
