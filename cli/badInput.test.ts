@@ -230,6 +230,9 @@ describe('bad input, refused before an adapter is opened', () => {
     await refusesEarly(['data', 'prepare', mask, '-o', at('mask.json')], /IDRiD_02/);
     await refusesEarly(['data', 'prepare', set, '-o', at('eye.jpg', 'x.json')], /cannot write .*x\.json/);
     await refusesEarly(['data', 'verify', at('empty')], /empty holds no IDRiD images/);
+    await refusesEarly(['data', 'verify', set, '--images', at('empty')], /is a folder.*leave .*empty out/);
+    await refusesEarly(['merge', set, ''], /a folder has an empty name/);
+    await refusesEarly(['merge', set, '--manifest', at('nowhere.csv')], /nowhere\.csv: no such file/);
     expect(readdirSync(root).filter((name) => /^(range|row|mask)\.json/.test(name))).toEqual([]);
   });
 

@@ -31,13 +31,15 @@ export async function readBytes(path: string): Promise<Uint8Array> {
   try {
     return await readFile(path);
   } catch (error) {
-    const code = errorCode(error);
-    if (code === 'ENOENT')
-      throw new GmtlError('io/not-found', `${path}: no such file. Check the path.`, { cause: error });
-    if (code === 'EISDIR')
-      throw new GmtlError('io/not-readable', `${path}: is a folder, a file is needed.`, { cause: error });
-    throw new GmtlError('io/not-readable', `${path}: cannot be read (${(error as Error).message}).`, {
-      cause: error,
-    });
+    throw describeReadError(error, path);
   }
+}
+
+/** A file that could not be read, as `io/not-found` or `io/not-readable`. */
+export function describeReadError(cause: unknown, path: string): GmtlError {
+  const code = errorCode(cause);
+  if (code === 'ENOENT') return new GmtlError('io/not-found', `${path}: no such file. Check the path.`, { cause });
+  if (code === 'EISDIR')
+    return new GmtlError('io/not-readable', `${path}: is a folder, a file is needed.`, { cause });
+  return new GmtlError('io/not-readable', `${path}: cannot be read (${(cause as Error).message}).`, { cause });
 }

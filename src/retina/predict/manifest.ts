@@ -8,6 +8,7 @@ import { z } from 'zod';
 import { GmtlError } from '../../engine/errors.ts';
 import { encodingOf, separatorOf } from '../data/sets/labels.ts';
 import { errorCode } from '../../engine/node/atomic.ts';
+import { describeReadError } from '../../engine/node/safetensorsFile.ts';
 
 /** One picture of a list. */
 export const entrySchema = z.object({
@@ -23,7 +24,7 @@ export type ManifestEntry = z.infer<typeof entrySchema>;
  * Reads `list.csv` (a header with `path`, optionally `id`, `patient`, `eye`; other columns are left out) or `list.jsonl` (one object of those a line). Paths are
  * relative to the list's folder.
  *
- * @throws GmtlError `infer/manifest` naming the line.
+ * @throws GmtlError `infer/manifest` naming the line, `io/not-found` and `io/not-readable`.
  */
 export async function readManifest(file: string): Promise<ManifestEntry[]> {
   const isJson = /\.(jsonl|ndjson)$/i.test(file);
@@ -56,6 +57,8 @@ export async function readManifest(file: string): Promise<ManifestEntry[]> {
   } catch (cause) {
     if (cause instanceof GmtlError) throw cause;
     if (errorCode(cause) === undefined && !(cause instanceof Error)) throw cause;
+    // No line of it is at fault.
+    if (cause instanceof Error && 'syscall' in cause) throw describeReadError(cause, file);
     throw fail((cause as Error).message, cause);
   }
   if (entries.length === 0) throw new GmtlError('infer/manifest', `${file} names no picture`);

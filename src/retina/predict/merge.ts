@@ -33,6 +33,7 @@ export async function mergeTables(
   out: string,
   expected: readonly string[] | null,
 ): Promise<Merged> {
+  if (folders.includes('')) throw new GmtlError('infer/merge', 'a folder has an empty name: is a variable unset?');
   const shards = folders.map((folder) => shardOfFolder(basename(resolve(folder))));
   const count = shards[0]?.count ?? null;
   const isWhole = count !== null && shards.every((shard) => shard?.count === count);

@@ -15,7 +15,7 @@ import {
 } from '../../domain.ts';
 import { type Decoded, decodeItem } from './decodeItem.ts';
 import { judgeCoverage, judgeParts, type MaskCoverage } from './judge.ts';
-import { loadMetadata, type MetadataOptions } from '../sets/metadata.ts';
+import { loadMetadata, type MetadataOptions, refuseListOptions } from '../sets/metadata.ts';
 import { mapParallel } from '../../../engine/node/parallel.ts';
 
 /** Two images that show the same picture. */
@@ -92,6 +92,7 @@ export async function verifyDataset(source: string, options: VerifyOptions = {})
       },
     );
   });
+  if (entry.isDirectory()) refuseListOptions(source, options.metadata);
   const scan = entry.isDirectory()
     ? await scanIdrid(source)
     : { ...(await loadMetadata(source, options.metadata)), problems: [], unused: [] };

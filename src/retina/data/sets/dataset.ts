@@ -5,7 +5,7 @@ import { fingerprintFiles } from './fingerprintFiles.ts';
 import { scanSoundIdrid } from './idrid.ts';
 import { assignFolds } from './folds.ts';
 import { joinLabels } from './join.ts';
-import { loadMetadata, type Metadata, type MetadataOptions } from './metadata.ts';
+import { loadMetadata, type Metadata, type MetadataOptions, refuseListOptions } from './metadata.ts';
 import { type OtherLayout, readOtherLayout } from './otherSets.ts';
 import { carveValidation, DEFAULT_SPLIT, type SplitOptions, type SplitResult } from './split.ts';
 import type { Dataset } from '../../domain.ts';
@@ -47,6 +47,7 @@ export async function openDataset(source: string, options: OpenOptions = {}): Pr
       },
     );
   });
+  if (entry.isDirectory()) refuseListOptions(source, options.metadata);
   const read: Metadata = entry.isDirectory()
     ? options.layout === undefined
       ? { ...(await scanSoundIdrid(source)), source, splitsFixed: false }

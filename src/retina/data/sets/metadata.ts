@@ -92,13 +92,23 @@ export interface MetadataOptions {
   readonly whereElse?: string;
 }
 
+/** Refuses, for a folder, what only lists in System B's form have a use for. @throws GmtlError `data/metadata-test`. */
+export function refuseListOptions(folder: string, { images, test }: MetadataOptions = {}): void {
+  const given = images ?? test;
+  if (given === undefined) return;
+  throw new GmtlError(
+    'data/metadata-test',
+    `${folder} is a folder, which holds its images and their splits: leave ${given} out. It goes with a list in System B's form.`,
+  );
+}
+
 /**
  * Reads a metadata JSON and checks every row: a file of `gmtl data prepare`, or a list of entries as System B writes it
  * (`image_path`, `task` "seg" or "cls", `task_vector`, `mask_paths`, `retino_label`, `edema_label`; neither ids nor splits; entries
  * repeated to balance the tasks, see `systemBItems`).
  *
  * @throws GmtlError `data/metadata-unreadable`, `data/metadata-json`, `data/metadata-row` (row number, id, field and reason),
- *   `data/metadata-duplicate`, `data/metadata-missing-file`, `data/metadata-test` (a second list where none can be used).
+ *   `data/metadata-duplicate`, `data/metadata-missing-file`, `data/metadata-test` (a second list, or a folder of images, where none can be used).
  */
 export async function loadMetadata(file: string, options: MetadataOptions = {}): Promise<Metadata> {
   const content = await readList(file);
@@ -131,6 +141,9 @@ export async function loadMetadata(file: string, options: MetadataOptions = {}):
   }
   if (test !== undefined) {
     throw new GmtlError('data/metadata-test', `${file} names its own testing images: leave ${test} out.`);
+  }
+  if (images !== undefined) {
+    throw new GmtlError('data/metadata-test', `${file} says where each image is: leave ${images} out.`);
   }
   const items: DatasetItem[] = [];
   const seen = new Map<string, number>();
