@@ -39,7 +39,6 @@ export async function readBytes(path: string): Promise<Uint8Array> {
 export function describeReadError(cause: unknown, path: string): GmtlError {
   const code = errorCode(cause);
   if (code === 'ENOENT') return new GmtlError('io/not-found', `${path}: no such file. Check the path.`, { cause });
-  if (code === 'EISDIR')
-    return new GmtlError('io/not-readable', `${path}: is a folder, a file is needed.`, { cause });
+  if (code === 'EISDIR') return new GmtlError('io/not-readable', `${path}: is a folder, a file is needed.`, { cause });
   return new GmtlError('io/not-readable', `${path}: cannot be read (${(cause as Error).message}).`, { cause });
 }
