@@ -15,7 +15,6 @@ import { Decoder, type DecoderNorm } from '../../engine/models/decoder.ts';
 import {
   type Encoded,
   type ExpertOutput,
-  type GateFeatures,
   gradeOutputs,
   type HeadOptions,
   MultitaskNet,
@@ -23,7 +22,7 @@ import {
   readsPooled,
   type Routes,
 } from './network.ts';
-import { decodeMasks, FINDINGS, findings, type StagePool, stagePoolFor } from './stagePool.ts';
+import { decodeMasks, type StagePool, stagePoolFor } from './stagePool.ts';
 
 /** Options of {@link GatedMultitaskNet}. */
 export interface GatedOptions extends HeadOptions {
@@ -65,7 +64,8 @@ export class GatedMultitaskNet extends MultitaskNet {
   readonly maskPriorLogit: number;
   readonly trunk: ConvNeXt;
   readonly gate: Sequential;
-  readonly gateFeatures: GateFeatures;
+  /** Null where the gate sees the pooled features of the last stage. */
+  readonly gateReader: StagePool | null;
   readonly decoder: Decoder;
   /** Null where the grading heads see the same features as the gate. */
   readonly grader: StagePool | null;
@@ -87,9 +87,8 @@ export class GatedMultitaskNet extends MultitaskNet {
     const headNorm = options.headNorm && readsPooled(options);
     this.trunk = new ConvNeXt({ ...config, classes: 0, dropPathRate, layerScaleInit, headNorm, random, recompute });
     const features = this.trunk.channels[this.trunk.channels.length - 1];
-    this.gateFeatures = options.gateFeatures ?? 'pooled';
-    const gated = this.gateFeatures === 'masks' ? FINDINGS * options.masks : features;
-    this.gate = perceptron(gated, options.gateHidden, 2, headDropout, random);
+    this.gateReader = stagePoolFor(options.gateFeatures, options.masks, this.trunk.channels);
+    this.gate = perceptron(this.gateReader?.outFeatures ?? features, options.gateHidden, 2, headDropout, random);
     this.decoder = new Decoder({
       features: this.trunk.channels,
       channels: options.decoderChannels,
@@ -100,7 +99,7 @@ export class GatedMultitaskNet extends MultitaskNet {
       prior: options.maskPrior,
       random,
     });
-    this.grader = stagePoolFor(options, this.trunk.channels);
+    this.grader = stagePoolFor(options.gradeFeatures, options.masks, this.trunk.channels);
     const graded = this.grader?.outFeatures ?? features;
     this.retino =
       grades === 'edema'
@@ -121,8 +120,9 @@ export class GatedMultitaskNet extends MultitaskNet {
       const features = this.trunk.forwardFeatures(x.cast(this.precision));
       const pooled = this.trunk.pool(features[features.length - 1]);
       const [, height, width] = x.shape;
-      const masks = this.gateFeatures === 'masks' ? this.decoder.forward(features, height, width) : null;
-      return { features, pooled, masks, gateLogits: this.gate.forward(masks ? findings(masks.detach()) : pooled) };
+      const masks = this.gateReader && this.decoder.forward(features, height, width);
+      const read = this.gateReader?.forward(features, masks) ?? pooled;
+      return { features, pooled, masks, gateLogits: this.gate.forward(read) };
     });
   }
 

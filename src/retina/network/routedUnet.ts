@@ -13,14 +13,13 @@ import {
   dropoutLayer,
   type Encoded,
   type ExpertOutput,
-  type GateFeatures,
   gradeOutputs,
   type HeadOptions,
   MultitaskNet,
   type Routes,
 } from './network.ts';
 import { RESNET_VARIANTS, ResNet, type ResNetConfig, type ResNetVariant } from '../../engine/models/resnet.ts';
-import { decodeMasks, FINDINGS, findings, type StagePool, stagePoolFor } from './stagePool.ts';
+import { decodeMasks, type StagePool, stagePoolFor } from './stagePool.ts';
 import { UnetDecoder } from '../../engine/models/unet.ts';
 
 /** Options of {@link RoutedUnet}. */
@@ -98,7 +97,8 @@ export class RoutedUnet extends MultitaskNet {
   readonly retino: Sequential | null;
   readonly edema: Sequential | null;
   readonly router: Sequential;
-  readonly gateFeatures: GateFeatures;
+  /** Null where the router sees the pooled features of the last stage. */
+  readonly gateReader: StagePool | null;
   readonly #random: RandomSource;
 
   constructor(options: RoutedUnetOptions) {
@@ -123,13 +123,13 @@ export class RoutedUnet extends MultitaskNet {
         'convolution experts grade by the coarsest map: choose gradeFeatures pooled, or classifier linear',
       );
     }
-    this.grader = stagePoolFor(options, this.encoder.channels);
+    this.grader = stagePoolFor(options.gradeFeatures, masks, this.encoder.channels);
     const graded = this.grader?.outFeatures ?? features;
     this.retino = grades === 'edema' ? null : new Sequential(new Linear(graded, gradeOutputs('retinopathy', ordinal)));
     this.edema = grades === 'retinopathy' ? null : new Sequential(new Linear(graded, gradeOutputs('edema', ordinal)));
-    this.gateFeatures = options.gateFeatures ?? 'pooled';
-    const gated = this.gateFeatures === 'masks' ? FINDINGS * masks : features;
-    this.router = new Sequential(dropoutLayer(routerDropout, random), new Linear(gated, 2));
+    this.gateReader = stagePoolFor(options.gateFeatures, masks, this.encoder.channels);
+    const read = this.gateReader?.outFeatures ?? features;
+    this.router = new Sequential(dropoutLayer(routerDropout, random), new Linear(read, 2));
   }
 
   get random(): RandomSource {
@@ -141,8 +141,9 @@ export class RoutedUnet extends MultitaskNet {
       const features = this.encoder.forwardFeatures(x.cast(this.precision));
       const pooled = features[features.length - 1].mean([1, 2]);
       const [, height, width] = x.shape;
-      const masks = this.gateFeatures === 'masks' ? this.#masks(features, height, width) : null;
-      return { features, pooled, masks, gateLogits: this.router.forward(masks ? findings(masks.detach()) : pooled) };
+      const masks = this.gateReader && this.#masks(features, height, width);
+      const read = this.gateReader?.forward(features, masks) ?? pooled;
+      return { features, pooled, masks, gateLogits: this.router.forward(read) };
     });
   }
 

@@ -3,10 +3,10 @@ import type { Tensor } from '../../engine/autograd/tensor.ts';
 import * as F from '../../engine/nn/functional.ts';
 import { LayerNorm } from '../../engine/nn/layers.ts';
 import { block, Module } from '../../engine/nn/module.ts';
-import type { HeadOptions, Routes } from './network.ts';
+import type { GradeFeatures, Routes } from './network.ts';
 
 /** Numbers that {@link findings} gives for each structure. */
-export const FINDINGS = 2;
+const FINDINGS = 2;
 
 /**
  * Findings of masks for a grader, per structure: whether it is present (its largest logit), and how much of it (the logarithm of the share
@@ -55,13 +55,14 @@ export class StagePool extends Module {
   }
 }
 
-/** The grading heads' stage pool; null where they see the pooled features of the last stage alone. */
+/** The stage pool of a gate or of grading heads; null where they see the pooled features of the last stage alone. */
 export function stagePoolFor(
-  { gradeFeatures, masks }: Pick<HeadOptions, 'gradeFeatures' | 'masks'>,
+  sees: GradeFeatures | undefined,
+  masks: number,
   channels: readonly number[],
 ): StagePool | null {
-  if (gradeFeatures === undefined || gradeFeatures === 'pooled') return null;
-  return new StagePool(gradeFeatures === 'masks' ? [] : channels, gradeFeatures === 'stages' ? 0 : masks);
+  if (sees === undefined || sees === 'pooled') return null;
+  return new StagePool(sees === 'masks' ? [] : channels, sees === 'stages' ? 0 : masks);
 }
 
 /**
