@@ -28,7 +28,12 @@ export interface KernelBenchOptions {
   /** Time for the samples of one row. Default 0.3. */
   readonly seconds?: number;
   /** Called before each row. */
-  readonly onProgress?: (done: number, total: number, label: string) => void;
+  readonly onProgress?: (
+    done: number,
+    total: number,
+    label: string,
+    at?: Pick<BenchProblem, 'op' | 'testCase'>,
+  ) => void;
   /** Called once, before the first row. */
   readonly onCeilings?: (ceilings: Ceilings, timer: Pick<Timer, 'kind' | 'reason'>) => void;
   /** Called with each row as soon as it is measured. */
@@ -156,6 +161,7 @@ export async function benchKernels(
               measured.size,
               total,
               `${op.name} / ${testCase.name} / ${call.program.name} ${choice.version ?? ''}`,
+              { op: op.name, testCase: testCase.name },
             );
             // A version that this driver refuses must not end the measurement of the others; the default version must compile.
             const failure = choice.isDefault ? null : await compileFailure(device, call, choice.version);

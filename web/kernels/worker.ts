@@ -70,10 +70,8 @@ async function time({ op, from, versions, seconds }: KernelWork & { kind: 'time'
   await benchKernels(await workingDevice(), left, {
     ...{ versions, seconds },
     onCeilings: (measured, by) => say({ kind: 'ceilings', ceilings: measured, timer: by }),
-    onProgress: (done, total, label) => {
-      const [name = '', testCase = ''] = label.split(' / ');
-      say({ kind: 'progress', done, total, op: name, testCase, label });
-    },
+    onProgress: (done, total, label, at = { op: '', testCase: '' }) =>
+      say({ kind: 'progress', done, total, label, ...at }),
     onProblem: (problem) => say({ kind: 'problem', problem }),
     onRow: (row) => say({ kind: 'timed', row: { ...row, attributes: { ...row.attributes } } }),
   });

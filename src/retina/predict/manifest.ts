@@ -7,7 +7,6 @@ import { parse } from 'csv-parse';
 import { z } from 'zod';
 import { GmtlError } from '../../engine/errors.ts';
 import { encodingOf, separatorOf } from '../data/sets/labels.ts';
-import { errorCode } from '../../engine/node/atomic.ts';
 import { describeReadError } from '../../engine/node/safetensorsFile.ts';
 
 /** One picture of a list. */
@@ -56,10 +55,10 @@ export async function readManifest(file: string): Promise<ManifestEntry[]> {
     }
   } catch (cause) {
     if (cause instanceof GmtlError) throw cause;
-    if (errorCode(cause) === undefined && !(cause instanceof Error)) throw cause;
+    if (!(cause instanceof Error)) throw cause;
     // No line of it is at fault.
-    if (cause instanceof Error && 'syscall' in cause) throw describeReadError(cause, file);
-    throw fail((cause as Error).message, cause);
+    if ('syscall' in cause) throw describeReadError(cause, file);
+    throw fail(cause.message, cause);
   }
   if (entries.length === 0) throw new GmtlError('infer/manifest', `${file} names no picture`);
   return entries;

@@ -1,6 +1,5 @@
 /** Checks a data set: files, labels, masks, sizes, copies of pictures and leaks between splits. */
-import { stat } from 'node:fs/promises';
-import { GmtlError } from '../../../engine/errors.ts';
+import type { GmtlError } from '../../../engine/errors.ts';
 import { cacheRoot } from '../../../engine/node/cacheFolder.ts';
 import { fingerprintFile } from '../sets/fingerprintFiles.ts';
 import { type SamePair, samePairs } from '../sets/samePictures.ts';
@@ -15,7 +14,7 @@ import {
 } from '../../domain.ts';
 import { type Decoded, decodeItem } from './decodeItem.ts';
 import { judgeCoverage, judgeParts, type MaskCoverage } from './judge.ts';
-import { loadMetadata, type MetadataOptions, refuseListOptions } from '../sets/metadata.ts';
+import { isDataFolder, loadMetadata, type MetadataOptions } from '../sets/metadata.ts';
 import { mapParallel } from '../../../engine/node/parallel.ts';
 
 /** Two images that show the same picture. */
@@ -83,21 +82,12 @@ const SPLITS = ['train', 'val', 'test'] as const satisfies readonly Split[];
  * @throws GmtlError only when the source cannot be read at all; findings are in the result.
  */
 export async function verifyDataset(source: string, options: VerifyOptions = {}): Promise<VerifyResult> {
-  const entry = await stat(source).catch((cause: unknown) => {
-    throw new GmtlError(
-      'data/not-found',
-      `There is no data set at ${source}. Give a folder in the IDRiD layout or a metadata JSON.`,
-      {
-        cause,
-      },
-    );
-  });
-  if (entry.isDirectory()) refuseListOptions(source, options.metadata);
-  const scan = entry.isDirectory()
+  const isFolder = await isDataFolder(source, options.metadata);
+  const scan = isFolder
     ? await scanIdrid(source)
     : { ...(await loadMetadata(source, options.metadata)), problems: [], unused: [] };
   // A list may hold a part of a set on purpose; a folder is taken to be one.
-  const problems: GmtlError[] = [...scan.problems, ...(entry.isDirectory() ? judgeParts(scan.items) : [])];
+  const problems: GmtlError[] = [...scan.problems, ...(isFolder ? judgeParts(scan.items) : [])];
   const known = new Set(problems.map((problem) => problem.message));
   const items = scan.items;
   const { cacheFolder = cacheRoot(), onProgress } = options;

@@ -168,6 +168,7 @@ export function openDicomFile(
         // Before it is unpacked: a JPEG of a few bytes can state any size.
         if (encoded !== null && way !== 'rle') requireJpegLike(encoded, layout);
         if (encoded !== null && way === 'jpeg') {
+          hideExif(encoded);
           // Colors as the JPEG's own marks say: files that state RGB hold YCbCr as often as not.
           return { kind: 'jpeg', jpeg: encoded, inverted: photometric === 'MONOCHROME1' };
         }
@@ -270,31 +271,13 @@ function rawFrame(
 /** "Exif", the first bytes of the segment of that kind. */
 const EXIF = [0x45, 0x78, 0x69, 0x66];
 
-/**
- * Walks a JPEG's segments up to its pixels (ITU-T T.81, B.1 and B.2.2). Throws unless its frame header has the size that the file states, and the
- * colors of a photograph.
- *
- * Exif data becomes application data that no decoder reads (APP15 in place of APP1), in `jpeg` itself: dcmtk does not turn pictures by it
- * either, and rows, columns and what refers to the frame are those of the picture as stored.
- */
-function requireJpegLike(jpeg: Uint8Array, { width, height }: FrameLayout): void {
+/** The segments of a JPEG up to its pixels (ITU-T T.81, B.1): the marker of each, and where it is. */
+function* jpegSegments(jpeg: Uint8Array): Generator<{ readonly marker: number; readonly at: number }> {
   let at = 2;
-  let hasSize = false;
   while (jpeg[0] === 0xff && jpeg[1] === 0xd8 && at + 9 <= jpeg.length && jpeg[at] === 0xff) {
     const marker = jpeg[at + 1];
-    if (marker === 0xda) break;
-    if (marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker)) {
-      const [high, wide] = [(jpeg[at + 5] << 8) + jpeg[at + 6], (jpeg[at + 7] << 8) + jpeg[at + 8]];
-      if (high !== height || wide !== width) {
-        throw new Error(`it states ${width}x${height} pixels, its JPEG has ${wide}x${high}`);
-      }
-      const components = jpeg[at + 9];
-      if (components !== 1 && components !== 3) {
-        throw new Error(`its JPEG has ${components} color components (4: CMYK, for printing); read are 1 and 3`);
-      }
-      hasSize = true;
-    }
-    if (marker === 0xe1 && EXIF.every((byte, index) => jpeg[at + 4 + index] === byte)) jpeg[at + 1] = 0xef;
+    if (marker === 0xda) return;
+    yield { marker, at };
     // Fill bytes and marks without a segment.
     at +=
       marker === 0xff
@@ -303,7 +286,34 @@ function requireJpegLike(jpeg: Uint8Array, { width, height }: FrameLayout): void
           ? 2
           : 2 + (jpeg[at + 2] << 8) + jpeg[at + 3];
   }
+}
+
+/** Throws unless a JPEG's frame header (ITU-T T.81, B.2.2) has the size that the file states, and the colors of a photograph. */
+function requireJpegLike(jpeg: Uint8Array, { width, height }: FrameLayout): void {
+  let hasSize = false;
+  for (const { marker, at } of jpegSegments(jpeg)) {
+    if (marker < 0xc0 || marker > 0xcf || [0xc4, 0xc8, 0xcc].includes(marker)) continue;
+    const [high, wide] = [(jpeg[at + 5] << 8) + jpeg[at + 6], (jpeg[at + 7] << 8) + jpeg[at + 8]];
+    if (high !== height || wide !== width) {
+      throw new Error(`it states ${width}x${height} pixels, its JPEG has ${wide}x${high}`);
+    }
+    const components = jpeg[at + 9];
+    if (components !== 1 && components !== 3) {
+      throw new Error(`its JPEG has ${components} color components (4: CMYK, for printing); read are 1 and 3`);
+    }
+    hasSize = true;
+  }
   if (!hasSize) throw new Error('its JPEG has no frame header');
+}
+
+/**
+ * Makes the Exif data of a JPEG application data that no decoder reads (APP15 in place of APP1), in its own bytes: dcmtk does not turn
+ * pictures by it either, and rows, columns and what refers to the frame are those of the picture as stored.
+ */
+function hideExif(jpeg: Uint8Array): void {
+  for (const { marker, at } of jpegSegments(jpeg)) {
+    if (marker === 0xe1 && EXIF.every((byte, index) => jpeg[at + 4 + index] === byte)) jpeg[at + 1] = 0xef;
+  }
 }
 
 function lossless({ Decoder }: LosslessJpeg, encoded: Uint8Array, layout: FrameLayout): Uint8Array {

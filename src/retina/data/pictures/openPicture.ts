@@ -82,9 +82,10 @@ export async function readHeader(
   kind: PictureKind = IMAGE,
 ): Promise<PictureHeader> {
   try {
-    if (typeof source === 'string') await sizeOfFile(source);
-    if (await isDicomSource(source)) {
-      const content = typeof source === 'string' ? await readPicture(source, kind) : source;
+    const isPath = typeof source === 'string';
+    if (isPath) await sizeOfFile(source);
+    if (isPath ? await startsAsDicom(source) : isDicom(source)) {
+      const content = isPath ? await readPicture(source, kind) : source;
       return await readHeader(await openSoundDicom(content, path, kind).picture(), path, kind);
     }
     // The header alone: decoding nothing, it needs no limit of its own.
@@ -102,10 +103,11 @@ export async function readHeader(
   }
 }
 
-async function isDicomSource(source: string | Buffer): Promise<boolean> {
-  if (typeof source !== 'string') return isDicom(source);
-  if (!(await stat(source)).isFile()) return false;
-  const file = await open(source);
+const isDicomPath = async (path: string): Promise<boolean> => (await stat(path)).isFile() && startsAsDicom(path);
+
+/** @param path of a file: a pipe would be waited for. */
+async function startsAsDicom(path: string): Promise<boolean> {
+  const file = await open(path);
   try {
     const { buffer, bytesRead } = await file.read(Buffer.alloc(DICOM_MARK_END), 0, DICOM_MARK_END, 0);
     return isDicom(buffer.subarray(0, bytesRead));
@@ -127,13 +129,13 @@ function openSoundDicom(
 
 /** What sharp opens for a file: its path, or, for a DICOM file, its first frame. @throws GmtlError as {@link openPicture}. */
 export async function sharpSource(path: string): Promise<string | Buffer> {
-  if (!(await isDicomSource(path))) return path;
+  if (!(await isDicomPath(path))) return path;
   return openSoundDicom(await readPicture(path), path, IMAGE).picture();
 }
 
 /** What a DICOM file says of its picture; null for other files. @throws GmtlError as {@link openPicture}. */
 export async function dicomFacts(path: string): Promise<DicomFacts | null> {
-  return (await isDicomSource(path)) ? openSoundDicom(await readPicture(path), path, IMAGE).facts : null;
+  return (await isDicomPath(path)) ? openSoundDicom(await readPicture(path), path, IMAGE).facts : null;
 }
 
 /**

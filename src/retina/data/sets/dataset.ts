@@ -1,11 +1,9 @@
 /** Opens a data set: reads it, splits it and joins its labels. */
-import { stat } from 'node:fs/promises';
-import { GmtlError } from '../../../engine/errors.ts';
 import { fingerprintFiles } from './fingerprintFiles.ts';
 import { scanSoundIdrid } from './idrid.ts';
 import { assignFolds } from './folds.ts';
 import { joinLabels } from './join.ts';
-import { loadMetadata, type Metadata, type MetadataOptions, refuseListOptions } from './metadata.ts';
+import { isDataFolder, loadMetadata, type Metadata, type MetadataOptions } from './metadata.ts';
 import { type OtherLayout, readOtherLayout } from './otherSets.ts';
 import { carveValidation, DEFAULT_SPLIT, type SplitOptions, type SplitResult } from './split.ts';
 import type { Dataset } from '../../domain.ts';
@@ -38,17 +36,7 @@ export interface OpenOptions extends Partial<SplitOptions> {
  * @throws GmtlError `data/not-found` and whatever `readIdrid`, `loadMetadata`, `carveValidation`, `assignFolds` and `joinLabels` throw.
  */
 export async function openDataset(source: string, options: OpenOptions = {}): Promise<Dataset> {
-  const entry = await stat(source).catch((cause: unknown) => {
-    throw new GmtlError(
-      'data/not-found',
-      `There is no data set at ${source}. Give a folder in the IDRiD layout or a metadata JSON.`,
-      {
-        cause,
-      },
-    );
-  });
-  if (entry.isDirectory()) refuseListOptions(source, options.metadata);
-  const read: Metadata = entry.isDirectory()
+  const read: Metadata = (await isDataFolder(source, options.metadata))
     ? options.layout === undefined
       ? { ...(await scanSoundIdrid(source)), source, splitsFixed: false }
       : await readOtherLayout(source, options.layout)

@@ -1,5 +1,5 @@
 /** Reads and writes a data set as a list in JSON. */
-import { access, readFile } from 'node:fs/promises';
+import { access, readFile, stat } from 'node:fs/promises';
 import { dirname, relative, resolve, sep } from 'node:path';
 import { z } from 'zod';
 import { GmtlError } from '../../../engine/errors.ts';
@@ -92,13 +92,24 @@ export interface MetadataOptions {
   readonly whereElse?: string;
 }
 
-/** Refuses, for a folder, what only lists in System B's form have a use for. @throws GmtlError `data/metadata-test`. */
-export function refuseListOptions(folder: string, { images, test }: MetadataOptions = {}): void {
+/**
+ * Whether a data set is a folder, and not a list.
+ *
+ * @throws GmtlError `data/not-found` where there is none, `data/metadata-test` for a folder with what only lists in System B's form have a use for.
+ */
+export async function isDataFolder(source: string, { images, test }: MetadataOptions = {}): Promise<boolean> {
+  const entry = await stat(source).catch((cause: unknown) => {
+    throw new GmtlError(
+      'data/not-found',
+      `There is no data set at ${source}. Give a folder in the IDRiD layout or a metadata JSON.`,
+      { cause },
+    );
+  });
   const given = images ?? test;
-  if (given === undefined) return;
+  if (!entry.isDirectory() || given === undefined) return entry.isDirectory();
   throw new GmtlError(
     'data/metadata-test',
-    `${folder} is a folder, which holds its images and their splits: leave ${given} out. It goes with a list in System B's form.`,
+    `${source} is a folder, which holds its images and their splits: leave ${given} out. It goes with a list in System B's form.`,
   );
 }
 
