@@ -3,7 +3,8 @@ import { inflateRawSync } from 'node:zlib';
 import type { ErrorCode } from '../../../engine/errors.ts';
 import { requireOptional, sharp } from '../../../engine/node/optional.ts';
 import type { DicomFacts } from './dicomFacts.ts';
-import { type DicomFrame, type DicomTools, type LosslessJpeg, mostInflated, openDicomFile } from './dicomFile.ts';
+import { type DicomFrame, type DicomTools, mostInflated, openDicomFile } from './dicomFile.ts';
+import type { LosslessJpeg } from './dicomJpeg.ts';
 
 /** A parsed file. */
 interface OpenedDicom {

@@ -2,6 +2,7 @@
 import type DicomParser from 'dicom-parser';
 import { type ErrorCode, GmtlError, isOutOfMemory } from '../../../engine/errors.ts';
 import type { DicomFacts } from './dicomFacts.ts';
+import { hideExif, type LosslessJpeg, requireJpegLike, unpackLossless } from './dicomJpeg.ts';
 import { type FrameLayout, interleaved, unpackRle } from './dicomPixels.ts';
 
 /** A frame as it is to be shown, or the JPEG that holds it. */
@@ -18,11 +19,6 @@ export interface DicomFile {
   readonly frame: () => DicomFrame;
 }
 
-/** The kept library of lossless JPEG. */
-export interface LosslessJpeg {
-  readonly Decoder: new () => { decompress(data: ArrayBufferLike, offset: number, length: number): ArrayBuffer };
-}
-
 /** What is loaded in one way in Node and in another in browsers. */
 export interface DicomTools {
   readonly parser: typeof DicomParser;
@@ -32,24 +28,28 @@ export interface DicomTools {
 }
 
 /** How transfer syntaxes are decoded (DICOM PS3.5, section 10 and annex A). */
-const SYNTAXES: Readonly<Record<string, 'raw' | 'rle' | 'jpeg' | 'lossless'>> = {
-  '1.2.840.10008.1.2': 'raw',
-  '1.2.840.10008.1.2.1': 'raw',
-  '1.2.840.10008.1.2.1.99': 'raw',
-  '1.2.840.10008.1.2.2': 'raw',
-  '1.2.840.10008.1.2.5': 'rle',
-  '1.2.840.10008.1.2.4.50': 'jpeg',
-  '1.2.840.10008.1.2.4.51': 'jpeg',
-  '1.2.840.10008.1.2.4.57': 'lossless',
-  '1.2.840.10008.1.2.4.70': 'lossless',
-};
+const SYNTAXES = new Map<string, 'raw' | 'rle' | 'jpeg' | 'lossless'>(
+  Object.entries({
+    '1.2.840.10008.1.2': 'raw',
+    '1.2.840.10008.1.2.1': 'raw',
+    '1.2.840.10008.1.2.1.99': 'raw',
+    '1.2.840.10008.1.2.2': 'raw',
+    '1.2.840.10008.1.2.5': 'rle',
+    '1.2.840.10008.1.2.4.50': 'jpeg',
+    '1.2.840.10008.1.2.4.51': 'jpeg',
+    '1.2.840.10008.1.2.4.57': 'lossless',
+    '1.2.840.10008.1.2.4.70': 'lossless',
+  } as const),
+);
 
-const UNREAD: Readonly<Record<string, string>> = {
-  '1.2.840.10008.1.2.4.80': 'JPEG-LS, lossless (convert it: dcmdjpls IN OUT)',
-  '1.2.840.10008.1.2.4.81': 'JPEG-LS (convert it: dcmdjpls IN OUT)',
-  '1.2.840.10008.1.2.4.90': 'JPEG 2000, lossless (convert it: gdcmconv --raw IN OUT)',
-  '1.2.840.10008.1.2.4.91': 'JPEG 2000 (convert it: gdcmconv --raw IN OUT)',
-};
+const UNREAD = new Map(
+  Object.entries({
+    '1.2.840.10008.1.2.4.80': 'JPEG-LS, lossless (convert it: dcmdjpls IN OUT)',
+    '1.2.840.10008.1.2.4.81': 'JPEG-LS (convert it: dcmdjpls IN OUT)',
+    '1.2.840.10008.1.2.4.90': 'JPEG 2000, lossless (convert it: gdcmconv --raw IN OUT)',
+    '1.2.840.10008.1.2.4.91': 'JPEG 2000 (convert it: gdcmconv --raw IN OUT)',
+  }),
+);
 
 /**
  * Bytes that the deflated part of a file may inflate to: 1 GiB, and a hundredfold of the file and 16 MiB. Photographs shrink to a tenth, bombs to
@@ -81,6 +81,8 @@ const TAG = {
   spacing: 'x00280030',
   allocated: 'x00280100',
   stored: 'x00280101',
+  highBit: 'x00280102',
+  signed: 'x00280103',
   sharedGroups: 'x52009229',
   pixelMeasures: 'x00289110',
   pixels: 'x7fe00010',
@@ -104,16 +106,15 @@ export function openDicomFile(
     data = parser.parseDicom(bytes, { inflater: inflate });
   } catch (cause) {
     if (isOutOfMemory(cause)) throw cause;
-    // dicom-parser throws strings and plain objects too.
-    const why = cause instanceof Error ? cause.message : typeof cause === 'string' ? cause : 'its structure is broken';
-    throw fail(`${oneLine(why)}; it is truncated or damaged`, cause);
+    throw fail(`${structureFault(cause)}; it is truncated or damaged, or not a DICOM file`, cause);
   }
+  const [warning] = data.warnings;
+  if (warning !== undefined) throw fail(`${oneLine(warning)}; it is truncated or damaged`);
   const syntax = data.string(TAG.syntax) ?? '';
-  const way = SYNTAXES[syntax];
+  const way = SYNTAXES.get(syntax);
   if (way === undefined) {
-    throw fail(
-      `its pixels are stored as ${UNREAD[syntax] ?? `"${oneLine(syntax)}"`}; read are uncompressed, RLE and JPEG`,
-    );
+    const stored = UNREAD.get(syntax) ?? (syntax === '' ? 'the file does not say' : `"${oneLine(syntax)}"`);
+    throw fail(`its pixels are stored as ${stored}; read are uncompressed, RLE and JPEG`);
   }
   const [width, height] = [data.uint16(TAG.columns) ?? 0, data.uint16(TAG.rows) ?? 0];
   const pixels = data.elements[TAG.pixels];
@@ -124,14 +125,17 @@ export function openDicomFile(
   const photometric = (data.string(TAG.photometric) ?? '').trim();
   const [allocated, stored] = [data.uint16(TAG.allocated) ?? 0, data.uint16(TAG.stored) ?? 0];
   if (allocated !== 8 || stored !== 8) throw fail(`it has ${stored} bits in ${allocated} per sample; read are 8`);
-  const expected = PHOTOMETRICS[photometric];
-  if (expected === undefined || expected !== samples) {
+  const highBit = data.uint16(TAG.highBit) ?? 7;
+  if (highBit !== 7) throw fail(`the highest of its 8 bits is number ${highBit}; read is 7`);
+  if (data.uint16(TAG.signed) === 1) throw fail('its samples have a sign; read are those from 0 to 255');
+  if (PHOTOMETRICS.get(photometric) !== samples) {
     throw fail(
-      `its colors are ${oneLine(photometric) || 'not stated'} with ${samples} samples per pixel; read are ${Object.keys(PHOTOMETRICS).join(', ')}`,
+      `its colors are ${oneLine(photometric) || 'not stated'} with ${samples} samples per pixel; read are ${[...PHOTOMETRICS.keys()].join(', ')}`,
     );
   }
-  const frames = Math.trunc(data.intString(TAG.frames) ?? 1);
-  if (!(frames >= 1)) throw fail(`it states ${frames} frames`);
+  const stated = data.string(TAG.frames) ?? '1';
+  const frames = /^\+?\d{1,10}$/.test(stated) ? Number(stated) : 0;
+  if (frames < 1) throw fail(`it states "${oneLine(stated)}" frames`);
   if (way === 'raw' ? pixels.encapsulatedPixelData : !pixels.encapsulatedPixelData) {
     throw fail(
       `it states ${way === 'raw' ? 'no' : 'a'} compression, and its pixels are ${way === 'raw' ? '' : 'not '}compressed`,
@@ -147,10 +151,17 @@ export function openDicomFile(
       `its pixel data ends after ${held} ${way === 'raw' ? 'bytes' : 'pieces'}; ${frames} frames of ${width}x${height} need ${needed}`,
     );
   }
+  // An even length takes one byte more at most.
+  if (way === 'raw' ? held > needed + 1 : way === 'rle' && held !== needed) {
+    const unit = way === 'raw' ? 'bytes' : 'pieces';
+    throw fail(`its pixel data has ${held} ${unit}; ${frames} frames of ${width}x${height} have ${needed}`);
+  }
   if (!Number.isInteger(frame) || frame < 1 || frame > frames) {
     throw fail(`it has ${frames} frame${frames === 1 ? '' : 's'}, none numbered ${frame}`);
   }
-  const layout: FrameLayout = { width, height, samples, planar: data.uint16(TAG.planar) === 1, photometric };
+  const planar = data.uint16(TAG.planar) ?? 0;
+  if (planar > 1) throw fail(`its planar configuration is ${planar}; read are 0 and 1`);
+  const layout: FrameLayout = { width, height, samples, planar: planar === 1, photometric };
   return {
     width,
     height,
@@ -166,7 +177,7 @@ export function openDicomFile(
       try {
         const encoded = way === 'raw' ? null : encapsulated(parser, data, pixels, frame, frames);
         // Before it is unpacked: a JPEG of a few bytes can state any size.
-        if (encoded !== null && way !== 'rle') requireJpegLike(encoded, layout);
+        if (encoded !== null && (way === 'jpeg' || way === 'lossless')) requireJpegLike(encoded, way, layout);
         if (encoded !== null && way === 'jpeg') {
           hideExif(encoded);
           // Colors as the JPEG's own marks say: files that state RGB hold YCbCr as often as not.
@@ -177,25 +188,27 @@ export function openDicomFile(
             ? interleaved(rawFrame(data, pixels, layout, frame), layout)
             : way === 'rle'
               ? interleaved(unpackRle(encoded, layout), { ...layout, planar: true })
-              : lossless(losslessJpeg(), encoded, layout);
+              : unpackLossless(losslessJpeg(), encoded, layout);
         return { kind: 'pixels', data: data8, channels: samples as 1 | 3 };
       } catch (cause) {
         if (cause instanceof GmtlError || isOutOfMemory(cause)) throw cause;
         const why = cause instanceof Error ? cause.message : String(cause);
-        throw fail(`frame ${frame} of ${frames}: ${oneLine(why)}`, cause);
+        throw fail(`frame ${frame} of ${frames}: ${plainly(why)}`, cause);
       }
     },
   };
 }
 
 /** Samples per pixel of the color models that are read. */
-const PHOTOMETRICS: Readonly<Record<string, number>> = {
-  MONOCHROME1: 1,
-  MONOCHROME2: 1,
-  RGB: 3,
-  YBR_FULL: 3,
-  YBR_FULL_422: 3,
-};
+const PHOTOMETRICS = new Map(
+  Object.entries({
+    MONOCHROME1: 1,
+    MONOCHROME2: 1,
+    RGB: 3,
+    YBR_FULL: 3,
+    YBR_FULL_422: 3,
+  }),
+);
 
 /** A file's text in one printable line of modest length. */
 const oneLine = (value: string): string =>
@@ -203,6 +216,18 @@ const oneLine = (value: string): string =>
     .replaceAll(/[^\x20-\x7e]+/g, ' ')
     .trim()
     .slice(0, 120);
+
+/** What dicom-parser found wrong: it throws strings, errors, and objects that hold either. */
+function structureFault(cause: unknown): string {
+  const thrown = (cause as { exception?: unknown } | null)?.exception ?? cause;
+  if (thrown instanceof RangeError) return 'its sequences are nested too deeply';
+  const why =
+    thrown instanceof Error ? thrown.message : typeof thrown === 'string' ? thrown : 'its structure is broken';
+  return /overrun|past end|maxP/.test(why) ? 'a length in it points past its end' : plainly(why);
+}
+
+/** A fault's words without the name of the library's function that found it. */
+const plainly = (why: string): string => oneLine(why.replace(/^dicomParser[\w.:]*( -|:) /, ''));
 
 function text(data: DicomParser.DataSet, tag: string): string | null {
   const element = data.elements[tag];
@@ -243,9 +268,17 @@ function encapsulated(
   const { fragments = [], basicOffsetTable = [] } = pixels;
   if (!pixels.encapsulatedPixelData || fragments.length === 0)
     throw new Error('it states a compression and holds none');
-  if (frames === 1)
+  const listed = basicOffsetTable.length;
+  if (listed > 0 && listed !== frames) throw new Error(`its offset table lists ${listed} frames, not ${frames}`);
+  if (basicOffsetTable.some((offset, index) => (index === 0 ? offset !== 0 : offset <= basicOffsetTable[index - 1]))) {
+    throw new Error('its offset table does not list the frames in their order');
+  }
+  if (frames === 1) {
+    const starts = fragments.filter(({ position, length }) => isJpegStart(data.byteArray, position, length)).length;
+    if (starts > 1) throw new Error(`it states 1 frame and holds ${starts} JPEGs`);
     return Uint8Array.from(parser.readEncapsulatedPixelDataFromFragments(data, pixels, 0, fragments.length));
-  if (basicOffsetTable.length === frames) {
+  }
+  if (listed > 0) {
     return Uint8Array.from(parser.readEncapsulatedImageFrame(data, pixels, frame - 1));
   }
   if (fragments.length === frames) {
@@ -255,6 +288,9 @@ function encapsulated(
   if (table.length !== frames) throw new Error(`${fragments.length} pieces cannot be told apart as ${frames} frames`);
   return Uint8Array.from(parser.readEncapsulatedImageFrame(data, pixels, frame - 1, table));
 }
+
+const isJpegStart = (bytes: Uint8Array, at: number, length: number): boolean =>
+  length > 2 && bytes[at] === 0xff && bytes[at + 1] === 0xd8 && bytes[at + 2] === 0xff;
 
 function rawFrame(
   data: DicomParser.DataSet,
@@ -266,60 +302,4 @@ function rawFrame(
   const size = layout.width * layout.height * layout.samples;
   const start = pixels.dataOffset + size * (frame - 1);
   return new Uint8Array(data.byteArray.subarray(start, start + size));
-}
-
-/** "Exif", the first bytes of the segment of that kind. */
-const EXIF = [0x45, 0x78, 0x69, 0x66];
-
-/** The segments of a JPEG up to its pixels (ITU-T T.81, B.1): the marker of each, and where it is. */
-function* jpegSegments(jpeg: Uint8Array): Generator<{ readonly marker: number; readonly at: number }> {
-  let at = 2;
-  while (jpeg[0] === 0xff && jpeg[1] === 0xd8 && at + 9 <= jpeg.length && jpeg[at] === 0xff) {
-    const marker = jpeg[at + 1];
-    if (marker === 0xda) return;
-    yield { marker, at };
-    // Fill bytes and marks without a segment.
-    at +=
-      marker === 0xff
-        ? 1
-        : marker === 0x01 || (marker >= 0xd0 && marker <= 0xd9)
-          ? 2
-          : 2 + (jpeg[at + 2] << 8) + jpeg[at + 3];
-  }
-}
-
-/** Throws unless a JPEG's frame header (ITU-T T.81, B.2.2) has the size that the file states, and the colors of a photograph. */
-function requireJpegLike(jpeg: Uint8Array, { width, height }: FrameLayout): void {
-  let hasSize = false;
-  for (const { marker, at } of jpegSegments(jpeg)) {
-    if (marker < 0xc0 || marker > 0xcf || [0xc4, 0xc8, 0xcc].includes(marker)) continue;
-    const [high, wide] = [(jpeg[at + 5] << 8) + jpeg[at + 6], (jpeg[at + 7] << 8) + jpeg[at + 8]];
-    if (high !== height || wide !== width) {
-      throw new Error(`it states ${width}x${height} pixels, its JPEG has ${wide}x${high}`);
-    }
-    const components = jpeg[at + 9];
-    if (components !== 1 && components !== 3) {
-      throw new Error(`its JPEG has ${components} color components (4: CMYK, for printing); read are 1 and 3`);
-    }
-    hasSize = true;
-  }
-  if (!hasSize) throw new Error('its JPEG has no frame header');
-}
-
-/**
- * Makes the Exif data of a JPEG application data that no decoder reads (APP15 in place of APP1), in its own bytes: dcmtk does not turn
- * pictures by it either, and rows, columns and what refers to the frame are those of the picture as stored.
- */
-function hideExif(jpeg: Uint8Array): void {
-  for (const { marker, at } of jpegSegments(jpeg)) {
-    if (marker === 0xe1 && EXIF.every((byte, index) => jpeg[at + 4 + index] === byte)) jpeg[at + 1] = 0xef;
-  }
-}
-
-function lossless({ Decoder }: LosslessJpeg, encoded: Uint8Array, layout: FrameLayout): Uint8Array {
-  const own = new Uint8Array(encoded);
-  const pixels = new Uint8Array(new Decoder().decompress(own.buffer, 0, own.length));
-  const size = layout.width * layout.height * layout.samples;
-  if (pixels.length !== size) throw new Error(`its JPEG unpacks to ${pixels.length} bytes, ${size} are needed`);
-  return interleaved(pixels, { ...layout, planar: false });
 }
