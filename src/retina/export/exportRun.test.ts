@@ -1,14 +1,21 @@
 /** Tier: no adapter, slow. Exported models: what is written is read back whole, and a damaged or foreign one is refused. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { fromBinary } from '@bufbuild/protobuf';
 import { ModelProtoSchema } from 'onnx-buf';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import sharp from 'sharp';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { Engine, setEngine } from '../../engine/autograd/engine.ts';
 import { decodeSafetensors } from '../../engine/io/safetensors.ts';
-import { tinyFundus } from '../data/testsupport.ts';
+import { imageTensor } from '../data/loading/batch.ts';
+import { decodeImage, preprocessImage } from '../data/pictures/preprocess.ts';
+import { ReferenceBackend } from '../../engine/ops/referenceBackend.ts';
+import { Generator } from '../../engine/tensor/random.ts';
+import { inferImage } from '../predict/image.ts';
+import { openPredictor } from '../predict/openPredictor.ts';
 import { MODEL_MANIFEST, unpackModel } from '../run/modelFolder.ts';
 import { readIfPresent } from '../../engine/node/atomic.ts';
 import { loadTrainedWeights } from '../run/trainedWeights.ts';
@@ -17,6 +24,21 @@ import { pythonExample } from './examples.ts';
 import { exportRun } from './exportRun.ts';
 
 const RUN = fileURLToPath(new URL('../../../cli/fixtures/run-0.1', import.meta.url));
+
+/** A calibration of these thresholds, and of nothing else. */
+const calibrationOf = (thresholds: Readonly<Record<string, number>>): object => ({
+  fittedOn: {
+    ...{ split: 'val', segmentation: 1, classification: 0, images: ['eye'] },
+    ...{ checkpoint: 'best', step: 6, weights: 'average', frame: 'network', flips: false },
+  },
+  temperatures: { retinopathy: null, edema: null, gate: null },
+  thresholds: Object.fromEntries(
+    Object.entries(thresholds).map(([structure, threshold]) => [
+      structure,
+      { threshold, dice: 0.5, diceAtHalf: 0.4, positives: 9, reason: 'fitted', crossValidated: 0.5 },
+    ]),
+  ),
+});
 
 let folder: string;
 beforeEach(() => {
@@ -57,7 +79,7 @@ describe('gmtl export --format web', () => {
 });
 
 describe('gmtl export --format onnx', () => {
-  it('writes a model, and an example that runs it on a photograph', async () => {
+  it('writes a model with its facts, and examples', async () => {
     const written = await exportRun({ run: RUN, format: 'onnx', out: folder, opset: 20 });
     expect(written.map(({ path }) => basename(path))).toEqual(['run.py', 'run.mjs', 'model.onnx']);
     const { opsetImport, metadataProps } = fromBinary(ModelProtoSchema, readFileSync(join(folder, 'model.onnx')));
@@ -67,12 +89,6 @@ describe('gmtl export --format onnx', () => {
     expect(JSON.parse(facts.labels).retinopathy).toHaveLength(5);
     expect(JSON.parse(facts.preprocessing)).toMatchObject({ size: 32, benGraham: false });
     expect(facts.weights_sha256).toMatch(/^[0-9a-f]{64}$/);
-    // The example finds its packages as any program finds those installed beside it.
-    symlinkSync(fileURLToPath(new URL('../../../node_modules', import.meta.url)), join(folder, 'node_modules'));
-    writeFileSync(join(folder, 'eye.png'), await tinyFundus(1));
-    const output = execFileSync(process.execPath, ['run.mjs', 'eye.png'], { cwd: folder, encoding: 'utf8' });
-    expect(output).toMatch(/^retinopathy: .+ \(0\.\d{3}\)\nedema: .+\ngate: (segmentation|classification) \(/);
-    expect(output).toMatch(/OD: \d+\.\d{4} % of the square\n$/);
   });
 });
 
@@ -94,6 +110,117 @@ describe('gmtl export --format torch', () => {
     expect(code).toContain("'dims': [4, 4, 8, 8]");
     expect(code).not.toMatch(/undefined|\[object|\btrue\b|\bfalse\b|\bnull\b/);
     expect(readFileSync(join(folder, 'run.py'), 'utf8')).toContain('from network import load');
+  });
+});
+
+/** What the printed lines of an example say, by name: the grade or structure's label, and a number. */
+const said = (output: string): Record<string, { label: string; number: number }> =>
+  Object.fromEntries(
+    output
+      .trim()
+      .split('\n')
+      .map((line) => {
+        const [, name, label, grade, share] = /^(\w+): (?:(.+) \((\d\.\d{3})\)|(\d+\.\d{4}) ?% of the square)$/.exec(
+          line,
+        )!;
+        return [name, { label: label ?? 'of the square', number: Number(grade ?? share) }];
+      }),
+  );
+
+const python = (code: string): boolean => spawnSync('python3', ['-c', code]).status === 0;
+
+describe('an example says of a photograph what gmtl infer says, of masks that are not empty', () => {
+  const SIZE = 32;
+  let work: string;
+  let expected: ReturnType<typeof said>;
+
+  beforeAll(async () => {
+    work = mkdtempSync(join(tmpdir(), 'gmtl-examples-'));
+    // Programs find packages that are installed beside them.
+    symlinkSync(fileURLToPath(new URL('../../../node_modules', import.meta.url)), join(work, 'node_modules'));
+    // As large as the network's square: masks of the square and of the frame have the same pixels.
+    const frame = Buffer.alloc(48 * 40 * 3);
+    const generator = new Generator(4);
+    for (let y = 4; y < 4 + SIZE; y++) {
+      for (let x = 6; x < 6 + SIZE; x++) {
+        const light = 1 - Math.hypot(x - 30, y - 16) / 60;
+        frame.set([220 * light, 110 * light, 50 * light + generator.integer(20)], 3 * (y * 48 + x));
+      }
+    }
+    const picture = join(work, 'eye.png');
+    await sharp(frame, { raw: { width: 48, height: 40, channels: 3 } })
+      .png()
+      .toFile(picture);
+    cpSync(RUN, join(work, 'run'), { recursive: true });
+    const engine = new Engine(new ReferenceBackend());
+    const previous = setEngine(engine);
+    const predictor = openPredictor(engine, await loadTrainedWeights(RUN));
+    try {
+      const { structures } = predictor.config.model;
+      const { preprocess, normalization } = predictor.source.options;
+      const sample = await preprocessImage(await decodeImage(picture), picture, preprocess);
+      expect(sample.box.size).toBe(SIZE);
+      const [{ masks }] = await predictor.predict(imageTensor(sample, normalization), 1, { choice: 'both' });
+      // Each structure's median probability: half of the square is above it, and rounding moves no pixel across the gap that it lies in.
+      const thresholds = structures.map((structure, index) => {
+        const values = masks!.filter((_, at) => at % structures.length === index).sort();
+        const gaps = values.map((value, at) => (Math.abs(at - values.length / 2) < 200 ? values[at + 1] - value : 0));
+        const at = gaps.indexOf(Math.max(...gaps));
+        // Probabilities near 0.02 agree to some 1e-8.
+        expect(gaps[at]).toBeGreaterThan(1e-6);
+        return [structure, (values[at] + values[at + 1]) / 2] as const;
+      });
+      const threshold = Object.fromEntries(thresholds);
+      writeFileSync(join(work, 'run', 'calibration.json'), JSON.stringify(calibrationOf(threshold)));
+      const { result } = await inferImage(predictor, picture, { choice: 'both', threshold });
+      const { retinopathy, edema, gate, lesions } = result;
+      expected = {
+        retinopathy: { label: retinopathy!.name, number: retinopathy!.probabilities[retinopathy!.grade] },
+        edema: { label: edema!.name, number: edema!.probabilities[edema!.grade] },
+        gate: { label: gate.task, number: gate.probability },
+        ...Object.fromEntries(
+          structures.map((structure) => {
+            const share = (100 * lesions![structure]!.pixels) / SIZE ** 2;
+            expect(share).toBeGreaterThan(25);
+            return [structure, { label: 'of the square', number: share }];
+          }),
+        ),
+      };
+    } finally {
+      predictor.dispose();
+      setEngine(previous);
+    }
+    for (const format of ['onnx', 'torch'] as const)
+      await exportRun({ run: join(work, 'run'), format, out: join(work, format) });
+  });
+  afterAll(() => rmSync(work, { recursive: true }));
+
+  function expectSame(output: string): void {
+    const got = said(output);
+    expect(Object.keys(got)).toEqual(Object.keys(expected));
+    for (const [name, { label, number }] of Object.entries(expected)) {
+      expect(got[name].label, name).toBe(label);
+      // As many digits as are printed.
+      expect(Math.abs(got[name].number - number), name).toBeLessThan(label === 'of the square' ? 6e-5 : 6e-4);
+    }
+  }
+
+  const run = (program: string, file: string, env = {}): string =>
+    execFileSync(program, [file, 'eye.png'], { cwd: work, encoding: 'utf8', env: { ...process.env, ...env } });
+
+  it('in JavaScript, with onnxruntime-web', () => {
+    expectSame(run(process.execPath, 'onnx/run.mjs'));
+  });
+
+  it('in Python, with ONNX Runtime or what stands in for it', (context) => {
+    if (!python('import numpy, PIL')) context.skip('python3 has no numpy and pillow');
+    const standsIn = fileURLToPath(new URL('fixtures', import.meta.url));
+    expectSame(run('python3', 'onnx/run.py', python('import onnxruntime') ? {} : { PYTHONPATH: standsIn }));
+  });
+
+  it('in Python, with PyTorch', (context) => {
+    if (!python('import torch, PIL')) context.skip('python3 has no torch and pillow');
+    expectSame(run('python3', 'torch/run.py'));
   });
 });
 
