@@ -384,7 +384,11 @@ export class Engine {
 
   #addToLeaf(leaf: Tensor, value: Value): void {
     if (leaf.grad) {
-      runProgram(this.backend, accumulateProgram, [leaf.grad.value, value], {});
+      // A gradient that was set by hand may be the very one that backward was given.
+      const isSame = leaf.grad.value.storage === value.storage;
+      const added = isSame ? runProgram(this.backend, expandProgram, [value], { shape: value.spec.shape })[0] : value;
+      runProgram(this.backend, accumulateProgram, [leaf.grad.value, added], {});
+      if (isSame) added.storage.release();
       value.storage.release();
       return;
     }

@@ -54,7 +54,7 @@ export class Tensor {
     return this.#grad;
   }
 
-  /** @throws GmtlError `autograd/gradient` for what is not a float tensor of this engine and shape. */
+  /** @throws GmtlError `autograd/gradient` for what is not a float tensor of this engine and shape, in memory of its own. */
   set grad(gradient: Tensor | null) {
     if (gradient !== null && !(gradient instanceof Tensor))
       throw new GmtlError('autograd/gradient', `grad: a gradient is a tensor or null, not ${show(gradient)}`);
@@ -62,6 +62,11 @@ export class Tensor {
       throw new GmtlError('autograd/engine', `grad: ${gradient} belongs to another engine than ${this}`);
     if (gradient && !(isFloat(gradient.dtype) && sameShape(gradient.shape, this.shape)))
       throw new GmtlError('autograd/gradient', `grad: ${gradient} is not a gradient of ${this}`);
+    if (gradient?.value.storage === this.value.storage)
+      throw new GmtlError(
+        'autograd/gradient',
+        `grad: ${gradient} shares the memory of ${this}: give it a copy (mul(1))`,
+      );
     this.#grad = gradient;
   }
 

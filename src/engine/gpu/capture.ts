@@ -1,6 +1,7 @@
 /** A captured step: what a replay encodes and submits, how long making it took, how much memory it holds. */
-import type { CaptureMemory } from './captureBuilder.ts';
+import type { CaptureBuilder, CaptureMemory } from './captureBuilder.ts';
 import type { BoundDispatch, CommandBatcher } from './commandBatcher.ts';
+import type { Submits } from './submits.ts';
 import type { DispatchTime } from './timestamps.ts';
 
 /** Milliseconds that making a captured step ready took. */
@@ -26,6 +27,8 @@ export type CompileProgress = (done: number, total: number) => void;
 export class Capture {
   readonly #device: GPUDevice;
   readonly #batcher: CommandBatcher;
+  readonly #submits: Submits;
+  readonly #contents: CaptureBuilder['contents'];
   readonly commands: readonly BoundDispatch[];
   readonly memory: CaptureMemory;
   readonly timing: CaptureTiming;
@@ -35,6 +38,8 @@ export class Capture {
   constructor(
     { device, wait }: { readonly device: GPUDevice; readonly wait: Wait },
     batcher: CommandBatcher,
+    submits: Submits,
+    contents: CaptureBuilder['contents'],
     commands: readonly BoundDispatch[],
     memory: CaptureMemory,
     timing: CaptureTiming,
@@ -42,6 +47,8 @@ export class Capture {
   ) {
     this.#device = device;
     this.#batcher = batcher;
+    this.#submits = submits;
+    this.#contents = contents;
     this.#wait = wait;
     this.memory = memory;
     this.timing = timing;
@@ -77,8 +84,12 @@ export class Capture {
   }
 
   #submit(commands: readonly BoundDispatch[]): void {
+    const { read, written } = this.#contents;
+    this.#submits.requireDefined(read);
+    const since = this.#submits.since(read);
     for (const command of commands) this.#batcher.dispatch(command);
     this.#batcher.flush();
+    for (const content of written) this.#submits.wrote(content, since);
   }
 
   /** Gives the step's memory back. Tensors that were made in it and are still held keep theirs. */

@@ -3,6 +3,7 @@ import { GmtlError } from '../errors.ts';
 import { planMemory } from './memoryPlan.ts';
 import type { CompiledKernel } from './pipelines.ts';
 import { type BufferSource, nextBufferId, type PooledBuffer } from './pool.ts';
+import type { Content } from './submits.ts';
 
 /** A buffer of a step that is being captured: it gets memory when the whole step is known. */
 class PlannedBuffer implements PooledBuffer {
@@ -14,6 +15,8 @@ class PlannedBuffer implements PooledBuffer {
   last = -1;
   released = false;
   slot: Slot | null = null;
+  since = 0;
+  until = 0;
 
   constructor(bytes: number, label: string) {
     this.capacity = Math.max(256, Math.ceil(bytes / 16) * 16);
@@ -120,6 +123,20 @@ export class CaptureBuilder implements BufferSource {
       buffers: lasting.length + passing.length,
       slots: this.#slots.size,
     };
+  }
+
+  /** Buffers from before the step that it reads or changes, and those that hold something after it. */
+  get contents(): { readonly read: readonly Content[]; readonly written: readonly Content[] } {
+    const read = new Set<Content>();
+    const written = new Set<Content>(this.#buffers.filter((buffer) => !buffer.released));
+    for (const { kernel, buffers } of this.items) {
+      buffers.forEach((buffer, index) => {
+        if (buffer instanceof PlannedBuffer) return;
+        read.add(buffer);
+        if (kernel.writes[index]) written.add(buffer);
+      });
+    }
+    return { read: [...read], written: [...written] };
   }
 
   get heldBytes(): number {

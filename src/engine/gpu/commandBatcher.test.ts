@@ -1,6 +1,7 @@
 /** Tier: no adapter. Where submits end: between programs, by the work that these state. */
 import { expect, it } from 'vitest';
 import { type BoundDispatch, CommandBatcher } from './commandBatcher.ts';
+import type { Submits } from './submits.ts';
 
 /** What the queue got: the dispatches of each submit, by label. */
 function submitsOf(
@@ -25,7 +26,11 @@ function submitsOf(
       },
     },
   };
-  const batcher = new CommandBatcher(device as unknown as GPUDevice, limit);
+  const batcher = new CommandBatcher(
+    device as unknown as GPUDevice,
+    { submit: (work: () => void) => work() } as Submits,
+    limit,
+  );
   for (const [label, seconds] of dispatches) {
     const workgroups = [label, 1, 1] as unknown as BoundDispatch['workgroups'];
     const objects = { pipeline: {} as GPUComputePipeline, bindGroup: {} as GPUBindGroup };

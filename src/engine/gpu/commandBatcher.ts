@@ -1,4 +1,5 @@
 /** Encodes dispatches and copies, many per submit. */
+import type { Submits } from './submits.ts';
 import { type DispatchTime, TimestampLog } from './timestamps.ts';
 
 /** One dispatch with its memory: ready to encode. */
@@ -17,6 +18,7 @@ const MOST_DISPATCHES = 512;
 /** Batches dispatches into one compute pass and few submits. */
 export class CommandBatcher {
   readonly #device: GPUDevice;
+  readonly #submits: Submits;
   readonly #secondsPerSubmit: number;
   #encoder: GPUCommandEncoder | null = null;
   #pass: GPUComputePassEncoder | null = null;
@@ -26,18 +28,19 @@ export class CommandBatcher {
   /** Of those, what the last program that stated some did. */
   #programSeconds = 0;
   #dispatches = 0;
-  #submits = 0;
+  #count = 0;
   #profile: TimestampLog | null = null;
 
   /** `secondsPerSubmit`: a submit that holds more stated work than that is cut, but not within what one dispatch states. */
-  constructor(device: GPUDevice, secondsPerSubmit: number) {
+  constructor(device: GPUDevice, submits: Submits, secondsPerSubmit: number) {
     this.#device = device;
+    this.#submits = submits;
     this.#secondsPerSubmit = secondsPerSubmit;
   }
 
   /** Dispatches encoded and command buffers submitted since the start. */
   get counts(): { dispatches: number; submits: number } {
-    return { dispatches: this.#dispatches, submits: this.#submits };
+    return { dispatches: this.#dispatches, submits: this.#count };
   }
 
   dispatch(item: BoundDispatch): void {
@@ -74,9 +77,9 @@ export class CommandBatcher {
     this.#seconds = 0;
     if (!encoder) return;
     const resolved = this.#profile?.resolve(encoder);
-    this.#device.queue.submit([encoder.finish()]);
+    this.#submits.submit(() => this.#device.queue.submit([encoder.finish()]));
     resolved?.();
-    this.#submits++;
+    this.#count++;
     this.#encoder = null;
     this.#pending = 0;
   }

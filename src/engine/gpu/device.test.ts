@@ -1,8 +1,13 @@
 /** Tier: any adapter. A failure on a device ends in an error that says what failed, where and what to do; never in zeros. */
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Engine } from '../autograd/engine.ts';
+import { Replay } from '../autograd/replay.ts';
+import type { Tensor } from '../autograd/tensor.ts';
 import { GmtlError } from '../errors.ts';
+import { accumulateProgram } from '../ops/accumulate/program.ts';
+import { clipGradValue } from '../optim/clipGradValue.ts';
 import { GradientGuard, LOSS_SCALING } from '../optim/gradientGuard.ts';
+import { SGD } from '../optim/sgd.ts';
 import { GpuBackend } from '../ops/gpuBackend.ts';
 import { GpuDevice } from './device.ts';
 import type { DeviceClass } from './kernel.ts';
@@ -65,7 +70,7 @@ describe('GpuDevice', () => {
     expect([...(await column.slice(0, 0, 2).mul(3).data())]).toEqual([3, 3]);
   });
 
-  it('names kernel, file and line of a shader that does not compile, and computes nothing more', async () => {
+  it('names kernel, file and line of a shader that does not compile; what it was to compute stays undefined, and all else works', async () => {
     const { engine } = await open();
     const target = engine.tensor([7]);
     const { handle } = target.value.storage;
@@ -79,7 +84,10 @@ describe('GpuDevice', () => {
     expect(error.code).toBe('gpu/shader');
     expect(error.message).toMatch(/kernel broken\/kernel .*did not compile/);
     expect(error.message).toMatch(/shaders\/broken\/kernel\.wgsl:5:\d+ .*notDefined/);
-    expect((await failure(() => engine.tensor([1]))).message).toBe(error.message);
+    expect((await failure(() => target.mul(2))).message).toBe(error.message);
+    expect(await failure(() => device.dispatch(prepared, [handle.bound]))).toMatchObject({ code: 'gpu/shader' });
+    expect([...(await engine.tensor([1]).mul(2).data())]).toEqual([2]);
+    await device.synchronize();
   });
 
   it('is opened, without what it cannot be asked for, where a driver does not compile the question', async () => {
@@ -116,6 +124,100 @@ describe('GpuDevice', () => {
       expect(error.code).toBe('gpu/device-lost');
       expect(error.message).toMatch(/the GPU device was lost .*continue from the last checkpoint/);
     }
+  });
+});
+
+describe('a command that the GPU refuses', () => {
+  /** Records one: x is bound to be read and to be written, by a call below those that check it. */
+  const refuse = (engine: Engine, x: Tensor): void => {
+    engine.backend.execute(accumulateProgram, [x.value, x.value], [], {});
+  };
+  const refused = {
+    code: 'gpu/failure',
+    message: expect.stringMatching(/refused a command: .*writable usage.*undefined: compute it anew/s),
+  };
+
+  it('leaves undefined what it writes and what follows from that, and nothing else', async () => {
+    const { engine } = await open();
+    const [x, untouched] = [engine.tensor([1, 2]), engine.tensor([5, 6])];
+    refuse(engine, x);
+    const follows = x.mul(untouched);
+    engine.backend.flush?.();
+    // Neither is its refusal known yet.
+    const later = [follows.add(1), untouched.mul(3)];
+    expect(await failure(() => x.data())).toMatchObject(refused);
+    for (const tensor of [follows, later[0]]) {
+      expect(await failure(() => tensor.data())).toMatchObject(refused);
+      expect(await failure(() => untouched.add(tensor))).toMatchObject(refused);
+    }
+    expect([...(await later[1].data())]).toEqual([15, 18]);
+    expect([...(await untouched.mul(2).data())]).toEqual([10, 12]);
+    x.write([7, 8]);
+    expect([...(await x.mul(untouched).data())]).toEqual([35, 48]);
+    await device.synchronize();
+    expect(device.failed).toBe(false);
+  });
+
+  it('leaves what is written in part undefined, such as the moments of an optimizer', async () => {
+    const { engine } = await open();
+    const parameter = engine.tensor([1, 2], [2], { requiresGrad: true });
+    parameter.grad = engine.tensor([1, 1]);
+    const optimizer = new SGD([parameter], { lr: 1, momentum: 0.5 });
+    const saved = await optimizer.stateDict();
+    const x = engine.tensor([0]);
+    optimizer.step();
+    refuse(engine, x);
+    expect(await failure(() => optimizer.stateDict())).toMatchObject(refused);
+    parameter.write([1, 2]);
+    expect(await failure(() => optimizer.step())).toMatchObject(refused);
+    optimizer.loadStateDict(saved);
+    optimizer.step();
+    expect([...(await parameter.data())]).toEqual([0, 1]);
+  });
+
+  it('does not spoil a read of something else in the same submit, and is told once to who waits', async () => {
+    const { engine } = await open();
+    const [x, untouched] = [engine.tensor([1, 2]), engine.tensor([5, 6])];
+    refuse(engine, x);
+    expect([...(await untouched.data())]).toEqual([5, 6]);
+    expect(await failure(() => device.synchronize())).toMatchObject(refused);
+    await device.synchronize();
+  });
+
+  it('stops a captured step that reads it, until it is written; one that holds it has no result', async () => {
+    const { engine } = await open();
+    const x = engine.tensor([1, 2]);
+    const step = await Replay.capture(engine, () => x.mul(2));
+    refuse(engine, x);
+    await failure(() => device.synchronize());
+    expect(await failure(() => step.run())).toMatchObject(refused);
+    x.write([3, 4]);
+    step.run();
+    expect([...(await step.result.data())]).toEqual([6, 8]);
+
+    const y = engine.tensor([1, 2]);
+    const broken = await Replay.capture(engine, () => {
+      refuse(engine, y);
+      return x.mul(2);
+    });
+    expect(await failure(() => broken.result.data())).toMatchObject(refused);
+    expect(await failure(() => broken.run())).toMatchObject(refused);
+    expect([...(await step.result.data())]).toEqual([6, 8]);
+  });
+
+  it('is not to be had by memory that is shared, which is refused before', async () => {
+    const { engine } = await open();
+    const x = engine.tensor([1, 2], [2], { requiresGrad: true });
+    const view = x.detach();
+    expect(await failure(() => Object.assign(x, { grad: view }))).toMatchObject({ code: 'autograd/gradient' });
+    expect(await failure(() => new SGD([x, view], { lr: 1 }))).toMatchObject({ code: 'optim/duplicate' });
+    expect(await failure(() => engine.run(accumulateProgram, [x, view], {}))).toMatchObject({ code: 'ops/alias' });
+    // A gradient that is the one backward is given is summed with itself, and two parameters may have one.
+    x.grad = engine.tensor([3, 4]);
+    x.reshape([2]).backward(x.grad);
+    const other = Object.assign(engine.tensor([0, 0]), { grad: x.grad });
+    clipGradValue([x, other], 7);
+    expect([...(await other.grad.data())]).toEqual([6, 7]);
   });
 });
 

@@ -10,6 +10,7 @@ import { CommandBatcher } from './commandBatcher.ts';
 import { addStatistics, BufferPool, type BufferSource, type PooledBuffer, type PoolStatistics } from './pool.ts';
 import { packagedShaders, type ShaderFiles } from './shaders.ts';
 import { isOneSubgroup, keepsHalfInfinity } from './probes.ts';
+import { Submits } from './submits.ts';
 import { subgroupsOf } from './subgroups.ts';
 import { SUBGROUP_MATRIX, SUBGROUP_SIZES } from './kernel.ts';
 import type { DispatchTime } from './timestamps.ts';
@@ -70,6 +71,7 @@ export class GpuDevice {
   /** Settles as the promise does; used where the host waits for the device. */
   readonly wait: Wait;
   readonly #options: GpuDeviceOptions;
+  readonly #submits: Submits;
   readonly #commands: CommandBatcher;
   readonly #pipelines: PipelineCache;
   readonly #uniforms: UniformArena;
@@ -126,9 +128,10 @@ export class GpuDevice {
       ...subgroupsOf(info, device.features),
     };
     this.#failures = new DeviceFailures(device);
-    this.#commands = new CommandBatcher(device, options.secondsPerSubmit ?? 0.3);
+    this.#submits = new Submits(device, this.#failures);
+    this.#commands = new CommandBatcher(device, this.#submits, options.secondsPerSubmit ?? 0.3);
     const files = options.shaders ?? packagedShaders;
-    this.#pipelines = new PipelineCache(device, files, (pending) => this.#failures.watch(pending));
+    this.#pipelines = new PipelineCache(device, files, (pending) => this.#failures.explain(pending));
     this.#pool = new BufferPool(
       (bytes, label) => this.#createBuffer(bytes, label),
       () => this.#bindGroups.clear(),
@@ -220,19 +223,38 @@ export class GpuDevice {
 
   /**
    * Host → device. Does not wait, but first submits what is recorded so far, so that it reads the old content. In a step that
-   * is being captured only a new buffer of `uploadSource` can be written: it is written now, once.
+   * is being captured only a new buffer of `uploadSource` can be written: it is written now, once. `isPart`: more of the buffer is in use.
    */
-  write(pooled: PooledBuffer, data: ArrayBufferView<ArrayBuffer>, isNew = false): void {
+  write(pooled: PooledBuffer, data: ArrayBufferView<ArrayBuffer>, isNew = false, isPart = false): void {
     this.throwIfFailed();
     if (this.#capturing && !isNew)
       throw new GmtlError('gpu/capture', 'a host write cannot be captured; write inputs before the step');
     this.flush();
     this.device.queue.writeBuffer(pooled.buffer, 0, data.buffer, data.byteOffset, data.byteLength);
+    if (isPart) return;
+    pooled.since = 0;
+    pooled.until = 0;
   }
 
-  /** Device → host, after everything recorded so far. */
+  /**
+   * Device → host, after everything recorded so far. Throws why the content is undefined, where the GPU refused what it rests on.
+   */
   async read(pooled: PooledBuffer, bytes: number): Promise<ArrayBuffer> {
     this.throwIfFailed();
+    const { since, until } = pooled;
+    for (let alone = false; ; alone = true) {
+      if (alone) this.flush();
+      const submit = this.#submits.next;
+      const content = await this.#copyOut(pooled, bytes);
+      this.#submits.requireDefined([{ since, until }]);
+      const refusal = this.#submits.refusal(submit);
+      if (!refusal) return content;
+      // Something else in the submit of the copy was refused: the copy goes again, alone, while the content is the same.
+      if (alone || pooled.until !== until) throw this.#failures.told(refusal);
+    }
+  }
+
+  async #copyOut(pooled: PooledBuffer, bytes: number): Promise<ArrayBuffer> {
     const staging = this.#createBuffer(bytes, 'readback', BUFFER_USAGE.MAP_READ | BUFFER_USAGE.COPY_DST);
     this.#commands.copy(pooled.buffer, staging, bytes);
     this.flush();
@@ -240,10 +262,10 @@ export class GpuDevice {
       await this.wait(staging.mapAsync(MAP_MODE_READ));
       const content = staging.getMappedRange().slice(0);
       staging.unmap();
-      await this.#failures.settle();
+      await this.#failures.arrived();
       return content;
     } catch (cause) {
-      await this.#failures.settle();
+      await this.#failures.arrived();
       // A readback fails when the device is lost, but the loss itself may be reported a moment later.
       await Promise.race([this.device.lost, new Promise((resolve) => setTimeout(resolve, LOSS_MILLISECONDS))]);
       this.throwIfFailed();
@@ -251,12 +273,6 @@ export class GpuDevice {
     } finally {
       staging.destroy();
     }
-  }
-
-  /** Copies the first bytes of a buffer, after everything recorded so far. Not inside a capture. */
-  copy(source: PooledBuffer, target: PooledBuffer, bytes: number): void {
-    if (this.#capturing) throw new GmtlError('gpu/capture', 'a buffer copy cannot be captured; use the copy op');
-    this.#commands.copy(source.buffer, target.buffer, bytes);
   }
 
   // --- commands ---
@@ -294,16 +310,23 @@ export class GpuDevice {
     return (await this.wait(this.#pipelines.probe(dispatch)))?.message ?? null;
   }
 
-  /** Records one dispatch over `buffers`, given in the order of the kernel's bindings. */
+  /**
+   * Records one dispatch over `buffers`, given in the order of the kernel's bindings. Throws where the kernel is known not to compile, or the
+   * content of a buffer is undefined because the GPU refused what it rests on.
+   */
   dispatch(prepared: PreparedDispatch, buffers: readonly BoundBuffer[]): void {
     this.throwIfFailed();
+    const { failure, writes } = prepared.kernel;
+    if (failure) throw this.#failures.told(failure);
+    const contents = buffers.map(({ pooled }) => pooled);
+    this.#submits.requireDefined(contents);
     if (this.#capturing) {
       const item: PlannedDispatch = {
         kernel: prepared.kernel,
         workgroups: prepared.workgroups,
         label: prepared.label,
         seconds: prepared.seconds,
-        buffers: buffers.map(({ pooled }) => pooled),
+        buffers: contents,
         bind: () => this.#createBindGroup(prepared, buffers),
       };
       this.#capturing.dispatch(item);
@@ -311,7 +334,11 @@ export class GpuDevice {
     }
     const { kernel, workgroups, label, seconds } = prepared;
     const { pipeline } = kernel;
+    const since = this.#submits.since(contents);
     this.#commands.dispatch({ pipeline, workgroups, label, seconds, bindGroup: this.#bindGroup(prepared, buffers) });
+    for (let index = 0; index < writes.length; index++) {
+      if (writes[index]) this.#submits.wrote(contents[index], since);
+    }
   }
 
   /** Submits what is recorded; does not wait for it. */
@@ -320,7 +347,7 @@ export class GpuDevice {
     this.#commands.flush();
   }
 
-  /** Waits until the device has done everything recorded so far; throws the first failure it reported. */
+  /** Waits until the device has done everything recorded so far; throws what it reported and nobody was told yet. */
   async synchronize(): Promise<void> {
     this.throwIfFailed();
     this.flush();
@@ -370,8 +397,15 @@ export class GpuDevice {
     }
     const record = performance.now() - start;
     const compiling = new Set(collected.builder.items.map(({ kernel }) => kernel.compiling));
-    await Promise.all(compiling);
-    await this.#failures.settle();
+    try {
+      await Promise.all(compiling);
+      await this.#failures.arrived();
+      const failure = collected.builder.items.find(({ kernel }) => kernel.failure)?.kernel.failure;
+      if (failure) throw this.#failures.told(failure);
+    } catch (cause) {
+      for (const pooled of collected.held) this.#pool.release(pooled);
+      throw cause;
+    }
     const step = this.#finish(collected, { record, compile: performance.now() - start - record });
     if (progress) await step.replayWatched(progress);
     else step.replay();
@@ -402,7 +436,8 @@ export class GpuDevice {
       seconds,
       bindGroup: bind(),
     }));
-    return new Capture(this, this.#commands, items, memory, { ...timing, prepare: performance.now() - start }, () => {
+    const spent = { ...timing, prepare: performance.now() - start };
+    return new Capture(this, this.#commands, this.#submits, builder.contents, items, memory, spent, () => {
       this.flush();
       builder.dispose();
       if (builder.heldBuffers === 0) this.#captured.delete(builder);
@@ -412,16 +447,16 @@ export class GpuDevice {
 
   // --- errors and end ---
 
-  /** Whether the device reported a failure: nothing more can be done with it. */
+  /** Whether the device was lost or ran out of memory: nothing more can be done with it. */
   get failed(): boolean {
-    return this.#failures.any;
+    return this.#failures.isFinal;
   }
 
-  /** Throws the first failure that the device has reported (shader, validation, out of memory, lost). */
+  /** Throws what ended the device, if anything did: it was lost, or ran out of memory, or was destroyed. */
   throwIfFailed(): void {
     if (this.#destroyed)
       throw new GmtlError('gpu/destroyed', 'the engine was destroyed: nothing can be computed or read on it any more');
-    this.#failures.begin();
+    this.#failures.throwIfFinal();
   }
 
   #createBuffer(

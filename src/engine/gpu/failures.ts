@@ -1,67 +1,104 @@
 /** Collects what goes wrong on a device and turns it into errors with advice. */
 import { GmtlError } from '../errors.ts';
 
-/** What a device reported: the first failure counts, and reports that are still on their way are waited for. */
+/** What a device reported. A lost device and memory that ran out are final; what it refused is told once to those who wait or are concerned. */
 export class DeviceFailures {
-  readonly #pending = new Set<Promise<GmtlError | null>>();
-  #first: GmtlError | null = null;
-  /** Whether waiting for the device has thrown it. */
-  #told = false;
-  #isVague = false;
+  readonly #pending = new Set<Promise<void>>();
+  #final: GmtlError | null = null;
+  /** What was refused and not yet told. */
+  #untold: GmtlError | null = null;
+  /** Why the next submit will be refused: an object that is invalid, a kernel that did not compile. */
+  #reason: GmtlError | null = null;
+  /** Reports of kernels that may not compile. */
+  readonly #explaining = new Set<Promise<void>>();
   #ended = false;
 
   constructor(device: GPUDevice) {
     device.lost.then((lost) => {
       if (this.#ended) return;
-      this.#first ??= new GmtlError(
+      this.#final ??= new GmtlError(
         'gpu/device-lost',
         `the GPU device was lost (${lost.reason}): ${lost.message || 'no reason given'}. The driver may have run out of memory or ` +
           'stopped a kernel that ran too long: lower the batch or image size, or continue from the last checkpoint',
       );
     });
-    device.onuncapturederror = (event) => {
-      if (this.#first) return;
-      // A kernel that did not compile is reported here first, as an invalid object; its own error follows and says why.
-      this.#first = new GmtlError('gpu/failure', `the GPU refused a command: ${event.error.message}`);
-      this.#isVague = true;
+    device.onuncapturederror = ({ error }) => {
+      const refused = new GmtlError('gpu/failure', `the GPU refused a command: ${error.message}`);
+      this.#reason ??= refused;
+      this.#untold ??= refused;
     };
   }
 
-  get any(): boolean {
-    return this.#first !== null;
+  /** Whether the device can do nothing more. */
+  get isFinal(): boolean {
+    return this.#final !== null;
   }
 
-  /** Records the error that `pending` (an error scope, for one) resolves to, if any. */
+  /** Waits for `pending` wherever reports are waited for. */
+  await(pending: Promise<unknown>): void {
+    // A report that fails belongs to a device that is lost, which reports that itself.
+    const awaited: Promise<void> = pending.then(
+      () => void this.#pending.delete(awaited),
+      () => void this.#pending.delete(awaited),
+    );
+    this.#pending.add(awaited);
+  }
+
+  /** Records the final error that `pending` (an error scope, for one) resolves to, if any. */
   watch(pending: Promise<GmtlError | null>): void {
-    const watched = pending.then((error) => {
-      this.#pending.delete(watched);
-      if (error && (!this.#first || this.#isVague)) {
-        this.#first = error;
-        this.#isVague = false;
-      }
-      return error;
+    this.await(
+      pending.then((error) => {
+        this.#final ??= error;
+      }),
+    );
+  }
+
+  /** Records why submits that use a kernel are refused: what `pending` resolves to, if any. */
+  explain(pending: Promise<GmtlError | null>): void {
+    const explained = pending.then((error) => {
+      this.#explaining.delete(explained);
+      if (!error) return;
+      this.#reason = error;
+      this.#untold = error;
     });
-    this.#pending.add(watched);
+    this.#explaining.add(explained);
+    this.await(explained);
   }
 
-  /**
-   * Waits for every report that is under way, then throws the first failure. A command that the GPU refused fails those who wait for it, not
-   * what comes after: it is forgotten once it was thrown and the next command is recorded. A lost device and memory that ran out stay.
-   */
+  /** The error of a submit that was refused with `message`, once its reason is known. */
+  async refused(message: string): Promise<GmtlError> {
+    await Promise.all(this.#explaining);
+    const reason = this.#reason ?? new GmtlError('gpu/failure', `the GPU refused a command: ${message}`);
+    this.#reason = null;
+    this.#untold = new GmtlError(
+      reason.code,
+      `${reason.message}\nWhat it was to compute, and what follows from that, is undefined: compute it anew, or write() it. ` +
+        'Other tensors are as they were',
+    );
+    return this.#untold;
+  }
+
+  /** `error`, which is about to be thrown, so that `settle` need not. */
+  told(error: GmtlError): GmtlError {
+    this.#untold = null;
+    return error;
+  }
+
+  /** Waits for every report that is under way; throws what is final. */
+  async arrived(): Promise<void> {
+    while (this.#pending.size > 0) await Promise.all(this.#pending);
+    this.throwIfFinal();
+  }
+
+  /** As `arrived`, and throws what was refused and not told yet. */
   async settle(): Promise<void> {
-    while (this.#pending.size > 0) await Promise.all([...this.#pending]);
-    if (!this.#first) return;
-    this.#told = true;
-    throw this.#first;
+    await this.arrived();
+    if (this.#untold) throw this.told(this.#untold);
   }
 
-  /** As `throwIfAny`, before something new is recorded. */
-  begin(): void {
-    if (this.#told && this.#first?.code === 'gpu/failure') {
-      this.#first = null;
-      this.#told = false;
-    }
-    if (this.#first) throw this.#first;
+  /** Throws what ended the device, before something new is recorded. */
+  throwIfFinal(): void {
+    if (this.#final) throw this.#final;
   }
 
   /** The device is being given back: losing it is not a failure. */

@@ -14,6 +14,10 @@ export interface CompiledKernel {
   readonly layoutId: number;
   readonly hasUniforms: boolean;
   readonly uniformFields: readonly [string, 'u32' | 'i32' | 'f32'][];
+  /** Which of its bindings it may write. */
+  readonly writes: readonly boolean[];
+  /** Set once it is known that it does not compile. */
+  failure: GmtlError | null;
 }
 
 /** A pipeline that is compiled at first use or in the background. */
@@ -203,8 +207,15 @@ export class PipelineCache {
       void pipeline.value;
     }
     const scopes = [device.popErrorScope(), device.popErrorScope()];
-    this.#report(this.#explain(made, dispatch, label, scopes, failure));
-    return this.#kept(dispatch, made, pipeline);
+    const kept = this.#kept(dispatch, made, pipeline);
+    const explained = this.#explain(made, dispatch, label, scopes, failure);
+    this.#report(
+      explained.then((error) => {
+        kept.failure = error;
+        return error;
+      }),
+    );
+    return kept;
   }
 
   #kept({ kernel }: Dispatch, { layout }: KernelModule, pipeline: LazyPipeline): CompiledKernel {
@@ -221,6 +232,8 @@ export class PipelineCache {
       layoutId: layout.id,
       hasUniforms: uniformFields.length > 0,
       uniformFields,
+      writes: kernel.bindings.map(({ access }) => access === 'read_write'),
+      failure: null,
     };
   }
 

@@ -1,6 +1,7 @@
 /** What executes programs: the interface of all backends. */
 import { requireElements } from '../tensor/shape.ts';
-import type { TensorSpec, TypedArray } from '../tensor/spec.ts';
+import { GmtlError } from '../errors.ts';
+import { formatShape, type TensorSpec, type TypedArray } from '../tensor/spec.ts';
 import { mutated, type Program } from './definition.ts';
 import type { Value } from './value.ts';
 
@@ -46,6 +47,17 @@ export interface Backend {
   destroy(): void;
 }
 
+/** Throws `ops/alias` where an input that the program changes in place is in the memory of another one: a GPU refuses that. */
+function requireOwnMemory(program: string, inputs: readonly Value[], index: number): void {
+  const other = inputs.findIndex((input, at) => at !== index && input.storage === inputs[index].storage);
+  if (other < 0) return;
+  const shape = formatShape(inputs[index].spec.shape);
+  throw new GmtlError(
+    'ops/alias',
+    `${program}: inputs ${index} and ${other} of shape ${shape} share memory, and input ${index} is changed in place: give one of them memory of its own (mul(1))`,
+  );
+}
+
 /** Infers, allocates and executes: how everything above runs a program. */
 export function runProgram<A extends object>(
   backend: Backend,
@@ -59,10 +71,12 @@ export function runProgram<A extends object>(
     attributes,
   );
   for (const { shape } of specs) requireElements(program.name, shape);
+  const changed = mutated(program, inputs);
+  for (const index of changed) requireOwnMemory(program.name, inputs, index);
   const outputs = specs.map((spec) => backend.allocate(spec, program.name));
   try {
     backend.execute(program, inputs, outputs, attributes, version);
-    for (const index of mutated(program, inputs)) inputs[index].storage.changed();
+    for (const index of changed) inputs[index].storage.changed();
   } catch (error) {
     for (const output of outputs) output.storage.release();
     throw error;

@@ -105,7 +105,9 @@ export class GpuBackend implements Backend {
     if (data.length !== sizeOf(shape)) {
       throw new GmtlError('tensor/shape', `${data.length} numbers do not fill a tensor of shape ${formatShape(shape)}`);
     }
-    this.gpu.write(this.#bound(value).pooled, toDeviceBytes(dtype, data), isNew);
+    const { pooled, bytes } = this.#bound(value);
+    const written = toDeviceBytes(dtype, data);
+    this.gpu.write(pooled, written, isNew, bindingBytes(written.byteLength) < bytes);
   }
 
   async download(value: Value): Promise<TypedArray> {

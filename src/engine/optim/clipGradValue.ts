@@ -1,4 +1,5 @@
 /** Cuts the elements of gradients. */
+import type { Tensor } from '../autograd/tensor.ts';
 import { type GivenParameter, namedParameters, requireSetting } from './parameters.ts';
 
 /**
@@ -7,10 +8,13 @@ import { type GivenParameter, namedParameters, requireSetting } from './paramete
  */
 export function clipGradValue(parameters: Iterable<GivenParameter>, value: number): void {
   requireSetting('the value to clip gradients to', value, Number.isFinite(value) && value > 0);
+  const cut = new Map<Tensor, Tensor>();
   for (const { tensor } of namedParameters(parameters)) {
     const { grad, engine } = tensor;
     if (!grad) continue;
-    tensor.grad = engine.noGrad(() => grad.clamp(-value, value)).keep();
-    grad.dispose();
+    const clamped = cut.get(grad) ?? engine.noGrad(() => grad.clamp(-value, value)).keep();
+    cut.set(grad, clamped);
+    tensor.grad = clamped;
   }
+  for (const grad of cut.keys()) grad.dispose();
 }

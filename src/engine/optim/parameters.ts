@@ -1,6 +1,7 @@
 /** Named parameters and groups of them, as optimizers take them. */
 import { Tensor } from '../autograd/tensor.ts';
 import { GmtlError, show } from '../errors.ts';
+import type { Storage } from '../ops/value.ts';
 import { formatShape } from '../tensor/spec.ts';
 
 /** A leaf tensor that requires a gradient (or a buffer such as running statistics), under the name checkpoints use. */
@@ -142,16 +143,17 @@ function requireDistinct(params: readonly NamedParameter[]): void {
   if (params.length === 0) throw new GmtlError('optim/empty', 'there are no parameters to work on');
   for (const { name, tensor } of params) requireUsable(name, tensor, params[0].tensor);
   const names = new Set<string>();
-  const tensors = new Set<Tensor>();
+  const memory = new Set<Storage>();
   for (const { name, tensor } of params) {
-    if (names.has(name) || tensors.has(tensor)) {
+    // Two tensors over one memory are one parameter.
+    if (names.has(name) || memory.has(tensor.value.storage)) {
       throw new GmtlError(
         'optim/duplicate',
         `parameter ${name} ${formatShape(tensor.shape)} is given twice: it would be updated twice a step`,
       );
     }
     names.add(name);
-    tensors.add(tensor);
+    memory.add(tensor.value.storage);
   }
 }
 
