@@ -65,19 +65,17 @@ describe('gmtl data', () => {
     ).rejects.toMatchObject({ code: 'data/leak' });
   });
 
-  it('verify only warns of other problems, or fails on them with --strict, and writes JSON', async () => {
+  it('verify fails on a problem too (B22), and writes JSON', async () => {
     await writeFile(imagePathB(join(root, 'set'), 'train', 1), 'no picture');
     const file = join(root, 'findings.json');
     await run('data', 'verify', join(root, 'set'), '--json', file);
-    expect(process.exitCode ?? 0).toBe(0);
-    expect(printed.join('\n')).toMatch(/WARNING: \d problem\(s\), 0 leak/);
+    expect(process.exitCode).toBe(1);
+    expect(printed.join('\n')).toMatch(/NOT OK: \d problem\(s\), 0 leak/);
     expect(JSON.parse(await readFile(file, 'utf8'))).toMatchObject({
       ok: false,
       leaky: false,
       problems: expect.arrayContaining([expect.objectContaining({ code: 'data/image-unreadable' })]),
     });
-    await run('data', 'verify', join(root, 'set'), '--strict');
-    expect(process.exitCode).toBe(1);
   });
 
   it('prepare writes and takes the list of System B', async () => {

@@ -196,9 +196,9 @@ function countSizes(items: readonly DatasetItem[], decoded: readonly Decoded[]):
   }));
 }
 
-/** Whether a data set may be used: it has images and no leaks and, where `strict`, no problem at all. */
-export function passes(result: VerifyResult, strict: boolean): boolean {
-  return !result.leaky && result.items.length > 0 && (!strict || result.ok);
+/** Whether a data set is as it should be: it has images, no leaks and no problem. */
+export function passes(result: VerifyResult): boolean {
+  return !result.leaky && result.items.length > 0 && result.ok;
 }
 
 /** The official counts a split's labels compare with; null for validation, which has none. */

@@ -20,7 +20,7 @@ export function formatVerifyReport(result: VerifyResult): string {
   lines.push(
     result.ok
       ? 'OK: no problems, no picture in two splits.'
-      : `${result.leaky ? 'NOT OK' : 'WARNING'}: ${result.problems.length} problem(s), ${leaks} leak(s) between splits.`,
+      : `NOT OK: ${result.problems.length} problem(s), ${leaks} leak(s) between splits.`,
   );
   return lines.join('\n');
 }
