@@ -106,7 +106,7 @@ export async function evaluateFrames(
   const predictTiles = async (item: DatasetItem, sample: Sample, how: Tiling): Promise<Predicted> => {
     const frame = frameOf(sample);
     const planes = new ScorePlanes(frame.width, frame.height, structures.length);
-    const summary = await predictor.predictTiled({ ...sample, box: frame }, how, flips, planes.row);
+    const summary = await predictor.predictTiled({ ...sample, box: frame }, how, flips, planes);
     tiles += summary.tiles;
     peak.accumulatorBytes = Math.max(peak.accumulatorBytes, summary.peak.accumulatorBytes);
     peak.residentBytes = Math.max(peak.residentBytes, summary.peak.residentBytes);

@@ -9,23 +9,26 @@ export type Components = {
   readonly sizes: Int32Array;
 };
 
-/** Non-zero pixels [from, to) of one row, as indices into the mask, and the run's place in the union-find forest. */
+/** Pixels [from, to) of ones of one row, as indices into the mask, and the run's place in the union-find forest. */
 type Run = { readonly from: number; readonly to: number; readonly node: number };
 
 /**
- * Number of 8-connected components of a mask. Needs memory for the runs only, so that a full-size frame that is all foreground
- * costs no more than an empty one.
+ * Number of 8-connected components of a mask, and of the pixels in them. Needs memory for the runs only, so that a full-size frame that is all
+ * foreground costs no more than an empty one.
  *
- * @param mask `width` × height entries, row by row, non-zero inside.
+ * @param mask `width` × height entries of 0 and 1, row by row.
  */
-export function countComponents(mask: ArrayLike<number>, width: number): number {
+export function countComponents(mask: Uint8Array, width: number): { components: number; pixels: number } {
   const forest = new Forest();
-  eachRowOfRuns(mask, width, forest, () => {});
-  return forest.trees;
+  let pixels = 0;
+  eachRowOfRuns(mask, width, forest, (row) => {
+    for (const { from, to } of row) pixels += to - from;
+  });
+  return { components: forest.trees, pixels };
 }
 
 /** Numbers the 8-connected components of a mask (as `scipy.ndimage.label` with a 3 × 3 structure of ones does). */
-export function labelComponents(mask: ArrayLike<number>, width: number): Components {
+export function labelComponents(mask: Uint8Array, width: number): Components {
   const forest = new Forest();
   const runs: Run[] = [];
   eachRowOfRuns(mask, width, forest, (row) => {
@@ -78,10 +81,20 @@ class Forest {
   }
 }
 
-function eachRowOfRuns(mask: ArrayLike<number>, width: number, forest: Forest, visit: (row: Run[]) => void): void {
+/** Visits the rows that have runs. The native search skips what is empty, which is nearly all of a lesion mask. */
+function eachRowOfRuns(mask: Uint8Array, width: number, forest: Forest, visit: (row: Run[]) => void): void {
   let above: Run[] = [];
-  for (let start = 0; start < mask.length; start += width) {
-    const row = runsOf(mask, start, Math.min(start + width, mask.length), forest);
+  let aboveStart = 0;
+  for (let at = mask.indexOf(1); at >= 0; ) {
+    const start = at - (at % width);
+    const row: Run[] = [];
+    while (at >= 0 && at < start + width) {
+      const from = at;
+      while (at < start + width && mask[at] === 1) at++;
+      row.push({ from, to: at, node: forest.add() });
+      at = mask.indexOf(1, at);
+    }
+    if (aboveStart + width !== start) above = [];
     let next = 0;
     for (const { from, to, node } of row) {
       // Diagonal neighbours touch: the run above may end where this one begins, and begin where this one ends.
@@ -92,16 +105,6 @@ function eachRowOfRuns(mask: ArrayLike<number>, width: number, forest: Forest, v
     }
     visit(row);
     above = row;
+    aboveStart = start;
   }
-}
-
-function runsOf(mask: ArrayLike<number>, start: number, end: number, forest: Forest): Run[] {
-  const runs: Run[] = [];
-  for (let at = start; at < end; at++) {
-    if (mask[at] === 0) continue;
-    const from = at;
-    while (at < end && mask[at] !== 0) at++;
-    runs.push({ from, to: at, node: forest.add() });
-  }
-  return runs;
 }

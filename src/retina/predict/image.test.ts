@@ -312,7 +312,7 @@ describe('countComponents', () => {
     countComponents(
       Uint8Array.from(rows.join(''), (pixel) => (pixel === '#' ? 1 : 0)),
       rows[0].length,
-    );
+    ).components;
 
   it('counts 8-connected regions, also such as only meet later', () => {
     expect(count('....', '....')).toBe(0);

@@ -104,8 +104,9 @@ export class NetworkReplay {
   }
 
   #finite(answer: string, values: Float32Array): Float32Array {
-    const at = values.findIndex((value) => !Number.isFinite(value));
-    if (at < 0) return values;
+    let at = 0;
+    while (at < values.length && Number.isFinite(values[at])) at++;
+    if (at === values.length) return values;
     throw new GmtlError(
       'infer/not-finite',
       `${this.#name}: the network's ${answer} is ${values[at]}, no probability. It diverged in training, or overflows in float16: ` +

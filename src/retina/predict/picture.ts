@@ -3,6 +3,7 @@ import { checkAttributes, requireMade } from '../../engine/arguments.ts';
 import { GmtlError } from '../../engine/errors.ts';
 import type { DecodedImage } from '../data/pictures/decoded.ts';
 import { imageTensor } from '../data/loading/batch.ts';
+import { type Square, squareOf } from '../data/pictures/prepare.ts';
 import type { PreprocessOptions, Sample } from '../data/pictures/sample.ts';
 import type { RgbImage, Structure } from '../domain.ts';
 import { FrameMapper, MaskPlanes } from './frameMapper.ts';
@@ -25,8 +26,13 @@ export interface InferOptions {
   readonly ungradable?: 'refer' | 'skip' | 'warn';
 }
 
-/** Prepares a picture for the network: `preprocessImage` in Node, `preparePicture` in browsers. */
-export type PreparePicture = (image: RgbImage, name: string, options: PreprocessOptions) => Promise<Sample>;
+/** Prepares a picture for the network: `preprocessImage` in Node, `preparePicture` in browsers. `square`: the picture, cut as the options say. */
+export type PreparePicture = (
+  image: RgbImage,
+  name: string,
+  options: PreprocessOptions,
+  square?: Square,
+) => Promise<Sample>;
 
 /**
  * Prepares a picture as the predictor's pictures are and runs the network on it.
@@ -48,25 +54,30 @@ export async function inferPicture(
   const { config, source } = predictor;
   const { preprocess, normalization } = source.options;
   const tiling = options.tiling === undefined ? predictor.tiling : options.tiling;
-  const trust = await judgePicture((measuredAs) => preparePicture(image, file, measuredAs), predictor.trainingSet);
+  // A picture is prepared at two to four sizes, and cut once.
+  const squares = new Map<PreprocessOptions['crop'], Square>();
+  const prepareAs = async (as: PreprocessOptions): Promise<Sample> => {
+    const square = squares.get(as.crop) ?? squareOf(image, file, as.crop);
+    squares.set(as.crop, square);
+    return preparePicture(image, file, as, square);
+  };
+  const trust = await judgePicture(prepareAs, predictor.trainingSet);
   const { gradable, reasons } = trust.gradability;
   if (!gradable && options.ungradable === 'skip') {
     const why = reasons.map(({ text }) => text).join('; ');
     throw new GmtlError('infer/ungradable', `${file}: not gradable (${why}). Nothing was predicted for it.`);
   }
   const prepare = (size: number, normalised = true): Promise<Sample> =>
-    preparePicture(image, file, {
-      ...preprocess,
-      size,
-      ...(!normalised && { clahe: null, benGraham: false }),
-    }).catch((cause: unknown) => {
-      if (!(cause instanceof GmtlError) || cause.code !== 'data/no-field-of-view') throw cause;
-      throw new GmtlError(
-        'infer/no-fundus',
-        `${file}: no bright disc in the picture; it is black, or no fundus photograph. Nothing was predicted for it.`,
-        { cause },
-      );
-    });
+    prepareAs({ ...preprocess, size, ...(!normalised && { clahe: null, benGraham: false }) }).catch(
+      (cause: unknown) => {
+        if (!(cause instanceof GmtlError) || cause.code !== 'data/no-field-of-view') throw cause;
+        throw new GmtlError(
+          'infer/no-fundus',
+          `${file}: no bright disc in the picture; it is black, or no fundus photograph. Nothing was predicted for it.`,
+          { cause },
+        );
+      },
+    );
   const sample = await prepare(preprocess.size);
   // Whether the picture looks like a fundus is judged by its original colors, which CLAHE changes and Ben Graham's normalization removes.
   const own = preprocess.clahe === null && !preprocess.benGraham ? sample : await prepare(preprocess.size, false);
@@ -84,7 +95,7 @@ export async function inferPicture(
   let tiles = 0;
   if (tiling !== null) {
     const large = await prepare(predictor.tiledSide(sample.box, tiling));
-    const summary = await predictor.predictTiled(large, tiling, options.flips ?? false, planes.row);
+    const summary = await predictor.predictTiled(large, tiling, options.flips ?? false, planes);
     tiles = summary.tiles;
     // Router fusion takes the grades from the tiles.
     if (tiling.fusion === 'router' && whole.routed.classification) {
@@ -93,7 +104,7 @@ export async function inferPicture(
     }
   } else {
     const side = sample.size;
-    const mapper = new FrameMapper(sample.box, side, structures.length, planes.row);
+    const mapper = new FrameMapper(sample.box, side, structures.length, planes);
     if (whole.masks !== null) mapper.push(0, side, whole.masks);
   }
   const masks = Object.fromEntries(structures.map((structure, index) => [structure, planes.masks[index]]));

@@ -7,7 +7,7 @@ import type { PictureSource } from '../data/loading/pictureSource.ts';
 import type { Sample } from '../data/pictures/sample.ts';
 import type { Task } from '../domain.ts';
 import type { TilePredictor } from './flips.ts';
-import { FrameMapper, type FrameRow } from './frameMapper.ts';
+import { FrameMapper, type FrameRows } from './frameMapper.ts';
 import type { Prediction, TaskChoice } from './prediction.ts';
 import type { TrainingSet } from '../run/trainingSetFormat.ts';
 import { predictTiled, sideForTiles, type TiledSummary, type Tiling } from './slidingWindow.ts';
@@ -93,14 +93,14 @@ export abstract class PictureNetwork<Source extends PreparedAs = PictureSource> 
    * Predicts a picture's masks tile by tile and hands them on row by row of the frame.
    *
    * @param sample prepared at {@link tiledSide}; its masks are ignored.
-   * @param row receives [columns, classes] of each frame row that the crop reaches.
+   * @param rows take each frame row that the crop reaches.
    * @throws GmtlError `infer/tiles` as the sliding window.
    */
-  predictTiled(sample: Sample, tiling: Tiling, flips: boolean, row: FrameRow): Promise<TiledSummary> {
+  predictTiled(sample: Sample, tiling: Tiling, flips: boolean, rows: FrameRows): Promise<TiledSummary> {
     const { data, model } = this.config;
     const { source: _, ...given } = tiling;
     const classes = model.structures.length;
-    const mapper = new FrameMapper(sample.box, sample.size, classes, row);
+    const mapper = new FrameMapper(sample.box, sample.size, classes, rows);
     const picture = { width: sample.size, height: sample.size, data: sample.image };
     const { normalization } = this.source.options;
     const options = { overlap: data.tiles.overlap, ...given, tile: data.imageSize, classes, normalization };

@@ -185,14 +185,8 @@ function structureResults(masks: StructureRecord<Uint8Array>, width: number): St
 }
 
 function structureOf(structure: Structure, mask: Uint8Array, width: number): StructureResult {
-  let pixels = 0;
-  for (let index = 0; index < mask.length; index++) pixels += mask[index];
-  return {
-    name: STRUCTURE_NAMES[structure],
-    pixels,
-    share: pixels / mask.length,
-    regions: pixels === 0 ? 0 : countComponents(mask, width),
-  };
+  const { components, pixels } = countComponents(mask, width);
+  return { name: STRUCTURE_NAMES[structure], pixels, share: pixels / mask.length, regions: components };
 }
 
 /**

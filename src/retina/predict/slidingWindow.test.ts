@@ -8,7 +8,7 @@ import { KeyedRandom } from '../random.ts';
 import type { Prediction } from './prediction.ts';
 import { predictTiled, ROUTER_FUSION, sideForTiles, type TiledOptions, type TiledSummary } from './slidingWindow.ts';
 import { predictFlips, type TilePredictor } from './flips.ts';
-import { FrameMapper, MaskPlanes, ScorePlanes } from './frameMapper.ts';
+import { FrameMapper, type FrameRows, MaskPlanes, ScorePlanes } from './frameMapper.ts';
 import { gaussianWindow, mirrored, tileStarts } from './tileWindow.ts';
 
 function noisePicture(width: number, height: number, seed = 1): RgbImage {
@@ -212,16 +212,23 @@ describe('mapping rows to the frame', () => {
         [64, 30],
         [40, 40],
       ]) {
-        const map = Float32Array.from({ length: side * side * 2 }, () => random.uniform());
-        const found = [0, 1].map(() => new Float32Array(box.width * box.height));
-        const mapper = new FrameMapper(box, side, 2, (y, left, values) => {
-          values.forEach((value, at) => {
-            found[at % 2][y * box.width + left + (at >> 1)] = value;
-          });
+        const map = Float32Array.from({ length: side * side * 2 }, (_, at) => {
+          const [x, y] = [(at >> 1) % side, Math.floor(at / 2 / side)];
+          // The first class reaches its threshold in some columns alone, the second in some rows.
+          const isLow = at % 2 === 0 ? x < 5 || x > side - 4 : y < side / 2;
+          return random.uniform() * (isLow ? 0.01 : 1);
         });
+        const found = [0, 1].map(() => new Float32Array(box.width * box.height));
+        const row: FrameRows['row'] = (index, y, left, values, count) =>
+          found[index].set(values.subarray(0, count), y * box.width + left);
+        const mapper = new FrameMapper(box, side, 2, { row });
+        const masks = new MaskPlanes(box.width, box.height, [0.9, 0.02]);
+        const masked = new FrameMapper(box, side, 2, masks);
         for (let top = 0; top < side; top += step) {
           const count = Math.min(step, side - top);
-          mapper.push(top, count, map.slice(top * side * 2, (top + count) * side * 2));
+          const rows = map.slice(top * side * 2, (top + count) * side * 2);
+          mapper.push(top, count, rows);
+          masked.push(top, count, rows);
         }
         for (const index of [0, 1]) {
           const expected = mapMaskToFrame(
@@ -229,6 +236,9 @@ describe('mapping rows to the frame', () => {
             box,
           );
           expect(Buffer.from(found[index].buffer).equals(Buffer.from(expected.buffer))).toBe(true);
+          // What cannot reach the threshold is passed over, and must not have reached it.
+          const marked = Uint8Array.from(expected, (value) => (value >= masks.least[index] ? 1 : 0));
+          expect(Buffer.from(masks.masks[index]).equals(Buffer.from(marked))).toBe(true);
         }
         expect(() => mapper.push(3, 0, new Float32Array(0))).toThrow(/do not follow/);
       }
@@ -243,8 +253,11 @@ describe('mapping rows to the frame', () => {
     );
     const scores = new ScorePlanes(width, 1, 2);
     const masks = new MaskPlanes(width, 1, [0.5, 0.1]);
-    scores.row(0, 0, values);
-    masks.row(0, 0, values);
+    for (const index of [0, 1]) {
+      const plane = values.filter((_, at) => at % 2 === index);
+      scores.row(index, 0, 0, plane, width);
+      masks.row(index, 0, 0, plane, width);
+    }
     expect(scores.bytes).toBe(2 * 2 * width);
     const plane = new Float32Array(width);
     for (const [index, threshold] of [0.5, 0.1].entries()) {

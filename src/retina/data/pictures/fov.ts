@@ -47,12 +47,14 @@ export function findFieldOfView(image: RgbImage, name: string): CropBox {
   const rows = Math.ceil(height / step);
   const bright = new Uint8Array(columns * rows);
   const histogram = new Uint32Array(256);
-  for (let row = 0; row < rows; row++) {
+  for (let row = 0, cell = 0; row < rows; row++) {
     const y = Math.min(height - 1, row * step + (step >> 1));
-    for (let column = 0; column < columns; column++) {
+    for (let column = 0; column < columns; column++, cell++) {
       const at = 3 * (y * width + Math.min(width - 1, column * step + (step >> 1)));
-      const brightest = Math.max(data[at], data[at + 1], data[at + 2]);
-      bright[row * columns + column] = brightest;
+      const [red, green, blue] = [data[at], data[at + 1], data[at + 2]];
+      const warmer = red > green ? red : green;
+      const brightest = warmer > blue ? warmer : blue;
+      bright[cell] = brightest;
       histogram[brightest]++;
     }
   }
@@ -92,44 +94,52 @@ function squareBox(left: number, top: number, right: number, bottom: number, wid
 }
 
 interface Region {
-  area: number;
-  left: number;
-  top: number;
-  right: number;
-  bottom: number;
+  readonly area: number;
+  readonly left: number;
+  readonly top: number;
+  readonly right: number;
+  readonly bottom: number;
 }
 
-/** 4-connected regions of ones, with an explicit stack. Clears `cells`. */
+/** 4-connected regions of ones. Clears `cells`. */
 function connectedRegions(cells: Uint8Array, columns: number, rows: number): Region[] {
   const regions: Region[] = [];
-  const stack: number[] = [];
-  for (let start = 0; start < cells.length; start++) {
-    if (cells[start] === 0) continue;
-    const region: Region = { area: 0, left: columns, top: rows, right: 0, bottom: 0 };
+  // A cell is cleared when it is put on the stack, so that each is there once at most.
+  const stack = new Int32Array(cells.length);
+  const lastColumn = columns - 1;
+  const lastRow = cells.length - columns;
+  for (let start = cells.indexOf(1); start >= 0; start = cells.indexOf(1, start + 1)) {
+    let [area, left, top, right, bottom] = [0, columns, rows, 0, 0];
+    let held = 0;
     cells[start] = 0;
-    stack.push(start);
-    while (stack.length > 0) {
-      const cell = stack.pop()!;
+    stack[held++] = start;
+    while (held > 0) {
+      const cell = stack[--held];
       const x = cell % columns;
       const y = (cell - x) / columns;
-      region.area++;
-      region.left = Math.min(region.left, x);
-      region.right = Math.max(region.right, x);
-      region.top = Math.min(region.top, y);
-      region.bottom = Math.max(region.bottom, y);
-      const neighbors = [
-        x > 0 ? cell - 1 : -1,
-        x + 1 < columns ? cell + 1 : -1,
-        y > 0 ? cell - columns : -1,
-        y + 1 < rows ? cell + columns : -1,
-      ];
-      for (const neighbor of neighbors) {
-        if (neighbor < 0 || cells[neighbor] === 0) continue;
-        cells[neighbor] = 0;
-        stack.push(neighbor);
+      area++;
+      if (x < left) left = x;
+      if (y < top) top = y;
+      if (x > right) right = x;
+      if (y > bottom) bottom = y;
+      if (x > 0 && cells[cell - 1] === 1) {
+        cells[cell - 1] = 0;
+        stack[held++] = cell - 1;
+      }
+      if (x < lastColumn && cells[cell + 1] === 1) {
+        cells[cell + 1] = 0;
+        stack[held++] = cell + 1;
+      }
+      if (cell >= columns && cells[cell - columns] === 1) {
+        cells[cell - columns] = 0;
+        stack[held++] = cell - columns;
+      }
+      if (cell < lastRow && cells[cell + columns] === 1) {
+        cells[cell + columns] = 0;
+        stack[held++] = cell + columns;
       }
     }
-    regions.push(region);
+    regions.push({ area, left, top, right, bottom });
   }
   return regions;
 }

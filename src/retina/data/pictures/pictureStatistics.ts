@@ -53,25 +53,30 @@ export async function whereFieldIsSeen(measuring: Promise<PictureStatistics>): P
   }
 }
 
+/** A byte as a share of white. */
+const SHARE_OF_WHITE = Float64Array.from({ length: 256 }, (_, byte) => byte / 255);
+
 /** Measures a picture that was prepared as {@link MEASURED_AS}. */
 export function pictureStatistics({ image, size, box }: Sample): PictureStatistics {
   const lit = litPixels(image, size);
   const [left, top, right, bottom] = contentOf(box, size);
-  const sums = [0, 0, 0];
-  const squares = [0, 0, 0];
+  const sums = new Float64Array(3);
+  const squares = new Float64Array(3);
   const luminances = new Float64Array(size * size);
   let count = 0;
   let both = 0;
   let either = 0;
   for (let y = 0, pixel = 0; y < size; y++) {
+    const down = y + 0.5 - size / 2;
     for (let x = 0; x < size; x++, pixel++) {
+      const across = x + 0.5 - size / 2;
       const isFrame = x >= left && x < right && y >= top && y < bottom;
-      const isDisc = isFrame && (x + 0.5 - size / 2) ** 2 + (y + 0.5 - size / 2) ** 2 <= (size / 2) ** 2;
+      const isDisc = isFrame && across * across + down * down <= (size / 2) * (size / 2);
       if (isDisc || lit[pixel] === 1) either++;
       if (lit[pixel] === 0) continue;
       if (isDisc) both++;
       for (let channel = 0; channel < 3; channel++) {
-        const value = image[3 * pixel + channel] / 255;
+        const value = SHARE_OF_WHITE[image[3 * pixel + channel]];
         sums[channel] += value;
         squares[channel] += value * value;
       }
@@ -79,40 +84,59 @@ export function pictureStatistics({ image, size, box }: Sample): PictureStatisti
         (0.299 * image[3 * pixel] + 0.587 * image[3 * pixel + 1] + 0.114 * image[3 * pixel + 2]) / 255;
     }
   }
-  const mean = sums.map((sum) => sum / Math.max(1, count));
-  const std = squares.map((square, channel) =>
+  const mean = Array.from(sums, (sum) => sum / Math.max(1, count));
+  const std = Array.from(squares, (square, channel) =>
     Math.sqrt(Math.max(0, square / Math.max(1, count) - mean[channel] ** 2)),
   );
-  const green = Float64Array.from({ length: size * size }, (_, pixel) => image[3 * pixel + 1] / 255);
+  const green = new Float64Array(size * size);
+  for (let pixel = 0; pixel < green.length; pixel++) green[pixel] = SHARE_OF_WHITE[image[3 * pixel + 1]];
   return {
     fieldPixels: box.size,
     roundness: both / Math.max(1, either),
     extent: Math.min(right - left, bottom - top) / size,
-    luminance: luminances.subarray(0, count).sort()[count >> 1] ?? 0,
+    luminance: middleOf(luminances.subarray(0, count)) ?? 0,
     mean: [mean[0], mean[1], mean[2]],
     std: [std[0], std[1], std[2]],
     detail: detailOf(green, lit, size, mean[1]),
   };
 }
 
+/** The value with the number `length >> 1` in order, of values from 0 to 1: only those of its own bin are sorted. */
+function middleOf(values: Float64Array): number | undefined {
+  const bins = 4096;
+  const counts = new Uint32Array(bins + 1);
+  for (let index = 0; index < values.length; index++) counts[Math.floor(values[index] * bins)]++;
+  let bin = 0;
+  let before = 0;
+  while (bin < bins && before + counts[bin] <= values.length >> 1) before += counts[bin++];
+  return values.filter((value) => Math.floor(value * bins) === bin).sort()[(values.length >> 1) - before];
+}
+
 function litPixels(image: Uint8Array, size: number): Uint8Array {
-  const brightest = Uint8Array.from({ length: size * size }, (_, pixel) =>
-    Math.max(image[3 * pixel], image[3 * pixel + 1], image[3 * pixel + 2]),
-  );
-  const ordered = Uint8Array.from(brightest).sort();
-  const threshold = Math.max(LEAST_LIT, Math.floor(LIT_SHARE * ordered[Math.floor(0.95 * (ordered.length - 1))]));
-  return brightest.map((value) => (value > threshold ? 1 : 0));
+  const brightest = new Uint8Array(size * size);
+  const counts = new Uint32Array(256);
+  for (let pixel = 0; pixel < brightest.length; pixel++) {
+    brightest[pixel] = Math.max(image[3 * pixel], image[3 * pixel + 1], image[3 * pixel + 2]);
+    counts[brightest[pixel]]++;
+  }
+  let bright = 0;
+  for (let below = counts[0]; below <= Math.floor(0.95 * (brightest.length - 1)); below += counts[bright]) bright++;
+  const threshold = Math.max(LEAST_LIT, Math.floor(LIT_SHARE * bright));
+  for (let pixel = 0; pixel < brightest.length; pixel++) brightest[pixel] = brightest[pixel] > threshold ? 1 : 0;
+  return brightest;
 }
 
 function detailOf(green: Float64Array, lit: Uint8Array, size: number, mean: number): PictureStatistics['detail'] {
   const inside = boxMean(Float64Array.from(lit), size, RIM);
   const smooth = [green, ...RADII.map((radius) => boxMean(boxMean(green, size, radius), size, radius))];
   const bands = RADII.map((_, band) => {
+    const [finer, coarser] = [smooth[band], smooth[band + 1]];
     let sum = 0;
     let count = 0;
     for (let pixel = 0; pixel < green.length; pixel++) {
       if (inside[pixel] < 1 - 1e-6) continue;
-      sum += (smooth[band][pixel] - smooth[band + 1][pixel]) ** 2;
+      const difference = finer[pixel] - coarser[pixel];
+      sum += difference * difference;
       count++;
     }
     // Only the finest band keeps what rounding adds.
@@ -126,23 +150,32 @@ function detailOf(green: Float64Array, lit: Uint8Array, size: number, mean: numb
 function boxMean(values: Float64Array, size: number, radius: number): Float64Array {
   const width = 2 * radius + 1;
   const across = new Float64Array(values.length);
-  for (let y = 0; y < size; y++) {
+  // A row with zeros around it: what enters and leaves the sum needs no test.
+  const row = new Float64Array(size + radius + width);
+  for (let start = 0; start < values.length; start += size) {
+    row.set(values.subarray(start, start + size), width);
     let sum = 0;
-    for (let ahead = 0; ahead < size + radius; ahead++) {
-      if (ahead < size) sum += values[y * size + ahead];
-      if (ahead >= width) sum -= values[y * size + ahead - width];
-      if (ahead >= radius) across[y * size + ahead - radius] = sum / width;
+    for (let ahead = width; ahead < width + radius; ahead++) sum += row[ahead];
+    for (let x = 0; x < size; x++) {
+      sum += row[x + radius + width];
+      sum -= row[x + radius];
+      across[start + x] = sum / width;
     }
   }
   // Row by row, with a sum for each column: columns one by one would read a cache line for each value.
   const out = new Float64Array(values.length);
   const sums = new Float64Array(size);
+  const none = new Float64Array(size);
+  const rowAt = (y: number): Float64Array => (y >= 0 && y < size ? across.subarray(y * size, (y + 1) * size) : none);
   for (let ahead = 0; ahead < size + radius; ahead++) {
+    const [entering, leaving] = [rowAt(ahead), rowAt(ahead - width)];
     for (let x = 0; x < size; x++) {
-      if (ahead < size) sums[x] += across[ahead * size + x];
-      if (ahead >= width) sums[x] -= across[(ahead - width) * size + x];
-      if (ahead >= radius) out[(ahead - radius) * size + x] = sums[x] / width;
+      sums[x] += entering[x];
+      sums[x] -= leaving[x];
     }
+    if (ahead < radius) continue;
+    const start = (ahead - radius) * size;
+    for (let x = 0; x < size; x++) out[start + x] = sums[x] / width;
   }
   return out;
 }

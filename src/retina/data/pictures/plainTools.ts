@@ -3,7 +3,7 @@ import type { RgbImage } from '../../domain.ts';
 import { blurSigma, subtractBlur } from './benGraham.ts';
 import { gaussianBlur } from './blur.ts';
 import { equalizeLightnessPlainly } from './claheInPlainCode.ts';
-import { type PictureTools, preparePictureWith } from './prepare.ts';
+import { type PictureTools, preparePictureWith, type Square } from './prepare.ts';
 import { resizeSquare } from './resample.ts';
 import type { PreprocessOptions, Sample } from './sample.ts';
 
@@ -24,5 +24,9 @@ const PLAIN_TOOLS: PictureTools = {
 };
 
 /** Prepares a decoded picture. @throws GmtlError as {@link preparePictureWith}. */
-export const preparePicture = (image: RgbImage, name: string, options: PreprocessOptions): Promise<Sample> =>
-  preparePictureWith(PLAIN_TOOLS, image, name, options);
+export const preparePicture = (
+  image: RgbImage,
+  name: string,
+  options: PreprocessOptions,
+  square?: Square,
+): Promise<Sample> => preparePictureWith(PLAIN_TOOLS, image, name, options, square);

@@ -7,7 +7,7 @@ import { addMaskBit } from './geometry.ts';
 import { decodeMask } from './mask.ts';
 import { IMAGE, openPicture, pictureError } from './openPicture.ts';
 import { MEASURED_AS, type PictureStatistics, pictureStatistics } from './pictureStatistics.ts';
-import { type PictureTools, preparePictureWith } from './prepare.ts';
+import { type PictureTools, preparePictureWith, type Square } from './prepare.ts';
 import type { PreprocessOptions, Sample } from './sample.ts';
 import { type DatasetItem, STRUCTURES } from '../../domain.ts';
 
@@ -45,8 +45,13 @@ const NODE_TOOLS: PictureTools = {
 };
 
 /** Prepares a decoded picture in Node. @throws GmtlError as {@link preparePictureWith}. */
-export async function preprocessImage(image: RgbImage, name: string, options: PreprocessOptions): Promise<Sample> {
-  return preparePictureWith(NODE_TOOLS, image, name, options);
+export async function preprocessImage(
+  image: RgbImage,
+  name: string,
+  options: PreprocessOptions,
+  square?: Square,
+): Promise<Sample> {
+  return preparePictureWith(NODE_TOOLS, image, name, options, square);
 }
 
 /** Measures a picture file. @throws GmtlError as {@link decodeImage}, and `data/no-field-of-view`. */
