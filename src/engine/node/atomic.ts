@@ -110,6 +110,16 @@ export function makeFolders(folder: string): void {
   }
 }
 
+/** Makes a folder and checks that files can be written to it. @throws GmtlError as {@link describeWriteError}. */
+export function makeWritableFolder(folder: string): void {
+  try {
+    makeFolders(folder);
+    fs.accessSync(folder, fs.constants.W_OK);
+  } catch (error) {
+    throw describeWriteError(error, folder);
+  }
+}
+
 /** Whether what `path` names is a pipe, socket or device, which may be waited for for ever; not what a shell passes as a file (<(…), /dev/stdin). */
 export function isWaitedFor(path: string): boolean {
   if (/^\/(dev\/(fd\/|stdin$)|proc\/self\/fd\/)/.test(path)) return false;

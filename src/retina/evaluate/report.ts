@@ -4,7 +4,7 @@ import { basename, join } from 'node:path';
 import { type DatasetCounts, summarizeDataset } from '../data/sets/datasetFingerprint.ts';
 import { type Dataset, GRADE_COUNTS, GRADED_TASKS, GRADINGS, OFFICIAL_COUNTS, OFFICIAL_MASKS } from '../domain.ts';
 import type { StoredTensors } from '../../engine/io/safetensors.ts';
-import { describeWriteError, makeFolders, writeFileAtomic } from '../../engine/node/atomic.ts';
+import { makeWritableFolder, writeFileAtomic } from '../../engine/node/atomic.ts';
 import type { ReportData, TableData } from '../report/html/data.ts';
 import { trainingPanels } from '../report/html/training.ts';
 import { writeHtmlReport } from '../report/html/report.ts';
@@ -68,11 +68,7 @@ export function reportFiles(folder: string): string[] {
  * @throws GmtlError as `requireOwn`, `writeFileAtomic` and `writeHtmlReport`.
  */
 export async function writeReport(folder: string, input: ReportInput): Promise<string[]> {
-  try {
-    makeFolders(folder);
-  } catch (cause) {
-    throw describeWriteError(cause, folder);
-  }
+  makeWritableFolder(folder);
   requireOwn(reportFiles(folder), 'evaluate');
   const { result, gallery } = input;
   const provenance = provenanceOf({ weights: input.weights, config: input.run.config() }, input.adapter);

@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, statSync, type Stats } from 'node:fs';
 import { dirname, extname, join } from 'node:path';
 import { GmtlError } from '../../engine/errors.ts';
-import { describeWriteError, makeFolders, writeFileAtomic } from '../../engine/node/atomic.ts';
+import { describeWriteError, makeWritableFolder, writeFileAtomic } from '../../engine/node/atomic.ts';
 import type { WeightsKind } from '../run/checkpoints.ts';
 import { EXPORT_FORMATS, type ExportFormatName } from './formats.ts';
 import { type ExportOptions, openExportSource } from './source.ts';
@@ -58,11 +58,7 @@ export async function exportRun({
     );
   }
   const files = await EXPORT_FORMATS[format].files(await openExportSource(run, config, weights), options);
-  try {
-    makeFolders(out);
-  } catch (error) {
-    throw describeWriteError(error, out);
-  }
+  makeWritableFolder(out);
   const written: ExportedFile[] = [];
   for (const [name, content] of files) {
     const path = join(out, name);

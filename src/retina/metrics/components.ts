@@ -1,4 +1,4 @@
-/** 8-connected components of binary masks, by union-find over the runs of each row: linear in pixels, memory for the runs only. */
+/** Connected components of binary masks, by union-find over the runs of each row: linear in pixels, memory for the runs only. */
 
 /** The components of a mask. */
 export type Components = {
@@ -21,7 +21,7 @@ type Run = { readonly from: number; readonly to: number; readonly node: number }
 export function countComponents(mask: Uint8Array, width: number): { components: number; pixels: number } {
   const forest = new Forest();
   let pixels = 0;
-  eachRowOfRuns(mask, width, forest, (row) => {
+  eachRowOfRuns(mask, width, 8, forest, (row) => {
     for (const { from, to } of row) pixels += to - from;
   });
   return { components: forest.trees, pixels };
@@ -31,7 +31,7 @@ export function countComponents(mask: Uint8Array, width: number): { components: 
 export function labelComponents(mask: Uint8Array, width: number): Components {
   const forest = new Forest();
   const runs: Run[] = [];
-  eachRowOfRuns(mask, width, forest, (row) => {
+  eachRowOfRuns(mask, width, 8, forest, (row) => {
     for (const run of row) runs.push(run);
   });
   const labels = new Int32Array(mask.length);
@@ -47,6 +47,42 @@ export function labelComponents(mask: Uint8Array, width: number): Components {
   }
   return { count, labels, sizes };
 }
+
+/** A component's pixels, and the columns and rows that it reaches, the last ones included. */
+export interface ComponentExtent {
+  pixels: number;
+  left: number;
+  top: number;
+  right: number;
+  bottom: number;
+}
+
+/** The extents of a mask's components, in no certain order. As {@link countComponents}. */
+export function componentExtents(mask: Uint8Array, width: number, connectivity: Connectivity): ComponentExtent[] {
+  const forest = new Forest();
+  const runs: Run[] = [];
+  eachRowOfRuns(mask, width, connectivity, forest, (row) => {
+    for (const run of row) runs.push(run);
+  });
+  const extents = new Map<number, ComponentExtent>();
+  for (const { from, to, node } of runs) {
+    const root = forest.root(node);
+    const top = Math.floor(from / width);
+    const [left, right, pixels] = [from - top * width, to - 1 - top * width, to - from];
+    const extent = extents.get(root);
+    if (extent === undefined) extents.set(root, { pixels, left, top, right, bottom: top });
+    else {
+      extent.pixels += pixels;
+      extent.left = Math.min(extent.left, left);
+      extent.right = Math.max(extent.right, right);
+      extent.bottom = top;
+    }
+  }
+  return [...extents.values()];
+}
+
+/** Whether pixels that touch at a corner only belong together: 8; else 4. */
+export type Connectivity = 4 | 8;
 
 /** Disjoint sets with path halving. */
 class Forest {
@@ -82,7 +118,15 @@ class Forest {
 }
 
 /** Visits the rows that have runs. The native search skips what is empty, which is nearly all of a lesion mask. */
-function eachRowOfRuns(mask: Uint8Array, width: number, forest: Forest, visit: (row: Run[]) => void): void {
+function eachRowOfRuns(
+  mask: Uint8Array,
+  width: number,
+  connectivity: Connectivity,
+  forest: Forest,
+  visit: (row: Run[]) => void,
+): void {
+  // How far a run reaches beyond its ends to those above and below it.
+  const reach = connectivity === 8 ? 1 : 0;
   let above: Run[] = [];
   let aboveStart = 0;
   for (let at = mask.indexOf(1); at >= 0; ) {
@@ -97,9 +141,8 @@ function eachRowOfRuns(mask: Uint8Array, width: number, forest: Forest, visit: (
     if (aboveStart + width !== start) above = [];
     let next = 0;
     for (const { from, to, node } of row) {
-      // Diagonal neighbours touch: the run above may end where this one begins, and begin where this one ends.
-      while (next < above.length && above[next].to < from - width) next++;
-      for (let index = next; index < above.length && above[index].from <= to - width; index++) {
+      while (next < above.length && above[next].to + reach <= from - width) next++;
+      for (let index = next; index < above.length && above[index].from < to - width + reach; index++) {
         forest.join(above[index].node, node);
       }
     }

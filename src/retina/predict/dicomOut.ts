@@ -1,14 +1,13 @@
 /** Writes results of DICOM photographs as DICOM files: the work of `gmtl infer --dicom-out`. */
 import { join } from 'node:path';
 import { GmtlError } from '../../engine/errors.ts';
-import { writeFileAtomic } from '../../engine/node/atomic.ts';
+import { makeWritableFolder, writeFileAtomic } from '../../engine/node/atomic.ts';
 import { requireOptional } from '../../engine/node/optional.ts';
 import { readPicture } from '../data/pictures/openPicture.ts';
 import { announceOwn, recordOwn, requireOwn } from '../report/ownFiles.ts';
 import { type DicomDataset, type DocumentSource, reportDataset, segmentationDataset } from './dicomDocuments.ts';
 import type { InferInput } from './inputs.ts';
 import type { Provenance } from './predictionRow.ts';
-import { makeWritableFolder } from './results.ts';
 import type { Inferred, InferResult } from './result.ts';
 
 /** As much of dcmjs as is used; it has no types of its own. */

@@ -1,10 +1,10 @@
 /** The folder that inference writes to: masks and an overlay of each image, and the table of all images. */
 import { checkAttributes } from '../../engine/arguments.ts';
-import { accessSync, constants, existsSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { unlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { GmtlError } from '../../engine/errors.ts';
-import { describeWriteError, errorCode, makeFolders, writeFileAtomic } from '../../engine/node/atomic.ts';
+import { describeWriteError, errorCode, makeWritableFolder, writeFileAtomic } from '../../engine/node/atomic.ts';
 import { type Structure, STRUCTURES } from '../domain.ts';
 import type { StructureMasks } from '../report/overlay.ts';
 import { announceOwn, recordOwn, requireOwn } from '../report/ownFiles.ts';
@@ -13,16 +13,6 @@ import { acquireLock, type LockTimes, type LockUse, type RunLock } from '../run/
 import { type Inferred, type InferResult, summary } from './result.ts';
 import type { InferInput } from './inputs.ts';
 import { PredictionsTable } from './predictionsTable.ts';
-
-/** Makes a folder and checks that files can be written to it. @throws GmtlError as {@link describeWriteError}. */
-export function makeWritableFolder(folder: string): void {
-  try {
-    makeFolders(folder);
-    accessSync(folder, constants.W_OK);
-  } catch (error) {
-    throw describeWriteError(error, folder);
-  }
-}
 
 /** Held while a process writes results into a folder. */
 const LOCK_FILE = 'infer.lock';
@@ -164,6 +154,7 @@ export async function writeResults(
 }
 
 async function removeOld(path: string): Promise<void> {
+  if (!existsSync(path)) return;
   try {
     await unlink(path);
   } catch (error) {

@@ -1,6 +1,8 @@
 /** Finds the field of view in a photograph, and the square of the frame that a network is shown. */
 import { GmtlError } from '../../../engine/errors.ts';
 import type { RgbImage } from '../../domain.ts';
+import { componentExtents } from '../../metrics/components.ts';
+
 /**
  * The square of the frame that the network sees: `left`, `top` (negative where the square reaches beyond the frame and is
  * padded with black) and `size` in frame pixels; `width` and `height` of the whole frame.
@@ -51,17 +53,18 @@ export function findFieldOfView(image: RgbImage, name: string): CropBox {
     const y = Math.min(height - 1, row * step + (step >> 1));
     for (let column = 0; column < columns; column++, cell++) {
       const at = 3 * (y * width + Math.min(width - 1, column * step + (step >> 1)));
-      const [red, green, blue] = [data[at], data[at + 1], data[at + 2]];
-      const warmer = red > green ? red : green;
-      const brightest = warmer > blue ? warmer : blue;
+      const red = data[at];
+      const green = data[at + 1];
+      const blue = data[at + 2];
+      const brightest = red > green ? (red > blue ? red : blue) : green > blue ? green : blue;
       bright[cell] = brightest;
       histogram[brightest]++;
     }
   }
   const threshold = Math.max(FOV_THRESHOLD, Math.floor(RELATIVE_THRESHOLD * percentile95(histogram, bright.length)));
   for (let cell = 0; cell < bright.length; cell++) bright[cell] = bright[cell] > threshold ? 1 : 0;
-  const regions = connectedRegions(bright, columns, rows);
-  const largest = regions.reduce((most, region) => Math.max(most, region.area), 0);
+  const regions = componentExtents(bright, columns, 4);
+  const largest = regions.reduce((most, region) => Math.max(most, region.pixels), 0);
   if (largest < LEAST_FOV_SHARE * columns * rows) {
     throw new GmtlError(
       'data/no-field-of-view',
@@ -69,7 +72,7 @@ export function findFieldOfView(image: RgbImage, name: string): CropBox {
         `${threshold} of 255. Remove the image, or leave out what cannot be used with --skip-bad.`,
     );
   }
-  const kept = regions.filter((region) => region.area >= largest / 10);
+  const kept = regions.filter((region) => region.pixels >= largest / 10);
   const left = Math.min(...kept.map((region) => region.left)) * step;
   const top = Math.min(...kept.map((region) => region.top)) * step;
   const right = Math.min(width, (Math.max(...kept.map((region) => region.right)) + 1) * step);
@@ -91,55 +94,4 @@ function squareBox(left: number, top: number, right: number, bottom: number, wid
   const boxHeight = bottom - top;
   const size = Math.max(boxWidth, boxHeight);
   return { left: left - ((size - boxWidth) >> 1), top: top - ((size - boxHeight) >> 1), size, width, height };
-}
-
-interface Region {
-  readonly area: number;
-  readonly left: number;
-  readonly top: number;
-  readonly right: number;
-  readonly bottom: number;
-}
-
-/** 4-connected regions of ones. Clears `cells`. */
-function connectedRegions(cells: Uint8Array, columns: number, rows: number): Region[] {
-  const regions: Region[] = [];
-  // A cell is cleared when it is put on the stack, so that each is there once at most.
-  const stack = new Int32Array(cells.length);
-  const lastColumn = columns - 1;
-  const lastRow = cells.length - columns;
-  for (let start = cells.indexOf(1); start >= 0; start = cells.indexOf(1, start + 1)) {
-    let [area, left, top, right, bottom] = [0, columns, rows, 0, 0];
-    let held = 0;
-    cells[start] = 0;
-    stack[held++] = start;
-    while (held > 0) {
-      const cell = stack[--held];
-      const x = cell % columns;
-      const y = (cell - x) / columns;
-      area++;
-      if (x < left) left = x;
-      if (y < top) top = y;
-      if (x > right) right = x;
-      if (y > bottom) bottom = y;
-      if (x > 0 && cells[cell - 1] === 1) {
-        cells[cell - 1] = 0;
-        stack[held++] = cell - 1;
-      }
-      if (x < lastColumn && cells[cell + 1] === 1) {
-        cells[cell + 1] = 0;
-        stack[held++] = cell + 1;
-      }
-      if (cell >= columns && cells[cell - columns] === 1) {
-        cells[cell - columns] = 0;
-        stack[held++] = cell - columns;
-      }
-      if (cell < lastRow && cells[cell + columns] === 1) {
-        cells[cell + columns] = 0;
-        stack[held++] = cell + columns;
-      }
-    }
-    regions.push({ area, left, top, right, bottom });
-  }
-  return regions;
 }
