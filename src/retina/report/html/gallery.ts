@@ -62,6 +62,7 @@ ${toolbar(
 )}
 <p class="note" id="gallery-count" role="status">${shown.length} pictures</p>
 <ul class="gallery" id="gallery">${cards}</ul>
+<p class="more" id="gallery-more" hidden><button type="button" data-more></button><button type="button" data-all>Show all</button></p>
 ${viewer()}`;
   return {
     section: { id: 'gallery-section', title, body },

@@ -34,7 +34,7 @@ export function scrollTable(
   rows: readonly Html[],
   numeric?: readonly boolean[],
 ): Html {
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="${caption}"><table>
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="${caption}"><table aria-label="${caption}">
 <thead><tr>${head.map((one, column) => html`<th scope="col"${(numeric?.[column] ?? column > 0) && html` class="number"`}>${one}</th>`)}</tr></thead>
 <tbody>${rows}</tbody></table></div>`;
 }

@@ -186,13 +186,41 @@
   /** @param {HTMLElement} left @param {HTMLElement} right */
   const byName = (left, right) =>
     (left.dataset.name ?? '').localeCompare(right.dataset.name ?? '', 'en', { numeric: true });
+  // A page of a hundred pictures is a hundred screens of a phone: they come in steps, and all of them in print.
+  const STEP = 24;
+  const more = /** @type {HTMLElement} */ (document.getElementById('gallery-more'));
+  const next = /** @type {HTMLButtonElement} */ (more.querySelector('[data-more]'));
+  let limit = STEP;
+  /** What the filter lets through, in order: the large view steps through all of it. @type {HTMLElement[]} */
+  let matching = [];
+  const reveal = () => {
+    const shown = new Set(matching.slice(0, limit));
+    for (const card of cards) card.hidden = !shown.has(card);
+    const of = matching.length === cards.length ? '' : ` that are chosen, of ${cards.length} in all`;
+    const first = shown.size < matching.length ? `The first ${shown.size} of ` : '';
+    count.textContent = `${first}${matching.length} picture${matching.length === 1 ? '' : 's'}${of}`;
+    const left = matching.length - shown.size;
+    more.hidden = left === 0;
+    next.textContent = `Show ${Math.min(STEP, left)} more`;
+  };
   const arrange = () => {
     const { filter, sort } = settings();
-    for (const card of cards) card.hidden = filter !== 'all' && !(card.dataset.kinds ?? '').split(' ').includes(filter);
-    list.append(...cards.toSorted(orders[sort] ?? orders.worst));
-    const shown = cards.filter((card) => !card.hidden).length;
-    count.textContent = shown === cards.length ? `${shown} pictures` : `${shown} of ${cards.length} pictures`;
+    const ordered = cards.toSorted(orders[sort] ?? orders.worst);
+    list.append(...ordered);
+    matching = ordered.filter((card) => filter === 'all' || (card.dataset.kinds ?? '').split(' ').includes(filter));
+    limit = STEP;
+    reveal();
   };
+  arrange();
+  more.addEventListener('click', (event) => {
+    const button = event.target instanceof Element ? event.target.closest('button') : null;
+    if (!button) return;
+    const first = matching[limit];
+    limit = button === next ? limit + STEP : matching.length;
+    reveal();
+    // The button moves down or goes: the focus stays where reading goes on.
+    first?.querySelector('button')?.focus({ preventScroll: true });
+  });
 
   let scheduled = false;
   const repaint = () => {
@@ -243,9 +271,8 @@
   };
   /** @param {number} by */
   const step = (by) => {
-    const order = /** @type {HTMLElement[]} */ ([...list.children]).filter((card) => !card.hidden);
-    const at = current ? order.indexOf(current) : -1;
-    if (order.length > 0) show(order[(at + by + order.length) % order.length]);
+    const at = current ? matching.indexOf(current) : -1;
+    if (matching.length > 0) show(matching[(at + by + matching.length) % matching.length]);
   };
   list.addEventListener('click', (event) => {
     const target = event.target instanceof Element ? event.target.closest('.picture') : null;
@@ -260,6 +287,11 @@
   });
   viewer.addEventListener('close', () => {
     const button = current?.querySelector('button');
+    // Stepping may have gone beyond the pictures that are shown.
+    if (current?.hidden) {
+      limit = STEP * Math.ceil((matching.indexOf(current) + 1) / STEP);
+      reveal();
+    }
     current = undefined;
     button?.focus();
   });
@@ -293,6 +325,8 @@
     repaint();
   });
   addEventListener('beforeprint', () => {
+    limit = matching.length;
+    reveal();
     for (const card of cards) if (!card.hidden) paintCard(card);
   });
 })();

@@ -52,8 +52,13 @@
       }
       const current = [...links.keys()].find((id) => seen.has(id));
       for (const [id, link] of links) {
-        if (id === current) link.setAttribute('aria-current', 'true');
-        else link.removeAttribute('aria-current');
+        if (id !== current) link.removeAttribute('aria-current');
+        else if (!link.hasAttribute('aria-current')) {
+          link.setAttribute('aria-current', 'true');
+          // On a phone the contents are one line that scrolls sideways.
+          const line = link.closest('ol');
+          if (line) line.scrollLeft += link.getBoundingClientRect().left - line.getBoundingClientRect().left - 40;
+        }
       }
     },
     { rootMargin: '-80px 0px -55% 0px' },

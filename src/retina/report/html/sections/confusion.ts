@@ -27,7 +27,7 @@ export function confusionTable({ name, classNames, confusion }: GradingData): Ht
       return html`<td class="${share > DARK ? 'dark ' : ''}${row === column ? 'right' : ''}" style="--share:${(100 * share).toFixed(0)}%"><b>${count}</b>${total > 0 && html`<small>${Math.round(100 * share)} %</small>`}</td>`;
     })}</tr>`;
   });
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="${name}: confusion matrix"><table class="confusion">
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="${name}: confusion matrix"><table class="confusion" aria-label="${name}: confusion matrix">
 <thead><tr><th scope="col"><small>truth ↓ · predicted →</small></th>${classNames.map((label) => html`<th scope="col">${label}</th>`)}</tr></thead>
 <tbody>${rows}</tbody></table></div>
 <p class="note">Shade: share of the row. The outlined diagonal is right.</p>`;
