@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 // Tests run the shaders as they are now.
 execFileSync(process.execPath, [fileURLToPath(new URL('shaders/bundle.mjs', import.meta.url))], { stdio: 'inherit' });
@@ -36,6 +37,20 @@ function testFiles(): { file: string; tier: string }[] {
   );
 }
 
+/** Files that take minutes: browsers and whole programs, then kernels. */
+const LONG = [/^web\/test\//, /^cli\//, /^kernels-test\//];
+
+/** Begins with the files that take longest: one that begins last would run alone, on one core, when all others are done. */
+class LongestFirst extends BaseSequencer {
+  override async sort(specifications: TestSpecification[]): Promise<TestSpecification[]> {
+    const rank = ({ project, moduleId }: TestSpecification): number => {
+      const place = LONG.findIndex((folder) => folder.test(moduleId.replace(root, '')));
+      return project.name === 'fast' ? LONG.length + 1 : place < 0 ? LONG.length : place;
+    };
+    return (await super.sort(specifications)).toSorted((a, b) => rank(a) - rank(b));
+  }
+}
+
 const files = testFiles();
 const fast = files.flatMap(({ file, tier }) => (tier === 'no adapter' ? [file] : []));
 const rest = files.flatMap(({ file, tier }) => (tier === 'no adapter' ? [] : [file]));
@@ -48,6 +63,7 @@ export default defineConfig(({ mode }) => ({
     pool: 'forks',
     // One more than two cores keep busy: tests wait for child processes and for the adapter.
     maxWorkers: 3,
+    sequence: { sequencer: LongestFirst },
     projects: [
       // Most of the fast tests' time would be loading the same modules for every file.
       { extends: true, test: { name: 'fast', include: fast, isolate: false } },
