@@ -70,15 +70,21 @@ export function bootstrapIntervals<Figures extends object>(
   const weights = new Uint32Array(cases);
   const estimates = measure(weights.fill(1));
   const values: number[][] = [];
-  mapNumbers(estimates, () => values.push([]));
+  eachNumber(estimates, () => values.push([]));
   eachResample(cases, options, (drawn) => {
     weights.fill(0);
     for (const index of drawn) weights[index]++;
     let place = 0;
-    mapNumbers(measure(weights), (value) => values[place++].push(value));
+    eachNumber(measure(weights), (value) => values[place++].push(value));
   });
   let place = 0;
   return mapNumbers(estimates, (estimate) => intervalOf(estimate, values[place++], options)) as IntervalsOf<Figures>;
+}
+
+/** Calls `visit` with each number of nested records and lists, in the order of {@link mapNumbers}. */
+function eachNumber(tree: unknown, visit: (value: number) => void): void {
+  if (typeof tree === 'number') visit(tree);
+  else for (const name in tree as object) eachNumber((tree as Record<string, unknown>)[name], visit);
 }
 
 /** Nested records and lists with `make`'s result in place of each number. */
