@@ -7,12 +7,13 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { asStored } from '../src/engine/check/difference.ts';
 import { execute } from '../src/engine/check/execute.ts';
 import { canRun, referenceOf, type Snapshot, snapshots, writtenSpecs } from '../src/engine/check/snapshot.ts';
+import { callsOf, fewestCases } from '../src/engine/check/testCases.ts';
 import type { GpuDevice } from '../src/engine/gpu/device.ts';
 import { fillInput } from '../src/engine/ops/caseInputs.ts';
 import type { Case, Op } from '../src/engine/ops/definition.ts';
 import { GpuBackend } from '../src/engine/ops/gpuBackend.ts';
 import { ops } from '../src/engine/ops/index.ts';
-import { storesHalf } from '../src/engine/ops/invocations.ts';
+import { type ProgramCall, storesHalf } from '../src/engine/ops/invocations.ts';
 import { declaredInput } from '../src/engine/ops/signature.ts';
 import { isFloat, sizeOf } from '../src/engine/tensor/spec.ts';
 import { closeDeviceAfterwards, testDevice } from './device.ts';
@@ -40,27 +41,18 @@ beforeAll(async () => {
   device = await testDevice();
 });
 
-const versionsOf = ({ program }: Snapshot): (string | undefined)[] => [...(program.versions ?? [undefined])];
-const coverage = (taken: readonly Snapshot[]): string[] =>
-  taken.flatMap((snapshot) =>
-    versionsOf(snapshot).flatMap((version) =>
-      canRun(device, snapshot, version) ? [`${snapshot.program.name} ${version} ${snapshot.inputs.length}`] : [],
+const versionsOf = ({ program }: ProgramCall): (string | undefined)[] => [...(program.versions ?? [undefined])];
+const coverage = (calls: readonly ProgramCall[]): string[] =>
+  calls.flatMap((call) =>
+    versionsOf(call).flatMap((version) =>
+      canRun(device, call, version) ? [`${call.program.name} ${version} ${call.inputs.length}`] : [],
     ),
   );
 
 /** Small cases that together reach every version of every program, with and without optional inputs. */
 function casesOf(op: Op): Case[] {
-  const size = ({ inputs }: Case): number => inputs.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
-  const tests = op.cases.filter(({ purpose }) => purpose.includes('test')).sort((a, b) => size(a) - size(b));
-  const reached = new Set<string>();
-  return tests.filter((testCase) => {
-    if (COUNTS_NOTHING.test(testCase.name)) return false;
-    const adds = [...coverage(snapshots(op, testCase)), JSON.stringify(testCase.attributes)].filter(
-      (each) => !reached.has(each),
-    );
-    for (const each of adds) reached.add(each);
-    return adds.length > 0;
-  });
+  const cases = op.cases.filter(({ purpose, name }) => purpose.includes('test') && !COUNTS_NOTHING.test(name));
+  return fewestCases(cases, (testCase) => [...coverage(callsOf(op, testCase)), JSON.stringify(testCase.attributes)]);
 }
 
 /** Whether `got` is as `want` is: NaN, the same infinity, or finite. Of infinity gradients make NaN or infinity, as the order of the products has it. */
@@ -73,26 +65,25 @@ function agrees(got: number, want: number, snapshot: Snapshot, special: number):
   return got === want || (!Number.isNaN(special) && !Number.isFinite(want));
 }
 
-async function problems(
-  backend: GpuBackend,
-  snapshot: Snapshot,
-  version: string | undefined,
-  special: number,
-  label: string,
-): Promise<string[]> {
-  if (APART[snapshot.program.name] || !canRun(device, snapshot, version)) return [];
-  const wanted = referenceOf(snapshot);
+/** Every version of a call against its reference, computed once. */
+async function problems(backend: GpuBackend, snapshot: Snapshot, special: number, label: string): Promise<string[]> {
+  const { program } = snapshot;
+  if (APART[program.name]) return [];
   const specs = writtenSpecs(snapshot);
-  const written = await execute(backend, snapshot, version);
-  return written.flatMap(({ numbers }, index) => {
-    if (!isFloat(specs[index].dtype)) return [];
-    const stored = asStored(wanted[index], specs[index].dtype);
-    const at = stored.findIndex((want, i) => !agrees(numbers[i], want, snapshot, special));
-    if (at < 0) return [];
-    return [
-      `${label}: ${snapshot.program.name} ${version ?? ''} output ${index} at ${at}: ${numbers[at]} instead of ${wanted[index][at]}`,
-    ];
-  });
+  const stored = referenceOf(snapshot).map((numbers, index) => asStored(numbers, specs[index].dtype));
+  const found: string[] = [];
+  for (const version of versionsOf(snapshot)) {
+    if (!canRun(device, snapshot, version)) continue;
+    for (const [index, { numbers }] of (await execute(backend, snapshot, version)).entries()) {
+      if (!isFloat(specs[index].dtype)) continue;
+      const at = stored[index].findIndex((want, i) => !agrees(numbers[i], want, snapshot, special));
+      if (at < 0) continue;
+      found.push(
+        `${label}: ${program.name} ${version ?? ''} output ${index} at ${at}: ${numbers[at]} instead of ${stored[index][at]}`,
+      );
+    }
+  }
+  return found;
 }
 
 describe('NaN and infinity travel through every version of every kernel as through its reference', () => {
@@ -114,11 +105,7 @@ describe('NaN and infinity travel through every version of every kernel as throu
             return data;
           });
           for (const snapshot of taken.filter((each) => half || !storesHalf(each))) {
-            for (const version of versionsOf(snapshot)) {
-              found.push(
-                ...(await problems(backend, snapshot, version, special, `${testCase.name}, ${name} ${special}`)),
-              );
-            }
+            found.push(...(await problems(backend, snapshot, special, `${testCase.name}, ${name} ${special}`)));
           }
         }
       }

@@ -6,9 +6,12 @@ import type { Ceilings } from '../../src/engine/tuning/ceilings.ts';
 import type { Timer } from '../../src/engine/tuning/timer.ts';
 import type { Failure } from '../shared/failure.ts';
 
-/** Runs the tests; runs the benchmarks. `op` is an op's name, '' for all; `from` is how many cases (of benchmarks: ops) are done already. */
+/**
+ * Runs the tests; runs the benchmarks. `op` is an op's name, '' for all; `from` is how many cases (of benchmarks: ops) are done already;
+ * `cases` is whether every case is tested, or the fewest that together run every kernel version.
+ */
 export type KernelWork =
-  | { readonly kind: 'test'; readonly op: string; readonly from: number }
+  | { readonly kind: 'test'; readonly op: string; readonly from: number; readonly cases: 'all' | 'fewest' }
   | {
       readonly kind: 'time';
       readonly op: string;

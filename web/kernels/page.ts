@@ -7,6 +7,7 @@ import { ceilingsText, headline, opRow, timedRow } from './rows.ts';
 import type { KernelCommand, KernelEvent, KernelWork, OpenedAdapter, TestedCase, TimedKernels } from './messages.ts';
 
 const op = byId('op', HTMLSelectElement);
+const cases = byId('cases', HTMLSelectElement);
 const versions = byId('versions', HTMLSelectElement);
 const testButton = byId('test', HTMLButtonElement);
 const timeButton = byId('time', HTMLButtonElement);
@@ -95,7 +96,7 @@ function goOn({ work, at, leavesOut }: Job): void {
 }
 
 function setBusy(busy: boolean): void {
-  for (const control of [testButton, timeButton, op, versions]) control.disabled = busy || adapter === null;
+  for (const control of [testButton, timeButton, op, cases, versions]) control.disabled = busy || adapter === null;
   stopButton.disabled = !busy;
   saveButton.disabled = busy || (tested.length === 0 && rows.length === 0);
 }
@@ -221,7 +222,7 @@ testButton.addEventListener('click', () => {
   tested = [];
   testsBody.replaceChildren();
   byId('tests', HTMLElement).hidden = false;
-  begin({ kind: 'test', op: op.value, from: 0 });
+  begin({ kind: 'test', op: op.value, from: 0, cases: cases.value === 'fewest' ? 'fewest' : 'all' });
 });
 
 timeButton.addEventListener('click', () => {

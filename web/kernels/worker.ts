@@ -1,7 +1,7 @@
 /** Tests and times the kernels away from the page, so that the page stays responsive. */
 import { benchKernels } from '../../bench/kernels.ts';
 import { checkCase, type CheckedCase } from '../../src/engine/check/checkCase.ts';
-import { testCases } from '../../src/engine/check/testCases.ts';
+import { fewestCases, testCases, versionsReached } from '../../src/engine/check/testCases.ts';
 import { createBrowserDevice } from '../../src/engine/gpu/browserDevice.ts';
 import type { GpuDevice } from '../../src/engine/gpu/device.ts';
 import type { Case, Op } from '../../src/engine/ops/definition.ts';
@@ -39,8 +39,13 @@ async function open(): Promise<void> {
   say({ kind: 'opened', adapter, ops: ops.map(({ name }) => name) });
 }
 
-async function test({ op, from }: KernelWork): Promise<void> {
-  const cases = chosen(op).flatMap((one) => testCases(one).map((testCase) => ({ op: one, testCase })));
+async function test({ op, from, cases: which }: KernelWork & { kind: 'test' }): Promise<void> {
+  const { target } = await workingDevice();
+  const casesOf = (one: Op): Case[] =>
+    which === 'all'
+      ? testCases(one)
+      : fewestCases(testCases(one), (testCase) => versionsReached(target, one, testCase));
+  const cases = chosen(op).flatMap((one) => casesOf(one).map((testCase) => ({ op: one, testCase })));
   for (const [done, { op: one, testCase }] of cases.entries()) {
     if (done < from) continue;
     const label = `${one.name} / ${testCase.name}`;
