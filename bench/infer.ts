@@ -1,13 +1,14 @@
-/** `gmtl bench infer`: the rates of decoding alone, of the device alone and of the pipeline of both, measured in one run. */
+/** `gmtl bench infer`: the rates of decoding alone, of the device alone, of the threads alone and of the pipeline, measured in one run. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { GmtlError } from '../src/engine/errors.ts';
 import { mapParallel } from '../src/engine/node/parallel.ts';
-import { inferPictures } from '../src/retina/predict/inferPictures.ts';
+import { inferPictures, picturesUnderWay } from '../src/retina/predict/inferPictures.ts';
 import type { InferInput } from '../src/retina/predict/inputs.ts';
 import { GivenNetwork, type PictureNetwork, type PreparedAs } from '../src/retina/predict/pictureNetwork.ts';
 import { PictureThreads } from '../src/retina/predict/pictureThreads.ts';
+import type { Prediction } from '../src/retina/predict/prediction.ts';
 import type { InferResult } from '../src/retina/predict/result.ts';
 import { openResults } from '../src/retina/predict/results.ts';
 
@@ -21,8 +22,12 @@ export interface InferBenchOptions {
 /** Pictures per second, and how far results in batches are from those of one at a time. */
 export interface InferBench {
   readonly pictures: number;
+  /** What stands before the device, on the pipeline's threads: reading, decoding, judging whether it can be graded, cropping, resizing, normalizing. */
   readonly decoding: number;
+  /** The network on prepared pictures, its answers read back. */
   readonly device: number;
+  /** All that the threads do, with answers given at once: also masks onto the frame, regions, warnings, files. */
+  readonly threads: number;
   readonly pipeline: number;
   readonly compared: number;
   /** The largest difference between probabilities; 0: the results are the same, bit for bit. */
@@ -44,7 +49,7 @@ export async function benchInfer(
   inputs: readonly InferInput[],
   { threads, batch, onStage }: InferBenchOptions,
 ): Promise<InferBench> {
-  const ahead = 2 * (threads + batch);
+  const ahead = picturesUnderWay(threads, batch);
   if (inputs.length < 2 * ahead) {
     throw new GmtlError(
       'bench/pictures',
@@ -53,18 +58,34 @@ export async function benchInfer(
   }
   const folder = await mkdtemp(join(tmpdir(), 'gmtl-bench-'));
   try {
+    const { config, source, trainingSet } = network;
     onStage?.('decoding alone');
-    const decoding = await decodeAlone(network, inputs, folder, threads, ahead);
+    const prepared = new GmtlError('bench/prepared', 'the picture is prepared');
+    const nowhere = new GivenNetwork(config, source, trainingSet, () => Promise.reject(prepared));
+    const decoding = await threadsAlone(nowhere, inputs, folder, threads, ahead, prepared);
     onStage?.('device alone');
     const device = await deviceAlone(network, inputs.length, batch);
     onStage?.('pipeline');
-    const together = await predict(network, inputs, join(folder, 'together'), { threads, batch, ahead });
+    // Some pictures' answers are kept for the threads alone: masks without a lesion would take no time.
+    const answers: Prediction[] = [];
+    const watched = new GivenNetwork(config, source, trainingSet, async (images, count, how) => {
+      const predictions = await network.predict(images, count, how);
+      if (answers.length < COMPARED) answers.push(...structuredClone(predictions));
+      return predictions;
+    });
+    const together = await predict(watched, inputs, join(folder, 'together'), { threads, batch, ahead });
+    onStage?.('threads alone');
+    let asked = 0;
+    const known = new GivenNetwork(config, source, trainingSet, async (_, count) =>
+      Array.from({ length: count }, () => structuredClone(answers[asked++ % answers.length])),
+    );
+    const alone = await threadsAlone(known, inputs, join(folder, 'threads'), threads, ahead);
     onStage?.('one at a time, to compare');
     const some = inputs.slice(0, COMPARED);
     const single = await predict(network, some, join(folder, 'single'), { threads: 0, batch: 1, ahead: 1 });
     const difference = Math.max(...single.results.map((one, index) => differenceOf(one, together.results[index])));
     const pipeline = rateOf(together.times, ahead);
-    return { pictures: inputs.length, decoding, device, pipeline, compared: some.length, difference };
+    return { pictures: inputs.length, decoding, device, threads: alone, pipeline, compared: some.length, difference };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -75,24 +96,23 @@ function rateOf(times: readonly number[], skipped: number): number {
   return (1000 * (times.length - skipped)) / (times[times.length - 1] - times[skipped - 1]);
 }
 
-/** Threads do everything up to the network, which answers nobody. */
-async function decodeAlone(
-  { config, source, trainingSet }: PictureNetwork<PreparedAs>,
+/** The threads' work, with a network that takes no time. @param refusal what it throws: the work ends there. */
+async function threadsAlone(
+  network: PictureNetwork<PreparedAs>,
   inputs: readonly InferInput[],
   folder: string,
   threads: number,
   ahead: number,
+  refusal?: GmtlError,
 ): Promise<number> {
-  const prepared = new GmtlError('bench/prepared', 'the picture is prepared');
-  const nowhere = new GivenNetwork(config, source, trainingSet, () => Promise.reject(prepared));
-  const pool = new PictureThreads(threads, nowhere, { ...OPTIONS, folder, tiling: null }, (result) => result);
+  const pool = new PictureThreads(threads, network, { ...OPTIONS, folder, tiling: null }, (result) => result);
   const times: number[] = [];
   try {
     await mapParallel(
       inputs,
       async (input) => {
         await pool.look(input).catch((error: unknown) => {
-          if (!(error instanceof GmtlError) || error.code !== prepared.code) throw error;
+          if (!(error instanceof GmtlError) || error.code !== refusal?.code) throw error;
         });
         times.push(performance.now());
       },
@@ -150,7 +170,7 @@ function differenceOf(one: InferResult, other: InferResult): number {
 
 /** The rates as lines of text. @param sharesCores the device computes on the cores that decode. */
 export function formatInferBench(bench: InferBench, sharesCores: boolean): string {
-  const { pictures, decoding, device, pipeline, compared, difference } = bench;
+  const { pictures, decoding, device, threads, pipeline, compared, difference } = bench;
   const share = (of: number): string => `${((100 * pipeline) / of).toFixed(0)} %`;
   const slower = Math.min(decoding, device);
   const both = 1 / (1 / decoding + 1 / device);
@@ -158,7 +178,8 @@ export function formatInferBench(bench: InferBench, sharesCores: boolean): strin
     ['pictures', `${pictures}, read and prepared, predicted, written as rows of a table`],
     ['decoding', `${decoding.toFixed(2)} a second alone`],
     ['device', `${device.toFixed(2)} a second alone`],
-    ['pipeline', `${pipeline.toFixed(2)} a second: ${share(slower)} of the slower of the two`],
+    ['threads', `${threads.toFixed(2)} a second alone: decoding, and describing results with answers given`],
+    ['pipeline', `${pipeline.toFixed(2)} a second: ${share(slower)} of the slower of decoding and device`],
     ...(sharesCores
       ? [
           [

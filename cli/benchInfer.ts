@@ -48,7 +48,7 @@ async function bench({ images = [], ...args }: InferBenchArguments): Promise<voi
 /** `gmtl bench infer`. */
 export const benchInferCommand: CommandModule<object, InferBenchArguments> = {
   command: 'infer [images..]',
-  describe: 'Time inference on pictures: decoding alone, the device alone, and both as a pipeline',
+  describe: 'Time inference on pictures: decoding, the device and the threads alone, and all as a pipeline',
   builder: (yargs) =>
     yargs
       .positional('images', { type: 'string', array: true, describe: 'Image files, or folders of them' })

@@ -69,7 +69,7 @@ export interface InferPicturesOptions extends InferAndWriteOptions {
   readonly onPicture?: (outcome: PictureOutcome, index: number) => void;
   /** Aborting it ends the work after the pictures under way; the table is written. */
   readonly stop?: AbortSignal;
-  /** Pictures under way at once. Default: 4, and with threads two for each and two batches. */
+  /** Pictures under way at once. Default: {@link picturesUnderWay}. */
   readonly ahead?: number;
 }
 
@@ -90,8 +90,12 @@ export interface InferSummary {
   readonly firstFailed: readonly string[];
 }
 
-/** Pictures under way at once: while the device has one, others are decoded, and the results of others written. Each takes some 20 MB. */
-const UNDER_WAY = 4;
+/**
+ * Pictures under way at once: while the device has one, others are decoded, and the results of others written. Each takes some 20 MB. Four more than
+ * the threads and the device have in hand: outcomes come in the list's order, so that a thread would wait for another's picture.
+ */
+export const picturesUnderWay = (threads: number, batch: number): number =>
+  threads === 0 ? 4 : 4 + 2 * (threads + batch);
 
 /**
  * Does the work on one image, unless the record says that it is done and the files that the options ask for are there.
@@ -184,7 +188,7 @@ export async function inferPictures(
     stop,
     threads: count = 0,
     batch = 1,
-    ahead = count === 0 ? UNDER_WAY : 2 * (count + batch),
+    ahead = picturesUnderWay(count, batch),
     resume = null,
     ...options
   } = given;

@@ -56,13 +56,17 @@ export async function whereFieldIsSeen(measuring: Promise<PictureStatistics>): P
 /** A byte as a share of white. */
 const SHARE_OF_WHITE = Float64Array.from({ length: 256 }, (_, byte) => byte / 255);
 
+/** What measuring one picture takes, kept for the next: 3 MB each time kept the garbage collector busy. */
+let memory: readonly Float64Array[] = [];
+
 /** Measures a picture that was prepared as {@link MEASURED_AS}. */
 export function pictureStatistics({ image, size, box }: Sample): PictureStatistics {
   const lit = litPixels(image, size);
   const [left, top, right, bottom] = contentOf(box, size);
   // By channel, in variables of their own: arrays took a third more time.
   let [red, green, blue, redSquares, greenSquares, blueSquares] = [0, 0, 0, 0, 0, 0];
-  const luminances = new Float64Array(size * size);
+  if (memory[0]?.length !== size * size) memory = Array.from({ length: 6 }, () => new Float64Array(size * size));
+  const [luminances, greens, ...others] = memory;
   let count = 0;
   let both = 0;
   let either = 0;
@@ -91,7 +95,6 @@ export function pictureStatistics({ image, size, box }: Sample): PictureStatisti
   const std = [redSquares, greenSquares, blueSquares].map((square, channel) =>
     Math.sqrt(Math.max(0, square / Math.max(1, count) - mean[channel] ** 2)),
   );
-  const greens = new Float64Array(size * size);
   for (let pixel = 0; pixel < greens.length; pixel++) greens[pixel] = SHARE_OF_WHITE[image[3 * pixel + 1]];
   return {
     fieldPixels: box.size,
@@ -100,7 +103,7 @@ export function pictureStatistics({ image, size, box }: Sample): PictureStatisti
     luminance: middleOf(luminances.subarray(0, count)) ?? 0,
     mean: [mean[0], mean[1], mean[2]],
     std: [std[0], std[1], std[2]],
-    detail: detailOf(greens, lit, size, mean[1]),
+    detail: detailOf(greens, lit, size, mean[1], others),
   };
 }
 
@@ -129,12 +132,14 @@ function litPixels(image: Uint8Array, size: number): Uint8Array {
   return brightest;
 }
 
-/** Memory of {@link detailOf}, kept from picture to picture: its 2.6 MB each time kept the garbage collector busy. */
-let memory: readonly Float64Array[] = [];
-
-function detailOf(green: Float64Array, lit: Uint8Array, size: number, mean: number): PictureStatistics['detail'] {
-  if (memory[0]?.length !== green.length) memory = Array.from({ length: 4 }, () => new Float64Array(green.length));
-  const [scratch, inside, ...smooth] = memory;
+/** @param memory four arrays of as many numbers. */
+function detailOf(
+  green: Float64Array,
+  lit: Uint8Array,
+  size: number,
+  mean: number,
+  [scratch, inside, ...smooth]: readonly Float64Array[],
+): PictureStatistics['detail'] {
   inside.set(lit);
   boxMean(inside, size, RIM, scratch);
   let finer = green;
