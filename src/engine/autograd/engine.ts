@@ -140,7 +140,11 @@ export class Engine {
     return this.adopt(value, null, { requiresGrad: options.requiresGrad ?? false });
   }
 
-  /** Makes `value` a tensor owned by the current scope; takes over its one reference. */
+  /**
+   * Makes `value` (of this engine's backend) a tensor of its shape and type that the current scope owns; takes over the value's one reference. `node` is
+   * the
+   * op that it comes from, null for a leaf. For what writes ops of its own: {@link tensor} makes tensors of numbers.
+   */
   adopt(value: Value, node: GraphNode | null = null, options: { requiresGrad?: boolean } = {}): Tensor {
     const tensor = new Tensor(this, value, node, options.requiresGrad ?? false);
     this.#scopes.at(-1)?.tensors.add(tensor);
@@ -218,7 +222,10 @@ export class Engine {
     return null;
   }
 
-  /** A view of `tensor` under another shape: no memory moves. */
+  /**
+   * A view of `tensor` under another shape with as many elements: no memory moves, and gradients flow through `op`'s backward.
+   * @throws GmtlError `ops/inputs`, `ops/attribute`, `autograd/engine` or `tensor/freed`, as {@link applyAll}.
+   */
   view<A extends object>(op: Op<A>, tensor: Tensor, shape: Shape, attributes: A): Tensor {
     const { signature } = op.forward;
     this.#requireOwn(op.name, signature.inputs, [tensor]);
@@ -423,7 +430,7 @@ export class Engine {
     }
   }
 
-  /** Takes a tensor out of the scopes: it lives until it is disposed of. */
+  /** Takes a tensor out of all scopes: it lives until `tensor.dispose()`. Parameters, inputs of a `Replay` and results that outlive a `scope` want it. */
   keep(tensor: Tensor): void {
     for (const scope of this.#scopes) scope.tensors.delete(tensor);
   }
@@ -441,13 +448,13 @@ export class Engine {
     }
   }
 
-  /** Does `action` on the host, now and, within what a `Replay` captures, at each of its runs. */
+  /** Does `action` on the host, now and, within what a `Replay` captures, at each of its runs, after the device's part was submitted. */
   atEachRun(action: () => void): void {
     action();
     this.#hostActions?.push(action);
   }
 
-  /** Runs `body` and returns what it does `atEachRun`. */
+  /** Runs `body` and returns, in order, the actions that it gave to {@link atEachRun}, each of which has run once. What a `Replay` calls. */
   collectingHostActions(body: () => void): readonly (() => void)[] {
     const previous = this.#hostActions;
     const actions: (() => void)[] = [];
@@ -460,7 +467,10 @@ export class Engine {
     return actions;
   }
 
-  /** Runs `body` without building a graph. */
+  /**
+   * Runs `body` without building a graph, and gives its result: no memory is kept for a backward pass (torch.no_grad).
+   * @throws GmtlError `autograd/scope` where the body returns a promise; what the body throws.
+   */
   noGrad<T>(body: () => T): T {
     const previous = this.#gradEnabled;
     this.#gradEnabled = false;
@@ -491,13 +501,16 @@ function synchronous<T>(what: string, body: () => T): T {
 
 let current: Engine | null = null;
 
-/** The engine that new tensors and modules use. */
+/** The engine that new tensors and modules use where none is passed. @throws GmtlError `autograd/engine` before the first {@link setEngine}. */
 export function engine(): Engine {
   if (!current) throw new GmtlError('autograd/engine', 'no engine is current: `setEngine(await createEngine())` first');
   return current;
 }
 
-/** Makes `next` current and returns the previous one. */
+/**
+ * Makes `next` the engine that {@link engine} gives (null: none) and returns the previous one, for the caller to set back.
+ * @throws GmtlError `autograd/engine` for what is not an engine.
+ */
 export function setEngine(next: Engine | null): Engine | null {
   if (next !== null && !(next instanceof Engine))
     throw new GmtlError('autograd/engine', `setEngine was given ${show(next)}; it takes an Engine or null`);
@@ -506,12 +519,18 @@ export function setEngine(next: Engine | null): Engine | null {
   return previous;
 }
 
-/** `engine().noGrad`. */
+/**
+ * Runs `body` on the current engine without building a graph, and gives its result (torch.no_grad).
+ * @throws GmtlError `autograd/engine` without a current engine, `autograd/scope` where the body returns a promise.
+ */
 export function noGrad<T>(body: () => T): T {
   return engine().noGrad(body);
 }
 
-/** `engine().scope`. */
+/**
+ * Runs `body` on the current engine and frees at its end every tensor that was made in it, save those in its result and those that a graph needs.
+ * @throws GmtlError `autograd/engine` without a current engine, `autograd/scope` where the body returns a promise.
+ */
 export function scope<T>(body: () => T): T {
   return engine().scope(body);
 }

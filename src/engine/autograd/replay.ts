@@ -88,7 +88,7 @@ export class Replay<T> {
     return this.#captured;
   }
 
-  /** Runs the computation again, after everything submitted to the device before. */
+  /** Runs the computation again on what its inputs hold now, after everything submitted to the device before; does not wait. Overwrites {@link result}. */
   run(): void {
     if (this.#captured) {
       this.#engine.backend.flush?.();
@@ -100,7 +100,7 @@ export class Replay<T> {
     this.#last = this.#evaluate();
   }
 
-  /** Frees the results and the memory of the capture. */
+  /** Frees the tensors of {@link result} and the memory of the capture; it cannot run again. */
   dispose(): void {
     this.#disposeResult();
     this.#captured?.dispose();

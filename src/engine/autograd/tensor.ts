@@ -156,7 +156,7 @@ export class Tensor {
     return this.engine.adopt(this.value);
   }
 
-  /** Takes the tensor out of the current scopes: it lives until `dispose`. */
+  /** Takes the tensor out of all scopes: it lives until {@link dispose}. Gives the tensor itself. */
   keep(): this {
     this.engine.keep(this);
     return this;
@@ -217,17 +217,17 @@ export class Tensor {
     return typeof other === 'number' ? this.affine(1 / other, 0) : this.#binary(div, other);
   }
 
-  /** other - this. */
+  /** other - this, element by element; f32 or f16, any shape. @throws GmtlError `tensor/dtype` for integers, `ops/attribute` for what is not a number. */
   rsub(other: number): Tensor {
     return this.affine(-1, other);
   }
 
-  /** other / this. */
+  /** other / this, element by element, any shape; integers give f32. @throws GmtlError `tensor/data` for what is not a number. */
   rdiv(other: number): Tensor {
     return this.engine.scope(() => this.#binary(div, this.#constant(other), true));
   }
 
-  /** -this. */
+  /** -this, element by element; f32 or f16, any shape. @throws GmtlError `tensor/dtype` for integers. */
   neg(): Tensor {
     return this.affine(-1, 0);
   }
@@ -320,47 +320,47 @@ export class Tensor {
     return this.#unary('geluTanh');
   }
 
-  /** max(this, 0); NaN stays NaN. The derivative at 0 is 0. */
+  /** max(this, 0), f32 or f16, any shape; NaN stays NaN. The derivative at 0 is 0. @throws GmtlError as {@link gelu}. */
   relu(): Tensor {
     return this.#unary('relu');
   }
 
-  /** this · sigmoid(this) (torch.nn.functional.silu). */
+  /** this · sigmoid(this), f32 or f16, any shape (torch.nn.functional.silu; Elfwing et al. 2017). @throws GmtlError as {@link gelu}. */
   silu(): Tensor {
     return this.#unary('silu');
   }
 
-  /** 1 / (1 + exp(-this)), without overflow. */
+  /** 1 / (1 + exp(-this)), any shape, without overflow; integers give f32. */
   sigmoid(): Tensor {
     return this.#unary('sigmoid');
   }
 
-  /** Hyperbolic tangent. */
+  /** Hyperbolic tangent, any shape, between -1 and 1 without overflow; integers give f32. */
   tanh(): Tensor {
     return this.#unary('tanh');
   }
 
-  /** e to the power of this. */
+  /** e to the power of this, any shape; infinite where that overflows. Integers give f32. */
   exp(): Tensor {
     return this.#unary('exp');
   }
 
-  /** Natural logarithm: NaN below 0, -infinity at 0. */
+  /** Natural logarithm, any shape: NaN below 0, -infinity at 0. Integers give f32. */
   log(): Tensor {
     return this.#unary('log');
   }
 
-  /** Square root: NaN below 0. */
+  /** Square root, any shape: NaN below 0; the derivative at 0 is infinite. Integers give f32. */
   sqrt(): Tensor {
     return this.#unary('sqrt');
   }
 
-  /** this². */
+  /** this², f32 or f16, any shape. @throws GmtlError as {@link gelu}. */
   square(): Tensor {
     return this.#unary('square');
   }
 
-  /** |this|; the derivative at 0 is 0. */
+  /** |this|, f32 or f16, any shape; the derivative at 0 is 0. @throws GmtlError as {@link gelu}. */
   abs(): Tensor {
     return this.#unary('abs');
   }
@@ -530,7 +530,11 @@ export class Tensor {
     return this.reshape(this.shape.toSpliced(at, 0, 1));
   }
 
-  /** The axes from `start` to `end` (inclusive) as one. */
+  /**
+   * The axes from `start` to `end` (inclusive; negative: from the back) as one: [2, 3, 4] with 1, 2 gives [2, 12]. A scalar becomes [1]. A view: no
+   * memory moves.
+   * @throws GmtlError `tensor/shape` for an axis that is none, `ops/attribute` where `start` lies behind `end`.
+   */
   flatten(start = 0, end = -1): Tensor {
     const rank = this.shape.length;
     if (rank === 0) return this.reshape([1]);

@@ -63,7 +63,10 @@ interface Collected {
   readonly held: readonly PooledBuffer[];
 }
 
-/** Owns a GPUDevice: memory, pipelines, command recording, errors. */
+/**
+ * Owns a GPUDevice: memory, pipelines, command recording, errors. Commands are recorded and submitted together; what allocates, writes,
+ * reads or dispatches throws `gpu/…` once the device is lost or has reported an error that nobody was told of. `createEngine` opens one; a library user needs it for measurements alone.
+ */
 export class GpuDevice {
   readonly device: GPUDevice;
   readonly info: GPUAdapterInfo;
@@ -86,7 +89,10 @@ export class GpuDevice {
   #losesInfinity = false;
   #destroyed = false;
 
-  /** Requests a device with the adapter's own limits and those optional features that it has. */
+  /**
+   * Requests a device with the adapter's own limits and those optional features that it has; of GPUs it asks whether what they claim holds, and plans by
+   * that. Rejects with what the adapter reports.
+   */
   static async open(adapter: GPUAdapter, options: GpuDeviceOptions): Promise<GpuDevice> {
     const { limits } = adapter;
     const device = await adapter.requestDevice({
@@ -164,7 +170,7 @@ export class GpuDevice {
     return { ...this.#commands.counts, pipelines: this.#pipelines.size };
   }
 
-  /** Memory of the device's own pool and of every captured step. */
+  /** Memory in bytes, and buffers, of the device's own pool and of every captured step together. */
   statistics(): PoolStatistics {
     const captured = [...this.#captured].map(({ heldBytes, heldBuffers }): PoolStatistics => {
       return {
@@ -178,12 +184,12 @@ export class GpuDevice {
     return addStatistics([this.#pool.statistics(), ...captured]);
   }
 
-  /** Lets the peak of the statistics start anew at what is live. */
+  /** Lets `peakLiveBytes` of {@link statistics} start anew at what is live. */
   resetPeak(): void {
     this.#pool.resetPeak();
   }
 
-  /** Gives memory back to the driver that the pool keeps for later. */
+  /** Submits what is recorded and gives memory back to the driver that the pool keeps for later use. */
   trim(): void {
     this.flush();
     this.#pool.trim();
@@ -341,7 +347,7 @@ export class GpuDevice {
     }
   }
 
-  /** Submits what is recorded; does not wait for it. */
+  /** Submits what is recorded; does not wait for it. Does nothing on a destroyed device. */
   flush(): void {
     if (this.#destroyed) return;
     this.#commands.flush();
@@ -363,7 +369,7 @@ export class GpuDevice {
     this.#commands.startProfile();
   }
 
-  /** Ends the profile and waits for its times, in nanoseconds. */
+  /** Ends the profile and waits for it: a time in nanoseconds for each dispatch since `startProfile`, by the device's timestamps. */
   stopProfile(): Promise<DispatchTime[]> {
     return this.wait(this.#commands.stopProfile());
   }
@@ -507,7 +513,7 @@ export class GpuDevice {
     return this.device.createBindGroup({ label, layout: kernel.layout, entries });
   }
 
-  /** Frees the device; the process can exit by itself afterwards. */
+  /** Frees the device and its memory; the process can exit by itself afterwards. A second call does nothing. */
   destroy(): void {
     if (this.#destroyed) return;
     this.#destroyed = true;

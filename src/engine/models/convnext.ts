@@ -198,7 +198,10 @@ export class ConvNeXt extends Module {
     });
   }
 
-  /** x [N, H, W, 3] → logits [N, classes]. */
+  /**
+   * x [N, H, W, inChannels], normalized, H and W of 32 or more (only multiples of 32 are seen to the edge) → logits [N, classes], or features [N, C]
+   * where `classes` is 0.
+   */
   forward(x: Tensor): Tensor {
     return block(x, () => {
       const pooled = this.pool(this.forwardFeatures(x)[this.stages.length - 1]);
@@ -207,7 +210,10 @@ export class ConvNeXt extends Module {
   }
 }
 
-/** A named variant. */
+/**
+ * A ConvNeXt (Liu et al. 2022) by the name of its variant, with random weights of the current engine; `options` change its numbers.
+ * @throws GmtlError `ops/attribute` for a name or an option that there is not.
+ */
 export function convnext(variant: ConvNeXtVariant, options: Partial<ConvNeXtOptions> = {}): ConvNeXt {
   checkAttributes('convnext', { variant: Object.keys(CONVNEXT_VARIANTS) }, { variant });
   requireOptions('convnext', options);

@@ -190,7 +190,10 @@ export class ResNet extends Module {
     return features;
   }
 
-  /** x [N, H, W, 3] → logits [N, classes], or pooled features [N, C] without a classifier. */
+  /**
+   * x [N, H, W, inChannels], normalized → logits [N, classes], or features [N, C], the mean of the last map, without a classifier.
+   * @throws GmtlError `tensor/shape` where x is not such a picture.
+   */
   forward(x: Tensor): Tensor {
     return block(x, () => {
       const pooled = this.forwardFeatures(x)[4].mean([1, 2]);
@@ -199,7 +202,10 @@ export class ResNet extends Module {
   }
 }
 
-/** A named variant. */
+/**
+ * A ResNet (He et al. 2016) by the name of its variant, with random weights of the current engine; `options` change its numbers.
+ * @throws GmtlError `ops/attribute` for a name or an option that there is not.
+ */
 export function resnet(variant: ResNetVariant, options: Partial<ResNetOptions> = {}): ResNet {
   requireOptions('resnet', options);
   return new ResNet({ ...resnetConfig(variant), ...options });

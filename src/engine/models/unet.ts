@@ -77,7 +77,10 @@ export class UnetDecoder extends Module {
     this.outChannels = channels[channels.length - 1];
   }
 
-  /** Encoder maps, finest first → [N, height, width, outChannels]. */
+  /**
+   * Encoder maps [N, H / 2^k, W / 2^k, C], finest first → [N, height, width, outChannels], each step twice as large (nearest) and joined with the
+   * encoder's map.
+   */
   forward(features: readonly Tensor[], size: F.Pair): Tensor {
     const coarse = [...features].reverse();
     return this.blocks.reduce((x, each, index) => {

@@ -46,7 +46,7 @@ export * from './composites.ts';
 /** [height, width], or whatever is given for the two image axes. */
 export type Pair = readonly [number, number];
 
-/** One number for both axes, or one per axis. */
+/** [height, width] of a setting that is given as one number for both image axes, or as one per axis. */
 export function pair(value: number | Pair): Pair {
   return typeof value === 'number' ? [value, value] : value;
 }
@@ -209,17 +209,20 @@ export function convTranspose2d(
   });
 }
 
-/** |x|, any shape; the derivative at 0 is 0. */
+/** |x|, f32 or f16, any shape; the derivative at 0 is 0. @throws GmtlError `tensor/dtype` for integers. */
 export function abs(x: Tensor): Tensor {
   return apply(unaryOps.abs, [x], {});
 }
 
-/** log(1 + exp(x)), any shape, without overflow (torch.nn.functional.softplus). */
+/** log(1 + exp(x)), f32 or f16, any shape, without overflow (torch.nn.functional.softplus). @throws GmtlError `tensor/dtype` for integers. */
 export function softplus(x: Tensor): Tensor {
   return apply(unaryOps.softplus, [x], {});
 }
 
-/** Sum of a * b over two tensors of one shape, as a scalar []; differentiable in both. */
+/**
+ * Sum of a * b over two f32 tensors of one shape, as a scalar []; differentiable in both.
+ * @throws GmtlError `tensor/shape` where the shapes differ, `tensor/dtype` for other types.
+ */
 export function dot(a: Tensor, b: Tensor): Tensor {
   return apply(dotOp, [a, b], {});
 }
@@ -271,7 +274,10 @@ export function upsampleNearest2d(x: Tensor, size: Pair): Tensor {
   return apply(upsampleNearest2dOp, [x], { size });
 }
 
-/** Softmax over an axis, the last one where left out. */
+/**
+ * exp(x) / sum of exp(x) over an axis (negative: from the back; the last one where left out), without overflow; x is f32 of any shape, which stays.
+ * @throws GmtlError `tensor/shape` for an axis that is none, `tensor/dtype` for other types.
+ */
 export function softmax(x: Tensor, axis = -1): Tensor {
   return overAxis(softmaxOp, x, axis);
 }

@@ -19,13 +19,13 @@ function fill(shape: Shape, draw: () => number): Float32Array {
   return data;
 }
 
-/** All 0. */
+/** All 0, for any shape. @throws GmtlError `tensor/empty` for an extent of 0. */
 export const zeros: Initializer = allocate;
 
-/** All 1. */
+/** All 1, for any shape. @throws GmtlError `tensor/empty` for an extent of 0. */
 export const ones: Initializer = (shape) => allocate(shape).fill(1);
 
-/** All `value`. */
+/** All `value`, for any shape (torch.nn.init.constant_). @throws GmtlError `ops/attribute` for what is not a number. */
 export function constant(value: number): Initializer {
   checkAttributes('constant', { value: 'real' }, { value });
   return (shape) => allocate(shape).fill(value);
@@ -50,13 +50,20 @@ export function kaimingUniform(fanIn: number, slope = 0): Initializer {
   return (shape, generator) => fill(shape, () => (2 * generator.uniform() - 1) * bound);
 }
 
-/** N(0, 2 / fanOut): torch.nn.init.kaiming_normal_(mode='fan_out', nonlinearity='relu'). */
+/**
+ * Normal of mean 0 and variance 2 / fan (He et al. 2015): torch.nn.init.kaiming_normal_(nonlinearity='relu'), with mode='fan_out' where `fan` is what
+ * goes out of a unit: KH · KW · output channels of a convolution.
+ * @throws GmtlError `ops/attribute` for what is not a finite number.
+ */
 export function kaimingNormal(fan: number): Initializer {
   checkAttributes('kaimingNormal', { fan: 'number' }, { fan });
   return (shape, generator) => fill(shape, () => generator.normal() * Math.sqrt(2 / fan));
 }
 
-/** torch.nn.init.xavier_uniform_. */
+/**
+ * U(-bound, bound) with bound = sqrt(6 / (fanIn + fanOut)) (Glorot and Bengio 2010): torch.nn.init.xavier_uniform_.
+ * @throws GmtlError `ops/attribute` for what is not a finite number.
+ */
 export function xavierUniform(fanIn: number, fanOut: number): Initializer {
   checkAttributes('xavierUniform', { fanIn: 'number', fanOut: 'number' }, { fanIn, fanOut });
   const bound = Math.sqrt(6 / (fanIn + fanOut));

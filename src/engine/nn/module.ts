@@ -58,7 +58,7 @@ export abstract class Module {
     return found;
   }
 
-  /** Every parameter and buffer with its dotted name. */
+  /** Every parameter and buffer with its dotted name, `prefix` in front of it, in the order in which properties were assigned: what a state dict holds. */
   *namedTensors(prefix = ''): Generator<[string, Parameter]> {
     for (const [name, child] of this.#children()) {
       if (child instanceof Parameter) yield [prefix + name, child];
@@ -66,22 +66,22 @@ export abstract class Module {
     }
   }
 
-  /** The trainable parameters with their dotted names. */
+  /** The trainable parameters (buffers, such as running means, left out) with their dotted names, `prefix` in front of them. */
   *namedParameters(prefix = ''): Generator<[string, Parameter]> {
     for (const entry of this.namedTensors(prefix)) if (!entry[1].isBuffer) yield entry;
   }
 
-  /** The trainable parameters, as optimizers take them. */
+  /** The trainable parameters, as optimizers take them; their names are in {@link namedParameters}. */
   parameters(): Parameter[] {
     return [...this.namedParameters()].map(([, parameter]) => parameter);
   }
 
-  /** Number of trainable elements. */
+  /** Number of trainable elements, over all parameters; buffers are not counted. */
   parameterCount(): number {
     return this.parameters().reduce((count, parameter) => count + parameter.size, 0);
   }
 
-  /** This module and all modules below it. */
+  /** This module and all modules below it, each before those that it holds. */
   *modules(): Generator<Module> {
     yield this;
     for (const [, child] of this.#children()) if (child instanceof Module) yield* child.modules();
@@ -93,12 +93,12 @@ export abstract class Module {
     return this;
   }
 
-  /** `train(false)`. */
+  /** Ends training here and below, as `train(false)`: no dropout, no drop path, statistics as they were learned. Gives the module itself. */
   eval(): this {
     return this.train(false);
   }
 
-  /** Frees the gradients of all parameters. */
+  /** Frees the gradients of all parameters and sets them to null, as PyTorch's set_to_none. */
   zeroGrad(): void {
     for (const parameter of this.parameters()) {
       parameter.grad?.dispose();
@@ -173,7 +173,7 @@ export abstract class Module {
     return { matched, missing, unexpected, mismatched };
   }
 
-  /** Frees all parameters. */
+  /** Frees all parameters and buffers here and below. A forward pass then throws `tensor/freed`. */
   dispose(): void {
     for (const [, parameter] of this.namedTensors()) parameter.dispose();
   }

@@ -73,13 +73,13 @@ export class Parameter extends Tensor {
     return this.#external?.order ?? this.shape.map((_, axis) => axis);
   }
 
-  /** Elements in PyTorch's layout, from the engine's. */
+  /** Elements in PyTorch's layout, row-major under {@link externalShape}, from the engine's row-major `data`. */
   toExternal(data: Float32Array): { shape: Shape; data: Float32Array } {
     const external = this.#external;
     return { shape: this.externalShape, data: external ? permuteData(data, this.shape, external.order) : data };
   }
 
-  /** Elements in the engine's layout, from PyTorch's. */
+  /** Elements in the engine's layout, row-major under the parameter's own shape, from PyTorch's row-major `data`. The inverse of {@link toExternal}. */
   fromExternal(data: Float32Array): Float32Array {
     const external = this.#external;
     if (!external) return data;

@@ -52,13 +52,17 @@ export class RandomSource {
     this.#part = part;
   }
 
-  /** Each element is zeroed with probability `p`, the others scaled by 1 / (1 - p). */
+  /**
+   * A new layer of dropout, f32 or f16, any shape: each element is zeroed with probability `p`, the others scaled by 1 / (1 - p) (Srivastava et al. 2014;
+   * torch.nn.Dropout in training). Each call makes a stream of its own.
+   * @throws GmtlError `tensor/shape`, when it is applied, for a probability outside of 0 … 1.
+   */
   dropout(p: number): (x: Tensor) => Tensor {
     const state = this.#stream();
     return (x) => x.engine.apply(dropout, [x, state()], { p });
   }
 
-  /** Whole channels of a sample are zeroed (torch.nn.Dropout2d). */
+  /** As {@link dropout} of maps [N, H, W, C], by whole channels of a sample (torch.nn.Dropout2d; Tompson et al. 2015). */
   dropout2d(p: number): (x: Tensor) => Tensor {
     const state = this.#stream();
     return (x) => x.engine.apply(dropout, [x, state()], { p, granularity: 'channel' });
@@ -89,7 +93,7 @@ export class RandomSource {
       .keep();
   }
 
-  /** Frees the seeds. */
+  /** Frees the seeds; layers that were made of it can no longer be applied. */
   dispose(): void {
     for (const state of this.#states.flat()) state.dispose();
   }

@@ -18,7 +18,7 @@ export class Identity extends Layer {
   }
 }
 
-/** max(x, 0), any shape (torch.nn.ReLU). */
+/** max(x, 0), f32 or f16, any shape; the derivative at 0 is 0 (torch.nn.ReLU). */
 export class ReLU extends Layer {
   override forward(x: Tensor): Tensor {
     return x.relu();
@@ -41,7 +41,7 @@ export class GELU extends Layer {
   }
 }
 
-/** x · sigmoid(x), any shape (torch.nn.SiLU). */
+/** x · sigmoid(x), f32 or f16, any shape (torch.nn.SiLU; Elfwing et al. 2017). */
 export class SiLU extends Layer {
   override forward(x: Tensor): Tensor {
     return x.silu();

@@ -59,7 +59,7 @@ export class EMA {
     return this.#warmup ? Math.min(this.#decay, 1 - (1 + step) ** (-2 / 3)) : this.#decay;
   }
 
-  /** The host's half of an update: writes the decay. Not inside a capture. */
+  /** The host's half of an update: writes the decay of this step. Not inside a capture. @throws GmtlError `optim/ema` while swapped in. */
   advance(): void {
     this.#requireOut('advance');
     const weight = 1 - this.decayAt(this.#stepCount);
@@ -67,7 +67,7 @@ export class EMA {
     this.#stepCount++;
   }
 
-  /** The device's half: a dispatch for every few parameters. */
+  /** The device's half of an update: a dispatch for every few parameters, which a capture may hold. @throws GmtlError `optim/ema` while swapped in. */
   update(): void {
     this.#requireOut('update');
     for (const batch of this.#arena.batches(AVERAGED_COUNTS, () => true)) {
@@ -107,14 +107,14 @@ export class EMA {
     }
   }
 
-  /** Waits for the device and reads the averages, by parameter name. */
+  /** Waits for the device and reads the averages, float32 by parameter name, and the count of updates. @throws GmtlError `optim/ema` while swapped in. */
   async stateDict(): Promise<OptimizerState> {
     this.#requireOut('stateDict');
     const step = this.#stepCount;
     return { step, tensors: await this.#arena.read() };
   }
 
-  /** Throws `optim/state` where names or sizes differ; nothing is written then. */
+  /** Continues from `state`. @throws GmtlError `optim/state` where names or sizes differ, and `optim/ema` while swapped in; nothing is written then. */
   loadStateDict(state: OptimizerState): void {
     this.#requireOut('loadStateDict');
     checkState('EMA', state);

@@ -156,12 +156,12 @@ export class GradientGuard {
     }
   }
 
-  /** Makes `scaleGradients` set all gradients to 0. */
+  /** Suppresses the step, whatever was measured: {@link scaleGradients} sets all gradients to 0 until the next {@link measure}. */
   shut(): void {
     this.tensor.write(new Float32Array(4));
   }
 
-  /** What the last `measure` found. Waits for the device. */
+  /** What the last {@link measure} found: the global L2 norm, the factor, whether all was finite. Waits for the device. */
   async read(): Promise<GuardReading> {
     const [scale, norm, nonFinite, suppressed] = await this.tensor.data();
     const finite = nonFinite === 0;
@@ -169,20 +169,20 @@ export class GradientGuard {
     return { norm: finite || nonFinite === 2 ? norm : Number.NaN, scale, finite, suppressed };
   }
 
-  /** The current loss scale. Waits for the device. */
+  /** The current loss scale (a factor of the loss), and its counts of steps, for a checkpoint. Waits for the device. */
   async readLossScale(): Promise<LossScaleState> {
     const [scale, finiteSteps, suppressedInARow] = await this.lossScale.data();
     return { scale, finiteSteps, suppressedInARow };
   }
 
-  /** Continues from a checkpoint's loss scale. */
+  /** Continues from a checkpoint's loss scale, as {@link readLossScale} gave it. @throws GmtlError `ops/attribute` for what is not one. */
   restoreLossScale(state: LossScaleState): void {
     checkAttributes('restoreLossScale', { scale: 'number', finiteSteps: 'count', suppressedInARow: 'count' }, state);
     const { scale, finiteSteps, suppressedInARow } = state;
     this.lossScale.write(Float32Array.of(scale, finiteSteps, suppressedInARow, 0));
   }
 
-  /** Frees what was measured. */
+  /** Frees the guard's own tensors; parameters and gradients stay. */
   dispose(): void {
     this.tensor.dispose();
     this.lossScale.dispose();

@@ -66,7 +66,7 @@ export abstract class Optimizer {
     return this.#stepCount;
   }
 
-  /** The four numbers of step `step` (1 for the first). */
+  /** The four numbers that the optimizer's program takes for step `step` of a parameter (1 for the first): learning rate, bias corrections. */
   protected abstract hyperValues(step: number): readonly [number, number, number, number];
 
   /** Records the update of one of the `counts` of parameters that the optimizer was made with. Inputs of a step's program: state, guard, parameter, gradient, … */
@@ -89,7 +89,11 @@ export abstract class Optimizer {
     return missed;
   }
 
-  /** The device's half of a step. Parameters without a gradient are skipped. */
+  /**
+   * The device's half of a step, which a capture may hold: updates every parameter by its `grad`; those without one are skipped. `guard` as in {@link
+   * step}.
+   * @throws GmtlError `tensor/freed` where a parameter was freed.
+   */
   update(guard?: GradientGuard): void {
     for (const { name, tensor } of this.params) requireLive(name, tensor);
     const idle = this.params.filter(({ tensor }) => tensor.grad === null);
@@ -116,7 +120,7 @@ export abstract class Optimizer {
     this.update(guard);
   }
 
-  /** Frees the gradients, as PyTorch's set_to_none. */
+  /** Frees the gradients of the optimizer's parameters and sets them to null, as PyTorch's set_to_none. */
   zeroGrad(): void {
     for (const { tensor } of this.params) {
       tensor.grad?.dispose();
@@ -124,7 +128,10 @@ export abstract class Optimizer {
     }
   }
 
-  /** Waits for the device and reads all moments. */
+  /**
+   * Waits for the device and reads all moments, float32 by parameter and moment, and the counts of steps: what a checkpoint keeps and {@link
+   * loadStateDict} takes.
+   */
   async stateDict(): Promise<OptimizerState> {
     const step = this.#stepCount;
     const missed = new Map([...this.#missedSoFar()].map(([{ name }, count]) => [name, count]));
@@ -144,7 +151,7 @@ export abstract class Optimizer {
     }
   }
 
-  /** Frees the moments; the parameters stay. */
+  /** Frees the moments; parameters and gradients stay. */
   dispose(): void {
     this.#arena.dispose();
     this.#openGuard.dispose();

@@ -104,7 +104,7 @@ export class Plateau {
     return this.#mode === 'min' ? value < best * (1 - this.#threshold) : value > best * (1 + this.#threshold);
   }
 
-  /** The state, for a checkpoint. */
+  /** The whole state as plain JSON, for a checkpoint; {@link restore} takes it. */
   state(): PlateauState {
     return this.#state;
   }

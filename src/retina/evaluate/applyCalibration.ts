@@ -13,7 +13,10 @@ import { doubtOf, type Trust } from '../predict/trust.ts';
 
 const rounded = (value: number): number => Math.round(value * 1e6) / 1e6;
 
-/** The bare thresholds, by structure. */
+/**
+ * The fitted thresholds of probabilities, 0 to 1, by structure; one that was not fitted is missing, and means 0.5.
+ * @throws GmtlError `ops/attribute` for what is not a calibration.
+ */
 export function calibratedThresholds(calibration: Calibration): Readonly<Record<string, number>> {
   requireMade('calibratedThresholds', 'calibration', calibration, ['thresholds'], 'calibrationOf');
   return thresholdValues(calibration.thresholds);

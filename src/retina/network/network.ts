@@ -97,13 +97,19 @@ export abstract class MultitaskNet extends Module {
    */
   precision: Precision = 'f32';
 
-  /** The shared part: x [N, H, W, 3] to features, pooled features and the gate's logits. */
+  /**
+   * The shared part: x [N, H, W, 3], normalized, to features, pooled features and the gate's logits [N, 2] (segmentation,
+   * classification).
+   */
   abstract encode(x: Tensor): Encoded;
 
-  /** Runs each expert on its rows, and not at all where it has none. */
+  /**
+   * Runs each expert on the rows of the batch that `routes` names, and not at all where it has none: mask logits [rows, height, width, structures], grade
+   * logits [rows, grades] (one fewer where they are ordinal).
+   */
   abstract experts(encoded: Encoded, routes: Routes, height: number, width: number): ExpertOutput;
 
-  /** Trunk, gate, and the experts along given routes. */
+  /** Trunk, gate, and the experts along given routes: `encode` and `experts` in one. x is [N, H, W, 3], normalized; masks come in its height and width. */
   forward(x: Tensor, routes: Routes): MultitaskOutput {
     const [, height, width] = x.shape;
     return x.engine.scope(() => {

@@ -25,7 +25,10 @@ export interface PredictOptions {
 /** As {@link PictureNetwork.predict}. */
 export type Predict = (images: Float32Array, count: number, options: PredictOptions) => Promise<readonly Prediction[]>;
 
-/** A network's configuration, and what is made of its answers. */
+/**
+ * A network as pictures see it: its configuration, how pictures are prepared for it, and its answers, wherever and on however many
+ * networks it runs. `openPredictor` makes one.
+ */
 export abstract class PictureNetwork<Source extends PreparedAs = PictureSource> {
   /** The configuration that the network was trained under. */
   readonly config: TrainConfig;
@@ -68,7 +71,7 @@ export abstract class PictureNetwork<Source extends PreparedAs = PictureSource> 
     await this.predict(new Float32Array(side * side * 3), 1, { choice, flips });
   }
 
-  /** A prediction without the answers of experts that were never taught. */
+  /** A prediction without the answers of experts that the run never taught: their masks or grades become null, and they count as not run. */
   ofTaught(prediction: Prediction): Prediction {
     const { segmentation, classification } = this.taught;
     return {

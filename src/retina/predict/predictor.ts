@@ -59,12 +59,12 @@ export class Predictor<Source extends PreparedAs = PictureSource> extends Pictur
     return (isRoutedLater ? predictions.map(routedByGate) : predictions).map((one) => this.ofTaught(one));
   }
 
-  /** Frees the memory that recorded inference holds; the next prediction records anew. */
+  /** Frees the memory that recorded inference holds; the weights stay, and the next prediction records anew. */
   release(): void {
     this.#replay.dispose();
   }
 
-  /** Frees the network and what was captured of it. */
+  /** Frees what was recorded, and the network where the predictor owns it, as that of `openPredictor` does. */
   dispose(): void {
     this.release();
     if (this.#ownsModel) this.model.dispose();

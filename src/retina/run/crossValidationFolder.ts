@@ -12,7 +12,7 @@ import { parseStored } from './storedJson.ts';
 
 const foldsSchema = z.object({ folds: z.int().min(2) });
 
-/** Owns the names, readers and writers of a cross-validation's files. */
+/** Owns the names, readers and writers of a cross-validation's files: a run folder for each fold, how many there are, the summary. */
 export class CrossValidationFolder {
   readonly path: string;
 
@@ -27,18 +27,18 @@ export class CrossValidationFolder {
     return new CrossValidationFolder(makeFolder(place));
   }
 
-  /** Whether a folder holds a cross-validation. */
+  /** Whether a folder holds a cross-validation that was made whole; false where there is no folder. */
   static isAt(path: string): boolean {
     checkAttributes('CrossValidationFolder.isAt', { path: 'path' }, { path });
     return existsSync(join(path, CROSS_VALIDATION_FILES.folds));
   }
 
-  /** Makes the run folder of a fold, counted from 0. */
+  /** Makes the run folder of a fold, counted from 0. @throws GmtlError as `makeFolder`, where it is there already. */
   createFold(fold: number): RunFolder {
     return RunFolder.create({ folder: this.#foldPath(fold) });
   }
 
-  /** The run of a fold, counted from 0. */
+  /** The run of a fold, counted from 0; neither reads nor writes. */
   fold(fold: number): RunFolder {
     return new RunFolder(this.#foldPath(fold));
   }
@@ -69,7 +69,7 @@ export class CrossValidationFolder {
     return [json, plain];
   }
 
-  /** Deletes the folder with all that is in it. */
+  /** Deletes the folder with all its runs. Throws what the disk reports. */
   remove(): void {
     rmSync(this.path, { recursive: true });
   }

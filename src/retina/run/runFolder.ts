@@ -73,7 +73,7 @@ export class RunFolder {
     return this.#config;
   }
 
-  /** Writes config.json: every knob, resolved. */
+  /** Writes config.json: every knob, resolved. Throws what the disk reports. */
   writeConfig(config: TrainConfig): void {
     writeRunConfig(this.path, config);
     this.#config = config;
@@ -94,7 +94,7 @@ export class RunFolder {
     return relocateRunDataset(this.path, this.config(), data);
   }
 
-  /** Records what the run's images were when it began. */
+  /** Records what the run's images were when it began (SHA-256 of each file, split, grades), by which a later change is noticed. */
   async writePictures(records: readonly ItemRecord[]): Promise<void> {
     await writePictures(this.files.pictures, records);
   }
@@ -144,7 +144,7 @@ export class RunFolder {
     return new RunLog(join(this.path, 'ranks'), { columns, ...(resumeStep !== undefined && { resumeStep }) });
   }
 
-  /** Whether the log was begun. */
+  /** Whether the log of steps or epochs was begun. */
   hasLog(name: 'batches' | 'epochs'): boolean {
     return existsSync(this.files[name]);
   }
@@ -159,12 +159,12 @@ export class RunFolder {
     return new MisrouteLog(this.files.misroutes, resumeStep);
   }
 
-  /** Opens a new file of scalars for TensorBoard, which goes on after `resumeStep`. */
+  /** Opens a new file of scalars for TensorBoard, which goes on after `resumeStep`; the caller closes it. */
   events(resumeStep?: number): EventWriter {
     return new EventWriter(this.files.tensorboard, resumeStep === undefined ? {} : { resumeStep });
   }
 
-  /** Writes what of given weights the network began with. */
+  /** Writes what of given weights (`--init`) the network began with. */
   async writeInitReport(report: object): Promise<void> {
     await writeJson(this.files.init, report);
   }
@@ -215,7 +215,7 @@ export class RunFolder {
     return logged > 0 || !this.checkpoints.isEmpty();
   }
 
-  /** Deletes the folder with all that is in it. */
+  /** Deletes the folder with all that is in it. Throws what the disk reports. */
   remove(): void {
     rmSync(this.path, { recursive: true });
   }
