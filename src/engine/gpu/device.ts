@@ -404,7 +404,8 @@ export class GpuDevice {
     const record = performance.now() - start;
     const compiling = new Set(collected.builder.items.map(({ kernel }) => kernel.compiling));
     try {
-      await Promise.all(compiling);
+      // While it compiles, a polling event loop would take the core from it.
+      await this.wait(Promise.all(compiling));
       await this.#failures.arrived();
       const failure = collected.builder.items.find(({ kernel }) => kernel.failure)?.kernel.failure;
       if (failure) throw this.#failures.told(failure);
