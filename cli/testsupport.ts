@@ -1,5 +1,7 @@
-/** For tests: a command in the test's own process. */
+/** For tests: a command in the test's own process, and data for runs that end without a report. */
 import { vi } from 'vitest';
+import { openDataset } from '../src/retina/data/sets/dataset.ts';
+import { writeMetadata } from '../src/retina/data/sets/metadata.ts';
 import { gmtl } from './gmtl.ts';
 
 /** How a command ended and what it printed. */
@@ -28,4 +30,13 @@ export async function gmtlHere(...words: string[]): Promise<Outcome> {
     process.exitCode = 0;
     for (const spy of spies) spy.mockRestore();
   }
+}
+
+/** Writes a list of a data set's pictures without its testing split: a run on them ends without scoring and drawing them, which takes a second. */
+export async function writeListWithoutTest(data: string, file: string): Promise<void> {
+  const { items } = await openDataset(data, { valFraction: 0.15, seed: 42 });
+  await writeMetadata(
+    file,
+    items.filter(({ split }) => split !== 'test'),
+  );
 }

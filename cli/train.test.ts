@@ -14,9 +14,12 @@ import { selectItems } from '../src/retina/domain.ts';
 import { loadCheckpoint } from '../src/retina/run/checkpoint.ts';
 import { readRunLog } from '../src/retina/run/logs.ts';
 import { loadTrainedWeights } from '../src/retina/run/trainedWeights.ts';
+import { writeListWithoutTest } from './testsupport.ts';
 
 let root = '';
 let data = '';
+/** The same pictures without the testing split. */
+let list = '';
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'gmtl-train-'));
   data = join(root, 'data');
@@ -28,6 +31,8 @@ beforeAll(async () => {
     gradingTrain: 6,
     gradingTest: 2,
   });
+  list = join(root, 'list.json');
+  await writeListWithoutTest(data, list);
 });
 afterAll(() => rm(root, { recursive: true, force: true }));
 
@@ -45,14 +50,13 @@ const SETTINGS = [
   'training.stepsPerEpoch=6',
 ];
 
-const words = (folder: string, ...more: string[]): string[] => [
-  'train',
-  '--data',
-  data,
-  '--out',
-  folder,
+const wordsOn = (source: string, folder: string, ...more: string[]): string[] => [
+  ...['train', '--data', source, '--out', folder],
   ...[...SETTINGS, ...more].flatMap((setting) => ['--set', setting]),
 ];
+const words = (folder: string, ...more: string[]): string[] => wordsOn(data, folder, ...more);
+/** Trains as `words` do, and ends without scores of test pictures and without a report. */
+const unscored = (folder: string, ...more: string[]): string[] => wordsOn(list, folder, ...more);
 
 /** What a finished run left, except times: hashes of the files of tensors and the rows of both logs. */
 async function outcome(folder: string): Promise<Record<string, unknown>> {
@@ -182,7 +186,7 @@ describe('gmtl train', () => {
       'optimizer.warmupSteps=0',
     ];
     const folder = join(root, 'ranked');
-    const output = await finish(words(folder, ...more));
+    const output = await finish(unscored(folder, ...more));
     expect(output).toContain('no better dice in 4 validations: training ends');
     const rows = readRunLog(join(folder, 'epochs.jsonl'));
     expect(rows.map(({ learningRate }) => learningRate)).toEqual(
@@ -200,7 +204,7 @@ describe('gmtl train', () => {
     // Interrupting is tried below; here it would say whether the ranking is kept too.
     if (!LONG_TESTS) return;
     const again = join(root, 'ranked-interrupted');
-    await interruptAfter(words(again, ...more, 'training.checkpointEvery=1'), again, 5, 'SIGTERM');
+    await interruptAfter(unscored(again, ...more, 'training.checkpointEvery=1'), again, 5, 'SIGTERM');
     await finish(['train', '--resume', again]);
     expect(await outcome(again)).toEqual(await outcome(folder));
   });
@@ -215,7 +219,7 @@ describe('gmtl train', () => {
   it('cross-validates in folders of their own, does not repeat a finished fold, and summarises', async () => {
     const folder = join(root, 'folds');
     const short = ['training.epochs=1', 'training.stepsPerEpoch=2', 'training.checkpointEvery=1'];
-    const output = await interruptAfter([...words(folder, ...short), '--folds', '2'], join(folder, 'fold-1'), 1);
+    const output = await interruptAfter([...unscored(folder, ...short), '--folds', '2'], join(folder, 'fold-1'), 1);
     expect(output).toContain(`The cross-validation goes on with: npx gmtl train --resume ${folder}`);
     expect(existsSync(join(folder, 'summary.json'))).toBe(false);
     const text = await finish(['train', '--resume', folder]);
@@ -239,7 +243,7 @@ describe('gmtl train', () => {
   it('starts from given weights, reports what matched, and does not do so again on resuming', async () => {
     const folder = join(root, 'initialised');
     const short = ['training.epochs=1', 'training.stepsPerEpoch=1', 'optimizer.layerDecay=0.7'];
-    const output = await finish([...words(folder, ...short), '--init', join(root, 'whole')]);
+    const output = await finish([...unscored(folder, ...short), '--init', join(root, 'whole')]);
     const report = JSON.parse(await readFile(join(folder, 'init.json'), 'utf8'));
     expect(report.loadedElements).toBeGreaterThan(0);
     expect(output).toContain('stem');
@@ -252,7 +256,7 @@ describe('gmtl train', () => {
     await writeFile(file, torchFileOf(weights));
     const folder = join(root, 'from-torch');
     const output = await finish([
-      ...words(folder, 'training.epochs=1', 'training.stepsPerEpoch=1', 'optimizer.layerDecay=0.7'),
+      ...unscored(folder, 'training.epochs=1', 'training.stepsPerEpoch=1', 'optimizer.layerDecay=0.7'),
       ...['--init', file],
     ]);
     expect(output).toContain(`${file}: `);
@@ -278,7 +282,7 @@ describe('gmtl train', () => {
 
   it('in float16, with a loss scale that grows: interrupted and resumed the same; where the adapter has none, says so and is float32', async () => {
     const half = ['training.precision="f16"', 'training.lossScaleInterval=2', 'training.epochs=1'];
-    const output = await finish(words(join(root, 'half'), ...half));
+    const output = await finish(unscored(join(root, 'half'), ...half));
     const expected = await outcome(join(root, 'half'));
     const scales = (expected.batches as { lossScale: number | null }[]).map(({ lossScale }) => lossScale);
     const { precision } = JSON.parse(await readFile(join(root, 'half', 'environment.json'), 'utf8'));
@@ -291,7 +295,7 @@ describe('gmtl train', () => {
     expect(new Set(scales).size).toBeGreaterThan(1);
     expect((expected.random as { lossScale: { scale: number } }).lossScale.scale).toBe(scales.at(-1));
     const folder = join(root, 'half-interrupted');
-    await interruptAfter(words(folder, ...half, 'training.checkpointEvery=1'), folder, 2);
+    await interruptAfter(unscored(folder, ...half, 'training.checkpointEvery=1'), folder, 2);
     await finish(['train', '--resume', folder]);
     expect(await outcome(folder)).toEqual(expected);
   });
@@ -303,10 +307,10 @@ describe('gmtl train', () => {
     const bytes = await readFile(victim.imagePath);
     await writeFile(victim.imagePath, bytes.subarray(0, Math.floor(bytes.length / 3)));
     try {
-      const failing = startGmtl(words(join(root, 'failing')), root);
+      const failing = startGmtl(unscored(join(root, 'failing')), root);
       expect((await failing.ended).code).toBe(1);
       expect(failing.output()).toContain(victim.imagePath);
-      const skipping = await finish([...words(join(root, 'skipping'), 'training.epochs=1'), '--skip-bad']);
+      const skipping = await finish([...unscored(join(root, 'skipping'), 'training.epochs=1'), '--skip-bad']);
       expect(skipping).toContain(`skipped  ${victim.imagePath}`);
       expect((await outcome(join(root, 'skipping'))).step).toBe(6);
     } finally {
@@ -317,7 +321,7 @@ describe('gmtl train', () => {
   it('stops at NaN, naming the step, the op and the batch, and keeps the checkpoint from before', async () => {
     const folder = join(root, 'diverged');
     const wild = ['optimizer.lr=1e30', 'optimizer.schedule="constant"', 'optimizer.warmupSteps=0'];
-    const run = startGmtl(words(folder, ...wild, 'training.checkpointEvery=1'), root);
+    const run = startGmtl(unscored(folder, ...wild, 'training.checkpointEvery=1'), root);
     expect((await run.ended).code).toBe(1);
     const output = run.output();
     const [, step] = /error: step (\d+): the loss .* is NaN or infinite/.exec(output) ?? [];
