@@ -45,6 +45,7 @@ export { Replay, type ReplayOptions } from './engine/autograd/replay.ts';
 export { GatedMultitaskNet, type GatedOptions } from './retina/network/multitask.ts';
 export { MultitaskNet, type MultitaskOutput, type Routes } from './retina/network/network.ts';
 export { RoutedUnet, type RoutedUnetOptions } from './retina/network/routedUnet.ts';
+export { type Collated, DataLoader, type DataLoaderOptions, type Dataset } from './engine/nn/dataLoader.ts';
 export * as functional from './engine/nn/functional.ts';
 export * as init from './engine/nn/init.ts';
 export * from './engine/nn/layers.ts';

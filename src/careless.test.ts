@@ -24,7 +24,7 @@ const LEFT_OUT: Readonly<Record<string, string>> = {
   listAdapters: 'takes nothing, and opens every adapter',
   GmtlError: 'is the error itself',
   GpuDevice: 'has a private constructor; createBrowserDevice and createEngine make one',
-  Optimizer: 'is abstract; AdamW and SGD are walked',
+  Optimizer: 'is abstract; AdamW, SGD and RMSprop are walked',
 };
 
 /** Arguments that a user may give by mistake. */
@@ -132,6 +132,7 @@ describe('wrong arguments', () => {
     GradientGuard: () => new optim.GradientGuard(params()),
     Plateau: () => new optim.Plateau({ mode: 'min' }),
     RandomSource: () => new gmtl.RandomSource(1),
+    DataLoader: () => new gmtl.DataLoader([1]),
   };
   /** Methods of the base where the class itself has none that a user calls. */
   const BASES = ['Module', 'Optimizer'];

@@ -2,8 +2,9 @@
 import { GmtlError, show } from '../errors.ts';
 import { add, div, equal, less, lessEqual, mul, sub } from '../ops/binary/op.ts';
 import type { NoAttributes, Op } from '../ops/definition.ts';
+import { gather } from '../ops/gather/op.ts';
 import { matmul } from '../ops/matmul/op.ts';
-import { cast, expand, floatCast, permute, reshape, slice } from '../ops/movement/op.ts';
+import { cast, expand, flip, floatCast, permute, reshape, slice } from '../ops/movement/op.ts';
 import type { ReduceAttributes } from '../ops/reduce/attributes.ts';
 import { max, mean, sum } from '../ops/reduce/op.ts';
 import { checkAttributes } from '../arguments.ts';
@@ -509,6 +510,41 @@ export class Tensor {
     const starts = this.shape.map((_, k) => (k === along ? start : 0));
     const ends = this.shape.map((extent, k) => (k === along ? end : extent));
     return this.engine.apply(slice, [this], { starts, ends });
+  }
+
+  /** In reverse along `axes`, as a copy (torch.flip). @throws GmtlError `tensor/shape` for an axis that is none or named twice. */
+  flip(axes: readonly number[]): Tensor {
+    return this.engine.apply(flip, [this], { axes });
+  }
+
+  /**
+   * The elements at `index` (i32) along `axis`, as torch.gather: of the index's shape, whose other extents are at most this tensor's. An index
+   * that is none of the axis gives NaN (of integers -2^31), since an error would have to wait for the device.
+   * @throws GmtlError `tensor/shape` where the index does not fit, `tensor/dtype` where it is not i32.
+   */
+  gather(axis: number, index: Tensor): Tensor {
+    const rank = this.shape.length;
+    const along = normalizeAxis('gather', axis, rank);
+    if (!(index instanceof Tensor) || index.shape.length !== rank)
+      throw new GmtlError('ops/inputs', `gather: the index is ${show(index)}; it is an i32 tensor of ${rank} axes`);
+    return this.engine.scope(() => {
+      const from = index.shape.reduce<Tensor>(
+        (x, extent, at) => (at === along || extent >= x.shape[at] ? x : x.slice(at, 0, extent)),
+        this,
+      );
+      return this.engine.apply(gather, [from, index], { axis: along });
+    });
+  }
+
+  /**
+   * The slices at the indices (i32, rank 1) along `axis`, in their order (torch.index_select). An index that is none of the axis gives NaN (of
+   * integers -2^31).
+   * @throws GmtlError `ops/inputs` for an index of another rank, `tensor/dtype` where it is not i32.
+   */
+  indexSelect(axis: number, index: Tensor): Tensor {
+    if (!(index instanceof Tensor) || index.shape.length !== 1)
+      throw new GmtlError('ops/inputs', `indexSelect: the index is ${show(index)}; it is an i32 tensor of one axis`);
+    return this.engine.apply(gather, [this, index], { axis });
   }
 
   /** Two axes exchanged (a copy). @throws GmtlError `tensor/shape` for an axis that is none. */

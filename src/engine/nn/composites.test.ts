@@ -56,6 +56,27 @@ const edges: readonly (readonly [string, (engine: Engine) => Tensor, readonly nu
   ['gradient of pow 1.5', (e) => gradient(e, [0, 4], (x) => x.pow(1.5)), [0, 3]],
   ['gradient of std of equal numbers', (e) => gradient(e, [3, 3], (x) => x.std()), [0, 0]],
   ['var far from 0', (e) => e.tensor([10000, 10000.25, 10000.5, 10000.75]).var(), [0.3125 / 3]],
+  [
+    'gather of what is none of the axis',
+    (e) => e.tensor([[5, 6]]).gather(1, e.tensor(Int32Array.of(-1, 1, 2), [1, 3])),
+    [NaN, 6, NaN],
+  ],
+  [
+    'indexSelect of integers',
+    (e) => e.tensor(Int32Array.of(5, 6)).indexSelect(0, e.tensor(Int32Array.of(1, 2))),
+    [6, -(2 ** 31)],
+  ],
+  [
+    'nllLoss of ignored rows alone, which are infinite',
+    (e) => F.nllLoss(e.tensor([[-Infinity, NaN]]), e.tensor(Int32Array.of(-1))),
+    [0],
+  ],
+  ['nllLoss of a label that is none', (e) => F.nllLoss(e.tensor([[-1, -2]]), e.tensor(Int32Array.of(2))), [NaN]],
+  [
+    'gradient of nllLoss beside an ignored row of infinity',
+    (e) => gradient(e, [-1, -2, -Infinity, 0], (x) => F.nllLoss(x.reshape([2, 2]), e.tensor(Int32Array.of(1, -1)))),
+    [0, -1, 0, 0],
+  ],
   ['clamp without an upper bound', (e) => e.tensor([NaN, -1, Infinity]).clamp(0, Infinity), [NaN, 0, Infinity]],
 ];
 
@@ -82,9 +103,18 @@ function close(got: ArrayLike<number>, want: readonly number[], tolerance: numbe
 
 type Callable = (...parts: unknown[]) => Tensor;
 
+/** Arguments as they are written, but for tensors, which are written by their type. */
+function given(engine: Engine, argument: unknown): unknown {
+  if (typeof argument !== 'object' || argument === null || Array.isArray(argument)) return argument;
+  const [[type, values]] = Object.entries(argument);
+  if (type === 'i32' || type === 'f32') return engine.tensor(values, undefined, { dtype: type });
+  return Object.fromEntries(Object.entries(argument).map(([key, value]) => [key, given(engine, value)]));
+}
+
 /** The method of that name, else the function; stack takes an array. */
-function call({ name, arguments: rest }: GoldenCase, tensors: readonly Tensor[]): Tensor {
+function call({ name, arguments: written }: GoldenCase, tensors: readonly Tensor[]): Tensor {
   const [first, ...others] = tensors;
+  const rest = written.map((argument) => given(first.engine, argument));
   if (name === 'stack') return F.stack(tensors, rest[0] as number);
   const method = (first as unknown as Readonly<Record<string, Callable | undefined>>)[name];
   if (method) return method.call(first, ...others, ...rest);
@@ -132,7 +162,8 @@ describe.each(backends)('on $name', ({ make, tolerance }) => {
     setEngine(engine);
     const x = engine.tensor([1, 2, 3, 4], [2, 2]).keep();
     const before = engine.backend.statistics().liveBuffers;
-    for (const made of [x.pow(3), x.clamp(0, 2), x.var(), x.argmax(1), x.softmax(0), F.mseLoss(x, x)]) made.dispose();
+    for (const made of [x.pow(3), x.clamp(0, 2), x.var(), x.argmax(1), x.softmax(0), F.mseLoss(x, x), x.flip([0])])
+      made.dispose();
     expect(engine.backend.statistics().liveBuffers).toBe(before);
   });
 

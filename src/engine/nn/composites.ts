@@ -8,7 +8,7 @@ import { Tensor } from '../autograd/tensor.ts';
 import { concat as concatOp } from '../ops/movement/op.ts';
 import { avgPool2d as avgPool2dOp } from '../ops/pool/op.ts';
 import { checkAttributes } from '../arguments.ts';
-import { checkInterpolation, type InterpolateOptions } from './interpolation.ts';
+import { antialiasWeights, checkInterpolation, type InterpolateOptions } from './interpolation.ts';
 import { upsampleBilinear2d as bilinearOp, upsampleNearest2d as nearestOp } from '../ops/upsample/op.ts';
 import { where as whereOp } from '../ops/where/op.ts';
 import { broadcastShapes, layoutHint, normalizeAxis, sameShape } from '../tensor/shape.ts';
@@ -141,18 +141,33 @@ export function adaptiveAvgPool2d(x: Tensor, size: number | readonly [number, nu
 }
 
 /**
- * Resizes x [N, H, W, C] to `size`, or by `scaleFactor` (torch.nn.functional.interpolate without its antialiasing): {@link InterpolateOptions}.
+ * Resizes x [N, H, W, C] to `size`, or by `scaleFactor` (torch.nn.functional.interpolate): {@link InterpolateOptions}.
  * @throws GmtlError `ops/attribute` unless just one of the two is given.
  */
 export function interpolate(x: Tensor, options: InterpolateOptions): Tensor {
   checkInterpolation('interpolate', options);
   engineOf('interpolate', { x });
-  const { size, scaleFactor, mode = 'nearest', alignCorners = false } = options;
+  const { size, scaleFactor, mode = 'nearest', alignCorners = false, antialias = false } = options;
   const [height, width] = [x.shape[1], x.shape[2]];
   const wanted = size ?? ([Math.floor(height * (scaleFactor ?? 1)), Math.floor(width * (scaleFactor ?? 1))] as const);
+  if (antialias) return antialiased(x, wanted);
   return mode === 'bilinear'
     ? x.engine.apply(bilinearOp, [x], { size: wanted, alignCorners })
     : x.engine.apply(nearestOp, [x], { size: wanted });
+}
+
+/** Bilinear resizing that averages where it shrinks: a product with a matrix of weights along each axis. */
+function antialiased(x: Tensor, [height, width]: readonly [number, number]): Tensor {
+  const [n, rows, columns, channels] = x.shape;
+  if (x.shape.length !== 4) throw new GmtlError('tensor/shape', `interpolate: x is ${x}; it is [N, H, W, C]`);
+  checkAttributes('interpolate', { height: 'extent', width: 'extent' }, { height, width });
+  return x.engine.scope(() => {
+    const weights = (from: number, to: number): Tensor =>
+      x.engine.tensor(antialiasWeights(from, to), [to, from]).cast(x.dtype);
+    const shrunk = weights(rows, height).matmul(x.reshape([n, rows, columns * channels]));
+    const both = weights(columns, width).matmul(shrunk.reshape([n * height, columns, channels]));
+    return both.reshape([n, height, width, channels]);
+  });
 }
 
 /**
@@ -206,6 +221,45 @@ export function softCrossEntropy(logits: Tensor, target: Tensor, reduction: Redu
     const shifted = logits.sub(peak);
     const logSum = shifted.exp().sum([classes], true).log();
     return logSum.sub(shifted).mul(target).sum([classes]);
+  });
+}
+
+/** Options of {@link nllLoss}. */
+export interface NllOptions {
+  /** Shape [C]: what a row counts, by its label. */
+  readonly classWeights?: Tensor | null;
+  /** Default 'mean', weighted by the class weights as in PyTorch. */
+  readonly reduction?: Reduction;
+}
+
+/**
+ * -logProbabilities at the labels (torch.nn.functional.nll_loss): log-probabilities [..., C], labels i32 [...]. As in {@link crossEntropy}, which takes logits
+ * and is one dispatch, rows of negative labels are ignored (0 with 'none', and the mean of none is 0), and a label of C or more gives NaN.
+ * @throws GmtlError `tensor/shape` where the labels are not one per row, `tensor/dtype` where they are not i32.
+ */
+export function nllLoss(logProbabilities: Tensor, labels: Tensor, options: NllOptions = {}): Tensor {
+  checkAttributes('nllLoss', { classWeights: 'anything?', reduction: ['mean', 'sum', 'none'] }, options);
+  const { classWeights = null, reduction = 'mean' } = options;
+  const engine = engineOf('nllLoss', { logProbabilities, labels, ...(classWeights && { classWeights }) });
+  const rows = logProbabilities.shape.slice(0, -1);
+  if (logProbabilities.shape.length === 0 || !sameShape(rows, labels.shape))
+    throw new GmtlError('tensor/shape', `nllLoss: ${labels} are not one label for each row of ${logProbabilities}`);
+  const classes = logProbabilities.shape.at(-1) as number;
+  if (classWeights && !sameShape(classWeights.shape, [classes]))
+    throw new GmtlError('tensor/shape', `nllLoss: ${classWeights} are not one weight for each of ${classes} classes`);
+  return engine.scope(() => {
+    const numbers = labels.cast('f32');
+    const counted = numbers.ge(0);
+    // An ignored row takes class 0, and then nothing of it. The cast of labels that are not i32 is refused by the gather.
+    const index = labels.dtype === 'i32' ? numbers.clamp(0, Number.POSITIVE_INFINITY).cast('i32') : labels;
+    const picked = logProbabilities.gather(-1, index.unsqueeze(-1)).squeeze([-1]).cast('f32');
+    const losses = where(counted, picked, counted.mul(0)).neg();
+    const weights = classWeights ? counted.mul(classWeights.indexSelect(0, index.flatten()).reshape(rows)) : counted;
+    const weighed = losses.mul(weights);
+    if (reduction === 'none') return weighed;
+    if (reduction === 'sum') return weighed.sum();
+    const total = weights.sum();
+    return weighed.sum().div(total.add(total.eq(0)));
   });
 }
 

@@ -11,6 +11,7 @@ import { depthwiseConv2d } from './depthwiseConv2d/op.ts';
 import { crossEntropy } from './crossEntropy/op.ts';
 import { entropy } from './entropy/op.ts';
 import { dropout, dropPath } from './dropout/op.ts';
+import { gather } from './gather/op.ts';
 import { layerNorm } from './layerNorm/op.ts';
 import { layerScale, scaleResidual } from './layerScale/op.ts';
 import { maskLoss } from './maskLoss/op.ts';
@@ -63,6 +64,7 @@ export const ops: readonly Op[] = [
   dropPath,
   // movement
   ...movementOps,
+  gather,
   // normalization
   layerNorm,
   batchNorm,

@@ -13,6 +13,7 @@ export {
 export { Optimizer } from './optimizer.ts';
 export { type GivenParameter, type NamedParameter, noDecay, type ParameterGroup } from './parameters.ts';
 export { Plateau, type PlateauOptions, type PlateauState } from './plateau.ts';
+export { RMSprop, type RMSpropOptions } from './rmsprop.ts';
 export { SGD, type SGDOptions } from './sgd.ts';
 export type { OptimizerState } from './state.ts';
 export {

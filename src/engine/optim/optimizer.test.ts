@@ -19,12 +19,13 @@ import { EMA } from './ema.ts';
 import { clipGradNorm, GradientGuard } from './gradientGuard.ts';
 import type { Optimizer } from './optimizer.ts';
 import { type NamedParameter, noDecay } from './parameters.ts';
+import { RMSprop } from './rmsprop.ts';
 import { SGD } from './sgd.ts';
 
 type Numbers = Readonly<Record<string, readonly number[]>>;
 
 interface OptimizerRun {
-  readonly optimizer: 'adamw' | 'sgd';
+  readonly optimizer: 'adamw' | 'sgd' | 'rmsprop';
   readonly name: string;
   readonly options: Readonly<Record<string, unknown>>;
   readonly groups: Readonly<Record<string, { readonly weightDecay: number; readonly lrScale?: number }>>;
@@ -77,7 +78,7 @@ function setGradients(engine: Engine, params: readonly NamedParameter[], gradien
 function makeOptimizer(run: OptimizerRun, params: readonly NamedParameter[]): Optimizer {
   const groups = params.map((parameter) => ({ params: [parameter], ...run.groups[parameter.name] }));
   const options = { ...run.options, lr: run.lr };
-  return run.optimizer === 'adamw' ? new AdamW(groups, options) : new SGD(groups, options);
+  return new { adamw: AdamW, sgd: SGD, rmsprop: RMSprop }[run.optimizer](groups, options);
 }
 
 for (const { name, make, tolerance } of backends) {

@@ -15,7 +15,7 @@ import {
 import { checkState, type OptimizerState, stateTensor } from './state.ts';
 
 /**
- * What AdamW and SGD share. A step has two halves, so that it can be captured once and replayed: `advance` (host: counts, writes
+ * What AdamW, SGD and RMSprop share. A step has two halves, so that it can be captured once and replayed: `advance` (host: counts, writes
  * what varies to the device) and `update` (device: a dispatch for every few parameters). `step` does both.
  *
  * A step that the guard suppresses still counts: the host does not know of it. AdamW's bias corrections then run a step ahead,

@@ -15,6 +15,11 @@ export interface PermuteAttributes {
   readonly axes: readonly number[];
 }
 
+export interface FlipAttributes {
+  /** Which axes; negative ones count from the back. */
+  readonly axes: readonly number[];
+}
+
 export interface SliceAttributes {
   /** First index of each axis; negative ones count from the back. */
   readonly starts: readonly number[];

@@ -5,6 +5,7 @@ import type {
   CastAttributes,
   ConcatAttributes,
   ExpandAttributes,
+  FlipAttributes,
   FillAttributes,
   FloatCastAttributes,
   PadAttributes,
@@ -107,6 +108,29 @@ export const permuteCases: readonly Case<PermuteAttributes>[] = [
   permuteCase('nothing moves', [2, 3, 4], [0, 1, 2], ['test']),
   permuteCase('rank 6', [2, 3, 1, 2, 3, 2], [5, 0, 3, 2, 1, 4], ['test']),
   permuteCase('image to NHWC, N4', [4, 3, 224, 224], [0, 2, 3, 1], ['bench']),
+];
+
+const flipCase = (
+  name: string,
+  shape: Shape,
+  axes: readonly number[],
+  purpose: Case['purpose'] = ['test', 'gradient'],
+): Case<FlipAttributes> => ({
+  name,
+  inputs: [{ shape }],
+  attributes: { axes },
+  purpose,
+  tolerance: ELEMENTWISE_TOLERANCE,
+});
+
+export const flipCases: readonly Case<FlipAttributes>[] = [
+  flipCase('columns', [3, 5], [1]),
+  flipCase('both axes of two, and no other', [2, 3, 4, 3], [1, -2]),
+  flipCase('all axes', [2, 3, 1, 3], [0, 1, 2, 3], ['test']),
+  flipCase('no axis', [2, 3], [], ['test']),
+  flipCase('a scalar', [], [], ['test']),
+  flipCase('width, channels in fours', [2, 3, 5, 8], [2], ['test']),
+  flipCase('left and right, 224, N4', [4, 224, 224, 3], [2], ['bench']),
 ];
 
 const sliceCase = (

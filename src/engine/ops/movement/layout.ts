@@ -1,5 +1,5 @@
 /** Where the elements lie that the movements take and leave. */
-import { normalizeAxis, requireShape, stridesOf } from '../../tensor/shape.ts';
+import { normalizeAxes, normalizeAxis, requireShape, stridesOf } from '../../tensor/shape.ts';
 import { formatShape, type Shape } from '../../tensor/spec.ts';
 import type { PadAttributes, SliceAttributes } from './attributes.ts';
 
@@ -41,6 +41,14 @@ export function inverseAxes(axes: readonly number[]): number[] {
     inverse[axis < 0 ? axis + axes.length : axis] = at;
   });
   return inverse;
+}
+
+/** Where the elements of a contiguous tensor of `shape` lie in reverse along some axes. */
+export function flipped(shape: Shape, axes: readonly number[]): StridedSide {
+  const along = normalizeAxes('flip', axes, shape.length);
+  const strides = stridesOf(shape).map((stride, axis) => (along.includes(axis) ? -stride : stride));
+  const offset = along.reduce((sum, axis) => sum - strides[axis] * (shape[axis] - 1), 0);
+  return { offset, strides };
 }
 
 export interface Selection {

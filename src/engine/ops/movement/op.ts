@@ -7,6 +7,7 @@ import type {
   ConcatAttributes,
   ExpandAttributes,
   FillAttributes,
+  FlipAttributes,
   FloatCastAttributes,
   PadAttributes,
   PermuteAttributes,
@@ -19,6 +20,7 @@ import {
   concatCases,
   expandCases,
   fillCases,
+  flipCases,
   floatCastCases,
   padCases,
   permuteCases,
@@ -31,6 +33,7 @@ import {
   assignProgram,
   concatProgram,
   expandProgram,
+  flipProgram,
   padProgram,
   permuteProgram,
   reshapeProgram,
@@ -59,6 +62,17 @@ export const permute = defineOp<PermuteAttributes>({
       context.run(permuteProgram, [context.gradOutput], { axes: inverseAxes(context.attributes.axes) }),
   },
   cases: permuteCases,
+});
+
+/** x in reverse along some axes, as torch.flip. */
+export const flip = defineOp<FlipAttributes>({
+  name: 'flip',
+  forward: flipProgram,
+  gradient: {
+    saves: {},
+    backward: (context) => context.run(flipProgram, [context.gradOutput], context.attributes),
+  },
+  cases: flipCases,
 });
 
 /** A box (with `steps`, a lattice) out of a tensor: x[start:end:step] along each axis, as NumPy. */
@@ -159,4 +173,16 @@ const fill = defineOp<FillAttributes>({
   cases: fillCases,
 });
 
-export const movementOps: readonly Op[] = [expand, permute, slice, pad, concat, reshape, assign, cast, floatCast, fill];
+export const movementOps: readonly Op[] = [
+  expand,
+  permute,
+  flip,
+  slice,
+  pad,
+  concat,
+  reshape,
+  assign,
+  cast,
+  floatCast,
+  fill,
+];

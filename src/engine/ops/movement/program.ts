@@ -13,6 +13,7 @@ import { defineProgram, type NoAttributes } from '../definition.ts';
 import type {
   ConcatAttributes,
   ExpandAttributes,
+  FlipAttributes,
   PadAttributes,
   PermuteAttributes,
   ReshapeAttributes,
@@ -20,12 +21,13 @@ import type {
   UnsliceAttributes,
 } from './attributes.ts';
 import { BOX_KERNELS, BOX_VERSIONS, boxDispatch } from './box.ts';
-import { beginnings, interior, permuted, select } from './layout.ts';
+import { beginnings, flipped, interior, permuted, select } from './layout.ts';
 import {
   referenceAssign,
   referenceConcat,
   referenceCopy,
   referenceExpand,
+  referenceFlip,
   referencePermute,
   referenceSlice,
   referenceUnslice,
@@ -72,6 +74,26 @@ export const permuteProgram = defineProgram<PermuteAttributes>({
     return dispatch && { dispatches: [dispatch] };
   },
   reference: ([x], { axes }) => [referencePermute(x, axes)],
+  cost: () => ({ flops: 0 }),
+});
+
+/** x in reverse along some axes. The strides of these are negative, which the kernels' sums without sign wrap around as they should. */
+export const flipProgram = defineProgram<FlipAttributes>({
+  name: 'flip',
+  signature: { inputs: { x: 'any' }, attributes: { axes: 'integers' } },
+  kernels: MOVE_KERNELS,
+  versions: MOVE_VERSIONS,
+  infer([x], { axes }) {
+    flipped(x.shape, axes);
+    return [{ shape: x.shape, dtype: x.dtype }];
+  },
+  plan([x], _outputs, { axes }, target, version) {
+    const from = { buffer: 'in0', ...flipped(x.shape, axes) } as const;
+    const to = { buffer: 'out0', strides: stridesOf(x.shape) } as const;
+    const dispatch = moveDispatch('flip', x.shape, from, to, target, x.dtype, version);
+    return dispatch && { dispatches: [dispatch] };
+  },
+  reference: ([x], { axes }) => [referenceFlip(x, axes)],
   cost: () => ({ flops: 0 }),
 });
 

@@ -3,7 +3,7 @@ import { broadcastStrides, normalizeAxis, stridesOf } from '../../tensor/shape.t
 import { type DType, type Shape, sizeOf } from '../../tensor/spec.ts';
 import type { NdArray } from '../definition.ts';
 import type { SliceAttributes, UnsliceAttributes } from './attributes.ts';
-import { beginnings, permuted, select, type StridedSide } from './layout.ts';
+import { beginnings, flipped, permuted, select, type StridedSide } from './layout.ts';
 
 /** The same move on float64 arrays. */
 function moveStrided(
@@ -48,6 +48,13 @@ export function referencePermute(x: NdArray, axes: readonly number[]): Float64Ar
   const data = new Float64Array(x.data.length);
   const { shape, strides } = permuted(x.shape, axes);
   moveStrided(shape, { data: x.data, strides }, { data, strides: stridesOf(shape) });
+  return data;
+}
+
+/** x in reverse along some axes. */
+export function referenceFlip(x: NdArray, axes: readonly number[]): Float64Array {
+  const data = new Float64Array(x.data.length);
+  moveStrided(x.shape, { data: x.data, ...flipped(x.shape, axes) }, { data, strides: stridesOf(x.shape) });
   return data;
 }
 

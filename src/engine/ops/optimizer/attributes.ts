@@ -29,6 +29,13 @@ export interface SgdAttributes extends StepAttributes {
   readonly nesterov: boolean;
 }
 
+/** A slot's weight decay is L2: it joins the gradient. */
+export interface RmspropAttributes extends StepAttributes {
+  readonly alpha: number;
+  readonly eps: number;
+  readonly momentum: number;
+}
+
 export interface AveragesAttributes {
   /** For each tensor the group of four floats in the state at which its average starts. */
   readonly first: readonly number[];

@@ -7,6 +7,7 @@ import type {
   ClipGuardAttributes,
   DotsAttributes,
   DotTotalsAttributes,
+  RmspropAttributes,
   SgdAttributes,
   SquaresAttributes,
   StepSlot,
@@ -158,6 +159,15 @@ export const sgdCases = (count: number): readonly Case<SgdAttributes>[] =>
     1,
     { momentum: 0.9, nesterov: false },
     { momentum: 0.8, nesterov: true },
+  );
+
+export const rmspropCases = (count: number): readonly Case<RmspropAttributes>[] =>
+  stepCases<RmspropAttributes>(
+    count,
+    [0.1, 0, 0, 0],
+    2,
+    { alpha: 0.99, eps: 1e-8, momentum: 0.9 },
+    { alpha: 0.9, eps: 1e-3, momentum: 0 },
   );
 
 export const averagesCases: readonly Case<AveragesAttributes>[] = [

@@ -7,6 +7,7 @@ import type {
   ClipGuardAttributes,
   DotsAttributes,
   DotTotalsAttributes,
+  RmspropAttributes,
   SgdAttributes,
   SquaresAttributes,
   SwapAttributes,
@@ -22,13 +23,14 @@ import {
   dotTotalsCases,
   emaCases,
   guardedScaleCases,
+  rmspropCases,
   sgdCases,
   squaresCases,
   swapCases,
 } from './cases.ts';
 import { emaProgram, guardedScaleProgram, swapProgram } from './elementwise.ts';
 import { clipGateProgram, squaresProgram } from './norm.ts';
-import { ADAMW_COUNTS, adamwPrograms, SGD_COUNTS, sgdPrograms } from './steps.ts';
+import { ADAMW_COUNTS, adamwPrograms, RMSPROP_COUNTS, rmspropPrograms, SGD_COUNTS, sgdPrograms } from './steps.ts';
 import { mulProgram } from '../binary/program.ts';
 import { axpyProgram, dotProgram, dotsProgram, dotTotalsProgram } from './products.ts';
 
@@ -49,6 +51,15 @@ const sgdSteps = SGD_COUNTS.map((count) =>
     forward: sgdPrograms[count],
     gradient: NONE,
     cases: sgdCases(count),
+  }),
+);
+
+const rmspropSteps = RMSPROP_COUNTS.map((count) =>
+  defineOp<RmspropAttributes>({
+    name: rmspropPrograms[count].name,
+    forward: rmspropPrograms[count],
+    gradient: NONE,
+    cases: rmspropCases(count),
   }),
 );
 
@@ -91,6 +102,7 @@ const clipGate = defineOp<ClipGuardAttributes>({
 export const optimizerOps: readonly Op[] = [
   ...adamwSteps,
   ...sgdSteps,
+  ...rmspropSteps,
   averages,
   emaStep,
   swap,

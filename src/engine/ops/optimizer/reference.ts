@@ -9,6 +9,7 @@ import {
   type DotsAttributes,
   type DotTotalsAttributes,
   LARGEST_LOSS_SCALE,
+  type RmspropAttributes,
   type SgdAttributes,
   type SquaresAttributes,
   type StepAttributes,
@@ -178,6 +179,23 @@ export const updateAdamw: UpdateReference<AdamwAttributes> = (
     v[i] = beta2 * v[i] + (1 - beta2) * g * g;
     const denominator = Math.sqrt(v[i]) * inverseRootBias2 + eps;
     parameter[i] = parameter[i] * (1 - lr * weightDecay) - (lr * inverseBias1 * m[i]) / denominator;
+  }
+};
+
+/** RMSprop, as torch.optim.RMSprop without centering. */
+export const updateRmsprop: UpdateReference<RmspropAttributes> = (
+  parameter,
+  grad,
+  [square, velocity],
+  hyper,
+  { lrScale, weightDecay },
+  { alpha, eps, momentum },
+) => {
+  for (let i = 0; i < parameter.length; i++) {
+    const g = grad(i) + weightDecay * parameter[i];
+    square[i] = alpha * square[i] + (1 - alpha) * g * g;
+    velocity[i] = momentum * velocity[i] + g / (Math.sqrt(square[i]) + eps);
+    parameter[i] -= hyper[0] * lrScale * velocity[i];
   }
 };
 

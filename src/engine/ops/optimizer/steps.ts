@@ -1,4 +1,4 @@
-/** Optimiser steps over several parameters a dispatch: AdamW, SGD. */
+/** Optimiser steps over several parameters a dispatch: AdamW, SGD, RMSprop. */
 import {
   type BufferReference,
   DEFAULT_LIMITS,
@@ -13,9 +13,9 @@ import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { formatShape, sizeOf, type TensorSpec } from '../../tensor/spec.ts';
 import { type Callable, defineProgram } from '../definition.ts';
 import type { Signature } from '../signature.ts';
-import type { AdamwAttributes, SgdAttributes, StepAttributes, StepSlot } from './attributes.ts';
+import type { AdamwAttributes, RmspropAttributes, SgdAttributes, StepAttributes, StepSlot } from './attributes.ts';
 import { HEAD_GROUPS, momentGroups } from './layout.ts';
-import { referenceStep, updateAdamw, type UpdateReference, updateSgd } from './reference.ts';
+import { referenceStep, updateAdamw, type UpdateReference, updateRmsprop, updateSgd } from './reference.ts';
 
 /** Groups of four floats that a state has at most, so that any adapter can bind it; unless a single parameter needs more. */
 export const MOST_STATE_GROUPS = DEFAULT_LIMITS.maxStorageBufferBindingSize / 16;
@@ -28,9 +28,10 @@ const STEP_PARAMETERS = 3;
 /** The same of kernels for GPUs that grant 14 or more: twice as many, so that elsewhere two dispatches do it and none is wasted. */
 const WIDE_PARAMETERS = 6;
 
-/** How many parameters a step of AdamW or SGD may be given at once. */
+/** How many parameters a step may be given at once. */
 export const ADAMW_COUNTS: readonly number[] = [1, 2, STEP_PARAMETERS, WIDE_PARAMETERS];
 export const SGD_COUNTS: readonly number[] = [1, 2, STEP_PARAMETERS];
+export const RMSPROP_COUNTS: readonly number[] = [1, STEP_PARAMETERS];
 
 /** A kernel and the parameters that it has bindings for. */
 interface StepKernel {
@@ -180,4 +181,26 @@ const sgdProgram = (count: number): Callable<SgdAttributes> =>
  */
 export const sgdPrograms: Readonly<Record<number, Callable<SgdAttributes>>> = Object.fromEntries(
   SGD_COUNTS.map((count) => [count, sgdProgram(count)]),
+);
+
+const rmspropKernels: readonly StepKernel[] = [{ kernel: kernel('optimizer/rmsprop'), slots: STEP_PARAMETERS }];
+
+const rmspropProgram = (count: number): Callable<RmspropAttributes> =>
+  stepProgram<RmspropAttributes>(
+    'rmspropStep',
+    count,
+    2,
+    rmspropKernels,
+    ({ alpha, eps, momentum }) => ({ alpha, rest: 1 - alpha, eps, momentum }),
+    updateRmsprop,
+    11,
+    { slots: 'records', alpha: 'number', eps: 'number', momentum: 'number' },
+  );
+
+/**
+ * One step of RMSprop in place, as torch.optim.RMSprop without centering, of 1 or 3 parameters (`RMSPROP_COUNTS`), by their count. Inputs as
+ * `adamwPrograms`, the state's first float the learning rate, its moments the squares and then the velocities.
+ */
+export const rmspropPrograms: Readonly<Record<number, Callable<RmspropAttributes>>> = Object.fromEntries(
+  RMSPROP_COUNTS.map((count) => [count, rmspropProgram(count)]),
 );
