@@ -139,11 +139,10 @@ describe('numbers that hurt', () => {
               problems.push(`${label} ${what}: the reference has ${want[k][place]} where PyTorch has ${truth}`);
           }
           const found = errors(got[k], want[k], testCase.elementwise);
-          // A sum near zero has no relative error of its own: what counts is the size of what was summed.
-          const near = ['sum', 'mean'].includes(name)
-            ? (UNIT / Math.max(Math.abs(want[0][0]), 1e-30)) *
-              (name === 'sum' ? Math.sqrt(sizeOf(testCase.shapes[0])) : 1e-3)
-            : 0;
+          // A sum near zero has no relative error of its own: what counts is the size of what was summed, about 1, and 2 of products.
+          const root = Math.sqrt(sizeOf(testCase.shapes[0]));
+          const summed = { sum: root, mean: 1e-3, dot: 2 * root }[name] ?? 0;
+          const near = (UNIT / Math.max(Math.abs(want[0][0]), 1e-30)) * summed;
           for (const measure of ['l2', 'worst'] as const) {
             const bound = FACTOR * Math.max(torch[measure], UNIT, near);
             if (!(found[measure] <= bound))

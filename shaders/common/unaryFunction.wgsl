@@ -29,7 +29,16 @@ fn powOf(x: vec4f, y: f32) -> vec4f {
     }
     return select(power, 1.0 / power, y < 0.0);
   }
-  let power = expOf(y * logOf(select(x, abs(x), isWhole)));
+  // exp(y log(x)) would lose as many digits as the exponent of x has: its power of 2 goes its own way, y in two parts by which it is exact.
+  let base = select(x, abs(x), isWhole);
+  let parts = splitOf(base);
+  let finite = clamp(y, -1e30, 1e30);
+  let high = bitcast<f32>(bitcast<u32>(finite) & 0xfffff000u);
+  let whole = round(parts.power * high);
+  let left = (parts.power * high - whole) + parts.power * (finite - high);
+  let within = bitcast<vec4u>(base) - vec4u(1u) < vec4u(0x7f7fffffu);
+  let rest = select(y * logOf(base), left * 0.6931471805599453 + finite * (parts.first + (parts.series - 0.5 * parts.square)), within);
+  let power = expTimes(rest, select(vec4f(0.0), whole, within));
   let isOdd = magnitude - 2.0 * floor(0.5 * magnitude) == 1.0;
   return select(power, -power, (x < vec4f(0.0)) & vec4<bool>(isOdd));
 }
