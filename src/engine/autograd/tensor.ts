@@ -618,7 +618,7 @@ export class Tensor {
     });
   }
 
-  /** `Tensor f32[2, 3]`. */
+  /** Type and shape, as `Tensor f32[2, 3]`, for messages: no element is read. */
   toString(): string {
     return `Tensor ${this.dtype}${formatShape(this.shape)}`;
   }

@@ -269,7 +269,7 @@ export class BatchNorm2d extends Layer {
     this.#attributes = { eps, momentum, activation };
   }
 
-  /** activation(batchNorm(x) + residual). */
+  /** activation(batchNorm(x) + residual), for x and a residual (0 where left out) of one shape [N, H, W, C]. */
   override forward(x: Tensor, residual?: Tensor): Tensor {
     const { training, deferred } = this;
     if (training && deferred) {

@@ -48,14 +48,14 @@ export class SiLU extends Layer {
   }
 }
 
-/** 1 / (1 + exp(-x)), any shape (torch.nn.Sigmoid). */
+/** 1 / (1 + exp(-x)), any shape, without overflow; integers give f32 (torch.nn.Sigmoid). */
 export class Sigmoid extends Layer {
   override forward(x: Tensor): Tensor {
     return x.sigmoid();
   }
 }
 
-/** Hyperbolic tangent, any shape (torch.nn.Tanh). */
+/** Hyperbolic tangent, any shape, between -1 and 1; integers give f32 (torch.nn.Tanh). */
 export class Tanh extends Layer {
   override forward(x: Tensor): Tensor {
     return x.tanh();

@@ -59,7 +59,10 @@ function bindingBytes(bytes: number): number {
   return Math.ceil(bytes / 16) * 16;
 }
 
-/** Runs programs on a device. Plans are made once for a program, its shapes and attributes. */
+/**
+ * Runs programs on a device. Plans are made once for a program, its shapes and attributes; pipelines are compiled once for a plan. Its methods throw
+ * what the device reports (`gpu/…`).
+ */
 export class GpuBackend implements Backend {
   readonly gpu: GpuDevice;
   readonly #versions: ReadonlyMap<string, string>;

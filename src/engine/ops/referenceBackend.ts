@@ -75,7 +75,7 @@ export class ReferenceBackend implements Backend {
     });
   }
 
-  /** The live array behind a value (not a copy). */
+  /** The live float64 array behind a value (not a copy): what is written into it, the value holds. */
   array(value: Value): NdArray {
     const { handle, freed } = value.storage;
     if (freed || handle.kind !== 'host') {

@@ -69,7 +69,7 @@ export interface InferPicturesOptions extends InferAndWriteOptions {
   readonly onPicture?: (outcome: PictureOutcome, index: number) => void;
   /** Aborting it ends the work after the pictures under way; the table is written. */
   readonly stop?: AbortSignal;
-  /** Pictures under way at once. Default: {@link picturesUnderWay}. */
+  /** Pictures under way at once. Default: as many as keep the threads busy, and a batch more, as `picturesUnderWay` counts. */
   readonly ahead?: number;
 }
 
