@@ -526,7 +526,10 @@ export class Tensor {
     const rank = this.shape.length;
     const along = normalizeAxis('gather', axis, rank);
     if (!(index instanceof Tensor) || index.shape.length !== rank)
-      throw new GmtlError('ops/inputs', `gather: the index is ${show(index)}; it is an i32 tensor of ${rank} axes`);
+      throw new GmtlError(
+        'ops/inputs',
+        `gather: the index is ${index instanceof Tensor ? index : show(index)}; it is an i32 tensor of ${rank} axes`,
+      );
     return this.engine.scope(() => {
       const from = index.shape.reduce<Tensor>(
         (x, extent, at) => (at === along || extent >= x.shape[at] ? x : x.slice(at, 0, extent)),
@@ -543,7 +546,10 @@ export class Tensor {
    */
   indexSelect(axis: number, index: Tensor): Tensor {
     if (!(index instanceof Tensor) || index.shape.length !== 1)
-      throw new GmtlError('ops/inputs', `indexSelect: the index is ${show(index)}; it is an i32 tensor of one axis`);
+      throw new GmtlError(
+        'ops/inputs',
+        `indexSelect: the index is ${index instanceof Tensor ? index : show(index)}; it is an i32 tensor of one axis`,
+      );
     return this.engine.apply(gather, [this, index], { axis });
   }
 

@@ -93,6 +93,10 @@ it('names the part whose samples are not alike, and takes a collate of its own',
     /box of one batch is f32\[2\] and f32\[3\]/,
   );
   await expect(walk(new DataLoader([{ box: 'a' }]), read)).rejects.toThrow(/box hold 'a'/);
+  const odd: object[] = [{ box: 1 }, { box: 2, label: 3 }];
+  await expect(walk(new DataLoader(odd, { batchSize: 2 }), read)).rejects.toThrow(/parts box and box, label/);
+  await expect(walk(new DataLoader([engine.tensor([1])] as object[]), read)).rejects.toThrow(/on the host/);
+  await expect(walk(new DataLoader([{ label: 1 }], { dtypes: { lable: 'i32' } }), read)).rejects.toThrow(/name lable/);
   expect(() => new DataLoader({ length: 3 } as never)).toThrow(/has length and get/);
   expect(() => new DataLoader([1], { batch_size: 2 } as never)).toThrow(/no option batch_size/);
   const own = new DataLoader(samples, { batchSize: 2, collate: (both) => both.map(({ box }) => box.length) });

@@ -1,7 +1,7 @@
 /** Batches of samples as tensors: shuffled, fetched ahead, stacked (torch.utils.data.DataLoader). */
 import { checkAttributes } from '../arguments.ts';
-import { collectTensors, type Engine, engine as currentEngine } from '../autograd/engine.ts';
-import type { Tensor } from '../autograd/tensor.ts';
+import { collectTensors, Engine, engine as currentEngine } from '../autograd/engine.ts';
+import { Tensor } from '../autograd/tensor.ts';
 import { GmtlError, show } from '../errors.ts';
 import { type HostData, hostArray } from '../tensor/hostData.ts';
 import { Generator, philox } from '../tensor/random.ts';
@@ -75,25 +75,55 @@ function stackNumbers(engine: Engine, part: string, values: readonly unknown[], 
   return engine.tensor(data, [arrays.length, ...first.shape], { dtype: first.dtype }).keep();
 }
 
+/** The parts of a record or a tuple, which all samples have. */
+function partsOf(name: string, samples: readonly unknown[]): string[] {
+  const keysOf = (sample: unknown): string[] => {
+    const isPlain = Array.isArray(sample) || (typeof sample === 'object' && sample?.constructor === Object);
+    if (isPlain) return Object.keys(sample as object);
+    const hint = sample instanceof Tensor ? ', on the host: the loader makes the tensors' : '';
+    throw new GmtlError(
+      'nn/batch',
+      `DataLoader: ${name} hold ${show(sample)}; they are numbers, arrays, records or tuples${hint}`,
+    );
+  };
+  const [first, ...others] = samples.map(keysOf);
+  const odd = others.find((keys) => keys.length !== first.length || !first.every((key) => keys.includes(key)));
+  if (odd)
+    throw new GmtlError(
+      'nn/batch',
+      `DataLoader: ${name} of one batch have the parts ${first.join(', ')} and ${odd.join(', ') || 'none'}: make all samples alike`,
+    );
+  return first;
+}
+
 function stackSamples(
   engine: Engine,
   part: string,
   samples: readonly unknown[],
-  dtypes: Record<string, DType>,
+  dtypeOf: (part: string) => DType | undefined,
 ): unknown {
   const [first] = samples;
   const name = part || 'the samples';
-  if (isNumber(first) || isNumbers(first)) return stackNumbers(engine, name, samples, dtypes[part]);
-  if (typeof first !== 'object' || first === null)
-    throw new GmtlError(
-      'nn/batch',
-      `DataLoader: ${name} hold ${show(first)}; they are numbers, arrays, records or tuples`,
-    );
-  const parts = Object.keys(first).map((key) => {
-    const own = samples.map((sample) => (sample as Readonly<Record<string, unknown>> | null)?.[key]);
-    return [key, stackSamples(engine, part ? `${part}.${key}` : key, own, dtypes)] as const;
+  if (isNumber(first) || isNumbers(first)) return stackNumbers(engine, name, samples, dtypeOf(part));
+  const parts = partsOf(name, samples).map((key) => {
+    const own = samples.map((sample) => (sample as Readonly<Record<string, unknown>>)[key]);
+    return [key, stackSamples(engine, part ? `${part}.${key}` : key, own, dtypeOf)] as const;
   });
   return Array.isArray(first) ? parts.map(([, batch]) => batch) : Object.fromEntries(parts);
+}
+
+/** Stacks samples, and refuses a type for a part that they do not have. */
+function stack(engine: Engine, samples: readonly unknown[], dtypes: Readonly<Record<string, DType>>): unknown {
+  const unused = new Set(Object.keys(dtypes));
+  const batch = stackSamples(engine, '', samples, (part) => {
+    unused.delete(part);
+    return dtypes[part];
+  });
+  for (const part of unused) {
+    for (const tensor of collectTensors(batch)) tensor.dispose();
+    throw new GmtlError('nn/batch', `DataLoader: dtypes name ${part}, and the samples have no such numbers`);
+  }
+  return batch;
 }
 
 /**
@@ -116,12 +146,15 @@ export class DataLoader<S, B = Collated<S>> implements AsyncIterable<B> {
 
   constructor(dataset: Dataset<S>, options: DataLoaderOptions<S, B> = {}) {
     checkAttributes('DataLoader', OPTIONS, options);
-    const sized = typeof dataset === 'object' && dataset !== null && Number.isInteger(dataset.length);
+    const sized =
+      typeof dataset === 'object' && dataset !== null && Number.isInteger(dataset.length) && dataset.length >= 0;
     if (!sized || !(Array.isArray(dataset) || typeof (dataset as { get?: unknown }).get === 'function'))
       throw new GmtlError(
         'nn/batch',
         `DataLoader: the data set is ${show(dataset)}; it is an array, or has length and get(index)`,
       );
+    if (options.engine !== undefined && !(options.engine instanceof Engine))
+      throw new GmtlError('ops/attribute', `DataLoader: engine is ${show(options.engine)}; it takes an Engine`);
     if (options.collate !== undefined && typeof options.collate !== 'function')
       throw new GmtlError('ops/attribute', `DataLoader: collate is ${show(options.collate)}; it takes a function`);
     this.#dataset = dataset;
@@ -146,7 +179,7 @@ export class DataLoader<S, B = Collated<S>> implements AsyncIterable<B> {
 
   async *[Symbol.asyncIterator](): AsyncGenerator<B, void, undefined> {
     const { prefetch = 1, dtypes = {}, engine = currentEngine() } = this.#options;
-    const collate = this.#options.collate ?? ((samples) => stackSamples(engine, '', samples, dtypes) as B);
+    const collate = this.#options.collate ?? ((samples) => stack(engine, samples, dtypes) as B);
     const batches = this.batches();
     this.epoch++;
     const fetched: Promise<S[]>[] = [];
