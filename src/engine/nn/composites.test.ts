@@ -9,6 +9,7 @@ import { GpuBackend } from '../ops/gpuBackend.ts';
 import { ReferenceBackend } from '../ops/referenceBackend.ts';
 import { clipGradValue } from '../optim/clipGradValue.ts';
 import { Adam } from '../optim/adamw.ts';
+import { SGD } from '../optim/sgd.ts';
 import * as F from './functional.ts';
 import {
   Conv2d,
@@ -19,6 +20,7 @@ import {
   GELU,
   GroupNorm,
   Identity,
+  Linear,
   MaxPool2d,
   Sequential,
 } from './layers.ts';
@@ -175,6 +177,26 @@ describe.each(backends)('on $name', ({ make, tolerance }) => {
     expect([...(await picked.data())]).toEqual([7, 5]);
     picked.sum().backward();
     expect([...((await x.grad?.data()) ?? [])]).toEqual([0, 1]);
+  });
+
+  it('tied weights are one parameter, as in PyTorch, and stand in the state dict under each name', async () => {
+    const engine = make();
+    setEngine(engine);
+    const [first, second] = [new Linear(2, 2, { bias: false }), new Linear(2, 2, { bias: false })];
+    Object.assign(second, { weight: first.weight });
+    const net = new Sequential(first, second);
+    first.weight.write([2, 0, 0, 2]);
+    const optimizer = new SGD(net.parameters(), { lr: 1 });
+    net
+      .forward(engine.tensor([[1, 1]]))
+      .sum()
+      .backward();
+    optimizer.step();
+    // y = W W x: the gradient of sum(y) is 1 (W x)^T + (W^T 1) x^T, 4 everywhere here.
+    expect([...(await second.weight.data())]).toEqual([-2, -4, -4, -2]);
+    expect([...(await net.stateDict()).keys()]).toEqual(['0.weight', '1.weight']);
+    expect([net.parameterCount(), new Sequential(first, first).parameters().length]).toEqual([4, 1]);
+    net.dispose();
   });
 
   it('layers: shapes, modes and a network of them that learns', async () => {

@@ -66,9 +66,18 @@ export abstract class Module {
     }
   }
 
-  /** The trainable parameters (buffers, such as running means, left out) with their dotted names, `prefix` in front of them. */
+  /**
+   * The trainable parameters (buffers, such as running means, left out) with their dotted names, `prefix` in front of them. One that stands in
+   * several places (tied weights, a layer used twice) comes once, by its first name; a state dict has it under each.
+   */
   *namedParameters(prefix = ''): Generator<[string, Parameter]> {
-    for (const entry of this.namedTensors(prefix)) if (!entry[1].isBuffer) yield entry;
+    const seen = new Set<Parameter>();
+    for (const entry of this.namedTensors(prefix)) {
+      const [, parameter] = entry;
+      if (parameter.isBuffer || seen.has(parameter)) continue;
+      seen.add(parameter);
+      yield entry;
+    }
   }
 
   /** The trainable parameters, as optimizers take them; their names are in {@link namedParameters}. */
