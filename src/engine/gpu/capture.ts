@@ -84,12 +84,15 @@ export class Capture {
   }
 
   #submit(commands: readonly BoundDispatch[]): void {
-    const { read, written } = this.#contents;
+    const { read, written, kernels } = this.#contents;
     this.#submits.requireDefined(read);
     const since = this.#submits.since(read);
+    const first = this.#submits.next;
     for (const command of commands) this.#batcher.dispatch(command);
     this.#batcher.flush();
-    for (const content of written) this.#submits.wrote(content, since);
+    const last = this.#submits.next - 1;
+    for (const content of written) this.#submits.wrote(content, since, last);
+    for (const kernel of kernels) this.#submits.uses(kernel, first, last);
   }
 
   /** Gives the step's memory back. Tensors that were made in it and are still held keep theirs. */

@@ -17,6 +17,7 @@ class PlannedBuffer implements PooledBuffer {
   slot: Slot | null = null;
   since = 0;
   until = 0;
+  version = 0;
 
   constructor(bytes: number, label: string) {
     this.capacity = Math.max(256, Math.ceil(bytes / 16) * 16);
@@ -125,8 +126,12 @@ export class CaptureBuilder implements BufferSource {
     };
   }
 
-  /** Buffers from before the step that it reads or changes, and those that hold something after it. */
-  get contents(): { readonly read: readonly Content[]; readonly written: readonly Content[] } {
+  /** Buffers from before the step that it reads or changes, those that hold something after it, and its kernels. */
+  get contents(): {
+    readonly read: readonly Content[];
+    readonly written: readonly Content[];
+    readonly kernels: readonly CompiledKernel[];
+  } {
     const read = new Set<Content>();
     const written = new Set<Content>(this.#buffers.filter((buffer) => !buffer.released));
     for (const { kernel, buffers } of this.items) {
@@ -136,7 +141,8 @@ export class CaptureBuilder implements BufferSource {
         if (kernel.writes[index]) written.add(buffer);
       });
     }
-    return { read: [...read], written: [...written] };
+    const kernels = new Set(this.items.map(({ kernel }) => kernel));
+    return { read: [...read], written: [...written], kernels: [...kernels] };
   }
 
   get heldBytes(): number {

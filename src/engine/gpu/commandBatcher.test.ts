@@ -28,7 +28,7 @@ function submitsOf(
   };
   const batcher = new CommandBatcher(
     device as unknown as GPUDevice,
-    { submit: (work: () => void) => work() } as Submits,
+    { next: 1, submit: (work: () => void) => work() } as Submits,
     limit,
   );
   for (const [label, seconds] of dispatches) {

@@ -43,11 +43,13 @@ export class CommandBatcher {
     return { dispatches: this.#dispatches, submits: this.#count };
   }
 
-  dispatch(item: BoundDispatch): void {
+  /** Records a dispatch and returns the number of the submit that it is in. */
+  dispatch(item: BoundDispatch): number {
     const { pipeline, bindGroup, workgroups, label, seconds } = item;
     // A dispatch that states nothing belongs to the program before it.
     if (seconds > 0 && this.#seconds > 0 && this.#seconds + seconds > this.#secondsPerSubmit) this.flush();
     const pass = this.#openPass(label);
+    const submit = this.#submits.next;
     if (pipeline !== this.#pipeline) {
       this.#pipeline = pipeline;
       pass.setPipeline(pipeline);
@@ -57,10 +59,11 @@ export class CommandBatcher {
     this.#dispatches++;
     this.#seconds += seconds;
     if (seconds > 0) this.#programSeconds = seconds;
-    if (++this.#pending < MOST_DISPATCHES) return;
+    if (++this.#pending < MOST_DISPATCHES) return submit;
     this.flush();
     // More dispatches of the program may follow.
     this.#seconds = this.#programSeconds;
+    return submit;
   }
 
   copy(source: GPUBuffer, target: GPUBuffer, bytes: number): void {

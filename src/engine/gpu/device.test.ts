@@ -9,7 +9,7 @@ import { clipGradValue } from '../optim/clipGradValue.ts';
 import { GradientGuard, LOSS_SCALING } from '../optim/gradientGuard.ts';
 import { SGD } from '../optim/sgd.ts';
 import { GpuBackend } from '../ops/gpuBackend.ts';
-import { GpuDevice } from './device.ts';
+import { type BoundBuffer, GpuDevice } from './device.ts';
 import type { DeviceClass } from './kernel.ts';
 import { kernel } from './shaderKernel.ts';
 import { packagedShaders, type ShaderFiles } from './shaders.ts';
@@ -182,6 +182,63 @@ describe('a command that the GPU refuses', () => {
     expect([...(await untouched.data())]).toEqual([5, 6]);
     expect(await failure(() => device.synchronize())).toMatchObject(refused);
     await device.synchronize();
+  });
+
+  it('does not give a read that goes again what was written, or moved in, meanwhile', async () => {
+    const { engine } = await open();
+    const [x, written, freed] = [engine.tensor([1, 2]), engine.tensor([5, 6]), engine.tensor([7, 8])];
+    refuse(engine, x);
+    const readings = [failure(() => written.data())];
+    refuse(engine, engine.tensor([1]));
+    readings.push(failure(() => freed.data()));
+    written.write([9, 9]);
+    freed.dispose();
+    const next = engine.tensor([33, 44]);
+    for (const error of await Promise.all(readings)) expect(error).toMatchObject(refused);
+    expect([...(await next.data()), ...(await written.data())]).toEqual([33, 44, 9, 9]);
+  });
+
+  it('right after a captured step leaves what the step wrote, and the step', async () => {
+    const { engine } = await open();
+    const [x, w, bad] = [engine.tensor([1, 2]), engine.tensor([1, 1]), engine.tensor([5, 6])];
+    const step = await Replay.capture(engine, () => {
+      engine.run(accumulateProgram, [w, x], {});
+      return x.mul(2);
+    });
+    step.run();
+    refuse(engine, bad);
+    expect(await failure(() => bad.data())).toMatchObject(refused);
+    expect([...(await step.result.data()), ...(await w.data())]).toEqual([2, 4, 3, 5]);
+    step.run();
+    expect([...(await w.data())]).toEqual([4, 7]);
+  });
+
+  it('is told with its own reason: the kernel that failed in it, in each submit, and no other', async () => {
+    const { engine } = await open();
+    const broken = (): ReturnType<GpuDevice['prepare']> =>
+      device.prepare({ kernel: BROKEN, buffers: { out: 'out0' }, uniforms: {}, workgroups: [1, 1, 1] }, 'broken [1]');
+    const boundOf = ({ value: { storage } }: Tensor): BoundBuffer => {
+      if (storage.handle.kind !== 'gpu') throw new Error('not on the device');
+      return storage.handle.bound;
+    };
+    const tensors = [engine.tensor([7]), engine.tensor([8])];
+    const prepared = broken();
+    for (const tensor of tensors) {
+      device.dispatch(prepared, [boundOf(tensor)]);
+      device.flush();
+    }
+    for (const tensor of tensors)
+      expect(await failure(() => tensor.data())).toMatchObject({
+        code: 'gpu/shader',
+        message: expect.stringMatching(/notDefined/),
+      });
+    const capturing = failure(() =>
+      device.captureAsync(() => device.dispatch(broken(), [boundOf(engine.tensor([1]))])),
+    );
+    expect((await capturing).code).toBe('gpu/shader');
+    const x = engine.tensor([1, 2]);
+    refuse(engine, x);
+    expect(await failure(() => x.data())).toMatchObject(refused);
   });
 
   it('stops a captured step that reads it, until it is written; one that holds it has no result', async () => {

@@ -10,7 +10,7 @@ import { CommandBatcher } from './commandBatcher.ts';
 import { addStatistics, BufferPool, type BufferSource, type PooledBuffer, type PoolStatistics } from './pool.ts';
 import { packagedShaders, type ShaderFiles } from './shaders.ts';
 import { isOneSubgroup, keepsHalfInfinity } from './probes.ts';
-import { Submits } from './submits.ts';
+import { renew, Submits } from './submits.ts';
 import { subgroupsOf } from './subgroups.ts';
 import { SUBGROUP_MATRIX, SUBGROUP_SIZES } from './kernel.ts';
 import type { DispatchTime } from './timestamps.ts';
@@ -237,9 +237,8 @@ export class GpuDevice {
       throw new GmtlError('gpu/capture', 'a host write cannot be captured; write inputs before the step');
     this.flush();
     this.device.queue.writeBuffer(pooled.buffer, 0, data.buffer, data.byteOffset, data.byteLength);
-    if (isPart) return;
-    pooled.since = 0;
-    pooled.until = 0;
+    if (isPart) pooled.version++;
+    else renew(pooled);
   }
 
   /**
@@ -247,16 +246,16 @@ export class GpuDevice {
    */
   async read(pooled: PooledBuffer, bytes: number): Promise<ArrayBuffer> {
     this.throwIfFailed();
-    const { since, until } = pooled;
+    const { since, until, version } = pooled;
     for (let alone = false; ; alone = true) {
       if (alone) this.flush();
       const submit = this.#submits.next;
       const content = await this.#copyOut(pooled, bytes);
-      this.#submits.requireDefined([{ since, until }]);
+      this.#submits.requireDefined([{ since, until, version }]);
       const refusal = this.#submits.refusal(submit);
       if (!refusal) return content;
       // Something else in the submit of the copy was refused: the copy goes again, alone, while the content is the same.
-      if (alone || pooled.until !== until) throw this.#failures.told(refusal);
+      if (alone || pooled.version !== version) throw this.#failures.told(refusal);
     }
   }
 
@@ -341,9 +340,11 @@ export class GpuDevice {
     const { kernel, workgroups, label, seconds } = prepared;
     const { pipeline } = kernel;
     const since = this.#submits.since(contents);
-    this.#commands.dispatch({ pipeline, workgroups, label, seconds, bindGroup: this.#bindGroup(prepared, buffers) });
+    const bindGroup = this.#bindGroup(prepared, buffers);
+    const submit = this.#commands.dispatch({ pipeline, workgroups, label, seconds, bindGroup });
+    this.#submits.uses(kernel, submit, submit);
     for (let index = 0; index < writes.length; index++) {
-      if (writes[index]) this.#submits.wrote(contents[index], since);
+      if (writes[index]) this.#submits.wrote(contents[index], since, submit);
     }
   }
 

@@ -1,14 +1,14 @@
 /** Collects what goes wrong on a device and turns it into errors with advice. */
 import { GmtlError } from '../errors.ts';
 
+const refusal = (message: string): GmtlError => new GmtlError('gpu/failure', `the GPU refused a command: ${message}`);
+
 /** What a device reported. A lost device and memory that ran out are final; what it refused is told once to those who wait or are concerned. */
 export class DeviceFailures {
   readonly #pending = new Set<Promise<void>>();
   #final: GmtlError | null = null;
   /** What was refused and not yet told. */
   #untold: GmtlError | null = null;
-  /** Why the next submit will be refused: an object that is invalid, a kernel that did not compile. */
-  #reason: GmtlError | null = null;
   /** Reports of kernels that may not compile. */
   readonly #explaining = new Set<Promise<void>>();
   #ended = false;
@@ -23,9 +23,7 @@ export class DeviceFailures {
       );
     });
     device.onuncapturederror = ({ error }) => {
-      const refused = new GmtlError('gpu/failure', `the GPU refused a command: ${error.message}`);
-      this.#reason ??= refused;
-      this.#untold ??= refused;
+      this.#untold ??= refusal(error.message);
     };
   }
 
@@ -53,27 +51,24 @@ export class DeviceFailures {
     );
   }
 
-  /** Records why submits that use a kernel are refused: what `pending` resolves to, if any. */
+  /** Records that a kernel does not compile: what `pending` resolves to, if any. */
   explain(pending: Promise<GmtlError | null>): void {
     const explained = pending.then((error) => {
       this.#explaining.delete(explained);
-      if (!error) return;
-      this.#reason = error;
-      this.#untold = error;
+      this.#untold ??= error;
     });
     this.#explaining.add(explained);
     this.await(explained);
   }
 
-  /** The error of a submit that was refused with `message`, once its reason is known. */
-  async refused(message: string): Promise<GmtlError> {
+  /** The error of a submit that was refused with `message`, once it is known whether a kernel of it failed, which `failure` tells. */
+  async refused(message: string, failure: () => GmtlError | null | undefined): Promise<GmtlError> {
     await Promise.all(this.#explaining);
-    const reason = this.#reason ?? new GmtlError('gpu/failure', `the GPU refused a command: ${message}`);
-    this.#reason = null;
+    const reason = failure() ?? refusal(message);
     this.#untold = new GmtlError(
       reason.code,
-      `${reason.message}\nWhat it was to compute, and what follows from that, is undefined: compute it anew, or write() it. ` +
-        'Other tensors are as they were',
+      `${reason.message}\nWhat it was to compute, what follows from that, and what was changed before and after it until this was known, counts as ` +
+        'undefined: compute it anew, or write() it. All else is as it was',
     );
     return this.#untold;
   }

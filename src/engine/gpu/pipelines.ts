@@ -16,8 +16,8 @@ export interface CompiledKernel {
   readonly uniformFields: readonly [string, 'u32' | 'i32' | 'f32'][];
   /** Which of its bindings it may write. */
   readonly writes: readonly boolean[];
-  /** Set once it is known that it does not compile. */
-  failure: GmtlError | null;
+  /** Why it does not compile; null once it is known to, undefined until then. */
+  failure: GmtlError | null | undefined;
 }
 
 /** A pipeline that is compiled at first use or in the background. */
@@ -127,7 +127,9 @@ export class PipelineCache {
     const [variants, key] = this.#place(dispatch);
     if (error === null && !variants.has(key)) {
       const pipeline = await pending;
-      variants.set(key, this.#kept(dispatch, made, new LazyPipeline(() => pipeline)));
+      const kept = this.#kept(dispatch, made, new LazyPipeline(() => pipeline));
+      kept.failure = null;
+      variants.set(key, kept);
     }
     return error;
   }
@@ -233,7 +235,7 @@ export class PipelineCache {
       hasUniforms: uniformFields.length > 0,
       uniformFields,
       writes: kernel.bindings.map(({ access }) => access === 'read_write'),
-      failure: null,
+      failure: undefined,
     };
   }
 

@@ -2,7 +2,7 @@
  * Device buffers, pooled by size class. A freed buffer may be handed out again at once: commands run in the order they were
  * recorded, so a later kernel cannot overtake an earlier one's reads. Host writes are the exception; see device.ts.
  */
-import type { Content } from './submits.ts';
+import { type Content, renew } from './submits.ts';
 
 /** A buffer of the device, and what its content rests on. */
 export interface PooledBuffer extends Content {
@@ -79,13 +79,12 @@ export class BufferPool implements BufferSource {
     const capacity = sizeClass(bytes);
     let pooled = this.#free.get(capacity)?.pop();
     if (!pooled) {
-      pooled = { id: nextBufferId(), buffer: this.#create(capacity, label), capacity, since: 0, until: 0 };
+      pooled = { id: nextBufferId(), buffer: this.#create(capacity, label), capacity, since: 0, until: 0, version: 0 };
       this.#allocatedBytes += capacity;
       this.#allocatedBuffers++;
     }
     // What its last user wrote is nothing to the next one.
-    pooled.since = 0;
-    pooled.until = 0;
+    renew(pooled);
     this.#liveBytes += capacity;
     this.#liveBuffers++;
     this.#peakLiveBytes = Math.max(this.#peakLiveBytes, this.#liveBytes);

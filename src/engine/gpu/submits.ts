@@ -1,23 +1,43 @@
 /** Numbers the submits, learns which of them the GPU refused, and knows which buffers' content rests on those. */
 import { GmtlError } from '../errors.ts';
 import type { DeviceFailures } from './failures.ts';
+import type { CompiledKernel } from './pipelines.ts';
 
-/** The submits that the content of a buffer may rest on, first and last; both are 0 where nothing was written. */
+/** What is known of the content of a buffer. */
 export interface Content {
+  /** The submits that it may rest on, first and last; both are 0 where the host wrote it, or nobody did. */
   since: number;
   until: number;
+  /** Counts the times it was written, by commands and the host, or the buffer was handed out. */
+  version: number;
+}
+
+/** A kernel of which it is not known yet whether it compiles, and the submits that use it. */
+interface Doubt {
+  readonly kernel: CompiledKernel;
+  readonly first: number;
+  readonly last: number;
+}
+
+/** Content that rests on no submit: the host wrote it, or nobody did yet. */
+export function renew(content: Content): void {
+  content.since = 0;
+  content.until = 0;
+  content.version++;
 }
 
 /**
  * A submit that the GPU refuses does nothing at all, so that what it should have written, and what is computed from that, is undefined. The refusal
- * is reported later than it happens: each buffer therefore keeps the range of submits that its content rests on, and it is undefined if one
- * of them was refused. That costs two comparisons for each buffer of a recorded dispatch, and one error scope for each submit.
+ * is reported later than it happens: each buffer therefore keeps the range of submits that its content rests on, and counts as undefined if one
+ * of them was refused: also one that lies between two others that it rests on, of which none was reported yet. That costs two comparisons for
+ * each buffer of a recorded dispatch, and one error scope for each submit.
  */
 export class Submits {
   readonly #device: GPUDevice;
   readonly #failures: DeviceFailures;
   /** Why submits were refused. */
   readonly #refused = new Map<number, GmtlError>();
+  #doubts: Doubt[] = [];
   #next = 1;
   /** All submits up to this one were reported on. */
   #reported = 0;
@@ -48,25 +68,38 @@ export class Submits {
     }
   }
 
-  /** Notes the refusal at once; its reason may be reported a moment later. */
-  async #refuse(submit: number, { message }: GPUError): Promise<void> {
-    this.#refused.set(submit, new GmtlError('gpu/failure', message));
-    this.#refused.set(submit, await this.#failures.refused(message));
+  /** Notes that a kernel is used from submit `first` to `last`; until it is known to compile, it may be why these are refused. */
+  uses(kernel: CompiledKernel, first: number, last: number): void {
+    if (kernel.failure === null) return;
+    if (this.#doubts.length > 0) this.#doubts = this.#doubts.filter((doubt) => doubt.last > this.#reported);
+    this.#doubts.push({ kernel, first, last });
   }
 
-  /** The first submit that what is recorded next may rest on, if it reads `contents`. */
+  /** Notes the refusal at once; its reason may be reported a moment later. */
+  async #refuse(submit: number, { message }: GPUError): Promise<void> {
+    const kernels = this.#doubts.filter(({ first, last }) => submit >= first && submit <= last);
+    this.#refused.set(submit, new GmtlError('gpu/failure', message));
+    this.#refused.set(
+      submit,
+      await this.#failures.refused(message, () => kernels.find(({ kernel }) => kernel.failure)?.kernel.failure),
+    );
+  }
+
+  /** The first submit that what is recorded next may rest on, if it reads `contents`, all of which are defined as far as is known. */
   since(contents: readonly Content[]): number {
     let since = this.#next;
     for (const content of contents) {
       if (content.until > this.#reported && content.since < since) since = content.since;
     }
-    return since;
+    // What was reported on was not refused, else the contents would be undefined.
+    return Math.max(since, this.#reported + 1);
   }
 
-  /** A buffer was written by what rests on the submits from `since` on. */
-  wrote(content: Content, since: number): void {
-    content.since = since;
-    content.until = this.#next;
+  /** A buffer was written in submit `until`, by what rests on the submits from `since` on. */
+  wrote(content: Content, since: number, until: number): void {
+    content.since = Math.min(since, until);
+    content.until = until;
+    content.version++;
   }
 
   /** Throws why the content of one of them is undefined, where it is. */
