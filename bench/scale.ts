@@ -46,7 +46,11 @@ export async function measureRanks(onStage?: (stage: string) => void): Promise<M
     for (const ranks of [1, 2, 4]) {
       onStage?.(`${ranks} ranks, ${mpi.name}`);
       const words = ['train', '--distributed', '--data', 'data', '--out', `run-${ranks}`];
-      const job = startGmtl([...words, ...settings.flatMap((one) => ['--set', one])], folder, mpi.launch(ranks));
+      const job = startGmtl(
+        [...words, ...settings.flatMap((one) => ['--set', one])],
+        folder,
+        mpi.launch(ranks, folder),
+      );
       const { code } = await job.ended;
       if (code !== 0) throw new GmtlError('bench/ranks', `${ranks} ranks under ${mpi.name} failed:\n${job.output()}`);
       measured.push({ mpi: mpi.name, ranks, ...(await readRanks(join(folder, `run-${ranks}`, RUN_FILES.ranksTable))) });

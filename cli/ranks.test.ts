@@ -90,7 +90,7 @@ const mpis = installedMpis();
 describe.each(['Open MPI', 'MPICH'] as const)('training over %s', (name) => {
   const mpi = mpis.find((each) => each.name === name);
   const test = it.skipIf(!mpi);
-  const launch = (ranks: number): LauncherCommand => (mpi as (typeof mpis)[number]).launch(ranks);
+  const launch = (ranks: number): LauncherCommand => (mpi as (typeof mpis)[number]).launch(ranks, root);
   const folderOf = (what: string): string => join(root, `${name} ${what}`);
   const steps = (folder: string): number => {
     const log = join(folder, 'batches.jsonl');
@@ -191,7 +191,7 @@ describe('training under a launcher whose MPI is another', () => {
   it.skipIf(mpis.length < 2)('says so, instead of training the same run twice', async () => {
     const [one, other] = mpis;
     const library = one.name === 'MPICH' ? 'libmpi.so.40' : 'libmpich.so.12';
-    const { words: launcher, environment } = one.launch(2);
+    const { words: launcher, environment } = one.launch(2, root);
     const wrong = { words: launcher, environment: { ...environment, GMTL_MPI_LIBRARY: library } };
     const run = startGmtl(words('convnext', join(root, 'wrong')), root, wrong);
     expect((await run.ended).code).not.toBe(0);
@@ -200,7 +200,7 @@ describe('training under a launcher whose MPI is another', () => {
   });
 
   it.skipIf(mpis.length === 0)('names every library that it tried where there is none', async () => {
-    const { words: launcher, environment } = mpis[0].launch(2);
+    const { words: launcher, environment } = mpis[0].launch(2, root);
     const absent = { words: launcher, environment: { ...environment, GMTL_MPI_LIBRARY: '/nowhere/libmpi.so' } };
     const run = startGmtl(words('convnext', join(root, 'absent')), root, absent);
     expect((await run.ended).code).not.toBe(0);
