@@ -1,5 +1,13 @@
 /** Keeps in the cache what can be computed again: where that is not possible the work goes on without, and says so once. */
-import { writeFileAtomic } from '../../engine/node/atomic.ts';
+import { writeFile } from 'node:fs/promises';
+import { type FileOperations, nodeFileOperations, writeFileAtomic } from '../../engine/node/atomic.ts';
+
+/** Nothing waits for the disk: an entry that a power cut tears is damaged, which its reader sees (a checksum, or its last line), and makes again. */
+const UNSYNCED: FileOperations = {
+  ...nodeFileOperations,
+  createSynced: (path, data) => writeFile(path, data, { flag: 'wx' }),
+  syncFolder: async () => undefined,
+};
 
 /** Roots that could not be written to. */
 const failed = new Set<string>();
@@ -13,7 +21,7 @@ const failed = new Set<string>();
 export async function keepInCache(root: string, path: string, bytes: Uint8Array): Promise<boolean> {
   if (failed.has(root)) return false;
   try {
-    await writeFileAtomic(path, bytes);
+    await writeFileAtomic(path, bytes, UNSYNCED);
     return true;
   } catch (error) {
     if (failed.has(root)) return false;

@@ -13,10 +13,14 @@ import { RUN_FILES } from './fileNames.ts';
 import { readPictures } from './pictures.ts';
 import { parseStored } from './storedJson.ts';
 
-/** Opens a data set as a configuration splits it. @throws GmtlError as `openDataset`. */
-export function openConfigured(source: string, { data, training }: TrainConfig): Promise<Dataset> {
+/** Opens a data set as a configuration splits it. @param onProgress told of each picture that was compared. @throws GmtlError as `openDataset`. */
+export function openConfigured(
+  source: string,
+  { data, training }: TrainConfig,
+  onProgress?: (done: number, total: number) => void,
+): Promise<Dataset> {
   const { validationFraction: valFraction, joinLabels, folds, fold } = data;
-  return openDataset(source, { valFraction, seed: training.seed, joinLabels, folds, fold });
+  return openDataset(source, { valFraction, seed: training.seed, joinLabels, folds, fold, onProgress });
 }
 
 /** What to do where the images of a run are not where its list says: writing the list again would draw other splits. */

@@ -6,6 +6,7 @@ import { openConfigured } from '../run/dataset.ts';
 import type { RunLogRow } from '../run/logs.ts';
 import type { RunFolder } from '../run/runFolder.ts';
 import { bestMetric } from './best.ts';
+import { sayHowFar } from './progress.ts';
 import { openToResume } from './resume.ts';
 import { trainRun, type TrainRunOptions } from './trainRun.ts';
 
@@ -21,7 +22,7 @@ export async function prepareFolds(
 ): Promise<CrossValidationFolder> {
   const configs = Array.from({ length: folds }, (_, fold) => ({ ...config, data: { ...config.data, folds, fold } }));
   // The first one tells whether there are pictures enough for all.
-  const first = await openConfigured(source, configs[0]);
+  const first = await openConfigured(source, configs[0], sayHowFar('pictures compared', console.error));
   const datasets = [first, ...(await Promise.all(configs.slice(1).map((one) => openConfigured(source, one))))];
   for (const note of new Set(datasets.flatMap(({ notes }) => notes))) console.error(`note: ${note}`);
   const place = { folder, ...(preset !== undefined && { preset: `${preset}-folds` }) };

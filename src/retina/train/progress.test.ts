@@ -1,7 +1,7 @@
 /** Tier: no adapter. Progress lines and bar. */
 import { Writable } from 'node:stream';
 import { expect, test, vi } from 'vitest';
-import { formatDuration, StepMeter, startProgress } from './progress.ts';
+import { formatDuration, StepMeter, sayHowFar, startProgress } from './progress.ts';
 
 /** A stream that remembers what it was given; `isTTY` and the cursor calls are what cli-progress asks of a terminal. */
 function memoryStream(isTTY: boolean): { stream: NodeJS.WriteStream; text: () => string } {
@@ -85,4 +85,19 @@ test('the meter follows a change of speed and recovers from a NaN', () => {
   expect(meter.loss).toBe(2);
   expect(meter.secondsFor(10)).toBeCloseTo(1, 1);
   expect([9.6, 75, 185, 3725].map(formatDuration)).toEqual(['10s', '1m15s', '3m05s', '1h02m']);
+});
+
+test('work before the first step is heard of every ten seconds, and not where it takes less', () => {
+  let now = 0;
+  const said: string[] = [];
+  const update = sayHowFar(
+    'pictures compared',
+    (text) => said.push(text),
+    () => now,
+  );
+  for (let done = 1; done <= 2500; done++) {
+    now += 9;
+    update(done, 2500);
+  }
+  expect(said).toEqual(['pictures compared: 1,112 of 2,500', 'pictures compared: 2,224 of 2,500']);
 });

@@ -103,6 +103,20 @@ export function formatDuration(seconds: number): string {
   return `${Math.floor(whole / 3600)}h${two(Math.floor(whole / 60) % 60)}m`;
 }
 
+/** Says every ten seconds how far work on pictures before the first step is: `pictures compared: 1,200 of 50,000`. */
+export function sayHowFar(
+  what: string,
+  say: (text: string) => void,
+  clock: () => number = () => performance.now(),
+): (done: number, total: number) => void {
+  let last = clock();
+  return (done, total) => {
+    if (clock() - last < 10_000) return;
+    last = clock();
+    say(`${what}: ${done.toLocaleString('en')} of ${total.toLocaleString('en')}`);
+  };
+}
+
 function barProgress(options: ProgressOptions, stream: NodeJS.WriteStream): Progress {
   const meter = new StepMeter(options.clock);
   const barOptions: Options = {

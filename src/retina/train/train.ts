@@ -13,6 +13,7 @@ import { RunFolder } from '../run/runFolder.ts';
 import { bestMetric } from './best.ts';
 import { prepareFolds, trainFolds } from './crossValidation.ts';
 import { requireWeights } from './init.ts';
+import { sayHowFar } from './progress.ts';
 import { shareOf } from './rankSharing.ts';
 import { openToResume } from './resume.ts';
 import { trainRun, type TrainRunOptions } from './trainRun.ts';
@@ -63,7 +64,8 @@ export async function startTraining(training: NewTraining, options: TrainRunOpti
   // Rank 0 makes the synthetic set where there is none; the others read it then.
   const source = leads ? await sourceOf(training) : '';
   const named = ranks ? (await gatherValues(ranks, source))[0] : source;
-  const dataset = await openConfigured(named, config);
+  const say = (text: string): void => (leads ? console.error(text) : undefined);
+  const dataset = await openConfigured(named, config, sayHowFar('pictures compared', say));
   if (!leads) return trainRun({ run: null, config, dataset }, options);
   for (const note of dataset.notes) console.error(`note: ${note}`);
   const run = RunFolder.create(training);

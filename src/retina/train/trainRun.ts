@@ -16,7 +16,7 @@ import type { RunFolder } from '../run/runFolder.ts';
 import { BATCH_COLUMNS, EPOCH_COLUMNS } from './columns.ts';
 import { describeTrainingSet } from './describeTrainingSet.ts';
 import { formatInitReport, initFromFile } from './init.ts';
-import { NO_PROGRESS, startProgress } from './progress.ts';
+import { NO_PROGRESS, sayHowFar, startProgress } from './progress.ts';
 import { RANK_COLUMNS } from './rankWatch.ts';
 import { requireAlike } from './ranksAlike.ts';
 import { drawCurves, drawMetricsPlot, finalReport, reportVerification } from './runReport.ts';
@@ -181,7 +181,7 @@ export async function trainRun(
       }
       const learner = trainer;
       const pictures = picturesOf(dataset, config, test);
-      await preparePictures(pictures, (item) => learner.prepare(item), stop);
+      await preparePictures(pictures, (item) => learner.prepare(item), stop, sayHowFar('pictures prepared', say));
       if (run && run.trainingSet() === null && !stop?.aborted) {
         const usable = ({ split, id }: DatasetItem): boolean => split === 'train' && !learner.source.skipped.has(id);
         await run.writeTrainingSet(await describeTrainingSet(pictures.filter(usable), config.training.init));

@@ -10,15 +10,17 @@ const AT_ONCE = 8;
  * Prepares each item as the work will ask for it; what is prepared stays in the cache.
  *
  * @param prepare throws what is wrong with an item, or leaves it out where that is allowed.
- * @param stop aborting it ends the check early.
+ * @param stop aborting it ends the check early. @param onProgress called after each picture.
  * @throws GmtlError the one problem, or one error with the first ten.
  */
 export async function preparePictures(
   items: readonly DatasetItem[],
   prepare: (item: DatasetItem) => Promise<unknown>,
   stop?: AbortSignal,
+  onProgress?: (done: number, total: number) => void,
 ): Promise<void> {
   const problems: GmtlError[] = [];
+  let done = 0;
   await mapParallel(
     items,
     async (item) => {
@@ -29,6 +31,7 @@ export async function preparePictures(
         if (!(error instanceof GmtlError) || !error.code.startsWith('data/')) throw error;
         problems.push(error);
       }
+      onProgress?.(++done, items.length);
     },
     AT_ONCE,
   );

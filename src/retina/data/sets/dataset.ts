@@ -18,7 +18,7 @@ export interface OpenOptions extends Partial<SplitOptions> {
   /** Which fold validates, 0 … folds − 1. Default 0; only with `folds`. */
   readonly fold?: number;
   /** Called after each image is looked at; not called where splits are fixed and no labels are joined. */
-  readonly onProgress?: (done: number, total: number) => void;
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
   /** For a list in System B's form, as `loadMetadata` takes them. */
   readonly metadata?: MetadataOptions;
   /** How a folder is laid out. Default: as IDRiD. */

@@ -21,12 +21,11 @@ const STEPS = 256;
 /** @param gray `DETAIL_SIDE` x `DETAIL_SIDE`, 16 bits: in a dark picture 8 bits would be a few steps. */
 export function detailOf(gray: Uint16Array): Int8Array {
   const side = DETAIL_SIDE;
-  const bright = Uint16Array.from(gray).sort()[Math.floor(0.95 * gray.length)];
+  const bright = gray.slice().sort()[Math.floor(0.95 * gray.length)];
   const sums = integral(gray, side);
-  const dark = integral(
-    Uint16Array.from(gray, (value) => (value < INSIDE * bright ? 1 : 0)),
-    side,
-  );
+  const isDark = new Uint16Array(gray.length);
+  for (let at = 0; at < gray.length; at++) isDark[at] = gray[at] < INSIDE * bright ? 1 : 0;
+  const dark = integral(isDark, side);
   const detail = new Int8Array(side * side).fill(OUTSIDE);
   for (let y = REACH; y < side - REACH; y++) {
     for (let x = REACH; x < side - REACH; x++) {
@@ -45,7 +44,8 @@ export function correlation(a: Int8Array, b: Int8Array): number {
   let count = 0;
   let [sumA, sumB, sumAA, sumBB, sumAB] = [0, 0, 0, 0, 0];
   for (let index = 0; index < a.length; index++) {
-    const [one, other] = [a[index], b[index]];
+    const one = a[index];
+    const other = b[index];
     if (one === OUTSIDE || other === OUTSIDE) continue;
     count++;
     sumA += one;
@@ -72,9 +72,10 @@ function integral(values: Uint16Array, side: number): Float64Array {
 }
 
 function boxSum(sums: Float64Array, x: number, y: number): number {
-  const width = DETAIL_SIDE + 1;
-  const [top, bottom] = [(y - REACH) * width, (y + REACH + 1) * width];
-  const [left, right] = [x - REACH, x + REACH + 1];
+  const top = (y - REACH) * (DETAIL_SIDE + 1);
+  const bottom = (y + REACH + 1) * (DETAIL_SIDE + 1);
+  const left = x - REACH;
+  const right = x + REACH + 1;
   return sums[bottom + right] - sums[top + right] - sums[bottom + left] + sums[top + left];
 }
 

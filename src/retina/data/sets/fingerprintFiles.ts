@@ -30,7 +30,7 @@ export interface FingerprintOptions {
   /** Root of the cache; null keeps nothing. Default: `cacheRoot()`. */
   readonly root?: string | null;
   /** Called after each file. */
-  readonly onProgress?: (done: number, total: number) => void;
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }
 
 /**
@@ -110,7 +110,9 @@ async function readDetail(source: string | Buffer): Promise<Int8Array> {
     .raw({ depth: 'ushort' })
     .toBuffer({ resolveWithObject: true });
   const samples = new Uint16Array(data.buffer.slice(data.byteOffset, data.byteOffset + data.byteLength));
-  return detailOf(Uint16Array.from({ length: DETAIL_BYTES }, (_, index) => samples[index * info.channels]));
+  const gray = new Uint16Array(DETAIL_BYTES);
+  for (let index = 0; index < gray.length; index++) gray[index] = samples[index * info.channels];
+  return detailOf(gray);
 }
 
 function parseLook(bytes: Buffer | null): Look | null {
