@@ -81,6 +81,8 @@ export async function inferPicture(
   const sample = await prepare(preprocess.size);
   // Whether the picture looks like a fundus is judged by its original colors, which CLAHE changes and Ben Graham's normalization removes.
   const own = preprocess.clahe === null && !preprocess.benGraham ? sample : await prepare(preprocess.size, false);
+  // As large as the picture itself, which many hold while they wait for the device.
+  if (tiling === null) squares.clear();
   const input = imageTensor(sample, normalization);
   const whole = predictor.ofTaught(await predictWhole(predictor, input, options, tiling !== null));
   if (!whole.routed.segmentation)
@@ -95,6 +97,7 @@ export async function inferPicture(
   let tiles = 0;
   if (tiling !== null) {
     const large = await prepare(predictor.tiledSide(sample.box, tiling));
+    squares.clear();
     const summary = await predictor.predictTiled(large, tiling, options.flips ?? false, planes);
     tiles = summary.tiles;
     // Router fusion takes the grades from the tiles.
