@@ -3,10 +3,12 @@ import { GmtlError } from '../../errors.ts';
 import type {
   ConcatAttributes,
   FillAttributes,
+  FlipAttributes,
   PadAttributes,
   PermuteAttributes,
   SliceAttributes,
 } from '../../ops/movement/attributes.ts';
+import type { GatherAttributes } from '../../ops/gather/attributes.ts';
 import type { ReduceAttributes } from '../../ops/reduce/attributes.ts';
 import { normalizeAxes, normalizeAxis } from '../../tensor/shape.ts';
 import { type Emitter, TO_NCHW, TO_NHWC } from '../emitter.ts';
@@ -72,6 +74,27 @@ const slice: Form = (emitter, step) => {
   emitter.define(step.outputs[0], graph.node('Slice', [name, of(starts), of(ends), axes, of(steps)]), layout);
 };
 
+const flip: Form = (emitter, step) => {
+  const [x] = step.inputs;
+  const axes = normalizeAxes('flip', attributesOf<FlipAttributes>(step).axes, rankOf(x));
+  const layout = emitter.prefersNchw(x) ? 'nchw' : 'plain';
+  const name = emitter.in(layout, x);
+  if (axes.length === 0) return emitter.define(step.outputs[0], name, layout);
+  const { graph } = emitter;
+  const all = (value: number): string => graph.int64(axes.map(() => value));
+  const placed = graph.int64(axes.map((axis) => (layout === 'nchw' ? NCHW_AXIS[axis] : axis)));
+  // From the last element to before the first, whatever the extent.
+  const inputs = [name, all(-1), all(-(2 ** 31)), placed, all(-1)];
+  emitter.define(step.outputs[0], graph.node('Slice', inputs), layout);
+};
+
+const gather: Form = (emitter, step) => {
+  const [x, index] = step.inputs;
+  const axis = normalizeAxis('gather', attributesOf<GatherAttributes>(step).axis, rankOf(x));
+  const type = rankOf(index) === 1 ? 'Gather' : 'GatherElements';
+  emitter.define(step.outputs[0], emitter.graph.node(type, [emitter.plain(x), emitter.plain(index)], { axis }));
+};
+
 const pad: Form = (emitter, step) => {
   const { before, after, value = 0 } = attributesOf<PadAttributes>(step);
   const { graph } = emitter;
@@ -115,6 +138,8 @@ export const movementForms: Forms = {
   max: reduction('ReduceMax'),
   permute,
   slice,
+  flip,
+  gather,
   pad,
   concat,
   expand,

@@ -37,6 +37,9 @@ const SYNTAXES = new Map<string, 'raw' | 'rle' | 'jpeg' | 'lossless'>(
     '1.2.840.10008.1.2.5': 'rle',
     '1.2.840.10008.1.2.4.50': 'jpeg',
     '1.2.840.10008.1.2.4.51': 'jpeg',
+    // Progressive JPEG, which DICOM has retired and img2dcm still writes.
+    '1.2.840.10008.1.2.4.53': 'jpeg',
+    '1.2.840.10008.1.2.4.55': 'jpeg',
     '1.2.840.10008.1.2.4.57': 'lossless',
     '1.2.840.10008.1.2.4.70': 'lossless',
   } as const),

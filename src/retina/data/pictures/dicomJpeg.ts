@@ -38,7 +38,7 @@ export function requireJpegLike(jpeg: Uint8Array, way: 'jpeg' | 'lossless', { wi
   for (const { marker, at } of jpegSegments(jpeg)) {
     if (marker < 0xc0 || marker > 0xcf || [0xc4, 0xc8, 0xcc].includes(marker)) continue;
     if (!(PROCESSES[way] as readonly number[]).includes(marker)) {
-      throw new Error(`it states ${way === 'jpeg' ? 'a baseline' : 'a lossless'} JPEG and holds one of another kind`);
+      throw new Error(`it states ${way === 'jpeg' ? 'a lossy' : 'a lossless'} JPEG and holds one of another kind`);
     }
     if (jpeg[at + 4] !== 8) throw new Error(`its JPEG has ${jpeg[at + 4]} bits per sample; read are 8`);
     const [high, wide] = [(jpeg[at + 5] << 8) + jpeg[at + 6], (jpeg[at + 7] << 8) + jpeg[at + 8]];

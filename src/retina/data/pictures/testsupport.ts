@@ -124,8 +124,8 @@ const colors = (stated: string): Described => ({ [TAG.photometric]: element(TAG.
 const marked = (before: string, after: string): Buffer =>
   Buffer.from(`${before.padEnd(128).slice(0, 128)}DICM${after}`, 'latin1');
 
-/** Odd files that are read all the same. @param jpeg a frame of 56x48 as JPEG. */
-export function oddDicoms(jpeg: Buffer): Readonly<Record<string, Buffer>> {
+/** Odd files that are read all the same. @param jpeg a frame of 56x48 as JPEG. @param progressive such a frame as progressive JPEG. */
+export function oddDicoms(jpeg: Buffer, progressive: Buffer): Readonly<Record<string, Buffer>> {
   const none = Buffer.of();
   const halves = [jpeg.subarray(0, 500), jpeg.subarray(500)];
   return {
@@ -147,6 +147,7 @@ export function oddDicoms(jpeg: Buffer): Readonly<Record<string, Buffer>> {
       bytes.writeUInt32LE(0xffffff00, 140);
       return bytes;
     })(),
+    'progressive JPEG': dicom({}, { syntax: '1.2.840.10008.1.2.4.55', pixels: pieces(none, [progressive]) }),
     'a frame in two pieces': dicom({}, { syntax: SYNTAX.jpeg, pixels: pieces(none, halves) }),
   };
 }
@@ -272,7 +273,7 @@ export function hostileDicoms(jpeg: Buffer): readonly (readonly [what: string, b
       compressed(pieces(none, [jpeg]), {}, SYNTAX.lossless),
       'it states a lossless JPEG',
     ],
-    ['a lossless JPEG that is stated as baseline', framed(1, 0xc3), 'it states a baseline JPEG'],
+    ['a lossless JPEG that is stated as baseline', framed(1, 0xc3), 'it states a lossy JPEG'],
     ['the mark alone', marked('', ''), 'missing required meta header'],
     [
       'the mark in a text',
