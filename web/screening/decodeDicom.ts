@@ -3,7 +3,12 @@ import dicomParser from 'dicom-parser';
 import * as losslessJpeg from 'jpeg-lossless-decoder-js';
 import { GmtlError, isOutOfMemory } from '../../src/engine/errors.ts';
 import { type DecodedImage, toRgb } from '../../src/retina/data/pictures/decoded.ts';
-import { type DicomFile, mostInflated, openDicomFile } from '../../src/retina/data/pictures/dicomFile.ts';
+import {
+  deflatedFault,
+  type DicomFile,
+  mostInflated,
+  openDicomFile,
+} from '../../src/retina/data/pictures/dicomFile.ts';
 
 const CODE = 'data/image-unreadable';
 
@@ -72,16 +77,9 @@ async function inflated(packed: Uint8Array, most: number, name: string): Promise
     if (size > most) await reader.cancel();
   } catch (cause) {
     if (isOutOfMemory(cause)) throw cause;
-    throw new GmtlError(CODE, `Cannot read the DICOM file ${name}: its deflated part is truncated or damaged.`, {
-      cause,
-    });
+    throw deflatedFault(name, CODE, null, cause);
   }
-  if (size > most) {
-    throw new GmtlError(
-      CODE,
-      `Cannot read the DICOM file ${name}: its deflated part unpacks to more than ${most} bytes, a hundredfold: no photograph does.`,
-    );
-  }
+  if (size > most) throw deflatedFault(name, CODE, most);
   return joined(parts);
 }
 

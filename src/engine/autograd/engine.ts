@@ -141,9 +141,8 @@ export class Engine {
   }
 
   /**
-   * Makes `value` (of this engine's backend) a tensor of its shape and type that the current scope owns; takes over the value's one reference. `node` is
-   * the
-   * op that it comes from, null for a leaf. For what writes ops of its own: {@link tensor} makes tensors of numbers.
+   * Makes `value` (of this engine's backend) a tensor of its shape and type that the current scope owns; takes over the value's one reference.
+   * `node` is the op that it comes from, null for a leaf. For what writes ops of its own: {@link tensor} makes tensors of numbers.
    */
   adopt(value: Value, node: GraphNode | null = null, options: { requiresGrad?: boolean } = {}): Tensor {
     const tensor = new Tensor(this, value, node, options.requiresGrad ?? false);

@@ -64,8 +64,9 @@ interface Collected {
 }
 
 /**
- * Owns a GPUDevice: memory, pipelines, command recording, errors. Commands are recorded and submitted together; what allocates, writes,
- * reads or dispatches throws `gpu/…` once the device is lost or has reported an error that nobody was told of. `createEngine` opens one; a library user needs it for measurements alone.
+ * Owns a GPUDevice: memory, pipelines, command recording, errors. Commands are recorded and submitted together. What allocates, writes, reads or
+ * dispatches throws `gpu/…` once the device is lost, out of memory or destroyed; what reads or uses a buffer throws, too, where the GPU refused to
+ * compute its content. `createEngine` opens one; a library user needs it for measurements alone.
  */
 export class GpuDevice {
   readonly device: GPUDevice;

@@ -90,8 +90,8 @@ export abstract class Optimizer {
   }
 
   /**
-   * The device's half of a step, which a capture may hold: updates every parameter by its `grad`; those without one are skipped. `guard` as in {@link
-   * step}.
+   * The device's half of a step, which a capture may hold: updates every parameter by its `grad`; those without one are skipped.
+   * `guard` as in {@link step}.
    * @throws GmtlError `tensor/freed` where a parameter was freed.
    */
   update(guard?: GradientGuard): void {
@@ -129,8 +129,8 @@ export abstract class Optimizer {
   }
 
   /**
-   * Waits for the device and reads all moments, float32 by parameter and moment, and the counts of steps: what a checkpoint keeps and {@link
-   * loadStateDict} takes.
+   * Waits for the device and reads all moments, float32 by parameter and moment, and the counts of steps: what a checkpoint keeps and
+   * {@link loadStateDict} takes.
    */
   async stateDict(): Promise<OptimizerState> {
     const step = this.#stepCount;

@@ -62,6 +62,10 @@ const photographs = folder
       .map((name) => join(folder, name))
   : [];
 
+if (folder && photographs.length < ROWS) {
+  throw new Error(`GMTL_PHOTOGRAPHS=${folder} holds ${photographs.length} .jpg or .jpeg files; ${ROWS} are needed`);
+}
+
 /** Two retinas with lesions, drawn; or photographs. */
 const eyes =
   photographs.length > 0

@@ -69,7 +69,7 @@ export interface InferPicturesOptions extends InferAndWriteOptions {
   readonly onPicture?: (outcome: PictureOutcome, index: number) => void;
   /** Aborting it ends the work after the pictures under way; the table is written. */
   readonly stop?: AbortSignal;
-  /** Pictures under way at once. Default: as many as keep the threads busy, and a batch more, as `picturesUnderWay` counts. */
+  /** Pictures under way at once. Default: 4, and two for each decoding thread and each picture of a batch where there are threads. */
   readonly ahead?: number;
 }
 

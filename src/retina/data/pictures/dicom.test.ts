@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { inflateRawSync } from 'node:zlib';
+import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import dicomParser from 'dicom-parser';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -242,6 +242,15 @@ const HOSTILE: readonly [string, () => Buffer, string | RegExp][] = [
     '"1.2.840.10008.9.9.9"',
   ],
   [
+    'a deflated part that unpacks a thousandfold',
+    () => {
+      const header = file('deflated').subarray(0, 144 + file('deflated').readUInt32LE(140));
+      return Buffer.concat([header, deflateRawSync(Buffer.alloc(40 * 2 ** 20))]);
+    },
+    /its deflated part unpacks to more than \d{8} bytes, a hundredfold: no photograph does\.$/,
+  ],
+  ['half of its deflated part', () => file('deflated').subarray(0, -400), 'its deflated part is truncated or damaged.'],
+  [
     'a transfer syntax of compression and no compressed pixels',
     () =>
       Buffer.from(file('rgb').toString('latin1').replace('1.2.840.10008.1.2.1\0', '1.2.840.10008.1.2.5\0'), 'latin1'),
@@ -259,7 +268,7 @@ const jpegFrame = ((): Buffer => {
 const progressive = await sharp(path('eye.png')).jpeg({ progressive: true, quality: 95 }).toBuffer();
 
 describe('a DICOM file is read in spite of', () => {
-  it.each(Object.entries(oddDicoms(jpegFrame, progressive)))('%s', async (_, bytes) => {
+  it.each(Object.entries(oddDicoms(jpegFrame, progressive, file('implicit'))))('%s', async (_, bytes) => {
     expect(await decodeImage('eye.dcm', bytes)).toMatchObject({ width: 56, height: 48 });
   });
 });

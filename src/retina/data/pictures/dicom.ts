@@ -1,9 +1,9 @@
 /** DICOM files in Node: each frame as a file that sharp opens. */
 import { inflateRawSync } from 'node:zlib';
-import type { ErrorCode } from '../../../engine/errors.ts';
+import { type ErrorCode, isOutOfMemory } from '../../../engine/errors.ts';
 import { requireOptional, sharp } from '../../../engine/node/optional.ts';
 import type { DicomFacts } from './dicomFacts.ts';
-import { type DicomFrame, type DicomTools, mostInflated, openDicomFile } from './dicomFile.ts';
+import { deflatedFault, type DicomFrame, type DicomTools, mostInflated, openDicomFile } from './dicomFile.ts';
 import type { LosslessJpeg } from './dicomJpeg.ts';
 
 /** A parsed file. */
@@ -20,16 +20,23 @@ export function openDicom(bytes: Buffer, name: string, code: ErrorCode, frame = 
   const tools: DicomTools = {
     parser: requireOptional<DicomTools['parser']>('dicom-parser'),
     losslessJpeg: () => requireOptional<LosslessJpeg>('jpeg-lossless-decoder-js'),
-    inflate: inflated,
+    inflate: (packed, position) => inflated(packed, position, name, code),
   };
   const { facts, width, height, frame: read } = openDicomFile(tools, bytes, name, code, frame);
   return { facts, width, height, picture: async () => fileOf(read(), width, height) };
 }
 
-/** A deflated data set after its plain header. zlib refuses what unpacks to more than {@link mostInflated}. */
-function inflated(packed: Uint8Array, position: number): Uint8Array {
-  const rest = inflateRawSync(packed.subarray(position), { maxOutputLength: mostInflated(packed.length) });
-  return Buffer.concat([packed.subarray(0, position), rest]);
+/** A deflated data set after its plain header. */
+function inflated(packed: Uint8Array, position: number, name: string, code: ErrorCode): Uint8Array {
+  const most = mostInflated(packed.length);
+  try {
+    const rest = inflateRawSync(packed.subarray(position), { maxOutputLength: most });
+    return Buffer.concat([packed.subarray(0, position), rest]);
+  } catch (cause) {
+    const isBomb = (cause as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE';
+    if (!isBomb && isOutOfMemory(cause)) throw cause;
+    throw deflatedFault(name, code, isBomb ? most : null, cause);
+  }
 }
 
 async function fileOf(frame: DicomFrame, width: number, height: number): Promise<Buffer> {

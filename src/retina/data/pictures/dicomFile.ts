@@ -60,6 +60,13 @@ const UNREAD = new Map(
  */
 export const mostInflated = (fileBytes: number): number => Math.min(2 ** 30, 100 * fileBytes + 2 ** 24);
 
+/** Why a deflated part is refused. @param most the bytes that it was to inflate to at most and goes beyond; null: it cannot be inflated. */
+export function deflatedFault(name: string, code: ErrorCode, most: number | null, cause?: unknown): GmtlError {
+  const why =
+    most === null ? 'is truncated or damaged' : `unpacks to more than ${most} bytes, a hundredfold: no photograph does`;
+  return new GmtlError(code, `Cannot read the DICOM file ${name}: its deflated part ${why}.`, { cause });
+}
+
 /** Bytes from which {@link isDicom} tells. */
 export const DICOM_MARK_END = 132;
 
@@ -96,22 +103,31 @@ const TAG = {
  * @param code of the errors. @throws GmtlError of that code, naming the file and what is not read in it.
  */
 export function openDicomFile(
-  { parser, losslessJpeg, inflate }: DicomTools,
+  tools: DicomTools,
   bytes: Uint8Array,
   name: string,
   code: ErrorCode,
   frame = 1,
 ): DicomFile {
-  const fail = (why: string, cause?: unknown) =>
-    new GmtlError(code, `Cannot read the DICOM file ${name}: ${why}.`, { cause });
-  let data: DicomParser.DataSet;
+  const fail: Fail = (why, cause) => new GmtlError(code, `Cannot read the DICOM file ${name}: ${why}.`, { cause });
   try {
-    data = parser.parseDicom(bytes, { inflater: inflate });
+    return describe(tools, tools.parser.parseDicom(bytes, { inflater: tools.inflate }), fail, frame);
   } catch (cause) {
-    if (isOutOfMemory(cause)) throw cause;
+    if (isOutOfMemory(cause) || cause instanceof GmtlError) throw cause;
     throw fail(`${structureFault(cause)}; it is truncated or damaged, or not a DICOM file`, cause);
   }
-  const [warning] = data.warnings;
+}
+
+type Fail = (why: string, cause?: unknown) => GmtlError;
+
+function describe(
+  { parser, losslessJpeg }: DicomTools,
+  data: DicomParser.DataSet,
+  fail: Fail,
+  frame: number,
+): DicomFile {
+  // It looks four bytes ahead for sequences where kinds are implicit: that it finds the end there says nothing.
+  const warning = data.warnings.find((one) => !one.includes('peeking to determine VR'));
   if (warning !== undefined) throw fail(`${oneLine(warning)}; it is truncated or damaged`);
   const syntax = data.string(TAG.syntax) ?? '';
   const way = SYNTAXES.get(syntax);
@@ -223,7 +239,8 @@ const oneLine = (value: string): string =>
 /** What dicom-parser found wrong: it throws strings, errors, and objects that hold either. */
 function structureFault(cause: unknown): string {
   const thrown = (cause as { exception?: unknown } | null)?.exception ?? cause;
-  if (thrown instanceof RangeError) return 'its sequences are nested too deeply';
+  if (thrown instanceof Error && /call stack|recursion/.test(thrown.message))
+    return 'its sequences are nested too deeply';
   const why =
     thrown instanceof Error ? thrown.message : typeof thrown === 'string' ? thrown : 'its structure is broken';
   return /overrun|past end|maxP/.test(why) ? 'a length in it points past its end' : plainly(why);

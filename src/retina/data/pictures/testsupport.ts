@@ -124,8 +124,8 @@ const colors = (stated: string): Described => ({ [TAG.photometric]: element(TAG.
 const marked = (before: string, after: string): Buffer =>
   Buffer.from(`${before.padEnd(128).slice(0, 128)}DICM${after}`, 'latin1');
 
-/** Odd files that are read all the same. @param jpeg a frame of 56x48 as JPEG. @param progressive such a frame as progressive JPEG. */
-export function oddDicoms(jpeg: Buffer, progressive: Buffer): Readonly<Record<string, Buffer>> {
+/** Odd files that are read all the same. @param jpeg a frame of 56x48 as JPEG. @param progressive such a frame as progressive JPEG. @param implicit a file whose elements do not state their kinds. */
+export function oddDicoms(jpeg: Buffer, progressive: Buffer, implicit: Buffer): Readonly<Record<string, Buffer>> {
   const none = Buffer.of();
   const halves = [jpeg.subarray(0, 500), jpeg.subarray(500)];
   return {
@@ -142,6 +142,8 @@ export function oddDicoms(jpeg: Buffer, progressive: Buffer): Readonly<Record<st
     ),
     'sequences nested tenfold': dicom({}, { before: nested(10) }),
     'padding at its end': Buffer.concat([dicom({}), element(0xfffcfffc, 'OB', Buffer.alloc(64))]),
+    'no bytes of padding at its end': Buffer.concat([implicit, tag(0xfffc, 0xfffc, 0)]),
+    'two bytes of padding at its end': Buffer.concat([implicit, tag(0xfffc, 0xfffc, 2), short(0)]),
     'a length of its header that is a lie': (() => {
       const bytes = dicom({});
       bytes.writeUInt32LE(0xffffff00, 140);
