@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** Draws pictures that are no fundus photographs into a folder, for bench/gradability.js: the same ones from the same seed. */
+/** Draws pictures that are not fundus photographs into a folder, for bench/gradability.js: the same ones from the same seed. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import yargs from 'yargs';

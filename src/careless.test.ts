@@ -63,7 +63,7 @@ function* calls(good: () => unknown[]): Generator<unknown[]> {
 const shown = (item: unknown): string =>
   item instanceof Tensor ? String(item) : typeof item === 'object' ? (item?.constructor.name ?? 'null') : String(item);
 
-/** Throws what is thrown that is no error of ours, with the call. */
+/** Throws what is thrown that is not an error of ours, with the call. */
 async function attempt(what: string, call: Call, good = TENSORS): Promise<void> {
   for (const given of calls(good)) {
     setEngine(engine);
@@ -93,7 +93,7 @@ const methodsOf = (made: object): string[] =>
     return typeof value === 'function' && name !== 'constructor';
   });
 
-/** Opening an adapter with good options is no mistake. */
+/** Opening an adapter with good options is not a mistake. */
 const opens = (name: string, [options]: unknown[]): boolean =>
   /^(createEngine|withEngine)$/.test(name) &&
   (options === undefined || (typeof options === 'object' && options !== null && Object.keys(options).length === 0));

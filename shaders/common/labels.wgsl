@@ -1,5 +1,5 @@
-// What a row's label says: the row counts, or it is ignored (a negative label, or the one to be ignored), or the label is no class. That one
-// makes its row's loss and gradients NaN: counting nothing would give a smaller loss without a word. The lowest number is no class either,
+// What a row's label says: the row counts, or it is ignored (a negative label, or the one to be ignored), or the label is not a class. That one
+// makes its row's loss and gradients NaN: counting nothing would give a smaller loss without a word. The lowest number is not a class either,
 // since it is what a conversion makes of NaN.
 
 const IGNORED = 0u;

@@ -1,6 +1,3 @@
-enable subgroups;
-diagnostic(off, subgroup_uniformity);
-
 // The formula of gather.wgsl for one group, as a matrix product: pixels x (taps, channels) times (taps, channels) x outputs.
 //
 // A workgroup is one subgroup of four lanes (SwiftShader) and owns as many pixels x as many groups of four output
@@ -12,6 +9,9 @@ diagnostic(off, subgroup_uniformity);
 // which taps exist, and those that do not cost nothing. `weight` is [taps, fromChannels, toChannels], packed for the purpose where
 // the gather is transposed; fromChannels and toChannels are multiples of four.
 // Control flow that depends on the workgroup and uniforms only is uniform, which WGSL's analysis cannot see.
+
+enable subgroups;
+diagnostic(off, subgroup_uniformity);
 
 // #include "common/grid.wgsl"
 // #include "common/gatherProduct.wgsl"

@@ -1,12 +1,12 @@
-diagnostic(off, chromium.subgroup_matrix_uniformity);
-enable subgroups;
-enable chromium_experimental_subgroup_matrix;
-
 // The formula of gather.wgsl for one group, as a matrix product: pixels x (taps, channels) times (taps, channels) x outputs.
 //
 // For GPUs with matrix units (see common/matrixTile.wgsl): a workgroup owns 64 pixels x 64 output channels and goes for each tap through
 // the channels DEPTH at a time. Pixels are taken in `divideY * divideX` phases of equal parity as in gatherLanes.wgsl, where the packing of
 // weights is explained. fromChannels and toChannels are multiples of four.
+
+diagnostic(off, chromium.subgroup_matrix_uniformity);
+enable subgroups;
+enable chromium_experimental_subgroup_matrix;
 
 // #include "common/grid.wgsl"
 // #include "common/gatherProduct.wgsl"

@@ -1,6 +1,3 @@
-enable subgroups;
-diagnostic(off, subgroup_uniformity);
-
 // The formula of gather.wgsl for one group, as a matrix product: pixels x (taps, channels) times (taps, channels) x outputs.
 //
 // matmul/subgroup.wgsl with its rows gathered, for adapters whose subgroups have eight lanes (lavapipe): a workgroup is one subgroup and owns
@@ -8,6 +5,9 @@ diagnostic(off, subgroup_uniformity);
 // so on and hands them round by shuffles; each number that was loaded is used 32 times, for a load costs far more than a product.
 // Eights of pixels that have nothing under a tap are skipped. The phases, the layout of `weight` and the fours are those of gatherLanes.wgsl.
 // Control flow that depends on the workgroup and uniforms only is uniform, which WGSL's analysis cannot see.
+
+enable subgroups;
+diagnostic(off, subgroup_uniformity);
 
 // #include "common/grid.wgsl"
 // #include "common/gatherProduct.wgsl"

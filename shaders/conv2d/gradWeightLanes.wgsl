@@ -1,6 +1,3 @@
-enable subgroups;
-diagnostic(off, subgroup_uniformity);
-
 // partial[c, ky, kx, i, o] = sum over the output pixels p of chunk c of x[n, py * stride + ky * dilation - padding, …, i] * gradOutput[p, o]
 //
 // One group. A chunk is a run of `run` neighbouring output pixels, a multiple of LANES; reduce/sum adds the chunks up in order.
@@ -9,6 +6,9 @@ diagnostic(off, subgroup_uniformity);
 // hands them round, and each lane, which owns four output channels of all 8 input channels in registers, loads its part of
 // gradOutput. On software adapters a load is a gather, lane by lane, and dearer than the arithmetic. Channels are in fours.
 // Control flow that depends on the workgroup and uniforms only is uniform, which WGSL's analysis cannot see.
+
+enable subgroups;
+diagnostic(off, subgroup_uniformity);
 
 // #include "common/grid.wgsl"
 // #include "common/gradWeightProduct.wgsl"

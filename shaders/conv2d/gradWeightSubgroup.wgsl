@@ -1,6 +1,3 @@
-enable subgroups;
-diagnostic(off, subgroup_uniformity);
-
 // partial[c, ky, kx, i, o] = sum over the output pixels p of chunk c of x[n, py * stride + ky * dilation - padding, …, i] * gradOutput[p, o]
 //
 // One group. A chunk is a run of `run` neighbouring output pixels; reduce/sum adds the chunks up in order. matmul/subgroupTransposed.wgsl with
@@ -8,6 +5,9 @@ diagnostic(off, subgroup_uniformity);
 // (ky, kx, i) counted through, of 8 groups of four output channels of one chunk, four pixels at a time. Lane i loads the i-th group of rows and
 // hands it round by shuffles; each number that was loaded is used 32 times. Channels are in fours.
 // Control flow that depends on the workgroup and uniforms only is uniform, which WGSL's analysis cannot see.
+
+enable subgroups;
+diagnostic(off, subgroup_uniformity);
 
 // #include "common/grid.wgsl"
 // #include "common/gradWeightProduct.wgsl"

@@ -1,6 +1,6 @@
-enable subgroups;
-
 // As backward.wgsl for many classes; lanes and rows as in forwardLanes.wgsl, `columns` counts groups of four.
+
+enable subgroups;
 
 // #include "common/grid.wgsl"
 // #include "common/labels.wgsl"

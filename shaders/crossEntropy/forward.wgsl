@@ -1,7 +1,7 @@
 // Cross entropy of logits [rows, columns] against labels [rows], fused with log softmax. With w the class weights (or 1),
 // lp = log softmax, y the label, K = columns and s the label smoothing, as torch.nn.functional.cross_entropy:
 //   row loss = (1 - s) * -w[y] * lp[y] + s / K * sum over k of -w[k] * lp[k],   row weight = w[y]
-// Rows whose label is negative or `ignored` count nothing; a label that is no class makes its row NaN. Mean = sum of losses / sum of weights.
+// Rows whose label is negative or `ignored` count nothing; a label that is not a class makes its row NaN. Mean = sum of losses / sum of weights.
 // stats [rows]: (the largest logit, the log of the sum of exponentials below it), from which backward has its probabilities.
 //
 // A thread owns rows `stride` apart and walks each once (twice where labels are smoothed); see common/lossMean.wgsl for what follows. With

@@ -1,8 +1,8 @@
-enable subgroups;
-
 // As forward.wgsl for many classes: a workgroup is one subgroup of LANES lanes, which share a row in groups of four columns, so that
 // neighbouring lanes read neighbouring memory. Rows lie `stride` apart, and `columns` counts groups of four. Each component keeps a
 // maximum and a sum of its own; they meet at the end of the row.
+
+enable subgroups;
 
 // #include "common/grid.wgsl"
 // #include "common/labels.wgsl"

@@ -1,6 +1,3 @@
-enable subgroups;
-diagnostic(off, subgroup_uniformity);
-
 // partial[k, ky, kx, c] = sum over the images and columns of chunk k, and all output rows y, of
 //   x[n, y + ky - paddingY, px + kx - paddingX, c] * gradOutput[n, y, px, c]
 // partialSums[k, c] = sum over the same of gradOutput[n, y, px, c], the bias's gradient
@@ -10,6 +7,9 @@ diagnostic(off, subgroup_uniformity);
 // units k, k + chunks, …. It runs down the rows with the last seven rows of the gradient in registers; a row of x is two loads a lane, its
 // seven shifts are shuffles, and the 49 sums, which lie in memory of its own, are added up over the lanes at the end; reduce/sumPair adds the
 // chunks up. The host sees to it that paddingY is below the window's height, so that each row of the gradient meets some row of x.
+
+enable subgroups;
+diagnostic(off, subgroup_uniformity);
 
 // #include "common/grid.wgsl"
 // #include "common/storage.wgsl"

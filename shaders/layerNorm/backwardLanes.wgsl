@@ -1,11 +1,11 @@
-enable subgroups;
-
 // All gradients in one pass over gradY and x, columns in groups of four:
 //   gradX = rstd * (h - mean(h) - n * mean(h * n)), h = gradY * weight, n = (x - mean) * rstd
 //   gradWeight[k, c] = sum over rows of gradY * n,  gradBias[k, c] = sum over rows of gradY, of the rows that workgroup k walks
 //
 // Lanes, rows and constants as in forwardLanes.wgsl. A lane owns its columns for good, so their parameters' gradients grow in registers;
 // a second, ordered pass adds the workgroups up.
+
+enable subgroups;
 
 // #include "common/grid.wgsl"
 // #include "common/storage.wgsl"

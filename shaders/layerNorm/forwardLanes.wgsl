@@ -1,5 +1,3 @@
-enable subgroups;
-
 // As forward.wgsl, in one pass: y = (x - mean) * rstd * weight + bias, columns in groups of four.
 //
 // A workgroup is one subgroup of LANES lanes and walks whole rows, `stride` apart. Lane i owns the groups i, i + LANES, … of every row
@@ -8,6 +6,8 @@ enable subgroups;
 // The variance is taken about the mean, and what rounding took from the mean comes out of the deviations (see forward.wgsl): no cancellation
 // however far the row is from zero. One walk for both, about the row's first number, was 20 % shorter, but lost the others' digits
 // where that number is far from them.
+
+enable subgroups;
 
 // #include "common/grid.wgsl"
 // #include "common/storage.wgsl"

@@ -1,5 +1,3 @@
-enable subgroups;
-
 // out[z, i, j] = f(bias[j] + sum over k of a[z, i, k] * b[z, k, j])
 //
 // a is [m, k], b is [k, n], both in rows of whole vec4f (zeros past k where k is not a multiple of 4). For adapters whose
@@ -11,6 +9,8 @@ enable subgroups;
 // used; 32 x 32 outputs use each 32 times. 48 - 57 GFLOP/s of two cores undisturbed (512 cubed), where 8 rows by broadcasts gave 26 - 29.
 // 64 rows or columns were no faster (the loop leaves the caches of code). The sums are an array that the last loop indexes: as variables they
 // would all be alive across the loads' hundreds of branches, which doubles the time of compiling. Groups of eight rows past the end are skipped.
+
+enable subgroups;
 
 // #include "common/grid.wgsl"
 // #include "common/product.wgsl"

@@ -1,11 +1,11 @@
-diagnostic(off, chromium.subgroup_matrix_uniformity);
-enable subgroups;
-enable chromium_experimental_subgroup_matrix;
-
 // out[z, i, j] = f(bias[j] + sum over k of a[z, i, k] * b[z, k, j])
 //
 // a is [m, k], b is [k, n], both in rows of whole vec4f (zeros past k where k is not a multiple of 4). For GPUs with matrix units: see
 // common/matrixTile.wgsl.
+
+diagnostic(off, chromium.subgroup_matrix_uniformity);
+enable subgroups;
+enable chromium_experimental_subgroup_matrix;
 
 // #include "common/grid.wgsl"
 // #include "common/product.wgsl"

@@ -1,10 +1,10 @@
-diagnostic(off, chromium.subgroup_matrix_uniformity);
-enable subgroups;
-enable chromium_experimental_subgroup_matrix;
-
 // out[z, i, j] = sum over k of a[z, k, i] * b[z, k, j]: the gradient of a weight, a sum over all pixels; and sums, of a alone
 //
 // For GPUs with matrix units: see common/matrixTile.wgsl. A thread always brings the same four rows of a, and so adds them up on the way.
+
+diagnostic(off, chromium.subgroup_matrix_uniformity);
+enable subgroups;
+enable chromium_experimental_subgroup_matrix;
 
 // #include "common/grid.wgsl"
 // #include "common/productTransposed.wgsl"

@@ -1,10 +1,10 @@
-enable subgroups;
-
 // out[z, i, j] = sum over k of a[z, k, i] * b[z, k, j]: the gradient of a weight, a sum over all pixels; and sums, of a alone
 //
 // subgroup.wgsl for an `a` stored [k, m]: a workgroup is one subgroup of eight lanes and owns 32 rows of 8 x 4 columns, whose sums lie in
 // memory of its own. Lane i loads rows 4i to 4i + 3 of a for one k, four k at a time, and hands them round by shuffles: each number that
 // was loaded is used 32 times. Groups of eight rows past the end are skipped.
+
+enable subgroups;
 
 // #include "common/grid.wgsl"
 // #include "common/productTransposed.wgsl"

@@ -1,7 +1,7 @@
-enable subgroups;
-
 // out[thread] = 1 if the workgroup is one subgroup, all of whose LANES lanes run: what the kernels over common/subgroup.wgsl rest on, and WGSL
 // does not promise. Run once where a device is opened.
+
+enable subgroups;
 
 // #constant LANES
 

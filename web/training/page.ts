@@ -166,7 +166,7 @@ rate.addEventListener('input', () => {
   worker.tell({ kind: 'rate', learningRate });
 });
 
-// A browser may end a tab in the background without a word, and stops or slows what is not seen: what was learnt is kept, and time spent away is no speed.
+// A browser may end a tab in the background without a word, and stops or slows what is not seen: what was learnt is kept, and the speed is measured anew.
 document.addEventListener('visibilitychange', () => {
   if (document.hidden) worker.tell({ kind: 'keep' });
   speed = null;

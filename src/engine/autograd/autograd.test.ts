@@ -142,7 +142,7 @@ describe('gradients', () => {
 });
 
 describe('errors', () => {
-  it('refuses a second backward, a root without a graph, a root that is no scalar, a gradient of another shape', () => {
+  it('refuses a second backward, a root without a graph, a root that is not a scalar, a gradient of another shape', () => {
     const { engine } = make();
     const x = leaf(engine, [1, 2]);
     const y = x.square().sum();

@@ -308,7 +308,7 @@ export class Engine {
     if (!gradient && sizeOf(root.shape) !== 1) {
       throw new GmtlError(
         'autograd/graph',
-        `backward: a tensor of shape ${formatShape(root.shape)} is no scalar; reduce it or pass a gradient`,
+        `backward: a tensor of shape ${formatShape(root.shape)} is not a scalar; reduce it or pass a gradient`,
       );
     }
     const { backend } = this;
@@ -487,7 +487,7 @@ function requireDifferentiable(what: string, dtype: DType, requiresGrad = false)
     throw new GmtlError('tensor/dtype', `${what}: a tensor of ${dtype} cannot require a gradient; make it f32`);
 }
 
-/** What `body` returns. Throws `autograd/scope` for a promise, whose work would run after all is over, and for what is no function. */
+/** What `body` returns. Throws `autograd/scope` for a promise, whose work would run after all is over, and for what is not a function. */
 function synchronous<T>(what: string, body: () => T): T {
   if (typeof body !== 'function') {
     throw new GmtlError('autograd/scope', `${what}: the body is ${show(body)}; it is a function: ${what}(() => …)`);

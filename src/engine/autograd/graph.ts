@@ -122,7 +122,7 @@ export class GraphNode {
       },
       reshape: (value: Value, shape: Shape): Value => {
         if (sizeOf(shape) !== sizeOf(value.spec.shape)) {
-          throw new Error(`${this.op.name}: ${formatShape(value.spec.shape)} is no ${formatShape(shape)}`);
+          throw new Error(`${this.op.name}: ${formatShape(value.spec.shape)} is not of shape ${formatShape(shape)}`);
         }
         return { spec: { shape, dtype: value.spec.dtype }, storage: value.storage };
       },

@@ -92,7 +92,7 @@ describe('a mistake is a typed error, and the engine goes on', () => {
 
   it('shapes and data that are none; nested arrays and 64-bit integers are taken', async () => {
     for (const shape of [[2.5, 4], [-2, -5], ['10'], [Number.NaN], null]) {
-      expect(() => untyped((s: number[]) => engine.empty(s), shape)).toThrow(/is no shape/);
+      expect(() => untyped((s: number[]) => engine.empty(s), shape)).toThrow(/is not a shape/);
     }
     for (const data of [null, 'abc', [1, undefined], ['1'], [[1, 2], [3]]]) {
       expect(() => untyped((d: number[]) => engine.tensor(d), data)).toThrow(/tensor: /);
@@ -248,7 +248,7 @@ describe('what backward needs must not change in between', () => {
 describe('labels', () => {
   const logits = () => engine.tensor([1, 2, 3, 4, 5, 6], [2, 3], { requiresGrad: true });
   it.each([3, 1_000_000, -(2 ** 31)])(
-    'a label of %i is no class: the loss and its row of gradients are NaN',
+    'a label of %i is not a class: the loss and its row of gradients are NaN',
     async (label) => {
       const x = logits();
       const loss = F.crossEntropy(x, engine.tensor(Int32Array.of(0, label)));
@@ -259,7 +259,7 @@ describe('labels', () => {
     },
   );
 
-  it('NaN made an integer is no class either; ignored rows count nothing', async () => {
+  it('NaN made an integer is not a class either; ignored rows count nothing', async () => {
     const made = engine.tensor([Number.NaN, 1]).cast('i32');
     expect(await F.crossEntropy(logits(), made).item()).toBeNaN();
     const ignored = await F.crossEntropy(logits(), engine.tensor(Int32Array.of(0, -1))).item();

@@ -132,7 +132,7 @@ export class Tensor {
   /**
    * Overwrites the elements from the host, in place (an input buffer of a captured step, loaded weights). A backward pass that needs the old
    * ones is refused from then on.
-   * @throws GmtlError `tensor/shape` where the count differs, `tensor/data` for what is no number of this type, `tensor/freed`.
+   * @throws GmtlError `tensor/shape` where the count differs, `tensor/data` for what is not a number of this type, `tensor/freed`.
    */
   write(data: HostData): this {
     if (this.#disposed)

@@ -91,7 +91,7 @@ describe('constants', () => {
   it.each<[string, Record<string, number>, string]>([
     ['missing', { LANES: 8 }, 'constant DEPTH has no value'],
     ['unknown', { LANES: 8, DEPTH: 2, WIDTH: 1 }, 'no constant is named WIDTH'],
-    ['not an integer', { LANES: 8.5, DEPTH: 2 }, 'constant LANES = 8.5 is no integer'],
+    ['not an integer', { LANES: 8.5, DEPTH: 2 }, 'constant LANES = 8.5 is not an integer'],
   ])('are refused where one is %s', (_what, constants, message) => {
     expect(() => assemble(constants)).toThrow(`test/kernel.wgsl: ${message}`);
   });

@@ -107,7 +107,7 @@ export function assembleShader(
     const value = constants[name];
     if (value === undefined) throw new GmtlError('gpu/shader', `${path}: constant ${name} has no value`);
     if (!Number.isInteger(value))
-      throw new GmtlError('gpu/shader', `${path}: constant ${name} = ${value} is no integer`);
+      throw new GmtlError('gpu/shader', `${path}: constant ${name} = ${value} is not an integer`);
     lines.push({ text: `const ${name} = ${value};`, file: `${path} (constants)`, line: 0 });
   }
   return { code: lines.map(({ text }) => text).join('\n'), lines };

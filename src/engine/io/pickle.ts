@@ -140,13 +140,14 @@ class Unpickler {
 
   #append(values: readonly unknown[]): void {
     const list = this.#stack.at(-1);
-    if (!Array.isArray(list)) throw new PickleProblem('it appends to what is no list');
+    if (!Array.isArray(list)) throw new PickleProblem('it appends to what is not a list');
     for (const value of values) list.push(value);
   }
 
   #setItems(values: readonly unknown[]): void {
     const dict = this.#stack.at(-1);
-    if (!(dict instanceof Map) || values.length % 2 !== 0) throw new PickleProblem('it sets items of what is no dict');
+    if (!(dict instanceof Map) || values.length % 2 !== 0)
+      throw new PickleProblem('it sets items of what is not a dict');
     for (let index = 0; index < values.length; index += 2) dict.set(values[index], values[index + 1]);
   }
 
@@ -267,12 +268,12 @@ class Unpickler {
         const args = this.#pop();
         const callable = this.#pop();
         if (!(callable instanceof PickleGlobal) || !Array.isArray(args))
-          throw new PickleProblem('it calls what is no callable');
+          throw new PickleProblem('it calls what is not a callable');
         return this.#handlers.call(callable.name, args);
       }
       case 0x62: // BUILD: what PyTorch sets on a state dict (its `_metadata`) is of no use here
         this.#pop();
-        if (!(this.#stack.at(-1) instanceof Map)) throw new PickleProblem('it sets attributes of what is no dict');
+        if (!(this.#stack.at(-1) instanceof Map)) throw new PickleProblem('it sets attributes of what is not a dict');
         return undefined;
       case 0x51: // BINPERSID
         return this.#handlers.persistent(this.#pop());

@@ -95,7 +95,7 @@ describe('refuses, saying why', () => {
     ['a cut in the data', whole.subarray(0, whole.length - 1), /cut short: its header promises/],
     ['a cut in the header', whole.subarray(0, 20), /cut short within its header/],
     ['trailing bytes', fileOf(`{${entry('a', 'U8', '[2]', 0, 2)}}`, 3), /1 bytes after the last tensor/],
-    ['a broken header', fileOf('{"a":', 0), /no valid JSON/],
+    ['a broken header', fileOf('{"a":', 0), /not valid JSON/],
     [
       'a duplicate name',
       fileOf(`{${entry('a', 'U8', '[1]', 0, 1)},${entry('\\u0061', 'U8', '[1]', 1, 2)}}`, 2),
@@ -111,7 +111,7 @@ describe('refuses, saying why', () => {
     ['an unknown dtype', fileOf(`{${entry('a', 'F64', '[1]', 0, 8)}}`, 8), /dtype "F64"; gmtl reads F32/],
     ['a negative size', fileOf(`{${entry('a', 'U8', '[-1]', 0, 1)}}`, 1), /shape \[-1\]/],
     ['reversed offsets', fileOf(`{${entry('a', 'U8', '[1]', 1, 0)}}`, 1), /offsets \[1,0\]/],
-    ['metadata that is no text', fileOf('{"__metadata__":{"a":1}}', 0), /metadata "a" is not a string/],
+    ['metadata that is not text', fileOf('{"__metadata__":{"a":1}}', 0), /metadata "a" is not a string/],
   ];
   test.each(cases)('%s', (_name, bytes, message) => {
     expect(() => decodeSafetensors(bytes, 'weights.bin')).toThrow(message);

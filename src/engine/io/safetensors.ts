@@ -49,7 +49,7 @@ const MAXIMUM_HEADER_BYTES = 100_000_000;
 /**
  * Serializes tensors, such as a module's `stateDict()`. Names keep the map's order in the header; the bytes are laid out widest type first,
  * so that each is aligned.
- * @throws GmtlError `safetensors/invalid` for what is no map of tensors, when a shape disagrees with its data, the data's type with its dtype,
+ * @throws GmtlError `safetensors/invalid` for what is not a map of tensors, when a shape disagrees with its data, the data's type with its dtype,
  * or the dtype is BF16 (read only).
  */
 export function encodeSafetensors(
@@ -168,9 +168,9 @@ function readHeader(bytes: Uint8Array, fileName: string): { header: Record<strin
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(8, dataStart));
     header = JSON.parse(text);
   } catch (cause) {
-    throw invalid(fileName, `the header is no valid JSON (${(cause as Error).message})`, cause);
+    throw invalid(fileName, `the header is not valid JSON (${(cause as Error).message})`, cause);
   }
-  if (!isRecord(header)) throw invalid(fileName, 'the header is no JSON object');
+  if (!isRecord(header)) throw invalid(fileName, 'the header is not a JSON object');
   const duplicate = findDuplicateKey(text);
   if (duplicate !== undefined) throw invalid(fileName, `the header names "${duplicate}" twice`);
   return { header, dataStart };

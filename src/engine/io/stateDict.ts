@@ -35,7 +35,7 @@ export function findStateDict(
     );
     if (entries.length > 0 && !keys.some((key) => /optim|sched|scaler/i.test(key))) candidates.push({ keys, entries });
     for (const [key, inner] of value) {
-      // Other keys are no names, and a tuple of tuples as text can be endless.
+      // Other keys are not names, and a tuple of tuples as text can be endless.
       if (typeof key === 'string' || typeof key === 'number') look(inner, [...keys, String(key)]);
     }
   };

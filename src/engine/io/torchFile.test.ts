@@ -61,7 +61,7 @@ describe('a hostile file ends in one clear line:', () => {
       archive([...global('torch._utils', '_rebuild_tensor_v2'), 0x29, 0x52]),
       /made of other things/,
     ],
-    'a storage called as a function': [archive([...global('torch', 'FloatStorage'), 0x29, 0x52]), /is no tensor/],
+    'a storage called as a function': [archive([...global('torch', 'FloatStorage'), 0x29, 0x52]), /is not a tensor/],
     'a dict of no pairs': [
       archive([...global('collections', 'OrderedDict'), 0x5d, ...int(1), 0x61, 0x85, 0x52]),
       /dict of no pairs/,

@@ -63,13 +63,13 @@ const HANDLERS: PickleHandlers = {
     if (name === 'torch.Size') return args[0];
     if (name === 'torch._utils._rebuild_parameter' && args[0] instanceof TorchTensor) return args[0];
     if (name.startsWith('torch._utils._rebuild_tensor')) return rebuilt(args);
-    throw new PickleProblem(`it calls ${name}, which is no tensor`);
+    throw new PickleProblem(`it calls ${name}, which is not a tensor`);
   },
   persistent(id) {
     const [kind, type, key, , count] = Array.isArray(id) ? id : [];
     const named = type instanceof PickleGlobal ? STORAGE.exec(type.name)?.[1] : undefined;
     if (kind !== 'storage' || named === undefined || typeof key !== 'string' || !isSize(count)) {
-      throw new PickleProblem('it refers to what is no storage');
+      throw new PickleProblem('it refers to what is not a storage');
     }
     return new Storage(named, key, count);
   },

@@ -24,7 +24,7 @@ function image(height: number, width: number) {
 }
 
 describe('Unet', () => {
-  it('serves sizes that are no multiples of 32, and classifies the image', () => {
+  it('serves sizes that are not multiples of 32, and classifies the image', () => {
     const net = new Unet({ encoder, decoderChannels, classes: 3, imageClasses: 4 });
     const { masks, image: logits } = net.forward(image(33, 47));
     expect(masks.shape).toEqual([2, 33, 47, 3]);

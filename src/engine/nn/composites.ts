@@ -19,7 +19,7 @@ export type { InterpolateOptions } from './interpolation.ts';
 /** How a loss of many numbers becomes what is returned: their mean (the default), their sum, or all of them. */
 export type Reduction = 'mean' | 'sum' | 'none';
 
-/** The engine that all `inputs` are on. Throws `ops/inputs` for what is no tensor; the engine checks all else. */
+/** The engine that all `inputs` are on. Throws `ops/inputs` for what is not a tensor; the engine checks all else. */
 function engineOf(op: string, inputs: Readonly<Record<string, Tensor>>): Engine {
   for (const [name, input] of Object.entries(inputs)) {
     if (!(input instanceof Tensor))

@@ -300,7 +300,7 @@ function overAxis(op: Op<NoAttributes>, x: Tensor, axis: number): Tensor {
 }
 
 /**
- * Softmax cross-entropy: logits [N, C], labels i32 [N] (negative: the row is ignored; C and above, which are no class: the loss and the row's
+ * Softmax cross-entropy: logits [N, C], labels i32 [N] (negative: the row is ignored; C and above, which are not classes: the loss and the row's
  * gradients are NaN, since an error would have to wait for the device), class weights [C]. The mean is weighted as
  * in torch.nn.functional.cross_entropy; it is 0 where all rows are ignored. Reduction 'none' gives one loss per row, [N], 0 where ignored:
  * multiply it by weights to weigh the rows, which is differentiable in the weights too.

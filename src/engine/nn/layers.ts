@@ -302,7 +302,7 @@ export class BatchNorm2d extends Layer {
 
 /**
  * Layers one after another, named by their index as torch.nn.Sequential's: `net['0']` is the first, its weight `0.weight` in files.
- * @throws GmtlError `nn/layer` for what is no {@link Layer}: a function goes into a {@link Lambda}.
+ * @throws GmtlError `nn/layer` for what is not a {@link Layer}: a function goes into a {@link Lambda}.
  */
 export class Sequential extends Layer {
   readonly #layers: readonly Layer[];
@@ -313,7 +313,7 @@ export class Sequential extends Layer {
     if (wrong !== undefined)
       throw new GmtlError(
         'nn/layer',
-        `Sequential: ${show(wrong)} is no layer; it takes layers one by one: new Sequential(a, b)`,
+        `Sequential: ${show(wrong)} is not a layer; it takes layers one by one: new Sequential(a, b)`,
       );
     this.#layers = layers;
     layers.forEach((layer, index) => {
@@ -332,7 +332,8 @@ export class Lambda extends Layer {
 
   constructor(body: (x: Tensor) => Tensor) {
     super();
-    if (typeof body !== 'function') throw new GmtlError('nn/layer', `Lambda: ${show(body)} is no function of a tensor`);
+    if (typeof body !== 'function')
+      throw new GmtlError('nn/layer', `Lambda: ${show(body)} is not a function of a tensor`);
     this.#function = body;
   }
 

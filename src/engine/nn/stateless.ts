@@ -180,7 +180,7 @@ abstract class Dropping extends Layer {
 /**
  * In training each element is zeroed with probability `p`, the others scaled by 1 / (1 - p) (Srivastava et al. 2014; torch.nn.Dropout). The masks are
  * those of `random`'s seed and step: call its `setStep` before each step.
- * @throws GmtlError `ops/attribute` for what is no probability, `nn/layer` without a {@link RandomSource}.
+ * @throws GmtlError `ops/attribute` for what is not a probability, `nn/layer` without a {@link RandomSource}.
  */
 export class Dropout extends Dropping {
   constructor(p: number, random: RandomSource) {

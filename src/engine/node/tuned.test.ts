@@ -57,7 +57,7 @@ describe('tuned kernels on disk', () => {
   });
 
   it.each([
-    ['no JSON', '{"format": 1,', /no valid JSON/],
+    ['no JSON', '{"format": 1,', /not valid JSON/],
     ['another format', '{"format": 2}', /damaged or of another version/],
     ['a broken entry', '{"entries": [{"call": 3}]}', /damaged/],
     ['a list', '[]', /damaged/],

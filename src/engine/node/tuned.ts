@@ -85,7 +85,7 @@ export function loadTuned(
   try {
     content = JSON.parse(text);
   } catch {
-    return unusable('it is no valid JSON');
+    return unusable('it is not valid JSON');
   }
   const parsed = fileSchema.safeParse(content);
   if (!parsed.success) {

@@ -61,7 +61,7 @@ function groupOf(entry: GivenParameter | ParameterGroup): ParameterGroup {
   if (typeof entry !== 'object' || entry === null) {
     throw new GmtlError(
       'optim/parameter',
-      `${show(entry)} is no parameter: give module.parameters() or module.namedParameters()`,
+      `${show(entry)} is not a parameter: give module.parameters() or module.namedParameters()`,
     );
   }
   if (entry instanceof Tensor || !('params' in entry)) return { params: [entry] };

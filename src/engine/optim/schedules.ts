@@ -49,7 +49,7 @@ function stepsAfterWarmup(totalSteps: number, { warmupSteps = 0 }: WarmupOptions
   return totalSteps - warmupSteps;
 }
 
-/** Factor 1 at every step after the warm-up. @throws GmtlError `optim/schedule` for what are no counts of steps; so do all schedules. */
+/** Factor 1 at every step after the warm-up. @throws GmtlError `optim/schedule` for what are not counts of steps; so do all schedules. */
 export function constant(options: WarmupOptions = {}): Schedule {
   checkAttributes('constant', WARMUP, options);
   return afterWarmup(() => 1, options);

@@ -47,7 +47,7 @@ export function requireExtents(op: string, shape: unknown): asserts shape is Sha
   const valid = Array.isArray(shape) && shape.every((extent) => Number.isSafeInteger(extent) && extent >= 0);
   if (!valid) {
     const shown = Array.isArray(shape) ? `[${shape.map(String).join(', ')}]` : String(shape);
-    throw shapeError(op, `${shown} is no shape: it takes an array of whole numbers above 0`);
+    throw shapeError(op, `${shown} is not a shape: it takes an array of whole numbers above 0`);
   }
   requireElements(op, shape);
 }

@@ -39,7 +39,7 @@ export function median(values: readonly number[]): number {
 /** Sums consecutive times, `size` of them per run. */
 export function sumRuns(times: readonly number[], size: number): number[] {
   if (size < 1 || times.length % size !== 0) {
-    throw new Error(`${times.length} dispatch times are no whole number of runs of ${size} dispatches`);
+    throw new Error(`${times.length} dispatch times are not a whole number of runs of ${size} dispatches`);
   }
   return Array.from({ length: times.length / size }, (_, run) =>
     times.slice(run * size, (run + 1) * size).reduce((total, time) => total + time, 0),

@@ -142,7 +142,7 @@ describe('refuses, saying why', () => {
       ['loss.posWeight=[1,2]'],
       /loss.posWeight = \[1,2\].*has 2 numbers for the 5 structures/,
     ],
-    ['a section that is no object', ['model=3'], /model = 3 \(from the command line\)/],
+    ['a section that is not an object', ['model=3'], /model = 3 \(from the command line\)/],
     [
       'a knob of an earlier version',
       ['model.retinoHidden=3'],

@@ -269,7 +269,7 @@ describe('a model folder', () => {
       'the manifest is cut',
       () => change(MODEL_MANIFEST, (bytes) => bytes.subarray(0, 40)),
       'model/damaged',
-      'model.json is no JSON',
+      'model.json is not JSON',
     ],
     [
       'the manifest is of a later version',

@@ -11,7 +11,7 @@ import type { ExportTask } from './forward.ts';
 import type { ExportSource } from './source.ts';
 
 const NOT_A_DEVICE =
-  'Research software, not a medical device: its output is no diagnosis and must not be used to decide on the care of a patient.';
+  'Research software, not a medical device: its output is not a diagnosis and must not be used to decide on the care of a patient.';
 const LICENSE =
   'Software: MIT. The weights follow the license of the pictures they were trained on (IDRiD: CC BY 4.0, Porwal, Pachade and Kokare, Data 3(3):25, 2018).';
 

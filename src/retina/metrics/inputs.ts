@@ -50,7 +50,7 @@ export function checkProbabilities(metric: string, truth: Numbers, probabilities
     if (!(value >= 0 && value <= 1 + 1e-6)) {
       throw new GmtlError(
         'metrics/probability',
-        `${metric}: value ${value} of case ${Math.floor(index / classes)}, class ${index % classes} is no probability; apply softmax first and check for NaN.`,
+        `${metric}: value ${value} of case ${Math.floor(index / classes)}, class ${index % classes} is not a probability; apply softmax first and check for NaN.`,
       );
     }
   }
@@ -94,7 +94,7 @@ export function predictedClasses(
   if (!Number.isInteger(cases)) {
     throw new GmtlError(
       'metrics/length',
-      `predictedClasses: ${probabilities.length} values are no whole number of rows of ${classes} classes.`,
+      `predictedClasses: ${probabilities.length} values are not a whole number of rows of ${classes} classes.`,
     );
   }
   return Int32Array.from({ length: cases }, (_, index) =>

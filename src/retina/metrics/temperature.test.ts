@@ -58,7 +58,7 @@ describe('temperature', () => {
     expect(Array.from(applyTemperature([1, 0], 2, 2))).toEqual([1, expect.closeTo(0, 12)]);
   });
 
-  it('refuses what is no temperature and what is no probability', () => {
+  it('refuses what is not a temperature and what is not a probability', () => {
     expect(() => applyTemperature([1, 0], 2, 0)).toThrow(/positive number, not 0/);
     expect(() => applyTemperature([1, 0], 2, Number.NaN)).toThrow(/not NaN/);
     expect(() => fitTemperature([0], [Number.NaN, 0.5], 2)).toThrow(/NaN of case 0/);

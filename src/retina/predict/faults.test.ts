@@ -76,7 +76,7 @@ describe('a published table of grades', () => {
     expect(await grades(content)).toEqual([0, 2]);
   });
 
-  it('refuses what is no grade, and a picture of two grades, naming the lines', async () => {
+  it('refuses what is not a grade, and a picture of two grades, naming the lines', async () => {
     await expect(grades('image,level\na,0\nb,2\nb,3\n')).rejects.toThrow(/line 4: b has other labels in .* line 3/);
     for (const wrong of ['NaN', '-1', '5', '1.5', 'true', '0x1', '1e0', 'mild']) {
       await expect(grades(`image,level\n"a",0\n\nb,${wrong}\n`)).rejects.toThrow(/line 4: the grade of retinopathy/);

@@ -34,13 +34,13 @@ export async function expandFrames(
   if (frame !== undefined && other >= 0) {
     throw new GmtlError(
       'infer/frame',
-      `${inputs[other].path} is no DICOM file: --frame chooses among the frames of one`,
+      `${inputs[other].path} is not a DICOM file: --frame chooses among the frames of one`,
     );
   }
   if (dicomOut && other >= 0) {
     throw new GmtlError(
       'infer/dicom-out',
-      `${inputs[other].path} is no DICOM file: results can be DICOM files for those alone, whose patient and study they name. Leave --dicom-out or the file out.`,
+      `${inputs[other].path} is not a DICOM file: results can be DICOM files for those alone, whose patient and study they name. Leave --dicom-out or the file out.`,
     );
   }
   const expanded = inputs.flatMap((input, index): InferInput[] => {
@@ -59,7 +59,7 @@ export async function expandFrames(
   return expanded;
 }
 
-/** Null for what is no DICOM file; undefined for one that cannot be read. */
+/** Null for what is not a DICOM file; undefined for one that cannot be read. */
 async function factsOf(path: string): Promise<DicomFacts | null | undefined> {
   if (OTHER.test(extname(path))) return null;
   try {

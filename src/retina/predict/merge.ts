@@ -132,7 +132,7 @@ async function readTable(path: string): Promise<Table> {
   }
   const [header = [], ...rows] = parse(text) as string[][];
   if (!header.includes('file') || !header.includes('error')) {
-    throw new GmtlError('infer/merge', `${path} is no table of gmtl infer: it lacks the columns file and error`);
+    throw new GmtlError('infer/merge', `${path} is not a table of gmtl infer: it lacks the columns file and error`);
   }
   return { header, rows };
 }

@@ -65,7 +65,7 @@ describe('the frames of DICOM files', () => {
     ]);
     await expect(expandFrames(inputs, { frame: 2 })).rejects.toMatchObject({ code: 'infer/frame' });
     await expect(expandFrames(inputs, { frame: 0 })).rejects.toMatchObject({ code: 'cli/usage' });
-    await expect(expandFrames(inputs, { dicomOut: true })).rejects.toThrow(/eye\.png is no DICOM file/);
+    await expect(expandFrames(inputs, { dicomOut: true })).rejects.toThrow(/eye\.png is not a DICOM file/);
     const clash = { ...inputs[0], name: 'Frames_frame2' };
     await expect(expandFrames([inputs[1], clash])).rejects.toThrow('Rename one');
   });
@@ -192,7 +192,9 @@ describe('predictions.csv', () => {
 
   it('does not write over a file that is none of its own', async () => {
     writeFileSync(join(folder, 'predictions.csv'), 'id,grade\n1,2\n');
-    await expect(PredictionsTable.open(folder)).rejects.toThrow(/predictions\.csv is no table.*other columns.*--out/);
+    await expect(PredictionsTable.open(folder)).rejects.toThrow(
+      /predictions\.csv is not a table.*other columns.*--out/,
+    );
     writeFileSync(join(folder, 'predictions.csv'), '"open');
     await expect(PredictionsTable.open(folder)).rejects.toThrow(/cannot be read as CSV/);
   });

@@ -39,7 +39,7 @@ const ASKED = 3;
 /** Milliseconds between a worker's tries to reach a server, at most. */
 const LONGEST_WAIT = 3000;
 
-/** @throws GmtlError `infer/queue` for what is no address. */
+/** @throws GmtlError `infer/queue` for what is not an address. */
 export function requireQueueUrl(url: string): void {
   if (!/^rediss?:\/\/\S+$/.test(url)) {
     throw new GmtlError(

@@ -38,8 +38,8 @@ describe('a shard', () => {
   it.each([
     ['0/4', {}, /part 0 of 4 does not exist/],
     ['5/4', {}, /part 5 of 4 does not exist/],
-    ['3', {}, /is no part of a list/],
-    ['a/b', {}, /is no part of a list/],
+    ['3', {}, /is not part of a list/],
+    ['a/b', {}, /is not part of a list/],
     ['auto', {}, /no launcher is recognized/],
     ['auto', { JOB_COMPLETION_INDEX: '4' }, /a Kubernetes Indexed Job does not say how many/],
     ['auto/3', { PARALLEL_SEQ: '4' }, /part 4 of 3 does not exist/],

@@ -32,7 +32,7 @@ export function parseShard(text: string, environment: NodeJS.ProcessEnv): Shard 
   const [, place, total] = /^(\d+|auto)(?:\/(\d+))?$/.exec(text) ?? [];
   const count = total === undefined ? null : Number(total);
   if (place === undefined || count === 0 || (place !== 'auto' && count === null)) {
-    throw new GmtlError('infer/shard', `--shard ${text} is no part of a list. ${HOW}.`);
+    throw new GmtlError('infer/shard', `--shard ${text} is not part of a list. ${HOW}.`);
   }
   const shard = place === 'auto' ? fromLauncher(environment, count) : { index: Number(place), count: count as number };
   if (shard.index < 1 || shard.index > shard.count) {

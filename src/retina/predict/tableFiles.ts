@@ -102,9 +102,13 @@ export class TableFiles {
     const [path] = this.#paths;
     const { header: _, isOwnHeader, encode, isWhole } = this.#format;
     const foreign = (why: string, cause?: unknown) =>
-      new GmtlError('infer/table', `${path} is no table of this command's (${why}): move it, or choose another --out`, {
-        cause,
-      });
+      new GmtlError(
+        'infer/table',
+        `${path} is not a table of this command's (${why}): move it, or choose another --out`,
+        {
+          cause,
+        },
+      );
     const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
     if (size === 0) return;
     let header: readonly string[] | null = null;

@@ -173,7 +173,7 @@ function parseManifest(bytes: Uint8Array | null): Manifest {
   try {
     value = JSON.parse(new TextDecoder().decode(bytes));
   } catch (cause) {
-    throw damaged(MODEL_MANIFEST, `is no JSON (${(cause as Error).message})`, cause);
+    throw damaged(MODEL_MANIFEST, `is not JSON (${(cause as Error).message})`, cause);
   }
   const result = manifestSchema.safeParse(value);
   if (result.success) return result.data;

@@ -256,7 +256,7 @@ describe('files that are refused, and those that are not', () => {
   it.each([
     ['a zip archive', [0x50, 0x4b, 0x03, 0x04, 0, 0, 0, 0, 0, 0]],
     ['a bare pickle', [0x80, 0x02, 0x7d, 0x71, 0, 0x58, 0, 0, 0, 0]],
-  ])('refuses %s that is no file of PyTorch', async (_, bytes) => {
+  ])('refuses %s that is not a file of PyTorch', async (_, bytes) => {
     const file = join(folder, 'weights.pth');
     await writeFile(file, Uint8Array.from(bytes));
     await expect(initFromFile(small(), file)).rejects.toEqual(code('torch/refused'));

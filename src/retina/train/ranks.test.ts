@@ -76,7 +76,7 @@ describe('a step shared out over ranks', () => {
     rig.dispose();
   });
 
-  it('stops on all ranks when one is asked to, and refuses micro-batches that are no subtree', async () => {
+  it('stops on all ranks when one is asked to, and refuses micro-batches that are not subtrees', async () => {
     const device = await testDevice();
     const rigs = localRanks(2).map((ranks, rank) =>
       makeRig(device, { capture: false, sharing: { ranks, share: shareOf(2, ranks), wantsStop: () => rank === 1 } }),

@@ -9,7 +9,7 @@ import { makeBatch } from './testsupport.ts';
 const engine = new Engine(new ReferenceBackend());
 afterAll(() => engine.backend.destroy());
 
-it('a label that is no grade is an error that names row, picture and label', () => {
+it('a label that is not a grade is an error that names row, picture and label', () => {
   const batch = makeBatch(1, 3);
   const arranged = arrange(batch, 'supervised');
   const inputs = new StepInputs(engine, batch, arranged.routes, { gumbel: false });

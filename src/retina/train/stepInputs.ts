@@ -68,7 +68,7 @@ export class StepInputs {
   }
 }
 
-/** A row's label. Throws `train/label` where it is no grade: the losses would be NaN, and not say for which picture. */
+/** A row's label. Throws `train/label` where it is not a grade: the losses would be NaN, and not say for which picture. */
 function labelOf(batch: Batch, task: 'retinopathy' | 'edema', row: number): number {
   const label = batch[task][row];
   if (label >= -1 && label < GRADE_COUNTS[task]) return label;

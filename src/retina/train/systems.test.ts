@@ -105,7 +105,7 @@ describe.each([
     const again = build();
     const report = await initFromFile(again, file);
     const missing = report.rows.filter(({ status }) => status === 'missing').map((row) => row.name ?? '');
-    // Counters of batches are no part of a forward pass.
+    // Counters of batches are not part of a forward pass.
     expect(missing.filter((one) => !one.endsWith('num_batches_tracked'))).toEqual([]);
     expectClose(await outputsOf(again), goldens[name]);
     await expect(initFromFile(again, cut(file))).rejects.toMatchObject({ code: 'onnx/refused' });

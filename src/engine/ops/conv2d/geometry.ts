@@ -47,7 +47,7 @@ export function requireBias(op: string, bias: TensorSpec | undefined, channels: 
   );
 }
 
-/** Says where a weight has PyTorch's order of axes: in that one it would fit, and it is no small square kernel as it is. */
+/** Says where a weight has PyTorch's order of axes: in that one it would fit, and it is not a small square kernel as it is. */
 function weightHint(weight: Shape, channels: number, groups: number): string {
   const [out, perGroup, height, width] = weight;
   const fits = perGroup * groups === channels && height === width && height <= 11;

@@ -21,7 +21,7 @@ describe('losses and normalization name what does not fit', () => {
       () => crossEntropyProgram.infer([f32([4, 3]), labels(3)], {}),
       /labels must be i32 of shape \[4\]/,
     ],
-    ['labels that are no integers', () => crossEntropyProgram.infer([f32([4, 3]), f32([4])], {}), /not f32 \[4\]/],
+    ['labels that are not integers', () => crossEntropyProgram.infer([f32([4, 3]), f32([4])], {}), /not f32 \[4\]/],
     [
       'class weights',
       () => crossEntropyProgram.infer([f32([4, 3]), labels(4), f32([4])], {}),

@@ -51,7 +51,11 @@ export const floatCastProgram = defineProgram<FloatCastAttributes>({
   signature: { inputs: { x: 'float' }, attributes: { dtype: 'dtype' } },
   kernels: [floatCastKernel],
   infer([x], { dtype }) {
-    requireShape(isFloat(x.dtype) && isFloat(dtype), 'floatCast', `${x.dtype} to ${dtype} is no conversion of floats`);
+    requireShape(
+      isFloat(x.dtype) && isFloat(dtype),
+      'floatCast',
+      `${x.dtype} to ${dtype} is not a conversion of floats`,
+    );
     return [{ shape: x.shape, dtype }];
   },
   plan: ([x], [out], _attributes, target) =>

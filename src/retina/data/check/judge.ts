@@ -26,7 +26,7 @@ export interface MaskCoverage {
  */
 const USUAL_SHARE: Readonly<Record<Structure, number>> = { MA: 0.0015, HE: 0.012, EX: 0.014, SE: 0.002, OD: 0.019 };
 
-/** So many times the usual share is no variety of the disease: the mask is another structure's, or means something else. */
+/** A share so many times the usual one does not come from the disease: the mask is another structure's, or means something else. */
 const FAR_TOO_MUCH = 10;
 
 const PART: Readonly<Record<Task, string>> = {

@@ -111,7 +111,7 @@ export function mapMaskToFrame(values: Float32Array, box: CropBox): Float32Array
   if (side * side !== values.length || side === 0) {
     throw new GmtlError(
       'data/map-size',
-      `mapMaskToFrame: ${values.length} values are no square map; pass one class of one image.`,
+      `mapMaskToFrame: ${values.length} values are not a square map; pass one class of one image.`,
     );
   }
   const { left, top, size, width, height } = box;

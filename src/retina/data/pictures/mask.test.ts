@@ -138,7 +138,7 @@ describe('decodeMask', () => {
     expect(await decode('dim.jpg', await gray.jpeg({ quality: 95 }).toBuffer())).toEqual(PATTERN);
   });
 
-  it('B17: refuses what is no mask: a photograph, a JPEG with marks as faint as its artefacts', async () => {
+  it('B17: refuses what is not a mask: a photograph, a JPEG with marks as faint as its artefacts', async () => {
     const size = { width: WIDTH, height: HEIGHT, channels: 1 } as const;
     const refused = async (name: string, bytes: Uint8Array, message: RegExp): Promise<void> => {
       await writeFile(join(folder, name), bytes);

@@ -29,7 +29,7 @@ const MOST_BETWEEN = 0.1;
  * - More tones, or a lossy file: marked is what is nearer to the brightest tone than to the darkest.
  * - One tone: all marked, or nothing where it is 0.
  *
- * @returns 1 or 0 for each pixel, or in words why the file is no mask.
+ * @returns 1 or 0 for each pixel, or in words why the file is not a mask.
  */
 export function applyMaskRule({ data, channels, hasAlpha, range, lossy }: MaskPixels): Uint8Array | string {
   const count = data.length / channels;

@@ -191,7 +191,7 @@ export function pictureError(path: string, kind: PictureKind, cause: unknown): G
   // libvips repeats itself, a line each time.
   const [reason] = (cause instanceof Error ? cause.message : String(cause)).split('\n');
   const remedy = /\bunsupported image format|none of jpeg/.test(reason)
-    ? 'It is no picture, or of a kind that is not read: save it as PNG, JPEG or TIFF'
+    ? 'It is not a picture, or of a kind that is not read: save it as PNG, JPEG or TIFF'
     : cause instanceof WrongKind
       ? cause.remedy
       : 'The file is truncated or damaged: unpack or download it again';

@@ -139,7 +139,7 @@ describe('masks', () => {
     const inside = constant.filter((_, index) => index % 60 >= 10 && index % 60 < 50);
     expect(inside.every((value) => value === 0.25)).toBe(true);
     expect(constant.filter((value) => value !== 0)).toHaveLength(inside.length);
-    expect(() => mapMaskToFrame(new Float32Array(99), box)).toThrow(/99 values are no square map/);
+    expect(() => mapMaskToFrame(new Float32Array(99), box)).toThrow(/99 values are not a square map/);
   });
 
   it('maps a full IDRiD frame within a second', () => {
@@ -195,7 +195,7 @@ describe('decoding and resizing', () => {
     expect([...(await decodeImage('d.png', await deep.png().toBuffer())).data]).toEqual(values);
   });
 
-  it('B21: refuses a picture that unpacks to too many pixels, one of a foreign kind, and what is no file', async () => {
+  it('B21: refuses a picture that unpacks to too many pixels, one of a foreign kind, and what is not a file', async () => {
     const bomb = await sharp({ create: { width: 15_000, height: 15_000, channels: 3, background: 'black' } })
       .png({ compressionLevel: 9 })
       .toBuffer();

@@ -209,7 +209,7 @@ describe('openDataset and metadata', () => {
       );
     };
     expect(await spoil(() => rows)).toBe('read');
-    expect(await spoil(() => '[{')).toMatch(/metadata-json: .*no valid JSON/);
+    expect(await spoil(() => '[{')).toMatch(/metadata-json: .*not valid JSON/);
     expect(await spoil(() => [])).toMatch(/non-empty list/);
     expect(await spoil((list) => Object.assign(list[5], { retino_label: 7 }) && undefined)).toMatch(
       /metadata-row: .*row 6 \(B\/train\/IDRiD_002\), retino_label/,

@@ -186,7 +186,7 @@ describe('readIdrid', () => {
     ]);
   });
 
-  it('names an image without any mask, a duplicate, and a file that is no image', async () => {
+  it('names an image without any mask, a duplicate, and a file that is not an image', async () => {
     for (const structure of ['MA', 'EX', 'OD'] as const) await rm(maskPath(root, 'train', 3, structure));
     await put(join(root, 'copy', imagePathA('', 'train', 1)), await tinyFundus(1));
     await writeFile(imagePathB(root, 'test', 1), 'no image');

@@ -189,7 +189,7 @@ async function readList(file: string): Promise<unknown[]> {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new GmtlError(
       'data/metadata-json',
-      `${file} is no valid JSON: ${reason}. Write it again with "gmtl data prepare".`,
+      `${file} is not valid JSON: ${reason}. Write it again with "gmtl data prepare".`,
       { cause },
     );
   }
