@@ -33,13 +33,15 @@ function planOf({ program, inputs, outputs, attributes }: ProgramCall, target: P
 const differs = (call: ProgramCall): boolean =>
   JSON.stringify(planOf(call, device.target)) !== JSON.stringify(planOf(call, software));
 
-/** A call's program and the kernels of its plan for GPUs, with what they are compiled for. */
+/** A call's program and the kernels of its plan for GPUs, with what they are compiled for and whether one workgroup does all. */
 const planned = (call: ProgramCall): string =>
   [
     call.program.name,
-    ...(planOf(call, device.target)?.dispatches ?? []).map(({ kernel, constants, storage, result, width }) =>
-      JSON.stringify([kernel.name, constants, storage, result, width]),
-    ),
+    ...(planOf(call, device.target)?.dispatches ?? []).map((dispatch) => {
+      const { kernel, overrides, constants, storage, result, width, workgroups } = dispatch;
+      const isShared = workgroups.some((count) => count > 1);
+      return JSON.stringify([kernel.name, overrides, constants, storage, result, width, isShared]);
+    }),
   ].join(' ');
 
 /** The smallest cases that together run every set of kernels; all with GMTL_LONG_TESTS. */
