@@ -102,7 +102,7 @@ export function formatStepSummary(bench: StepBench, machine: Machine): string {
     ['submits', `${bench.submits.toFixed(bench.submits % 1 === 0 ? 0 : 1)} a step`],
     [
       'memory',
-      `${megabytes(total)}: weights, optimiser, inputs ${megabytes(memory.lastingBytes)}; step ${megabytes(memory.plannedBytes)}`,
+      `${megabytes(total)}: weights, optimizer, inputs ${megabytes(memory.lastingBytes)}; step ${megabytes(memory.plannedBytes)}`,
     ],
     [
       '',

@@ -216,7 +216,7 @@ describe('gmtl train', () => {
     expect(existsSync(join(root, 'refused'))).toBe(false);
   });
 
-  it('cross-validates in folders of their own, does not repeat a finished fold, and summarises', async () => {
+  it('cross-validates in folders of their own, does not repeat a finished fold, and summarizes', async () => {
     const folder = join(root, 'folds');
     const short = ['training.epochs=1', 'training.stepsPerEpoch=2', 'training.checkpointEvery=1'];
     const output = await interruptAfter([...unscored(folder, ...short), '--folds', '2'], join(folder, 'fold-1'), 1);

@@ -122,7 +122,7 @@ export const trainCommand: CommandModule<object, TrainArguments> = {
       })
       .option('folds', {
         type: 'number',
-        describe: 'Cross-validation: train this many folds, each into a folder of its own, and summarise them',
+        describe: 'Cross-validation: train this many folds, each into a folder of its own, and summarize them',
       })
       .option('verify', {
         type: 'boolean',

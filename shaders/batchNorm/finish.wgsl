@@ -1,7 +1,7 @@
-// The statistics that x is normalised with: mean and rstd = 1 / sqrt(variance + eps) [columns].
+// The statistics that x is normalized with: mean and rstd = 1 / sqrt(variance + eps) [columns].
 //
 // training 1: merges the chunks' means and sums of squared deviations [chunks, columns] (Chan, Golub and LeVeque 1979): the biased
-// variance normalises, the unbiased one enters the running variance; running = (1 - momentum) * running + momentum * batch, in place.
+// variance normalizes, the unbiased one enters the running variance; running = (1 - momentum) * running + momentum * batch, in place.
 // training 0: the running statistics, left as they are; means and squares are not read.
 //
 // A thread owns a channel and takes the chunks in order. Chunk k holds the rows k, k + chunks, ….

@@ -1,4 +1,4 @@
-// finish.wgsl for GPUs: merges the chunks that statsTree.wgsl left, [chunks, columns], into the statistics that x is normalised with. See
+// finish.wgsl for GPUs: merges the chunks that statsTree.wgsl left, [chunks, columns], into the statistics that x is normalized with. See
 // finish.wgsl for the formula; training only.
 //
 // A workgroup of 256 lanes owns eight channels, a lane every 32nd chunk of one; a tree merges the lanes (Chan, Golub and LeVeque 1979).

@@ -1,5 +1,5 @@
 /**
- * What an op is, as data. A *program* is one thing a backend can execute (a forward pass, an input gradient, an optimiser
+ * What an op is, as data. A *program* is one thing a backend can execute (a forward pass, an input gradient, an optimizer
  * step): it infers its outputs, plans its dispatches, and has a float64 reference. An *op* is a differentiable function made of
  * programs. src/engine/ops/index.ts lists all ops; tests and benchmarks walk that list.
  */

@@ -77,7 +77,7 @@ export const ops: readonly Op[] = [
   softDice,
   maskLoss,
   entropy,
-  // optimiser steps
+  // optimizer steps
   ...optimizerOps,
   ...productOps,
 ];

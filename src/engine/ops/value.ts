@@ -8,7 +8,7 @@ export type StorageHandle =
   | { readonly kind: 'host'; readonly data: Float64Array }
   | { readonly kind: 'none' };
 
-/** Reference-counted memory. Tensors, graph nodes and optimisers hold references; at zero the backend takes it back. */
+/** Reference-counted memory. Tensors, graph nodes and optimizers hold references; at zero the backend takes it back. */
 export class Storage {
   readonly handle: StorageHandle;
   readonly #free: (storage: Storage) => void;

@@ -46,7 +46,7 @@ export abstract class Optimizer {
     this.params = resolveParameters(params, settings.weightDecay);
     const { engine } = this.params[0].tensor;
     this.engine = engine;
-    this.#arena = new StateArena(engine, this.params, moments, 'optimiser state');
+    this.#arena = new StateArena(engine, this.params, moments, 'optimizer state');
     this.#openGuard = stateTensor(engine, [4], new Float32Array([1, 0, 0, 0]), 'open guard');
   }
 

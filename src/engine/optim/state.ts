@@ -46,7 +46,7 @@ export function requireState(
   for (const [name, shape] of expected) {
     const data = state.get(name);
     if (!data)
-      throw new GmtlError('optim/state', `${what}: the state lacks '${name}'; it is of another model or optimiser`);
+      throw new GmtlError('optim/state', `${what}: the state lacks '${name}'; it is of another model or optimizer`);
     if (data.length !== sizeOf(shape)) {
       throw new GmtlError(
         'optim/state',

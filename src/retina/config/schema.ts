@@ -415,7 +415,7 @@ const training = z.strictObject({
   stepsPerEpoch: positiveInt
     .nullable()
     .default(null)
-    .describe('Optimiser steps an epoch; null: one pass over the larger of the two pools.'),
+    .describe('Optimizer steps an epoch; null: one pass over the larger of the two pools.'),
   seed: z
     .int()
     .min(0)
@@ -447,7 +447,7 @@ const training = z.strictObject({
     .describe(
       'With precision f16: finite steps after which the loss scale doubles (as in PyTorch); it halves after any other.',
     ),
-  accumulate: positiveInt.default(1).describe('Batches whose gradients are averaged into one optimiser step.'),
+  accumulate: positiveInt.default(1).describe('Batches whose gradients are averaged into one optimizer step.'),
   earlyStopping: z
     .int()
     .min(0)

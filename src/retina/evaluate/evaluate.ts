@@ -4,7 +4,7 @@ import type { Predictor } from '../predict/predictor.ts';
 import { collect, type CollectOptions } from './collect.ts';
 import { maskScorer } from './masks.ts';
 import type { Evaluation } from '../metrics/evaluation.ts';
-import { summarise } from './summary.ts';
+import { summarize } from './summary.ts';
 
 export interface EvaluateOptions extends CollectOptions {
   /** Bootstrap intervals (2,000 resamples). Default true; validation during training leaves them out. */
@@ -25,5 +25,5 @@ export async function evaluate(
   const { intervals = true, ...collecting } = options;
   const scorer = maskScorer(predictor, { frame: 'network', flips: options.flips ?? false });
   const collected = await collect(predictor, items, { maskScorer: scorer, ...collecting });
-  return summarise(collected, { intervals });
+  return summarize(collected, { intervals });
 }

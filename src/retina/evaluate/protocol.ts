@@ -9,7 +9,7 @@ import { maskScorer } from './masks.ts';
 import type { Predictor } from '../predict/predictor.ts';
 import type { Trust } from '../predict/trust.ts';
 import { hasPoint, type ReferralWish, scoreReferral } from './referral.ts';
-import { summarise } from './summary.ts';
+import { summarize } from './summary.ts';
 import type { Evaluation } from '../metrics/evaluation.ts';
 import type { ReferralReport } from '../metrics/referral.ts';
 
@@ -71,7 +71,7 @@ export async function scorePlainly(
   const scorer = maskScorer(predictor, { frame: 'network', flips: false });
   const collected = await collect(predictor, items, { maskScorer: scorer, ...listeners });
   const notes = ['nothing is calibrated here: gmtl evaluate fits temperatures and thresholds on the validation images'];
-  const plain = summarise(collected, { curves: true });
+  const plain = summarize(collected, { curves: true });
   return {
     split: 'test',
     plain,
@@ -113,7 +113,7 @@ export async function runProtocol(
   if (fitted && split === 'val') {
     notes.push('calibrated figures are left out: temperatures and thresholds were fitted on these very images');
     const { collected, calibration } = fitted;
-    const plain = summarise(collected, { curves: true });
+    const plain = summarize(collected, { curves: true });
     return { split, plain, calibrated: null, calibration, referral: null, notes, collected, trust: NOT_JUDGED };
   }
   const calibration = fitted?.calibration ?? null;
@@ -123,10 +123,10 @@ export async function runProtocol(
   const trust = judge && calibration && hasPoint(calibration) ? await judge(graded) : NOT_JUDGED;
   return {
     split,
-    plain: summarise(collected, { curves: true }),
+    plain: summarize(collected, { curves: true }),
     calibrated:
       calibration &&
-      summarise(collected, { curves: true, setting: 1, temperatures: calibratedTemperatures(calibration) }),
+      summarize(collected, { curves: true, setting: 1, temperatures: calibratedTemperatures(calibration) }),
     calibration,
     referral: calibration && scoreReferral(collected, calibration, trust),
     notes,

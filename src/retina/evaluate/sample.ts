@@ -22,7 +22,7 @@ import { RunFolder } from '../run/runFolder.ts';
 import { type TrainingSet, trainedOnCaveat, trainedOnText } from '../run/trainingSetFormat.ts';
 import { collect, type PredictedItem } from './collect.ts';
 import { maskScorer } from './masks.ts';
-import { summarise } from './summary.ts';
+import { summarize } from './summary.ts';
 import type { Evaluation } from '../metrics/evaluation.ts';
 import { predictionRows } from './tables.ts';
 
@@ -90,7 +90,7 @@ async function sampleSplit(
   const gallery = new GalleryCollector(config, 'network');
   const scorer = maskScorer(predictor, { frame: 'network', flips });
   const collected = await collect(predictor, items, { flips, maskScorer: scorer, ...gallery.listeners });
-  const evaluation = summarise(collected, { intervals: false });
+  const evaluation = summarize(collected, { intervals: false });
   const inDrawnOrder = <One>(ones: readonly One[], idOf: (one: One) => string): One[] =>
     items.flatMap(({ id }) => ones.filter((one) => idOf(one) === id));
   const pictures = inDrawnOrder(await gallery.pictures(evaluation, items.length), ({ id }) => id);

@@ -34,7 +34,7 @@ const crossEntropy = (cases: readonly GradedCase[]): number =>
   meanOf(cases.map(({ truth, probabilities }) => negativeLog(probabilities[truth])));
 
 /** The figures of what was collected, at one setting of thresholds and temperatures. */
-export function summarise(collected: Collected, options: SummaryOptions = {}): Evaluation {
+export function summarize(collected: Collected, options: SummaryOptions = {}): Evaluation {
   const { intervals = true, curves = false, setting = 0, temperatures } = options;
   const tempered = <Case extends GradedCase>(cases: readonly Case[], temperature = 1): readonly Case[] =>
     temperature === 1 ? cases : temperCases(cases, temperature);

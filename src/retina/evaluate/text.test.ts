@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { SegmentationAccumulator } from '../metrics/segmentation.ts';
 import type { Collected } from './collect.ts';
-import { summarise } from './summary.ts';
+import { summarize } from './summary.ts';
 import { calibratedText, evaluationText, figureText, misroutesText } from './text.ts';
 
 const NOTHING: Collected = {
@@ -30,11 +30,11 @@ describe('evaluationText', () => {
   });
 
   it('leaves out the parts without images', () => {
-    const text = evaluationText(summarise(NOTHING), 'Nothing but a gate');
+    const text = evaluationText(summarize(NOTHING), 'Nothing but a gate');
     expect(text).toMatch(/^Nothing but a gate \(2 images\)\n\ngate accuracy 0\.500 \[0\.000, 1\.000\]/);
     expect(text).not.toMatch(/masks|grades|both grades|NaN|null|undefined/);
-    expect(calibratedText(summarise(NOTHING), 'Calibrated')).toMatch(/gate +\S+ \[\S+, \S+\] +n\/a/);
-    expect(evaluationText(summarise(NOTHING), 'No gate', { hasGate: false })).toBe('No gate (2 images)\n');
+    expect(calibratedText(summarize(NOTHING), 'Calibrated')).toMatch(/gate +\S+ \[\S+, \S+\] +n\/a/);
+    expect(evaluationText(summarize(NOTHING), 'No gate', { hasGate: false })).toBe('No gate (2 images)\n');
   });
 
   it('marks a structure that is nowhere, and counts the images that are empty in both', () => {
@@ -42,13 +42,13 @@ describe('evaluationText', () => {
     segmentation.add('one', 'EX', [1, 0, 0, 0], [0.9, 0.1, 0.1, 0.1]);
     segmentation.add('one', 'SE', [0, 0, 0, 0], [0.1, 0.1, 0.1, 0.1]);
     const collected = { ...NOTHING, masks: [{ segmentation, detections: null }] };
-    const text = evaluationText(summarise(collected), 'Masks');
+    const text = evaluationText(summarize(collected), 'Masks');
     expect(text).toMatch(/\nEX +1\.000 \[1\.000, 1\.000\]/);
     expect(text).toMatch(/\nSE +n\/a +n\/a +n\/a +n\/a +n\/a +n\/a +n\/a +0\.500/);
     expect(text).toContain('images empty in both: SE 1');
     expect(text).toContain('mean lesion Dice (EX, SE) 1.000 [1.000, 1.000]');
     expect(text).not.toMatch(/NaN|null|undefined/);
-    expect(evaluationText(summarise(collected, { intervals: false }), 'Plain')).toMatch(
+    expect(evaluationText(summarize(collected, { intervals: false }), 'Plain')).toMatch(
       /mean lesion Dice .* 1\.000, IoU/,
     );
   });
@@ -59,7 +59,7 @@ describe('evaluationText', () => {
       truth: 0,
       probabilities: [0.6, 0.1, 0.1, 0.1, 0.1],
     }));
-    const text = evaluationText(summarise({ ...NOTHING, retinopathy }), 'Grades');
+    const text = evaluationText(summarize({ ...NOTHING, retinopathy }), 'Grades');
     expect(text).toMatch(/quadratic weighted kappa +n\/a/);
     expect(text).toMatch(/AUROC grade >= 1 +n\/a/);
     expect(text).not.toContain('at specificity');

@@ -104,19 +104,19 @@ describe('inference on an image', () => {
     expect(Math.min(...shares)).toBeLessThan(1);
   });
 
-  it('repeats the preprocessing of the training, and judges the picture by its own colours', async () => {
+  it('repeats the preprocessing of the training, and judges the picture by its own colors', async () => {
     const file = await fundusFile();
     const options = { choice: 'both', threshold: 0.45 } as const;
     const plain = await inferImage(predictor, file, options);
-    const normalised = {
+    const normalized = {
       ...config,
       data: { ...config.data, clahe: { clipLimit: 2, tiles: 4 }, benGraham: true },
     };
-    const { result, masks } = await inferImage(predictorOf(normalised), file, options);
+    const { result, masks } = await inferImage(predictorOf(normalized), file, options);
     expect(result.warnings).toEqual(plain.result.warnings);
     expect(result.crop).toEqual(plain.result.crop);
     expect(result.gate.probability).not.toBe(plain.result.gate.probability);
-    const { preprocess, normalization } = loaderSettings(normalised);
+    const { preprocess, normalization } = loaderSettings(normalized);
     expect(preprocess).toMatchObject({ clahe: { clipLimit: 2, tiles: 4 }, benGraham: true });
     const sample = await preprocessImage(await decodeImage(file), file, preprocess);
     const [prediction] = await predictor.predict(imageTensor(sample, normalization), 1, { choice: 'both' });
@@ -326,7 +326,7 @@ describe('countComponents', () => {
 });
 
 describe('suspicions', () => {
-  it('warns of a picture of one colour', () => {
+  it('warns of a picture of one color', () => {
     const box = { left: 0, top: 0, size: 32, width: 32, height: 32 };
     const image = Uint8Array.from({ length: 32 * 32 * 3 }, (_, at) => [180, 90, 40][at % 3]);
     expect(suspicions({ size: 32, image, maskBits: null, box })).toEqual([expect.stringMatching(/one uniform area/)]);

@@ -67,8 +67,8 @@ export async function inferPicture(
     const why = reasons.map(({ text }) => text).join('; ');
     throw new GmtlError('infer/ungradable', `${file}: not gradable (${why}). Nothing was predicted for it.`);
   }
-  const prepare = (size: number, normalised = true): Promise<Sample> =>
-    prepareAs({ ...preprocess, size, ...(!normalised && { clahe: null, benGraham: false }) }).catch(
+  const prepare = (size: number, normalized = true): Promise<Sample> =>
+    prepareAs({ ...preprocess, size, ...(!normalized && { clahe: null, benGraham: false }) }).catch(
       (cause: unknown) => {
         if (!(cause instanceof GmtlError) || cause.code !== 'data/no-field-of-view') throw cause;
         throw new GmtlError(

@@ -201,7 +201,7 @@ export function suspicions({ image, size, box }: Sample): string[] {
   return [
     ...(isUniform(image) ? ['the picture is one uniform area: what the network says of it means nothing'] : []),
     ...(red < 1.2 * blue
-      ? ['the picture is not reddish as colour fundus photographs are: what the network says of it means nothing']
+      ? ['the picture is not reddish as color fundus photographs are: what the network says of it means nothing']
       : []),
     ...(box.size < size / 2
       ? [`the retina is only ${box.size} pixels wide where the network takes ${size}: small lesions are lost`]

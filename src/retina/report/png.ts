@@ -14,6 +14,6 @@ export function encodeMaskPng(mask: Uint8Array, width: number, height: number): 
   }
   const png = new PNG({ width, height });
   png.data = Buffer.from(mask.map((value) => (value === 0 ? 0 : 255)));
-  // Colour type 0 is grey. Rows are stored unfiltered: runs of two values compress no better with a filter (PNG, section 12.7).
+  // Color type 0 is grey. Rows are stored unfiltered: runs of two values compress no better with a filter (PNG, section 12.7).
   return PNG.sync.write(png, { colorType: 0, inputColorType: 0, inputHasAlpha: false, filterType: 0, deflateLevel: 6 });
 }

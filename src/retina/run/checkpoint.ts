@@ -34,9 +34,9 @@ export interface CheckpointPayload {
   readonly weights: StoredTensors;
   /** Averaged parameters, same names. */
   readonly ema?: StoredTensors;
-  /** Optimiser moments and the like. */
+  /** Optimizer moments and the like. */
   readonly state?: StoredTensors;
-  /** Optimiser steps done. */
+  /** Optimizer steps done. */
   readonly step: number;
   /** Epochs completed. */
   readonly epoch: number;
@@ -60,7 +60,7 @@ export interface LoadedCheckpoint {
 export interface LoadOptions {
   /** Which checkpoint of a folder. Default `last`. */
   readonly name?: string;
-  /** Roles to read besides `weights`. Default: all that exist; evaluation needs no optimiser state. */
+  /** Roles to read besides `weights`. Default: all that exist; evaluation needs no optimizer state. */
   readonly roles?: readonly CheckpointRole[];
 }
 

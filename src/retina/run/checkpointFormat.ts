@@ -24,7 +24,7 @@ const manifestSchema = z.object({
   gmtlVersion: z.string(),
   name: z.string(),
   createdAt: z.string(),
-  /** Optimiser steps done. */
+  /** Optimizer steps done. */
   step: z.int().nonnegative(),
   /** Epochs completed. */
   epoch: z.int().nonnegative(),
@@ -40,7 +40,7 @@ const manifestSchema = z.object({
 
 export type CheckpointManifest = z.infer<typeof manifestSchema>;
 export type CheckpointFile = z.infer<typeof fileSchema>;
-/** `weights`: the model; `ema`: its averaged copy; `state`: optimiser moments and whatever else resuming needs. */
+/** `weights`: the model; `ema`: its averaged copy; `state`: optimizer moments and whatever else resuming needs. */
 export type CheckpointRole = keyof CheckpointManifest['files'];
 
 /** Parses a manifest. @throws GmtlError `checkpoint/invalid` or `checkpoint/too-new`. */

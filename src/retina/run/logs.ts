@@ -10,7 +10,7 @@ import { describeWriteError, readIfPresent, writeFileAtomicSync } from '../../en
 import { currentFigure } from '../config/renamed.ts';
 
 export type LogValue = number | string | boolean | null;
-/** One row. `step` is the number of optimiser steps done when it was made; it never falls from row to row. */
+/** One row. `step` is the number of optimizer steps done when it was made; it never falls from row to row. */
 export type RunLogRow = { readonly step: number } & Readonly<Record<string, LogValue>>;
 
 export interface RunLogOptions {

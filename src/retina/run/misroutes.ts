@@ -12,7 +12,7 @@ const MISROUTE_COLUMNS = ['step', 'epoch', 'split', 'id', 'task', 'routed', 'pro
 
 /** What was scored; null is an empty cell. */
 export interface MisrouteContext {
-  /** Optimiser steps that the weights had done. */
+  /** Optimizer steps that the weights had done. */
   readonly step: number | null;
   readonly epoch: number | null;
   readonly split: Split;

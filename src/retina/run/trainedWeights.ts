@@ -19,7 +19,7 @@ export interface TrainedWeights {
   readonly weights: StoredTensors;
   /** True: the moving average of the weights. */
   readonly averaged: boolean;
-  /** Optimiser steps done; undefined for a bare weights file. */
+  /** Optimizer steps done; undefined for a bare weights file. */
   readonly step: number | undefined;
 }
 

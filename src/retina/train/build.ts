@@ -1,4 +1,4 @@
-/** What a configuration makes for training: optimiser, schedules and the constants of the losses. */
+/** What a configuration makes for training: optimizer, schedules and the constants of the losses. */
 import type { Engine } from '../../engine/autograd/engine.ts';
 import type { DatasetItem } from '../domain.ts';
 import { GmtlError } from '../../engine/errors.ts';
@@ -35,7 +35,7 @@ export function averagedTensors(model: MultitaskNet): NamedParameter[] {
 }
 
 /**
- * The configured optimiser; one-dimensional parameters are not decayed, and with optimizer.layerDecay below 1 the trunk's lower layers learn
+ * The configured optimizer; one-dimensional parameters are not decayed, and with optimizer.layerDecay below 1 the trunk's lower layers learn
  * more slowly. Its learning rate is set before each step.
  * @param shapes of all of the network's tensors in PyTorch's layouts (`shapesOf`), by which its trunk is found.
  * @throws GmtlError `optim/layers` where layers should decay, but the network has no trunk with layers.

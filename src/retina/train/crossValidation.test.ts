@@ -1,6 +1,6 @@
 /** Tier: no adapter. */
 import { expect, it } from 'vitest';
-import { formatFolds, summariseFolds } from './crossValidation.ts';
+import { formatFolds, summarizeFolds } from './crossValidation.ts';
 
 it('gives mean and sample deviation over the folds in which a figure is defined', () => {
   const fold = (index: number, values: Record<string, number>) => ({
@@ -9,7 +9,7 @@ it('gives mean and sample deviation over the folds in which a figure is defined'
     epoch: 1,
     values,
   });
-  const summary = summariseFolds([
+  const summary = summarizeFolds([
     fold(0, { val_score: 0.5, val_dice_SE: 0.1 }),
     fold(1, { val_score: 0.7 }),
     fold(2, { val_score: 0.9 }),

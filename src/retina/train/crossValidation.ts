@@ -43,7 +43,7 @@ export async function prepareFolds(
 }
 
 /**
- * Trains every fold that is not finished, one after the other, and summarises them; false where a fold was asked to stop.
+ * Trains every fold that is not finished, one after the other, and summarizes them; false where a fold was asked to stop.
  * @param data where the images are, if not where the folds' lists say. @throws GmtlError `run/folds`, `run/locked`, and as {@link trainRun}.
  */
 export async function trainFolds(
@@ -69,7 +69,7 @@ export async function trainFolds(
   } finally {
     lock.release();
   }
-  const summary = summariseFolds(runs.map(readFold));
+  const summary = summarizeFolds(runs.map(readFold));
   const text = formatFolds(summary);
   const written = await crossValidation.writeSummary(summary, text);
   console.log(text);
@@ -110,7 +110,7 @@ function readFold(run: RunFolder, fold: number): FoldResult {
 }
 
 /** Mean and sample standard deviation of every figure over the folds. */
-export function summariseFolds(folds: readonly FoldResult[]): FoldSummary {
+export function summarizeFolds(folds: readonly FoldResult[]): FoldSummary {
   const names = [...new Set(folds.flatMap(({ values }) => Object.keys(values)))];
   const figures = names.map((name) => {
     const values = folds.map((one) => one.values[name]).filter((value) => value !== undefined);

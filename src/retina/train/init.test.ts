@@ -239,7 +239,7 @@ describe('files that are refused, and those that are not', () => {
     expect(await net.stateDict()).toEqual(before);
   });
 
-  it('refuses a truncated file, a picture, no file, and an optimiser state', async () => {
+  it('refuses a truncated file, a picture, no file, and an optimizer state', async () => {
     const net = small();
     const bytes = encodeSafetensors(await stored(net));
     await writeFile(join(folder, 'cut.safetensors'), bytes.subarray(0, bytes.length - 10));

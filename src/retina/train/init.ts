@@ -22,7 +22,7 @@ export type InitOptions = PlanOptions;
 /**
  * Writes a file's weights into a network's trunk, whatever project's names they bear; decoders and heads only where the file has
  * them under the network's own names and shapes. Everything is checked before anything is written. To be called before an
- * optimiser or a moving average is made from the network.
+ * optimizer or a moving average is made from the network.
  *
  * @param file a .safetensors file (F32, F16 or BF16), PyTorch's .pt or .pth (read as data: nothing in it is run), an .onnx model (its
  * initializers), or a gmtl run folder or manifest (.json). Averaged weights are taken where there are any.
@@ -78,7 +78,7 @@ async function readWeights(file: string): Promise<StoredTensors> {
   if (metadata.role === 'state') {
     throw new GmtlError(
       'init/optimizer-state',
-      `${file}: holds an optimiser's state, not weights. Give the file of the same name without ".state", or the run folder.`,
+      `${file}: holds an optimizer's state, not weights. Give the file of the same name without ".state", or the run folder.`,
     );
   }
   return tensors;

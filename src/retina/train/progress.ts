@@ -3,7 +3,7 @@ import { type Options, SingleBar } from 'cli-progress';
 
 /** What one step reports. */
 export interface StepProgress {
-  /** Optimiser steps done in the run, this one included. */
+  /** Optimizer steps done in the run, this one included. */
   readonly step: number;
   readonly epoch: number;
   readonly loss: number;

@@ -1,4 +1,4 @@
-/** What a checkpoint holds beside the weights: averages, optimiser moments, the weighting, packed and restored. */
+/** What a checkpoint holds beside the weights: averages, optimizer moments, the weighting, packed and restored. */
 import type { MultitaskNet } from '../network/network.ts';
 import type { StoredTensors } from '../../engine/io/safetensors.ts';
 import type { EMA } from '../../engine/optim/ema.ts';
@@ -20,7 +20,7 @@ export async function packAverages(model: MultitaskNet, ema: EMA): Promise<Store
 /** Before the name of a parameter that had no gradient in some steps: in how many. */
 const MISSED_STEPS = 'steps missed ';
 
-/** Optimiser moments, flat, in the engine's element order, and the steps that parameters sat out where there are any. */
+/** Optimizer moments, flat, in the engine's element order, and the steps that parameters sat out where there are any. */
 export async function packOptimizer(optimizer: Optimizer): Promise<StoredTensors> {
   const { tensors, missed } = await optimizer.stateDict();
   const packed: Mutable = new Map();
@@ -41,12 +41,12 @@ export function restoreAverages(model: MultitaskNet, ema: EMA, averages: StoredT
   ema.loadStateDict({ step, tensors });
 }
 
-/** Under what names the learnt weighting's tensors are saved among the optimiser's. */
+/** Under what names the learnt weighting's tensors are saved among the optimizer's. */
 export const WEIGHTING_PREFIX = 'weighting.';
 
 const WEIGHTING_STATE = 'weighting state ';
 
-/** The task weighting's parameters and buffers, to be saved beside the optimiser's moments. */
+/** The task weighting's parameters and buffers, to be saved beside the optimizer's moments. */
 export async function packWeighting(weighting: Weighting): Promise<StoredTensors> {
   const packed: Mutable = new Map();
   for (const [name, { shape, data }] of await weighting.stateDict())
@@ -64,7 +64,7 @@ export function restoreWeighting(weighting: Weighting, state: StoredTensors, fil
   restoreWeights(weighting, stored, file);
 }
 
-/** Writes an optimiser's moments as {@link packOptimizer} packed them. @throws GmtlError `optim/state` where they do not fit. */
+/** Writes an optimizer's moments as {@link packOptimizer} packed them. @throws GmtlError `optim/state` where they do not fit. */
 export function restoreOptimizer(optimizer: Optimizer, state: StoredTensors, step: number): void {
   const missed = new Map<string, number>();
   const tensors = new Map<string, Float32Array>();

@@ -76,7 +76,7 @@ interface BatchShape {
 const MOST_CAPTURED = 6;
 
 /**
- * One optimiser step of a multitask network: forward, loss, backward, clipping, update, moving average. Shapes are static, so the
+ * One optimizer step of a multitask network: forward, loss, backward, clipping, update, moving average. Shapes are static, so the
  * step is captured once and replayed from then on (batches of other shapes are captured when they come a second time); what varies (inputs, learning rate, dropout seeds) lives in
  * tensors that are written before each replay. Eager and replayed steps run the same kernels: they are bitwise equal. Of a step with several
  * micro-batches, gradients are summed in a fixed tree: on however many ranks, the bits are the same.

@@ -144,7 +144,7 @@ export const NOISY: Partial<GatedOptions> = { headDropout: 0.3, decoderDropout: 
 export async function stateOf({ model, optimizer, ema }: Rig): Promise<Record<string, Float32Array>> {
   const state: Record<string, Float32Array> = {};
   for (const [name, { data }] of await model.stateDict()) state[`weights ${name}`] = data;
-  for (const [name, data] of (await optimizer.stateDict()).tensors) state[`optimiser ${name}`] = data;
+  for (const [name, data] of (await optimizer.stateDict()).tensors) state[`optimizer ${name}`] = data;
   for (const [name, data] of (await ema.stateDict()).tensors) state[`average ${name}`] = data;
   return state;
 }

@@ -85,7 +85,7 @@ export async function startTraining(training: NewTraining, options: TrainRunOpti
 }
 
 /**
- * Trains `folds` runs, each validated on another part of the training images, and summarises them (see `trainFolds`).
+ * Trains `folds` runs, each validated on another part of the training images, and summarizes them (see `trainFolds`).
  *
  * @returns whether all are finished; false where one was asked to stop.
  * @throws GmtlError as {@link startTraining}.

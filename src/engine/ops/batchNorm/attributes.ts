@@ -1,7 +1,7 @@
 /** What batch normalization is set by. */
 
 export interface BatchNormAttributes {
-  /** Whether to normalise with the batch's statistics and update the running ones, or with the running ones. */
+  /** Whether to normalize with the batch's statistics and update the running ones, or with the running ones. */
   readonly training: boolean;
   /** Added to the variance inside the square root. Default 1e-5, as PyTorch. */
   readonly eps?: number;

@@ -7,7 +7,7 @@ import { batchNormBackwardProgram, batchNormProgram, RESIDUAL } from './program.
 /**
  * Batch normalization of x [..., C] over all axes but the last, as torch.nn.BatchNorm2d (Ioffe and Szegedy 2015) on NHWC: inputs x,
  * weight, bias, runningMean, runningVar [C], batches (a scalar that counts), residual [..., C], which is added to the result before the
- * activation. Training normalises with the batch's biased variance and updates the running statistics in place, the variance unbiased; eval
+ * activation. Training normalizes with the batch's biased variance and updates the running statistics in place, the variance unbiased; eval
  * uses the running ones, which get no gradient. Backward masks the gradient by the result itself, which the next layer keeps anyway.
  */
 export const batchNorm = defineOp<BatchNormAttributes>({

@@ -109,7 +109,7 @@ function elementChunks({ rows, own }: Columns, target: PlanTarget): number {
   return Math.min(rows, Math.ceil(threads / own));
 }
 
-/** The statistics that in0 is normalised with, to out1 and out2, and in training the running ones. */
+/** The statistics that in0 is normalized with, to out1 and out2, and in training the running ones. */
 function planStatistics(
   walk: Columns,
   { training, eps, momentum }: Required<Omit<BatchNormAttributes, 'activation'>>,

@@ -36,7 +36,7 @@ export const layerNormProgram = defineProgram<LayerNormAttributes>({
   versions: NORM_VERSIONS,
   infer([x, weight, bias]) {
     const columns = x.shape.at(-1);
-    requireShape(columns !== undefined, 'layerNorm', 'a scalar has no last axis to normalise over');
+    requireShape(columns !== undefined, 'layerNorm', 'a scalar has no last axis to normalize over');
     requireShape(
       sameShape(weight.shape, [columns]) && sameShape(bias.shape, [columns]),
       'layerNorm',

@@ -34,7 +34,7 @@ import { ADAMW_COUNTS, adamwPrograms, RMSPROP_COUNTS, rmspropPrograms, SGD_COUNT
 import { mulProgram } from '../binary/program.ts';
 import { axpyProgram, dotProgram, dotsProgram, dotTotalsProgram } from './products.ts';
 
-const NONE = { none: 'an optimiser step works on parameters in place and is not differentiated' } as const;
+const NONE = { none: 'an optimizer step works on parameters in place and is not differentiated' } as const;
 
 const adamwSteps = ADAMW_COUNTS.map((count) =>
   defineOp<AdamwAttributes>({
@@ -98,7 +98,7 @@ const clipGate = defineOp<ClipGuardAttributes>({
   cases: clipGateCases,
 });
 
-/** In-place programs of the optimisers. */
+/** In-place programs of the optimizers. */
 export const optimizerOps: readonly Op[] = [
   ...adamwSteps,
   ...sgdSteps,

@@ -30,7 +30,7 @@ export function softmaxProgram(name: SoftmaxName): Callable<NoAttributes> {
     signature: { inputs: { x: 'float32' }, attributes: {} },
     kernels: [forwardKernel],
     infer([x]) {
-      requireShape(x.shape.length > 0, name, 'a scalar has no last axis to normalise over');
+      requireShape(x.shape.length > 0, name, 'a scalar has no last axis to normalize over');
       return [f32(x.shape)];
     },
     plan: ([x]) => rowPlan(forwardKernel, name, x.shape, { x: 'in0', out: 'out0' }),

@@ -52,7 +52,7 @@ const geometryOnly: AugmentOptions = {
 };
 
 describe('render', () => {
-  it('copies under the identity and normalises', () => {
+  it('copies under the identity and normalizes', () => {
     const sample = marked([3, 5], [15, 0], [0, 15]);
     const { red, first } = render(sample, IDENTITY);
     expect([...red]).toEqual([...(sample.maskBits ?? [])].map((bit) => 255 * bit));

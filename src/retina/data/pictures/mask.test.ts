@@ -47,7 +47,7 @@ describe('decodeMask', () => {
     }
   }
 
-  it('takes the palette index, not the colour: a white background and a black foreground', async () => {
+  it('takes the palette index, not the color: a white background and a black foreground', async () => {
     const inverse = [
       [255, 255, 255],
       [0, 0, 0],
@@ -97,7 +97,7 @@ describe('decodeMask', () => {
     expect((await decodeMask(path)).foreground).toBe(WIDTH * HEIGHT);
   });
 
-  it('B17: reads 16-bit masks whatever their values, grey, with alpha and in colour', async () => {
+  it('B17: reads 16-bit masks whatever their values, grey, with alpha and in color', async () => {
     for (const [dark, bright] of [
       [0, 1],
       [0, 255],

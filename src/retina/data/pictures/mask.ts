@@ -59,7 +59,7 @@ export async function decodeMask(path: string, options: MaskOptions = {}, bytes?
     throw new GmtlError(
       'data/mask-coverage',
       `The ${options.structure} mask ${path} marks ${(100 * coverage).toFixed(1)} % of the frame; no ${options.structure === 'OD' ? 'optic disc' : 'lesion'} covers more than ` +
-        `${100 * most} %. It is inverted, or saved with a coloured background: save it as a palette or black-and-white ` +
+        `${100 * most} %. It is inverted, or saved with a colored background: save it as a palette or black-and-white ` +
         'image whose background is 0.',
     );
   }
@@ -78,7 +78,7 @@ async function decodePixels({ content, metadata, pipeline }: OpenedPicture): Pro
   }
   if (depth !== 'uchar' && depth !== 'ushort')
     throw new Error(`its samples are of type ${depth}; masks have 1 to 16 bits`);
-  if (space === 'cmyk') throw new Error('its colours are inks (CMYK): save it as black and white');
+  if (space === 'cmyk') throw new Error('its colors are inks (CMYK): save it as black and white');
   if (depth === 'uchar') {
     const { data, info } = await pipeline().raw().toBuffer({ resolveWithObject: true });
     return { data, channels: info.channels, hasAlpha: info.channels % 2 === 0, range: 255, lossy };

@@ -40,7 +40,7 @@ export function idridModelCard(facts: ModelCardFacts): ModelCard {
   return {
     description: `${facts.network} Trained and scored with gmtl, a WebGPU deep-learning engine.`,
     intendedUse:
-      'Research and teaching: comparing methods for grading diabetic retinopathy and macular edema and for segmenting retinal lesions and the optic disc, on colour fundus photographs like those of IDRiD.',
+      'Research and teaching: comparing methods for grading diabetic retinopathy and macular edema and for segmenting retinal lesions and the optic disc, on color fundus photographs like those of IDRiD.',
     notIntendedFor:
       'Screening, diagnosis or treatment of people, with or without a physician in the loop. It has not been evaluated clinically and no authority has cleared it: it is not a medical device.',
     trainingData:

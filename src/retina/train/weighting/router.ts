@@ -10,7 +10,7 @@ import { taskIndex, type TaskTerm, type Weighted, Weighting, type WeightingConte
  * published: total = sum_k w_k L_k. The router minimises it by giving each task's rows to the other task: both weights, and the total
  * with them, go to 0 while nothing is learnt.
  *
- * held: total = sum_k w_k L_k - log w_k. The barrier is the normaliser of a likelihood whose precision is w (as in Kendall et al. 2018): its
+ * held: total = sum_k w_k L_k - log w_k. The barrier is the normalizer of a likelihood whose precision is w (as in Kendall et al. 2018): its
  * gradient L_k - 1 / w_k pushes w_k up wherever w_k < 1 / L_k, so that no weight can fall to 0, and a task with a smaller loss gets the
  * larger weight.
  */

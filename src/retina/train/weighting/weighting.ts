@@ -37,8 +37,8 @@ export interface WeightingState {
 }
 
 /**
- * How task losses are weighted against each other: one instance a run. Its parameters are trained by the run's optimiser and are saved
- * with the optimiser's state.
+ * How task losses are weighted against each other: one instance a run. Its parameters are trained by the run's optimizer and are saved
+ * with the optimizer's state.
  */
 export abstract class Weighting extends Module {
   /** The step must give each task's gradient on the trunk separately. */
