@@ -30,7 +30,8 @@ fn powOf(x: vec4f, y: f32) -> vec4f {
     return select(power, 1.0 / power, y < 0.0);
   }
   // exp(y log(x)) would lose as many digits as the exponent of x has: its power of 2 goes its own way, y in two parts by which it is exact.
-  let base = select(x, abs(x), isWhole);
+  // -Infinity to a power that is not whole is as Infinity to it.
+  let base = select(x, abs(x), vec4<bool>(isWhole) | (bitcast<vec4u>(x) == vec4u(0xff800000u)));
   let parts = splitOf(base);
   let finite = clamp(y, -1e30, 1e30);
   let high = bitcast<f32>(bitcast<u32>(finite) & 0xfffff000u);

@@ -12,11 +12,10 @@ export interface Content {
   version: number;
 }
 
-/** A kernel of which it is not known yet whether it compiles, and the submits that use it. */
+/** The submits, first and last, that use a kernel of which it is not known yet whether it compiles. */
 interface Doubt {
-  readonly kernel: CompiledKernel;
   readonly first: number;
-  readonly last: number;
+  last: number;
 }
 
 /** Content that rests on no submit: the host wrote it, or nobody did yet. */
@@ -37,7 +36,7 @@ export class Submits {
   readonly #failures: DeviceFailures;
   /** Why submits were refused. */
   readonly #refused = new Map<number, GmtlError>();
-  #doubts: Doubt[] = [];
+  readonly #doubts = new Map<CompiledKernel, Doubt>();
   #next = 1;
   /** All submits up to this one were reported on. */
   #reported = 0;
@@ -62,7 +61,9 @@ export class Submits {
       this.#failures.await(
         this.#device.popErrorScope().then((error) => {
           this.#reported = submit;
-          return error && this.#refuse(submit, error);
+          const refused = error && this.#refuse(submit, error);
+          for (const [kernel, { last }] of this.#doubts) if (last <= submit) this.#doubts.delete(kernel);
+          return refused;
         }),
       );
     }
@@ -71,18 +72,19 @@ export class Submits {
   /** Notes that a kernel is used from submit `first` to `last`; until it is known to compile, it may be why these are refused. */
   uses(kernel: CompiledKernel, first: number, last: number): void {
     if (kernel.failure === null) return;
-    if (this.#doubts.length > 0) this.#doubts = this.#doubts.filter((doubt) => doubt.last > this.#reported);
-    this.#doubts.push({ kernel, first, last });
+    const doubt = this.#doubts.get(kernel);
+    if (doubt) doubt.last = last;
+    else this.#doubts.set(kernel, { first, last });
   }
 
   /** Notes the refusal at once; its reason may be reported a moment later. */
   async #refuse(submit: number, { message }: GPUError): Promise<void> {
-    const kernels = this.#doubts.filter(({ first, last }) => submit >= first && submit <= last);
-    this.#refused.set(submit, new GmtlError('gpu/failure', message));
-    this.#refused.set(
-      submit,
-      await this.#failures.refused(message, () => kernels.find(({ kernel }) => kernel.failure)?.kernel.failure),
+    const kernels = [...this.#doubts].flatMap(([kernel, { first, last }]) =>
+      submit >= first && submit <= last ? [kernel] : [],
     );
+    this.#refused.set(submit, new GmtlError('gpu/failure', message));
+    const failure = (): GmtlError | null | undefined => kernels.find((kernel) => kernel.failure)?.failure;
+    this.#refused.set(submit, await this.#failures.refused(message, failure));
   }
 
   /** The first submit that what is recorded next may rest on, if it reads `contents`, all of which are defined as far as is known. */

@@ -54,6 +54,8 @@ const edges: readonly (readonly [string, (engine: Engine) => Tensor, readonly nu
   ['argmax of NaN', (e) => e.tensor([[1, NaN, 3]]).argmax(1), [1]],
   ['pow 0', (e) => e.tensor([NaN, -2, 0]).pow(0), [1, 1, 1]],
   ['pow -17', (e) => e.tensor([-2, 1, -Infinity]).pow(-17), [-(2 ** -17), 1, 0]],
+  ['pow 2.5 of -infinity', (e) => e.tensor([-Infinity]).pow(2.5), [Infinity]],
+  ['pow -0.5 of -infinity', (e) => e.tensor([-Infinity, -1]).pow(-0.5), [0, NaN]],
   ['pow 0.3', (e) => e.tensor([-1, 0, Infinity]).pow(0.3), [NaN, 0, Infinity]],
   ['gradient of pow 1.5', (e) => gradient(e, [0, 4], (x) => x.pow(1.5)), [0, 3]],
   ['gradient of std of equal numbers', (e) => gradient(e, [3, 3], (x) => x.std()), [0, 0]],

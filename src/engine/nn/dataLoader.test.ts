@@ -95,10 +95,28 @@ it('names the part whose samples are not alike, and takes a collate of its own',
   await expect(walk(new DataLoader([{ box: 'a' }]), read)).rejects.toThrow(/box hold 'a'/);
   const odd: object[] = [{ box: 1 }, { box: 2, label: 3 }];
   await expect(walk(new DataLoader(odd, { batchSize: 2 }), read)).rejects.toThrow(/parts box and box, label/);
+  const later = [
+    { a: [1, 2], b: [1] },
+    { a: [1, 2], b: [1, 2] },
+  ];
+  await expect(walk(new DataLoader(later, { batchSize: 2 }), read)).rejects.toThrow(/b of one batch/);
+  expect(engine.backend.statistics().liveBuffers).toBe(0);
   await expect(walk(new DataLoader([engine.tensor([1])] as object[]), read)).rejects.toThrow(/on the host/);
   await expect(walk(new DataLoader([{ label: 1 }], { dtypes: { lable: 'i32' } }), read)).rejects.toThrow(/name lable/);
   expect(() => new DataLoader({ length: 3 } as never)).toThrow(/has length and get/);
   expect(() => new DataLoader([1], { batch_size: 2 } as never)).toThrow(/no option batch_size/);
+  const pairs: [number[][], number][] = [
+    [
+      [
+        [1, 2],
+        [3, 4],
+      ],
+      1,
+    ],
+  ];
+  expect(await walk(new DataLoader(pairs), async ([image, label]) => [image.shape, label.shape])).toEqual([
+    [[1, 2, 2], [1]],
+  ]);
   const own = new DataLoader(samples, { batchSize: 2, collate: (both) => both.map(({ box }) => box.length) });
   expect(await walk(own, async (lengths) => lengths)).toEqual([[2, 3]]);
 });

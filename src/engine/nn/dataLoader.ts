@@ -3,7 +3,7 @@ import { checkAttributes } from '../arguments.ts';
 import { collectTensors, Engine, engine as currentEngine } from '../autograd/engine.ts';
 import { Tensor } from '../autograd/tensor.ts';
 import { GmtlError, show } from '../errors.ts';
-import { type HostData, hostArray } from '../tensor/hostData.ts';
+import { type HostData, hostArray, type NestedNumbers } from '../tensor/hostData.ts';
 import { Generator, philox } from '../tensor/random.ts';
 import { sameShape } from '../tensor/shape.ts';
 import { type DType, formatShape, sizeOf } from '../tensor/spec.ts';
@@ -11,8 +11,10 @@ import { type DType, formatShape, sizeOf } from '../tensor/spec.ts';
 /** Samples by number: an array, or what reads or decodes one when it is asked for. */
 export type Dataset<S> = readonly S[] | { readonly length: number; get(index: number): S | Promise<S> };
 
+type Numbers = number | bigint | Exclude<HostData, NestedNumbers> | readonly number[] | readonly NestedNumbers[];
+
 /** What samples become: numbers and arrays of numbers a tensor with the batch as its first axis, records and tuples the same of each of their parts. */
-export type Collated<S> = S extends number | bigint | HostData
+export type Collated<S> = S extends Numbers
   ? Tensor
   : S extends object
     ? { readonly [Part in keyof S]: Collated<S[Part]> }
@@ -51,7 +53,7 @@ const OPTIONS = {
 
 const isNumber = (value: unknown): boolean => typeof value === 'number' || typeof value === 'bigint';
 const isNumbers = (value: unknown): boolean =>
-  ArrayBuffer.isView(value) || (Array.isArray(value) && value.every((item) => isNumber(item) || Array.isArray(item)));
+  ArrayBuffer.isView(value) || (Array.isArray(value) && (value.every(isNumber) || value.every(Array.isArray)));
 
 /** The values of one part of all samples, one after another, as a tensor. */
 function stackNumbers(engine: Engine, part: string, values: readonly unknown[], dtype?: DType): Tensor {
@@ -72,13 +74,14 @@ function stackNumbers(engine: Engine, part: string, values: readonly unknown[], 
   const size = sizeOf(first.shape);
   const data = new Float64Array(arrays.length * size);
   for (const [index, array] of arrays.entries()) data.set(array.data, index * size);
-  return engine.tensor(data, [arrays.length, ...first.shape], { dtype: first.dtype }).keep();
+  return engine.tensor(data, [arrays.length, ...first.shape], { dtype: first.dtype });
 }
 
 /** The parts of a record or a tuple, which all samples have. */
 function partsOf(name: string, samples: readonly unknown[]): string[] {
   const keysOf = (sample: unknown): string[] => {
-    const isPlain = Array.isArray(sample) || (typeof sample === 'object' && sample?.constructor === Object);
+    const isObject = typeof sample === 'object' && sample !== null;
+    const isPlain = isObject && [Object.prototype, Array.prototype, null].includes(Object.getPrototypeOf(sample));
     if (isPlain) return Object.keys(sample as object);
     const hint = sample instanceof Tensor ? ', on the host: the loader makes the tensors' : '';
     throw new GmtlError(
@@ -120,7 +123,6 @@ function stack(engine: Engine, samples: readonly unknown[], dtypes: Readonly<Rec
     return dtypes[part];
   });
   for (const part of unused) {
-    for (const tensor of collectTensors(batch)) tensor.dispose();
     throw new GmtlError('nn/batch', `DataLoader: dtypes name ${part}, and the samples have no such numbers`);
   }
   return batch;
@@ -172,14 +174,14 @@ export class DataLoader<S, B = Collated<S>> implements AsyncIterable<B> {
     checkAttributes('DataLoader.batches', { epoch: 'count' }, { epoch });
     const { batchSize = 1, shuffle = false, seed = 0 } = this.#options;
     const { length } = this.#dataset;
-    const [word] = philox([epoch >>> 0, 0, 0, 0], [seed >>> 0, 0xda7a]);
+    const [word] = philox([epoch >>> 0, Math.floor(seed / 2 ** 32) >>> 0, 0, 0], [seed >>> 0, 0xda7a]);
     const order = shuffle ? new Generator(word).permutation(length) : Uint32Array.from({ length }, (_, index) => index);
     return Array.from({ length: this.length }, (_, k) => [...order.subarray(k * batchSize, (k + 1) * batchSize)]);
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<B, void, undefined> {
     const { prefetch = 1, dtypes = {}, engine = currentEngine() } = this.#options;
-    const collate = this.#options.collate ?? ((samples) => stack(engine, samples, dtypes) as B);
+    const collate = this.#options.collate ?? ((samples) => engine.scope(() => stack(engine, samples, dtypes) as B));
     const batches = this.batches();
     this.epoch++;
     const fetched: Promise<S[]>[] = [];
@@ -196,6 +198,8 @@ export class DataLoader<S, B = Collated<S>> implements AsyncIterable<B> {
       const samples = await fetched[index];
       delete fetched[index];
       const batch = collate(samples);
+      // A walk outlives any scope that it was asked for in.
+      for (const tensor of collectTensors(batch)) engine.keep(tensor);
       try {
         yield batch;
       } finally {
