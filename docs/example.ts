@@ -1,4 +1,3 @@
-/** README's example, run by a test: a small network that learns. */
 import { AdamW, createEngine, functional as F, Linear, Sequential, scope } from '../src/index.ts';
 
 const engine = await createEngine({ seed: 1 });

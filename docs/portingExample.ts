@@ -1,4 +1,3 @@
-/** The porting guide's example, run by a test: a network that learns, and is saved and loaded. */
 import { readFile, rm } from 'node:fs/promises';
 import * as gmtl from '../src/index.ts';
 
