@@ -22,6 +22,8 @@ describe.skipIf(noBrowser !== null)('the training page', () => {
     const run = page.locator('#run');
     const stepOf = async (): Promise<number> => Number(await page.locator('#headline strong').first().textContent());
     await page.getByText(/^Ready: /).waitFor();
+    // The page has loaded when all that it needs without a network is kept.
+    await page.evaluate('navigator.serviceWorker.ready.then(() => undefined)');
     const loaded = requests.length;
     await run.click();
     await expect.poll(stepOf, { timeout: 200_000, interval: 500 }).toBeGreaterThanOrEqual(20);
