@@ -151,7 +151,7 @@ export function formatScale(measured: readonly MeasuredRanks[] | null, networks:
       : [
           `MEASURED: nothing; ${measured ? 'no Open MPI or MPICH is installed here' : 'the arithmetic alone was asked for'}.`,
         ];
-  const modelled = networks.map((network) =>
+  const modeled = networks.map((network) =>
     [
       `${network.name}: ${(network.parameters / 1e6).toFixed(1)} M parameters, ${network.images} images a micro-batch, ${network.microBatchMs.toFixed(1)} ms at best on ${DEVICES.h100.name}`,
       formatTable(
@@ -176,6 +176,6 @@ export function formatScale(measured: readonly MeasuredRanks[] | null, networks:
     'ARITHMETIC, not measured: share of the perfect speed-up, by network and by micro-batches a rank and step.',
     `Gradients go to the host and back at ${ASSUMED.hostBytesPerSecond / 1e9} GB/s, twice (n-1)/n of them over ${100 * ASSUMED.networkShare} % of the network, and are added at ${ASSUMED.addsPerSecond / 1e9} G/s;`,
     'nothing overlaps. Computing is the least time of the plan: real steps take longer, and then the share is higher.',
-    ...modelled,
+    ...modeled,
   ].join('\n');
 }

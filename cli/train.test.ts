@@ -241,7 +241,7 @@ describe('gmtl train', () => {
   });
 
   it('starts from given weights, reports what matched, and does not do so again on resuming', async () => {
-    const folder = join(root, 'initialised');
+    const folder = join(root, 'initialized');
     const short = ['training.epochs=1', 'training.stepsPerEpoch=1', 'optimizer.layerDecay=0.7'];
     const output = await finish([...unscored(folder, ...short), '--init', join(root, 'whole')]);
     const report = JSON.parse(await readFile(join(folder, 'init.json'), 'utf8'));
@@ -261,7 +261,7 @@ describe('gmtl train', () => {
     ]);
     expect(output).toContain(`${file}: `);
     const report = async (of: string) => JSON.parse(await readFile(join(root, of, 'init.json'), 'utf8'));
-    const [own, torch] = [await report('initialised'), await report('from-torch')];
+    const [own, torch] = [await report('initialized'), await report('from-torch')];
     expect({ ...torch, file: own.file }).toEqual(own);
   });
 

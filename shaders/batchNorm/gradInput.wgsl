@@ -1,7 +1,7 @@
 // gradX = weight * rstd * (gradY - gradBias / rows - (x - mean) * rstd * gradWeight / rows), the batch's statistics being functions of x.
 // With running statistics they are constants, and inverseRows = 0 leaves gradX = weight * rstd * gradY.
 //
-// A thread owns one item, that is one column or four neighbouring ones, of one chunk (common/width.wgsl; `columns` counts items), rows `chunks` apart: its channels' constants are loaded once.
+// A thread owns one item, that is one column or four neighboring ones, of one chunk (common/width.wgsl; `columns` counts items), rows `chunks` apart: its channels' constants are loaded once.
 
 // #include "common/grid.wgsl"
 // #include "common/width.wgsl"

@@ -1,7 +1,7 @@
 // Partial sums of the parameters' gradients over the rows r = k, k + chunks, … of chunk k:
 // gradWeight[k, c] = sum of gradY[r, c] * (x[r, c] - mean[c]) * rstd[c],  gradBias[k, c] = sum of gradY[r, c].
 //
-// A thread owns one item, that is one column or four neighbouring ones, of one chunk (common/width.wgsl; `columns` counts items). A second, ordered pass adds the chunks up.
+// A thread owns one item, that is one column or four neighboring ones, of one chunk (common/width.wgsl; `columns` counts items). A second, ordered pass adds the chunks up.
 // RELU: gradY belongs to y = relu(…) and passes where y is not 0; what passed is kept in masked. Without it neither binding is touched.
 
 // #include "common/grid.wgsl"

@@ -2,7 +2,7 @@
 // RELU and RESIDUAL say which of both there are; without a residual its binding is not read.
 // In float32 bit for bit what normalizing, adding and relu give one after another; in float16 the sum is rounded once instead of twice.
 //
-// A thread owns one item, that is one column or four neighbouring ones, of one chunk (common/width.wgsl; `columns` counts items), rows `chunks` apart: its channels' constants are loaded once.
+// A thread owns one item, that is one column or four neighboring ones, of one chunk (common/width.wgsl; `columns` counts items), rows `chunks` apart: its channels' constants are loaded once.
 
 // #include "common/grid.wgsl"
 // #include "common/width.wgsl"

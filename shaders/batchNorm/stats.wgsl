@@ -1,7 +1,7 @@
 // Mean and sum of squared deviations of each channel over the rows r = k, k + chunks, … of chunk k of x [rows, columns], by
 // Welford's recurrence (1962): one read, and no cancellation however far the mean is from zero. means, squares [chunks, columns].
 //
-// A thread owns one item, that is one column or four neighbouring ones, of one chunk (common/width.wgsl; `columns` counts items); batchNorm/finish.wgsl merges the chunks.
+// A thread owns one item, that is one column or four neighboring ones, of one chunk (common/width.wgsl; `columns` counts items); batchNorm/finish.wgsl merges the chunks.
 
 // #include "common/grid.wgsl"
 // #include "common/width.wgsl"

@@ -4,7 +4,7 @@
 // FOCAL multiplies the element loss by the focal factor of common/focal.wgsl.
 //
 // `groups` workgroups share a sample; thread t of its `threads` owns items t, t + threads, …: `perSample` counts items, an element or four
-// neighbours each (common/width.wgsl). `threads` is a multiple of `channels`,
+// neighbors each (common/width.wgsl). `threads` is a multiple of `channels`,
 // so a thread meets the same channels in every turn. Samples of weight 0 are not read. Then common/lossMean.wgsl, or for one mean a
 // sample loss/finishSamples.wgsl.
 

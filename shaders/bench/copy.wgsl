@@ -1,6 +1,6 @@
 // out[i] = source[i]: the adapter's own memory bandwidth, which the benchmark holds every other kernel against.
 //
-// A thread owns groups of four floats, a whole grid apart, so that neighbouring threads touch neighbouring memory. How many
+// A thread owns groups of four floats, a whole grid apart, so that neighboring threads touch neighboring memory. How many
 // threads is best differs (a software adapter pays for each, a GPU hides latency with them), so the bench tries several.
 
 // #include "common/grid.wgsl"

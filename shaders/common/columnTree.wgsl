@@ -1,4 +1,4 @@
-// Sums over rows by a workgroup of 256 lanes, for GPUs: COLUMNS items side by side (neighbouring lanes read neighbouring addresses) times
+// Sums over rows by a workgroup of 256 lanes, for GPUs: COLUMNS items side by side (neighboring lanes read neighboring addresses) times
 // 256 / COLUMNS rows at a time; the lanes of one column are added up in a tree, so always in the same order. COLUMNS is a power of two, at most 64.
 
 override COLUMNS: u32 = 16u;

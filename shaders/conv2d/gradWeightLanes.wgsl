@@ -1,6 +1,6 @@
 // partial[c, ky, kx, i, o] = sum over the output pixels p of chunk c of x[n, py * stride + ky * dilation - padding, …, i] * gradOutput[p, o]
 //
-// One group. A chunk is a run of `run` neighbouring output pixels, a multiple of LANES; reduce/sum adds the chunks up in order.
+// One group. A chunk is a run of `run` neighboring output pixels, a multiple of LANES; reduce/sum adds the chunks up in order.
 // A workgroup is one subgroup of four lanes (SwiftShader) and owns one tap x 8 input channels x LANES groups of four
 // output channels of one chunk. It takes LANES pixels at a time: lane k loads the 8 input channels of pixel k, subgroupBroadcast
 // hands them round, and each lane, which owns four output channels of all 8 input channels in registers, loads its part of

@@ -1,6 +1,6 @@
 // partial[c, ky, kx, i, o] = sum over the output pixels p of chunk c of x[n, py * stride + ky * dilation - padding, …, i] * gradOutput[p, o]
 //
-// One group; for GPUs with matrix units (see common/matrixTile.wgsl). A chunk is a run of `run` neighbouring output pixels; reduce/sum
+// One group; for GPUs with matrix units (see common/matrixTile.wgsl). A chunk is a run of `run` neighboring output pixels; reduce/sum
 // adds the chunks up in order. It is a matrix product, (ky, kx, i) x pixels times pixels x o: a workgroup owns 64 rows x 64 columns of
 // one chunk. A thread brings the same four rows and columns of pixel after pixel. Channels are in fours.
 

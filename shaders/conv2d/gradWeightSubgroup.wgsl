@@ -1,6 +1,6 @@
 // partial[c, ky, kx, i, o] = sum over the output pixels p of chunk c of x[n, py * stride + ky * dilation - padding, …, i] * gradOutput[p, o]
 //
-// One group. A chunk is a run of `run` neighbouring output pixels; reduce/sum adds the chunks up in order. matmul/subgroupTransposed.wgsl with
+// One group. A chunk is a run of `run` neighboring output pixels; reduce/sum adds the chunks up in order. matmul/subgroupTransposed.wgsl with
 // its rows gathered, for adapters whose subgroups have eight lanes (lavapipe): a workgroup is one subgroup and owns 8 groups of four rows,
 // (ky, kx, i) counted through, of 8 groups of four output channels of one chunk, four pixels at a time. Lane i loads the i-th group of rows and
 // hands it round by shuffles; each number that was loaded is used 32 times. Channels are in fours.

@@ -1,6 +1,6 @@
 // partial[c, ky, kx, i, o] = sum over the output pixels p of chunk c of x[n, py * stride + ky * dilation - padding, …, i] * gradOutput[p, o]
 //
-// One group; for GPUs. A chunk is a run of `run` neighbouring output pixels, a multiple of STEP; reduce/sum adds the chunks up in
+// One group; for GPUs. A chunk is a run of `run` neighboring output pixels, a multiple of STEP; reduce/sum adds the chunks up in
 // order. It is a matrix product, (ky, kx, i) x pixels times pixels x o: a workgroup owns ROWS groups of four rows x COLUMNS groups of
 // four columns of one chunk, a thread two groups of rows x GROUPS of columns, so that each vec4f read from workgroup memory serves
 // 16 multiply-adds (GROUPS 2). Pixels go through workgroup memory STEP at a time; the next ones are loaded into registers while these

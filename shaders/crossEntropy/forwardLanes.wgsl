@@ -1,5 +1,5 @@
 // As forward.wgsl for many classes: a workgroup is one subgroup of LANES lanes, which share a row in groups of four columns, so that
-// neighbouring lanes read neighbouring memory. Rows lie `stride` apart, and `columns` counts groups of four. Each component keeps a
+// neighboring lanes read neighboring memory. Rows lie `stride` apart, and `columns` counts groups of four. Each component keeps a
 // maximum and a sum of its own; they meet at the end of the row.
 
 enable subgroups;

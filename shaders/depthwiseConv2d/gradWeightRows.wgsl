@@ -6,8 +6,8 @@
 // k + chunks, k + 2 chunks, …; reduce/sumPair adds the chunks up in order.
 //
 // A thread owns four channels of one row of taps (seven sums) over one chunk. It walks along each row four pixels at a time with a
-// window of x in registers: 28 multiply-adds cost eight loads, each pixel is loaded once. Neighbouring threads own
-// neighbouring channels.
+// window of x in registers: 28 multiply-adds cost eight loads, each pixel is loaded once. Neighboring threads own
+// neighboring channels.
 
 // #include "common/grid.wgsl"
 // #include "common/storage.wgsl"

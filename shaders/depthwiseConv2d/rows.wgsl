@@ -4,8 +4,8 @@
 // window - 1 - padding). Without hasBias or hasAddend these are 0 and their bindings hold other buffers.
 // Layouts [N, H, W, C] and [KH, KW, C], C in fours.
 //
-// A thread owns four channels of eight neighbouring pixels of a row and moves a window of eight registers along the row: each
-// loaded pixel serves up to eight sums, each loaded weight all eight. Neighbouring threads own neighbouring channels, so loads
+// A thread owns four channels of eight neighboring pixels of a row and moves a window of eight registers along the row: each
+// loaded pixel serves up to eight sums, each loaded weight all eight. Neighboring threads own neighboring channels, so loads
 // coalesce on GPUs; on software adapters, where a load is dearer than the arithmetic, 56 multiply-adds cost 21 loads.
 
 // #include "common/grid.wgsl"

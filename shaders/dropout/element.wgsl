@@ -1,7 +1,7 @@
 // out[i] = x[i] * scale where the uniform number of element i is at least p, else 0.
 //
 // The mask is a pure function of (seed[0] = seed, seed[1] = stream, i): backward computes it again instead of reading it back. A
-// thread owns groups of four neighbouring elements (one Philox block), a whole grid apart; the partial last group is stored element by
+// thread owns groups of four neighboring elements (one Philox block), a whole grid apart; the partial last group is stored element by
 // element.
 
 // #include "common/grid.wgsl"

@@ -1,7 +1,7 @@
 // As forward.wgsl, in one pass: y = (x - mean) * rstd * weight + bias, columns in groups of four.
 //
 // A workgroup is one subgroup of LANES lanes and walks whole rows, `stride` apart. Lane i owns the groups i, i + LANES, … of every row
-// (PER_LANE of them), so neighbouring lanes read neighbouring memory, the weights are read once per workgroup, and a row
+// (PER_LANE of them), so neighboring lanes read neighboring memory, the weights are read once per workgroup, and a row
 // stays in registers between its sums and its result. LANES and PER_LANE are constants: the loops unroll.
 // The variance is taken about the mean, and what rounding took from the mean comes out of the deviations (see forward.wgsl): no cancellation
 // however far the row is from zero. One walk for both, about the row's first number, was 20 % shorter, but lost the others' digits

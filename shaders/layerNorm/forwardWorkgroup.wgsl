@@ -1,6 +1,6 @@
 // As forward.wgsl, for GPUs: y = (x - mean) * rstd * weight + bias, any number of columns.
 //
-// A workgroup of 256 threads owns 8 rows, 32 lanes per row: neighbouring lanes read neighbouring columns (coalesced) and meet in
+// A workgroup of 256 threads owns 8 rows, 32 lanes per row: neighboring lanes read neighboring columns (coalesced) and meet in
 // workgroup memory. The second and third walk over a row hit the cache.
 
 // #include "common/grid.wgsl"

@@ -1,7 +1,7 @@
 // Partial sums of the parameters' gradients over the rows r = k, k + chunks, k + 2 chunks, … of chunk k:
 // gradWeight[k, c] = sum of gradY[r, c] * (x[r, c] - mean[r]) * rstd[r],  gradBias[k, c] = sum of gradY[r, c].
 //
-// A thread owns one item, that is one column or four neighbouring ones, of one chunk (common/width.wgsl; `columns` counts items). A second, ordered pass adds the chunks up.
+// A thread owns one item, that is one column or four neighboring ones, of one chunk (common/width.wgsl; `columns` counts items). A second, ordered pass adds the chunks up.
 
 // #include "common/grid.wgsl"
 // #include "common/width.wgsl"

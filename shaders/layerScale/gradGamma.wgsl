@@ -2,7 +2,7 @@
 //
 // The chunks are added up by the sum kernels in a second pass: fixed order, no atomics. Without HAS_FACTOR the factor is 1 and its binding
 // holds some other input. A thread owns one chunk of one item, a channel or four (common/width.wgsl; `channels` counts items); rows of a chunk lie `chunks` apart so that
-// neighbouring threads read neighbouring memory.
+// neighboring threads read neighboring memory.
 
 // #include "common/grid.wgsl"
 // #include "common/width.wgsl"

@@ -3,7 +3,7 @@
 //   (1 - t) * z + (1 + (pw - 1) * t) * log(1 + exp(-z)),  p = sigmoid(z), pw the channel's positive weight (1 without).
 //
 // `groups` workgroups share a sample; thread t of its `threads` owns items t, t + threads, …: `perSample` counts items, an element or four
-// neighbours each (common/width.wgsl). `threads` is a multiple of `channels`,
+// neighbors each (common/width.wgsl). `threads` is a multiple of `channels`,
 // so a thread meets the same channels in every turn and entry e of a sample belongs to channel e % channels.
 
 // #include "common/grid.wgsl"

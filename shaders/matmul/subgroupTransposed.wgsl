@@ -22,7 +22,7 @@ fn main(
 ) {
   let tile = linearWorkgroup(workgroup, workgroups);
   if (tile >= u.tilesM * u.tilesN * u.slices) { return; }
-  // Neighbouring workgroups share columns of b, then the part of the k axis.
+  // Neighboring workgroups share columns of b, then the part of the k axis.
   let row0 = (tile % u.tilesM) * 32u;
   let rest = tile / u.tilesM;
   let z = rest / u.tilesN;

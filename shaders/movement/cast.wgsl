@@ -1,6 +1,6 @@
 // out[i] = x[i] as another four-byte type. FROM and TO: 0 f32, 1 u32, 2 i32; both sides are bound as bit patterns.
 //
-// A thread owns elements a whole grid (`stride` threads) apart. Not vectorised: it only ever meets masks, labels and seeds.
+// A thread owns elements a whole grid (`stride` threads) apart. Not vectorized: it only ever meets masks, labels and seeds.
 
 // #include "common/grid.wgsl"
 

@@ -1,6 +1,6 @@
 // out[i] = the value whose bit pattern is `bits` (float16: twice, side by side), for i < size.
 //
-// A thread owns groups of four neighbouring elements, a whole grid (`stride` threads) apart; the partial last group is stored element by
+// A thread owns groups of four neighboring elements, a whole grid (`stride` threads) apart; the partial last group is stored element by
 // element, so that nothing past the end is written.
 
 // #include "common/grid.wgsl"

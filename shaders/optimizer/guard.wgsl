@@ -7,7 +7,7 @@
 // As torch.nn.utils.clip_grad_norm_; maxNorm 0: no clipping. With nonFinite the first is 0, and the norm 0 or, where 2, infinite.
 //
 // One workgroup of WIDTH threads: a thread sums every WIDTH-th slot, four loads under way, then thread 0 the WIDTH sums, in order. A few ten
-// thousand slots at most, so the workgroup memory (slow on software adapters) does not show. Overflow is recognised in the words of the sum.
+// thousand slots at most, so the workgroup memory (slow on software adapters) does not show. Overflow is recognized in the words of the sum.
 
 override WIDTH: u32 = 64u;
 

@@ -2,7 +2,7 @@
 //   slots[first + s] = [sum of (weight x[i])^2, count of x[i] that are NaN or infinite] over the groups of four s, s + count, s + 2 count, …
 //
 // slots: pairs, those of other tensors are left alone. A thread owns one slot of each tensor, so that clipGate sums all slots of all tensors
-// at once, in order. WGSL may assume that floats are finite, so NaN and Inf are recognised in the words: exponent bits all ones. They count
+// at once, in order. WGSL may assume that floats are finite, so NaN and Inf are recognized in the words: exponent bits all ones. They count
 // nothing in the sum. Seven, since WebGPU grants 8 storage buffers; a tensor that is not there has count 0.
 
 // #include "common/grid.wgsl"

@@ -1,7 +1,7 @@
 // squares.wgsl for GPUs: the same slots, each summed by 16 lanes of a workgroup and not by one thread.
 //
-// A workgroup of 256 lanes owns 16 neighbouring slots of one tensor (common/columnTree.wgsl); lane row j of a slot s takes the groups of four
-// s + count * j, s + count * (j + 16), …. Workgroups go through the tensors in order. NaN and Inf are recognised in the words, as there.
+// A workgroup of 256 lanes owns 16 neighboring slots of one tensor (common/columnTree.wgsl); lane row j of a slot s takes the groups of four
+// s + count * j, s + count * (j + 16), …. Workgroups go through the tensors in order. NaN and Inf are recognized in the words, as there.
 
 // #include "common/grid.wgsl"
 // #include "common/width.wgsl"

@@ -3,7 +3,7 @@
 //
 // `lanes` threads share an output pixel and walk its items, channels one by one or in fours (common/width.wgsl; `channels` counts
 // items): the window is worked out once per pixel. One by one each channel has a thread of its own; in fours one thread
-// takes a whole pixel on software adapters, neighbouring threads take neighbouring channels on GPUs.
+// takes a whole pixel on software adapters, neighboring threads take neighboring channels on GPUs.
 
 // #include "common/grid.wgsl"
 // #include "common/width.wgsl"

@@ -1,7 +1,7 @@
 // out[o, c, i] = max over r = c, c + chunks, c + 2 chunks, … < extent of x[o, r, i]
 //
 // Layouts, chunks and order as in sum.wgsl. A thread owns one item, an output element or
-// four neighbouring ones (common/width.wgsl): `inner` and `outputs` count items.
+// four neighboring ones (common/width.wgsl): `inner` and `outputs` count items.
 
 // #include "common/grid.wgsl"
 // #include "common/width.wgsl"

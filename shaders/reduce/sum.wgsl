@@ -2,8 +2,8 @@
 //
 // Layouts: x is [outer, extent, inner], out is [outer, chunks, inner]. A long sum is cut into
 // chunks (more threads, shorter sums) and this kernel runs again over the chunks: fixed order, no atomics, bitwise repeatable.
-// Summands of a chunk lie `chunks` apart so that neighbouring threads read neighbouring rows. A thread owns one item, an output element or
-// four neighbouring ones (common/width.wgsl): `inner` and `outputs` count items.
+// Summands of a chunk lie `chunks` apart so that neighboring threads read neighboring rows. A thread owns one item, an output element or
+// four neighboring ones (common/width.wgsl): `inner` and `outputs` count items.
 
 // #include "common/grid.wgsl"
 // #include "common/width.wgsl"

@@ -2,7 +2,7 @@
 // channels innermost: partials [3, samples, threads] holds the sums of p * t, of p and of t (of p² and t² where SQUARED).
 //
 // `groups` workgroups share a sample; thread t of its `threads` owns items t, t + threads, …: `perSample` counts items, an element or four
-// neighbours each (common/width.wgsl). `threads` is a multiple of `channels`,
+// neighbors each (common/width.wgsl). `threads` is a multiple of `channels`,
 // so a thread meets the same channels in every turn and entry e of a sample belongs to channel e % channels.
 
 // #include "common/grid.wgsl"

@@ -1,6 +1,6 @@
 // out[i] = f(x[i]).
 //
-// A thread owns ITEMS groups of four neighbouring elements, a whole grid apart; the last group may be partial and is
+// A thread owns ITEMS groups of four neighboring elements, a whole grid apart; the last group may be partial and is
 // then stored element by element, so that nothing past the end is written.
 
 // #include "common/grid.wgsl"

@@ -1,7 +1,7 @@
 // As bilinearBackward.wgsl, for software adapters: a thread owns one group of four channels of a whole row of gradX and walks along the
 // output rows that read it.
 //
-// Neighbouring threads own neighbouring channels. An output column, summed over those rows by their tents, is added to the two input
+// Neighboring threads own neighboring channels. An output column, summed over those rows by their tents, is added to the two input
 // columns around its position, which stay in registers until the walk has passed them: an output is loaded once for each row that it reads
 // and no column twice. Fixed order. `rows` counts rows of gradX, `channels` groups of four.
 

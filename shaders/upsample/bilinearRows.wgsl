@@ -1,6 +1,6 @@
 // As bilinear.wgsl, for software adapters: a thread owns one group of four channels of a whole row of the result and walks along it.
 //
-// Neighbouring threads own neighbouring channels, so they touch neighbouring memory. The two source columns that lie around the
+// Neighboring threads own neighboring channels, so they touch neighboring memory. The two source columns that lie around the
 // position, each already blended between its two source rows, stay in registers: a column is loaded once per row, not once per tap, and
 // positions move on by comparisons instead of divisions. `rows` counts rows of the result, `channels` groups of four.
 

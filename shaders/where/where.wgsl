@@ -1,6 +1,6 @@
 // out[i] = condition[i] != 0 ? a[i] : b[i]. Elements are picked, not computed with: what is not picked may be NaN or infinite.
 //
-// A thread owns groups of four neighbouring elements, a whole grid apart; the last group may be partial and is then stored element by
+// A thread owns groups of four neighboring elements, a whole grid apart; the last group may be partial and is then stored element by
 // element.
 
 // #include "common/grid.wgsl"

@@ -12,9 +12,9 @@ const { numpy: np, nn, lax } = jax;
 /** Layer normalization over the last axis. jax-js functions consume their arguments: one that is used again is passed as `.ref`. */
 function layerNorm(x, w, b) {
   const mean = np.mean(x.ref, -1, { keepdims: true });
-  const centred = x.sub(mean);
-  const variance = np.mean(np.square(centred.ref), -1, { keepdims: true });
-  return centred.div(np.sqrt(variance.add(EPS))).mul(w).add(b);
+  const centered = x.sub(mean);
+  const variance = np.mean(np.square(centered.ref), -1, { keepdims: true });
+  return centered.div(np.sqrt(variance.add(EPS))).mul(w).add(b);
 }
 
 /** Mean cross entropy over the rows; the labels become one-hot rows within the jitted function. */

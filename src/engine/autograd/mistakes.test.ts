@@ -283,7 +283,7 @@ describe('clipGradNorm', () => {
 });
 
 describe('more than six axes', () => {
-  it('work where neighbours lie alike, and are refused with the reason where not', async () => {
+  it('work where neighbors lie alike, and are refused with the reason where not', async () => {
     const shape = [2, 1, 2, 1, 2, 1, 2, 2];
     const x = engine.tensor(
       Float32Array.from({ length: 32 }, (_, i) => i),

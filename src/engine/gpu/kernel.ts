@@ -31,7 +31,7 @@ export type BindingType =
 /** How many bytes the aliased elements of a kernel take: f32 where nothing is said. Computing is done in float32 either way. */
 export type StorageFormat = 'f16' | undefined;
 
-/** How many neighbouring elements a thread of a kernel over common/width.wgsl takes at a time. */
+/** How many neighboring elements a thread of a kernel over common/width.wgsl takes at a time. */
 export type Width = 1 | 4;
 
 export interface BindingDefinition {

@@ -180,7 +180,7 @@ function storageOf({ storage }: TorchTensor, bytesOf: Opened['bytesOf'], where: 
   if (width === undefined) {
     throw new GmtlError(
       'torch/dtype',
-      `${where} is of type ${storage.type}; weights must be float16, bfloat16, float32, float64 or int64. Quantised files cannot be used: give the original one.`,
+      `${where} is of type ${storage.type}; weights must be float16, bfloat16, float32, float64 or int64. Quantized files cannot be used: give the original one.`,
     );
   }
   const raw = bytesOf(storage.key);

@@ -79,7 +79,7 @@ export function stack(tensors: readonly Tensor[], axis = 0): Tensor {
 }
 
 /**
- * Group normalization (Wu and He 2018; torch.nn.functional.group_norm): x [N, ..., C] in `groups` groups of neighbouring channels, each
+ * Group normalization (Wu and He 2018; torch.nn.functional.group_norm): x [N, ..., C] in `groups` groups of neighboring channels, each
  * normalized over its channels and all axes between, biased variance; weight and bias [C].
  */
 export function groupNorm(x: Tensor, groups: number, weight?: Tensor | null, bias?: Tensor | null, eps = 1e-5): Tensor {

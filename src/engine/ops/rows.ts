@@ -15,7 +15,7 @@ function usefulThreads(target: PlanTarget): number {
 
 /**
  * The grid of the kernels that work row by row. Software adapters pay for every invocation and for its integer divisions, so a
- * thread walks a whole row there; on GPUs neighbouring threads take neighbouring elements of a row (coalesced).
+ * thread walks a whole row there; on GPUs neighboring threads take neighboring elements of a row (coalesced).
  */
 export function rowGrid(rows: number, inner: number, target: PlanTarget): RowGrid {
   const coalesced = target.deviceClass === 'software' ? 1 : 32;

@@ -173,13 +173,13 @@ const tiles = z.strictObject({
     .describe('Side in pixels of the square field-of-view crop that tiles are cut from; null: native resolution.'),
   lesionFraction: probability
     .default(0.5)
-    .describe('Part of the training tiles that are centred on a lesion; the others lie anywhere on the retina.'),
+    .describe('Part of the training tiles that are centered on a lesion; the others lie anywhere on the retina.'),
   overlap: z
     .number()
     .min(0)
     .max(0.9)
     .default(0.25)
-    .describe('Overlap of neighbouring tiles in prediction, as a part of their side (MONAI: 0.25).'),
+    .describe('Overlap of neighboring tiles in prediction, as a part of their side (MONAI: 0.25).'),
 });
 
 const data = z.strictObject({
@@ -219,13 +219,13 @@ const data = z.strictObject({
     ])
     .default(false)
     .describe(
-      "Local equalisation of the lightness (OpenCV's CLAHE on L of CIE L*a*b*): {clipLimit, tiles a side}; true: {2, 8}.",
+      "Local equalization of the lightness (OpenCV's CLAHE on L of CIE L*a*b*): {clipLimit, tiles a side}; true: {2, 8}.",
     ),
   benGraham: z
     .boolean()
     .default(false)
     .describe(
-      "Ben Graham's normalization: 4 (image - local mean) + grey, after CLAHE; grey outside 0.9 of the radius.",
+      "Ben Graham's normalization: 4 (image - local mean) + gray, after CLAHE; gray outside 0.9 of the radius.",
     ),
   tiles: tiles.prefault({}),
   joinLabels: z
@@ -293,7 +293,7 @@ const loss = z.strictObject({
     .describe('Weight of false positives in Dice; 0.5 and 0.5 are Dice itself (Salehi et al. 2017).'),
   tverskyBeta: weight
     .default(0.5)
-    .describe('Weight of false negatives in Dice; above tverskyAlpha it favours small lesions.'),
+    .describe('Weight of false negatives in Dice; above tverskyAlpha it favors small lesions.'),
   focalGamma: weight
     .default(0)
     .describe('Focal exponent of the binary cross-entropy (Lin et al. 2017); 0: plain cross-entropy.'),
@@ -421,7 +421,7 @@ const training = z.strictObject({
     .min(0)
     .max(0xffffffff)
     .default(42)
-    .describe('Seed of initialisation, data order, augmentation and dropout (32 bits).'),
+    .describe('Seed of initialization, data order, augmentation and dropout (32 bits).'),
   validateEvery: positiveInt.default(1).describe('Epochs between validations.'),
   checkpointEvery: positiveInt.default(100).describe('Steps between checkpoints, besides one at each end of an epoch.'),
   routing: z

@@ -6,7 +6,7 @@ import { recordOwn, requireOwn } from '../report/ownFiles.ts';
 import { type StructureMasks, renderComparison } from '../report/overlay.ts';
 import type { RgbImage } from '../domain.ts';
 
-/** Masks scaled to an image's size by nearest neighbour, so that single pixels of a small network's masks stay visible. */
+/** Masks scaled to an image's size by nearest neighbor, so that single pixels of a small network's masks stay visible. */
 function fitted({ width, height, masks }: MaskSet, image: RgbImage): StructureMasks {
   const resize = (mask: Uint8Array): Uint8Array => {
     const result = new Uint8Array(image.width * image.height);

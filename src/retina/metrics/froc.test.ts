@@ -19,7 +19,7 @@ function accumulate(options: FrocOptions = {}): FrocAccumulator {
 /** Fixture values, listed by ascending threshold, in the curve's order. */
 const falling = (values: readonly number[]): number[] => [...values].reverse();
 
-describe('components equal scipy.ndimage.label with diagonal neighbours', () => {
+describe('components equal scipy.ndimage.label with diagonal neighbors', () => {
   it.each(fixtures.components)('$width wide, $count components', ({ mask, width, count, labels, sizes }) => {
     const found = labelComponents(Uint8Array.from(mask), width);
     expect(found.count).toBe(count);

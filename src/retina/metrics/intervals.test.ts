@@ -193,7 +193,7 @@ describe('segmentation intervals', () => {
       const { lesions, mean } = segmentationIntervals(accumulator, options);
       for (const [name, value] of Object.entries(figures)) {
         const { estimate } = lesions.EX[name as keyof typeof figures];
-        // Scores are quantised to 10,000 levels for the average precision.
+        // Scores are quantized to 10,000 levels for the average precision.
         expect(Math.abs(estimate - value), name).toBeLessThan(name === 'averagePrecision' ? 1e-3 : 1e-12);
       }
       expect(mean?.dice.estimate).toBe(lesions.EX.dice.estimate);

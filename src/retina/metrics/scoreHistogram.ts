@@ -6,7 +6,7 @@ import type { Numbers } from './inputs.ts';
 const GRID_STEPS = 10;
 
 /**
- * Counts positives and negatives by quantised score, so that precision and recall over billions of pixels need no sort and no
+ * Counts positives and negatives by quantized score, so that precision and recall over billions of pixels need no sort and no
  * memory beyond the bins. A probability p falls in bin floor(p · bins), so that exactly 1 has a bin of its own; scores in one
  * bin are tied.
  * Images are added one by one; histograms of images can be merged, as the bootstrap over images does.
@@ -87,7 +87,7 @@ export class ScoreHistogram {
   }
 
   /**
-   * AUPR, exact: the average precision Σ (Rₙ − Rₙ₋₁)·Pₙ of the quantised scores, equal to scikit-learn's
+   * AUPR, exact: the average precision Σ (Rₙ − Rₙ₋₁)·Pₙ of the quantized scores, equal to scikit-learn's
    * `average_precision_score` of floor(p · bins). NaN without positives.
    */
   averagePrecision(): number {

@@ -38,13 +38,13 @@ describe('segmentation metrics equal scikit-learn', () => {
     expect(scores.images[5].dice).toBe(0);
   });
 
-  it('average precision of quantised scores, and how little quantising moves it', () => {
+  it('average precision of quantized scores, and how little quantizing moves it', () => {
     expect(scores.averagePrecision).toBeCloseTo(fixture.averagePrecision, 12);
     expect(Math.abs(scores.averagePrecision - fixture.averagePrecisionUnquantised)).toBeLessThan(1e-3);
     expect(scores.auprc11).toBeCloseTo(fixture.auprc11, 12);
   });
 
-  it('exact average precision agrees with scikit-learn without quantising', () => {
+  it('exact average precision agrees with scikit-learn without quantizing', () => {
     const truth = fixture.images.flatMap((image) => image.truth);
     const probability = fixture.images.flatMap((image) => image.probability);
     expect(averagePrecision(truth, probability)).toBeCloseTo(fixture.averagePrecisionUnquantised, 12);

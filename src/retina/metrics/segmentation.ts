@@ -33,7 +33,7 @@ export type StructureScores = {
   readonly sensitivity: number;
   /** TP / (TP + FP); 0 where nothing was predicted though there was truth, NaN where there was neither. */
   readonly ppv: number;
-  /** AUPR, exact: average precision (scikit-learn's) over all pixels, scores quantised to `bins` levels; NaN without truth. */
+  /** AUPR, exact: average precision (scikit-learn's) over all pixels, scores quantized to `bins` levels; NaN without truth. */
   readonly averagePrecision: number;
   /** AUPR, 11 thresholds: the coarser trapezoidal area that lesion papers report; see `areaOfElevenThresholds`. */
   readonly auprc11: number;

@@ -39,7 +39,7 @@ export type SegmentationIntervals = {
  * Bootstrap intervals over the images of everything in `SegmentationAccumulator.result()`. An image is drawn with all its structures.
  *
  * The average precision of a resample comes from coarser histograms than its estimate (thousands of merges of 10,000 bins would
- * take minutes): neighbouring bins are pooled until each holds 1/{@link AP_GROUPS} of the structure's truth pixels, which moves
+ * take minutes): neighboring bins are pooled until each holds 1/{@link AP_GROUPS} of the structure's truth pixels, which moves
  * average precisions by less than 1e-3; the estimate itself uses all bins.
  *
  * @throws GmtlError `metrics/empty` for a structure to which nothing was added, or `metrics/bootstrap`.

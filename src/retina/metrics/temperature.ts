@@ -6,7 +6,7 @@ import { checkProbabilities, type Numbers } from './inputs.ts';
 
 /**
  * Temperature scaling (Guo et al., "On Calibration of Modern Neural Networks", ICML 2017): logits are divided by one number T > 0,
- * which changes confidences and never the order of the classes. T minimises the negative log-likelihood of VALIDATION cases. The
+ * which changes confidences and never the order of the classes. T minimizes the negative log-likelihood of VALIDATION cases. The
  * logits are taken as the logarithms of the probabilities, from which they differ by a constant that the softmax drops.
  */
 export type Temperature = {
@@ -49,7 +49,7 @@ export function fitTemperature(truth: Numbers, probabilities: Numbers, classes: 
     }
     return { value: sum.value / cases, first: sum.first / cases, second: sum.second / cases };
   };
-  const { inverse, isAtBound } = minimise((at) => {
+  const { inverse, isAtBound } = minimize((at) => {
     const { value, first, second } = slopes(at);
     const pull = shrinkage / cases;
     return { value: value + (pull * (at - 1) ** 2) / 2, first: first + pull * (at - 1), second: second + pull };
@@ -139,7 +139,7 @@ function addSoftmaxTerm(
  * The inverse temperature β of least loss: Newton's method on the slope, which rises with β (the loss is convex in β), held in a
  * shrinking bracket by bisection.
  */
-function minimise(slopes: (inverse: number) => Slopes): { inverse: number; isAtBound: boolean } {
+function minimize(slopes: (inverse: number) => Slopes): { inverse: number; isAtBound: boolean } {
   let low = 1 / TEMPERATURES[1];
   let high = 1 / TEMPERATURES[0];
   // Flat from end to end: every T is equally good (for uniform probabilities, for example), so keep T = 1.

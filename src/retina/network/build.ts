@@ -6,7 +6,7 @@ import type { MultitaskNet } from './network.ts';
 import { usablePrecision } from './precision.ts';
 import { RoutedUnet } from './routedUnet.ts';
 
-/** The network a configuration describes, initialised from its seed, in the precision that the engine's adapter supports. */
+/** The network a configuration describes, initialized from its seed, in the precision that the engine's adapter supports. */
 export function buildModel(engine: Engine, config: TrainConfig): MultitaskNet {
   const model = constructModel(engine, config);
   model.precision = usablePrecision(engine, config);

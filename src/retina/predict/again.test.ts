@@ -1,4 +1,4 @@
-/** Tier: no adapter. A folder of results that is worked on again, by several, or on a full disk: nothing is missing, lost or relabelled. */
+/** Tier: no adapter. A folder of results that is worked on again, by several, or on a full disk: nothing is missing, lost or relabeled. */
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, statSync, symlinkSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';

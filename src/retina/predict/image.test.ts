@@ -201,7 +201,7 @@ describe('inference on an image', () => {
     expect((await readdir(out)).sort()).toEqual(['.gmtl-files.jsonl', 'eye_overlay.png']);
   });
 
-  it('reads alpha, 16 bits, grey and TIFF as what they show', async () => {
+  it('reads alpha, 16 bits, gray and TIFF as what they show', async () => {
     const jpeg = await fundusFile();
     const plain = join(folder, 'plain.png');
     await sharp(jpeg).png().toFile(plain);
@@ -218,9 +218,9 @@ describe('inference on an image', () => {
       const { result } = await inferImage(predictor, file, options);
       expect(result).toEqual({ ...expected, file });
     }
-    const grey = join(folder, 'grey.png');
-    await sharp(jpeg).greyscale().png().toFile(grey);
-    expect((await inferImage(predictor, grey, options)).result.warnings[0]).toMatch(/not reddish/);
+    const gray = join(folder, 'gray.png');
+    await sharp(jpeg).grayscale().png().toFile(gray);
+    expect((await inferImage(predictor, gray, options)).result.warnings[0]).toMatch(/not reddish/);
     // The picture is 96 pixels wide.
     expect(expected.trust.gradability.reasons.map(({ fault }) => fault)).toEqual(['focus', 'size']);
     expect(expected.warnings).toEqual([expect.stringMatching(/^not gradable: out of focus.*; only 69 pixels across/)]);

@@ -116,7 +116,7 @@ export async function openResults(
 }
 
 /**
- * Writes an overlay with a legend and, where there are masks, one PNG per structure (8-bit grey, 0 and 255, the frame's size). Masks of
+ * Writes an overlay with a legend and, where there are masks, one PNG per structure (8-bit gray, 0 and 255, the frame's size). Masks of
  * an earlier inference under the same name that this one does not have are removed: they would look like results of this one.
  *
  * @param keeps whether files that are not to be written stay: they are known to show the same result.

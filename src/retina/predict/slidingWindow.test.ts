@@ -61,7 +61,7 @@ describe('tile starts', () => {
     expect(tileStarts(45, 16, 0.25, 'reflect')).toEqual([0, 12, 24, 36]);
     expect(tileStarts(16, 16, 0.5, 'shift')).toEqual([0]);
     expect(tileStarts(9, 16, 0.5, 'shift')).toEqual([0]);
-    // Half of 5 is not a whole step: rounded down, so that neighbours overlap by at least the share requested.
+    // Half of 5 is not a whole step: rounded down, so that neighbors overlap by at least the share requested.
     expect(tileStarts(11, 5, 0.5, 'shift')).toEqual([0, 2, 4, 6]);
     expect(() => tileStarts(40, 16, 1, 'shift')).toThrow(/overlap is in \[0, 1\)/);
   });

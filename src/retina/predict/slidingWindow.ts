@@ -10,7 +10,7 @@ export interface TiledOptions {
   readonly tile: number;
   /** Number of structures the network segments. */
   readonly classes: number;
-  /** Share of a tile that its neighbour also covers. Default 0.25, as MONAI. */
+  /** Share of a tile that its neighbor also covers. Default 0.25, as MONAI. */
   readonly overlap: number;
   /** Width of the Gaussian importance as a share of the tile. Default 0.125, as MONAI. */
   readonly sigma: number;

@@ -246,7 +246,7 @@ function seriesOf(line: Line, panel: Panel, index: number, epochs: readonly numb
     type: 'line',
     xAxisIndex: index,
     yAxisIndex: index,
-    // Validation may run only every few epochs: epochs without it are left out, else no two points would be neighbours and no line be drawn.
+    // Validation may run only every few epochs: epochs without it are left out, else no two points would be neighbors and no line be drawn.
     data: line.values.flatMap((value, row) =>
       value === undefined ? [] : [[epochs[row], Number.isFinite(value) ? value : null]],
     ),

@@ -8,7 +8,7 @@ import type { RgbImage } from '../domain.ts';
 const WIDTH = 60;
 const HEIGHT = 40;
 
-function greyImage(width = WIDTH, height = HEIGHT): RgbImage {
+function grayImage(width = WIDTH, height = HEIGHT): RgbImage {
   return { data: new Uint8Array(width * height * 3).fill(100), width, height };
 }
 
@@ -42,7 +42,7 @@ function mixed(lesion: 'HE' | 'OD', alpha: number): number[] {
 
 describe('renderOverlay', () => {
   it('fills inside, outlines outside, and leaves the rest of the image alone', async () => {
-    const image = greyImage();
+    const image = grayImage();
     const { width, height, at } = await decode(await renderOverlay(image, { HE: rectangle(10, 8, 20, 16) }));
     expect(width).toBe(WIDTH);
     expect(height).toBeGreaterThan(HEIGHT);
@@ -69,37 +69,37 @@ describe('renderOverlay', () => {
 
   it('draws small lesions over the disc, and the disc with half the fill', async () => {
     const masks = { HE: rectangle(12, 12, 14, 14), OD: rectangle(5, 5, 30, 30) };
-    const { at } = await decode(await renderOverlay(greyImage(), masks, { fill: 0.5, outline: 2 }));
+    const { at } = await decode(await renderOverlay(grayImage(), masks, { fill: 0.5, outline: 2 }));
     expect(at(25, 25)).toEqual(mixed('OD', 0.25));
     expect(at(11, 12)).toEqual([...STRUCTURE_COLORS.HE.rgb]);
     expect(at(31, 10)).toEqual([...STRUCTURE_COLORS.OD.rgb]);
   });
 
   it('keeps a mask at the edge of the frame within its rows', async () => {
-    const { at } = await decode(await renderOverlay(greyImage(), { HE: rectangle(58, 0, 60, 2) }));
+    const { at } = await decode(await renderOverlay(grayImage(), { HE: rectangle(58, 0, 60, 2) }));
     expect(at(57, 1)).toEqual([...STRUCTURE_COLORS.HE.rgb]);
     for (let y = 0; y < 5; y++) expect(at(0, y)).toEqual([100, 100, 100]);
   });
 
   it('lists in the legend the lesions that were given, even when empty', async () => {
     const empty = new Uint8Array(WIDTH * HEIGHT);
-    const bare = await decode(await renderOverlay(greyImage(), {}));
+    const bare = await decode(await renderOverlay(grayImage(), {}));
     expect([bare.width, bare.height]).toEqual([WIDTH, HEIGHT]);
     const { width, height, at } = await decode(
-      await renderOverlay(greyImage(300, 40), { SE: new Uint8Array(300 * 40) }),
+      await renderOverlay(grayImage(300, 40), { SE: new Uint8Array(300 * 40) }),
     );
     let swatch = 0;
     for (let y = 40; y < height; y++) {
       for (let x = 0; x < width; x++) if (at(x, y).join() === STRUCTURE_COLORS.SE.rgb.join()) swatch++;
     }
     expect(swatch).toBeGreaterThan(50);
-    const two = await decode(await renderOverlay(greyImage(), { SE: empty, MA: empty }));
+    const two = await decode(await renderOverlay(grayImage(), { SE: empty, MA: empty }));
     expect(two.height).toBeGreaterThan(height);
   });
 
   it('breaks a title that is wider than the picture, and does not shrink it', async () => {
     const parts = ['eye.jpg: retinopathy 2 moderate', 'edema risk 1', 'REFER (score 0.90, from 0.66 on)'];
-    const wide = { ...greyImage(), width: 320, height: 16, data: new Uint8Array(320 * 16 * 3).fill(99) };
+    const wide = { ...grayImage(), width: 320, height: 16, data: new Uint8Array(320 * 16 * 3).fill(99) };
     const heights = await Promise.all(
       [parts.slice(0, 1), parts].map(
         async (shown) => (await decode(await renderOverlay(wide, {}, { title: shown.join(', ') }))).height,
@@ -110,7 +110,7 @@ describe('renderOverlay', () => {
   });
 
   it('places the image below its title', async () => {
-    const { at, height } = await decode(await renderOverlay(greyImage(), {}, { title: 'IDRiD_55 <&>' }));
+    const { at, height } = await decode(await renderOverlay(grayImage(), {}, { title: 'IDRiD_55 <&>' }));
     const top = headerHeight(WIDTH, 'IDRiD_55 <&>');
     expect(top).toBeGreaterThan(0);
     expect(height).toBe(HEIGHT + top);
@@ -121,7 +121,7 @@ describe('renderOverlay', () => {
   it('keeps a single-pixel lesion when scaled down', async () => {
     const mask = new Uint8Array(400 * 200);
     mask[101 * 400 + 203] = 1;
-    const { width, at } = await decode(await renderOverlay(greyImage(400, 200), { HE: mask }, { maxSide: 40 }));
+    const { width, at } = await decode(await renderOverlay(grayImage(400, 200), { HE: mask }, { maxSide: 40 }));
     expect(width).toBe(40);
     expect(at(20, 10)).toEqual(mixed('HE', 0.3));
     expect(at(19, 10)).toEqual([...STRUCTURE_COLORS.HE.rgb]);
@@ -130,12 +130,12 @@ describe('renderOverlay', () => {
   it('says which buffer has the wrong size', async () => {
     const rgba = { data: new Uint8Array(WIDTH * HEIGHT * 4), width: WIDTH, height: HEIGHT };
     await expect(renderOverlay(rgba, {})).rejects.toThrow(/9600 bytes, not 60 × 40 × 3/);
-    await expect(renderOverlay(greyImage(), { MA: new Uint8Array(3) })).rejects.toThrow(/MA has 3 pixels/);
-    await expect(renderComparison(greyImage(), {}, { SE: new Uint8Array(3) })).rejects.toThrow(/prediction SE has 3/);
+    await expect(renderOverlay(grayImage(), { MA: new Uint8Array(3) })).rejects.toThrow(/MA has 3 pixels/);
+    await expect(renderComparison(grayImage(), {}, { SE: new Uint8Array(3) })).rejects.toThrow(/prediction SE has 3/);
   });
 
   it('is a PNG', async () => {
-    expect((await sharp(await renderOverlay(greyImage(), {})).metadata()).format).toBe('png');
+    expect((await sharp(await renderOverlay(grayImage(), {})).metadata()).format).toBe('png');
   });
 });
 
@@ -143,7 +143,7 @@ describe('renderComparison', () => {
   it('puts the truth left and the prediction right', async () => {
     const truth: StructureMasks = { HE: rectangle(10, 8, 20, 16) };
     const predicted: StructureMasks = { HE: rectangle(40, 8, 50, 16) };
-    const { width, at } = await decode(await renderComparison(greyImage(), truth, predicted));
+    const { width, at } = await decode(await renderComparison(grayImage(), truth, predicted));
     const top = headerHeight(WIDTH, 'truth');
     const right = width - WIDTH;
     expect(right).toBeGreaterThan(WIDTH);

@@ -46,10 +46,10 @@ describe('renderSampleGrid', () => {
     const without = await renderSampleGrid([flat({})], { side: 100 });
     const both = await renderSampleGrid([flat({ truthMasks: masks, predictedMasks: masks })], { side: 100 });
     // The photograph is 100 × 50; the right half of each overlay is unchanged apart from the one-pixel outline and the tag.
-    const grey = await count(without, '#5a5a5a');
-    expect(grey).toBeGreaterThan(3000);
-    expect(await count(both, '#5a5a5a')).toBeGreaterThan(grey + 2 * 49 * 32);
-    expect(await count(both, '#5a5a5a')).toBeLessThan(grey + 2 * 50 * 50);
+    const gray = await count(without, '#5a5a5a');
+    expect(gray).toBeGreaterThan(3000);
+    expect(await count(both, '#5a5a5a')).toBeGreaterThan(gray + 2 * 49 * 32);
+    expect(await count(both, '#5a5a5a')).toBeLessThan(gray + 2 * 50 * 50);
   });
 
   it('takes names that are long or hold markup', async () => {

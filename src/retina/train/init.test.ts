@@ -292,7 +292,7 @@ describe('files that are refused, and those that are not', () => {
   it('refuses integers where weights should be', async () => {
     const tensors = await stored(small());
     tensors.set('stem.0.bias', { dtype: 'U8', shape: [4], data: new Uint8Array(4) });
-    const file = await write('quantised.safetensors', tensors);
+    const file = await write('quantized.safetensors', tensors);
     await expect(initFromFile(small(), file)).rejects.toThrow('tensor stem.0.bias is of type U8');
   });
 

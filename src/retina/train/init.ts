@@ -107,6 +107,6 @@ function asFloats(file: string, name: string, { dtype, data }: StoredTensor): Fl
   if (name.endsWith('num_batches_tracked')) return Float32Array.from(data, Number);
   throw new GmtlError(
     'init/dtype',
-    `${file}: tensor ${name} is of type ${dtype}; weights must be F32, F16 or BF16. Quantised files cannot be used: give the original one.`,
+    `${file}: tensor ${name} is of type ${dtype}; weights must be F32, F16 or BF16. Quantized files cannot be used: give the original one.`,
   );
 }

@@ -1,4 +1,4 @@
-/** The multitask loss: its parts, how they are weighted, and what is minimised. */
+/** The multitask loss: its parts, how they are weighted, and what is minimized. */
 import type { Tensor } from '../../engine/autograd/tensor.ts';
 import type { MultitaskOutput, Routes } from '../network/network.ts';
 import * as F from '../../engine/nn/functional.ts';
@@ -60,7 +60,7 @@ export const LOSS_PARTS = [
 export type LossPart = (typeof LOSS_PARTS)[number];
 
 export interface Objective {
-  /** What is minimised: the weighted tasks, what their weights add, and the gate. */
+  /** What is minimized: the weighted tasks, what their weights add, and the gate. */
   readonly total: Tensor;
   readonly terms: readonly TaskTerm[];
   readonly weighted: Weighted;
@@ -78,7 +78,7 @@ export interface Objective {
  *
  * A part whose rows are absent from the batch is a missing entry.
  *
- * @param trainGate false: the gate's own terms are reported but not minimised.
+ * @param trainGate false: the gate's own terms are reported but not minimized.
  */
 export function objective(
   output: MultitaskOutput,

@@ -32,10 +32,10 @@ describe('TrainStep', () => {
     for (const part of ['bce', 'dice', 'retinopathy', 'edema', 'gate'] as const)
       expect(last.losses[part], part).toBeLessThan(first.losses[part] / 5);
     // By heart: every grade that has a label.
-    const labelled = (of: Int32Array) => of.filter((label, row) => label >= 0 && batch.task[row] === 1).length;
+    const labeled = (of: Int32Array) => of.filter((label, row) => label >= 0 && batch.task[row] === 1).length;
     expect(last.grades).toEqual({
-      retinopathy: { right: labelled(batch.retinopathy), of: labelled(batch.retinopathy) },
-      edema: { right: labelled(batch.edema), of: labelled(batch.edema) },
+      retinopathy: { right: labeled(batch.retinopathy), of: labeled(batch.retinopathy) },
+      edema: { right: labeled(batch.edema), of: labeled(batch.edema) },
     });
     expect(last.grades.retinopathy.of).toBeGreaterThan(0);
     for (const [row, task] of batch.task.entries())

@@ -14,7 +14,7 @@ export interface StepGradients {
   readonly tasks: readonly [GradientList, GradientList] | null;
   /** Shape [2]: the tasks' losses over the number of micro-batches, whose sum is their mean; null where the tasks are not kept apart. */
   readonly losses: Tensor | null;
-  /** Scalar: what was minimised, over the number of micro-batches. */
+  /** Scalar: what was minimized, over the number of micro-batches. */
   readonly total: Tensor;
 }
 

@@ -76,7 +76,7 @@ describe('names', () => {
         name: `head.norm.${kind}`,
         shape: [768],
         status: 'missing',
-        reason: 'not in the file; keeps its fresh initialisation',
+        reason: 'not in the file; keeps its fresh initialization',
       })),
     ]);
   });
@@ -127,8 +127,8 @@ describe('rows', () => {
     const own = shapesOf(resnet('resnet18', { classes: 5 }));
     const plan = planInit('file', fileOf(goldens.models.resnet18, 'timm'), own);
     expect(plan.rows.filter(({ status }) => status !== 'loaded').map(({ name, reason }) => [name, reason])).toEqual([
-      ['fc.weight', "the classifier has 7 outputs, this network's has 5: it keeps its fresh initialisation"],
-      ['fc.bias', "the classifier has 7 outputs, this network's has 5: it keeps its fresh initialisation"],
+      ['fc.weight', "the classifier has 7 outputs, this network's has 5: it keeps its fresh initialization"],
+      ['fc.bias', "the classifier has 7 outputs, this network's has 5: it keeps its fresh initialization"],
     ]);
     expect(formatInitReport({ ...plan, file: 'a.safetensors', loadedElements: 12 })).toMatch(/^fc +2$/m);
   });

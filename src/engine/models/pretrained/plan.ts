@@ -47,7 +47,7 @@ const ESSENTIAL: Readonly<Record<TrunkFamily, RegExp>> = {
 };
 const COUNTER = /(^|\.)num_batches_tracked$/;
 const CLASSIFIER = /^(head\.fc|fc)\.(weight|bias)$/;
-const FRESH = 'not in the file; keeps its fresh initialisation';
+const FRESH = 'not in the file; keeps its fresh initialization';
 
 /**
  * Matches a file with a network.
@@ -62,7 +62,7 @@ export function planInit(where: string, file: ShapeTable, own: ShapeTable, optio
   if (!target) {
     throw new GmtlError(
       'init/no-trunk',
-      `${where}: this network has no ConvNeXt or ResNet trunk to initialise; pretrained weights need one`,
+      `${where}: this network has no ConvNeXt or ResNet trunk to initialize; pretrained weights need one`,
     );
   }
   const naming = detectNaming(file.keys());
@@ -144,7 +144,7 @@ function whyUnused(fileName: string, canonical: string | null, shape: readonly n
 
 function whyDifferent(canonical: string | null, shape: readonly number[], wanted: readonly number[]): string {
   if (canonical !== null && CLASSIFIER.test(canonical)) {
-    return `the classifier has ${shape[0]} outputs, this network's has ${wanted[0]}: it keeps its fresh initialisation`;
+    return `the classifier has ${shape[0]} outputs, this network's has ${wanted[0]}: it keeps its fresh initialization`;
   }
   return `${formatShape(shape)} in the file, ${formatShape(wanted)} here`;
 }

@@ -54,7 +54,7 @@ function pad6(values: readonly number[], fill: number): number[] {
   return [...new Array<number>(6 - values.length).fill(fill), ...values];
 }
 
-/** The axes of a broadcast, without those of extent 1, neighbours that lie alike in both operands merged: the kernel walks at most six. */
+/** The axes of a broadcast, without those of extent 1, neighbors that lie alike in both operands merged: the kernel walks at most six. */
 function mergedAxes(op: string, a: Shape, b: Shape, out: Shape): { extent: number; a: number; b: number }[] {
   const [stridesA, stridesB] = [broadcastStrides(a, out), broadcastStrides(b, out)];
   const merged: { extent: number; a: number; b: number }[] = [];

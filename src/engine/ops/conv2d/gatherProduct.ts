@@ -108,7 +108,7 @@ function tileOf(
 
 /**
  * A gather as a matrix product; null where it is grouped or the version cannot run on the target. Channels are padded to fours
- * where they are not. `biasChannels`: after how many channels the bias repeats (folding makes channels of neighbouring pixels).
+ * where they are not. `biasChannels`: after how many channels the bias repeats (folding makes channels of neighboring pixels).
  */
 export function planProductGather(
   version: GatherVersion,

@@ -1,7 +1,7 @@
 /**
  * The shape arithmetic that all convolution ops share. Layouts: activations [N, H, W, C]; weights
- * [KH, KW, inChannels / groups, outChannels], so that a matrix of (kh, kw, in) x out lies ready for products and neighbouring
- * output channels are neighbours in memory. PyTorch's [out, in / groups, KH, KW] is that with axes permuted by (2, 3, 1, 0).
+ * [KH, KW, inChannels / groups, outChannels], so that a matrix of (kh, kw, in) x out lies ready for products and neighboring
+ * output channels are neighbors in memory. PyTorch's [out, in / groups, KH, KW] is that with axes permuted by (2, 3, 1, 0).
  */
 import { convolutionExtent, imageHint, layoutHint, requireShape } from '../../tensor/shape.ts';
 import { formatShape, type Shape, type TensorSpec } from '../../tensor/spec.ts';

@@ -131,7 +131,7 @@ function planRolling(
   const to = transposed ? geometry.input : geometry.output;
   const tiles = Math.ceil(to[1] / 8);
   const columns = batch * tiles * (outChannels / 4);
-  // Each run repeats six rows of its neighbours.
+  // Each run repeats six rows of its neighbors.
   const chunk = Math.ceil(to[0] / chunksFor(columns, WANTED_ROLLING, to[0], 8));
   const chunks = Math.ceil(to[0] / chunk);
   const workgroups = columns * chunks;

@@ -22,7 +22,7 @@ interface Axis {
   to: number;
 }
 
-/** Drops axes of extent 1 and merges neighbours that are one run on both sides: fewer, longer axes for the same move. */
+/** Drops axes of extent 1 and merges neighbors that are one run on both sides: fewer, longer axes for the same move. */
 function mergeAxes(extents: Shape, from: StridedSide, to: StridedSide): Axis[] {
   const merged: Axis[] = [];
   extents.forEach((extent, axis) => {
@@ -97,7 +97,7 @@ function rowsDispatch(
 /**
  * Moves a grid of `extents` elements of `dtype` from one strided side to the other. Runs of contiguous elements in whole groups of four go
  * by rows, all else element by element. Null where `version` is 'rows' and there are no such runs. Throws a `shape` error
- * where more than six axes remain after neighbours that lie alike were merged.
+ * where more than six axes remain after neighbors that lie alike were merged.
  */
 export function moveDispatch(
   op: string,

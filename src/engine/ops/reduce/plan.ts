@@ -27,7 +27,7 @@ export interface MiddleReduction {
 }
 
 /**
- * The reductions over one run of neighbouring axes each, innermost first, that together reduce `axes` of `shape`.
+ * The reductions over one run of neighboring axes each, innermost first, that together reduce `axes` of `shape`.
  * Axes of extent 1 cost nothing.
  */
 function splitReduction(shape: Shape, axes: readonly number[]): MiddleReduction[] {

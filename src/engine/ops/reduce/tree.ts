@@ -4,7 +4,7 @@ import { foldGrid } from '../../gpu/kernel.ts';
 /** Lanes of a workgroup. */
 const TREE_LANES = 256;
 
-/** Items side by side: neighbouring lanes read neighbouring addresses, a whole cache line of them. */
+/** Items side by side: neighboring lanes read neighboring addresses, a whole cache line of them. */
 const MOST_COLUMNS = 16;
 
 /** Workgroups that keep a large GPU's memory busy: 65,536 threads. */

@@ -6,7 +6,7 @@ export type Resampling = 'nearest' | 'bilinear';
 export interface ResizeAttributes {
   /** Height and width of the result. */
   readonly size: readonly [number, number];
-  /** Bilinear only: whether the corner pixels' centres stay where they are. Default false, as PyTorch. */
+  /** Bilinear only: whether the corner pixels' centers stay where they are. Default false, as PyTorch. */
   readonly alignCorners?: boolean;
 }
 

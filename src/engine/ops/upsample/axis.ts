@@ -13,7 +13,7 @@ export interface LinearAxis {
 
 /**
  * PyTorch's area_pixel_compute_source_index with an explicit size (no scale factor). alignCorners: at * (input - 1) / (output - 1), 0 for one
- * output. Otherwise (at + 0.5) * input / output - 0.5, not below 0; beyond the last pixel both neighbours are that pixel.
+ * output. Otherwise (at + 0.5) * input / output - 0.5, not below 0; beyond the last pixel both neighbors are that pixel.
  */
 export function linearAxis(input: number, output: number, alignCorners: boolean): LinearAxis {
   if (!alignCorners) return { factor: 2 * input, shift: input - output, denominator: 2 * output, input, output };
@@ -21,7 +21,7 @@ export function linearAxis(input: number, output: number, alignCorners: boolean)
   return { factor: input - 1, shift: 0, denominator: output - 1, input, output };
 }
 
-/** float32(input / output): PyTorch's scale of nearest-neighbour resizing. */
+/** float32(input / output): PyTorch's scale of nearest-neighbor resizing. */
 export function nearestScale(input: number, output: number): number {
   return Math.fround(input / output);
 }

@@ -74,7 +74,7 @@ describe('render', () => {
     expect(seen.size).toBe(8);
   });
 
-  it('zooms about the centre and shows black beyond the picture', () => {
+  it('zooms about the center and shows black beyond the picture', () => {
     const all = marked(
       ...Array.from({ length: SIDE * SIDE }, (_, index) => [index % SIDE, Math.floor(index / SIDE)] as const),
     );
@@ -100,7 +100,7 @@ describe('render', () => {
     }
   });
 
-  it('changes colours as torchvision does', () => {
+  it('changes colors as torchvision does', () => {
     const image = new Uint8Array(3 * SIDE * SIDE).fill(100);
     image.set([200, 100, 50], 0);
     const sample: Sample = { size: SIDE, image, maskBits: null, box: BOX };
@@ -118,10 +118,10 @@ describe('render', () => {
 describe('hue', () => {
   it('turns as torchvision does', async () => {
     const { hue } = JSON.parse(await readFile(new URL('../fixtures/preprocess.json', import.meta.url), 'utf8')) as {
-      hue: { colours: number[]; turned: Record<string, number[]> };
+      hue: { colors: number[]; turned: Record<string, number[]> };
     };
-    const size = Math.sqrt(hue.colours.length / 3);
-    const sample: Sample = { size, image: Uint8Array.from(hue.colours), maskBits: null, box: BOX };
+    const size = Math.sqrt(hue.colors.length / 3);
+    const sample: Sample = { size, image: Uint8Array.from(hue.colors), maskBits: null, box: BOX };
     for (const [turn, expected] of Object.entries(hue.turned)) {
       const { image } = render(sample, { ...IDENTITY, hue: Number(turn) }, size);
       // torchvision computes in float32 0 … 1, in another order: 1e-5 of the range, and its eps of the six sectors.

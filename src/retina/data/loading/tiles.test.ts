@@ -203,13 +203,13 @@ describe('tiled training batches', () => {
   });
 
   it('knows neither the grade of a tile nor the masks of a whole picture', async () => {
-    const labelled = items.map((item) => ({
+    const labeled = items.map((item) => ({
       ...item,
       retinopathy: 2,
       edema: 1,
       maskPaths: item.maskPaths ?? items[0].maskPaths,
     }));
-    const sampler = new TaskBalancedSampler(labelled, { seed: 1, segmentationPerBatch: 1, classificationPerBatch: 1 });
+    const sampler = new TaskBalancedSampler(labeled, { seed: 1, segmentationPerBatch: 1, classificationPerBatch: 1 });
     const options = { preprocess: { ...DEFAULT_PREPROCESS, size: 16 }, cacheFolder: null };
     const tiled = await new TrainLoader(sampler, {
       ...options,

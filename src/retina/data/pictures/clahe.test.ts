@@ -69,7 +69,7 @@ describe('normalizeBenGraham', () => {
     expect(mean).toBeLessThan(1.5);
   });
 
-  it('keeps 0.9 of the radius and greys the rest', async () => {
+  it('keeps 0.9 of the radius and grays the rest', async () => {
     const out = await normalizeBenGraham(new Uint8Array(3 * 100 * 100).fill(60), 100);
     expect(new Set(out)).toEqual(new Set([128]));
     const spots = new Uint8Array(3 * 100 * 100);

@@ -65,21 +65,21 @@ describe('decodeMask', () => {
     expect(await decode('rgba.png', await sharp(Buffer.from(values), { raw }).png().toBuffer())).toEqual(PATTERN);
   });
 
-  it('reads RGB and bilevel grey TIFFs', async () => {
+  it('reads RGB and bilevel gray TIFFs', async () => {
     expect(
       await decode('rgb.tif', tiffBytes({ ...palette, values: COLORS, bits: 8, samples: 3, photometric: 2 })),
     ).toEqual(PATTERN);
-    expect(await decode('grey.tif', tiffBytes({ ...palette, bits: 1, photometric: 1 }))).toEqual(PATTERN);
+    expect(await decode('gray.tif', tiffBytes({ ...palette, bits: 1, photometric: 1 }))).toEqual(PATTERN);
     // Min-is-white: a stored 0 is white, hence foreground.
     const values = PATTERN.map((value) => 1 - value);
     expect(await decode('white.tif', tiffBytes({ ...palette, values, bits: 1, photometric: 0 }))).toEqual(PATTERN);
   });
 
-  it('reads palette PNGs, grey PNGs with the value 1, and red JPEGs', async () => {
+  it('reads palette PNGs, gray PNGs with the value 1, and red JPEGs', async () => {
     expect(await decode('p1.png', palettePng(WIDTH, HEIGHT, PATTERN, 1, RED_PALETTE))).toEqual(PATTERN);
     expect(await decode('p8.png', palettePng(WIDTH, HEIGHT, PATTERN, 8, RED_PALETTE))).toEqual(PATTERN);
     const gray = sharp(Buffer.from(PATTERN), { raw: { width: WIDTH, height: HEIGHT, channels: 1 } });
-    expect(await decode('grey.png', await gray.png().toBuffer())).toEqual(PATTERN);
+    expect(await decode('gray.png', await gray.png().toBuffer())).toEqual(PATTERN);
     const red = sharp(Buffer.from(COLORS), { raw: { width: WIDTH, height: HEIGHT, channels: 3 } });
     expect(await decode('red.jpg', await red.jpeg({ quality: 100, chromaSubsampling: '4:4:4' }).toBuffer())).toEqual(
       PATTERN,
@@ -97,7 +97,7 @@ describe('decodeMask', () => {
     expect((await decodeMask(path)).foreground).toBe(WIDTH * HEIGHT);
   });
 
-  it('B17: reads 16-bit masks whatever their values, grey, with alpha and in color', async () => {
+  it('B17: reads 16-bit masks whatever their values, gray, with alpha and in color', async () => {
     for (const [dark, bright] of [
       [0, 1],
       [0, 255],
@@ -138,7 +138,7 @@ describe('decodeMask', () => {
     expect(await decode('dim.jpg', await gray.jpeg({ quality: 95 }).toBuffer())).toEqual(PATTERN);
   });
 
-  it('B17: refuses what is not a mask: a photograph, a JPEG with marks as faint as its artefacts', async () => {
+  it('B17: refuses what is not a mask: a photograph, a JPEG with marks as faint as its artifacts', async () => {
     const size = { width: WIDTH, height: HEIGHT, channels: 1 } as const;
     const refused = async (name: string, bytes: Uint8Array, message: RegExp): Promise<void> => {
       await writeFile(join(folder, name), bytes);

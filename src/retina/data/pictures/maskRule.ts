@@ -14,7 +14,7 @@ export interface MaskPixels {
 /** As many tones in a lossless file are labels or instances; more come from smoothing or from a lossy format before. */
 const MOST_LABELS = 16;
 
-/** Least difference between the darkest and the brightest tone, as a share of the range, by which marks are told from artefacts. */
+/** Least difference between the darkest and the brightest tone, as a share of the range, by which marks are told from artifacts. */
 const LEAST_CONTRAST = 0.25;
 
 /** Largest share of pixels in the middle half of the tones: a smoothed mask has its edges there, a photograph most of itself. */
@@ -60,7 +60,7 @@ export function applyMaskRule({ data, channels, hasAlpha, range, lossy }: MaskPi
   if (!lossy && found.length <= MOST_LABELS) return above(tones, darkest);
   const contrast = brightest - darkest;
   if (contrast < LEAST_CONTRAST * range) {
-    return `its ${found.length} tones from ${darkest} to ${brightest} (of ${range}) are too close to tell marks from ${lossy ? 'compression artefacts' : 'noise'}`;
+    return `its ${found.length} tones from ${darkest} to ${brightest} (of ${range}) are too close to tell marks from ${lossy ? 'compression artifacts' : 'noise'}`;
   }
   let between = 0;
   for (const tone of found) {

@@ -40,7 +40,7 @@ export interface OpenedPicture extends PictureHeader {
   readonly content: Buffer;
   /** What a DICOM file says of its picture; null for other files. */
   readonly dicom: DicomFacts | null;
-  /** Decodes `content` (or a relabelled copy of it), strictly, turned as its EXIF orientation says. */
+  /** Decodes `content` (or a relabeled copy of it), strictly, turned as its EXIF orientation says. */
   readonly pipeline: (content?: Buffer) => Sharp;
 }
 

@@ -5,7 +5,7 @@ import { isTiff, tiffPaletteAsGray } from './tiff.ts';
 /*
  * IDRiD's masks are 1-bit PALETTE images whose entry 1 is red. Decoders expand palettes to colors, and a luminance
  * threshold on those loses the mask (red is 76 of 255). What is wanted is the palette INDEX. Rather than decode TIFF a
- * second time in JavaScript, the header is relabelled in memory from "palette" to "gray": the same decoder (libtiff /
+ * second time in JavaScript, the header is relabeled in memory from "palette" to "gray": the same decoder (libtiff /
  * libpng, with all their compressions) then hands out the stored indices. Gray of fewer than 8 bits is scaled up, which keeps
  * zero zero and everything else above zero.
  */
@@ -18,9 +18,9 @@ function isPng(bytes: Buffer): boolean {
 }
 
 /**
- * A palette TIFF or PNG relabelled as gray, so that decoding gives palette indices (scaled to 8 bits if fewer).
+ * A palette TIFF or PNG relabeled as gray, so that decoding gives palette indices (scaled to 8 bits if fewer).
  *
- * @returns the relabelled copy, or null when the file has no palette (decode the original then).
+ * @returns the relabeled copy, or null when the file has no palette (decode the original then).
  */
 export function paletteAsGray(bytes: Buffer): Buffer | null {
   if (isTiff(bytes)) return tiffPaletteAsGray(bytes);

@@ -161,7 +161,7 @@ describe('decoding and resizing', () => {
     expect(cropRgb(wide, { ...box, left: 90, top: 45, size: 20 }).data[0]).toBe(200);
   });
 
-  it('reads grey, alpha and palette pictures as RGB, transparent parts on black', async () => {
+  it('reads gray, alpha and palette pictures as RGB, transparent parts on black', async () => {
     const parts = Buffer.from([200, 100, 50, 255, 200, 100, 50, 0]);
     const holed = await sharp(parts, { raw: { width: 2, height: 1, channels: 4 } })
       .png()

@@ -88,7 +88,7 @@ export function isTruncatedTiff(bytes: Buffer): boolean {
   }
 }
 
-/** A palette TIFF of at most 8 bits relabelled as gray; null for any other TIFF. See palette.ts for why. */
+/** A palette TIFF of at most 8 bits relabeled as gray; null for any other TIFF. See palette.ts for why. */
 export function tiffPaletteAsGray(bytes: Buffer): Buffer | null {
   const directory = readDirectory(bytes);
   if (directory === null || directory.values(TAG_PHOTOMETRIC)[0] !== PHOTOMETRIC_PALETTE) return null;

@@ -90,7 +90,7 @@ async function lookAt(path: string): Promise<Look | null> {
     const source = await sharpSource(path);
     const { data, info } = await sharp(source, LIMITED)
       .autoOrient()
-      .greyscale()
+      .grayscale()
       .resize(THUMBNAIL_COLUMNS, THUMBNAIL_ROWS, { fit: 'fill', kernel: 'mitchell' })
       .raw()
       .toBuffer({ resolveWithObject: true });

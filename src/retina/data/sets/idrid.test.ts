@@ -126,12 +126,12 @@ describe('readIdrid', () => {
     expect(await readIdrid(join(root, 'B. Disease Grading'))).toHaveLength(5);
   });
 
-  it('leaves localisation tables and licences aside', async () => {
+  it('leaves localization tables and licences aside', async () => {
     await put(join(root, 'C. Localization', '2. Groundtruths', 'od.csv'), 'Image No,X- Coordinate\r\nIDRiD_001,1\r\n');
     await put(join(root, 'B. Disease Grading', 'LICENSE.txt'), 'CC BY');
     const scan = await scanIdrid(root);
     expect(scan.problems).toEqual([]);
-    expect(scan.unused.map((file) => file.reason)).toEqual(['not an image', 'part C (localisation) is not used']);
+    expect(scan.unused.map((file) => file.reason)).toEqual(['not an image', 'part C (localization) is not used']);
   });
 
   it('names a row without image by file and line', async () => {

@@ -69,7 +69,7 @@ describe('names', () => {
     expect(imageKey('IDRiD_001 ')).toBe('idrid_001');
   });
 
-  it('tells grading tables from localisation tables', () => {
+  it('tells grading tables from localization tables', () => {
     expect(looksLikeGradingCsv(`\uFEFF${HEADER} ,,\r\n`)).toBe(true);
     expect(looksLikeGradingCsv('Image No,X- Coordinate,Y - Coordinate\r\n')).toBe(false);
   });

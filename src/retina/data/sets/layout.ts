@@ -108,7 +108,7 @@ function classify(top: string, path: string): LayoutFile {
   const name = inside[inside.length - 1];
   const extension = extname(name).toLowerCase();
   const part = last(folders, tellPart);
-  if (part === 'C') return { kind: 'other', path, reason: 'part C (localisation) is not used' };
+  if (part === 'C') return { kind: 'other', path, reason: 'part C (localization) is not used' };
   if (extension === '.csv') return { kind: 'csv', path, split: last(inside, tellSplit) };
   if (!IMAGE_EXTENSIONS.has(extension)) {
     const reason = EXPECTED_EXTENSIONS.has(extension) ? 'not an image' : 'unexpected file type';

@@ -47,7 +47,7 @@ async function frameSize(path: string): Promise<{ width: number; height: number 
 async function readGray(path: string): Promise<Gray> {
   const { data, info } = await sharp(await sharpSource(path), LIMITED)
     .autoOrient()
-    .greyscale()
+    .grayscale()
     .resize({ width: COMPARED_WIDTH, withoutEnlargement: true })
     .extractChannel(0)
     .raw()

@@ -47,7 +47,7 @@ export function drawFundus(key: string, height: number, wanted: Wanted): Fundus 
   }
   throw new GmtlError(
     'data/synthetic-placement',
-    `synthetic image ${key}: no room for the lesions of retinopathy grade ${wanted.retinopathy}, oedema grade ` +
+    `synthetic image ${key}: no room for the lesions of retinopathy grade ${wanted.retinopathy}, edema grade ` +
       `${wanted.edema} in a frame ${height} pixels high after ${attempts} attempts; use another seed or a larger size`,
   );
 }

@@ -89,7 +89,7 @@ class Planner {
           quadrant: place,
         });
         if (!at) continue;
-        // Flames lie in the nerve fibre layer: along the fibres, which fan out from the disc.
+        // Flames lie in the nerve fiber layer: along the fibers, which fan out from the disc.
         const along = Math.atan2(at.y - disc.y, at.x - disc.x) + this.#random.range(-0.3, 0.3);
         const shape = flame
           ? { lobes: 0.1, stretch: this.#random.range(2, 3.2), angle: along, feather: 0.09, softness: 1.6 * unit }

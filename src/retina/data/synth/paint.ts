@@ -70,7 +70,7 @@ function atLeastHalf(plane: Float32Array): Uint8Array {
   return mask;
 }
 
-/** The pigmented background: choroidal streaks, fibre striae around the disc, glow there, and the dark macula. */
+/** The pigmented background: choroidal streaks, fiber striae around the disc, glow there, and the dark macula. */
 function paintRetina(anatomy: Anatomy, look: Look, random: SeededRandom): Float32Array {
   const { width, height, unit, fovea, disc, discDiameter } = anatomy;
   const image = new Float32Array(3 * width * height);
@@ -91,11 +91,11 @@ function paintRetina(anatomy: Anatomy, look: Look, random: SeededRandom): Float3
       const bent = choroid(x + 14 * unit * (1 + warpX(x, y)), y + 14 * unit * (1 + warpY(x, y)));
       // A ridge where the noise crosses zero: a net of lines, as the larger choroidal vessels look. Macula hides it.
       const ridge = (1 - Math.min(1, 3.2 * Math.abs(bent))) * (1 - Math.exp(-toFovea * toFovea * 0.5));
-      const fibre = striae(((Math.atan2(dy, dx) + Math.PI) / (2 * Math.PI)) * 719, 6 * toDisc);
+      const fiber = striae(((Math.atan2(dy, dx) + Math.PI) / (2 * Math.PI)) * 719, 6 * toDisc);
       const texture =
         1 +
         look.grain * (1.4 * cloud(x, y) + 0.9 * patch(x, y) + 0.6 * fine(x, y)) +
-        0.035 * fibre * Math.exp(-toDisc * 0.7) +
+        0.035 * fiber * Math.exp(-toDisc * 0.7) +
         look.glow * Math.exp(-toDisc * toDisc * 0.75);
       const dark =
         look.macula * Math.exp(-((toFovea / 0.42) ** 2)) + 0.3 * look.macula * Math.exp(-((toFovea / 1.15) ** 2));

@@ -99,11 +99,11 @@ function sprout(
   const { unit, disc, discDiameter, fovea } = anatomy;
   let side = random.sign();
   let next = random.range(12, 34) * unit;
-  let travelled = 0;
+  let traveled = 0;
   for (let i = 1; i < parent.length - 2; i++) {
-    travelled += distance(parent[i - 1], parent[i]);
-    if (travelled < next) continue;
-    next = travelled + random.range(20, 46) * unit;
+    traveled += distance(parent[i - 1], parent[i]);
+    if (traveled < next) continue;
+    next = traveled + random.range(20, 46) * unit;
     const at = parent[i];
     if (distance(at, disc) < 0.75 * discDiameter) continue;
     const radius = at.radius * random.range(0.45, 0.76);

@@ -45,7 +45,7 @@ export function idridModelCard(facts: ModelCardFacts): ModelCard {
       'Screening, diagnosis or treatment of people, with or without a physician in the loop. It has not been evaluated clinically and no authority has cleared it: it is not a medical device.',
     trainingData:
       facts.data ??
-      `IDRiD, the Indian Diabetic Retinopathy Image Dataset: macula-centred photographs of 4288 × 2848 pixels from one eye clinic in Nanded, India, taken with one camera (Kowa VX-10α, 50° field of view). ${masks.train.images + masks.test.images} images have lesion masks (${masks.train.images} for training), ${grades.train.images + grades.test.images} are graded (${grades.train.images} for training).`,
+      `IDRiD, the Indian Diabetic Retinopathy Image Dataset: macula-centered photographs of 4288 × 2848 pixels from one eye clinic in Nanded, India, taken with one camera (Kowa VX-10α, 50° field of view). ${masks.train.images + masks.test.images} images have lesion masks (${masks.train.images} for training), ${grades.train.images + grades.test.images} are graded (${grades.train.images} for training).`,
     limits: [
       ...(facts.limits ?? IDRID_LIMITS),
       'Microaneurysms are a few pixels wide at native resolution; at reduced resolution most are lost.',

@@ -7,7 +7,7 @@ import { taskIndex, type TaskTerm, type Weighted, Weighting, type WeightingConte
  * Weights from the router network (github.com/AnGoraGou/MultiTask_IDRID): w_k is the mean over the rows of task k of the router's softmax
  * for task k.
  *
- * published: total = sum_k w_k L_k. The router minimises it by giving each task's rows to the other task: both weights, and the total
+ * published: total = sum_k w_k L_k. The router minimizes it by giving each task's rows to the other task: both weights, and the total
  * with them, go to 0 while nothing is learnt.
  *
  * held: total = sum_k w_k L_k - log w_k. The barrier is the normalizer of a likelihood whose precision is w (as in Kendall et al. 2018): its

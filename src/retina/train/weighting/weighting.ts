@@ -1,4 +1,4 @@
-/** What a task weighting is: from the tasks' losses to the total that is minimised. */
+/** What a task weighting is: from the tasks' losses to the total that is minimized. */
 import type { Tensor } from '../../../engine/autograd/tensor.ts';
 import { Module } from '../../../engine/nn/module.ts';
 
