@@ -156,7 +156,7 @@ const IDRID_128: PartialConfig = {
   training: { epochs: 75, stepsPerEpoch: 20, validateEvery: 3 },
 };
 
-/** Our best recipe for a modest machine; see the preset of that name. */
+/** Our recipe for ten minutes; see the preset of that name. */
 const IDRID_JOINT: PartialConfig = {
   ...IDRID_128,
   model: { ...IDRID_128.model, gradeFeatures: 'findings' },
@@ -173,7 +173,7 @@ const IDRID_JOINT: PartialConfig = {
   training: { ...SMALL_TRAINING, routing: 'both' },
 };
 
-/** Our best recipe; see the preset of that name. */
+/** Our recipe for an hour; see the preset of that name. */
 const IDRID_FULL: PartialConfig = {
   ...IDRID_JOINT,
   data: {
