@@ -44,28 +44,28 @@ describe.skipIf(noBrowser !== null)('each page', () => {
       const count = page.locator('#gallery-count');
       await page.getByRole('button', { name: 'Show 6 more' }).waitFor();
       await expectUsable(page);
-      expect(await cards.count()).toBe(24);
+      await expect.poll(() => cards.count()).toBe(24);
       expect(await count.textContent()).toBe('The first 24 of 30 pictures');
       await page.getByRole('button', { name: 'Show 6 more' }).click();
-      expect(await cards.count()).toBe(30);
+      await expect.poll(() => cards.count()).toBe(30);
       // The focus goes to the first that came.
       expect(
         await page.evaluate('document.activeElement.closest("li") === document.querySelectorAll("#gallery > li")[24]'),
       ).toBe(true);
       await page.locator('select[name="sort"]').selectOption('best');
-      expect(await cards.count()).toBe(24);
+      await expect.poll(() => cards.count()).toBe(24);
       // From the first picture one step back is the last of all, not of those that are shown.
       await cards.first().getByRole('button').click();
       await page.getByRole('button', { name: 'Previous picture' }).click();
       const last = await page.locator('#gallery > li').last().getAttribute('data-name');
       expect(await page.locator('#viewer-title').textContent()).toBe(last);
       await page.getByRole('button', { name: 'Close' }).click();
-      expect(await cards.count()).toBe(30);
+      await expect.poll(() => cards.count()).toBe(30);
       expect(await page.locator('#gallery-more').isVisible()).toBe(false);
       await page.locator('select[name="sort"]').selectOption('name');
-      expect(await cards.count()).toBe(24);
+      await expect.poll(() => cards.count()).toBe(24);
       await page.evaluate('dispatchEvent(new Event("beforeprint"))');
-      expect(await cards.count()).toBe(30);
+      await expect.poll(() => cards.count()).toBe(30);
       expect(errors).toEqual([]);
     } finally {
       rmSync(folder, { recursive: true });
