@@ -117,7 +117,8 @@ function hear(event: KernelEvent): void {
       break;
     case 'tested':
       tested.push(event.result);
-      worker.advanced(tested.length);
+      // A case that the adapter cannot run says nothing of the worker.
+      if (event.result.skipped === null) worker.advanced(tested.length);
       showTests(event.result.op);
       break;
     case 'ceilings':

@@ -143,6 +143,9 @@ export async function serveModule(context: BrowserContext, name: string, code: s
   );
 }
 
+/** The name of workers that have no memory from their start. */
+const WITHOUT_MEMORY = 'without memory';
+
 /** Lets workers keep the device that they are given where `loseDevice` finds it, and end their memory where `endMemory` says so. */
 async function keepDevices(context: BrowserContext): Promise<void> {
   const kept = `
@@ -150,10 +153,17 @@ async function keepDevices(context: BrowserContext): Promise<void> {
     GPUAdapter.prototype.requestDevice = async function (...options) {
       return (self.deviceInUse = await given.apply(this, options));
     };
+    self.memoryEnds = self.name === '${WITHOUT_MEMORY}';
+    const pushed = GPUDevice.prototype.pushErrorScope;
+    GPUDevice.prototype.pushErrorScope = function (filter) {
+      (this.filters ??= []).push(filter);
+      return pushed.call(this, filter);
+    };
     const popped = GPUDevice.prototype.popErrorScope;
     GPUDevice.prototype.popErrorScope = function () {
       const own = popped.call(this);
-      return self.memoryEnds ? own.then(() => ({ message: 'out of memory' })) : own;
+      const isMemory = this.filters.pop() === 'out-of-memory';
+      return isMemory && self.memoryEnds ? own.then(() => ({ message: 'out of memory' })) : own;
     };`;
   await context.route('**/assets/*Worker.js', async (route) => {
     const response = await route.fetch();
@@ -169,6 +179,16 @@ export async function loseDevice(page: Page): Promise<void> {
 /** Lets every allocation of the page's worker fail from now on, as a full adapter does. */
 export async function endMemory(page: Page): Promise<void> {
   await page.workers().at(-1)?.evaluate('self.memoryEnds = true');
+}
+
+/** Lets the workers that the page starts from now on have no memory. @returns what lets later ones have memory again. */
+export async function endMemoryOfNext(page: Page): Promise<() => Promise<void>> {
+  await page.evaluate(`
+    globalThis.givenWorker = Worker;
+    Worker = class extends givenWorker {
+      constructor(url, options) { super(url, { ...options, name: '${WITHOUT_MEMORY}' }); }
+    };`);
+  return () => page.evaluate('Worker = givenWorker; undefined');
 }
 
 /** Puts the page into the background, or back, as far as it can tell: a headless browser shows all its pages. */

@@ -3,7 +3,7 @@ import { expect, describe, it } from 'vitest';
 import { ops } from '../../src/engine/ops/index.ts';
 import { callsOf, testCases } from '../../src/engine/check/testCases.ts';
 import { LONG_TESTS } from '../../kernels-test/long.ts';
-import { downloadedText, endMemory, loseDevice, noBrowser, setHidden, usePages } from './browser.ts';
+import { downloadedText, endMemory, endMemoryOfNext, loseDevice, noBrowser, setHidden, usePages } from './browser.ts';
 
 interface Saved {
   readonly adapter: { readonly deviceClass: string };
@@ -85,6 +85,19 @@ describe.skipIf(noBrowser !== null)('the kernel page', () => {
     await page.locator('#failure', { hasText: 'Out of graphics memory' }).waitFor();
     await page.getByText(/^Done in/).waitFor();
     expect(await page.locator('#tests-table .badge.good').count()).toBe(1);
+
+    // Where nothing can be done any more, the page stops: it takes no work until it is told to try again.
+    await page.locator('#op').selectOption('layerNorm');
+    const giveMemory = await endMemoryOfNext(page);
+    await endMemory(page);
+    await page.getByRole('button', { name: 'Run the tests' }).click();
+    await page.getByRole('button', { name: 'Try again' }).waitFor();
+    expect(await page.getByRole('button', { name: 'Run the tests' }).isDisabled()).toBe(true);
+    await giveMemory();
+    await page.getByRole('button', { name: 'Try again' }).click();
+    await expect
+      .poll(() => page.getByRole('button', { name: 'Run the tests' }).isEnabled(), { timeout: 60_000 })
+      .toBe(true);
     expect(errors).toEqual([]);
   }, 320_000);
 });

@@ -1,7 +1,6 @@
 /** Tier: headless browser. The training page: it learns, pauses, keeps its progress through a reload, a lost device and the background, and begins anew. */
-import type { Worker } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
-import { loseDevice, noBrowser, setHidden, usePages } from './browser.ts';
+import { endMemoryOfNext, loseDevice, noBrowser, setHidden, usePages } from './browser.ts';
 
 /** The step that the browser's storage holds. */
 const KEPT = `new Promise((resolve) => {
@@ -56,12 +55,11 @@ describe.skipIf(noBrowser !== null)('the training page', () => {
     await expect.poll(stepOf, { timeout: 120_000, interval: 500 }).toBeGreaterThan(paused);
 
     // Memory that is used up twice stays so: the visitor is told, and may try again.
-    const end = (worker: Worker): void => void worker.evaluate('self.memoryEnds = true').catch(() => undefined);
-    page.on('worker', end);
+    const giveMemory = await endMemoryOfNext(page);
     await page.locator('#reset').click();
     await page.locator('#failure', { hasText: 'Out of graphics memory' }).getByRole('button').waitFor();
     expect(await page.locator('#failure').textContent()).toContain('Close other tabs and programs that use it.');
-    page.off('worker', end);
+    await giveMemory();
     await page.getByRole('button', { name: 'Try again' }).click();
     await page.getByText(/^Ready: /).waitFor();
     expect(await stepOf()).toBe(0);
