@@ -18,8 +18,3 @@ fn stepOf(slot: Slot, old: Step, grad: vec4f, mine: vec4<bool>) -> Step {
   let parameter = slot.keep * old.parameter - slot.rate * m / (sqrt(v) * slot.rootScale + u.eps);
   return Step(select(old.parameter, parameter, mine), select(old.m, m, mine), select(old.v, v, mine));
 }
-
-// Which lanes of group i lie within `size` elements: all but in a last, partial group.
-fn within(i: u32, size: u32) -> vec4<bool> {
-  return vec4u(4u * i) + vec4u(0u, 1u, 2u, 3u) < vec4u(size);
-}

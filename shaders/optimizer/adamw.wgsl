@@ -13,6 +13,8 @@
 // Three, since WebGPU grants 8 storage buffers; adamw6.wgsl takes more. Memory-bound: 4 reads, 3 writes.
 
 // #include "common/grid.wgsl"
+// #include "common/threeParameters.wgsl"
+// #include "common/within.wgsl"
 // #include "common/adamwStep.wgsl"
 
 struct Uniforms {
@@ -21,16 +23,6 @@ struct Uniforms {
   size1: u32, head1: u32, first1: u32, lrScale1: f32, weightDecay1: f32,
   size2: u32, head2: u32, first2: u32, lrScale2: f32, weightDecay2: f32,
 }
-
-@group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read_write> state: array<vec4f>;
-@group(0) @binding(2) var<storage, read> guard: array<vec4f>;
-@group(0) @binding(3) var<storage, read_write> parameter0: array<vec4f>;
-@group(0) @binding(4) var<storage, read> grad0: array<vec4f>;
-@group(0) @binding(5) var<storage, read_write> parameter1: array<vec4f>;
-@group(0) @binding(6) var<storage, read> grad1: array<vec4f>;
-@group(0) @binding(7) var<storage, read_write> parameter2: array<vec4f>;
-@group(0) @binding(8) var<storage, read> grad2: array<vec4f>;
 
 @compute @workgroup_size(64)
 fn main(

@@ -2,6 +2,7 @@
 
 // #include "common/grid.wgsl"
 // #include "common/adamwStep.wgsl"
+// #include "common/within.wgsl"
 
 struct Uniforms {
   stride: u32, beta1: f32, rest1: f32, beta2: f32, rest2: f32, eps: f32,

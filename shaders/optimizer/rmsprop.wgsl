@@ -10,6 +10,8 @@
 // What lies behind a parameter in its last, partial group keeps its value. Slots without a parameter have size 0.
 
 // #include "common/grid.wgsl"
+// #include "common/threeParameters.wgsl"
+// #include "common/within.wgsl"
 
 struct Uniforms {
   stride: u32, alpha: f32, rest: f32, momentum: f32, eps: f32,
@@ -17,16 +19,6 @@ struct Uniforms {
   size1: u32, first1: u32, lrScale1: f32, weightDecay1: f32,
   size2: u32, first2: u32, lrScale2: f32, weightDecay2: f32,
 }
-
-@group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read_write> state: array<vec4f>;
-@group(0) @binding(2) var<storage, read> guard: array<vec4f>;
-@group(0) @binding(3) var<storage, read_write> parameter0: array<vec4f>;
-@group(0) @binding(4) var<storage, read> grad0: array<vec4f>;
-@group(0) @binding(5) var<storage, read_write> parameter1: array<vec4f>;
-@group(0) @binding(6) var<storage, read> grad1: array<vec4f>;
-@group(0) @binding(7) var<storage, read_write> parameter2: array<vec4f>;
-@group(0) @binding(8) var<storage, read> grad2: array<vec4f>;
 
 struct Step { parameter: vec4f, square: vec4f, velocity: vec4f }
 
@@ -38,11 +30,6 @@ fn stepOf(lrScale: f32, weightDecay: f32, old: Step, grad: vec4f, mine: vec4<boo
   return Step(
     select(old.parameter, parameter, mine), select(old.square, square, mine), select(old.velocity, velocity, mine),
   );
-}
-
-// Which lanes of group i lie within `size` elements: all but in a last, partial group.
-fn within(i: u32, size: u32) -> vec4<bool> {
-  return vec4u(4u * i) + vec4u(0u, 1u, 2u, 3u) < vec4u(size);
 }
 
 @compute @workgroup_size(64)

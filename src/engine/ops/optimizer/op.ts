@@ -1,14 +1,11 @@
 /** The ops of optimizers: steps, moving averages, norms, and inner products of gradients. */
 import { type Callable, type Case, defineOp, type Op } from '../definition.ts';
 import type {
-  AdamwAttributes,
   AveragesAttributes,
   AxpyAttributes,
   ClipGuardAttributes,
   DotsAttributes,
   DotTotalsAttributes,
-  RmspropAttributes,
-  SgdAttributes,
   SquaresAttributes,
   SwapAttributes,
 } from './attributes.ts';
@@ -36,32 +33,15 @@ import { axpyProgram, dotProgram, dotsProgram, dotTotalsProgram } from './produc
 
 const NONE = { none: 'an optimizer step works on parameters in place and is not differentiated' } as const;
 
-const adamwSteps = ADAMW_COUNTS.map((count) =>
-  defineOp<AdamwAttributes>({
-    name: adamwPrograms[count].name,
-    forward: adamwPrograms[count],
-    gradient: NONE,
-    cases: adamwCases(count),
-  }),
-);
-
-const sgdSteps = SGD_COUNTS.map((count) =>
-  defineOp<SgdAttributes>({
-    name: sgdPrograms[count].name,
-    forward: sgdPrograms[count],
-    gradient: NONE,
-    cases: sgdCases(count),
-  }),
-);
-
-const rmspropSteps = RMSPROP_COUNTS.map((count) =>
-  defineOp<RmspropAttributes>({
-    name: rmspropPrograms[count].name,
-    forward: rmspropPrograms[count],
-    gradient: NONE,
-    cases: rmspropCases(count),
-  }),
-);
+/** The ops of an optimizer's step, one for each of the `counts` of parameters that a dispatch takes. */
+const stepOps = <A extends object>(
+  counts: readonly number[],
+  programs: Readonly<Record<number, Callable<A>>>,
+  casesOf: (count: number) => readonly Case<A>[],
+) =>
+  counts.map((count) =>
+    defineOp<A>({ name: programs[count].name, forward: programs[count], gradient: NONE, cases: casesOf(count) }),
+  );
 
 const averages = defineOp<AveragesAttributes>({
   name: 'averages',
@@ -100,9 +80,9 @@ const clipGate = defineOp<ClipGuardAttributes>({
 
 /** In-place programs of the optimizers. */
 export const optimizerOps: readonly Op[] = [
-  ...adamwSteps,
-  ...sgdSteps,
-  ...rmspropSteps,
+  ...stepOps(ADAMW_COUNTS, adamwPrograms, adamwCases),
+  ...stepOps(SGD_COUNTS, sgdPrograms, sgdCases),
+  ...stepOps(RMSPROP_COUNTS, rmspropPrograms, rmspropCases),
   averages,
   emaStep,
   swap,
