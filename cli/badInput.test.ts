@@ -1,9 +1,11 @@
 /** Tier: any adapter, built command line. Every command meets careless input with one clear message, a documented exit code, no stack trace, nothing half-written. */
 import { execFile, spawn, spawnSync } from 'node:child_process';
 import {
+  closeSync,
   cpSync,
   existsSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -296,6 +298,33 @@ describe('bad input', { concurrent: true }, () => {
     expect(train).toEqual({ code: 0, stderr: expect.not.stringMatching(/EPIPE|unexpected|\n\s+at /) });
     expect(existsSync(at('unread-run', 'finished.json'))).toBe(true);
     expect(existsSync(at('unread-run', 'run.lock'))).toBe(false);
+  });
+
+  it.skipIf(process.platform !== 'linux')(
+    'where the disk that the output goes to is full, pictures are finished, and the exit code tells',
+    () => {
+      const words = ['infer', '--run', 'run', '--out', 'full', '--adapter', 'software', '--', '-eye.jpg', 'eye.jpg'];
+      cpSync(at('eye.jpg'), at('-eye.jpg'));
+      const full = openSync('/dev/full', 'w');
+      const { status, stderr } = spawnSync(process.execPath, [program, ...words], {
+        cwd: root,
+        stdio: ['ignore', full, 'pipe'],
+        encoding: 'utf8',
+      });
+      closeSync(full);
+      expect(stderr).toMatch(/warning: standard output cannot be written \(ENOSPC/);
+      expect(stderr).not.toMatch(/\n\s+at /);
+      expect(status).toBe(75);
+      expect(readFileSync(at('full', 'predictions.csv'), 'utf8').trim().split('\n')).toHaveLength(3);
+    },
+  );
+
+  it.skipIf(process.platform === 'win32')('in a folder that is gone: one message', () => {
+    const script = 'mkdir gone && cd gone && rmdir ../gone && exec "$0" "$@"';
+    const words = ['-c', script, process.execPath, program, 'doctor'];
+    const { status, stderr } = spawnSync('sh', words, { cwd: root, encoding: 'utf8' });
+    expect(stderr).toBe('error: the folder that this shell is in is gone: change into another\n');
+    expect(status).toBe(1);
   });
 
   it('train: an adapter that is not there leaves no run behind', async () => {

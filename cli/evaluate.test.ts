@@ -163,17 +163,21 @@ describe('gmtl infer', () => {
     expect(more.slice(0, 3)).toEqual(lines(first));
   });
 
-  it('--calibrated takes thresholds and temperatures of the run', async () => {
+  it('takes thresholds and temperatures of the run, as exports and the page do, unless told not to', async () => {
     const file = join(at('data'), 'B. Disease Grading', '1. Original Images', 'b. Testing Set', 'IDRiD_001.jpg');
     const infer = async (...more: string[]) => {
       const output = await done('infer', file, '--run', at('run'), '--out', at('seen'), '--overwrite', ...more);
       return JSON.parse(output.split('\n').find((line) => line.startsWith('{')) ?? '') as {
+        milliseconds: number;
         retinopathy: { grade: number; probabilities: number[] };
         lesions: Record<string, { pixels: number }>;
       };
     };
-    const plain = await infer();
-    const calibrated = await infer('--calibrated');
+    const plain = await infer('--no-calibrated');
+    const calibrated = await infer();
+    const { milliseconds: _, ...asked } = await infer('--calibrated');
+    expect(calibrated).toMatchObject(asked);
+    expect((await infer('--threshold', '0.4')).retinopathy).toEqual(calibrated.retinopathy);
     expect(Object.keys(plain.lesions)).toEqual(['HE', 'OD']);
     const { temperature } = JSON.parse(await readFile(at('run', 'calibration.json'), 'utf8')).temperatures.retinopathy;
     const powers = plain.retinopathy.probabilities.map((value) => value ** (1 / temperature));
@@ -197,7 +201,16 @@ describe('gmtl infer', () => {
     const referral = { ...stored.referral, reason: 'fitted', threshold: 1e-6, fitted: both, crossValidated: both };
     await writeFile(at('pointed', 'calibration.json'), JSON.stringify({ ...stored, referral }));
     // The pictures are too small to be graded: without --ungradable refer, no score decides on them.
-    const words = ['infer', '--manifest', at('list.csv'), '--run', at('pointed'), '--ungradable', 'refer'];
+    const words = [
+      'infer',
+      '--manifest',
+      at('list.csv'),
+      '--run',
+      at('pointed'),
+      '--ungradable',
+      'refer',
+      '--no-calibrated',
+    ];
     const output = await done(...words, '--out', at('referred'));
     // A network and itself say what it says alone, and agree; the ensemble has no operating point of its own.
     const twice = await done(

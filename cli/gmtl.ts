@@ -50,9 +50,8 @@ function countOptions(
   words: readonly string[],
   alias: Readonly<Record<string, readonly string[]>>,
 ): Map<string, number> {
-  const end = words.indexOf('--');
   const counts = new Map<string, number>();
-  for (const word of end < 0 ? words : words.slice(0, end)) {
+  for (const word of words) {
     const match = /^(?:--(?:no-)?([A-Za-z][\w-]*)|-([A-Za-z]))(?:=|$)/.exec(word);
     if (match === null) continue;
     const given = (match[1] ?? match[2]).replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
@@ -137,10 +136,27 @@ function report(error: unknown, debug: boolean): void {
   process.exitCode = exitCodeOf(error);
 }
 
+/** What stands behind `--` are files, also where their names begin with a dash: yargs would leave them out. */
+function withoutEnd(words: readonly string[]): readonly string[] {
+  const end = words.indexOf('--');
+  if (end < 0) return words;
+  return [...words.slice(0, end), ...words.slice(end + 1).map((word) => (word.startsWith('-') ? `./${word}` : word))];
+}
+
 /** Runs `gmtl` with these words: prints what it does, or one message of what went wrong, and sets the process's exit code. */
-export async function gmtl(words: readonly string[]): Promise<void> {
+export async function gmtl(given: readonly string[]): Promise<void> {
+  const words = withoutEnd(given);
   if (words.length === 0) {
     console.log(WELCOME);
+    return;
+  }
+  try {
+    process.cwd();
+  } catch (cause) {
+    report(
+      new GmtlError('cli/usage', 'the folder that this shell is in is gone: change into another', { cause }),
+      false,
+    );
     return;
   }
   let parser = yargs([...words])

@@ -5,10 +5,10 @@ import type { CommandModule } from 'yargs';
 import { GmtlError } from '../src/engine/errors.ts';
 import type { DeviceClass } from '../src/engine/gpu/kernel.ts';
 import { withEngine } from '../src/engine/node/createEngine.ts';
-import { calibratedThresholds, calibrateResult, calibrationDoubts } from '../src/retina/evaluate/applyCalibration.ts';
+import { calibrationDoubts } from '../src/retina/evaluate/applyCalibration.ts';
 import { calibrationIfAny, calibrationOf } from '../src/retina/run/calibration.ts';
 import type { Calibration } from '../src/retina/run/calibrationFormat.ts';
-import { type ReferralPolicy, referralPolicy } from '../src/retina/evaluate/referralPolicy.ts';
+import { adjustBy, type ReferralPolicy, referralPolicy } from '../src/retina/evaluate/referralPolicy.ts';
 import { sampleRun } from '../src/retina/evaluate/sample.ts';
 import { inferPictures } from '../src/retina/predict/inferPictures.ts';
 import { openDicomOut } from '../src/retina/predict/dicomOut.ts';
@@ -18,6 +18,7 @@ import { Journal, modelHash } from '../src/retina/predict/journal.ts';
 import { readManifest, readPaths } from '../src/retina/predict/manifest.ts';
 import { loadEnsemble, openEnsemble, type TrainedEnsemble } from '../src/retina/predict/openEnsemble.ts';
 import { requirePatientsFile, writePatients } from '../src/retina/predict/patients.ts';
+import { MOST_THREADS } from '../src/retina/predict/pictureThreads.ts';
 import { provenanceOf } from '../src/retina/predict/provenance.ts';
 import { lockResults, openResults } from '../src/retina/predict/results.ts';
 import { parseShard, partOf, type Shard, shardFolder } from '../src/retina/predict/shard.ts';
@@ -25,7 +26,15 @@ import type { RunLock } from '../src/retina/run/lock.ts';
 import { trainingSetOf } from '../src/retina/run/trainingSet.ts';
 import { trainedOnText } from '../src/retina/run/trainingSetFormat.ts';
 import { newestRun } from '../src/retina/run/trainedWeights.ts';
-import { type InferArguments, inferOptions, pickSettings, TILINGS } from './inferOptions.ts';
+import {
+  type InferArguments,
+  inferOptions,
+  leastOf,
+  pickSettings,
+  requireOneThreshold,
+  sayCalibration,
+  TILINGS,
+} from './inferOptions.ts';
 import { startPictures } from './pictureProgress.ts';
 import { stoppable } from './stopping.ts';
 
@@ -38,11 +47,12 @@ async function infer(args: InferArguments): Promise<void> {
   if (!(threshold > 0 && threshold < 1)) {
     throw new GmtlError('cli/usage', `--threshold ${threshold}: give a probability between 0 and 1, both excluded`);
   }
-  if (args.calibrated && args.threshold !== undefined) {
-    throw new GmtlError('cli/usage', '--calibrated takes its thresholds from the run: leave out --threshold');
-  }
-  if (args.threads !== undefined && !(Number.isInteger(args.threads) && args.threads >= 0)) {
-    throw new GmtlError('cli/usage', `--threads ${args.threads}: give a whole number from 0 on`);
+  requireOneThreshold(args);
+  if (
+    args.threads !== undefined &&
+    !(Number.isInteger(args.threads) && args.threads >= 0 && args.threads <= MOST_THREADS)
+  ) {
+    throw new GmtlError('cli/usage', `--threads ${args.threads}: give a whole number from 0 to ${MOST_THREADS}`);
   }
   if (args.batch !== undefined && !(Number.isInteger(args.batch) && args.batch >= 1)) {
     throw new GmtlError('cli/usage', `--batch ${args.batch}: give a whole number from 1 on`);
@@ -58,7 +68,7 @@ async function infer(args: InferArguments): Promise<void> {
     console.error(`The list has ${everything.length} pictures: none is for shard ${shard?.index} of ${shard?.count}.`);
   }
   const { members, trained, ensemble } = await loadEnsemble(args.run ?? newestRun('runs'), args.config, args.weights);
-  const stored = await (args.calibrated ? calibrationOf : calibrationIfAny)(trained.path, ensemble);
+  const stored = await (args.calibrated === true ? calibrationOf : calibrationIfAny)(trained.path, ensemble);
   const doubts = stored ? calibrationDoubts(stored, { ...trained, flips, tiles: args.tiles }) : [];
   const policy = referralPolicy(stored, doubts, args.ungradable);
   const lock = await lockResults(out, console.error);
@@ -100,12 +110,17 @@ async function inferInto(
   args: InferArguments,
   { out, lock, shard, everything, inputs, members, trained, stored, doubts, policy }: Prepared,
 ): Promise<void> {
-  const { threshold = 0.5, tta: flips, precision } = args;
-  const calibration = args.calibrated ? stored : null;
+  const { tta: flips, precision } = args;
+  const calibration = args.calibrated === false ? null : stored;
   const results = await openResults(out, inputs, args.overwrite || args.resume, lock);
   if (!shard) requirePatientsFile(results.table.path);
   if (args['dicom-out'] !== undefined) openDicomOut(args['dicom-out'], inputs);
-  const settings = { config: trained.config, calibration: stored, calibrated: args.calibrated, ...pickSettings(args) };
+  const settings = {
+    config: trained.config,
+    calibration: stored,
+    calibrated: calibration !== null,
+    ...pickSettings(args),
+  };
   const resume = args.resume ? { journal: new Journal(out), model: modelHash(trained.weights, settings) } : null;
   const choice = args.run === undefined ? ' (the newest run here)' : '';
   if (args.tiles !== 'auto' && args.tiles !== 'off' && trained.config.data.tiles.mode !== 'on') {
@@ -121,10 +136,7 @@ async function inferInto(
   }
   if (members.length > 1) console.error(`ensemble of ${members.length}: their mean; what follows is of the first`);
   console.error(`trained  on ${trainedOnText(trainingSet)}`);
-  if (calibration) {
-    console.error(`calibrated on ${calibration.fittedOn.images.length} validation images`);
-    for (const doubt of doubts) console.error(`warning: the calibration may not fit: ${doubt}`);
-  }
+  sayCalibration(calibration, doubts);
   console.error(`referral ${policy.note}`);
   const threads = args.threads ?? threadsFor(inputs.length);
   const lacking = poolNote(threads, process.env.UV_THREADPOOL_SIZE);
@@ -140,14 +152,11 @@ async function inferInto(
           inferPictures(predictor, inputs, results, {
             choice: args.task,
             ungradable: args.ungradable,
-            threshold: calibration ? calibratedThresholds(calibration) : threshold,
+            threshold: leastOf(args.threshold, calibration),
             flips,
             tiling: TILINGS[args.tiles],
             write: { masks: args.masks, overlays: args.overlays },
-            adjust: (result) => {
-              const referred = policy.refer(result);
-              return calibration ? calibrateResult(referred, calibration) : referred;
-            },
+            adjust: adjustBy(policy, calibration),
             onPicture: progress.show,
             dicomOut: args['dicom-out'],
             referralNote: policy.note,
@@ -201,16 +210,16 @@ async function writePatientsAnyway(table: string): Promise<void> {
 
 /** Threads cost a second to start, and some 100 MB each. */
 const PICTURES_PER_THREAD = 8;
-const MOST_THREADS = 16;
+const MOST_BY_DEFAULT = 16;
 export const threadsFor = (pictures: number): number =>
-  Math.min(availableParallelism(), MOST_THREADS, Math.floor(pictures / PICTURES_PER_THREAD));
+  Math.min(availableParallelism(), MOST_BY_DEFAULT, Math.floor(pictures / PICTURES_PER_THREAD));
 
 /** Threads of libuv's pool, which decode for all of Node's threads, where nothing else is said. */
 const USUAL_POOL = 4;
 
 /** What is said where the threads wait for each other to decode; null where they do not. Setting the variable from within has no effect: loading modules fills the pool. */
 export function poolNote(threads: number, pool: string | undefined): string | null {
-  const size = Number(pool) || USUAL_POOL;
+  const size = Number(pool) >= 1 ? Number(pool) : USUAL_POOL;
   if (threads <= size) return null;
   return `note: ${threads} threads share the ${size} that Node decodes with. For more, start with UV_THREADPOOL_SIZE=${threads} in the environment`;
 }

@@ -1,5 +1,8 @@
 /** The options of `gmtl infer`, which `gmtl worker` takes many of. */
 import type { InferredOptionTypes, Options } from 'yargs';
+import { GmtlError } from '../src/engine/errors.ts';
+import { calibratedThresholds } from '../src/retina/evaluate/applyCalibration.ts';
+import type { Calibration } from '../src/retina/run/calibrationFormat.ts';
 import { SYSTEM_A_TILING, type Tiling } from '../src/retina/predict/slidingWindow.ts';
 import { adapterOption, flipsOption, precisionOption, weightsOption } from './options.ts';
 
@@ -37,11 +40,14 @@ export const inferOptions = {
     default: 'both',
     describe: 'Which expert sees an image: both, the one the gate chooses, or always the same',
   },
-  threshold: { type: 'number', describe: 'Least probability of a mask pixel. Default: 0.5' },
+  threshold: {
+    type: 'number',
+    describe: 'Least probability of a mask pixel. Default: as calibrated, else 0.5',
+  },
   calibrated: {
     type: 'boolean',
-    default: false,
-    describe: "Use the temperatures and thresholds that `gmtl evaluate` fitted on the run's validation images",
+    describe:
+      "Use the temperatures and thresholds that `gmtl evaluate` fitted on the run's validation images (--no-calibrated: the network's own probabilities). Default: where there are such, as on the page and in exports",
   },
   tta: flipsOption,
   tiles: {
@@ -118,3 +124,23 @@ export const pickSettings = ({
   // Results of other versions hold other things: they are not gone on from.
   results: 5,
 });
+
+/** The least probability of a mask pixel: what is given for all structures, else what was fitted for each, else 0.5. */
+export const leastOf = (
+  given: number | undefined,
+  calibration: Calibration | null,
+): number | Readonly<Record<string, number>> => given ?? (calibration ? calibratedThresholds(calibration) : 0.5);
+
+/** @throws GmtlError `cli/usage` where fitted thresholds are asked for, and another one. */
+export function requireOneThreshold({ calibrated, threshold }: Pick<InferArguments, 'calibrated' | 'threshold'>): void {
+  if (calibrated && threshold !== undefined) {
+    throw new GmtlError('cli/usage', '--calibrated takes its thresholds from the run: leave out --threshold');
+  }
+}
+
+/** Says whether probabilities are calibrated, and what speaks against it. */
+export function sayCalibration(calibration: Calibration | null, doubts: readonly string[]): void {
+  if (!calibration) return;
+  console.error(`calibrated on ${calibration.fittedOn.images.length} validation images (--no-calibrated: not)`);
+  for (const doubt of doubts) console.error(`warning: the calibration may not fit: ${doubt}`);
+}

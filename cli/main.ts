@@ -2,7 +2,7 @@
 /** The program `gmtl`. */
 import { hideBin } from 'yargs/helpers';
 import { gmtl } from './gmtl.ts';
-import { surviveClosedPipes } from './stopping.ts';
+import { surviveUnwritableOutput } from './stopping.ts';
 
-surviveClosedPipes();
+surviveUnwritableOutput();
 await gmtl(hideBin(process.argv));

@@ -13,13 +13,22 @@ const SIGNALS = {
 const ECHO_MS = 500;
 
 /**
- * Lets a command go on where the reader of its output went away (`| head`, a closed pager): what it prints is dropped, what it writes to
- * files is not. Without this, Node ends the process with a stack trace in the middle of the work. Other errors of the streams are thrown.
+ * Lets a command go on where what it prints cannot be written: the reader went away (`| head`, a closed pager), or the disk that it goes to is
+ * full. What it prints is dropped, what it writes to files is not. Without this, Node ends the process with a stack trace in the middle of the
+ * work. Who closed a pipe knows it; of other losses the exit code tells, and the other stream once.
  */
-export function surviveClosedPipes(): void {
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.on('error', (error) => {
-      if (errorCode(error) !== 'EPIPE') throw error;
+export function surviveUnwritableOutput(): void {
+  const streams = [process.stdout, process.stderr] as const;
+  const told = new Set<NodeJS.WriteStream>();
+  for (const [at, stream] of streams.entries()) {
+    stream.on('error', (error: Error) => {
+      if (errorCode(error) === 'EPIPE' || told.has(stream)) return;
+      told.add(stream);
+      process.exitCode ??= errorCode(error) === 'ENOSPC' ? EXIT_CODES.tryAgain.code : EXIT_CODES.badInput.code;
+      const which = at === 0 ? 'standard output' : 'standard error';
+      streams[1 - at].write(
+        `warning: ${which} cannot be written (${error.message}): the work goes on, what is printed there is lost\n`,
+      );
     });
   }
 }

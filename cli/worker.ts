@@ -4,8 +4,8 @@ import type { CommandModule, InferredOptionTypes, Options } from 'yargs';
 import { GmtlError } from '../src/engine/errors.ts';
 import { withEngine } from '../src/engine/node/createEngine.ts';
 import { calibrationDoubts } from '../src/retina/evaluate/applyCalibration.ts';
-import { type ReferralPolicy, referralPolicy } from '../src/retina/evaluate/referralPolicy.ts';
-import { calibrationIfAny } from '../src/retina/run/calibration.ts';
+import { adjustBy, type ReferralPolicy, referralPolicy } from '../src/retina/evaluate/referralPolicy.ts';
+import { calibrationIfAny, calibrationOf } from '../src/retina/run/calibration.ts';
 import type { Calibration } from '../src/retina/run/calibrationFormat.ts';
 import { trainingSetOf } from '../src/retina/run/trainingSet.ts';
 import { expandFrames } from '../src/retina/predict/frames.ts';
@@ -18,7 +18,7 @@ import { enqueuePictures, requireQueueUrl, workQueue } from '../src/retina/predi
 import { openResults } from '../src/retina/predict/results.ts';
 import { newestRun } from '../src/retina/run/trainedWeights.ts';
 import { listInputs } from './infer.ts';
-import { inferOptions, pickSettings, TILINGS } from './inferOptions.ts';
+import { inferOptions, leastOf, pickSettings, requireOneThreshold, sayCalibration, TILINGS } from './inferOptions.ts';
 import { showPicture } from './pictureProgress.ts';
 import { stoppable } from './stopping.ts';
 
@@ -27,11 +27,24 @@ const queueOptions = {
   name: { type: 'string', default: 'gmtl', describe: "The queue's name on that server" },
 } as const satisfies Record<string, Options>;
 
-const { run, config, weights, task, threshold, tta, tiles, masks, overlays, precision, adapter, ungradable } =
-  inferOptions;
+const {
+  run,
+  config,
+  weights,
+  task,
+  threshold,
+  calibrated,
+  tta,
+  tiles,
+  masks,
+  overlays,
+  precision,
+  adapter,
+  ungradable,
+} = inferOptions;
 const workerOptions = {
   ...queueOptions,
-  ...{ run, config, weights, task, threshold, tta, tiles, masks, overlays, precision, adapter, ungradable },
+  ...{ run, config, weights, task, threshold, calibrated, tta, tiles, masks, overlays, precision, adapter, ungradable },
   out: { type: 'string', default: 'infer', describe: 'The results go into OUT/worker-ID' },
   id: {
     type: 'string',
@@ -65,6 +78,7 @@ async function work(args: WorkerArguments): Promise<void> {
   if (!(least > 0 && least < 1)) {
     throw new GmtlError('cli/usage', `--threshold ${least}: give a probability between 0 and 1, both excluded`);
   }
+  requireOneThreshold(args);
   requireQueueUrl(args.queue);
   if (!(lockSeconds >= 1)) throw new GmtlError('cli/usage', `--lock-seconds ${lockSeconds}: give 1 or more`);
   if (!(stuckMinutes > 0)) {
@@ -75,7 +89,7 @@ async function work(args: WorkerArguments): Promise<void> {
   }
   const address = args.health === undefined ? null : parseHealthAddress(args.health);
   const { members, trained, ensemble } = await loadEnsemble(args.run ?? newestRun('runs'), args.config, args.weights);
-  const stored = await calibrationIfAny(trained.path, ensemble);
+  const stored = await (args.calibrated === true ? calibrationOf : calibrationIfAny)(trained.path, ensemble);
   const doubts = stored ? calibrationDoubts(stored, { ...trained, flips: args.tta, tiles: args.tiles }) : [];
   const policy = referralPolicy(stored, doubts, args.ungradable);
   const taken = await takeWorkerFolder(args.out, args.id, hostname(), console.error);
@@ -83,7 +97,7 @@ async function work(args: WorkerArguments): Promise<void> {
   try {
     const served = address && (await serveHealth(health, address));
     if (served) console.error(`health   ${served.url}/startupz, /livez, /readyz`);
-    await workInto(args, taken, { members, trained, stored, policy, health });
+    await workInto(args, taken, { members, trained, stored, doubts, policy, health });
     await served?.close();
   } finally {
     taken.lock.release();
@@ -93,6 +107,7 @@ async function work(args: WorkerArguments): Promise<void> {
 /** What {@link work} has found out. */
 interface Prepared extends Pick<TrainedEnsemble, 'members' | 'trained'> {
   readonly stored: Calibration | null;
+  readonly doubts: readonly string[];
   readonly policy: ReferralPolicy;
   readonly health: WorkerHealth;
 }
@@ -101,13 +116,15 @@ interface Prepared extends Pick<TrainedEnsemble, 'members' | 'trained'> {
 async function workInto(
   args: WorkerArguments,
   { folder: out, lock }: WorkerFolder,
-  { members, trained, stored, policy, health }: Prepared,
+  { members, trained, stored, doubts, policy, health }: Prepared,
 ): Promise<void> {
-  const { threshold: least = 0.5, 'lock-seconds': lockSeconds } = args;
+  const { 'lock-seconds': lockSeconds } = args;
+  const calibration = args.calibrated === false ? null : stored;
   const results = await openResults(out, [], true, lock);
   const journal = new Journal(out);
   const trainingSet = trainingSetOf(trained.path);
   for (const { path } of members) console.error(`network  ${path}`);
+  sayCalibration(calibration, doubts);
   console.error(`referral ${policy.note}`);
   await withEngine(
     { adapter: args.adapter, seed: trained.config.training.seed },
@@ -123,15 +140,20 @@ async function workInto(
           workQueue(predictor, { url: args.queue, name: args.name }, results, {
             ...{
               choice: args.task,
-              threshold: least,
+              threshold: leastOf(args.threshold, calibration),
               flips: args.tta,
               tiling: TILINGS[args.tiles],
               ungradable: args.ungradable,
             },
-            adjust: policy.refer,
+            adjust: adjustBy(policy, calibration),
             write: { masks: args.masks, overlays: args.overlays },
             journal,
-            model: modelHash(trained.weights, { config: trained.config, calibration: stored, ...pickSettings(args) }),
+            model: modelHash(trained.weights, {
+              config: trained.config,
+              calibration: stored,
+              calibrated: calibration !== null,
+              ...pickSettings(args),
+            }),
             ...{ drain: args.drain, lockSeconds, ahead: AHEAD, stop, health },
             provenance: provenanceOf(trained, device.name),
             onPicture: showPicture,

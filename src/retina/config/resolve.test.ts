@@ -7,6 +7,7 @@ import { readConfigFile } from './file.ts';
 import { describeConfig, parseOverrides, resolveConfig, validateConfig } from './resolve.ts';
 import { trainConfigSchema } from './schema.ts';
 import { presets } from './presets.ts';
+import { untaughtMasksNote } from './taught.ts';
 
 let folder = '';
 beforeEach(() => {
@@ -185,4 +186,21 @@ test('every knob is documented, has a default, and can be set by its path', () =
     type: 'integer, 32 or more',
     default: 256,
   });
+});
+
+test('masks that are read and never taught are told of: a gate would read noise', () => {
+  const note = (...overrides: string[]) => untaughtMasksNote(resolveConfig({ preset: 'idrid-128', overrides }));
+  const [gate, grades, none] = [
+    'model.gateFeatures=masks',
+    'model.gradeFeatures=findings',
+    'data.segmentationPerBatch=0',
+  ];
+  expect([note(), note(none), note(gate, grades)]).toEqual([null, null, null]);
+  expect(note(gate, none)).toMatch(
+    /^model\.gateFeatures is masks, but no step teaches masks \(data\.segmentationPerBatch is 0\)/,
+  );
+  expect(note(gate, grades, 'loss.segmentationWeight=0')).toMatch(
+    /^model\.gateFeatures and model\.gradeFeatures are masks and findings, .*\(loss\.segmentationWeight is 0\)/,
+  );
+  expect(note(gate, none, 'data.joinLabels=true', 'training.routing=both')).toBeNull();
 });

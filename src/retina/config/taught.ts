@@ -24,3 +24,18 @@ export function taughtTasks(config: TrainConfig): Readonly<Record<Task, boolean>
 export function isGateTaught({ data, training }: TrainConfig): boolean {
   return training.routing !== 'none' && data.segmentationPerBatch > 0 && data.classificationPerBatch > 0;
 }
+
+/** What reads the masks of a configuration that does not teach them; null where nothing does. Weights that are loaded may have been taught. */
+export function untaughtMasksNote(config: TrainConfig): string | null {
+  const { gateFeatures, gradeFeatures } = config.model;
+  const readers = [
+    ...(gateFeatures === 'masks' ? ['model.gateFeatures'] : []),
+    ...(gradeFeatures === 'masks' || gradeFeatures === 'findings' ? ['model.gradeFeatures'] : []),
+  ];
+  if (readers.length === 0 || taughtTasks(config).segmentation) return null;
+  const [verb, them] = readers.length > 1 ? ['are', 'them'] : ['is', 'it'];
+  const values = [...new Set(readers.map((name) => (name === 'model.gateFeatures' ? gateFeatures : gradeFeatures)))];
+  const { segmentationPerBatch } = config.data;
+  const cause = segmentationPerBatch === 0 ? 'data.segmentationPerBatch is 0' : 'loss.segmentationWeight is 0';
+  return `${readers.join(' and ')} ${verb} ${values.join(' and ')}, but no step teaches masks (${cause}): what they find is noise unless training.init brings taught ones. Teach masks, or set ${them} to pooled`;
+}

@@ -2,7 +2,7 @@
 import type { InferResult } from '../predict/result.ts';
 import { ruleText } from '../metrics/referral.ts';
 import { bandText, type Calibration, pointText, referralRefusal } from '../run/calibrationFormat.ts';
-import { referResult, referUngradable } from './applyCalibration.ts';
+import { calibrateResult, referResult, referUngradable } from './applyCalibration.ts';
 
 /** Decides on results, and says in a line how. */
 export interface ReferralPolicy {
@@ -33,6 +33,14 @@ export function referralPolicy(
   const point = `${ruleText(rule)}, from a score of ${threshold?.toFixed(2)} on, chosen ${pointText(calibration.referral)}${band ? `; ${bandText(band)}` : ''}`;
   return { note: `${point}; not sure of pictures that ${doubted}are unlike the training pictures${also}`, refer };
 }
+
+/** What becomes of a network's result: its referral, then its calibration, if there is one. */
+export const adjustBy =
+  (policy: ReferralPolicy, calibration: Calibration | null) =>
+  (result: InferResult): InferResult => {
+    const referred = policy.refer(result);
+    return calibration ? calibrateResult(referred, calibration) : referred;
+  };
 
 /** Why nothing is decided by score; null where it is. */
 function lacking(calibration: Calibration | null, doubts: readonly string[]): string | null {

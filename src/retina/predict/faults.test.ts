@@ -7,7 +7,9 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { decodeImage } from '../data/pictures/preprocess.ts';
 import { readOtherLayout } from '../data/sets/otherSets.ts';
 import { printableLine } from '../../engine/printable.ts';
+import { nameInputs } from './inputs.ts';
 import { readManifest } from './manifest.ts';
+import { PictureThreads } from './pictureThreads.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'gmtl-faults-'));
 afterAll(() => rmSync(root, { recursive: true }));
@@ -53,8 +55,25 @@ describe('a list of pictures', () => {
     await expect(read('latin.csv', Buffer.from('path\n\xe9.jpg\n', 'latin1'))).rejects.toThrow(/not valid.*utf-8/i);
     await expect(read('two.csv', 'path,id\na.jpg,1\n./a.jpg,2\n')).rejects.toThrow(/a\.jpg is in line 2 already/);
     expect(await read('same.csv', 'path,id\na.jpg,1\na.jpg,1\n')).toHaveLength(1);
+    await expect(read('twice.csv', 'path,path,id\na.jpg,b.jpg,1\n')).rejects.toThrow(
+      /line 1: the column path is there twice/,
+    );
+    await expect(read('nul.jsonl', '{"path":"a.jpg","id":"a\\u0000b"}')).rejects.toThrow(/line 1: id: has a NUL/);
     await expect(readManifest(at('none.csv'))).rejects.toThrow(/none\.csv.*no such file/);
   });
+});
+
+it('ids longer than a file name are shortened and stay apart', () => {
+  const long = (end: string) => ({ path: at(`${end}.jpg`), id: `${'é'.repeat(300)}${end}` });
+  const names = nameInputs([long('a'), long('b')]).map(({ name }) => name);
+  expect(new Set(names).size).toBe(2);
+  for (const name of names) expect(Buffer.byteLength(`${name}_overlay.png`)).toBeLessThan(255);
+});
+
+it('threads are bounded: a billion of them would end the process without a word', () => {
+  const make = (count: number) => () => new PictureThreads(count, {} as never, {} as never, (result) => result);
+  for (const count of [1e9, 257, 0, 1.5, Number.NaN])
+    expect(make(count)).toThrow(/threads: give a whole number up to 256/);
 });
 
 describe('a published table of grades', () => {

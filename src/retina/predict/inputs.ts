@@ -43,7 +43,7 @@ export function collectInputs(paths: readonly string[], options: { readonly recu
 export function nameInputs(entries: readonly ManifestEntry[]): InferInput[] {
   const files = new Map(entries.map((entry) => [resolve(entry.path), entry]));
   const nameOf = (absolute: string, { id }: ManifestEntry): string =>
-    id?.replaceAll(/[/\\:]/g, '_') ?? stemOf(absolute);
+    id === undefined ? stemOf(absolute) : shortened(id.replaceAll(/[/\\:]/g, '_'));
   const stems = new Map<string, number>();
   for (const [file, entry] of files) {
     const key = nameOf(file, entry).toLowerCase();

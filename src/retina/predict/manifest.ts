@@ -9,11 +9,17 @@ import { GmtlError } from '../../engine/errors.ts';
 import { encodingOf, separatorOf } from '../data/sets/labels.ts';
 import { describeReadError } from '../../engine/node/safetensorsFile.ts';
 
+/** Text that can be part of a path: no system takes NUL. */
+const pathText = z
+  .string()
+  .min(1)
+  .refine((text) => !text.includes('\0'), 'has a NUL character');
+
 /** One picture of a list. */
 export const entrySchema = z.object({
-  path: z.string().min(1),
+  path: pathText,
   /** The picture's own name: the stem of its result files, and the table's `id`. */
-  id: z.string().min(1).optional(),
+  id: pathText.optional(),
   patient: z.string().optional(),
   eye: z.string().optional(),
 });
@@ -91,7 +97,12 @@ async function* rowsOf(file: string): AsyncGenerator<ManifestRow> {
     yield head;
     yield* pieces;
   };
-  const options = { columns: true, bom: true, skip_empty_lines: true, trim: true, info: true } as const;
+  const columns = (names: string[]): string[] => {
+    const twice = names.find((name, at) => name in entrySchema.shape && names.indexOf(name) < at);
+    if (twice === undefined) return names;
+    throw new GmtlError('infer/manifest', `${file}, line 1: the column ${twice} is there twice; keep one of the two`);
+  };
+  const options = { columns, bom: true, skip_empty_lines: true, trim: true, info: true } as const;
   const parser = parse({ ...options, delimiter: separatorOf(head) });
   // What goes wrong ends the parser, which throws it.
   pipeline(Readable.from(whole()), parser, () => undefined);

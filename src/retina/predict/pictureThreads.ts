@@ -18,6 +18,9 @@ interface Hand {
   ended: GmtlError | null;
 }
 
+/** More than any machine's cores would gain by; each takes some 100 MB. */
+export const MOST_THREADS = 256;
+
 /** Beside this file: compiled, as Node 20 runs no TypeScript. */
 const THREAD = new URL('./pictureThread.js', import.meta.url);
 
@@ -28,7 +31,7 @@ export class PictureThreads {
   readonly #hands: readonly Hand[];
   #pictures = 0;
 
-  /** @param count from 1 on. @param thread what runs in each. */
+  /** @param count 1 to {@link MOST_THREADS}. @throws GmtlError `infer/threads` for others. @param thread what runs in each. */
   constructor(
     count: number,
     network: PictureNetwork<PreparedAs>,
@@ -36,6 +39,8 @@ export class PictureThreads {
     adjust: AdjustResult,
     thread = THREAD,
   ) {
+    if (!(Number.isInteger(count) && count >= 1 && count <= MOST_THREADS))
+      throw new GmtlError('infer/threads', `${count} threads: give a whole number up to ${MOST_THREADS}`);
     this.#network = network;
     this.#adjust = adjust;
     // sharp's library must be loaded by the main thread first.

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { STRUCTURE_COLORS } from './colors.ts';
 import { headerHeight, type StructureMasks, renderComparison, renderOverlay } from './overlay.ts';
 import type { RgbImage } from '../domain.ts';
+import { escapeXml } from './svg.ts';
 
 const WIDTH = 60;
 const HEIGHT = 40;
@@ -41,6 +42,12 @@ function mixed(lesion: 'HE' | 'OD', alpha: number): number[] {
 }
 
 describe('renderOverlay', () => {
+  it("draws a title with what XML cannot hold: a file's name costs no list of pictures", async () => {
+    const title = 'a\u001b[31m\u0000\u0008\ufffe\ud800 😀 <&"\'>\n.jpg';
+    expect((await decode(await renderOverlay(grayImage(), {}, { title }))).width).toBe(WIDTH);
+    expect(escapeXml('\u001b\ud800😀<')).toBe('\\u001b\ufffd😀&#60;');
+  });
+
   it('fills inside, outlines outside, and leaves the rest of the image alone', async () => {
     const image = grayImage();
     const { width, height, at } = await decode(await renderOverlay(image, { HE: rectangle(10, 8, 20, 16) }));

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import type * as resvg from '@resvg/resvg-js';
 import type * as echarts from 'echarts';
 import { GmtlError } from '../../engine/errors.ts';
+import { printableLine } from '../../engine/printable.ts';
 import { requireOptional, resolveOptional } from '../../engine/node/optional.ts';
 
 /** The font of every picture; shipped as a dependency, because servers and containers often have no fonts at all. */
@@ -41,9 +42,11 @@ export function textWidth(text: string, size: number): number {
   return ems * size;
 }
 
-/** Escapes text for use in SVG text and attributes. */
+/** Escapes text for use in SVG text and attributes. What XML cannot hold, which a file's name may, is written as `\u001b` or as U+FFFD. */
 export function escapeXml(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+  return printableLine(text)
+    .replace(/[\p{Surrogate}\ufffe\uffff]/gu, '\ufffd')
+    .replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }
 
 /**

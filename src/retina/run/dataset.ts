@@ -37,8 +37,13 @@ export function readRunDataset(runFolder: string): Promise<Dataset> {
  *
  * @throws GmtlError `run/images-missing` naming those that are not in `data`, and as {@link openRunDataset}.
  */
-export async function relocateRunDataset(runFolder: string, config: TrainConfig, data: string): Promise<Dataset> {
-  const opened = await openRunDataset(runFolder, config, data);
+export async function relocateRunDataset(
+  runFolder: string,
+  config: TrainConfig,
+  data: string,
+  onProgress?: (done: number, total: number) => void,
+): Promise<Dataset> {
+  const opened = await openRunDataset(runFolder, config, data, onProgress);
   const splits = await recordedSplits(runFolder);
   if (splits === null) {
     throw new GmtlError(
@@ -65,9 +70,14 @@ export async function relocateRunDataset(runFolder: string, config: TrainConfig,
  *
  * @throws GmtlError as {@link readRunDataset}, `openDataset` and {@link readPictures}.
  */
-export async function openRunDataset(runFolder: string, config: TrainConfig, data?: string): Promise<Dataset> {
+export async function openRunDataset(
+  runFolder: string,
+  config: TrainConfig,
+  data?: string,
+  onProgress?: (done: number, total: number) => void,
+): Promise<Dataset> {
   if (data === undefined) return readRunDataset(runFolder);
-  const opened = await openConfigured(data, config);
+  const opened = await openConfigured(data, config, onProgress);
   const splits = await recordedSplits(runFolder);
   if (splits === null) return opened;
   const contents = splitsByContent(runFolder);

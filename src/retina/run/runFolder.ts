@@ -89,9 +89,9 @@ export class RunFolder {
     return openRunDataset(this.path, this.config(), data);
   }
 
-  /** The run's own images in its own order and splits, found in `data`. @throws GmtlError as `relocateRunDataset`. */
-  datasetAt(data: string): Promise<Dataset> {
-    return relocateRunDataset(this.path, this.config(), data);
+  /** The run's own images in its own order and splits, found in `data`. @param onProgress called after each. @throws GmtlError as `relocateRunDataset`. */
+  datasetAt(data: string, onProgress?: (done: number, total: number) => void): Promise<Dataset> {
+    return relocateRunDataset(this.path, this.config(), data, onProgress);
   }
 
   /** Records what the run's images were when it began (SHA-256 of each file, split, grades), by which a later change is noticed. */

@@ -6,24 +6,28 @@ import { openConfigured } from '../run/dataset.ts';
 import type { RunLogRow } from '../run/logs.ts';
 import type { RunFolder } from '../run/runFolder.ts';
 import { bestMetric } from './best.ts';
-import { sayHowFar } from './progress.ts';
+import { orStop, sayHowFar } from './progress.ts';
 import { openToResume } from './resume.ts';
 import { trainRun, type TrainRunOptions } from './trainRun.ts';
 
 /**
  * Makes the folders of all folds, each with its configuration and its deal of the images.
- * @param source where the images are, as `openDataset` takes it. @throws GmtlError `run/exists`, and as `openDataset`.
+ * @param source where the images are, as `openDataset` takes it. @param stop aborting it rejects with its reason. @throws GmtlError `run/exists`, and as `openDataset`.
  */
 export async function prepareFolds(
   { folder, preset }: { readonly folder?: string; readonly preset?: string },
   config: TrainConfig,
   folds: number,
   source: string,
+  stop?: AbortSignal,
 ): Promise<CrossValidationFolder> {
   const configs = Array.from({ length: folds }, (_, fold) => ({ ...config, data: { ...config.data, folds, fold } }));
   // The first one tells whether there are pictures enough for all.
-  const first = await openConfigured(source, configs[0], sayHowFar('pictures compared', console.error));
-  const datasets = [first, ...(await Promise.all(configs.slice(1).map((one) => openConfigured(source, one))))];
+  const first = await openConfigured(source, configs[0], orStop(stop, sayHowFar('pictures compared', console.error)));
+  const datasets = [
+    first,
+    ...(await Promise.all(configs.slice(1).map((one) => openConfigured(source, one, orStop(stop))))),
+  ];
   for (const note of new Set(datasets.flatMap(({ notes }) => notes))) console.error(`note: ${note}`);
   const place = { folder, ...(preset !== undefined && { preset: `${preset}-folds` }) };
   const crossValidation = CrossValidationFolder.create(place);
@@ -60,7 +64,7 @@ export async function trainFolds(
         continue;
       }
       console.error(`fold ${fold + 1} of ${count}`);
-      const prepared = await openToResume(run, data);
+      const prepared = await openToResume(run, data, orStop(stop));
       if (stop?.aborted || !(await trainRun({ run, lock, ...prepared }, { adapter, stop, test: false }))) {
         console.log(`The cross-validation goes on with: npx gmtl train --resume ${crossValidation.path}`);
         return false;

@@ -1,5 +1,5 @@
 /** Tier: no adapter. B26: what a resumed run is held against, and where its images may be. */
-import { cpSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -10,6 +10,7 @@ import type { LoadedCheckpoint } from '../run/checkpoint.ts';
 import { openConfigured } from '../run/dataset.ts';
 import { RunFolder } from '../run/runFolder.ts';
 import { requireUnchanged } from './resume.ts';
+import { resumeTraining, startCrossValidation, startTraining } from './train.ts';
 
 let root = '';
 let run: RunFolder;
@@ -26,6 +27,26 @@ beforeEach(async () => {
   checkpoint = { manifest: { config }, path: 'last.json' } as unknown as LoadedCheckpoint;
 });
 afterEach(() => rmSync(root, { recursive: true }));
+
+describe('asked to stop before the first step', () => {
+  // Asked while pictures are compared: the first of them is under way.
+  const stopped = (): AbortSignal => AbortSignal.abort();
+
+  it('a training ends with the picture that it reads, and leaves nothing', async () => {
+    const training = { config, data: join(root, 'set'), folder: join(root, 'stopped') };
+    expect(await startTraining(training, { stop: stopped() })).toBe(false);
+    expect(existsSync(join(root, 'stopped'))).toBe(false);
+    expect(await startCrossValidation(training, 2, { stop: stopped() })).toBe(false);
+    expect(existsSync(join(root, 'stopped'))).toBe(false);
+  });
+
+  it('a run that would be gone on with is as it was, and free', async () => {
+    const before = readFileSync(join(root, 'run', 'metadata.json'), 'utf8');
+    expect(await resumeTraining(join(root, 'run'), { stop: stopped(), data: join(root, 'set') })).toBe(false);
+    expect(readFileSync(join(root, 'run', 'metadata.json'), 'utf8')).toBe(before);
+    expect(existsSync(join(root, 'run', 'run.lock'))).toBe(false);
+  });
+});
 
 describe('B26: a run that was moved, or whose data changed', () => {
   it('finds its images with --data, in its own order and splits', async () => {

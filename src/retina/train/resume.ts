@@ -18,15 +18,19 @@ export interface ResumedRun {
 /**
  * Opens a run to go on with, from its last checkpoint where there is one.
  *
- * @param data where the images are, if not where the run's list says.
+ * @param data where the images are, if not where the run's list says. @param onProgress called after each picture; what it throws ends the work.
  * @throws GmtlError as {@link requireUnchanged} and the readers of the run.
  */
-export async function openToResume(run: RunFolder, data?: string): Promise<ResumedRun> {
+export async function openToResume(
+  run: RunFolder,
+  data?: string,
+  onProgress?: (done: number, total: number) => void,
+): Promise<ResumedRun> {
   const config = run.config();
-  const dataset = await (data === undefined ? run.dataset() : run.datasetAt(data));
+  const dataset = await (data === undefined ? run.dataset() : run.datasetAt(data, onProgress));
   if (!run.checkpoints.has('last')) return { config, dataset };
   const resume = await run.checkpoints.load({ name: 'last' });
-  requireUnchanged(run, resume, await recordItems(dataset.items));
+  requireUnchanged(run, resume, await recordItems(dataset.items, onProgress));
   return { config, dataset, resume };
 }
 

@@ -13,7 +13,7 @@ import { RunFolder } from '../run/runFolder.ts';
 import { bestMetric } from './best.ts';
 import { prepareFolds, trainFolds } from './crossValidation.ts';
 import { requireWeights } from './init.ts';
-import { sayHowFar } from './progress.ts';
+import { orStop, sayHowFar } from './progress.ts';
 import { shareOf } from './rankSharing.ts';
 import { openToResume } from './resume.ts';
 import { trainRun, type TrainRunOptions } from './trainRun.ts';
@@ -55,17 +55,28 @@ export async function startTraining(training: NewTraining, options: TrainRunOpti
   checkTraining('startTraining', training);
   checkAttributes('startTraining', OPTIONS, options);
   const { config } = training;
-  const { ranks = null, verify } = options;
+  const { ranks = null, verify, stop } = options;
   if (ranks && verify)
     throw new GmtlError('ranks/verify', '--verify holds one step of one process: leave the launcher out');
   shareOf(config.training.accumulate, ranks ?? { rank: 0, size: 1 });
   if (config.training.init !== null) await requireWeights(config.training.init);
+  if (ranks) return begin(training, options);
+  return unlessStopped(stop, 'Stopped before the first step: there is nothing to go on from.', () =>
+    begin(training, options),
+  );
+}
+
+/** Makes and trains a run. Without ranks, which stop together once they step, aborting `stop` before the first step rejects with its reason. */
+async function begin(training: NewTraining, options: TrainRunOptions): Promise<boolean> {
+  const { config } = training;
+  const { ranks = null } = options;
+  const stop = ranks ? undefined : options.stop;
   const leads = (ranks?.rank ?? 0) === 0;
   // Rank 0 makes the synthetic set where there is none; the others read it then.
-  const source = leads ? await sourceOf(training) : '';
+  const source = leads ? await sourceOf(training, stop) : '';
   const named = ranks ? (await gatherValues(ranks, source))[0] : source;
   const say = (text: string): void => (leads ? console.error(text) : undefined);
-  const dataset = await openConfigured(named, config, sayHowFar('pictures compared', say));
+  const dataset = await openConfigured(named, config, orStop(stop, sayHowFar('pictures compared', say)));
   if (!leads) return trainRun({ run: null, config, dataset }, options);
   for (const note of dataset.notes) console.error(`note: ${note}`);
   const run = RunFolder.create(training);
@@ -99,8 +110,11 @@ export async function startCrossValidation(
   checkAttributes('startCrossValidation', { folds: 'extent' }, { folds });
   checkAttributes('startCrossValidation', FOLD_OPTIONS, options);
   if (training.config.training.init !== null) await requireWeights(training.config.training.init);
-  const source = await sourceOf(training);
-  return trainFolds(await prepareFolds(training, training.config, folds, source), options);
+  const { stop } = options;
+  return unlessStopped(stop, 'Stopped before a step of this fold.', async () => {
+    const source = await sourceOf(training, stop);
+    return trainFolds(await prepareFolds(training, training.config, folds, source, stop), options);
+  });
 }
 
 /** How a run is gone on with. */
@@ -120,9 +134,14 @@ export interface ResumeOptions extends TrainRunOptions {
 export async function resumeTraining(path: string, given: ResumeOptions = {}): Promise<boolean> {
   checkAttributes('resumeTraining', { path: 'path' }, { path });
   checkAttributes('resumeTraining', { ...OPTIONS, data: 'path?' }, given);
-  const { data, ...options } = given;
+  if (given.ranks) return goOn(path, given);
+  return unlessStopped(given.stop, 'Stopped before another step: the run is as it was.', () => goOn(path, given));
+}
+
+async function goOn(path: string, { data, ...options }: ResumeOptions): Promise<boolean> {
   const folder = resolve(path);
   const { ranks = null } = options;
+  const heed = orStop(ranks ? undefined : options.stop);
   if (CrossValidationFolder.isAt(folder)) {
     if (ranks)
       throw new GmtlError('ranks/folds', 'a cross-validation goes on in one process: start its folds one by one');
@@ -138,7 +157,7 @@ export async function resumeTraining(path: string, given: ResumeOptions = {}): P
   // Before the checkpoint is read: whoever had the lock may have saved a newer one while this process waited.
   const lock = await run.lock();
   try {
-    const prepared = await openToResume(run, data);
+    const prepared = await openToResume(run, data, heed);
     if (!prepared.resume) console.error('note: the run has no checkpoint yet: it begins anew');
     return await trainRun({ run, lock, ...prepared }, options);
   } finally {
@@ -146,11 +165,26 @@ export async function resumeTraining(path: string, given: ResumeOptions = {}): P
   }
 }
 
+/** False, and a word about it, where the work rejects because it was asked to stop. */
+async function unlessStopped(
+  stop: AbortSignal | undefined,
+  said: string,
+  work: () => Promise<boolean>,
+): Promise<boolean> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!stop?.aborted || error !== stop.reason) throw error;
+    console.log(said);
+    return false;
+  }
+}
+
 /** Where the images are. Refuses what validation cannot rank by before images are made or read, which may take minutes. */
-async function sourceOf({ config, data }: NewTraining): Promise<string> {
+async function sourceOf({ config, data }: NewTraining, stop?: AbortSignal): Promise<string> {
   bestMetric(config.training.bestMetric);
   if (data !== undefined) return data;
   if (!existsSync(SYNTHETIC_FOLDER)) console.error(`Making the synthetic IDRiD-layout set in ${SYNTHETIC_FOLDER} …`);
-  await generateSyntheticIdrid({ directory: SYNTHETIC_FOLDER, ...DEMONSTRATION });
+  await generateSyntheticIdrid({ directory: SYNTHETIC_FOLDER, ...DEMONSTRATION, onProgress: orStop(stop) });
   return SYNTHETIC_FOLDER;
 }

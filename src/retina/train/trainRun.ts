@@ -8,6 +8,7 @@ import { withEngine } from '../../engine/node/createEngine.ts';
 import type { AdapterChoice } from '../../engine/node/open.ts';
 import type { Ranks } from '../../engine/node/ranks.ts';
 import type { TrainConfig } from '../config/schema.ts';
+import { untaughtMasksNote } from '../config/taught.ts';
 import { precisionNote, usablePrecision } from '../network/precision.ts';
 import type { LoadedCheckpoint } from '../run/checkpoint.ts';
 import { printable } from '../../engine/printable.ts';
@@ -16,7 +17,7 @@ import type { RunFolder } from '../run/runFolder.ts';
 import { BATCH_COLUMNS, EPOCH_COLUMNS } from './columns.ts';
 import { describeTrainingSet } from './describeTrainingSet.ts';
 import { formatInitReport, initFromFile } from './init.ts';
-import { NO_PROGRESS, sayHowFar, startProgress } from './progress.ts';
+import { NO_PROGRESS, orStop, sayHowFar, startProgress } from './progress.ts';
 import { RANK_COLUMNS } from './rankWatch.ts';
 import { requireAlike } from './ranksAlike.ts';
 import { drawCurves, drawMetricsPlot, finalReport, reportVerification } from './runReport.ts';
@@ -104,7 +105,7 @@ function picturesOf({ items }: Dataset, { data }: TrainConfig, test: boolean): D
 
 /**
  * Trains one run, printing as it goes, until it is finished (true) or asked to stop (false). The caller holds the run's lock. Of several
- * ranks, rank 0 prints and writes. Every picture is prepared once before the first step, which fills the cache: a bad one is reported then.
+ * ranks, rank 0 prints and writes. Aborting `stop` while files are read rejects with its reason. Every picture is prepared once before the first step, which fills the cache: a bad one is reported then.
  *
  * @throws GmtlError `train/batch-too-large`, `ranks/…`, and as {@link Trainer}, {@link initFromFile} and the readers and writers of the run.
  */
@@ -115,7 +116,8 @@ export async function trainRun(
   const say = (text: string): void => {
     if (run) console.error(text);
   };
-  const records = await recordItems(dataset.items);
+  // Ranks stop together, once they step.
+  const records = await recordItems(dataset.items, orStop(ranks ? undefined : stop));
   if (!resume) await run?.writePictures(records);
   // The run's list follows its images; ids, splits and labels are the same.
   await run?.writeItems(dataset.items);
@@ -161,6 +163,8 @@ export async function trainRun(
         await run?.writeInitReport(report);
       }
       const steps = `${trainer.totalSteps} step${trainer.totalSteps === 1 ? '' : 's'}`;
+      const untaught = run && untaughtMasksNote(config);
+      if (untaught) say(`warning: ${untaught}`);
       say(`network  ${trainer.model.parameterCount().toLocaleString('en')} parameters, ${steps}`);
       if (run?.finished()) say(`note: the run is finished: all ${steps} are done, and nothing more is trained`);
       if (ranks) {

@@ -44,12 +44,18 @@ export interface ItemRecord {
  *
  * Files that this process hashed already (opening a folder does) are not read again while size and modification time stay.
  *
+ * @param onProgress called after each item.
  * @throws GmtlError `data/image-unreadable` naming the file.
  */
-export function recordItems(items: readonly DatasetItem[]): Promise<ItemRecord[]> {
+export function recordItems(
+  items: readonly DatasetItem[],
+  onProgress?: (done: number, total: number) => void,
+): Promise<ItemRecord[]> {
+  let done = 0;
   return mapParallel(items, async ({ id, split, task, imagePath, maskPaths, retinopathy, edema }) => {
     const contents = [imagePath, ...(maskPaths === null ? [] : STRUCTURES.map((structure) => maskPaths[structure]))];
     const files = await Promise.all(contents.map((path) => (path === null ? null : hashFile(path))));
+    onProgress?.(++done, items.length);
     return { id, split, task, files, retinopathy, edema };
   });
 }
