@@ -29,9 +29,9 @@ export const comparisonFile = (folder: string, id: string): string => join(folde
  * (`GalleryCollector`), from the same predictions as the figures.
  * @returns the paths written.
  */
-export async function writeComparisons(pictures: readonly GalleryImage[], folder: string): Promise<string[]> {
+export async function writeComparisons(pictures: AsyncIterable<GalleryImage>, folder: string): Promise<string[]> {
   const written: string[] = [];
-  for (const { id, image, truthMasks, predictedMasks } of pictures) {
+  for await (const { id, image, truthMasks, predictedMasks } of pictures) {
     if (!truthMasks || !predictedMasks) continue;
     const path = comparisonFile(folder, id);
     requireOwn([path], 'evaluate');

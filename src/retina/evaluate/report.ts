@@ -92,6 +92,11 @@ export async function writeReport(folder: string, input: ReportInput): Promise<s
   return written;
 }
 
+const leftOut = (pictures: number): string =>
+  pictures > MOST_PICTURES
+    ? ` ${MOST_PICTURES} of ${pictures.toLocaleString('en')} are shown; ${PREDICTIONS_FILE} beside this page has all.`
+    : '';
+
 /** The page's data. */
 async function reportData(input: ReportInput): Promise<ReportData> {
   const { run, dataset, result, subject, gallery, frame } = input;
@@ -133,7 +138,7 @@ async function reportData(input: ReportInput): Promise<ReportData> {
       : [],
     gallery: {
       images: await gallery.pictures(result.plain, MOST_PICTURES),
-      note: 'Masks are shown at the threshold 0.5, as scored plainly; the worst pictures come first.',
+      note: `Masks are shown at the threshold 0.5, as scored plainly; the worst pictures come first.${leftOut(gallery.seen.length)}`,
     },
     ...(result.calibration && { calibration: calibrationTable(result.calibration) }),
     configuration: { ...config },

@@ -26,6 +26,7 @@ import type {
   SegmentationData,
   StructureData,
 } from '../report/html/data.ts';
+import { RUN_FILES } from '../run/fileNames.ts';
 import type { Collected } from './collect.ts';
 
 /** Plain and calibrated results of the same images. */
@@ -241,6 +242,7 @@ export function gateOf(both: BothSettings): GateData {
     figures: [accuracy, ...byRoute, ...others],
     routes: gate.routes.map(({ name, truth, routed, meanProbability }) => ({ name, truth, routed, meanProbability })),
     misroutes: gate.misroutes,
+    misroutesFile: RUN_FILES.misroutes,
     reliability: reliabilityOf(both, 'gate'),
   };
 }

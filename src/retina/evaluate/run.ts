@@ -177,8 +177,7 @@ export async function evaluateRun(options: EvaluateRunOptions): Promise<Evaluati
       }
       if (options.pictures !== undefined && gallery) {
         const { writeComparisons } = await import('./comparisons.ts');
-        const pictures = await gallery.pictures(result.plain, Number.POSITIVE_INFINITY);
-        const written = await writeComparisons(pictures, options.pictures);
+        const written = await writeComparisons(gallery.eachPicture(result.plain), options.pictures);
         print(`written    ${written.length} pictures of truth and prediction in ${options.pictures}`);
       }
       return record;

@@ -89,12 +89,21 @@ async function sampleSplit(
   const { config } = predictor;
   const gallery = new GalleryCollector(config, 'network');
   const scorer = maskScorer(predictor, { frame: 'network', flips });
-  const collected = await collect(predictor, items, { flips, maskScorer: scorer, ...gallery.listeners });
+  const answers: PredictedItem[] = [];
+  const collected = await collect(predictor, items, {
+    flips,
+    maskScorer: scorer,
+    onMask: gallery.listeners.onMask,
+    onPredicted: (answer) => {
+      answers.push(answer);
+      gallery.listeners.onPredicted?.(answer);
+    },
+  });
   const evaluation = summarize(collected, { intervals: false });
   const inDrawnOrder = <One>(ones: readonly One[], idOf: (one: One) => string): One[] =>
     items.flatMap(({ id }) => ones.filter((one) => idOf(one) === id));
   const pictures = inDrawnOrder(await gallery.pictures(evaluation, items.length), ({ id }) => id);
-  const predicted = inDrawnOrder(gallery.seen, ({ item }) => item.id);
+  const predicted = inDrawnOrder(answers, ({ item }) => item.id);
   const title = `${pictures.length} images of the ${split} split, drawn with seed ${seed}`;
   const files = sampleFiles(folder);
   await writeFileAtomic(files.grid, await renderSampleGrid(pictures, { title }));

@@ -11,7 +11,7 @@ import type { Trust } from '../predict/trust.ts';
 import type { Calibration } from '../run/calibrationFormat.ts';
 import { decideReferral } from './applyCalibration.ts';
 import type { PredictedItem } from './collect.ts';
-import type { Evaluation } from '../metrics/evaluation.ts';
+import { diceByImage, type Evaluation } from '../metrics/evaluation.ts';
 
 const rounded = (value: number): number => Number(value.toFixed(6));
 
@@ -39,19 +39,20 @@ function referralRow(
  */
 export function predictionRows(
   predicted: readonly PredictedItem[],
-  { segmentation, gradeDecision }: Evaluation,
+  evaluation: Evaluation,
   provenance: Provenance,
   calibration: Calibration | null,
   trust: ReadonlyMap<string, Trust> = new Map(),
 ): PredictionRow[] {
+  const { gradeDecision } = evaluation;
+  const diceOf = diceByImage(evaluation);
   return predicted.map((one): PredictionRow => {
     const { item, prediction } = one;
     const own = trust.get(item.id) ?? null;
     const [segment, classify] = Array.from(prediction.gate, rounded);
-    const dice = Object.entries(segmentation ?? {}).flatMap(([structure, { images }]): [string, number][] => {
-      const own = images.find(({ image }) => image === item.id);
-      return own && Number.isFinite(own.dice) ? [[`${structure}_dice`, rounded(own.dice)]] : [];
-    });
+    const dice = Object.entries(diceOf.get(item.id) ?? {}).flatMap(([structure, value]): [string, number][] =>
+      Number.isFinite(value) ? [[`${structure}_dice`, rounded(value)]] : [],
+    );
     return {
       ...{ id: item.id, file: item.imagePath, task: item.task },
       ...gateCells(routeOf(prediction).task, { segmentation: segment, classification: classify }),

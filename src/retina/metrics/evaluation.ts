@@ -44,6 +44,22 @@ export interface Evaluation {
   };
 }
 
+/** Dice of the structures that were scored in one image; NaN where truth and prediction are both empty. */
+export type ImageDice = Readonly<Record<string, number>>;
+
+/** The Dice of every image with masks, by its id. */
+export function diceByImage({ segmentation }: Evaluation): ReadonlyMap<string, ImageDice> {
+  const byImage = new Map<string, Record<string, number>>();
+  for (const [structure, { images }] of Object.entries(segmentation ?? {})) {
+    for (const { image, dice } of images) {
+      const own = byImage.get(image) ?? {};
+      own[structure] = dice;
+      byImage.set(image, own);
+    }
+  }
+  return byImage;
+}
+
 /** Mean aggregated Dice over the structures that occur; NaN where none does. */
 export function meanDice({ segmentation }: Evaluation): number {
   return meanOfDefined(Object.values(segmentation ?? {}).map(({ dice }) => dice));

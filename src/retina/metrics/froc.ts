@@ -87,6 +87,7 @@ export class FrocAccumulator {
   readonly #threshold: SegmentationOptions['threshold'];
   readonly #grid = new Map<string, number[]>();
   readonly #entries = new Map<string, Entry[]>();
+  readonly #known = new Map<string, Set<string>>();
 
   /** @throws GmtlError `metrics/froc` for options out of range. */
   constructor(structures: readonly string[], options: FrocOptions = {}) {
@@ -104,6 +105,7 @@ export class FrocAccumulator {
       }
       this.#grid.set(structure, grid);
       this.#entries.set(structure, []);
+      this.#known.set(structure, new Set());
     }
   }
 
@@ -126,7 +128,7 @@ export class FrocAccumulator {
         `${where}: truth, probability and valid have ${sizes.join(', ')} pixels in rows of ${width}; pass whole rows of one size.`,
       );
     }
-    if (entries.some((other) => other.image === image)) {
+    if (this.#known.get(structure)?.has(image)) {
       throw new GmtlError('metrics/duplicate', `${where}: added twice; merge tiles or views before scoring.`);
     }
     for (let pixel = 0; pixel < probability.length; pixel++) {
@@ -139,6 +141,7 @@ export class FrocAccumulator {
       }
     }
     entries.push({ image, counts: countDetections(input, grid, this.minimumOverlap) });
+    this.#known.get(structure)?.add(image);
   }
 
   /** Scores of everything added so far, by structure. @throws GmtlError `metrics/empty` for a structure to which nothing was added. */

@@ -1,7 +1,7 @@
 /** Calibration that is kept only where it helps: shrunk towards none, judged by cross-validation, refused on too few pictures. */
 import { expectedCalibrationError } from './calibration.ts';
 import { type GradedCase, stackCases } from './grading.ts';
-import { ScoreHistogram } from './scoreHistogram.ts';
+import { type PackedHistogram, ScoreHistogram } from './scoreHistogram.ts';
 import { type CalibrationFigures, fitCasesTemperature, type Temperature, temperCases } from './temperature.ts';
 import { fitThreshold, type StructureThreshold } from './thresholds.ts';
 
@@ -72,7 +72,7 @@ export function guardedTemperature(cases: readonly GradedCase[], classes: number
   return { ...fitCasesTemperature(cases, classes, SHRINKAGE), reason: 'fitted', crossValidated };
 }
 
-function pool(histograms: readonly ScoreHistogram[], bins: number): ScoreHistogram {
+function pool(histograms: readonly (ScoreHistogram | PackedHistogram)[], bins: number): ScoreHistogram {
   const sum = new ScoreHistogram(bins);
   for (const one of histograms) sum.merge(one);
   return sum;
@@ -87,7 +87,7 @@ function countsAt({ bins, positives, negatives }: ScoreHistogram, threshold: num
 
 const diceOf = ([right, wrong, missed]: readonly number[]): number => (2 * right) / (2 * right + wrong + missed);
 
-function shrunkThreshold(histograms: readonly ScoreHistogram[], bins: number): number {
+function shrunkThreshold(histograms: readonly (ScoreHistogram | PackedHistogram)[], bins: number): number {
   const shown = histograms.filter((one) => one.positiveCount() > 0).length;
   const { threshold } = fitThreshold(pool(histograms, bins));
   return Math.max(1, Math.round(bins * (0.5 + ((threshold - 0.5) * shown) / (shown + PRIOR_IMAGES)))) / bins;
@@ -97,7 +97,10 @@ function shrunkThreshold(histograms: readonly ScoreHistogram[], bins: number): n
  * A structure's threshold from the histograms of VALIDATION images, one per image, shrunk towards 0.5. It is kept only if the aggregated
  * Dice of images that it was not fitted on is higher under it.
  */
-export function guardedThreshold(histograms: readonly ScoreHistogram[], bins: number): GuardedThreshold {
+export function guardedThreshold(
+  histograms: readonly (ScoreHistogram | PackedHistogram)[],
+  bins: number,
+): GuardedThreshold {
   const all = pool(histograms, bins);
   const { reason, diceAtHalf, positives } = fitThreshold(all);
   const images = histograms.filter((one) => one.positiveCount() > 0).length;

@@ -67,9 +67,17 @@ export class ScoreHistogram {
   }
 
   /** Adds the counts of another histogram with as many bins. */
-  merge(other: ScoreHistogram): void {
+  merge(other: ScoreHistogram | PackedHistogram): void {
     if (other.bins !== this.bins) {
       throw new GmtlError('metrics/bins', `Cannot merge a histogram of ${other.bins} bins into one of ${this.bins}.`);
+    }
+    if (other instanceof PackedHistogram) {
+      for (const part of PARTS) {
+        other.each(part, (at, count) => {
+          this[part][at] += count;
+        });
+      }
+      return;
     }
     for (let bin = 0; bin <= this.bins; bin++) {
       this.positives[bin] += other.positives[bin];
@@ -117,6 +125,55 @@ export class ScoreHistogram {
       counts[GRID_STEPS + 1 + step] = falsePositive - this.gridNegatives[step];
     }
     return counts;
+  }
+}
+
+/** The counts of a {@link ScoreHistogram}. */
+const PARTS = ['positives', 'negatives', 'gridPositives', 'gridNegatives'] as const;
+
+/** A {@link ScoreHistogram} of one image to keep: only the bins that hold something, 8 bytes each; as it is one takes 160 kB. */
+export class PackedHistogram {
+  readonly bins: number;
+  /** Place and count of all that is not 0, part after part by rising place. An image has fewer than 2^32 pixels. */
+  readonly #pairs: Uint32Array;
+  readonly #ends: Readonly<Record<(typeof PARTS)[number], number>>;
+
+  constructor(histogram: ScoreHistogram) {
+    this.bins = histogram.bins;
+    const pairs: number[] = [];
+    const ends = { positives: 0, negatives: 0, gridPositives: 0, gridNegatives: 0 };
+    for (const part of PARTS) {
+      histogram[part].forEach((count, at) => {
+        if (count > 0) pairs.push(at, count);
+      });
+      ends[part] = pairs.length;
+    }
+    this.#pairs = Uint32Array.from(pairs);
+    this.#ends = ends;
+  }
+
+  /** Visits the places of a part that hold something, rising. */
+  each(part: (typeof PARTS)[number], visit: (at: number, count: number) => void): void {
+    const before = PARTS[PARTS.indexOf(part) - 1];
+    for (let index = before ? this.#ends[before] : 0; index < this.#ends[part]; index += 2) {
+      visit(this.#pairs[index], this.#pairs[index + 1]);
+    }
+  }
+
+  /** Number of positives. */
+  positiveCount(): number {
+    let sum = 0;
+    this.each('positives', (_, count) => {
+      sum += count;
+    });
+    return sum;
+  }
+
+  /** See {@link ScoreHistogram.elevenThresholdCounts}. */
+  elevenThresholdCounts(): Float64Array {
+    const whole = new ScoreHistogram(this.bins);
+    whole.merge(this);
+    return whole.elevenThresholdCounts();
   }
 }
 

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import fixtures from './fixtures/metrics.json' with { type: 'json' };
 import { averagePrecision } from './ranking.ts';
-import { ScoreHistogram } from './scoreHistogram.ts';
+import { PackedHistogram, ScoreHistogram } from './scoreHistogram.ts';
 import { SegmentationAccumulator } from './segmentation.ts';
 
 const fixture = fixtures.segmentation;
@@ -93,5 +93,20 @@ describe('the accumulator', () => {
     first.merge(second);
     expect(first.averagePrecision()).toBe(together.averagePrecision());
     expect(first.positives).toEqual(together.positives);
+  });
+
+  it('a packed histogram holds every count, those at the grid and in the last bin too', () => {
+    const [whole, twice, empty] = [new ScoreHistogram(), new ScoreHistogram(), new ScoreHistogram()];
+    whole.add([1, 0, 1, 0, 1, 1], [0.2, 0.4, 0.8, 0.3, 1, 0.20004]);
+    const packed = new PackedHistogram(whole);
+    twice.merge(packed);
+    expect(twice).toEqual(whole);
+    expect(packed.positiveCount()).toBe(4);
+    expect(packed.elevenThresholdCounts()).toEqual(whole.elevenThresholdCounts());
+    twice.merge(packed);
+    whole.merge(whole);
+    expect(twice).toEqual(whole);
+    empty.merge(new PackedHistogram(new ScoreHistogram()));
+    expect(empty).toEqual(new ScoreHistogram());
   });
 });

@@ -2,7 +2,7 @@
 import { GmtlError } from '../../engine/errors.ts';
 import { LESIONS } from '../domain.ts';
 import { meanOfDefined, type Numbers } from './inputs.ts';
-import { ScoreHistogram } from './scoreHistogram.ts';
+import { PackedHistogram, ScoreHistogram } from './scoreHistogram.ts';
 
 /** Pixels of one or several images by truth and prediction. */
 export type PixelCounts = {
@@ -65,15 +65,16 @@ export function thresholdOf(threshold: SegmentationOptions['threshold'], structu
 }
 
 /**
- * Collects segmentation scores image by image; memory does not grow with the number of pixels (160 KB per image and structure at the
- * default bins, for the bootstrap of the AUPR).
+ * Collects segmentation scores image by image. For the bootstrap of the AUPR each image and structure keeps a histogram: 8 bytes for each level that
+ * its pixels have, at most 160 kB at the default bins.
  */
 export class SegmentationAccumulator {
   readonly structures: readonly string[];
   readonly bins: number;
   readonly #threshold: SegmentationOptions['threshold'];
   readonly #images = new Map<string, ImageScores[]>();
-  readonly #imageHistograms = new Map<string, ScoreHistogram[]>();
+  readonly #known = new Map<string, Set<string>>();
+  readonly #imageHistograms = new Map<string, PackedHistogram[]>();
   readonly #histograms = new Map<string, ScoreHistogram>();
 
   constructor(structures: readonly string[], options: SegmentationOptions = {}) {
@@ -82,6 +83,7 @@ export class SegmentationAccumulator {
     this.bins = options.bins ?? 10_000;
     for (const structure of structures) {
       this.#images.set(structure, []);
+      this.#known.set(structure, new Set());
       this.#imageHistograms.set(structure, []);
       this.#histograms.set(structure, new ScoreHistogram(this.bins));
     }
@@ -111,7 +113,7 @@ export class SegmentationAccumulator {
         `Segmentation, ${where}: truth, probability and valid have ${sizes} pixels.`,
       );
     }
-    if (images.some((other) => other.image === image)) {
+    if (this.#known.get(structure)?.has(image)) {
       throw new GmtlError(
         'metrics/duplicate',
         `Segmentation, ${where}: added twice; merge tiles or views before scoring.`,
@@ -125,9 +127,10 @@ export class SegmentationAccumulator {
       throw new GmtlError(cause.code, `Segmentation, ${where}: ${cause.message}`, { cause });
     }
     total.merge(histogram);
-    this.#imageHistograms.get(structure)?.push(histogram);
+    this.#imageHistograms.get(structure)?.push(new PackedHistogram(histogram));
     const counts = countPixels(truth, probability, thresholdOf(this.#threshold, structure), valid);
     images.push({ image, ...counts, dice: dice(counts), iou: iou(counts) });
+    this.#known.get(structure)?.add(image);
   }
 
   /** Score histogram over all images of a structure: for curves, thresholds and calibration. @throws GmtlError `metrics/lesion`. */
@@ -143,7 +146,7 @@ export class SegmentationAccumulator {
   }
 
   /** Score histograms of a structure's images, in the order of `result()[structure].images`. */
-  imageHistograms(structure: string): readonly ScoreHistogram[] {
+  imageHistograms(structure: string): readonly PackedHistogram[] {
     return this.#imageHistograms.get(structure) ?? [];
   }
 

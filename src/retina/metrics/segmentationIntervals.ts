@@ -8,7 +8,12 @@ import {
   type Weights,
 } from './bootstrap.ts';
 import { meanOfDefined } from './inputs.ts';
-import { areaOfElevenThresholds, averagePrecisionOfBins, type ScoreHistogram } from './scoreHistogram.ts';
+import {
+  areaOfElevenThresholds,
+  averagePrecisionOfBins,
+  type PackedHistogram,
+  type ScoreHistogram,
+} from './scoreHistogram.ts';
 import {
   dice,
   type ImageScores,
@@ -103,18 +108,18 @@ type StructureFigures = ReturnType<ReturnType<typeof structureFigures>>;
 /** One structure's figures of a weighted sample of images; `placeOf` gives an image's index among the weights. */
 function structureFigures(
   { images }: StructureScores,
-  histograms: readonly ScoreHistogram[],
+  histograms: readonly PackedHistogram[],
   pooled: ScoreHistogram,
   placeOf: (image: string) => number,
 ) {
   const places = images.map(({ image }) => placeOf(image));
   const bounds = groupBounds(pooled);
-  const positives = histograms.map((histogram) => grouped(histogram.positives, bounds));
-  const negatives = histograms.map((histogram) => grouped(histogram.negatives, bounds));
-  const eleven = histograms.map((histogram) => histogram.elevenThresholdCounts());
+  const positives = histograms.map((histogram) => grouped(histogram, 'positives', bounds));
+  const negatives = histograms.map((histogram) => grouped(histogram, 'negatives', bounds));
+  const eleven = histograms.map((histogram) => sparse(histogram.elevenThresholdCounts()));
   const sumPositives = new Float64Array(bounds.length);
   const sumNegatives = new Float64Array(bounds.length);
-  const sumEleven = new Float64Array(eleven[0].length);
+  const sumEleven = new Float64Array(histograms[0].elevenThresholdCounts().length);
   return (weights: Weights) => {
     const drawn = places.map((place) => weights[place]);
     addUp(positives, drawn, sumPositives);
@@ -152,20 +157,33 @@ function groupBounds({ positives, bins }: ScoreHistogram): number[] {
   return bounds.reverse();
 }
 
-function grouped(counts: Float64Array, bounds: readonly number[]): Float64Array {
-  return Float64Array.from(bounds, (start, index) => {
-    let sum = 0;
-    for (let bin = start; bin < (bounds[index + 1] ?? counts.length); bin++) sum += counts[bin];
-    return sum;
+/** Place and count of all that is not 0. */
+type SparseCounts = Uint32Array;
+
+function sparse(counts: Float64Array): SparseCounts {
+  const pairs: number[] = [];
+  counts.forEach((count, at) => {
+    if (count > 0) pairs.push(at, count);
   });
+  return Uint32Array.from(pairs);
 }
 
-function addUp(rows: readonly Float64Array[], weights: readonly number[], sum: Float64Array): void {
+function grouped(histogram: PackedHistogram, part: 'positives' | 'negatives', bounds: readonly number[]): SparseCounts {
+  const counts = new Float64Array(bounds.length);
+  let group = 0;
+  histogram.each(part, (bin, count) => {
+    while (bounds[group + 1] <= bin) group++;
+    counts[group] += count;
+  });
+  return sparse(counts);
+}
+
+function addUp(rows: readonly SparseCounts[], weights: readonly number[], sum: Float64Array): void {
   sum.fill(0);
   rows.forEach((row, index) => {
     const weight = weights[index];
     if (weight === 0) return;
-    for (let at = 0; at < sum.length; at++) sum[at] += weight * row[at];
+    for (let at = 0; at < row.length; at += 2) sum[row[at]] += weight * row[at + 1];
   });
 }
 

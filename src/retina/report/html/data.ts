@@ -112,6 +112,8 @@ export interface GateData {
     readonly routed: string;
     readonly probability: number;
   }[];
+  /** The file beside the page that lists them all; the page itself shows the first 200. */
+  readonly misroutesFile?: string;
   readonly reliability?: readonly Reliability[];
   readonly note?: string;
 }

@@ -53,6 +53,18 @@ describe('renderHtmlReport', () => {
     page = await renderHtmlReport(data);
   });
 
+  it('shows the first 200 of many misrouted images, and names the file that has all', async () => {
+    const report = syntheticReport();
+    const gate = report.gate as NonNullable<ReportData['gate']>;
+    const misroutes = Array.from({ length: 30_000 }, (_, index) => ({ ...gate.misroutes[1], id: `image-${index}-` }));
+    const many = await renderHtmlReport({ ...report, gate: { ...gate, misroutes, misroutesFile: 'misroutes.csv' } });
+    expect(many).toContain('image-199-');
+    expect(many).not.toContain('image-200-');
+    expect(many).toContain(
+      '30000 of 130, the most confident mistakes first. The first 200 are shown. misroutes.csv beside this page has all.',
+    );
+  });
+
   it('is well formed, with one place for each id and label', () => {
     expect(nestingFaults(page)).toEqual([]);
     const ids = [...markup(page).matchAll(/ id="([^"]+)"/g)].map((match) => match[1]);

@@ -192,11 +192,16 @@ export function gateSection(data: ReportData, charts: ChartList): Section | unde
   return data.gate && { id: 'gate', title: 'Gate', body: gateBody(data.gate, charts) };
 }
 
+/** The most misrouted images on a page. */
+const MOST_MISROUTES = 200;
+
 function gateBody(gate: GateData, charts: ChartList): Html {
-  const misrouted = gate.misroutes.map(
-    (one) =>
-      html`<tr><th scope="row" class="name">${one.id}</th><td>${one.truth}</td><td>${one.routed}</td><td class="number">${percent(one.probability, 1)}</td></tr>`,
-  );
+  const misrouted = gate.misroutes
+    .slice(0, MOST_MISROUTES)
+    .map(
+      (one) =>
+        html`<tr><th scope="row" class="name">${one.id}</th><td>${one.truth}</td><td>${one.routed}</td><td class="number">${percent(one.probability, 1)}</td></tr>`,
+    );
   return html`<p class="note">The gate tells from pooled features, or from what the masks find, whether an image is for segmentation or for grading. ${gate.cases} images.${gate.note && ` ${gate.note}`}</p>
 <div class="columns">
 <div><h3>Figures</h3>${figureTable('Gate: figures', gate.figures)}
@@ -214,6 +219,6 @@ function gateBody(gate: GateData, charts: ChartList): Html {
 ${
   misrouted.length === 0
     ? html`<p class="note">None: every image went where it belongs.</p>`
-    : html`<p class="note">${misrouted.length} of ${gate.cases}, the most confident mistakes first.</p><div class="tall">${scrollTable('Misrouted images', ['Image', 'Belongs to', 'Sent to', 'Confidence'], misrouted, [false, false, false, true])}</div>`
+    : html`<p class="note">${gate.misroutes.length} of ${gate.cases}, the most confident mistakes first.${gate.misroutes.length > misrouted.length && ` The first ${misrouted.length} are shown.${gate.misroutesFile ? ` ${gate.misroutesFile} beside this page has all.` : ''}`}</p><div class="tall">${scrollTable('Misrouted images', ['Image', 'Belongs to', 'Sent to', 'Confidence'], misrouted, [false, false, false, true])}</div>`
 }`;
 }
