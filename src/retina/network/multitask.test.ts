@@ -304,4 +304,22 @@ describe('routing', () => {
     expect(engine.backend.statistics().liveBuffers).toBe(live);
     expect(model.training).toBe(true);
   });
+
+  it('answers runs that are handed over before the first is read as it answers them one by one', async () => {
+    const { engine, model } = build(new GpuBackend(await testDevice()));
+    const replay = new NetworkReplay(engine, model, 'the network');
+    const images = [2, 3, 4, 5, 6, 7].map((seed) => Float32Array.from(draw(seed, ROWS * SIDE * SIDE * 3)));
+    const choices = ['both', 'both', 'gate', 'segmentation', 'classification', 'both'] as const;
+    const alone = [];
+    for (const [index, image] of images.entries()) alone.push(await replay.predict(image, ROWS, choices[index]));
+    expect(alone[0]).not.toEqual(alone[1]);
+    const spoilt = images[0].slice().fill(Number.NaN);
+    const [together, refused] = await Promise.all([
+      Promise.all(images.map((image, index) => replay.predict(image, ROWS, choices[index]))),
+      replay.predict(spoilt, ROWS, 'both').catch((error: unknown) => error),
+    ]);
+    expect(together).toEqual(alone);
+    expect(refused).toMatchObject({ code: 'infer/not-finite' });
+    expect(await replay.predict(images[5], ROWS, 'both')).toEqual(alone[5]);
+  });
 });

@@ -47,3 +47,26 @@ it("refuses a picture of a batch for that picture's fault alone", async () => {
   const huge = inBatches(network().run, 1e13);
   await expect(huge(picture(1), 1, { choice: 'both' })).rejects.toThrow(/no memory for a batch of 10000000000000/);
 });
+
+it('hands the next batch over while the answers of one are under way, if it is full', async () => {
+  const { calls, run } = network();
+  let [open, most] = [0, 0];
+  const batched = inBatches(async (images, count, options) => {
+    most = Math.max(most, ++open);
+    return run(images, count, options).finally(() => open--);
+  }, 2);
+  const ask = (value: number) => batched(picture(value), 1, { choice: 'both' });
+  const first = ask(1);
+  await new Promise((resolve) => setTimeout(resolve, 1));
+  const second = ask(2);
+  await new Promise((resolve) => setTimeout(resolve, 1));
+  expect([calls.length, open]).toEqual([1, 1]);
+  const others = [3, 4, 5].map(ask);
+  await Promise.all([first, second, ...others]);
+  expect(most).toBe(2);
+  expect(calls.map(({ values }) => values)).toEqual([
+    [1, 1],
+    [2, 3],
+    [4, 5],
+  ]);
+});

@@ -23,20 +23,21 @@ export function inBatches(run: Predict, size: number): Predict {
   }
   if (size === 1) return run;
   const waiting: Waiting[] = [];
-  let isRunning = false;
+  let running = 0;
   const runAll = async (): Promise<void> => {
-    isRunning = true;
+    running++;
     // Those that arrive in the same turn go together.
     await null;
-    while (waiting.length > 0) await runBatch(run, size, takeBatch(waiting, size));
-    isRunning = false;
+    // Beside another batch, whose answers are under way, only full ones: a batch takes as long whether it is full or not.
+    while (waiting.length >= (running === 1 ? 1 : size)) await runBatch(run, size, takeBatch(waiting, size));
+    running--;
   };
   return async (images, count, options) => {
     if (count !== 1 || options.choice === 'gate') return run(images, count, options);
     return [
       await new Promise<Prediction>((resolve, reject) => {
         waiting.push({ images, options, resolve, reject });
-        if (!isRunning) void runAll();
+        if (running === 0 || (running === 1 && waiting.length >= size)) void runAll();
       }),
     ];
   };

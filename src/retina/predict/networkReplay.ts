@@ -42,8 +42,9 @@ const rows = (data: Float32Array, count: number): Float32Array[] => {
   return Array.from({ length: count }, (_, row) => data.slice(row * length, (row + 1) * length));
 };
 
-function routesFor(choice: TaskChoice, gate: readonly Float32Array[]): Routes {
-  const all = gate.map((_, row) => row);
+/** @param gate the probabilities of each row; needed for the choice `gate` alone. */
+function routesFor(choice: TaskChoice, count: number, gate: readonly Float32Array[]): Routes {
+  const all = Array.from({ length: count }, (_, row) => row);
   if (choice === 'both' || choice === 'soft') return { segmentation: all, classification: all };
   if (choice === 'segmentation') return { segmentation: all, classification: [] };
   if (choice === 'classification') return { segmentation: [], classification: all };
@@ -69,19 +70,42 @@ export class NetworkReplay {
     this.#name = name;
   }
 
-  /** @param images [count, S, S, 3], normalized. @throws GmtlError `infer/not-finite` where an answer is NaN or infinite. */
+  /**
+   * The device takes the next run in once this one's answers are on their way, so that it computes while they are read.
+   *
+   * @param images [count, S, S, 3], normalized. @throws GmtlError `infer/not-finite` where an answer is NaN or infinite.
+   */
   predict(images: Float32Array, count: number, choice: TaskChoice): Promise<Prediction[]> {
-    const result = this.#last.then(() => this.#run(images, count, choice));
-    this.#last = result.catch(() => undefined);
-    return result;
+    const issued = this.#last.then(() => this.#issue(images, count, choice));
+    this.#last = issued.catch(() => undefined);
+    return issued.then(({ predictions }) => predictions);
   }
 
-  async #run(images: Float32Array, count: number, choice: TaskChoice): Promise<Prediction[]> {
+  /** Hands a run to the device; resolves once all of it, copies of its answers too, is in the device's queue. */
+  async #issue(
+    images: Float32Array,
+    count: number,
+    choice: TaskChoice,
+  ): Promise<{ predictions: Promise<Prediction[]> }> {
     const side = Math.sqrt(images.length / count / 3);
     const shape = await this.#encode(images, [count, side, side, 3]);
-    const gate = rows(this.#finite('gate', (await shape.encoding.result.gate.data()) as Float32Array), count);
-    const routes = routesFor(choice, gate);
+    const readGate = async (): Promise<Float32Array[]> =>
+      rows(this.#finite('gate', (await shape.encoding.result.gate.data()) as Float32Array), count);
+    // Only a gate that routes must be known before the experts run.
+    const known = choice === 'gate' ? await readGate() : null;
+    const routes = routesFor(choice, count, known ?? []);
     const answers = await this.#answer(shape, routes, choice === 'soft');
+    const predictions = this.#read(known ?? readGate(), answers, routes);
+    // Whoever asked gets its failure.
+    predictions.catch(() => undefined);
+    return { predictions };
+  }
+
+  async #read(
+    readingGate: Float32Array[] | Promise<Float32Array[]>,
+    answers: Answers,
+    routes: Routes,
+  ): Promise<Prediction[]> {
     const read = async (
       name: string,
       tensor: Tensor | null,
@@ -91,9 +115,12 @@ export class NetworkReplay {
       const parts = rows(this.#finite(name, (await tensor.data()) as Float32Array), of.length);
       return new Map(of.map((row, index) => [row, parts[index]]));
     };
-    const masks = await read('masks', answers.masks, routes.segmentation);
-    const retinopathy = await read('retinopathy grade', answers.retinopathy, routes.classification);
-    const edema = await read('edema grade', answers.edema, routes.classification);
+    const [gate, masks, retinopathy, edema] = await Promise.all([
+      readingGate,
+      read('masks', answers.masks, routes.segmentation),
+      read('retinopathy grade', answers.retinopathy, routes.classification),
+      read('edema grade', answers.edema, routes.classification),
+    ]);
     return gate.map((probabilities, row) => ({
       gate: probabilities,
       routed: { segmentation: masks.has(row), classification: retinopathy.has(row) || edema.has(row) },
