@@ -28,6 +28,22 @@ const leaf = (values: number[], on = engine): Tensor => on.tensor(values, [value
 const untyped = (call: Function, ...given: unknown[]): unknown => call(...given);
 
 describe('a mistake is a typed error, and the engine goes on', () => {
+  it('arrays that hold themselves end no process, and memory that threads share is taken', async () => {
+    const cyclic: unknown[] = [];
+    cyclic.push(cyclic);
+    expect(() => engine.tensor(cyclic as never)).toThrow(
+      /tensor: the arrays are nested more than 64 deep, or hold themselves/,
+    );
+    for (const Kind of [Float32Array, Float64Array, Int32Array]) {
+      const shared = new Kind(new SharedArrayBuffer(2 * Kind.BYTES_PER_ELEMENT) as never, 0, 2);
+      shared.set([3, 4]);
+      expect([...(await engine.tensor(shared, [2]).data())]).toEqual([3, 4]);
+    }
+    const written = engine.tensor([0, 0]);
+    written.write(new Float32Array(new SharedArrayBuffer(8)).fill(5));
+    expect([...(await written.data())]).toEqual([5, 5]);
+  });
+
   it('backward with a gradient of another engine, a freed one, or one of integers', async () => {
     const other = new Engine(new ReferenceBackend());
     const freed = engine.tensor([1]);

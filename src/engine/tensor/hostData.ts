@@ -38,10 +38,20 @@ function dataError(what: string, index: number, value: unknown, problem: string)
   return new GmtlError('tensor/data', `${what}: element ${index} is ${shown}, ${problem}`);
 }
 
+/** As NumPy: an array that holds itself would be walked until the process ends. */
+const MOST_AXES = 64;
+
 /** The numbers of nested arrays in row-major order; the first of each level says how long the others are. */
 function flatten(what: string, nested: NestedNumbers): { data: number[]; shape: number[] } {
   const shape: number[] = [];
-  for (let level: unknown = nested; Array.isArray(level); level = level[0]) shape.push(level.length);
+  for (let level: unknown = nested; Array.isArray(level); level = level[0]) {
+    shape.push(level.length);
+    if (shape.length > MOST_AXES)
+      throw new GmtlError(
+        'tensor/shape',
+        `${what}: the arrays are nested more than ${MOST_AXES} deep, or hold themselves`,
+      );
+  }
   const data: number[] = [];
   const walk = (item: unknown, depth: number): void => {
     if (depth === shape.length) {
@@ -77,6 +87,10 @@ function requireWhole(what: string, data: ArrayLike<number>, dtype: DType): void
   }
 }
 
+/** Memory of its own where the numbers lie in memory that threads share, which a device does not take. */
+const unshared = <T extends TypedArray | Float64Array>(data: T): T =>
+  data.buffer instanceof ArrayBuffer ? data : (data.slice() as T);
+
 /**
  * The numbers of `data` with their shape and type (`dtype` where given). `what` names the caller in errors.
  * @throws GmtlError `tensor/data` or `tensor/shape`
@@ -85,13 +99,13 @@ export function hostArray(what: string, data: HostData, dtype?: DType): HostArra
   if (data instanceof Float32Array || data instanceof Float64Array) {
     const type = dtype ?? 'f32';
     requireWhole(what, data, type);
-    return { data, shape: [data.length], dtype: type };
+    return { data: unshared(data), shape: [data.length], dtype: type };
   }
   if (data instanceof Int32Array || data instanceof Uint32Array) {
     const own = data instanceof Int32Array ? 'i32' : 'u32';
     const type = dtype ?? own;
     if (type !== own) requireWhole(what, data, type);
-    return { data, shape: [data.length], dtype: type };
+    return { data: unshared(data), shape: [data.length], dtype: type };
   }
   const isWide = WIDE.some((kind) => data instanceof kind);
   if (isWide || NARROW.some((kind) => data instanceof kind)) {
