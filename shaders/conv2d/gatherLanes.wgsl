@@ -1,13 +1,13 @@
 // The formula of gather.wgsl for one group, as a matrix product: pixels x (taps, channels) times (taps, channels) x outputs.
 //
-// A workgroup is one subgroup of four lanes (SwiftShader) and owns as many pixels x as many groups of four output
-// channels. Lane k loads four channels of pixel k, and subgroupBroadcast hands them to the lanes, each of which owns four output
-// channels of all the pixels in registers: on software adapters a load is a gather, lane by lane, and dearer than the arithmetic,
-// so none is done twice.
+// gatherSubgroup.wgsl for subgroups of four lanes (SwiftShader): a workgroup is one subgroup and owns 16 pixels x 4 groups of four output
+// channels. Lane i loads four channels of pixels i, i + 4, i + 8 and i + 12, and quadBroadcast, which is one instruction, hands them to the
+// lanes, each of which owns four output channels of all the pixels: on software adapters a load is a gather, lane by lane, and dearer than
+// many products, so none is done twice. The loop has no branches, each of which would merge all sums under a mask.
 //
 // For strided transposed convolutions the pixels are taken in `divideY * divideX` phases of equal parity: then all of a workgroup agree on
 // which taps exist, and those that do not cost nothing. `weight` is [taps, fromChannels, toChannels], packed for the purpose where
-// the gather is transposed; fromChannels and toChannels are multiples of four.
+// the gather is transposed; fromChannels and toChannels are multiples of four. A tap under which none of a workgroup's pixels has anything is skipped.
 // Control flow that depends on the workgroup and uniforms only is uniform, which WGSL's analysis cannot see.
 
 enable subgroups;
@@ -16,10 +16,14 @@ diagnostic(off, subgroup_uniformity);
 // #include "common/grid.wgsl"
 // #include "common/gatherProduct.wgsl"
 // #include "common/relu.wgsl"
+// #include "common/gatherPlaces.wgsl"
 
 const LANES = 4u;
+const PIXELS = 16u;
 
-const NONE = 0xffffffffu;
+fn quotient(at: i32, by: i32) -> i32 {
+  return at / by;
+}
 
 fn store(pixel: u32, column: u32, sum: vec4f, shift: vec4f) {
   if (pixel == NONE || column >= u.toChannels4) { return; }
@@ -43,59 +47,93 @@ fn main(
   let loadColumn = min(column, u.toChannels4 - 1u);
   let tile = index / u.columns;
   let phase = i32(tile / u.phaseTiles);
-  let phaseX = phase % u.divideX;
-  let phaseY = phase / u.divideX;
-  let pixel = (tile % u.phaseTiles) * LANES + lane;
-  let x = phaseX + i32(pixel % u.phaseWidth) * u.divideX;
-  let y = phaseY + i32((pixel / u.phaseWidth) % u.phaseHeight) * u.divideY;
-  let image = pixel / (u.phaseWidth * u.phaseHeight);
-  let exists = image < u.batch && x < i32(u.toWidth) && y < i32(u.toHeight);
+  let pixel = (tile % u.phaseTiles) * PIXELS + lane;
+  let place0 = placeOf(pixel, phase);
+  let place1 = placeOf(pixel + 4u, phase);
+  let place2 = placeOf(pixel + 8u, phase);
+  let place3 = placeOf(pixel + 12u, phase);
 
   var sum0 = vec4f(0.0);
   var sum1 = vec4f(0.0);
   var sum2 = vec4f(0.0);
   var sum3 = vec4f(0.0);
+  var sum4 = vec4f(0.0);
+  var sum5 = vec4f(0.0);
+  var sum6 = vec4f(0.0);
+  var sum7 = vec4f(0.0);
+  var sum8 = vec4f(0.0);
+  var sum9 = vec4f(0.0);
+  var sum10 = vec4f(0.0);
+  var sum11 = vec4f(0.0);
+  var sum12 = vec4f(0.0);
+  var sum13 = vec4f(0.0);
+  var sum14 = vec4f(0.0);
+  var sum15 = vec4f(0.0);
   for (var ky = 0; ky < u.kernelHeight; ky++) {
-    if ((phaseY * u.multiplyY + ky * u.tapY + u.offsetY) % u.divideY != 0) { continue; }
-    let atY = y * u.multiplyY + ky * u.tapY + u.offsetY;
-    let fromY = atY / u.divideY;
-    let insideY = exists && atY >= 0 && fromY < u.fromHeight;
+    let tapY = ky * u.tapY + u.offsetY;
+    if ((phase / u.divideX * u.multiplyY + tapY) % u.divideY != 0) { continue; }
     for (var kx = 0; kx < u.kernelWidth; kx++) {
-      if ((phaseX * u.multiplyX + kx * u.tapX + u.offsetX) % u.divideX != 0) { continue; }
-      let atX = x * u.multiplyX + kx * u.tapX + u.offsetX;
-      let fromX = atX / u.divideX;
-      let inside = insideY && atX >= 0 && fromX < u.fromWidth;
-      if (!subgroupAny(inside)) { continue; }
-      let fromPixel = select(0u, u32((i32(image) * u.fromHeight + fromY) * u.fromWidth + fromX), inside);
-      let base = fromPixel * u.fromChannels4;
+      let tapX = kx * u.tapX + u.offsetX;
+      if ((phase % u.divideX * u.multiplyX + tapX) % u.divideX != 0) { continue; }
+      let source0 = baseOf(place0, tapX, tapY);
+      let source1 = baseOf(place1, tapX, tapY);
+      let source2 = baseOf(place2, tapX, tapY);
+      let source3 = baseOf(place3, tapX, tapY);
+      if (!subgroupAny(max(max(source0, source1), max(source2, source3)) >= 0)) { continue; }
+      let base0 = u32(max(source0, 0));
+      let base1 = u32(max(source1, 0));
+      let base2 = u32(max(source2, 0));
+      let base3 = u32(max(source3, 0));
       var at = u32(ky * u.kernelWidth + kx) * u.fromChannels4 * 4u * u.toChannels4 + loadColumn;
       for (var c = 0u; c < u.fromChannels4; c++) {
-        let mine = select(vec4f(0.0), vec4f(source[base + c]), inside);
         let w0 = vec4f(weight[at]);
         let w1 = vec4f(weight[at + u.toChannels4]);
         let w2 = vec4f(weight[at + u.toChannels4 * 2u]);
         let w3 = vec4f(weight[at + u.toChannels4 * 3u]);
         at += u.toChannels4 * 4u;
-        let v0 = subgroupBroadcast(mine, 0u);
-        sum0 = fma(w3, vec4f(v0.w), fma(w2, vec4f(v0.z), fma(w1, vec4f(v0.y), fma(w0, vec4f(v0.x), sum0))));
-        let v1 = subgroupBroadcast(mine, 1u);
-        sum1 = fma(w3, vec4f(v1.w), fma(w2, vec4f(v1.z), fma(w1, vec4f(v1.y), fma(w0, vec4f(v1.x), sum1))));
-        let v2 = subgroupBroadcast(mine, 2u);
-        sum2 = fma(w3, vec4f(v2.w), fma(w2, vec4f(v2.z), fma(w1, vec4f(v2.y), fma(w0, vec4f(v2.x), sum2))));
-        let v3 = subgroupBroadcast(mine, 3u);
-        sum3 = fma(w3, vec4f(v3.w), fma(w2, vec4f(v3.z), fma(w1, vec4f(v3.y), fma(w0, vec4f(v3.x), sum3))));
+        let a0 = select(vec4f(0.0), vec4f(source[base0 + c]), source0 >= 0);
+        sum0 = plus(sum0, quadBroadcast(a0, 0u), w0, w1, w2, w3);
+        sum1 = plus(sum1, quadBroadcast(a0, 1u), w0, w1, w2, w3);
+        sum2 = plus(sum2, quadBroadcast(a0, 2u), w0, w1, w2, w3);
+        sum3 = plus(sum3, quadBroadcast(a0, 3u), w0, w1, w2, w3);
+        let a1 = select(vec4f(0.0), vec4f(source[base1 + c]), source1 >= 0);
+        sum4 = plus(sum4, quadBroadcast(a1, 0u), w0, w1, w2, w3);
+        sum5 = plus(sum5, quadBroadcast(a1, 1u), w0, w1, w2, w3);
+        sum6 = plus(sum6, quadBroadcast(a1, 2u), w0, w1, w2, w3);
+        sum7 = plus(sum7, quadBroadcast(a1, 3u), w0, w1, w2, w3);
+        let a2 = select(vec4f(0.0), vec4f(source[base2 + c]), source2 >= 0);
+        sum8 = plus(sum8, quadBroadcast(a2, 0u), w0, w1, w2, w3);
+        sum9 = plus(sum9, quadBroadcast(a2, 1u), w0, w1, w2, w3);
+        sum10 = plus(sum10, quadBroadcast(a2, 2u), w0, w1, w2, w3);
+        sum11 = plus(sum11, quadBroadcast(a2, 3u), w0, w1, w2, w3);
+        let a3 = select(vec4f(0.0), vec4f(source[base3 + c]), source3 >= 0);
+        sum12 = plus(sum12, quadBroadcast(a3, 0u), w0, w1, w2, w3);
+        sum13 = plus(sum13, quadBroadcast(a3, 1u), w0, w1, w2, w3);
+        sum14 = plus(sum14, quadBroadcast(a3, 2u), w0, w1, w2, w3);
+        sum15 = plus(sum15, quadBroadcast(a3, 3u), w0, w1, w2, w3);
       }
     }
   }
 
-  let toPixel = select(NONE, (image * u.toHeight + u32(y)) * u.toWidth + u32(x), exists);
   let shift = bias[select(0u, loadColumn % u.biasChannels4, u.hasBias != 0u)];
-  let p0 = subgroupBroadcast(toPixel, 0u);
-  let p1 = subgroupBroadcast(toPixel, 1u);
-  let p2 = subgroupBroadcast(toPixel, 2u);
-  let p3 = subgroupBroadcast(toPixel, 3u);
-  store(p0, column, sum0, shift);
-  store(p1, column, sum1, shift);
-  store(p2, column, sum2, shift);
-  store(p3, column, sum3, shift);
+  let to0 = targetOf(place0);
+  let to1 = targetOf(place1);
+  let to2 = targetOf(place2);
+  let to3 = targetOf(place3);
+  store(quadBroadcast(to0, 0u), column, sum0, shift);
+  store(quadBroadcast(to0, 1u), column, sum1, shift);
+  store(quadBroadcast(to0, 2u), column, sum2, shift);
+  store(quadBroadcast(to0, 3u), column, sum3, shift);
+  store(quadBroadcast(to1, 0u), column, sum4, shift);
+  store(quadBroadcast(to1, 1u), column, sum5, shift);
+  store(quadBroadcast(to1, 2u), column, sum6, shift);
+  store(quadBroadcast(to1, 3u), column, sum7, shift);
+  store(quadBroadcast(to2, 0u), column, sum8, shift);
+  store(quadBroadcast(to2, 1u), column, sum9, shift);
+  store(quadBroadcast(to2, 2u), column, sum10, shift);
+  store(quadBroadcast(to2, 3u), column, sum11, shift);
+  store(quadBroadcast(to3, 0u), column, sum12, shift);
+  store(quadBroadcast(to3, 1u), column, sum13, shift);
+  store(quadBroadcast(to3, 2u), column, sum14, shift);
+  store(quadBroadcast(to3, 3u), column, sum15, shift);
 }

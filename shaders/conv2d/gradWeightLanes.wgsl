@@ -2,7 +2,7 @@
 //
 // One group. A chunk is a run of `run` neighboring output pixels, a multiple of LANES; reduce/sum adds the chunks up in order.
 // A workgroup is one subgroup of four lanes (SwiftShader) and owns one tap x 8 input channels x LANES groups of four
-// output channels of one chunk. It takes LANES pixels at a time: lane k loads the 8 input channels of pixel k, subgroupBroadcast
+// output channels of one chunk. It takes LANES pixels at a time: lane k loads the 8 input channels of pixel k, quadBroadcast
 // hands them round, and each lane, which owns four output channels of all 8 input channels in registers, loads its part of
 // gradOutput. On software adapters a load is a gather, lane by lane, and dearer than the arithmetic. Channels are in fours.
 // Control flow that depends on the workgroup and uniforms only is uniform, which WGSL's analysis cannot see.
@@ -58,19 +58,50 @@ fn main(
       let mineA = select(vec4f(0.0), vec4f(x[base]), inside);
       let mineB = select(vec4f(0.0), vec4f(x[base + select(0u, 1u, secondRow)]), inside);
       let last = end - 1u;
-      for (var k = 0u; k < LANES; k++) {
-        let g = vec4f(gradOutput[min(p + k, last) * u.outChannels4 + loadColumn]);
-        let a = subgroupShuffle(mineA, k);
-        let b = subgroupShuffle(mineB, k);
-        sum0 = fma(g, vec4f(a.x), sum0);
-        sum1 = fma(g, vec4f(a.y), sum1);
-        sum2 = fma(g, vec4f(a.z), sum2);
-        sum3 = fma(g, vec4f(a.w), sum3);
-        sum4 = fma(g, vec4f(b.x), sum4);
-        sum5 = fma(g, vec4f(b.y), sum5);
-        sum6 = fma(g, vec4f(b.z), sum6);
-        sum7 = fma(g, vec4f(b.w), sum7);
-      }
+      let g0 = vec4f(gradOutput[p * u.outChannels4 + loadColumn]);
+      let a0 = quadBroadcast(mineA, 0u);
+      let b0 = quadBroadcast(mineB, 0u);
+      sum0 += a0.x * g0;
+      sum1 += a0.y * g0;
+      sum2 += a0.z * g0;
+      sum3 += a0.w * g0;
+      sum4 += b0.x * g0;
+      sum5 += b0.y * g0;
+      sum6 += b0.z * g0;
+      sum7 += b0.w * g0;
+      let g1 = vec4f(gradOutput[min(p + 1u, last) * u.outChannels4 + loadColumn]);
+      let a1 = quadBroadcast(mineA, 1u);
+      let b1 = quadBroadcast(mineB, 1u);
+      sum0 += a1.x * g1;
+      sum1 += a1.y * g1;
+      sum2 += a1.z * g1;
+      sum3 += a1.w * g1;
+      sum4 += b1.x * g1;
+      sum5 += b1.y * g1;
+      sum6 += b1.z * g1;
+      sum7 += b1.w * g1;
+      let g2 = vec4f(gradOutput[min(p + 2u, last) * u.outChannels4 + loadColumn]);
+      let a2 = quadBroadcast(mineA, 2u);
+      let b2 = quadBroadcast(mineB, 2u);
+      sum0 += a2.x * g2;
+      sum1 += a2.y * g2;
+      sum2 += a2.z * g2;
+      sum3 += a2.w * g2;
+      sum4 += b2.x * g2;
+      sum5 += b2.y * g2;
+      sum6 += b2.z * g2;
+      sum7 += b2.w * g2;
+      let g3 = vec4f(gradOutput[min(p + 3u, last) * u.outChannels4 + loadColumn]);
+      let a3 = quadBroadcast(mineA, 3u);
+      let b3 = quadBroadcast(mineB, 3u);
+      sum0 += a3.x * g3;
+      sum1 += a3.y * g3;
+      sum2 += a3.z * g3;
+      sum3 += a3.w * g3;
+      sum4 += b3.x * g3;
+      sum5 += b3.y * g3;
+      sum6 += b3.z * g3;
+      sum7 += b3.w * g3;
     }
     outX += i32(LANES);
     while (outX >= u.outWidth) {

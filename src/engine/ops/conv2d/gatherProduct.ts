@@ -96,7 +96,7 @@ function tileOf(
     if (lanes === 0) return null;
     return lanes === 8
       ? { kernel: gatherSubgroupKernel, pixels: 32, columns: 8 }
-      : { kernel: gatherLanesKernel, pixels: 4, columns: 4 };
+      : { kernel: gatherLanesKernel, pixels: 16, columns: 4 };
   }
   const {
     columns,
