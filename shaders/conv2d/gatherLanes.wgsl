@@ -16,7 +16,7 @@ diagnostic(off, subgroup_uniformity);
 // #include "common/grid.wgsl"
 // #include "common/gatherProduct.wgsl"
 // #include "common/relu.wgsl"
-// #include "common/gatherPlaces.wgsl"
+// #include "common/gatherPhases.wgsl"
 
 const LANES = 4u;
 const PIXELS = 16u;

@@ -12,7 +12,7 @@ diagnostic(off, subgroup_uniformity);
 // #include "common/grid.wgsl"
 // #include "common/gatherProduct.wgsl"
 // #include "common/relu.wgsl"
-// #include "common/gatherPlaces.wgsl"
+// #include "common/gatherPhases.wgsl"
 
 // An exact quotient of small whole numbers, in floats: lavapipe divides integers lane by lane.
 fn quotient(at: i32, by: i32) -> i32 {
