@@ -1,4 +1,5 @@
 /** Tier: no adapter. The parts of the comparison that need neither an adapter nor other engines: inputs, references, checks, ratios, tables. */
+import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { Engine, setEngine } from '../../src/engine/autograd/engine.ts';
 import { convnext } from '../../src/engine/models/convnext.ts';
@@ -241,5 +242,26 @@ describe('the comparison', () => {
   it('means geometrically', () => {
     expect(geometricMean([1, 4, 16])).toBeCloseTo(4);
     expect(() => geometricMean([])).toThrow();
+  });
+});
+
+describe("other engines' children", () => {
+  // They are plain modules, which no compiler checks.
+  const folder = new URL('./engines/', import.meta.url);
+  const imports = readdirSync(folder)
+    .filter((file) => file.endsWith('.mjs'))
+    .flatMap((file) =>
+      [
+        ...readFileSync(new URL(file, folder), 'utf8').matchAll(/import \{([^}]*)\} from '[./]+\/dist\/([^']+)\.js'/g),
+      ].map(([, names, module]) => [file, module, names!.split(',').map((name) => name.trim())] as const),
+    );
+
+  it('are found', () => {
+    expect(imports.length).toBeGreaterThan(5);
+  });
+
+  it.each(imports)('%s imports what %s exports', async (_file, module, names) => {
+    const exported: object = await import(new URL(`../../${module}.ts`, import.meta.url).href);
+    expect(Object.keys(exported)).toEqual(expect.arrayContaining(names));
   });
 });

@@ -2,7 +2,7 @@
  * Provides `navigator.gpu` for libraries made for browsers: the adapter that gmtl itself would take, through the same Dawn. Every device
  * that a library opens is kept in `devices`, so that the harness can wait for all engines in the same way.
  */
-import { describeAdapter, readAdapterInfo } from '../../../dist/src/engine/node/classify.js';
+import { describeAdapter, readAdapterInfo } from '../../../dist/src/engine/gpu/classify.js';
 import { openAdapter } from '../../../dist/src/engine/node/open.js';
 
 /** @type {GPUDevice[]} */
