@@ -36,7 +36,7 @@ export function formatCompile(
   const read = rows.filter(({ statistics }) => statistics !== null).length;
   const machineCode =
     read === 0
-      ? 'not told by this driver (only RADV does)'
+      ? 'not reported by this driver (only RADV does)'
       : `of ${read} pipelines; ${
           budgets?.compiler === bench.compiler
             ? `held against the budgets of ${bench.compiler}`

@@ -123,7 +123,7 @@ interface StepArguments extends WorkloadArguments {
 /** Adapter and driver as the headers show them. */
 export function machineText(info: AdapterInfo, name: string): { readonly adapter: string; readonly driver: string } {
   // Dawn turns the punctuation of the driver's name into dashes.
-  return { adapter: info.device.replace(/-+$/, '') || name, driver: info.description || 'not told by the adapter' };
+  return { adapter: info.device.replace(/-+$/, '') || name, driver: info.description || 'not reported by the adapter' };
 }
 
 /** Plans the step without a device. */

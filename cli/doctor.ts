@@ -172,7 +172,7 @@ function chosenText(opened: OpenedAdapter, device: GpuDevice, debug: boolean): s
   return [
     wrap(`${device.name}: ${opened.reason}`, '  '),
     `  kernels for    ${deviceClass === 'gpu' ? 'GPUs' : 'software adapters'}`,
-    `  driver         ${device.info.description || 'not told by the adapter'}`,
+    `  driver         ${device.info.description || 'not reported by the adapter'}`,
     `  subgroups      ${subgroupSize > 0 ? `${subgroupSize} lanes` : 'of no fixed size'}`,
     `  matrix units   ${matrixText(device.target)}`,
     `  used features  ${features.join(', ') || 'none'}`,

@@ -34,7 +34,7 @@ export interface SafetensorsFile {
 
 const BYTES_PER_ELEMENT: Record<SafetensorsDtype, number> = { F32: 4, F16: 2, BF16: 2, I32: 4, U32: 4, U8: 1, I64: 8 };
 const METADATA_KEY = '__metadata__';
-/** The array that holds each type, and the type of each array that is told none. */
+/** The array that holds each type, and the type of each array that is passed without one. */
 const ARRAY_OF = {
   F32: Float32Array,
   I32: Int32Array,

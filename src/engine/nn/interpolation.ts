@@ -1,4 +1,4 @@
-/** What resizing is told, in functions and layers. */
+/** The options of resizing, in functions and layers. */
 import { GmtlError } from '../errors.ts';
 import { checkAttributes } from '../arguments.ts';
 

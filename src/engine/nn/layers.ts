@@ -21,7 +21,7 @@ function parameter(shape: readonly number[], init: Initializer, external?: Exter
   return new Parameter(shape, backend.dry ? new Float32Array(0) : init(shape, generator), { external });
 }
 
-/** What layers with weights may be told beside what their op is. */
+/** The options of layers with weights, beside those of their op. */
 const WEIGHTS = { bias: 'flag?', init: 'record?' } as const;
 const WINDOW = { inChannels: 'extent', outChannels: 'extent', kernelSize: 'extents' } as const;
 const NORM = { channels: 'extent', eps: 'number?' } as const;

@@ -47,7 +47,7 @@ export class RandomSource {
   usePart(part: number): void {
     checkAttributes('RandomSource.usePart', { part: 'count' }, { part });
     if (part >= this.#states.length) {
-      throw new GmtlError('nn/random', `there is no micro-batch ${part}: setStep was told of ${this.#states.length}`);
+      throw new GmtlError('nn/random', `there is no micro-batch ${part}: setStep was given ${this.#states.length}`);
     }
     this.#part = part;
   }

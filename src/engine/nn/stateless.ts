@@ -8,7 +8,7 @@ import { checkInterpolation } from './interpolation.ts';
 import { Layer } from './layer.ts';
 import { RandomSource } from './randomSource.ts';
 
-/** What pooling layers may be told beside their kernel. */
+/** The options of pooling layers, beside their kernel. */
 const WINDOW = { stride: 'extents?', padding: 'perAxis?' } as const;
 
 /** Gives its input, the very tensor (torch.nn.Identity). */

@@ -90,7 +90,7 @@ describe('tuning', () => {
     expect((await testDevice()).failed).toBe(false);
   });
 
-  it('times each version of a call, and a backend told the winners runs them, with the same results', async () => {
+  it('times each version of a call, and a backend given the winners runs them, with the same results', async () => {
     const device = await testDevice();
     const backend = new CallTrackingBackend(device);
     const { forward } = layerNorm;

@@ -188,7 +188,7 @@ test('every knob is documented, has a default, and can be set by its path', () =
   });
 });
 
-test('masks that are read and never taught are told of: a gate would read noise', () => {
+test('masks that are read and never taught are reported: a gate would read noise', () => {
   const note = (...overrides: string[]) => untaughtMasksNote(resolveConfig({ preset: 'idrid-128', overrides }));
   const [gate, grades, none] = [
     'model.gateFeatures=masks',

@@ -72,7 +72,7 @@ describe('the frames of DICOM files', () => {
 });
 
 describe('predictions.csv', () => {
-  it('has a row an image, its cells empty where nothing was predicted', async () => {
+  it('has a row per image, its cells empty where nothing was predicted', async () => {
     const table = await PredictionsTable.open(folder);
     await table.add(resultOf('a, "b".png', 3));
     await table.add({ file: 'broken.png', error: 'cannot be read' });

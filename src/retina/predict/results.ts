@@ -21,7 +21,7 @@ const LOCK_FILE = 'infer.lock';
  * Makes a folder of results this process's alone: two that add to one table would lose each other's rows. A job that was killed on another machine or in
  * another container must be able to go on here: its lock is watched, and taken over where nothing touches it for a minute.
  *
- * @param note told that a lock is watched. @throws GmtlError `infer/locked` where a living process has it, and as {@link makeWritableFolder}.
+ * @param note is called with the news that a lock is watched. @throws GmtlError `infer/locked` where a living process has it, and as {@link makeWritableFolder}.
  */
 export async function lockResults(folder: string, note: (text: string) => void, times?: LockTimes): Promise<RunLock> {
   makeWritableFolder(folder);

@@ -58,7 +58,7 @@ test('saving the same step again, as a resumed run does, changes nothing', async
   await expect(saveRankedCheckpoint(folder, [3, 7], payload(3))).rejects.toThrow(/step 7 should be kept, but is gone/);
 });
 
-test('a crash at each file operation leaves every manifest whole, the best of before or of now first', async () => {
+test('a crash at each file operation leaves every manifest whole, the old or the new best first', async () => {
   let limit = 1;
   for (let finished = false; !finished; limit++) {
     fs.rmSync(folder, { recursive: true, force: true });

@@ -65,7 +65,7 @@ describe('a loss for each row', () => {
 });
 
 describe('focalWithLogits', () => {
-  it('has gamma 2 unless told, and gamma 0 is cross entropy', async () => {
+  it('has gamma 2 by default, and gamma 0 is cross entropy', async () => {
     const [x, t] = [logits(), masks()];
     expect(await F.focalWithLogits(x, t).item()).toBe(await F.bceWithLogits(x, t, { gamma: 2 }).item());
     const plain = await F.bceWithLogits(x, t).item();

@@ -185,7 +185,7 @@ export const batchNormProgram = defineProgram<BatchNormAttributes>({
     requireShape(
       !training || sizeOf(x.shape) > columns,
       'batchNorm',
-      `training takes more than one value a channel, but the input is ${formatShape(x.shape)}: use a larger batch or eval mode`,
+      `training takes more than one value per channel, but the input is ${formatShape(x.shape)}: use a larger batch or eval mode`,
     );
     return [like(x), f32([columns]), f32([columns])];
   },

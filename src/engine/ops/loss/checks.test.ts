@@ -81,9 +81,9 @@ describe('losses and normalization name what does not fit', () => {
       /must both be \[3\]/,
     ],
     [
-      'training on one value a channel',
+      'training on one value per channel',
       () => batchNormProgram.infer([f32([1, 1, 3]), f32([3]), f32([3]), f32([3]), f32([3])], { training: true }),
-      /more than one value a channel/,
+      /more than one value per channel/,
     ],
   ])('%s', (_name, infer, message) => {
     expect(infer).toThrow(message);

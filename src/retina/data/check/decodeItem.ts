@@ -14,7 +14,7 @@ import { decodeImage } from '../pictures/preprocess.ts';
 /** Names what is kept. Count it up where other files count as sound, or more is measured of them. */
 const FOLDER = 'sound-1';
 
-/** What decoding an item told. */
+/** What decoding an item found. */
 export interface Decoded {
   /** 0 when the image cannot be decoded. */
   readonly width: number;

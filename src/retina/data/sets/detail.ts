@@ -1,4 +1,4 @@
-/** The fine structure of a picture (its vessels, lesions and disc), by which two pictures are told to show the same eye. */
+/** The fine structure of a picture (its vessels, lesions and disc), by which two pictures are recognized as showing the same eye. */
 
 /** Side to which pictures are scaled for it. */
 export const DETAIL_SIDE = 128;

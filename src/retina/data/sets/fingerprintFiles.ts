@@ -25,7 +25,7 @@ interface Look {
   readonly detail: Int8Array;
 }
 
-/** What else {@link fingerprintFiles} may be told. */
+/** The options of {@link fingerprintFiles}. */
 export interface FingerprintOptions {
   /** Root of the cache; null keeps nothing. Default: `cacheRoot()`. */
   readonly root?: string | null;

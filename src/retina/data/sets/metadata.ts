@@ -166,7 +166,7 @@ export async function loadMetadata(file: string, options: MetadataOptions = {}):
     if (earlier !== undefined) {
       throw new GmtlError(
         'data/metadata-duplicate',
-        `${file}, row ${index + 1}: the id "${item.id}" stands in row ${earlier + 1} already. Keep one row an image; the sampler balances the tasks.`,
+        `${file}, row ${index + 1}: the id "${item.id}" stands in row ${earlier + 1} already. Keep one row per image; the sampler balances the tasks.`,
       );
     }
     seen.set(item.id, index);

@@ -17,7 +17,7 @@ export interface DrawJob {
 /** What is written of a drawn retina. */
 export type Drawn = Pick<Fundus, 'width' | 'height' | 'rgb' | 'masks'>;
 
-/** What a thread is told, and what it answers. */
+/** What a thread is sent, and what it answers. */
 export type DrawOrder = DrawJob & { readonly index: number };
 export type DrawAnswer = { readonly index: number } & ({ readonly drawn: Drawn } | { readonly refused: PackedError });
 
