@@ -65,6 +65,8 @@ const TURNS: Readonly<Record<string, (u: Uniforms, overrides: Overrides) => numb
   'reduce/sumPair': ({ extent }) => extent,
   'reduce/sumTree': ({ extent, chunks }, { COLUMNS }) => (extent * COLUMNS) / (LANES * chunks * 4),
   'reduce/sumPairTree': ({ extent }, { COLUMNS }) => (extent * COLUMNS) / (LANES * 4),
+  // Of a tile a thread loads its pixels at once, then four rows of the gradient one after another.
+  'depthwiseConv2d/gradWeightTile': ({ tiles, chunks }) => 5 * ceilDiv(tiles, chunks),
   'residualMlp/finishProjection': ({ hidden, slices }, { WIDTH }) => ceilDiv(hidden, WIDTH) * slices + slices,
   'layerNorm/forwardLanes': ({ rows, stride }) => rows / stride,
   'layerNorm/backwardLanes': ({ rows, stride }) => rows / stride,

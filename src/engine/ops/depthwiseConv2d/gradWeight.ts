@@ -6,20 +6,23 @@ import { chunksFor, gradWeightKernel, planSimpleGradWeight } from '../conv2d/gra
 import { Steps } from '../conv2d/steps.ts';
 import { sumPair, sumPairKernels } from '../reduce/columnPairs.ts';
 import { sumKernels } from '../reduce/plan.ts';
-import { movesByPixels } from './plan.ts';
+import { isLarge, movesByPixels } from './plan.ts';
 
 const gradWeightRowsKernel = kernel('depthwiseConv2d/gradWeightRows');
+
+const gradWeightTileKernel = kernel('depthwiseConv2d/gradWeightTile');
 
 const gradWeightRollingKernel = kernel('depthwiseConv2d/gradWeightRolling');
 
 export const depthwiseGradWeightKernels = [
   gradWeightKernel,
   gradWeightRowsKernel,
+  gradWeightTileKernel,
   gradWeightRollingKernel,
   ...sumPairKernels,
   ...sumKernels,
 ];
-export const depthwiseGradWeightVersions = ['simple', 'rows', 'rolling'];
+export const depthwiseGradWeightVersions = ['simple', 'rows', 'tile', 'rolling'];
 
 /** One weight a thread, and the gradient's own sum. */
 function planSimple(geometry: ConvolutionGeometry, storage: StorageFormat, target: PlanTarget): Plan {
@@ -81,6 +84,39 @@ function planGradWeightRows(geometry: ConvolutionGeometry, storage: StorageForma
   });
 }
 
+/** Bytes of workgroup memory and threads of depthwiseConv2d/gradWeightTile. */
+const TILE_BYTES = 15 * 60 * 16;
+const TILE_THREADS = 64;
+
+/** A row of taps of 16 channels a thread over a chunk of tiles of 8 x 8 pixels; null where windows or limits are of another kind. */
+function planGradWeightTile(geometry: ConvolutionGeometry, storage: StorageFormat, target: PlanTarget): Plan | null {
+  if (!movesByPixels(geometry) || !isLarge(geometry)) return null;
+  const { limits } = target;
+  if (limits.maxComputeWorkgroupStorageSize < TILE_BYTES || limits.maxComputeInvocationsPerWorkgroup < TILE_THREADS) {
+    return null;
+  }
+  const { batch, output, kernel, outChannels } = geometry;
+  const [tilesY, tilesX] = output.map((side) => Math.ceil(side / 8));
+  const tiles = batch * tilesY * tilesX;
+  const groups = Math.ceil(outChannels / 16);
+  const chunks = chunksFor(groups * TILE_THREADS, target.deviceClass === 'software' ? 1024 : 65_536, tiles, 1);
+  return planChunks(geometry, storage, chunks, target, {
+    kernel: gradWeightTileKernel,
+    uniforms: {
+      channels4: outChannels / 4,
+      groups,
+      chunks,
+      tiles,
+      tilesX,
+      tilesY,
+      kernelHeight: kernel[0],
+      ...placement(geometry),
+    },
+    overrides: { KERNEL_WIDTH: kernel[1] },
+    workgroups: foldGrid(groups * chunks),
+  });
+}
+
 /** Workgroups that keep two or more cores evenly busy. */
 const WANTED_ROLLING = 32;
 
@@ -116,10 +152,12 @@ export function planDepthwiseGradWeight(
   version: string | undefined,
 ): Plan | null {
   if (version === 'rolling') return planGradWeightRolling(geometry, storage, target);
+  if (version === 'tile') return planGradWeightTile(geometry, storage, target);
   // A small window would mostly multiply by the zeros around it.
-  if (version === undefined && geometry.kernel[0] * geometry.kernel[1] >= 25) {
-    const rolling = planGradWeightRolling(geometry, storage, target);
-    if (rolling) return rolling;
+  if (version === undefined && isLarge(geometry)) {
+    const planner = target.deviceClass === 'gpu' ? planGradWeightTile : planGradWeightRolling;
+    const plan = planner(geometry, storage, target);
+    if (plan) return plan;
   }
   const rows = version === 'simple' ? null : planGradWeightRows(geometry, storage, target);
   return rows || version === 'rows' ? rows : planSimple(geometry, storage, target);

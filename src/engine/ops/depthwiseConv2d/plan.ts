@@ -86,7 +86,8 @@ const TILE_BYTES = 14 * 60 * 16;
 const TILE_THREADS = 32;
 
 /** Whether a window is large enough for the work that its zeros and borders make, and no larger than 7 x 7. */
-const isLarge = ({ kernel }: ConvolutionGeometry): boolean => kernel[0] * kernel[1] >= 25 && Math.max(...kernel) <= 7;
+export const isLarge = ({ kernel }: ConvolutionGeometry): boolean =>
+  kernel[0] * kernel[1] >= 25 && Math.max(...kernel) <= 7;
 
 /** 8 x 8 pixels of 16 channels a workgroup; null where windows or limits are of another kind. */
 function planTile(
