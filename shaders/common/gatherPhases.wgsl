@@ -1,15 +1,7 @@
-// Where the pixels of conv2d/gatherSubgroup and conv2d/gatherLanes are, in vec4f, and the product that both add up. A file that includes this one
-// has the uniforms of common/gatherProduct.wgsl and defines `quotient`: at / by of whole numbers, rounded toward zero or exact.
+// What the subgroup kernels conv2d/gatherSubgroup and conv2d/gatherLanes share beside the places of pixels: where a tap reads, in vec4f, and the product
+// that is added up. A file that includes this one defines `quotient`: at / by of whole numbers, rounded toward zero or exact.
 
-// Where output pixel number `pixel` of a phase is, and whether it is.
-struct Place { x: i32, y: i32, image: u32, exists: bool }
-
-fn placeOf(pixel: u32, phase: i32) -> Place {
-  let x = phase % u.divideX + i32(pixel % u.phaseWidth) * u.divideX;
-  let y = phase / u.divideX + i32((pixel / u.phaseWidth) % u.phaseHeight) * u.divideY;
-  let image = pixel / (u.phaseWidth * u.phaseHeight);
-  return Place(x, y, image, image < u.batch && x < i32(u.toWidth) && y < i32(u.toHeight));
-}
+// #include "common/gatherPlaces.wgsl"
 
 // The source pixel under a tap (`tapX`, `tapY`: its offset) of an output pixel, in vec4f; negative where there is none.
 fn baseOf(place: Place, tapX: i32, tapY: i32) -> i32 {

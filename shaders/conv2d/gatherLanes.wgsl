@@ -15,7 +15,6 @@ diagnostic(off, subgroup_uniformity);
 
 // #include "common/grid.wgsl"
 // #include "common/gatherProduct.wgsl"
-// #include "common/relu.wgsl"
 // #include "common/gatherPhases.wgsl"
 
 const LANES = 4u;
@@ -25,14 +24,9 @@ fn quotient(at: i32, by: i32) -> i32 {
   return at / by;
 }
 
-fn store(pixel: u32, column: u32, sum: vec4f, shift: vec4f) {
+fn storeSum(pixel: u32, column: u32, sum: vec4f) {
   if (pixel == NONE || column >= u.toChannels4) { return; }
-  var value = sum;
-  if (u.hasBias != 0u) { value += shift; }
-  if (u.relu != 0u) { value = relu4(value); }
-  let at = pixel * u.toChannels4 + column;
-  if (u.hasAddend != 0u) { value += vec4f(addend[at]); }
-  out[at] = Vec4(value);
+  finish(pixel * u.toChannels4 + column, sum);
 }
 
 @compute @workgroup_size(LANES)
@@ -47,11 +41,13 @@ fn main(
   let loadColumn = min(column, u.toChannels4 - 1u);
   let tile = index / u.columns;
   let phase = i32(tile / u.phaseTiles);
+  let phaseX = phase % u.divideX;
+  let phaseY = phase / u.divideX;
   let pixel = (tile % u.phaseTiles) * PIXELS + lane;
-  let place0 = placeOf(pixel, phase);
-  let place1 = placeOf(pixel + 4u, phase);
-  let place2 = placeOf(pixel + 8u, phase);
-  let place3 = placeOf(pixel + 12u, phase);
+  let place0 = placeOf(pixel, phaseX, phaseY);
+  let place1 = placeOf(pixel + 4u, phaseX, phaseY);
+  let place2 = placeOf(pixel + 8u, phaseX, phaseY);
+  let place3 = placeOf(pixel + 12u, phaseX, phaseY);
 
   var sum0 = vec4f(0.0);
   var sum1 = vec4f(0.0);
@@ -71,10 +67,10 @@ fn main(
   var sum15 = vec4f(0.0);
   for (var ky = 0; ky < u.kernelHeight; ky++) {
     let tapY = ky * u.tapY + u.offsetY;
-    if ((phase / u.divideX * u.multiplyY + tapY) % u.divideY != 0) { continue; }
+    if ((phaseY * u.multiplyY + tapY) % u.divideY != 0) { continue; }
     for (var kx = 0; kx < u.kernelWidth; kx++) {
       let tapX = kx * u.tapX + u.offsetX;
-      if ((phase % u.divideX * u.multiplyX + tapX) % u.divideX != 0) { continue; }
+      if ((phaseX * u.multiplyX + tapX) % u.divideX != 0) { continue; }
       let source0 = baseOf(place0, tapX, tapY);
       let source1 = baseOf(place1, tapX, tapY);
       let source2 = baseOf(place2, tapX, tapY);
@@ -115,25 +111,26 @@ fn main(
     }
   }
 
-  let shift = bias[select(0u, loadColumn % u.biasChannels4, u.hasBias != 0u)];
+  var shift = vec4f(0.0);
+  if (u.hasBias != 0u) { shift = bias[loadColumn % u.biasChannels4]; }
   let to0 = targetOf(place0);
   let to1 = targetOf(place1);
   let to2 = targetOf(place2);
   let to3 = targetOf(place3);
-  store(quadBroadcast(to0, 0u), column, sum0, shift);
-  store(quadBroadcast(to0, 1u), column, sum1, shift);
-  store(quadBroadcast(to0, 2u), column, sum2, shift);
-  store(quadBroadcast(to0, 3u), column, sum3, shift);
-  store(quadBroadcast(to1, 0u), column, sum4, shift);
-  store(quadBroadcast(to1, 1u), column, sum5, shift);
-  store(quadBroadcast(to1, 2u), column, sum6, shift);
-  store(quadBroadcast(to1, 3u), column, sum7, shift);
-  store(quadBroadcast(to2, 0u), column, sum8, shift);
-  store(quadBroadcast(to2, 1u), column, sum9, shift);
-  store(quadBroadcast(to2, 2u), column, sum10, shift);
-  store(quadBroadcast(to2, 3u), column, sum11, shift);
-  store(quadBroadcast(to3, 0u), column, sum12, shift);
-  store(quadBroadcast(to3, 1u), column, sum13, shift);
-  store(quadBroadcast(to3, 2u), column, sum14, shift);
-  store(quadBroadcast(to3, 3u), column, sum15, shift);
+  storeSum(quadBroadcast(to0, 0u), column, sum0 + shift);
+  storeSum(quadBroadcast(to0, 1u), column, sum1 + shift);
+  storeSum(quadBroadcast(to0, 2u), column, sum2 + shift);
+  storeSum(quadBroadcast(to0, 3u), column, sum3 + shift);
+  storeSum(quadBroadcast(to1, 0u), column, sum4 + shift);
+  storeSum(quadBroadcast(to1, 1u), column, sum5 + shift);
+  storeSum(quadBroadcast(to1, 2u), column, sum6 + shift);
+  storeSum(quadBroadcast(to1, 3u), column, sum7 + shift);
+  storeSum(quadBroadcast(to2, 0u), column, sum8 + shift);
+  storeSum(quadBroadcast(to2, 1u), column, sum9 + shift);
+  storeSum(quadBroadcast(to2, 2u), column, sum10 + shift);
+  storeSum(quadBroadcast(to2, 3u), column, sum11 + shift);
+  storeSum(quadBroadcast(to3, 0u), column, sum12 + shift);
+  storeSum(quadBroadcast(to3, 1u), column, sum13 + shift);
+  storeSum(quadBroadcast(to3, 2u), column, sum14 + shift);
+  storeSum(quadBroadcast(to3, 3u), column, sum15 + shift);
 }

@@ -11,7 +11,6 @@ diagnostic(off, subgroup_uniformity);
 
 // #include "common/grid.wgsl"
 // #include "common/gatherProduct.wgsl"
-// #include "common/relu.wgsl"
 // #include "common/gatherPhases.wgsl"
 
 // An exact quotient of small whole numbers, in floats: lavapipe divides integers lane by lane.
@@ -31,19 +30,21 @@ fn main(
   let loadColumn = min(column, u.toChannels4 - 1u);
   let tile = index / u.columns;
   let phase = i32(tile / u.phaseTiles);
+  let phaseX = phase % u.divideX;
+  let phaseY = phase / u.divideX;
   let pixel = (tile % u.phaseTiles) * 32u;
-  let place0 = placeOf(pixel + lane, phase);
-  let place1 = placeOf(pixel + 8u + lane, phase);
-  let place2 = placeOf(pixel + 16u + lane, phase);
-  let place3 = placeOf(pixel + 24u + lane, phase);
+  let place0 = placeOf(pixel + lane, phaseX, phaseY);
+  let place1 = placeOf(pixel + 8u + lane, phaseX, phaseY);
+  let place2 = placeOf(pixel + 16u + lane, phaseX, phaseY);
+  let place3 = placeOf(pixel + 24u + lane, phaseX, phaseY);
 
   var sums: array<vec4f, 33>;
   for (var ky = 0; ky < u.kernelHeight; ky++) {
     let tapY = ky * u.tapY + u.offsetY;
-    if ((phase / u.divideX * u.multiplyY + tapY) % u.divideY != 0) { continue; }
+    if ((phaseY * u.multiplyY + tapY) % u.divideY != 0) { continue; }
     for (var kx = 0; kx < u.kernelWidth; kx++) {
       let tapX = kx * u.tapX + u.offsetX;
-      if ((phase % u.divideX * u.multiplyX + tapX) % u.divideX != 0) { continue; }
+      if ((phaseX * u.multiplyX + tapX) % u.divideX != 0) { continue; }
       let source0 = baseOf(place0, tapX, tapY);
       let source1 = baseOf(place1, tapX, tapY);
       let source2 = baseOf(place2, tapX, tapY);
@@ -126,10 +127,6 @@ fn main(
     let high = select(subgroupShuffle(to3, p % 8u), subgroupShuffle(to2, p % 8u), p - pixel < 24u);
     let to = select(high, low, p - pixel < 16u);
     if (to == NONE || column >= u.toChannels4) { continue; }
-    var value = sums[p - pixel] + shift;
-    if (u.relu != 0u) { value = relu4(value); }
-    let at = to * u.toChannels4 + column;
-    if (u.hasAddend != 0u) { value += vec4f(addend[at]); }
-    out[at] = Vec4(value);
+    finish(to * u.toChannels4 + column, sums[p - pixel] + shift);
   }
 }
