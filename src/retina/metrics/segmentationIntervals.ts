@@ -116,10 +116,11 @@ function structureFigures(
   const bounds = groupBounds(pooled);
   const positives = histograms.map((histogram) => grouped(histogram, 'positives', bounds));
   const negatives = histograms.map((histogram) => grouped(histogram, 'negatives', bounds));
-  const eleven = histograms.map((histogram) => sparse(histogram.elevenThresholdCounts()));
+  const counts = histograms.map((histogram) => histogram.elevenThresholdCounts());
+  const eleven = counts.map(sparse);
   const sumPositives = new Float64Array(bounds.length);
   const sumNegatives = new Float64Array(bounds.length);
-  const sumEleven = new Float64Array(histograms[0].elevenThresholdCounts().length);
+  const sumEleven = new Float64Array(counts[0].length);
   return (weights: Weights) => {
     const drawn = places.map((place) => weights[place]);
     addUp(positives, drawn, sumPositives);
