@@ -30,24 +30,21 @@ import {
   type InferArguments,
   inferOptions,
   leastOf,
-  pickSettings,
-  requireOneThreshold,
+  requireThreshold,
   sayCalibration,
+  settingsOf,
   TILINGS,
 } from './inferOptions.ts';
 import { startPictures } from './pictureProgress.ts';
 import { stoppable } from './stopping.ts';
 
 async function infer(args: InferArguments): Promise<void> {
-  const { images = [], sample, threshold = 0.5, tta: flips } = args;
+  const { images = [], sample, tta: flips } = args;
   if (sample !== undefined) return inferSample({ ...args, sample });
   if (images.length === 0 && args.manifest === undefined) {
     throw new GmtlError('cli/usage', 'name images or folders of them, or draw some of a run with --sample 20');
   }
-  if (!(threshold > 0 && threshold < 1)) {
-    throw new GmtlError('cli/usage', `--threshold ${threshold}: give a probability between 0 and 1, both excluded`);
-  }
-  requireOneThreshold(args);
+  requireThreshold(args);
   if (
     args.threads !== undefined &&
     !(Number.isInteger(args.threads) && args.threads >= 0 && args.threads <= MOST_THREADS)
@@ -115,12 +112,7 @@ async function inferInto(
   const results = await openResults(out, inputs, args.overwrite || args.resume, lock);
   if (!shard) requirePatientsFile(results.table.path);
   if (args['dicom-out'] !== undefined) openDicomOut(args['dicom-out'], inputs);
-  const settings = {
-    config: trained.config,
-    calibration: stored,
-    calibrated: calibration !== null,
-    ...pickSettings(args),
-  };
+  const settings = settingsOf(args, trained.config, stored, calibration);
   const resume = args.resume ? { journal: new Journal(out), model: modelHash(trained.weights, settings) } : null;
   const choice = args.run === undefined ? ' (the newest run here)' : '';
   if (args.tiles !== 'auto' && args.tiles !== 'off' && trained.config.data.tiles.mode !== 'on') {

@@ -2,6 +2,7 @@
 import type { InferredOptionTypes, Options } from 'yargs';
 import { GmtlError } from '../src/engine/errors.ts';
 import { calibratedThresholds } from '../src/retina/evaluate/applyCalibration.ts';
+import type { TrainConfig } from '../src/retina/config/schema.ts';
 import type { Calibration } from '../src/retina/run/calibrationFormat.ts';
 import { SYSTEM_A_TILING, type Tiling } from '../src/retina/predict/slidingWindow.ts';
 import { adapterOption, flipsOption, precisionOption, weightsOption } from './options.ts';
@@ -110,16 +111,22 @@ export const inferOptions = {
 
 export type InferArguments = InferredOptionTypes<typeof inferOptions> & { images?: string[] };
 
-/** The options that decide what a result is. */
-export const pickSettings = ({
-  task,
-  threshold,
-  tta,
-  tiles,
-  precision,
-  weights,
-  ungradable,
-}: Pick<InferArguments, 'task' | 'threshold' | 'tta' | 'tiles' | 'precision' | 'weights' | 'ungradable'>) => ({
+/** What decides what a result is: the options, and what the run brings. */
+export const settingsOf = (
+  {
+    task,
+    threshold,
+    tta,
+    tiles,
+    precision,
+    weights,
+    ungradable,
+  }: Pick<InferArguments, 'task' | 'threshold' | 'tta' | 'tiles' | 'precision' | 'weights' | 'ungradable'>,
+  config: TrainConfig,
+  stored: Calibration | null,
+  calibration: Calibration | null,
+) => ({
+  ...{ config, calibration: stored, calibrated: calibration !== null },
   ...{ task, threshold, tta, tiles, precision, weights, ungradable },
   // Results of other versions hold other things: they are not gone on from.
   results: 5,
@@ -131,9 +138,13 @@ export const leastOf = (
   calibration: Calibration | null,
 ): number | Readonly<Record<string, number>> => given ?? (calibration ? calibratedThresholds(calibration) : 0.5);
 
-/** @throws GmtlError `cli/usage` where fitted thresholds are asked for, and another one. */
-export function requireOneThreshold({ calibrated, threshold }: Pick<InferArguments, 'calibrated' | 'threshold'>): void {
-  if (calibrated && threshold !== undefined) {
+/** @throws GmtlError `cli/usage` where the threshold is not a probability, or fitted ones are asked for too. */
+export function requireThreshold({ calibrated, threshold }: Pick<InferArguments, 'calibrated' | 'threshold'>): void {
+  if (threshold === undefined) return;
+  if (!(threshold > 0 && threshold < 1)) {
+    throw new GmtlError('cli/usage', `--threshold ${threshold}: give a probability between 0 and 1, both excluded`);
+  }
+  if (calibrated) {
     throw new GmtlError('cli/usage', '--calibrated takes its thresholds from the run: leave out --threshold');
   }
 }

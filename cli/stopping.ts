@@ -19,11 +19,11 @@ const ECHO_MS = 500;
  */
 export function surviveUnwritableOutput(): void {
   const streams = [process.stdout, process.stderr] as const;
-  const told = new Set<NodeJS.WriteStream>();
+  const reported = new Set<NodeJS.WriteStream>();
   for (const [at, stream] of streams.entries()) {
     stream.on('error', (error: Error) => {
-      if (errorCode(error) === 'EPIPE' || told.has(stream)) return;
-      told.add(stream);
+      if (errorCode(error) === 'EPIPE' || reported.has(stream)) return;
+      reported.add(stream);
       process.exitCode ??= errorCode(error) === 'ENOSPC' ? EXIT_CODES.tryAgain.code : EXIT_CODES.badInput.code;
       const which = at === 0 ? 'standard output' : 'standard error';
       streams[1 - at].write(

@@ -18,7 +18,7 @@ import { enqueuePictures, requireQueueUrl, workQueue } from '../src/retina/predi
 import { openResults } from '../src/retina/predict/results.ts';
 import { newestRun } from '../src/retina/run/trainedWeights.ts';
 import { listInputs } from './infer.ts';
-import { inferOptions, leastOf, pickSettings, requireOneThreshold, sayCalibration, TILINGS } from './inferOptions.ts';
+import { inferOptions, leastOf, requireThreshold, sayCalibration, settingsOf, TILINGS } from './inferOptions.ts';
 import { showPicture } from './pictureProgress.ts';
 import { stoppable } from './stopping.ts';
 
@@ -74,11 +74,8 @@ type WorkerArguments = InferredOptionTypes<typeof workerOptions>;
 const AHEAD = 4;
 
 async function work(args: WorkerArguments): Promise<void> {
-  const { threshold: least = 0.5, 'lock-seconds': lockSeconds, 'health-stuck-minutes': stuckMinutes } = args;
-  if (!(least > 0 && least < 1)) {
-    throw new GmtlError('cli/usage', `--threshold ${least}: give a probability between 0 and 1, both excluded`);
-  }
-  requireOneThreshold(args);
+  const { 'lock-seconds': lockSeconds, 'health-stuck-minutes': stuckMinutes } = args;
+  requireThreshold(args);
   requireQueueUrl(args.queue);
   if (!(lockSeconds >= 1)) throw new GmtlError('cli/usage', `--lock-seconds ${lockSeconds}: give 1 or more`);
   if (!(stuckMinutes > 0)) {
@@ -148,12 +145,7 @@ async function workInto(
             adjust: adjustBy(policy, calibration),
             write: { masks: args.masks, overlays: args.overlays },
             journal,
-            model: modelHash(trained.weights, {
-              config: trained.config,
-              calibration: stored,
-              calibrated: calibration !== null,
-              ...pickSettings(args),
-            }),
+            model: modelHash(trained.weights, settingsOf(args, trained.config, stored, calibration)),
             ...{ drain: args.drain, lockSeconds, ahead: AHEAD, stop, health },
             provenance: provenanceOf(trained, device.name),
             onPicture: showPicture,

@@ -103,14 +103,14 @@ export function formatDuration(seconds: number): string {
   return `${Math.floor(whole / 3600)}h${two(Math.floor(whole / 60) % 60)}m`;
 }
 
-/** As `told`, but once `stop` is aborted it throws the reason: work that tells of each picture ends with the one under way. */
+/** As `onProgress`, but once `stop` is aborted it throws the reason: work that reports each picture ends with the one under way. */
 export function orStop(
   stop: AbortSignal | undefined,
-  told: (done: number, total: number) => void = () => undefined,
+  onProgress: (done: number, total: number) => void = () => undefined,
 ): (done: number, total: number) => void {
   return (done, total) => {
     stop?.throwIfAborted();
-    told(done, total);
+    onProgress(done, total);
   };
 }
 
