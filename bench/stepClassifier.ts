@@ -11,7 +11,7 @@ import type { Precision } from '../src/retina/network/network.ts';
 import * as F from '../src/engine/nn/functional.ts';
 import { AdamW, GradientGuard, LOSS_SCALING, noDecay } from '../src/engine/optim/index.ts';
 import { Generator } from '../src/engine/tensor/random.ts';
-import { namedParameters } from '../src/retina/train/build.ts';
+import { parametersOf } from '../src/retina/train/build.ts';
 import type { Backend } from '../src/engine/ops/backend.ts';
 import type { StepWorkload } from './stepWorkload.ts';
 
@@ -68,7 +68,7 @@ class ClassifierWorkload implements StepWorkload {
     setEngine(engine);
     const model = classifier(options);
     model.train();
-    const parameters = namedParameters(model);
+    const parameters = parametersOf(model);
     const optimizer = new AdamW(noDecay(parameters, 0.05), { lr: 1e-3 });
     const gate = precision === 'f16' ? new GradientGuard(parameters, { lossScaling: LOSS_SCALING }) : null;
     const random = new Generator(2);

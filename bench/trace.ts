@@ -27,7 +27,7 @@ export type TraceEvent =
       readonly args: Readonly<Record<string, string | number>>;
     };
 
-export interface Trace {
+export interface TraceFile {
   readonly displayTimeUnit: 'ms';
   readonly traceEvents: readonly TraceEvent[];
   readonly otherData: Readonly<Record<string, string>>;
@@ -49,7 +49,10 @@ function nameOf(pid: number, tid: number, what: 'process_name' | 'thread_name', 
  * Host spans on three tracks, and one slice for each dispatch of the last profiled replay. The device's clock is shifted so that the first
  * dispatch starts when that replay was handed over.
  */
-export function stepTrace({ spans, calls, dispatches, dispatchesFrom }: StepProfile, about: Trace['otherData']): Trace {
+export function stepTrace(
+  { spans, calls, dispatches, dispatchesFrom }: StepProfile,
+  about: TraceFile['otherData'],
+): TraceFile {
   const origin = Math.min(dispatchesFrom || Number.POSITIVE_INFINITY, ...spans.map(({ start }) => start));
   const at = (time: number): number => (time - origin) * 1000;
   const events: TraceEvent[] = [

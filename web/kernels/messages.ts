@@ -22,7 +22,7 @@ export type KernelWork =
 
 export type KernelCommand = { readonly kind: 'open' } | KernelWork;
 
-export interface OpenedAdapter {
+export interface ShownAdapter {
   readonly name: string;
   readonly deviceClass: string;
   readonly info: AdapterInfo;
@@ -44,7 +44,7 @@ export interface TimedKernels {
 }
 
 export type KernelEvent =
-  | { readonly kind: 'opened'; readonly adapter: OpenedAdapter; readonly ops: readonly string[] }
+  | { readonly kind: 'opened'; readonly adapter: ShownAdapter; readonly ops: readonly string[] }
   | {
       readonly kind: 'progress';
       readonly done: number;

@@ -4,7 +4,7 @@ import { byId, downloadJson, element } from '../shared/elements.ts';
 import { startOffline } from '../shared/page.ts';
 import { PageWorker } from '../shared/pageWorker.ts';
 import { ceilingsText, headline, opRow, timedRow } from './rows.ts';
-import type { KernelCommand, KernelEvent, KernelWork, OpenedAdapter, TestedCase, TimedKernels } from './messages.ts';
+import type { KernelCommand, KernelEvent, KernelWork, ShownAdapter, TestedCase, TimedKernels } from './messages.ts';
 
 const op = byId('op', HTMLSelectElement);
 const cases = byId('cases', HTMLSelectElement);
@@ -22,7 +22,7 @@ const benchBody = byId('bench-table', HTMLTableElement).tBodies[0];
 /** Time for the samples of one benchmark row. */
 const SECONDS = 0.2;
 
-let adapter: OpenedAdapter | null = null;
+let adapter: ShownAdapter | null = null;
 let tested: TestedCase[] = [];
 let rows: BenchRow[] = [];
 let problems: BenchProblem[] = [];
@@ -144,7 +144,7 @@ function hear(event: KernelEvent): void {
   }
 }
 
-function showAdapter(found: OpenedAdapter, ops: readonly string[]): void {
+function showAdapter(found: ShownAdapter, ops: readonly string[]): void {
   adapter = found;
   const mebibytes = (bytes: number): string => `${Math.round(bytes / 2 ** 20)} MiB`;
   const facts = {

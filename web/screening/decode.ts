@@ -2,7 +2,7 @@
 import { GmtlError, isOutOfMemory } from '../../src/engine/errors.ts';
 import { type DecodedImage, toRgb, turned } from '../../src/retina/data/pictures/decoded.ts';
 import { isDicom } from '../../src/retina/data/pictures/dicomFile.ts';
-import { type PictureHeader, readHeader } from './pictureHeader.ts';
+import { type EncodedPicture, readEncoded } from './encodedPicture.ts';
 
 /**
  * A photograph as 8-bit RGB, as it is shown: turned as its EXIF orientation says, a color profile applied, transparent parts on black.
@@ -21,17 +21,17 @@ export async function decodePicture(file: Blob, name: string): Promise<DecodedIm
   if (isDicom(bytes)) {
     // Fetched with the first such file alone.
     const { decodeDicom } = await import('./decodeDicom.ts');
-    return decodeDicom(bytes, name, (jpeg) => decode(readHeader(jpeg)));
+    return decodeDicom(bytes, name, (jpeg) => decode(readEncoded(jpeg)));
   }
-  const header = readHeader(bytes);
-  if (header.components === 4) {
+  const picture = readEncoded(bytes);
+  if (picture.components === 4) {
     throw new GmtlError(
       'data/image-unreadable',
       `${name} is a CMYK picture, made for printing: browsers guess its colors. Save it as RGB.`,
     );
   }
   try {
-    return await decode(header);
+    return await decode(picture);
   } catch (cause) {
     if (isOutOfMemory(cause)) throw cause;
     throw new GmtlError(
@@ -42,7 +42,7 @@ export async function decodePicture(file: Blob, name: string): Promise<DecodedIm
   }
 }
 
-async function decode({ bytes, kind, hasProfile, orientation }: PictureHeader): Promise<DecodedImage> {
+async function decode({ bytes, kind, hasProfile, orientation }: EncodedPicture): Promise<DecodedImage> {
   const bitmap = await createImageBitmap(new Blob([bytes as Uint8Array<ArrayBuffer>]), {
     // Only a profile changes colors: PNG's gamma does not, as in Node.
     colorSpaceConversion: hasProfile ? 'default' : 'none',

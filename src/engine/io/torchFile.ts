@@ -10,7 +10,7 @@ import { PickleGlobal, type PickleHandlers, PickleProblem, readPickle } from './
 import type { StoredTensor, StoredTensors } from './safetensors.ts';
 import { sizeOf } from '../tensor/spec.ts';
 import { findStateDict } from './stateDict.ts';
-import { Storage, TorchTensor } from './torchTensor.ts';
+import { TorchStorage, TorchTensor } from './torchTensor.ts';
 import { isZip, zipMembers, ZipProblem } from './zip.ts';
 
 /** The element types that are read: how PyTorch calls their storages, and bytes of an element. */
@@ -29,7 +29,7 @@ const isSizes = (value: unknown): value is number[] => Array.isArray(value) && v
 
 function rebuilt([storage, offset, shape, strides]: readonly unknown[]): TorchTensor {
   if (
-    !(storage instanceof Storage) ||
+    !(storage instanceof TorchStorage) ||
     !isSize(offset) ||
     !isSizes(shape) ||
     !isSizes(strides) ||
@@ -71,7 +71,7 @@ const HANDLERS: PickleHandlers = {
     if (kind !== 'storage' || named === undefined || typeof key !== 'string' || !isSize(count)) {
       throw new PickleProblem('it refers to what is not a storage');
     }
-    return new Storage(named, key, count);
+    return new TorchStorage(named, key, count);
   },
 };
 
@@ -151,7 +151,7 @@ function openLegacy(bytes: Uint8Array): Opened {
   const noting: PickleHandlers = {
     ...HANDLERS,
     persistent(id) {
-      const storage = HANDLERS.persistent(id) as Storage;
+      const storage = HANDLERS.persistent(id) as TorchStorage;
       types.set(storage.key, STORAGES[storage.type] ?? Number.NaN);
       return storage;
     },

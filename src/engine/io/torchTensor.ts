@@ -1,7 +1,7 @@
 /** A tensor of a PyTorch file as its pickle describes it. */
 
 /** Memory that tensors share. */
-export class Storage {
+export class TorchStorage {
   readonly type: string;
   readonly key: string;
   readonly count: number;
@@ -14,11 +14,11 @@ export class Storage {
 
 /** A tensor as a pickle describes it: a window of a storage. */
 export class TorchTensor {
-  readonly storage: Storage;
+  readonly storage: TorchStorage;
   readonly offset: number;
   readonly shape: readonly number[];
   readonly strides: readonly number[];
-  constructor(storage: Storage, offset: number, shape: readonly number[], strides: readonly number[]) {
+  constructor(storage: TorchStorage, offset: number, shape: readonly number[], strides: readonly number[]) {
     this.storage = storage;
     this.offset = offset;
     this.shape = shape;

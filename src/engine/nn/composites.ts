@@ -5,6 +5,7 @@
 import { GmtlError, show } from '../errors.ts';
 import type { Engine } from '../autograd/engine.ts';
 import { Tensor } from '../autograd/tensor.ts';
+import type { Reduction } from '../ops/loss/plan.ts';
 import { concat as concatOp } from '../ops/movement/op.ts';
 import { avgPool2d as avgPool2dOp } from '../ops/pool/op.ts';
 import { checkAttributes } from '../arguments.ts';
@@ -16,8 +17,7 @@ import { formatShape } from '../tensor/spec.ts';
 
 export type { InterpolateOptions } from './interpolation.ts';
 
-/** How a loss of many numbers becomes what is returned: their mean (the default), their sum, or all of them. */
-export type Reduction = 'mean' | 'sum' | 'none';
+export type { Reduction } from '../ops/loss/plan.ts';
 
 /** The engine that all `inputs` are on. Throws `ops/inputs` for what is not a tensor; the engine checks all else. */
 function engineOf(op: string, inputs: Readonly<Record<string, Tensor>>): Engine {

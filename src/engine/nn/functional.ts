@@ -9,6 +9,7 @@ import type { BatchNormAttributes } from '../ops/batchNorm/attributes.ts';
 import { batchNorm as batchNormOp } from '../ops/batchNorm/op.ts';
 import type { BceAttributes } from '../ops/bceWithLogits/attributes.ts';
 import { bceWithLogits as bceWithLogitsOp } from '../ops/bceWithLogits/op.ts';
+import type { Pair } from '../ops/conv2d/attributes.ts';
 import { conv2d as conv2dOp } from '../ops/conv2d/op.ts';
 import { convTranspose2d as convTranspose2dOp } from '../ops/convTranspose2d/op.ts';
 import type { CornAttributes } from '../ops/corn/attributes.ts';
@@ -43,8 +44,7 @@ import { isFloat } from '../tensor/spec.ts';
 
 export * from './composites.ts';
 
-/** [height, width], or whatever is given for the two image axes. */
-export type Pair = readonly [number, number];
+export type { Pair } from '../ops/conv2d/attributes.ts';
 
 /** [height, width] of a setting that is given as one number for both image axes, or as one per axis. */
 export function pair(value: number | Pair): Pair {

@@ -14,7 +14,7 @@ import { imageForms } from './forms/images.ts';
 import { movementForms } from './forms/movement.ts';
 import { productForms } from './forms/products.ts';
 import { OnnxGraph, type Opset } from './graph.ts';
-import { type Extent, type Merged, mergeTraces } from './merge.ts';
+import { type Extent, type MergedTrace, mergeTraces } from './merge.ts';
 import { elementsOf, type ForwardResult, sampleShape, type Samples, type Trace, trace } from './trace.ts';
 
 /** How each of the engine's programs is written in ONNX. Those that are missing here serve training alone. */
@@ -162,7 +162,7 @@ function requireDistinct(sizes: Samples): void {
   }
 }
 
-function requireForms({ steps, inputs, outputs }: Merged): void {
+function requireForms({ steps, inputs, outputs }: MergedTrace): void {
   const lacking = [...new Set(steps.map(({ name }) => name).filter((name) => !Object.hasOwn(ONNX_FORMS, name)))];
   if (lacking.length > 0) {
     throw new GmtlError(
@@ -178,7 +178,7 @@ function requireForms({ steps, inputs, outputs }: Merged): void {
 
 async function readConstants(
   engine: Engine,
-  merged: Merged,
+  merged: MergedTrace,
   { uploads }: Trace,
   named: readonly (readonly [string, Parameter])[],
 ): Promise<Map<number, Constant>> {

@@ -32,7 +32,7 @@ export interface MergedStep {
   readonly attributesThere: object;
 }
 
-export interface Merged {
+export interface MergedTrace {
   readonly inputs: readonly Traced[];
   readonly steps: readonly MergedStep[];
   readonly outputs: ReadonlyMap<string, Traced>;
@@ -84,7 +84,7 @@ function sameUpload(a: Trace, b: Trace, first: Value, second: Value): boolean {
 }
 
 /** @throws GmtlError `onnx/dynamic` where the two traces differ in more than sizes. */
-export function mergeTraces(a: Trace, b: Trace, samples: Samples): Merged {
+export function mergeTraces(a: Trace, b: Trace, samples: Samples): MergedTrace {
   const [firstIds, secondIds] = [new Numbering(), new Numbering()];
   const made = new Set<number>();
   const constants = new Map<number, Value>();

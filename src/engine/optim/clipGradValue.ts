@@ -1,6 +1,6 @@
 /** Cuts the elements of gradients. */
 import type { Tensor } from '../autograd/tensor.ts';
-import { type GivenParameter, namedParameters, requireSetting } from './parameters.ts';
+import { type GivenParameter, nameParameters, requireSetting } from './parameters.ts';
 
 /**
  * Cuts every element of the gradients to [-value, value], as torch.nn.utils.clip_grad_value_. Parameters without a gradient are skipped.
@@ -9,7 +9,7 @@ import { type GivenParameter, namedParameters, requireSetting } from './paramete
 export function clipGradValue(parameters: Iterable<GivenParameter>, value: number): void {
   requireSetting('the value to clip gradients to', value, Number.isFinite(value) && value > 0);
   const cut = new Map<Tensor, Tensor>();
-  for (const { tensor } of namedParameters(parameters)) {
+  for (const { tensor } of nameParameters(parameters)) {
     const { grad, engine } = tensor;
     if (!grad) continue;
     const clamped = cut.get(grad) ?? engine.noGrad(() => grad.clamp(-value, value)).keep();

@@ -5,7 +5,7 @@ import { AVERAGED_COUNTS, averagesProgram } from '../ops/optimizer/averages.ts';
 import { swapProgram } from '../ops/optimizer/elementwise.ts';
 import { checkAttributes } from '../arguments.ts';
 import { StateArena } from './arena.ts';
-import { type GivenParameter, type NamedParameter, namedParameters, requireSetting } from './parameters.ts';
+import { type GivenParameter, type NamedParameter, nameParameters, requireSetting } from './parameters.ts';
 import { checkState, type OptimizerState } from './state.ts';
 
 /** Options of {@link EMA}. */
@@ -32,7 +32,7 @@ export class EMA {
     checkAttributes('EMA', { decay: 'real?', warmup: 'flag?' }, options);
     const { decay = 0.9998, warmup = true } = options;
     requireSetting('EMA decay', decay, decay >= 0 && decay < 1);
-    const list = namedParameters(params);
+    const list = nameParameters(params);
     this.#decay = decay;
     this.#warmup = warmup;
     this.#engine = list[0].tensor.engine;

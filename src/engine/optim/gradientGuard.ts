@@ -8,13 +8,7 @@ import { guardedScaleProgram } from '../ops/optimizer/elementwise.ts';
 import { slotsFor } from '../ops/optimizer/layout.ts';
 import { checkAttributes } from '../arguments.ts';
 import { clipGateProgram, SQUARED_TENSORS, squaresProgram } from '../ops/optimizer/norm.ts';
-import {
-  type GivenParameter,
-  type NamedParameter,
-  namedParameters,
-  requireLive,
-  requireSetting,
-} from './parameters.ts';
+import { type GivenParameter, type NamedParameter, nameParameters, requireLive, requireSetting } from './parameters.ts';
 import { stateTensor } from './state.ts';
 
 /** What the last `measure` found. */
@@ -90,7 +84,7 @@ export class GradientGuard {
     requireSetting('lossScaling.initial', initial, initial > 0 && initial <= LARGEST_LOSS_SCALE);
     requireSetting('lossScaling.growthInterval', growthInterval, !lossScaling || growthInterval >= 1);
     this.#growthInterval = growthInterval;
-    this.#params = namedParameters(params);
+    this.#params = nameParameters(params);
     this.#maxNorm = maxNorm;
     this.#sticky = sticky;
     this.#engine = this.#params[0].tensor.engine;

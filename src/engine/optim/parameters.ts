@@ -42,7 +42,7 @@ function namedParameter(entry: GivenParameter, index: number): NamedParameter {
 const isPair = (entry: unknown): entry is readonly [string, Tensor] => Array.isArray(entry) && entry.length === 2;
 
 /** Parameters with their names. Throws `optim/empty` for none and `optim/duplicate`, `optim/parameter` as {@link resolveParameters}. */
-export function namedParameters(given: Iterable<GivenParameter>): NamedParameter[] {
+export function nameParameters(given: Iterable<GivenParameter>): NamedParameter[] {
   const named = [...requireIterable(given)].map(namedParameter);
   requireDistinct(named);
   return named;
@@ -169,7 +169,7 @@ export function requireSetting(name: string, value: number, valid: boolean): voi
 export function noDecay(params: Iterable<GivenParameter>, weightDecay: number): ParameterGroup<NamedParameter>[] {
   const decayed: NamedParameter[] = [];
   const plain: NamedParameter[] = [];
-  for (const parameter of namedParameters(params)) {
+  for (const parameter of nameParameters(params)) {
     const isBias = parameter.name.split('.').at(-1) === 'bias';
     (isBias || parameter.tensor.shape.length <= 1 ? plain : decayed).push(parameter);
   }

@@ -21,7 +21,7 @@ export interface StructurePlane {
   readonly height: number;
 }
 
-export interface FrameOptions {
+export interface EvaluateFramesOptions {
   /** `null`: the whole picture at the network's size, mapped back. Default: tiled where `data.tiles.mode` is on. */
   readonly tiling?: Tiling | null;
   /** Average over the four flips. Default false. */
@@ -80,7 +80,7 @@ const square = ({ size }: Sample): Sample['box'] => ({ left: 0, top: 0, size, wi
 export async function evaluateFrames(
   predictor: Predictor,
   items: readonly DatasetItem[],
-  options: FrameOptions = {},
+  options: EvaluateFramesOptions = {},
 ): Promise<FrameEvaluation> {
   const own = items.filter((item) => item.task === 'segmentation' && item.maskPaths !== null);
   if (own.length === 0)

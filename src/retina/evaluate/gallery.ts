@@ -166,7 +166,7 @@ export class GalleryCollector {
     const dice = diceOf.get(item.id);
     const grades =
       item.task === 'classification'
-        ? GRADED_TASKS.flatMap((task) => gradeOf(task, item[task], prediction[task], gradeDecision))
+        ? GRADED_TASKS.flatMap((task) => gradeData(task, item[task], prediction[task], gradeDecision))
         : [];
     const { task, probability } = routeOf(prediction);
     return {
@@ -200,7 +200,7 @@ export class GalleryCollector {
   }
 }
 
-function gradeOf(
+function gradeData(
   task: GradedTask,
   truth: number | null,
   probabilities: Float32Array | null,

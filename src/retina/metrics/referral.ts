@@ -71,7 +71,7 @@ function figuresOf(decided: readonly { readonly truth: boolean; readonly isRefer
 }
 
 /** Fewest pictures that an operating point is fitted on. */
-export const LEAST_PICTURES = 20;
+export const LEAST_REFERRAL_PICTURES = 20;
 /** Fewest pictures of the side that the target is about, whatever the target; and of the other side. */
 const LEAST_OF_SIDE = 10;
 const LEAST_OF_OTHER = 5;
@@ -113,7 +113,7 @@ const FOLDS = 5;
 
 /**
  * The operating point that reaches the target on VALIDATION pictures and is best at the other measure among those, in the gap below its
- * lowest referred score, so that rounding decides nothing. Refused on fewer pictures than {@link LEAST_PICTURES} and {@link leastPictures}.
+ * lowest referred score, so that rounding decides nothing. Refused on fewer pictures than {@link LEAST_REFERRAL_PICTURES} and {@link leastPictures}.
  */
 export function fitReferral(
   cases: readonly ReferralCase[],
@@ -125,7 +125,7 @@ export function fitReferral(
   const least = leastPictures(target);
   const nothing = { threshold: null, fitted: null, crossValidated: null, band: null };
   const none = { rule, target, pictures: cases.length, referable, ...nothing };
-  if (cases.length < LEAST_PICTURES || referable < least.referable || cases.length - referable < least.other) {
+  if (cases.length < LEAST_REFERRAL_PICTURES || referable < least.referable || cases.length - referable < least.other) {
     return { ...none, reason: 'too-few' };
   }
   const threshold = thresholdFor(cases, target);

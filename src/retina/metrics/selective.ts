@@ -87,7 +87,7 @@ export function riskBound(wrong: number, of: number, delta: number): number {
 const DELTA = 0.05;
 
 /** How many of the most confident pictures are answered, and the bound that they keep. */
-export interface Selection {
+export interface SurestCases {
   readonly answered: number;
   readonly bound: number;
 }
@@ -97,11 +97,11 @@ export interface Selection {
  * true share of wrong answers is at most `error` with a probability of 0.95: {@link riskBound} at 0.05 / ⌈log₂ pictures⌉, for that many bounds
  * are looked at. Null where not even few pictures keep it.
  */
-export function selectByError(cases: readonly SelectiveCase[], error: number): Selection | null {
+export function selectByError(cases: readonly SelectiveCase[], error: number): SurestCases | null {
   const sorted = [...cases].sort((one, other) => other.confidence - one.confidence);
   const steps = Math.max(1, Math.ceil(Math.log2(sorted.length)));
   let [least, most] = [1, sorted.length];
-  let best: Selection | null = null;
+  let best: SurestCases | null = null;
   for (let step = 0; step < steps && least <= most; step++) {
     const answered = Math.ceil((least + most) / 2);
     const wrong = sorted.slice(0, answered).filter(({ isWrong }) => isWrong).length;

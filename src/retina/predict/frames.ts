@@ -9,7 +9,7 @@ import type { InferInput } from './inputs.ts';
 /** Files whose names say another format are not opened to be asked. */
 const OTHER = /^\.(png|jpe?g|tiff?|webp|gif)$/i;
 
-export interface FrameOptions {
+export interface ExpandFramesOptions {
   /** This frame alone, from 1. Default: all. */
   readonly frame?: number | undefined;
   /** Whether results are to be DICOM files too. Default false. */
@@ -24,7 +24,7 @@ export interface FrameOptions {
  */
 export async function expandFrames(
   inputs: readonly InferInput[],
-  { frame, dicomOut = false }: FrameOptions = {},
+  { frame, dicomOut = false }: ExpandFramesOptions = {},
 ): Promise<InferInput[]> {
   if (frame !== undefined && !(Number.isInteger(frame) && frame >= 1)) {
     throw new GmtlError('cli/usage', `--frame ${frame}: give a whole number from 1 on`);

@@ -10,7 +10,7 @@ import { shardOfFolder } from './shard.ts';
 import { WORKER_FOLDER } from './workerFolder.ts';
 
 /** What was joined. */
-export interface Merged {
+export interface MergeSummary {
   readonly rows: number;
   /** Rows with an error in place of a result. */
   readonly failed: number;
@@ -32,7 +32,7 @@ export async function mergeTables(
   folders: readonly string[],
   out: string,
   expected: readonly string[] | null,
-): Promise<Merged> {
+): Promise<MergeSummary> {
   if (folders.includes('')) throw new GmtlError('infer/merge', 'a folder has an empty name: is a variable unset?');
   const shards = folders.map((folder) => shardOfFolder(basename(resolve(folder))));
   const count = shards[0]?.count ?? null;

@@ -4,7 +4,7 @@ import { LEAST_CASES, LEAST_IMAGES } from '../metrics/guardedFits.ts';
 import type { Proportion } from '../metrics/proportion.ts';
 import {
   type FittedReferral,
-  LEAST_PICTURES,
+  LEAST_REFERRAL_PICTURES,
   leastPictures,
   type ReferralFigures,
   ruleText,
@@ -121,7 +121,7 @@ export function referralRefusal({ reason, target, pictures, referable }: FittedR
       return null;
     case 'too-few': {
       const least = leastPictures(target);
-      return `${has}, are too few for ${asked}: it takes ${Math.max(LEAST_PICTURES, least.referable + least.other)}, at least ${least.referable} referable and ${least.other} others`;
+      return `${has}, are too few for ${asked}: it takes ${Math.max(LEAST_REFERRAL_PICTURES, least.referable + least.other)}, at least ${least.referable} referable and ${least.other} others`;
     }
     case 'unattainable':
       return `${has}: no threshold reaches ${asked} and refers anyone`;

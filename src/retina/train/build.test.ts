@@ -4,7 +4,7 @@ import { Engine, setEngine } from '../../engine/autograd/engine.ts';
 import { layerCount, layerScaleOf } from '../../engine/models/layerDecay.ts';
 import { describeTrunk } from '../../engine/models/pretrained/trunk.ts';
 import { ReferenceBackend } from '../../engine/ops/referenceBackend.ts';
-import { buildOptimizer, namedParameters } from './build.ts';
+import { buildOptimizer, parametersOf } from './build.ts';
 import { buildModel } from '../network/build.ts';
 import { resolveConfig } from '../config/resolve.ts';
 import { shapesOf } from '../network/weights.ts';
@@ -26,7 +26,7 @@ describe('layer decay', () => {
       setEngine(engine);
       const model = buildModel(engine, config);
       const shapes = shapesOf(model);
-      const params = namedParameters(model);
+      const params = parametersOf(model);
       const optimizer = buildOptimizer(config, params, shapes);
       const before = await Promise.all(params.map(({ tensor }) => tensor.data()));
       // A gradient of 1 everywhere: AdamW's first step is the learning rate itself (Kingma & Ba 2015, section 2.1).

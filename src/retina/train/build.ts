@@ -25,7 +25,7 @@ import type { TrainConfig } from '../config/schema.ts';
 import type { ObjectiveConstants } from './objective.ts';
 
 /** A module's trainable parameters under their names. */
-export function namedParameters(module: Module, prefix = ''): NamedParameter[] {
+export function parametersOf(module: Module, prefix = ''): NamedParameter[] {
   return [...module.namedParameters(prefix)].map(([name, tensor]) => ({ name, tensor }));
 }
 

@@ -10,6 +10,7 @@ import { gmtlVersion } from '../../engine/node/version.ts';
 import type { TrainConfig } from '../config/schema.ts';
 import type { MultitaskNet } from '../network/network.ts';
 import { packWeights } from '../network/weights.ts';
+import { weightsHash } from '../run/weightsHash.ts';
 
 /** What a rank is about to train with. */
 interface RankState {
@@ -27,14 +28,6 @@ type Digest = Readonly<Record<string, string>>;
 
 const hashOf = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 16);
 
-async function weightsHash(model: MultitaskNet): Promise<string> {
-  const hash = createHash('sha256');
-  for (const [name, { data }] of await packWeights(model)) {
-    hash.update(name).update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-  }
-  return hash.digest('hex').slice(0, 16);
-}
-
 /**
  * Compares versions, configurations, data, kernels, adapters and weights of all ranks.
  *
@@ -50,7 +43,7 @@ export async function requireAlike(ranks: Ranks, state: RankState): Promise<stri
     'the data set': data,
     'the kernels': kernelsHash(),
     'the adapter': `${device.name} ${device.info.vendor} ${device.info.architecture} ${JSON.stringify(kernels)}`,
-    'the weights': await weightsHash(model),
+    'the weights': weightsHash(await packWeights(model)).slice(0, 16),
   };
   const own = { digest, host: hostname(), local: launcherOf(process.env)?.localRank ?? null };
   const all = await gatherValues(ranks, own);

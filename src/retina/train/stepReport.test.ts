@@ -6,7 +6,7 @@ import * as F from '../../engine/nn/functional.ts';
 import { ReferenceBackend } from '../../engine/ops/referenceBackend.ts';
 import { Generator } from '../../engine/tensor/random.ts';
 import { EpochSums } from './epochSums.ts';
-import { gradeOf } from './stepReport.ts';
+import { gradeFromLogits } from './stepReport.ts';
 
 describe('the grade of a row of logits', () => {
   it('is the most probable one, of ordinal logits by the probabilities of CORN', async () => {
@@ -16,13 +16,13 @@ describe('the grade of a row of logits', () => {
     for (let trial = 0; trial < 50; trial++) {
       const logits = Float32Array.from({ length: 4 }, () => 4 * random.normal());
       const probabilities = await F.cornProbabilities(engine.tensor(logits, [1, 4])).data();
-      const grade = gradeOf(logits, true, 'mode');
+      const grade = gradeFromLogits(logits, true, 'mode');
       expect(grade).toBe(argmax(probabilities, 0, 5));
-      expect(gradeOf(logits, true, 'median')).toBe(decideGrade('median', probabilities));
+      expect(gradeFromLogits(logits, true, 'median')).toBe(decideGrade('median', probabilities));
       seen.add(grade);
       const plain = await F.softmax(engine.tensor(logits, [1, 4])).data();
-      expect(gradeOf(logits, false, 'mode')).toBe(argmax(logits, 0, 4));
-      expect(gradeOf(logits, false, 'median')).toBe(decideGrade('median', plain));
+      expect(gradeFromLogits(logits, false, 'mode')).toBe(argmax(logits, 0, 4));
+      expect(gradeFromLogits(logits, false, 'median')).toBe(decideGrade('median', plain));
     }
     expect(seen.size).toBeGreaterThan(3);
   });

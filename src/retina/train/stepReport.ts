@@ -73,7 +73,7 @@ export function reportBlock(
 }
 
 /** The grade of a row of logits, decided as validation does; ordinal ones as CORN reads them (Shi et al. 2021): P(y > k) is the product of sigmoids up to k. */
-export function gradeOf(logits: ArrayLike<number>, ordinal: boolean, decision: GradeDecision): number {
+export function gradeFromLogits(logits: ArrayLike<number>, ordinal: boolean, decision: GradeDecision): number {
   if (!ordinal) {
     const largest = Math.max(...Array.from(logits));
     const powers = Array.from(logits, (logit) => Math.exp(logit - largest));
@@ -140,7 +140,7 @@ export function readMicroReports(
         const count = grades[task];
         if (label >= 0) {
           count.of++;
-          if (gradeOf(numbers.slice(at, at + width), ordinal, gradeDecision) === label) count.right++;
+          if (gradeFromLogits(numbers.slice(at, at + width), ordinal, gradeDecision) === label) count.right++;
         }
         at += width;
       }

@@ -9,7 +9,7 @@ import { LOSS_DEFAULTS, TINY_NETWORK } from '../network/testsupport.ts';
 import { GpuBackend } from '../../engine/ops/gpuBackend.ts';
 import { AdamW, EMA, GradientGuard, LOSS_SCALING, noDecay } from '../../engine/optim/index.ts';
 import { Generator } from '../../engine/tensor/random.ts';
-import { namedParameters } from './build.ts';
+import { parametersOf } from './build.ts';
 import { TrainStep, type TrainStepOptions } from './step.ts';
 import { CountWeighting, type Weighting } from './weighting/index.ts';
 
@@ -115,7 +115,7 @@ export function makeRig(
   const model = new GatedMultitaskNet({ ...TINY_NETWORK, ...network }).train();
   model.precision = precision;
   const weighting = makeWeighting(engine);
-  const params = [...namedParameters(model), ...namedParameters(weighting, 'weighting.')];
+  const params = [...parametersOf(model), ...parametersOf(weighting, 'weighting.')];
   const optimizer = new AdamW(noDecay(params, 0.05), { lr: 1e-3 });
   const lossScaling = precision === 'f16' ? { ...LOSS_SCALING, initial: lossScale } : null;
   const guard = new GradientGuard(params, { maxNorm, lossScaling });

@@ -6,7 +6,7 @@ import { type DatasetItem, STRUCTURES } from '../domain.ts';
 import type { CompileProgress } from '../../engine/gpu/capture.ts';
 import type { MultitaskNet } from '../network/network.ts';
 import { EMA, GradientGuard, LOSS_SCALING, type Optimizer } from '../../engine/optim/index.ts';
-import { averagedTensors, buildConstants, buildOptimizer, namedParameters } from './build.ts';
+import { averagedTensors, buildConstants, buildOptimizer, parametersOf } from './build.ts';
 import { buildModel } from '../network/build.ts';
 import type { TrainConfig } from '../config/schema.ts';
 import { shapesOf } from '../network/weights.ts';
@@ -42,7 +42,7 @@ export function buildTrainingParts(
 ): TrainingParts {
   const model = buildModel(engine, config);
   const weighting = buildWeighting(engine, config.loss);
-  const params = [...namedParameters(model), ...namedParameters(weighting, WEIGHTING_PREFIX)];
+  const params = [...parametersOf(model), ...parametersOf(weighting, WEIGHTING_PREFIX)];
   const optimizer = buildOptimizer(config, params, shapesOf(model));
   // Float16 training lives with steps that are suppressed now and then; in float32 the first one ends it.
   const scales = usablePrecision(engine, config) === 'f16';

@@ -1,6 +1,6 @@
 /** What convolutions and their gradients are set by. */
 
-/** Vertical, horizontal. */
+/** [height, width], or whatever is given for the two image axes. */
 export type Pair = readonly [number, number];
 
 export interface ConvolutionAttributes {

@@ -9,7 +9,7 @@ import {
 } from '../../gpu/kernel.ts';
 import { kernel } from '../../gpu/shaderKernel.ts';
 
-/** How a loss over many rows or elements becomes the result; 'none' leaves one loss a row. */
+/** How a loss over many rows or elements becomes the result: their mean, their sum, or with 'none' each row's or element's own. */
 export type Reduction = 'none' | 'sum' | 'mean';
 
 /** As shaders/common/lossMean.wgsl numbers them. */

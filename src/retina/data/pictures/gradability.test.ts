@@ -4,7 +4,7 @@ import { sharp } from '../../../engine/node/optional.ts';
 import { drawFundus } from '../synth/fundus.ts';
 import { DEGRADATIONS, degrade } from './degrade.ts';
 import { gradabilityOf } from './gradability.ts';
-import { fitLook, LEAST_PICTURES, likenessTo } from './likeness.ts';
+import { fitLook, LEAST_LOOK_PICTURES, likenessTo } from './likeness.ts';
 import type { PictureStatistics } from './pictureStatistics.ts';
 import { measureFile } from './preprocess.ts';
 
@@ -68,6 +68,6 @@ describe('likeness', () => {
     expect(unlike.isLike).toBe(false);
     expect(unlike.distance).toBeGreaterThan(1.5);
     expect(unlike.farthest.trait).toMatch(/red|blue/);
-    expect(fitLook(drawn.slice(0, LEAST_PICTURES - 1))).toBeNull();
+    expect(fitLook(drawn.slice(0, LEAST_LOOK_PICTURES - 1))).toBeNull();
   });
 });

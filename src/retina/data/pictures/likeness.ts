@@ -28,13 +28,13 @@ const TRAITS: readonly Trait[] = [
 const QUANTILE = 0.99;
 
 /** Fewest pictures that a look is fitted to. */
-export const LEAST_PICTURES = 20;
+export const LEAST_LOOK_PICTURES = 20;
 
 const rowOf = (statistics: PictureStatistics): number[] => TRAITS.map(({ of }) => of(statistics));
 
-/** The look of a set of pictures; null for fewer than {@link LEAST_PICTURES}, which say nothing of the next one. */
+/** The look of a set of pictures; null for fewer than {@link LEAST_LOOK_PICTURES}, which say nothing of the next one. */
 export function fitLook(pictures: readonly PictureStatistics[]): Cloud | null {
-  if (pictures.length < LEAST_PICTURES) return null;
+  if (pictures.length < LEAST_LOOK_PICTURES) return null;
   return fitCloud(
     pictures.map(rowOf),
     TRAITS.map(({ tolerance }) => tolerance),

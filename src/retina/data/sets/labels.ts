@@ -150,8 +150,8 @@ export async function scanGradingCsv(path: string, problems: GmtlError[], text?:
       );
       continue;
     }
-    const retinopathy = gradeOf(record[columns.retinopathy], GRADE_COUNTS.retinopathy);
-    const edema = gradeOf(record[columns.edema], GRADE_COUNTS.edema);
+    const retinopathy = gradeInCell(record[columns.retinopathy], GRADE_COUNTS.retinopathy);
+    const edema = gradeInCell(record[columns.edema], GRADE_COUNTS.edema);
     if (retinopathy === null || edema === null) {
       const [what, cell, last] =
         retinopathy === null
@@ -188,7 +188,7 @@ export async function scanGradingCsv(path: string, problems: GmtlError[], text?:
 }
 
 /** The grade in a cell, null if it does not hold one. `3.0` and `3,0` are what spreadsheets make of 3. */
-export function gradeOf(cell: string | undefined, count: number): number | null {
+export function gradeInCell(cell: string | undefined, count: number): number | null {
   if (cell === undefined || !/^\d+([.,]0+)?$/.test(cell)) return null;
   const value = Number.parseInt(cell, 10);
   return value < count ? value : null;

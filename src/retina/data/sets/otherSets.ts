@@ -4,7 +4,7 @@ import { basename, dirname, join, relative, sep } from 'node:path';
 import { parse } from 'csv-parse/sync';
 import { GmtlError } from '../../../engine/errors.ts';
 import { type DatasetItem, GRADE_COUNTS, noMasks, type Split, type Structure } from '../../domain.ts';
-import { decodeText, gradeOf, separatorOf } from './labels.ts';
+import { decodeText, gradeInCell, separatorOf } from './labels.ts';
 import type { Metadata } from './metadata.ts';
 
 /** Where a set has its grades: a table's file name, and its columns by header, or by number where it has none. */
@@ -149,7 +149,7 @@ async function readRows(path: string, table: GradeTable): Promise<GradedRow[]> {
   }
   const grade = (text: string | undefined, task: 'retinopathy' | 'edema', where: string): number | null => {
     if (text === undefined || text === '' || text === table.ungradable) return null;
-    const value = gradeOf(text, GRADE_COUNTS[task]);
+    const value = gradeInCell(text, GRADE_COUNTS[task]);
     if (value !== null) return value;
     throw new GmtlError(
       'data/csv-grade',

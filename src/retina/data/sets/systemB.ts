@@ -39,7 +39,11 @@ const entrySchema = z
       const message = `is [${entry.task_vector}], but the task is ${entry.task}: expected [${expected}]`;
       context.addIssue({ code: 'custom', path: ['task_vector'], message });
     }
-    if (task === 'classification' && gradeOf(entry.retino_label) === null && gradeOf(entry.edema_label) === null) {
+    if (
+      task === 'classification' &&
+      statedGrade(entry.retino_label) === null &&
+      statedGrade(entry.edema_label) === null
+    ) {
       context.addIssue({ code: 'custom', path: ['retino_label'], message: 'a classification entry needs a grade' });
     }
     if (task === 'segmentation' && !STRUCTURES.some((structure) => entry.mask_paths?.[structure] != null)) {
@@ -52,7 +56,7 @@ export type SystemBEntry = z.infer<typeof entrySchema>;
 
 const taskOf = (task: SystemBEntry['task']): Task =>
   task === 'seg' || task === 'segmentation' ? 'segmentation' : 'classification';
-const gradeOf = (grade: number | null | undefined) => (grade === undefined || grade === -1 ? null : grade);
+const statedGrade = (grade: number | null | undefined) => (grade === undefined || grade === -1 ? null : grade);
 
 /** True when a list's first row can only be System B's: an image path, and neither id nor split. */
 export function looksLikeSystemB(content: readonly unknown[]): boolean {
@@ -148,8 +152,8 @@ async function toItem(entry: SystemBEntry, options: SystemBOptions): Promise<Dat
             OD: await mask('OD'),
           }
         : null,
-    retinopathy: gradeOf(entry.retino_label) ?? null,
-    edema: gradeOf(entry.edema_label) ?? null,
+    retinopathy: statedGrade(entry.retino_label) ?? null,
+    edema: statedGrade(entry.edema_label) ?? null,
   };
 }
 

@@ -1,7 +1,7 @@
 /** What a browser's decoder must not decide by itself: orientation, color space, color profile. Reads and edits bytes only. */
 
 /** What is known of a picture file before it is decoded. */
-export interface PictureHeader {
+export interface EncodedPicture {
   readonly kind: 'jpeg' | 'png' | 'other';
   /** Color components of a JPEG; 0 of others. */
   readonly components: number;
@@ -17,14 +17,14 @@ const startsWith = (bytes: Uint8Array, at: number, text: string): boolean =>
   [...text].every((letter, index) => bytes[at + index] === letter.charCodeAt(0));
 
 /** Reads a picture's header. Damage is left to the decoder. */
-export function readHeader(bytes: Uint8Array): PictureHeader {
+export function readEncoded(bytes: Uint8Array): EncodedPicture {
   if (bytes[0] === 0xff && bytes[1] === 0xd8) return readJpeg(bytes);
   if (startsWith(bytes, 1, 'PNG\r\n')) return readPng(bytes);
   return { kind: 'other', components: 0, hasProfile: false, orientation: 1, bytes };
 }
 
 /** Walks the segments up to the pixel data (ITU-T T.81, B.1). */
-function readJpeg(bytes: Uint8Array): PictureHeader {
+function readJpeg(bytes: Uint8Array): EncodedPicture {
   const kept: Uint8Array[] = [bytes.subarray(0, 2)];
   let components = 0;
   let hasProfile = false;
@@ -47,7 +47,7 @@ function readJpeg(bytes: Uint8Array): PictureHeader {
 }
 
 /** Walks the chunks up to the end (PNG 3rd edition, 5.3). */
-function readPng(bytes: Uint8Array): PictureHeader {
+function readPng(bytes: Uint8Array): EncodedPicture {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const kept: Uint8Array[] = [bytes.subarray(0, 8)];
   let hasProfile = false;
