@@ -59,7 +59,7 @@ export default defineConfig(({ mode }) => ({
   test: {
     testTimeout: 300_000,
     hookTimeout: 300_000,
-    // Dawn lives in native code: forks keep one instance a process (a second `create()` in one process can abort).
+    // Dawn lives in native code: forks keep one instance per process (a second `create()` in one process can abort).
     pool: 'forks',
     // One more than two cores keep busy: tests wait for child processes and for the adapter.
     maxWorkers: 3,

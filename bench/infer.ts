@@ -176,10 +176,10 @@ export function formatInferBench(bench: InferBench, sharesCores: boolean): strin
   const both = 1 / (1 / decoding + 1 / device);
   const rows: [string, string][] = [
     ['pictures', `${pictures}, read and prepared, predicted, written as rows of a table`],
-    ['decoding', `${decoding.toFixed(2)} a second alone`],
-    ['device', `${device.toFixed(2)} a second alone`],
-    ['threads', `${threads.toFixed(2)} a second alone: decoding, and describing results with answers given`],
-    ['pipeline', `${pipeline.toFixed(2)} a second: ${share(slower)} of the slower of decoding and device`],
+    ['decoding', `${decoding.toFixed(2)} per second alone`],
+    ['device', `${device.toFixed(2)} per second alone`],
+    ['threads', `${threads.toFixed(2)} per second alone: decoding, and describing results with answers given`],
+    ['pipeline', `${pipeline.toFixed(2)} per second: ${share(slower)} of the slower of decoding and device`],
     ...(sharesCores
       ? [
           [

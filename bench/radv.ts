@@ -136,7 +136,7 @@ export function budgetsOf(compiler: string, rows: readonly Measured[]): Budgets 
   return { compiler, figures: [...BUDGETED, 'subgroupsPerSimd'], kernels: Object.fromEntries(sorted) };
 }
 
-/** The budgets as a file, a kernel a line. */
+/** The budgets as a file, one kernel per line. */
 export function budgetsText({ compiler, figures, kernels }: Budgets): string {
   const block = (lines: readonly string[]): string => `\n${lines.map((line) => `    ${line}`).join(',\n')}\n  `;
   const names = block(figures.map((figure) => JSON.stringify(figure)));

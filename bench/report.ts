@@ -184,7 +184,7 @@ export function formatHeader(
   return [
     `adapter   ${machine.adapter} (${machine.kind})`,
     `driver    ${machine.driver}`,
-    `ceilings  copy ${(ceilings.bytesPerSecond / 1e9).toFixed(2)} GB/s, multiply-add ${(ceilings.flopsPerSecond / 1e9).toFixed(1)} GFLOP/s, ${(ceilings.secondsPerDispatch * 1e6).toFixed(0)} us a dispatch`,
+    `ceilings  copy ${(ceilings.bytesPerSecond / 1e9).toFixed(2)} GB/s, multiply-add ${(ceilings.flopsPerSecond / 1e9).toFixed(1)} GFLOP/s, ${(ceilings.secondsPerDispatch * 1e6).toFixed(0)} us per dispatch`,
     `timing    ${timer.kind}: ${timer.reason}; median of the samples`,
     `date      ${machine.date}`,
   ].join('\n');

@@ -143,7 +143,7 @@ export function formatScale(measured: readonly MeasuredRanks[] | null, networks:
               { header: 'step ms', digits: 1 },
               { header: 'exchange ms', digits: 2 },
               { header: 'waiting ms', digits: 1 },
-              { header: 'kB sent a rank', digits: 1 },
+              { header: 'kB sent per rank', digits: 1 },
             ],
             measured.map((row) => [row.ranks, row.stepMs, row.exchangeMs, row.waitMs, row.sentBytes / 1000]),
           ),

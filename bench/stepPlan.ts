@@ -81,7 +81,7 @@ export function formatStepPlan({ workload, device, plan }: PlannedStep): string 
     ['arithmetic', 'nothing below was measured, and no kernel reaches these bounds'],
     [
       'device',
-      `${device.name}: ${device.source}; ${(device.secondsPerDispatch * 1e6).toFixed(0)} us a dispatch is assumed`,
+      `${device.name}: ${device.source}; ${(device.secondsPerDispatch * 1e6).toFixed(0)} us per dispatch is assumed`,
     ],
     ['model', `${workload.name}; ${workload.parameters.toLocaleString('en')} parameters`],
     ['step', `${workload.batch} images of ${workload.size}x${workload.size}; forward, backward, update`],

@@ -73,7 +73,7 @@ export function formatStepSummary(bench: StepBench, machine: Machine): string {
     [
       'ceilings',
       `copy ${(ceilings.bytesPerSecond / 1e9).toFixed(2)} GB/s, multiply-add ${(ceilings.flopsPerSecond / 1e9).toFixed(1)} GFLOP/s, ` +
-        `${(ceilings.secondsPerDispatch * 1e6).toFixed(0)} us a dispatch`,
+        `${(ceilings.secondsPerDispatch * 1e6).toFixed(0)} us per dispatch`,
     ],
     ['model', `${workload.name}; ${workload.parameters.toLocaleString('en')} parameters`],
     [
@@ -126,7 +126,7 @@ export function formatStepTable(bench: StepBench, calls: boolean): string {
     columns('program'),
     bench.rows.map((row) => cells(row, row.program)),
   );
-  const legend = 'n: executions a step; bound by: what limits it at best; of ceiling: how near it comes to that.';
+  const legend = 'n: executions per step; bound by: what limits it at best; of ceiling: how near it comes to that.';
   const parts = [table, legend];
   if (calls) {
     const shown = bench.calls.slice(0, CALLS_SHOWN);

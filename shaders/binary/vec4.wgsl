@@ -1,7 +1,7 @@
 // out[i] = a[i] (+ - * /) b[i] where each operand is walked in one of three ways, in groups of four neighboring elements:
 //   0 tail:  element i % tail: equal shapes (tail = all), a trailing vector such as a bias over channels (tail C);
 //   1 splat: element (i / divisor) % period, the same for the whole group: one number per sample, a scalar (divisor a multiple of 4);
-//   2 block: element ((i / divisor) % period) * tail + i % tail: a row of channels a sample, [N, 1, C] (tail a multiple of 4).
+//   2 block: element ((i / divisor) % period) * tail + i % tail: one row of channels per sample, [N, 1, C] (tail a multiple of 4).
 //
 // A thread owns several groups, a whole grid apart, so that neighboring threads touch neighboring memory. Integer division costs more
 // than the arithmetic on software adapters: the walk is an override, and i % tail is stepped, not divided, from group to group.

@@ -1,4 +1,4 @@
-// width.wgsl with four elements an item.
+// width.wgsl with four elements per item.
 
 // #include "common/storage.wgsl"
 // #include "common/result.wgsl"

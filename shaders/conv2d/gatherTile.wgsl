@@ -3,7 +3,7 @@
 // For GPUs. A workgroup owns PIXELS pixels x COLUMNS groups of four output channels (to suit their numbers), a thread eight pixels x
 // GROUPS groups, so that each vec4f read from workgroup memory serves 16 multiply-adds (GROUPS 2). Taps and channels are one loop, eight
 // channels at a time; the next ones are loaded into registers while these are multiplied. Pixels lie in workgroup memory as they do in
-// the source, four channels a vec4f. A tap moves every pixel of a phase alike, so it is a number that the whole workgroup shares.
+// the source, four channels per vec4f. A tap moves every pixel of a phase alike, so it is a number that the whole workgroup shares.
 // Pixels are taken in `divideY * divideX` phases of equal parity as in gatherLanes.wgsl, where the packing of weights is explained.
 // fromChannels and toChannels are multiples of four.
 //
@@ -91,7 +91,7 @@ fn addPixel(sum: vec4f, p: vec4f, w: mat4x4f) -> vec4f {
   return fma(w[3], vec4f(p.w), fma(w[2], vec4f(p.z), fma(w[1], vec4f(p.y), fma(w[0], vec4f(p.x), sum))));
 }
 
-// Four pixels' sums, a pixel a column.
+// Four pixels' sums, one pixel per column.
 fn add(sums: mat4x4f, p: mat4x4f, w: mat4x4f) -> mat4x4f {
   return mat4x4f(addPixel(sums[0], p[0], w), addPixel(sums[1], p[1], w), addPixel(sums[2], p[2], w), addPixel(sums[3], p[3], w));
 }

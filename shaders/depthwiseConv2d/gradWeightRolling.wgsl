@@ -4,7 +4,7 @@
 //
 // gradWeightRows.wgsl for windows of at most 7 x 7, on adapters whose subgroups have eight lanes (lavapipe), in the manner of rolling.wgsl: a
 // workgroup is one subgroup and owns four channels of one chunk: units of one image and eight neighboring columns, one lane per column, the
-// units k, k + chunks, …. It runs down the rows with the last seven rows of the gradient in registers; a row of x is two loads a lane, its
+// units k, k + chunks, …. It runs down the rows with the last seven rows of the gradient in registers; a row of x is two loads per lane, its
 // seven shifts are shuffles, and the 49 sums, which lie in memory of its own, are added up over the lanes at the end; reduce/sumPair adds the
 // chunks up. The host sees to it that paddingY is below the window's height, so that each row of the gradient meets some row of x.
 

@@ -2,7 +2,7 @@
 //
 // The formula of rows.wgsl for windows of at most 7 x 7, on adapters whose subgroups have eight lanes (lavapipe). A workgroup is one
 // subgroup and owns four channels of eight neighboring columns, one lane per column, and runs down `chunk` rows of them. A row of the source is two
-// loads a lane, 16 pixels; the window's seven shifts of it are made by shuffles, for a load costs lavapipe some 330 instructions a vec4f and a
+// loads per lane, 16 pixels; the window's seven shifts of it are made by shuffles, for a load costs lavapipe some 330 instructions per vec4f and a
 // shuffle eight. Each row is multiplied into the seven output rows it belongs to, then the oldest of these is done. A lane holds the weights of one kx
 // of all ky. A smaller window lies at the end of a 7 x 7 one of zeros (the host adds to paddingY; columns past the window have weight zero).
 

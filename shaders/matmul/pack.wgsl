@@ -6,7 +6,7 @@
 // #include "common/grid.wgsl"
 // #include "common/storage.wgsl"
 
-// rows and quads (vec4f a row) are the packed extents; sourceRows and sourceColumns what of them the source fills.
+// rows and quads (vec4f per row) are the packed extents; sourceRows and sourceColumns what of them the source fills.
 struct Uniforms {
   size: u32, rows: u32, quads: u32, sourceRows: u32, sourceColumns: u32, batch: u32, row: u32, column: u32,
   hasScale: u32, gain: f32,

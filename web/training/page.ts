@@ -114,7 +114,7 @@ function showFigures(): void {
   const values = {
     Step: [String(last?.step ?? 0), 'goes on until you pause'],
     Loss: [last ? last.loss.toFixed(3) : '–', 'all tasks together'],
-    'Images a second': [speed === null ? '–' : speed.toFixed(1), 'drawn, augmented and learnt'],
+    'Images per second': [speed === null ? '–' : speed.toFixed(1), 'drawn, augmented and learnt'],
     'Gate right': [figures ? `${(100 * figures.gateAccuracy).toFixed(0)} %` : '–', 'on 8 held-back pictures'],
     ...Object.fromEntries(
       Object.entries(figures?.dice ?? {}).map(([structure, dice]) => [

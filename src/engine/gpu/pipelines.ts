@@ -151,7 +151,7 @@ export class PipelineCache {
     if (kernel.bindings.length > grants) {
       throw new GmtlError(
         'gpu/shader',
-        `${kernel.name} (wanted for ${label}) binds ${kernel.bindings.length} storage buffers, and this adapter grants ${grants} a shader: ` +
+        `${kernel.name} (wanted for ${label}) binds ${kernel.bindings.length} storage buffers, and this adapter grants ${grants} per shader: ` +
           'take a version of the kernel with fewer',
       );
     }

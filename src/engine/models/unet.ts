@@ -66,7 +66,7 @@ export class UnetDecoder extends Module {
     if (channels.length !== encoderChannels.length) {
       throw new GmtlError(
         'nn/model',
-        `U-Net decoder: ${channels.length} blocks [${channels}] for ${encoderChannels.length} encoder maps [${encoderChannels}]; give one number a map`,
+        `U-Net decoder: ${channels.length} blocks [${channels}] for ${encoderChannels.length} encoder maps [${encoderChannels}]; give one number per map`,
       );
     }
     const coarse = [...encoderChannels].reverse();

@@ -13,7 +13,7 @@ export type Dataset<S> = readonly S[] | { readonly length: number; get(index: nu
 
 type Numbers = number | bigint | Exclude<HostData, NestedNumbers> | readonly number[] | readonly NestedNumbers[];
 
-/** What samples become: numbers and arrays of numbers a tensor with the batch as its first axis, records and tuples the same of each of their parts. */
+/** What samples become: numbers and arrays of numbers become a tensor with the batch as its first axis, records and tuples the same of each of their parts. */
 export type Collated<S> = S extends Numbers
   ? Tensor
   : S extends object

@@ -23,7 +23,7 @@ const save = (entries: ReturnType<typeof entry>[], kernels = 'k1') =>
   saveTuned(adapter(), entries, { folder, kernels, gmtl: '1.2.3' });
 
 describe('tuned kernels on disk', () => {
-  it('are one file an adapter and driver, named so that people find it', () => {
+  it('are one file per adapter and driver, named so that people find it', () => {
     const path = tunedPath(readAdapterInfo(adapter()), folder);
     expect(path).toMatch(/tuned\/Some-GPU-R-[0-9a-f]{12}\.json$/);
     expect(tunedPath(readAdapterInfo(adapter('driver 2')), folder)).not.toBe(path);

@@ -156,7 +156,7 @@ export const SUM_TOLERANCE: Tolerance = {
 export const ELEMENTWISE_TOLERANCE: Tolerance = {
   relativeL2: 1e-6,
   element: 2e-6,
-  reason: 'a few float32 roundings an element, and the WGSL allowance of a few ulp for exp, tanh, division',
+  reason: 'a few float32 roundings per element, and the WGSL allowance of a few ulp for exp, tanh, division',
 };
 
 /** A differentiable op: its programs, its gradient, and the cases that it is tested and timed with. */

@@ -149,7 +149,7 @@ function requireDistinct(params: readonly NamedParameter[]): void {
     if (names.has(name) || memory.has(tensor.value.storage)) {
       throw new GmtlError(
         'optim/duplicate',
-        `parameter ${name} ${formatShape(tensor.shape)} is given twice: it would be updated twice a step`,
+        `parameter ${name} ${formatShape(tensor.shape)} is given twice: it would be updated twice per step`,
       );
     }
     names.add(name);

@@ -199,7 +199,7 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
       'A small network on the synthetic set: shows every part at work, and learns masks and both grades, within three minutes on two CPU cores.',
     config: {
       model: {
-        // A third of the work of the variant `demo` per pixel, spent on 96 pixels a side instead of 64: lesions are small.
+        // A third of the work of the variant `demo` per pixel, spent on 96 pixels per side instead of 64: lesions are small.
         trunk: { depths: [1, 1, 1, 1], dims: [24, 32, 48, 64] },
         headDropout: 0,
         decoderChannels: [24, 16, 16, 12],
@@ -278,7 +278,7 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
   },
   'convnext-gated-small': {
     description:
-      'The ConvNeXt-gated recipe scaled to a modest machine and to training from scratch: a small trunk, 128x128, eight images a step, ' +
+      'The ConvNeXt-gated recipe scaled to a modest machine and to training from scratch: a small trunk, 128x128, eight images per step, ' +
       'learning rate 1e-3; the published rate of 1e-4 is for pretrained weights.',
     config: {
       ...CONVNEXT_GATED,
@@ -312,7 +312,7 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
   },
   'resnet-unet-small': {
     description:
-      'The ResNet U-Net recipe scaled to a modest machine and to training from scratch: a narrow encoder, 128x128, eight images a step, ' +
+      'The ResNet U-Net recipe scaled to a modest machine and to training from scratch: a narrow encoder, 128x128, eight images per step, ' +
       'learning rate 1e-3; the published rate of 7e-5 is for pretrained weights.',
     config: {
       ...RESNET_UNET,

@@ -214,12 +214,12 @@ const data = z.strictObject({
           .positive()
           .default(2)
           .describe('Most times the mean count that a bin of a local histogram keeps.'),
-        tiles: z.int().min(1).max(32).default(8).describe('Local histograms a side.'),
+        tiles: z.int().min(1).max(32).default(8).describe('Local histograms per side.'),
       }),
     ])
     .default(false)
     .describe(
-      "Local equalization of the lightness (OpenCV's CLAHE on L of CIE L*a*b*): {clipLimit, tiles a side}; true: {2, 8}.",
+      "Local equalization of the lightness (OpenCV's CLAHE on L of CIE L*a*b*): {clipLimit, tiles per side}; true: {2, 8}.",
     ),
   benGraham: z
     .boolean()
@@ -415,7 +415,7 @@ const training = z.strictObject({
   stepsPerEpoch: positiveInt
     .nullable()
     .default(null)
-    .describe('Optimizer steps an epoch; null: one pass over the larger of the two pools.'),
+    .describe('Optimizer steps per epoch; null: one pass over the larger of the two pools.'),
   seed: z
     .int()
     .min(0)
@@ -462,7 +462,7 @@ const training = z.strictObject({
   tensorboard: z
     .boolean()
     .default(true)
-    .describe('Write TensorBoard event files into the run folder (about a kilobyte a step).'),
+    .describe('Write TensorBoard event files into the run folder (about a kilobyte per step).'),
   conflictEvery: z
     .int()
     .min(0)

@@ -122,7 +122,7 @@ function compress(bytes: Buffer, compression: TiffCompression): Buffer {
   );
 }
 
-/** A palette PNG of 1 or 8 bits a pixel. */
+/** A palette PNG of 1 or 8 bits per pixel. */
 export function palettePng(
   width: number,
   height: number,

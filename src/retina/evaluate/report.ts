@@ -107,7 +107,7 @@ async function reportData(input: ReportInput): Promise<ReportData> {
   const changed = recorded.fingerprint !== null && recorded.fingerprint !== sha256;
   const segmentation = segmentationOf(
     result,
-    `${maskNote(config, frame)} Lesion sensitivity is the FROC score: the mean share of lesions found at 1/8, 1/4, 1/2, 1, 2, 4 and 8 false alarms an image.`,
+    `${maskNote(config, frame)} Lesion sensitivity is the FROC score: the mean share of lesions found at 1/8, 1/4, 1/2, 1, 2, 4 and 8 false alarms per image.`,
   );
   const referral = referralsOf(result);
   const uncertainty = uncertaintyOf(result);

@@ -66,7 +66,7 @@ interface Done extends Piece {
   readonly hashes: string;
 }
 
-/** The record of one folder, one JSON line a picture, appended as soon as its files are written. Results stay in the file until they are asked for. */
+/** The record of one folder, one JSON line per picture, appended as soon as its files are written. Results stay in the file until they are asked for. */
 export class Journal {
   readonly #folder: string;
   readonly #path: string;

@@ -26,7 +26,7 @@ export const entrySchema = z.object({
 export type ManifestEntry = z.infer<typeof entrySchema>;
 
 /**
- * Reads `list.csv` (a header with `path`, optionally `id`, `patient`, `eye`; other columns are left out) or `list.jsonl` (one object of those a line). Paths are
+ * Reads `list.csv` (a header with `path`, optionally `id`, `patient`, `eye`; other columns are left out) or `list.jsonl` (one such object per line). Paths are
  * relative to the list's folder.
  *
  * @throws GmtlError `infer/manifest` naming the line, `io/not-found` and `io/not-readable`.
@@ -113,7 +113,7 @@ function withoutEmpty(row: Readonly<Record<string, string>>): Record<string, str
   return Object.fromEntries(Object.entries(row).filter(([, value]) => value !== ''));
 }
 
-/** Paths from a stream, one a line: `find … | gmtl infer -`. Empty lines are left out. */
+/** Paths from a stream, one per line: `find … | gmtl infer -`. Empty lines are left out. */
 export async function readPaths(stream: AsyncIterable<string | Uint8Array>): Promise<string[]> {
   const paths: string[] = [];
   for await (const line of createInterface({ input: Readable.from(stream), crlfDelay: Number.POSITIVE_INFINITY })) {

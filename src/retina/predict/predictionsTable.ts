@@ -15,7 +15,7 @@ import type { Trust } from './trust.ts';
 /** Name of the table in a folder of results. */
 export const PREDICTIONS_FILE = 'predictions.csv';
 
-/** The same rows, one JSON object a line: beside the table of `gmtl infer`. */
+/** The same rows, one JSON object per line: beside the table of `gmtl infer`. */
 const PREDICTIONS_LINES = 'predictions.jsonl';
 
 /** Hexadecimal digits of the last column, by which a row that a kill cut short is known. */

@@ -159,7 +159,7 @@ describe('tiled prediction', () => {
     await expect(tiledMap(none, picture)).rejects.toThrow(/tile at \(0, 0\): no mask values where 16x16x2/);
   });
 
-  it('gives System A’s scale: 2048 frame pixels a tile of 512', () => {
+  it('gives System A’s scale: 2048 frame pixels per tile of 512', () => {
     expect(sideForTiles(3424, 2048, 512)).toBe(856);
   });
 });

@@ -1,4 +1,4 @@
-/** The files of a table of predictions, CSV and JSON lines: rows are appended as they come, and put in order at the end. Memory: some 200 bytes a row. */
+/** The files of a table of predictions, CSV and JSON lines: rows are appended as they come, and put in order at the end. Memory: some 200 bytes per row. */
 import { createHash } from 'node:crypto';
 import {
   closeSync,

@@ -56,7 +56,7 @@ export interface LockTimes {
 
 const TIMES: LockTimes = { beat: 5000, silent: 60_000 };
 
-/** Milliseconds for which a lock counts as had where it is asked for thousands of times a second. */
+/** Milliseconds for which a lock counts as had where it is asked for thousands of times per second. */
 export const LOCK_WITHIN = 1000;
 
 export interface RunLock {

@@ -15,7 +15,7 @@ const picturesSchema = z.array(
   }),
 );
 
-/** Writes the record, one image a line. */
+/** Writes the record, one image per line. */
 export async function writePictures(path: string, records: readonly ItemRecord[]): Promise<void> {
   await writeFileAtomic(path, `[\n${records.map((record) => `  ${JSON.stringify(record)}`).join(',\n')}\n]\n`);
 }

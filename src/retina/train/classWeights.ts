@@ -46,7 +46,7 @@ function natural(
   return Float32Array.from(graded, (share, grade) => (share > 0 ? (scale * share) / drawn[grade] : 0));
 }
 
-/** One weight a grade by `loss.classWeights`, from the training items; null for none. */
+/** One weight per grade by `loss.classWeights`, from the training items; null for none. */
 export function gradeWeights(
   { loss, data }: Pick<TrainConfig, 'loss' | 'data'>,
   train: readonly DatasetItem[],

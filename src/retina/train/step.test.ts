@@ -13,7 +13,7 @@ afterEach(() => {
   setEngine(null);
 });
 
-/** A leak of one buffer a step would show after a few; GMTL_LEAK_STEPS=1000 runs the long form. */
+/** A leak of one buffer per step would show after a few; GMTL_LEAK_STEPS=1000 runs the long form. */
 const LEAK_STEPS = Number(process.env.GMTL_LEAK_STEPS ?? 60);
 
 describe('TrainStep', () => {

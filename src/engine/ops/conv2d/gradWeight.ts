@@ -1,4 +1,4 @@
-/** Plans weight gradients of any geometry, one weight a thread. */
+/** Plans weight gradients of any geometry, one weight per thread. */
 import { gridFor, type PlanTarget, type StorageFormat } from '../../gpu/kernel.ts';
 import { kernel } from '../../gpu/shaderKernel.ts';
 import { sizeOf } from '../../tensor/spec.ts';
@@ -24,7 +24,7 @@ export function chunksFor(threads: number, wanted: number, extent: number, least
   return Math.max(1, Math.min(Math.ceil(wanted / threads), Math.floor(extent / least)));
 }
 
-/** The steps from `x` (in0) and `gradOutput` (in1), in the element format `storage`, to out0 in float32, one weight a thread: any geometry. */
+/** The steps from `x` (in0) and `gradOutput` (in1), in the element format `storage`, to out0 in float32, one weight per thread: any geometry. */
 export function planSimpleGradWeight(geometry: ConvolutionGeometry, storage: StorageFormat, target: PlanTarget): Steps {
   const { batch, input, inChannels, output, outChannels, kernel, groups } = geometry;
   const weights = sizeOf(weightShape(geometry));

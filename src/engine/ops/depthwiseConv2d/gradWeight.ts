@@ -24,7 +24,7 @@ export const depthwiseGradWeightKernels = [
 ];
 export const depthwiseGradWeightVersions = ['simple', 'rows', 'tile', 'rolling'];
 
-/** One weight a thread, and the gradient's own sum. */
+/** One weight per thread, and the gradient's own sum. */
 function planSimple(geometry: ConvolutionGeometry, storage: StorageFormat, target: PlanTarget): Plan {
   const { batch, output, outChannels } = geometry;
   const steps = planSimpleGradWeight(geometry, storage, target);
@@ -67,7 +67,7 @@ const placement = ({ input, output, padding }: ConvolutionGeometry): Record<stri
   paddingX: padding[1],
 });
 
-/** A row of taps a thread over a chunk of rows; null as of `planRows` and for wide windows. */
+/** A row of taps per thread over a chunk of rows; null as of `planRows` and for wide windows. */
 function planGradWeightRows(geometry: ConvolutionGeometry, storage: StorageFormat, target: PlanTarget): Plan | null {
   const { batch, output, kernel, outChannels } = geometry;
   if (!movesByPixels(geometry) || kernel[1] > 7) return null;
@@ -88,7 +88,7 @@ function planGradWeightRows(geometry: ConvolutionGeometry, storage: StorageForma
 const TILE_BYTES = 15 * 60 * 16;
 const TILE_THREADS = 64;
 
-/** A row of taps of 16 channels a thread over a chunk of tiles of 8 x 8 pixels; null where windows or limits are of another kind. */
+/** A row of taps of 16 channels per thread over a chunk of tiles of 8 x 8 pixels; null where windows or limits are of another kind. */
 function planGradWeightTile(geometry: ConvolutionGeometry, storage: StorageFormat, target: PlanTarget): Plan | null {
   if (!movesByPixels(geometry) || !isLarge(geometry)) return null;
   const { limits } = target;
@@ -120,7 +120,7 @@ function planGradWeightTile(geometry: ConvolutionGeometry, storage: StorageForma
 /** Workgroups that keep two or more cores evenly busy. */
 const WANTED_ROLLING = 32;
 
-/** All taps a subgroup over a chunk of images and columns; null where the target or the window is of another kind. */
+/** All taps per subgroup over a chunk of images and columns; null where the target or the window is of another kind. */
 function planGradWeightRolling(geometry: ConvolutionGeometry, storage: StorageFormat, target: PlanTarget): Plan | null {
   const { batch, output, kernel, padding, outChannels } = geometry;
   if (!movesByPixels(geometry) || Math.max(...kernel) > 7 || padding[0] >= kernel[0]) return null;

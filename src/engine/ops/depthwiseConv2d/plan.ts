@@ -89,7 +89,7 @@ const TILE_THREADS = 32;
 export const isLarge = ({ kernel }: ConvolutionGeometry): boolean =>
   kernel[0] * kernel[1] >= 25 && Math.max(...kernel) <= 7;
 
-/** 8 x 8 pixels of 16 channels a workgroup; null where windows or limits are of another kind. */
+/** 8 x 8 pixels of 16 channels per workgroup; null where windows or limits are of another kind. */
 function planTile(
   geometry: ConvolutionGeometry,
   transposed: boolean,
@@ -119,7 +119,7 @@ function planTile(
 /** Workgroups that keep two or more cores evenly busy. */
 const WANTED_ROLLING = 32;
 
-/** Eight columns of four channels a subgroup, running down the rows; null where the target or the window is of another kind. */
+/** Eight columns of four channels per subgroup, running down the rows; null where the target or the window is of another kind. */
 function planRolling(
   geometry: ConvolutionGeometry,
   transposed: boolean,

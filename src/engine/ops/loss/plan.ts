@@ -46,7 +46,7 @@ export function planLoss(
 export const finishSamplesKernel = kernel('loss/finishSamples');
 
 /**
- * As `planLoss`, to one mean a sample: loss [samples], and the factor that all of them share. `groups` workgroups work on a sample; a
+ * As `planLoss`, to one mean per sample: loss [samples], and the factor that all of them share. `groups` workgroups work on a sample; a
  * single workgroup in all must finish by itself, as the mean.
  */
 export function planSampleLosses(

@@ -7,7 +7,7 @@ import { maskLossBackwardProgram, maskLossProgram } from './program.ts';
 /**
  * bceWeight * BCE + diceWeight * Dice of logits [N, ..., C] against targets in [0, 1] of that shape, optionally with positive weights [C]: the mean
  * of bceWithLogits and the mean of softDice in one walk over the data, and one for the gradient. Both losses by themselves are its
- * second and third outputs. What it has not: a focal cross entropy, sample weights, squared denominators, one loss a sample; those
+ * second and third outputs. What it has not: a focal cross entropy, sample weights, squared denominators, one loss per sample; those
  * are bceWithLogits' and softDice's.
  */
 export const maskLoss = defineOp<MaskLossAttributes>({

@@ -25,7 +25,7 @@ export interface Variant {
 }
 
 /**
- * The outputs of a workgroup, 64 a thread, and what one costs per k: the vector instructions of the loop per multiply-add (RADV, navi31:
+ * The outputs of a workgroup, 64 per thread, and what one costs per k: the vector instructions of the loop per multiply-add (RADV, navi31:
  * 1.06 to 1.09) and, since smaller tiles read more, 1.6 for each byte brought per multiply-add (an assumption).
  */
 interface TileForm {

@@ -7,8 +7,8 @@ import { smallIsFaster, smallTiles, tilesFor, type Variant } from './tiles.ts';
 
 /**
  * simple: one thread per output. register: eight rows per thread, no workgroup memory. subgroup: 32 rows per thread, a's numbers handed
- * round in a subgroup of eight lanes. tile: workgroup memory, up to 128 x 128 outputs a workgroup; smallTile: 64 x 64. subgroupMatrix:
- * matrix units, 64 x 64 outputs a workgroup. All but the first split long k axes.
+ * round in a subgroup of eight lanes. tile: workgroup memory, up to 128 x 128 outputs per workgroup; smallTile: 64 x 64. subgroupMatrix:
+ * matrix units, 64 x 64 outputs per workgroup. All but the first split long k axes.
  */
 export const MATMUL_VERSIONS = ['simple', 'register', 'subgroup', 'tile', 'smallTile', 'subgroupMatrix'] as const;
 export type MatmulVersion = (typeof MATMUL_VERSIONS)[number];

@@ -68,7 +68,7 @@ export function select(shape: Shape, { starts, ends, steps }: SliceAttributes): 
   requireShape(
     ranks.every((rank) => rank === shape.length),
     'slice',
-    `${asked}: one number an axis is wanted`,
+    `${asked}: one number per axis is wanted`,
   );
   requireShape(
     step.every((value) => Number.isInteger(value) && value > 0),

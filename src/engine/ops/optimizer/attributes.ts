@@ -12,7 +12,7 @@ export interface StepSlot {
 }
 
 export interface StepAttributes {
-  /** One entry a parameter. */
+  /** One entry per parameter. */
   readonly slots: readonly StepSlot[];
 }
 

@@ -1,4 +1,4 @@
-/** Moving averages of several tensors a dispatch. */
+/** Moving averages of several tensors per dispatch. */
 import { kernel } from '../../gpu/shaderKernel.ts';
 import { requireShape } from '../../tensor/shape.ts';
 import { formatShape, sizeOf } from '../../tensor/spec.ts';

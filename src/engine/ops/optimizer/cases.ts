@@ -18,7 +18,7 @@ import { momentGroups, slotsFor } from './layout.ts';
 const STEP_TOLERANCE: Tolerance = {
   relativeL2: 1e-6,
   element: 4e-6,
-  reason: 'about ten float32 roundings an element, and the WGSL allowance of 2.5 ulp for division and a few for sqrt',
+  reason: 'about ten float32 roundings per element, and the WGSL allowance of 2.5 ulp for division and a few for sqrt',
 };
 
 const values = (...numbers: number[]): CaseInput => ({ shape: [numbers.length], fill: { values: numbers } });

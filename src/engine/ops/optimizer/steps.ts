@@ -1,4 +1,4 @@
-/** Optimizer steps over several parameters a dispatch: AdamW, SGD, RMSprop. */
+/** Optimizer steps over several parameters per dispatch: AdamW, SGD, RMSprop. */
 import {
   type BufferReference,
   DEFAULT_LIMITS,

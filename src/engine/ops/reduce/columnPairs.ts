@@ -17,7 +17,7 @@ const sumPairTreeKernel = kernel('reduce/sumPairTree');
 /** What `sumPair` may use. */
 export const sumPairKernels = [sumPairKernel, sumPairTreeKernel];
 
-/** Row chunks for column sums: enough threads to fill the device, at least 8 rows a chunk, few enough for a short second pass. */
+/** Row chunks for column sums: enough threads to fill the device, at least 8 rows per chunk, few enough for a short second pass. */
 export function rowChunks(rows: number, columnThreads: number, target: PlanTarget): number {
   const [threads, most] = target.deviceClass === 'software' ? [512, 32] : [32_768, 512];
   return Math.max(1, Math.min(most, Math.ceil(threads / columnThreads), Math.ceil(rows / 8)));

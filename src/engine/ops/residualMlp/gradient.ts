@@ -66,7 +66,7 @@ export const gradHiddenProgram = defineProgram<NoAttributes>({
 
 /** Threads of a row of the second weight on a GPU. */
 const GPU_WIDTH = 64;
-/** With more loads a thread on a GPU the slices are added up by workgroups of their own first: loads wait for one another. */
+/** With more loads per thread on a GPU the slices are added up by workgroups of their own first: loads wait for one another. */
 const LOADS_OF_A_THREAD = 16;
 
 /** (gradient [..., C], hidden [..., H], weight2 [C, H], bias2 [C], gamma [C]) → the gradients of weight2, bias2 and gamma. */

@@ -88,8 +88,8 @@ describe('TaskBalancedSampler', () => {
     const make = (list: readonly DatasetItem[], change: object) => () =>
       new TaskBalancedSampler(list, { ...options, ...change });
     expect(make([{ ...items[0], split: 'test' }], {})).toThrow(/segmentation-0 is in the test split/);
-    expect(make(items.slice(0, 5), {})).toThrow(/3 classification images a batch are asked for/);
-    expect(make(items, { segmentationPerBatch: 1.5 })).toThrow(/1\.5 segmentation images a batch/);
+    expect(make(items.slice(0, 5), {})).toThrow(/3 classification images per batch are asked for/);
+    expect(make(items, { segmentationPerBatch: 1.5 })).toThrow(/1\.5 segmentation images per batch/);
     expect(make(items, { segmentationPerBatch: 0, classificationPerBatch: 0 })).toThrow(/A batch of 0 images/);
     expect(() => new TaskBalancedSampler(items, options).restore({ step: -1 })).toThrow(/step -1/);
   });

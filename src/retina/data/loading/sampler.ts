@@ -67,7 +67,7 @@ export class TaskBalancedSampler {
       if (!Number.isInteger(counts[task]) || counts[task] < 0) {
         throw new GmtlError(
           'data/sampler-count',
-          `${counts[task]} ${task} images a batch: give a whole number from 0 on.`,
+          `${counts[task]} ${task} images per batch: give a whole number from 0 on.`,
         );
       }
     }
@@ -93,7 +93,7 @@ export class TaskBalancedSampler {
       if (counts[task] > 0 && size === 0) {
         throw new GmtlError(
           'data/sampler-empty',
-          `${counts[task]} ${task} images a batch are asked for, but the training split has none. Add them, or set data.${task}PerBatch to 0.`,
+          `${counts[task]} ${task} images per batch are asked for, but the training split has none. Add them, or set data.${task}PerBatch to 0.`,
         );
       }
       if (counts[task] > 0) steps = Math.max(steps, Math.ceil(size / counts[task]));

@@ -4,7 +4,7 @@ import { requireClaheOptions } from './claheOptions.ts';
 import type { ClaheOptions } from './sample.ts';
 
 /**
- * Equalizes L of CIE L*a*b* (8 bits a channel, as `cvtColor(COLOR_RGB2Lab)` gives) and leaves a and b alone. 512x512 take 8 ms,
+ * Equalizes L of CIE L*a*b* (8 bits per channel, as `cvtColor(COLOR_RGB2Lab)` gives) and leaves a and b alone. 512x512 take 8 ms,
  * 3000x3000 0.3 s and 240 MB.
  *
  * @param cv OpenCV's module, loaded and initialized.

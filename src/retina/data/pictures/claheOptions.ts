@@ -10,7 +10,7 @@ export function requireClaheOptions({ clipLimit, tiles }: ClaheOptions, size: nu
   if (!(clipLimit > 0) || !Number.isInteger(tiles) || tiles < 1 || tiles > size) {
     throw new GmtlError(
       'data/clahe-options',
-      `CLAHE with clipLimit ${clipLimit} and ${tiles} tiles a side: give a limit above 0 and 1 … ${size} whole tiles ` +
+      `CLAHE with clipLimit ${clipLimit} and ${tiles} tiles per side: give a limit above 0 and 1 … ${size} whole tiles ` +
         `(the picture is ${size} pixels wide).`,
     );
   }

@@ -1,6 +1,6 @@
 /** The rule by which the pixels of a mask file become marked or not. */
 
-/** A decoded mask file: `channels` values a pixel, 0 … `range`. */
+/** A decoded mask file: `channels` values per pixel, 0 … `range`. */
 export interface MaskPixels {
   readonly data: Uint8Array | Uint16Array;
   readonly channels: number;

@@ -11,7 +11,7 @@ import { isTiff, isTruncatedTiff } from './tiff.ts';
 
 /**
  * A file beyond either is refused: 130 kB of PNG can unpack to 38,000 x 38,000 pixels, which ends the process. The largest fundus cameras
- * give 50 million pixels; 200 million take 1.2 GB at 16 bits a channel.
+ * give 50 million pixels; 200 million take 1.2 GB at 16 bits per channel.
  */
 const PICTURE_LIMITS = { pixels: 200_000_000, bytes: 2 ** 30 } as const;
 

@@ -20,7 +20,7 @@ export interface PictureTools {
 /** A picture cut to the square that the network sees, before it is resized. */
 export interface Square {
   readonly box: CropBox;
-  /** RGB, `box.size` a side. */
+  /** RGB, `box.size` pixels per side. */
   readonly pixels: Uint8Array;
 }
 

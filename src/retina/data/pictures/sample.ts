@@ -6,7 +6,7 @@ import type { MaskResize } from './geometry.ts';
 export interface ClaheOptions {
   /** A tile's histogram is cut at this many times its mean bin, and what was cut is spread over all bins. Above 0. */
   readonly clipLimit: number;
-  /** Tiles a side: 8 is a grid of 8x8, whose mappings are interpolated bilinearly. */
+  /** Tiles per side: 8 is a grid of 8x8, whose mappings are interpolated bilinearly. */
   readonly tiles: number;
 }
 

@@ -184,7 +184,7 @@ ${bars(['iou', 'perImageIou'], 'IoU with 95 % intervals')}
 ${bars(['averagePrecision', 'auprc11'], 'Area under precision and recall, exact and at 11 thresholds')}
 ${bars(['sensitivity', 'ppv', 'meanSensitivity'], 'Sensitivity and positive predictive value')}
 ${precisionRecall.length > 0 && charts.add({ kind: 'lines', panel: { title: 'Precision and recall', x: 'recall', y: 'precision', scale: 'share', xScale: 'share', curves: precisionRecall } }, 'Precision and recall of pixels', `Precision-recall curves: ${curveNames(precisionRecall)}`)}
-${froc.length > 0 && charts.add({ kind: 'lines', panel: { title: 'FROC', x: 'false positives an image', y: 'lesion sensitivity', scale: 'share', xScale: 'log', curves: froc } }, 'FROC: lesions found against false alarms', `Free-response operating characteristics: ${curveNames(froc)}`)}
+${froc.length > 0 && charts.add({ kind: 'lines', panel: { title: 'FROC', x: 'false positives per image', y: 'lesion sensitivity', scale: 'share', xScale: 'log', curves: froc } }, 'FROC: lesions found against false alarms', `Free-response operating characteristics: ${curveNames(froc)}`)}
 </div>`;
 }
 
