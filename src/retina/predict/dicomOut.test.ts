@@ -132,7 +132,7 @@ describe('a DICOM photograph’s results as DICOM', () => {
   });
 
   it('has codes of LOINC with the notice that its license asks for', () => {
-    const source = readFileSync(new URL('dicomDocuments.ts', import.meta.url), 'utf8');
+    const source = readFileSync(new URL('dicomReport.ts', import.meta.url), 'utf8');
     const docs = readFileSync(new URL('../../../docs/interop.md', import.meta.url), 'utf8').replaceAll(/\s+/g, ' ');
     const notice =
       /This material contains content from LOINC \(http:\/\/loinc\.org\)\..* license at http:\/\/loinc\.org\/license\./;

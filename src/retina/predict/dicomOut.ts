@@ -5,7 +5,9 @@ import { makeWritableFolder, writeFileAtomic } from '../../engine/node/atomic.ts
 import { requireOptional } from '../../engine/node/optional.ts';
 import { readPicture } from '../data/pictures/openPicture.ts';
 import { announceOwn, recordOwn, requireOwn } from '../report/ownFiles.ts';
-import { type DicomDataset, type DocumentSource, reportDataset, segmentationDataset } from './dicomDocuments.ts';
+import type { DicomDataset, DocumentSource } from './dicomDocument.ts';
+import { reportDataset } from './dicomReport.ts';
+import { segmentationDataset } from './dicomSegmentation.ts';
 import type { InferInput } from './inputs.ts';
 import type { Provenance } from './predictionRow.ts';
 import type { Inferred, InferResult } from './result.ts';
