@@ -29,9 +29,9 @@ import {
 } from './cases.ts';
 import { castProgram, fillProgram, floatCastProgram } from './convert.ts';
 import { beginnings, interior, inverseAxes } from './layout.ts';
+import { concatProgram } from './concat.ts';
 import {
   assignProgram,
-  concatProgram,
   expandProgram,
   flipProgram,
   padProgram,
