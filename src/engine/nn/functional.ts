@@ -7,20 +7,12 @@ import { GmtlError, show } from '../errors.ts';
 import { Tensor } from '../autograd/tensor.ts';
 import type { BatchNormAttributes } from '../ops/batchNorm/attributes.ts';
 import { batchNorm as batchNormOp } from '../ops/batchNorm/op.ts';
-import type { BceAttributes } from '../ops/bceWithLogits/attributes.ts';
-import { bceWithLogits as bceWithLogitsOp } from '../ops/bceWithLogits/op.ts';
 import type { Pair } from '../ops/conv2d/attributes.ts';
 import { conv2d as conv2dOp } from '../ops/conv2d/op.ts';
 import { convTranspose2d as convTranspose2dOp } from '../ops/convTranspose2d/op.ts';
-import type { CornAttributes } from '../ops/corn/attributes.ts';
-import { corn as cornOp } from '../ops/corn/op.ts';
-import type { CrossEntropyAttributes } from '../ops/crossEntropy/attributes.ts';
-import { crossEntropy as crossEntropyOp } from '../ops/crossEntropy/op.ts';
 import { depthwiseConv2d as depthwiseConv2dOp } from '../ops/depthwiseConv2d/op.ts';
-import { entropy as entropyOp } from '../ops/entropy/op.ts';
 import { layerNorm as layerNormOp } from '../ops/layerNorm/op.ts';
 import { layerScale as layerScaleOp, scaleResidual as scaleResidualOp } from '../ops/layerScale/op.ts';
-import { maskLoss as maskLossOp } from '../ops/maskLoss/op.ts';
 import type { NoAttributes, Op } from '../ops/definition.ts';
 import { matmul as matmulOp } from '../ops/matmul/op.ts';
 import type { PadAttributes } from '../ops/movement/attributes.ts';
@@ -29,11 +21,8 @@ import { dot as dotOp } from '../ops/optimizer/op.ts';
 import type { AvgPoolAttributes, MaxPoolAttributes } from '../ops/pool/attributes.ts';
 import { avgPool2d as avgPool2dOp, maxPool2d as maxPool2dOp } from '../ops/pool/op.ts';
 import { residualMlp as residualMlpOp } from '../ops/residualMlp/op.ts';
-import type { SoftDiceAttributes } from '../ops/softDice/attributes.ts';
-import { softDice as softDiceOp } from '../ops/softDice/op.ts';
 import { logSoftmax as logSoftmaxOp, softmax as softmaxOp } from '../ops/softmax/op.ts';
 import { checkAttributes, requireOptions } from '../arguments.ts';
-import { declaredInput } from '../ops/signature.ts';
 import { unaryOps } from '../ops/unary/op.ts';
 import {
   upsampleBilinear2d as upsampleBilinear2dOp,
@@ -41,36 +30,16 @@ import {
 } from '../ops/upsample/op.ts';
 import { normalizeAxis } from '../tensor/shape.ts';
 import { isFloat } from '../tensor/spec.ts';
+import { apply } from './applyOp.ts';
 
 export * from './composites.ts';
+export * from './losses/lossFunctions.ts';
 
 export type { Pair } from '../ops/conv2d/attributes.ts';
 
 /** [height, width] of a setting that is given as one number for both image axes, or as one per axis. */
 export function pair(value: number | Pair): Pair {
   return typeof value === 'number' ? [value, value] : value;
-}
-
-/** Applies an op on its first input's engine; optional inputs may be null. The engine checks all else. */
-function applyAll<A extends object>(
-  op: Op<A>,
-  inputs: readonly (Tensor | null | undefined)[],
-  attributes: A,
-): Tensor[] {
-  const [first] = inputs;
-  if (!(first instanceof Tensor)) {
-    const { name } = declaredInput(op.forward.signature.inputs, 0);
-    throw new GmtlError('ops/inputs', `${op.name}: input ${name} is ${show(first)}, not a tensor`);
-  }
-  const given = inputs.filter((tensor): tensor is Tensor => tensor != null);
-  return first.engine.applyAll(op, given, attributes);
-}
-
-/** As `applyAll`, of which the first output is given and the others are freed. */
-function apply<A extends object>(op: Op<A>, inputs: readonly (Tensor | null | undefined)[], attributes: A): Tensor {
-  const [first, ...rest] = applyAll(op, inputs, attributes);
-  for (const tensor of rest) tensor.dispose();
-  return first;
 }
 
 /** A product's weight in the type of the activation. */
@@ -299,54 +268,6 @@ function overAxis(op: Op<NoAttributes>, x: Tensor, axis: number): Tensor {
   return apply(op, [x.permute(exchanged)], {}).permute(exchanged);
 }
 
-/**
- * Softmax cross-entropy: logits [N, C], labels i32 [N] (negative: the row is ignored; C and above, which are not classes: the loss and the row's
- * gradients are NaN, since an error would have to wait for the device), class weights [C]. The mean is weighted as
- * in torch.nn.functional.cross_entropy; it is 0 where all rows are ignored. Reduction 'none' gives one loss per row, [N], 0 where ignored:
- * multiply it by weights to weigh the rows, which is differentiable in the weights too.
- */
-export function crossEntropy(
-  logits: Tensor,
-  labels: Tensor,
-  options: CrossEntropyAttributes & { readonly classWeights?: Tensor | null } = {},
-): Tensor {
-  requireOptions('crossEntropy', options);
-  const { classWeights, ...attributes } = options;
-  return apply(crossEntropyOp, [logits, labels, classWeights], attributes);
-}
-
-/**
- * CORN loss of ordinal grades, a scalar: logits [N, K - 1], labels i32 [N] in 0 .. K - 1 (negative: the row is ignored; others: NaN), as corn_loss of
- * coral_pytorch (Shi, Cao and Raschka 2021, arXiv 2111.08851). 'none' gives each row's mean over its tasks, [N], 0 where ignored.
- * Probabilities: {@link cornProbabilities}, or on the host that of src/engine/nn/losses/corn.ts.
- */
-export function cornLoss(logits: Tensor, labels: Tensor, options: CornAttributes = {}): Tensor {
-  return apply(cornOp, [logits, labels], options);
-}
-
-/**
- * Probabilities of the grades [N, K] from CORN logits [N, K - 1]: P(y = k) = (1 - sigmoid(logit k)) times the sigmoids of the logits before k.
- * Composed of small ops, differentiable.
- */
-export function cornProbabilities(logits: Tensor): Tensor {
-  if (!(logits instanceof Tensor) || logits.shape.length !== 2)
-    throw new GmtlError('ops/inputs', `cornProbabilities: logits are ${show(logits)}; they are a tensor [N, K - 1]`);
-  const [above, below] = [logits.sigmoid(), logits.neg().sigmoid()];
-  const tasks = logits.shape[1];
-  let reached = above.slice(1, 0, 1);
-  const columns = [below.slice(1, 0, 1)];
-  for (let k = 1; k < tasks; k++) {
-    columns.push(reached.mul(below.slice(1, k, k + 1)));
-    reached = reached.mul(above.slice(1, k, k + 1));
-  }
-  return concat([...columns, reached], 1);
-}
-
-/** Mean over rows of the entropy (nats) of softmax(logits), a scalar: logits [N, C], sample weights [N] (the mean is weighted by them). */
-export function entropy(logits: Tensor, sampleWeights?: Tensor | null): Tensor {
-  return apply(entropyOp, [logits, sampleWeights], {});
-}
-
 /** gamma * x: x [..., C], gamma [C] (ConvNeXt's layer scale); {@link scaleResidual} adds the residual in the same pass. */
 export function layerScale(x: Tensor, gamma: Tensor): Tensor {
   return apply(layerScaleOp, [x, gamma], {});
@@ -380,107 +301,4 @@ export function residualMlp(
   const [up, down] = [weightFor(x, first.weight), weightFor(x, second.weight)];
   const inputs = [residual, x, up, first.bias, down, second.bias, gamma, factor];
   return apply(residualMlpOp, inputs, {});
-}
-
-/** Options of {@link bceWithLogits}; their tensors get no gradient. */
-export type BceOptions = Omit<BceAttributes, 'posWeight' | 'sampleWeights'> & {
-  /** Shape [C]: multiplies the positive targets' term. */
-  readonly posWeight?: Tensor | null;
-  /** Shape [N]: samples of weight 0 are ignored. Not with reduction 'sample'. */
-  readonly sampleWeights?: Tensor | null;
-};
-
-/**
- * Binary cross-entropy of sigmoid(logits), a scalar: logits and targets [N, ..., C] (torch.nn.functional.binary_cross_entropy_with_logits).
- * With `gamma` (and `alpha`) the focal loss, as torchvision.ops.sigmoid_focal_loss (Lin et al. 2017). With reduction 'sample' the mean of each
- * sample, [N]: multiply it by weights to weigh the samples, which is differentiable in the weights too.
- */
-export function bceWithLogits(logits: Tensor, targets: Tensor, options: BceOptions = {}): Tensor {
-  requireOptions('bceWithLogits', options);
-  const { posWeight, sampleWeights, ...attributes } = options;
-  return apply(bceWithLogitsOp, [logits, targets, posWeight, sampleWeights], {
-    ...attributes,
-    posWeight: posWeight != null,
-    sampleWeights: sampleWeights != null,
-  });
-}
-
-/**
- * Focal loss of sigmoid(logits) (Lin et al. 2017, torchvision.ops.sigmoid_focal_loss): {@link bceWithLogits} by another name, with gamma 2 and
- * alpha null (no balance) unless given, and the mean over elements.
- */
-export function focalWithLogits(logits: Tensor, targets: Tensor, options: BceOptions = {}): Tensor {
-  requireOptions('focalWithLogits', options);
-  return bceWithLogits(logits, targets, { ...options, gamma: options.gamma ?? 2 });
-}
-
-/** Named conventions of the soft Dice loss; see {@link softDiceLoss}. */
-const DICE_FORMS = {
-  sample: { perSample: true },
-  batch: { perSample: false, flattenClasses: true, smooth: 1e-6 },
-  smp: { perSample: false, ignoreEmptyClasses: true, smooth: 0 },
-} as const satisfies Record<string, SoftDiceAttributes>;
-
-/** The conventions that {@link softDiceLoss} knows. */
-export type DiceForm = keyof typeof DICE_FORMS;
-
-/** Options of {@link softDiceLoss}. */
-export type SoftDiceOptions = Omit<SoftDiceAttributes, 'reduction'> & {
-  readonly form?: DiceForm;
-  /** Default 'mean', a scalar; 'sample' (form 'sample' only): the mean over the classes of each sample, [N]. */
-  readonly reduction?: 'mean' | 'sample';
-};
-
-/**
- * 1 - soft Dice of sigmoid(logits), a scalar: logits and targets [N, ..., C]. `form` names what is summed before dividing:
- * - 'sample' (default): the pixels of each class of each sample, then the mean over samples and classes; smooth 0 unless given.
- * - 'batch': all pixels of all classes and samples, flattened together; smooth 1e-6.
- * - 'smp': each class over the batch, then the mean over classes, of which those without positives in the batch give 0; smooth 0, the
- *   denominator at least 1e-7. DiceLoss(mode='multilabel') of segmentation_models.pytorch.
- * Options given beside it override the form's own. `alpha` and `beta` weigh false positives and false negatives (Salehi et al.
- * 2017) in any form. Multiply the result of reduction 'sample' by weights to weigh the samples, which is differentiable in the weights too.
- */
-export function softDiceLoss(logits: Tensor, targets: Tensor, options: SoftDiceOptions = {}): Tensor {
-  requireOptions('softDiceLoss', options);
-  checkAttributes('softDiceLoss', { reduction: ['mean', 'sample'] }, { reduction: options.reduction });
-  const { form, reduction = 'mean', ...rest } = options;
-  const attributes = diceAttributes(form, rest);
-  if (reduction === 'mean') return apply(softDiceOp, [logits, targets], attributes);
-  return apply(softDiceOp, [logits, targets], { ...attributes, reduction: 'none' }).mean([1]);
-}
-
-function diceAttributes<A extends SoftDiceAttributes>(form: DiceForm = 'sample', options: A): A {
-  if (!Object.hasOwn(DICE_FORMS, form))
-    throw new GmtlError(
-      'ops/attribute',
-      `softDiceLoss: form is ${show(form)}; it takes ${Object.keys(DICE_FORMS).join(', ')}`,
-    );
-  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-  return { ...DICE_FORMS[form], ...given } as A;
-}
-
-/** Options of {@link maskLoss}. */
-export interface MaskLossOptions extends Pick<SoftDiceAttributes, 'smooth' | 'alpha' | 'beta'> {
-  readonly bceWeight: number;
-  readonly diceWeight: number;
-  /** Shape [C]: multiplies the positive targets' term of the cross-entropy. */
-  readonly posWeight?: Tensor | null;
-  readonly form?: DiceForm;
-}
-
-/**
- * bceWeight * {@link bceWithLogits} + diceWeight * {@link softDiceLoss} of the same logits and targets [N, ..., C], in one walk over the data
- * forward and one backward. Only `loss` is differentiable; `bce` and `dice` are its parts for reports, unweighted.
- */
-export function maskLoss(
-  logits: Tensor,
-  targets: Tensor,
-  options: MaskLossOptions,
-): { loss: Tensor; bce: Tensor; dice: Tensor } {
-  requireOptions('maskLoss', options);
-  const { posWeight, form, ...attributes } = options;
-  const inputs = [logits, targets, posWeight];
-  const [loss, bce, dice, coefficients] = applyAll(maskLossOp, inputs, diceAttributes(form, attributes));
-  coefficients.dispose();
-  return { loss, bce, dice };
 }
