@@ -13,7 +13,7 @@ import { BasicBlock, Bottleneck, ResNet, resnet } from '../src/engine/models/res
 import { Unet, UnetDecoder, UnetDecoderBlock } from '../src/engine/models/unet.ts';
 import * as F from '../src/engine/nn/functional.ts';
 import { zeros } from '../src/engine/nn/init.ts';
-import { Sequential } from '../src/engine/nn/layers.ts';
+import { Sequential } from '../src/engine/nn/container.ts';
 import { type ExternalTensor, Module } from '../src/engine/nn/module.ts';
 import type { Backend } from '../src/engine/ops/backend.ts';
 import { GpuBackend } from '../src/engine/ops/gpuBackend.ts';

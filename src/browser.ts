@@ -48,7 +48,12 @@ export { RoutedUnet, type RoutedUnetOptions } from './retina/network/routedUnet.
 export { type Collated, DataLoader, type DataLoaderOptions, type Dataset } from './engine/nn/dataLoader.ts';
 export * as functional from './engine/nn/functional.ts';
 export * as init from './engine/nn/init.ts';
-export * from './engine/nn/layers.ts';
+export * from './engine/nn/container.ts';
+export * from './engine/nn/convolution.ts';
+export * from './engine/nn/layer.ts';
+export * from './engine/nn/linear.ts';
+export * from './engine/nn/normalization.ts';
+export * from './engine/nn/stateless.ts';
 export { block, type ExternalTensor, type LoadableTensor, type LoadReport, Module } from './engine/nn/module.ts';
 export { Parameter } from './engine/nn/parameter.ts';
 export { RandomSource } from './engine/nn/randomSource.ts';

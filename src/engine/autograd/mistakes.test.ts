@@ -2,7 +2,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DEFAULT_LIMITS } from '../gpu/kernel.ts';
 import { decodeSafetensors, encodeSafetensors } from '../io/safetensors.ts';
-import { BatchNorm2d, Conv2d, Sequential } from '../nn/layers.ts';
+import { Sequential } from '../nn/container.ts';
+import { Conv2d } from '../nn/convolution.ts';
+import { BatchNorm2d } from '../nn/normalization.ts';
 import { createNodeDevice } from '../node/createDevice.ts';
 import * as F from '../nn/functional.ts';
 import { GpuBackend } from '../ops/gpuBackend.ts';

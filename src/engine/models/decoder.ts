@@ -2,7 +2,9 @@
 import type { Tensor } from '../autograd/tensor.ts';
 import * as F from '../nn/functional.ts';
 import { constant, kaimingNormal, zeros } from '../nn/init.ts';
-import { BatchNorm2d, Conv2d, ConvTranspose2d, type Layer, LayerNorm } from '../nn/layers.ts';
+import { Conv2d, ConvTranspose2d } from '../nn/convolution.ts';
+import type { Layer } from '../nn/layer.ts';
+import { BatchNorm2d, LayerNorm } from '../nn/normalization.ts';
 import { block, Module } from '../nn/module.ts';
 import type { RandomSource } from '../nn/randomSource.ts';
 

@@ -2,7 +2,11 @@
 import type { Tensor } from '../autograd/tensor.ts';
 import * as F from '../nn/functional.ts';
 import { type Initializer, kaimingNormal, zeros } from '../nn/init.ts';
-import { BatchNorm2d, Conv2d, Layer, Linear, Sequential } from '../nn/layers.ts';
+import { Sequential } from '../nn/container.ts';
+import { Conv2d } from '../nn/convolution.ts';
+import { Layer } from '../nn/layer.ts';
+import { Linear } from '../nn/linear.ts';
+import { BatchNorm2d } from '../nn/normalization.ts';
 import { block, Module } from '../nn/module.ts';
 import { checkAttributes, requireOptions } from '../arguments.ts';
 

@@ -11,19 +11,11 @@ import { clipGradValue } from '../optim/clipGradValue.ts';
 import { Adam } from '../optim/adamw.ts';
 import { SGD } from '../optim/sgd.ts';
 import * as F from './functional.ts';
-import {
-  Conv2d,
-  ConvTranspose2d,
-  DropPath,
-  Dropout,
-  Flatten,
-  GELU,
-  GroupNorm,
-  Identity,
-  Linear,
-  MaxPool2d,
-  Sequential,
-} from './layers.ts';
+import { Sequential } from './container.ts';
+import { Conv2d, ConvTranspose2d } from './convolution.ts';
+import { Linear } from './linear.ts';
+import { GroupNorm } from './normalization.ts';
+import { DropPath, Dropout, Flatten, GELU, Identity, MaxPool2d } from './stateless.ts';
 import { RandomSource } from './randomSource.ts';
 
 interface GoldenCase {

@@ -8,7 +8,10 @@ import { difference } from '../check/difference.ts';
 
 import type { GmtlError } from '../errors.ts';
 import * as F from '../nn/functional.ts';
-import { BatchNorm2d, Conv2d, LayerNorm, Linear, Sequential } from '../nn/layers.ts';
+import { Sequential } from '../nn/container.ts';
+import { Conv2d } from '../nn/convolution.ts';
+import { Linear } from '../nn/linear.ts';
+import { BatchNorm2d, LayerNorm } from '../nn/normalization.ts';
 import { Module } from '../nn/module.ts';
 import { RandomSource } from '../nn/randomSource.ts';
 import { fillInput } from '../ops/caseInputs.ts';

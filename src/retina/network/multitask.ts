@@ -3,7 +3,7 @@ import { requireMade } from '../../engine/arguments.ts';
 import { scope } from '../../engine/autograd/engine.ts';
 import type { Tensor } from '../../engine/autograd/tensor.ts';
 import * as F from '../../engine/nn/functional.ts';
-import type { Sequential } from '../../engine/nn/layers.ts';
+import type { Sequential } from '../../engine/nn/container.ts';
 import { RandomSource } from '../../engine/nn/randomSource.ts';
 import {
   CONVNEXT_VARIANTS,

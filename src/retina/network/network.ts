@@ -1,6 +1,7 @@
 /** What the multitask networks have in common: trunk, gate, experts and their outputs. */
 import type { Tensor } from '../../engine/autograd/tensor.ts';
-import { Lambda, Linear, Sequential } from '../../engine/nn/layers.ts';
+import { Lambda, Sequential } from '../../engine/nn/container.ts';
+import { Linear } from '../../engine/nn/linear.ts';
 import { Module } from '../../engine/nn/module.ts';
 import type { RandomSource } from '../../engine/nn/randomSource.ts';
 import { GRADE_COUNTS, type GradedTask } from '../domain.ts';

@@ -5,7 +5,10 @@ import type { Tensor } from '../../engine/autograd/tensor.ts';
 import { GmtlError } from '../../engine/errors.ts';
 import * as F from '../../engine/nn/functional.ts';
 import { xavierUniform, zeros } from '../../engine/nn/init.ts';
-import { BatchNorm2d, Conv2d, Lambda, Linear, Sequential } from '../../engine/nn/layers.ts';
+import { Lambda, Sequential } from '../../engine/nn/container.ts';
+import { Conv2d } from '../../engine/nn/convolution.ts';
+import { Linear } from '../../engine/nn/linear.ts';
+import { BatchNorm2d } from '../../engine/nn/normalization.ts';
 import { block, Module } from '../../engine/nn/module.ts';
 import { RandomSource } from '../../engine/nn/randomSource.ts';
 import {

@@ -1,7 +1,7 @@
 /** Features for gate and grading heads beyond those of the last stage: every stage's map, and what the masks find. */
 import type { Tensor } from '../../engine/autograd/tensor.ts';
 import * as F from '../../engine/nn/functional.ts';
-import { LayerNorm } from '../../engine/nn/layers.ts';
+import { LayerNorm } from '../../engine/nn/normalization.ts';
 import { block, Module } from '../../engine/nn/module.ts';
 import type { GradeFeatures, Routes } from './network.ts';
 

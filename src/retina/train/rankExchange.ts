@@ -2,7 +2,7 @@
 import type { Engine } from '../../engine/autograd/engine.ts';
 import type { Tensor } from '../../engine/autograd/tensor.ts';
 import * as F from '../../engine/nn/functional.ts';
-import type { BatchNorm2d, BatchStatistics } from '../../engine/nn/layers.ts';
+import type { BatchNorm2d, BatchStatistics } from '../../engine/nn/normalization.ts';
 import type { Ranks } from '../../engine/node/ranks.ts';
 import { GpuBackend } from '../../engine/ops/gpuBackend.ts';
 import { fillProgram } from '../../engine/ops/movement/convert.ts';

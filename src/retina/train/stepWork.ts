@@ -2,7 +2,7 @@
 import type { Engine } from '../../engine/autograd/engine.ts';
 import type { Tensor } from '../../engine/autograd/tensor.ts';
 import * as F from '../../engine/nn/functional.ts';
-import { BatchNorm2d, type BatchStatistics } from '../../engine/nn/layers.ts';
+import { BatchNorm2d, type BatchStatistics } from '../../engine/nn/normalization.ts';
 import { fillProgram } from '../../engine/ops/movement/convert.ts';
 import type { EMA } from '../../engine/optim/ema.ts';
 import type { GradientGuard } from '../../engine/optim/gradientGuard.ts';
