@@ -3,7 +3,9 @@ import type { TrainConfig } from '../config/schema.ts';
 import type { Evaluation } from '../metrics/evaluation.ts';
 import { meanOfDefined } from '../metrics/inputs.ts';
 import { VALIDATION_FIGURES } from '../metrics/validationFigures.ts';
+import type { GateCounts } from './epochSums.ts';
 import { LOSS_PARTS } from './objective.ts';
+import type { StepReport } from './stepReport.ts';
 
 /** Columns of the batch log. */
 export const BATCH_COLUMNS = [
@@ -52,6 +54,38 @@ export const EPOCH_COLUMNS: readonly string[] = [
 
 /** JSON has no NaN: an empty cell instead. */
 export const finiteOrNull = (value: number): number | null => (Number.isFinite(value) ? value : null);
+
+/** What a step reports of its losses and of how its tasks were weighted, by column. */
+export function taughtBy({
+  losses,
+  weights,
+  gradientCosine,
+}: StepReport): StepReport['losses'] &
+  Readonly<Record<'weight_segmentation' | 'weight_classification' | 'gradientCosine', number>> {
+  const { segmentation, classification } = weights;
+  return { ...losses, weight_segmentation: segmentation, weight_classification: classification, gradientCosine };
+}
+
+/** A row of the batch log. */
+export function batchRow(
+  report: StepReport,
+  at: { readonly step: number; readonly epoch: number; readonly learningRate: number },
+  { right, toSegmentation }: GateCounts,
+  seconds: number,
+): Readonly<Record<(typeof BATCH_COLUMNS)[number], number | null>> & { readonly step: number } {
+  const rows = report.tasks.length;
+  const taught = Object.entries(taughtBy(report)).map(([column, value]) => [column, finiteOrNull(value)]);
+  return {
+    ...at,
+    ...(Object.fromEntries(taught) as Record<keyof ReturnType<typeof taughtBy>, number | null>),
+    gradNorm: report.finite ? report.gradNorm : null,
+    lossScale: report.lossScale?.scale ?? null,
+    gateAccuracy: right / rows,
+    gateSegmentation: toSegmentation,
+    gateClassification: rows - toSegmentation,
+    seconds,
+  };
+}
 
 /**
  * Validation's columns of an epoch row. val_total weights the tasks by their configured weights and their share of a batch, whatever

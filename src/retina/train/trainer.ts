@@ -4,42 +4,39 @@ import type { VerifiedOp } from '../../engine/check/verify.ts';
 import type { Batch } from '../data/loading/batch.ts';
 import { type Deal, SampleSource, TrainLoader } from '../data/loading/loader.ts';
 import { type Dataset, type DatasetItem, selectItems } from '../domain.ts';
-import { GmtlError } from '../../engine/errors.ts';
 import { gatherValues, type Ranks } from '../../engine/node/ranks.ts';
 import type { MultitaskNet } from '../network/network.ts';
 import { Predictor } from '../predict/predictor.ts';
-import type { LossScaleState, Plateau, PlateauState, Schedule } from '../../engine/optim/index.ts';
-import { bestMetric, Ranking, type RankingState } from './best.ts';
+import type { Plateau, Schedule } from '../../engine/optim/index.ts';
+import { bestMetric, Ranking } from './best.ts';
 import { buildPlateau, buildSchedule } from './build.ts';
 import { loaderSettings } from '../data/loading/settings.ts';
-import type { CheckpointPayload, LoadedCheckpoint } from '../run/checkpoint.ts';
+import type { LoadedCheckpoint } from '../run/checkpoint.ts';
 import type { Checkpoints } from '../run/checkpoints.ts';
-import { EPOCH_COLUMNS, eventTags, finiteOrNull, rawColumns, validationColumns } from './columns.ts';
+import {
+  batchRow,
+  EPOCH_COLUMNS,
+  eventTags,
+  finiteOrNull,
+  rawColumns,
+  taughtBy,
+  validationColumns,
+} from './columns.ts';
 import type { TrainConfig } from '../config/schema.ts';
 import { evaluate } from '../evaluate/evaluate.ts';
 import { type Evaluation, meanDice } from '../metrics/evaluation.ts';
-import { countRoutes, EpochSums, type EpochSumsState } from './epochSums.ts';
+import { countRoutes, EpochSums } from './epochSums.ts';
 import type { RunLock } from '../run/lock.ts';
 import type { RunLog, RunLogs } from '../run/logs.ts';
-import { LOSS_PARTS } from './objective.ts';
 import type { MisrouteLog } from '../run/misroutes.ts';
 import type { Progress } from './progress.ts';
-import {
-  packAverages,
-  packOptimizer,
-  restoreAverages,
-  packWeighting,
-  restoreOptimizer,
-  restoreWeighting,
-} from './state.ts';
-import { packWeights, restoreWeights } from '../network/weights.ts';
+import { type ChangingParts, packTraining, restoreTraining } from './savedTraining.ts';
 import type { StepReport } from './stepReport.ts';
 import type { EventWriter } from '../run/tensorboard.ts';
 import { nonFiniteError } from './diagnose.ts';
 import { shareOf } from './rankSharing.ts';
 import { describeSpeeds, RankWatch } from './rankWatch.ts';
 import { buildSampler, buildTrainingParts, type TrainingParts } from './trainingParts.ts';
-import type { WeightingState } from './weighting/index.ts';
 
 export interface TrainerOptions {
   readonly engine: Engine;
@@ -64,16 +61,6 @@ export interface TrainerOptions {
   readonly resume?: LoadedCheckpoint;
   /** Steps of the best checkpoints that the resumed run's folder holds (`Checkpoints.rankedSteps`). */
   readonly rankedSteps?: readonly number[];
-}
-
-/** What a checkpoint's manifest keeps besides tensors, for {@link Trainer} to go on from. */
-interface SavedState {
-  readonly emaSteps: number;
-  readonly sums: EpochSumsState;
-  readonly ranking?: RankingState;
-  readonly plateau?: PlateauState | null;
-  readonly weighting?: WeightingState;
-  readonly lossScale?: LossScaleState | null;
 }
 
 /** Suppressed steps in a row, with a loss scale that halves each time, after which something else than the scale is wrong. */
@@ -164,7 +151,7 @@ export class Trainer {
       ranks && { ranks, share, wantsStop: () => this.#stop?.aborted ?? false },
     );
     this.predictor = new Predictor({ engine, model: this.model, config, source: this.source });
-    if (options.resume) this.#restore(options.resume);
+    if (options.resume) this.#done = restoreTraining(this.#changing, options.resume, options.rankedSteps);
   }
 
   get model(): MultitaskNet {
@@ -310,28 +297,10 @@ export class Trainer {
     const { tasks } = report;
     const rows = tasks.length;
     this.#watch?.step(batches.reduce((sum, { task }) => sum + task.length, 0));
-    const { right, toSegmentation } = countRoutes(report, tasks);
-    const tasksValues = {
-      weight_segmentation: report.weights.segmentation,
-      weight_classification: report.weights.classification,
-      gradientCosine: report.gradientCosine,
-    };
+    const routes = countRoutes(report, tasks);
     // The losses of a suppressed step may be infinite: they would be an epoch's mean.
-    if (report.finite) this.#sums.add({ ...report.losses, ...tasksValues }, right, rows, report.grades);
-    const losses = Object.fromEntries(LOSS_PARTS.map((part) => [part, finiteOrNull(report.losses[part])]));
-    const row = {
-      step: step + 1,
-      epoch,
-      learningRate,
-      ...losses,
-      ...Object.fromEntries(Object.entries(tasksValues).map(([name, value]) => [name, finiteOrNull(value)])),
-      gradNorm: report.finite ? report.gradNorm : null,
-      lossScale: report.lossScale?.scale ?? null,
-      gateAccuracy: right / rows,
-      gateSegmentation: toSegmentation,
-      gateClassification: rows - toSegmentation,
-      seconds,
-    };
+    if (report.finite) this.#sums.add(taughtBy(report), routes.right, rows, report.grades);
+    const row = batchRow(report, { step: step + 1, epoch, learningRate }, routes, seconds);
     this.#options.logs?.batches.append(row);
     this.#options.events?.scalars(step + 1, eventTags('batch', row));
     progress.update({ step: step + 1, epoch, loss: report.losses.total, images: rows });
@@ -447,59 +416,21 @@ export class Trainer {
     const { config, lock, checkpoints } = this.#options;
     if (!checkpoints) return;
     this.#flushLogs();
-    const payload: CheckpointPayload = {
-      weights: await packWeights(this.model),
-      ...(this.#training.ema && { ema: await packAverages(this.model, this.#training.ema) }),
-      ...(name === 'last' && {
-        state: new Map([
-          ...(await packOptimizer(this.#training.optimizer)),
-          ...(await packWeighting(this.#training.weighting)),
-        ]),
-      }),
-      step: this.#done,
-      epoch: Math.floor(this.#done / this.#stepsPerEpoch),
-      config: JSON.parse(JSON.stringify(config)),
-      metrics: { best: this.#ranking.best },
-      sampler: { ...this.#loader.state() },
-      random: {
-        seed: config.training.seed,
-        emaSteps: this.#training.ema?.stepCount ?? 0,
-        sums: { ...this.#sums.state() },
-        ranking: JSON.parse(JSON.stringify(this.#ranking.state())),
-        weighting: JSON.parse(JSON.stringify(this.#training.weighting.hostState())),
-        plateau: this.#plateau ? { ...this.#plateau.state() } : null,
-        lossScale: this.#training.guard.scalesLosses ? { ...(await this.#training.guard.readLossScale()) } : null,
-      },
-    };
+    const at = { step: this.#done, epoch: Math.floor(this.#done / this.#stepsPerEpoch) };
+    const payload = await packTraining(this.#changing, config, at, name === 'last');
     lock?.confirm();
     if (name === 'last') await checkpoints.save(name, payload);
     else await checkpoints.saveRanked(this.#ranking.steps, payload);
   }
 
-  #restore(checkpoint: LoadedCheckpoint): void {
-    const { manifest, weights, ema, state, path } = checkpoint;
-    if (!manifest || !state) {
-      throw new GmtlError(
-        'checkpoint/not-resumable',
-        `${path}: only weights are there; resuming needs the run folder with its 'last' checkpoint`,
-      );
-    }
-    restoreWeights(this.model, weights, path);
-    restoreOptimizer(this.#training.optimizer, state, manifest.step);
-    restoreWeighting(this.#training.weighting, state, path);
-    const random = manifest.random as unknown as SavedState;
-    if (random.weighting) this.#training.weighting.restoreHostState(random.weighting);
-    if (this.#training.ema) {
-      if (!ema)
-        throw new GmtlError('checkpoint/not-resumable', `${path}: the averages are missing that this run keeps`);
-      restoreAverages(this.model, this.#training.ema, ema, random.emaSteps);
-    }
-    this.#loader.restore(manifest.sampler as unknown as { step: number });
-    this.#done = manifest.step;
-    this.#sums.restore(random.sums);
-    if (random.ranking) this.#ranking.restore(random.ranking, new Set(this.#options.rankedSteps));
-    if (random.plateau) this.#plateau?.restore(random.plateau);
-    if (random.lossScale && this.#training.guard.scalesLosses) this.#training.guard.restoreLossScale(random.lossScale);
+  get #changing(): ChangingParts {
+    return {
+      training: this.#training,
+      loader: this.#loader,
+      sums: this.#sums,
+      ranking: this.#ranking,
+      plateau: this.#plateau,
+    };
   }
 
   dispose(): void {
