@@ -7,15 +7,16 @@ import type { Deal } from '../data/loading/loader.ts';
 import type { GradeDecision } from '../metrics/inputs.ts';
 import type { Capture, CompileProgress } from '../../engine/gpu/capture.ts';
 import type { Routes } from '../network/network.ts';
-import { TASK_INDEX } from '../domain.ts';
 import * as F from '../../engine/nn/functional.ts';
 import type { Ranks } from '../../engine/node/ranks.ts';
 import { GpuBackend } from '../../engine/ops/gpuBackend.ts';
 import { findNonFinite, type NonFiniteFinding } from './diagnose.ts';
+import { arrangeHard } from './hardRouting.ts';
 import { type ArrangedBatch, arrange, gumbelNoise, gumbelTau } from '../network/routing.ts';
 import { pack, type Packed } from './rankExchange.ts';
 import { SharedUpdate } from './sharedUpdate.ts';
-import { imageShape, StepInputs } from './stepInputs.ts';
+import { StepInputs } from './stepInputs.ts';
+import { StepOrder } from './stepOrder.ts';
 import { type MicroReport, readMicroReports, readReport, type ReportBlock, type StepReport } from './stepReport.ts';
 import { StepWork, type StepWorkOptions } from './stepWork.ts';
 
@@ -88,8 +89,7 @@ export class TrainStep {
   /** By the batches' shapes. */
   readonly #shapes = new Map<string, BatchShape>();
   readonly #warm = new Set<string>();
-  /** Settles when the next step may begin; null: at once. */
-  #busy: Promise<void> | null = null;
+  readonly #order = new StepOrder();
   /** What the next step has to wait for: a capture's first run, or the second half of a shared step. */
   #pending: Promise<unknown> | null = null;
 
@@ -113,40 +113,17 @@ export class TrainStep {
   run(input: Batch | readonly Batch[], step: number, learningRate: number): Promise<StepReport> {
     const batches = asList(input);
     const { model, optimizer, ema, routing, weighting } = this.#options;
-    const start = (): Promise<StepReport> => {
+    // With hard routing the gate must be asked after the step before has taught it; a step that is being captured must have run. Until then
+    // the learning rate and the masks on the device are that step's.
+    return this.#order.begin(() => {
+      this.#pending = null;
       model.random.setStep(step, this.#shareOf(batches.length).total);
       optimizer.lr = learningRate;
       optimizer.advance();
       ema?.advance();
       weighting.advance(step);
-      return routing === 'hard' ? this.#runHard(batches, step) : this.#runRouted(batches, step);
-    };
-    // With hard routing the gate must be asked after the step before has taught it; a step that is being captured must have run. Until then
-    // the learning rate and the masks on the device are that step's.
-    const begin = (): { report: Promise<StepReport>; ready: Promise<unknown> | null } => {
-      this.#pending = null;
-      const report = start();
+      const report = routing === 'hard' ? this.#runHard(batches, step) : this.#runRouted(batches, step);
       return { report, ready: routing === 'hard' ? report : this.#pending };
-    };
-    if (!this.#busy) {
-      const { report, ready } = begin();
-      if (ready) this.#hold(ready);
-      return report;
-    }
-    const begun = this.#busy.then(begin);
-    this.#hold(begun.then(({ ready }) => ready));
-    return begun.then(({ report }) => report);
-  }
-
-  /** Lets later steps wait for `work`. */
-  #hold(work: Promise<unknown>): void {
-    const busy: Promise<void> = work.then(
-      () => undefined,
-      () => undefined,
-    );
-    this.#busy = busy;
-    void busy.then(() => {
-      if (this.#busy === busy) this.#busy = null;
     });
   }
 
@@ -197,45 +174,15 @@ export class TrainStep {
     return weighting.needsTaskGradients || (conflictEvery > 0 && (step + 1) % conflictEvery === 0);
   }
 
-  /** As the gate decides: a row that it sends to the other task's expert has no labels there and teaches the gate alone. */
   async #runHard(batches: readonly Batch[], step: number): Promise<StepReport> {
+    const { engine, model } = this.#options;
     const arranged: ArrangedBatch[] = [];
-    for (const batch of batches) {
-      const logits = await this.#gateLogits(batch);
-      const { order, routes } = arrange(batch, 'hard');
-      const kept = (places: readonly number[], task: number): number[] =>
-        places.filter((place) => (logits[2 * order[place] + 1] > logits[2 * order[place]] ? 1 : 0) === task);
-      const { segmentation, classification } = TASK_INDEX;
-      arranged.push({
-        order,
-        routes: {
-          segmentation: kept(routes.segmentation, segmentation),
-          classification: kept(routes.classification, classification),
-        },
-      });
-    }
+    for (const batch of batches) arranged.push(await arrangeHard(engine, model, batch));
     const inputs = batches.map((batch, index) => this.#makeInputs(batch, arranged[index].routes));
     this.#writeAll(inputs, batches, arranged, step);
     const report = this.#settleOnce(this.#compute(inputs, this.#measures(step)), { batches, arranged });
     for (const each of inputs) each.dispose();
     return report;
-  }
-
-  async #gateLogits(batch: Batch): Promise<ArrayLike<number>> {
-    const { engine, model } = this.#options;
-    const image = engine.tensor(batch.image, imageShape(batch));
-    const gateLogits = engine.noGrad(() =>
-      engine.scope(() => {
-        model.eval();
-        const logits = model.encode(image).gateLogits;
-        model.train();
-        return logits;
-      }),
-    );
-    const logits = await gateLogits.data();
-    gateLogits.dispose();
-    image.dispose();
-    return logits;
   }
 
   #makeInputs(batch: Batch, routes: Routes): StepInputs {
