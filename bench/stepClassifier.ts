@@ -1,5 +1,6 @@
 /** A classifier's training step, ConvNeXt or ResNet, for `gmtl bench step`. */
-import { Engine, setEngine } from '../src/engine/autograd/engine.ts';
+import { setEngine } from '../src/engine/autograd/currentEngine.ts';
+import { Engine } from '../src/engine/autograd/engine.ts';
 import { Replay } from '../src/engine/autograd/replay.ts';
 import type { Tensor } from '../src/engine/autograd/tensor.ts';
 import { GmtlError } from '../src/engine/errors.ts';

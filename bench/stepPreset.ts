@@ -1,5 +1,6 @@
 /** A whole training step of a preset, as a workload for `gmtl bench step` and `gmtl tune`. */
-import { Engine, setEngine } from '../src/engine/autograd/engine.ts';
+import { setEngine } from '../src/engine/autograd/currentEngine.ts';
+import { Engine } from '../src/engine/autograd/engine.ts';
 import type { Batch } from '../src/retina/data/loading/batch.ts';
 import { openDataset } from '../src/retina/data/sets/dataset.ts';
 import { SampleSource, TrainLoader } from '../src/retina/data/loading/loader.ts';

@@ -6,7 +6,8 @@
  */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { Engine, setEngine } from '../src/engine/autograd/engine.ts';
+import { setEngine } from '../src/engine/autograd/currentEngine.ts';
+import { Engine } from '../src/engine/autograd/engine.ts';
 import type { Tensor } from '../src/engine/autograd/tensor.ts';
 import { ConvNeXt } from '../src/engine/models/convnext.ts';
 import { BasicBlock, Bottleneck, ResNet, resnet } from '../src/engine/models/resnet.ts';

@@ -1,7 +1,8 @@
 /** Tier: no adapter. The float64 references have PyTorch's way with NaN and infinity (fixtures/make_non_finite.py), values and gradients. */
 import { readFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
-import { Engine, setEngine } from '../src/engine/autograd/engine.ts';
+import { setEngine } from '../src/engine/autograd/currentEngine.ts';
+import { Engine } from '../src/engine/autograd/engine.ts';
 import type { Tensor } from '../src/engine/autograd/tensor.ts';
 import * as F from '../src/engine/nn/functional.ts';
 import { ReferenceBackend } from '../src/engine/ops/referenceBackend.ts';

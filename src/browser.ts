@@ -7,7 +7,8 @@
  */
 export type {} from './globals.ts';
 
-export { Engine, type EngineOptions, engine, noGrad, scope, setEngine } from './engine/autograd/engine.ts';
+export { engine, noGrad, scope, setEngine } from './engine/autograd/currentEngine.ts';
+export { Engine, type EngineOptions } from './engine/autograd/engine.ts';
 export { Tensor } from './engine/autograd/tensor.ts';
 export { gradcheck } from './engine/check/gradcheck.ts';
 export { GmtlError } from './engine/errors.ts';

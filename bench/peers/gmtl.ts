@@ -1,7 +1,8 @@
 /** gmtl as one of the engines; on the reference backend it also computes the results that all engines are checked against. */
 import { Replay } from '../../src/engine/autograd/replay.ts';
 import type { Tensor } from '../../src/engine/autograd/tensor.ts';
-import { type Engine, setEngine } from '../../src/engine/autograd/engine.ts';
+import { setEngine } from '../../src/engine/autograd/currentEngine.ts';
+import type { Engine } from '../../src/engine/autograd/engine.ts';
 import { convnext } from '../../src/engine/models/convnext.ts';
 import * as F from '../../src/engine/nn/functional.ts';
 import { AdamW } from '../../src/engine/optim/adamw.ts';

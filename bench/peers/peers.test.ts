@@ -1,7 +1,8 @@
 /** Tier: no adapter. The parts of the comparison that need neither an adapter nor other engines: inputs, references, checks, ratios, tables. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { Engine, setEngine } from '../../src/engine/autograd/engine.ts';
+import { setEngine } from '../../src/engine/autograd/currentEngine.ts';
+import { Engine } from '../../src/engine/autograd/engine.ts';
 import { convnext } from '../../src/engine/models/convnext.ts';
 import { ReferenceBackend } from '../../src/engine/ops/referenceBackend.ts';
 import { compare, compareAll, KERNEL_TOLERANCE } from './check.ts';

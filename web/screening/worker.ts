@@ -1,5 +1,6 @@
 /** Holds the network and looks at photographs, away from the page. Nothing leaves the device: the model is fetched, and nothing is sent. */
-import { Engine, setEngine } from '../../src/engine/autograd/engine.ts';
+import { setEngine } from '../../src/engine/autograd/currentEngine.ts';
+import { Engine } from '../../src/engine/autograd/engine.ts';
 import { GmtlError } from '../../src/engine/errors.ts';
 import { createBrowserDevice } from '../../src/engine/gpu/browserDevice.ts';
 import { GpuBackend } from '../../src/engine/ops/gpuBackend.ts';

@@ -1,5 +1,5 @@
 /** The numbers of a training step that do not depend on where it runs: computed in a page and in Node, and compared. */
-import { engine } from '../../src/engine/autograd/engine.ts';
+import { engine } from '../../src/engine/autograd/currentEngine.ts';
 import type { GpuDevice } from '../../src/engine/gpu/device.ts';
 import { createBrowserDevice } from '../../src/engine/gpu/browserDevice.ts';
 import { arrange } from '../../src/retina/network/routing.ts';

@@ -1,5 +1,6 @@
 /** Trains the demonstration network away from the page, step by step, and shows what it has learnt. */
-import { Engine, setEngine } from '../../src/engine/autograd/engine.ts';
+import { setEngine } from '../../src/engine/autograd/currentEngine.ts';
+import { Engine } from '../../src/engine/autograd/engine.ts';
 import { createBrowserDevice } from '../../src/engine/gpu/browserDevice.ts';
 import { decodeSafetensors, encodeSafetensors } from '../../src/engine/io/safetensors.ts';
 import { GpuBackend } from '../../src/engine/ops/gpuBackend.ts';

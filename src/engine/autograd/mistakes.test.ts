@@ -11,7 +11,8 @@ import { GpuBackend } from '../ops/gpuBackend.ts';
 import { ops } from '../ops/index.ts';
 import { ReferenceBackend } from '../ops/referenceBackend.ts';
 import { AdamW, clipGradNorm, SGD } from '../optim/index.ts';
-import { Engine, setEngine } from './engine.ts';
+import { setEngine } from './currentEngine.ts';
+import { Engine } from './engine.ts';
 import type { Tensor } from './tensor.ts';
 
 let engine: Engine;

@@ -5,7 +5,8 @@ import * as F from '../nn/functional.ts';
 import { RandomSource } from '../nn/randomSource.ts';
 import { ReferenceBackend } from '../ops/referenceBackend.ts';
 import { recompute } from './recompute.ts';
-import { Engine, setEngine } from './engine.ts';
+import { setEngine } from './currentEngine.ts';
+import { Engine } from './engine.ts';
 import type { Tensor } from './tensor.ts';
 
 afterEach(() => {

@@ -10,7 +10,7 @@ import { Linear } from '../nn/linear.ts';
 import { LayerNorm } from '../nn/normalization.ts';
 import { block, Module } from '../nn/module.ts';
 import { Parameter } from '../nn/parameter.ts';
-import { engine } from '../autograd/engine.ts';
+import { engine } from '../autograd/currentEngine.ts';
 import type { RandomSource } from '../nn/randomSource.ts';
 import { checkAttributes, requireOptions } from '../arguments.ts';
 

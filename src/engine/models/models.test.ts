@@ -1,6 +1,7 @@
 /** Tier: no adapter. Shapes, names and gradients of ConvNeXt and the multitask network, on shapes alone or the float64 references. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Engine, setEngine } from '../autograd/engine.ts';
+import { setEngine } from '../autograd/currentEngine.ts';
+import { Engine } from '../autograd/engine.ts';
 import { GmtlError } from '../errors.ts';
 import type { Module } from '../nn/module.ts';
 import { DryBackend } from '../ops/tapBackend.ts';

@@ -1,6 +1,7 @@
 /** Tier: no adapter. What the goldens of kernels-test/goldenModels.test.ts do not cover of the U-Net: sizes, heads, errors, batch counts. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Engine, setEngine } from '../autograd/engine.ts';
+import { setEngine } from '../autograd/currentEngine.ts';
+import { Engine } from '../autograd/engine.ts';
 import { BatchNorm2d } from '../nn/normalization.ts';
 import { RandomSource } from '../nn/randomSource.ts';
 import { ReferenceBackend } from '../ops/referenceBackend.ts';

@@ -1,7 +1,8 @@
 /** Tier: any adapter. Tensor's composed methods and the composed functions against PyTorch (fixtures/makeComposites.py), values and gradients. */
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Engine, setEngine } from '../autograd/engine.ts';
+import { setEngine } from '../autograd/currentEngine.ts';
+import { Engine } from '../autograd/engine.ts';
 import type { Tensor } from '../autograd/tensor.ts';
 import type { GpuDevice } from '../gpu/device.ts';
 import { createNodeDevice } from '../node/createDevice.ts';

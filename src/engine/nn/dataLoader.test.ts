@@ -1,6 +1,7 @@
 /** Tier: no adapter. Batches in order, shuffled and fetched ahead; what their tensors hold, and how long. */
 import { beforeEach, expect, it } from 'vitest';
-import { Engine, setEngine } from '../autograd/engine.ts';
+import { setEngine } from '../autograd/currentEngine.ts';
+import { Engine } from '../autograd/engine.ts';
 import type { Tensor } from '../autograd/tensor.ts';
 import { ReferenceBackend } from '../ops/referenceBackend.ts';
 import { DataLoader } from './dataLoader.ts';

@@ -1,6 +1,7 @@
 /** Batches of samples as tensors: shuffled, fetched ahead, stacked (torch.utils.data.DataLoader). */
 import { checkAttributes } from '../arguments.ts';
-import { collectTensors, Engine, engine as currentEngine } from '../autograd/engine.ts';
+import { engine as currentEngine } from '../autograd/currentEngine.ts';
+import { collectTensors, Engine } from '../autograd/engine.ts';
 import { Tensor } from '../autograd/tensor.ts';
 import { GmtlError, show } from '../errors.ts';
 import { type HostData, hostArray, type NestedNumbers } from '../tensor/hostData.ts';

@@ -1,5 +1,5 @@
 /** What layers with weights share: how these are made, and checks of their options. */
-import { engine } from '../autograd/engine.ts';
+import { engine } from '../autograd/currentEngine.ts';
 import { GmtlError } from '../errors.ts';
 import type { Initializer } from './init.ts';
 import { type ExternalLayout, Parameter } from './parameter.ts';

@@ -1,5 +1,5 @@
 /** Layers that normalize. */
-import { engine } from '../autograd/engine.ts';
+import { engine } from '../autograd/currentEngine.ts';
 import type { Tensor } from '../autograd/tensor.ts';
 import { checkAttributes } from '../arguments.ts';
 import { accumulateProgram } from '../ops/accumulate/program.ts';

@@ -1,5 +1,6 @@
 /** A tensor that is trained, and how its elements lie in PyTorch's files. */
-import { Engine, engine as currentEngine } from '../autograd/engine.ts';
+import { engine as currentEngine } from '../autograd/currentEngine.ts';
+import { Engine } from '../autograd/engine.ts';
 import { Tensor } from '../autograd/tensor.ts';
 import { checkAttributes } from '../arguments.ts';
 import { requireExtents, stridesOf } from '../tensor/shape.ts';

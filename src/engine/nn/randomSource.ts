@@ -1,5 +1,6 @@
 /** The seed and step that every dropout of a network shares. */
-import { type Engine, engine as currentEngine } from '../autograd/engine.ts';
+import { engine as currentEngine } from '../autograd/currentEngine.ts';
+import type { Engine } from '../autograd/engine.ts';
 import type { Tensor } from '../autograd/tensor.ts';
 import { dropout, dropPath } from '../ops/dropout/op.ts';
 import { fillProgram } from '../ops/movement/convert.ts';

@@ -1,5 +1,6 @@
 /** Opens an adapter in Node and makes an engine on it: for good, or for the length of a body. */
-import { Engine, type EngineOptions, setEngine } from '../autograd/engine.ts';
+import { setEngine } from '../autograd/currentEngine.ts';
+import { Engine, type EngineOptions } from '../autograd/engine.ts';
 import type { GpuDevice } from '../gpu/device.ts';
 import { GpuBackend } from '../ops/gpuBackend.ts';
 import { checkAttributes } from '../arguments.ts';

@@ -1,5 +1,6 @@
 /** Writes a module's forward pass, and its weights, as an ONNX model. */
-import { engine as currentEngine, type Engine } from '../autograd/engine.ts';
+import { engine as currentEngine } from '../autograd/currentEngine.ts';
+import type { Engine } from '../autograd/engine.ts';
 import type { Tensor } from '../autograd/tensor.ts';
 import { GmtlError, show } from '../errors.ts';
 import { Module } from '../nn/module.ts';

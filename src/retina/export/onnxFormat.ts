@@ -1,5 +1,6 @@
 /** `--format onnx`: the network as an ONNX model, and examples in Python and JavaScript that run it. */
-import { Engine, setEngine } from '../../engine/autograd/engine.ts';
+import { setEngine } from '../../engine/autograd/currentEngine.ts';
+import { Engine } from '../../engine/autograd/engine.ts';
 import { gmtlVersion } from '../../engine/node/version.ts';
 import { exportOnnx } from '../../engine/onnx/export.ts';
 import type { Opset } from '../../engine/onnx/graph.ts';

@@ -1,5 +1,6 @@
 /** Builds the network that a configuration describes. */
-import { type Engine, setEngine } from '../../engine/autograd/engine.ts';
+import { setEngine } from '../../engine/autograd/currentEngine.ts';
+import type { Engine } from '../../engine/autograd/engine.ts';
 import type { TrainConfig } from '../config/schema.ts';
 import { GatedMultitaskNet } from './multitask.ts';
 import type { MultitaskNet } from './network.ts';

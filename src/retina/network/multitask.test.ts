@@ -1,7 +1,8 @@
 /** Tier: any adapter. The multitask network's gradient as a whole, and that an expert without images costs nothing. */
 import { afterEach, describe, expect, it } from 'vitest';
 import { closeDeviceAfterwards, testDevice } from '../../../kernels-test/device.ts';
-import { Engine, setEngine } from '../../engine/autograd/engine.ts';
+import { setEngine } from '../../engine/autograd/currentEngine.ts';
+import { Engine } from '../../engine/autograd/engine.ts';
 import type { Tensor } from '../../engine/autograd/tensor.ts';
 import type { Backend } from '../../engine/ops/backend.ts';
 import { GpuBackend } from '../../engine/ops/gpuBackend.ts';

@@ -1,6 +1,6 @@
 /** The ConvNeXt-gated multitask network. */
 import { requireMade } from '../../engine/arguments.ts';
-import { scope } from '../../engine/autograd/engine.ts';
+import { scope } from '../../engine/autograd/currentEngine.ts';
 import type { Tensor } from '../../engine/autograd/tensor.ts';
 import * as F from '../../engine/nn/functional.ts';
 import type { Sequential } from '../../engine/nn/container.ts';

@@ -1,7 +1,8 @@
 /** Tier: any adapter. The ResNet U-Net with router: names, shapes, its gradient on the adapter against the float64 references. */
 import { afterEach, describe, expect, it } from 'vitest';
 import { closeDeviceAfterwards, testDevice } from '../../../kernels-test/device.ts';
-import { Engine, setEngine } from '../../engine/autograd/engine.ts';
+import { setEngine } from '../../engine/autograd/currentEngine.ts';
+import { Engine } from '../../engine/autograd/engine.ts';
 import type { Backend } from '../../engine/ops/backend.ts';
 import { GpuBackend } from '../../engine/ops/gpuBackend.ts';
 import { ReferenceBackend } from '../../engine/ops/referenceBackend.ts';

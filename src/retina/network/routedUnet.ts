@@ -1,6 +1,6 @@
 /** The ResNet U-Net with grading heads and a router. */
 import { requireMade } from '../../engine/arguments.ts';
-import { scope } from '../../engine/autograd/engine.ts';
+import { scope } from '../../engine/autograd/currentEngine.ts';
 import type { Tensor } from '../../engine/autograd/tensor.ts';
 import { GmtlError } from '../../engine/errors.ts';
 import * as F from '../../engine/nn/functional.ts';

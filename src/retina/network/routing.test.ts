@@ -1,6 +1,7 @@
 /** Tier: no adapter. Which expert learns from which row, and how answers are blended. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Engine, setEngine } from '../../engine/autograd/engine.ts';
+import { setEngine } from '../../engine/autograd/currentEngine.ts';
+import { Engine } from '../../engine/autograd/engine.ts';
 import type { Tensor } from '../../engine/autograd/tensor.ts';
 import type { Batch } from '../data/loading/batch.ts';
 import { ReferenceBackend } from '../../engine/ops/referenceBackend.ts';

@@ -1,6 +1,7 @@
 /** For tests: a run folder whose network was never trained, made in milliseconds. */
 import { join } from 'node:path';
-import { Engine, setEngine } from '../../engine/autograd/engine.ts';
+import { setEngine } from '../../engine/autograd/currentEngine.ts';
+import { Engine } from '../../engine/autograd/engine.ts';
 import { ReferenceBackend } from '../../engine/ops/referenceBackend.ts';
 import { validateConfig } from '../config/resolve.ts';
 import type { TrainConfig } from '../config/schema.ts';

@@ -1,6 +1,7 @@
 /** Tier: no adapter. */
 import { afterEach, describe, expect, it } from 'vitest';
-import { Engine, setEngine } from '../../engine/autograd/engine.ts';
+import { setEngine } from '../../engine/autograd/currentEngine.ts';
+import { Engine } from '../../engine/autograd/engine.ts';
 import { layerCount, layerScaleOf } from '../../engine/models/layerDecay.ts';
 import { describeTrunk } from '../../engine/models/pretrained/trunk.ts';
 import { ReferenceBackend } from '../../engine/ops/referenceBackend.ts';

@@ -2,7 +2,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { closeDeviceAfterwards, testDevice } from '../../../kernels-test/device.ts';
 import { difference } from '../../engine/check/difference.ts';
-import { Engine, setEngine } from '../../engine/autograd/engine.ts';
+import { setEngine } from '../../engine/autograd/currentEngine.ts';
+import { Engine } from '../../engine/autograd/engine.ts';
 import type { GpuDevice } from '../../engine/gpu/device.ts';
 import { GatedMultitaskNet } from '../network/multitask.ts';
 import type { MultitaskNet, Precision } from '../network/network.ts';

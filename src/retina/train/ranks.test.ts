@@ -1,7 +1,7 @@
 /** Tier: any adapter. Steps shared out over ranks are bitwise those of one process, whatever their number. */
 import { afterEach, describe, expect, it } from 'vitest';
 import { closeDeviceAfterwards, testDevice } from '../../../kernels-test/device.ts';
-import { setEngine } from '../../engine/autograd/engine.ts';
+import { setEngine } from '../../engine/autograd/currentEngine.ts';
 import { treeSum } from '../../engine/node/ranks.ts';
 import { localRanks } from '../../engine/node/testsupport.ts';
 import type { TrainStepOptions } from './step.ts';

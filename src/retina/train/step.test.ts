@@ -1,7 +1,8 @@
 /** Tier: any adapter. Training steps on a tiny network: they learn, repeat bitwise when replayed, leak nothing, and stop at NaN. */
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { closeDeviceAfterwards, testDevice } from '../../../kernels-test/device.ts';
-import { type Engine, setEngine } from '../../engine/autograd/engine.ts';
+import { setEngine } from '../../engine/autograd/currentEngine.ts';
+import type { Engine } from '../../engine/autograd/engine.ts';
 import type { Batch } from '../data/loading/batch.ts';
 import { LOSS_DEFAULTS } from '../network/testsupport.ts';
 import type { StepReport } from './stepReport.ts';

@@ -1,5 +1,6 @@
 /** A tiny network and batches that it can learn, for the tests of training steps. */
-import { Engine, setEngine } from '../../engine/autograd/engine.ts';
+import { setEngine } from '../../engine/autograd/currentEngine.ts';
+import { Engine } from '../../engine/autograd/engine.ts';
 import type { Batch } from '../data/loading/batch.ts';
 import type { DatasetItem } from '../domain.ts';
 import type { GpuDevice } from '../../engine/gpu/device.ts';

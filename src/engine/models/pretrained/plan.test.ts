@@ -1,6 +1,7 @@
 /** Tier: no adapter. Which name goes where, and what the errors say; shapes only, from networks that never get values. */
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { Engine, setEngine } from '../../autograd/engine.ts';
+import { setEngine } from '../../autograd/currentEngine.ts';
+import { Engine } from '../../autograd/engine.ts';
 import type { Module } from '../../nn/module.ts';
 import { DryBackend } from '../../ops/tapBackend.ts';
 import { ConvNeXt, convnext } from '../convnext.ts';

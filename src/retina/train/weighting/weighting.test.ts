@@ -1,6 +1,7 @@
 /** Tier: no adapter. Task weightings against their formulas, in float64. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Engine, setEngine } from '../../../engine/autograd/engine.ts';
+import { setEngine } from '../../../engine/autograd/currentEngine.ts';
+import { Engine } from '../../../engine/autograd/engine.ts';
 import type { Tensor } from '../../../engine/autograd/tensor.ts';
 import * as F from '../../../engine/nn/functional.ts';
 import { ReferenceBackend } from '../../../engine/ops/referenceBackend.ts';
