@@ -3,25 +3,19 @@ import { GmtlError } from '../errors.ts';
 import { DeviceFailures } from './failures.ts';
 import { BUFFER_USAGE, MAP_MODE_READ } from './flags.ts';
 import type { DeviceClass, Dispatch, PlanLimits, PlanTarget } from './kernel.ts';
-import { type CompiledKernel, PipelineCache } from './pipelines.ts';
+import { BindGroups, type BoundBuffer, type PreparedDispatch } from './bindGroups.ts';
+import { PipelineCache } from './pipelines.ts';
 import { Capture, type CaptureTiming, type CompileProgress, type Wait } from './capture.ts';
 import { CaptureBuilder, type PlannedDispatch } from './captureBuilder.ts';
 import { CommandBatcher } from './commandBatcher.ts';
 import { addStatistics, BufferPool, type BufferSource, type PooledBuffer, type PoolStatistics } from './pool.ts';
 import { packagedShaders, type ShaderFiles } from './shaders.ts';
 import { isOneSubgroup, keepsHalfInfinity } from './probes.ts';
+import { requestDevice } from './requestDevice.ts';
 import { renew, Submits } from './submits.ts';
 import { subgroupsOf } from './subgroups.ts';
-import { SUBGROUP_MATRIX, SUBGROUP_SIZES } from './kernel.ts';
 import type { DispatchTime } from './timestamps.ts';
-import { UniformArena, type UniformSlot } from './uniforms.ts';
-
-/** A range of a pooled buffer as a kernel sees it. */
-export interface BoundBuffer {
-  readonly pooled: PooledBuffer;
-  /** Bytes bound, a multiple of 4. */
-  readonly bytes: number;
-}
+import { UniformArena } from './uniforms.ts';
 
 /** Options of `GpuDevice.open`. */
 export interface GpuDeviceOptions {
@@ -41,21 +35,8 @@ export interface GpuDeviceOptions {
   readonly probe?: boolean;
 }
 
-const OPTIONAL_FEATURES = ['timestamp-query', 'shader-f16', 'subgroups', SUBGROUP_MATRIX, SUBGROUP_SIZES] as const;
-const MAX_CACHED_BIND_GROUPS = 16_384;
 /** How long a failed readback waits for its reason. */
 const LOSS_MILLISECONDS = 500;
-
-/** A dispatch with its kernel compiled (or being compiled) and its uniforms on the device: what executing a cached plan needs. */
-export interface PreparedDispatch {
-  readonly kernel: CompiledKernel;
-  /** Null where the kernel has none. */
-  readonly uniforms: UniformSlot | null;
-  readonly workgroups: readonly [number, number, number];
-  readonly label: string;
-  /** See `BoundDispatch`. */
-  readonly seconds: number;
-}
 
 /** What a captured body dispatched and allocated, and the pooled buffers that it released, which its dispatches may still use. */
 interface Collected {
@@ -79,7 +60,7 @@ export class GpuDevice {
   readonly #commands: CommandBatcher;
   readonly #pipelines: PipelineCache;
   readonly #uniforms: UniformArena;
-  readonly #bindGroups = new Map<string, GPUBindGroup>();
+  readonly #bindGroups: BindGroups;
   readonly #pool: BufferPool;
   #compilesLater = false;
   /** The step that is being captured. */
@@ -95,21 +76,7 @@ export class GpuDevice {
    * that. Rejects with what the adapter reports.
    */
   static async open(adapter: GPUAdapter, options: GpuDeviceOptions): Promise<GpuDevice> {
-    const { limits } = adapter;
-    const device = await adapter.requestDevice({
-      label: 'gmtl',
-      requiredFeatures: OPTIONAL_FEATURES.filter((feature) => adapter.features.has(feature)) as GPUFeatureName[],
-      requiredLimits: {
-        maxBufferSize: limits.maxBufferSize,
-        maxStorageBuffersPerShaderStage: limits.maxStorageBuffersPerShaderStage,
-        maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
-        maxComputeWorkgroupStorageSize: limits.maxComputeWorkgroupStorageSize,
-        maxComputeInvocationsPerWorkgroup: limits.maxComputeInvocationsPerWorkgroup,
-        maxComputeWorkgroupSizeX: limits.maxComputeWorkgroupSizeX,
-        maxComputeWorkgroupSizeY: limits.maxComputeWorkgroupSizeY,
-        maxComputeWorkgroupSizeZ: limits.maxComputeWorkgroupSizeZ,
-      },
-    });
+    const device = await requestDevice(adapter);
     const opened = new GpuDevice(device, adapter.info, options);
     // Of software adapters it is known: test cases hold it.
     if (options.deviceClass !== 'gpu' || options.probe === false) return opened;
@@ -144,6 +111,7 @@ export class GpuDevice {
       () => this.#bindGroups.clear(),
     );
     this.#uniforms = new UniformArena(device);
+    this.#bindGroups = new BindGroups(device);
   }
 
   /** Takes from the target what the device turns out not to have. */
@@ -333,7 +301,7 @@ export class GpuDevice {
         label: prepared.label,
         seconds: prepared.seconds,
         buffers: contents,
-        bind: () => this.#createBindGroup(prepared, buffers),
+        bind: () => this.#bindGroups.create(prepared, buffers),
       };
       this.#capturing.dispatch(item);
       return;
@@ -341,7 +309,7 @@ export class GpuDevice {
     const { kernel, workgroups, label, seconds } = prepared;
     const { pipeline } = kernel;
     const since = this.#submits.since(contents);
-    const bindGroup = this.#bindGroup(prepared, buffers);
+    const bindGroup = this.#bindGroups.get(prepared, buffers);
     const submit = this.#commands.dispatch({ pipeline, workgroups, label, seconds, bindGroup });
     this.#submits.uses(kernel, submit, submit);
     for (let index = 0; index < writes.length; index++) {
@@ -490,30 +458,6 @@ export class GpuDevice {
         ),
     );
     return buffer;
-  }
-
-  #bindGroup(prepared: PreparedDispatch, buffers: readonly BoundBuffer[]): GPUBindGroup {
-    let key = `${prepared.kernel.layoutId}:${prepared.uniforms?.id ?? 0}`;
-    for (const bound of buffers) key += `,${bound.pooled.id}:${bound.bytes}`;
-    let group = this.#bindGroups.get(key);
-    if (!group) {
-      if (this.#bindGroups.size >= MAX_CACHED_BIND_GROUPS) this.#bindGroups.clear();
-      group = this.#createBindGroup(prepared, buffers);
-      this.#bindGroups.set(key, group);
-    }
-    return group;
-  }
-
-  #createBindGroup({ kernel, uniforms, label }: PreparedDispatch, buffers: readonly BoundBuffer[]): GPUBindGroup {
-    const entries: GPUBindGroupEntry[] = buffers.map((bound, index) => ({
-      binding: index + 1,
-      resource: { buffer: bound.pooled.buffer, size: bound.bytes },
-    }));
-    if (uniforms) {
-      const { buffer, offset, size } = uniforms;
-      entries.unshift({ binding: 0, resource: { buffer, offset, size } });
-    }
-    return this.device.createBindGroup({ label, layout: kernel.layout, entries });
   }
 
   /** Frees the device and its memory; the process can exit by itself afterwards. A second call does nothing. */

@@ -1,7 +1,8 @@
 /** Runs programs on a GPU: plans are made once for a program, its shapes and attributes, and cached. */
 import { checkAttributes, requireMade } from '../arguments.ts';
 import { GmtlError } from '../errors.ts';
-import type { BoundBuffer, GpuDevice, PreparedDispatch } from '../gpu/device.ts';
+import type { BoundBuffer, PreparedDispatch } from '../gpu/bindGroups.ts';
+import type { GpuDevice } from '../gpu/device.ts';
 import type { BufferReference, Plan } from '../gpu/kernel.ts';
 import type { BufferSource } from '../gpu/pool.ts';
 import {

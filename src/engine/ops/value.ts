@@ -1,5 +1,5 @@
 /** Reference-counted memory of tensors below autograd. */
-import type { BoundBuffer } from '../gpu/device.ts';
+import type { BoundBuffer } from '../gpu/bindGroups.ts';
 import type { TensorSpec } from '../tensor/spec.ts';
 
 /** Where a storage's elements live: device memory, float64 host memory, or nowhere (shape-only runs). */
