@@ -33,6 +33,29 @@ describe.skipIf(noBrowser !== null)('each page', () => {
     },
   );
 
+  it.each([1280, 950, 360])(
+    'a report %i pixels wide cuts no confusion matrix, and breaks no words of a table letter by letter',
+    async (width) => {
+      const folder = mkdtempSync(join(tmpdir(), 'gmtl-report-'));
+      try {
+        const report = join(folder, 'report.html');
+        writeFileSync(report, await renderHtmlReport(syntheticReport(6, 32)));
+        const { page } = await pages.open('kernels.html', { viewport: { width, height: 740 } });
+        await page.goto(pathToFileURL(report).href);
+        const cut = await page.$$eval('.scroll:has(.confusion)', (boxes) =>
+          boxes.map((box) => box.scrollWidth - box.clientWidth),
+        );
+        expect(cut).toEqual([0, 0]);
+        const narrow = await page.$$eval('table:not(.confusion) td:not(.number, .bar)', (cells) =>
+          cells.map((cell) => cell.getBoundingClientRect().width).filter((wide) => wide > 0 && wide < 100),
+        );
+        expect(narrow).toEqual([]);
+      } finally {
+        rmSync(folder, { recursive: true });
+      }
+    },
+  );
+
   it('a report of 30 pictures shows 24, more by a button, those that are stepped to, and all in print', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'gmtl-report-'));
     try {

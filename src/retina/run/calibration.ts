@@ -3,6 +3,7 @@ import { checkAttributes } from '../../engine/arguments.ts';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { GmtlError } from '../../engine/errors.ts';
+import { shellWord } from './shellWord.ts';
 import { readIfPresent, writeFileAtomic } from '../../engine/node/atomic.ts';
 import { type Calibration, calibrationSchema } from './calibrationFormat.ts';
 import { ensembleCalibrationName, RUN_FILES } from './fileNames.ts';
@@ -27,7 +28,7 @@ export async function writeCalibration(
 export async function readCalibration(runFolder: string, ensemble?: string): Promise<Calibration> {
   const path = join(runFolder, calibrationFile(ensemble));
   const text = readIfPresent(path);
-  const remedy = `gmtl evaluate ${runFolder}`;
+  const remedy = `gmtl evaluate ${shellWord(runFolder)}`;
   if (text === undefined) {
     throw new GmtlError(
       'run/no-calibration',

@@ -1,5 +1,6 @@
 /** Cross-validation of a recipe: one run per fold in a folder of its own, then each figure's mean and spread over the folds. */
 import { GmtlError } from '../../engine/errors.ts';
+import { shellWord } from '../run/shellWord.ts';
 import type { TrainConfig } from '../config/schema.ts';
 import { CrossValidationFolder } from '../run/crossValidationFolder.ts';
 import { openConfigured } from '../run/dataset.ts';
@@ -66,7 +67,7 @@ export async function trainFolds(
       console.error(`fold ${fold + 1} of ${count}`);
       const prepared = await openToResume(run, data, orStop(stop));
       if (stop?.aborted || !(await trainRun({ run, lock, ...prepared }, { adapter, stop, test: false }))) {
-        console.log(`The cross-validation goes on with: npx gmtl train --resume ${crossValidation.path}`);
+        console.log(`The cross-validation goes on with: npx gmtl train --resume ${shellWord(crossValidation.path)}`);
         return false;
       }
     }

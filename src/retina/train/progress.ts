@@ -55,6 +55,7 @@ export class StepMeter {
   readonly #clock: () => number;
   #lastTime: number;
   #secondsPerStep: number | undefined;
+  #steps = 0;
   #images: number | undefined;
   #loss: number | undefined;
 
@@ -63,10 +64,12 @@ export class StepMeter {
     this.#lastTime = clock();
   }
 
-  /** Call once after each step. The first step's compilation time leaves the mean soon. */
+  /** Call once after each step. The first step's time, much of which is compilation, stands for the others only until there is a second. */
   add(report: StepProgress): void {
     const now = this.#clock();
-    this.#secondsPerStep = smooth(this.#secondsPerStep, (now - this.#lastTime) / 1000);
+    const mean = this.#steps > 1 ? this.#secondsPerStep : undefined;
+    this.#secondsPerStep = smooth(mean, (now - this.#lastTime) / 1000);
+    this.#steps++;
     this.#images = smooth(this.#images, report.images);
     // A mean that met a NaN would stay one for ever; the newest loss shows whether training has recovered.
     const previous = this.#loss !== undefined && Number.isFinite(this.#loss) ? this.#loss : undefined;
@@ -82,9 +85,9 @@ export class StepMeter {
     return this.#images === undefined || !this.#secondsPerStep ? 0 : this.#images / this.#secondsPerStep;
   }
 
-  /** Seconds until `remainingSteps` are done. */
-  secondsFor(remainingSteps: number): number {
-    return (this.#secondsPerStep ?? 0) * remainingSteps;
+  /** Seconds until `remainingSteps` are done; undefined while only the first step is known. */
+  secondsFor(remainingSteps: number): number | undefined {
+    return this.#steps > 1 ? (this.#secondsPerStep ?? 0) * remainingSteps : undefined;
   }
 }
 
@@ -160,7 +163,7 @@ function barProgress(options: ProgressOptions, stream: NodeJS.WriteStream): Prog
         epochs: `${report.epoch}/${options.totalEpochs}`,
         loss: formatLoss(meter.loss),
         speed: meter.imagesPerSecond.toFixed(1),
-        remaining: formatDuration(meter.secondsFor(options.totalSteps - report.step)),
+        remaining: timeLeft(meter.secondsFor(options.totalSteps - report.step)),
       });
     },
     compiling(done, total) {
@@ -192,7 +195,7 @@ function lineProgress(options: ProgressOptions, stream: NodeJS.WriteStream): Pro
       `epoch ${report.epoch}/${options.totalEpochs}`,
       `loss ${formatLoss(meter.loss)}`,
       `${meter.imagesPerSecond.toFixed(1)} images/s`,
-      `ETA ${formatDuration(meter.secondsFor(options.totalSteps - report.step))}`,
+      `ETA ${timeLeft(meter.secondsFor(options.totalSteps - report.step))}`,
     ];
     stream.write(`${parts.join(' | ')}\n`);
     lastLine = clock();
@@ -220,6 +223,10 @@ function lineProgress(options: ProgressOptions, stream: NodeJS.WriteStream): Pro
       if (pending !== undefined) write(pending);
     },
   };
+}
+
+function timeLeft(seconds: number | undefined): string {
+  return seconds === undefined ? '-' : formatDuration(seconds);
 }
 
 function percent(done: number, total: number): string {

@@ -2,6 +2,7 @@
 import { compareRecords, fingerprintOf, type ItemRecord, recordItems } from '../data/sets/datasetFingerprint.ts';
 import type { Dataset } from '../domain.ts';
 import { GmtlError } from '../../engine/errors.ts';
+import { shellWord } from '../run/shellWord.ts';
 import { validateConfig } from '../config/resolve.ts';
 import type { TrainConfig } from '../config/schema.ts';
 import type { LoadedCheckpoint } from '../run/checkpoint.ts';
@@ -62,7 +63,7 @@ export function requireUnchanged(
   throw new GmtlError(
     'run/changed',
     `${run.path} cannot go on as if it had never stopped: since it began,\n${listed.join('\n')}\n` +
-      `Put that back, or start a new run from its weights: npx gmtl train --init ${run.path}`,
+      `Put that back, or start a new run from its weights: npx gmtl train --init ${shellWord(run.path)}`,
   );
 }
 

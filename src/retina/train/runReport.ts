@@ -4,6 +4,7 @@ import { basename } from 'node:path';
 import type { VerifiedOp } from '../../engine/check/verify.ts';
 import { type Dataset, STRUCTURES, selectItems } from '../domain.ts';
 import { GmtlError } from '../../engine/errors.ts';
+import { shellWord } from '../run/shellWord.ts';
 import { writeFileAtomic } from '../../engine/node/atomic.ts';
 import type { StoredTensors } from '../../engine/io/safetensors.ts';
 import { weightsOf } from '../run/checkpoints.ts';
@@ -106,9 +107,9 @@ export async function finalReport({ run, dataset, trainer, finished, adapter }: 
   console.log(`report      ${report} (pictures beside the truth, curves, intervals)`);
   console.log('\nTry next:');
   const tries = [
-    [`${openerOf(process.platform)} ${report}`, 'look at what it learned'],
-    [`npx gmtl infer --sample 20 --run ${run.path}`, 'twenty test pictures, prediction beside truth'],
-    [`npx gmtl evaluate ${run.path}`, 'all figures, calibrated on the validation pictures'],
+    [`${openerOf(process.platform)} ${shellWord(report)}`, 'look at what it learned'],
+    [`npx gmtl infer --sample 20 --run ${shellWord(run.path)}`, 'twenty test pictures, prediction beside truth'],
+    [`npx gmtl evaluate ${shellWord(run.path)}`, 'all figures, calibrated on the validation pictures'],
   ] as const;
   const width = Math.max(...tries.map(([command]) => command.length));
   for (const [command, why] of tries) console.log(`  ${command.padEnd(width)}  # ${why}`);

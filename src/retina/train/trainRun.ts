@@ -3,6 +3,7 @@ import { countItems, fingerprintOf, recordItems } from '../data/sets/datasetFing
 import { preparePictures } from '../data/loading/preparePictures.ts';
 import { type Dataset, type DatasetItem, STRUCTURES, selectItems } from '../domain.ts';
 import { GmtlError } from '../../engine/errors.ts';
+import { shellWord } from '../run/shellWord.ts';
 import type { GpuDevice } from '../../engine/gpu/device.ts';
 import { withEngine } from '../../engine/node/createEngine.ts';
 import type { AdapterChoice } from '../../engine/node/open.ts';
@@ -198,7 +199,7 @@ export async function trainRun(
         console.log(
           result.step === 0
             ? 'Stopped before the first step: there is nothing to go on from.'
-            : `Stopped at step ${result.step} of ${trainer.totalSteps}. Go on with: npx gmtl train --resume ${run.path}`,
+            : `Stopped at step ${result.step} of ${trainer.totalSteps}. Go on with: npx gmtl train --resume ${shellWord(run.path)}`,
         );
         return false;
       }

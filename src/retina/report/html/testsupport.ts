@@ -295,11 +295,11 @@ export function syntheticReport(pictures = 6, height = 96): ReportData {
       source: '/data/idrid-512',
       fingerprint: 'sha256:9f2c1b7e5d3a4c6f8e0b1a2d3c4e5f60718293a4b5c6d7e8f90123456789abcd',
       splits: {
-        columns: ['split', 'with masks', 'graded'],
+        columns: ['split', 'with masks', 'graded', 'DR 0 to 4', 'masks'],
         rows: [
-          ['train', 43, 330],
-          ['validation', 11, 83],
-          ['test', 27, 103],
+          ['train', 43, 330, '107 16 109 59 39', 'MA 43, HE 42, EX 43, SE 21, OD 43'],
+          ['validation', 11, 83, '27 4 27 15 10', 'MA 11, HE 11, EX 11, SE 5, OD 11'],
+          ['test', 27, 103, '34 5 32 19 13', 'MA 27, HE 27, EX 27, SE 14, OD 27'],
         ],
       },
       notes: ['2 pictures stand in both parts; they were kept on one side of the split.'],

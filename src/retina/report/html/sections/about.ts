@@ -98,7 +98,7 @@ ${part('Intended use', html`<p>${card.intendedUse}</p>`)}
 ${part('Not intended for', html`<p>${card.notIntendedFor}</p>`)}
 ${part('Training data', html`<p>${card.trainingData}</p>`)}
 ${card.limits.length > 0 && part('Limits', html`<ul>${card.limits.map((one) => html`<li>${one}</li>`)}</ul>`)}
-${part('Licence', html`<p>${card.licence}</p>`)}
+${part('License', html`<p>${card.licence}</p>`)}
 ${
   card.references.length > 0 &&
   part(
