@@ -16,6 +16,7 @@ import { decodeImage, preprocessImage } from '../data/pictures/preprocess.ts';
 import { ReferenceBackend } from '../../engine/ops/referenceBackend.ts';
 import { Generator } from '../../engine/tensor/random.ts';
 import { inferImage } from '../predict/image.ts';
+import { buildModel } from '../network/build.ts';
 import { openPredictor } from '../predict/openPredictor.ts';
 import { MODEL_MANIFEST, unpackModel } from '../run/modelFolder.ts';
 import { readIfPresent } from '../../engine/node/atomic.ts';
@@ -62,6 +63,10 @@ describe('gmtl export --format web', () => {
     expect(model.weights).toEqual(weights);
     expect(model.config).toEqual(config);
     expect(model.facts).toMatchObject({ name: 'run-0.1', step, averaged });
+    const network = buildModel(new Engine(new ReferenceBackend()), config);
+    expect([...weights.keys()].some((name) => name.endsWith('running_mean'))).toBe(true);
+    expect(model.facts.parameters).toBe(network.parameterCount());
+    expect(model.card.description).toContain(`${network.parameterCount().toLocaleString('en')} parameters`);
     expect(model.calibration).toBeNull();
     expect(model.card.description).toMatch(/trained on \d+ images with masks and \d+ graded ones/);
     expect(readFileSync(join(folder, 'README.md'), 'utf8')).toContain('**Not a medical device.**');

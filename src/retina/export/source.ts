@@ -21,7 +21,7 @@ export interface ExportSource {
   /** Name of the run's folder, or of the weights' file. */
   readonly name: string;
   readonly trained: TrainedWeights;
-  /** Number of parameters and running statistics. */
+  /** Number of parameters, as PyTorch counts them: without running statistics. */
   readonly parameters: number;
   /** Null where `gmtl evaluate` has not fitted one. */
   readonly calibration: Calibration | null;
@@ -51,6 +51,9 @@ export interface ExportOptions {
   readonly calibrated?: boolean;
 }
 
+/** What `BatchNorm2d` keeps beside its parameters. */
+const RUNNING_STATISTIC = /(^|\.)(running_mean|running_var|num_batches_tracked)$/;
+
 /** One format: what it is, and the files that it makes of a trained network. */
 export interface ExportFormat {
   /** For `--help`. */
@@ -66,7 +69,10 @@ export interface ExportFormat {
 export async function openExportSource(path: string, config?: string, kind?: WeightsKind): Promise<ExportSource> {
   const trained = await loadTrainedWeights(path, config, kind);
   const folder = runFolderOf(path, trained.path);
-  const parameters = [...trained.weights.values()].reduce((sum, { data }) => sum + data.length, 0);
+  const parameters = [...trained.weights].reduce(
+    (sum, [name, { data }]) => sum + (RUNNING_STATISTIC.test(name) ? 0 : data.length),
+    0,
+  );
   const counts = folder === null ? null : countsOf(folder);
   const trainingSet = folder === null ? null : new RunFolder(folder).trainingSet();
   return {
