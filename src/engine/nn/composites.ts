@@ -148,22 +148,24 @@ export function interpolate(x: Tensor, options: InterpolateOptions): Tensor {
   checkInterpolation('interpolate', options);
   engineOf('interpolate', { x });
   const { size, scaleFactor, mode = 'nearest', alignCorners = false, antialias = false } = options;
-  const [height, width] = [x.shape[1], x.shape[2]];
-  const wanted = size ?? ([Math.floor(height * (scaleFactor ?? 1)), Math.floor(width * (scaleFactor ?? 1))] as const);
-  if (antialias) return antialiased(x, wanted);
+  const scaled = [x.shape[1], x.shape[2]].map((extent) => extent * (scaleFactor ?? 1));
+  const wanted = size ?? ([Math.floor(scaled[0]), Math.floor(scaled[1])] as const);
+  const isRounded = scaleFactor !== undefined && !alignCorners && !scaled.every(Number.isInteger);
+  if (antialias) return antialiased(x, wanted, isRounded ? 1 / scaleFactor : undefined);
+  const scales = isRounded ? { scales: [scaleFactor, scaleFactor] as const } : {};
   return mode === 'bilinear'
-    ? x.engine.apply(bilinearOp, [x], { size: wanted, alignCorners })
-    : x.engine.apply(nearestOp, [x], { size: wanted });
+    ? x.engine.apply(bilinearOp, [x], { size: wanted, alignCorners, ...scales })
+    : x.engine.apply(nearestOp, [x], { size: wanted, ...scales });
 }
 
-/** Bilinear resizing that averages where it shrinks: a product with a matrix of weights along each axis. */
-function antialiased(x: Tensor, [height, width]: readonly [number, number]): Tensor {
+/** Bilinear resizing that averages where it shrinks: a product with a matrix of weights along each axis, whose results stand `step` apart. */
+function antialiased(x: Tensor, [height, width]: readonly [number, number], step?: number): Tensor {
   const [n, rows, columns, channels] = x.shape;
   if (x.shape.length !== 4) throw new GmtlError('tensor/shape', `interpolate: x is ${x}; it is [N, H, W, C]`);
   checkAttributes('interpolate', { height: 'extent', width: 'extent' }, { height, width });
   return x.engine.scope(() => {
     const weights = (from: number, to: number): Tensor =>
-      x.engine.tensor(antialiasWeights(from, to), [to, from]).cast(x.dtype);
+      x.engine.tensor(antialiasWeights(from, to, step), [to, from]).cast(x.dtype);
     const shrunk = weights(rows, height).matmul(x.reshape([n, rows, columns * channels]));
     const both = weights(columns, width).matmul(shrunk.reshape([n * height, columns, channels]));
     return both.reshape([n, height, width, channels]);

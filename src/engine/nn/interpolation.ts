@@ -6,7 +6,7 @@ import { checkAttributes } from '../arguments.ts';
 export interface InterpolateOptions {
   /** [height, width] of the result; or `scaleFactor`. */
   readonly size?: readonly [number, number];
-  /** The result's extents are floor(extent * scaleFactor). */
+  /** The result's extents are floor(extent * scaleFactor). Pixels stand 1 / scaleFactor apart, also where something was rounded off, as in PyTorch. */
   readonly scaleFactor?: number;
   /** Default `nearest`. */
   readonly mode?: 'nearest' | 'bilinear';
@@ -28,17 +28,18 @@ export function checkInterpolation(what: string, options: InterpolateOptions): v
   if ((options.size === undefined) === (options.scaleFactor === undefined)) {
     throw new GmtlError('ops/attribute', `${what}: give either size or scaleFactor`);
   }
+  if (options.alignCorners && options.mode !== 'bilinear')
+    throw new GmtlError('ops/attribute', `${what}: alignCorners goes with mode 'bilinear'`);
   if (options.antialias && (options.mode !== 'bilinear' || options.alignCorners))
     throw new GmtlError('ops/attribute', `${what}: antialias goes with mode 'bilinear', without alignCorners`);
 }
 
 /**
- * The weights [to, from] by which `to` numbers are means of `from`: a triangle over each, as wide as what it covers (torch's
+ * The weights [to, from] by which `to` numbers, `scale` apart, are means of `from`: a triangle over each, as wide as what it covers (torch's
  * _upsample_bilinear2d_aa; Pillow's BILINEAR).
  */
-export function antialiasWeights(from: number, to: number): Float32Array {
+export function antialiasWeights(from: number, to: number, scale = from / to): Float32Array {
   const weights = new Float32Array(to * from);
-  const scale = from / to;
   const support = Math.max(scale, 1);
   for (let i = 0; i < to; i++) {
     const center = scale * (i + 0.5);

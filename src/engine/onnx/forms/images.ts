@@ -74,12 +74,12 @@ const resize =
   (kind: Resampling): Form =>
   (emitter, step) => {
     const { graph } = emitter;
-    const { alignCorners = false } = step.attributes as ResizeAttributes;
+    const { alignCorners = false, scales: given } = step.attributes as ResizeAttributes;
     const [x] = step.inputs;
     const [out] = step.outputs;
     const [batch, height, width, channels] = out.extents;
     const extents = [x.extents[1], x.extents[2], height, width];
-    const scales = [ratio(extents[0], extents[2]), ratio(extents[1], extents[3])];
+    const scales = given ?? [ratio(extents[0], extents[2]), ratio(extents[1], extents[3])];
     const image = emitter.nchw(x);
     const define = (name: string): void => emitter.define(out, name, 'nchw');
     if (kind === 'nearest' && !scales.every(isPowerOfTwo)) {
@@ -91,18 +91,19 @@ const resize =
         );
       }
       const [inHeight, inWidth, outHeight, outWidth] = extents;
-      const positions = (from: number, to: number): string =>
-        graph.int64(Array.from({ length: to }, (_, at) => nearestSource(at, from, to)));
-      const rows = graph.node('Gather', [image, positions(inHeight, outHeight)], { axis: 2 });
-      return define(graph.node('Gather', [rows, positions(inWidth, outWidth)], { axis: 3 }));
+      const positions = (from: number, to: number, scale?: number): string =>
+        graph.int64(Array.from({ length: to }, (_, at) => nearestSource(at, from, to, scale)));
+      const rows = graph.node('Gather', [image, positions(inHeight, outHeight, given?.[0])], { axis: 2 });
+      return define(graph.node('Gather', [rows, positions(inWidth, outWidth, given?.[1])], { axis: 3 }));
     }
     const mode: Readonly<Record<string, Attribute>> =
       kind === 'nearest'
         ? { mode: 'nearest', coordinate_transformation_mode: 'asymmetric', nearest_mode: 'floor' }
         : { mode: 'linear', coordinate_transformation_mode: alignCorners ? 'align_corners' : 'half_pixel' };
-    const size = scales.every(isDyadic)
-      ? [graph.initializer(graph.unique('scales'), 'f32', [4], Float32Array.of(1, 1, scales[0] ?? 1, scales[1] ?? 1))]
-      : ['', emitter.sizes([batch, channels, height, width])];
+    const size =
+      given || scales.every(isDyadic)
+        ? [graph.initializer(graph.unique('scales'), 'f32', [4], Float32Array.of(1, 1, scales[0] ?? 1, scales[1] ?? 1))]
+        : ['', emitter.sizes([batch, channels, height, width])];
     define(graph.node('Resize', [image, '', ...size], mode));
   };
 

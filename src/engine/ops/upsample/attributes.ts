@@ -8,6 +8,11 @@ export interface ResizeAttributes {
   readonly size: readonly [number, number];
   /** Bilinear only: whether the corner pixels' centers stay where they are. Default false, as PyTorch. */
   readonly alignCorners?: boolean;
+  /**
+   * Output pixels per input pixel along height and width, where that is not `size` over the input's: after PyTorch's scale_factor, of which `size` is
+   * rounded down. Not with `alignCorners`.
+   */
+  readonly scales?: readonly [number, number];
 }
 
 export interface ResizeBackwardAttributes extends ResizeAttributes {

@@ -12,23 +12,43 @@ export interface LinearAxis {
 }
 
 /**
- * PyTorch's area_pixel_compute_source_index with an explicit size (no scale factor). alignCorners: at * (input - 1) / (output - 1), 0 for one
- * output. Otherwise (at + 0.5) * input / output - 0.5, not below 0; beyond the last pixel both neighbors are that pixel.
+ * PyTorch's area_pixel_compute_source_index. alignCorners: at * (input - 1) / (output - 1), 0 for one output. Otherwise (at + 0.5) / scale - 0.5, not
+ * below 0, with a scale of output / input unless one is given and the extent changes; beyond the last pixel both neighbors are that pixel.
  */
-export function linearAxis(input: number, output: number, alignCorners: boolean): LinearAxis {
-  if (!alignCorners) return { factor: 2 * input, shift: input - output, denominator: 2 * output, input, output };
+export function linearAxis(input: number, output: number, alignCorners: boolean, scale?: number): LinearAxis {
+  if (!alignCorners) {
+    const [up, down] = scale === undefined || input === output ? [output, input] : fractionOf(scale, input, output);
+    return { factor: 2 * down, shift: down - up, denominator: 2 * up, input, output };
+  }
   if (output === 1) return { factor: 0, shift: 0, denominator: 1, input, output };
   return { factor: input - 1, shift: 0, denominator: output - 1, input, output };
 }
 
-/** float32(input / output): PyTorch's scale of nearest-neighbor resizing. */
-export function nearestScale(input: number, output: number): number {
-  return Math.fround(input / output);
+/** Products of extents and of these with a fraction's parts stay below it, so that four times as much is still an int32. */
+const LARGEST_PRODUCT = 2 ** 28;
+
+/** The nearest fraction [up, down] of small enough parts, by its continued fraction: of 1.5 3 / 2, of float64's 0.1 1 / 10. */
+function fractionOf(scale: number, input: number, output: number): [number, number] {
+  let [up, down, previousUp, previousDown] = [Math.floor(scale), 1, 1, 0];
+  for (let rest = scale - up; rest > 0 && Math.abs(up / down - scale) > 1e-12 * scale; ) {
+    const inverse = 1 / rest;
+    const whole = Math.floor(inverse);
+    const [nextUp, nextDown] = [whole * up + previousUp, whole * down + previousDown];
+    if (nextUp * input > LARGEST_PRODUCT || nextDown * output > LARGEST_PRODUCT) break;
+    [up, down, previousUp, previousDown] = [nextUp, nextDown, up, down];
+    rest = inverse - whole;
+  }
+  return up > 0 ? [up, down] : [output, input];
+}
+
+/** float32(1 / scale): PyTorch's step of nearest-neighbor resizing. */
+export function nearestScale(input: number, output: number, scale?: number): number {
+  return Math.fround(scale === undefined ? input / output : 1 / scale);
 }
 
 /** The input position that output `at` reads, as PyTorch's nearest_neighbor_compute_source_index rounds it. */
-export function nearestSource(at: number, input: number, output: number): number {
-  return Math.min(Math.floor(Math.fround(at * nearestScale(input, output))), input - 1);
+export function nearestSource(at: number, input: number, output: number, scale?: number): number {
+  return Math.min(Math.floor(Math.fround(at * nearestScale(input, output, scale))), input - 1);
 }
 
 /** The two input positions that output `at` reads and the second one's weight. */

@@ -9,11 +9,11 @@ export function resizeCases(kind: Resampling): Case<ResizeAttributes>[] {
     shape: Shape,
     size: readonly [number, number],
     purpose: Case['purpose'] = ['test'],
-    alignCorners?: boolean,
+    how: Omit<ResizeAttributes, 'size'> = {},
   ): Case<ResizeAttributes> => ({
     name,
     inputs: [{ shape }],
-    attributes: { size, ...(alignCorners !== undefined && { alignCorners }) },
+    attributes: { size, ...how },
     purpose,
     tolerance: kind === 'nearest' ? ELEMENTWISE_TOLERANCE : SUM_TOLERANCE,
   });
@@ -26,6 +26,11 @@ export function resizeCases(kind: Resampling): Case<ResizeAttributes>[] {
     make('from one pixel', [1, 1, 1, 2], [3, 2], both),
     make('to one pixel', [1, 4, 3, 2], [1, 1], both),
     make('same size', [1, 3, 4, 2], [3, 4]),
+    make('by 1.5, rounded down', [1, 5, 7, 2], [7, 10], both, { scales: [1.5, 1.5] }),
+    make('by 0.37, rounded down', [1, 20, 9, 1], [7, 3], both, { scales: [0.37, 0.37] }),
+    make('channels in fours, by a root, rounded down', [1, 5, 9, 8], [7, 12], ['test'], {
+      scales: [Math.SQRT2, Math.SQRT2],
+    }),
     make('channels in fours, double', [2, 5, 4, 12], [10, 8]),
     make('channels in fours, odd ratios', [1, 5, 6, 8], [13, 7]),
     make('channels in fours, smaller', [1, 9, 11, 4], [4, 5]),
@@ -36,10 +41,10 @@ export function resizeCases(kind: Resampling): Case<ResizeAttributes>[] {
     return [...shared, make('2 to 82, where float32 rounds across a pixel', [1, 2, 2, 1], [82, 94])];
   return [
     ...shared,
-    make('corners aligned', [2, 3, 2, 3], [6, 5], both, true),
-    make('corners aligned, smaller', [1, 7, 5, 2], [3, 2], both, true),
-    make('corners aligned, to one pixel', [1, 4, 3, 2], [1, 1], both, true),
-    make('corners aligned, from one pixel', [1, 1, 2, 2], [3, 3], both, true),
-    make('corners aligned, channels in fours', [1, 5, 6, 8], [13, 9], ['test'], true),
+    make('corners aligned', [2, 3, 2, 3], [6, 5], both, { alignCorners: true }),
+    make('corners aligned, smaller', [1, 7, 5, 2], [3, 2], both, { alignCorners: true }),
+    make('corners aligned, to one pixel', [1, 4, 3, 2], [1, 1], both, { alignCorners: true }),
+    make('corners aligned, from one pixel', [1, 1, 2, 2], [3, 3], both, { alignCorners: true }),
+    make('corners aligned, channels in fours', [1, 5, 6, 8], [13, 9], ['test'], { alignCorners: true }),
   ];
 }

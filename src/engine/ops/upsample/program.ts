@@ -33,7 +33,7 @@ function resizeDispatch(
   kernels: Kernels,
   buffers: Dispatch['buffers'],
   inputShape: Shape,
-  { size, alignCorners = false }: ResizeAttributes,
+  { size, alignCorners = false, scales }: ResizeAttributes,
   owned: TensorSpec,
   target: PlanTarget,
   version: string | undefined,
@@ -48,11 +48,14 @@ function resizeDispatch(
     : { lanes: channels, workgroups: gridFor(pixels * channels, 64) };
   const [, inHeight, inWidth] = inputShape;
   const [outHeight, outWidth] = size;
-  const y = linearAxis(inHeight, outHeight, alignCorners);
-  const x = linearAxis(inWidth, outWidth, alignCorners);
+  const y = linearAxis(inHeight, outHeight, alignCorners, scales?.[0]);
+  const x = linearAxis(inWidth, outWidth, alignCorners, scales?.[1]);
   const positions: Readonly<Record<string, number>> =
     kind === 'nearest'
-      ? { scaleY: nearestScale(inHeight, outHeight), scaleX: nearestScale(inWidth, outWidth) }
+      ? {
+          scaleY: nearestScale(inHeight, outHeight, scales?.[0]),
+          scaleX: nearestScale(inWidth, outWidth, scales?.[1]),
+        }
       : {
           ...{ factorY: y.factor, shiftY: y.shift, denominatorY: y.denominator },
           ...{ factorX: x.factor, shiftX: x.shift, denominatorX: x.denominator },
@@ -91,7 +94,7 @@ export function resizePrograms(
   const flopsPerTap = kind === 'nearest' ? 0 : 2;
   const forward = defineProgram<ResizeAttributes>({
     name: op,
-    signature: { inputs: { x: 'activation' }, attributes: { size: 'pair', alignCorners: 'flag?' } },
+    signature: { inputs: { x: 'activation' }, attributes: { size: 'pair', alignCorners: 'flag?', scales: 'reals?' } },
     kernels: Object.values(kernels).filter((kernel) => kernel !== null),
     versions: VERSIONS[kind],
     infer: ([x], { size }) => [like(x, resizedShape(op, x.shape, size))],
@@ -100,7 +103,7 @@ export function resizePrograms(
       const dispatch = resizeDispatch(kind, kernels, buffers, x.shape, attributes, out, target, version);
       return dispatch && { dispatches: [dispatch] };
     },
-    reference: ([x], { size, alignCorners = false }) => [referenceResize(kind, x.data, x.shape, size, alignCorners)],
+    reference: ([x], attributes) => [referenceResize(kind, x.data, x.shape, attributes)],
     cost: (_inputs, [out]) => ({ flops: 4 * flopsPerTap * sizeOf(out.shape) }),
   });
   const backward = defineProgram<ResizeBackwardAttributes>({
@@ -122,8 +125,8 @@ export function resizePrograms(
       const dispatch = resizeDispatch(kind, backwardKernels, buffers, inputShape, attributes, gradX, target, version);
       return dispatch && { dispatches: [dispatch] };
     },
-    reference: ([gradOutput], { inputShape, size, alignCorners = false }) => [
-      referenceResizeBackward(kind, gradOutput.data, inputShape, size, alignCorners),
+    reference: ([gradOutput], { inputShape, ...attributes }) => [
+      referenceResizeBackward(kind, gradOutput.data, inputShape, attributes),
     ],
     cost: ([gradOutput]) => ({ flops: 4 * flopsPerTap * sizeOf(gradOutput.shape) }),
   });
