@@ -2,6 +2,7 @@
 import {
   broadcastShapes,
   broadcastStrides,
+  requireExtents,
   requireShape,
   resolveReshape,
   sameShape,
@@ -38,6 +39,7 @@ export const expandProgram = defineProgram<ExpandAttributes>({
   kernels: MOVE_KERNELS,
   versions: MOVE_VERSIONS,
   infer([x], { shape }) {
+    requireExtents('expand', shape);
     requireShape(
       sameShape(broadcastShapes('expand', x.shape, shape), shape),
       'expand',
