@@ -35,6 +35,16 @@ export function collectTensors(value: unknown, found = new Set<Tensor>()): Set<T
   return found;
 }
 
+/** What a body does beside its dispatches, which a `Replay` does again at each of its runs. */
+export interface HostEffects {
+  /** Given to {@link Engine.atEachRun}; each has run once. */
+  readonly actions: (() => void)[];
+  /** Gradients that backward made, by the leaf that it gave them to. */
+  readonly gradients: Map<Tensor, Tensor>;
+  /** All tensors that it made, but gradients of leaves. */
+  readonly made: Set<Tensor>;
+}
+
 /** Options of an {@link Engine}. */
 export interface EngineOptions {
   /** Seed of initialization and of everything random that is given no seed of its own. Default 0. */
@@ -60,8 +70,8 @@ export class Engine {
   readonly generator: Generator;
   #gradEnabled = true;
   #observeNode: ((node: GraphNode) => void) | null = null;
-  /** Collects what a body that is being captured does at each run. */
-  #hostActions: (() => void)[] | null = null;
+  /** Collects what a body that is being captured does on the host. */
+  #effects: HostEffects | null = null;
   readonly #scopes: Scope[] = [];
 
   constructor(backend: Backend, options: EngineOptions = {}) {
@@ -147,6 +157,7 @@ export class Engine {
   adopt(value: Value, node: GraphNode | null = null, options: { requiresGrad?: boolean } = {}): Tensor {
     const tensor = new Tensor(this, value, node, options.requiresGrad ?? false);
     this.#scopes.at(-1)?.tensors.add(tensor);
+    this.#effects?.made.add(tensor);
     return tensor;
   }
 
@@ -406,6 +417,7 @@ export class Engine {
       shared.storage.release();
     }
     leaf.grad = new Tensor(this, gradient, null, false);
+    this.#effects?.gradients.set(leaf, leaf.grad);
   }
 
   /**
@@ -450,20 +462,18 @@ export class Engine {
   /** Does `action` on the host, now and, within what a `Replay` captures, at each of its runs, after the device's part was submitted. */
   atEachRun(action: () => void): void {
     action();
-    this.#hostActions?.push(action);
+    this.#effects?.actions.push(action);
   }
 
-  /** Runs `body` and returns, in order, the actions that it gave to {@link atEachRun}, each of which has run once. What a `Replay` calls. */
-  collectingHostActions(body: () => void): readonly (() => void)[] {
-    const previous = this.#hostActions;
-    const actions: (() => void)[] = [];
-    this.#hostActions = actions;
+  /** Runs `body` and adds to `effects` what it does on the host. What a `Replay` calls. */
+  collectingEffects<T>(effects: HostEffects, body: () => T): T {
+    const previous = this.#effects;
+    this.#effects = effects;
     try {
-      body();
+      return body();
     } finally {
-      this.#hostActions = previous;
+      this.#effects = previous;
     }
-    return actions;
   }
 
   /**

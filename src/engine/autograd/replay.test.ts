@@ -5,8 +5,12 @@ import { createNodeDevice } from '../node/createDevice.ts';
 import { GpuBackend } from '../ops/gpuBackend.ts';
 import { ReferenceBackend } from '../ops/referenceBackend.ts';
 import type { Backend } from '../ops/backend.ts';
+import { AdamW } from '../optim/adamw.ts';
+import { SGD } from '../optim/sgd.ts';
+import { GmtlError } from '../errors.ts';
 import { Engine } from './engine.ts';
 import { RecentlyUsed, Replay } from './replay.ts';
+import type { Tensor } from './tensor.ts';
 
 const { device } = await createNodeDevice();
 afterAll(() => device.destroy());
@@ -42,6 +46,135 @@ describe.each(BACKENDS)('Replay on %s', (_, make) => {
     x.dispose();
     for (const tensor of others) tensor.dispose();
     expect(engine.backend.statistics().liveBuffers).toBe(before);
+  });
+
+  it('frees what its body made, once, and not an input that it returns; then it does not run', async () => {
+    const engine = new Engine(make());
+    const x = engine.tensor([1, 2]);
+    const replay = await Replay.capture(engine, () => ({ x, twice: x.mul(engine.tensor([2, 2])) }));
+    replay.dispose();
+    replay.dispose();
+    expect(replay.result.twice.disposed).toBe(true);
+    // Freed twice, its memory would be that of two tensors.
+    const others = Array.from({ length: 4 }, (_, k) => engine.tensor([k, k]));
+    for (const [k, other] of others.entries()) expect([...(await other.data())]).toEqual([k, k]);
+    expect([...(await replay.result.x.data())]).toEqual([1, 2]);
+    expect(() => replay.run()).toThrow(/disposed of and cannot run again/);
+  });
+
+  it('makes gradients anew at each run and puts them back where the caller took them away', async () => {
+    const engine = new Engine(make());
+    const before = engine.backend.statistics().liveBuffers;
+    const w = engine.tensor([2], [1], { requiresGrad: true });
+    const optimizer = new SGD([w], { lr: 0.25 });
+    const replay = await Replay.capture(engine, () => w.square().sum().backward(), { gradients: true });
+    replay.run();
+    expect(await w.grad?.item()).toBe(4);
+    for (const left of [1, 0.5]) {
+      replay.run();
+      optimizer.step();
+      optimizer.zeroGrad();
+      expect(await w.item()).toBe(left);
+    }
+    replay.run();
+    replay.dispose();
+    expect(await w.grad?.item()).toBe(1);
+    for (const made of [w, optimizer]) made.dispose();
+    expect(engine.backend.statistics().liveBuffers).toBe(before);
+  });
+
+  it('refuses results of another engine, which it would not compute again', async () => {
+    const [engine, other] = [new Engine(make()), new Engine(new ReferenceBackend())];
+    const x = other.tensor([1]);
+    const capture = Replay.capture(engine, () => x.mul(2));
+    await expect(capture).rejects.toMatchObject({ code: 'autograd/engine', message: /another engine than the one/ });
+  });
+});
+
+describe('Replay on a device', () => {
+  it('leaves no gradients and no steps behind where the capture is refused', async () => {
+    const engine = new Engine(new GpuBackend(device));
+    const w = engine.tensor([1, 2], [2], { requiresGrad: true });
+    const optimizer = new AdamW([w], { lr: 0.1 });
+    const loss = () => engine.scope(() => w.square().sum().backward());
+    const mine = new Error('mine');
+    for (const [end, refusal] of [
+      [() => optimizer.step(), { code: 'gpu/capture', message: expect.stringMatching(/call advance\(\) before/) }],
+      [() => Promise.reject(mine), { code: 'autograd/scope' }],
+      [
+        () => {
+          throw mine;
+        },
+        mine,
+      ],
+    ] as const) {
+      let held: Tensor | null = null;
+      const body = () => {
+        loss();
+        held = w.grad;
+        return end();
+      };
+      await expect(Replay.capture(engine, body, { gradients: true })).rejects.toMatchObject(refusal);
+      expect([w.grad, optimizer.stepCount]).toEqual([null, 0]);
+      await expect((held as unknown as Tensor).data()).rejects.toThrow(GmtlError);
+    }
+    loss();
+    expect([...((await w.grad?.data()) ?? [])]).toEqual([2, 4]);
+    optimizer.step();
+    expect((await w.data())[0]).toBeCloseTo(0.9 - 0.1 * 0.01, 5);
+  });
+
+  it('does not share with others the memory of what it uses and what was freed since', async () => {
+    const engine = new Engine(new GpuBackend(device));
+    const before = engine.backend.statistics().liveBuffers;
+    const [x, w] = [engine.tensor([1, 2]), engine.tensor([3, 4], [2], { requiresGrad: true })];
+    const optimizer = new SGD([w], { lr: 0.5, momentum: 0.5 });
+    optimizer.advance();
+    const first = await Replay.capture(engine, () => x.mul(2));
+    const second = await Replay.capture(
+      engine,
+      () => {
+        const loss = w.mul(first.result).sum();
+        loss.backward();
+        optimizer.update();
+        optimizer.zeroGrad();
+        return loss;
+      },
+      { gradients: true },
+    );
+    expect(await second.result.item()).toBe(22);
+    first.dispose();
+    for (const used of [x, w, optimizer]) used.dispose();
+    const others = Array.from({ length: 12 }, () => engine.tensor([7, 7]));
+    second.run();
+    // After one step w is [2, 2].
+    expect(await second.result.item()).toBe(12);
+    for (const other of others) expect([...(await other.data())]).toEqual([7, 7]);
+    for (const made of [second, ...others]) made.dispose();
+    expect(engine.backend.statistics().liveBuffers).toBe(before);
+  });
+
+  it('ends with its engine, whenever that is destroyed', async () => {
+    for (const destroyed of ['before a run', 'in the body', 'while it compiles']) {
+      const { device: own } = await createNodeDevice();
+      const engine = new Engine(new GpuBackend(own));
+      const x = engine.tensor([1, 2]);
+      const capture = Replay.capture(engine, () => {
+        const result = x.mul(2).tanh();
+        if (destroyed === 'in the body') own.destroy();
+        return result;
+      });
+      if (destroyed === 'while it compiles') own.destroy();
+      const end = expect.objectContaining({ code: 'gpu/destroyed' });
+      if (destroyed !== 'before a run') {
+        await expect(capture, destroyed).rejects.toThrow(end);
+        continue;
+      }
+      const replay = await capture;
+      own.destroy();
+      expect(() => replay.run()).toThrow(end);
+      replay.dispose();
+    }
   });
 });
 

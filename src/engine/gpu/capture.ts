@@ -1,4 +1,5 @@
 /** A captured step: what a replay encodes and submits, how long making it took, how much memory it holds. */
+import { GmtlError } from '../errors.ts';
 import type { CaptureBuilder, CaptureMemory } from './captureBuilder.ts';
 import type { BoundDispatch, CommandBatcher } from './commandBatcher.ts';
 import type { Submits } from './submits.ts';
@@ -20,23 +21,30 @@ export type Wait = <T>(pending: Promise<T>) => Promise<T>;
 /** Called while a captured step runs for the first time, when drivers compile, with the dispatches done and their total. */
 export type CompileProgress = (done: number, total: number) => void;
 
+/** What a captured step needs of its device. */
+interface CaptureDevice {
+  readonly device: GPUDevice;
+  readonly wait: Wait;
+  throwIfFailed(): void;
+}
+
 /**
  * A step that can run again and again: pipelines, bind groups, uniforms and memory are prepared once; a replay only
  * encodes. (WebGPU's command buffers are single-use.)
  */
 export class Capture {
-  readonly #device: GPUDevice;
+  readonly #owner: CaptureDevice;
   readonly #batcher: CommandBatcher;
   readonly #submits: Submits;
   readonly #contents: CaptureBuilder['contents'];
   readonly commands: readonly BoundDispatch[];
   readonly memory: CaptureMemory;
   readonly timing: CaptureTiming;
-  readonly #wait: Wait;
-  readonly #release: () => void;
+  /** Null once the step was disposed of. */
+  #release: (() => void) | null;
 
   constructor(
-    { device, wait }: { readonly device: GPUDevice; readonly wait: Wait },
+    owner: CaptureDevice,
     batcher: CommandBatcher,
     submits: Submits,
     contents: CaptureBuilder['contents'],
@@ -45,11 +53,10 @@ export class Capture {
     timing: CaptureTiming,
     release: () => void,
   ) {
-    this.#device = device;
+    this.#owner = owner;
     this.#batcher = batcher;
     this.#submits = submits;
     this.#contents = contents;
-    this.#wait = wait;
     this.memory = memory;
     this.timing = timing;
     this.#release = release;
@@ -60,7 +67,10 @@ export class Capture {
     return this.commands.length;
   }
 
-  /** Encodes and submits the step once more, after everything recorded eagerly, in as many submits as its stated work asks for. */
+  /**
+   * Encodes and submits the step once more, after everything recorded eagerly, in as many submits as its stated work asks for.
+   * @throws GmtlError `gpu/capture` once it was disposed of, and what the device throws.
+   */
   replay(): void {
     this.#submit(this.commands);
   }
@@ -71,7 +81,7 @@ export class Capture {
     const length = Math.max(1, Math.ceil(commands.length / parts));
     for (let at = 0; at < commands.length; at += length) {
       this.#submit(commands.slice(at, at + length));
-      await this.#wait(this.#device.queue.onSubmittedWorkDone());
+      await this.#owner.wait(this.#owner.device.queue.onSubmittedWorkDone());
       progress(Math.min(at + length, commands.length), commands.length);
     }
   }
@@ -80,10 +90,14 @@ export class Capture {
   async profile(): Promise<DispatchTime[]> {
     this.#batcher.startProfile();
     this.#submit(this.commands);
-    return this.#wait(this.#batcher.stopProfile());
+    return this.#owner.wait(this.#batcher.stopProfile());
   }
 
   #submit(commands: readonly BoundDispatch[]): void {
+    this.#owner.throwIfFailed();
+    if (!this.#release) {
+      throw new GmtlError('gpu/capture', 'this captured step was disposed of and cannot run again: capture it anew');
+    }
     const { read, written, kernels } = this.#contents;
     this.#submits.requireDefined(read);
     const since = this.#submits.since(read);
@@ -95,8 +109,9 @@ export class Capture {
     for (const kernel of kernels) this.#submits.uses(kernel, first, last);
   }
 
-  /** Gives the step's memory back. Tensors that were made in it and are still held keep theirs. */
+  /** Gives the step's memory back. Tensors that were made in it and are still held keep theirs. A second call does nothing. */
   dispose(): void {
-    this.#release();
+    this.#release?.();
+    this.#release = null;
   }
 }

@@ -1,4 +1,4 @@
-/** A step that is being captured: collects its dispatches and buffers, then plans its memory. */
+/** A step that is being captured: collects its dispatches and buffers, then plans its memory, and keeps what it is bound to. */
 import { GmtlError } from '../errors.ts';
 import { planMemory } from './memoryPlan.ts';
 import type { CompiledKernel } from './pipelines.ts';
@@ -10,6 +10,7 @@ class PlannedBuffer implements PooledBuffer {
   readonly id = nextBufferId();
   readonly label: string;
   readonly capacity: number;
+  readonly owner: CaptureBuilder;
   /** Dispatches that use it first and last; -1: none. */
   first = -1;
   last = -1;
@@ -19,16 +20,19 @@ class PlannedBuffer implements PooledBuffer {
   until = 0;
   version = 0;
 
-  constructor(bytes: number, label: string) {
+  constructor(bytes: number, label: string, owner: CaptureBuilder) {
     this.capacity = Math.max(256, Math.ceil(bytes / 16) * 16);
     this.label = label;
+    this.owner = owner;
   }
 
   get buffer(): GPUBuffer {
     if (!this.slot) {
       throw new GmtlError(
         'gpu/capture',
-        `the content of ${this.label} was asked for while its step is being recorded: read results after the step`,
+        this.owner.failed
+          ? `${this.label} has no content: the capture of the step that was to compute it failed`
+          : `the content of ${this.label} was asked for while its step is being recorded: read results after the step`,
       );
     }
     return this.slot.buffer;
@@ -39,7 +43,7 @@ class PlannedBuffer implements PooledBuffer {
 interface Slot {
   readonly buffer: GPUBuffer;
   readonly bytes: number;
-  /** Buffers in it that the caller has not released. */
+  /** Buffers in it that the caller has not released, and other steps that are bound to it. */
   held: number;
 }
 
@@ -72,9 +76,11 @@ export class CaptureBuilder implements BufferSource {
   readonly #buffers: PlannedBuffer[] = [];
   readonly #slots = new Set<Slot>();
   #disposed = false;
+  /** Whether its capture was given up: what it acquired never gets memory. */
+  failed = false;
 
   acquire(bytes: number, label: string): PooledBuffer {
-    const buffer = new PlannedBuffer(bytes, label);
+    const buffer = new PlannedBuffer(bytes, label, this);
     this.#buffers.push(buffer);
     return buffer;
   }
@@ -82,15 +88,30 @@ export class CaptureBuilder implements BufferSource {
   release(pooled: PooledBuffer): void {
     const planned = pooled as PlannedBuffer;
     planned.released = true;
-    const { slot } = planned;
+    this.unpin(planned);
+  }
+
+  pin(pooled: PooledBuffer): void {
+    const { slot } = pooled as PlannedBuffer;
+    if (slot) slot.held++;
+  }
+
+  unpin(pooled: PooledBuffer): void {
+    const { slot } = pooled as PlannedBuffer;
     if (slot && --slot.held === 0 && this.#disposed) this.#destroy(slot);
   }
 
+  #isOwn(buffer: PooledBuffer): buffer is PlannedBuffer {
+    return buffer instanceof PlannedBuffer && buffer.owner === this;
+  }
+
+  /** Records a dispatch. Throws where a buffer of another step has no memory. */
   dispatch(item: PlannedDispatch): void {
+    for (const buffer of item.buffers) if (!this.#isOwn(buffer)) void buffer.buffer;
     const index = this.items.length;
     this.items.push(item);
     for (const buffer of item.buffers) {
-      if (!(buffer instanceof PlannedBuffer)) continue;
+      if (!this.#isOwn(buffer)) continue;
       if (buffer.first < 0) buffer.first = index;
       buffer.last = index;
     }
@@ -128,15 +149,15 @@ export class CaptureBuilder implements BufferSource {
 
   /** Buffers from before the step that it reads or changes, those that hold something after it, and its kernels. */
   get contents(): {
-    readonly read: readonly Content[];
+    readonly read: readonly PooledBuffer[];
     readonly written: readonly Content[];
     readonly kernels: readonly CompiledKernel[];
   } {
-    const read = new Set<Content>();
+    const read = new Set<PooledBuffer>();
     const written = new Set<Content>(this.#buffers.filter((buffer) => !buffer.released));
     for (const { kernel, buffers } of this.items) {
       buffers.forEach((buffer, index) => {
-        if (buffer instanceof PlannedBuffer) return;
+        if (this.#isOwn(buffer)) return;
         read.add(buffer);
         if (kernel.writes[index]) written.add(buffer);
       });
@@ -165,6 +186,11 @@ export class CaptureBuilder implements BufferSource {
     slot.buffer.destroy();
     this.#slots.delete(slot);
   }
+}
+
+/** Where a buffer came from: the captured step that made it, else `pool`. */
+export function sourceOf(pooled: PooledBuffer, pool: BufferSource): BufferSource {
+  return pooled instanceof PlannedBuffer ? pooled.owner : pool;
 }
 
 function mostAlive(lifetimes: readonly { bytes: number; first: number; last: number }[], dispatches: number): number {

@@ -6,7 +6,7 @@ import type { DeviceClass, Dispatch, PlanLimits, PlanTarget } from './kernel.ts'
 import { BindGroups, type BoundBuffer, type PreparedDispatch } from './bindGroups.ts';
 import { PipelineCache } from './pipelines.ts';
 import { Capture, type CaptureTiming, type CompileProgress, type Wait } from './capture.ts';
-import { CaptureBuilder, type PlannedDispatch } from './captureBuilder.ts';
+import { CaptureBuilder, type PlannedDispatch, sourceOf } from './captureBuilder.ts';
 import { CommandBatcher } from './commandBatcher.ts';
 import { addStatistics, BufferPool, type BufferSource, type PooledBuffer, type PoolStatistics } from './pool.ts';
 import { packagedShaders, type ShaderFiles } from './shaders.ts';
@@ -203,7 +203,10 @@ export class GpuDevice {
   write(pooled: PooledBuffer, data: ArrayBufferView<ArrayBuffer>, isNew = false, isPart = false): void {
     this.throwIfFailed();
     if (this.#capturing && !isNew)
-      throw new GmtlError('gpu/capture', 'a host write cannot be captured; write inputs before the step');
+      throw new GmtlError(
+        'gpu/capture',
+        'a host write cannot be captured: write inputs before each run; of an optimizer or an EMA, leave update() in the body and call advance() before each run',
+      );
     this.flush();
     this.device.queue.writeBuffer(pooled.buffer, 0, data.buffer, data.byteOffset, data.byteLength);
     if (isPart) pooled.version++;
@@ -380,7 +383,7 @@ export class GpuDevice {
       const failure = collected.builder.items.find(({ kernel }) => kernel.failure)?.kernel.failure;
       if (failure) throw this.#failures.told(failure);
     } catch (cause) {
-      for (const pooled of collected.held) this.#pool.release(pooled);
+      this.#giveUp(collected);
       throw cause;
     }
     const step = this.#finish(collected, { record, compile: performance.now() - start - record });
@@ -397,12 +400,28 @@ export class GpuDevice {
     this.#capturing = builder;
     try {
       return { builder, held: this.#pool.holding(body) };
+    } catch (cause) {
+      this.#giveUp({ builder, held: [] });
+      throw cause;
     } finally {
       this.#capturing = null;
     }
   }
 
-  #finish({ builder, held }: Collected, timing: Omit<CaptureTiming, 'prepare'>): Capture {
+  /** Ends a capture that will not be run. */
+  #giveUp({ builder, held }: Collected): void {
+    builder.failed = true;
+    for (const pooled of held) this.#pool.release(pooled);
+  }
+
+  #finish(collected: Collected, timing: Omit<CaptureTiming, 'prepare'>): Capture {
+    const { builder, held } = collected;
+    try {
+      this.throwIfFailed();
+    } catch (cause) {
+      this.#giveUp(collected);
+      throw cause;
+    }
     const start = performance.now();
     const memory = builder.plan((bytes, label) => this.#createBuffer(bytes, label));
     this.#captured.add(builder);
@@ -414,11 +433,15 @@ export class GpuDevice {
       bindGroup: bind(),
     }));
     const spent = { ...timing, prepare: performance.now() - start };
-    return new Capture(this, this.#commands, this.#submits, builder.contents, items, memory, spent, () => {
+    const { contents } = builder;
+    // What the step is bound to must not become another tensor's memory while it can run, even if it is freed.
+    for (const pooled of contents.read) sourceOf(pooled, this.#pool).pin(pooled);
+    for (const pooled of held) this.#pool.release(pooled);
+    return new Capture(this, this.#commands, this.#submits, contents, items, memory, spent, () => {
       this.flush();
       builder.dispose();
       if (builder.heldBuffers === 0) this.#captured.delete(builder);
-      for (const pooled of held) this.#pool.release(pooled);
+      for (const pooled of contents.read) sourceOf(pooled, this.#pool).unpin(pooled);
     });
   }
 

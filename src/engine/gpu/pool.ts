@@ -16,6 +16,9 @@ export interface PooledBuffer extends Content {
 export interface BufferSource {
   acquire(bytes: number, label: string): PooledBuffer;
   release(pooled: PooledBuffer): void;
+  /** Keeps the buffer's memory, though it be released, until it was unpinned as often as pinned: a captured step is bound to it. */
+  pin(pooled: PooledBuffer): void;
+  unpin(pooled: PooledBuffer): void;
 }
 
 export interface PoolStatistics {
@@ -63,6 +66,7 @@ export class BufferPool implements BufferSource {
   readonly #onDestroy: () => void;
   readonly #free = new Map<number, PooledBuffer[]>();
   #held: PooledBuffer[] | null = null;
+  readonly #pins = new Map<PooledBuffer, { count: number; released: boolean }>();
   #liveBytes = 0;
   #allocatedBytes = 0;
   #peakLiveBytes = 0;
@@ -96,6 +100,11 @@ export class BufferPool implements BufferSource {
       this.#held.push(pooled);
       return;
     }
+    const pin = this.#pins.get(pooled);
+    if (pin) {
+      pin.released = true;
+      return;
+    }
     const list = this.#free.get(pooled.capacity);
     if (list) list.push(pooled);
     else this.#free.set(pooled.capacity, [pooled]);
@@ -103,9 +112,22 @@ export class BufferPool implements BufferSource {
     this.#liveBuffers--;
   }
 
+  pin(pooled: PooledBuffer): void {
+    const pin = this.#pins.get(pooled);
+    if (pin) pin.count++;
+    else this.#pins.set(pooled, { count: 1, released: false });
+  }
+
+  unpin(pooled: PooledBuffer): void {
+    const pin = this.#pins.get(pooled);
+    if (!pin || --pin.count > 0) return;
+    this.#pins.delete(pooled);
+    if (pin.released) this.release(pooled);
+  }
+
   /**
    * Runs `body` without reusing the buffers that are released meanwhile, which a capture of `body` may still read. Returns these
-   * buffers, to be released when the capture ends.
+   * buffers, to be released when those that the capture is bound to are pinned.
    */
   holding(body: () => void): PooledBuffer[] {
     const held: PooledBuffer[] = [];

@@ -90,7 +90,9 @@ export class EMA {
     for (const { parameter, buffer, first } of this.#arena.places) {
       this.#engine.run(swapProgram, [parameter.tensor, buffer.tensor], { first });
     }
-    this.#swapped = !this.#swapped;
+    this.#engine.atEachRun(() => {
+      this.#swapped = !this.#swapped;
+    });
   }
 
   /**

@@ -77,9 +77,12 @@ export abstract class Optimizer {
    * in, as PyTorch's. Not inside a capture.
    */
   advance(): void {
-    for (const [parameter, count] of this.#missedSoFar()) this.#missed.set(parameter, count);
-    this.#stepCount++;
-    this.#arena.writeHeads((parameter) => this.hyperValues(this.#stepCount - (this.#missed.get(parameter) ?? 0)));
+    const missed = this.#missedSoFar();
+    const step = this.#stepCount + 1;
+    this.#arena.writeHeads((parameter) => this.hyperValues(step - (missed.get(parameter) ?? 0)));
+    // What was refused, such as in a capture, is no step.
+    for (const [parameter, count] of missed) this.#missed.set(parameter, count);
+    this.#stepCount = step;
   }
 
   /** As `#missed`, with the step under way. */
