@@ -21,7 +21,9 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   for (var group = linearWorkgroup(workgroup, workgroups) * 64u + lane; group * 4u < u.size; group += u.stride) {
-    let value = select(b[group], a[group], vec4f(condition[group]) != vec4f(0.0));
+    // By their bits: a comparison may take subnormal numbers for 0, and NaN for equal.
+    let picks = (bitcast<vec4u>(vec4f(condition[group])) & vec4u(0x7fffffffu)) != vec4u(0u);
+    let value = select(b[group], a[group], picks);
     let left = u.size - group * 4u;
     if (left >= 4u) {
       out[group] = value;

@@ -153,5 +153,11 @@ describe('recompute', () => {
       code: 'autograd/recompute',
       message: /batchNorm changes/,
     });
+    // Frozen statistics are read alone.
+    const version = mean.value.storage.version;
+    attributes.training = false;
+    recompute(body, [x]).sum().backward();
+    expect(x.grad?.shape).toEqual([4, 2]);
+    expect(mean.value.storage.version).toBe(version);
   });
 });

@@ -24,7 +24,7 @@ class Region {
   /** Takes away from a new node what it keeps for backward. */
   add(node: GraphNode): void {
     const { forward } = node.op;
-    if (forward.mutates?.length) {
+    if (forward.mutates?.length && (forward.mutatesWith?.(node.attributes) ?? true)) {
       throw new GmtlError(
         'autograd/recompute',
         `${node.op.name} changes a tensor in place, which running it twice would do twice: leave it out of what is recomputed`,

@@ -27,6 +27,15 @@ export interface VarianceOptions {
   readonly keepDims?: boolean;
 }
 
+/** Throws `ops/attribute` for a list of no axes. */
+function requireAxes(op: string, axes: readonly number[] | undefined): void {
+  if (Array.isArray(axes) && axes.length === 0)
+    throw new GmtlError(
+      'ops/attribute',
+      `${op}: the axes are []; leave them out to reduce all, and the call out to reduce none`,
+    );
+}
+
 /**
  * An n-dimensional array on the engine's backend, row-major and contiguous, that remembers how it was computed.
  * The common functions are methods; those with weights or many options stand in src/engine/nn/functional.ts.
@@ -388,20 +397,26 @@ export class Tensor {
   /**
    * Sum over `axes` (all where left out; negative ones count from the back), summed in a fixed order: results repeat bit by bit.
    * @param keepDims leaves reduced axes as extent 1. Default false: they vanish.
-   * @throws GmtlError `tensor/shape` for an axis that is none or named twice, `tensor/dtype` for integers.
+   * @throws GmtlError `tensor/shape` for an axis that is none or named twice, `tensor/dtype` for integers, `ops/attribute` for [], which PyTorch takes for
+   * all axes and NumPy for none.
    */
   sum(axes?: readonly number[], keepDims = false): Tensor {
-    return this.engine.apply<ReduceAttributes>(sum, [this], { axes, keepDims });
+    return this.#reduce(sum, axes, keepDims);
+  }
+
+  #reduce(op: Op<ReduceAttributes>, axes: readonly number[] | undefined, keepDims: boolean): Tensor {
+    requireAxes(op.name, axes);
+    return this.engine.apply(op, [this], { axes, keepDims });
   }
 
   /** Mean over `axes` (all where left out), otherwise as {@link sum}. */
   mean(axes?: readonly number[], keepDims = false): Tensor {
-    return this.engine.apply<ReduceAttributes>(mean, [this], { axes, keepDims });
+    return this.#reduce(mean, axes, keepDims);
   }
 
   /** Maximum over `axes` (all where left out), otherwise as {@link sum}; equal maxima share the gradient evenly (torch.amax). */
   max(axes?: readonly number[], keepDims = false): Tensor {
-    return this.engine.apply<ReduceAttributes>(max, [this], { axes, keepDims });
+    return this.#reduce(max, axes, keepDims);
   }
 
   /** Minimum over `axes` (all where left out), otherwise as {@link sum}; equal minima share the gradient evenly (torch.amin). */
@@ -415,14 +430,16 @@ export class Tensor {
    */
   var(axes?: readonly number[], options: VarianceOptions = {}): Tensor {
     checkAttributes('var', { correction: 'number?', keepDims: 'flag?' }, options);
+    requireAxes('var', axes);
     const { correction = 1, keepDims = false } = options;
     return this.engine.scope(() => {
       const along = normalizeAxes('var', axes, this.shape.length);
       const count = along.reduce((product, axis) => product * this.shape[axis], 1);
       // The mean is off by its rounding, which counts where it is large beside the deviations: what is left of it goes too.
-      const apart = this.sub(this.mean(along, true));
-      const squares = apart.sub(apart.mean(along, true)).square();
-      return squares.sum(along, keepDims).div(Math.max(0, count - correction));
+      const reduced = axes && along;
+      const apart = this.sub(this.mean(reduced, true));
+      const squares = apart.sub(apart.mean(reduced, true)).square();
+      return squares.sum(reduced, keepDims).div(Math.max(0, count - correction));
     });
   }
 
@@ -437,13 +454,24 @@ export class Tensor {
 
   /**
    * Index of the largest element along an axis, i32, the first of equal ones; NaN counts as largest, as in torch.argmax. No gradient. The axis
-   * vanishes unless `keepDims`. @throws GmtlError `tensor/shape` for an axis that is none.
+   * vanishes unless `keepDims`.
+   * @throws GmtlError `tensor/shape` for an axis that is none, `tensor/dtype` for integers, which float32 would not tell apart above 2^24.
    */
   argmax(axis: number, keepDims = false): Tensor {
-    const along = normalizeAxis('argmax', axis, this.shape.length);
+    return this.#argmax('argmax', axis, keepDims);
+  }
+
+  #argmax(name: 'argmax' | 'argmin', axis: number, keepDims: boolean): Tensor {
+    const along = normalizeAxis(name, axis, this.shape.length);
+    if (!isFloat(this.dtype))
+      throw new GmtlError(
+        'tensor/dtype',
+        `${name}: the tensor is ${this.dtype}; it takes f32 or f16: convert it with cast('f32')`,
+      );
     const extent = this.shape[along];
     const find = (): Tensor => {
-      const x = this.cast('f32');
+      const own = this.cast('f32');
+      const x = name === 'argmax' ? own : own.neg();
       const places = this.engine.tensor(
         Float32Array.from({ length: extent }, (_, index) => index),
         this.shape.map((_, k) => (k === along ? extent : 1)),
@@ -459,7 +487,7 @@ export class Tensor {
 
   /** Index of the smallest element along an axis; see {@link argmax}. */
   argmin(axis: number, keepDims = false): Tensor {
-    return this.engine.scope(() => this.engine.noGrad(() => this.neg().argmax(axis, keepDims)));
+    return this.#argmax('argmin', axis, keepDims);
   }
 
   /**

@@ -164,6 +164,32 @@ describe.each(backends)('on $name', ({ make, tolerance }) => {
     expect(engine.backend.statistics().liveBuffers).toBe(before);
   });
 
+  it('argmax of integers is refused, which float32 would not tell apart; so are lists of no axes and negative extents', () => {
+    const engine = make();
+    const large = engine.tensor(Int32Array.of(16_777_216, 16_777_217));
+    for (const find of [() => large.argmax(0), () => large.argmin(0)])
+      expect(find).toThrow(/^arg(max|min): the tensor is i32; it takes f32 or f16: convert it/);
+    const x = engine.tensor([[1, 2]]);
+    for (const name of ['sum', 'mean', 'max', 'min', 'var', 'std'] as const)
+      expect(() => x[name]([]), name).toThrow(/the axes are \[\]; leave them out to reduce all/);
+    expect(engine.tensor([5], []).var().shape).toEqual([]);
+    expect(() => x.expand([-1, 1, 2])).toThrow(/expand: \[-1, 1, 2\] is not a shape/);
+  });
+
+  it('where picks a for every condition but 0: NaN, what float16 holds as 0, subnormal numbers', async () => {
+    const engine = make();
+    const condition = engine.tensor([Number.NaN, 1e-10, 1e-40, -0, 0]);
+    const [a, b] = [engine.tensor([1, 2, 3, 4, 5]), engine.tensor([6, 7, 8, 9, 10])];
+    expect([...(await F.where(condition, a, b).data())]).toEqual([1, 2, 3, 9, 10]);
+    const integers = F.where(engine.tensor(Int32Array.of(-1, 0, 7, 0, 0)), a, b);
+    expect([...(await integers.data())]).toEqual([1, 7, 3, 9, 10]);
+    if (engine.backend instanceof GpuBackend && !device.target.features.has('shader-f16')) return;
+    const half = F.where(condition.slice(0, 0, 2), a.cast('f16').slice(0, 0, 2), b.cast('f16').slice(0, 0, 2));
+    expect([...(await half.data())]).toEqual([1, 2]);
+    const counts = [1, 2].map((k) => engine.tensor(Int32Array.of(k)));
+    expect(() => F.where(engine.tensor([0.5]), counts[0], counts[1])).toThrow(/where: input a is i32/);
+  });
+
   it('NaN stays NaN through clamp, and what where does not pick goes nowhere', async () => {
     const engine = make();
     const x = engine.tensor([Number.NaN, 5], [2], { requiresGrad: true });

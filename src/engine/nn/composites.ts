@@ -13,7 +13,7 @@ import { antialiasWeights, checkInterpolation, type InterpolateOptions } from '.
 import { upsampleBilinear2d as bilinearOp, upsampleNearest2d as nearestOp } from '../ops/upsample/op.ts';
 import { where as whereOp } from '../ops/where/op.ts';
 import { broadcastShapes, layoutHint, normalizeAxis, sameShape } from '../tensor/shape.ts';
-import { formatShape } from '../tensor/spec.ts';
+import { formatShape, isFloat } from '../tensor/spec.ts';
 
 export type { InterpolateOptions } from './interpolation.ts';
 
@@ -50,11 +50,19 @@ function reduce(losses: Tensor, reduction: Reduction): Tensor {
   return reduction === 'none' ? losses : reduction === 'sum' ? losses.sum() : losses.mean();
 }
 
-/** condition ? a : b by element, with broadcasting (torch.where): a number other than 0 picks a. What is not picked may be NaN. */
+/**
+ * condition ? a : b by element, with broadcasting (torch.where): a number other than 0 picks a, NaN among them. What is not picked may be NaN.
+ * @throws GmtlError `tensor/shape` where the shapes do not broadcast, `tensor/dtype` for integers to pick from and for two types of them.
+ */
 export function where(condition: Tensor, a: Tensor, b: Tensor): Tensor {
   return engineOf('where', { condition, a, b }).scope(() => {
     const shape = [condition, a, b].map((x) => x.shape).reduce((one, other) => broadcastShapes('where', one, other));
-    const [picks, first, second] = [condition.cast(a.dtype), a, b].map((x) => x.expand(shape));
+    // As float16 a small condition would be 0.
+    const isNarrowed = a.dtype === 'f16' && condition.dtype === 'f32';
+    const picking = isNarrowed ? condition.ne(0) : condition;
+    const [picks, first, second] = [isFloat(a.dtype) ? picking.cast(a.dtype) : picking, a, b].map((x) =>
+      x.expand(shape),
+    );
     return a.engine.apply(whereOp, [picks, first, second], {});
   });
 }

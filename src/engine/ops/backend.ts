@@ -76,7 +76,7 @@ export function runProgram<A extends object>(
   const outputs = specs.map((spec) => backend.allocate(spec, program.name));
   try {
     backend.execute(program, inputs, outputs, attributes, version);
-    for (const index of changed) inputs[index].storage.changed();
+    if (program.mutatesWith?.(attributes) ?? true) for (const index of changed) inputs[index].storage.changed();
   } catch (error) {
     for (const output of outputs) output.storage.release();
     throw error;

@@ -52,6 +52,8 @@ export interface Program<A extends object = object> {
   ): Plan | null;
   /** Indices of inputs that are updated in place where they are given (bound read_write; the reference updates their `data`). */
   readonly mutates?: readonly number[];
+  /** Whether a call of these attributes changes them. Default: it does. */
+  mutatesWith?(attributes: A): boolean;
   /** Float64, plain loops. Returns the outputs in order. */
   reference(inputs: readonly NdArray[], attributes: A, outputs: readonly TensorSpec[]): Float64Array[];
   /** What a call computes and moves, for the benchmark. */

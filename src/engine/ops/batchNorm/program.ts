@@ -162,6 +162,7 @@ export const batchNormProgram = defineProgram<BatchNormAttributes>({
   kernels: [statsKernel, finishKernel, normalizeKernel, statsTreeKernel, finishTreeKernel],
   versions: VERSIONS,
   mutates: [3, 4, BATCHES],
+  mutatesWith: ({ training }) => training,
   infer([x, ...rest], { training }) {
     const columns = x.shape.at(-1);
     const channelVectors = rest.slice(0, 4);
