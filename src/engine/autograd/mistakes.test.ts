@@ -5,6 +5,8 @@ import { decodeSafetensors, encodeSafetensors } from '../io/safetensors.ts';
 import { Sequential } from '../nn/container.ts';
 import { Conv2d } from '../nn/convolution.ts';
 import { BatchNorm2d } from '../nn/normalization.ts';
+import { Linear } from '../nn/linear.ts';
+import { Module } from '../nn/module.ts';
 import { createNodeDevice } from '../node/createDevice.ts';
 import * as F from '../nn/functional.ts';
 import { GpuBackend } from '../ops/gpuBackend.ts';
@@ -84,6 +86,44 @@ describe('a mistake is a typed error, and the engine goes on', () => {
     x.grad = engine.tensor([1, 2]);
     x.sum().backward();
     expect([...((await x.grad.data()) ?? [])]).toEqual([2, 3]);
+  });
+
+  it('requiresGrad of what cannot have a gradient, or of a result that must', async () => {
+    const w = leaf([1, 2]);
+    const y = w.square();
+    for (const [of, to, message] of [
+      [engine.tensor(Int32Array.of(1)), true, /i32\[1\] cannot require a gradient; make it f32/],
+      [y, false, /is the result of square .*: detach\(\) it/],
+      [w, 'yes', /requiresGrad is 'yes'; it takes true or false/],
+    ] as const)
+      expect(() => untyped(() => Object.assign(of, { requiresGrad: to }))).toThrow(message);
+    w.requiresGrad = false;
+    expect(w.square().requiresGrad).toBe(false);
+    w.requiresGrad = y.requiresGrad = true;
+    y.sum().backward();
+    expect([...((await w.grad?.data()) ?? [])]).toEqual([2, 4]);
+  });
+
+  it('a module that holds the one that holds it, by every way through it', async () => {
+    const previous = setEngine(engine);
+    try {
+      class Inner extends Module {
+        readonly layer = new Linear(1, 1);
+        parent: Module | null = null;
+      }
+      class Outer extends Module {
+        readonly inner = new Inner();
+      }
+      const outer = new Outer();
+      expect(outer.parameters().length).toBe(2);
+      outer.inner.parent = outer;
+      const advice = /Inner.parent is the Outer that holds this Inner: keep it in a private field \(#parent\)/;
+      for (const walk of [() => outer.parameters(), () => outer.eval(), () => outer.zeroGrad(), () => outer.dispose()])
+        expect(walk).toThrow(advice);
+      await expect(outer.stateDict()).rejects.toThrow(advice);
+    } finally {
+      setEngine(previous);
+    }
   });
 
   it('a parameter freed under an optimizer', async () => {
@@ -173,6 +213,9 @@ describe('what PyTorch users reported of other tools', () => {
       const counted = net();
       counted.loadStateDict(new Map([...file.tensors, ['1.num_batches_tracked', counter]]));
       expect((await counted.stateDict()).get('1.num_batches_tracked')?.data).toEqual(Float32Array.of(7));
+      const unsigned = { shape: [], data: BigUint64Array.of(8n) };
+      counted.loadStateDict(new Map([['1.num_batches_tracked', unsigned]]), { strict: false });
+      expect((await counted.stateDict()).get('1.num_batches_tracked')?.data).toEqual(Float32Array.of(8));
       const [, ...withoutOne] = [...saved];
       saved.delete('1.num_batches_tracked');
       expect(net().loadStateDict(saved)).toMatchObject({ missing: [] });

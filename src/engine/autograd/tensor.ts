@@ -44,8 +44,7 @@ export class Tensor {
   readonly engine: Engine;
   readonly value: Value;
   readonly node: GraphNode | null;
-  /** Whether backward collects a gradient here. Settable on leaves. */
-  requiresGrad: boolean;
+  #requiresGrad: boolean;
   #grad: Tensor | null = null;
   #disposed = false;
 
@@ -56,7 +55,28 @@ export class Tensor {
     this.value = value;
     this.node = node;
     node?.retain();
-    this.requiresGrad = requiresGrad || node !== null;
+    this.#requiresGrad = requiresGrad || node !== null;
+  }
+
+  /** Whether backward collects a gradient here, of a leaf, or passes through, of a result. Set it to false to freeze a parameter. */
+  get requiresGrad(): boolean {
+    return this.#requiresGrad;
+  }
+
+  /**
+   * @throws GmtlError `tensor/dtype` for integers that are to have a gradient, `autograd/graph` for a result of an op that is to have none (`detach()` it),
+   * `ops/attribute` for what is not a boolean.
+   */
+  set requiresGrad(requiresGrad: boolean) {
+    checkAttributes('Tensor', { requiresGrad: 'flag' }, { requiresGrad });
+    if (requiresGrad && !isFloat(this.dtype))
+      throw new GmtlError('tensor/dtype', `requiresGrad: ${this} cannot require a gradient; make it f32`);
+    if (!requiresGrad && this.node)
+      throw new GmtlError(
+        'autograd/graph',
+        `requiresGrad: ${this} is the result of ${this.node.op.name} and requires a gradient as its inputs do: detach() it, or compute it under noGrad`,
+      );
+    this.#requiresGrad = requiresGrad;
   }
 
   /** Sum of the gradients of all backward calls since it was last set to null. Only on leaves. */

@@ -14,7 +14,7 @@ export interface ExternalTensor {
 /** A tensor that `loadStateDict` takes: of any type, as files hold them; integers (counters) become floats. */
 export interface LoadableTensor {
   readonly shape: readonly number[];
-  readonly data: Float32Array | Int32Array | Uint32Array | Uint8Array | BigInt64Array;
+  readonly data: Float32Array | Float64Array | Int32Array | Uint32Array | Uint8Array | BigInt64Array | BigUint64Array;
 }
 
 /** What `loadStateDict` did with each name. */
@@ -33,12 +33,13 @@ export interface LoadReport {
 
 function floatsOf(data: LoadableTensor['data']): Float32Array {
   if (data instanceof Float32Array) return data;
-  return data instanceof BigInt64Array ? Float32Array.from(data, Number) : Float32Array.from(data);
+  const isWide = data instanceof BigInt64Array || data instanceof BigUint64Array;
+  return isWide ? Float32Array.from(data, Number) : Float32Array.from(data);
 }
 
 /**
- * Base of everything with parameters. Sub-modules and parameters are found as properties, in the order of their assignment, and
- * named by them, so properties bear the names that timm, torchvision or segmentation_models_pytorch give them
+ * Base of everything with parameters. Sub-modules and parameters are found as properties and in arrays that are properties (not in maps, objects or
+ * nested arrays, nor in private fields), in the order of their assignment, and named by them, so properties bear the names that timm, torchvision or segmentation_models_pytorch give them
  * (`conv_dw`, `stages.0.blocks.1`). Modules compose ops; none has kernels of its own.
  */
 export abstract class Module {
@@ -60,9 +61,23 @@ export abstract class Module {
 
   /** Every parameter and buffer with its dotted name, `prefix` in front of it, in the order in which properties were assigned: what a state dict holds. */
   *namedTensors(prefix = ''): Generator<[string, Parameter]> {
+    for (const [name, child] of this.#tree([])) if (child instanceof Parameter) yield [prefix + name, child];
+  }
+
+  /** All below this module with their dotted names, each before those that it holds. Throws `nn/layer` where a module holds one `above` it. */
+  *#tree(above: readonly Module[]): Generator<[string, Module | Parameter]> {
+    const path = [...above, this];
     for (const [name, child] of this.#children()) {
-      if (child instanceof Parameter) yield [prefix + name, child];
-      else yield* child.namedTensors(`${prefix}${name}.`);
+      yield [name, child];
+      if (child instanceof Parameter) continue;
+      if (path.includes(child)) {
+        const [inner, outer] = [this, child].map((module) => module.constructor.name);
+        throw new GmtlError(
+          'nn/layer',
+          `${inner}.${name} is the ${outer} that holds this ${inner}: keep it in a private field (#${name}), which is no part of the module`,
+        );
+      }
+      for (const [below, held] of child.#tree(path)) yield [`${name}.${below}`, held];
     }
   }
 
@@ -93,7 +108,7 @@ export abstract class Module {
   /** This module and all modules below it, each before those that it holds. */
   *modules(): Generator<Module> {
     yield this;
-    for (const [, child] of this.#children()) if (child instanceof Module) yield* child.modules();
+    for (const [, child] of this.#tree([])) if (child instanceof Module) yield child;
   }
 
   /** Sets `training` here and below: dropout and batch statistics are active, or with false not. */

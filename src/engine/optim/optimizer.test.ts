@@ -335,6 +335,8 @@ describe('settings and states that make no sense are refused', () => {
       ['bias.momentum_buffer', good],
     ];
     expect(load(wrong)).toThrow(/has 15 numbers in the state, \[7\] here/);
+    const text = load([wrong[0], ['bias.momentum_buffer', '7 signs' as never]]);
+    expect(text).toThrow(/'bias.momentum_buffer' is '7 signs'; it is a Float32Array/);
     const { step, tensors } = await optimizer.stateDict();
     expect(step).toBe(0);
     expect(tensors.get('weight.momentum_buffer')?.every((value) => value === 0)).toBe(true);

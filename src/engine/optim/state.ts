@@ -47,6 +47,8 @@ export function requireState(
     const data = state.get(name);
     if (!data)
       throw new GmtlError('optim/state', `${what}: the state lacks '${name}'; it is of another model or optimizer`);
+    if (!(Array.isArray(data) || (ArrayBuffer.isView(data) && 'length' in data)))
+      throw new GmtlError('optim/state', `${what}: '${name}' is ${show(data)}; it is a Float32Array`);
     if (data.length !== sizeOf(shape)) {
       throw new GmtlError(
         'optim/state',
