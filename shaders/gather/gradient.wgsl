@@ -1,7 +1,7 @@
 // gradX[o, s, i] = sum of gradOutput[o, k, i] over those k, in order, with index(o, k, i) = s (see gather.wgsl). No atomics, fixed order.
 //
-// A thread owns one element of the result and reads all `count` indices of its column: neighbors share them. Much longer than the axis of x,
-// or with many of both, that is the greater part of the work.
+// A thread owns one element of the result and reads all `count` indices of its column: neighbors share them. For a table of many rows that is most of
+// the work: see gradientLinks.wgsl.
 
 // #include "common/grid.wgsl"
 // #include "common/storage.wgsl"

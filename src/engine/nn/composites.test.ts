@@ -190,6 +190,28 @@ describe.each(backends)('on $name', ({ make, tolerance }) => {
     expect(() => F.where(engine.tensor([0.5]), counts[0], counts[1])).toThrow(/where: input a is i32/);
   });
 
+  it('the gradient of picked rows is the same by both ways, bit for bit, also beside indices that are none', async () => {
+    const gradients = ['scan', 'links'].map(async (version) => {
+      const { backend } = make();
+      const versions = new Map([['gather.backward', version]]);
+      const engine = new Engine(backend instanceof GpuBackend ? new GpuBackend(device, { versions }) : backend);
+      const x = engine.tensor(new Float32Array(300 * 5), [300, 5], { requiresGrad: true });
+      const index = Int32Array.from({ length: 700 }, (_, k) =>
+        k % 9 === 0 ? [-1, 300, -(2 ** 31)][k % 3] : (k * 7919) % 290,
+      );
+      const weights = engine.tensor(
+        Float32Array.from({ length: 3500 }, (_, k) => Math.sin(k)),
+        [700, 5],
+      );
+      x.indexSelect(0, engine.tensor(index)).backward(weights);
+      return (await x.grad?.data()) as Float32Array;
+    });
+    const [scan, links] = await Promise.all(gradients);
+    expect(links).toEqual(scan);
+    expect(scan.slice(290 * 5).every((value) => value === 0)).toBe(true);
+    expect(scan.some((value) => value !== 0)).toBe(true);
+  });
+
   it('NaN stays NaN through clamp, and what where does not pick goes nowhere', async () => {
     const engine = make();
     const x = engine.tensor([Number.NaN, 5], [2], { requiresGrad: true });

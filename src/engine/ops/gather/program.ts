@@ -1,10 +1,10 @@
 /** The programs of picking along an axis and of its gradient. */
-import { gridFor } from '../../gpu/kernel.ts';
+import { gridFor, type Plan } from '../../gpu/kernel.ts';
 import { kernel } from '../../gpu/shaderKernel.ts';
 import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { byteLength, type DType, formatShape, sizeOf } from '../../tensor/spec.ts';
 import { defineProgram } from '../definition.ts';
-import { bitsOf } from '../movement/convert.ts';
+import { bitsOf, fillProgram } from '../movement/convert.ts';
 import { storageOf } from '../storage.ts';
 import type { GatherAttributes, GatherGradientAttributes } from './attributes.ts';
 import { type GatherLayout, gatherLayout } from './layout.ts';
@@ -12,6 +12,11 @@ import { referenceGather, referenceGatherGradient } from './reference.ts';
 
 const forwardKernel = kernel('gather/gather');
 const gradientKernel = kernel('gather/gradient');
+const linksKernel = kernel('gather/gradientLinks');
+const linkedKernel = kernel('gather/gradientLinked');
+
+/** Reads of indices up to which one dispatch beats three. */
+const FEW_READS = 65_536;
 
 /** What an index that is none of the axis gives: NaN, and of integers the one of the largest magnitude. */
 const MISSING: Readonly<Record<DType, number>> = { f32: Number.NaN, f16: Number.NaN, i32: -(2 ** 31), u32: 2 ** 31 };
@@ -47,10 +52,14 @@ export const gatherProgram = defineProgram<GatherAttributes>({
   cost: ([, index], [out]) => ({ flops: 0, bytes: byteLength(index) + 2 * byteLength(out) }),
 });
 
-/** (gradOutput, index) → the gradient of x. */
+/**
+ * (gradOutput, index) → the gradient of x. 'scan': each element reads the whole list. 'links': places of one index are linked, which reads the list once for each
+ * of its places, and the sums follow the links: for lists shorter than the axis, such as the rows of an embedding. Both give the same bits.
+ */
 export const gatherGradientProgram = defineProgram<GatherGradientAttributes>({
   name: 'gather.backward',
-  kernels: [gradientKernel],
+  kernels: [gradientKernel, linksKernel, linkedKernel, ...fillProgram.kernels],
+  versions: ['scan', 'links'],
   infer([gradOutput, index], { shape, axis }) {
     const picked = gatherLayout(shape, index.shape, axis).shape;
     requireShape(
@@ -60,16 +69,37 @@ export const gatherGradientProgram = defineProgram<GatherGradientAttributes>({
     );
     return [{ shape, dtype: gradOutput.dtype }];
   },
-  plan([gradOutput, index], [out], { shape, axis }) {
-    const size = sizeOf(out.shape);
+  plan([gradOutput, index], [out], { shape, axis }, target, version) {
+    const layout = gatherLayout(shape, index.shape, axis);
+    const { count, extent, indexAlong } = layout;
+    const [size, picked, places] = [out, gradOutput, index].map((spec) => sizeOf(spec.shape));
+    const scanned = size * count;
+    const isLinked = scanned > FEW_READS && scanned > 2 * (places * count + size + 2 * picked);
+    const storage = storageOf(gradOutput);
+    const buffers = { gradOutput: 'in0', index: 'in1', gradX: 'out0' } as const;
+    if (version === 'scan' || (version === undefined && !isLinked)) {
+      const workgroups = gridFor(size, 64);
+      return {
+        dispatches: [{ kernel: gradientKernel, storage, buffers, uniforms: uniformsOf(layout, size), workgroups }],
+      };
+    }
+    const zeros = fillProgram.plan([], [out], { shape, value: 0, dtype: out.dtype }, target) as Plan;
     return {
+      scratch: [byteLength(index)],
       dispatches: [
+        ...zeros.dispatches,
         {
-          kernel: gradientKernel,
-          storage: storageOf(gradOutput),
-          buffers: { gradOutput: 'in0', index: 'in1', gradX: 'out0' },
-          uniforms: uniformsOf(gatherLayout(shape, index.shape, axis), size),
-          workgroups: gridFor(size, 64),
+          kernel: linksKernel,
+          buffers: { index: 'in1', links: 'tmp0' },
+          uniforms: { size: places, count, extent, indexAlong },
+          workgroups: gridFor(places, 64),
+        },
+        {
+          kernel: linkedKernel,
+          storage,
+          buffers: { ...buffers, links: 'tmp0' },
+          uniforms: uniformsOf(layout, picked),
+          workgroups: gridFor(picked, 64),
         },
       ],
     };
