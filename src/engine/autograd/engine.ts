@@ -2,9 +2,8 @@
 import { type ErrorCode, GmtlError, show } from '../errors.ts';
 import { accumulateProgram } from '../ops/accumulate/program.ts';
 import { type Backend, runProgram } from '../ops/backend.ts';
-import { addProgram } from '../ops/binary/program.ts';
 import { type Callable, mutated, type Op } from '../ops/definition.ts';
-import { floatCastProgram, fillProgram } from '../ops/movement/convert.ts';
+import { fillProgram } from '../ops/movement/convert.ts';
 import { expandProgram } from '../ops/movement/program.ts';
 import { checkAttributes } from '../arguments.ts';
 import { castsFor, checkCount, declaredInput, type InputKinds, requireTypes } from '../ops/signature.ts';
@@ -14,6 +13,7 @@ import { type HostData, hostArray } from '../tensor/hostData.ts';
 import { Generator } from '../tensor/random.ts';
 import { requireExtents } from '../tensor/shape.ts';
 import { type DType, formatShape, isFloat, type Shape, sizeOf } from '../tensor/spec.ts';
+import { backwardPass, inType } from './backwardPass.ts';
 import { collectNodes, type Edge, GraphNode } from './graph.ts';
 import { Tensor } from './tensor.ts';
 
@@ -325,78 +325,10 @@ export class Engine {
     const { backend } = this;
     gradient?.value.storage.retain();
     const seed = gradient
-      ? this.#inType(gradient.value, root.dtype)
+      ? inType(backend, gradient.value, root.dtype)
       : runProgram(backend, fillProgram, [], { shape: root.shape, value: 1, dtype: root.dtype })[0];
 
-    const gradients = new Map<GraphNode, Value>([[node, seed]]);
-    const leaves = new Map<Tensor, Value>();
-    try {
-      for (const current of collectNodes(node)) {
-        const gradOutput = gradients.get(current);
-        if (gradOutput) {
-          if (current.released)
-            throw new GmtlError(
-              'autograd/graph',
-              `backward: the part of the graph that ended in ${current.op.name} was already used, or freed with the scope that built it; ` +
-                'run the forward pass again, or return from the scope every tensor whose graph is needed later',
-            );
-          const taken: Value[] = [];
-          const takePending = (index: number): Value | null => {
-            const edge = current.edges[index];
-            const pending = edge && 'node' in edge ? gradients.get(edge.node) : undefined;
-            if (!edge || !('node' in edge) || pending?.spec.dtype !== gradOutput.spec.dtype) return null;
-            gradients.delete(edge.node);
-            taken.push(pending);
-            return pending;
-          };
-          try {
-            current.backward(backend, gradOutput, takePending).forEach((inputGradient, index) => {
-              const edge = current.edges[index];
-              if (!inputGradient || !edge) return;
-              if ('node' in edge) this.#accumulate(gradients, edge.node, inputGradient);
-              else this.#accumulate(leaves, edge.leaf, inputGradient);
-            });
-          } finally {
-            for (const value of taken) value.storage.release();
-          }
-          gradients.delete(current);
-          gradOutput.storage.release();
-        }
-        if (!retainGraph) current.release();
-      }
-      for (const [leaf, value] of leaves) {
-        leaves.delete(leaf);
-        this.#addToLeaf(leaf, value);
-      }
-    } finally {
-      // Empty unless something threw on the way.
-      for (const value of [...gradients.values(), ...leaves.values()]) value.storage.release();
-    }
-  }
-
-  /** The one place where gradients are summed: in place where nobody else reads the memory. Takes over `value`. */
-  #accumulate<K>(slots: Map<K, Value>, key: K, value: Value): void {
-    const present = slots.get(key);
-    if (!present) {
-      slots.set(key, value);
-    } else if (present.storage.references === 1) {
-      runProgram(this.backend, accumulateProgram, [present, value], {});
-      value.storage.release();
-    } else {
-      const like = this.#inType(value, present.spec.dtype);
-      const [sum] = runProgram(this.backend, addProgram, [present, like], {});
-      present.storage.release();
-      like.storage.release();
-      slots.set(key, sum);
-    }
-  }
-
-  /** Takes over `value` and returns it in the given floating-point format, converted where it has another. */
-  #inType(value: Value, dtype: DType): Value {
-    if (value.spec.dtype === dtype) return value;
-    const [cast] = runProgram(this.backend, floatCastProgram, [value], { dtype });
-    value.storage.release();
-    return cast;
+    backwardPass<Tensor>(backend, collectNodes(node), seed, retainGraph, (leaf, value) => this.#addToLeaf(leaf, value));
   }
 
   #addToLeaf(leaf: Tensor, value: Value): void {
@@ -409,7 +341,7 @@ export class Engine {
       value.storage.release();
       return;
     }
-    let gradient = this.#inType(value, leaf.dtype);
+    let gradient = inType(this.backend, value, leaf.dtype);
     if (gradient.storage.references > 1) {
       // Shared with another leaf's gradient: clipping scales gradients in place, so each leaf needs its own.
       const shared = gradient;
