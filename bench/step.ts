@@ -2,7 +2,6 @@
 import { GmtlError } from '../src/engine/errors.ts';
 import type { Capture } from '../src/engine/gpu/capture.ts';
 import type { CaptureMemory } from '../src/engine/gpu/captureBuilder.ts';
-import type { GpuDevice } from '../src/engine/gpu/device.ts';
 import type { DispatchTime } from '../src/engine/gpu/timestamps.ts';
 import { type Ceilings, measureCeilings, withCopyProbe } from '../src/engine/tuning/ceilings.ts';
 import {
@@ -14,6 +13,7 @@ import {
 import { callTimes, type StepRow, stepRows } from '../src/engine/tuning/stepRows.ts';
 import type { BuildWorkload, StepWorkload } from './stepWorkload.ts';
 import { Timeline } from './timeline.ts';
+import { timeReplays, timeSteps } from './timeSteps.ts';
 import { chooseTimer, median, type Timer } from '../src/engine/tuning/timer.ts';
 
 export interface StepBenchOptions {
@@ -96,10 +96,6 @@ export interface StepProfile {
 
 /** Number of profiles taken; each call counts with its median. */
 const PROFILES = 3;
-/** Milliseconds for timing replays and bare loops in turn; their number also has bounds. */
-const LOOP_BUDGET = 10_000;
-const FEWEST_LOOPS = 1;
-const MOST_LOOPS = 30;
 /** Steps of more than this many milliseconds are profiled once. */
 const SLOW_STEP = 2000;
 
@@ -123,86 +119,6 @@ async function firstStep(
   }
   const run = timeline.add('wait', 'first run', at);
   return { first: { ...captured.timing, run, pipelines: backend.gpu.counts.pipelines - pipelines }, calls, captured };
-}
-
-interface Timed {
-  readonly samples: readonly number[];
-  readonly handOver: readonly number[];
-  readonly dataWait: readonly number[];
-  readonly submits: number;
-}
-
-interface Running {
-  readonly result: Promise<void>;
-  /** When the result arrived; infinite until then. */
-  end: number;
-}
-
-/** Times steps as training runs them: the next is handed over before the result of the last is awaited. */
-async function timeSteps(device: GpuDevice, workload: StepWorkload, count: number, timeline: Timeline): Promise<Timed> {
-  const handOver: number[] = [];
-  const dataWait: number[] = [];
-  const done: Running[] = [];
-  const finish = async (running: Running): Promise<void> => {
-    await timeline.time('wait', 'result', () => running.result);
-    done.push(running);
-  };
-  await device.synchronize();
-  const submits = device.counts.submits;
-  let pending: Running | null = null;
-  // One step more than is counted, because the first starts on an idle device.
-  for (let index = 0; index <= count; index++) {
-    if (workload.nextData) {
-      const asked = performance.now();
-      await timeline.time('wait', 'data', workload.nextData);
-      // Waiting costs nothing while the device still works on the previous step.
-      if (pending) dataWait.push(Math.max(0, performance.now() - Math.max(asked, pending.end)));
-    }
-    const start = performance.now();
-    const running: Running = { result: workload.run(1 + index), end: Number.POSITIVE_INFINITY };
-    handOver.push(timeline.add('host', 'write, encode, submit', start));
-    running.result.then(
-      () => {
-        running.end = performance.now();
-      },
-      () => undefined,
-    );
-    if (pending) await finish(pending);
-    pending = running;
-  }
-  if (pending) await finish(pending);
-  return {
-    samples: done.slice(1).map(({ end }, index) => end - done[index].end),
-    handOver: handOver.slice(1),
-    dataWait,
-    submits: (device.counts.submits - submits) / (count + 1),
-  };
-}
-
-/** Encodes and submits the dispatches of a captured step with the plainest code, to compare a replay with. */
-function bareLoop(device: GPUDevice, { commands }: Capture, timeline: Timeline): void {
-  const start = performance.now();
-  const encoder = device.createCommandEncoder();
-  const pass = encoder.beginComputePass();
-  for (const { pipeline, bindGroup, workgroups } of commands) {
-    pass.setPipeline(pipeline);
-    pass.setBindGroup(0, bindGroup);
-    pass.dispatchWorkgroups(workgroups[0], workgroups[1], workgroups[2]);
-  }
-  pass.end();
-  const commandBuffer = encoder.finish();
-  const encoded = performance.now();
-  device.queue.submit([commandBuffer]);
-  timeline.add('host', 'encode (bare loop)', start, encoded);
-  timeline.add('host', 'submit (bare loop)', encoded);
-}
-
-/** Milliseconds that `body` keeps JavaScript busy, started on an idle device. */
-async function hostTime(device: GpuDevice, body: () => void): Promise<number> {
-  await device.synchronize();
-  const start = performance.now();
-  body();
-  return performance.now() - start;
 }
 
 /**
@@ -234,19 +150,7 @@ export async function benchStep(
 
     onProgress?.('timing replays against a bare loop');
     const loopStart = performance.now();
-    const replays: number[] = [];
-    const bare: number[] = [];
-    const loops: [number[], () => void][] = [
-      [replays, () => captured.replay()],
-      [bare, () => bareLoop(device.device, captured, timeline)],
-    ];
-    const rounds = Math.min(MOST_LOOPS, Math.max(FEWEST_LOOPS, Math.round(LOOP_BUDGET / 2 / stepMs)));
-    for (let loop = 0; loop < rounds; loop++) {
-      // The second finds warmer caches, so the two alternate.
-      for (const [times, body] of loop % 2 === 0 ? loops : [...loops].reverse()) {
-        times.push(await hostTime(device, body));
-      }
-    }
+    const { replays, bare } = await timeReplays(device, captured, stepMs, timeline);
     await device.synchronize();
     timeline.add('phase', 'replays and bare loops', loopStart);
 
