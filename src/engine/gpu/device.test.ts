@@ -199,6 +199,41 @@ describe('a command that the GPU refuses', () => {
     expect([...(await next.data()), ...(await written.data())]).toEqual([33, 44, 9, 9]);
   });
 
+  it('counts as undefined what was changed in place both before and after it, though it did not touch that; one side alone is as it was', async () => {
+    const { engine } = await open();
+    const [before, after, both, one, bad] = Array.from({ length: 5 }, () => engine.tensor([1, 1]));
+    const add = (x: Tensor): unknown => engine.run(accumulateProgram, [x, one], {});
+    for (const x of [before, both]) add(x);
+    engine.backend.flush?.();
+    refuse(engine, bad);
+    engine.backend.flush?.();
+    for (const x of [after, both]) add(x);
+    expect(await failure(() => both.data())).toMatchObject(refused);
+    expect((await failure(() => both.data())).message).toMatch(
+      /what was changed before and after it until this was known/,
+    );
+    for (const x of [before, after]) expect([...(await x.data())]).toEqual([2, 2]);
+    both.write([1, 1]);
+    add(both);
+    expect([...(await both.data())]).toEqual([2, 2]);
+    // Once it was reported, changes on both sides are apart.
+    for (const x of [before, after]) add(x);
+    expect([...(await before.data()), ...(await after.data())]).toEqual([3, 3, 3, 3]);
+  });
+
+  it('reaches a captured step through the result of another one', async () => {
+    const { engine } = await open();
+    const x = engine.tensor([1, 2]);
+    const first = await Replay.capture(engine, () => x.mul(2));
+    const second = await Replay.capture(engine, () => first.result.add(1));
+    refuse(engine, first.result);
+    await failure(() => device.synchronize());
+    expect(await failure(() => second.run())).toMatchObject(refused);
+    first.run();
+    second.run();
+    expect([...(await second.result.data())]).toEqual([3, 5]);
+  });
+
   it('right after a captured step leaves what the step wrote, and the step', async () => {
     const { engine } = await open();
     const [x, w, bad] = [engine.tensor([1, 2]), engine.tensor([1, 1]), engine.tensor([5, 6])];
