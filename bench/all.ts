@@ -1,13 +1,14 @@
 /** `gmtl bench all`: every measurement of an adapter in one folder, each in a process of its own; what fails is recorded and the rest goes on. */
 import { spawn } from 'node:child_process';
 import { createWriteStream, existsSync } from 'node:fs';
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { GmtlError } from '../src/engine/errors.ts';
-import { readIfPresent, writeFileAtomic } from '../src/engine/node/atomic.ts';
+import { makeWritableFolder, readIfPresent } from '../src/engine/node/atomic.ts';
 import { gmtlVersion } from '../src/engine/node/version.ts';
+import { requireOwn, writeOwn } from '../src/retina/report/ownFiles.ts';
 
 /** One measurement: a program and its words, in the package's folder. */
 export interface Part {
@@ -250,7 +251,7 @@ async function summaryText(summary: Summary, folder: string): Promise<string> {
 /**
  * Runs the parts that are not done yet. Everything goes to `folder`, which another call with the same adapter and settings goes on with.
  * @returns the results of all parts.
- * @throws GmtlError `bench/all` for a folder of another adapter or of other settings.
+ * @throws GmtlError `bench/all` for a folder of another adapter or of other settings; `io/exists` for results that no such call wrote.
  */
 export async function benchAll(
   options: AllOptions,
@@ -258,8 +259,10 @@ export async function benchAll(
   parts: readonly Part[] = partsOf(options),
 ): Promise<readonly PartResult[]> {
   const { folder, adapter, minutes, short } = options;
-  await mkdir(folder, { recursive: true });
+  makeWritableFolder(folder);
   const path = join(folder, 'results.json');
+  const page = join(folder, 'summary.md');
+  requireOwn([path, page], 'bench');
   const before = readSummary(path);
   const same = before?.adapter === adapter && before.short === short && before.gmtl === gmtlVersion();
   if (before && !same) {
@@ -278,8 +281,8 @@ export async function benchAll(
     onPart(`  ${result.status}, ${result.seconds.toFixed(0)} s${result.why ? `: ${result.why}` : ''}`);
     const ordered = parts.flatMap(({ name }) => results.get(name) ?? []);
     const summary: Summary = { gmtl: gmtlVersion(), adapter, short, parts: ordered };
-    await writeFileAtomic(path, `${JSON.stringify(summary, null, 1)}\n`);
-    await writeFileAtomic(join(folder, 'summary.md'), await summaryText(summary, folder));
+    await writeOwn(path, `${JSON.stringify(summary, null, 1)}\n`, 'bench');
+    await writeOwn(page, await summaryText(summary, folder), 'bench');
   }
   return parts.flatMap(({ name }) => results.get(name) ?? []);
 }

@@ -5,9 +5,9 @@ import { formatHeader, formatKernelBench, lowShares, slowBackwards } from '../be
 import { GmtlError } from '../src/engine/errors.ts';
 import { readAdapterInfo } from '../src/engine/gpu/classify.ts';
 import { createNodeDevice } from '../src/engine/node/createDevice.ts';
-import { requireWritable, writeFileAtomic } from '../src/engine/node/atomic.ts';
+import { requireWritable } from '../src/engine/node/atomic.ts';
 import { ops } from '../src/engine/ops/index.ts';
-import { recordOwn, requireOwn } from '../src/retina/report/ownFiles.ts';
+import { requireOwn, writeOwn } from '../src/retina/report/ownFiles.ts';
 import { gmtlVersion } from '../src/engine/node/version.ts';
 import { allCommand } from './benchAll.ts';
 import { compileCommand } from './benchCompile.ts';
@@ -88,8 +88,7 @@ const kernelsCommand: CommandModule<object, KernelsArguments> = {
           slowBackwards: slowBackwards(bench.rows),
           belowShare: lowShares(bench.rows).map(({ op, testCase, program }) => ({ op, testCase, program })),
         };
-        await writeFileAtomic(json, `${JSON.stringify(content, null, 1)}\n`);
-        recordOwn([json], 'bench');
+        await writeOwn(json, `${JSON.stringify(content, null, 1)}\n`, 'bench');
         console.error(`wrote ${json}`);
       }
       if (bench.problems.length > 0) process.exitCode = 1;

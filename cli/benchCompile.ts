@@ -7,7 +7,7 @@ import { BUDGETS_PATH, budgetsOf, budgetsText, readBudgets } from '../bench/radv
 import { GmtlError } from '../src/engine/errors.ts';
 import { requireWritable, writeFileAtomic } from '../src/engine/node/atomic.ts';
 import { gmtlVersion } from '../src/engine/node/version.ts';
-import { recordOwn, requireOwn } from '../src/retina/report/ownFiles.ts';
+import { requireOwn, writeOwn } from '../src/retina/report/ownFiles.ts';
 import { adapterOption } from './options.ts';
 import { startRowProgress } from './rowProgress.ts';
 
@@ -67,8 +67,7 @@ export const compileCommand: CommandModule<object, CompileArguments> = {
     console.log(formatCompile(bench, budgets, problems));
     if (json !== undefined) {
       const content = { gmtl: gmtlVersion(), date: new Date().toISOString(), ...bench, problems };
-      await writeFileAtomic(json, `${JSON.stringify(content, null, 1)}\n`);
-      recordOwn([json], 'bench');
+      await writeOwn(json, `${JSON.stringify(content, null, 1)}\n`, 'bench');
       console.error(`wrote ${json}`);
     }
     if (problems.length > 0) process.exitCode = 1;

@@ -13,10 +13,10 @@ import { GmtlError } from '../src/engine/errors.ts';
 import { type AdapterInfo, readAdapterInfo } from '../src/engine/gpu/classify.ts';
 import type { GpuDevice } from '../src/engine/gpu/device.ts';
 import { createNodeDevice } from '../src/engine/node/createDevice.ts';
-import { requireWritable, writeFileAtomic } from '../src/engine/node/atomic.ts';
+import { requireWritable } from '../src/engine/node/atomic.ts';
 import type { Precision } from '../src/retina/network/network.ts';
 import { presets } from '../src/retina/config/presets.ts';
-import { recordOwn, requireOwn } from '../src/retina/report/ownFiles.ts';
+import { requireOwn, writeOwn } from '../src/retina/report/ownFiles.ts';
 import { gmtlVersion } from '../src/engine/node/version.ts';
 import { loadTuned } from '../src/engine/node/tuned.ts';
 import { adapterOption } from './options.ts';
@@ -130,13 +130,16 @@ export function machineText(info: AdapterInfo, name: string): { readonly adapter
 async function runPlan({ device, json, trace, ...workload }: StepArguments): Promise<void> {
   if (trace !== undefined)
     throw new GmtlError('cli/usage', '--trace shows times, and --plan measures none: give one of the two');
-  if (json !== undefined) await requireWritable(json);
+  if (json !== undefined) {
+    requireOwn([json], 'bench');
+    await requireWritable(json);
+  }
   const planned = await benchStepPlan(chooseWorkload(workload), DEVICES[device]);
   console.log(formatStepPlan(planned));
   if (json === undefined) return;
   const { name, batch, size, parameters } = planned.workload;
   const content = { gmtl: gmtlVersion(), arithmetic: true, ...planned, workload: { name, batch, size, parameters } };
-  await writeFileAtomic(json, `${JSON.stringify(content, null, 1)}\n`);
+  await writeOwn(json, `${JSON.stringify(content, null, 1)}\n`, 'bench');
   console.error(`wrote ${json}`);
 }
 
@@ -172,8 +175,7 @@ async function run(args: StepArguments): Promise<void> {
         tunedCalls: file.tuned.size,
         ...bench,
       };
-      await writeFileAtomic(json, `${JSON.stringify(content, null, 1)}\n`);
-      recordOwn([json], 'bench');
+      await writeOwn(json, `${JSON.stringify(content, null, 1)}\n`, 'bench');
       console.error(`wrote ${json}`);
     }
     if (trace !== undefined) {
@@ -184,8 +186,7 @@ async function run(args: StepArguments): Promise<void> {
         date,
         step: `${name}, ${batch} of ${size}x${size}`,
       };
-      await writeFileAtomic(trace, `${JSON.stringify(stepTrace(profile, about))}\n`);
-      recordOwn([trace], 'bench');
+      await writeOwn(trace, `${JSON.stringify(stepTrace(profile, about))}\n`, 'bench');
       console.error(`wrote ${trace}: open it at https://ui.perfetto.dev`);
     }
   } finally {

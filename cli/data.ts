@@ -9,7 +9,7 @@ import { generateSyntheticIdrid } from '../src/retina/data/synth/index.ts';
 import { passes, verifyDataset } from '../src/retina/data/check/verify.ts';
 import { formatVerifyReport, verifyJson } from '../src/retina/data/check/verifyText.ts';
 import { printable } from '../src/engine/printable.ts';
-import { recordOwn, requireOwn } from '../src/retina/report/ownFiles.ts';
+import { requireOwn, writeAnnounced } from '../src/retina/report/ownFiles.ts';
 import { GmtlError } from '../src/engine/errors.ts';
 import { writeFileAtomic } from '../src/engine/node/atomic.ts';
 import { writeVerifyPage } from '../src/retina/data/check/verifyPage.ts';
@@ -148,9 +148,10 @@ const verifyCommand: CommandModule<object, VerifyArguments> = {
     const options = { onProgress: progress.update, metadata: listOptions(rest) };
     const result = await verifyDataset(dir, options).finally(progress.stop);
     const findings = verifyJson(result);
-    if (json) await writeFileAtomic(json, `${findings}\n`);
-    if (report) await writeVerifyPage(report, result);
-    recordOwn(outputs, 'data verify');
+    await writeAnnounced(outputs, 'data verify', async () => {
+      if (json) await writeFileAtomic(json, `${findings}\n`);
+      if (report) await writeVerifyPage(report, result);
+    });
     console.log(json === '' ? findings : printable(formatVerifyReport(result)));
     // The report above gives the reasons; an exception would only repeat them.
     if (!passes(result)) process.exitCode = 1;

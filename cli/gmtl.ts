@@ -13,6 +13,7 @@ import { exportCommand } from './export.ts';
 import { inferCommand } from './infer.ts';
 import { printable } from '../src/engine/printable.ts';
 import { mergeCommand } from './merge.ts';
+import { STANDARD_INPUT } from './options.ts';
 import { trainCommand } from './train.ts';
 import { tuneCommand } from './tune.ts';
 import { webCommand } from './web.ts';
@@ -73,7 +74,9 @@ function refuseCareless(
     }
   }
   for (const [name, value] of Object.entries(values)) {
-    if (value === '') throw new GmtlError('cli/usage', `--${name} is empty; give it a value`);
+    if (value === '' || value === STANDARD_INPUT) {
+      throw new GmtlError('cli/usage', `--${name} is ${value === '' ? 'empty' : '-'}; give it a value`);
+    }
     // One of many pictures fails alone.
     if (typeof value === 'string' && isWaitedFor(value))
       throw new GmtlError('cli/usage', `--${name}: ${value} is a pipe, socket or device; give a file or folder`);
@@ -136,16 +139,19 @@ function report(error: unknown, debug: boolean): void {
   process.exitCode = exitCodeOf(error);
 }
 
-/** What stands behind `--` are files, also where their names begin with a dash: yargs would leave them out. */
-function withoutEnd(words: readonly string[]): readonly string[] {
+/** What stands behind `--` are files, also where their names begin with a dash; a lone `-` is standard input. Yargs would leave out both. */
+function withDashes(words: readonly string[]): readonly string[] {
   const end = words.indexOf('--');
-  if (end < 0) return words;
-  return [...words.slice(0, end), ...words.slice(end + 1).map((word) => (word.startsWith('-') ? `./${word}` : word))];
+  const files = end < 0 ? [] : words.slice(end + 1);
+  return [
+    ...words.slice(0, end < 0 ? words.length : end).map((word) => (word === '-' ? STANDARD_INPUT : word)),
+    ...files.map((word) => (word.startsWith('-') ? `./${word}` : word)),
+  ];
 }
 
 /** Runs `gmtl` with these words: prints what it does, or one message of what went wrong, and sets the process's exit code. */
 export async function gmtl(given: readonly string[]): Promise<void> {
-  const words = withoutEnd(given);
+  const words = withDashes(given);
   if (words.length === 0) {
     console.log(WELCOME);
     return;

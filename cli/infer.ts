@@ -36,6 +36,7 @@ import {
   TILINGS,
 } from './inferOptions.ts';
 import { startPictures } from './pictureProgress.ts';
+import { STANDARD_INPUT } from './options.ts';
 import { stoppable } from './stopping.ts';
 
 async function infer(args: InferArguments): Promise<void> {
@@ -230,9 +231,9 @@ export async function listInputs(
     if (images.length > 0) throw new GmtlError('cli/usage', '--manifest names the pictures: leave out the others');
     return nameInputs(await readManifest(manifest));
   }
-  const named = images.includes('-')
-    ? [...images.filter((image) => image !== '-'), ...(await readPaths(process.stdin))]
-    : images;
+  if (!images.includes(STANDARD_INPUT)) return collectInputs(images, { recursive });
+  const named = [...images.filter((image) => image !== STANDARD_INPUT), ...(await readPaths(process.stdin))];
+  if (named.length === 0) throw new GmtlError('infer/no-input', 'standard input names no picture: give a path a line');
   return collectInputs(named, { recursive });
 }
 

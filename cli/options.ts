@@ -1,5 +1,8 @@
 /** Options that several commands have. */
 
+/** Stands for a lone `-` among the words, which yargs would leave out: the list of pictures on standard input. */
+export const STANDARD_INPUT = '<stdin>';
+
 /** The option of every command that computes. */
 export const adapterOption = {
   type: 'string',

@@ -54,14 +54,15 @@ export interface WebServer {
  * @throws GmtlError `web/not-built` where the pages have not been built, `web/port` where the port cannot be had.
  */
 export async function startWebServer({ model, pages = pagesFolder(), port }: WebServerOptions): Promise<WebServer> {
-  const files = new Map(list(pages));
-  for (const [path, file] of model === undefined ? [] : list(model)) files.set(`model/${path}`, file);
+  const files = new Map(list(pages, '/'));
+  for (const [path, file] of model === undefined ? [] : list(model, '/model/')) files.set(path, file);
   const server = createServer((request, response) => {
     const { host = '' } = request.headers;
     if (!/^(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$/.test(host)) return refuse(response, 403, 'not for this host');
     if (request.method !== 'GET' && request.method !== 'HEAD') return refuse(response, 405, 'only GET');
-    const { pathname } = new URL(request.url ?? '/', `http://${HOST}`);
-    const file = files.get(decode(pathname).slice(1) || 'index.html');
+    // Not as a URL: "//" is none, and parsing it throws.
+    const [path] = (request.url ?? '/').split(/[?#]/);
+    const file = files.get(path === '/' ? '/index.html' : decode(path));
     if (file === undefined) return refuse(response, 404, 'no such file');
     const size = statSync(file, { throwIfNoEntry: false })?.size;
     if (size === undefined) return refuse(response, 404, 'the file is gone');
@@ -96,11 +97,11 @@ function refuse(response: ServerResponse, status: number, text: string): void {
   response.end(`${text}\n`);
 }
 
-/** Every file below a folder: its path there with slashes, and where it is. */
-function list(folder: string): [path: string, file: string][] {
+/** Every file below a folder: its path there with slashes, behind `at`, and where it is. */
+function list(folder: string, at: string): [path: string, file: string][] {
   return readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .filter((path) => statSync(join(folder, path)).isFile())
-    .map((path) => [path.replaceAll('\\', '/'), join(folder, path)]);
+    .map((path) => [`${at}${path.replaceAll('\\', '/')}`, join(folder, path)]);
 }
 
 /** `dist/pages` of the package: this file is run from its sources and from dist/ alike. */

@@ -129,7 +129,8 @@ function mergeLayers(layers: readonly ConfigLayer[]): TrainConfig {
     const path = issue.path.map(String);
     const value = valueAt(merged, path);
     const origin = layers.findLast((layer) => valueAt(layer.values, path) !== undefined)?.origin ?? 'the defaults';
-    const given = value === undefined ? '' : ` = ${JSON.stringify(value)}`;
+    // JSON has no infinity, which 1e999 is read as.
+    const given = value === undefined ? '' : ` = ${typeof value === 'number' ? value : JSON.stringify(value)}`;
     return `${path.join('.')}${given} (from ${origin}): ${issueInWords(issue, path.join('.'))}`;
   });
   throw new GmtlError('config/invalid', `the configuration is not valid:\n  ${problems.join('\n  ')}`);

@@ -1,8 +1,7 @@
 /** Pictures of truth beside prediction, one file per image. */
 import { join } from 'node:path';
-import { writeFileAtomic } from '../../engine/node/atomic.ts';
 import type { GalleryImage, MaskSet } from '../report/html/data.ts';
-import { recordOwn, requireOwn } from '../report/ownFiles.ts';
+import { writeOwn } from '../report/ownFiles.ts';
 import { type StructureMasks, renderComparison } from '../report/overlay.ts';
 import type { RgbImage } from '../domain.ts';
 
@@ -34,10 +33,8 @@ export async function writeComparisons(pictures: AsyncIterable<GalleryImage>, fo
   for await (const { id, image, truthMasks, predictedMasks } of pictures) {
     if (!truthMasks || !predictedMasks) continue;
     const path = comparisonFile(folder, id);
-    requireOwn([path], 'evaluate');
     const [truth, predicted] = [fitted(truthMasks, image), fitted(predictedMasks, image)];
-    await writeFileAtomic(path, await renderComparison(image, truth, predicted, { title: id }));
-    recordOwn([path], 'evaluate');
+    await writeOwn(path, await renderComparison(image, truth, predicted, { title: id }), 'evaluate');
     written.push(path);
   }
   return written;

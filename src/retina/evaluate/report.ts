@@ -8,7 +8,7 @@ import { makeWritableFolder, writeFileAtomic } from '../../engine/node/atomic.ts
 import type { ReportData, TableData } from '../report/html/data.ts';
 import { trainingPanels } from '../report/html/training.ts';
 import { writeHtmlReport } from '../report/html/report.ts';
-import { recordOwn, requireOwn } from '../report/ownFiles.ts';
+import { requireOwn, writeAnnounced } from '../report/ownFiles.ts';
 import type { TrainConfig } from '../config/schema.ts';
 import { type Calibration, calibrationRows } from '../run/calibrationFormat.ts';
 import type { RecordedEnvironment } from '../run/environment.ts';
@@ -84,12 +84,13 @@ export async function writeReport(folder: string, input: ReportInput): Promise<s
     }),
   };
   const page = join(folder, 'report.html');
-  await writeHtmlReport(page, await reportData(input));
-  for (const [name, text] of Object.entries(texts)) await writeFileAtomic(join(folder, name), text);
-  const charts = await writeGradeCharts(folder, result.plain);
-  const written = [page, ...Object.keys(texts).map((name) => join(folder, name)), ...charts];
-  recordOwn(written, 'evaluate');
-  return written;
+  const data = await reportData(input);
+  return writeAnnounced(reportFiles(folder), 'evaluate', async () => {
+    await writeHtmlReport(page, data);
+    for (const [name, text] of Object.entries(texts)) await writeFileAtomic(join(folder, name), text);
+    const charts = await writeGradeCharts(folder, result.plain);
+    return [page, ...Object.keys(texts).map((name) => join(folder, name)), ...charts];
+  });
 }
 
 const leftOut = (pictures: number): string =>

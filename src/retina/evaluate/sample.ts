@@ -17,7 +17,7 @@ import { predictionsCsv } from '../predict/predictionsTable.ts';
 import type { Predictor } from '../predict/predictor.ts';
 import { provenanceOf } from '../predict/provenance.ts';
 import type { GalleryImage, TableData } from '../report/html/data.ts';
-import { recordOwn, requireOwn } from '../report/ownFiles.ts';
+import { requireOwn, writeAnnounced } from '../report/ownFiles.ts';
 import { RunFolder } from '../run/runFolder.ts';
 import { type TrainingSet, trainedOnCaveat, trainedOnText } from '../run/trainingSetFormat.ts';
 import { collect, type PredictedItem } from './collect.ts';
@@ -106,21 +106,22 @@ async function sampleSplit(
   const predicted = inDrawnOrder(answers, ({ item }) => item.id);
   const title = `${pictures.length} images of the ${split} split, drawn with seed ${seed}`;
   const files = sampleFiles(folder);
-  await writeFileAtomic(files.grid, await renderSampleGrid(pictures, { title }));
   const misrouted = evaluation.gate.misroutes.map(({ id }) => id);
-  await writeSampleReport(files.page, {
-    title,
-    subtitle: subject,
-    caveats: trainedOnCaveat(trainingSet),
-    created: new Date().toISOString(),
-    gallery: {
-      images: pictures,
-      note: `Masks and grades are those of the expert of the image’s own task${sharesImages(config) ? '' : '; images that a decided gate (55 % or more) misrouted are framed in red'}.`,
-    },
-    tables: !isGateTaught(config) ? [] : [routesTable(predicted, sharesImages(config) ? null : misrouted)],
+  await writeAnnounced(Object.values(files), 'infer --sample', async () => {
+    await writeFileAtomic(files.grid, await renderSampleGrid(pictures, { title }));
+    await writeSampleReport(files.page, {
+      title,
+      subtitle: subject,
+      caveats: trainedOnCaveat(trainingSet),
+      created: new Date().toISOString(),
+      gallery: {
+        images: pictures,
+        note: `Masks and grades are those of the expert of the image’s own task${sharesImages(config) ? '' : '; images that a decided gate (55 % or more) misrouted are framed in red'}.`,
+      },
+      tables: !isGateTaught(config) ? [] : [routesTable(predicted, sharesImages(config) ? null : misrouted)],
+    });
+    await writeFileAtomic(files.table, predictionsCsv(predictionRows(predicted, evaluation, provenance, null)));
   });
-  await writeFileAtomic(files.table, predictionsCsv(predictionRows(predicted, evaluation, provenance, null)));
-  recordOwn(Object.values(files), 'infer --sample');
   return { predicted, pictures, evaluation, files: Object.values(files) };
 }
 

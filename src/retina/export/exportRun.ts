@@ -3,6 +3,7 @@ import { existsSync, readdirSync, statSync, type Stats } from 'node:fs';
 import { dirname, extname, join } from 'node:path';
 import { GmtlError } from '../../engine/errors.ts';
 import { describeWriteError, makeWritableFolder, writeFileAtomic } from '../../engine/node/atomic.ts';
+import { requireOwn, writeAnnounced } from '../report/ownFiles.ts';
 import type { WeightsKind } from '../run/checkpoints.ts';
 import { EXPORT_FORMATS, type ExportFormatName } from './formats.ts';
 import { type ExportOptions, openExportSource } from './source.ts';
@@ -29,7 +30,7 @@ export interface ExportedFile {
 /** Endings of files, which a folder's name does not have. */
 const FILE_ENDINGS: readonly string[] = ['.onnx', '.pt', '.pth', '.safetensors', '.py', '.json', '.zip'];
 
-/** @throws GmtlError `export/folder` where `out` is, or is named like, a file; `export/exists` for a folder that holds something, without `overwrite`; `io/…` where it cannot be written; as `openExportSource`. */
+/** @throws GmtlError `export/folder` where `out` is, or is named like, a file; `export/exists` for a folder that holds something, without `overwrite`; `io/exists` for a file that no export wrote; `io/…` where it cannot be written; as `openExportSource`. */
 export async function exportRun({
   run,
   config,
@@ -58,12 +59,16 @@ export async function exportRun({
     );
   }
   const files = await EXPORT_FORMATS[format].files(await openExportSource(run, config, weights), options);
+  const paths = [...files].map(([name]) => join(out, name));
+  requireOwn(paths, 'export');
   makeWritableFolder(out);
-  const written: ExportedFile[] = [];
-  for (const [name, content] of files) {
-    const path = join(out, name);
-    await writeFileAtomic(path, content);
-    written.push({ path, bytes: Buffer.byteLength(content) });
-  }
-  return written;
+  return writeAnnounced(paths, 'export', async () => {
+    const written: ExportedFile[] = [];
+    for (const [name, content] of files) {
+      const path = join(out, name);
+      await writeFileAtomic(path, content);
+      written.push({ path, bytes: Buffer.byteLength(content) });
+    }
+    return written;
+  });
 }

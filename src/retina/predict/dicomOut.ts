@@ -4,7 +4,7 @@ import { GmtlError } from '../../engine/errors.ts';
 import { makeWritableFolder, writeFileAtomic } from '../../engine/node/atomic.ts';
 import { requireOptional } from '../../engine/node/optional.ts';
 import { readPicture } from '../data/pictures/openPicture.ts';
-import { announceOwn, recordOwn, requireOwn } from '../report/ownFiles.ts';
+import { requireOwn, writeAnnounced } from '../report/ownFiles.ts';
 import type { DicomDataset, DocumentSource } from './dicomDocument.ts';
 import { reportDataset } from './dicomReport.ts';
 import { segmentationDataset } from './dicomSegmentation.ts';
@@ -103,14 +103,14 @@ export async function writeDicomOut(
   const from: DocumentSource = { source, frame, inferred, provenance, referralNote };
   const files = filesOf(folder, name);
   const written = dicomFilesOf(folder, name, inferred.result);
-  announceOwn(written, 'infer');
-  for (const file of written) {
-    const dataset =
-      file === files.segmentation
-        ? segmentationDataset(from, inferred.masks ?? {}, (pixels) => data.BitArray.pack(pixels))
-        : reportDataset(from);
-    await writeFileAtomic(file, new Uint8Array(data.datasetToBuffer({ ...dataset, _meta: {} })));
-  }
-  recordOwn(written, 'infer');
+  await writeAnnounced(written, 'infer', async () => {
+    for (const file of written) {
+      const dataset =
+        file === files.segmentation
+          ? segmentationDataset(from, inferred.masks ?? {}, (pixels) => data.BitArray.pack(pixels))
+          : reportDataset(from);
+      await writeFileAtomic(file, new Uint8Array(data.datasetToBuffer({ ...dataset, _meta: {} })));
+    }
+  });
   return written;
 }

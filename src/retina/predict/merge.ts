@@ -4,7 +4,7 @@ import { basename, join, resolve } from 'node:path';
 import { parse } from 'csv-parse/sync';
 import { stringify } from 'csv-stringify/sync';
 import { GmtlError } from '../../engine/errors.ts';
-import { writeFileAtomic } from '../../engine/node/atomic.ts';
+import { writeOwn } from '../report/ownFiles.ts';
 import { PREDICTIONS_FILE } from './predictionsTable.ts';
 import { shardOfFolder } from './shard.ts';
 import { WORKER_FOLDER } from './workerFolder.ts';
@@ -89,7 +89,7 @@ export async function mergeTables(
       `${picturesAre(missing.length)} in no table: ${listed(missing)}. Nothing was written; run their shards again with --resume.`,
     );
   }
-  await writeFileAtomic(out, stringify([first.header, ...rows]));
+  await writeOwn(out, stringify([first.header, ...rows]), 'merge');
   const error = first.header.indexOf('error');
   return { rows: rows.length, failed: rows.filter((row) => row[error] !== '').length };
 }

@@ -7,7 +7,7 @@ import { GmtlError } from '../../engine/errors.ts';
 import { describeWriteError, errorCode, makeWritableFolder, writeFileAtomic } from '../../engine/node/atomic.ts';
 import { type Structure, STRUCTURES } from '../domain.ts';
 import type { StructureMasks } from '../report/overlay.ts';
-import { announceOwn, recordOwn, requireOwn } from '../report/ownFiles.ts';
+import { requireOwn, writeAnnounced } from '../report/ownFiles.ts';
 import { encodeMaskPng } from '../report/png.ts';
 import { acquireLock, type LockTimes, type LockUse, type RunLock } from '../run/lock.ts';
 import { type Inferred, type InferResult, summary } from './result.ts';
@@ -133,23 +133,23 @@ export async function writeResults(
   const { width, height, data } = image;
   const files = resultFiles(folder, input.name);
   const written = filesOfResult(folder, input.name, result, write);
-  announceOwn(written, 'infer');
-  for (const structure of STRUCTURES) {
-    const mask = masks?.[structure];
-    if (mask === undefined || !write.masks) {
-      if (mask === undefined || !keeps) await removeOld(files.masks[structure]);
-      continue;
+  await writeAnnounced(written, 'infer', async () => {
+    for (const structure of STRUCTURES) {
+      const mask = masks?.[structure];
+      if (mask === undefined || !write.masks) {
+        if (mask === undefined || !keeps) await removeOld(files.masks[structure]);
+        continue;
+      }
+      await writeFileAtomic(files.masks[structure], encodeMaskPng(mask, width, height));
     }
-    await writeFileAtomic(files.masks[structure], encodeMaskPng(mask, width, height));
-  }
-  if (write.overlays) {
-    // Imported here, because the drawing libraries take half a second to load and every command would pay it.
-    const { renderOverlay } = await import('../report/overlay.ts');
-    const drawn: StructureMasks = masks ?? {};
-    const options = { title: summary(result), maxSide: OVERLAY_SIDE };
-    await writeFileAtomic(files.overlay, await renderOverlay({ data, width, height }, drawn, options));
-  } else if (!keeps) await removeOld(files.overlay);
-  recordOwn(written, 'infer');
+    if (write.overlays) {
+      // Imported here, because the drawing libraries take half a second to load and every command would pay it.
+      const { renderOverlay } = await import('../report/overlay.ts');
+      const drawn: StructureMasks = masks ?? {};
+      const options = { title: summary(result), maxSide: OVERLAY_SIDE };
+      await writeFileAtomic(files.overlay, await renderOverlay({ data, width, height }, drawn, options));
+    } else if (!keeps) await removeOld(files.overlay);
+  });
   return written;
 }
 

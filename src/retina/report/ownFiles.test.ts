@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { announceOwn, recordOwn, requireOwn, writeOwn } from './ownFiles.ts';
+import { requireOwn, writeAnnounced, writeOwn } from './ownFiles.ts';
 
 let folder = '';
 beforeEach(() => {
@@ -23,7 +23,7 @@ describe('B36: a command replaces only what it wrote itself', () => {
     const path = join(folder, 'a.json');
     writeFileSync(path, 'mine');
     expect(() => requireOwn([path], 'infer')).toThrow(/no record of writing it/);
-    recordOwn([path], 'infer');
+    await writeAnnounced([path], 'infer', async () => undefined);
     expect(() => requireOwn([path], 'evaluate')).toThrow(/gmtl infer wrote it/);
     requireOwn([path], 'infer');
     writeFileSync(path, 'edited');
@@ -31,12 +31,22 @@ describe('B36: a command replaces only what it wrote itself', () => {
     expect(readFileSync(path, 'utf8')).toBe('edited');
   });
 
-  it('what a killed process had begun to write', () => {
-    const path = join(folder, 'a.png');
-    announceOwn([path], 'infer');
-    writeFileSync(path, 'half');
-    requireOwn([path], 'infer');
-    expect(() => requireOwn([path], 'evaluate')).toThrow(/gmtl infer wrote it/);
+  it('what a full disk or a kill left of several files, of which the first was written: it was refused as a stranger’s', async () => {
+    const [page, figures] = ['report.html', 'metrics.json'].map((name) => join(folder, name));
+    const full = writeAnnounced([page, figures], 'evaluate', async () => {
+      writeFileSync(page, 'whole');
+      throw new Error('the disk is full');
+    });
+    await expect(full).rejects.toThrow('the disk is full');
+    requireOwn([page, figures], 'evaluate');
+    expect(() => requireOwn([page], 'infer')).toThrow(/gmtl evaluate wrote it/);
+  });
+
+  it('not what appears where a file was announced and then not written', async () => {
+    const path = join(folder, 'reliability_edema.png');
+    await writeAnnounced([path], 'evaluate', async () => undefined);
+    writeFileSync(path, 'mine');
+    expect(() => requireOwn([path], 'evaluate')).toThrow(/changed since/);
   });
 
   it('a damaged record vouches for nothing', async () => {

@@ -15,11 +15,25 @@ import {
 /** In every folder that a command wrote results to: a line for each file written, the newest last. */
 const JOURNAL = '.gmtl-files.jsonl';
 
-/** `sha256` is null while the file is about to be written: a killed process leaves it so, and what it had begun is still its own. */
+/**
+ * `sha256` is null while the file is about to be written: a killed process leaves it so, and what it had begun is still its own. {@link ABSENT} where
+ * it was not written after all.
+ */
 const lineSchema = z.object({ file: z.string(), by: z.string(), sha256: z.string().nullable() });
 
+/** No content has this hash: what lies there later is not the command's. */
+const ABSENT = 'absent';
+
 /** The commands that write files under names which the user chose, or beside files of the user's. */
-export type Writer = 'infer' | 'infer --sample' | 'evaluate' | 'data prepare' | 'data verify' | 'bench';
+export type Writer =
+  | 'infer'
+  | 'infer --sample'
+  | 'merge'
+  | 'evaluate'
+  | 'export'
+  | 'data prepare'
+  | 'data verify'
+  | 'bench';
 
 /**
  * Refuses, before work is done, to replace what the command did not write itself.
@@ -49,18 +63,17 @@ export function requireOwn(paths: readonly string[], by: Writer): void {
   }
 }
 
-/** Says that files are about to be written, once {@link requireOwn} let them pass: a kill between writing and recording then loses nothing. */
-export function announceOwn(paths: readonly string[], by: Writer): void {
+/**
+ * Writes files that {@link requireOwn} let pass. They are announced before and recorded after: what a kill, a full disk or another error leaves half
+ * done is still the command's own, and the same command finishes it.
+ *
+ * @param write makes all of the files, or some of them. @throws GmtlError of `write`, and as `writeFileAtomic` where the record cannot be written.
+ */
+export async function writeAnnounced<T>(paths: readonly string[], by: Writer, write: () => Promise<T>): Promise<T> {
   append(paths, by, () => null);
-}
-
-/** Records files just written, so that the same command may replace them later. */
-export function recordOwn(paths: readonly string[], by: Writer): void {
-  append(
-    paths.filter((path) => hashOf(path) !== null),
-    by,
-    hashOf,
-  );
+  const result = await write();
+  append(paths, by, (path) => hashOf(path) ?? ABSENT);
+  return result;
 }
 
 function append(paths: readonly string[], by: Writer, hash: (path: string) => string | null): void {
@@ -80,8 +93,7 @@ function append(paths: readonly string[], by: Writer, hash: (path: string) => st
 /** Writes a file that is new, or that the command wrote before. @throws GmtlError as {@link requireOwn} and `writeFileAtomic`. */
 export async function writeOwn(path: string, data: string | Uint8Array, by: Writer): Promise<void> {
   requireOwn([path], by);
-  await writeFileAtomic(path, data);
-  recordOwn([path], by);
+  await writeAnnounced([path], by, () => writeFileAtomic(path, data));
 }
 
 /** null where there is no such file; '' of a device or pipe, whose content nobody vouches for and which may never end. */

@@ -16,6 +16,8 @@ export type RunLogRow = { readonly step: number } & Readonly<Record<string, LogV
 export interface RunLogOptions {
   /** Keep the rows up to this step and continue after them. Without it the log must not exist yet. */
   readonly resumeStep?: number;
+  /** Every step has a row: one that is lacking before `resumeStep` was lost, and resuming would drop it from the CSV as well. Default false. */
+  readonly everyStep?: boolean;
   /** CSV columns. Default: the keys of the first row. Name them where later rows have more (validation metrics, say). */
   readonly columns?: readonly string[];
   /** Rows reach the files at least this often while rows arrive, so that the log can be followed. Default 2000 ms. */
@@ -36,7 +38,8 @@ export class RunLog {
 
   /**
    * @param base path without an ending, e.g. `<run>/batches`.
-   * @throws GmtlError `log/exists` when not resuming and the log is there, `log/invalid` when a line other than the last is damaged.
+   * @throws GmtlError `log/exists` when not resuming and the log is there, `log/invalid` when a line other than the last is damaged, or rows are
+   * missing where `everyStep` says that there were some.
    */
   constructor(base: string, options: RunLogOptions = {}) {
     this.#base = base;
@@ -51,7 +54,7 @@ export class RunLog {
         );
       }
     } else {
-      this.#rewind(text ?? '', options.resumeStep);
+      this.#rewind(text ?? '', options.resumeStep, options.everyStep === true && text !== undefined);
     }
     this.#open();
   }
@@ -100,8 +103,16 @@ export class RunLog {
   }
 
   /** Both files are rebuilt from the JSON lines: a kill between the two writes may have left the CSV behind or ahead. */
-  #rewind(text: string, resumeStep: number): void {
+  #rewind(text: string, resumeStep: number, mustReach: boolean): void {
     const rows = parseLines(text, `${this.#base}.jsonl`).filter((row) => row.step <= resumeStep);
+    const reached = rows.at(-1)?.step ?? 0;
+    if (mustReach && reached < resumeStep) {
+      throw new GmtlError(
+        'log/invalid',
+        `${this.#base}.jsonl ends at step ${reached}, and the checkpoint is of step ${resumeStep}: the file was cut. ` +
+          `Put it back whole. To go on without these rows, move it and ${this.#base}.csv away.`,
+      );
+    }
     writeFileAtomicSync(`${this.#base}.jsonl`, rows.map(jsonLine).join(''));
     writeFileAtomicSync(`${this.#base}.csv`, rows.map((row) => this.#csvLines(row)).join(''));
     this.#lastStep = rows.at(-1)?.step ?? -1;
@@ -158,6 +169,7 @@ export function openRunLogs(runFolder: string, options: LogOptions = {}): RunLog
   const resume = options.resumeStep === undefined ? {} : { resumeStep: options.resumeStep };
   const batches = new RunLog(join(runFolder, 'batches'), {
     ...resume,
+    everyStep: true,
     ...(options.batchColumns && { columns: options.batchColumns }),
   });
   let epochs: RunLog;

@@ -1,4 +1,5 @@
 /** Holds what a run would go on with against what it began with: "as if it had never stopped", or not at all. */
+import { join } from 'node:path';
 import { compareRecords, fingerprintOf, type ItemRecord, recordItems } from '../data/sets/datasetFingerprint.ts';
 import type { Dataset } from '../domain.ts';
 import { GmtlError } from '../../engine/errors.ts';
@@ -6,6 +7,7 @@ import { shellWord } from '../run/shellWord.ts';
 import { validateConfig } from '../config/resolve.ts';
 import type { TrainConfig } from '../config/schema.ts';
 import type { LoadedCheckpoint } from '../run/checkpoint.ts';
+import { RUN_FILES } from '../run/fileNames.ts';
 import type { RunFolder } from '../run/runFolder.ts';
 
 /** What {@link openToResume} gives. */
@@ -29,10 +31,28 @@ export async function openToResume(
 ): Promise<ResumedRun> {
   const config = run.config();
   const dataset = await (data === undefined ? run.dataset() : run.datasetAt(data, onProgress));
-  if (!run.checkpoints.has('last')) return { config, dataset };
+  if (!run.checkpoints.has('last')) {
+    requireNothingLost(run);
+    return { config, dataset };
+  }
   const resume = await run.checkpoints.load({ name: 'last' });
   requireUnchanged(run, resume, await recordItems(dataset.items, onProgress));
   return { config, dataset, resume };
+}
+
+/** A kill before the first checkpoint leaves a run without one; one that validated twice, has a best checkpoint or is finished had one. @throws GmtlError `checkpoint/not-resumable`. */
+function requireNothingLost(run: RunFolder): void {
+  const had = [
+    ...(run.finished() ? ['it is finished'] : []),
+    ...(run.checkpoints.has('best') ? ['it has a best one'] : []),
+    ...(run.hasLog('epochs') && run.readLog('epochs').length > 1 ? ['it has trained several epochs'] : []),
+  ];
+  if (had.length === 0) return;
+  throw new GmtlError(
+    'checkpoint/not-resumable',
+    `${run.path}: its last checkpoint is gone (${had.join(', ')}). Put the folder checkpoints back, or start a new run ` +
+      `with the same settings: npx gmtl train --data ${join(run.path, RUN_FILES.metadata)} --config ${join(run.path, RUN_FILES.config)}`,
+  );
 }
 
 /** Settings that change how fast a run is, or where, not what it learns. */

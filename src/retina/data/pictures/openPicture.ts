@@ -7,7 +7,7 @@ import { openDicom } from './dicom.ts';
 import { DICOM_MARK_END, isDicom } from './dicomFile.ts';
 import type { DicomFacts } from './dicomFacts.ts';
 import { errorCode } from '../../../engine/node/atomic.ts';
-import { isTiff, isTruncatedTiff } from './tiff.ts';
+import { isTiff, isTruncatedTiff, unconvertedColors } from './tiff.ts';
 
 /**
  * A file beyond either is refused: 130 kB of PNG can unpack to 38,000 x 38,000 pixels, which ends the process. The largest fundus cameras
@@ -154,8 +154,9 @@ export async function openPicture(
   const dicom = isDicom(stored) ? openSoundDicom(stored, path, kind, frame) : null;
   const content = dicom ? await dicom.picture() : stored;
   const header = await readHeader(content, path, kind);
-  if (isTiff(content) && isTruncatedTiff(content)) {
-    throw pictureError(path, kind, new Error('the file ends before its pixel data does'));
+  if (isTiff(content)) {
+    if (isTruncatedTiff(content)) throw pictureError(path, kind, new Error('the file ends before its pixel data does'));
+    checkColors(content, path, kind);
   }
   const options = { ...LIMITED, failOn: 'error', ignoreIcc: kind === MASK } as const;
   return {
@@ -190,11 +191,11 @@ export function pictureError(path: string, kind: PictureKind, cause: unknown): G
   if (known) return new GmtlError(kind.code, `The ${kind.name} ${path}: ${known.text}.`, { cause });
   // libvips repeats itself, a line each time.
   const [reason] = (cause instanceof Error ? cause.message : String(cause)).split('\n');
-  const remedy = /\bunsupported image format|none of jpeg/.test(reason)
-    ? 'It is not a picture, or of a kind that is not read: save it as PNG, JPEG or TIFF'
-    : cause instanceof WrongKind
+  const remedy =
+    cause instanceof WrongKind
       ? cause.remedy
-      : 'The file is truncated or damaged: unpack or download it again';
+      : (REMEDIES.find(({ pattern }) => pattern.test(reason))?.text ??
+        'The file is truncated or damaged: unpack or download it again');
   return new GmtlError(kind.code, `Cannot decode the ${kind.name} ${path}: ${reason}. ${remedy}.`, { cause });
 }
 
@@ -220,6 +221,26 @@ const NOT_DECODED: readonly { readonly codes: readonly string[]; readonly text: 
   { codes: ['EMFILE', 'ENFILE'], text: 'too many files are open: raise the limit (ulimit -n)' },
   { codes: ['ENAMETOOLONG'], text: 'its name is too long for this file system: check the path' },
 ];
+
+/** What to do about what the decoder says of sound files. */
+const REMEDIES: readonly { readonly pattern: RegExp; readonly text: string }[] = [
+  {
+    pattern: /\bunsupported image format|none of jpeg/,
+    text: 'It is not a picture, or of a kind that is not read: save it as PNG, JPEG or TIFF',
+  },
+  {
+    pattern: /\b(not supported|unsupported|not configured|no known route|can ?not handle|bad \w+ format|pseudo-tag)\b/i,
+    text: 'The file may be sound, but this way of storing a picture is not read: save it as PNG',
+  },
+];
+
+/** A TIFF's colors are taken as red, green and blue where the decoder does not convert them. */
+function checkColors(content: Buffer, path: string, kind: PictureKind): void {
+  const colors = unconvertedColors(content);
+  if (colors === null) return;
+  const cause = new WrongKind(`its colors are ${colors}, which are not converted`, 'Save it as RGB');
+  throw pictureError(path, kind, cause);
+}
 
 function checkPixels(
   { width, height }: Pick<PictureHeader, 'width' | 'height'>,

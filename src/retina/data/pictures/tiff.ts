@@ -1,13 +1,18 @@
 /** As much of TIFF 6.0 (and BigTIFF) as the masks need beside the decoder: the first image file directory. */
 
 const TAG_BITS_PER_SAMPLE = 258;
+const TAG_COMPRESSION = 259;
 const TAG_PHOTOMETRIC = 262;
 const TAG_STRIP_OFFSETS = 273;
 const TAG_STRIP_BYTE_COUNTS = 279;
 const TAG_TILE_OFFSETS = 324;
 const TAG_TILE_BYTE_COUNTS = 325;
+const TAG_CHROMA_SUBSAMPLING = 530;
 const PHOTOMETRIC_MIN_IS_BLACK = 1;
 const PHOTOMETRIC_PALETTE = 3;
+const PHOTOMETRIC_YCBCR = 6;
+/** Old and new JPEG in TIFF, which libjpeg converts to RGB. */
+const COMPRESSION_JPEG: readonly number[] = [6, 7];
 /** Bytes of the integer field types SHORT, LONG and LONG8. */
 const TYPE_BYTES: Readonly<Record<number, number>> = { 3: 2, 4: 4, 16: 8 };
 
@@ -86,6 +91,15 @@ export function isTruncatedTiff(bytes: Buffer): boolean {
     if (error instanceof RangeError) return true;
     throw error;
   }
+}
+
+/** Colors that libvips hands out as if they were red, green and blue: luma and chroma at full resolution, outside JPEG (it converts subsampled ones). null for other files. */
+export function unconvertedColors(bytes: Buffer): string | null {
+  const directory = readDirectory(bytes);
+  if (directory?.values(TAG_PHOTOMETRIC)[0] !== PHOTOMETRIC_YCBCR) return null;
+  if (COMPRESSION_JPEG.includes(directory.values(TAG_COMPRESSION)[0])) return null;
+  const subsampling = directory.values(TAG_CHROMA_SUBSAMPLING);
+  return subsampling.length > 0 && subsampling.every((factor) => factor === 1) ? 'luma and chroma (YCbCr)' : null;
 }
 
 /** A palette TIFF of at most 8 bits relabeled as gray; null for any other TIFF. See palette.ts for why. */

@@ -1,6 +1,6 @@
 /** Prepares a data set: reads it, fixes its splits and writes them down as a list. */
 import type { Dataset, Split, Task } from '../../domain.ts';
-import { recordOwn, requireOwn } from '../../report/ownFiles.ts';
+import { requireOwn, writeAnnounced } from '../../report/ownFiles.ts';
 import { type OpenOptions, openDataset } from './dataset.ts';
 import { writeMetadata } from './metadata.ts';
 import { type SystemBListOptions, writeSystemB } from './systemB.ts';
@@ -26,16 +26,16 @@ export async function prepareDataset(source: string, output: string, options: Pr
   const dataset = await openDataset(source, opening);
   for (const note of dataset.notes) onNote?.(note);
   if (format === 'gmtl') {
-    await writeMetadata(output, dataset.items);
-    recordOwn([output], 'data prepare');
+    await writeAnnounced([output], 'data prepare', () => writeMetadata(output, dataset.items));
     return summary(dataset);
   }
   const { seed } = opening;
-  const counts = await writeSystemB(output, dataset.items, {
-    ...(seed === undefined ? {} : { seed }),
-    ...(oversample === undefined ? {} : { oversample }),
-  });
-  recordOwn([output], 'data prepare');
+  const counts = await writeAnnounced([output], 'data prepare', () =>
+    writeSystemB(output, dataset.items, {
+      ...(seed === undefined ? {} : { seed }),
+      ...(oversample === undefined ? {} : { oversample }),
+    }),
+  );
   onNote?.(
     'the list holds the training split only. Do not draw a test part from it: copies of an image would stand on both sides.',
   );
