@@ -34,5 +34,6 @@ test('a request target that is no URL (//, http://[) is answered: it ended the s
   for (const target of ['//', '//x:99999/', 'http://[', '*', '/%zz', '/../../etc/passwd', '/..%2f..%2fetc/passwd']) {
     expect(await statusOf(target), target).toBe(404);
   }
-  for (const target of ['/', '/index.html', '/?x=1', '/index.html?a//b']) expect(await statusOf(target), target).toBe(200);
+  for (const target of ['/', '/index.html', '/?x=1', '/index.html?a//b'])
+    expect(await statusOf(target), target).toBe(200);
 });

@@ -15,8 +15,8 @@ export interface TiffOptions {
   readonly values: readonly number[];
   readonly bits: 1 | 4 | 8;
   readonly samples?: 1 | 3 | 4;
-  /** 0 min is white, 1 min is black, 2 RGB, 3 palette. */
-  readonly photometric: 0 | 1 | 2 | 3;
+  /** 0 min is white, 1 min is black, 2 RGB, 3 palette, 6 YCbCr at full resolution. */
+  readonly photometric: 0 | 1 | 2 | 3 | 6;
   /** RGB entries 0 … 255 of a palette image; missing ones are black. */
   readonly palette?: readonly (readonly [number, number, number])[];
   readonly compression?: TiffCompression;
@@ -52,6 +52,7 @@ export function tiffBytes(options: TiffOptions): Buffer {
     });
   }
   if (samples === 4) entries.push({ tag: 338, type: 3, values: [2] });
+  if (photometric === 6) entries.push({ tag: 530, type: 3, values: [1, 1] });
   const directory = 8;
   let extra = directory + 2 + 12 * entries.length + 4;
   const extras: { at: number; type: 3 | 4; values: number[] }[] = [];

@@ -103,3 +103,27 @@ test('opens both logs of a run', () => {
   expect(fs.readdirSync(folder).sort()).toEqual(['batches.csv', 'batches.jsonl', 'epochs.csv', 'epochs.jsonl']);
   expect(fs.readFileSync(join(folder, 'epochs.csv'), 'utf8')).toBe('step,epoch,dice\n1,0,\n');
 });
+
+test('a log that was cut before its checkpoint is refused: its rows went from the CSV as well', () => {
+  const begin = (): void => {
+    const logs = openRunLogs(folder);
+    for (let step = 1; step <= 4; step++) logs.batches.append({ step, loss: step });
+    logs.close();
+  };
+  begin();
+  const whole = fs.readFileSync(join(folder, 'batches.jsonl'), 'utf8');
+  const table = fs.readFileSync(join(folder, 'batches.csv'), 'utf8');
+  for (const length of [0, 7, whole.length - 1]) {
+    fs.writeFileSync(join(folder, 'batches.jsonl'), whole.slice(0, length));
+    expect(() => openRunLogs(folder, { resumeStep: 4 })).toThrow(
+      /batches.jsonl ends at step \d, and the checkpoint is of step 4/,
+    );
+    expect(fs.readFileSync(join(folder, 'batches.csv'), 'utf8')).toBe(table);
+  }
+  // What the message advises.
+  for (const name of ['batches.jsonl', 'batches.csv']) fs.rmSync(join(folder, name));
+  openRunLogs(folder, { resumeStep: 4 }).close();
+  fs.writeFileSync(join(folder, 'batches.jsonl'), whole);
+  openRunLogs(folder, { resumeStep: 4 }).close();
+  expect(fs.readFileSync(join(folder, 'batches.csv'), 'utf8')).toBe(table);
+});

@@ -9,7 +9,7 @@ import { imagePathB, maskPath, tinyMask, writeTinyIdrid } from '../data/testsupp
 import type { LoadedCheckpoint } from '../run/checkpoint.ts';
 import { openConfigured } from '../run/dataset.ts';
 import { RunFolder } from '../run/runFolder.ts';
-import { requireUnchanged } from './resume.ts';
+import { openToResume, requireUnchanged } from './resume.ts';
 import { resumeTraining, startCrossValidation, startTraining } from './train.ts';
 
 let root = '';
@@ -45,6 +45,40 @@ describe('asked to stop before the first step', () => {
     expect(await resumeTraining(join(root, 'run'), { stop: stopped(), data: join(root, 'set') })).toBe(false);
     expect(readFileSync(join(root, 'run', 'metadata.json'), 'utf8')).toBe(before);
     expect(existsSync(join(root, 'run', 'run.lock'))).toBe(false);
+  });
+});
+
+describe('a run without its last checkpoint', () => {
+  const epoch = (step: number): string => `{"step":${step},"epoch":${step}}\n`;
+
+  it('is refused where it had one: a finished run was trained anew, and its logs cut', async () => {
+    const finished = {
+      stamp: 't',
+      step: 2,
+      epoch: 1,
+      stoppedEarly: false,
+      metric: 'score',
+      best: 0,
+      bestStep: 2,
+      files: {},
+    };
+    const traces: readonly [name: string, content: string, said: RegExp][] = [
+      ['finished.json', JSON.stringify({ ...finished, files: { best: 'b', final: 'f' } }), /it is finished/],
+      ['epochs.jsonl', epoch(1) + epoch(2), /it has trained several epochs/],
+      [join('checkpoints', 'best.json'), '{}', /it has a best one/],
+    ];
+    for (const [name, content, said] of traces) {
+      const path = join(root, 'run', name);
+      writeFileSync(path, content);
+      await expect(openToResume(run), name).rejects.toThrow(said);
+      await expect(openToResume(run), name).rejects.toThrow(/Put the folder checkpoints back/);
+      rmSync(path);
+    }
+  });
+
+  it('begins anew where it was killed before its first', async () => {
+    writeFileSync(join(root, 'run', 'epochs.jsonl'), epoch(1));
+    expect((await openToResume(run)).resume).toBeUndefined();
   });
 });
 
