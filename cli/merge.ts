@@ -26,7 +26,8 @@ export const mergeCommand: CommandModule<object, MergeArguments> = {
   handler: async ({ folders = [], out, manifest }) => {
     const expected = manifest === undefined ? null : (await readManifest(manifest)).map(({ path }) => path);
     requirePatientsFile(out);
-    const { rows, failed } = await mergeTables(folders, out, expected);
+    const { rows, failed, notes } = await mergeTables(folders, out, expected);
+    for (const note of notes) console.error(`warning: ${note}: their figures do not compare`);
     console.error(`${rows} pictures, ${failed} of them failed: ${out}`);
     const patients = await writePatients(out);
     if (patients !== null) console.error(`patients ${patients}`);

@@ -1,7 +1,7 @@
 /** Joins the tables of shards into the one that a single inference would have written. */
 import { readFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import { parse } from 'csv-parse/sync';
+import { CsvError, parse } from 'csv-parse/sync';
 import { stringify } from 'csv-stringify/sync';
 import { GmtlError } from '../../engine/errors.ts';
 import { writeOwn } from '../report/ownFiles.ts';
@@ -14,6 +14,8 @@ export interface MergeSummary {
   readonly rows: number;
   /** Rows with an error in place of a result. */
   readonly failed: number;
+  /** What the rows do not share and one inference would, a line each: the network, its preparation, the version of gmtl. */
+  readonly notes: readonly string[];
 }
 
 /** How many names a message lists. */
@@ -89,9 +91,24 @@ export async function mergeTables(
       `${picturesAre(missing.length)} in no table: ${listed(missing)}. Nothing was written; run their shards again with --resume.`,
     );
   }
+  const valuesOf = (column: string): string[] => {
+    const at = first.header.indexOf(column);
+    return [...new Set(rows.map((row) => row[at] ?? ''))].filter((value) => value !== '');
+  };
+  const schemas = valuesOf('schema');
+  if (schemas.length > 1) {
+    throw new GmtlError(
+      'infer/merge',
+      `the tables are of schemas whose columns mean different things (${listed(schemas)}). Nothing was written; run the older pictures again.`,
+    );
+  }
   await writeOwn(out, stringify([first.header, ...rows]), 'merge');
   const error = first.header.indexOf('error');
-  return { rows: rows.length, failed: rows.filter((row) => row[error] !== '').length };
+  const notes = SHARED.flatMap(([column, name]) => {
+    const values = valuesOf(column);
+    return values.length > 1 ? [`the rows are of ${values.length} ${name} (column ${column}: ${listed(values)})`] : [];
+  });
+  return { rows: rows.length, failed: rows.filter((row) => row[error] !== '').length, notes };
 }
 
 const picturesAre = (count: number): string => (count === 1 ? '1 picture is' : `${count} pictures are`);
@@ -114,6 +131,13 @@ function whyDouble(header: readonly string[], pictures: readonly (readonly (read
 /** Columns that say what computed a row, in the words of a message. */
 const MADE_BY = ['adapter', 'model', 'gmtl', 'preprocessing'] as const;
 
+/** Of those, what all rows of one inference share, and what it is called where they do not. */
+const SHARED = [
+  ['model', 'networks'],
+  ['preprocessing', 'ways of preparing pictures'],
+  ['gmtl', 'versions of gmtl'],
+] as const;
+
 interface Table {
   readonly header: readonly string[];
   readonly rows: readonly (readonly string[])[];
@@ -130,7 +154,21 @@ async function readTable(path: string): Promise<Table> {
       { cause },
     );
   }
-  const [header = [], ...rows] = parse(text) as string[][];
+  const cut = (why: string, cause?: unknown): GmtlError =>
+    new GmtlError(
+      'infer/merge',
+      `${path}: ${why}, as where its process was killed. Run it again with --resume (a worker: with --drain), then merge.`,
+      { cause },
+    );
+  if (text !== '' && !text.endsWith('\n')) throw cut('its last row is cut short');
+  let lines: string[][];
+  try {
+    lines = parse(text, { bom: true });
+  } catch (cause) {
+    if (!(cause instanceof CsvError)) throw cause;
+    throw cut(`damaged (${cause.message})`, cause);
+  }
+  const [header = [], ...rows] = lines;
   if (!header.includes('file') || !header.includes('error')) {
     throw new GmtlError('infer/merge', `${path} is not a table of gmtl infer: it lacks the columns file and error`);
   }

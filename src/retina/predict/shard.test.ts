@@ -1,5 +1,6 @@
 /** Tier: no adapter. Lists of pictures, their parts, the record of what is done, and tables joined again. */
 import { appendFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -135,7 +136,7 @@ describe('merging', () => {
         out,
         rows.map(({ file }) => file),
       ),
-    ).toEqual({ rows: 10, failed: 1 });
+    ).toEqual({ rows: 10, failed: 1, notes: [] });
     expect(await readFile(out, 'utf8')).toBe(predictionsCsv(rows));
     await expect(mergeTables(folders.slice(1), out, null)).rejects.toThrow(/of 3 shards these are missing: 3/);
     await expect(mergeTables(folders, out, ['p3.jpg', 'p99.jpg'])).rejects.toThrow(
@@ -150,11 +151,53 @@ describe('merging', () => {
   it('counts a row that two workers of a queue wrote once, and refuses two rows of one picture', async () => {
     const folders = [await write('queue/worker-a', rows.slice(0, 6)), await write('queue/worker-b', rows.slice(4))];
     const out = join(root, 'queue.csv');
-    expect(await mergeTables(folders, out, null)).toEqual({ rows: 10, failed: 1 });
+    expect(await mergeTables(folders, out, null)).toEqual({ rows: 10, failed: 1, notes: [] });
     expect(await readFile(out, 'utf8')).toBe(predictionsCsv(rows));
     const other = await write('queue/worker-c', [{ ...rows[0], error: 'another' }]);
     await expect(mergeTables([...folders, other], out, null)).rejects.toThrow(
       /1 picture is in more than one table: p0/,
     );
+  });
+
+  it('names a table that a kill cut short: it was called a fault in gmtl', async () => {
+    const out = join(root, 'cut.csv');
+    const folder = await write('cut', rows);
+    const whole = predictionsCsv(rows);
+    // In the middle of a row, within a quoted cell, and before the last line break.
+    for (const length of [whole.length - 20, whole.indexOf('"so') + 1, whole.length - 1]) {
+      await writeFile(join(folder, 'predictions.csv'), whole.slice(0, length));
+      await expect(mergeTables([folder], out, null)).rejects.toMatchObject({
+        code: 'infer/merge',
+        message: expect.stringMatching(/cut.predictions\.csv: .*Run it again with --resume/),
+      });
+    }
+    expect(existsSync(out)).toBe(false);
+    // As a spreadsheet saves it.
+    await writeFile(join(folder, 'predictions.csv'), `\ufeff${whole.replaceAll('\n', '\r\n')}`);
+    expect(await mergeTables([folder], out, null)).toMatchObject({ rows: 10, failed: 1 });
+  });
+
+  it('says where rows are of different networks, and refuses different schemas', async () => {
+    const made = (part: typeof rows, cells: object) =>
+      part.map((row) => ({ ...row, schema: 'gmtl-predictions-1', ...cells }));
+    const one = await write('mixed/one', made(rows.slice(0, 5), { model: 'aa', gmtl: '0.2.0' }));
+    const two = await write('mixed/two', made(rows.slice(5), { model: 'bb', gmtl: '0.2.0' }));
+    const out = join(root, 'mixed.csv');
+    expect((await mergeTables([one, two], out, null)).notes).toEqual([
+      'the rows are of 2 networks (column model: aa, bb)',
+    ]);
+    const newer = await write('mixed/newer', made(rows.slice(5), { schema: 'gmtl-predictions-2' }));
+    await expect(mergeTables([one, newer], join(root, 'newer.csv'), null)).rejects.toThrow(
+      /schemas whose columns mean different things/,
+    );
+    expect(existsSync(join(root, 'newer.csv'))).toBe(false);
+  });
+
+  it('replaces no table of the user’s', async () => {
+    const folder = await write('own', rows);
+    const out = join(root, 'mine.csv');
+    await writeFile(out, 'mine');
+    await expect(mergeTables([folder], out, null)).rejects.toMatchObject({ code: 'io/exists' });
+    expect(await readFile(out, 'utf8')).toBe('mine');
   });
 });
