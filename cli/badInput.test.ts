@@ -454,3 +454,39 @@ describe('bad input', { concurrent: true }, () => {
     await refuses(['doctor', '--adapter', 'abacus'], /No adapter fits "abacus"/, 4);
   });
 });
+
+describe('what is on standard input, and what is not the command’s own', () => {
+  it('infer: a lone - is a list of pictures: it was left out, and the pictures with it', async () => {
+    const words = ['infer', '-', '--run', at('run'), '--out', at('listed'), '--adapter', 'software', '--no-masks'];
+    const listed = spawnSync(process.execPath, [program, ...words], {
+      input: `${at('eye.jpg')}\r\n\n`,
+      encoding: 'utf8',
+    });
+    expect(listed.status, listed.stderr).toBe(0);
+    expect(readFileSync(at('listed', 'predictions.csv'), 'utf8')).toContain(at('eye.jpg'));
+    const empty = spawnSync(process.execPath, [program, ...words], { input: '', encoding: 'utf8' });
+    expect(empty.status).toBe(1);
+    expect(empty.stderr).toMatch(/error: standard input names no picture: give a path a line/);
+    await refusesEarly(['infer', at('eye.jpg'), '--out', '-'], /--out is -; give it a value/);
+  });
+
+  it('bench step --plan, bench all and export --overwrite replace no file of the user’s', async () => {
+    mkdirSync(at('mine'));
+    for (const name of ['plan.json', 'results.json', 'run.py']) writeFileSync(at('mine', name), '{"mine":1}');
+    await refusesEarly(
+      ['bench', 'step', '--plan', '--json', at('mine', 'plan.json')],
+      /plan.json is there already, and is not gmtl bench's own/,
+    );
+    await refusesEarly(
+      ['bench', 'all', '--out', at('mine'), '--minutes', '0.001'],
+      /results.json is there already, and is not gmtl bench's own/,
+    );
+    await refusesEarly(
+      ['export', at('run'), '--format', 'onnx', '--out', at('mine'), '--overwrite'],
+      /run.py is there already, and is not gmtl export's own/,
+    );
+    expect(readdirSync(at('mine')).sort()).toEqual(['plan.json', 'results.json', 'run.py']);
+    for (const name of ['plan.json', 'results.json', 'run.py'])
+      expect(readFileSync(at('mine', name), 'utf8')).toBe('{"mine":1}');
+  });
+});

@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import {
+  describeWriteError,
+  temporaryPath,
   type FileOperations,
   nodeFileOperations,
   removeStaleTemporaryFiles,
@@ -104,5 +106,16 @@ test('requireWritable refuses beforehand what cannot be written, and leaves noth
     expect(fs.readdirSync(join(folder, 'new'))).toEqual([]);
   } finally {
     fs.rmSync(folder, { recursive: true });
+  }
+});
+
+test('a temporary file that cannot be written is called by the name of what it would have become', () => {
+  const full = Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' });
+  const path = join(folder, 'predictions.csv');
+  for (const written of [path, temporaryPath(path)]) {
+    expect(describeWriteError(full, written)).toMatchObject({
+      code: 'io/disk-full',
+      message: expect.stringContaining(`cannot write ${path}: `),
+    });
   }
 });

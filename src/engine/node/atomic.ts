@@ -50,7 +50,7 @@ export const nodeFileOperations: FileOperations = {
   },
 };
 
-const TEMPORARY_NAME = /^\..+\.[0-9a-f]{16}\.gmtl-tmp$/;
+const TEMPORARY_NAME = /^\.(.+)\.[0-9a-f]{16}\.gmtl-tmp$/;
 
 /**
  * Replaces `path` with `data` so that a reader, a crash or a power cut sees the old content or the new one, never a mixture: a temporary
@@ -186,8 +186,11 @@ export async function removeStaleTemporaryFiles(
 }
 
 /** Turns a failed write into an error the user can act on. Errors of other kinds (a test's simulated crash) pass unchanged. */
-export function describeWriteError(error: unknown, path: string): unknown {
+export function describeWriteError(error: unknown, written: string): unknown {
   const code = errorCode(error);
+  // A temporary file goes with the error; what it would have become is what the user knows.
+  const target = TEMPORARY_NAME.exec(basename(written))?.[1];
+  const path = target === undefined ? written : join(dirname(written), target);
   if (code === undefined) return error;
   const options = { cause: error };
   if (code === 'ENOSPC' || code === 'EDQUOT') {

@@ -3,6 +3,7 @@ import { cpSync, existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writ
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { GmtlError } from '../../engine/errors.ts';
 import { resolveConfig } from '../config/resolve.ts';
 import { recordItems } from '../data/sets/datasetFingerprint.ts';
 import { imagePathB, maskPath, tinyMask, writeTinyIdrid } from '../data/testsupport.ts';
@@ -10,7 +11,7 @@ import type { LoadedCheckpoint } from '../run/checkpoint.ts';
 import { openConfigured } from '../run/dataset.ts';
 import { RunFolder } from '../run/runFolder.ts';
 import { openToResume, requireUnchanged } from './resume.ts';
-import { resumeTraining, startCrossValidation, startTraining } from './train.ts';
+import { resumeTraining, startCrossValidation, startTraining, withWayOn } from './train.ts';
 
 let root = '';
 let run: RunFolder;
@@ -80,6 +81,18 @@ describe('a run without its last checkpoint', () => {
     writeFileSync(join(root, 'run', 'epochs.jsonl'), epoch(1));
     expect((await openToResume(run)).resume).toBeUndefined();
   });
+});
+
+it('a full disk is said with how the run goes on, once it can: the same command again began another run', () => {
+  const full = new GmtlError('io/disk-full', 'cannot write it: the disk is full.');
+  expect(withWayOn(full, run)).toBe(full);
+  writeFileSync(join(root, 'run', 'checkpoints', 'last.json'), '{}');
+  expect(withWayOn(full, run)).toMatchObject({
+    code: 'io/disk-full',
+    message: `${full.message}\nThis run goes on with: npx gmtl train --resume ${join(root, 'run')}`,
+  });
+  const other = new GmtlError('io/not-writable', 'cannot write it');
+  expect(withWayOn(other, run)).toBe(other);
 });
 
 describe('B26: a run that was moved, or whose data changed', () => {

@@ -87,6 +87,8 @@ async function begin(training: NewTraining, options: TrainRunOptions): Promise<b
     const lock = await run.lock();
     try {
       return await trainRun({ run, config, dataset, lock }, options);
+    } catch (error) {
+      throw withWayOn(error, run);
     } finally {
       lock.release();
     }
@@ -160,9 +162,19 @@ async function goOn(path: string, { data, ...options }: ResumeOptions): Promise<
     const prepared = await openToResume(run, data, heed);
     if (!prepared.resume) console.error('note: the run has no checkpoint yet: it begins anew');
     return await trainRun({ run, lock, ...prepared }, options);
+  } catch (error) {
+    throw withWayOn(error, run);
   } finally {
     lock.release();
   }
+}
+
+/** The error of a full disk, with how the run goes on: the same command again would begin another. Others pass unchanged. */
+export function withWayOn(error: unknown, run: RunFolder): unknown {
+  if (!(error instanceof GmtlError && ['io/disk-full', 'io/quota'].includes(error.code))) return error;
+  if (!run.checkpoints.has('last')) return error;
+  const message = `${error.message}\nThis run goes on with: npx gmtl train --resume ${run.path}`;
+  return new GmtlError(error.code, message, { cause: error });
 }
 
 /** False, and a word about it, where the work rejects because it was asked to stop. */
