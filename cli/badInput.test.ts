@@ -490,3 +490,31 @@ describe('what is on standard input, and what is not the command’s own', () =>
       expect(readFileSync(at('mine', name), 'utf8')).toBe('{"mine":1}');
   });
 });
+
+it('enqueue, worker: what is no address of a queue is said without its password: a port of 99999 was called a fault in gmtl', async () => {
+  const addresses = [
+    'redis://:secret@h:99999',
+    'redis://u:se/cret@h',
+    'redis://:secret@',
+    'redis://u:secret@h/x',
+    'http://:secret@h',
+    'redis://',
+    'h',
+  ];
+  for (const address of addresses) {
+    for (const words of [
+      ['enqueue', at('eye.jpg')],
+      ['worker', '--run', at('run')],
+    ]) {
+      const { stderr } = await refusesEarly(
+        [...words, '--queue', address],
+        /give the address of a queue as redis:\/\/host:6379/,
+      );
+      expect(stderr).not.toMatch(/secret|cret/);
+    }
+  }
+  await refusesEarly(
+    ['enqueue', at('eye.jpg'), '--queue', 'redis://h', '--name', 'a:b'],
+    /the queue's name "a:b" is empty or has a colon/,
+  );
+});

@@ -14,7 +14,7 @@ import { Journal, modelHash } from '../src/retina/predict/journal.ts';
 import { takeWorkerFolder, type WorkerFolder } from '../src/retina/predict/workerFolder.ts';
 import { loadEnsemble, openEnsemble, type TrainedEnsemble } from '../src/retina/predict/openEnsemble.ts';
 import { provenanceOf } from '../src/retina/predict/provenance.ts';
-import { enqueuePictures, requireQueueUrl, workQueue } from '../src/retina/predict/queue.ts';
+import { enqueuePictures, requireQueue, workQueue } from '../src/retina/predict/queue.ts';
 import { openResults } from '../src/retina/predict/results.ts';
 import { newestRun } from '../src/retina/run/trainedWeights.ts';
 import { listInputs } from './infer.ts';
@@ -76,7 +76,7 @@ const AHEAD = 4;
 async function work(args: WorkerArguments): Promise<void> {
   const { 'lock-seconds': lockSeconds, 'health-stuck-minutes': stuckMinutes } = args;
   requireThreshold(args);
-  requireQueueUrl(args.queue);
+  requireQueue({ url: args.queue, name: args.name });
   if (!(lockSeconds >= 1)) throw new GmtlError('cli/usage', `--lock-seconds ${lockSeconds}: give 1 or more`);
   if (!(stuckMinutes > 0)) {
     throw new GmtlError('cli/usage', `--health-stuck-minutes ${stuckMinutes}: give more than 0`);
@@ -183,7 +183,7 @@ export const enqueueCommand: CommandModule<object, EnqueueArguments> = {
       .positional('images', { type: 'string', array: true, describe: 'Image files, or folders of them' })
       .options(enqueueOptions),
   handler: async ({ images = [], manifest, recursive, queue, name }) => {
-    requireQueueUrl(queue);
+    requireQueue({ url: queue, name });
     const inputs = await expandFrames(await listInputs(images, manifest, recursive), {});
     const added = await enqueuePictures({ url: queue, name }, inputs);
     console.error(`${added} of ${inputs.length} pictures are new in the queue ${name}`);

@@ -39,23 +39,30 @@ const ASKED = 3;
 /** Milliseconds between a worker's tries to reach a server, at most. */
 const LONGEST_WAIT = 3000;
 
-/** @throws GmtlError `infer/queue` for what is not an address. */
-export function requireQueueUrl(url: string): void {
-  if (!/^rediss?:\/\/\S+$/.test(url)) {
+/** @throws GmtlError `infer/queue` for what is not an address, or not a queue's name. */
+export function requireQueue({ url, name }: QueueAddress): void {
+  if (name === '' || name.includes(':')) {
     throw new GmtlError(
       'infer/queue',
-      `${url}: give the address of a queue as redis://host:6379, or rediss:// with TLS`,
+      `the queue's name ${JSON.stringify(name)} is empty or has a colon: give another`,
     );
   }
+  const parsed = URL.canParse(url) ? new URL(url) : null;
+  const isAddress = parsed !== null && /^rediss?:$/.test(parsed.protocol) && parsed.hostname !== '';
+  if (isAddress && /^(\/\d*)?$/.test(parsed.pathname) && !/\s/.test(url)) return;
+  throw new GmtlError(
+    'infer/queue',
+    `${shown(url)}: give the address of a queue as redis://host:6379, or rediss:// with TLS; a database's number may follow (/1)`,
+  );
 }
 
 /** An address for messages: without user and password. */
-const shown = (url: string): string => url.replace(/\/\/[^/@]*@/, '//…@');
+const shown = (url: string): string => url.replace(/\/\/.*@/, '//…@');
 
-/** As BullMQ wants it of workers: commands wait for a server that is away. @throws GmtlError as {@link requireQueueUrl}. */
-function connectionTo(url: string): ConnectionOptions {
-  requireQueueUrl(url);
-  return { url, maxRetriesPerRequest: null };
+/** As BullMQ wants it of workers: commands wait for a server that is away. @throws GmtlError as {@link requireQueue}. */
+function connectionTo(address: QueueAddress): ConnectionOptions {
+  requireQueue(address);
+  return { url: address.url, maxRetriesPerRequest: null };
 }
 
 /**
@@ -66,7 +73,7 @@ function connectionTo(url: string): ConnectionOptions {
  */
 export async function enqueuePictures({ url, name }: QueueAddress, inputs: readonly InferInput[]): Promise<number> {
   const connection: ConnectionOptions = {
-    ...connectionTo(url),
+    ...connectionTo({ url, name }),
     connectTimeout: ANSWER_WITHIN,
     retryStrategy: (times) => (times < ASKED ? 200 : null),
   };
@@ -158,7 +165,7 @@ export async function workQueue(
     if (entry.model === model) await table.add(entry.result, entry.input, entry.provenance);
   }
   const workOptions = { folder, provenance, ...options };
-  requireQueueUrl(url);
+  requireQueue({ url, name });
   // Recorded before there are jobs: compiling holds up this thread, and with it the signs of life.
   await predictor.warmUp(options);
   const { Queue, UnrecoverableError, Worker } = bullmq();
@@ -167,7 +174,7 @@ export async function workQueue(
   const ended = AbortSignal.any([stop, ending.signal]);
   const over = new Promise<null>((end) => ended.addEventListener('abort', () => end(null), { once: true }));
   const connection: ConnectionOptions = {
-    ...connectionTo(url),
+    ...connectionTo({ url, name }),
     // A server that is away is waited for, but not by a worker that is to end.
     retryStrategy: (times) => (ended.aborted ? null : Math.min(500 * times, LONGEST_WAIT)),
   };
