@@ -471,23 +471,23 @@ describe('what is on standard input, and what is not the command’s own', () =>
   });
 
   it('bench step --plan, bench all and export --overwrite replace no file of the user’s', async () => {
-    mkdirSync(at('mine'));
-    for (const name of ['plan.json', 'results.json', 'run.py']) writeFileSync(at('mine', name), '{"mine":1}');
+    mkdirSync(at('strangers'));
+    for (const name of ['plan.json', 'results.json', 'run.py']) writeFileSync(at('strangers', name), '{"mine":1}');
     await refusesEarly(
-      ['bench', 'step', '--plan', '--json', at('mine', 'plan.json')],
+      ['bench', 'step', '--plan', '--json', at('strangers', 'plan.json')],
       /plan.json is there already, and is not gmtl bench's own/,
     );
     await refusesEarly(
-      ['bench', 'all', '--out', at('mine'), '--minutes', '0.001'],
+      ['bench', 'all', '--out', at('strangers'), '--minutes', '0.001'],
       /results.json is there already, and is not gmtl bench's own/,
     );
     await refusesEarly(
-      ['export', at('run'), '--format', 'onnx', '--out', at('mine'), '--overwrite'],
+      ['export', at('run'), '--format', 'onnx', '--out', at('strangers'), '--overwrite'],
       /run.py is there already, and is not gmtl export's own/,
     );
-    expect(readdirSync(at('mine')).sort()).toEqual(['plan.json', 'results.json', 'run.py']);
+    expect(readdirSync(at('strangers')).sort()).toEqual(['plan.json', 'results.json', 'run.py']);
     for (const name of ['plan.json', 'results.json', 'run.py'])
-      expect(readFileSync(at('mine', name), 'utf8')).toBe('{"mine":1}');
+      expect(readFileSync(at('strangers', name), 'utf8')).toBe('{"mine":1}');
   });
 });
 
@@ -513,6 +513,11 @@ it('enqueue, worker: what is no address of a queue is said without its password:
       expect(stderr).not.toMatch(/secret|cret/);
     }
   }
+  // Timers of Node end at 24 days, and longer ones at once.
+  await refusesEarly(
+    ['worker', '--run', at('run'), '--queue', 'redis://h', '--lock-seconds', '1e12'],
+    /--lock-seconds 1000000000000: give 1 to 86400/,
+  );
   await refusesEarly(
     ['enqueue', at('eye.jpg'), '--queue', 'redis://h', '--name', 'a:b'],
     /the queue's name "a:b" is empty or has a colon/,

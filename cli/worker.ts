@@ -70,6 +70,9 @@ const workerOptions = {
 } as const satisfies Record<string, Options>;
 type WorkerArguments = InferredOptionTypes<typeof workerOptions>;
 
+/** Seconds. Longer than any picture takes; timers of Node overflow at 24 of them. */
+const DAY = 86_400;
+
 /** Pictures under way at once: as `gmtl infer`. */
 const AHEAD = 4;
 
@@ -77,7 +80,9 @@ async function work(args: WorkerArguments): Promise<void> {
   const { 'lock-seconds': lockSeconds, 'health-stuck-minutes': stuckMinutes } = args;
   requireThreshold(args);
   requireQueue({ url: args.queue, name: args.name });
-  if (!(lockSeconds >= 1)) throw new GmtlError('cli/usage', `--lock-seconds ${lockSeconds}: give 1 or more`);
+  if (!(lockSeconds >= 1 && lockSeconds <= DAY)) {
+    throw new GmtlError('cli/usage', `--lock-seconds ${lockSeconds}: give 1 to ${DAY}`);
+  }
   if (!(stuckMinutes > 0)) {
     throw new GmtlError('cli/usage', `--health-stuck-minutes ${stuckMinutes}: give more than 0`);
   }

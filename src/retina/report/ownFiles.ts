@@ -83,6 +83,10 @@ function append(paths: readonly string[], by: Writer, hash: (path: string) => st
     try {
       // Files are announced before the first of them makes the folder.
       makeFolders(dirname(path));
+    } catch (error) {
+      throw describeWriteError(error, path);
+    }
+    try {
       appendFileSync(journal, `${JSON.stringify({ file: basename(path), by, sha256 })}\n`);
     } catch (error) {
       throw describeWriteError(error, journal);
