@@ -13,32 +13,22 @@ import { buildPlateau, buildSchedule } from './build.ts';
 import { loaderSettings } from '../data/loading/settings.ts';
 import type { LoadedCheckpoint } from '../run/checkpoint.ts';
 import type { Checkpoints } from '../run/checkpoints.ts';
-import {
-  batchRow,
-  EPOCH_COLUMNS,
-  eventTags,
-  finiteOrNull,
-  rawColumns,
-  taughtBy,
-  validationColumns,
-} from './columns.ts';
+import { batchRow, EPOCH_COLUMNS, rawColumns, taughtBy, validationColumns } from './columns.ts';
 import type { TrainConfig } from '../config/schema.ts';
 import { evaluate } from '../evaluate/evaluate.ts';
 import { type Evaluation, meanDice } from '../metrics/evaluation.ts';
 import { countRoutes, EpochSums } from './epochSums.ts';
 import type { RunLock } from '../run/lock.ts';
-import type { RunLog, RunLogs } from '../run/logs.ts';
-import type { MisrouteLog } from '../run/misroutes.ts';
 import type { Progress } from './progress.ts';
 import { type ChangingParts, packTraining, restoreTraining } from './savedTraining.ts';
 import type { StepReport } from './stepReport.ts';
-import type { EventWriter } from '../run/tensorboard.ts';
 import { nonFiniteError } from './diagnose.ts';
 import { shareOf } from './rankSharing.ts';
 import { describeSpeeds, RankWatch } from './rankWatch.ts';
+import { TrainingLog, type TrainingLogFiles } from './trainingLog.ts';
 import { buildSampler, buildTrainingParts, type TrainingParts } from './trainingParts.ts';
 
-export interface TrainerOptions {
+export interface TrainerOptions extends TrainingLogFiles {
   readonly engine: Engine;
   readonly config: TrainConfig;
   readonly dataset: Dataset;
@@ -46,13 +36,6 @@ export interface TrainerOptions {
   readonly checkpoints?: Checkpoints;
   /** Of where these and the logs are: nothing is written once another process has it. */
   readonly lock?: Pick<RunLock, 'confirm'>;
-  readonly logs?: RunLogs;
-  /** Every rank's speed, epoch by epoch; none with one process. */
-  readonly rankLog?: RunLog;
-  /** Scalars for TensorBoard; none where left out. */
-  readonly events?: EventWriter;
-  /** Validation images that the gate sent astray; none where left out. */
-  readonly misroutes?: MisrouteLog;
   readonly progress: (totalSteps: number, startStep: number) => Progress;
   /** Called with each finished epoch's row. */
   readonly onEpoch?: (row: EpochSummary) => void;
@@ -116,6 +99,7 @@ export class Trainer {
   readonly #ranking: Ranking;
   readonly #plateau: Plateau | null;
   readonly #sums = new EpochSums();
+  readonly #log: TrainingLog;
   readonly #ranks: Ranks | null;
   readonly #watch: RankWatch | null;
   #stop: AbortSignal | undefined;
@@ -128,6 +112,7 @@ export class Trainer {
 
   constructor(options: TrainerOptions) {
     this.#options = options;
+    this.#log = new TrainingLog(options);
     const { engine, config, dataset, ranks = null } = options;
     this.#ranks = ranks;
     this.#watch = ranks && new RankWatch(ranks, engine.backend.name);
@@ -300,9 +285,7 @@ export class Trainer {
     const routes = countRoutes(report, tasks);
     // The losses of a suppressed step may be infinite: they would be an epoch's mean.
     if (report.finite) this.#sums.add(taughtBy(report), routes.right, rows, report.grades);
-    const row = batchRow(report, { step: step + 1, epoch, learningRate }, routes, seconds);
-    this.#options.logs?.batches.append(row);
-    this.#options.events?.scalars(step + 1, eventTags('batch', row));
+    this.#log.batch(batchRow(report, { step: step + 1, epoch, learningRate }, routes, seconds));
     progress.update({ step: step + 1, epoch, loss: report.losses.total, images: rows });
   }
 
@@ -317,7 +300,7 @@ export class Trainer {
   }
 
   async #finishEpoch(seconds: number, progress: Progress): Promise<void> {
-    const { config, logs, onEpoch } = this.#options;
+    const { config, onEpoch } = this.#options;
     const epoch = this.#done / this.#stepsPerEpoch;
     const row: Record<string, number> = Object.fromEntries(EPOCH_COLUMNS.map((column) => [column, Number.NaN]));
     Object.assign(row, {
@@ -336,23 +319,15 @@ export class Trainer {
     if (validation) {
       Object.assign(row, validationColumns(validation.evaluated, config));
       if (validation.raw) Object.assign(row, rawColumns(validation.raw, config));
-      this.#options.misroutes?.append(this.#done, epoch, validation.evaluated.gate.misroutes);
     }
     this.#training.weighting.finishEpoch({
       segmentation: row.train_segmentation,
       classification: row.train_classification,
     });
     this.#sums.reset();
-    const summary = row as unknown as EpochSummary;
-    logs?.epochs.append(
-      Object.fromEntries(EPOCH_COLUMNS.map((column) => [column, finiteOrNull(row[column])])) as { step: number },
-    );
-    this.#options.events?.scalars(this.#done, eventTags('epoch', row));
-    onEpoch?.(summary);
-    if (speeds) {
-      progress.message(describeSpeeds(speeds));
-      for (const speed of speeds) this.#options.rankLog?.append({ step: this.#done, epoch, ...speed });
-    }
+    this.#log.epoch(row, validation?.evaluated ?? null, speeds);
+    onEpoch?.(row as unknown as EpochSummary);
+    if (speeds) progress.message(describeSpeeds(speeds));
     if (validation) {
       const { evaluated } = validation;
       progress.message(
@@ -406,10 +381,8 @@ export class Trainer {
   }
 
   #flushLogs(): void {
-    const { lock, logs, events } = this.#options;
-    lock?.confirm();
-    logs?.flush();
-    events?.flush();
+    this.#options.lock?.confirm();
+    this.#log.flush();
   }
 
   async #save(name: 'last' | 'best'): Promise<void> {
