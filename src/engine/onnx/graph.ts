@@ -34,6 +34,9 @@ export const TYPES: Readonly<Record<DType, number>> = {
   u32: Type.UINT32,
 };
 
+/** The type of ONNX's conditions, which the engine has as floats: 0 or not. */
+export const CONDITION: number = Type.BOOL;
+
 export interface ModelInfo {
   readonly opset: Opset;
   readonly graphName: string;

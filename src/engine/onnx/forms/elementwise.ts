@@ -3,7 +3,7 @@ import type { LayerNormAttributes } from '../../ops/layerNorm/attributes.ts';
 import type { CastAttributes } from '../../ops/movement/attributes.ts';
 import type { UnaryAttributes } from '../../ops/unary/attributes.ts';
 import type { Emitter, Layout } from '../emitter.ts';
-import { TYPES } from '../graph.ts';
+import { CONDITION, TYPES } from '../graph.ts';
 import type { MergedStep, Traced } from '../merge.ts';
 import { attributesOf, type Form, type Forms, mapped, rankOf } from './form.ts';
 
@@ -39,6 +39,25 @@ const binary =
     const [a, b] = inputs.map((value) => operand(emitter, value, layout));
     emitter.define(outputs[0], emitter.graph.node(type, [a, b]), layout);
   };
+
+/** 1 where it holds, else 0, as floats. */
+const comparison =
+  (type: string): Form =>
+  (emitter, { inputs, outputs }) => {
+    const { graph } = emitter;
+    const layout = sharedLayout(emitter, inputs);
+    const [a, b] = inputs.map((value) => operand(emitter, value, layout));
+    emitter.define(outputs[0], graph.node('Cast', [graph.node(type, [a, b])], { to: TYPES.f32 }), layout);
+  };
+
+/** (condition, a, b), all of one shape. */
+const where: Form = (emitter, { inputs, outputs }) => {
+  const { graph } = emitter;
+  const layout = sharedLayout(emitter, inputs);
+  const [condition, a, b] = inputs.map((value) => operand(emitter, value, layout));
+  const picks = graph.node('Cast', [condition], { to: CONDITION });
+  emitter.define(outputs[0], graph.node('Where', [picks, a, b]), layout);
+};
 
 /** (residual?, x, gamma, factor?) → residual + factor * gamma * x. */
 const scaled =
@@ -101,6 +120,10 @@ export const elementwiseForms: Forms = {
   sub: binary('Sub'),
   mul: binary('Mul'),
   div: binary('Div'),
+  equal: comparison('Equal'),
+  less: comparison('Less'),
+  lessEqual: comparison('LessOrEqual'),
+  where,
   layerScale: scaled(false),
   scaleResidual: scaled(true),
   softmax: softmax('Softmax'),
