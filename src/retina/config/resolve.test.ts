@@ -204,3 +204,12 @@ test('masks that are read and never taught are reported: a gate would read noise
   );
   expect(note(gate, none, 'data.joinLabels=true', 'training.routing=both')).toBeNull();
 });
+
+test('what is held in memory by its count is bounded, and infinity is called so: training.accumulate=1e15 took 18 GB', () => {
+  for (const item of ['training.accumulate=1e15', 'training.accumulate=4097', 'data.prefetch=1e9']) {
+    const [knob] = item.split('=');
+    expect(() => resolveConfig({ overrides: [item] }), item).toThrow(new RegExp(`${knob} = .*Too big`));
+  }
+  expect(resolveConfig({ overrides: ['training.accumulate=4096'] }).training.accumulate).toBe(4096);
+  expect(() => resolveConfig({ overrides: ['optimizer.lr=1e999'] })).toThrow(/optimizer\.lr = Infinity/);
+});

@@ -139,5 +139,5 @@ export const data = z.strictObject({
     .boolean()
     .default(false)
     .describe('Leave out unreadable images, with a warning each, instead of stopping.'),
-  prefetch: positiveInt.default(2).describe('Batches prepared ahead.'),
+  prefetch: positiveInt.max(1024).default(2).describe('Batches prepared ahead.'),
 });

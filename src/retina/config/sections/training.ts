@@ -39,7 +39,11 @@ export const training = z.strictObject({
     .describe(
       'With precision f16: finite steps after which the loss scale doubles (as in PyTorch); it halves after any other.',
     ),
-  accumulate: positiveInt.default(1).describe('Batches whose gradients are averaged into one optimizer step.'),
+  // Of a step, all batches are in memory at once.
+  accumulate: positiveInt
+    .max(4096)
+    .default(1)
+    .describe('Batches whose gradients are averaged into one optimizer step.'),
   earlyStopping: z
     .int()
     .min(0)
