@@ -194,6 +194,13 @@ describe('bad input, refused before an adapter is opened', () => {
     await refusesEarly([...train, '--epochs', '2', '--epochs', '1'], /--epochs is given 2 times/);
     await refusesEarly([...train, '--epochs=1', '--epochs', '1', '--epochs', '1'], /--epochs is given 3 times/);
     await refusesEarly([...train, '--verify', '--no-verify'], /--verify is given 2 times/);
+    await refusesEarly([...train, '--skip-bad=maybe'], /--skip-bad=maybe: leave the value out, or give true or false/);
+    await refusesEarly([...train, '--verify='], /--verify=: leave the value out/);
+    // It made a configuration for each fold before it counted the pictures, until memory ended.
+    await refusesEarly(
+      ['train', '--data', set, '--folds', '1000000000'],
+      /1000000000 folds, but only \d+ training pictures/,
+    );
     await refusesEarly(['infer', 'eye.jpg', '--run', 'run', '--checkpoint', 'run'], /--run is given 2 times/);
     await refusesEarly(
       ['data', 'prepare', set, '-o', at('a.json'), '--output', at('b.json')],

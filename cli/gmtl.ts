@@ -62,7 +62,7 @@ function countOptions(
   return counts;
 }
 
-/** Refuses an option given twice, one without a value, which yargs makes '', and one that wants a number and has none. */
+/** Refuses an option given twice, one without a value, which yargs makes '', one that wants a number and has none, and a switch with a value that is none. */
 function refuseCareless(
   words: readonly string[],
   values: Readonly<Record<string, unknown>>,
@@ -71,6 +71,13 @@ function refuseCareless(
   for (const [name, count] of countOptions(words, alias)) {
     if (count > 1 && !LISTS.includes(name)) {
       throw new GmtlError('cli/usage', `--${name} is given ${count} times; give it once`);
+    }
+  }
+  for (const word of words) {
+    const [, name = '', given = ''] = /^--([\w-]+)=(.*)$/s.exec(word) ?? [];
+    // Yargs takes every other word for false.
+    if (typeof values[name] === 'boolean' && given !== 'true' && given !== 'false') {
+      throw new GmtlError('cli/usage', `--${name}=${given}: leave the value out, or give true or false`);
     }
   }
   for (const [name, value] of Object.entries(values)) {

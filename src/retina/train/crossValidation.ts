@@ -22,9 +22,10 @@ export async function prepareFolds(
   source: string,
   stop?: AbortSignal,
 ): Promise<CrossValidationFolder> {
-  const configs = Array.from({ length: folds }, (_, fold) => ({ ...config, data: { ...config.data, folds, fold } }));
-  // The first one tells whether there are pictures enough for all.
-  const first = await openConfigured(source, configs[0], orStop(stop, sayHowFar('pictures compared', console.error)));
+  const configOf = (fold: number): TrainConfig => ({ ...config, data: { ...config.data, folds, fold } });
+  // The first one tells whether there are pictures enough for all, before all are made.
+  const first = await openConfigured(source, configOf(0), orStop(stop, sayHowFar('pictures compared', console.error)));
+  const configs = Array.from({ length: folds }, (_, fold) => configOf(fold));
   const datasets = [
     first,
     ...(await Promise.all(configs.slice(1).map((one) => openConfigured(source, one, orStop(stop))))),
