@@ -57,8 +57,8 @@ function packageFolder(): string {
   return existsSync(join(here, 'package.json')) ? here : join(here, '..');
 }
 
-/** Dawn's toggle that leaves the bounds checks out. */
-const UNCHECKED = { GMTL_DAWN_TOGGLES: 'disable_robustness' };
+/** Brings Dawn's bounds checks back. */
+const CHECKED = { GMTL_DAWN_TOGGLES: '-disable_robustness' };
 
 /** The parts in their order: first whether it computes right, then what decides the kernels, then the figures, then others beside it. */
 function partsOf({ folder, adapter, short }: AllOptions): Part[] {
@@ -138,10 +138,10 @@ function partsOf({ folder, adapter, short }: AllOptions): Part[] {
     { name: 'tune', words: gmtl('tune', ...convnext, ...here, ...(short ? ['--seconds', '0.02'] : [])), limit: 180 },
     step('step-convnext', ...convnext),
     step('step-convnext-f16', ...convnext, '--precision', 'f16'),
-    // The same steps without bounds checks say what these cost here.
-    { ...step('step-convnext-unchecked', ...convnext), environment: UNCHECKED },
+    // The same steps with Dawn's bounds checks say what these would cost here.
+    { ...step('step-convnext-checked', ...convnext), environment: CHECKED },
     step('step-unet', ...unet),
-    { ...step('step-unet-unchecked', ...unet), environment: UNCHECKED },
+    { ...step('step-unet-checked', ...unet), environment: CHECKED },
     step('step-unet-f16', ...unet, '--precision', 'f16'),
     ...(short ? [] : [step('step-resnet50', '--model', 'resnet50', '--batch', '4', '--size', '224')]),
     kernels('f32'),

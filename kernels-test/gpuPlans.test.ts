@@ -13,7 +13,7 @@ import { sleepingWait } from '../src/engine/node/sleepingWait.ts';
 import type { Case, Op } from '../src/engine/ops/definition.ts';
 import { ops } from '../src/engine/ops/index.ts';
 import { type ProgramCall, storesHalf } from '../src/engine/ops/invocations.ts';
-import { callsOf, fewestCases, testCases } from '../src/engine/check/testCases.ts';
+import { callsOf, fewestCases, kernelsReached, testCases } from '../src/engine/check/testCases.ts';
 import { LONG_TESTS } from './long.ts';
 
 const opened = await openAdapter();
@@ -33,16 +33,8 @@ function planOf({ program, inputs, outputs, attributes }: ProgramCall, target: P
 const differs = (call: ProgramCall): boolean =>
   JSON.stringify(planOf(call, device.target)) !== JSON.stringify(planOf(call, software));
 
-/** A call's program and the kernels of its plan for GPUs, with what they are compiled for and whether one workgroup does all. */
-const planned = (call: ProgramCall): string =>
-  [
-    call.program.name,
-    ...(planOf(call, device.target)?.dispatches ?? []).map((dispatch) => {
-      const { kernel, overrides, constants, storage, result, width, workgroups } = dispatch;
-      const isShared = workgroups.some((count) => count > 1);
-      return JSON.stringify([kernel.name, overrides, constants, storage, result, width, isShared]);
-    }),
-  ].join(' ');
+/** A call's program and the kernels of its plan for GPUs. */
+const planned = (call: ProgramCall): string => kernelsReached(device.target, call);
 
 /** The smallest cases that together run every set of kernels; all with GMTL_LONG_TESTS. */
 function casesOf(op: Op): Case[] {

@@ -44,3 +44,14 @@ export function versionsReached(target: PlanTarget, op: Op, testCase: Case): str
       .map((version) => `${call.program.name} ${version ?? ''} ${storesHalf(call)}`),
   );
 }
+
+/** A call's program and the kernels of its plan on a target, with what they are compiled for and whether one workgroup does all, in words. */
+export function kernelsReached(target: PlanTarget, call: ProgramCall, version?: string): string {
+  const { program, inputs, outputs, attributes } = call;
+  const dispatches = program.plan(inputs, outputs, attributes, target, version)?.dispatches ?? [];
+  const kernels = dispatches.map(({ kernel, overrides, constants, storage, result, width, workgroups }) => {
+    const isShared = workgroups.some((count) => count > 1);
+    return JSON.stringify([kernel.name, overrides, constants, storage, result, width, isShared]);
+  });
+  return [program.name, ...kernels].join(' ');
+}

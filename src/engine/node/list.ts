@@ -11,8 +11,11 @@ import {
   userRestriction,
 } from './vulkan.ts';
 
-/** The Dawn toggles every instance gets. */
-const ENABLED: readonly string[] = ['allow_unsafe_apis', 'vulkan_enable_f16_on_nvidia'];
+/**
+ * The Dawn toggles every instance gets. No kernel leans on the bounds checks that `disable_robustness` leaves out: kernels-test/inBounds.test.ts
+ * counts every index that is outside.
+ */
+const ENABLED: readonly string[] = ['allow_unsafe_apis', 'disable_robustness', 'vulkan_enable_f16_on_nvidia'];
 /** Timestamps rounded to 0.1 ms hide most kernels. */
 const DISABLED: readonly string[] = ['timestamp_quantization'];
 

@@ -105,7 +105,7 @@ describe('which drivers Dawn sees (no adapter)', () => {
 
   it('lets a caller add and take away Dawn toggles', () => {
     expect(dawnFlags(['dump_shaders', '-vulkan_enable_f16_on_nvidia', 'timestamp_quantization'])).toEqual([
-      'enable-dawn-features=allow_unsafe_apis,dump_shaders,timestamp_quantization',
+      'enable-dawn-features=allow_unsafe_apis,disable_robustness,dump_shaders,timestamp_quantization',
       'disable-dawn-features=vulkan_enable_f16_on_nvidia',
     ]);
   });

@@ -1,0 +1,157 @@
+/**
+ * Tier: any adapter. No kernel reads or writes outside a buffer or a workgroup's array: that is why the engine leaves Dawn's bounds checks out
+ * (`disable_robustness`, src/engine/node/list.ts). Every index past the end is counted (outside.ts), in what software adapters and GPUs choose, with
+ * wrong labels and indices too, and in whole steps of training with their replays. With GMTL_LONG_TESTS in every case, version and storage format, and
+ * in private arrays and vectors as well.
+ */
+import { afterAll, describe, expect, it } from 'vitest';
+import { classifierWorkload } from '../bench/stepClassifier.ts';
+import { presetWorkload } from '../bench/stepPreset.ts';
+import type { BuildWorkload } from '../bench/stepWorkload.ts';
+import { canRun, type Snapshot, snapshots } from '../src/engine/check/snapshot.ts';
+import { callsOf, fewestCases, kernelsReached, testCases } from '../src/engine/check/testCases.ts';
+import { GpuDevice } from '../src/engine/gpu/device.ts';
+import { BUFFER_USAGE } from '../src/engine/gpu/flags.ts';
+import { openAdapter } from '../src/engine/node/open.ts';
+import { sleepingWait } from '../src/engine/node/sleepingWait.ts';
+import type { Case, Op } from '../src/engine/ops/definition.ts';
+import { GpuBackend } from '../src/engine/ops/gpuBackend.ts';
+import { ops } from '../src/engine/ops/index.ts';
+import { type ProgramCall, storesHalf } from '../src/engine/ops/invocations.ts';
+import { LONG_TESTS } from './long.ts';
+import { countOutside } from './outside.ts';
+
+const opened: GpuDevice[] = [];
+afterAll(() => {
+  for (const device of opened) device.destroy();
+});
+
+/** A device that counts, planned for as the class says. */
+async function countingDevice(deviceClass: 'software' | 'gpu', isLocalCounted = LONG_TESTS) {
+  const { adapter, release } = await openAdapter();
+  const device = await GpuDevice.open(adapter, { deviceClass, wait: sleepingWait, probe: false, onDestroy: release });
+  opened.push(device);
+  return { device, backend: new GpuBackend(device), outside: countOutside(device.device, isLocalCounted) };
+}
+
+type Counting = Awaited<ReturnType<typeof countingDevice>>;
+const software = await countingDevice('software');
+const gpu = await countingDevice('gpu');
+
+/** The versions that a call is run in: with GMTL_LONG_TESTS all of its program's on software adapters, else the plan's choice. */
+const versionsOf = ({ device }: Counting, call: ProgramCall): (string | undefined)[] =>
+  LONG_TESTS && device === software.device
+    ? (call.program.versions ?? [undefined]).filter((version) => canRun(device, call, version))
+    : [undefined];
+
+/** All cases with GMTL_LONG_TESTS; else the smallest ones in float32 that together run every kernel in every form. */
+function casesOf(on: Counting, op: Op): Case[] {
+  const cases = testCases(op);
+  if (LONG_TESTS) return cases;
+  const reached = (call: ProgramCall): string[] =>
+    storesHalf(call) ? [] : versionsOf(on, call).map((version) => kernelsReached(on.device.target, call, version));
+  return fewestCases(cases, (each) => callsOf(op, each).flatMap(reached));
+}
+
+/** Integers that are no index, label or count of anything, in turn. */
+const ASTRAY = [-1, 2 ** 31 - 1, -(2 ** 31), 1_000_003, 7];
+
+/** A call with its integers replaced: an index or a label that a caller got wrong must not reach memory either. Null where it has none. */
+function astray(snapshot: Snapshot): Snapshot | null {
+  if (!snapshot.inputs.some(({ dtype }) => dtype === 'i32' || dtype === 'u32')) return null;
+  const data = snapshot.data.map((values, index) => {
+    const { dtype } = snapshot.inputs[index];
+    if (dtype !== 'i32' && dtype !== 'u32') return values;
+    return Float64Array.from(values, (_, at) => (dtype === 'u32' ? ASTRAY[at % 5] >>> 0 : ASTRAY[at % 5]));
+  });
+  return { ...snapshot, data };
+}
+
+/** Runs a call in memory that ends where its tensors end, with nothing behind it. */
+function run({ backend }: Counting, { program, attributes, ...call }: Snapshot, version: string | undefined): void {
+  const inputs = call.inputs.map((spec, index) => {
+    const value = backend.allocate(spec, 'input');
+    backend.write(value, call.data[index]);
+    return value;
+  });
+  const outputs = call.outputs.map((spec) => backend.allocate(spec, 'output'));
+  backend.execute(program, inputs, outputs, attributes, version);
+  for (const { storage } of [...inputs, ...outputs]) storage.release();
+}
+
+for (const [name, on] of [
+  ['on software adapters', software],
+  ['as planned for GPUs', gpu],
+] as const) {
+  const done = new Set<string>();
+  describe.each(ops.map((op) => [op.name, op] as const))(`${name}: %s`, (_, op) => {
+    it.each(casesOf(on, op).map((each) => [each.name, each] as const))('%s', async (_name, testCase) => {
+      for (const snapshot of snapshots(op, testCase)) {
+        if (storesHalf(snapshot) && !on.device.target.features.has('shader-f16')) continue;
+        for (const version of versionsOf(on, snapshot)) {
+          const kernels = kernelsReached(on.device.target, snapshot, version);
+          if (done.has(kernels) && !LONG_TESTS) continue;
+          done.add(kernels);
+          run(on, snapshot, version);
+          const wrong = astray(snapshot);
+          if (wrong) run(on, wrong, version);
+        }
+      }
+      expect(await on.outside.take()).toEqual([]);
+    });
+  });
+}
+
+const STEPS: { readonly name: string; readonly build: BuildWorkload; readonly isLong: boolean }[] = [
+  {
+    name: 'atto, three pictures',
+    build: (backend) => classifierWorkload(backend, { variant: 'atto', batch: 3, size: 32, classes: 7 }),
+    isLong: false,
+  },
+  { name: 'demo', build: (backend) => presetWorkload(backend, { preset: 'demo' }), isLong: false },
+  ...['resnet-unet-small', 'idrid-joint'].map((preset) => ({
+    name: preset,
+    build: ((backend) => presetWorkload(backend, { preset, batch: 4, size: 64 })) as BuildWorkload,
+    isLong: true,
+  })),
+];
+
+describe.each(STEPS.filter(({ isLong }) => LONG_TESTS || !isLong))('a step of $name', ({ build }) => {
+  it('and its replay stay inside', async () => {
+    const workload = await build(software.backend);
+    for (let step = 0; step < 3; step++) await workload.run(step);
+    workload.dispose();
+    expect(await software.outside.take()).toEqual([]);
+  });
+});
+
+it('counts what is outside a buffer, a private array and a vector', async () => {
+  const { device: counting, outside } = await countingDevice('gpu', true);
+  const { device } = counting;
+  const module = device.createShaderModule({
+    label: 'three arrays',
+    code: `@group(0) @binding(0) var<storage, read_write> out: array<f32>;
+    struct Pair { values: array<f32, 2> }
+    fn last(pair: ptr<function, Pair>, at: u32) -> f32 { return pair.values[at]; }
+    @compute @workgroup_size(8) fn main(@builtin(local_invocation_index) k: u32) {
+      var pair = Pair(array<f32, 2>(1.0, 2.0));
+      let four = 2.0 * vec4f(f32(k));
+      out[k] = last(&pair, k) + four[select(0u, k, k == 7u)] + four.xy[1];
+    }`,
+  });
+  const storage = device.createBuffer({ size: 24, usage: BUFFER_USAGE.STORAGE });
+  const pipeline = device.createComputePipeline({ layout: 'auto', compute: { module } });
+  const encoder = device.createCommandEncoder();
+  const pass = encoder.beginComputePass();
+  pass.setPipeline(pipeline);
+  const entries = [{ binding: 0, resource: { buffer: storage } }];
+  pass.setBindGroup(0, device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries }));
+  pass.dispatchWorkgroups(1);
+  pass.end();
+  device.queue.submit([encoder.finish()]);
+  expect(await outside.take()).toEqual([
+    'three arrays: pair.values[at] was outside in 4 invocations',
+    'three arrays: out[k] was outside in 1 invocations',
+    'three arrays: four[select(0u, k, k == 7u)] was outside in 1 invocations',
+  ]);
+});
