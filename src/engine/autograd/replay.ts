@@ -82,6 +82,8 @@ export class Replay<T> {
       const found = [...collectTensors(result)];
       const tensors = found.filter((tensor) => effects.made.has(tensor));
       for (const tensor of tensors) engine.keep(tensor);
+      // The others are freed, and their graph is not to be held for as long as the replay lives.
+      effects.made.clear();
       const foreign = found.find((tensor) => tensor.engine !== engine);
       if (foreign) {
         for (const tensor of tensors) tensor.dispose();
