@@ -1,11 +1,12 @@
 /** Sets up Mesa's RADV without a GPU: AMD's compiler behind a device that runs nothing. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { GmtlError } from '../src/engine/errors.ts';
 import { cacheFolder } from '../src/engine/node/cacheFolder.ts';
 import { systemManifests } from '../src/engine/node/vulkan.ts';
+import { makeFolders } from '../src/engine/node/atomic.ts';
 
 /** Families of AMD GPUs: RDNA 3, 2 and 4, then GCN 5 with and without memory of its own. */
 export const FAMILIES = ['navi31', 'navi21', 'gfx1201', 'vega20', 'renoir'] as const;
@@ -36,7 +37,7 @@ export function nullDevice(family: Family): Record<string, string> {
   }
   const folder = cacheFolder('compile-only');
   const library = join(folder, 'layer.so');
-  mkdirSync(folder, { recursive: true });
+  makeFolders(folder);
   try {
     execFileSync('cc', ['-O1', '-shared', '-fPIC', '-o', library, layerSource()], { stdio: 'pipe' });
   } catch (error) {

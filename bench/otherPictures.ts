@@ -1,11 +1,12 @@
 #!/usr/bin/env node
 /** Draws pictures that are not fundus photographs into a folder, for bench/gradability.js: the same ones from the same seed. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
 import { KeyedRandom, STREAMS } from '../src/retina/random.ts';
 import { svgToPng } from '../src/retina/report/svg.ts';
+import { makeFolders } from '../src/engine/node/atomic.ts';
 
 const args = await yargs(hideBin(process.argv))
   .usage('node dist/bench/otherPictures.js FOLDER')
@@ -91,7 +92,7 @@ const KINDS: Readonly<Record<string, (chance: Chance) => string>> = {
 };
 
 const folder = String(args._[0]);
-mkdirSync(folder, { recursive: true });
+makeFolders(folder);
 for (const [kind, [name, draw]] of Object.entries(KINDS).entries()) {
   for (let index = 0; index < args.each; index++) {
     const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${HEIGHT}">${draw(new Chance(kind, index))}</svg>`;

@@ -1,12 +1,13 @@
 /** Computes the right results, in float64 on the CPU, and keeps them in a folder so that each is computed once. */
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Engine } from '../../src/engine/autograd/engine.ts';
 import { ReferenceBackend } from '../../src/engine/ops/referenceBackend.ts';
 import { gmtlEngine } from './gmtl.ts';
 import { makeInputs, type Pass, type Workload } from './workloads.ts';
+import { makeFolders } from '../../src/engine/node/atomic.ts';
 
 /** The package's folder, seen from dist/bench/peers. */
 export const PACKAGE_FOLDER = fileURLToPath(new URL('../../../', import.meta.url));
@@ -72,7 +73,7 @@ export function readReference(workload: Workload): Reference | null {
 export async function provideReference(workload: Workload, fresh = false): Promise<void> {
   if (!fresh && readReference(workload)) return;
   const reference = await computeReference(workload);
-  mkdirSync(CACHE, { recursive: true });
+  makeFolders(CACHE);
   const path = indexPath(workload);
   const data = path.replace(/\.json$/, '.f64');
   writeFileSync(data, Buffer.concat([...reference.values()].map((values) => new Uint8Array(values.slice().buffer))));

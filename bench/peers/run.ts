@@ -3,12 +3,12 @@
  * `npm ci --ignore-scripts --prefix bench/peers && node dist/bench/peers/run.js`. See bench/peers/README.md.
  */
 import { type ChildProcess, execFileSync, fork } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { dirname, join } from 'node:path';
 import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
-import { writeFileAtomicSync } from '../../src/engine/node/atomic.ts';
+import { makeFolders, writeFileAtomicSync } from '../../src/engine/node/atomic.ts';
 import type { ChildMessage, ChildOrder, RowKey, RowResult } from './protocol.ts';
 import { PACKAGE_FOLDER, provideReference } from './reference.ts';
 import { compareRuns, type EngineColumn, type EngineRun, formatComparison } from './summary.ts';
@@ -279,7 +279,7 @@ const joined = (now: ResultFile) => (before && merge ? joinResults(before, now, 
 
 function save(now: ResultFile): void {
   if (!json) return;
-  mkdirSync(dirname(json), { recursive: true });
+  makeFolders(dirname(json));
   writeFileAtomicSync(json, `${JSON.stringify(joined(now), null, 1)}\n`);
 }
 

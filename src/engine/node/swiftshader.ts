@@ -7,6 +7,7 @@ import { pipeline } from 'node:stream/promises';
 import { createBrotliDecompress } from 'node:zlib';
 import type * as tar from 'tar-stream';
 import { GmtlError } from '../errors.ts';
+import { errorCode, makeFolders } from './atomic.ts';
 import { cacheFolder } from './cacheFolder.ts';
 import { requireOptional, resolveOptional } from './optional.ts';
 
@@ -98,7 +99,7 @@ async function extractWanted(archive: string, folder: string): Promise<void> {
 async function unpack(carrier: Carrier, root?: string): Promise<string> {
   const target = cacheFolder(`swiftshader-${carrier.version}-${process.arch}`, root);
   if (await isUnpacked(target)) return target;
-  await mkdir(dirname(target), { recursive: true });
+  makeFolders(dirname(target));
   const scratch = await mkdtemp(`${target}.partial-`);
   try {
     await extractWanted(carrier.archive, scratch);
@@ -120,7 +121,10 @@ async function unpack(carrier: Carrier, root?: string): Promise<string> {
 async function temporaryRoot(): Promise<string> {
   const user = process.getuid?.();
   const root = join(tmpdir(), `gmtl-${user ?? 'cache'}`);
-  await mkdir(root, { recursive: true, mode: 0o700 });
+  makeFolders(dirname(root));
+  await mkdir(root, { mode: 0o700 }).catch((error: unknown) => {
+    if (errorCode(error) !== 'EEXIST') throw error;
+  });
   const status = await lstat(root);
   if (!status.isDirectory() || (user !== undefined && status.uid !== user) || (status.mode & 0o022) !== 0) {
     throw new Error(`${root} is not a folder that only this user can write to`);

@@ -1,5 +1,5 @@
 /** Generates a synthetic data set in the IDRiD layout. */
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { sharp } from '../../../engine/node/optional.ts';
@@ -20,6 +20,7 @@ import {
 } from './layout.ts';
 import { SeededRandom } from './random.ts';
 import { buildAside, type ContentOptions, findExisting, type SetCounts } from './target.ts';
+import { makeFolders } from '../../../engine/node/atomic.ts';
 
 const optionsSchema = z.object({
   seed: z.int().default(1),
@@ -101,7 +102,7 @@ async function writeSet(
   content: ContentOptions,
   onProgress: SyntheticOptions['onProgress'],
 ): Promise<SetCounts> {
-  for (const folder of allFolders()) await mkdir(join(root, folder), { recursive: true });
+  for (const folder of allFolders()) makeFolders(join(root, folder));
   const jobs: Job[] = [];
   for (const half of ['train', 'test'] as const) {
     const masked = segmentationJobs(content, half);
