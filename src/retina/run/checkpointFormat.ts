@@ -43,17 +43,19 @@ export type CheckpointFile = z.infer<typeof fileSchema>;
 /** `weights`: the model; `ema`: its averaged copy; `state`: optimizer moments and whatever else resuming needs. */
 export type CheckpointRole = keyof CheckpointManifest['files'];
 
+/** What to do without a checkpoint: `--resume` takes the run's last one alone. */
+const ANOTHER =
+  'Restore it from a copy, or take another of the same folder: gmtl infer --run FILE predicts with it, gmtl train --init FILE begins a new training.';
+
 /** Parses a manifest. @throws GmtlError `checkpoint/invalid` or `checkpoint/too-new`. */
 export function parseManifest(text: string, path: string): CheckpointManifest {
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw new GmtlError(
-      'checkpoint/invalid',
-      `${path}: no valid JSON (${(cause as Error).message}). Use another checkpoint.`,
-      { cause },
-    );
+    throw new GmtlError('checkpoint/invalid', `${path}: no valid JSON (${(cause as Error).message}). ${ANOTHER}`, {
+      cause,
+    });
   }
   if (typeof value !== 'object' || value === null || !('format' in value) || value.format !== 'gmtl-checkpoint') {
     throw new GmtlError(
@@ -75,7 +77,7 @@ export function parseManifest(text: string, path: string): CheckpointManifest {
   if (!result.success) {
     throw new GmtlError(
       'checkpoint/invalid',
-      `${path}: a damaged checkpoint manifest (${problemsOf(result.error)}). Use another checkpoint.`,
+      `${path}: a damaged checkpoint manifest (${problemsOf(result.error)}). ${ANOTHER}`,
     );
   }
   return result.data;
