@@ -166,6 +166,7 @@ describe("a module of one's own", () => {
       largest: x.argmax(-1),
       chosen: F.where(x.lt(0), x.mul(0.1), x.ge(1).add(x.eq(0.5))),
       larger: F.interpolate(x, { scaleFactor: 1.5, mode: 'bilinear' }),
+      wider: F.interpolate(x, { scaleFactor: 1.15, mode: 'bilinear' }),
     });
     const inputs = [{ name: 'x', shape: ['batch', 5, 7, 3] }];
     const model = await exportOnnx(new Empty(), { inputs, sizes: { batch: [2, 3] }, forward });

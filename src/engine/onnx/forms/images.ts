@@ -79,7 +79,11 @@ const resize =
     const [out] = step.outputs;
     const [batch, height, width, channels] = out.extents;
     const extents = [x.extents[1], x.extents[2], height, width];
-    const scales = given ?? [ratio(extents[0], extents[2]), ratio(extents[1], extents[3])];
+    // As the engine, an extent that stays is not resized, whatever the scale.
+    const scales = [0, 1].map((k) => {
+      const own = ratio(extents[k], extents[k + 2]);
+      return own === 1 ? own : (given?.[k] ?? own);
+    });
     const image = emitter.nchw(x);
     const define = (name: string): void => emitter.define(out, name, 'nchw');
     if (kind === 'nearest' && !scales.every(isPowerOfTwo)) {

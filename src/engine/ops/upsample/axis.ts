@@ -41,9 +41,10 @@ function fractionOf(scale: number, input: number, output: number): [number, numb
   return up > 0 ? [up, down] : [output, input];
 }
 
-/** float32(1 / scale): PyTorch's step of nearest-neighbor resizing. */
+/** float32(1 / scale): PyTorch's step of nearest-neighbor resizing. As PyTorch on CPUs, an extent that stays or doubles is resized by its ratio. */
 export function nearestScale(input: number, output: number, scale?: number): number {
-  return Math.fround(scale === undefined ? input / output : 1 / scale);
+  const isByRatio = scale === undefined || output === input || output === 2 * input;
+  return Math.fround(isByRatio ? input / output : 1 / scale);
 }
 
 /** The input position that output `at` reads, as PyTorch's nearest_neighbor_compute_source_index rounds it. */
