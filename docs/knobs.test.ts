@@ -52,6 +52,8 @@ function readerOf(path: string): string {
 
 const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('*', '\\*');
 const link = (file: string): string => `[${file.split('/').slice(1).join('/')}](../src/${file})`;
+const declaredIn = (section: string): string =>
+  section === 'others' ? 'retina/config/schema.ts' : `retina/config/sections/${section}.ts`;
 const code = (value: unknown): string => (value === undefined ? '' : `\`${JSON.stringify(value)}\``);
 
 it('knobs.md lists every knob with its type, default, reason and first reader', async () => {
@@ -63,10 +65,11 @@ it('knobs.md lists every knob with its type, default, reason and first reader', 
   }
   const tables = [...sections].map(
     ([section, rows]) =>
-      `\n## ${section}\n\n| knob | type | default | what it does | read in |\n| --- | --- | --- | --- | --- |\n${rows}`,
+      `\n## ${section}\n\nDeclared in ${link(declaredIn(section))}.\n\n` +
+      `| knob | type | default | what it does | first read in |\n| --- | --- | --- | --- | --- |\n${rows}`,
   );
   const head =
-    '# Every knob\n\nWritten from [src/retina/config/schema.ts](../src/retina/config/schema.ts) by `docs/knobs.test.ts`. ' +
-    'A knob is declared there, and read in the file that its row names. Set one with `npx gmtl train --set optimizer.lr=0.001`; [configuration.md](configuration.md) says how sources are merged.\n';
+    '# Every knob\n\nWritten by `docs/knobs.test.ts` from the schema of the configuration; rules between knobs stand in ' +
+    '[src/retina/config/schema.ts](../src/retina/config/schema.ts). Set one with `npx gmtl train --set optimizer.lr=0.001`; [configuration.md](configuration.md) says how sources are merged.\n';
   await expect(head + tables.join('')).toMatchFileSnapshot('knobs.md');
 });
