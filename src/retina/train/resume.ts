@@ -51,7 +51,7 @@ function requireNothingLost(run: RunFolder): void {
   throw new GmtlError(
     'checkpoint/not-resumable',
     `${run.path}: its last checkpoint is gone (${had.join(', ')}). Put the folder checkpoints back, or start a new run ` +
-      `with the same settings: npx gmtl train --data ${join(run.path, RUN_FILES.metadata)} --config ${join(run.path, RUN_FILES.config)}`,
+      `with the same settings: npx gmtl train --data ${shellWord(join(run.path, RUN_FILES.metadata))} --config ${shellWord(join(run.path, RUN_FILES.config))}`,
   );
 }
 

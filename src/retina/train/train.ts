@@ -17,6 +17,7 @@ import { orStop, sayHowFar } from './progress.ts';
 import { shareOf } from './rankSharing.ts';
 import { openToResume } from './resume.ts';
 import { trainRun, type TrainRunOptions } from './trainRun.ts';
+import { shellWord } from '../run/shellWord.ts';
 
 const SYNTHETIC_FOLDER = join('data', 'synthetic-idrid');
 
@@ -173,7 +174,7 @@ async function goOn(path: string, { data, ...options }: ResumeOptions): Promise<
 export function withWayOn(error: unknown, run: RunFolder): unknown {
   if (!(error instanceof GmtlError && ['io/disk-full', 'io/quota'].includes(error.code))) return error;
   if (!run.checkpoints.has('last')) return error;
-  const message = `${error.message}\nThis run goes on with: npx gmtl train --resume ${run.path}`;
+  const message = `${error.message}\nThis run goes on with: npx gmtl train --resume ${shellWord(run.path)}`;
   return new GmtlError(error.code, message, { cause: error });
 }
 

@@ -205,7 +205,8 @@ export async function trainRun(
       }
       const finished = run.finished() ?? (await run.finish({ ...result, metric: config.training.bestMetric }));
       await byProduct('the metrics plot', () => drawMetricsPlot(run, finished.stamp));
-      if (stop?.aborted) console.log(`All steps are done. Score the test split with: npx gmtl evaluate ${run.path}`);
+      if (stop?.aborted)
+        console.log(`All steps are done. Score the test split with: npx gmtl evaluate ${shellWord(run.path)}`);
       else if (test) await finalReport({ run, dataset, trainer, finished, adapter: device.name });
       return true;
     } finally {
