@@ -1,6 +1,6 @@
 /**
  * Tier: any adapter. No kernel reads or writes outside a buffer or a workgroup's array: that is why the engine leaves Dawn's bounds checks out
- * (`disable_robustness`, src/engine/node/list.ts). Every index past the end is counted (outside.ts), in what software adapters and GPUs choose, with
+ * (`disable_robustness`, src/engine/node/list.ts). Every index past the end is counted (outside.ts), in what software adapters and GPUs choose and for matrix units, with
  * wrong labels and indices too, and in whole steps of training with their replays. With GMTL_LONG_TESTS in every case, version and storage format, and
  * in private arrays and vectors as well.
  */
@@ -12,12 +12,14 @@ import { canRun, type Snapshot, snapshots } from '../src/engine/check/snapshot.t
 import { callsOf, fewestCases, kernelsReached, testCases } from '../src/engine/check/testCases.ts';
 import { GpuDevice } from '../src/engine/gpu/device.ts';
 import { BUFFER_USAGE } from '../src/engine/gpu/flags.ts';
+import type { ShaderFiles } from '../src/engine/gpu/shaders.ts';
 import { openAdapter } from '../src/engine/node/open.ts';
 import { sleepingWait } from '../src/engine/node/sleepingWait.ts';
 import type { Case, Op } from '../src/engine/ops/definition.ts';
 import { GpuBackend } from '../src/engine/ops/gpuBackend.ts';
 import { ops } from '../src/engine/ops/index.ts';
 import { type ProgramCall, storesHalf } from '../src/engine/ops/invocations.ts';
+import { emulatedMatrices, MATRIX_VERSION, reportMatrices } from './emulatedMatrices.ts';
 import { LONG_TESTS } from './long.ts';
 import { countOutside } from './outside.ts';
 
@@ -27,9 +29,10 @@ afterAll(() => {
 });
 
 /** A device that counts, planned for as the class says. */
-async function countingDevice(deviceClass: 'software' | 'gpu', isLocalCounted = LONG_TESTS) {
+async function countingDevice(deviceClass: 'software' | 'gpu', isLocalCounted = LONG_TESTS, shaders?: ShaderFiles) {
   const { adapter, release } = await openAdapter();
-  const device = await GpuDevice.open(adapter, { deviceClass, wait: sleepingWait, probe: false, onDestroy: release });
+  const options = { deviceClass, wait: sleepingWait, probe: false, onDestroy: release, ...(shaders && { shaders }) };
+  const device = await GpuDevice.open(adapter, options);
   opened.push(device);
   return { device, backend: new GpuBackend(device), outside: countOutside(device.device, isLocalCounted) };
 }
@@ -37,17 +40,24 @@ async function countingDevice(deviceClass: 'software' | 'gpu', isLocalCounted = 
 type Counting = Awaited<ReturnType<typeof countingDevice>>;
 const software = await countingDevice('software');
 const gpu = await countingDevice('gpu');
+/** Of the kernels for matrix units, with matrices in plain WGSL. */
+const matrices = await countingDevice('gpu', LONG_TESTS, emulatedMatrices);
+reportMatrices(matrices.device, { m: 8, n: 8, k: 8, lanes: 8 });
 
 /** The versions that a call is run in: with GMTL_LONG_TESTS all of its program's on software adapters, else the plan's choice. */
-const versionsOf = ({ device }: Counting, call: ProgramCall): (string | undefined)[] =>
-  LONG_TESTS && device === software.device
-    ? (call.program.versions ?? [undefined]).filter((version) => canRun(device, call, version))
+function versionsOf({ device }: Counting, call: ProgramCall): (string | undefined)[] {
+  const { versions = [undefined] } = call.program;
+  if (device === matrices.device)
+    return versions.filter((version) => version === MATRIX_VERSION && canRun(device, call, version));
+  return LONG_TESTS && device === software.device
+    ? versions.filter((version) => canRun(device, call, version))
     : [undefined];
+}
 
 /** All cases with GMTL_LONG_TESTS; else the smallest ones in float32 that together run every kernel in every form. */
 function casesOf(on: Counting, op: Op): Case[] {
   const cases = testCases(op);
-  if (LONG_TESTS) return cases;
+  if (LONG_TESTS) return cases.filter((each) => callsOf(op, each).some((call) => versionsOf(on, call).length > 0));
   const reached = (call: ProgramCall): string[] =>
     storesHalf(call) ? [] : versionsOf(on, call).map((version) => kernelsReached(on.device.target, call, version));
   return fewestCases(cases, (each) => callsOf(op, each).flatMap(reached));
@@ -82,10 +92,12 @@ function run({ backend }: Counting, { program, attributes, ...call }: Snapshot, 
 for (const [name, on] of [
   ['on software adapters', software],
   ['as planned for GPUs', gpu],
+  ['on matrix units', matrices],
 ] as const) {
   const done = new Set<string>();
-  describe.each(ops.map((op) => [op.name, op] as const))(`${name}: %s`, (_, op) => {
-    it.each(casesOf(on, op).map((each) => [each.name, each] as const))('%s', async (_name, testCase) => {
+  const cases = ops.map((op) => [op.name, op, casesOf(on, op)] as const).filter(([, , { length }]) => length > 0);
+  describe.each(cases)(`${name}: %s`, (_, op, tested) => {
+    it.each(tested.map((each) => [each.name, each] as const))('%s', async (_name, testCase) => {
       for (const snapshot of snapshots(op, testCase)) {
         if (storesHalf(snapshot) && !on.device.target.features.has('shader-f16')) continue;
         for (const version of versionsOf(on, snapshot)) {

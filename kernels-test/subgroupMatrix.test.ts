@@ -3,11 +3,9 @@
  * them with matrices in plain WGSL (matrixUnits.wgsl beside this file) against the references; whether Dawn accepts them in
  * subgroupMatrixCompile.test.ts. Where the adapter has matrix units, kernels.test.ts runs them unchanged.
  */
-import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { GpuDevice } from '../src/engine/gpu/device.ts';
 import { openAdapter } from '../src/engine/node/open.ts';
-import { packagedShaders, type ShaderFiles } from '../src/engine/gpu/shaders.ts';
 import type { MatrixShape } from '../src/engine/gpu/kernel.ts';
 import type { Op } from '../src/engine/ops/definition.ts';
 import { ops } from '../src/engine/ops/index.ts';
@@ -15,33 +13,23 @@ import { canRun, snapshots } from '../src/engine/check/snapshot.ts';
 import { checkVersion } from '../src/engine/check/checkVersion.ts';
 import { storesHalf } from '../src/engine/ops/invocations.ts';
 import { testCases } from '../src/engine/check/testCases.ts';
+import { emulatedMatrices, MATRIX_VERSION, reportMatrices } from './emulatedMatrices.ts';
 import { LONG_TESTS } from './long.ts';
-
-const VERSION = 'subgroupMatrix';
-
-/** The package's shaders, with those for matrix units changed to run without them. */
-const emulated: ShaderFiles = (path) => {
-  const name = path === 'common/matrixUnits.wgsl' ? new URL('matrixUnits.wgsl', import.meta.url) : null;
-  // The lanes of these tests need not be what the adapter has.
-  const text = name ? readFileSync(name, 'utf8') : packagedShaders(path.replace('subgroupSized', 'subgroup'));
-  return text
-    .replace('enable chromium_experimental_subgroup_matrix;', '')
-    .replace('diagnostic(off, chromium.subgroup_matrix_uniformity);', '');
-};
 
 /** A software device that reports matrix units of that form, for both types of operands. */
 async function deviceOf(shape: MatrixShape): Promise<GpuDevice> {
   const opened = await openAdapter();
   const device = await GpuDevice.open(opened.adapter, {
     deviceClass: 'software',
-    shaders: emulated,
+    shaders: emulatedMatrices,
     onDestroy: () => opened.release(),
   });
-  return Object.assign(device, { target: { ...device.target, subgroupMatrix: { f16: shape, f32: shape } } });
+  reportMatrices(device, shape);
+  return device;
 }
 
 const programsOf = (op: Op) => [op.forward, ...(op.inference ? [op.inference] : []), ...(op.programs ?? [])];
-const products = ops.filter((op) => programsOf(op).some(({ versions }) => versions?.includes(VERSION)));
+const products = ops.filter((op) => programsOf(op).some(({ versions }) => versions?.includes(MATRIX_VERSION)));
 
 /**
  * Lavapipe has subgroups of those eight lanes; SwiftShader's have four, so that half of them only bring and store.
@@ -67,15 +55,15 @@ describe.each(FORMS)('matrices of $shape.m x $shape.n x $shape.k, $shape.lanes l
       ({ name }, index) => index % every === 0 || name.startsWith('no gradient'),
     )) {
       it(`${op.name}: ${testCase.name}`, async ({ skip }) => {
-        const taken = snapshots(op, testCase).filter(({ program }) => program.versions?.includes(VERSION));
+        const taken = snapshots(op, testCase).filter(({ program }) => program.versions?.includes(MATRIX_VERSION));
         if (taken.some(storesHalf) && !device.target.features.has('shader-f16'))
           skip(`${device.name} has no shader-f16`);
-        const able = taken.filter((snapshot) => canRun(device, snapshot, VERSION));
+        const able = taken.filter((snapshot) => canRun(device, snapshot, MATRIX_VERSION));
         if (able.length === 0) skip('grouped: no matrix product');
         const problems: string[] = [];
         for (const snapshot of able) {
           checked.add(snapshot.program.name);
-          problems.push(...(await checkVersion(device, snapshot, testCase, VERSION)));
+          problems.push(...(await checkVersion(device, snapshot, testCase, MATRIX_VERSION)));
         }
         expect(problems).toEqual([]);
       });
@@ -85,7 +73,7 @@ describe.each(FORMS)('matrices of $shape.m x $shape.n x $shape.k, $shape.lanes l
   it.runIf(shape === FORMS[0].shape)('were tried in every program that has a version for them', () => {
     const wanted = products
       .flatMap(programsOf)
-      .flatMap(({ name, versions }) => (versions?.includes(VERSION) ? name : []));
+      .flatMap(({ name, versions }) => (versions?.includes(MATRIX_VERSION) ? name : []));
     expect([...checked].sort()).toEqual([...new Set(wanted)].sort());
   });
 });
