@@ -21,6 +21,34 @@ const BACKENDS: [string, () => Backend][] = [
 ];
 
 describe.each(BACKENDS)('Replay on %s', (_, make) => {
+  it("reads what a disposed replay's result had, though it is freed while it is recorded", async () => {
+    const engine = new Engine(make());
+    const before = engine.backend.statistics().liveBuffers;
+    const x = engine.tensor([1, 2, 3]).keep();
+    const first = await Replay.capture(engine, () => x.mul(2));
+    const [seen, again] = [1, 2].map(() => first.result.reshape([3, 1]));
+    first.dispose();
+    // Eagerly: recorded, not submitted, when the last hold but one goes.
+    const more = seen.add(1);
+    seen.dispose();
+    const second = await Replay.capture(engine, () => {
+      const sum = again.add(more);
+      again.dispose();
+      return sum;
+    });
+    if (engine.backend instanceof GpuBackend) second.run();
+    expect([...(await second.result.data())]).toEqual([5, 9, 13]);
+    second.dispose();
+    const third = await Replay.capture(engine, () => x.mul(3));
+    const last = third.result.reshape([3, 1]);
+    third.dispose();
+    const sum = last.add(1);
+    last.dispose();
+    expect([...(await sum.data())]).toEqual([4, 7, 10]);
+    for (const made of [sum, more, x]) made.dispose();
+    expect(engine.backend.statistics().liveBuffers).toBe(before);
+  });
+
   it('computes from what its inputs hold at each run, and gives its memory back', async () => {
     const engine = new Engine(make());
     const before = engine.backend.statistics().liveBuffers;

@@ -75,9 +75,23 @@ export class CaptureBuilder implements BufferSource {
   readonly items: PlannedDispatch[] = [];
   readonly #buffers: PlannedBuffer[] = [];
   readonly #slots = new Set<Slot>();
+  readonly #pool: BufferSource;
+  readonly #flush: () => void;
+  /** Buffers from before the step that it is bound to, each pinned. */
+  readonly #bound = new Set<PooledBuffer>();
   #disposed = false;
+  #failed = false;
+
+  /** @param flush submits what was recorded eagerly: it may use memory that is about to go. */
+  constructor(pool: BufferSource, flush: () => void) {
+    this.#pool = pool;
+    this.#flush = flush;
+  }
+
   /** Whether its capture was given up: what it acquired never gets memory. */
-  failed = false;
+  get failed(): boolean {
+    return this.#failed;
+  }
 
   acquire(bytes: number, label: string): PooledBuffer {
     const buffer = new PlannedBuffer(bytes, label, this);
@@ -105,9 +119,14 @@ export class CaptureBuilder implements BufferSource {
     return buffer instanceof PlannedBuffer && buffer.owner === this;
   }
 
-  /** Records a dispatch. Throws where a buffer of another step has no memory. */
+  /** Records a dispatch. Throws where a buffer of another step has no memory. What it is bound to must not become another tensor's memory, even if it is freed. */
   dispatch(item: PlannedDispatch): void {
     for (const buffer of item.buffers) if (!this.#isOwn(buffer)) void buffer.buffer;
+    for (const buffer of item.buffers) {
+      if (this.#isOwn(buffer) || this.#bound.has(buffer)) continue;
+      this.#bound.add(buffer);
+      sourceOf(buffer, this.#pool).pin(buffer);
+    }
     const index = this.items.length;
     this.items.push(item);
     for (const buffer of item.buffers) {
@@ -149,21 +168,18 @@ export class CaptureBuilder implements BufferSource {
 
   /** Buffers from before the step that it reads or changes, those that hold something after it, and its kernels. */
   get contents(): {
-    readonly read: readonly PooledBuffer[];
+    readonly read: readonly Content[];
     readonly written: readonly Content[];
     readonly kernels: readonly CompiledKernel[];
   } {
-    const read = new Set<PooledBuffer>();
     const written = new Set<Content>(this.#buffers.filter((buffer) => !buffer.released));
     for (const { kernel, buffers } of this.items) {
       buffers.forEach((buffer, index) => {
-        if (this.#isOwn(buffer)) return;
-        read.add(buffer);
-        if (kernel.writes[index]) written.add(buffer);
+        if (!this.#isOwn(buffer) && kernel.writes[index]) written.add(buffer);
       });
     }
     const kernels = new Set(this.items.map(({ kernel }) => kernel));
-    return { read: [...read], written: [...written], kernels: [...kernels] };
+    return { read: [...this.#bound], written: [...written], kernels: [...kernels] };
   }
 
   get heldBytes(): number {
@@ -180,16 +196,29 @@ export class CaptureBuilder implements BufferSource {
   dispose(): void {
     this.#disposed = true;
     for (const slot of [...this.#slots]) if (slot.held === 0) this.#destroy(slot);
+    this.#unbind();
+  }
+
+  /** Ends a capture that will not be run. */
+  giveUp(): void {
+    this.#failed = true;
+    this.#unbind();
+  }
+
+  #unbind(): void {
+    for (const pooled of this.#bound) sourceOf(pooled, this.#pool).unpin(pooled);
+    this.#bound.clear();
   }
 
   #destroy(slot: Slot): void {
+    this.#flush();
     slot.buffer.destroy();
     this.#slots.delete(slot);
   }
 }
 
 /** Where a buffer came from: the captured step that made it, else `pool`. */
-export function sourceOf(pooled: PooledBuffer, pool: BufferSource): BufferSource {
+function sourceOf(pooled: PooledBuffer, pool: BufferSource): BufferSource {
   return pooled instanceof PlannedBuffer ? pooled.owner : pool;
 }
 

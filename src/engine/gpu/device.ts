@@ -6,7 +6,7 @@ import type { DeviceClass, Dispatch, PlanLimits, PlanTarget } from './kernel.ts'
 import { BindGroups, type BoundBuffer, type PreparedDispatch } from './bindGroups.ts';
 import { PipelineCache } from './pipelines.ts';
 import { Capture, type CaptureTiming, type CompileProgress, type Wait } from './capture.ts';
-import { CaptureBuilder, type PlannedDispatch, sourceOf } from './captureBuilder.ts';
+import { CaptureBuilder, type PlannedDispatch } from './captureBuilder.ts';
 import { CommandBatcher } from './commandBatcher.ts';
 import { addStatistics, BufferPool, type BufferSource, type PooledBuffer, type PoolStatistics } from './pool.ts';
 import { packagedShaders, type ShaderFiles } from './shaders.ts';
@@ -396,7 +396,7 @@ export class GpuDevice {
     if (this.#capturing) throw new GmtlError('gpu/capture', 'a capture is already under way');
     this.throwIfFailed();
     this.flush();
-    const builder = new CaptureBuilder();
+    const builder = new CaptureBuilder(this.#pool, () => this.flush());
     this.#capturing = builder;
     try {
       return { builder, held: this.#pool.holding(body) };
@@ -410,7 +410,7 @@ export class GpuDevice {
 
   /** Ends a capture that will not be run. */
   #giveUp({ builder, held }: Collected): void {
-    builder.failed = true;
+    builder.giveUp();
     for (const pooled of held) this.#pool.release(pooled);
   }
 
@@ -434,14 +434,11 @@ export class GpuDevice {
     }));
     const spent = { ...timing, prepare: performance.now() - start };
     const { contents } = builder;
-    // What the step is bound to must not become another tensor's memory while it can run, even if it is freed.
-    for (const pooled of contents.read) sourceOf(pooled, this.#pool).pin(pooled);
     for (const pooled of held) this.#pool.release(pooled);
     return new Capture(this, this.#commands, this.#submits, contents, items, memory, spent, () => {
       this.flush();
       builder.dispose();
       if (builder.heldBuffers === 0) this.#captured.delete(builder);
-      for (const pooled of contents.read) sourceOf(pooled, this.#pool).unpin(pooled);
     });
   }
 
