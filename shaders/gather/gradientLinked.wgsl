@@ -29,14 +29,12 @@ fn main(
   var k = at / u.inner % u.count;
   let o = at / (u.inner * u.count);
   let first = o * u.indexOuter + i * u.indexInner;
-  var link = links[first + k * u.indexAlong];
-  if (link >= 0x80000000u) { return; }
+  if (links[first + k * u.indexAlong] >= 0x80000000u) { return; }
   let s = u32(index[first + k * u.indexAlong]);
-  var sum = f32(gradOutput[at]);
-  while (link < u.count) {
-    k = link;
+  var sum = 0.0;
+  while (k < u.count) {
     sum += f32(gradOutput[(o * u.count + k) * u.inner + i]);
-    link = links[first + k * u.indexAlong] & 0x7fffffffu;
+    k = links[first + k * u.indexAlong] & 0x7fffffffu;
   }
   gradX[(o * u.extent + s) * u.inner + i] = Scalar(sum);
 }
