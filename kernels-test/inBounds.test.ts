@@ -46,12 +46,9 @@ reportMatrices(matrices.device, { m: 8, n: 8, k: 8, lanes: 8 });
 
 /** The versions that a call is run in: with GMTL_LONG_TESTS all of its program's on software adapters, else the plan's choice. */
 function versionsOf({ device }: Counting, call: ProgramCall): (string | undefined)[] {
-  const { versions = [undefined] } = call.program;
-  if (device === matrices.device)
-    return versions.filter((version) => version === MATRIX_VERSION && canRun(device, call, version));
-  return LONG_TESTS && device === software.device
-    ? versions.filter((version) => canRun(device, call, version))
-    : [undefined];
+  const runnable = (call.program.versions ?? [undefined]).filter((version) => canRun(device, call, version));
+  if (device === matrices.device) return runnable.filter((version) => version === MATRIX_VERSION);
+  return LONG_TESTS && device === software.device ? runnable : [undefined];
 }
 
 /** All cases with GMTL_LONG_TESTS; else every fourth of the smallest ones in float32 that together run every kernel in every form. */

@@ -36,7 +36,7 @@ ${text.slice(start, close)}) {
 const MOST_PLACES = 1 << 18;
 
 /** Rewrites modules and counts on one device which of their indices were outside. */
-export class OutsideCounter {
+class OutsideCounter {
   readonly #places: Place[] = [];
   readonly #isLocalCounted: boolean;
   readonly #device: GPUDevice;
@@ -58,6 +58,7 @@ export class OutsideCounter {
     });
   }
 
+  /** A kernel's WGSL that counts in this counter's buffer. */
   rewrite(kernel: string, code: string): string {
     const place = (each: Place): number => this.#places.push(each) - 1;
     const text = countAtEnd(new IndexRewriter(kernel, code, place, this.#isLocalCounted).rewrite());

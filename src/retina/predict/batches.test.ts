@@ -65,7 +65,7 @@ it('hands the next batch over while the answers of one are under way, if it is f
   await new Promise((resolve) => setTimeout(resolve, 1));
   const second = ask(2);
   await new Promise((resolve) => setTimeout(resolve, 1));
-  expect(open).toBe(1);
+  expect([open, most]).toEqual([1, 1]);
   const others = [3, 4, 5].map(ask);
   await new Promise((resolve) => setTimeout(resolve, 1));
   answer();
