@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { GmtlError } from '../src/engine/errors.ts';
 import { mapParallel } from '../src/engine/node/parallel.ts';
 import { inferPictures, picturesUnderWay } from '../src/retina/predict/inferPictures.ts';
@@ -16,6 +17,8 @@ import { openResults } from '../src/retina/predict/results.ts';
 export interface InferBenchOptions {
   readonly threads: number;
   readonly batch: number;
+  /** The device computes on the cores that decode: a software adapter. */
+  readonly sharesCores: boolean;
   readonly onStage?: (stage: string) => void;
 }
 
@@ -29,6 +32,8 @@ export interface InferBench {
   /** All that the threads do, with answers given at once: also masks onto the frame, regions, warnings, files. */
   readonly threads: number;
   readonly pipeline: number;
+  /** The pipeline on a stand-in that takes as long for a batch as the device alone, and no core: what a GPU of that speed would do. Null where the device shares no cores. */
+  readonly waiting: number | null;
   readonly compared: number;
   /** The largest difference between probabilities; 0: the results are the same, bit for bit. */
   readonly difference: number;
@@ -47,7 +52,7 @@ const COMPARED = 16;
 export async function benchInfer(
   network: PictureNetwork<PreparedAs>,
   inputs: readonly InferInput[],
-  { threads, batch, onStage }: InferBenchOptions,
+  { threads, batch, sharesCores, onStage }: InferBenchOptions,
 ): Promise<InferBench> {
   const ahead = picturesUnderWay(threads, batch);
   if (inputs.length < 2 * ahead) {
@@ -76,16 +81,37 @@ export async function benchInfer(
     const together = await predict(watched, inputs, join(folder, 'together'), { threads, batch, ahead });
     onStage?.('threads alone');
     let asked = 0;
-    const known = new GivenNetwork(config, source, trainingSet, async (_, count) =>
-      Array.from({ length: count }, () => structuredClone(answers[asked++ % answers.length])),
-    );
+    const answer = (count: number): Prediction[] =>
+      Array.from({ length: count }, () => structuredClone(answers[asked++ % answers.length]));
+    const known = new GivenNetwork(config, source, trainingSet, async (_, count) => answer(count));
     const alone = await threadsAlone(known, inputs, join(folder, 'threads'), threads, ahead);
+    let waiting: number | null = null;
+    if (sharesCores) {
+      onStage?.('pipeline on a device that waits');
+      let idleFrom = 0;
+      const standIn = new GivenNetwork(config, source, trainingSet, async (_, count) => {
+        idleFrom = Math.max(idleFrom, performance.now()) + (1000 * count) / device;
+        await setTimeout(idleFrom - performance.now());
+        return answer(count);
+      });
+      const { times } = await predict(standIn, inputs, join(folder, 'waiting'), { threads, batch, ahead });
+      waiting = rateOf(times, ahead);
+    }
     onStage?.('one at a time, to compare');
     const some = inputs.slice(0, COMPARED);
     const single = await predict(network, some, join(folder, 'single'), { threads: 0, batch: 1, ahead: 1 });
     const difference = Math.max(...single.results.map((one, index) => differenceOf(one, together.results[index])));
     const pipeline = rateOf(together.times, ahead);
-    return { pictures: inputs.length, decoding, device, threads: alone, pipeline, compared: some.length, difference };
+    return {
+      pictures: inputs.length,
+      decoding,
+      device,
+      threads: alone,
+      pipeline,
+      waiting,
+      compared: some.length,
+      difference,
+    };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -168,10 +194,10 @@ function differenceOf(one: InferResult, other: InferResult): number {
   return largest === 0 ? Number.POSITIVE_INFINITY : largest;
 }
 
-/** The rates as lines of text. @param sharesCores the device computes on the cores that decode. */
-export function formatInferBench(bench: InferBench, sharesCores: boolean): string {
-  const { pictures, decoding, device, threads, pipeline, compared, difference } = bench;
-  const share = (of: number): string => `${((100 * pipeline) / of).toFixed(0)} %`;
+/** The rates as lines of text. */
+export function formatInferBench(bench: InferBench): string {
+  const { pictures, decoding, device, threads, pipeline, waiting, compared, difference } = bench;
+  const share = (rate: number, of: number): string => `${((100 * rate) / of).toFixed(0)} %`;
   const slower = Math.min(decoding, device);
   const both = 1 / (1 / decoding + 1 / device);
   const rows: [string, string][] = [
@@ -179,15 +205,19 @@ export function formatInferBench(bench: InferBench, sharesCores: boolean): strin
     ['decoding', `${decoding.toFixed(2)} per second alone`],
     ['device', `${device.toFixed(2)} per second alone`],
     ['threads', `${threads.toFixed(2)} per second alone: decoding, and describing results with answers given`],
-    ['pipeline', `${pipeline.toFixed(2)} per second: ${share(slower)} of the slower of decoding and device`],
-    ...(sharesCores
-      ? [
+    ['pipeline', `${pipeline.toFixed(2)} per second: ${share(pipeline, slower)} of the slower of decoding and device`],
+    ...(waiting === null
+      ? []
+      : ([
           [
             '',
-            `the adapter is a program on the same cores, which do ${both.toFixed(2)} of both: ${share(both)} of that`,
-          ] as [string, string],
-        ]
-      : []),
+            `the adapter is a program on the same cores, which do ${both.toFixed(2)} of both: ${share(pipeline, both)} of that`,
+          ],
+          [
+            'stand-in',
+            `${waiting.toFixed(2)} per second with a device as fast that takes no core (it only waits): ${share(waiting, slower)} of the slower`,
+          ],
+        ] as [string, string][])),
     [
       'results',
       difference === 0

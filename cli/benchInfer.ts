@@ -37,8 +37,9 @@ async function bench({ images = [], ...args }: InferBenchArguments): Promise<voi
       console.log(`network   ${trained.path}, pictures of ${trained.config.data.imageSize} pixels`);
       console.log(`threads   ${threadCount}; batches of ${batchSize}`);
       const onStage = (stage: string): void => console.error(`${stage} …`);
-      const rates = await benchInfer(predictor, inputs, { threads: threadCount, batch: batchSize, onStage });
-      console.log(formatInferBench(rates, device.target.deviceClass === 'software'));
+      const sharesCores = device.target.deviceClass === 'software';
+      const how = { threads: threadCount, batch: batchSize, sharesCores, onStage };
+      console.log(formatInferBench(await benchInfer(predictor, inputs, how)));
     } finally {
       predictor.dispose();
     }

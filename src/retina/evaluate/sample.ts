@@ -100,8 +100,9 @@ async function sampleSplit(
     },
   });
   const evaluation = summarize(collected, { intervals: false });
+  const places = new Map(items.map(({ id }, place) => [id, place]));
   const inDrawnOrder = <One>(ones: readonly One[], idOf: (one: One) => string): One[] =>
-    items.flatMap(({ id }) => ones.filter((one) => idOf(one) === id));
+    ones.toSorted((a, b) => (places.get(idOf(a)) ?? 0) - (places.get(idOf(b)) ?? 0));
   const pictures = inDrawnOrder(await gallery.pictures(evaluation, items.length), ({ id }) => id);
   const predicted = inDrawnOrder(answers, ({ item }) => item.id);
   const title = `${pictures.length} images of the ${split} split, drawn with seed ${seed}`;
@@ -127,6 +128,7 @@ async function sampleSplit(
 
 /** @param misrouted null where neither route is wrong. */
 function routesTable(predicted: readonly PredictedItem[], misrouted: readonly string[] | null): TableData {
+  const wrong = new Set(misrouted);
   return {
     title: 'Routes',
     columns: ['Image', misrouted === null ? 'Drawn for' : 'Belongs to', 'Sent to', 'Probability'],
@@ -134,7 +136,7 @@ function routesTable(predicted: readonly PredictedItem[], misrouted: readonly st
       const { task, probability } = routeOf(prediction);
       return [item.id, item.task, task, probability];
     }),
-    marked: predicted.flatMap(({ item }, index) => (misrouted?.includes(item.id) ? [index] : [])),
+    marked: predicted.flatMap(({ item }, index) => (wrong.has(item.id) ? [index] : [])),
   };
 }
 
