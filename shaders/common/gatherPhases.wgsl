@@ -1,7 +1,12 @@
 // What the subgroup kernels conv2d/gatherSubgroup and conv2d/gatherLanes share beside the places of pixels: where a tap reads, in vec4f, and the product
-// that is added up. A file that includes this one defines `quotient`: at / by of whole numbers, rounded toward zero or exact.
+// that is added up.
 
 // #include "common/gatherPlaces.wgsl"
+
+// An exact quotient of small whole numbers, in floats: software adapters divide integers lane by lane.
+fn quotient(at: i32, by: i32) -> i32 {
+  return i32(round(f32(at) / f32(by)));
+}
 
 // The source pixel under a tap (`tapX`, `tapY`: its offset) of an output pixel, in vec4f; negative where there is none.
 fn baseOf(place: Place, tapX: i32, tapY: i32) -> i32 {

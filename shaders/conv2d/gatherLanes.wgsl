@@ -1,9 +1,13 @@
 // The formula of gather.wgsl for one group, as a matrix product: pixels x (taps, channels) times (taps, channels) x outputs.
 //
 // gatherSubgroup.wgsl for subgroups of four lanes (SwiftShader): a workgroup is one subgroup and owns 16 pixels x 4 groups of four output
-// channels. Lane i loads four channels of pixels i, i + 4, i + 8 and i + 12, and quadBroadcast, which is one instruction, hands them to the
-// lanes, each of which owns four output channels of all the pixels: on software adapters a load is a gather, lane by lane, and dearer than
-// many products, so none is done twice. The loop has no branches, each of which would merge all sums under a mask.
+// channels. Lane i loads four channels of pixels i, i + 4, i + 8 and i + 12; each lane owns four output channels of all the pixels. On software
+// adapters a load is a gather, lane by lane, and dearer than many products, so none is done twice: lanes exchange pixels by quadSwap, which is
+// one instruction per number where quadBroadcast is a dozen. Hence sum 4g + j of lane i is that of pixel 4g + (i ^ j).
+//
+// SwiftShader runs both sides of every branch under masks, blends all variables of a loop under its mask each turn, and runs the body of a `for` once
+// more than it turns, masked. So loops end in `break if`, and the sums are an array that the last loop indexes: it stays in memory, untouched
+// by the loop over taps.
 //
 // For strided transposed convolutions the pixels are taken in `divideY * divideX` phases of equal parity: then all of a workgroup agree on
 // which taps exist, and those that do not cost nothing. `weight` is [taps, fromChannels, toChannels], packed for the purpose where
@@ -20,8 +24,9 @@ diagnostic(off, subgroup_uniformity);
 const LANES = 4u;
 const PIXELS = 16u;
 
-fn quotient(at: i32, by: i32) -> i32 {
-  return at / by;
+// Ones in every bit, or zeros: with `&` it takes one instruction, select() ten.
+fn allOrNone(all: bool) -> vec4u {
+  return vec4u(select(0u, 0xffffffffu, all));
 }
 
 fn storeSum(pixel: u32, column: u32, sum: vec4f) {
@@ -49,65 +54,69 @@ fn main(
   let place2 = placeOf(pixel + 8u, phaseX, phaseY);
   let place3 = placeOf(pixel + 12u, phaseX, phaseY);
 
-  var sum0 = vec4f(0.0);
-  var sum1 = vec4f(0.0);
-  var sum2 = vec4f(0.0);
-  var sum3 = vec4f(0.0);
-  var sum4 = vec4f(0.0);
-  var sum5 = vec4f(0.0);
-  var sum6 = vec4f(0.0);
-  var sum7 = vec4f(0.0);
-  var sum8 = vec4f(0.0);
-  var sum9 = vec4f(0.0);
-  var sum10 = vec4f(0.0);
-  var sum11 = vec4f(0.0);
-  var sum12 = vec4f(0.0);
-  var sum13 = vec4f(0.0);
-  var sum14 = vec4f(0.0);
-  var sum15 = vec4f(0.0);
-  for (var ky = 0; ky < u.kernelHeight; ky++) {
+  var sums: array<vec4f, 16>;
+  let taps = u.kernelHeight * u.kernelWidth;
+  var tap = 0;
+  var ky = 0;
+  var kx = 0;
+  loop {
+    let tapX = kx * u.tapX + u.offsetX;
     let tapY = ky * u.tapY + u.offsetY;
-    if ((phaseY * u.multiplyY + tapY) % u.divideY != 0) { continue; }
-    for (var kx = 0; kx < u.kernelWidth; kx++) {
-      let tapX = kx * u.tapX + u.offsetX;
-      if ((phaseX * u.multiplyX + tapX) % u.divideX != 0) { continue; }
-      let source0 = baseOf(place0, tapX, tapY);
-      let source1 = baseOf(place1, tapX, tapY);
-      let source2 = baseOf(place2, tapX, tapY);
-      let source3 = baseOf(place3, tapX, tapY);
-      if (!subgroupAny(max(max(source0, source1), max(source2, source3)) >= 0)) { continue; }
-      let base0 = u32(max(source0, 0));
-      let base1 = u32(max(source1, 0));
-      let base2 = u32(max(source2, 0));
-      let base3 = u32(max(source3, 0));
-      var at = u32(ky * u.kernelWidth + kx) * u.fromChannels4 * 4u * u.toChannels4 + loadColumn;
-      for (var c = 0u; c < u.fromChannels4; c++) {
+    let exists = (phaseY * u.multiplyY + tapY) % u.divideY == 0 && (phaseX * u.multiplyX + tapX) % u.divideX == 0;
+    let source0 = baseOf(place0, tapX, tapY);
+    let source1 = baseOf(place1, tapX, tapY);
+    let source2 = baseOf(place2, tapX, tapY);
+    let source3 = baseOf(place3, tapX, tapY);
+    let inside0 = allOrNone(source0 >= 0);
+    let inside1 = allOrNone(source1 >= 0);
+    let inside2 = allOrNone(source2 >= 0);
+    let inside3 = allOrNone(source3 >= 0);
+    if (exists & subgroupAny(max(max(source0, source1), max(source2, source3)) >= 0)) {
+      let at0 = u32(max(source0, 0));
+      let at1 = u32(max(source1, 0));
+      let at2 = u32(max(source2, 0));
+      let at3 = u32(max(source3, 0));
+      var at = u32(tap) * u.fromChannels4 * 4u * u.toChannels4 + loadColumn;
+      var c = 0u;
+      loop {
         let w0 = vec4f(weight[at]);
         let w1 = vec4f(weight[at + u.toChannels4]);
         let w2 = vec4f(weight[at + u.toChannels4 * 2u]);
         let w3 = vec4f(weight[at + u.toChannels4 * 3u]);
-        at += u.toChannels4 * 4u;
-        let a0 = select(vec4f(0.0), vec4f(source[base0 + c]), source0 >= 0);
-        sum0 = plus(sum0, quadBroadcast(a0, 0u), w0, w1, w2, w3);
-        sum1 = plus(sum1, quadBroadcast(a0, 1u), w0, w1, w2, w3);
-        sum2 = plus(sum2, quadBroadcast(a0, 2u), w0, w1, w2, w3);
-        sum3 = plus(sum3, quadBroadcast(a0, 3u), w0, w1, w2, w3);
-        let a1 = select(vec4f(0.0), vec4f(source[base1 + c]), source1 >= 0);
-        sum4 = plus(sum4, quadBroadcast(a1, 0u), w0, w1, w2, w3);
-        sum5 = plus(sum5, quadBroadcast(a1, 1u), w0, w1, w2, w3);
-        sum6 = plus(sum6, quadBroadcast(a1, 2u), w0, w1, w2, w3);
-        sum7 = plus(sum7, quadBroadcast(a1, 3u), w0, w1, w2, w3);
-        let a2 = select(vec4f(0.0), vec4f(source[base2 + c]), source2 >= 0);
-        sum8 = plus(sum8, quadBroadcast(a2, 0u), w0, w1, w2, w3);
-        sum9 = plus(sum9, quadBroadcast(a2, 1u), w0, w1, w2, w3);
-        sum10 = plus(sum10, quadBroadcast(a2, 2u), w0, w1, w2, w3);
-        sum11 = plus(sum11, quadBroadcast(a2, 3u), w0, w1, w2, w3);
-        let a3 = select(vec4f(0.0), vec4f(source[base3 + c]), source3 >= 0);
-        sum12 = plus(sum12, quadBroadcast(a3, 0u), w0, w1, w2, w3);
-        sum13 = plus(sum13, quadBroadcast(a3, 1u), w0, w1, w2, w3);
-        sum14 = plus(sum14, quadBroadcast(a3, 2u), w0, w1, w2, w3);
-        sum15 = plus(sum15, quadBroadcast(a3, 3u), w0, w1, w2, w3);
+        let a0 = bitcast<vec4f>(bitcast<vec4u>(vec4f(source[at0 + c])) & inside0);
+        sums[0] = plus(sums[0], a0, w0, w1, w2, w3);
+        sums[1] = plus(sums[1], quadSwapX(a0), w0, w1, w2, w3);
+        sums[2] = plus(sums[2], quadSwapY(a0), w0, w1, w2, w3);
+        sums[3] = plus(sums[3], quadSwapDiagonal(a0), w0, w1, w2, w3);
+        let a1 = bitcast<vec4f>(bitcast<vec4u>(vec4f(source[at1 + c])) & inside1);
+        sums[4] = plus(sums[4], a1, w0, w1, w2, w3);
+        sums[5] = plus(sums[5], quadSwapX(a1), w0, w1, w2, w3);
+        sums[6] = plus(sums[6], quadSwapY(a1), w0, w1, w2, w3);
+        sums[7] = plus(sums[7], quadSwapDiagonal(a1), w0, w1, w2, w3);
+        let a2 = bitcast<vec4f>(bitcast<vec4u>(vec4f(source[at2 + c])) & inside2);
+        sums[8] = plus(sums[8], a2, w0, w1, w2, w3);
+        sums[9] = plus(sums[9], quadSwapX(a2), w0, w1, w2, w3);
+        sums[10] = plus(sums[10], quadSwapY(a2), w0, w1, w2, w3);
+        sums[11] = plus(sums[11], quadSwapDiagonal(a2), w0, w1, w2, w3);
+        let a3 = bitcast<vec4f>(bitcast<vec4u>(vec4f(source[at3 + c])) & inside3);
+        sums[12] = plus(sums[12], a3, w0, w1, w2, w3);
+        sums[13] = plus(sums[13], quadSwapX(a3), w0, w1, w2, w3);
+        sums[14] = plus(sums[14], quadSwapY(a3), w0, w1, w2, w3);
+        sums[15] = plus(sums[15], quadSwapDiagonal(a3), w0, w1, w2, w3);
+        continuing {
+          at += u.toChannels4 * 4u;
+          c++;
+          break if c >= u.fromChannels4;
+        }
       }
+    }
+    continuing {
+      kx++;
+      let next = select(0, 1, kx == u.kernelWidth);
+      ky += next;
+      kx -= next * u.kernelWidth;
+      tap++;
+      break if tap >= taps;
     }
   }
 
@@ -117,20 +126,18 @@ fn main(
   let to1 = targetOf(place1);
   let to2 = targetOf(place2);
   let to3 = targetOf(place3);
-  storeSum(quadBroadcast(to0, 0u), column, sum0 + shift);
-  storeSum(quadBroadcast(to0, 1u), column, sum1 + shift);
-  storeSum(quadBroadcast(to0, 2u), column, sum2 + shift);
-  storeSum(quadBroadcast(to0, 3u), column, sum3 + shift);
-  storeSum(quadBroadcast(to1, 0u), column, sum4 + shift);
-  storeSum(quadBroadcast(to1, 1u), column, sum5 + shift);
-  storeSum(quadBroadcast(to1, 2u), column, sum6 + shift);
-  storeSum(quadBroadcast(to1, 3u), column, sum7 + shift);
-  storeSum(quadBroadcast(to2, 0u), column, sum8 + shift);
-  storeSum(quadBroadcast(to2, 1u), column, sum9 + shift);
-  storeSum(quadBroadcast(to2, 2u), column, sum10 + shift);
-  storeSum(quadBroadcast(to2, 3u), column, sum11 + shift);
-  storeSum(quadBroadcast(to3, 0u), column, sum12 + shift);
-  storeSum(quadBroadcast(to3, 1u), column, sum13 + shift);
-  storeSum(quadBroadcast(to3, 2u), column, sum14 + shift);
-  storeSum(quadBroadcast(to3, 3u), column, sum15 + shift);
+  var to = array<u32, 16>(
+    to0, quadSwapX(to0), quadSwapY(to0), quadSwapDiagonal(to0),
+    to1, quadSwapX(to1), quadSwapY(to1), quadSwapDiagonal(to1),
+    to2, quadSwapX(to2), quadSwapY(to2), quadSwapDiagonal(to2),
+    to3, quadSwapX(to3), quadSwapY(to3), quadSwapDiagonal(to3),
+  );
+  var i = 0u;
+  loop {
+    storeSum(to[i], column, sums[i] + shift);
+    continuing {
+      i++;
+      break if i >= PIXELS;
+    }
+  }
 }

@@ -13,11 +13,6 @@ diagnostic(off, subgroup_uniformity);
 // #include "common/gatherProduct.wgsl"
 // #include "common/gatherPhases.wgsl"
 
-// An exact quotient of small whole numbers, in floats: lavapipe divides integers lane by lane.
-fn quotient(at: i32, by: i32) -> i32 {
-  return i32(round(f32(at) / f32(by)));
-}
-
 @compute @workgroup_size(8)
 fn main(
   @builtin(workgroup_id) workgroup: vec3u,
