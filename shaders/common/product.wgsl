@@ -42,18 +42,28 @@ fn biasOf(column: u32) -> vec4f {
   return biasAt(min(column, u.n - 1u));
 }
 
-// Columns column .. column + 3 of one row below u.m (bias already added); those at or past u.n are left out.
-fn store(z: u32, row: u32, column: u32, sum: vec4f) {
-  if (column >= u.n) { return; }
-  let at = (z * u.m + row) * u.n + column;
-  let left = u.n - column;
+fn placeOf(z: u32, row: u32, column: u32) -> u32 {
+  return (z * u.m + row) * u.n + column;
+}
+
+// The activation of four sums that have their bias, of which `left` are in the row; stores its slope at `at`.
+fn activated(at: u32, left: u32, sum: vec4f) -> vec4f {
   var value = select(sum, relu4(sum), u.activation == 1u);
   if (u.activation == 2u) {
     let gelu = geluWithSlope(sum);
     value = gelu.value;
     if (u.writesSlope != 0u) { storeSlope(at, left, gelu.slope); }
   }
-  value *= u.gain;
+  return value;
+}
+
+// Whether anything comes after the activation.
+fn isScaled() -> bool {
+  return u.gain != 1.0 || u.hasScale + u.rowsPerFactor + u.side != 0u;
+}
+
+fn scaled(row: u32, column: u32, at: u32, left: u32, activated: vec4f) -> vec4f {
+  var value = activated * u.gain;
   if (u.hasScale + u.rowsPerFactor != 0u) {
     var all = vec4f(1.0);
     if (u.hasScale != 0u) { all = scaleAt(column); }
@@ -64,5 +74,13 @@ fn store(z: u32, row: u32, column: u32, sum: vec4f) {
     let other = sideAt(at, left);
     value = select(value + other, value * other, u.side == 2u);
   }
-  storeOut(at, left, value);
+  return value;
+}
+
+// Columns column .. column + 3 of one row below u.m (bias already added); those at or past u.n are left out.
+fn store(z: u32, row: u32, column: u32, sum: vec4f) {
+  if (column >= u.n) { return; }
+  let at = placeOf(z, row, column);
+  let left = u.n - column;
+  storeOut(at, left, scaled(row, column, at, left, activated(at, left, sum)));
 }

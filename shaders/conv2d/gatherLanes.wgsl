@@ -20,14 +20,10 @@ diagnostic(off, subgroup_uniformity);
 // #include "common/grid.wgsl"
 // #include "common/gatherProduct.wgsl"
 // #include "common/gatherPhases.wgsl"
+// #include "common/only.wgsl"
 
 const LANES = 4u;
 const PIXELS = 16u;
-
-// Ones in every bit, or zeros: with `&` it takes one instruction, select() ten.
-fn allOrNone(all: bool) -> vec4u {
-  return vec4u(select(0u, 0xffffffffu, all));
-}
 
 fn storeSum(pixel: u32, column: u32, sum: vec4f) {
   if (pixel == NONE || column >= u.toChannels4) { return; }
@@ -67,10 +63,6 @@ fn main(
     let source1 = baseOf(place1, tapX, tapY);
     let source2 = baseOf(place2, tapX, tapY);
     let source3 = baseOf(place3, tapX, tapY);
-    let inside0 = allOrNone(source0 >= 0);
-    let inside1 = allOrNone(source1 >= 0);
-    let inside2 = allOrNone(source2 >= 0);
-    let inside3 = allOrNone(source3 >= 0);
     if (exists & subgroupAny(max(max(source0, source1), max(source2, source3)) >= 0)) {
       let at0 = u32(max(source0, 0));
       let at1 = u32(max(source1, 0));
@@ -83,22 +75,22 @@ fn main(
         let w1 = vec4f(weight[at + u.toChannels4]);
         let w2 = vec4f(weight[at + u.toChannels4 * 2u]);
         let w3 = vec4f(weight[at + u.toChannels4 * 3u]);
-        let a0 = bitcast<vec4f>(bitcast<vec4u>(vec4f(source[at0 + c])) & inside0);
+        let a0 = only(vec4f(source[at0 + c]), source0 >= 0);
         sums[0] = plus(sums[0], a0, w0, w1, w2, w3);
         sums[1] = plus(sums[1], quadSwapX(a0), w0, w1, w2, w3);
         sums[2] = plus(sums[2], quadSwapY(a0), w0, w1, w2, w3);
         sums[3] = plus(sums[3], quadSwapDiagonal(a0), w0, w1, w2, w3);
-        let a1 = bitcast<vec4f>(bitcast<vec4u>(vec4f(source[at1 + c])) & inside1);
+        let a1 = only(vec4f(source[at1 + c]), source1 >= 0);
         sums[4] = plus(sums[4], a1, w0, w1, w2, w3);
         sums[5] = plus(sums[5], quadSwapX(a1), w0, w1, w2, w3);
         sums[6] = plus(sums[6], quadSwapY(a1), w0, w1, w2, w3);
         sums[7] = plus(sums[7], quadSwapDiagonal(a1), w0, w1, w2, w3);
-        let a2 = bitcast<vec4f>(bitcast<vec4u>(vec4f(source[at2 + c])) & inside2);
+        let a2 = only(vec4f(source[at2 + c]), source2 >= 0);
         sums[8] = plus(sums[8], a2, w0, w1, w2, w3);
         sums[9] = plus(sums[9], quadSwapX(a2), w0, w1, w2, w3);
         sums[10] = plus(sums[10], quadSwapY(a2), w0, w1, w2, w3);
         sums[11] = plus(sums[11], quadSwapDiagonal(a2), w0, w1, w2, w3);
-        let a3 = bitcast<vec4f>(bitcast<vec4u>(vec4f(source[at3 + c])) & inside3);
+        let a3 = only(vec4f(source[at3 + c]), source3 >= 0);
         sums[12] = plus(sums[12], a3, w0, w1, w2, w3);
         sums[13] = plus(sums[13], quadSwapX(a3), w0, w1, w2, w3);
         sums[14] = plus(sums[14], quadSwapY(a3), w0, w1, w2, w3);

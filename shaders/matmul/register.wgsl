@@ -1,7 +1,7 @@
 // out[z, i, j] = f(bias[j] + sum over k of a[z, i, k] * b[z, k, j])
 //
 // a is [m, k], b is [k, n], both in rows of whole vec4f (zeros past k where k is not a multiple of 4). For software adapters
-// without eight-lane subgroups: no workgroup memory, a workgroup is eight threads on the same eight rows, a thread owns
+// without subgroups of four or eight lanes: no workgroup memory, a workgroup is eight threads on the same eight rows, a thread owns
 // these rows of 2 x 4 columns in registers. 512 cubed on two cores: 5 - 8 GFLOP/s on lavapipe (one thread per output: 1.7),
 // 1.4 - 2.6 on SwiftShader at 256 cubed (0.2), where 4 x 4 columns and broadcasts in its four lanes were no faster.
 

@@ -1,6 +1,6 @@
 // out[z, i, j] = sum over k of a[z, k, i] * b[z, k, j]: the gradient of a weight, a sum over all pixels; and sums, of a alone
 //
-// For software adapters without subgroups of eight lanes: a workgroup is eight threads on the same eight rows, a thread owns these rows of
+// For software adapters without subgroups of four or eight lanes: a workgroup is eight threads on the same eight rows, a thread owns these rows of
 // 3 x 4 columns in registers. On lavapipe half as fast as subgroupTransposed.wgsl.
 
 // #include "common/grid.wgsl"

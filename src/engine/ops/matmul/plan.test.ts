@@ -53,7 +53,8 @@ describe('kernels of a matrix product', () => {
   it('are chosen by the class of device', () => {
     const attributes = { transposeB: true };
     expect(kernelsOf(linear, attributes, lavapipe)).toEqual(['matmul/packBlock', 'matmul/subgroup']);
-    expect(kernelsOf(linear, attributes, target('software', 4))).toEqual(['matmul/packBlock', 'matmul/register']);
+    expect(kernelsOf(linear, attributes, target('software', 4))).toEqual(['matmul/packBlock', 'matmul/quad']);
+    expect(kernelsOf(linear, attributes, target('software', 0))).toEqual(['matmul/packBlock', 'matmul/register']);
     expect(kernelsOf(linear, attributes, target('gpu', 32))).toEqual(['matmul/packBlock', 'matmul/tile']);
     expect(kernelsOf(linear, attributes, target('gpu', 32), 'subgroup')).toBeNull();
     const large = [[8192, 512], [1024, 512], [1024]];

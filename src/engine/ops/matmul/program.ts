@@ -22,6 +22,8 @@ export const productKernels = [
   kernel('matmul/transposed'),
   kernel('matmul/subgroup'),
   kernel('matmul/subgroupTransposed'),
+  kernel('matmul/quad'),
+  kernel('matmul/quadTransposed'),
   tileKernel,
   tileTransposedKernel,
   kernel('matmul/subgroupMatrix'),

@@ -7,7 +7,7 @@ import { smallIsFaster, smallTiles, tilesFor, type Variant } from './tiles.ts';
 
 /**
  * simple: one thread per output. register: eight rows per thread, no workgroup memory. subgroup: 32 rows per thread, a's numbers handed
- * round in a subgroup of eight lanes. tile: workgroup memory, up to 128 x 128 outputs per workgroup; smallTile: 64 x 64. subgroupMatrix:
+ * round in a subgroup of eight lanes; 16 in one of four. tile: workgroup memory, up to 128 x 128 outputs per workgroup; smallTile: 64 x 64. subgroupMatrix:
  * matrix units, 64 x 64 outputs per workgroup. All but the first split long k axes.
  */
 export const MATMUL_VERSIONS = ['simple', 'register', 'subgroup', 'tile', 'smallTile', 'subgroupMatrix'] as const;
@@ -27,6 +27,12 @@ export function variantOf(
         transposed: { kernel: kernel('matmul/transposed'), rows: 8, columns: 96, threads: 64 },
       };
     case 'subgroup':
+      if (target.subgroupSize === 4) {
+        return {
+          straight: { kernel: kernel('matmul/quad'), rows: 16, columns: 16, threads: 4 },
+          transposed: { kernel: kernel('matmul/quadTransposed'), rows: 16, columns: 16, threads: 4 },
+        };
+      }
       if (target.subgroupSize !== 8) return null;
       return {
         straight: { kernel: kernel('matmul/subgroup'), rows: 32, columns: 32, threads: 8 },
@@ -53,5 +59,5 @@ export function variantOf(
 /** The version to take where none is asked for. What it takes for GPUs follows from their sizes; it has not been measured. Matrix units are never taken unasked: `gmtl tune` finds where they pay. */
 export function defaultVersion({ deviceClass, subgroupSize }: PlanTarget, geometry: MatmulGeometry): MatmulVersion {
   if (deviceClass === 'gpu') return smallIsFaster(geometry) ? 'smallTile' : 'tile';
-  return subgroupSize === 8 ? 'subgroup' : 'register';
+  return subgroupSize === 8 || subgroupSize === 4 ? 'subgroup' : 'register';
 }
