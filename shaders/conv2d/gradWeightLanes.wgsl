@@ -1,19 +1,43 @@
 // partial[c, ky, kx, i, o] = sum over the output pixels p of chunk c of x[n, py * stride + ky * dilation - padding, …, i] * gradOutput[p, o]
 //
-// One group. A chunk is a run of `run` neighboring output pixels, a multiple of LANES; reduce/sum adds the chunks up in order.
-// A workgroup is one subgroup of four lanes (SwiftShader) and owns one tap x 8 input channels x LANES groups of four
-// output channels of one chunk. It takes LANES pixels at a time: lane k loads the 8 input channels of pixel k, quadBroadcast
-// hands them round, and each lane, which owns four output channels of all 8 input channels in registers, loads its part of
-// gradOutput. On software adapters a load is a gather, lane by lane, and dearer than the arithmetic. Channels are in fours.
-// Control flow that depends on the workgroup and uniforms only is uniform, which WGSL's analysis cannot see.
+// One group. A chunk is a run of `run` neighboring output pixels, a multiple of four; reduce/sum adds the chunks up in order.
+// A workgroup is one subgroup of four lanes (SwiftShader) and owns four groups of four rows (a tap's input channels) x four groups of four
+// output channels of one chunk. It takes four pixels at a time: lane i loads the four input channels of its group of rows, lanes exchange them by
+// quadSwap (sum 4j + r of lane i is that of row r of group i ^ j), and each lane loads its part of gradOutput. On software adapters a
+// load is a gather, lane by lane, and dearer than the arithmetic. Channels are in fours. How the loop is written: see gatherLanes.wgsl.
 
 enable subgroups;
-diagnostic(off, subgroup_uniformity);
 
 // #include "common/grid.wgsl"
 // #include "common/gradWeightProduct.wgsl"
+// #include "common/only.wgsl"
 
 const LANES = 4u;
+const ROWS = 16u;
+
+struct Pixel { x: i32, y: i32, image: i32 }
+
+fn nextPixel(pixel: Pixel) -> Pixel {
+  let x = pixel.x + 1;
+  let isPastRow = select(0, 1, x == u.outWidth);
+  let y = pixel.y + isPastRow;
+  let isPastImage = select(0, 1, y == u.outHeight);
+  return Pixel(x - isPastRow * u.outWidth, y - isPastImage * u.outHeight, pixel.image + isPastImage);
+}
+
+// Four channels of the pixel of x that meets an output pixel under a tap; 0 where there is none or it is not wanted.
+fn under(pixel: Pixel, shiftX: i32, shiftY: i32, channel: u32, isWanted: bool) -> vec4f {
+  let atX = pixel.x * u.strideX + shiftX;
+  let atY = pixel.y * u.strideY + shiftY;
+  let isInside = isWanted & (atX >= 0) & (atX < u.inWidth) & (atY >= 0) & (atY < u.inHeight);
+  let base = u32(select(0, (pixel.image * u.inHeight + atY) * u.inWidth + atX, isInside));
+  return only(vec4f(x[base * u.inChannels4 + channel]), isInside);
+}
+
+// Adds the products of four pixels; a0 to a3 are theirs of one row, g0 to g3 of four output channels.
+fn plus(sum: vec4f, a0: f32, a1: f32, a2: f32, a3: f32, g0: vec4f, g1: vec4f, g2: vec4f, g3: vec4f) -> vec4f {
+  return sum + a0 * g0 + a1 * g1 + a2 * g2 + a3 * g3;
+}
 
 @compute @workgroup_size(LANES)
 fn main(
@@ -25,105 +49,74 @@ fn main(
   if (index >= u.workgroups) { return; }
   let column = (index % u.columns) * LANES + lane;
   let loadColumn = min(column, u.outChannels4 - 1u);
-  let perTap = u.rows / u.taps;
-  let row = (index / u.columns) % perTap * 2u;
-  let secondRow = row + 1u < u.inChannels4;
-  let tap = (index / (u.columns * perTap)) % u.taps;
-  let chunk = index / (u.columns * u.rows);
+  let row0 = (index / u.columns) % u.rows * ROWS;
+  let rows4 = u.taps * u.inChannels4;
+  // Rows and columns past the end repeat the last ones and are not stored.
+  let group = min(row0 / 4u + lane, rows4 - 1u);
+  let tap = group / u.inChannels4;
+  let channel = group % u.inChannels4;
   let shiftX = i32(tap % u.kernelWidth) * u.dilationX - u.paddingX;
   let shiftY = i32(tap / u.kernelWidth) * u.dilationY - u.paddingY;
+  let chunk = index / (u.columns * u.rows);
   let first = chunk * u.run;
   let end = min(first + u.run, u.pixels);
+  let last = end - 1u;
 
-  // Where this lane's pixel is; advanced by LANES pixels at a time, without divisions.
-  let start = i32(first + lane);
-  var outX = start % u.outWidth;
-  var outY = (start / u.outWidth) % u.outHeight;
-  var image = start / (u.outWidth * u.outHeight);
-
-  var sum0 = vec4f(0.0);
-  var sum1 = vec4f(0.0);
-  var sum2 = vec4f(0.0);
-  var sum3 = vec4f(0.0);
-  var sum4 = vec4f(0.0);
-  var sum5 = vec4f(0.0);
-  var sum6 = vec4f(0.0);
-  var sum7 = vec4f(0.0);
-  for (var p = first; p < end; p += LANES) {
-    let atX = outX * u.strideX + shiftX;
-    let atY = outY * u.strideY + shiftY;
-    let inside = p + lane < end && atX >= 0 && atX < u.inWidth && atY >= 0 && atY < u.inHeight;
-    if (subgroupAny(inside)) {
-      let base = select(0u, u32((image * u.inHeight + atY) * u.inWidth + atX) * u.inChannels4 + row, inside);
-      let mineA = select(vec4f(0.0), vec4f(x[base]), inside);
-      let mineB = select(vec4f(0.0), vec4f(x[base + select(0u, 1u, secondRow)]), inside);
-      let last = end - 1u;
-      let g0 = vec4f(gradOutput[p * u.outChannels4 + loadColumn]);
-      let a0 = quadBroadcast(mineA, 0u);
-      let b0 = quadBroadcast(mineB, 0u);
-      sum0 += a0.x * g0;
-      sum1 += a0.y * g0;
-      sum2 += a0.z * g0;
-      sum3 += a0.w * g0;
-      sum4 += b0.x * g0;
-      sum5 += b0.y * g0;
-      sum6 += b0.z * g0;
-      sum7 += b0.w * g0;
-      let g1 = vec4f(gradOutput[min(p + 1u, last) * u.outChannels4 + loadColumn]);
-      let a1 = quadBroadcast(mineA, 1u);
-      let b1 = quadBroadcast(mineB, 1u);
-      sum0 += a1.x * g1;
-      sum1 += a1.y * g1;
-      sum2 += a1.z * g1;
-      sum3 += a1.w * g1;
-      sum4 += b1.x * g1;
-      sum5 += b1.y * g1;
-      sum6 += b1.z * g1;
-      sum7 += b1.w * g1;
-      let g2 = vec4f(gradOutput[min(p + 2u, last) * u.outChannels4 + loadColumn]);
-      let a2 = quadBroadcast(mineA, 2u);
-      let b2 = quadBroadcast(mineB, 2u);
-      sum0 += a2.x * g2;
-      sum1 += a2.y * g2;
-      sum2 += a2.z * g2;
-      sum3 += a2.w * g2;
-      sum4 += b2.x * g2;
-      sum5 += b2.y * g2;
-      sum6 += b2.z * g2;
-      sum7 += b2.w * g2;
-      let g3 = vec4f(gradOutput[min(p + 3u, last) * u.outChannels4 + loadColumn]);
-      let a3 = quadBroadcast(mineA, 3u);
-      let b3 = quadBroadcast(mineB, 3u);
-      sum0 += a3.x * g3;
-      sum1 += a3.y * g3;
-      sum2 += a3.z * g3;
-      sum3 += a3.w * g3;
-      sum4 += b3.x * g3;
-      sum5 += b3.y * g3;
-      sum6 += b3.z * g3;
-      sum7 += b3.w * g3;
-    }
-    outX += i32(LANES);
-    while (outX >= u.outWidth) {
-      outX -= u.outWidth;
-      outY++;
-      if (outY == u.outHeight) {
-        outY = 0;
-        image++;
-      }
+  let start = i32(first);
+  var at = Pixel(start % u.outWidth, (start / u.outWidth) % u.outHeight, start / (u.outWidth * u.outHeight));
+  var sums: array<vec4f, ROWS>;
+  var p = first;
+  loop {
+    let at1 = nextPixel(at);
+    let at2 = nextPixel(at1);
+    let at3 = nextPixel(at2);
+    let g0 = vec4f(gradOutput[p * u.outChannels4 + loadColumn]);
+    let g1 = vec4f(gradOutput[min(p + 1u, last) * u.outChannels4 + loadColumn]);
+    let g2 = vec4f(gradOutput[min(p + 2u, last) * u.outChannels4 + loadColumn]);
+    let g3 = vec4f(gradOutput[min(p + 3u, last) * u.outChannels4 + loadColumn]);
+    let a0 = under(at, shiftX, shiftY, channel, true);
+    let a1 = under(at1, shiftX, shiftY, channel, p + 1u < end);
+    let a2 = under(at2, shiftX, shiftY, channel, p + 2u < end);
+    let a3 = under(at3, shiftX, shiftY, channel, p + 3u < end);
+    sums[0] = plus(sums[0], a0.x, a1.x, a2.x, a3.x, g0, g1, g2, g3);
+    sums[1] = plus(sums[1], a0.y, a1.y, a2.y, a3.y, g0, g1, g2, g3);
+    sums[2] = plus(sums[2], a0.z, a1.z, a2.z, a3.z, g0, g1, g2, g3);
+    sums[3] = plus(sums[3], a0.w, a1.w, a2.w, a3.w, g0, g1, g2, g3);
+    let x0 = quadSwapX(a0);
+    let x1 = quadSwapX(a1);
+    let x2 = quadSwapX(a2);
+    let x3 = quadSwapX(a3);
+    sums[4] = plus(sums[4], x0.x, x1.x, x2.x, x3.x, g0, g1, g2, g3);
+    sums[5] = plus(sums[5], x0.y, x1.y, x2.y, x3.y, g0, g1, g2, g3);
+    sums[6] = plus(sums[6], x0.z, x1.z, x2.z, x3.z, g0, g1, g2, g3);
+    sums[7] = plus(sums[7], x0.w, x1.w, x2.w, x3.w, g0, g1, g2, g3);
+    let y0 = quadSwapY(a0);
+    let y1 = quadSwapY(a1);
+    let y2 = quadSwapY(a2);
+    let y3 = quadSwapY(a3);
+    sums[8] = plus(sums[8], y0.x, y1.x, y2.x, y3.x, g0, g1, g2, g3);
+    sums[9] = plus(sums[9], y0.y, y1.y, y2.y, y3.y, g0, g1, g2, g3);
+    sums[10] = plus(sums[10], y0.z, y1.z, y2.z, y3.z, g0, g1, g2, g3);
+    sums[11] = plus(sums[11], y0.w, y1.w, y2.w, y3.w, g0, g1, g2, g3);
+    let d0 = quadSwapDiagonal(a0);
+    let d1 = quadSwapDiagonal(a1);
+    let d2 = quadSwapDiagonal(a2);
+    let d3 = quadSwapDiagonal(a3);
+    sums[12] = plus(sums[12], d0.x, d1.x, d2.x, d3.x, g0, g1, g2, g3);
+    sums[13] = plus(sums[13], d0.y, d1.y, d2.y, d3.y, g0, g1, g2, g3);
+    sums[14] = plus(sums[14], d0.z, d1.z, d2.z, d3.z, g0, g1, g2, g3);
+    sums[15] = plus(sums[15], d0.w, d1.w, d2.w, d3.w, g0, g1, g2, g3);
+    at = nextPixel(at3);
+    continuing {
+      p += LANES;
+      break if p >= end;
     }
   }
 
-  if (column >= u.outChannels4) { return; }
-  let to = (((chunk * u.taps + tap) * u.inChannels4 + row) * 4u) * u.outChannels4 + column;
-  let step = u.outChannels4;
-  partial[to] = sum0;
-  partial[to + step] = sum1;
-  partial[to + 2u * step] = sum2;
-  partial[to + 3u * step] = sum3;
-  if (!secondRow) { return; }
-  partial[to + 4u * step] = sum4;
-  partial[to + 5u * step] = sum5;
-  partial[to + 6u * step] = sum6;
-  partial[to + 7u * step] = sum7;
+  for (var r = 0u; r < ROWS; r++) {
+    let row = row0 + (r ^ (lane * 4u));
+    if (row < rows4 * 4u && column < u.outChannels4) {
+      partial[(chunk * rows4 * 4u + row) * u.outChannels4 + column] = sums[r];
+    }
+  }
 }

@@ -85,7 +85,7 @@ function tileOf(
   if (lanes === 0) return null;
   return lanes === 8
     ? { kernel: gradWeightSubgroupKernel, step: 8, columns: 8, rows: ceilDiv(taps * inChannels, 32), wanted: 32 }
-    : { kernel: gradWeightLanesKernel, step: 4, columns: 4, rows: ceilDiv(inChannels, 8) * taps, wanted: 32 };
+    : { kernel: gradWeightLanesKernel, step: 4, columns: 4, rows: ceilDiv(taps * inChannels, 16), wanted: 32 };
 }
 
 /**
