@@ -114,6 +114,7 @@ export interface CompileRow extends CompiledVariant {
 }
 
 export interface CompileBench extends CompileAnswer {
+  readonly set: CompileSet;
   readonly rows: readonly CompileRow[];
   readonly seconds: number;
 }
@@ -176,6 +177,7 @@ export async function benchCompile(
   const { rows, ...about } = JSON.parse(answer) as CompileAnswer;
   return {
     ...about,
+    set: request.set,
     // A mark stands before its row, so the first entry is what came before all rows.
     rows: rows.map((row, index) => ({ ...row, statistics: statistics[index + 1] ?? null })),
     seconds: (performance.now() - start) / 1000,

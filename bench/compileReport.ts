@@ -1,6 +1,7 @@
 /** What `gmtl bench compile` found, for people. */
 import { formatTable } from '../src/retina/report/table.ts';
 import type { CompileBench, CompileRow } from './compile.ts';
+import { formatCounters } from './counters.ts';
 import { type Budgets, overBudget } from './radv.ts';
 
 /** A pipeline that does not compile, or whose machine code is worse than it may be. */
@@ -67,6 +68,8 @@ export function formatCompile(
     '',
     table,
     '',
+    // Other sets hold versions for software adapters too.
+    ...(bench.set === 'steps' && read > 0 ? [formatCounters(rows, bench.compiler), ''] : []),
     problems.length === 0 ? 'No problem was found.' : `${problems.length} problems:`,
     ...problems.map(({ kernel, settings, what }) => `${kernel} ${settings}: ${what}`),
   ].join('\n');

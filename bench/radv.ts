@@ -1,9 +1,10 @@
 /** Reads what Mesa's RADV prints of each shader with RADV_DEBUG=asm,shaderstats, and holds it against budgets. */
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { instructionOf, type LoopCounts, loopLoads, productLoop } from './loops.ts';
 
 /** What RADV says of one shader's machine code, and counts of its instructions. */
-export interface KernelStatistics {
+interface Counts {
   readonly vgprs: number;
   readonly sgprs: number;
   readonly spilled: number;
@@ -25,6 +26,14 @@ export interface KernelStatistics {
   readonly workgroupLoads: number;
 }
 
+/** Those, and what its loops are like. */
+export interface KernelStatistics extends Counts {
+  /** The loop that multiplies; null where no loop does. */
+  readonly loop: LoopCounts | null;
+  /** Loads from buffers in one turn of the innermost loop that has most of them; null where none has any. */
+  readonly loopLoads: number | null;
+}
+
 const NAMES: Readonly<Record<string, string>> = {
   VGPRs: 'vgprs',
   SGPRs: 'sgprs',
@@ -37,7 +46,7 @@ const NAMES: Readonly<Record<string, string>> = {
   'Inverse Throughput': 'inverseThroughput',
 };
 
-const CLASSES: readonly (readonly [keyof KernelStatistics, RegExp])[] = [
+const CLASSES: readonly (readonly [keyof Counts, RegExp])[] = [
   ['vectorInstructions', /^v_/],
   ['integerMinima', /^v_min_[ui]/],
   ['integerProducts', /^v_mul_(lo|hi)/],
@@ -46,7 +55,7 @@ const CLASSES: readonly (readonly [keyof KernelStatistics, RegExp])[] = [
   ['workgroupLoads', /^ds_(load|read)/],
 ];
 
-const EMPTY: KernelStatistics = {
+const EMPTY: Counts = {
   ...{ vgprs: 0, sgprs: 0, spilled: 0, scratchBytes: 0, workgroupBytes: 0, subgroupsPerSimd: 0, instructions: 0 },
   ...{ inverseThroughput: 0, vectorInstructions: 0, integerMinima: 0, integerProducts: 0, narrowStores: 0 },
   ...{ matrixProducts: 0, workgroupLoads: 0 },
@@ -54,7 +63,8 @@ const EMPTY: KernelStatistics = {
 
 /** Puts together the statistics of one shader after another from lines. */
 export class StatisticsReader {
-  #now: Record<keyof KernelStatistics, number> = { ...EMPTY };
+  #now: Record<keyof Counts, number> = { ...EMPTY };
+  #code: string[] = [];
   #seen = false;
   #inCode = false;
 
@@ -67,22 +77,25 @@ export class StatisticsReader {
     const figure = /^([A-Z][\w -]*): (\d+)/.exec(line);
     if (figure) {
       this.#inCode = false;
-      const name = NAMES[figure[1]] as keyof KernelStatistics | undefined;
+      const name = NAMES[figure[1]] as keyof Counts | undefined;
       if (!name) return false;
       this.#seen = true;
       this.#now[name] += Number(figure[2]);
       return true;
     }
     if (!this.#inCode) return false;
-    const [word = ''] = line.trim().split(/\s+/);
+    this.#code.push(line);
+    const [word] = instructionOf(line).split(' ', 1);
     for (const [name, pattern] of CLASSES) if (pattern.test(word)) this.#now[name]++;
     return true;
   }
 
   /** The statistics since the last call, null where there were none. */
   take(): KernelStatistics | null {
-    const taken = this.#seen ? this.#now : null;
+    const code = this.#code;
+    const taken = this.#seen ? { ...this.#now, loop: productLoop(code), loopLoads: loopLoads(code) } : null;
     this.#now = { ...EMPTY };
+    this.#code = [];
     this.#seen = false;
     this.#inCode = false;
     return taken;
