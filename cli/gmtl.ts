@@ -4,35 +4,31 @@ import yargs, { type Argv, type CommandModule } from 'yargs';
 import { GmtlError } from '../src/engine/errors.ts';
 import { isWaitedFor } from '../src/engine/node/atomic.ts';
 import { gmtlVersion } from '../src/engine/node/version.ts';
-import { benchCommand } from './bench.ts';
-import { dataCommand } from './data.ts';
-import { doctorCommand } from './doctor.ts';
-import { evaluateCommand } from './evaluate.ts';
 import { exitCodeOf } from './exitCodes.ts';
-import { exportCommand } from './export.ts';
-import { inferCommand } from './infer.ts';
 import { printable } from '../src/engine/printable.ts';
-import { mergeCommand } from './merge.ts';
 import { STANDARD_INPUT } from './options.ts';
-import { trainCommand } from './train.ts';
-import { tuneCommand } from './tune.ts';
-import { webCommand } from './web.ts';
-import { enqueueCommand, workerCommand } from './worker.ts';
 
-/** Every command, in the order of `--help`. Each takes arguments of its own type, which yargs makes by the command's builder. */
-export const commands = [
-  ...[
-    trainCommand,
-    evaluateCommand,
-    inferCommand,
-    mergeCommand,
-    enqueueCommand,
-    workerCommand,
-    exportCommand,
-    webCommand,
-  ],
-  ...[benchCommand, tuneCommand, dataCommand, doctorCommand],
-] as readonly CommandModule[];
+/** Every command, in the order of `--help`. Its module is loaded when it is asked for: to load all takes a second. */
+const COMMANDS: Readonly<Record<string, () => Promise<unknown>>> = {
+  train: async () => (await import('./train.ts')).trainCommand,
+  evaluate: async () => (await import('./evaluate.ts')).evaluateCommand,
+  infer: async () => (await import('./infer.ts')).inferCommand,
+  merge: async () => (await import('./merge.ts')).mergeCommand,
+  enqueue: async () => (await import('./worker.ts')).enqueueCommand,
+  worker: async () => (await import('./worker.ts')).workerCommand,
+  export: async () => (await import('./export.ts')).exportCommand,
+  web: async () => (await import('./web.ts')).webCommand,
+  bench: async () => (await import('./bench.ts')).benchCommand,
+  tune: async () => (await import('./tune.ts')).tuneCommand,
+  data: async () => (await import('./data.ts')).dataCommand,
+  doctor: async () => (await import('./doctor.ts')).doctorCommand,
+};
+
+/** The command of that name, or all where there is none. Each takes arguments of its own type, which yargs makes by the command's builder. */
+export async function loadCommands(name = ''): Promise<readonly CommandModule[]> {
+  const named = Object.hasOwn(COMMANDS, name) ? [COMMANDS[name]] : Object.values(COMMANDS);
+  return (await Promise.all(named.map((load) => load()))) as readonly CommandModule[];
+}
 
 /** What `gmtl` alone says. */
 const WELCOME = `gmtl: deep learning in TypeScript on hand-written WebGPU kernels, and the retinal networks it trains.
@@ -93,14 +89,14 @@ function refuseCareless(
 }
 
 /** The words that a command takes by their place, by name: `<run>` of `evaluate <run>`. */
-function placesOf(words: readonly string[]): string[] {
+function placesOf(commands: readonly CommandModule[], words: readonly string[]): string[] {
   const usage = commands.map(({ command }) => String(command)).find((each) => each.split(' ')[0] === words[0]) ?? '';
   return usage.match(/(?<=[<[])\w+/g) ?? [];
 }
 
 /** Refuses what has its place given as an option: yargs would take it, and then one of the two. */
-function refuseNamedPlaces(words: readonly string[]): void {
-  const named = placesOf(words).find((place) => words.some((word) => word.split('=')[0] === `--${place}`));
+function refuseNamedPlaces(commands: readonly CommandModule[], words: readonly string[]): void {
+  const named = placesOf(commands, words).find((place) => words.some((word) => word.split('=')[0] === `--${place}`));
   if (named === undefined) return;
   const place = named.toUpperCase();
   throw new GmtlError('cli/usage', `leave out --${named} and name it alone: gmtl ${words[0]} ${place}`);
@@ -172,6 +168,7 @@ export async function gmtl(given: readonly string[]): Promise<void> {
     );
     return;
   }
+  const commands = await loadCommands(words[0]);
   let parser = yargs([...words])
     .scriptName('gmtl')
     .usage('$0 <command>\n\nTrains and runs the gated multitask retinal network with hand-written WebGPU kernels.')
@@ -186,14 +183,15 @@ export async function gmtl(given: readonly string[]): Promise<void> {
       // yargs passes some of its own refusals as errors named YError.
       if (error && error.name !== 'YError') throw error;
       const said = message || error?.message || '';
-      const missing = /^Not enough non-option arguments/.test(said) && placesOf(words).join(' ').toUpperCase();
+      const missing =
+        /^Not enough non-option arguments/.test(said) && placesOf(commands, words).join(' ').toUpperCase();
       const refusal = missing ? `Name ${missing}: gmtl ${words[0]} ${missing}` : withNearestOption(said, words, parser);
       const stop = /[.?!]$/.test(refusal) ? '' : '.';
       throw new GmtlError('cli/usage', `${refusal}${stop} \`gmtl --help\` lists commands and options.`);
     });
   for (const command of commands) parser = parser.command(command);
   try {
-    refuseNamedPlaces(words);
+    refuseNamedPlaces(commands, words);
     await parser.parseAsync();
   } catch (error) {
     report(error, words.includes('--debug'));

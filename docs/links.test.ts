@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import yargs from 'yargs';
-import { commands } from '../cli/gmtl.ts';
+import { loadCommands } from '../cli/gmtl.ts';
 import { resolveConfig } from '../src/retina/config/resolve.ts';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
@@ -84,7 +84,7 @@ async function parse(command: string): Promise<void> {
       // Before the command's work begins.
       throw new Parsed();
     });
-  for (const each of commands) parser.command(each);
+  for (const each of await loadCommands()) parser.command(each);
   await expect((async () => parser.parseAsync())(), command).rejects.toThrow(Parsed);
   const { set, preset = 'demo' } = settings;
   await resolveConfig({ preset: String(preset), overrides: Array.isArray(set) ? set.map(String) : [] });
