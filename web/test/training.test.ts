@@ -16,7 +16,7 @@ const KEPT = `new Promise((resolve) => {
 describe.skipIf(noBrowser !== null)('the training page', () => {
   const pages = usePages();
 
-  it('learns for 20 steps, survives a reload and a lost device, and forgets when it is told to', async () => {
+  it('learns for 10 steps, survives a reload and a lost device, and forgets when it is told to', async () => {
     const { page, errors, requests } = await pages.open('training.html', { losable: true });
     const run = page.locator('#run');
     const stepOf = async (): Promise<number> => Number(await page.locator('#headline strong').first().textContent());
@@ -25,14 +25,14 @@ describe.skipIf(noBrowser !== null)('the training page', () => {
     await page.evaluate('navigator.serviceWorker.ready.then(() => undefined)');
     const loaded = requests.length;
     await run.click();
-    await expect.poll(stepOf, { timeout: 200_000, interval: 500 }).toBeGreaterThanOrEqual(20);
+    await expect.poll(stepOf, { timeout: 200_000, interval: 500 }).toBeGreaterThanOrEqual(10);
     // The page answers while the worker learns.
     expect(await page.evaluate('1 + 1')).toBe(2);
     // In the background nothing is drawn; what was learnt is kept at once, before the 50th step, and learning goes on.
     expect(await page.evaluate(KEPT)).toBe(0);
     await setHidden(page, true);
     const hiddenAt = await stepOf();
-    await expect.poll(() => page.evaluate(KEPT), { timeout: 60_000, interval: 200 }).toBeGreaterThanOrEqual(20);
+    await expect.poll(() => page.evaluate(KEPT), { timeout: 60_000, interval: 200 }).toBeGreaterThanOrEqual(10);
     expect(await stepOf()).toBe(hiddenAt);
     await setHidden(page, false);
     await expect.poll(stepOf, { timeout: 60_000, interval: 200 }).toBeGreaterThan(hiddenAt);
