@@ -37,8 +37,8 @@ function testFiles(): { file: string; tier: string }[] {
   );
 }
 
-/** Files that take minutes: browsers and whole programs, then kernels. */
-const LONG = [/^web\/test\//, /^cli\//, /^kernels-test\//];
+/** Files that take minutes: every kernel, browsers and whole programs, then more of kernels. */
+const LONG = [/^kernels-test\/kernels\./, /^web\/test\//, /^cli\//, /^kernels-test\//];
 
 /** Begins with the files that take longest: one that begins last would run alone, on one core, when all others are done. */
 class LongestFirst extends BaseSequencer {

@@ -51,13 +51,14 @@ function versionsOf({ device }: Counting, call: ProgramCall): (string | undefine
   return LONG_TESTS && device === software.device ? runnable : [undefined];
 }
 
-/** All cases with GMTL_LONG_TESTS; else every fourth of the smallest ones in float32 that together run every kernel in every form. */
+/** All cases with GMTL_LONG_TESTS; else of the smallest ones in float32 that together run every kernel in every form one in four, or one in eight of those for GPUs. */
 function casesOf(on: Counting, op: Op): Case[] {
   const cases = testCases(op);
   if (LONG_TESTS) return cases.filter((each) => callsOf(op, each).some((call) => versionsOf(on, call).length > 0));
   const reached = (call: ProgramCall): string[] =>
     storesHalf(call) ? [] : versionsOf(on, call).map((version) => kernelsReached(on.device.target, call, version));
-  return fewestCases(cases, (each) => callsOf(op, each).flatMap(reached)).filter((_, index) => index % 4 === 0);
+  const every = on === software ? 4 : 8;
+  return fewestCases(cases, (each) => callsOf(op, each).flatMap(reached)).filter((_, index) => index % every === 0);
 }
 
 /** Integers that are no index, label or count of anything, in turn. */

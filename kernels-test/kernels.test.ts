@@ -3,6 +3,7 @@
  * reference: outputs are filled with a NaN pattern beforehand (unwritten cells show), followed by guard words (overruns show),
  * and every run is done twice (bitwise equal). Ops that can store float16 do all of it once more in float16, where the adapter can:
  * inputs are rounded to it first, so that only the rounding of the outputs is allowed for (`mismatch`) beyond the case's tolerance.
+ * Then the op's plans for GPUs (gpuPlans.ts) and numbers that are not finite (nonFinite.ts), on the kernels that are compiled by then.
  */
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { GpuDevice } from '../src/engine/gpu/device.ts';
@@ -10,6 +11,8 @@ import { ops } from '../src/engine/ops/index.ts';
 import { checkCase } from '../src/engine/check/checkCase.ts';
 import { testCases } from '../src/engine/check/testCases.ts';
 import { closeDeviceAfterwards, testDevice } from './device.ts';
+import { checkedPlans, gpuPlannedCases, gpuPlanProblems } from './gpuPlans.ts';
+import { nonFiniteProblems } from './nonFinite.ts';
 
 closeDeviceAfterwards();
 let device: GpuDevice;
@@ -31,8 +34,22 @@ for (const op of ops) {
         expect(problems).toEqual([]);
       });
     }
+
+    for (const testCase of gpuPlannedCases(op)) {
+      it(`as planned for GPUs: ${testCase.name}`, async ({ skip }) => {
+        const problems = await gpuPlanProblems(device, op, testCase);
+        if (problems === null) skip(`${device.name} has no shader-f16`);
+        expect(problems).toEqual([]);
+      });
+    }
+
+    it('lets NaN and infinity travel through every version of every kernel as through its reference', async () => {
+      expect(await nonFiniteProblems(device, op)).toEqual([]);
+    });
   });
 }
+
+it('finds plans for GPUs that differ', () => expect(checkedPlans.size).toBeGreaterThan(100));
 
 it('says which kernel versions this adapter cannot run (registry.test.ts holds that a case reaches each)', () => {
   const unreached = [...knownVersions].filter((version) => !checkedVersions.has(version));

@@ -34,12 +34,12 @@ const products = ops.filter((op) => programsOf(op).some(({ versions }) => versio
 /**
  * Lavapipe has subgroups of those eight lanes; SwiftShader's have four, so that half of them only bring and store.
  *
- * A case costs a compilation with each form, and cases share the arithmetic of tiles: one in six with the first form, one in twenty-four with the
+ * A case costs a compilation with each form, and cases share the arithmetic of tiles: one in twelve with the first form, one in forty-eight with the
  * other, and the one case of each inference; with GMTL_LONG_TESTS all with the first, one in three with the other.
  */
 const FORMS: readonly { readonly shape: MatrixShape; readonly every: number }[] = [
-  { shape: { m: 8, n: 8, k: 8, lanes: 8 }, every: LONG_TESTS ? 1 : 6 },
-  { shape: { m: 16, n: 8, k: 16, lanes: 8 }, every: LONG_TESTS ? 3 : 24 },
+  { shape: { m: 8, n: 8, k: 8, lanes: 8 }, every: LONG_TESTS ? 1 : 12 },
+  { shape: { m: 16, n: 8, k: 16, lanes: 8 }, every: LONG_TESTS ? 3 : 48 },
 ];
 
 describe.each(FORMS)('matrices of $shape.m x $shape.n x $shape.k, $shape.lanes lanes', ({ shape, every }) => {

@@ -1,9 +1,8 @@
 /**
- * Tier: any adapter. NaN and infinity travel: every op is run forward and backward with NaN, infinity or minus infinity planted into each of its
+ * NaN and infinity travel: every op is run forward and backward with NaN, infinity or minus infinity planted into each of its
  * floating-point inputs, in every version of every kernel, and what is NaN, infinite or finite in the results must be so in the float64
- * reference, whose own way with them nonFiniteGoldens.test.ts holds against PyTorch. Generated from the registry.
+ * reference, whose own way with them nonFiniteGoldens.test.ts holds against PyTorch. kernels.test.ts runs it on the device that has the kernels compiled.
  */
-import { beforeAll, describe, expect, it } from 'vitest';
 import { asStored } from '../src/engine/check/difference.ts';
 import { execute } from '../src/engine/check/execute.ts';
 import { canRun, referenceOf, type Snapshot, snapshots, writtenSpecs } from '../src/engine/check/snapshot.ts';
@@ -12,11 +11,9 @@ import type { GpuDevice } from '../src/engine/gpu/device.ts';
 import { fillInput } from '../src/engine/ops/caseInputs.ts';
 import type { Case, Op } from '../src/engine/ops/definition.ts';
 import { GpuBackend } from '../src/engine/ops/gpuBackend.ts';
-import { ops } from '../src/engine/ops/index.ts';
 import { type ProgramCall, storesHalf } from '../src/engine/ops/invocations.ts';
 import { declaredInput } from '../src/engine/ops/signature.ts';
 import { isFloat, sizeOf } from '../src/engine/tensor/spec.ts';
-import { closeDeviceAfterwards, testDevice } from './device.ts';
 
 const SPECIAL = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
 
@@ -35,14 +32,8 @@ const SPREADS = /^(conv2d|depthwiseConv2d|convTranspose2d)/;
 /** Inputs of losses that are numbers from 0 to 1, or weights: infinity means nothing there. */
 const BOUNDED = /^(targets|posWeight|sampleWeights|classWeights)$/;
 
-closeDeviceAfterwards();
-let device: GpuDevice;
-beforeAll(async () => {
-  device = await testDevice();
-});
-
 const versionsOf = ({ program }: ProgramCall): (string | undefined)[] => [...(program.versions ?? [undefined])];
-const coverage = (calls: readonly ProgramCall[]): string[] =>
+const coverage = (device: GpuDevice, calls: readonly ProgramCall[]): string[] =>
   calls.flatMap((call) =>
     versionsOf(call).flatMap((version) =>
       canRun(device, call, version) ? [`${call.program.name} ${version} ${call.inputs.length}`] : [],
@@ -50,9 +41,12 @@ const coverage = (calls: readonly ProgramCall[]): string[] =>
   );
 
 /** Small cases that together reach every version of every program, with and without optional inputs. */
-function casesOf(op: Op): Case[] {
+function casesOf(device: GpuDevice, op: Op): Case[] {
   const cases = op.cases.filter(({ purpose, name }) => purpose.includes('test') && !COUNTS_NOTHING.test(name));
-  return fewestCases(cases, (testCase) => [...coverage(callsOf(op, testCase)), JSON.stringify(testCase.attributes)]);
+  return fewestCases(cases, (testCase) => [
+    ...coverage(device, callsOf(op, testCase)),
+    JSON.stringify(testCase.attributes),
+  ]);
 }
 
 /** Whether `got` is as `want` is: NaN, the same infinity, or finite. Of infinity gradients make NaN or infinity, as the order of the products has it. */
@@ -73,7 +67,7 @@ async function problems(backend: GpuBackend, snapshot: Snapshot, special: number
   const stored = referenceOf(snapshot).map((numbers, index) => asStored(numbers, specs[index].dtype));
   const found: string[] = [];
   for (const version of versionsOf(snapshot)) {
-    if (!canRun(device, snapshot, version)) continue;
+    if (!canRun(backend.gpu, snapshot, version)) continue;
     for (const [index, { numbers }] of (await execute(backend, snapshot, version)).entries()) {
       if (!isFloat(specs[index].dtype)) continue;
       const at = stored[index].findIndex((want, i) => !agrees(numbers[i], want, snapshot, special));
@@ -86,30 +80,29 @@ async function problems(backend: GpuBackend, snapshot: Snapshot, special: number
   return found;
 }
 
-describe('NaN and infinity travel through every version of every kernel as through its reference', () => {
-  it.each(ops.map((op) => [op.name, op] as const))('%s', async (_name, op) => {
-    const half = device.target.features.has('shader-f16');
-    const backend = new GpuBackend(device);
-    const found: string[] = [];
-    for (const testCase of casesOf(op)) {
-      const { inputs } = testCase;
-      for (const [planted, { dtype = 'f32', shape }] of inputs.entries()) {
-        if (!isFloat(dtype) || declaredInput(op.forward.signature.inputs, planted).kind === 'label') continue;
-        const { name } = declaredInput(op.forward.signature.inputs, planted);
-        for (const special of SPECIAL) {
-          if (BOUNDED.test(name) && !Number.isNaN(special)) continue;
-          const place = Math.floor(sizeOf(shape) / 2);
-          const taken = snapshots(op, testCase, (input, name) => {
-            const data = fillInput(input, name);
-            if (input === inputs[planted]) data[place] = special;
-            return data;
-          });
-          for (const snapshot of taken.filter((each) => half || !storesHalf(each))) {
-            found.push(...(await problems(backend, snapshot, special, `${testCase.name}, ${name} ${special}`)));
-          }
+/** What is not as in the float64 references when a special number is in an input of an op, in words. */
+export async function nonFiniteProblems(device: GpuDevice, op: Op): Promise<string[]> {
+  const half = device.target.features.has('shader-f16');
+  const backend = new GpuBackend(device);
+  const found: string[] = [];
+  for (const testCase of casesOf(device, op)) {
+    const { inputs } = testCase;
+    for (const [planted, { dtype = 'f32', shape }] of inputs.entries()) {
+      if (!isFloat(dtype) || declaredInput(op.forward.signature.inputs, planted).kind === 'label') continue;
+      const { name } = declaredInput(op.forward.signature.inputs, planted);
+      for (const special of SPECIAL) {
+        if (BOUNDED.test(name) && !Number.isNaN(special)) continue;
+        const place = Math.floor(sizeOf(shape) / 2);
+        const taken = snapshots(op, testCase, (input, name) => {
+          const data = fillInput(input, name);
+          if (input === inputs[planted]) data[place] = special;
+          return data;
+        });
+        for (const snapshot of taken.filter((each) => half || !storesHalf(each))) {
+          found.push(...(await problems(backend, snapshot, special, `${testCase.name}, ${name} ${special}`)));
         }
       }
     }
-    expect([...new Set(found)]).toEqual([]);
-  });
-});
+  }
+  return [...new Set(found)];
+}
