@@ -33,7 +33,7 @@ import {
   tinyFundus,
   writeTinyIdrid,
 } from '../src/retina/data/testsupport.ts';
-import { gmtlHere, type Outcome } from './testsupport.ts';
+import { gmtlHere, keepAdapter, type Outcome } from './testsupport.ts';
 
 const repository = fileURLToPath(new URL('..', import.meta.url));
 const program = join(repository, 'dist', 'cli', 'main.js');
@@ -78,13 +78,8 @@ function unread(...words: string[]): Promise<{ code: number | null; stderr: stri
   });
 }
 
-/** Runs the command and expects it to fail as a user would want it to. */
+/** Runs the command in this process and expects it to fail as a user would want it to. */
 async function refuses(words: readonly string[], message: RegExp, code = 1): Promise<Outcome> {
-  return expectRefusal(await gmtl(...words), words, message, code);
-}
-
-/** The same for what is refused before an adapter is opened, in this process. */
-async function refusesEarly(words: readonly string[], message: RegExp, code = 1): Promise<Outcome> {
   return expectRefusal(await gmtlHere(...words), words, message, code);
 }
 
@@ -136,7 +131,11 @@ beforeAll(async () => {
   writeFileSync(at('model.pth'), 'PK\u0003\u0004archive/data.pkl');
   writeFileSync(at('other.json'), '{"a":1}');
   writeFileSync(at('unknown.json'), '{"optimizer":{"learning":1}}');
-  const { code, stderr } = await gmtl('train', '--data', set, '--out', at('run'), ...TINY);
+});
+// The cache folder is named by then.
+keepAdapter('software');
+beforeAll(async () => {
+  const { code, stderr } = await gmtlHere('train', '--data', set, '--out', at('run'), ...TINY);
   expect(code, stderr).toBe(0);
 });
 afterAll(() => {
@@ -146,44 +145,44 @@ afterAll(() => {
 
 describe('bad input, refused before an adapter is opened', () => {
   it('train: what cannot be read or is not known', async () => {
-    await refusesEarly(['train', '--data', at('nowhere')], /no data set at .*nowhere/);
-    await refusesEarly(['train', '--data', at('empty')], /empty holds no IDRiD images/);
-    await refusesEarly(['train', '--data', at('other.json')], /other\.json must hold a non-empty list/);
-    await refusesEarly(
+    await refuses(['train', '--data', at('nowhere')], /no data set at .*nowhere/);
+    await refuses(['train', '--data', at('empty')], /empty holds no IDRiD images/);
+    await refuses(['train', '--data', at('other.json')], /other\.json must hold a non-empty list/);
+    await refuses(
       ['train', '--data', set, '--set', 'optimizer.lrr=1'],
       /unknown setting "optimizer\.lrr".*"optimizer\.lr"/,
       2,
     );
-    await refusesEarly(
+    await refuses(
       ['train', '--data', set, '--config', at('unknown.json')],
       /unknown setting "optimizer\.learning".*unknown\.json/,
       2,
     );
-    await refusesEarly(['train', '--data', set, '--epochs', '0'], /training\.epochs = 0/, 2);
+    await refuses(['train', '--data', set, '--epochs', '0'], /training\.epochs = 0/, 2);
     expect(existsSync(at('runs'))).toBe(false);
   });
 
   it('train: an option given twice, or without its value', async () => {
-    await refusesEarly(['train', '--data', set, '--out'], /--out is empty; give it a value/);
-    await refusesEarly(['train', '--data', set, '--out', at('a'), '--out', at('b')], /--out is given 2 times/);
-    await refusesEarly(['train', '--data', set, '--epochs', 'many'], /--epochs needs a number/);
+    await refuses(['train', '--data', set, '--out'], /--out is empty; give it a value/);
+    await refuses(['train', '--data', set, '--out', at('a'), '--out', at('b')], /--out is given 2 times/);
+    await refuses(['train', '--data', set, '--epochs', 'many'], /--epochs needs a number/);
   });
 
   it('places where nothing can be made, weights that are not there, pipes: named at once, and none waits', async () => {
-    await refusesEarly(
+    await refuses(
       ['train', '--data', set, '--init', at('nowhere.pth'), '--out', at('not')],
       /nowhere\.pth: no such file/,
     );
-    await refusesEarly(['data', 'synth', at('none'), '--seg-train', '0', '--cls-train', '0'], /both 0/);
-    await refusesEarly(['data', 'prepare', set, '--seed', '1.5', '-o', at('seeded.json')], /seed .* is 1\.5/);
+    await refuses(['data', 'synth', at('none'), '--seg-train', '0', '--cls-train', '0'], /both 0/);
+    await refuses(['data', 'prepare', set, '--seed', '1.5', '-o', at('seeded.json')], /seed .* is 1\.5/);
     if (process.platform !== 'linux') return;
     // Node's own mkdir tries for ever there.
-    await refusesEarly(['infer', at('eye.jpg'), '--run', at('run'), '--out', '/proc/x'], /cannot write \/proc\/x/);
-    await refusesEarly(['evaluate', at('run'), '--report', '/dev/null'], /--report: \/dev\/null is a pipe, socket or/);
+    await refuses(['infer', at('eye.jpg'), '--run', at('run'), '--out', '/proc/x'], /cannot write \/proc\/x/);
+    await refuses(['evaluate', at('run'), '--report', '/dev/null'], /--report: \/dev\/null is a pipe, socket or/);
     symlinkSync('loop', at('loop'));
-    await refusesEarly(['export', at('run'), '--format', 'onnx', '--out', at('loop')], /cannot write .*loop: ELOOP/);
+    await refuses(['export', at('run'), '--format', 'onnx', '--out', at('loop')], /cannot write .*loop: ELOOP/);
     spawnSync('mkfifo', [at('pipe.jpg')]);
-    await refusesEarly(['data', 'verify', at('pipe.jpg')], /pipe\.jpg is a pipe/);
+    await refuses(['data', 'verify', at('pipe.jpg')], /pipe\.jpg is a pipe/);
     await expect(readHeader(at('pipe.jpg'), 'pipe.jpg')).rejects.toThrow(/it is not a file/);
     await expect(readSafetensors(at('pipe.jpg'))).rejects.toThrow(/is a device, pipe or socket/);
     rmSync(at('pipe.jpg'));
@@ -191,30 +190,27 @@ describe('bad input, refused before an adapter is opened', () => {
 
   it('B41: a repeated option is refused whatever its type, value and alias', async () => {
     const train = ['train', '--data', set, '--out', at('repeated'), ...TINY.slice(0, 2)];
-    await refusesEarly([...train, '--epochs', '2', '--epochs', '1'], /--epochs is given 2 times/);
-    await refusesEarly([...train, '--epochs=1', '--epochs', '1', '--epochs', '1'], /--epochs is given 3 times/);
-    await refusesEarly([...train, '--verify', '--no-verify'], /--verify is given 2 times/);
-    await refusesEarly([...train, '--skip-bad=maybe'], /--skip-bad=maybe: leave the value out, or give true or false/);
-    await refusesEarly([...train, '--verify='], /--verify=: leave the value out/);
+    await refuses([...train, '--epochs', '2', '--epochs', '1'], /--epochs is given 2 times/);
+    await refuses([...train, '--epochs=1', '--epochs', '1', '--epochs', '1'], /--epochs is given 3 times/);
+    await refuses([...train, '--verify', '--no-verify'], /--verify is given 2 times/);
+    await refuses([...train, '--skip-bad=maybe'], /--skip-bad=maybe: leave the value out, or give true or false/);
+    await refuses([...train, '--verify='], /--verify=: leave the value out/);
     // It made a configuration for each fold before it counted the pictures, until memory ended.
-    await refusesEarly(
+    await refuses(
       ['train', '--data', set, '--folds', '1000000000'],
       /1000000000 folds, but only \d+ training pictures/,
     );
-    await refusesEarly(['infer', 'eye.jpg', '--run', 'run', '--checkpoint', 'run'], /--run is given 2 times/);
-    await refusesEarly(
-      ['data', 'prepare', set, '-o', at('a.json'), '--output', at('b.json')],
-      /--output is given 2 times/,
-    );
-    await refusesEarly(['data', 'verify', set, '--images', 'a', '--images', 'b'], /--images is given 2 times/);
+    await refuses(['infer', 'eye.jpg', '--run', 'run', '--checkpoint', 'run'], /--run is given 2 times/);
+    await refuses(['data', 'prepare', set, '-o', at('a.json'), '--output', at('b.json')], /--output is given 2 times/);
+    await refuses(['data', 'verify', set, '--images', 'a', '--images', 'b'], /--images is given 2 times/);
     expect(existsSync(at('repeated'))).toBe(false);
   });
 
   it('train: run folders that are none, in use or not writable', async () => {
-    await refusesEarly(['train', '--data', set, '--out', at('run')], /run: the folder is not empty/);
-    await refusesEarly(['train', '--data', set, '--out', at('eye.jpg')], /cannot write .*eye\.jpg/);
-    await refusesEarly(['train', '--resume', at('empty')], /empty: no run folder/);
-    await refusesEarly(
+    await refuses(['train', '--data', set, '--out', at('run')], /run: the folder is not empty/);
+    await refuses(['train', '--data', set, '--out', at('eye.jpg')], /cannot write .*eye\.jpg/);
+    await refuses(['train', '--resume', at('empty')], /empty: no run folder/);
+    await refuses(
       ['train', '--resume', at('run'), '--epochs', '9'],
       /--resume goes on with the run as it was configured/,
     );
@@ -232,64 +228,64 @@ describe('bad input, refused before an adapter is opened', () => {
         ]),
       ),
     );
-    await refusesEarly(['data', 'prepare', range, '-o', at('range.json')], /Training Labels\.csv.*(row|line) 3.*7/is);
+    await refuses(['data', 'prepare', range, '-o', at('range.json')], /Training Labels\.csv.*(row|line) 3.*7/is);
     const row = damaged('set-row', (folder) => rmSync(imagePathB(folder, 'train', 2)));
-    await refusesEarly(['data', 'prepare', row, '-o', at('row.json')], /IDRiD_002/);
+    await refuses(['data', 'prepare', row, '-o', at('row.json')], /IDRiD_002/);
     const mask = damaged('set-mask', (folder) => rmSync(imagePathA(folder, 'train', 2)));
-    await refusesEarly(['data', 'prepare', mask, '-o', at('mask.json')], /IDRiD_02/);
-    await refusesEarly(['data', 'prepare', set, '-o', at('eye.jpg', 'x.json')], /cannot write .*x\.json/);
-    await refusesEarly(['data', 'verify', at('empty')], /empty holds no IDRiD images/);
-    await refusesEarly(['data', 'verify', set, '--images', at('empty')], /is a folder.*leave .*empty out/);
-    await refusesEarly(['merge', set, ''], /a folder has an empty name/);
-    await refusesEarly(['merge', set, '--manifest', at('nowhere.csv')], /nowhere\.csv: no such file/);
+    await refuses(['data', 'prepare', mask, '-o', at('mask.json')], /IDRiD_02/);
+    await refuses(['data', 'prepare', set, '-o', at('eye.jpg', 'x.json')], /cannot write .*x\.json/);
+    await refuses(['data', 'verify', at('empty')], /empty holds no IDRiD images/);
+    await refuses(['data', 'verify', set, '--images', at('empty')], /is a folder.*leave .*empty out/);
+    await refuses(['merge', set, ''], /a folder has an empty name/);
+    await refuses(['merge', set, '--manifest', at('nowhere.csv')], /nowhere\.csv: no such file/);
     expect(readdirSync(root).filter((name) => /^(range|row|mask)\.json/.test(name))).toEqual([]);
   });
 
   it('infer: checkpoints that are none', async () => {
     const weights = weightsOf('run');
-    await refusesEarly(['infer', 'eye.jpg'], /no trained network.*gmtl train/);
-    await refusesEarly(['infer', 'eye.jpg', '--run', 'eye.jpg'], /eye\.jpg: not a safetensors file; it is a JPEG/);
-    await refusesEarly(['infer', 'eye.jpg', '--run', 'model.pth'], /model\.pth: not a safetensors file.*\.pth/);
-    await refusesEarly(['infer', 'eye.jpg', '--run', 'other.json'], /other\.json: .*no checkpoint manifest/);
-    await refusesEarly(['infer', 'eye.jpg', '--run', weights], /--config FILE/);
-    await refusesEarly(['infer', 'empty', '--run', 'run'], /empty: the folder is empty/);
+    await refuses(['infer', 'eye.jpg'], /no trained network.*gmtl train/);
+    await refuses(['infer', 'eye.jpg', '--run', 'eye.jpg'], /eye\.jpg: not a safetensors file; it is a JPEG/);
+    await refuses(['infer', 'eye.jpg', '--run', 'model.pth'], /model\.pth: not a safetensors file.*\.pth/);
+    await refuses(['infer', 'eye.jpg', '--run', 'other.json'], /other\.json: .*no checkpoint manifest/);
+    await refuses(['infer', 'eye.jpg', '--run', weights], /--config FILE/);
+    await refuses(['infer', 'empty', '--run', 'run'], /empty: the folder is empty/);
     expect(existsSync(at('infer'))).toBe(false);
   });
 
   it('B36: an evaluation does not replace what inference wrote, nor the logs of the run', async () => {
     cpSync(at('run'), at('run-logged'), { recursive: true });
     const log = readFileSync(at('run-logged', 'misroutes.csv'), 'utf8');
-    await refusesEarly(['evaluate', at('run-logged'), '--report', at('run-logged')], /misroutes\.csv is there already/);
+    await refuses(['evaluate', at('run-logged'), '--report', at('run-logged')], /misroutes\.csv is there already/);
     expect(readFileSync(at('run-logged', 'misroutes.csv'), 'utf8')).toBe(log);
     mkdirSync(at('mine'));
     for (const kind of ['MA', 'OD']) writeFileSync(at('mine', `eye_${kind}.png`), 'drawn by hand');
     const words = ['infer', 'eye.jpg', '--run', 'run', '--out', 'mine', '--task', 'classification', '--overwrite'];
-    await refusesEarly(words, /eye_MA\.png is there already.*no record/);
+    await refuses(words, /eye_MA\.png is there already.*no record/);
     expect(readFileSync(at('mine', 'eye_OD.png'), 'utf8')).toBe('drawn by hand');
     const picture = readFileSync(at('eye.jpg'));
-    await refusesEarly(['data', 'prepare', set, '-o', at('eye.jpg')], /eye\.jpg is there already/);
+    await refuses(['data', 'prepare', set, '-o', at('eye.jpg')], /eye\.jpg is there already/);
     expect(readFileSync(at('eye.jpg'))).toEqual(picture);
   });
 
   it('words and options that no command has: the nearest one is named', async () => {
-    await refusesEarly(['train', '--epocs', '3'], /Unknown option --epocs\. Did you mean --epochs\?/);
-    await refusesEarly(['infer', '--rn', 'run', '--xyzzy'], /Unknown options --rn, --xyzzy\. Did you mean --run\?/);
-    await refusesEarly(['train', 'sideways'], /Unknown word "sideways"/);
-    await refusesEarly(['sideways'], /Unknown word "sideways"/);
-    await refusesEarly(['trian'], /Did you mean train\?/);
+    await refuses(['train', '--epocs', '3'], /Unknown option --epocs\. Did you mean --epochs\?/);
+    await refuses(['infer', '--rn', 'run', '--xyzzy'], /Unknown options --rn, --xyzzy\. Did you mean --run\?/);
+    await refuses(['train', 'sideways'], /Unknown word "sideways"/);
+    await refuses(['sideways'], /Unknown word "sideways"/);
+    await refuses(['trian'], /Did you mean train\?/);
   });
 
   it('train: a setting that is left out', async () => {
-    await refusesEarly(['train', '--preset', 'demo', '--set'], /Not enough arguments following: set\. .*--help/);
+    await refuses(['train', '--preset', 'demo', '--set'], /Not enough arguments following: set\. .*--help/);
   });
 
   it('evaluate: foreign and damaged runs', async () => {
-    await refusesEarly(['evaluate', at('nowhere')], /nowhere: no run folder/);
-    await refusesEarly(['evaluate', at('run'), '--checkpoint', 'third'], /no checkpoint named "third".*last\.json/);
+    await refuses(['evaluate', at('nowhere')], /nowhere: no run folder/);
+    await refuses(['evaluate', at('run'), '--checkpoint', 'third'], /no checkpoint named "third".*last\.json/);
     cpSync(at('run'), at('run-damaged'), { recursive: true });
     const weights = weightsOf('run-damaged');
     writeFileSync(at(weights), readFileSync(at(weights)).subarray(0, 500));
-    await refusesEarly(['evaluate', at('run-damaged')], /has 500 bytes, its manifest says/);
+    await refuses(['evaluate', at('run-damaged')], /has 500 bytes, its manifest says/);
   });
 });
 
@@ -334,6 +330,13 @@ describe('bad input', { concurrent: true }, () => {
     expect(status).toBe(1);
   });
 
+  it('doctor: an adapter that is not there', async () => {
+    const words = ['doctor', '--adapter', 'abacus'];
+    expectRefusal(await gmtl(...words), words, /No adapter fits "abacus"/, 4);
+  });
+});
+
+describe('bad input, met when an adapter is open', () => {
   it('train: an adapter that is not there leaves no run behind', async () => {
     await refuses(['train', '--data', set, '--out', at('lost'), '--adapter', 'abacus'], /No adapter fits "abacus"/, 4);
     expect(existsSync(at('lost'))).toBe(false);
@@ -386,6 +389,7 @@ describe('bad input', { concurrent: true }, () => {
       bytes.writeFloatLE(value, end + data_offsets![0]);
       writeFileSync(at('poisoned.safetensors'), bytes);
       const words = ['infer', 'eye.jpg', '--run', 'poisoned.safetensors', '--config', join('run', 'config.json')];
+      words.push('--adapter', 'software');
       await refuses(
         [...words, '--out', 'poisoned'],
         new RegExp(`the weight ${name.replaceAll('.', '\\.')} is ${value}`),
@@ -403,9 +407,9 @@ describe('bad input', { concurrent: true }, () => {
       /IDRiD_04\.jpg shows no field of view.*--skip-bad/s,
     );
     expect(existsSync(at('run-dark'))).toBe(false);
-    const { code, stderr } = await gmtl('train', '--data', dark, '--out', at('run-dark'), '--skip-bad', ...TINY);
+    const { code, stderr } = await gmtlHere('train', '--data', dark, '--out', at('run-dark'), '--skip-bad', ...TINY);
     expect([code, stderr]).toEqual([0, expect.stringMatching(/skipped .*IDRiD_04\.jpg/)]);
-    const scored = await gmtl('evaluate', at('run-dark'), '--adapter', 'software');
+    const scored = await gmtlHere('evaluate', at('run-dark'), '--adapter', 'software');
     expect([scored.code, scored.stderr]).toEqual([0, expect.stringMatching(/skipped .*IDRiD_04\.jpg/)]);
   });
 
@@ -417,7 +421,7 @@ describe('bad input', { concurrent: true }, () => {
       .png()
       .toFile(at('eyes', 'c.png'));
     const words = ['infer', 'eyes', '--run', 'run', '--task', 'both', '--out', 'seen', '--adapter', 'software'];
-    const { code, stdout, stderr } = await gmtl(...words);
+    const { code, stdout, stderr } = await gmtlHere(...words);
     expect(code, stderr).toBe(3);
     const lines = stdout
       .trim()
@@ -456,10 +460,6 @@ describe('bad input', { concurrent: true }, () => {
     expect(table[1]).toMatchObject({ retinopathy: '', MA_pixels: '' });
     await refuses(words, /a_overlay\.png is there already.*--overwrite/);
   });
-
-  it('doctor: an adapter that is not there', async () => {
-    await refuses(['doctor', '--adapter', 'abacus'], /No adapter fits "abacus"/, 4);
-  });
 });
 
 describe('what is on standard input, and what is not the command’s own', () => {
@@ -474,21 +474,21 @@ describe('what is on standard input, and what is not the command’s own', () =>
     const empty = spawnSync(process.execPath, [program, ...words], { input: '', encoding: 'utf8' });
     expect(empty.status).toBe(1);
     expect(empty.stderr).toMatch(/error: standard input names no picture: give a path a line/);
-    await refusesEarly(['infer', at('eye.jpg'), '--out', '-'], /--out is -; give it a value/);
+    await refuses(['infer', at('eye.jpg'), '--out', '-'], /--out is -; give it a value/);
   });
 
   it('bench step --plan, bench all and export --overwrite replace no file of the user’s', async () => {
     mkdirSync(at('strangers'));
     for (const name of ['plan.json', 'results.json', 'run.py']) writeFileSync(at('strangers', name), '{"mine":1}');
-    await refusesEarly(
+    await refuses(
       ['bench', 'step', '--plan', '--json', at('strangers', 'plan.json')],
       /plan.json is there already, and is not gmtl bench's own/,
     );
-    await refusesEarly(
+    await refuses(
       ['bench', 'all', '--out', at('strangers'), '--minutes', '0.001'],
       /results.json is there already, and is not gmtl bench's own/,
     );
-    await refusesEarly(
+    await refuses(
       ['export', at('run'), '--format', 'onnx', '--out', at('strangers'), '--overwrite'],
       /run.py is there already, and is not gmtl export's own/,
     );
@@ -513,7 +513,7 @@ it('enqueue, worker: what is no address of a queue is said without its password:
       ['enqueue', at('eye.jpg')],
       ['worker', '--run', at('run')],
     ]) {
-      const { stderr } = await refusesEarly(
+      const { stderr } = await refuses(
         [...words, '--queue', address],
         /give the address of a queue as redis:\/\/host:6379/,
       );
@@ -521,11 +521,11 @@ it('enqueue, worker: what is no address of a queue is said without its password:
     }
   }
   // Timers of Node end at 24 days, and longer ones at once.
-  await refusesEarly(
+  await refuses(
     ['worker', '--run', at('run'), '--queue', 'redis://h', '--lock-seconds', '1e12'],
     /--lock-seconds 1000000000000: give 1 to 86400/,
   );
-  await refusesEarly(
+  await refuses(
     ['enqueue', at('eye.jpg'), '--queue', 'redis://h', '--name', 'a:b'],
     /the queue's name "a:b" is empty or has a colon/,
   );

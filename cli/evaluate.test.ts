@@ -1,4 +1,4 @@
-/** Tier: any adapter, built command line. A tiny run evaluated, reported and sampled. */
+/** Tier: any adapter, built command line. A tiny run evaluated, reported and sampled: each command once as a program, else in this process. */
 import { existsSync } from 'node:fs';
 import { cp, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -9,15 +9,22 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startGmtl, TINY_SETTINGS } from '../bench/trainProcess.ts';
 import { generateSyntheticIdrid } from '../src/retina/data/synth/index.ts';
 import type { Evaluation } from '../src/retina/metrics/evaluation.ts';
-import { gmtlHere } from './testsupport.ts';
+import { gmtlHere, keepAdapter } from './testsupport.ts';
 
+keepAdapter();
 let root = '';
 const at = (...parts: string[]): string => join(root, ...parts);
 
 async function gmtl(...words: string[]): Promise<{ code: number | null; output: string }> {
+  const { code, stdout, stderr } = await gmtlHere(...words);
+  return { code, output: stdout + stderr };
+}
+
+/** Runs a command as a program of its own. */
+async function program(...words: string[]): Promise<string> {
   const run = startGmtl(words, root);
-  const { code } = await run.ended;
-  return { code, output: run.output() };
+  expect((await run.ended).code, run.output()).toBe(0);
+  return run.output();
 }
 
 async function done(...words: string[]): Promise<string> {
@@ -58,7 +65,7 @@ afterAll(() => rm(root, { recursive: true, force: true }));
 
 describe('gmtl evaluate', () => {
   it('prints both settings, stores the calibration, and writes the report and its files', async () => {
-    const output = await done('evaluate', at('run'), '--report', at('report'));
+    const output = await program('evaluate', at('run'), '--report', at('report'));
     expect(output).toMatch(
       /PLAIN \(thresholds 0\.5, temperatures 1\): test split, checkpoint 'best', step 2.*5 images/,
     );
@@ -149,7 +156,7 @@ describe('gmtl infer', () => {
   it('--sample draws the same images for a seed, and writes a grid, a page and a table', async () => {
     const words = ['infer', '--run', at('run'), '--out', at('sample')];
     const lines = (output: string): string[] => output.split('\n').filter((line) => /^[AB]\/test\//.test(line));
-    const first = await done(...words, '--sample', '3');
+    const first = await program(...words, '--sample', '3');
     expect(lines(first)).toHaveLength(3);
     for (const file of ['sample.png', 'sample.html', 'sample.csv'])
       expect(existsSync(at('sample', file)), file).toBe(true);

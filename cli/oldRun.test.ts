@@ -1,14 +1,15 @@
-/** Tier: any adapter, built command line. A run that version 0.1 began, under its names, still evaluates, infers and resumes. */
+/** Tier: any adapter. A run that version 0.1 began, under its names, still evaluates, infers and resumes. */
 import { cp, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startGmtl } from '../bench/trainProcess.ts';
 import { readSafetensors } from '../src/engine/node/safetensorsFile.ts';
 import { loadCheckpoint } from '../src/retina/run/checkpoint.ts';
 import { readRunLog } from '../src/retina/run/logs.ts';
+import { gmtlHere, keepAdapter } from './testsupport.ts';
 
+keepAdapter();
 const fixture = (name: string): string => fileURLToPath(new URL(`fixtures/${name}`, import.meta.url));
 
 let root = '';
@@ -23,14 +24,14 @@ beforeAll(async () => {
 afterAll(() => rm(root, { recursive: true, force: true }));
 
 async function gmtl(...words: string[]): Promise<string> {
-  const started = startGmtl(words, root);
-  expect(await started.ended, started.output()).toEqual({ code: 0, signal: null });
-  return started.output();
+  const { code, stdout, stderr } = await gmtlHere(...words);
+  expect(code, stdout + stderr).toBe(0);
+  return stdout;
 }
 
 describe('a run of version 0.1', () => {
   it('is evaluated', async () => {
-    const output = await gmtl('evaluate', 'part', '--json', 'figures.json', '--report', 'report');
+    const output = await gmtl('evaluate', run, '--json', join(root, 'figures.json'), '--report', join(root, 'report'));
     expect(output).toContain('retinopathy');
     const figures = JSON.parse(await readFile(join(root, 'figures.json'), 'utf8'));
     expect(figures).toMatchObject({ checkpoint: 'best', step: 6 });
@@ -39,12 +40,12 @@ describe('a run of version 0.1', () => {
   it('infers', async () => {
     const picture = join(root, 'data', 'B. Disease Grading', '1. Original Images', 'b. Testing Set', 'IDRiD_001.jpg');
     // --checkpoint is the old name of --run.
-    await gmtl('infer', picture, '--checkpoint', 'part', '--out', 'found');
+    await gmtl('infer', picture, '--checkpoint', run, '--out', join(root, 'found'));
     expect(await readdir(join(root, 'found'))).toContain('predictions.csv');
   });
 
   it('resumes to the weights it would have had', async () => {
-    await gmtl('train', '--resume', 'part');
+    await gmtl('train', '--resume', run);
     const [got, want] = [
       (await loadCheckpoint(run, { name: 'last' })).weights,
       (await readSafetensors(fixture('run-0.1-finished.safetensors'))).tensors,

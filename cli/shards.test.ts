@@ -8,8 +8,11 @@ import { startGmtl } from '../bench/trainProcess.ts';
 import { generateSyntheticIdrid } from '../src/retina/data/synth/index.ts';
 import { JOURNAL_FILE } from '../src/retina/predict/journal.ts';
 import { writeUntrainedRun } from '../src/retina/predict/testsupport.ts';
+import { gmtlHere, keepAdapter } from './testsupport.ts';
 
+keepAdapter();
 let root = '';
+const at = (name: string): string => join(root, name);
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'gmtl-shards-'));
   const counts = { segmentationTrain: 2, segmentationTest: 1, gradingTrain: 20, gradingTest: 2 };
@@ -19,41 +22,39 @@ beforeAll(async () => {
 afterAll(() => rm(root, { recursive: true, force: true }));
 
 async function done(...words: string[]): Promise<string> {
-  const run = startGmtl(words, root);
-  expect(await run.ended, run.output()).toEqual({ code: 0, signal: null });
-  return run.output();
+  const { code, stdout, stderr } = await gmtlHere(...words);
+  expect(code, stdout + stderr).toBe(0);
+  return stdout;
 }
 
 const infer = (...words: string[]): string[] => [
   'infer',
-  'data/B. Disease Grading',
+  at('data/B. Disease Grading'),
   '--recursive',
   '--run',
-  'run',
+  at('run'),
   ...words,
 ];
 
 it('four shards, one killed and resumed, merge to the table of one inference', async () => {
-  // Large enough for threads; the shards are not.
-  await done(...infer('--out', 'whole', '--threads', '2'));
-  for (const shard of ['1/4', '2/4', '4/4']) await done(...infer('--out', 'parts', '--shard', shard, '--resume'));
+  // Large enough for threads, whose program is the built one; the shards are not.
+  const threaded = startGmtl(infer('--out', at('whole'), '--threads', '2'), root);
+  expect(await threaded.ended, threaded.output()).toEqual({ code: 0, signal: null });
+  for (const shard of ['1/4', '2/4', '4/4']) await done(...infer('--out', at('parts'), '--shard', shard, '--resume'));
   const folder = join(root, 'parts/shard-3-of-4');
-  const killed = startGmtl(infer('--out', 'parts', '--shard', '3/4', '--resume'), root);
+  const killed = startGmtl(infer('--out', at('parts'), '--shard', '3/4', '--resume'), root);
   while (!existsSync(join(folder, JOURNAL_FILE)) && killed.child.exitCode === null) {
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
   killed.child.kill('SIGKILL');
   await killed.ended;
   const before = (await readFile(join(folder, JOURNAL_FILE), 'utf8')).split('\n').length - 1;
-  const again = startGmtl(infer('--out', 'parts', '--shard', '3/4', '--resume'), root);
-  expect((await again.ended).code, again.output()).toBe(0);
-  const lines = again
-    .output()
+  const lines = (await done(...infer('--out', at('parts'), '--shard', '3/4', '--resume')))
     .split('\n')
     .flatMap((line) => (line.startsWith('{') ? [JSON.parse(line)] : []));
   expect(lines.filter(({ milliseconds }) => milliseconds === 0).length).toBeGreaterThanOrEqual(before);
-  const shards = [1, 2, 3, 4].map((index) => `parts/shard-${index}-of-4`);
-  await done('merge', ...shards, '--out', 'merged.csv');
+  const shards = [1, 2, 3, 4].map((index) => at(`parts/shard-${index}-of-4`));
+  await done('merge', ...shards, '--out', at('merged.csv'));
   const [whole, merged] = await Promise.all(
     ['whole/predictions.csv', 'merged.csv'].map((name) => readFile(join(root, name), 'utf8')),
   );

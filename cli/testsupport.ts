@@ -1,5 +1,6 @@
 /** For tests: a command in the test's own process, and data for runs that end without a report. */
-import { vi } from 'vitest';
+import { afterAll, beforeAll, vi } from 'vitest';
+import { type AdapterChoice, openAdapter } from '../src/engine/node/open.ts';
 import { openDataset } from '../src/retina/data/sets/dataset.ts';
 import { writeMetadata } from '../src/retina/data/sets/metadata.ts';
 import { gmtl } from './gmtl.ts';
@@ -11,7 +12,10 @@ export interface Outcome {
   readonly stderr: string;
 }
 
-/** Runs a command in this process, in a tenth of a program's time: for what is refused before an adapter is opened. */
+/**
+ * Runs a command in this process: in a tenth of a program's time what is refused before an adapter is opened, and in half of it what opens one
+ * (`keepAdapter`).
+ */
 export async function gmtlHere(...words: string[]): Promise<Outcome> {
   const streams = { stdout: '', stderr: '' };
   const into = (stream: keyof typeof streams) => (text: unknown) => {
@@ -21,6 +25,12 @@ export async function gmtlHere(...words: string[]): Promise<Outcome> {
     vi.spyOn(console, 'log').mockImplementation(into('stdout')),
     vi.spyOn(console, 'error').mockImplementation(into('stderr')),
     vi.spyOn(console, 'warn').mockImplementation(into('stderr')),
+    ...(['stdout', 'stderr'] as const).map((stream) =>
+      vi.spyOn(process[stream], 'write').mockImplementation((text) => {
+        streams[stream] += String(text);
+        return true;
+      }),
+    ),
   ];
   try {
     process.exitCode = 0;
@@ -30,6 +40,16 @@ export async function gmtlHere(...words: string[]): Promise<Outcome> {
     process.exitCode = 0;
     for (const spy of spies) spy.mockRestore();
   }
+}
+
+/** Holds Dawn's instance for a file whose commands open devices in this process: a second instance can abort it. */
+export function keepAdapter(choice?: AdapterChoice): void {
+  let release = (): void => undefined;
+  beforeAll(async () => {
+    const opened = await openAdapter(choice);
+    release = () => opened.release();
+  });
+  afterAll(() => release());
 }
 
 /** Writes a list of a data set's pictures without its testing split: a run on them ends without scoring and drawing them, which takes a second. */

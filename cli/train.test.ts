@@ -1,4 +1,7 @@
-/** Tier: any adapter, built command line. Whole training runs as child processes: repeatable, interruptible, resumable. */
+/**
+ * Tier: any adapter, built command line. Whole training runs, repeatable, interruptible and resumable: what is interrupted and what all is compared
+ * with as child processes, the others in this one, where starting takes half as long.
+ */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
@@ -14,8 +17,9 @@ import { selectItems } from '../src/retina/domain.ts';
 import { loadCheckpoint } from '../src/retina/run/checkpoint.ts';
 import { readRunLog } from '../src/retina/run/logs.ts';
 import { loadTrainedWeights } from '../src/retina/run/trainedWeights.ts';
-import { writeListWithoutTest } from './testsupport.ts';
+import { gmtlHere, keepAdapter, writeListWithoutTest } from './testsupport.ts';
 
+keepAdapter();
 let root = '';
 let data = '';
 /** The same pictures without the testing split. */
@@ -95,6 +99,20 @@ async function finish(arguments_: readonly string[]): Promise<string> {
   return run.output();
 }
 
+/** The same in this process. */
+async function finishHere(arguments_: readonly string[]): Promise<string> {
+  const { code, stdout, stderr } = await gmtlHere(...arguments_);
+  expect(code, stdout + stderr).toBe(0);
+  return stdout + stderr;
+}
+
+/** Runs what must fail in this process. Returns what it printed. */
+async function failHere(arguments_: readonly string[]): Promise<string> {
+  const { code, stdout, stderr } = await gmtlHere(...arguments_);
+  expect(code, stdout + stderr).toBe(1);
+  return stdout + stderr;
+}
+
 /** Waits until the batch log of the run shows `steps`, then interrupts it. Returns what it printed. */
 async function interruptAfter(
   arguments_: readonly string[],
@@ -141,7 +159,7 @@ describe('gmtl train', () => {
     // The run below that is interrupted repeats it too.
     if (!LONG_TESTS) return;
     const folder = join(root, 'again');
-    await finish(words(folder));
+    await finishHere(words(folder));
     expect(await outcome(folder)).toEqual(whole);
   });
 
@@ -186,7 +204,7 @@ describe('gmtl train', () => {
       'optimizer.warmupSteps=0',
     ];
     const folder = join(root, 'ranked');
-    const output = await finish(unscored(folder, ...more));
+    const output = await finishHere(unscored(folder, ...more));
     expect(output).toContain('no better dice in 4 validations: training ends');
     const rows = readRunLog(join(folder, 'epochs.jsonl'));
     expect(rows.map(({ learningRate }) => learningRate)).toEqual(
@@ -205,14 +223,13 @@ describe('gmtl train', () => {
     if (!LONG_TESTS) return;
     const again = join(root, 'ranked-interrupted');
     await interruptAfter(unscored(again, ...more, 'training.checkpointEvery=1'), again, 5, 'SIGTERM');
-    await finish(['train', '--resume', again]);
+    await finishHere(['train', '--resume', again]);
     expect(await outcome(again)).toEqual(await outcome(folder));
   });
 
   it('refuses a figure that validation does not give, before it reads images', async () => {
-    const run = startGmtl(words(join(root, 'refused'), 'training.bestMetric=retinopathyQWK'), root);
-    expect((await run.ended).code).toBe(1);
-    expect(run.output()).toContain('Did you mean "retinopathyQwk"');
+    const output = await failHere(words(join(root, 'refused'), 'training.bestMetric=retinopathyQWK'));
+    expect(output).toContain('Did you mean "retinopathyQwk"');
     expect(existsSync(join(root, 'refused'))).toBe(false);
   });
 
@@ -222,7 +239,7 @@ describe('gmtl train', () => {
     const output = await interruptAfter([...unscored(folder, ...short), '--folds', '2'], join(folder, 'fold-1'), 1);
     expect(output).toContain(`The cross-validation goes on with: npx gmtl train --resume ${folder}`);
     expect(existsSync(join(folder, 'summary.json'))).toBe(false);
-    const text = await finish(['train', '--resume', folder]);
+    const text = await finishHere(['train', '--resume', folder]);
     const summary = JSON.parse(await readFile(join(folder, 'summary.json'), 'utf8'));
     expect(text).toContain(await readFile(join(folder, 'summary.txt'), 'utf8'));
     const losses = [1, 2].map((fold) => {
@@ -235,7 +252,7 @@ describe('gmtl train', () => {
       [1, 2].map(async (fold) => JSON.parse(await readFile(join(folder, `fold-${fold}`, 'metadata.json'), 'utf8'))),
     );
     expect(items[0]).not.toEqual(items[1]);
-    const repeated = await finish(['train', '--resume', folder]);
+    const repeated = await finishHere(['train', '--resume', folder]);
     expect(repeated).toContain('fold 1 of 2 is finished');
     expect(repeated).toContain('fold 2 of 2 is finished');
   });
@@ -243,11 +260,11 @@ describe('gmtl train', () => {
   it('starts from given weights, reports what matched, and does not do so again on resuming', async () => {
     const folder = join(root, 'initialized');
     const short = ['training.epochs=1', 'training.stepsPerEpoch=1', 'optimizer.layerDecay=0.7'];
-    const output = await finish([...unscored(folder, ...short), '--init', join(root, 'whole')]);
+    const output = await finishHere([...unscored(folder, ...short), '--init', join(root, 'whole')]);
     const report = JSON.parse(await readFile(join(folder, 'init.json'), 'utf8'));
     expect(report.loadedElements).toBeGreaterThan(0);
     expect(output).toContain('stem');
-    expect(await finish(['train', '--resume', folder])).not.toContain('stem.0');
+    expect(await finishHere(['train', '--resume', folder])).not.toContain('stem.0');
   });
 
   it('starts from a PyTorch file as from the run whose weights it holds', async () => {
@@ -255,7 +272,7 @@ describe('gmtl train', () => {
     const file = join(root, 'whole.pth');
     await writeFile(file, torchFileOf(weights));
     const folder = join(root, 'from-torch');
-    const output = await finish([
+    const output = await finishHere([
       ...unscored(folder, 'training.epochs=1', 'training.stepsPerEpoch=1', 'optimizer.layerDecay=0.7'),
       ...['--init', file],
     ]);
@@ -276,13 +293,13 @@ describe('gmtl train', () => {
     expect(output).toContain(`Stopped at step ${step} of 12. Go on with: npx gmtl train --resume ${folder}`);
     expect(existsSync(join(folder, 'test.json'))).toBe(false);
     if (LONG_TESTS) await interruptAfter(['train', '--resume', folder], folder, step + 1, 'SIGHUP');
-    await finish(['train', '--resume', folder]);
+    await finishHere(['train', '--resume', folder]);
     expect(await outcome(folder)).toEqual(whole);
   });
 
   it('in float16, with a loss scale that grows: interrupted and resumed the same; where the adapter has none, says so and is float32', async () => {
     const half = ['training.precision="f16"', 'training.lossScaleInterval=2', 'training.epochs=1'];
-    const output = await finish(unscored(join(root, 'half'), ...half));
+    const output = await finishHere(unscored(join(root, 'half'), ...half));
     const expected = await outcome(join(root, 'half'));
     const scales = (expected.batches as { lossScale: number | null }[]).map(({ lossScale }) => lossScale);
     const { precision } = JSON.parse(await readFile(join(root, 'half', 'environment.json'), 'utf8'));
@@ -296,7 +313,7 @@ describe('gmtl train', () => {
     expect((expected.random as { lossScale: { scale: number } }).lossScale.scale).toBe(scales.at(-1));
     const folder = join(root, 'half-interrupted');
     await interruptAfter(unscored(folder, ...half, 'training.checkpointEvery=1'), folder, 2);
-    await finish(['train', '--resume', folder]);
+    await finishHere(['train', '--resume', folder]);
     expect(await outcome(folder)).toEqual(expected);
   });
 
@@ -307,10 +324,8 @@ describe('gmtl train', () => {
     const bytes = await readFile(victim.imagePath);
     await writeFile(victim.imagePath, bytes.subarray(0, Math.floor(bytes.length / 3)));
     try {
-      const failing = startGmtl(unscored(join(root, 'failing')), root);
-      expect((await failing.ended).code).toBe(1);
-      expect(failing.output()).toContain(victim.imagePath);
-      const skipping = await finish([...unscored(join(root, 'skipping'), 'training.epochs=1'), '--skip-bad']);
+      expect(await failHere(unscored(join(root, 'failing')))).toContain(victim.imagePath);
+      const skipping = await finishHere([...unscored(join(root, 'skipping'), 'training.epochs=1'), '--skip-bad']);
       expect(skipping).toContain(`skipped  ${victim.imagePath}`);
       expect((await outcome(join(root, 'skipping'))).step).toBe(6);
     } finally {
@@ -321,9 +336,7 @@ describe('gmtl train', () => {
   it('stops at NaN, naming the step, the op and the batch, and keeps the checkpoint from before', async () => {
     const folder = join(root, 'diverged');
     const wild = ['optimizer.lr=1e30', 'optimizer.schedule="constant"', 'optimizer.warmupSteps=0'];
-    const run = startGmtl(unscored(folder, ...wild, 'training.checkpointEvery=1'), root);
-    expect((await run.ended).code).toBe(1);
-    const output = run.output();
+    const output = await failHere(unscored(folder, ...wild, 'training.checkpointEvery=1'));
     const [, step] = /error: step (\d+): the loss .* is NaN or infinite/.exec(output) ?? [];
     expect(output).toMatch(/first op with a result that is not finite: \S+ on \[/);
     expect(output.match(/IDRiD_\d+\.jpg/g)?.length).toBeGreaterThanOrEqual(2);
