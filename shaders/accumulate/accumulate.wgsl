@@ -1,10 +1,11 @@
 // accumulated[i] += scale * x[i]. Threads and the partial last group as in unary/forward.wgsl.
 
 // #include "common/grid.wgsl"
+// #include "common/wholeGroup.wgsl"
 // #include "common/storage.wgsl"
 // #include "common/result.wgsl"
 
-struct Uniforms { size: u32, stride: u32, scale: f32 }
+struct Uniforms { size: u32, share: u32, scale: f32 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
 @group(0) @binding(1) var<storage, read_write> accumulated: array<Result4>;
@@ -16,10 +17,11 @@ fn main(
   @builtin(num_workgroups) workgroups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  for (var group = linearWorkgroup(workgroup, workgroups) * 64u + lane; group * 4u < u.size; group += u.stride) {
+  let span = spanOf(linearWorkgroup(workgroup, workgroups), u.share, (u.size + 3u) / 4u);
+  for (var group = span.begin + lane; group < span.end; group += 64u) {
     let value = vec4f(accumulated[group]) + u.scale * vec4f(x[group]);
     let left = u.size - group * 4u;
-    if (left >= 4u) {
+    if (isWhole(left)) {
       accumulated[group] = Result4(value);
     } else {
       for (var k = 0u; k < left; k++) { accumulated[group][k] = Result(value[k]); }

@@ -3,8 +3,8 @@
 //   1 splat: element (i / divisor) % period, the same for the whole group: one number per sample, a scalar (divisor a multiple of 4);
 //   2 block: element ((i / divisor) % period) * tail + i % tail: one row of channels per sample, [N, 1, C] (tail a multiple of 4).
 //
-// A thread owns several groups, a whole grid apart, so that neighboring threads touch neighboring memory. Integer division costs more
-// than the arithmetic on software adapters: the walk is an override, and i % tail is stepped, not divided, from group to group.
+// A thread owns several groups of its workgroup's span. Integer division costs more than the arithmetic on software adapters: the walk is an
+// override, and i % tail is stepped, not divided, from group to group.
 // Limits: the element count is a multiple of 4.
 
 // #include "common/grid.wgsl"
@@ -16,7 +16,7 @@ override B_WALK: u32 = 0u;
 
 struct Uniforms {
   groups: u32,
-  stride: u32,
+  share: u32,
   aDivisor: u32, aPeriod: u32, aTail: u32,
   bDivisor: u32, bPeriod: u32, bTail: u32,
 }
@@ -46,18 +46,19 @@ fn main(
   @builtin(num_workgroups) workgroups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let first = linearWorkgroup(workgroup, workgroups) * 64u + lane;
+  let span = spanOf(linearWorkgroup(workgroup, workgroups), u.share, u.groups);
+  let first = span.begin + lane;
   let widthA = max(u.aTail / 4u, 1u);
   let widthB = max(u.bTail / 4u, 1u);
-  let strideA = u.stride % widthA;
-  let strideB = u.stride % widthB;
+  let stepA = 64u % widthA;
+  let stepB = 64u % widthB;
   var columnA = first % widthA;
   var columnB = first % widthB;
-  for (var group = first; group < u.groups; group += u.stride) {
+  for (var group = first; group < span.end; group += 64u) {
     out[group] = Vec4(operate(readA(group, columnA), readB(group, columnB)));
-    columnA += strideA;
+    columnA += stepA;
     columnA -= select(0u, widthA, columnA >= widthA);
-    columnB += strideB;
+    columnB += stepB;
     columnB -= select(0u, widthB, columnB >= widthB);
   }
 }

@@ -1,13 +1,13 @@
 // out[i] = x[i] as another four-byte type. FROM and TO: 0 f32, 1 u32, 2 i32; both sides are bound as bit patterns.
 //
-// A thread owns elements a whole grid (`stride` threads) apart. Not vectorized: it only ever meets masks, labels and seeds.
+// A thread owns elements of its workgroup's span. Not vectorized: it only ever meets masks, labels and seeds.
 
 // #include "common/grid.wgsl"
 
 override FROM: u32 = 0u;
 override TO: u32 = 0u;
 
-struct Uniforms { size: u32, stride: u32 }
+struct Uniforms { size: u32, share: u32 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
 @group(0) @binding(1) var<storage, read> x: array<u32>;
@@ -34,7 +34,8 @@ fn main(
   @builtin(num_workgroups) workgroups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  for (var i = linearWorkgroup(workgroup, workgroups) * 64u + lane; i < u.size; i += u.stride) {
+  let span = spanOf(linearWorkgroup(workgroup, workgroups), u.share, u.size);
+  for (var i = span.begin + lane; i < span.end; i += 64u) {
     out[i] = convert(x[i]);
   }
 }

@@ -1,12 +1,12 @@
 // out[i] = the value whose bit pattern is `bits` (float16: twice, side by side), for i < size.
 //
-// A thread owns groups of four neighboring elements, a whole grid (`stride` threads) apart; the partial last group is stored element by
-// element, so that nothing past the end is written.
+// Threads and the partial last group as in unary/forward.wgsl.
 
 // #include "common/grid.wgsl"
+// #include "common/wholeGroup.wgsl"
 // #include "common/storage.wgsl"
 
-struct Uniforms { size: u32, stride: u32, bits: u32 }
+struct Uniforms { size: u32, share: u32, bits: u32 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
 @group(0) @binding(1) var<storage, read_write> out: array<Bits4>;
@@ -17,9 +17,10 @@ fn main(
   @builtin(num_workgroups) workgroups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  for (var item = linearWorkgroup(workgroup, workgroups) * 64u + lane; item * 4u < u.size; item += u.stride) {
+  let span = spanOf(linearWorkgroup(workgroup, workgroups), u.share, (u.size + 3u) / 4u);
+  for (var item = span.begin + lane; item < span.end; item += 64u) {
     let left = u.size - item * 4u;
-    if (left >= 4u) {
+    if (isWhole(left)) {
       out[item] = Bits4(u.bits);
     } else if (HALF) {
       // Words of two: the second half of an odd count's last word is left as it is.

@@ -18,10 +18,10 @@
 // #include "common/adamwStep.wgsl"
 
 struct Uniforms {
-  stride: u32, beta1: f32, rest1: f32, beta2: f32, rest2: f32, eps: f32,
-  size0: u32, head0: u32, first0: u32, lrScale0: f32, weightDecay0: f32,
-  size1: u32, head1: u32, first1: u32, lrScale1: f32, weightDecay1: f32,
-  size2: u32, head2: u32, first2: u32, lrScale2: f32, weightDecay2: f32,
+  beta1: f32, rest1: f32, beta2: f32, rest2: f32, eps: f32,
+  size0: u32, share0: u32, head0: u32, first0: u32, lrScale0: f32, weightDecay0: f32,
+  size1: u32, share1: u32, head1: u32, first1: u32, lrScale1: f32, weightDecay1: f32,
+  size2: u32, share2: u32, head2: u32, first2: u32, lrScale2: f32, weightDecay2: f32,
 }
 
 @compute @workgroup_size(64)
@@ -31,11 +31,12 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   if (guard[0].z != 0.0) { return; }
-  let thread = linearWorkgroup(workgroup, workgroups) * 64u + lane;
+  let own = linearWorkgroup(workgroup, workgroups);
 
   let slot0 = slotOf(u.head0, u.lrScale0, u.weightDecay0);
   let groups0 = (u.size0 + 3u) / 4u;
-  for (var i = thread; i < groups0; i += u.stride) {
+  let span0 = spanOf(own, u.share0, groups0);
+  for (var i = span0.begin + lane; i < span0.end; i += 64u) {
     let m = u.first0 + i;
     let old = Step(parameter0[i], state[m], state[m + groups0]);
     let next = stepOf(slot0, old, grad0[i], within(i, u.size0));
@@ -46,7 +47,8 @@ fn main(
 
   let slot1 = slotOf(u.head1, u.lrScale1, u.weightDecay1);
   let groups1 = (u.size1 + 3u) / 4u;
-  for (var i = thread; i < groups1; i += u.stride) {
+  let span1 = spanOf(own, u.share1, groups1);
+  for (var i = span1.begin + lane; i < span1.end; i += 64u) {
     let m = u.first1 + i;
     let old = Step(parameter1[i], state[m], state[m + groups1]);
     let next = stepOf(slot1, old, grad1[i], within(i, u.size1));
@@ -57,7 +59,8 @@ fn main(
 
   let slot2 = slotOf(u.head2, u.lrScale2, u.weightDecay2);
   let groups2 = (u.size2 + 3u) / 4u;
-  for (var i = thread; i < groups2; i += u.stride) {
+  let span2 = spanOf(own, u.share2, groups2);
+  for (var i = span2.begin + lane; i < span2.end; i += 64u) {
     let m = u.first2 + i;
     let old = Step(parameter2[i], state[m], state[m + groups2]);
     let next = stepOf(slot2, old, grad2[i], within(i, u.size2));

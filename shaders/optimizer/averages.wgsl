@@ -7,14 +7,13 @@
 // #include "common/grid.wgsl"
 
 struct Uniforms {
-  stride: u32,
-  size0: u32, first0: u32,
-  size1: u32, first1: u32,
-  size2: u32, first2: u32,
-  size3: u32, first3: u32,
-  size4: u32, first4: u32,
-  size5: u32, first5: u32,
-  size6: u32, first6: u32,
+  size0: u32, share0: u32, first0: u32,
+  size1: u32, share1: u32, first1: u32,
+  size2: u32, share2: u32, first2: u32,
+  size3: u32, share3: u32, first3: u32,
+  size4: u32, share4: u32, first4: u32,
+  size5: u32, share5: u32, first5: u32,
+  size6: u32, share6: u32, first6: u32,
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
@@ -38,33 +37,40 @@ fn main(
   @builtin(num_workgroups) workgroups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let thread = linearWorkgroup(workgroup, workgroups) * 64u + lane;
+  let own = linearWorkgroup(workgroup, workgroups);
 
-  for (var i = thread; i * 4u < u.size0; i += u.stride) {
+  let span0 = spanOf(own, u.share0, (u.size0 + 3u) / 4u);
+  for (var i = span0.begin + lane; i < span0.end; i += 64u) {
     let at = u.first0 + i;
     state[at] = averaged(i, u.size0, state[at], x0[i]);
   }
-  for (var i = thread; i * 4u < u.size1; i += u.stride) {
+  let span1 = spanOf(own, u.share1, (u.size1 + 3u) / 4u);
+  for (var i = span1.begin + lane; i < span1.end; i += 64u) {
     let at = u.first1 + i;
     state[at] = averaged(i, u.size1, state[at], x1[i]);
   }
-  for (var i = thread; i * 4u < u.size2; i += u.stride) {
+  let span2 = spanOf(own, u.share2, (u.size2 + 3u) / 4u);
+  for (var i = span2.begin + lane; i < span2.end; i += 64u) {
     let at = u.first2 + i;
     state[at] = averaged(i, u.size2, state[at], x2[i]);
   }
-  for (var i = thread; i * 4u < u.size3; i += u.stride) {
+  let span3 = spanOf(own, u.share3, (u.size3 + 3u) / 4u);
+  for (var i = span3.begin + lane; i < span3.end; i += 64u) {
     let at = u.first3 + i;
     state[at] = averaged(i, u.size3, state[at], x3[i]);
   }
-  for (var i = thread; i * 4u < u.size4; i += u.stride) {
+  let span4 = spanOf(own, u.share4, (u.size4 + 3u) / 4u);
+  for (var i = span4.begin + lane; i < span4.end; i += 64u) {
     let at = u.first4 + i;
     state[at] = averaged(i, u.size4, state[at], x4[i]);
   }
-  for (var i = thread; i * 4u < u.size5; i += u.stride) {
+  let span5 = spanOf(own, u.share5, (u.size5 + 3u) / 4u);
+  for (var i = span5.begin + lane; i < span5.end; i += 64u) {
     let at = u.first5 + i;
     state[at] = averaged(i, u.size5, state[at], x5[i]);
   }
-  for (var i = thread; i * 4u < u.size6; i += u.stride) {
+  let span6 = spanOf(own, u.share6, (u.size6 + 3u) / 4u);
+  for (var i = span6.begin + lane; i < span6.end; i += 64u) {
     let at = u.first6 + i;
     state[at] = averaged(i, u.size6, state[at], x6[i]);
   }

@@ -1,8 +1,9 @@
 // y[i] += scale * alpha[index] * x[i], in place. Threads and the partial last group as in unary/forward.wgsl.
 
 // #include "common/grid.wgsl"
+// #include "common/wholeGroup.wgsl"
 
-struct Uniforms { size: u32, stride: u32, index: u32, scale: f32 }
+struct Uniforms { size: u32, share: u32, index: u32, scale: f32 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
 @group(0) @binding(1) var<storage, read_write> y: array<vec4f>;
@@ -16,10 +17,11 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let factor = u.scale * alpha[u.index];
-  for (var group = linearWorkgroup(workgroup, workgroups) * 64u + lane; group * 4u < u.size; group += u.stride) {
+  let span = spanOf(linearWorkgroup(workgroup, workgroups), u.share, (u.size + 3u) / 4u);
+  for (var group = span.begin + lane; group < span.end; group += 64u) {
     let value = y[group] + factor * x[group];
     let left = u.size - group * 4u;
-    if (left >= 4u) {
+    if (isWhole(left)) {
       y[group] = value;
     } else {
       for (var k = 0u; k < left; k++) { y[group][k] = value[k]; }

@@ -14,10 +14,10 @@
 // #include "common/within.wgsl"
 
 struct Uniforms {
-  stride: u32, alpha: f32, rest: f32, momentum: f32, eps: f32,
-  size0: u32, first0: u32, lrScale0: f32, weightDecay0: f32,
-  size1: u32, first1: u32, lrScale1: f32, weightDecay1: f32,
-  size2: u32, first2: u32, lrScale2: f32, weightDecay2: f32,
+  alpha: f32, rest: f32, momentum: f32, eps: f32,
+  size0: u32, share0: u32, first0: u32, lrScale0: f32, weightDecay0: f32,
+  size1: u32, share1: u32, first1: u32, lrScale1: f32, weightDecay1: f32,
+  size2: u32, share2: u32, first2: u32, lrScale2: f32, weightDecay2: f32,
 }
 
 struct Step { parameter: vec4f, square: vec4f, velocity: vec4f }
@@ -39,10 +39,11 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   if (guard[0].z != 0.0) { return; }
-  let thread = linearWorkgroup(workgroup, workgroups) * 64u + lane;
+  let own = linearWorkgroup(workgroup, workgroups);
 
   let groups0 = (u.size0 + 3u) / 4u;
-  for (var i = thread; i < groups0; i += u.stride) {
+  let span0 = spanOf(own, u.share0, groups0);
+  for (var i = span0.begin + lane; i < span0.end; i += 64u) {
     let at = u.first0 + i;
     let old = Step(parameter0[i], state[at], state[at + groups0]);
     let next = stepOf(u.lrScale0, u.weightDecay0, old, grad0[i], within(i, u.size0));
@@ -52,7 +53,8 @@ fn main(
   }
 
   let groups1 = (u.size1 + 3u) / 4u;
-  for (var i = thread; i < groups1; i += u.stride) {
+  let span1 = spanOf(own, u.share1, groups1);
+  for (var i = span1.begin + lane; i < span1.end; i += 64u) {
     let at = u.first1 + i;
     let old = Step(parameter1[i], state[at], state[at + groups1]);
     let next = stepOf(u.lrScale1, u.weightDecay1, old, grad1[i], within(i, u.size1));
@@ -62,7 +64,8 @@ fn main(
   }
 
   let groups2 = (u.size2 + 3u) / 4u;
-  for (var i = thread; i < groups2; i += u.stride) {
+  let span2 = spanOf(own, u.share2, groups2);
+  for (var i = span2.begin + lane; i < span2.end; i += 64u) {
     let at = u.first2 + i;
     let old = Step(parameter2[i], state[at], state[at + groups2]);
     let next = stepOf(u.lrScale2, u.weightDecay2, old, grad2[i], within(i, u.size2));

@@ -3,8 +3,9 @@
 // Threads and the partial last group as in unary/forward.wgsl.
 
 // #include "common/grid.wgsl"
+// #include "common/wholeGroup.wgsl"
 
-struct Uniforms { size: u32, stride: u32 }
+struct Uniforms { size: u32, share: u32 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
 @group(0) @binding(1) var<storage, read_write> x: array<vec4f>;
@@ -18,10 +19,11 @@ fn main(
 ) {
   if (guard[0].z == 1.0) { return; }
   let scale = guard[0].x;
-  for (var group = linearWorkgroup(workgroup, workgroups) * 64u + lane; group * 4u < u.size; group += u.stride) {
+  let span = spanOf(linearWorkgroup(workgroup, workgroups), u.share, (u.size + 3u) / 4u);
+  for (var group = span.begin + lane; group < span.end; group += 64u) {
     let value = scale * x[group];
     let left = u.size - group * 4u;
-    if (left >= 4u) {
+    if (isWhole(left)) {
       x[group] = value;
     } else {
       for (var k = 0u; k < left; k++) { x[group][k] = value[k]; }

@@ -14,10 +14,10 @@
 // #include "common/within.wgsl"
 
 struct Uniforms {
-  stride: u32, momentum: f32, nesterov: u32,
-  size0: u32, first0: u32, lrScale0: f32, weightDecay0: f32,
-  size1: u32, first1: u32, lrScale1: f32, weightDecay1: f32,
-  size2: u32, first2: u32, lrScale2: f32, weightDecay2: f32,
+  momentum: f32, nesterov: u32,
+  size0: u32, share0: u32, first0: u32, lrScale0: f32, weightDecay0: f32,
+  size1: u32, share1: u32, first1: u32, lrScale1: f32, weightDecay1: f32,
+  size2: u32, share2: u32, first2: u32, lrScale2: f32, weightDecay2: f32,
 }
 
 struct Step { parameter: vec4f, velocity: vec4f }
@@ -38,23 +38,26 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   if (guard[0].z != 0.0) { return; }
-  let thread = linearWorkgroup(workgroup, workgroups) * 64u + lane;
+  let own = linearWorkgroup(workgroup, workgroups);
 
-  for (var i = thread; i * 4u < u.size0; i += u.stride) {
+  let span0 = spanOf(own, u.share0, (u.size0 + 3u) / 4u);
+  for (var i = span0.begin + lane; i < span0.end; i += 64u) {
     let old = Step(parameter0[i], state[u.first0 + i]);
     let next = stepOf(u.lrScale0, u.weightDecay0, old, grad0[i], within(i, u.size0));
     parameter0[i] = next.parameter;
     state[u.first0 + i] = next.velocity;
   }
 
-  for (var i = thread; i * 4u < u.size1; i += u.stride) {
+  let span1 = spanOf(own, u.share1, (u.size1 + 3u) / 4u);
+  for (var i = span1.begin + lane; i < span1.end; i += 64u) {
     let old = Step(parameter1[i], state[u.first1 + i]);
     let next = stepOf(u.lrScale1, u.weightDecay1, old, grad1[i], within(i, u.size1));
     parameter1[i] = next.parameter;
     state[u.first1 + i] = next.velocity;
   }
 
-  for (var i = thread; i * 4u < u.size2; i += u.stride) {
+  let span2 = spanOf(own, u.share2, (u.size2 + 3u) / 4u);
+  for (var i = span2.begin + lane; i < span2.end; i += 64u) {
     let old = Step(parameter2[i], state[u.first2 + i]);
     let next = stepOf(u.lrScale2, u.weightDecay2, old, grad2[i], within(i, u.size2));
     parameter2[i] = next.parameter;

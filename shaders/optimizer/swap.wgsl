@@ -2,8 +2,9 @@
 // As words, not floats: no bit pattern changes on the way. Threads and the partial last group as in unary/forward.wgsl.
 
 // #include "common/grid.wgsl"
+// #include "common/wholeGroup.wgsl"
 
-struct Uniforms { size: u32, stride: u32, first: u32 }
+struct Uniforms { size: u32, share: u32, first: u32 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
 @group(0) @binding(1) var<storage, read_write> x: array<vec4u>;
@@ -15,11 +16,12 @@ fn main(
   @builtin(num_workgroups) workgroups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  for (var group = linearWorkgroup(workgroup, workgroups) * 64u + lane; group * 4u < u.size; group += u.stride) {
+  let span = spanOf(linearWorkgroup(workgroup, workgroups), u.share, (u.size + 3u) / 4u);
+  for (var group = span.begin + lane; group < span.end; group += 64u) {
     let fromX = x[group];
     let fromState = state[u.first + group];
     let left = u.size - group * 4u;
-    if (left >= 4u) {
+    if (isWhole(left)) {
       x[group] = fromState;
       state[u.first + group] = fromX;
     } else {

@@ -1,13 +1,14 @@
 // out[i] = f(x[i]).
 //
-// A thread owns ITEMS groups of four neighboring elements, a whole grid apart; the last group may be partial and is
-// then stored element by element, so that nothing past the end is written.
+// A thread owns groups of four neighboring elements of its workgroup's span; the last group may be partial and is then stored element by
+// element, so that nothing past the end is written.
 
 // #include "common/grid.wgsl"
+// #include "common/wholeGroup.wgsl"
 // #include "common/storage.wgsl"
 // #include "common/unaryFunction.wgsl"
 
-struct Uniforms { size: u32, stride: u32, scale: f32, shift: f32 }
+struct Uniforms { size: u32, share: u32, scale: f32, shift: f32 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
 @group(0) @binding(1) var<storage, read> x: array<Vec4>;
@@ -19,10 +20,11 @@ fn main(
   @builtin(num_workgroups) workgroups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  for (var group = linearWorkgroup(workgroup, workgroups) * 64u + lane; group * 4u < u.size; group += u.stride) {
+  let span = spanOf(linearWorkgroup(workgroup, workgroups), u.share, (u.size + 3u) / 4u);
+  for (var group = span.begin + lane; group < span.end; group += 64u) {
     let value = unary(vec4f(x[group]), u.scale, u.shift);
     let left = u.size - group * 4u;
-    if (left >= 4u) {
+    if (isWhole(left)) {
       out[group] = Vec4(value);
     } else {
       for (var k = 0u; k < left; k++) { out[group][k] = Scalar(value[k]); }

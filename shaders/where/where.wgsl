@@ -1,12 +1,12 @@
 // out[i] = condition[i] != 0 ? a[i] : b[i]. Elements are picked, not computed with: what is not picked may be NaN or infinite.
 //
-// A thread owns groups of four neighboring elements, a whole grid apart; the last group may be partial and is then stored element by
-// element.
+// Threads and the partial last group as in unary/forward.wgsl.
 
 // #include "common/grid.wgsl"
+// #include "common/wholeGroup.wgsl"
 // #include "common/storage.wgsl"
 
-struct Uniforms { size: u32, stride: u32 }
+struct Uniforms { size: u32, share: u32 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
 @group(0) @binding(1) var<storage, read> condition: array<Vec4>;
@@ -20,12 +20,13 @@ fn main(
   @builtin(num_workgroups) workgroups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  for (var group = linearWorkgroup(workgroup, workgroups) * 64u + lane; group * 4u < u.size; group += u.stride) {
+  let span = spanOf(linearWorkgroup(workgroup, workgroups), u.share, (u.size + 3u) / 4u);
+  for (var group = span.begin + lane; group < span.end; group += 64u) {
     // By their bits: a comparison may take subnormal numbers for 0, and NaN for equal.
     let picks = (bitcast<vec4u>(vec4f(condition[group])) & vec4u(0x7fffffffu)) != vec4u(0u);
     let value = select(b[group], a[group], picks);
     let left = u.size - group * 4u;
-    if (left >= 4u) {
+    if (isWhole(left)) {
       out[group] = value;
     } else {
       for (var k = 0u; k < left; k++) { out[group][k] = value[k]; }

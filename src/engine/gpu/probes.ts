@@ -56,7 +56,7 @@ async function ask<P>(
 /** Whether float32 → float16 → float32 makes infinity of what overflows: WGSL leaves open what such a conversion gives. Needs shader-f16. */
 export async function keepsHalfInfinity<P>(device: Probed<P>): Promise<boolean> {
   const cast = (storage: StorageFormat, result: StorageFormat) => {
-    return { kernel: kernel('movement/floatCast'), storage, result, uniforms: { size: 4, stride: 64 } };
+    return { kernel: kernel('movement/floatCast'), storage, result, uniforms: { size: 4, share: 64 } };
   };
   const back = await ask(device, Float32Array.of(70_000, -1e30, 65_504, 1), [
     cast(undefined, 'f16'),

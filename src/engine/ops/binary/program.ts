@@ -1,9 +1,10 @@
 /** The programs of the binary operations: shapes, plans and cost. */
-import { gridFor, type PlanTarget } from '../../gpu/kernel.ts';
+import { gridFor } from '../../gpu/kernel.ts';
 import { kernel } from '../../gpu/shaderKernel.ts';
 import { broadcastShapes, broadcastStrides, requireShape } from '../../tensor/shape.ts';
 import { formatShape, type Shape, sizeOf } from '../../tensor/spec.ts';
 import { type Callable, defineProgram, type NoAttributes } from '../definition.ts';
+import { walkOver } from '../elementwise.ts';
 import type { InputKind } from '../signature.ts';
 import { requireSameType, storageOf } from '../storage.ts';
 import type { BinaryName } from './attributes.ts';
@@ -43,11 +44,6 @@ function walkOf(operand: Shape, output: Shape): Walk | null {
   const period = sizeOf(output.slice(firstUsed, middle));
   if (tail === 1) return divisor % 4 === 0 ? { kind: 1, divisor, period, tail } : null;
   return tail % 4 === 0 ? { kind: 2, divisor, period, tail } : null;
-}
-
-/** Groups of four that one thread works on: software adapters pay for every invocation, GPUs for idle lanes. */
-function groupsPerThread(target: PlanTarget): number {
-  return target.deviceClass === 'software' ? 16 : 2;
 }
 
 function pad6(values: readonly number[], fill: number): number[] {
@@ -96,7 +92,7 @@ function binaryProgram(name: BinaryName, kind: InputKind = 'arithmetic'): Callab
       const buffers = { a: 'in0', b: 'in1', out: 'out0' } as const;
       if (fits && version !== 'broadcast') {
         const groups = size / 4;
-        const workgroups = gridFor(Math.ceil(groups / groupsPerThread(target)), 64);
+        const { workgroups, share } = walkOver(groups, target);
         return {
           dispatches: [
             {
@@ -106,7 +102,7 @@ function binaryProgram(name: BinaryName, kind: InputKind = 'arithmetic'): Callab
               overrides: { OPERATION: operation, A_WALK: walkA.kind, B_WALK: walkB.kind },
               uniforms: {
                 groups,
-                stride: workgroups[0] * workgroups[1] * 64,
+                share,
                 aDivisor: walkA.divisor,
                 aPeriod: walkA.period,
                 aTail: walkA.tail,

@@ -1,9 +1,8 @@
 /** The programs that write elements in place of moving them: conversions of type, and constants. */
-import { gridFor } from '../../gpu/kernel.ts';
 import { defineProgram } from '../definition.ts';
 import { requireShape } from '../../tensor/shape.ts';
 import { type DType, isFloat, sizeOf } from '../../tensor/spec.ts';
-import { elementwisePlan } from '../elementwise.ts';
+import { elementwisePlan, walkOver, wholeGroups } from '../elementwise.ts';
 import { kernel } from '../../gpu/shaderKernel.ts';
 import { numberToFloat16 } from '../../tensor/float16.ts';
 import { storageOf } from '../storage.ts';
@@ -26,13 +25,13 @@ export const castProgram = defineProgram<CastAttributes>({
   infer: ([x], { dtype }) => [{ shape: x.shape, dtype }],
   plan([x], _outputs, { dtype }, target) {
     const size = sizeOf(x.shape);
-    const workgroups = gridFor(Math.ceil(size / (target.deviceClass === 'software' ? 16 : 2)), 64);
+    const { workgroups, share } = walkOver(size, target);
     return {
       dispatches: [
         {
           kernel: castKernel,
           buffers: { x: 'in0', out: 'out0' },
-          uniforms: { size, stride: workgroups[0] * workgroups[1] * 64 },
+          uniforms: { size, share },
           overrides: { FROM: TYPES.indexOf(x.dtype), TO: TYPES.indexOf(dtype) },
           workgroups,
         },
@@ -84,10 +83,11 @@ export const fillProgram = defineProgram<FillAttributes>({
   infer: (_inputs, { shape, dtype = 'f32' }) => [{ shape, dtype }],
   plan(_inputs, _outputs, { shape, value, dtype = 'f32' }, target) {
     const size = sizeOf(shape);
-    const workgroups = gridFor(Math.ceil(size / 4 / (target.deviceClass === 'software' ? 16 : 2)), 64);
-    const uniforms = { size, stride: workgroups[0] * workgroups[1] * 64, bits: bitsOf(value, dtype) };
+    const { workgroups, share } = walkOver(Math.ceil(size / 4), target);
+    const uniforms = { size, share, bits: bitsOf(value, dtype) };
     const storage = storageOf({ dtype });
-    return { dispatches: [{ kernel: fillKernel, storage, buffers: { out: 'out0' }, uniforms, workgroups }] };
+    const overrides = wholeGroups(size);
+    return { dispatches: [{ kernel: fillKernel, storage, buffers: { out: 'out0' }, uniforms, overrides, workgroups }] };
   },
   reference: (_inputs, { shape, value }) => [referenceFill(shape, value)],
   cost: () => ({ flops: 0 }),

@@ -48,9 +48,12 @@ export const averagesProgram = defineProgram<AveragesAttributes>({
   },
   plan([, ...tensors], _outputs, { first }, target) {
     const sizes = tensors.map(({ shape }) => sizeOf(shape));
-    const { workgroups, stride } = sharedWalk(sizes, target);
+    const { workgroups, shares } = sharedWalk(
+      SLOTS.map((k) => sizes[k] ?? 0),
+      target,
+    );
     const buffers: Record<string, `in${number}`> = { state: 'in0' };
-    const uniforms: Record<string, number> = { stride };
+    const uniforms: Record<string, number> = { ...shares };
     for (const k of SLOTS) {
       // A slot without a tensor has no elements; it may be bound to anything that is only read.
       buffers[`x${k}`] = k < sizes.length ? `in${k + 1}` : 'in1';

@@ -3,7 +3,6 @@ import {
   type BufferReference,
   DEFAULT_LIMITS,
   type Dispatch,
-  gridFor,
   type KernelDefinition,
   type Plan,
   type PlanTarget,
@@ -12,6 +11,7 @@ import { kernel } from '../../gpu/shaderKernel.ts';
 import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { formatShape, sizeOf, type TensorSpec } from '../../tensor/spec.ts';
 import { type Callable, defineProgram } from '../definition.ts';
+import { shareOf, walkOver } from '../elementwise.ts';
 import type { Signature } from '../signature.ts';
 import type { AdamwAttributes, RmspropAttributes, SgdAttributes, StepAttributes, StepSlot } from './attributes.ts';
 import { HEAD_GROUPS, momentGroups } from './layout.ts';
@@ -39,16 +39,20 @@ interface StepKernel {
   readonly slots: number;
 }
 
-/** Threads that walk over `sizes` elements in groups of four, one tensor after the other: as many as the largest can use. */
+/**
+ * A walk over tensors of `sizes` elements in groups of four, one tensor after the other: as many workgroups as the largest can use, and `share0`, `share1` …,
+ * the groups of each tensor that a workgroup has.
+ */
 export function sharedWalk(
   sizes: readonly number[],
   target: PlanTarget,
-): Pick<Plan['dispatches'][number], 'workgroups'> & {
-  readonly stride: number;
-} {
-  const groupsPerThread = target.deviceClass === 'software' ? 16 : 2;
-  const workgroups = gridFor(Math.ceil(Math.max(...sizes) / 4 / groupsPerThread), 64);
-  return { workgroups, stride: workgroups[0] * workgroups[1] * 64 };
+): Pick<Plan['dispatches'][number], 'workgroups'> & { readonly shares: Record<string, number> } {
+  const groups = sizes.map((size) => Math.ceil(size / 4));
+  const { workgroups } = walkOver(Math.max(...groups), target);
+  return {
+    workgroups,
+    shares: Object.fromEntries(groups.map((count, k) => [`share${k}`, shareOf(count, workgroups)])),
+  };
 }
 
 function stepProgram<A extends StepAttributes>(
@@ -105,9 +109,9 @@ function stepProgram<A extends StepAttributes>(
           const k = part * slots + slot;
           const given = k < count;
           const size = given ? sizeOf(inputs[parameters[k]].shape) : 0;
-          if (given) sizes.push(size);
+          sizes.push(size);
           // Slots without a parameter have no elements; a writable binding still wants memory that no other binding has.
-          else scratch.push(16);
+          if (!given) scratch.push(16);
           buffers[`parameter${slot}`] = given ? `in${parameters[k]}` : `tmp${scratch.length - 1}`;
           buffers[`grad${slot}`] = given ? `in${parameters[k] + 1}` : 'in1';
           const none: StepSlot = { head: 0, first: 0, lrScale: 0, weightDecay: 0 };
@@ -118,8 +122,8 @@ function stepProgram<A extends StepAttributes>(
           slotted[`lrScale${slot}`] = lrScale;
           slotted[`weightDecay${slot}`] = weightDecay;
         }
-        const { workgroups, stride } = sharedWalk(sizes, target);
-        return { kernel, buffers, workgroups, uniforms: { stride, ...uniforms(attributes), ...slotted } };
+        const { workgroups, shares } = sharedWalk(sizes, target);
+        return { kernel, buffers, workgroups, uniforms: { ...uniforms(attributes), ...slotted, ...shares } };
       });
       return { dispatches, scratch };
     },
