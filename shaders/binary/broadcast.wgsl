@@ -4,6 +4,7 @@
 // A thread owns one output element. Simple on purpose: this is the version that serves every shape.
 
 // #include "common/grid.wgsl"
+// #include "common/sixAxes.wgsl"
 // #include "common/storage.wgsl"
 // #include "common/binaryOperation.wgsl"
 
@@ -27,14 +28,8 @@ fn main(
 ) {
   let i = linearWorkgroup(workgroup, workgroups) * 64u + lane;
   if (i >= u.size) { return; }
-  var rest = i;
-  let i5 = rest % u.extent5; rest /= u.extent5;
-  let i4 = rest % u.extent4; rest /= u.extent4;
-  let i3 = rest % u.extent3; rest /= u.extent3;
-  let i2 = rest % u.extent2; rest /= u.extent2;
-  let i1 = rest % u.extent1;
-  let i0 = rest / u.extent1;
-  let atA = i0 * u.a0 + i1 * u.a1 + i2 * u.a2 + i3 * u.a3 + i4 * u.a4 + i5 * u.a5;
-  let atB = i0 * u.b0 + i1 * u.b1 + i2 * u.b2 + i3 * u.b3 + i4 * u.b4 + i5 * u.b5;
+  let at = placeOf(i);
+  let atA = at.i0 * u.a0 + at.i1 * u.a1 + at.i2 * u.a2 + at.i3 * u.a3 + at.i4 * u.a4 + at.i5 * u.a5;
+  let atB = at.i0 * u.b0 + at.i1 * u.b1 + at.i2 * u.b2 + at.i3 * u.b3 + at.i4 * u.b4 + at.i5 * u.b5;
   out[i] = Scalar(operate(vec4f(f32(a[atA])), vec4f(f32(b[atB]))).x);
 }

@@ -1,17 +1,18 @@
 // out[outOffset + sum index_k * outStride_k + column] = x[inOffset + sum index_k * inStride_k + column]
 //
 // The fast way of strided.wgsl where both sides have contiguous runs: a row is a run of `inner` groups of four elements, over a
-// grid of up to five axes. `lanes` threads share a row, so the index is taken apart once per row and not once per element. Offsets and
+// grid of up to five axes (numbers 1 to 5). `lanes` threads share a row, so the index is taken apart once per row and not once per element. Offsets and
 // strides count groups of four. Values are moved as bit patterns.
 
 // #include "common/grid.wgsl"
+// #include "common/sixAxes.wgsl"
 // #include "common/storage.wgsl"
 
 struct Uniforms {
   rows: u32, inner: u32, lanes: u32,
-  extent1: u32, extent2: u32, extent3: u32, extent4: u32,
-  inOffset: u32, in0: u32, in1: u32, in2: u32, in3: u32, in4: u32,
-  outOffset: u32, out0: u32, out1: u32, out2: u32, out3: u32, out4: u32,
+  extent1: u32, extent2: u32, extent3: u32, extent4: u32, extent5: u32,
+  inOffset: u32, in1: u32, in2: u32, in3: u32, in4: u32, in5: u32,
+  outOffset: u32, out1: u32, out2: u32, out3: u32, out4: u32, out5: u32,
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
@@ -26,15 +27,11 @@ fn main(
 ) {
   let thread = linearWorkgroup(workgroup, workgroups) * 64u + lane;
   if (thread >= u.rows * u.lanes) { return; }
-  var rest = thread / u.lanes;
-  let i4 = rest % u.extent4; rest /= u.extent4;
-  let i3 = rest % u.extent3; rest /= u.extent3;
-  let i2 = rest % u.extent2; rest /= u.extent2;
-  let i1 = rest % u.extent1;
-  let i0 = rest / u.extent1;
-  let source = u.inOffset + i0 * u.in0 + i1 * u.in1 + i2 * u.in2 + i3 * u.in3 + i4 * u.in4;
-  let sink = u.outOffset + i0 * u.out0 + i1 * u.out1 + i2 * u.out2 + i3 * u.out3 + i4 * u.out4;
-  for (var column = thread % u.lanes; column < u.inner; column += u.lanes) {
+  let row = thread / u.lanes;
+  let at = placeOf(row);
+  let source = u.inOffset + at.i1 * u.in1 + at.i2 * u.in2 + at.i3 * u.in3 + at.i4 * u.in4 + at.i5 * u.in5;
+  let sink = u.outOffset + at.i1 * u.out1 + at.i2 * u.out2 + at.i3 * u.out3 + at.i4 * u.out4 + at.i5 * u.out5;
+  for (var column = thread - row * u.lanes; column < u.inner; column += u.lanes) {
     out[sink + column] = x[source + column];
   }
 }

@@ -5,6 +5,7 @@
 // type passes through.
 
 // #include "common/grid.wgsl"
+// #include "common/sixAxes.wgsl"
 // #include "common/storage.wgsl"
 
 struct Uniforms {
@@ -26,14 +27,8 @@ fn main(
 ) {
   let i = linearWorkgroup(workgroup, workgroups) * 64u + lane;
   if (i >= u.size) { return; }
-  var rest = i;
-  let i5 = rest % u.extent5; rest /= u.extent5;
-  let i4 = rest % u.extent4; rest /= u.extent4;
-  let i3 = rest % u.extent3; rest /= u.extent3;
-  let i2 = rest % u.extent2; rest /= u.extent2;
-  let i1 = rest % u.extent1;
-  let i0 = rest / u.extent1;
-  let source = u.inOffset + i0 * u.in0 + i1 * u.in1 + i2 * u.in2 + i3 * u.in3 + i4 * u.in4 + i5 * u.in5;
-  let destination = u.outOffset + i0 * u.out0 + i1 * u.out1 + i2 * u.out2 + i3 * u.out3 + i4 * u.out4 + i5 * u.out5;
+  let at = placeOf(i);
+  let source = u.inOffset + at.i0 * u.in0 + at.i1 * u.in1 + at.i2 * u.in2 + at.i3 * u.in3 + at.i4 * u.in4 + at.i5 * u.in5;
+  let destination = u.outOffset + at.i0 * u.out0 + at.i1 * u.out1 + at.i2 * u.out2 + at.i3 * u.out3 + at.i4 * u.out4 + at.i5 * u.out5;
   out[destination] = x[source];
 }

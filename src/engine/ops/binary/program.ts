@@ -138,7 +138,7 @@ function binaryProgram(name: BinaryName, kind: InputKind = 'arithmetic'): Callab
             kernel: broadcastKernel,
             storage: storageOf(out),
             buffers,
-            overrides: { OPERATION: operation },
+            overrides: { OPERATION: operation, AXES: Math.max(1, axes.length) },
             uniforms: { size, ...extentFields, ...numbered('a', stridesA), ...numbered('b', stridesB) },
             workgroups: gridFor(size, 64),
           },

@@ -57,15 +57,17 @@ function rowsDispatch(
   const rows = sizeOf(outer.map((axis) => axis.extent));
   const inner = run.extent / 4;
   const { lanes, workgroups } = rowGrid(rows, inner, target);
-  const numbered = (prefix: string, values: readonly number[], fill: number, first = 0) =>
+  const numbered = (prefix: string, values: readonly number[], fill: number) =>
     Object.fromEntries(
-      [...new Array<number>(5 - values.length).fill(fill), ...values]
-        .map((value, axis) => [`${prefix}${axis}`, value] as const)
-        .slice(first),
+      [...new Array<number>(5 - values.length).fill(fill), ...values].map((value, axis) => [
+        `${prefix}${axis + 1}`,
+        value,
+      ]),
     );
   return {
     kernel: rowsKernel,
     storage,
+    overrides: { AXES: Math.max(1, outer.length) },
     buffers: { x: from.buffer, out: to.buffer },
     uniforms: {
       rows,
@@ -74,7 +76,6 @@ function rowsDispatch(
       ...numbered(
         'extent',
         outer.map((axis) => axis.extent),
-        1,
         1,
       ),
       inOffset: inOffset / 4,

@@ -28,6 +28,7 @@ export function stridedDispatch(
   return {
     kernel: stridedKernel,
     storage,
+    overrides: { AXES: Math.max(1, axes.length) },
     buffers: { x: from.buffer, out: to.buffer },
     uniforms: {
       size,
