@@ -27,20 +27,28 @@ async function gpuTarget(): Promise<PlanTarget> {
 const gpu = await gpuTarget();
 const software: PlanTarget = { ...gpu, deviceClass: 'software' };
 
-function planOf({ program, inputs, outputs, attributes }: ProgramCall, target: PlanTarget): Plan | null {
-  return program.plan(inputs, outputs, attributes, target);
+/** The default, and the version of subgroups that walk rows: with SwiftShader's four lanes it is never the default. */
+const VERSIONS = [undefined, 'lanes'];
+
+function planOf(call: ProgramCall, version: string | undefined, target: PlanTarget): Plan | null {
+  const { program, inputs, outputs, attributes } = call;
+  if (version !== undefined && !program.versions?.includes(version)) return null;
+  return program.plan(inputs, outputs, attributes, target, version);
 }
 
-/** Whether a call is planned otherwise for GPUs. */
-const differs = (call: ProgramCall): boolean =>
-  JSON.stringify(planOf(call, gpu)) !== JSON.stringify(planOf(call, software));
+/** The versions in which a call is planned otherwise for GPUs. */
+const differing = (call: ProgramCall): (string | undefined)[] =>
+  VERSIONS.filter(
+    (version) => JSON.stringify(planOf(call, version, gpu)) !== JSON.stringify(planOf(call, version, software)),
+  );
 
 /** A call's program and the kernels of its plan for GPUs. */
-const planned = (call: ProgramCall): string => kernelsReached(gpu, call);
+const planned = (call: ProgramCall, version: string | undefined): string => kernelsReached(gpu, call, version);
 
 /** The smallest cases that together run every set of kernels; all with GMTL_LONG_TESTS. Of some ops every plan is the same on all devices. */
 export function gpuPlannedCases(op: Op): Case[] {
-  const reached = (testCase: Case): string[] => callsOf(op, testCase).filter(differs).map(planned);
+  const reached = (testCase: Case): string[] =>
+    callsOf(op, testCase).flatMap((call) => differing(call).map((version) => planned(call, version)));
   return LONG_TESTS ? testCases(op) : fewestCases(testCases(op), reached);
 }
 
@@ -55,11 +63,13 @@ export async function gpuPlanProblems(device: GpuDevice, op: Op, testCase: Case)
   const problems: string[] = [];
   Object.assign(device, { target: gpu });
   try {
-    for (const snapshot of taken.filter(differs)) {
-      const kernels = planned(snapshot);
-      if (checkedPlans.has(kernels) && !LONG_TESTS) continue;
-      checkedPlans.add(kernels);
-      problems.push(...(await checkVersion(device, snapshot, testCase, undefined)));
+    for (const snapshot of taken) {
+      for (const version of differing(snapshot)) {
+        const kernels = planned(snapshot, version);
+        if (checkedPlans.has(kernels) && !LONG_TESTS) continue;
+        checkedPlans.add(kernels);
+        problems.push(...(await checkVersion(device, snapshot, testCase, version)));
+      }
     }
   } finally {
     Object.assign(device, { target });

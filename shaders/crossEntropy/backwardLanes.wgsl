@@ -1,18 +1,15 @@
-// As backward.wgsl for many classes; lanes and rows as in forwardLanes.wgsl, `columns` counts groups of four.
+// As backward.wgsl for many classes; subgroups and rows as in forwardLanes.wgsl, `columns` counts groups of four.
 
 enable subgroups;
 
-// #include "common/grid.wgsl"
 // #include "common/labels.wgsl"
+// #include "common/lanes.wgsl"
 // #include "common/nan.wgsl"
 
 alias Number = vec4f;
 alias Index = vec4u;
-// #constant LANES
 
 override HAS_CLASS_WEIGHTS: bool = false;
-
-const THREADS = LANES;
 
 struct Uniforms { rows: u32, columns: u32, stride: u32, ignored: i32, smoothing: f32, perRow: u32 }
 
@@ -31,11 +28,8 @@ fn weightOf(group: u32) -> vec4f {
 }
 
 // #include "common/subgroup.wgsl"
-fn main(
-  @builtin(workgroup_id) workgroup: vec3u,
-  @builtin(num_workgroups) workgroups: vec3u,
-  @builtin(local_invocation_index) lane: u32,
-) {
+fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) thread: u32) {
+  let lane = thread % LANES;
   let classes = u.columns * 4u;
   var weights = f32(classes);
   if (HAS_CLASS_WEIGHTS && u.smoothing > 0.0) {
@@ -44,7 +38,7 @@ fn main(
     weights = subgroupAdd(dot(sums, vec4f(1.0)));
   }
   let spread = u.smoothing / f32(classes);
-  for (var row = linearWorkgroup(workgroup, workgroups); row < u.rows; row += u.stride) {
+  for (var row = workgroup.x * SUBGROUPS + subgroupOf(thread); row < u.rows; row += u.stride) {
     let first = row * u.columns;
     let label = labels[row];
     let state = stateOf(label, u.ignored, classes);

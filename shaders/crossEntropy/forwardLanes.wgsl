@@ -1,21 +1,18 @@
-// As forward.wgsl for many classes: a workgroup is one subgroup of LANES lanes, which share a row in groups of four columns, so that
-// neighboring lanes read neighboring memory. Rows lie `stride` apart, and `columns` counts groups of four. Each component keeps a
-// maximum and a sum of its own; they meet at the end of the row.
+// As forward.wgsl for many classes: the lanes of a subgroup (common/lanes.wgsl) share a row in groups of four columns, so that
+// neighboring lanes read neighboring memory. A subgroup's rows lie `stride` apart, and `columns` counts groups of four. Each component keeps a
+// maximum and a sum of its own; they meet at the end of the row. The totals of a workgroup's subgroups are added up in order.
 
 enable subgroups;
 
-// #include "common/grid.wgsl"
 // #include "common/labels.wgsl"
+// #include "common/lanes.wgsl"
 // #include "common/lossMean.wgsl"
 
 alias Number = vec4f;
 alias Index = vec4u;
 // #include "common/onlineSoftmax.wgsl"
-// #constant LANES
 
 override HAS_CLASS_WEIGHTS: bool = false;
-
-const THREADS = LANES;
 
 struct Uniforms { rows: u32, columns: u32, stride: u32, ignored: i32, smoothing: f32, reduction: u32 }
 
@@ -33,16 +30,16 @@ fn weightOf(group: u32) -> vec4f {
   return vec4f(1.0);
 }
 
+var<workgroup> totals: array<vec2f, SUBGROUPS>;
+
 // #include "common/subgroup.wgsl"
-fn main(
-  @builtin(workgroup_id) workgroup: vec3u,
-  @builtin(num_workgroups) workgroups: vec3u,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let index = linearWorkgroup(workgroup, workgroups);
+fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) thread: u32) {
+  let lane = thread % LANES;
+  let subgroup = subgroupOf(thread);
   let classes = u.columns * 4u;
   var total = vec2f(0.0);
-  for (var row = index; row < u.rows; row += u.stride) {
+  for (var row0 = workgroup.x * SUBGROUPS; row0 < u.rows; row0 += u.stride) {
+    let row = min(row0 + subgroup, u.rows - 1u);
     let first = row * u.columns;
     var peak = NO_PEAK;
     for (var c = lane; c < u.columns; c += LANES) { peak = absorb(peak, logits[first + c]); }
@@ -64,17 +61,24 @@ fn main(
     let smoothed = select(0.0, u.smoothing / f32(classes) * spread, counts);
     // The label's own loss is left out where the row is, even what is not finite.
     let value = select(select(0.0, nanOf(classes), state == WRONG), (1.0 - u.smoothing) * own + smoothed, counts);
-    total += vec2f(value, select(weight, 1.0, state == WRONG));
-    if (lane == 0u) {
-      stats[row] = vec2f(largest, logSum);
-      if (u.reduction == REDUCTION_NONE) { loss[row] = value; }
+    if (row == row0 + subgroup) {
+      total += vec2f(value, select(weight, 1.0, state == WRONG));
+      if (lane == 0u) {
+        stats[row] = vec2f(largest, logSum);
+        if (u.reduction == REDUCTION_NONE) { loss[row] = value; }
+      }
     }
   }
-  if (lane != 0u) { return; }
+  if (SUBGROUPS > 1u) {
+    if (lane == 0u) { totals[subgroup] = total; }
+    workgroupBarrier();
+    for (var s = 1u; s < SUBGROUPS; s++) { total += totals[s]; }
+  }
+  if (thread != 0u) { return; }
   if (u.reduction == REDUCTION_NONE) {
-    if (index == 0u) { factor[0] = 1.0; }
-  } else if (u.stride > 1u) {
-    partials[index] = total;
+    if (workgroup.x == 0u) { factor[0] = 1.0; }
+  } else if (u.stride > SUBGROUPS) {
+    partials[workgroup.x] = total;
   } else {
     let result = lossAndFactor(total, u.reduction);
     loss[0] = result.x;

@@ -2,17 +2,15 @@
 //   gradX = rstd * (h - mean(h) - n * mean(h * n)), h = gradY * weight, n = (x - mean) * rstd
 //   gradWeight[k, c] = sum over rows of gradY * n,  gradBias[k, c] = sum over rows of gradY, of the rows that workgroup k walks
 //
-// Lanes, rows and constants as in forwardLanes.wgsl. A lane owns its columns for good, so their parameters' gradients grow in registers;
-// a second, ordered pass adds the workgroups up.
+// Lanes, rows and constants as in forwardLanes.wgsl. A lane owns its columns for good, so their parameters' gradients grow in registers. The sums of a
+// workgroup's subgroups are added up in order through workgroup memory; a second, ordered pass adds the workgroups up.
 
 enable subgroups;
 
-// #include "common/grid.wgsl"
+// #include "common/lanes.wgsl"
 // #include "common/storage.wgsl"
-// #constant LANES
 // #constant PER_LANE
-
-const THREADS = LANES;
+// #constant ROWS
 
 struct Uniforms { rows: u32, groups: u32, stride: u32 }
 
@@ -26,51 +24,74 @@ struct Uniforms { rows: u32, groups: u32, stride: u32 }
 @group(0) @binding(7) var<storage, read_write> gradWeight: array<vec4f>;
 @group(0) @binding(8) var<storage, read_write> gradBias: array<vec4f>;
 
+var<workgroup> weightSums: array<vec4f, THREADS>;
+var<workgroup> biasSums: array<vec4f, THREADS>;
+
 // #include "common/subgroup.wgsl"
-fn main(
-  @builtin(workgroup_id) workgroup: vec3u,
-  @builtin(num_workgroups) workgroups: vec3u,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let own = linearWorkgroup(workgroup, workgroups);
-  if (own >= u.stride) { return; }
+fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) thread: u32) {
+  let lane = thread % LANES;
+  let before = subgroupOf(thread) * ROWS;
   let last = u.groups - 1u;
   let columns = f32(u.groups * 4u);
   var w: array<vec4f, PER_LANE>;
   var weightSum: array<vec4f, PER_LANE>;
   var biasSum: array<vec4f, PER_LANE>;
   for (var k = 0u; k < PER_LANE; k++) { w[k] = weight[min(lane + k * LANES, last)]; }
-  for (var row = own; row < u.rows; row += u.stride) {
-    let first = row * u.groups;
-    let rowMean = mean[row];
-    let scale = rstd[row];
-    var h: array<vec4f, PER_LANE>;
-    var n: array<vec4f, PER_LANE>;
-    var sums = vec4f(0.0);
-    var products = vec4f(0.0);
-    for (var k = 0u; k < PER_LANE; k++) {
-      let c = lane + k * LANES;
-      let at = first + min(c, last);
-      let g = select(vec4f(0.0), vec4f(gradY[at]), c <= last);
-      n[k] = (vec4f(x[at]) - rowMean) * scale;
-      h[k] = g * w[k];
-      sums += h[k];
-      products += h[k] * n[k];
-      biasSum[k] += g;
-      weightSum[k] += g * n[k];
+  for (var row0 = workgroup.x * SUBGROUPS * ROWS; row0 < u.rows; row0 += u.stride) {
+    var h: array<array<vec4f, PER_LANE>, ROWS>;
+    var n: array<array<vec4f, PER_LANE>, ROWS>;
+    var scale: array<f32, ROWS>;
+    var shift: array<f32, ROWS>;
+    var slope: array<f32, ROWS>;
+    for (var r = 0u; r < ROWS; r++) {
+      let row = min(row0 + before + r, u.rows - 1u);
+      let first = row * u.groups;
+      let rowMean = mean[row];
+      scale[r] = rstd[row];
+      var sums = vec4f(0.0);
+      var products = vec4f(0.0);
+      for (var k = 0u; k < PER_LANE; k++) {
+        let c = lane + k * LANES;
+        let at = first + min(c, last);
+        let g = select(vec4f(0.0), vec4f(gradY[at]), c <= last && row == row0 + before + r);
+        n[r][k] = (vec4f(x[at]) - rowMean) * scale[r];
+        h[r][k] = g * w[k];
+        sums += h[r][k];
+        products += h[r][k] * n[r][k];
+        biasSum[k] += g;
+        weightSum[k] += g * n[r][k];
+      }
+      shift[r] = dot(sums, vec4f(1.0));
+      slope[r] = dot(products, vec4f(1.0));
     }
-    let shift = subgroupAdd(dot(sums, vec4f(1.0))) / columns;
-    let slope = subgroupAdd(dot(products, vec4f(1.0))) / columns;
-    for (var k = 0u; k < PER_LANE; k++) {
-      let c = lane + k * LANES;
-      if (c <= last) { gradX[first + c] = Vec4(scale * (h[k] - shift - n[k] * slope)); }
+    for (var r = 0u; r < ROWS; r++) {
+      shift[r] = subgroupAdd(shift[r]) / columns;
+      slope[r] = subgroupAdd(slope[r]) / columns;
+    }
+    for (var r = 0u; r < ROWS; r++) {
+      let row = row0 + before + r;
+      if (row >= u.rows) { continue; }
+      for (var k = 0u; k < PER_LANE; k++) {
+        let c = lane + k * LANES;
+        if (c <= last) { gradX[row * u.groups + c] = Vec4(scale[r] * (h[r][k] - shift[r] - n[r][k] * slope[r])); }
+      }
     }
   }
   for (var k = 0u; k < PER_LANE; k++) {
+    if (SUBGROUPS > 1u) {
+      workgroupBarrier();
+      weightSums[thread] = weightSum[k];
+      biasSums[thread] = biasSum[k];
+      workgroupBarrier();
+    }
     let c = lane + k * LANES;
-    if (c <= last) {
-      gradWeight[own * u.groups + c] = weightSum[k];
-      gradBias[own * u.groups + c] = biasSum[k];
+    if (thread < LANES && c <= last) {
+      for (var s = 1u; s < SUBGROUPS; s++) {
+        weightSum[k] += weightSums[s * LANES + lane];
+        biasSum[k] += biasSums[s * LANES + lane];
+      }
+      gradWeight[workgroup.x * u.groups + c] = weightSum[k];
+      gradBias[workgroup.x * u.groups + c] = biasSum[k];
     }
   }
 }

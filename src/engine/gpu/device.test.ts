@@ -103,6 +103,14 @@ describe('GpuDevice', () => {
     expect([...(await engine.tensor([1, 2]).mul(2).data())]).toEqual([2, 4]);
   });
 
+  it('plans with subgroups where workgroups of one and of several are what kernels take them for, and only there', async () => {
+    await open(packagedShaders, 'gpu');
+    expect(device.target.subgroupSize).toBeGreaterThan(0);
+    device.destroy();
+    await open((path) => packagedShaders(path).replace('u32(size', 'u32(SUBGROUPS == 1u && size'), 'gpu');
+    expect(device.target.subgroupSize).toBe(0);
+  });
+
   it('says when the memory of the adapter is used up, for what and how much', async () => {
     const { engine } = await open();
     const noMemory = { message: 'out of memory' } as GPUError;

@@ -10,7 +10,7 @@ import { CaptureBuilder, type PlannedDispatch } from './captureBuilder.ts';
 import { CommandBatcher } from './commandBatcher.ts';
 import { addStatistics, BufferPool, type BufferSource, type PooledBuffer, type PoolStatistics } from './pool.ts';
 import { packagedShaders, type ShaderFiles } from './shaders.ts';
-import { isOneSubgroup, keepsHalfInfinity } from './probes.ts';
+import { areSubgroupsInOrder, keepsHalfInfinity } from './probes.ts';
 import { requestDevice } from './requestDevice.ts';
 import { renew, Submits } from './submits.ts';
 import { subgroupsOf } from './subgroups.ts';
@@ -117,7 +117,7 @@ export class GpuDevice {
   /** Takes from the target what the device turns out not to have. */
   async #ask(): Promise<void> {
     const { features, subgroupSize } = this.target;
-    if (subgroupSize > 0 && !(await isOneSubgroup(this, subgroupSize))) {
+    if (subgroupSize > 0 && !(await areSubgroupsInOrder(this, subgroupSize))) {
       const { subgroupMatrix, ...target } = this.target;
       Object.assign(this, { target: { ...target, subgroupSize: 0 } });
     }

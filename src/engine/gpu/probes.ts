@@ -2,6 +2,7 @@
 import type { Dispatch, KernelDefinition, StorageFormat } from './kernel.ts';
 import type { BufferSource, PooledBuffer } from './pool.ts';
 import { kernel } from './shaderKernel.ts';
+import { subgroupsPerWorkgroup } from './subgroups.ts';
 
 const lanesKernel = kernel('probe/lanes');
 
@@ -67,9 +68,14 @@ export async function keepsHalfInfinity<P>(device: Probed<P>): Promise<boolean> 
   return above === Number.POSITIVE_INFINITY && below === Number.NEGATIVE_INFINITY && largest === 65_504 && one === 1;
 }
 
-/** Whether a workgroup of `lanes` threads is one subgroup with all its lanes. Needs subgroups of that size. */
-export async function isOneSubgroup<P>(device: Probed<P>, lanes: number): Promise<boolean> {
-  const constants = { LANES: lanes };
-  const out = await ask(device, new Uint32Array(lanes), [{ kernel: lanesKernel, constants, uniforms: {} }]);
-  return out !== null && new Uint32Array(out).every((word) => word === 1);
+/** Whether a workgroup, of one subgroup or of several, is subgroups of `lanes` consecutive threads. Needs subgroups of that size. */
+export async function areSubgroupsInOrder<P>(device: Probed<P>, lanes: number): Promise<boolean> {
+  for (const subgroups of [1, subgroupsPerWorkgroup(lanes)]) {
+    const constants = { LANES: lanes, SUBGROUPS: subgroups };
+    const out = await ask(device, new Uint32Array(lanes * subgroups), [
+      { kernel: lanesKernel, constants, uniforms: {} },
+    ]);
+    if (out === null || !new Uint32Array(out).every((word) => word === 1)) return false;
+  }
+  return true;
 }

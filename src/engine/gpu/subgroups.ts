@@ -15,6 +15,12 @@ interface SubgroupInfo {
  */
 const lanesToAskFor = (min: number, max: number): number => Math.min(max, Math.max(min, 16));
 
+/**
+ * Subgroups of a GPU's workgroup where each works for itself: a multiprocessor of an H100 holds 64 subgroups and 32 workgroups. No more threads than
+ * WebGPU's default limits allow.
+ */
+export const subgroupsPerWorkgroup = (lanes: number): number => Math.min(8, 256 / lanes);
+
 /** What a plan may know of the subgroups of a device with these features. */
 export function subgroupsOf(
   info: GPUAdapterInfo,

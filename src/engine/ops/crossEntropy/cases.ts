@@ -72,6 +72,14 @@ export const crossEntropyCases: readonly Case<CrossEntropyAttributes>[] = [
     ['test'],
   ),
   rowsCase('many classes, none', 32, cycled(70, [0, 31, 17, -1, 5]), { reduction: 'none' }, undefined, ['test']),
+  rowsCase(
+    'many classes, many rows',
+    68,
+    cycled(1101, [67, 0, 31, -1, 4]),
+    { labelSmoothing: 0.1 },
+    Array.from({ length: 68 }, (_, i) => 0.25 + (i % 5)),
+    ['test'],
+  ),
   {
     name: 'many classes, one row',
     inputs: [{ shape: [1, 16] }, labels([9])],

@@ -1,9 +1,10 @@
 /** The programs of cross entropy: shapes, plans and cost. */
 import { foldGrid, type PlanTarget } from '../../gpu/kernel.ts';
 import { kernel } from '../../gpu/shaderKernel.ts';
-import { requireShape, sameShape } from '../../tensor/shape.ts';
+import { ceilDiv, requireShape, sameShape } from '../../tensor/shape.ts';
 import { f32, formatShape, sizeOf, type TensorSpec } from '../../tensor/spec.ts';
 import { defineProgram } from '../definition.ts';
+import { dealRows } from '../lanes.ts';
 import { finishKernel, optional, planLoss, REDUCTION_CODES, rowLossWorkgroups } from '../loss/plan.ts';
 import type { CrossEntropyAttributes } from './attributes.ts';
 import { referenceCrossEntropy, referenceCrossEntropyBackward } from './reference.ts';
@@ -27,18 +28,17 @@ function usesLanes(columns: number, target: PlanTarget, version: string | undefi
   return possible && columns >= MANY_CLASSES && target.subgroupSize >= 8;
 }
 
-/** What both passes of a version are dispatched with. `chunks` are the workgroups. */
-function rowsOver(rows: number, columns: number, chunks: number, lanes: boolean, target: PlanTarget) {
-  return lanes
-    ? { uniforms: { rows, columns: columns / 4, stride: chunks }, constants: { LANES: target.subgroupSize } }
-    : { uniforms: { rows, columns, stride: chunks * 64 } };
-}
-
 const columnsOf = (logits: TensorSpec): number => logits.shape[logits.shape.length - 1];
 
-/** Workgroups of the 'lanes' version, each one subgroup. */
-const laneWorkgroups = (rows: number, target: PlanTarget): number =>
-  Math.min(rows, target.deviceClass === 'software' ? 32 : 4096);
+/** Workgroups of the 'lanes' version on a software adapter. */
+const SOFTWARE_WORKGROUPS = 32;
+
+/** What both passes of a version are dispatched with; the 'rows' version over `threads` threads. */
+function rowsOver(rows: number, columns: number, lanes: boolean, threads: number, target: PlanTarget) {
+  if (!lanes) return { uniforms: { rows, columns, stride: threads }, workgroups: threads / 64 };
+  const { stride, ...dealt } = dealRows(rows, target, SOFTWARE_WORKGROUPS);
+  return { uniforms: { rows, columns: columns / 4, stride }, ...dealt };
+}
 
 function check(logits: TensorSpec, labels: TensorSpec, classWeights: TensorSpec | undefined, smoothing: number): void {
   const op = 'crossEntropy';
@@ -78,9 +78,9 @@ export const crossEntropyProgram = defineProgram<CrossEntropyAttributes>({
     const columns = columnsOf(logits);
     const lanes = usesLanes(columns, target, version);
     if (lanes === null) return null;
-    const workgroups = lanes ? laneWorkgroups(rows, target) : rowLossWorkgroups(rows, target);
     const weighted = classWeights !== undefined;
-    const { uniforms, ...shape } = rowsOver(rows, columns, workgroups, lanes, target);
+    const threads = 64 * rowLossWorkgroups(rows, target);
+    const { uniforms, workgroups, ...constants } = rowsOver(rows, columns, lanes, threads, target);
     return planLoss(
       {
         kernel: lanes ? forwardLanesKernel : forwardKernel,
@@ -92,7 +92,7 @@ export const crossEntropyProgram = defineProgram<CrossEntropyAttributes>({
           reduction: REDUCTION_CODES[reduction],
         },
         overrides: { HAS_CLASS_WEIGHTS: weighted ? 1 : 0 },
-        ...shape,
+        ...constants,
       },
       workgroups,
       reduction,
@@ -114,9 +114,8 @@ export const crossEntropyBackwardProgram = defineProgram<CrossEntropyAttributes>
     const columns = columnsOf(logits);
     const lanes = usesLanes(columns, target, version);
     if (lanes === null) return null;
-    const workgroups = lanes ? laneWorkgroups(rows, target) : Math.ceil(rows / 64);
     const weighted = classWeights !== undefined;
-    const { uniforms, ...shape } = rowsOver(rows, columns, workgroups, lanes, target);
+    const { uniforms, workgroups, ...constants } = rowsOver(rows, columns, lanes, 64 * ceilDiv(rows, 64), target);
     return {
       dispatches: [
         {
@@ -137,7 +136,7 @@ export const crossEntropyBackwardProgram = defineProgram<CrossEntropyAttributes>
             perRow: reduction === 'none' ? 1 : 0,
           },
           overrides: { HAS_CLASS_WEIGHTS: weighted ? 1 : 0 },
-          ...shape,
+          ...constants,
           workgroups: foldGrid(workgroups),
         },
       ],

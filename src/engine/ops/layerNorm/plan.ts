@@ -8,6 +8,8 @@ import {
   type PlanTarget,
   type StorageFormat,
 } from '../../gpu/kernel.ts';
+import { ceilDiv } from '../../tensor/shape.ts';
+import { dealRows, type RowLanes } from '../lanes.ts';
 
 /** The versions of the programs, simplest first: one thread per row, the same in fours, a workgroup for 8 rows, one subgroup per row. */
 export const NORM_VERSIONS = ['rows', 'vec4', 'workgroup', 'lanes'] as const;
@@ -23,15 +25,11 @@ const SOFTWARE_THREADS = 512;
 /** Groups of four columns that a lane can keep in registers, with their gradients and weights. */
 const MOST_PER_LANE = 24;
 
-/** Subgroups of the 'lanes' version: each reads the weights once, and leaves partial sums in backward. */
-const SUBGROUPS = { software: 16, gpu: 4096 } as const;
-
-/** What the 'lanes' version is compiled for; null where it cannot run. */
-function laneConstants(columns: number, target: PlanTarget): { LANES: number; PER_LANE: number } | null {
-  const { subgroupSize: lanes, features } = target;
+/** Groups of four columns that a lane takes of each row in the 'lanes' version; null where that cannot run. */
+function groupsPerLane(columns: number, { subgroupSize: lanes, features }: PlanTarget): number | null {
   if (columns % 4 !== 0 || lanes === 0 || !features.has('subgroups')) return null;
   const perLane = Math.ceil(columns / 4 / lanes);
-  return perLane <= MOST_PER_LANE ? { LANES: lanes, PER_LANE: perLane } : null;
+  return perLane <= MOST_PER_LANE ? perLane : null;
 }
 
 /**
@@ -48,7 +46,7 @@ export function chooseVersion(
   version: string | undefined,
 ): NormVersion | null {
   const aligned = columns % 4 === 0;
-  const lanes = laneConstants(columns, target) !== null;
+  const lanes = groupsPerLane(columns, target) !== null;
   switch (version) {
     case undefined:
       // With SwiftShader's four lanes it was no faster forward and half as slow again backward as 'vec4'.
@@ -91,28 +89,40 @@ export function rowDispatch(
   return { kernel: kernels.rows, width, buffers, storage, uniforms: { ...extent, ...uniforms }, workgroups };
 }
 
-/** Subgroups that share `rows` in the 'lanes' version. */
-export function laneChunks(rows: number, target: PlanTarget): number {
-  return Math.min(rows, SUBGROUPS[target.deviceClass]);
+/** Workgroups of the 'lanes' version on a software adapter. */
+const SOFTWARE_WORKGROUPS = 16;
+
+/** From this many rows on, pairs of them still give every subgroup of a GPU one. */
+const PAIRS_FROM = 16_384;
+
+/** Groups per lane with which a GPU's subgroup takes two rows per turn: with more, a row's own loads are enough, and two rows' take too many registers. */
+const PAIRED_PER_LANE = 2;
+
+/** The subgroups of the 'lanes' version, where that can run. */
+export function dealLanes(rows: number, columns: number, target: PlanTarget): RowLanes {
+  const PER_LANE = groupsPerLane(columns, target) ?? 0;
+  const isPaired = target.deviceClass === 'gpu' && rows >= PAIRS_FROM && PER_LANE <= PAIRED_PER_LANE;
+  const ROWS = isPaired ? 2 : 1;
+  const { constants, workgroups, stride } = dealRows(ceilDiv(rows, ROWS), target, SOFTWARE_WORKGROUPS);
+  return { constants: { ...constants, PER_LANE, ROWS }, workgroups, stride: stride * ROWS };
 }
 
-/** A dispatch of a 'lanes' kernel over `stride` subgroups. */
+/** A dispatch of a 'lanes' kernel. */
 export function laneDispatch(
   kernel: KernelDefinition,
   buffers: Readonly<Record<string, BufferReference>>,
   rows: number,
   columns: number,
-  stride: number,
+  { constants, workgroups, stride }: RowLanes,
   uniforms: Readonly<Record<string, number>>,
   storage: StorageFormat,
-  target: PlanTarget,
 ): Dispatch {
   return {
     kernel,
     buffers,
     storage,
     uniforms: { rows, groups: columns / 4, stride, ...uniforms },
-    constants: laneConstants(columns, target) ?? undefined,
-    workgroups: foldGrid(stride),
+    constants,
+    workgroups: foldGrid(workgroups),
   };
 }

@@ -7,7 +7,7 @@ import { defineProgram, type NoAttributes } from '../definition.ts';
 import { sumPairKernels, planColumnPairs, rowChunks } from '../reduce/columnPairs.ts';
 import { like, requireSameType, storageOf } from '../storage.ts';
 import type { LayerNormAttributes } from './attributes.ts';
-import { chooseVersion, laneChunks, laneDispatch, NORM_VERSIONS, rowDispatch } from './plan.ts';
+import { chooseVersion, dealLanes, laneDispatch, NORM_VERSIONS, rowDispatch } from './plan.ts';
 import { referenceGradInput, referenceGradParameters, referenceLayerNorm } from './reference.ts';
 
 const forwardKernels = {
@@ -51,7 +51,7 @@ export const layerNormProgram = defineProgram<LayerNormAttributes>({
     const buffers = { x: 'in0', weight: 'in1', bias: 'in2', y: 'out0', mean: 'out1', rstd: 'out2' } as const;
     const dispatch =
       chosen === 'lanes'
-        ? laneDispatch(forwardLanesKernel, buffers, rows, columns, laneChunks(rows, target), { eps }, storage, target)
+        ? laneDispatch(forwardLanesKernel, buffers, rows, columns, dealLanes(rows, columns, target), { eps }, storage)
         : rowDispatch(chosen, forwardKernels, buffers, rows, columns, { eps }, storage, target);
     return { dispatches: [dispatch] };
   },
@@ -78,10 +78,10 @@ export const layerNormBackwardProgram = defineProgram<NoAttributes>({
     const read = { gradY: 'in0', x: 'in1', mean: 'in3', rstd: 'in4' } as const;
     const inputBuffers = { ...read, weight: 'in2', gradX: 'out0' } as const;
     if (chosen === 'lanes') {
-      const chunks = laneChunks(rows, target);
-      return planColumnPairs(['out1', 'out2'], columns, chunks, target, (gradWeight, gradBias) => {
+      const dealt = dealLanes(rows, columns, target);
+      return planColumnPairs(['out1', 'out2'], columns, dealt.workgroups, target, (gradWeight, gradBias) => {
         const buffers = { ...inputBuffers, gradWeight, gradBias };
-        return laneDispatch(backwardLanesKernel, buffers, rows, columns, chunks, {}, storage, target);
+        return laneDispatch(backwardLanesKernel, buffers, rows, columns, dealt, {}, storage);
       });
     }
     const vector = columns % 4 === 0 && chosen !== 'rows';
