@@ -14,8 +14,9 @@ import { LONG_TESTS } from '../kernels-test/long.ts';
 import { generateSyntheticIdrid } from '../src/retina/data/synth/index.ts';
 import { loadCheckpoint } from '../src/retina/run/checkpoint.ts';
 import { readRunLog } from '../src/retina/run/logs.ts';
-import { writeListWithoutTest } from './testsupport.ts';
+import { gmtlHere, keepAdapter, writeListWithoutTest } from './testsupport.ts';
 
+keepAdapter();
 let root = '';
 let data = '';
 beforeAll(async () => {
@@ -53,10 +54,17 @@ const words = (network: Network, folder: string, ...more: string[]): string[] =>
   ...[...NETWORKS[network], ...COMMON, ...more].flatMap((setting) => ['--set', setting]),
 ];
 
-async function finish(arguments_: readonly string[], launcher?: LauncherCommand): Promise<string> {
+/** Runs `gmtl` through a launcher. */
+async function finish(arguments_: readonly string[], launcher: LauncherCommand): Promise<string> {
   const run = startGmtl(arguments_, root, launcher);
   expect(await run.ended, run.output()).toEqual({ code: 0, signal: null });
   return run.output();
+}
+
+/** Runs it alone, in this process. */
+async function finishAlone(arguments_: readonly string[]): Promise<void> {
+  const { code, stdout, stderr } = await gmtlHere(...arguments_);
+  expect(code, stdout + stderr).toBe(0);
 }
 
 /** Hashes of the checkpoints' tensors, which name their files, and the rows of both logs without times. */
@@ -79,7 +87,7 @@ function trainedAlone(network: Network): Promise<object> {
   let known = alone.get(network);
   if (!known) {
     const folder = join(root, `${network}-alone`);
-    known = finish(words(network, folder)).then(() => outcome(folder));
+    known = finishAlone(words(network, folder)).then(() => outcome(folder));
     alone.set(network, known);
   }
   return known;
@@ -149,7 +157,7 @@ describe.each(['Open MPI', 'MPICH'] as const)('training over %s', (name) => {
       const stopped = new RegExp(`Stopped at step (\\d+) of ${STEPS}`).exec(run.output());
       expect(stopped, run.output()).not.toBeNull();
       expect(Number(stopped?.[1])).toBe(steps(folder));
-      await finish(['train', '--resume', folder]);
+      await finishAlone(['train', '--resume', folder]);
       expect(outcome(folder)).toEqual(expected);
     },
   );
