@@ -441,6 +441,7 @@ export class Tensor {
 
   /** Minimum over `axes` (all where left out), otherwise as {@link sum}; equal minima share the gradient evenly (torch.amin). */
   min(axes?: readonly number[], keepDims = false): Tensor {
+    requireAxes('min', axes);
     return this.engine.scope(() => this.neg().max(axes, keepDims).neg());
   }
 
@@ -465,6 +466,7 @@ export class Tensor {
 
   /** Square root of {@link var}; its gradient is 0 where all elements are equal, as torch.std's. */
   std(axes?: readonly number[], options: VarianceOptions = {}): Tensor {
+    requireAxes('std', axes);
     return this.engine.scope(() => {
       const variance = this.var(axes, options);
       const isZero = variance.eq(0);
