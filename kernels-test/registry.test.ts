@@ -68,7 +68,7 @@ const MATRIX_CONFIGS: readonly SubgroupMatrixConfig[] = [
 
 /** Kinds of device that a plan may be made for. */
 const TARGETS: readonly PlanTarget[] = (['software', 'gpu'] as const).flatMap((deviceClass) =>
-  [0, 8, 32].map((subgroupSize) => ({
+  [0, 4, 8, 32].map((subgroupSize) => ({
     deviceClass,
     limits: DEFAULT_LIMITS,
     features: new Set(subgroupSize ? ['subgroups'] : []),

@@ -21,12 +21,14 @@ import { chunksFor } from '../conv2d/gradWeight.ts';
 
 const rowsKernel = kernel('depthwiseConv2d/rows');
 
+const windowKernel = kernel('depthwiseConv2d/window');
+
 const tileKernel = kernel('depthwiseConv2d/tile');
 
 const rollingKernel = kernel('depthwiseConv2d/rolling');
 
-export const depthwiseKernels = [gatherKernel, rowsKernel, tileKernel, rollingKernel];
-export const depthwiseVersions = ['simple', 'rows', 'tile', 'rolling'];
+export const depthwiseKernels = [gatherKernel, rowsKernel, windowKernel, tileKernel, rollingKernel];
+export const depthwiseVersions = ['simple', 'rows', 'window', 'tile', 'rolling'];
 
 /** Whether windows move pixel by pixel over channels in fours: what the row kernels serve. */
 export function movesByPixels({ stride, dilation, outChannels }: ConvolutionGeometry): boolean {
@@ -62,16 +64,21 @@ function windowUniforms(geometry: ConvolutionGeometry, transposed: boolean, { bi
   };
 }
 
-/** Eight pixels of one row per thread; null where windows do not move by pixels or channels are not in fours. */
-function planRows(geometry: ConvolutionGeometry, transposed: boolean, buffers: GatherBuffers): Plan | null {
-  if (!movesByPixels(geometry)) return null;
+/** Eight pixels of one row per thread, `byWindow` without a loop over a row of taps; null where windows do not move by pixels, are too wide or channels are not in fours. */
+function planRows(
+  geometry: ConvolutionGeometry,
+  transposed: boolean,
+  buffers: GatherBuffers,
+  byWindow: boolean,
+): Plan | null {
   const { batch, kernel, outChannels } = geometry;
+  if (!movesByPixels(geometry) || (byWindow && kernel[1] > 7)) return null;
   const to = transposed ? geometry.input : geometry.output;
   const tiles = Math.ceil(to[1] / 8);
   const threads = batch * to[0] * tiles * (outChannels / 4);
   const bias = boundBias(buffers, () => 'tmp0');
   const dispatch: Dispatch = {
-    kernel: rowsKernel,
+    kernel: byWindow ? windowKernel : rowsKernel,
     storage: buffers.storage,
     buffers: bound(buffers, bias),
     uniforms: { threads, tiles, ...windowUniforms(geometry, transposed, buffers) },
@@ -165,13 +172,18 @@ export function planDepthwise(
 ): Plan | null {
   if (version === 'rolling') return planRolling(geometry, transposed, buffers, target);
   if (version === 'tile') return planTile(geometry, transposed, buffers, target);
+  if (version === 'window' || version === undefined) {
+    const isSwiftShader = target.deviceClass === 'software' && target.subgroupSize === 4;
+    const plan = isSwiftShader ? planRows(geometry, transposed, buffers, true) : null;
+    if (plan || version === 'window') return plan;
+  }
   if (version === undefined && isLarge(geometry)) {
     // Subgroups of 64 lanes would stay half empty in tiles.
     const tiles = target.deviceClass === 'gpu' && target.subgroupSize <= 32;
     const plan = (tiles ? planTile : planRolling)(geometry, transposed, buffers, target);
     if (plan) return plan;
   }
-  const rows = version === 'simple' ? null : planRows(geometry, transposed, buffers);
+  const rows = version === 'simple' ? null : planRows(geometry, transposed, buffers, false);
   if (rows || version === 'rows') return rows;
   return planSimpleGather(transposed ? transposedGather(geometry) : forwardGather(geometry), buffers, false);
 }
