@@ -32,7 +32,10 @@ export interface InferBench {
   /** All that the threads do, with answers given at once: also masks onto the frame, regions, warnings, files. */
   readonly threads: number;
   readonly pipeline: number;
-  /** The pipeline on a stand-in that takes as long for a batch as the device alone, and no core: what a GPU of that speed would do. Null where the device shares no cores. */
+  /**
+   * The pipeline on a stand-in that takes as long for a batch as the device alone, and no core: what a GPU of that speed would do. Null where the
+   * device shares no cores.
+   */
   readonly waiting: number | null;
   readonly compared: number;
   /** The largest difference between probabilities; 0: the results are the same, bit for bit. */

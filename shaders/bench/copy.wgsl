@@ -1,13 +1,13 @@
 // out[i] = source[i]: the adapter's own memory bandwidth, which the benchmark holds every other kernel against.
 //
-// A thread owns groups of four floats, a whole grid apart, so that neighboring threads touch neighboring memory. How many
-// threads is best differs (a software adapter pays for each, a GPU hides latency with them), so the bench tries several.
+// A thread owns groups of four floats of its workgroup's span. How many threads is best differs (a software adapter pays for each, a GPU
+// hides latency with them), so the bench tries several.
 
 // #include "common/grid.wgsl"
 
 struct Uniforms {
   groups: u32,
-  stride: u32,
+  share: u32,
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
@@ -20,7 +20,8 @@ fn main(
   @builtin(num_workgroups) workgroups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  for (var i = linearWorkgroup(workgroup, workgroups) * 64u + lane; i < u.groups; i += u.stride) {
+  let span = spanOf(linearWorkgroup(workgroup, workgroups), u.share, u.groups);
+  for (var i = span.begin + lane; i < span.end; i += 64u) {
     out[i] = source[i];
   }
 }

@@ -24,7 +24,7 @@ export function wholeGroups(size: number): { WHOLE: number } {
   return { WHOLE: size % 4 === 0 ? 1 : 0 };
 }
 
-/** One dispatch over `size` elements in groups of four, each thread taking several on software adapters. */
+/** One dispatch over `size` elements in groups of four, each thread taking several. */
 export function elementwisePlan(
   kernel: KernelDefinition,
   buffers: Plan['dispatches'][number]['buffers'],

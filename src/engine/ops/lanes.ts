@@ -6,7 +6,7 @@ import { ceilDiv } from '../tensor/shape.ts';
 /** Subgroups in flight on a GPU: 64 for each of 128 multiprocessors, as many as an H100's hold. */
 const SUBGROUPS = 8192;
 
-/** From this many rows on, workgroups of eight subgroups still give each of 128 multiprocessors one. */
+/** From this many rows on, workgroups of several subgroups still give each of 128 multiprocessors one. */
 const MANY_ROWS = 1024;
 
 /** The subgroups of a dispatch. */

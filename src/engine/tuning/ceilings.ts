@@ -2,6 +2,7 @@
 import type { GpuDevice } from '../gpu/device.ts';
 import { type Dispatch, gridFor, type KernelDefinition } from '../gpu/kernel.ts';
 import { kernel } from '../gpu/shaderKernel.ts';
+import { shareOf } from '../ops/elementwise.ts';
 import { type Measurement, measure, type Timer } from './timer.ts';
 
 const copyKernel = kernel('bench/copy');
@@ -67,8 +68,8 @@ async function withBuffers<T>(
 function copyDispatch(bytes: number, threads: number): Dispatch {
   const groups = bytes / 16;
   const workgroups = gridFor(Math.min(threads, groups), WORKGROUP);
-  const stride = workgroups[0] * workgroups[1] * workgroups[2] * WORKGROUP;
-  return { kernel: copyKernel, buffers: { source: 'in0', out: 'out0' }, uniforms: { groups, stride }, workgroups };
+  const share = shareOf(groups, workgroups);
+  return { kernel: copyKernel, buffers: { source: 'in0', out: 'out0' }, uniforms: { groups, share }, workgroups };
 }
 
 /** Runs `body` with a function that records one copy of many milliseconds on a software adapter, about one on a GPU. */

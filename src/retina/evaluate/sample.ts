@@ -100,9 +100,10 @@ async function sampleSplit(
     },
   });
   const evaluation = summarize(collected, { intervals: false });
-  const places = new Map(items.map(({ id }, place) => [id, place]));
-  const inDrawnOrder = <One>(ones: readonly One[], idOf: (one: One) => string): One[] =>
-    ones.toSorted((a, b) => (places.get(idOf(a)) ?? 0) - (places.get(idOf(b)) ?? 0));
+  const inDrawnOrder = <One>(ones: readonly One[], idOf: (one: One) => string): One[] => {
+    const byId = new Map(ones.map((one) => [idOf(one), one]));
+    return items.flatMap(({ id }) => byId.get(id) ?? []);
+  };
   const pictures = inDrawnOrder(await gallery.pictures(evaluation, items.length), ({ id }) => id);
   const predicted = inDrawnOrder(answers, ({ item }) => item.id);
   const title = `${pictures.length} images of the ${split} split, drawn with seed ${seed}`;

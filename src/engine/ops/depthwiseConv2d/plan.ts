@@ -64,7 +64,10 @@ function windowUniforms(geometry: ConvolutionGeometry, transposed: boolean, { bi
   };
 }
 
-/** Eight pixels of one row per thread, `byWindow` without a loop over a row of taps; null where windows do not move by pixels, are too wide or channels are not in fours. */
+/**
+ * Eight pixels of one row per thread, `byWindow` without a loop over a row of taps; null where windows do not move by pixels, are too wide or
+ * channels are not in fours.
+ */
 function planRows(
   geometry: ConvolutionGeometry,
   transposed: boolean,
@@ -172,10 +175,11 @@ export function planDepthwise(
 ): Plan | null {
   if (version === 'rolling') return planRolling(geometry, transposed, buffers, target);
   if (version === 'tile') return planTile(geometry, transposed, buffers, target);
-  if (version === 'window' || version === undefined) {
-    const isSwiftShader = target.deviceClass === 'software' && target.subgroupSize === 4;
-    const plan = isSwiftShader ? planRows(geometry, transposed, buffers, true) : null;
-    if (plan || version === 'window') return plan;
+  if (version === 'window') return planRows(geometry, transposed, buffers, true);
+  const isSwiftShader = target.deviceClass === 'software' && target.subgroupSize === 4;
+  if (version === undefined && isSwiftShader) {
+    const plan = planRows(geometry, transposed, buffers, true);
+    if (plan) return plan;
   }
   if (version === undefined && isLarge(geometry)) {
     // Subgroups of 64 lanes would stay half empty in tiles.

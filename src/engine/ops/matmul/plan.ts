@@ -127,7 +127,7 @@ function tilingOf(
 
 const tilingUniforms = ({ split, ...counts }: Tiling): Record<string, number> => ({ ...counts, split: split ? 1 : 0 });
 
-/** Elements of a row that are written at a time. Lavapipe keeps to one: each width is a pipeline of its own, and it takes long over those. */
+/** Elements of a row that are written at a time. Software adapters without quads keep to one: each width is a pipeline of its own, and it takes long over those. */
 const widthOf = (n: number, { deviceClass, subgroupSize }: PlanTarget): Width | undefined =>
   (deviceClass === 'gpu' || subgroupSize === 4) && n % 4 === 0 ? 4 : undefined;
 

@@ -40,8 +40,8 @@ interface StepKernel {
 }
 
 /**
- * A walk over tensors of `sizes` elements in groups of four, one tensor after the other: as many workgroups as the largest can use, and `share0`, `share1` …,
- * the groups of each tensor that a workgroup has.
+ * A walk over tensors of `sizes` elements in groups of four, one tensor after the other: as many workgroups as the largest can use, and
+ * `share0`, `share1` …, the groups of each tensor that a workgroup has.
  */
 export function sharedWalk(
   sizes: readonly number[],
