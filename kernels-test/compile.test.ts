@@ -22,7 +22,7 @@ afterAll(() => device.destroy());
 /** Values of generated constants that suit every kernel which asks for them. */
 const CONSTANTS: Readonly<Record<string, number>> = {
   ...{ MATRIX_M: 16, MATRIX_N: 16, MATRIX_K: 16, DEPTH: 16, PIXELS: 128, GROUPS: 2 },
-  ...{ LANES: 32, PER_LANE: 3, ROWS: 32, COLUMNS: 8 },
+  ...{ LANES: 32, PER_LANE: 3, ROWS: 32, COLUMNS: 8, SUBGROUPS: 8 },
 };
 
 const names = Object.keys(SHADER_TEXT)
