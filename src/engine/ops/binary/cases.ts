@@ -26,6 +26,8 @@ export function binaryCases(op: BinaryName): readonly Case<NoAttributes>[] {
     binaryCase(op, 'one number a sample', [3, 2, 2, 4], [3, 1, 1, 1], ['test', 'gradient']),
     binaryCase(op, 'a row a sample', [3, 5, 4], [3, 1, 4], ['test', 'gradient']),
     binaryCase(op, 'channels a sample', [3, 5, 8], [3, 1, 8]),
+    binaryCase(op, 'trailing vector on the left, several turns', [12], [9, 65, 12]),
+    binaryCase(op, 'channels a sample, several turns', [3, 200, 12], [3, 1, 12]),
     binaryCase(op, 'leading ones around a stretch', [2, 3, 2, 4], [1, 3, 1, 4]),
     binaryCase(op, 'stretched between stretches', [2, 3, 2, 3, 4], [2, 1, 2, 1, 4]),
     binaryCase(op, 'both stretch', [3, 1, 4], [1, 2, 1], ['test', 'gradient']),

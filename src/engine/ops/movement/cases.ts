@@ -281,6 +281,13 @@ export const fillCases: readonly Case<FillAttributes>[] = [
     tolerance: ELEMENTWISE_TOLERANCE,
   },
   {
+    name: 'f16, in fours, several turns',
+    inputs: [],
+    attributes: { shape: [36, 64], value: -1.5, dtype: 'f16' },
+    purpose: ['test'],
+    tolerance: ELEMENTWISE_TOLERANCE,
+  },
+  {
     name: 'i32',
     inputs: [],
     attributes: { shape: [4], value: -3, dtype: 'i32' },

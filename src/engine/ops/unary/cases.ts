@@ -1,4 +1,4 @@
-/** Odd and even counts, one element, arguments far out. */
+/** Odd and even counts, groups of four, one element, arguments far out. */
 import { type Case, ELEMENTWISE_TOLERANCE, type Tolerance } from '../definition.ts';
 import type { UnaryAttributes, UnaryName } from './attributes.ts';
 
@@ -17,6 +17,9 @@ const LOG: Tolerance = {
 /** Those without a transcendental function. */
 const PLAIN: readonly UnaryName[] = ['relu', 'affine', 'square', 'abs'];
 
+/** Those whose stores of whole groups are tested: all functions share them, and each is a kernel more to compile. */
+const WHOLE: readonly UnaryName[] = ['gelu', 'relu', 'affine'];
+
 export function unaryCases(name: UnaryName): readonly Case<UnaryAttributes>[] {
   const fill = ['log', 'sqrt', 'pow'].includes(name) ? 'positive' : 'normal';
   const tolerance = name === 'log' ? LOG : PLAIN.includes(name) ? ELEMENTWISE_TOLERANCE : CURVED;
@@ -27,6 +30,13 @@ export function unaryCases(name: UnaryName): readonly Case<UnaryAttributes>[] {
     { name: 'tiny', inputs: inputs([2, 3]), attributes, purpose: ['test', 'gradient'], tolerance },
     { name: 'one element', inputs: inputs([]), attributes, purpose: ['test'], tolerance },
     { name: 'odd count', inputs: inputs([7, 13, 11]), attributes, purpose: ['test'], tolerance },
+    {
+      name: 'in fours, several turns',
+      inputs: inputs([36, 64]),
+      attributes,
+      purpose: WHOLE.includes(name) ? ['test'] : [],
+      tolerance,
+    },
     {
       name: 'far out',
       inputs: [
