@@ -26,8 +26,10 @@ export async function gmtlHere(...words: string[]): Promise<Outcome> {
     vi.spyOn(console, 'error').mockImplementation(into('stderr')),
     vi.spyOn(console, 'warn').mockImplementation(into('stderr')),
     ...(['stdout', 'stderr'] as const).map((stream) =>
-      vi.spyOn(process[stream], 'write').mockImplementation((text) => {
+      vi.spyOn(process[stream], 'write').mockImplementation((text, ...rest: unknown[]) => {
         streams[stream] += String(text);
+        const written = rest.at(-1);
+        if (typeof written === 'function') written();
         return true;
       }),
     ),
