@@ -421,7 +421,8 @@ describe('bad input, met when an adapter is open', () => {
       .png()
       .toFile(at('eyes', 'c.png'));
     const words = ['infer', 'eyes', '--run', 'run', '--task', 'both', '--out', 'seen', '--adapter', 'software'];
-    const { code, stdout, stderr } = await gmtlHere(...words);
+    // As a program: its exit code tells after an adapter was opened and given back.
+    const { code, stdout, stderr } = await gmtl(...words);
     expect(code, stderr).toBe(3);
     const lines = stdout
       .trim()

@@ -1,6 +1,6 @@
 /**
- * Tier: any adapter, built command line. Whole training runs, repeatable, interruptible and resumable: what is interrupted and what all is compared
- * with as child processes, the others in this one, where starting takes half as long.
+ * Tier: any adapter, built command line. Whole training runs, repeatable, interruptible and resumable: what is interrupted, what all is compared
+ * with and what stops at NaN as child processes, the others in this one, where starting takes half as long.
  */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
@@ -336,7 +336,10 @@ describe('gmtl train', () => {
   it('stops at NaN, naming the step, the op and the batch, and keeps the checkpoint from before', async () => {
     const folder = join(root, 'diverged');
     const wild = ['optimizer.lr=1e30', 'optimizer.schedule="constant"', 'optimizer.warmupSteps=0'];
-    const output = await failHere(unscored(folder, ...wild, 'training.checkpointEvery=1'));
+    // As a program: its exit code tells after an adapter was opened and given back.
+    const run = startGmtl(unscored(folder, ...wild, 'training.checkpointEvery=1'), root);
+    expect((await run.ended).code, run.output()).toBe(1);
+    const output = run.output();
     const [, step] = /error: step (\d+): the loss .* is NaN or infinite/.exec(output) ?? [];
     expect(output).toMatch(/first op with a result that is not finite: \S+ on \[/);
     expect(output.match(/IDRiD_\d+\.jpg/g)?.length).toBeGreaterThanOrEqual(2);
