@@ -168,29 +168,31 @@ export async function gmtl(given: readonly string[]): Promise<void> {
     );
     return;
   }
-  const commands = await loadCommands(words[0]);
-  let parser = yargs([...words])
-    .scriptName('gmtl')
-    .usage('$0 <command>\n\nTrains and runs the gated multitask retinal network with hand-written WebGPU kernels.')
-    .option('debug', { type: 'boolean', default: false, describe: 'Show stack traces' })
-    .version(gmtlVersion())
-    .demandCommand(1, 'Name a command.')
-    .strict()
-    .check((values, options) => refuseCareless(words, values, aliasesOf(options)), true)
-    .recommendCommands()
-    .wrap(Math.min(110, process.stdout.columns ?? 100))
-    .fail((message, error) => {
-      // yargs passes some of its own refusals as errors named YError.
-      if (error && error.name !== 'YError') throw error;
-      const said = message || error?.message || '';
-      const missing =
-        /^Not enough non-option arguments/.test(said) && placesOf(commands, words).join(' ').toUpperCase();
-      const refusal = missing ? `Name ${missing}: gmtl ${words[0]} ${missing}` : withNearestOption(said, words, parser);
-      const stop = /[.?!]$/.test(refusal) ? '' : '.';
-      throw new GmtlError('cli/usage', `${refusal}${stop} \`gmtl --help\` lists commands and options.`);
-    });
-  for (const command of commands) parser = parser.command(command);
   try {
+    const commands = await loadCommands(words[0]);
+    let parser = yargs([...words])
+      .scriptName('gmtl')
+      .usage('$0 <command>\n\nTrains and runs the gated multitask retinal network with hand-written WebGPU kernels.')
+      .option('debug', { type: 'boolean', default: false, describe: 'Show stack traces' })
+      .version(gmtlVersion())
+      .demandCommand(1, 'Name a command.')
+      .strict()
+      .check((values, options) => refuseCareless(words, values, aliasesOf(options)), true)
+      .recommendCommands()
+      .wrap(Math.min(110, process.stdout.columns ?? 100))
+      .fail((message, error) => {
+        // yargs passes some of its own refusals as errors named YError.
+        if (error && error.name !== 'YError') throw error;
+        const said = message || error?.message || '';
+        const missing =
+          /^Not enough non-option arguments/.test(said) && placesOf(commands, words).join(' ').toUpperCase();
+        const refusal = missing
+          ? `Name ${missing}: gmtl ${words[0]} ${missing}`
+          : withNearestOption(said, words, parser);
+        const stop = /[.?!]$/.test(refusal) ? '' : '.';
+        throw new GmtlError('cli/usage', `${refusal}${stop} \`gmtl --help\` lists commands and options.`);
+      });
+    for (const command of commands) parser = parser.command(command);
     refuseNamedPlaces(commands, words);
     await parser.parseAsync();
   } catch (error) {
