@@ -1,8 +1,9 @@
 /**
  * Tier: any adapter. No kernel reads or writes outside a buffer or a workgroup's array: that is why the engine leaves Dawn's bounds checks out
  * (`disable_robustness`, src/engine/node/list.ts). Every index past the end is counted (outside.ts), in what software adapters and GPUs choose and for matrix units, with
- * wrong labels and indices too, and in whole steps of training with their replays. With GMTL_LONG_TESTS in every case, version and storage format, and
- * in private arrays and vectors as well.
+ * wrong labels and indices too, and in whole steps of training with their replays. Of the smallest cases in float32 that together run every kernel in
+ * every form, one in four is run, or one in eight of those for GPUs; and each that puts several subgroups into a workgroup, which walk rows together.
+ * With GMTL_LONG_TESTS every case, version and storage format is, and private arrays and vectors count as well.
  */
 import { afterAll, describe, expect, it } from 'vitest';
 import { classifierWorkload } from '../bench/stepClassifier.ts';
@@ -51,14 +52,18 @@ function versionsOf({ device }: Counting, call: ProgramCall): (string | undefine
   return LONG_TESTS && device === software.device ? runnable : [undefined];
 }
 
-/** All cases with GMTL_LONG_TESTS; else of the smallest ones in float32 that together run every kernel in every form one in four, or one in eight of those for GPUs. */
+/** The kernels of workgroups of several subgroups, in the words of `kernelsReached`. */
+const isShared = (kernels: string): boolean => /"SUBGROUPS":(?!1\b)/.test(kernels);
+
+/** The cases that the header of this file names. */
 function casesOf(on: Counting, op: Op): Case[] {
   const cases = testCases(op);
   if (LONG_TESTS) return cases.filter((each) => callsOf(op, each).some((call) => versionsOf(on, call).length > 0));
   const reached = (call: ProgramCall): string[] =>
     storesHalf(call) ? [] : versionsOf(on, call).map((version) => kernelsReached(on.device.target, call, version));
   const every = on === software ? 4 : 8;
-  return fewestCases(cases, (each) => callsOf(op, each).flatMap(reached)).filter((_, index) => index % every === 0);
+  const reachedBy = (testCase: Case): string[] => callsOf(op, testCase).flatMap(reached);
+  return fewestCases(cases, reachedBy).filter((each, at) => at % every === 0 || reachedBy(each).some(isShared));
 }
 
 /** Integers that are no index, label or count of anything, in turn. */
