@@ -10,6 +10,7 @@ enable subgroups;
 
 // #include "common/grid.wgsl"
 // #include "common/storage.wgsl"
+// #include "common/depthwise.wgsl"
 
 struct Uniforms {
   workgroups: u32,
@@ -30,13 +31,6 @@ struct Uniforms {
   hasBias: u32,
   hasAddend: u32,
 }
-
-@group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> source: array<Vec4>;
-@group(0) @binding(2) var<storage, read> weight: array<Vec4>;
-@group(0) @binding(3) var<storage, read> bias: array<vec4f>;
-@group(0) @binding(4) var<storage, read> addend: array<Vec4>;
-@group(0) @binding(5) var<storage, read_write> out: array<Vec4>;
 
 // Pixel x of the row whose first element (for this workgroup's channels) is at `row`; zero outside.
 fn load(row: u32, x: i32) -> vec4f {
@@ -148,8 +142,7 @@ fn main(
     }
     if (y >= firstRow + 6 && x < u.outWidth) {
       let at = ((image * u32(u.outHeight) + u32(y - 6)) * u32(u.outWidth) + u32(x)) * u.channels4 + channel;
-      if (u.hasAddend != 0u) { sum6 += vec4f(addend[at]); }
-      out[at] = Vec4(sum6);
+      store(at, sum6);
     }
     sum6 = sum5;
     sum5 = sum4;

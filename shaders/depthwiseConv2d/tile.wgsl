@@ -7,6 +7,7 @@
 
 // #include "common/grid.wgsl"
 // #include "common/storage.wgsl"
+// #include "common/depthwise.wgsl"
 
 override KERNEL_WIDTH: i32 = 7;
 
@@ -29,24 +30,11 @@ struct Uniforms {
   hasAddend: u32,
 }
 
-@group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> source: array<Vec4>;
-@group(0) @binding(2) var<storage, read> weight: array<Vec4>;
-@group(0) @binding(3) var<storage, read> bias: array<vec4f>;
-@group(0) @binding(4) var<storage, read> addend: array<Vec4>;
-@group(0) @binding(5) var<storage, read_write> out: array<Vec4>;
-
 const SIDE = 14u;
 const ROW = 60u;
 
 // pixels[y * ROW + x * 4 + group]
 var<workgroup> pixels: array<vec4f, SIDE * ROW>;
-
-fn store(at: u32, value: vec4f) {
-  var result = value;
-  if (u.hasAddend != 0u) { result += vec4f(addend[at]); }
-  out[at] = Vec4(result);
-}
 
 @compute @workgroup_size(32)
 fn main(

@@ -7,43 +7,12 @@
 // #include "common/grid.wgsl"
 // #include "common/only.wgsl"
 // #include "common/storage.wgsl"
-
-override KERNEL_WIDTH: i32 = 7;
-
-struct Uniforms {
-  threads: u32,
-  channels4: u32,
-  inHeight: i32,
-  inWidth: i32,
-  outHeight: u32,
-  outWidth: u32,
-  tiles: u32,
-  paddingY: i32,
-  paddingX: i32,
-  kernelHeight: i32,
-  tapFirst: i32,
-  tapStep: i32,
-  hasBias: u32,
-  hasAddend: u32,
-}
-
-@group(0) @binding(0) var<uniform> u: Uniforms;
-@group(0) @binding(1) var<storage, read> source: array<Vec4>;
-@group(0) @binding(2) var<storage, read> weight: array<Vec4>;
-@group(0) @binding(3) var<storage, read> bias: array<vec4f>;
-@group(0) @binding(4) var<storage, read> addend: array<Vec4>;
-@group(0) @binding(5) var<storage, read_write> out: array<Vec4>;
+// #include "common/depthwiseRows.wgsl"
 
 // Pixel x of the row whose first element (for this thread's channels) is at `row`; zero outside.
 fn load(row: u32, x: i32, isRow: bool) -> vec4f {
   let isInside = isRow & (x >= 0) & (x < u.inWidth);
   return only(vec4f(source[row + u32(select(0, x, isInside)) * u.channels4]), isInside);
-}
-
-fn store(at: u32, value: vec4f) {
-  var result = value;
-  if (u.hasAddend != 0u) { result += vec4f(addend[at]); }
-  out[at] = Vec4(result);
 }
 
 @compute @workgroup_size(64)

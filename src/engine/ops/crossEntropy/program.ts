@@ -33,9 +33,9 @@ const columnsOf = (logits: TensorSpec): number => logits.shape[logits.shape.leng
 /** Workgroups of the 'lanes' version on a software adapter. */
 const SOFTWARE_WORKGROUPS = 32;
 
-/** What both passes of a version are dispatched with; the 'rows' version over `threads` threads. */
-function rowsOver(rows: number, columns: number, lanes: boolean, threads: number, target: PlanTarget) {
-  if (!lanes) return { uniforms: { rows, columns, stride: threads }, workgroups: threads / 64 };
+/** What both passes of a version are dispatched with; the 'rows' version over `workgroups` of 64 threads, without constants. */
+function rowsOver(rows: number, columns: number, lanes: boolean, workgroups: number, target: PlanTarget) {
+  if (!lanes) return { uniforms: { rows, columns, stride: 64 * workgroups }, workgroups };
   const { stride, ...dealt } = dealRows(rows, target, SOFTWARE_WORKGROUPS);
   return { uniforms: { rows, columns: columns / 4, stride }, ...dealt };
 }
@@ -79,8 +79,8 @@ export const crossEntropyProgram = defineProgram<CrossEntropyAttributes>({
     const lanes = usesLanes(columns, target, version);
     if (lanes === null) return null;
     const weighted = classWeights !== undefined;
-    const threads = 64 * rowLossWorkgroups(rows, target);
-    const { uniforms, workgroups, ...constants } = rowsOver(rows, columns, lanes, threads, target);
+    const most = rowLossWorkgroups(rows, target);
+    const { uniforms, workgroups, ...settings } = rowsOver(rows, columns, lanes, most, target);
     return planLoss(
       {
         kernel: lanes ? forwardLanesKernel : forwardKernel,
@@ -92,7 +92,7 @@ export const crossEntropyProgram = defineProgram<CrossEntropyAttributes>({
           reduction: REDUCTION_CODES[reduction],
         },
         overrides: { HAS_CLASS_WEIGHTS: weighted ? 1 : 0 },
-        ...constants,
+        ...settings,
       },
       workgroups,
       reduction,
@@ -115,7 +115,7 @@ export const crossEntropyBackwardProgram = defineProgram<CrossEntropyAttributes>
     const lanes = usesLanes(columns, target, version);
     if (lanes === null) return null;
     const weighted = classWeights !== undefined;
-    const { uniforms, workgroups, ...constants } = rowsOver(rows, columns, lanes, 64 * ceilDiv(rows, 64), target);
+    const { uniforms, workgroups, ...settings } = rowsOver(rows, columns, lanes, ceilDiv(rows, 64), target);
     return {
       dispatches: [
         {
@@ -136,7 +136,7 @@ export const crossEntropyBackwardProgram = defineProgram<CrossEntropyAttributes>
             perRow: reduction === 'none' ? 1 : 0,
           },
           overrides: { HAS_CLASS_WEIGHTS: weighted ? 1 : 0 },
-          ...constants,
+          ...settings,
           workgroups: foldGrid(workgroups),
         },
       ],
