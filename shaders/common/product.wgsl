@@ -1,14 +1,14 @@
 // What the kernels of a matrix product share: uniforms, bindings and the last steps of each output element,
 //
 //   value = f(sum over k of a[z, i, k] * b[z, k, j] + bias[j]) * gain * scale[j] * factor[i / rowsPerFactor]
-//   out[z, i, j] = value, value + side[z, i, j] or value * side[z, i, j]      slope[z, i, j] = f'(sum + bias[j])
+//   out[z, i, j] = value, value + side[z, i, j] or value * gelu'(side[z, i, j])      preactivation[z, i, j] = sum + bias[j]
 //
-// bias, scale and factor are there where their flags say so, side where `side` is 1 (added: a residual) or 2 (multiplied: the slope
-// that a forward pass left, so that the gradient before an activation leaves the product that makes it); slope is written where
-// writesSlope (gelu; relu's follows from the output). A binding that is not used holds some other buffer. All flags are uniforms: a
+// bias, scale and factor are there where their flags say so, side where `side` is 1 (added: a residual) or 2 (gelu's derivative there
+// multiplied: what went into gelu, so that the gradient before it leaves the product that makes it); preactivation is written where
+// `keeps` is 1. A binding that is not used holds some other buffer. All flags are uniforms: a
 // pipeline takes up to a second to compile on software adapters, while a branch that all threads take alike costs nothing measurable. a, b,
-// side and slope have one element type; out may have another. Activations: 1 relu, 2 gelu. Rows whose length is a multiple of four are written in
-// fours (`width: 4` of the dispatch), others element by element.
+// side and preactivation have one element type; out may have another. Activations: 1 relu, 2 gelu. Rows whose length is a multiple of four are
+// written in fours (`width: 4` of the dispatch), others element by element.
 //
 // aStride, bStride, aBatch and bBatch count vec4f. Slice z is a batch entry or, where split is 1, the part
 // z * chunk .. z * chunk + chunk - 1 of the k axis (chunk is a multiple of 4).
@@ -20,7 +20,7 @@
 struct Uniforms {
   m: u32, n: u32, k: u32, chunk: u32, split: u32, slices: u32, tilesM: u32, tilesN: u32,
   aStride: u32, aBatch: u32, bStride: u32, bBatch: u32,
-  hasBias: u32, activation: u32, hasScale: u32, rowsPerFactor: u32, side: u32, writesSlope: u32, gain: f32,
+  hasBias: u32, activation: u32, hasScale: u32, rowsPerFactor: u32, side: u32, keeps: u32, gain: f32,
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
@@ -31,7 +31,7 @@ struct Uniforms {
 @group(0) @binding(5) var<storage, read> factor: array<f32>;
 @group(0) @binding(6) var<storage, read> side: array<Item>;
 @group(0) @binding(7) var<storage, read_write> out: array<ResultItem>;
-@group(0) @binding(8) var<storage, read_write> slope: array<Item>;
+@group(0) @binding(8) var<storage, read_write> preactivation: array<Item>;
 
 // #include "common/productRow.wgsl"
 // #include "common/outRow.wgsl"
@@ -46,15 +46,11 @@ fn placeOf(z: u32, row: u32, column: u32) -> u32 {
   return (z * u.m + row) * u.n + column;
 }
 
-// The activation of four sums that have their bias, of which `left` are in the row; stores its slope at `at`.
+// The activation of four sums that have their bias, of which `left` are in the row; they themselves are kept at `at`.
 fn activated(at: u32, left: u32, sum: vec4f) -> vec4f {
-  var value = select(sum, relu4(sum), u.activation == 1u);
-  if (u.activation == 2u) {
-    let gelu = geluWithSlope(sum);
-    value = gelu.value;
-    if (u.writesSlope != 0u) { storeSlope(at, left, gelu.slope); }
-  }
-  return value;
+  if (u.keeps != 0u) { storePreactivation(at, left, sum); }
+  if (u.activation == 2u) { return geluWithSlope(sum).value; }
+  return select(sum, relu4(sum), u.activation == 1u);
 }
 
 // Whether anything comes after the activation.
@@ -70,10 +66,8 @@ fn scaled(row: u32, column: u32, at: u32, left: u32, activated: vec4f) -> vec4f 
     if (u.rowsPerFactor != 0u) { all *= factor[row / u.rowsPerFactor]; }
     value *= all;
   }
-  if (u.side != 0u) {
-    let other = sideAt(at, left);
-    value = select(value + other, value * other, u.side == 2u);
-  }
+  if (u.side == 1u) { value += sideAt(at, left); }
+  if (u.side == 2u) { value *= geluWithSlope(sideAt(at, left)).slope; }
   return value;
 }
 

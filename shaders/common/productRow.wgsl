@@ -16,9 +16,9 @@ fn sideAt(at: u32, left: u32) -> vec4f {
   return vec4f(f32(side[at]), f32(side[min(at + 1u, last)]), f32(side[min(at + 2u, last)]), f32(side[last]));
 }
 
-fn storeSlope(at: u32, left: u32, value: vec4f) {
-  slope[at] = Scalar(value.x);
-  if (left > 1u) { slope[at + 1u] = Scalar(value.y); }
-  if (left > 2u) { slope[at + 2u] = Scalar(value.z); }
-  if (left > 3u) { slope[at + 3u] = Scalar(value.w); }
+fn storePreactivation(at: u32, left: u32, value: vec4f) {
+  preactivation[at] = Scalar(value.x);
+  if (left > 1u) { preactivation[at + 1u] = Scalar(value.y); }
+  if (left > 2u) { preactivation[at + 2u] = Scalar(value.z); }
+  if (left > 3u) { preactivation[at + 3u] = Scalar(value.w); }
 }

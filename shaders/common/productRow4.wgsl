@@ -12,6 +12,6 @@ fn sideAt(at: u32, left: u32) -> vec4f {
   return vec4f(side[at / 4u]);
 }
 
-fn storeSlope(at: u32, left: u32, value: vec4f) {
-  slope[at / 4u] = Vec4(value);
+fn storePreactivation(at: u32, left: u32, value: vec4f) {
+  preactivation[at / 4u] = Vec4(value);
 }

@@ -1,5 +1,5 @@
 // value = f(bias[j] + sum over k of a[z, i, k] * b[z, k, j]) * gain * scale[j] * factor[i / rowsPerFactor]
-// out[z, i, j] = value, value + side[z, i, j] or value * side[z, i, j]      slope[z, i, j] = f'(bias[j] + sum)
+// out[z, i, j] = value, value + side[z, i, j] or value * gelu'(side[z, i, j])      preactivation[z, i, j] = bias[j] + sum
 //
 // Which of them are there is stated as in common/product.wgsl. Strides say where an element lies (a[z * aBatch + i * aRow + k * aInner], b
 // alike), so all transposes and batches are one kernel. A thread owns one output element. The simple version: it loads two
@@ -15,7 +15,7 @@ struct Uniforms {
   m: u32, n: u32, k: u32, size: u32,
   aBatch: u32, aRow: u32, aInner: u32,
   bBatch: u32, bInner: u32, bColumn: u32,
-  hasBias: u32, activation: u32, hasScale: u32, rowsPerFactor: u32, side: u32, writesSlope: u32, gain: f32,
+  hasBias: u32, activation: u32, hasScale: u32, rowsPerFactor: u32, side: u32, keeps: u32, gain: f32,
 }
 
 @group(0) @binding(0) var<uniform> u: Uniforms;
@@ -26,7 +26,7 @@ struct Uniforms {
 @group(0) @binding(5) var<storage, read> factor: array<f32>;
 @group(0) @binding(6) var<storage, read> side: array<Scalar>;
 @group(0) @binding(7) var<storage, read_write> out: array<Result>;
-@group(0) @binding(8) var<storage, read_write> slope: array<Scalar>;
+@group(0) @binding(8) var<storage, read_write> preactivation: array<Scalar>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -48,16 +48,13 @@ fn main(
     atB += u.bInner;
   }
   if (u.hasBias != 0u) { value += bias[column]; }
+  if (u.keeps != 0u) { preactivation[i] = Scalar(value); }
   if (u.activation == 1u) { value = relu(value); }
-  if (u.activation == 2u) {
-    let gelu = geluWithSlope(vec4f(value));
-    if (u.writesSlope != 0u) { slope[i] = Scalar(gelu.slope.x); }
-    value = gelu.value.x;
-  }
+  if (u.activation == 2u) { value = geluWithSlope(vec4f(value)).value.x; }
   value *= u.gain;
   if (u.hasScale != 0u) { value *= scale[column]; }
   if (u.rowsPerFactor != 0u) { value *= factor[row / u.rowsPerFactor]; }
   if (u.side == 1u) { value += f32(side[i]); }
-  if (u.side == 2u) { value *= f32(side[i]); }
+  if (u.side == 2u) { value *= geluWithSlope(vec4f(f32(side[i]))).slope.x; }
   out[i] = Result(value);
 }

@@ -6,12 +6,14 @@
 //
 // What the next step needs is loaded into registers while this one multiplies. The guard of that load is the same for all threads and has no
 // other arm, and what lies past the end becomes zero where it is stored, or AMD's compiler waits for the load before it multiplies. In float16
-// it is converted there too.
+// it is converted there too, and with GELU a goes through gelu there: a forward pass need not store what the activation gives.
 
 // #include "common/grid.wgsl"
 // #include "common/product.wgsl"
 // #constant ROWS
 // #constant COLUMNS
+
+override GELU: bool = false;
 
 // Four k at a time where a thread would load two vec4f of a: more under way take AMD's compiler past 128 registers.
 const DEPTH4 = select(1u, 2u, COLUMNS >= 32);
@@ -100,7 +102,9 @@ fn main(
   for (var k0 = begin; k0 < end; k0 += DEPTH4 * 4u) {
     for (var load = 0u; load < LOADS_A; load++) {
       let at = load * THREADS + thread;
-      if (IN_A % THREADS == 0 || at < IN_A) { tileA[at] = select(vec4f(0.0), vec4f(loads.a[load]), loads.okA); }
+      var value = vec4f(loads.a[load]);
+      if (GELU) { value = geluWithSlope(value).value; }
+      if (IN_A % THREADS == 0 || at < IN_A) { tileA[at] = select(vec4f(0.0), value, loads.okA); }
     }
     for (var load = 0u; load < LOADS_B; load++) {
       let at = load * THREADS + thread;

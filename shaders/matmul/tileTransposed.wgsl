@@ -3,12 +3,16 @@
 // For GPUs: a workgroup owns ROWS groups of four rows x COLUMNS groups of four columns, a thread two groups x two, so that each vec4f read from
 // workgroup memory serves 16 multiply-adds. It walks the k axis in steps of 8 through workgroup memory; what the next step needs is
 // loaded into registers while this one multiplies (see tile.wgsl). A thread adds up the numbers of a that it brings; the workgroups of the
-// first columns add those up in the end. A thread's two groups lie half a tile apart: neighboring threads read neighbors.
+// first columns add those up in the end. A thread's two groups lie half a tile apart: neighboring threads read neighbors. With GELU b goes through
+// gelu where it is stored.
 
 // #include "common/grid.wgsl"
 // #include "common/productTransposed.wgsl"
+// #include "common/gelu.wgsl"
 // #constant ROWS
 // #constant COLUMNS
+
+override GELU: bool = false;
 
 const DEPTH = 8u;
 const ACROSS = COLUMNS / 2;
@@ -112,7 +116,9 @@ fn main(
     }
     for (var load = 0u; load < LOADS_B; load++) {
       let at = load * THREADS + thread;
-      if (IN_B % THREADS == 0 || at < IN_B) { tileB[at] = select(vec4f(0.0), vec4f(loads.b[load]), loads.okB[load]); }
+      var value = vec4f(loads.b[load]);
+      if (GELU) { value = geluWithSlope(value).value; }
+      if (IN_B % THREADS == 0 || at < IN_B) { tileB[at] = select(vec4f(0.0), value, loads.okB[load]); }
     }
     workgroupBarrier();
     if (k0 + DEPTH < end) { bring(&loads, k0 + DEPTH, end, thread); }

@@ -7,16 +7,16 @@ export interface Epilogue {
   /** [n], added to the sums. */
   readonly bias?: BufferReference | undefined;
   readonly activation?: Activation;
-  /** Takes the activation's derivative; gelu only, for relu's follows from the output. */
-  readonly slope?: BufferReference | undefined;
+  /** Takes the sums as they go into the activation. */
+  readonly preactivation?: BufferReference | undefined;
   /** A number, multiplied; 1 where left out. */
   readonly gain?: number;
   /** [n], multiplied. */
   readonly scale?: BufferReference | undefined;
   /** One number for each `rows` rows in a run, multiplied. */
   readonly factor?: { readonly buffer: BufferReference; readonly rows: number } | undefined;
-  /** Of the output's shape: added (a residual) or multiplied. */
-  readonly side?: { readonly buffer: BufferReference; readonly how: 'add' | 'multiply' } | undefined;
+  /** Of the output's shape: added (a residual), or gelu's derivative there multiplied. */
+  readonly side?: { readonly buffer: BufferReference; readonly how: 'add' | 'geluSlope' } | undefined;
 }
 
 /** Whether the product ends as it is: only such a one may be split, for anything else must see whole sums. */
@@ -29,17 +29,17 @@ export function isPlain({ bias, activation = 'none', scale, factor, side }: Epil
  * they are float32 whatever the activations are, and another for what is not written, since an output may not be bound twice.
  */
 export function epilogueBuffers(
-  { bias, slope, scale, factor, side }: Epilogue,
+  { bias, preactivation, scale, factor, side }: Epilogue,
   like: BufferReference,
   unused: () => BufferReference,
-): Record<'bias' | 'scale' | 'factor' | 'side' | 'slope', BufferReference> {
+): Record<'bias' | 'scale' | 'factor' | 'side' | 'preactivation', BufferReference> {
   const unread = bias ?? scale ?? factor?.buffer ?? unused();
   return {
     bias: bias ?? unread,
     scale: scale ?? unread,
     factor: factor?.buffer ?? unread,
     side: side?.buffer ?? like,
-    slope: slope ?? unused(),
+    preactivation: preactivation ?? unused(),
   };
 }
 
@@ -49,7 +49,7 @@ const ACTIVATIONS: readonly Activation[] = ['none', 'relu', 'gelu'];
 export function epilogueUniforms({
   bias,
   activation = 'none',
-  slope,
+  preactivation,
   gain = 1,
   scale,
   factor,
@@ -60,8 +60,8 @@ export function epilogueUniforms({
     activation: ACTIVATIONS.indexOf(activation),
     hasScale: scale ? 1 : 0,
     rowsPerFactor: factor?.rows ?? 0,
-    side: side ? { add: 1, multiply: 2 }[side.how] : 0,
-    writesSlope: slope ? 1 : 0,
+    side: side ? { add: 1, geluSlope: 2 }[side.how] : 0,
+    keeps: preactivation ? 1 : 0,
     gain,
   };
 }

@@ -1,6 +1,5 @@
 /** The op of matrix products: gradient and cases. */
 import type { Shape } from '../../tensor/spec.ts';
-import { mulProgram } from '../binary/program.ts';
 import { type BackwardContext, defineOp } from '../definition.ts';
 import { sumProgram } from '../reduce/program.ts';
 import { sumTo } from '../reduce/sumTo.ts';
@@ -12,6 +11,7 @@ import { matmulGeometry } from './geometry.ts';
 import { gradWeightProgram, matmulInferenceProgram, matmulProgram } from './program.ts';
 
 const reluBackwardProgram = unaryBackwardProgram('relu');
+const geluBackwardProgram = unaryBackwardProgram('gelu');
 
 type Context = BackwardContext<MatmulAttributes>;
 
@@ -19,14 +19,14 @@ function product(context: Context, [a, b]: readonly [Value, Value], attributes: 
   return context.run(matmulProgram, [a, b], attributes)[0];
 }
 
-/** The gradient of the sums: relu's derivative follows from the output, gelu's was kept. */
+/** The gradient of the sums: relu's derivative follows from the output, gelu's from the sums. */
 function gradientOfSums(context: Context): Value {
   const { gradOutput, attributes } = context;
   switch (attributes.activation) {
     case 'relu':
       return context.run(reluBackwardProgram, [gradOutput, context.output(0)], {})[0];
     case 'gelu':
-      return context.run(mulProgram, [gradOutput, context.output(1)], {})[0];
+      return context.run(geluBackwardProgram, [gradOutput, context.output(1)], {})[0];
     default:
       return gradOutput;
   }

@@ -12,6 +12,7 @@ import { ceilDiv } from '../../tensor/shape.ts';
 import { sumPair } from '../reduce/columnPairs.ts';
 import { planSum } from '../reduce/plan.ts';
 import { wholeRounds } from '../rounds.ts';
+import { unaryPlan } from '../unary/program.ts';
 import { type Epilogue, epilogueBuffers, epilogueUniforms, isPlain } from './epilogue.ts';
 import { type Draft, scratchOf } from './draft.ts';
 import type { MatmulGeometry } from './geometry.ts';
@@ -25,15 +26,43 @@ export interface Product {
   readonly a: BufferReference;
   readonly b: BufferReference;
   readonly out: BufferReference;
-  /** Element format of a, b, slope and side, and of out. */
+  /** Element format of a, b, preactivation and side, and of out. */
   readonly storage?: StorageFormat;
   readonly result?: StorageFormat;
   readonly epilogue?: Epilogue;
   /** Multiplies b's rows, that is the terms of the sum; `epilogue.gain` can undo its gain. */
   readonly inner?: InnerScale | undefined;
+  /** The operand that stands for gelu of itself. */
+  readonly gelu?: 'a' | 'b' | undefined;
   /** Takes the sums over k of an `a` stored [k, m] alone, [m]: of a weight gradient, the bias's. Not of batches. */
   readonly sums?: BufferReference | undefined;
 }
+
+type Operands = Omit<Product, 'out'>;
+
+/** Whether the kernel takes the operand through gelu as it brings it, which it does from where that is stored. */
+function appliesGelu(
+  { geometry, gelu, inner }: Operands,
+  { appliesGelu: can }: TiledKernel,
+  transposed: boolean,
+): boolean {
+  const { n, k, transposeA, transposeB } = geometry;
+  if (!can) return false;
+  return transposed ? gelu === 'b' && !transposeB && n % 4 === 0 && !inner : gelu === 'a' && !transposeA && k % 4 === 0;
+}
+
+/** The product of what gelu gives, in scratch, for kernels that do not apply it. */
+function withGelu<P extends Operands>(product: P, target: PlanTarget, draft: Draft): P {
+  const { gelu, storage, geometry } = product;
+  if (!gelu) return product;
+  const { batch, m, n, k, aBatched, bBatched } = geometry;
+  const size = gelu === 'a' ? (aBatched ? batch : 1) * m * k : (bBatched ? batch : 1) * k * n;
+  const out = scratchOf(draft, size * (storage === 'f16' ? 2 : 4));
+  draft.dispatches.push(...unaryPlan('gelu', { x: product[gelu], out }, size, storage, target).dispatches);
+  return { ...product, [gelu]: out, gelu: undefined };
+}
+
+const geluOverride = ({ gelu }: Operands): Record<string, number> | undefined => (gelu ? { GELU: 1 } : undefined);
 
 /** The sums of a's columns as dispatches of their own. */
 function sumRows({ geometry: { k, m }, a, sums, storage }: Product, target: PlanTarget, draft: Draft): void {
@@ -42,7 +71,8 @@ function sumRows({ geometry: { k, m }, a, sums, storage }: Product, target: Plan
   draft.dispatches.push(...planSum(a, sums, stages, 1, target, undefined, draft.scratch, { storage }));
 }
 
-function simpleProduct(product: Product, target: PlanTarget, draft: Draft): void {
+function simpleProduct(wanted: Product, target: PlanTarget, draft: Draft): void {
+  const product = withGelu(wanted, target, draft);
   const { geometry, a, out, inner, epilogue = {} } = product;
   const { batch, m, n, k, aBatched, bBatched, transposeA, transposeB } = geometry;
   const size = batch * m * n;
@@ -138,7 +168,7 @@ const isTransposed = ({
 }: Pick<Product, 'geometry' | 'epilogue'>): boolean => transposeA && m % 4 === 0 && isPlain(epilogue);
 
 /** b as [k, n] in rows of whole vec4f. */
-function packedB(product: Omit<Product, 'out'>, needsWholeK: boolean, draft: Draft): PackedOperand {
+function packedB(product: Operands, needsWholeK: boolean, draft: Draft): PackedOperand {
   const { geometry, b, inner } = product;
   const { batch, n, k, bBatched, transposeB } = geometry;
   if (transposeB || n % 4 !== 0 || (needsWholeK && k % 4 !== 0) || inner)
@@ -151,7 +181,8 @@ function packedB(product: Omit<Product, 'out'>, needsWholeK: boolean, draft: Dra
  * otherwise is packed first (of a linear layer that is the weight, the small one). A long k axis with few outputs is cut into
  * chunks, whose sums are added in a second pass in a fixed order.
  */
-function straightProduct(product: Product, tiled: TiledKernel, target: PlanTarget, draft: Draft): void {
+function straightProduct(wanted: Product, tiled: TiledKernel, target: PlanTarget, draft: Draft): void {
+  const product = appliesGelu(wanted, tiled, false) ? wanted : withGelu(wanted, target, draft);
   const { geometry, out, storage, result, epilogue = {} } = product;
   const { batch, m, n, k, aBatched, transposeA } = geometry;
   const a: PackedOperand =
@@ -165,6 +196,7 @@ function straightProduct(product: Product, tiled: TiledKernel, target: PlanTarge
   draft.dispatches.push({
     kernel: tiled.kernel,
     constants: tiled.constants,
+    overrides: geluOverride(product),
     width: widthOf(n, target),
     storage,
     result: split ? undefined : result,
@@ -206,11 +238,12 @@ export interface Parts {
  * if there are such.
  */
 function transposedParts(
-  product: Omit<Product, 'out'> & { readonly out?: BufferReference },
+  wanted: Operands & { readonly out?: BufferReference },
   tiled: TiledKernel,
   target: PlanTarget,
   draft: Draft,
 ): Parts {
+  const product = appliesGelu(wanted, tiled, true) ? wanted : withGelu(wanted, target, draft);
   const { geometry, a, out, sums, storage, result } = product;
   const { m, n, k, aBatched } = geometry;
   const b = packedB(product, false, draft);
@@ -222,6 +255,7 @@ function transposedParts(
   draft.dispatches.push({
     kernel: tiled.kernel,
     constants: tiled.constants,
+    overrides: geluOverride(product),
     width: widthOf(n, target),
     storage,
     result: whole ? result : undefined,
@@ -261,7 +295,7 @@ function transposedProduct(product: Product, tiled: TiledKernel, target: PlanTar
 
 /** The parts of aᵀ · b and of a's sums, a [k, m]: for those who add them up themselves. Null where the target cannot run the version. */
 export function planParts(
-  operands: Omit<Product, 'out' | 'sums' | 'epilogue'>,
+  operands: Omit<Operands, 'sums' | 'epilogue'>,
   target: PlanTarget,
   version: string = defaultVersion(target, operands.geometry),
   draft: Draft,
@@ -277,6 +311,19 @@ export function planParts(
   const partialSums = scratchOf(draft, m * 4);
   const product = { ...operands, out: partial, sums: partialSums };
   return planProduct(product, target, version, draft) ? { slices: 1, partial, partialSums } : null;
+}
+
+/** Whether `version` takes the product's operand through gelu as it brings it, and what that gives need not be stored. */
+export function bringsGelu(
+  product: Operands,
+  target: PlanTarget,
+  version: string = defaultVersion(target, product.geometry),
+): boolean {
+  const known = MATMUL_VERSIONS.find((name) => name === version);
+  const variant = known && known !== 'simple' ? variantOf(known, target, product.storage, product.geometry) : null;
+  if (!variant) return false;
+  const transposed = isTransposed(product);
+  return appliesGelu(product, transposed ? variant.transposed : variant.straight, transposed);
 }
 
 /** Adds the dispatches of a product in `version`, by default the fastest; false where the target cannot run that version. */

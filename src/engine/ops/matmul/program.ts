@@ -7,6 +7,7 @@ import { defineProgram, type NoAttributes } from '../definition.ts';
 import { like, requireSameType, storageOf } from '../storage.ts';
 import { sumPairKernels } from '../reduce/columnPairs.ts';
 import { sumKernels } from '../reduce/plan.ts';
+import { unaryKernel } from '../unary/program.ts';
 import type { MatmulAttributes } from './attributes.ts';
 import { matmulGeometry, requireBias } from './geometry.ts';
 import type { Draft } from './draft.ts';
@@ -30,6 +31,7 @@ export const productKernels = [
   kernel('matmul/subgroupMatrixTransposed'),
   kernel('matmul/packBlock'),
   kernel('matmul/pack'),
+  unaryKernel,
   ...sumPairKernels,
   ...sumKernels,
 ];
@@ -54,9 +56,9 @@ function outputOf(inputs: readonly TensorSpec[], attributes: MatmulAttributes): 
   return attributes.result === 'f32' ? f32(outShape) : like(a, outShape);
 }
 
-/** The program with or without the slope that backward reads. */
-function program(name: string, withSlope: boolean) {
-  const hasSlope = ({ activation }: MatmulAttributes): boolean => withSlope && activation === 'gelu';
+/** The program with or without what backward reads of gelu: the sums that go into it. */
+function program(name: string, keeps: boolean) {
+  const keepsSums = ({ activation }: MatmulAttributes): boolean => keeps && activation === 'gelu';
   return defineProgram<MatmulAttributes>({
     name,
     signature: {
@@ -72,7 +74,7 @@ function program(name: string, withSlope: boolean) {
     versions: MATMUL_VERSIONS,
     infer(inputs, attributes) {
       const out = outputOf(inputs, attributes);
-      return hasSlope(attributes) ? [out, like(inputs[0], out.shape)] : [out];
+      return keepsSums(attributes) ? [out, like(inputs[0], out.shape)] : [out];
     },
     plan: ([a, b, bias], [out], attributes, target, version) =>
       productPlan(
@@ -86,13 +88,13 @@ function program(name: string, withSlope: boolean) {
           epilogue: {
             bias: bias && 'in2',
             activation: attributes.activation ?? 'none',
-            slope: hasSlope(attributes) ? 'out1' : undefined,
+            preactivation: keepsSums(attributes) ? 'out1' : undefined,
           },
         },
         target,
         version,
       ),
-    reference: (inputs, attributes) => referenceMatmul(inputs, attributes).slice(0, hasSlope(attributes) ? 2 : 1),
+    reference: (inputs, attributes) => referenceMatmul(inputs, attributes).slice(0, keepsSums(attributes) ? 2 : 1),
     cost([a, b], _outputs, attributes) {
       const { batch, m, n, k } = matmulGeometry(a.shape, b.shape, attributes);
       return { flops: 2 * batch * m * n * k };
@@ -101,8 +103,8 @@ function program(name: string, withSlope: boolean) {
 }
 
 /**
- * (a, b, bias?) → f(a · b + bias), shapes as `matmulGeometry` says, bias [N]. Of gelu, output 1 holds the derivative f' at the sums
- * (relu's follows from its output).
+ * (a, b, bias?) → f(a · b + bias), shapes as `matmulGeometry` says, bias [N]. Of gelu, output 1 holds a · b + bias
+ * (relu's derivative follows from its output).
  */
 export const matmulProgram = program('matmul', true);
 /** As `matmulProgram`, output 0 alone. */

@@ -1,11 +1,11 @@
 /** Matrix products and the gradients of a linear layer in float64. */
 import { sizeOf } from '../../tensor/spec.ts';
 import type { NdArray } from '../definition.ts';
-import { unaryDerivative, unaryFunction } from '../unary/reference.ts';
+import { unaryFunction } from '../unary/reference.ts';
 import type { MatmulAttributes } from './attributes.ts';
 import { matmulGeometry } from './geometry.ts';
 
-/** [out, the activation's derivative at the sums]. */
+/** [out, the sums that go into the activation]. */
 export function referenceMatmul([a, b, bias]: readonly NdArray[], attributes: MatmulAttributes): Float64Array[] {
   const { batch, m, n, k, aBatched, bBatched, transposeA, transposeB, outShape } = matmulGeometry(
     a.shape,
@@ -29,11 +29,7 @@ export function referenceMatmul([a, b, bias]: readonly NdArray[], attributes: Ma
     }
   }
   const { activation = 'none' } = attributes;
-  if (activation === 'none') return [sums, sums.map(() => 1)];
-  return [
-    sums.map((value) => unaryFunction(activation, value, {})),
-    sums.map((value) => unaryDerivative(activation, value, {})),
-  ];
+  return [activation === 'none' ? sums : sums.map((value) => unaryFunction(activation, value, {})), sums];
 }
 
 /** [gᵀ · x, the sums of g's columns]. */

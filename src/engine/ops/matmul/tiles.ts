@@ -16,6 +16,8 @@ export interface TiledKernel {
   /** Of a workgroup, where GPUs run it. */
   readonly threads: number;
   readonly constants?: Readonly<Record<string, number>>;
+  /** Takes an operand through gelu as it brings it: `a` where that is stored [m, k], b beside an `a` stored [k, m]. */
+  readonly appliesGelu?: boolean;
 }
 
 /** The kernels of a version for `a` stored [m, k] and [k, m]. */
@@ -74,13 +76,14 @@ const straight = (form: TileForm): TiledKernel => {
     columns,
     threads: threadsOf(form),
     constants: { ROWS: rows, COLUMNS: columns / 4 },
+    appliesGelu: true,
   };
 };
 
 const transposed = (form: TileForm): TiledKernel => {
   const { rows, columns } = form;
   const constants = { ROWS: rows / 4, COLUMNS: columns / 4 };
-  return { kernel: tileTransposedKernel, rows, columns, threads: threadsOf(form), constants };
+  return { kernel: tileTransposedKernel, rows, columns, threads: threadsOf(form), constants, appliesGelu: true };
 };
 
 /** For few outputs, and for rows that are not whole groups of four. */

@@ -31,15 +31,15 @@ function rowsOf(op: string, gradient: Shape, widened: Shape, weight: Shape): num
 /** Gamma starts at 1e-6: times a weight it would leave float16's range, so their product is stored 2^12 times as large. */
 const innerGain = (storage: StorageFormat): number => (storage === 'f16' ? 4096 : 1);
 
-/** (gradient [..., C], weight2 [C, hidden], gamma [C], slope [..., hidden]) → the gradient before gelu: (gradient · gamma ⊙ weight2) ⊙ slope. */
+/** (gradient [..., C], weight2 [C, hidden], gamma [C], s [..., hidden], what goes into gelu) → its gradient: (gradient · gamma ⊙ weight2) ⊙ gelu'(s). */
 export const gradHiddenProgram = defineProgram<NoAttributes>({
   name: 'residualMlp.gradHidden',
   kernels: productKernels,
   versions: MATMUL_VERSIONS,
-  infer([gradient, weight, , slope]) {
-    rowsOf('residualMlp.gradHidden', gradient.shape, slope.shape, weight.shape);
-    requireSameType('residualMlp.gradHidden', [gradient, weight, slope]);
-    return [like(slope)];
+  infer([gradient, weight, , sums]) {
+    rowsOf('residualMlp.gradHidden', gradient.shape, sums.shape, weight.shape);
+    requireSameType('residualMlp.gradHidden', [gradient, weight, sums]);
+    return [like(sums)];
   },
   plan([gradient, weight], _outputs, _attributes, target, version) {
     const [channels, hidden] = weight.shape;
@@ -54,7 +54,7 @@ export const gradHiddenProgram = defineProgram<NoAttributes>({
         b: 'in1',
         inner: { scale: 'in2', gain },
         out: 'out0',
-        epilogue: { gain: 1 / gain, side: { buffer: 'in3', how: 'multiply' } },
+        epilogue: { gain: 1 / gain, side: { buffer: 'in3', how: 'geluSlope' } },
       },
       target,
       version,
@@ -69,14 +69,14 @@ const GPU_WIDTH = 64;
 /** With more loads per thread on a GPU the slices are added up by workgroups of their own first: loads wait for one another. */
 const LOADS_OF_A_THREAD = 16;
 
-/** (gradient [..., C], hidden [..., H], weight2 [C, H], bias2 [C], gamma [C]) → the gradients of weight2, bias2 and gamma. */
+/** (gradient [..., C], s [..., H], what goes into gelu, weight2 [C, H], bias2 [C], gamma [C]) → the gradients of weight2, bias2 and gamma. */
 export const gradProjectionProgram = defineProgram<NoAttributes>({
   name: 'residualMlp.gradProjection',
   kernels: [...productKernels, finishProjectionKernel],
   versions: MATMUL_VERSIONS,
-  infer([gradient, hidden, weight, bias, gamma]) {
-    rowsOf('residualMlp.gradProjection', gradient.shape, hidden.shape, weight.shape);
-    requireSameType('residualMlp.gradProjection', [gradient, hidden, weight]);
+  infer([gradient, sums, weight, bias, gamma]) {
+    rowsOf('residualMlp.gradProjection', gradient.shape, sums.shape, weight.shape);
+    requireSameType('residualMlp.gradProjection', [gradient, sums, weight]);
     return [f32(weight.shape), f32(bias.shape), f32(gamma.shape)];
   },
   plan([gradient, , weight], _outputs, _attributes, target, version) {
@@ -84,7 +84,7 @@ export const gradProjectionProgram = defineProgram<NoAttributes>({
     const storage = storageOf(gradient);
     const draft: Draft = { dispatches: [], scratch: [] };
     const geometry = matrices(channels, sizeOf(gradient.shape) / channels, hidden, { a: true });
-    const parts = planParts({ storage, geometry, a: 'in0', b: 'in1' }, target, version, draft);
+    const parts = planParts({ storage, geometry, a: 'in0', b: 'in1', gelu: 'b' }, target, version, draft);
     if (!parts) return null;
     let { slices, partial, partialSums } = parts;
     if (target.deviceClass === 'gpu' && slices > 1 && Math.ceil(hidden / GPU_WIDTH) * slices > LOADS_OF_A_THREAD) {

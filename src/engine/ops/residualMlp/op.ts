@@ -11,8 +11,8 @@ import { residualMlpInferenceProgram, residualMlpProgram } from './program.ts';
  *
  *   residual + factor * gamma * (weight2 · gelu(weight1 · x + bias1) + bias2)
  *
- * the second half of a ConvNeXt block (Liu et al., CVPR 2022) in two products. Kept for backward are gelu(…) and gelu'(…), not the branch:
- * gamma's gradient comes out of the second weight's (shaders/residualMlp/finishProjection.wgsl). The factor gets no gradient.
+ * the second half of a ConvNeXt block (Liu et al., CVPR 2022) in two products. Kept for backward is what goes into gelu, not what comes out nor the
+ * branch: gamma's gradient comes out of the second weight's (shaders/residualMlp/finishProjection.wgsl). The factor gets no gradient.
  */
 export const residualMlp = defineOp<NoAttributes>({
   name: 'residualMlp',
@@ -20,7 +20,7 @@ export const residualMlp = defineOp<NoAttributes>({
   inference: residualMlpInferenceProgram,
   programs: [sampleScaleProgram, gradHiddenProgram, gradProjectionProgram],
   gradient: {
-    saves: { inputs: [1, 2, 4, 5, 6, 7], outputs: [1, 2] },
+    saves: { inputs: [1, 2, 4, 5, 6, 7], outputs: [1] },
     backward(context) {
       const { inputSpecs, gradOutput } = context;
       const [, xSpec, { shape: weight1 }] = inputSpecs;
@@ -33,7 +33,7 @@ export const residualMlp = defineOp<NoAttributes>({
         [gradient, context.output(1), weight2, bias2, gamma],
         {},
       );
-      const [gradSums] = context.run(gradHiddenProgram, [gradient, weight2, gamma, context.output(2)], {});
+      const [gradSums] = context.run(gradHiddenProgram, [gradient, weight2, gamma, context.output(1)], {});
       const rows = xSpec.shape.slice(0, -1).reduce((product, extent) => product * extent, 1);
       const [gradWeight1, gradBias1] = context.run(
         gradWeightProgram,

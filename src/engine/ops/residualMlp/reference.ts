@@ -1,6 +1,7 @@
 /** The second half of a ConvNeXt block and its gradient in float64. */
 import type { NdArray } from '../definition.ts';
 import { referenceGradWeight, referenceMatmul } from '../matmul/reference.ts';
+import { unaryDerivative, unaryFunction } from '../unary/reference.ts';
 
 /** An array as a matrix of rows along its last axis. */
 function rows({ shape, data }: NdArray): NdArray {
@@ -8,7 +9,7 @@ function rows({ shape, data }: NdArray): NdArray {
   return { shape: [data.length / columns, columns], data };
 }
 
-/** [output, gelu(s), gelu'(s)], s the sums of the first layer. */
+/** [output, s], s the sums of the first layer. */
 export function referenceMlp([
   residual,
   x,
@@ -19,7 +20,7 @@ export function referenceMlp([
   gamma,
   factor,
 ]: readonly NdArray[]): Float64Array[] {
-  const [hidden, slope] = referenceMatmul([rows(x), weight1, bias1], { transposeB: true, activation: 'gelu' });
+  const [hidden, sums] = referenceMatmul([rows(x), weight1, bias1], { transposeB: true, activation: 'gelu' });
   const widened = { shape: [hidden.length / weight1.shape[0], weight1.shape[0]], data: hidden };
   const [branch] = referenceMatmul([widened, weight2, bias2], { transposeB: true });
   const channels = gamma.data.length;
@@ -28,19 +29,20 @@ export function referenceMlp([
     const scale = factor ? factor.data[Math.floor(i / perSample)] : 1;
     return value + scale * gamma.data[i % channels] * branch[i];
   });
-  return [output, hidden, slope];
+  return [output, sums];
 }
 
-/** (gradient, weight2, gamma, slope) → (gradient · gamma ⊙ weight2) ⊙ slope. */
-export function referenceGradHidden([gradient, weight, gamma, slope]: readonly NdArray[]): Float64Array {
+/** (gradient, weight2, gamma, s) → (gradient · gamma ⊙ weight2) ⊙ gelu'(s). */
+export function referenceGradHidden([gradient, weight, gamma, sums]: readonly NdArray[]): Float64Array {
   const scaled = gradient.data.map((value, i) => value * gamma.data[i % gamma.data.length]);
   const [product] = referenceMatmul([rows({ shape: gradient.shape, data: scaled }), weight], {});
-  return product.map((value, i) => value * slope.data[i]);
+  return product.map((value, i) => value * unaryDerivative('gelu', sums.data[i], {}));
 }
 
-/** (gradient, hidden, weight2, bias2, gamma) → the gradients of weight2, bias2 and gamma, the last from the branch itself. */
-export function referenceGradProjection([gradient, hidden, weight, bias, gamma]: readonly NdArray[]): Float64Array[] {
-  const [product, sums] = referenceGradWeight(rows(gradient), rows(hidden));
+/** (gradient, s, weight2, bias2, gamma) → the gradients of weight2, bias2 and gamma, the last from the branch itself. */
+export function referenceGradProjection([gradient, sums, weight, bias, gamma]: readonly NdArray[]): Float64Array[] {
+  const hidden = { shape: sums.shape, data: sums.data.map((value) => unaryFunction('gelu', value, {})) };
+  const [product, gradientSums] = referenceGradWeight(rows(gradient), rows(hidden));
   const [branch] = referenceMatmul([rows(hidden), weight, bias], { transposeB: true });
   const [channels, width] = weight.shape;
   const gradGamma = new Float64Array(channels);
@@ -49,7 +51,7 @@ export function referenceGradProjection([gradient, hidden, weight, bias, gamma]:
   });
   return [
     product.map((value, i) => value * gamma.data[Math.floor(i / width)]),
-    sums.map((value, i) => value * gamma.data[i]),
+    gradientSums.map((value, i) => value * gamma.data[i]),
     gradGamma,
   ];
 }
