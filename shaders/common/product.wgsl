@@ -1,7 +1,7 @@
 // What the kernels of a matrix product share: uniforms, bindings and the last steps of each output element,
 //
-//   value = f(sum over k of a[z, i, k] * b[z, k, j] + bias[j]) * gain * scale[j] * factor[i / rowsPerFactor]
-//   out[z, i, j] = value, value + side[z, i, j] or value * gelu'(side[z, i, j])      preactivation[z, i, j] = sum + bias[j]
+//   sum = sum over k of a[z, i, k] * b[z, k, j] + bias[j]      value = f(sum) or sum * gelu'(side[z, i, j])
+//   out[z, i, j] = value * gain * scale[j] * factor[i / rowsPerFactor] + side[z, i, j]      preactivation[z, i, j] = sum
 //
 // bias, scale and factor are there where their flags say so, side where `side` is 1 (added: a residual) or 2 (gelu's derivative there
 // multiplied: what went into gelu, so that the gradient before it leaves the product that makes it); preactivation is written where
@@ -46,19 +46,30 @@ fn placeOf(z: u32, row: u32, column: u32) -> u32 {
   return (z * u.m + row) * u.n + column;
 }
 
-// The activation of four sums that have their bias, of which `left` are in the row; they themselves are kept at `at`.
-fn activated(at: u32, left: u32, sum: vec4f) -> vec4f {
+// Four numbers of side, zeros where there is none.
+fn besideAt(at: u32, left: u32) -> vec4f {
+  if (u.side == 0u) { return vec4f(0.0); }
+  return sideAt(at, left);
+}
+
+// The activation of four sums that have their bias, of which `left` are in the row, or they times gelu's derivative; they themselves are kept at `at`.
+fn activated(at: u32, left: u32, sum: vec4f, beside: vec4f) -> vec4f {
   if (u.keeps != 0u) { storePreactivation(at, left, sum); }
-  if (u.activation == 2u) { return geluWithSlope(sum).value; }
+  let backward = u.side == 2u;
+  // Of both uses of gelu there is one at most: its code stands here once.
+  if (backward || u.activation == 2u) {
+    let gelu = geluWithSlope(select(sum, beside, backward));
+    return select(gelu.value, sum * gelu.slope, backward);
+  }
   return select(sum, relu4(sum), u.activation == 1u);
 }
 
 // Whether anything comes after the activation.
 fn isScaled() -> bool {
-  return u.gain != 1.0 || u.hasScale + u.rowsPerFactor + u.side != 0u;
+  return u.gain != 1.0 || u.hasScale + u.rowsPerFactor != 0u || u.side == 1u;
 }
 
-fn scaled(row: u32, column: u32, at: u32, left: u32, activated: vec4f) -> vec4f {
+fn scaled(row: u32, column: u32, activated: vec4f, beside: vec4f) -> vec4f {
   var value = activated * u.gain;
   if (u.hasScale + u.rowsPerFactor != 0u) {
     var all = vec4f(1.0);
@@ -66,8 +77,7 @@ fn scaled(row: u32, column: u32, at: u32, left: u32, activated: vec4f) -> vec4f 
     if (u.rowsPerFactor != 0u) { all *= factor[row / u.rowsPerFactor]; }
     value *= all;
   }
-  if (u.side == 1u) { value += sideAt(at, left); }
-  if (u.side == 2u) { value *= geluWithSlope(sideAt(at, left)).slope; }
+  if (u.side == 1u) { value += beside; }
   return value;
 }
 
@@ -76,5 +86,6 @@ fn store(z: u32, row: u32, column: u32, sum: vec4f) {
   if (column >= u.n) { return; }
   let at = placeOf(z, row, column);
   let left = u.n - column;
-  storeOut(at, left, scaled(row, column, at, left, activated(at, left, sum)));
+  let beside = besideAt(at, left);
+  storeOut(at, left, scaled(row, column, activated(at, left, sum, beside), beside));
 }

@@ -78,17 +78,18 @@ fn main(
 
   let column = column4 * 4u;
   let left = u.n - column;
-  if (u.hasBias + u.activation != 0u) {
+  if (u.hasBias + u.activation != 0u || u.side == 2u) {
     let shift = biasOf(column);
     for (var r = 0u; r < ROWS; r++) {
       let row = row0 + (r ^ lane);
-      if (row < u.m && column < u.n) { sums[r] = activated(placeOf(z, row, column), left, sums[r] + shift); }
+      let at = placeOf(z, row, column);
+      if (row < u.m && column < u.n) { sums[r] = activated(at, left, sums[r] + shift, besideAt(at, left)); }
     }
   }
   if (isScaled()) {
     for (var r = 0u; r < ROWS; r++) {
       let row = row0 + (r ^ lane);
-      if (row < u.m && column < u.n) { sums[r] = scaled(row, column, placeOf(z, row, column), left, sums[r]); }
+      if (row < u.m && column < u.n) { sums[r] = scaled(row, column, sums[r], besideAt(placeOf(z, row, column), left)); }
     }
   }
   for (var r = 0u; r < ROWS; r++) {

@@ -1,5 +1,5 @@
-// value = f(bias[j] + sum over k of a[z, i, k] * b[z, k, j]) * gain * scale[j] * factor[i / rowsPerFactor]
-// out[z, i, j] = value, value + side[z, i, j] or value * gelu'(side[z, i, j])      preactivation[z, i, j] = bias[j] + sum
+// sum = bias[j] + sum over k of a[z, i, k] * b[z, k, j]      value = f(sum) or sum * gelu'(side[z, i, j])
+// out[z, i, j] = value * gain * scale[j] * factor[i / rowsPerFactor] + side[z, i, j]      preactivation[z, i, j] = sum
 //
 // Which of them are there is stated as in common/product.wgsl. Strides say where an element lies (a[z * aBatch + i * aRow + k * aInner], b
 // alike), so all transposes and batches are one kernel. A thread owns one output element. The simple version: it loads two
@@ -51,10 +51,10 @@ fn main(
   if (u.keeps != 0u) { preactivation[i] = Scalar(value); }
   if (u.activation == 1u) { value = relu(value); }
   if (u.activation == 2u) { value = geluWithSlope(vec4f(value)).value.x; }
+  if (u.side == 2u) { value *= geluWithSlope(vec4f(f32(side[i]))).slope.x; }
   value *= u.gain;
   if (u.hasScale != 0u) { value *= scale[column]; }
   if (u.rowsPerFactor != 0u) { value *= factor[row / u.rowsPerFactor]; }
   if (u.side == 1u) { value += f32(side[i]); }
-  if (u.side == 2u) { value *= geluWithSlope(vec4f(f32(side[i]))).slope.x; }
   out[i] = Result(value);
 }
