@@ -102,9 +102,11 @@ fn main(
   for (var k0 = begin; k0 < end; k0 += DEPTH4 * 4u) {
     for (var load = 0u; load < LOADS_A; load++) {
       let at = load * THREADS + thread;
-      var value = vec4f(loads.a[load]);
-      if (GELU) { value = geluWithSlope(value).value; }
-      if (IN_A % THREADS == 0 || at < IN_A) { tileA[at] = select(vec4f(0.0), value, loads.okA); }
+      if (IN_A % THREADS == 0 || at < IN_A) {
+        var value = vec4f(loads.a[load]);
+        if (GELU) { value = geluWithSlope(value).value; }
+        tileA[at] = select(vec4f(0.0), value, loads.okA);
+      }
     }
     for (var load = 0u; load < LOADS_B; load++) {
       let at = load * THREADS + thread;

@@ -116,9 +116,11 @@ fn main(
     }
     for (var load = 0u; load < LOADS_B; load++) {
       let at = load * THREADS + thread;
-      var value = vec4f(loads.b[load]);
-      if (GELU) { value = geluWithSlope(value).value; }
-      if (IN_B % THREADS == 0 || at < IN_B) { tileB[at] = select(vec4f(0.0), value, loads.okB[load]); }
+      if (IN_B % THREADS == 0 || at < IN_B) {
+        var value = vec4f(loads.b[load]);
+        if (GELU) { value = geluWithSlope(value).value; }
+        tileB[at] = select(vec4f(0.0), value, loads.okB[load]);
+      }
     }
     workgroupBarrier();
     if (k0 + DEPTH < end) { bring(&loads, k0 + DEPTH, end, thread); }

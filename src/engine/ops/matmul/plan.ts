@@ -9,16 +9,20 @@ import {
 } from '../../gpu/kernel.ts';
 import { kernel } from '../../gpu/shaderKernel.ts';
 import { ceilDiv } from '../../tensor/shape.ts';
+import { elementwisePlan } from '../elementwise.ts';
 import { sumPair } from '../reduce/columnPairs.ts';
 import { planSum } from '../reduce/plan.ts';
 import { wholeRounds } from '../rounds.ts';
-import { unaryPlan } from '../unary/program.ts';
+import { UNARY_NAMES } from '../unary/attributes.ts';
 import { type Epilogue, epilogueBuffers, epilogueUniforms, isPlain } from './epilogue.ts';
 import { type Draft, scratchOf } from './draft.ts';
 import type { MatmulGeometry } from './geometry.ts';
 import { type InnerScale, type PackedOperand, packOperand } from './pack.ts';
 import type { TiledKernel } from './tiles.ts';
 import { defaultVersion, MATMUL_VERSIONS, variantOf } from './versions.ts';
+
+/** The elementwise functions, for an operand that its product's kernel does not take through gelu. */
+export const activationKernel = kernel('unary/forward');
 
 /** A product to plan: its operands, where it goes and what it ends in. */
 export interface Product {
@@ -58,7 +62,10 @@ function withGelu<P extends Operands>(product: P, target: PlanTarget, draft: Dra
   const { batch, m, n, k, aBatched, bBatched } = geometry;
   const size = gelu === 'a' ? (aBatched ? batch : 1) * m * k : (bBatched ? batch : 1) * k * n;
   const out = scratchOf(draft, size * (storage === 'f16' ? 2 : 4));
-  draft.dispatches.push(...unaryPlan('gelu', { x: product[gelu], out }, size, storage, target).dispatches);
+  const settings = { uniforms: { scale: 1, shift: 0 }, storage, overrides: { FUNCTION: UNARY_NAMES.indexOf('gelu') } };
+  draft.dispatches.push(
+    ...elementwisePlan(activationKernel, { x: product[gelu], out }, size, target, settings).dispatches,
+  );
   return { ...product, [gelu]: out, gelu: undefined };
 }
 

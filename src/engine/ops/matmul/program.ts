@@ -7,11 +7,10 @@ import { defineProgram, type NoAttributes } from '../definition.ts';
 import { like, requireSameType, storageOf } from '../storage.ts';
 import { sumPairKernels } from '../reduce/columnPairs.ts';
 import { sumKernels } from '../reduce/plan.ts';
-import { unaryKernel } from '../unary/program.ts';
 import type { MatmulAttributes } from './attributes.ts';
 import { matmulGeometry, requireBias } from './geometry.ts';
 import type { Draft } from './draft.ts';
-import { planProduct, type Product } from './plan.ts';
+import { activationKernel, planProduct, type Product } from './plan.ts';
 import { referenceGradWeight, referenceMatmul } from './reference.ts';
 import { tileKernel, tileTransposedKernel } from './tiles.ts';
 import { MATMUL_VERSIONS } from './versions.ts';
@@ -31,7 +30,7 @@ export const productKernels = [
   kernel('matmul/subgroupMatrixTransposed'),
   kernel('matmul/packBlock'),
   kernel('matmul/pack'),
-  unaryKernel,
+  activationKernel,
   ...sumPairKernels,
   ...sumKernels,
 ];

@@ -1,5 +1,4 @@
 /** The programs of the elementwise functions of one argument: shapes, plans and cost. */
-import type { BufferReference, Plan, PlanTarget, StorageFormat } from '../../gpu/kernel.ts';
 import { kernel } from '../../gpu/shaderKernel.ts';
 import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { formatShape, sizeOf } from '../../tensor/spec.ts';
@@ -9,25 +8,12 @@ import { like, requireSameType, storageOf } from '../storage.ts';
 import { UNARY_NAMES, type UnaryAttributes, type UnaryName } from './attributes.ts';
 import { referenceUnary, referenceUnaryBackward } from './reference.ts';
 
-export const unaryKernel = kernel('unary/forward');
+const forwardKernel = kernel('unary/forward');
 
 const backwardKernel = kernel('unary/backward');
 
 /** PyTorch's functions that give floats of integers; the others give integers, or none. */
 const PROMOTED: ReadonlySet<UnaryName> = new Set(['sigmoid', 'tanh', 'exp', 'log', 'sqrt']);
-
-/** One dispatch that writes f of `size` elements of `x` to `out`. */
-export function unaryPlan(
-  name: UnaryName,
-  buffers: { readonly x: BufferReference; readonly out: BufferReference },
-  size: number,
-  storage: StorageFormat,
-  target: PlanTarget,
-  uniforms = { scale: 1, shift: 0 },
-): Plan {
-  const overrides = { FUNCTION: UNARY_NAMES.indexOf(name) };
-  return elementwisePlan(unaryKernel, buffers, size, target, { uniforms, storage, overrides });
-}
 
 /** y = f(x), any shape. */
 export function unaryProgram(name: UnaryName): Callable<UnaryAttributes> {
@@ -37,10 +23,14 @@ export function unaryProgram(name: UnaryName): Callable<UnaryAttributes> {
       inputs: { x: PROMOTED.has(name) ? 'promoted' : 'activation' },
       attributes: { scale: 'real?', shift: 'real?' },
     },
-    kernels: [unaryKernel],
+    kernels: [forwardKernel],
     infer: ([x]) => [like(x)],
     plan: ([x], _outputs, { scale = 1, shift = 0 }, target) =>
-      unaryPlan(name, { x: 'in0', out: 'out0' }, sizeOf(x.shape), storageOf(x), target, { scale, shift }),
+      elementwisePlan(forwardKernel, { x: 'in0', out: 'out0' }, sizeOf(x.shape), target, {
+        uniforms: { scale, shift },
+        storage: storageOf(x),
+        overrides: { FUNCTION: UNARY_NAMES.indexOf(name) },
+      }),
     reference: ([x], attributes) => [referenceUnary(name, x, attributes)],
     cost: ([x]) => ({ flops: sizeOf(x.shape) }),
   });
