@@ -1,8 +1,8 @@
 // out[n, y, x, c] = the four input pixels around the source position of (y, x), weighted bilinearly, NHWC.
 //
 // `lanes` threads share a pixel of the result and walk its items, channels one by one or in fours (common/width.wgsl; `channels` counts
-// items): positions are worked out once per pixel. One by one each channel has a thread of its own; in fours one thread
-// takes a whole pixel on software adapters, neighboring threads take neighboring channels on GPUs.
+// items): positions are worked out once per pixel. One thread takes a whole pixel on software adapters, neighboring threads take
+// neighboring channels on GPUs.
 
 // #include "common/grid.wgsl"
 // #include "common/width.wgsl"
@@ -43,8 +43,7 @@ fn main(
   let p01 = u32(row0 + x1) * u.channels;
   let p10 = u32(row1 + x0) * u.channels;
   let p11 = u32(row1 + x1) * u.channels;
-  // #include "common/eachItem.wgsl"
-  {
+  for (var channel = thread % u.lanes; channel < u.channels; channel += u.lanes) {
     let top = Number(x[p00 + channel]) * (1.0 - weightX) + Number(x[p01 + channel]) * weightX;
     let bottom = Number(x[p10 + channel]) * (1.0 - weightX) + Number(x[p11 + channel]) * weightX;
     out[pixel * u.channels + channel] = Item(top * (1.0 - weightY) + bottom * weightY);

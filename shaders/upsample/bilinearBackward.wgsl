@@ -2,8 +2,8 @@
 // weight is a tent along each axis.
 //
 // `lanes` threads share a pixel of the result and walk its items, channels one by one or in fours (common/width.wgsl; `channels` counts
-// items): positions are worked out once per pixel. One by one each channel has a thread of its own; in fours one thread
-// takes a whole pixel on software adapters, neighboring threads take neighboring channels on GPUs.
+// items): positions are worked out once per pixel. One thread takes a whole pixel on software adapters, neighboring threads take
+// neighboring channels on GPUs.
 
 // #include "common/grid.wgsl"
 // #include "common/width.wgsl"
@@ -35,8 +35,7 @@ fn main(
   let readersY = readers(axisY, inY);
   let readersX = readers(axisX, inX);
   let plane = i32(pixel) / (u.inWidth * u.inHeight) * u.outHeight;
-  // #include "common/eachItem.wgsl"
-  {
+  for (var channel = thread % u.lanes; channel < u.channels; channel += u.lanes) {
     var sum = Number(0.0);
     for (var outY = readersY.x; outY <= readersY.y; outY++) {
       let weightY = tent(axisY, outY, inY);

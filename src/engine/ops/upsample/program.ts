@@ -43,9 +43,7 @@ function resizeDispatch(
   const vector = fits && version !== 'scalar';
   const pixels = owned.shape[0] * owned.shape[1] * owned.shape[2];
   const channels = vector ? inputShape[3] / 4 : inputShape[3];
-  const grid = vector
-    ? rowGrid(pixels, channels, target)
-    : { lanes: channels, workgroups: gridFor(pixels * channels, 64) };
+  const grid = rowGrid(pixels, channels, target);
   const [, inHeight, inWidth] = inputShape;
   const [outHeight, outWidth] = size;
   const y = linearAxis(inHeight, outHeight, alignCorners, scales?.[0]);
