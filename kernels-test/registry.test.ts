@@ -55,7 +55,7 @@ describe('shader files', () => {
     );
     // The files for float16, width 4 and sizes of subgroups replace others; see assembleShader.
     const named = (file: string): string =>
-      file.replace(/(storage|result)F16|(width|eachItem|productRow|outRow)4|(subgroup)Sized/, '$1$2$3');
+      file.replace(/(storage|result)F16|(width|productRow|outRow)4|(subgroup)Sized/, '$1$2$3');
     expect(files.filter((file) => file.startsWith('common/') && !included.has(named(file)))).toEqual([]);
   });
 });

@@ -1,8 +1,7 @@
 // out[r, c] = residual[r, c] + factor[r / rowsPerSample] * gamma[c] * x[r, c]
 //
 // Without HAS_RESIDUAL the first summand is left out, without HAS_GAMMA or HAS_FACTOR these are 1; their bindings then hold some other input.
-// `lanes` threads share a row and walk its items, channels one by one or in fours (common/width.wgsl; `channels` counts items). One by one
-// each channel has a thread of its own.
+// `lanes` threads share a row and walk its items, channels one by one or in fours (common/width.wgsl; `channels` counts items).
 
 // #include "common/grid.wgsl"
 // #include "common/width.wgsl"
@@ -31,8 +30,7 @@ fn main(
   let row = thread / u.lanes;
   var scale = 1.0;
   if (HAS_FACTOR == 1u) { scale = factor[row / u.rowsPerSample]; }
-  // #include "common/eachItem.wgsl"
-  {
+  for (var channel = thread % u.lanes; channel < u.channels; channel += u.lanes) {
     let at = row * u.channels + channel;
     var value = scale * Number(x[at]);
     if (HAS_GAMMA == 1u) { value *= gamma[channel]; }

@@ -2,8 +2,8 @@
 // atomics, fixed order.
 //
 // `lanes` threads share an input pixel and walk its items, channels one by one or in fours (common/width.wgsl; `channels` counts
-// items): the windows are worked out once per pixel. One by one each channel has a thread of its own; in fours one thread
-// takes a whole pixel on software adapters, neighboring threads take neighboring channels on GPUs.
+// items): the windows are worked out once per pixel. One thread takes a whole pixel on software adapters, neighboring threads take
+// neighboring channels on GPUs.
 
 // #include "common/grid.wgsl"
 // #include "common/width.wgsl"
@@ -49,8 +49,7 @@ fn main(
   let firstX = (max(aboveX, reachX) - reachX + u.strideX - 1u) / u.strideX;
   let lastY = min(aboveY / u.strideY + 1u, u.outHeight);
   let lastX = min(aboveX / u.strideX + 1u, u.outWidth);
-  // #include "common/eachItem.wgsl"
-  {
+  for (var channel = thread % u.lanes; channel < u.channels; channel += u.lanes) {
     var sum = Number(0.0);
     for (var outY = firstY; outY < lastY; outY++) {
       for (var outX = firstX; outX < lastX; outX++) {

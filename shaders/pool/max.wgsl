@@ -2,8 +2,8 @@
 // Padding never wins: it stands for PyTorch's -infinity. x, out, argmax are NHWC.
 //
 // `lanes` threads share an output pixel and walk its items, channels one by one or in fours (common/width.wgsl; `channels` counts
-// items): the window is worked out once per pixel. One by one each channel has a thread of its own; in fours one thread
-// takes a whole pixel on software adapters, neighboring threads take neighboring channels on GPUs.
+// items): the window is worked out once per pixel. One thread takes a whole pixel on software adapters, neighboring threads take
+// neighboring channels on GPUs.
 
 // #include "common/grid.wgsl"
 // #include "common/width.wgsl"
@@ -36,8 +36,7 @@ fn main(
   let plane = pixel / (u.outWidth * u.outHeight) * u.inHeight * u.inWidth;
   let startY = i32(outY * u.strideY) - i32(u.paddingY);
   let startX = i32(outX * u.strideX) - i32(u.paddingX);
-  // #include "common/eachItem.wgsl"
-  {
+  for (var channel = thread % u.lanes; channel < u.channels; channel += u.lanes) {
     var best = Number(0.0);
     var bestIndex = Index(0xffffffffu);
     for (var ky = 0u; ky < KERNEL_Y; ky++) {

@@ -1,8 +1,8 @@
 // gradX[n, y, x, c] = sum of gradOutput over those windows whose argmax is this pixel + addend[n, y, x, c] where there is one. NHWC. A gather: no atomics, fixed order.
 //
 // `lanes` threads share an input pixel and walk its items, channels one by one or in fours (common/width.wgsl; `channels` counts
-// items): the windows are worked out once per pixel. One by one each channel has a thread of its own; in fours one thread
-// takes a whole pixel on software adapters, neighboring threads take neighboring channels on GPUs.
+// items): the windows are worked out once per pixel. One thread takes a whole pixel on software adapters, neighboring threads take
+// neighboring channels on GPUs.
 
 // #include "common/grid.wgsl"
 // #include "common/width.wgsl"
@@ -44,8 +44,7 @@ fn main(
   let firstX = (max(aboveX, reachX) - reachX + u.strideX - 1u) / u.strideX;
   let lastY = min(aboveY / u.strideY + 1u, u.outHeight);
   let lastX = min(aboveX / u.strideX + 1u, u.outWidth);
-  // #include "common/eachItem.wgsl"
-  {
+  for (var channel = thread % u.lanes; channel < u.channels; channel += u.lanes) {
     var sum = Number(0.0);
     for (var outY = firstY; outY < lastY; outY++) {
       for (var outX = firstX; outX < lastX; outX++) {

@@ -1,8 +1,8 @@
 // out[n, y, x, c] = x[n, floor(y * inHeight / outHeight), floor(x * inWidth / outWidth), c], NHWC.
 //
 // `lanes` threads share a pixel of the result and walk its items, channels one by one or in fours (common/width.wgsl; `channels` counts
-// items): positions are worked out once per pixel. One by one each channel has a thread of its own; in fours one thread
-// takes a whole pixel on software adapters, neighboring threads take neighboring channels on GPUs.
+// items): positions are worked out once per pixel. One thread takes a whole pixel on software adapters, neighboring threads take
+// neighboring channels on GPUs.
 
 // #include "common/grid.wgsl"
 // #include "common/width.wgsl"
@@ -30,8 +30,7 @@ fn main(
   let inX = nearestSource(pixel % u.outWidth, u.scaleX, u.inWidth);
   let inY = nearestSource((pixel / u.outWidth) % u.outHeight, u.scaleY, u.inHeight);
   let source = (pixel / (u.outWidth * u.outHeight) * u.inHeight + inY) * u.inWidth + inX;
-  // #include "common/eachItem.wgsl"
-  {
+  for (var channel = thread % u.lanes; channel < u.channels; channel += u.lanes) {
     out[pixel * u.channels + channel] = Item(Number(x[source * u.channels + channel]));
   }
 }

@@ -1,8 +1,8 @@
 // gradX[n, y, x, c] = sum of gradOutput over the block of outputs that read this pixel, NHWC. A gather: no atomics, fixed order.
 //
 // `lanes` threads share a pixel of the result and walk its items, channels one by one or in fours (common/width.wgsl; `channels` counts
-// items): positions are worked out once per pixel. One by one each channel has a thread of its own; in fours one thread
-// takes a whole pixel on software adapters, neighboring threads take neighboring channels on GPUs.
+// items): positions are worked out once per pixel. One thread takes a whole pixel on software adapters, neighboring threads take
+// neighboring channels on GPUs.
 
 // #include "common/grid.wgsl"
 // #include "common/width.wgsl"
@@ -30,8 +30,7 @@ fn main(
   let readersX = nearestReaders(pixel % u.inWidth, u.scaleX, u.inWidth, u.outWidth);
   let readersY = nearestReaders((pixel / u.inWidth) % u.inHeight, u.scaleY, u.inHeight, u.outHeight);
   let plane = pixel / (u.inWidth * u.inHeight) * u.outHeight;
-  // #include "common/eachItem.wgsl"
-  {
+  for (var channel = thread % u.lanes; channel < u.channels; channel += u.lanes) {
     var sum = Number(0.0);
     for (var outY = readersY.x; outY < readersY.y; outY++) {
       for (var outX = readersX.x; outX < readersX.y; outX++) {

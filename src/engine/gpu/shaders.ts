@@ -33,7 +33,7 @@ export interface ShaderFormats {
   readonly sized?: boolean;
 }
 
-const INCLUDE = /^\s*\/\/ #include "([^"]+)"\s*$/;
+const INCLUDE = /^\/\/ #include "([^"]+)"\s*$/;
 const CONSTANT = /^\/\/ #constant (\w+)\s*$/;
 
 const SUBGROUP = ['common/subgroup.wgsl', 'common/subgroupSized.wgsl'] as const;
@@ -41,7 +41,6 @@ const SUBGROUP = ['common/subgroup.wgsl', 'common/subgroupSized.wgsl'] as const;
 /** Files that stand for others in kernels of width 4. */
 const IN_FOURS: readonly [string, string][] = [
   ['common/width.wgsl', 'common/width4.wgsl'],
-  ['common/eachItem.wgsl', 'common/eachItem4.wgsl'],
   ['common/productRow.wgsl', 'common/productRow4.wgsl'],
   ['common/outRow.wgsl', 'common/outRow4.wgsl'],
 ];
@@ -76,9 +75,9 @@ export function constantsOf(lines: readonly ShaderLine[]): string[] {
 
 /**
  * Expands `// #include "common/x.wgsl"` lines (each file once) and defines the constants that `// #constant NAME` lines ask for.
- * Both directives are WGSL comments, so a file without them is valid WGSL as it stands. An include may stand within a function too. With an f16 format, common/storageF16.wgsl
+ * Both directives are WGSL comments, so a file without them is valid WGSL as it stands. With an f16 format, common/storageF16.wgsl
  * (resultF16.wgsl) takes the place of common/storage.wgsl (result.wgsl), and `enable f16;` opens the module; with width 4, common/width4.wgsl
- * and eachItem4.wgsl those of common/width.wgsl and eachItem.wgsl, and so on (IN_FOURS); where kernels can ask for the size of their subgroups,
+ * that of common/width.wgsl, and so on (IN_FOURS); where kernels can ask for the size of their subgroups,
  * common/subgroupSized.wgsl that of common/subgroup.wgsl.
  * Throws where a constant is missing, unknown or not an integer.
  */

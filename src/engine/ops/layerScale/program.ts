@@ -52,7 +52,7 @@ function scalePlan(
   const vector = useVector(width, version);
   if (vector === null) return null;
   const channels = vector ? width / 4 : width;
-  const grid = vector ? rowGrid(rows, channels, target) : { lanes: channels, workgroups: gridFor(rows * channels, 64) };
+  const grid = rowGrid(rows, channels, target);
   const { residual, x, gamma, factor } = buffers;
   const vector32 = gamma ?? factor;
   if (!vector32) throw new Error('layerScale: neither gamma nor factor');

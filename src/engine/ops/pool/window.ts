@@ -1,5 +1,5 @@
 /** Shape arithmetic of windows, and what all pool kernels are dispatched with. */
-import { type Dispatch, gridFor, type PlanTarget } from '../../gpu/kernel.ts';
+import type { Dispatch, PlanTarget } from '../../gpu/kernel.ts';
 import { convolutionExtent, requireShape } from '../../tensor/shape.ts';
 import { formatShape, type Shape } from '../../tensor/spec.ts';
 import { rowGrid } from '../rows.ts';
@@ -58,9 +58,7 @@ export function windowDispatch(
 ): Pick<Dispatch, 'uniforms' | 'overrides' | 'width' | 'workgroups'> {
   const outputs = batch * y[owns] * x[owns];
   const items = vector ? channels / 4 : channels;
-  const { lanes, workgroups } = vector
-    ? rowGrid(outputs, items, target)
-    : { lanes: items, workgroups: gridFor(outputs * items, 64) };
+  const { lanes, workgroups } = rowGrid(outputs, items, target);
   return {
     uniforms: {
       outputs,
