@@ -4,6 +4,7 @@
 // hides latency with them), so the bench tries several.
 
 // #include "common/grid.wgsl"
+// #include "common/walk.wgsl"
 
 struct Uniforms {
   groups: u32,
@@ -14,14 +15,14 @@ struct Uniforms {
 @group(0) @binding(1) var<storage, read> source: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> out: array<vec4f>;
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(THREADS)
 fn main(
   @builtin(workgroup_id) workgroup: vec3u,
   @builtin(num_workgroups) workgroups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
   let span = spanOf(linearWorkgroup(workgroup, workgroups), u.share, u.groups);
-  for (var i = span.begin + lane; i < span.end; i += 64u) {
+  for (var i = span.begin + lane; i < span.end; i += THREADS) {
     out[i] = source[i];
   }
 }

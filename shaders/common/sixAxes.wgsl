@@ -14,3 +14,15 @@ fn placeOf(item: u32) -> Place {
   if (AXES > 5u) { at.i0 = at.i1 / u.extent1; at.i1 -= at.i0 * u.extent1; }
   return at;
 }
+
+// The place as many items further on as `step` is the place of (axisFields in src/engine/ops/elementwise.ts), without a division: each axis carries
+// into the one before it.
+fn placeAfter(at: Place, step: Place) -> Place {
+  var next = Place(at.i0 + step.i0, at.i1 + step.i1, at.i2 + step.i2, at.i3 + step.i3, at.i4 + step.i4, at.i5 + step.i5);
+  if (AXES > 1u) { let over = next.i5 >= u.extent5; next.i5 -= select(0u, u.extent5, over); next.i4 += u32(over); }
+  if (AXES > 2u) { let over = next.i4 >= u.extent4; next.i4 -= select(0u, u.extent4, over); next.i3 += u32(over); }
+  if (AXES > 3u) { let over = next.i3 >= u.extent3; next.i3 -= select(0u, u.extent3, over); next.i2 += u32(over); }
+  if (AXES > 4u) { let over = next.i2 >= u.extent2; next.i2 -= select(0u, u.extent2, over); next.i1 += u32(over); }
+  if (AXES > 5u) { let over = next.i1 >= u.extent1; next.i1 -= select(0u, u.extent1, over); next.i0 += u32(over); }
+  return next;
+}

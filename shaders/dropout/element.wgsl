@@ -4,6 +4,7 @@
 // group of four is one Philox block. Threads and the partial last group as in unary/forward.wgsl.
 
 // #include "common/grid.wgsl"
+// #include "common/walk.wgsl"
 // #include "common/wholeGroup.wgsl"
 // #include "common/storage.wgsl"
 // #include "common/random.wgsl"
@@ -15,14 +16,14 @@ struct Uniforms { size: u32, share: u32, p: f32, scale: f32 }
 @group(0) @binding(2) var<storage, read> seed: array<u32>;
 @group(0) @binding(3) var<storage, read_write> out: array<Vec4>;
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(THREADS)
 fn main(
   @builtin(workgroup_id) workgroup: vec3u,
   @builtin(num_workgroups) workgroups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
   let span = spanOf(linearWorkgroup(workgroup, workgroups), u.share, (u.size + 3u) / 4u);
-  for (var item = span.begin + lane; item < span.end; item += 64u) {
+  for (var item = span.begin + lane; item < span.end; item += THREADS) {
     let kept = randomUniform4(seed[0], seed[1], item) >= vec4f(u.p);
     // A product, so that NaN stays where it is dropped, as in PyTorch.
     let value = vec4f(x[item]) * select(vec4f(0.0), vec4f(u.scale), kept);

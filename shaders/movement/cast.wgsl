@@ -3,6 +3,7 @@
 // A thread owns elements of its workgroup's span. Not vectorized: it only ever meets masks, labels and seeds.
 
 // #include "common/grid.wgsl"
+// #include "common/walk.wgsl"
 
 override FROM: u32 = 0u;
 override TO: u32 = 0u;
@@ -28,14 +29,14 @@ fn convert(bits: u32) -> u32 {
   return bits;
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(THREADS)
 fn main(
   @builtin(workgroup_id) workgroup: vec3u,
   @builtin(num_workgroups) workgroups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
   let span = spanOf(linearWorkgroup(workgroup, workgroups), u.share, u.size);
-  for (var i = span.begin + lane; i < span.end; i += 64u) {
+  for (var i = span.begin + lane; i < span.end; i += THREADS) {
     out[i] = convert(x[i]);
   }
 }

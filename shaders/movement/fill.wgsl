@@ -3,6 +3,7 @@
 // Threads and the partial last group as in unary/forward.wgsl.
 
 // #include "common/grid.wgsl"
+// #include "common/walk.wgsl"
 // #include "common/wholeGroup.wgsl"
 // #include "common/storage.wgsl"
 
@@ -11,14 +12,14 @@ struct Uniforms { size: u32, share: u32, bits: u32 }
 @group(0) @binding(0) var<uniform> u: Uniforms;
 @group(0) @binding(1) var<storage, read_write> out: array<Bits4>;
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(THREADS)
 fn main(
   @builtin(workgroup_id) workgroup: vec3u,
   @builtin(num_workgroups) workgroups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
   let span = spanOf(linearWorkgroup(workgroup, workgroups), u.share, (u.size + 3u) / 4u);
-  for (var item = span.begin + lane; item < span.end; item += 64u) {
+  for (var item = span.begin + lane; item < span.end; item += THREADS) {
     let left = u.size - item * 4u;
     if (isWhole(left)) {
       out[item] = Bits4(u.bits);

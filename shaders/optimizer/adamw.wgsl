@@ -13,6 +13,7 @@
 // Three, since WebGPU grants 8 storage buffers; adamw6.wgsl takes more. Memory-bound: 4 reads, 3 writes.
 
 // #include "common/grid.wgsl"
+// #include "common/walk.wgsl"
 // #include "common/threeParameters.wgsl"
 // #include "common/within.wgsl"
 // #include "common/adamwStep.wgsl"
@@ -24,7 +25,7 @@ struct Uniforms {
   size2: u32, share2: u32, head2: u32, first2: u32, lrScale2: f32, weightDecay2: f32,
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(THREADS)
 fn main(
   @builtin(workgroup_id) workgroup: vec3u,
   @builtin(num_workgroups) workgroups: vec3u,
@@ -36,7 +37,7 @@ fn main(
   let slot0 = slotOf(u.head0, u.lrScale0, u.weightDecay0);
   let groups0 = (u.size0 + 3u) / 4u;
   let span0 = spanOf(own, u.share0, groups0);
-  for (var i = span0.begin + lane; i < span0.end; i += 64u) {
+  for (var i = span0.begin + lane; i < span0.end; i += THREADS) {
     let m = u.first0 + i;
     let old = Step(parameter0[i], state[m], state[m + groups0]);
     let next = stepOf(slot0, old, grad0[i], within(i, u.size0));
@@ -48,7 +49,7 @@ fn main(
   let slot1 = slotOf(u.head1, u.lrScale1, u.weightDecay1);
   let groups1 = (u.size1 + 3u) / 4u;
   let span1 = spanOf(own, u.share1, groups1);
-  for (var i = span1.begin + lane; i < span1.end; i += 64u) {
+  for (var i = span1.begin + lane; i < span1.end; i += THREADS) {
     let m = u.first1 + i;
     let old = Step(parameter1[i], state[m], state[m + groups1]);
     let next = stepOf(slot1, old, grad1[i], within(i, u.size1));
@@ -60,7 +61,7 @@ fn main(
   let slot2 = slotOf(u.head2, u.lrScale2, u.weightDecay2);
   let groups2 = (u.size2 + 3u) / 4u;
   let span2 = spanOf(own, u.share2, groups2);
-  for (var i = span2.begin + lane; i < span2.end; i += 64u) {
+  for (var i = span2.begin + lane; i < span2.end; i += THREADS) {
     let m = u.first2 + i;
     let old = Step(parameter2[i], state[m], state[m + groups2]);
     let next = stepOf(slot2, old, grad2[i], within(i, u.size2));

@@ -1,6 +1,7 @@
 // adamw.wgsl for up to six parameters, on GPUs that grant 14 storage buffers: fewer dispatches for the same arithmetic.
 
 // #include "common/grid.wgsl"
+// #include "common/walk.wgsl"
 // #include "common/adamwStep.wgsl"
 // #include "common/within.wgsl"
 
@@ -30,7 +31,7 @@ struct Uniforms {
 @group(0) @binding(13) var<storage, read_write> parameter5: array<vec4f>;
 @group(0) @binding(14) var<storage, read> grad5: array<vec4f>;
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(THREADS)
 fn main(
   @builtin(workgroup_id) workgroup: vec3u,
   @builtin(num_workgroups) workgroups: vec3u,
@@ -42,7 +43,7 @@ fn main(
   let slot0 = slotOf(u.head0, u.lrScale0, u.weightDecay0);
   let groups0 = (u.size0 + 3u) / 4u;
   let span0 = spanOf(own, u.share0, groups0);
-  for (var i = span0.begin + lane; i < span0.end; i += 64u) {
+  for (var i = span0.begin + lane; i < span0.end; i += THREADS) {
     let m = u.first0 + i;
     let old = Step(parameter0[i], state[m], state[m + groups0]);
     let next = stepOf(slot0, old, grad0[i], within(i, u.size0));
@@ -54,7 +55,7 @@ fn main(
   let slot1 = slotOf(u.head1, u.lrScale1, u.weightDecay1);
   let groups1 = (u.size1 + 3u) / 4u;
   let span1 = spanOf(own, u.share1, groups1);
-  for (var i = span1.begin + lane; i < span1.end; i += 64u) {
+  for (var i = span1.begin + lane; i < span1.end; i += THREADS) {
     let m = u.first1 + i;
     let old = Step(parameter1[i], state[m], state[m + groups1]);
     let next = stepOf(slot1, old, grad1[i], within(i, u.size1));
@@ -66,7 +67,7 @@ fn main(
   let slot2 = slotOf(u.head2, u.lrScale2, u.weightDecay2);
   let groups2 = (u.size2 + 3u) / 4u;
   let span2 = spanOf(own, u.share2, groups2);
-  for (var i = span2.begin + lane; i < span2.end; i += 64u) {
+  for (var i = span2.begin + lane; i < span2.end; i += THREADS) {
     let m = u.first2 + i;
     let old = Step(parameter2[i], state[m], state[m + groups2]);
     let next = stepOf(slot2, old, grad2[i], within(i, u.size2));
@@ -78,7 +79,7 @@ fn main(
   let slot3 = slotOf(u.head3, u.lrScale3, u.weightDecay3);
   let groups3 = (u.size3 + 3u) / 4u;
   let span3 = spanOf(own, u.share3, groups3);
-  for (var i = span3.begin + lane; i < span3.end; i += 64u) {
+  for (var i = span3.begin + lane; i < span3.end; i += THREADS) {
     let m = u.first3 + i;
     let old = Step(parameter3[i], state[m], state[m + groups3]);
     let next = stepOf(slot3, old, grad3[i], within(i, u.size3));
@@ -90,7 +91,7 @@ fn main(
   let slot4 = slotOf(u.head4, u.lrScale4, u.weightDecay4);
   let groups4 = (u.size4 + 3u) / 4u;
   let span4 = spanOf(own, u.share4, groups4);
-  for (var i = span4.begin + lane; i < span4.end; i += 64u) {
+  for (var i = span4.begin + lane; i < span4.end; i += THREADS) {
     let m = u.first4 + i;
     let old = Step(parameter4[i], state[m], state[m + groups4]);
     let next = stepOf(slot4, old, grad4[i], within(i, u.size4));
@@ -102,7 +103,7 @@ fn main(
   let slot5 = slotOf(u.head5, u.lrScale5, u.weightDecay5);
   let groups5 = (u.size5 + 3u) / 4u;
   let span5 = spanOf(own, u.share5, groups5);
-  for (var i = span5.begin + lane; i < span5.end; i += 64u) {
+  for (var i = span5.begin + lane; i < span5.end; i += THREADS) {
     let m = u.first5 + i;
     let old = Step(parameter5[i], state[m], state[m + groups5]);
     let next = stepOf(slot5, old, grad5[i], within(i, u.size5));

@@ -1,6 +1,7 @@
 // y[i] += scale * alpha[index] * x[i], in place. Threads and the partial last group as in unary/forward.wgsl.
 
 // #include "common/grid.wgsl"
+// #include "common/walk.wgsl"
 // #include "common/wholeGroup.wgsl"
 
 struct Uniforms { size: u32, share: u32, index: u32, scale: f32 }
@@ -10,7 +11,7 @@ struct Uniforms { size: u32, share: u32, index: u32, scale: f32 }
 @group(0) @binding(2) var<storage, read> x: array<vec4f>;
 @group(0) @binding(3) var<storage, read> alpha: array<f32>;
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(THREADS)
 fn main(
   @builtin(workgroup_id) workgroup: vec3u,
   @builtin(num_workgroups) workgroups: vec3u,
@@ -18,7 +19,7 @@ fn main(
 ) {
   let factor = u.scale * alpha[u.index];
   let span = spanOf(linearWorkgroup(workgroup, workgroups), u.share, (u.size + 3u) / 4u);
-  for (var group = span.begin + lane; group < span.end; group += 64u) {
+  for (var group = span.begin + lane; group < span.end; group += THREADS) {
     let value = y[group] + factor * x[group];
     let left = u.size - group * 4u;
     if (isWhole(left)) {

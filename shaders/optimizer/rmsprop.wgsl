@@ -10,6 +10,7 @@
 // What lies behind a parameter in its last, partial group keeps its value. Slots without a parameter have size 0.
 
 // #include "common/grid.wgsl"
+// #include "common/walk.wgsl"
 // #include "common/threeParameters.wgsl"
 // #include "common/within.wgsl"
 
@@ -32,7 +33,7 @@ fn stepOf(lrScale: f32, weightDecay: f32, old: Step, grad: vec4f, mine: vec4<boo
   );
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(THREADS)
 fn main(
   @builtin(workgroup_id) workgroup: vec3u,
   @builtin(num_workgroups) workgroups: vec3u,
@@ -43,7 +44,7 @@ fn main(
 
   let groups0 = (u.size0 + 3u) / 4u;
   let span0 = spanOf(own, u.share0, groups0);
-  for (var i = span0.begin + lane; i < span0.end; i += 64u) {
+  for (var i = span0.begin + lane; i < span0.end; i += THREADS) {
     let at = u.first0 + i;
     let old = Step(parameter0[i], state[at], state[at + groups0]);
     let next = stepOf(u.lrScale0, u.weightDecay0, old, grad0[i], within(i, u.size0));
@@ -54,7 +55,7 @@ fn main(
 
   let groups1 = (u.size1 + 3u) / 4u;
   let span1 = spanOf(own, u.share1, groups1);
-  for (var i = span1.begin + lane; i < span1.end; i += 64u) {
+  for (var i = span1.begin + lane; i < span1.end; i += THREADS) {
     let at = u.first1 + i;
     let old = Step(parameter1[i], state[at], state[at + groups1]);
     let next = stepOf(u.lrScale1, u.weightDecay1, old, grad1[i], within(i, u.size1));
@@ -65,7 +66,7 @@ fn main(
 
   let groups2 = (u.size2 + 3u) / 4u;
   let span2 = spanOf(own, u.share2, groups2);
-  for (var i = span2.begin + lane; i < span2.end; i += 64u) {
+  for (var i = span2.begin + lane; i < span2.end; i += THREADS) {
     let at = u.first2 + i;
     let old = Step(parameter2[i], state[at], state[at + groups2]);
     let next = stepOf(u.lrScale2, u.weightDecay2, old, grad2[i], within(i, u.size2));

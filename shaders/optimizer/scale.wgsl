@@ -3,6 +3,7 @@
 // Threads and the partial last group as in unary/forward.wgsl.
 
 // #include "common/grid.wgsl"
+// #include "common/walk.wgsl"
 // #include "common/wholeGroup.wgsl"
 
 struct Uniforms { size: u32, share: u32 }
@@ -11,7 +12,7 @@ struct Uniforms { size: u32, share: u32 }
 @group(0) @binding(1) var<storage, read_write> x: array<vec4f>;
 @group(0) @binding(2) var<storage, read> guard: array<vec4f>;
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(THREADS)
 fn main(
   @builtin(workgroup_id) workgroup: vec3u,
   @builtin(num_workgroups) workgroups: vec3u,
@@ -20,7 +21,7 @@ fn main(
   if (guard[0].z == 1.0) { return; }
   let scale = guard[0].x;
   let span = spanOf(linearWorkgroup(workgroup, workgroups), u.share, (u.size + 3u) / 4u);
-  for (var group = span.begin + lane; group < span.end; group += 64u) {
+  for (var group = span.begin + lane; group < span.end; group += THREADS) {
     let value = scale * x[group];
     let left = u.size - group * 4u;
     if (isWhole(left)) {

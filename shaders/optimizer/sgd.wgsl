@@ -10,6 +10,7 @@
 // What lies behind a parameter in its last, partial group keeps its value. Slots without a parameter have size 0.
 
 // #include "common/grid.wgsl"
+// #include "common/walk.wgsl"
 // #include "common/threeParameters.wgsl"
 // #include "common/within.wgsl"
 
@@ -31,7 +32,7 @@ fn stepOf(lrScale: f32, weightDecay: f32, old: Step, grad: vec4f, mine: vec4<boo
   return Step(select(old.parameter, parameter, mine), select(old.velocity, velocity, mine));
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(THREADS)
 fn main(
   @builtin(workgroup_id) workgroup: vec3u,
   @builtin(num_workgroups) workgroups: vec3u,
@@ -41,7 +42,7 @@ fn main(
   let own = linearWorkgroup(workgroup, workgroups);
 
   let span0 = spanOf(own, u.share0, (u.size0 + 3u) / 4u);
-  for (var i = span0.begin + lane; i < span0.end; i += 64u) {
+  for (var i = span0.begin + lane; i < span0.end; i += THREADS) {
     let old = Step(parameter0[i], state[u.first0 + i]);
     let next = stepOf(u.lrScale0, u.weightDecay0, old, grad0[i], within(i, u.size0));
     parameter0[i] = next.parameter;
@@ -49,7 +50,7 @@ fn main(
   }
 
   let span1 = spanOf(own, u.share1, (u.size1 + 3u) / 4u);
-  for (var i = span1.begin + lane; i < span1.end; i += 64u) {
+  for (var i = span1.begin + lane; i < span1.end; i += THREADS) {
     let old = Step(parameter1[i], state[u.first1 + i]);
     let next = stepOf(u.lrScale1, u.weightDecay1, old, grad1[i], within(i, u.size1));
     parameter1[i] = next.parameter;
@@ -57,7 +58,7 @@ fn main(
   }
 
   let span2 = spanOf(own, u.share2, (u.size2 + 3u) / 4u);
-  for (var i = span2.begin + lane; i < span2.end; i += 64u) {
+  for (var i = span2.begin + lane; i < span2.end; i += THREADS) {
     let old = Step(parameter2[i], state[u.first2 + i]);
     let next = stepOf(u.lrScale2, u.weightDecay2, old, grad2[i], within(i, u.size2));
     parameter2[i] = next.parameter;

@@ -2,6 +2,7 @@
 // As words, not floats: no bit pattern changes on the way. Threads and the partial last group as in unary/forward.wgsl.
 
 // #include "common/grid.wgsl"
+// #include "common/walk.wgsl"
 // #include "common/wholeGroup.wgsl"
 
 struct Uniforms { size: u32, share: u32, first: u32 }
@@ -10,14 +11,14 @@ struct Uniforms { size: u32, share: u32, first: u32 }
 @group(0) @binding(1) var<storage, read_write> x: array<vec4u>;
 @group(0) @binding(2) var<storage, read_write> state: array<vec4u>;
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(THREADS)
 fn main(
   @builtin(workgroup_id) workgroup: vec3u,
   @builtin(num_workgroups) workgroups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
   let span = spanOf(linearWorkgroup(workgroup, workgroups), u.share, (u.size + 3u) / 4u);
-  for (var group = span.begin + lane; group < span.end; group += 64u) {
+  for (var group = span.begin + lane; group < span.end; group += THREADS) {
     let fromX = x[group];
     let fromState = state[u.first + group];
     let left = u.size - group * 4u;

@@ -1,21 +1,50 @@
 /** The grid of the kernels that walk over all elements, whatever the shape. */
 import { foldGrid, type KernelDefinition, type Plan, type PlanTarget, type StorageFormat } from '../gpu/kernel.ts';
 
-/** Threads of a workgroup of these kernels. */
-const THREADS = 64;
-
-/**
- * A walk over `count` items (elements, or groups of four), several for each thread: the workgroups, and the items that each of them has (`spanOf` in
- * shaders/common/grid.wgsl).
- */
-export function walkOver(count: number, target: PlanTarget): { workgroups: [number, number, number]; share: number } {
-  // Software adapters pay for every invocation, GPUs for idle lanes.
-  const share = THREADS * (target.deviceClass === 'software' ? 16 : 2);
-  return { workgroups: foldGrid(Math.ceil(count / share)), share };
+/** How workgroups walk over items (shaders/common/walk.wgsl). */
+export interface Walk {
+  readonly workgroups: [number, number, number];
+  /** Items of each workgroup. */
+  readonly share: number;
+  readonly overrides: {
+    /** Threads of a workgroup. */
+    readonly THREADS: number;
+  };
 }
 
-/** The items of each of `workgroups` that walk over `count` of them: whole turns of their threads. */
-export function shareOf(count: number, [x, y, z]: readonly [number, number, number]): number {
+/** Workgroups that keep every core of a software adapter busy to the end. */
+const BUSY = 32;
+
+/**
+ * A walk over `count` items (elements, or groups of four), several for each thread. Software adapters pay for every invocation (lavapipe divides 24 times
+ * before eight of them begin) and run a workgroup's subgroups one after the other: there a workgroup is one subgroup or two and has much to do.
+ */
+export function walkOver(count: number, target: PlanTarget): Walk {
+  const isSoftware = target.deviceClass === 'software';
+  const THREADS = isSoftware ? 8 : 64;
+  const turns = isSoftware ? Math.min(1024, Math.max(16, Math.ceil(count / (THREADS * BUSY)))) : 2;
+  const share = THREADS * turns;
+  return { workgroups: foldGrid(Math.ceil(count / share)), share, overrides: { THREADS } };
+}
+
+/**
+ * The fields of shaders/common/sixAxes.wgsl for a walk over a grid of `extents` (at most six): the extents, padded at the front with 1, and the place of
+ * the item that a thread comes to from the first one.
+ */
+export function axisFields(extents: readonly number[], { overrides }: Walk): Record<string, number> {
+  const fields: Record<string, number> = {};
+  let rest = overrides.THREADS;
+  for (let axis = 5; axis > 0; axis--) {
+    const extent = extents[extents.length - 6 + axis] ?? 1;
+    fields[`extent${axis}`] = extent;
+    fields[`step${axis}`] = rest % extent;
+    rest = Math.floor(rest / extent);
+  }
+  return { ...fields, step0: rest };
+}
+
+/** The items of each workgroup of `walk` where they walk over `count` of them: whole turns of their threads. */
+export function shareOf(count: number, { workgroups: [x, y, z], overrides: { THREADS } }: Omit<Walk, 'share'>): number {
   return THREADS * Math.ceil(count / (THREADS * x * y * z));
 }
 
@@ -37,8 +66,8 @@ export function elementwisePlan(
     result?: StorageFormat;
   } = {},
 ): Plan {
-  const { workgroups, share } = walkOver(Math.ceil(size / 4), target);
+  const { workgroups, share, overrides: walked } = walkOver(Math.ceil(size / 4), target);
   const uniforms = { size, share, ...settings.uniforms };
-  const overrides = { ...wholeGroups(size), ...settings.overrides };
+  const overrides = { ...walked, ...wholeGroups(size), ...settings.overrides };
   return { dispatches: [{ ...settings, kernel, buffers, workgroups, uniforms, overrides }] };
 }

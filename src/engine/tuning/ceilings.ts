@@ -65,11 +65,12 @@ async function withBuffers<T>(
   }
 }
 
-function copyDispatch(bytes: number, threads: number): Dispatch {
+/** A copy by so many threads in workgroups of so many. */
+function copyDispatch(bytes: number, threads: number, THREADS = WORKGROUP): Dispatch {
   const groups = bytes / 16;
-  const workgroups = gridFor(Math.min(threads, groups), WORKGROUP);
-  const share = shareOf(groups, workgroups);
-  return { kernel: copyKernel, buffers: { source: 'in0', out: 'out0' }, uniforms: { groups, share }, workgroups };
+  const walk = { workgroups: gridFor(Math.min(threads, groups), THREADS), overrides: { THREADS } };
+  const uniforms = { groups, share: shareOf(groups, walk) };
+  return { ...walk, kernel: copyKernel, buffers: { source: 'in0', out: 'out0' }, uniforms };
 }
 
 /** Runs `body` with a function that records one copy of many milliseconds on a software adapter, about one on a GPU. */
@@ -78,13 +79,16 @@ export async function withCopyProbe<T>(device: GpuDevice, body: (probe: () => vo
   return withBuffers(device, [bytes, bytes], (record) => body(record(copyDispatch(bytes, bytes / 16))));
 }
 
-/** The best copy rate over several thread counts. */
+/** The best copy rate over several thread counts and widths of workgroups. */
 async function copyRate(device: GpuDevice, timer: Timer, seconds: number): Promise<number> {
   const bytes = copyBytes(device);
   return withBuffers(device, [bytes, bytes], async (record) => {
     let best = 0;
-    for (const threads of [4096, 65_536, 524_288, bytes / 16]) {
-      const measured = await measure(device, timer, record(copyDispatch(bytes, threads)), 1, { seconds });
+    for (const [threads, width] of [
+      [4096, 8],
+      ...[4096, 65_536, 524_288, bytes / 16].map((each) => [each, WORKGROUP]),
+    ]) {
+      const measured = await measure(device, timer, record(copyDispatch(bytes, threads, width)), 1, { seconds });
       best = Math.max(best, (2 * bytes) / bestSeconds(measured));
     }
     return best;

@@ -1,10 +1,9 @@
 /** The programs of the binary operations: shapes, plans and cost. */
-import { gridFor } from '../../gpu/kernel.ts';
 import { kernel } from '../../gpu/shaderKernel.ts';
 import { broadcastShapes, broadcastStrides, requireShape } from '../../tensor/shape.ts';
 import { formatShape, type Shape, sizeOf } from '../../tensor/spec.ts';
 import { type Callable, defineProgram, type NoAttributes } from '../definition.ts';
-import { walkOver } from '../elementwise.ts';
+import { axisFields, type Walk, walkOver } from '../elementwise.ts';
 import type { InputKind } from '../signature.ts';
 import { requireSameType, storageOf } from '../storage.ts';
 import type { BinaryName } from './attributes.ts';
@@ -16,8 +15,8 @@ const broadcastKernel = kernel('binary/broadcast');
 
 const vec4Kernel = kernel('binary/vec4');
 
-/** How shaders/binary/vec4.wgsl reads an operand; `kind` is its A_WALK or B_WALK. */
-interface Walk {
+/** How shaders/binary/vec4.wgsl reads an operand; `kind` is its A_WALK or B_WALK, `divisor` and `tail` count groups of four. */
+interface OperandWalk {
   readonly kind: 0 | 1 | 2;
   readonly divisor: number;
   readonly period: number;
@@ -28,26 +27,42 @@ interface Walk {
  * The walk of an operand whose used axes are some leading ones, some trailing ones, or both around a stretch in the middle; null for
  * other patterns and for runs that do not fit groups of four.
  */
-function walkOf(operand: Shape, output: Shape): Walk | null {
+function walkOf(operand: Shape, output: Shape): OperandWalk | null {
   const size = sizeOf(output);
-  if (sizeOf(operand) === 1) return { kind: 1, divisor: size, period: 1, tail: 1 };
+  if (sizeOf(operand) === 1) return { kind: 1, divisor: size / 4, period: 1, tail: 1 };
   const strides = broadcastStrides(operand, output);
   // Axes of extent 1 belong to either side.
   const used = output.map((extent, axis) => extent === 1 || strides[axis] > 0);
   const tailStart = used.lastIndexOf(false) + 1;
   const tail = sizeOf(output.slice(tailStart));
   const firstUsed = output.findIndex((extent, axis) => extent > 1 && used[axis]);
-  if (firstUsed >= tailStart) return tail % 4 === 0 ? { kind: 0, divisor: 1, period: 1, tail } : null;
+  if (firstUsed >= tailStart) return tail % 4 === 0 ? { kind: 0, divisor: 1, period: 1, tail: tail / 4 } : null;
   const middle = used.indexOf(false, firstUsed);
   if (used.slice(middle, tailStart).some((isUsed, offset) => isUsed && output[middle + offset] > 1)) return null;
   const divisor = sizeOf(output.slice(middle));
   const period = sizeOf(output.slice(firstUsed, middle));
-  if (tail === 1) return divisor % 4 === 0 ? { kind: 1, divisor, period, tail } : null;
-  return tail % 4 === 0 ? { kind: 2, divisor, period, tail } : null;
+  if (tail === 1) return divisor % 4 === 0 ? { kind: 1, divisor: divisor / 4, period, tail } : null;
+  return tail % 4 === 0 ? { kind: 2, divisor: divisor / 4, period, tail: tail / 4 } : null;
 }
 
-function pad6(values: readonly number[], fill: number): number[] {
-  return [...new Array<number>(6 - values.length).fill(fill), ...values];
+function pad6(values: readonly number[]): number[] {
+  return [...new Array<number>(6 - values.length).fill(0), ...values];
+}
+
+/** The fields of an operand's walk, with how far into it a turn of a workgroup comes. */
+function operandFields(
+  operand: 'a' | 'b',
+  { divisor, period, tail }: OperandWalk,
+  { overrides: { THREADS } }: Walk,
+): Record<string, number> {
+  return {
+    [`${operand}Divisor`]: divisor,
+    [`${operand}Period`]: period,
+    [`${operand}Tail`]: tail,
+    [`${operand}StepColumn`]: THREADS % tail,
+    [`${operand}StepWithin`]: THREADS % divisor,
+    [`${operand}StepRow`]: Math.floor(THREADS / divisor) % period,
+  };
 }
 
 /** The axes of a broadcast, without those of extent 1, neighbors that lie alike in both operands merged: the kernel walks at most six. */
@@ -92,55 +107,50 @@ function binaryProgram(name: BinaryName, kind: InputKind = 'arithmetic'): Callab
       const buffers = { a: 'in0', b: 'in1', out: 'out0' } as const;
       if (fits && version !== 'broadcast') {
         const groups = size / 4;
-        const { workgroups, share } = walkOver(groups, target);
+        const walk = walkOver(groups, target);
         return {
           dispatches: [
             {
               kernel: vec4Kernel,
               storage: storageOf(out),
               buffers,
-              overrides: { OPERATION: operation, A_WALK: walkA.kind, B_WALK: walkB.kind },
+              overrides: { ...walk.overrides, OPERATION: operation, A_WALK: walkA.kind, B_WALK: walkB.kind },
               uniforms: {
                 groups,
-                share,
-                aDivisor: walkA.divisor,
-                aPeriod: walkA.period,
-                aTail: walkA.tail,
-                bDivisor: walkB.divisor,
-                bPeriod: walkB.period,
-                bTail: walkB.tail,
+                share: walk.share,
+                ...operandFields('a', walkA, walk),
+                ...operandFields('b', walkB, walk),
               },
-              workgroups,
+              workgroups: walk.workgroups,
             },
           ],
         };
       }
       if (version === 'vec4') return null;
       const axes = mergedAxes(name, a.shape, b.shape, out.shape);
-      const extents = pad6(
-        axes.map(({ extent }) => extent),
-        1,
-      );
-      const stridesA = pad6(
-        axes.map((axis) => axis.a),
-        0,
-      );
-      const stridesB = pad6(
-        axes.map((axis) => axis.b),
-        0,
-      );
-      const numbered = (prefix: string, values: readonly number[]) =>
-        Object.fromEntries(values.map((value, axis) => [`${prefix}${axis}`, value]));
-      const { extent0: _, ...extentFields } = numbered('extent', extents);
+      const numbered = (operand: 'a' | 'b') =>
+        Object.fromEntries(
+          pad6(axes.map((axis) => axis[operand])).map((stride, axis) => [`${operand}${axis}`, stride]),
+        );
+      const walk = walkOver(size, target);
       return {
         dispatches: [
           {
             kernel: broadcastKernel,
             storage: storageOf(out),
             buffers,
-            overrides: { OPERATION: operation, AXES: Math.max(1, axes.length) },
-            uniforms: { size, ...extentFields, ...numbered('a', stridesA), ...numbered('b', stridesB) },
-            workgroups: gridFor(size, 64),
+            overrides: { ...walk.overrides, OPERATION: operation, AXES: Math.max(1, axes.length) },
+            uniforms: {
+              size,
+              share: walk.share,
+              ...axisFields(
+                axes.map(({ extent }) => extent),
+                walk,
+              ),
+              ...numbered('a'),
+              ...numbered('b'),
+            },
+            workgroups: walk.workgroups,
           },
         ],
       };

@@ -107,6 +107,8 @@ export const permuteCases: readonly Case<PermuteAttributes>[] = [
   permuteCase('last axis stays', [2, 3, 4, 8], [1, 0, 2, -1], ['test']),
   permuteCase('nothing moves', [2, 3, 4], [0, 1, 2], ['test']),
   permuteCase('rank 6', [2, 3, 1, 2, 3, 2], [5, 0, 3, 2, 1, 4], ['test']),
+  permuteCase('rank 6, several turns', [3, 4, 5, 2, 3, 4], [5, 0, 3, 2, 1, 4], ['test']),
+  permuteCase('channels last, several workgroups', [2, 3, 37, 29], [0, 2, 3, 1], ['test']),
   permuteCase('image to NHWC, N4', [4, 3, 224, 224], [0, 2, 3, 1], ['bench']),
 ];
 

@@ -25,14 +25,14 @@ export const castProgram = defineProgram<CastAttributes>({
   infer: ([x], { dtype }) => [{ shape: x.shape, dtype }],
   plan([x], _outputs, { dtype }, target) {
     const size = sizeOf(x.shape);
-    const { workgroups, share } = walkOver(size, target);
+    const { workgroups, share, overrides } = walkOver(size, target);
     return {
       dispatches: [
         {
           kernel: castKernel,
           buffers: { x: 'in0', out: 'out0' },
           uniforms: { size, share },
-          overrides: { FROM: TYPES.indexOf(x.dtype), TO: TYPES.indexOf(dtype) },
+          overrides: { ...overrides, FROM: TYPES.indexOf(x.dtype), TO: TYPES.indexOf(dtype) },
           workgroups,
         },
       ],
@@ -83,10 +83,10 @@ export const fillProgram = defineProgram<FillAttributes>({
   infer: (_inputs, { shape, dtype = 'f32' }) => [{ shape, dtype }],
   plan(_inputs, _outputs, { shape, value, dtype = 'f32' }, target) {
     const size = sizeOf(shape);
-    const { workgroups, share } = walkOver(Math.ceil(size / 4), target);
+    const { workgroups, share, overrides: walked } = walkOver(Math.ceil(size / 4), target);
     const uniforms = { size, share, bits: bitsOf(value, dtype) };
     const storage = storageOf({ dtype });
-    const overrides = wholeGroups(size);
+    const overrides = { ...walked, ...wholeGroups(size) };
     return { dispatches: [{ kernel: fillKernel, storage, buffers: { out: 'out0' }, uniforms, overrides, workgroups }] };
   },
   reference: (_inputs, { shape, value }) => [referenceFill(shape, value)],

@@ -121,6 +121,7 @@ export function moveDispatch(
     axes.map((axis) => axis.extent),
     { ...from, strides: axes.map((axis) => axis.from) },
     { ...to, strides: axes.map((axis) => axis.to) },
+    target,
     storage,
   );
 }

@@ -48,7 +48,7 @@ export const averagesProgram = defineProgram<AveragesAttributes>({
   },
   plan([, ...tensors], _outputs, { first }, target) {
     const sizes = tensors.map(({ shape }) => sizeOf(shape));
-    const { workgroups, shares } = sharedWalk(
+    const { workgroups, overrides, shares } = sharedWalk(
       SLOTS.map((k) => sizes[k] ?? 0),
       target,
     );
@@ -60,7 +60,7 @@ export const averagesProgram = defineProgram<AveragesAttributes>({
       uniforms[`size${k}`] = sizes[k] ?? 0;
       uniforms[`first${k}`] = first[k] ?? 0;
     }
-    return { dispatches: [{ kernel: averagesKernel, buffers, workgroups, uniforms }] };
+    return { dispatches: [{ kernel: averagesKernel, buffers, workgroups, overrides, uniforms }] };
   },
   reference(inputs, attributes) {
     referenceAverages(inputs, attributes);

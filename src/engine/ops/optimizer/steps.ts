@@ -4,14 +4,13 @@ import {
   DEFAULT_LIMITS,
   type Dispatch,
   type KernelDefinition,
-  type Plan,
   type PlanTarget,
 } from '../../gpu/kernel.ts';
 import { kernel } from '../../gpu/shaderKernel.ts';
 import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { formatShape, sizeOf, type TensorSpec } from '../../tensor/spec.ts';
 import { type Callable, defineProgram } from '../definition.ts';
-import { shareOf, walkOver } from '../elementwise.ts';
+import { shareOf, type Walk, walkOver } from '../elementwise.ts';
 import type { Signature } from '../signature.ts';
 import type { AdamwAttributes, RmspropAttributes, SgdAttributes, StepAttributes, StepSlot } from './attributes.ts';
 import { HEAD_GROUPS, momentGroups } from './layout.ts';
@@ -46,12 +45,14 @@ interface StepKernel {
 export function sharedWalk(
   sizes: readonly number[],
   target: PlanTarget,
-): Pick<Plan['dispatches'][number], 'workgroups'> & { readonly shares: Record<string, number> } {
+): Omit<Walk, 'share'> & { readonly shares: Record<string, number> } {
   const groups = sizes.map((size) => Math.ceil(size / 4));
-  const { workgroups } = walkOver(Math.max(...groups), target);
+  const { workgroups, overrides } = walkOver(Math.max(...groups), target);
+  const shareOfSlot = (count: number) => shareOf(count, { workgroups, overrides });
   return {
     workgroups,
-    shares: Object.fromEntries(groups.map((count, k) => [`share${k}`, shareOf(count, workgroups)])),
+    overrides,
+    shares: Object.fromEntries(groups.map((count, k) => [`share${k}`, shareOfSlot(count)])),
   };
 }
 
@@ -122,8 +123,8 @@ function stepProgram<A extends StepAttributes>(
           slotted[`lrScale${slot}`] = lrScale;
           slotted[`weightDecay${slot}`] = weightDecay;
         }
-        const { workgroups, shares } = sharedWalk(sizes, target);
-        return { kernel, buffers, workgroups, uniforms: { ...uniforms(attributes), ...slotted, ...shares } };
+        const { workgroups, overrides, shares } = sharedWalk(sizes, target);
+        return { kernel, buffers, workgroups, overrides, uniforms: { ...uniforms(attributes), ...slotted, ...shares } };
       });
       return { dispatches, scratch };
     },
