@@ -1,5 +1,5 @@
 /** `gmtl bench all`: every measurement of an adapter in one folder, each in a process of its own; what fails is recorded and the rest goes on. */
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { createWriteStream, existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
@@ -59,6 +59,13 @@ function packageFolder(): string {
 
 /** Brings Dawn's bounds checks back. */
 const CHECKED = { GMTL_DAWN_TOGGLES: '-disable_robustness' };
+
+/** Why PyTorch's rows cannot be run. */
+function missingForTorch(program: string): string | undefined {
+  if (!existsSync(program)) return 'bench/peers is in the repository, not in the package';
+  const find = "import importlib.util, sys; sys.exit(importlib.util.find_spec('torch') is None)";
+  return spawnSync('python3', ['-c', find]).status === 0 ? undefined : 'PyTorch is not installed for python3';
+}
 
 /** The parts in their order: first whether it computes right, then what decides the kernels, then the figures, then others beside it. */
 function partsOf({ folder, adapter, short }: AllOptions): Part[] {
@@ -158,9 +165,7 @@ function partsOf({ folder, adapter, short }: AllOptions): Part[] {
       name: 'torch',
       words: ['python3', join(root, 'bench/peers/torch.py'), '--json', file('torch'), ...workload],
       limit: 180,
-      missing: existsSync(join(root, 'bench/peers/torch.py'))
-        ? undefined
-        : 'bench/peers is in the repository, not in the package',
+      missing: missingForTorch(join(root, 'bench/peers/torch.py')),
     },
   ];
 }
