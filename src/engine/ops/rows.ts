@@ -22,3 +22,8 @@ export function rowGrid(rows: number, inner: number, target: PlanTarget): RowGri
   const lanes = Math.min(inner, Math.max(coalesced, Math.ceil(usefulThreads(target) / rows)));
   return { lanes, workgroups: gridFor(rows * lanes, 64) };
 }
+
+/** The columns of a row that a thread can keep (shaders/common/shortRow.wgsl); 0 where it has more. */
+export function shortRow(columns: number): { SHORT: number } {
+  return { SHORT: columns <= 8 ? columns : 0 };
+}

@@ -59,6 +59,7 @@ export const crossEntropyCases: readonly Case<CrossEntropyAttributes>[] = [
     { labelSmoothing: 0.3, reduction: 'none' },
     CLASS_WEIGHTS,
   ),
+  rowsCase('eight classes', 8, [7, 0, 3, -1], { labelSmoothing: 0.1 }, [...CLASS_WEIGHTS, 1, 0.5, 2]),
   rowsCase('none', 2, [1, 0, 1], { reduction: 'none' }),
   rowsCase('several workgroups', 3, cycled(700, [0, 1, 2, -1, 2]), { labelSmoothing: 0.1 }, [1, 2, 0.5], ['test']),
   rowsCase('several workgroups, none', 3, cycled(199, [0, 1, 2, -1]), { reduction: 'none' }, undefined, ['test']),

@@ -1,11 +1,13 @@
 /** The programs of cross entropy: shapes, plans and cost. */
 import { foldGrid, type PlanTarget } from '../../gpu/kernel.ts';
 import { kernel } from '../../gpu/shaderKernel.ts';
-import { ceilDiv, requireShape, sameShape } from '../../tensor/shape.ts';
+import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { f32, formatShape, sizeOf, type TensorSpec } from '../../tensor/spec.ts';
 import { defineProgram } from '../definition.ts';
+import { walkOver } from '../elementwise.ts';
 import { dealRows } from '../lanes.ts';
 import { finishKernel, optional, planLoss, REDUCTION_CODES, rowLossWorkgroups } from '../loss/plan.ts';
+import { shortRow } from '../rows.ts';
 import type { CrossEntropyAttributes } from './attributes.ts';
 import { referenceCrossEntropy, referenceCrossEntropyBackward } from './reference.ts';
 
@@ -33,11 +35,22 @@ const columnsOf = (logits: TensorSpec): number => logits.shape[logits.shape.leng
 /** Workgroups of the 'lanes' version on a software adapter. */
 const SOFTWARE_WORKGROUPS = 32;
 
-/** What both passes of a version are dispatched with; the 'rows' version over `workgroups` of 64 threads, without constants. */
-function rowsOver(rows: number, columns: number, lanes: boolean, workgroups: number, target: PlanTarget) {
-  if (!lanes) return { uniforms: { rows, columns, stride: 64 * workgroups }, workgroups };
+/** What the passes of the 'lanes' version are dispatched with. */
+function lanesOver(rows: number, columns: number, target: PlanTarget) {
   const { stride, ...dealt } = dealRows(rows, target, SOFTWARE_WORKGROUPS);
-  return { uniforms: { rows, columns: columns / 4, stride }, ...dealt };
+  return { uniforms: { rows, columns: columns / 4, stride }, overrides: {}, ...dealt };
+}
+
+/** What the forward pass of the 'rows' version is dispatched with: 64 threads per workgroup, whose sums meet in it. */
+function rowsOver(rows: number, columns: number, target: PlanTarget) {
+  const workgroups = rowLossWorkgroups(rows, target);
+  return { uniforms: { rows, columns, stride: 64 * workgroups }, overrides: {}, workgroups };
+}
+
+/** What the backward pass of the 'rows' version is dispatched with. */
+function rowsBackwardOver(rows: number, columns: number, target: PlanTarget) {
+  const { workgroups, share, overrides } = walkOver(rows, target);
+  return { uniforms: { rows, columns, share }, overrides: { ...overrides, ...shortRow(columns) }, workgroups };
 }
 
 function check(logits: TensorSpec, labels: TensorSpec, classWeights: TensorSpec | undefined, smoothing: number): void {
@@ -79,8 +92,8 @@ export const crossEntropyProgram = defineProgram<CrossEntropyAttributes>({
     const lanes = usesLanes(columns, target, version);
     if (lanes === null) return null;
     const weighted = classWeights !== undefined;
-    const most = rowLossWorkgroups(rows, target);
-    const { uniforms, workgroups, ...settings } = rowsOver(rows, columns, lanes, most, target);
+    const over = lanes ? lanesOver(rows, columns, target) : rowsOver(rows, columns, target);
+    const { uniforms, overrides, workgroups, ...settings } = over;
     return planLoss(
       {
         kernel: lanes ? forwardLanesKernel : forwardKernel,
@@ -91,7 +104,7 @@ export const crossEntropyProgram = defineProgram<CrossEntropyAttributes>({
           smoothing: labelSmoothing,
           reduction: REDUCTION_CODES[reduction],
         },
-        overrides: { HAS_CLASS_WEIGHTS: weighted ? 1 : 0 },
+        overrides: { ...overrides, HAS_CLASS_WEIGHTS: weighted ? 1 : 0 },
         ...settings,
       },
       workgroups,
@@ -115,7 +128,8 @@ export const crossEntropyBackwardProgram = defineProgram<CrossEntropyAttributes>
     const lanes = usesLanes(columns, target, version);
     if (lanes === null) return null;
     const weighted = classWeights !== undefined;
-    const { uniforms, workgroups, ...settings } = rowsOver(rows, columns, lanes, ceilDiv(rows, 64), target);
+    const over = lanes ? lanesOver(rows, columns, target) : rowsBackwardOver(rows, columns, target);
+    const { uniforms, overrides, workgroups, ...settings } = over;
     return {
       dispatches: [
         {
@@ -135,9 +149,9 @@ export const crossEntropyBackwardProgram = defineProgram<CrossEntropyAttributes>
             smoothing: labelSmoothing,
             perRow: reduction === 'none' ? 1 : 0,
           },
-          overrides: { HAS_CLASS_WEIGHTS: weighted ? 1 : 0 },
+          overrides: { ...overrides, HAS_CLASS_WEIGHTS: weighted ? 1 : 0 },
           ...settings,
-          workgroups: foldGrid(workgroups),
+          workgroups: typeof workgroups === 'number' ? foldGrid(workgroups) : workgroups,
         },
       ],
     };

@@ -26,6 +26,8 @@ export const softmaxCases: readonly Case<NoAttributes>[] = [
   softmaxCase('one class', [4, 1], ['test', 'gradient']),
   softmaxCase('one row', [7], ['test', 'gradient']),
   softmaxCase('many rows', [2, 67, 3], ['test']),
+  softmaxCase('eight classes', [70, 8], ['test']),
+  softmaxCase('nine classes', [11, 9], ['test']),
   softmaxCase('long rows', [5, 301], ['test']),
   {
     name: 'far apart',
