@@ -1,9 +1,9 @@
 // gradX[n, y, x, c] = sum of gradOutput / divisor over the windows that hold this pixel; divisors as in avg.wgsl. NHWC. A gather: no
 // atomics, fixed order.
 //
-// `lanes` threads share an input pixel and walk its items, channels one by one or in fours (common/width.wgsl; `channels` counts
-// items): the windows are worked out once per pixel. One thread takes a whole pixel on software adapters, neighboring threads take
-// neighboring channels on GPUs.
+// `lanes` threads share a square of two by two input pixels, whose windows are mostly the same, and walk its items, channels one by one or in fours
+// (common/width.wgsl; `channels` counts items): the windows are worked out once per square. One thread takes a whole square on software adapters,
+// neighboring threads take neighboring channels on GPUs. What of a square lies outside is not stored.
 
 // #include "common/grid.wgsl"
 // #include "common/width.wgsl"
@@ -13,7 +13,7 @@ override KERNEL_X: u32 = 2u;
 override COUNT_PADDING: u32 = 1u;
 
 struct Uniforms {
-  outputs: u32, lanes: u32, channels: u32,
+  squares: u32, lanes: u32, channels: u32,
   inHeight: u32, inWidth: u32, outHeight: u32, outWidth: u32,
   strideY: u32, strideX: u32, paddingY: u32, paddingX: u32, dilationY: u32, dilationX: u32,
 }
@@ -35,32 +35,56 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let thread = linearWorkgroup(workgroup, workgroups) * 64u + lane;
-  if (thread >= u.outputs * u.lanes) { return; }
-  let pixel = thread / u.lanes;
-  let inX = pixel % u.inWidth;
-  let inY = (pixel / u.inWidth) % u.inHeight;
-  let plane = pixel / (u.inWidth * u.inHeight) * u.outHeight * u.outWidth;
-  // Windows [first, last) along each axis are those that reach this pixel.
+  if (thread >= u.squares * u.lanes) { return; }
+  let square = thread / u.lanes;
+  let across = (u.inWidth + 1u) / 2u;
+  let down = (u.inHeight + 1u) / 2u;
+  let inX = 2u * (square % across);
+  let inY = 2u * ((square / across) % down);
+  let n = square / (across * down);
+  let plane = n * u.outHeight * u.outWidth;
+  let pixel = (n * u.inHeight + inY) * u.inWidth + inX;
+  let hasRight = inX + 1u < u.inWidth;
+  let hasBelow = inY + 1u < u.inHeight;
+  // Windows [first, last) along each axis are those that reach this square.
   let reachY = u.dilationY * (KERNEL_Y - 1u);
   let reachX = u.dilationX * (KERNEL_X - 1u);
   let aboveY = inY + u.paddingY;
   let aboveX = inX + u.paddingX;
   let firstY = (max(aboveY, reachY) - reachY + u.strideY - 1u) / u.strideY;
   let firstX = (max(aboveX, reachX) - reachX + u.strideX - 1u) / u.strideX;
-  let lastY = min(aboveY / u.strideY + 1u, u.outHeight);
-  let lastX = min(aboveX / u.strideX + 1u, u.outWidth);
+  let lastY = min((aboveY + 1u) / u.strideY + 1u, u.outHeight);
+  let lastX = min((aboveX + 1u) / u.strideX + 1u, u.outWidth);
   for (var channel = thread % u.lanes; channel < u.channels; channel += u.lanes) {
-    var sum = Number(0.0);
+    let none = Number(0.0);
+    var sum = none;
+    var sumRight = none;
+    var sumBelow = none;
+    var sumDiagonal = none;
     for (var outY = firstY; outY < lastY; outY++) {
+      let countY = within(outY, u.strideY, u.paddingY, KERNEL_Y, u.inHeight);
+      // How far the square's first row is into the window; above it that is a large number.
+      let intoY = aboveY - outY * u.strideY;
       for (var outX = firstX; outX < lastX; outX++) {
+        let intoX = aboveX - outX * u.strideX;
         var count = KERNEL_Y * KERNEL_X;
-        if (COUNT_PADDING == 0u) {
-          count = within(outY, u.strideY, u.paddingY, KERNEL_Y, u.inHeight)
-            * within(outX, u.strideX, u.paddingX, KERNEL_X, u.inWidth);
-        }
-        sum += Number(gradOutput[(plane + outY * u.outWidth + outX) * u.channels + channel]) / f32(count);
+        if (COUNT_PADDING == 0u) { count = countY * within(outX, u.strideX, u.paddingX, KERNEL_X, u.inWidth); }
+        let g = Number(gradOutput[(plane + outY * u.outWidth + outX) * u.channels + channel]) / f32(count);
+        let isAbove = intoY < KERNEL_Y;
+        let isBelow = intoY + 1u < KERNEL_Y;
+        let isLeft = intoX < KERNEL_X;
+        let isRight = intoX + 1u < KERNEL_X;
+        sum += select(none, g, isAbove && isLeft);
+        sumRight += select(none, g, isAbove && isRight);
+        sumBelow += select(none, g, isBelow && isLeft);
+        sumDiagonal += select(none, g, isBelow && isRight);
       }
     }
-    gradX[pixel * u.channels + channel] = Item(sum);
+    let own = pixel * u.channels + channel;
+    let below = own + u.inWidth * u.channels;
+    gradX[own] = Item(sum);
+    if (hasRight) { gradX[own + u.channels] = Item(sumRight); }
+    if (hasBelow) { gradX[below] = Item(sumBelow); }
+    if (hasRight && hasBelow) { gradX[below + u.channels] = Item(sumDiagonal); }
   }
 }

@@ -1,6 +1,6 @@
 /** Shape arithmetic of windows, and what all pool kernels are dispatched with. */
 import type { Dispatch, PlanTarget } from '../../gpu/kernel.ts';
-import { convolutionExtent, requireShape } from '../../tensor/shape.ts';
+import { ceilDiv, convolutionExtent, requireShape } from '../../tensor/shape.ts';
 import { formatShape, type Shape } from '../../tensor/spec.ts';
 import { rowGrid } from '../rows.ts';
 import type { PerAxis, WindowAttributes } from './attributes.ts';
@@ -49,19 +49,19 @@ export function pooledShape({ batch, channels, y, x }: Window): number[] {
   return [batch, y.output, x.output, channels];
 }
 
-/** Uniforms, overrides, width and grid of a pool kernel that owns the pixels of the output (forward) or of the input (backward). */
+/** Uniforms, overrides, width and grid of a pool kernel that owns the pixels of the output (forward) or squares of two by two pixels of the input (backward). */
 export function windowDispatch(
   { batch, channels, y, x }: Window,
   owns: 'output' | 'input',
   vector: boolean,
   target: PlanTarget,
 ): Pick<Dispatch, 'uniforms' | 'overrides' | 'width' | 'workgroups'> {
-  const outputs = batch * y[owns] * x[owns];
+  const owned = owns === 'output' ? batch * y.output * x.output : batch * ceilDiv(y.input, 2) * ceilDiv(x.input, 2);
   const items = vector ? channels / 4 : channels;
-  const { lanes, workgroups } = rowGrid(outputs, items, target);
+  const { lanes, workgroups } = rowGrid(owned, items, target);
   return {
     uniforms: {
-      outputs,
+      [owns === 'output' ? 'outputs' : 'squares']: owned,
       lanes,
       channels: items,
       inHeight: y.input,
