@@ -29,12 +29,11 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let span = spanOf(linearWorkgroup(workgroup, workgroups), u.share, u.size);
-  let step = Place(u.step0, u.step1, u.step2, u.step3, u.step4, u.step5);
   var at = placeOf(span.begin + lane);
   for (var i = span.begin + lane; i < span.end; i += THREADS) {
     let atA = at.i0 * u.a0 + at.i1 * u.a1 + at.i2 * u.a2 + at.i3 * u.a3 + at.i4 * u.a4 + at.i5 * u.a5;
     let atB = at.i0 * u.b0 + at.i1 * u.b1 + at.i2 * u.b2 + at.i3 * u.b3 + at.i4 * u.b4 + at.i5 * u.b5;
     out[i] = Scalar(operate(vec4f(f32(a[atA])), vec4f(f32(b[atB]))).x);
-    at = placeAfter(at, step);
+    at = placeAfter(at);
   }
 }

@@ -15,10 +15,10 @@ fn placeOf(item: u32) -> Place {
   return at;
 }
 
-// The place as many items further on as `step` is the place of (axisFields in src/engine/ops/elementwise.ts), without a division: each axis carries
-// into the one before it.
-fn placeAfter(at: Place, step: Place) -> Place {
-  var next = Place(at.i0 + step.i0, at.i1 + step.i1, at.i2 + step.i2, at.i3 + step.i3, at.i4 + step.i4, at.i5 + step.i5);
+// The place of the item that a workgroup's thread takes next, without a division: each axis carries into the one before it. step0 to step5 are the place
+// that it comes to from the first item (axisFields in src/engine/ops/elementwise.ts).
+fn placeAfter(at: Place) -> Place {
+  var next = Place(at.i0 + u.step0, at.i1 + u.step1, at.i2 + u.step2, at.i3 + u.step3, at.i4 + u.step4, at.i5 + u.step5);
   if (AXES > 1u) { let over = next.i5 >= u.extent5; next.i5 -= select(0u, u.extent5, over); next.i4 += u32(over); }
   if (AXES > 2u) { let over = next.i4 >= u.extent4; next.i4 -= select(0u, u.extent4, over); next.i3 += u32(over); }
   if (AXES > 3u) { let over = next.i3 >= u.extent3; next.i3 -= select(0u, u.extent3, over); next.i2 += u32(over); }

@@ -29,7 +29,6 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let span = spanOf(linearWorkgroup(workgroup, workgroups), u.share, u.size);
-  let step = Place(u.step0, u.step1, u.step2, u.step3, u.step4, u.step5);
   var place = placeOf(span.begin + lane);
   for (var at = span.begin + lane; at < span.end; at += THREADS) {
     let o = place.i3;
@@ -40,6 +39,6 @@ fn main(
     var value = bitsOf(u.missing);
     if (source < u.extent) { value = x[(o * u.extent + source) * u.inner + i]; }
     out[at] = value;
-    place = placeAfter(place, step);
+    place = placeAfter(place);
   }
 }

@@ -27,7 +27,6 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let span = spanOf(linearWorkgroup(workgroup, workgroups), u.share, u.size);
-  let step = Place(u.step0, u.step1, u.step2, u.step3, u.step4, u.step5);
   var place = placeOf(span.begin + lane);
   for (var at = span.begin + lane; at < span.end; at += THREADS) {
     let o = place.i3;
@@ -39,6 +38,6 @@ fn main(
       if (index[first + k * u.indexAlong] == s) { sum += f32(gradOutput[(o * u.count + k) * u.inner + i]); }
     }
     gradX[at] = Scalar(sum);
-    place = placeAfter(place, step);
+    place = placeAfter(place);
   }
 }

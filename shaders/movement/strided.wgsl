@@ -28,12 +28,11 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let span = spanOf(linearWorkgroup(workgroup, workgroups), u.share, u.size);
-  let step = Place(u.step0, u.step1, u.step2, u.step3, u.step4, u.step5);
   var at = placeOf(span.begin + lane);
   for (var i = span.begin + lane; i < span.end; i += THREADS) {
     let source = u.inOffset + at.i0 * u.in0 + at.i1 * u.in1 + at.i2 * u.in2 + at.i3 * u.in3 + at.i4 * u.in4 + at.i5 * u.in5;
     let sink = u.outOffset + at.i0 * u.out0 + at.i1 * u.out1 + at.i2 * u.out2 + at.i3 * u.out3 + at.i4 * u.out4 + at.i5 * u.out5;
     out[sink] = x[source];
-    at = placeAfter(at, step);
+    at = placeAfter(at);
   }
 }

@@ -6,6 +6,8 @@
 // neighboring threads take neighboring channels on GPUs. What of a square lies outside is not stored.
 
 // #include "common/grid.wgsl"
+// #include "common/walk.wgsl"
+// #include "common/sixAxes.wgsl"
 // #include "common/width.wgsl"
 
 override KERNEL_Y: u32 = 2u;
@@ -13,7 +15,9 @@ override KERNEL_X: u32 = 2u;
 override COUNT_PADDING: u32 = 1u;
 
 struct Uniforms {
-  squares: u32, lanes: u32, channels: u32,
+  items: u32, share: u32, lanes: u32, channels: u32,
+  extent1: u32, extent2: u32, extent3: u32, extent4: u32, extent5: u32,
+  step0: u32, step1: u32, step2: u32, step3: u32, step4: u32, step5: u32,
   inHeight: u32, inWidth: u32, outHeight: u32, outWidth: u32,
   strideY: u32, strideX: u32, paddingY: u32, paddingX: u32, dilationY: u32, dilationX: u32,
 }
@@ -28,63 +32,62 @@ fn within(at: u32, stride: u32, padding: u32, kernel: u32, extent: u32) -> u32 {
   return u32(min(start + i32(kernel), i32(extent)) - max(start, 0));
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(THREADS)
 fn main(
   @builtin(workgroup_id) workgroup: vec3u,
   @builtin(num_workgroups) workgroups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let thread = linearWorkgroup(workgroup, workgroups) * 64u + lane;
-  if (thread >= u.squares * u.lanes) { return; }
-  let square = thread / u.lanes;
-  let across = (u.inWidth + 1u) / 2u;
-  let down = (u.inHeight + 1u) / 2u;
-  let inX = 2u * (square % across);
-  let inY = 2u * ((square / across) % down);
-  let n = square / (across * down);
-  let plane = n * u.outHeight * u.outWidth;
-  let pixel = (n * u.inHeight + inY) * u.inWidth + inX;
-  let hasRight = inX + 1u < u.inWidth;
-  let hasBelow = inY + 1u < u.inHeight;
-  // Windows [first, last) along each axis are those that reach this square.
-  let reachY = u.dilationY * (KERNEL_Y - 1u);
-  let reachX = u.dilationX * (KERNEL_X - 1u);
-  let aboveY = inY + u.paddingY;
-  let aboveX = inX + u.paddingX;
-  let firstY = (max(aboveY, reachY) - reachY + u.strideY - 1u) / u.strideY;
-  let firstX = (max(aboveX, reachX) - reachX + u.strideX - 1u) / u.strideX;
-  let lastY = min((aboveY + 1u) / u.strideY + 1u, u.outHeight);
-  let lastX = min((aboveX + 1u) / u.strideX + 1u, u.outWidth);
-  for (var channel = thread % u.lanes; channel < u.channels; channel += u.lanes) {
-    let none = Number(0.0);
-    var sum = none;
-    var sumRight = none;
-    var sumBelow = none;
-    var sumDiagonal = none;
-    for (var outY = firstY; outY < lastY; outY++) {
-      let countY = within(outY, u.strideY, u.paddingY, KERNEL_Y, u.inHeight);
-      // How far the square's first row is into the window; above it that is a large number.
-      let intoY = aboveY - outY * u.strideY;
-      for (var outX = firstX; outX < lastX; outX++) {
-        let intoX = aboveX - outX * u.strideX;
-        var count = KERNEL_Y * KERNEL_X;
-        if (COUNT_PADDING == 0u) { count = countY * within(outX, u.strideX, u.paddingX, KERNEL_X, u.inWidth); }
-        let g = Number(gradOutput[(plane + outY * u.outWidth + outX) * u.channels + channel]) / f32(count);
-        let isAbove = intoY < KERNEL_Y;
-        let isBelow = intoY + 1u < KERNEL_Y;
-        let isLeft = intoX < KERNEL_X;
-        let isRight = intoX + 1u < KERNEL_X;
-        sum += select(none, g, isAbove && isLeft);
-        sumRight += select(none, g, isAbove && isRight);
-        sumBelow += select(none, g, isBelow && isLeft);
-        sumDiagonal += select(none, g, isBelow && isRight);
+  let span = spanOf(linearWorkgroup(workgroup, workgroups), u.share, u.items);
+  var at = placeOf(span.begin + lane);
+  for (var item = span.begin + lane; item < span.end; item += THREADS) {
+    let inY = 2u * at.i3;
+    let inX = 2u * at.i4;
+    let plane = at.i2 * u.outHeight * u.outWidth;
+    let pixel = (at.i2 * u.inHeight + inY) * u.inWidth + inX;
+    let hasRight = inX + 1u < u.inWidth;
+    let hasBelow = inY + 1u < u.inHeight;
+    // Windows [first, last) along each axis are those that reach this square.
+    let reachY = u.dilationY * (KERNEL_Y - 1u);
+    let reachX = u.dilationX * (KERNEL_X - 1u);
+    let aboveY = inY + u.paddingY;
+    let aboveX = inX + u.paddingX;
+    let firstY = (max(aboveY, reachY) - reachY + u.strideY - 1u) / u.strideY;
+    let firstX = (max(aboveX, reachX) - reachX + u.strideX - 1u) / u.strideX;
+    let lastY = min((aboveY + 1u) / u.strideY + 1u, u.outHeight);
+    let lastX = min((aboveX + 1u) / u.strideX + 1u, u.outWidth);
+    for (var channel = at.i5; channel < u.channels; channel += u.lanes) {
+      let none = Number(0.0);
+      var sum = none;
+      var sumRight = none;
+      var sumBelow = none;
+      var sumDiagonal = none;
+      for (var outY = firstY; outY < lastY; outY++) {
+        let countY = within(outY, u.strideY, u.paddingY, KERNEL_Y, u.inHeight);
+        // How far the square's first row is into the window; above it that is a large number.
+        let intoY = aboveY - outY * u.strideY;
+        for (var outX = firstX; outX < lastX; outX++) {
+          let intoX = aboveX - outX * u.strideX;
+          var count = KERNEL_Y * KERNEL_X;
+          if (COUNT_PADDING == 0u) { count = countY * within(outX, u.strideX, u.paddingX, KERNEL_X, u.inWidth); }
+          let g = Number(gradOutput[(plane + outY * u.outWidth + outX) * u.channels + channel]) / f32(count);
+          let isAbove = intoY < KERNEL_Y;
+          let isBelow = intoY + 1u < KERNEL_Y;
+          let isLeft = intoX < KERNEL_X;
+          let isRight = intoX + 1u < KERNEL_X;
+          sum += select(none, g, isAbove && isLeft);
+          sumRight += select(none, g, isAbove && isRight);
+          sumBelow += select(none, g, isBelow && isLeft);
+          sumDiagonal += select(none, g, isBelow && isRight);
+        }
       }
+      let own = pixel * u.channels + channel;
+      let below = own + u.inWidth * u.channels;
+      gradX[own] = Item(sum);
+      if (hasRight) { gradX[own + u.channels] = Item(sumRight); }
+      if (hasBelow) { gradX[below] = Item(sumBelow); }
+      if (hasRight && hasBelow) { gradX[below + u.channels] = Item(sumDiagonal); }
     }
-    let own = pixel * u.channels + channel;
-    let below = own + u.inWidth * u.channels;
-    gradX[own] = Item(sum);
-    if (hasRight) { gradX[own + u.channels] = Item(sumRight); }
-    if (hasBelow) { gradX[below] = Item(sumBelow); }
-    if (hasRight && hasBelow) { gradX[below + u.channels] = Item(sumDiagonal); }
+    at = placeAfter(at);
   }
 }

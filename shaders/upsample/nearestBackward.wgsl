@@ -5,11 +5,15 @@
 // neighboring channels on GPUs.
 
 // #include "common/grid.wgsl"
+// #include "common/walk.wgsl"
+// #include "common/sixAxes.wgsl"
 // #include "common/width.wgsl"
 // #include "common/nearestSource.wgsl"
 
 struct Uniforms {
-  pixels: u32, lanes: u32, channels: u32,
+  items: u32, share: u32, lanes: u32, channels: u32,
+  extent1: u32, extent2: u32, extent3: u32, extent4: u32, extent5: u32,
+  step0: u32, step1: u32, step2: u32, step3: u32, step4: u32, step5: u32,
   inHeight: u32, inWidth: u32, outHeight: u32, outWidth: u32,
   scaleY: f32, scaleX: f32,
 }
@@ -18,25 +22,28 @@ struct Uniforms {
 @group(0) @binding(1) var<storage, read> gradOutput: array<Item>;
 @group(0) @binding(2) var<storage, read_write> gradX: array<Item>;
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(THREADS)
 fn main(
   @builtin(workgroup_id) workgroup: vec3u,
   @builtin(num_workgroups) workgroups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let thread = linearWorkgroup(workgroup, workgroups) * 64u + lane;
-  if (thread >= u.pixels * u.lanes) { return; }
-  let pixel = thread / u.lanes;
-  let readersX = nearestReaders(pixel % u.inWidth, u.scaleX, u.inWidth, u.outWidth);
-  let readersY = nearestReaders((pixel / u.inWidth) % u.inHeight, u.scaleY, u.inHeight, u.outHeight);
-  let plane = pixel / (u.inWidth * u.inHeight) * u.outHeight;
-  for (var channel = thread % u.lanes; channel < u.channels; channel += u.lanes) {
-    var sum = Number(0.0);
-    for (var outY = readersY.x; outY < readersY.y; outY++) {
-      for (var outX = readersX.x; outX < readersX.y; outX++) {
-        sum += Number(gradOutput[((plane + outY) * u.outWidth + outX) * u.channels + channel]);
+  let span = spanOf(linearWorkgroup(workgroup, workgroups), u.share, u.items);
+  var at = placeOf(span.begin + lane);
+  for (var item = span.begin + lane; item < span.end; item += THREADS) {
+    let pixel = (at.i2 * u.inHeight + at.i3) * u.inWidth + at.i4;
+    let readersX = nearestReaders(at.i4, u.scaleX, u.inWidth, u.outWidth);
+    let readersY = nearestReaders(at.i3, u.scaleY, u.inHeight, u.outHeight);
+    let plane = at.i2 * u.outHeight;
+    for (var channel = at.i5; channel < u.channels; channel += u.lanes) {
+      var sum = Number(0.0);
+      for (var outY = readersY.x; outY < readersY.y; outY++) {
+        for (var outX = readersX.x; outX < readersX.y; outX++) {
+          sum += Number(gradOutput[((plane + outY) * u.outWidth + outX) * u.channels + channel]);
+        }
       }
+      gradX[pixel * u.channels + channel] = Item(sum);
     }
-    gradX[pixel * u.channels + channel] = Item(sum);
+    at = placeAfter(at);
   }
 }

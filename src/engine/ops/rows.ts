@@ -1,5 +1,7 @@
 /** The grid of the kernels that work row by row. */
-import { gridFor, type PlanTarget } from '../gpu/kernel.ts';
+import { type Dispatch, gridFor, type PlanTarget } from '../gpu/kernel.ts';
+import { sizeOf } from '../tensor/spec.ts';
+import { axisFields, walkOver } from './elementwise.ts';
 
 /** How threads are laid over `rows` rows of `inner` contiguous elements (or groups of four). */
 export interface RowGrid {
@@ -21,6 +23,22 @@ export function rowGrid(rows: number, inner: number, target: PlanTarget): RowGri
   const coalesced = target.deviceClass === 'software' ? 1 : 32;
   const lanes = Math.min(inner, Math.max(coalesced, Math.ceil(usefulThreads(target) / rows)));
   return { lanes, workgroups: gridFor(rows * lanes, 64) };
+}
+
+/** What the kernels that walk rows by shaders/common/sixAxes.wgsl are dispatched with. */
+type RowWalk = Required<Pick<Dispatch, 'uniforms' | 'overrides' | 'workgroups'>>;
+
+/** A walk over a grid of rows of at most five axes, each row shared by `lanes` threads, the last axis of the walk; rows are as in `rowGrid`. */
+export function walkRows(extents: readonly number[], inner: number, target: PlanTarget): RowWalk {
+  const { lanes } = rowGrid(sizeOf(extents), inner, target);
+  const axes = [...extents, lanes];
+  const items = sizeOf(axes);
+  const walk = walkOver(items, target, 4);
+  return {
+    uniforms: { items, share: walk.share, lanes, ...axisFields(axes, walk) },
+    overrides: { ...walk.overrides, AXES: axes.length },
+    workgroups: walk.workgroups,
+  };
 }
 
 /** The columns of a row that a thread can keep (shaders/common/shortRow.wgsl); 0 where it has more. */

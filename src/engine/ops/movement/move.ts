@@ -2,8 +2,8 @@
 import type { BufferReference, Dispatch, PlanTarget, StorageFormat } from '../../gpu/kernel.ts';
 import { kernel } from '../../gpu/shaderKernel.ts';
 import { requireShape } from '../../tensor/shape.ts';
-import { type DType, formatShape, type Shape, sizeOf } from '../../tensor/spec.ts';
-import { rowGrid } from '../rows.ts';
+import { type DType, formatShape, type Shape } from '../../tensor/spec.ts';
+import { walkRows } from '../rows.ts';
 import { storageOf } from '../storage.ts';
 import type { StridedSide } from './layout.ts';
 import { stridedDispatch, stridedKernel } from './strided.ts';
@@ -54,44 +54,38 @@ function rowsDispatch(
     (value) => value % 4 === 0,
   );
   if (run?.from !== 1 || run.to !== 1 || run.extent % 4 !== 0 || !inFours || outer.length > 5) return null;
-  const rows = sizeOf(outer.map((axis) => axis.extent));
   const inner = run.extent / 4;
-  const { lanes, workgroups } = rowGrid(rows, inner, target);
-  const numbered = (prefix: string, values: readonly number[], fill: number) =>
+  const { uniforms, ...walk } = walkRows(
+    outer.map((axis) => axis.extent),
+    inner,
+    target,
+  );
+  const numbered = (prefix: 'in' | 'out', values: readonly number[]) =>
     Object.fromEntries(
-      [...new Array<number>(5 - values.length).fill(fill), ...values].map((value, axis) => [
-        `${prefix}${axis + 1}`,
-        value,
+      [...new Array<number>(5 - values.length).fill(0), ...values].map((value, axis) => [
+        `${prefix}${axis}`,
+        value / 4,
       ]),
     );
   return {
     kernel: rowsKernel,
     storage,
-    overrides: { AXES: Math.max(1, outer.length) },
     buffers: { x: from.buffer, out: to.buffer },
     uniforms: {
-      rows,
+      ...uniforms,
       inner,
-      lanes,
-      ...numbered(
-        'extent',
-        outer.map((axis) => axis.extent),
-        1,
-      ),
       inOffset: inOffset / 4,
       ...numbered(
         'in',
-        outer.map((axis) => axis.from / 4),
-        0,
+        outer.map((axis) => axis.from),
       ),
       outOffset: outOffset / 4,
       ...numbered(
         'out',
-        outer.map((axis) => axis.to / 4),
-        0,
+        outer.map((axis) => axis.to),
       ),
     },
-    workgroups,
+    ...walk,
   };
 }
 

@@ -2,7 +2,7 @@
 import type { Dispatch, PlanTarget } from '../../gpu/kernel.ts';
 import { ceilDiv, convolutionExtent, requireShape } from '../../tensor/shape.ts';
 import { formatShape, type Shape } from '../../tensor/spec.ts';
-import { rowGrid } from '../rows.ts';
+import { walkRows } from '../rows.ts';
 import type { PerAxis, WindowAttributes } from './attributes.ts';
 
 /** A window along one axis and the extents it leads from and to. */
@@ -56,13 +56,12 @@ export function windowDispatch(
   vector: boolean,
   target: PlanTarget,
 ): Pick<Dispatch, 'uniforms' | 'overrides' | 'width' | 'workgroups'> {
-  const owned = owns === 'output' ? batch * y.output * x.output : batch * ceilDiv(y.input, 2) * ceilDiv(x.input, 2);
+  const extents = owns === 'output' ? [y.output, x.output] : [ceilDiv(y.input, 2), ceilDiv(x.input, 2)];
   const items = vector ? channels / 4 : channels;
-  const { lanes, workgroups } = rowGrid(owned, items, target);
+  const { uniforms, overrides, workgroups } = walkRows([batch, ...extents], items, target);
   return {
     uniforms: {
-      [owns === 'output' ? 'outputs' : 'squares']: owned,
-      lanes,
+      ...uniforms,
       channels: items,
       inHeight: y.input,
       inWidth: x.input,
@@ -75,7 +74,7 @@ export function windowDispatch(
       dilationY: y.dilation,
       dilationX: x.dilation,
     },
-    overrides: { KERNEL_Y: y.kernel, KERNEL_X: x.kernel },
+    overrides: { ...overrides, KERNEL_Y: y.kernel, KERNEL_X: x.kernel },
     width: vector ? 4 : 1,
     workgroups,
   };

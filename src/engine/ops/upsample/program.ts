@@ -4,7 +4,7 @@ import { kernel } from '../../gpu/shaderKernel.ts';
 import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { formatShape, type Shape, sizeOf, type TensorSpec } from '../../tensor/spec.ts';
 import { type Callable, defineProgram, type Program } from '../definition.ts';
-import { rowGrid } from '../rows.ts';
+import { walkRows } from '../rows.ts';
 import { like, storageOf } from '../storage.ts';
 import type { Resampling, ResizeAttributes, ResizeBackwardAttributes } from './attributes.ts';
 import { linearAxis, nearestScale, resizedShape } from './axis.ts';
@@ -41,9 +41,7 @@ function resizeDispatch(
   const fits = inputShape[3] % 4 === 0;
   if ((version === 'vec4' || version === 'rows') && !fits) return null;
   const vector = fits && version !== 'scalar';
-  const pixels = owned.shape[0] * owned.shape[1] * owned.shape[2];
   const channels = vector ? inputShape[3] / 4 : inputShape[3];
-  const grid = rowGrid(pixels, channels, target);
   const [, inHeight, inWidth] = inputShape;
   const [outHeight, outWidth] = size;
   const y = linearAxis(inHeight, outHeight, alignCorners, scales?.[0]);
@@ -72,13 +70,14 @@ function resizeDispatch(
       workgroups: gridFor(rows * channels, 64),
     };
   }
+  const { uniforms, ...walk } = walkRows(owned.shape.slice(0, 3), channels, target);
   return {
     kernel: kernels.items,
     width: vector ? 4 : 1,
     storage: storageOf(owned),
     buffers,
-    uniforms: { pixels, lanes: grid.lanes, channels, ...geometry },
-    workgroups: grid.workgroups,
+    uniforms: { ...uniforms, channels, ...geometry },
+    ...walk,
   };
 }
 
