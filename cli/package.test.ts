@@ -19,7 +19,7 @@ const root = fileURLToPath(new URL('../', import.meta.url));
 const MINUTES = 60_000;
 
 /** Upper bounds in bytes. What was measured is in docs/package.md. */
-const BUDGET = { tarball: 3.5e6, unpacked: 10.3e6, bundleGzip: 150e3, wholeGzip: 165e3, withoutOptional: 24e6 };
+const BUDGET = { tarball: 3.5e6, unpacked: 10.4e6, bundleGzip: 150e3, wholeGzip: 165e3, withoutOptional: 24e6 };
 
 let folder = '';
 let packed: { filename: string; size: number; unpackedSize: number; files: { path: string }[] };

@@ -44,7 +44,8 @@ export async function createBrowserDevice(given: BrowserDeviceOptions = {}): Pro
       isSecureContext === false
         ? 'WebGPU is there on secure pages only: open this page by https, or from localhost.'
         : 'This browser has no WebGPU. Chrome and Edge have it from version 113 on (Linux: 144, before that with ' +
-            'chrome://flags/#enable-unsafe-webgpu), Safari from 26, Firefox from 141 on Windows and 145 on macOS.',
+            'chrome://flags/#enable-unsafe-webgpu), Safari from 26, Firefox from 141 on Windows and 145 on macOS (on Linux ' +
+            'with dom.webgpu.enabled in about:config).',
     );
   }
   const adapter = await navigator.gpu.requestAdapter({ powerPreference });
@@ -52,7 +53,7 @@ export async function createBrowserDevice(given: BrowserDeviceOptions = {}): Pro
     throw new GmtlError(
       'adapter/none',
       'The browser has WebGPU and found no adapter. Switch graphics acceleration on in its settings, update the graphics driver, or see ' +
-        'chrome://gpu for the reason.',
+        'chrome://gpu (in Firefox about:support) for the reason.',
     );
   }
   const info = readAdapterInfo(adapter.info);

@@ -126,7 +126,8 @@ export class GpuDevice {
 
   /** `llvmpipe (LLVM 19.1.7, 256 bits)`, as shown to people. */
   get name(): string {
-    return this.info.description || this.info.device || `${this.info.vendor} ${this.info.architecture}`;
+    const { description, device, vendor, architecture } = this.info;
+    return description || device || [vendor, architecture].filter(Boolean).join(' ');
   }
 
   /** Whether it has float16 and numbers that overflow do not become infinite there, as the scaling of losses needs. */
