@@ -41,6 +41,7 @@ export function resizeCases(kind: Resampling): Case<ResizeAttributes>[] {
     return [...shared, make('2 to 82, where float32 rounds across a pixel', [1, 2, 2, 1], [82, 94])];
   return [
     ...shared,
+    make('five channels, many pixels', [1, 33, 32, 5], [40, 37]),
     make('masks of 5 lesions, 24 to 96, N8', [8, 24, 24, 5], [96, 96], ['bench']),
     make('corners aligned', [2, 3, 2, 3], [6, 5], both, { alignCorners: true }),
     make('corners aligned, smaller', [1, 7, 5, 2], [3, 2], both, { alignCorners: true }),

@@ -4,7 +4,7 @@ import { kernel } from '../../gpu/shaderKernel.ts';
 import { requireShape, sameShape } from '../../tensor/shape.ts';
 import { formatShape, type Shape, sizeOf, type TensorSpec } from '../../tensor/spec.ts';
 import { type Callable, defineProgram, type Program } from '../definition.ts';
-import { walkRows } from '../rows.ts';
+import { shortRow, walkRows } from '../rows.ts';
 import { like, storageOf } from '../storage.ts';
 import type { Resampling, ResizeAttributes, ResizeBackwardAttributes } from './attributes.ts';
 import { linearAxis, nearestScale, resizedShape } from './axis.ts';
@@ -70,14 +70,16 @@ function resizeDispatch(
       workgroups: gridFor(rows * channels, 64),
     };
   }
-  const { uniforms, ...walk } = walkRows(owned.shape.slice(0, 3), channels, target);
+  const { uniforms, overrides, workgroups } = walkRows(owned.shape.slice(0, 3), channels, target);
+  const keeps = kernels.items.overrides.includes('SHORT') && !vector && uniforms.lanes === 1;
   return {
     kernel: kernels.items,
     width: vector ? 4 : 1,
     storage: storageOf(owned),
     buffers,
     uniforms: { ...uniforms, channels, ...geometry },
-    ...walk,
+    overrides: { ...overrides, ...(keeps && shortRow(channels)) },
+    workgroups,
   };
 }
 
