@@ -1,13 +1,13 @@
 // What the kernels of a matrix product share: uniforms, bindings and the last steps of each output element,
 //
 //   sum = sum over k of a[z, i, k] * b[z, k, j] + bias[j]      value = f(sum) or sum * gelu'(side[z, i, j])
-//   out[z, i, j] = value * gain * scale[j] * factor[i / rowsPerFactor] + side[z, i, j]      preactivation[z, i, j] = sum
+//   out[z, i, j] = value * gain * scale[j] * factor[i / rowsPerFactor] + side[z, i, j]      kept[z, i, j] = sum or gelu(side[z, i, j])
 //
 // bias, scale and factor are there where their flags say so, side where `side` is 1 (added: a residual) or 2 (gelu's derivative there
-// multiplied: what went into gelu, so that the gradient before it leaves the product that makes it); preactivation is written where
+// multiplied: what went into gelu, so that the gradient before it leaves the product that makes it); kept is written where
 // `keeps` is 1. A binding that is not used holds some other buffer. All flags are uniforms: a
 // pipeline takes up to a second to compile on software adapters, while a branch that all threads take alike costs nothing measurable. a, b,
-// side and preactivation have one element type; out may have another. Activations: 1 relu, 2 gelu. Rows whose length is a multiple of four are
+// side and kept have one element type; out may have another. Activations: 1 relu, 2 gelu. Rows whose length is a multiple of four are
 // written in fours (`width: 4` of the dispatch), others element by element.
 //
 // aStride, bStride, aBatch and bBatch count vec4f. Slice z is a batch entry or, where split is 1, the part
@@ -31,7 +31,7 @@ struct Uniforms {
 @group(0) @binding(5) var<storage, read> factor: array<f32>;
 @group(0) @binding(6) var<storage, read> side: array<Item>;
 @group(0) @binding(7) var<storage, read_write> out: array<ResultItem>;
-@group(0) @binding(8) var<storage, read_write> preactivation: array<Item>;
+@group(0) @binding(8) var<storage, read_write> kept: array<Item>;
 
 // #include "common/productRow.wgsl"
 // #include "common/outRow.wgsl"
@@ -52,16 +52,19 @@ fn besideAt(at: u32, left: u32) -> vec4f {
   return sideAt(at, left);
 }
 
-// The activation of four sums that have their bias, of which `left` are in the row, or they times gelu's derivative; they themselves are kept at `at`.
+// The activation of four sums that have their bias, of which `left` are in the row, or they times gelu's derivative; keeps what is wanted at `at`.
 fn activated(at: u32, left: u32, sum: vec4f, beside: vec4f) -> vec4f {
-  if (u.keeps != 0u) { storePreactivation(at, left, sum); }
   let backward = u.side == 2u;
+  var value = select(sum, relu4(sum), u.activation == 1u);
+  var keeping = sum;
   // Of both uses of gelu there is one at most: its code stands here once.
   if (backward || u.activation == 2u) {
     let gelu = geluWithSlope(select(sum, beside, backward));
-    return select(gelu.value, sum * gelu.slope, backward);
+    value = select(gelu.value, sum * gelu.slope, backward);
+    keeping = select(sum, gelu.value, backward);
   }
-  return select(sum, relu4(sum), u.activation == 1u);
+  if (u.keeps != 0u) { storeKept(at, left, keeping); }
+  return value;
 }
 
 // Whether anything comes after the activation.

@@ -16,9 +16,9 @@ fn sideAt(at: u32, left: u32) -> vec4f {
   return vec4f(f32(side[at]), f32(side[min(at + 1u, last)]), f32(side[min(at + 2u, last)]), f32(side[last]));
 }
 
-fn storePreactivation(at: u32, left: u32, value: vec4f) {
-  preactivation[at] = Scalar(value.x);
-  if (left > 1u) { preactivation[at + 1u] = Scalar(value.y); }
-  if (left > 2u) { preactivation[at + 2u] = Scalar(value.z); }
-  if (left > 3u) { preactivation[at + 3u] = Scalar(value.w); }
+fn storeKept(at: u32, left: u32, value: vec4f) {
+  kept[at] = Scalar(value.x);
+  if (left > 1u) { kept[at + 1u] = Scalar(value.y); }
+  if (left > 2u) { kept[at + 2u] = Scalar(value.z); }
+  if (left > 3u) { kept[at + 3u] = Scalar(value.w); }
 }

@@ -12,6 +12,6 @@ fn sideAt(at: u32, left: u32) -> vec4f {
   return vec4f(side[at / 4u]);
 }
 
-fn storePreactivation(at: u32, left: u32, value: vec4f) {
-  preactivation[at / 4u] = Vec4(value);
+fn storeKept(at: u32, left: u32, value: vec4f) {
+  kept[at / 4u] = Vec4(value);
 }

@@ -1,5 +1,5 @@
 // sum = bias[j] + sum over k of a[z, i, k] * b[z, k, j]      value = f(sum) or sum * gelu'(side[z, i, j])
-// out[z, i, j] = value * gain * scale[j] * factor[i / rowsPerFactor] + side[z, i, j]      preactivation[z, i, j] = sum
+// out[z, i, j] = value * gain * scale[j] * factor[i / rowsPerFactor] + side[z, i, j]      kept[z, i, j] = sum or gelu(side[z, i, j])
 //
 // Which of them are there is stated as in common/product.wgsl. Strides say where an element lies (a[z * aBatch + i * aRow + k * aInner], b
 // alike), so all transposes and batches are one kernel. A thread owns one output element. The simple version: it loads two
@@ -26,7 +26,7 @@ struct Uniforms {
 @group(0) @binding(5) var<storage, read> factor: array<f32>;
 @group(0) @binding(6) var<storage, read> side: array<Scalar>;
 @group(0) @binding(7) var<storage, read_write> out: array<Result>;
-@group(0) @binding(8) var<storage, read_write> preactivation: array<Scalar>;
+@group(0) @binding(8) var<storage, read_write> kept: array<Scalar>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -48,10 +48,15 @@ fn main(
     atB += u.bInner;
   }
   if (u.hasBias != 0u) { value += bias[column]; }
-  if (u.keeps != 0u) { preactivation[i] = Scalar(value); }
+  var keeping = value;
   if (u.activation == 1u) { value = relu(value); }
   if (u.activation == 2u) { value = geluWithSlope(vec4f(value)).value.x; }
-  if (u.side == 2u) { value *= geluWithSlope(vec4f(f32(side[i]))).slope.x; }
+  if (u.side == 2u) {
+    let gelu = geluWithSlope(vec4f(f32(side[i])));
+    value *= gelu.slope.x;
+    keeping = gelu.value.x;
+  }
+  if (u.keeps != 0u) { kept[i] = Scalar(keeping); }
   value *= u.gain;
   if (u.hasScale != 0u) { value *= scale[column]; }
   if (u.rowsPerFactor != 0u) { value *= factor[row / u.rowsPerFactor]; }

@@ -29,6 +29,9 @@ const PREFERENCES = {
 /** In short runs: moving of bit patterns, sums in workgroup memory, products. */
 const OPS = LONG_TESTS ? [] : ['gather', 'slice', 'floatCast', 'layerNorm', 'matmul'];
 
+/** Seconds until Firefox is given up. */
+const LIMIT = LONG_TESTS ? 1800 : 600;
+
 /** Opens a page in Firefox that runs `report`, and gives what it sends. */
 async function reportOf(executable: string): Promise<FirefoxReport> {
   const code = `import { report } from './firefoxPage.ts';
@@ -38,8 +41,9 @@ async function reportOf(executable: string): Promise<FirefoxReport> {
     ...{ bundle: true, platform: 'browser', format: 'esm', write: false },
   });
   let sent: (found: FirefoxReport) => void = () => undefined;
-  const found = new Promise<FirefoxReport>((resolve) => {
+  const found = new Promise<FirefoxReport>((resolve, reject) => {
     sent = resolve;
+    setTimeout(() => reject(new Error(`Firefox sent nothing in ${LIMIT} s`)), LIMIT * 1000).unref();
   });
   const server = createServer(async (request, response) => {
     const isScript = request.url === '/page.js';
@@ -92,5 +96,5 @@ describe.skipIf(firefox === undefined)('Firefox', () => {
     for (const [at, { loss }] of here.steps.entries()) {
       expect(Math.abs((numbers?.steps[at].loss ?? Number.NaN) - loss) / loss).toBeLessThan(1e-5);
     }
-  }, 900_000);
+  }, 2_000_000);
 });

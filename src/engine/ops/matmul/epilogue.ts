@@ -7,8 +7,8 @@ export interface Epilogue {
   /** [n], added to the sums. */
   readonly bias?: BufferReference | undefined;
   readonly activation?: Activation;
-  /** Takes the sums as they go into the activation. */
-  readonly preactivation?: BufferReference | undefined;
+  /** Takes the sums as they go into the activation; beside gelu's derivative, gelu of side. */
+  readonly kept?: BufferReference | undefined;
   /** A number, multiplied; 1 where left out. */
   readonly gain?: number;
   /** [n], multiplied. */
@@ -29,17 +29,17 @@ export function isPlain({ bias, activation = 'none', scale, factor, side }: Epil
  * they are float32 whatever the activations are, and another for what is not written, since an output may not be bound twice.
  */
 export function epilogueBuffers(
-  { bias, preactivation, scale, factor, side }: Epilogue,
+  { bias, kept, scale, factor, side }: Epilogue,
   like: BufferReference,
   unused: () => BufferReference,
-): Record<'bias' | 'scale' | 'factor' | 'side' | 'preactivation', BufferReference> {
+): Record<'bias' | 'scale' | 'factor' | 'side' | 'kept', BufferReference> {
   const unread = bias ?? scale ?? factor?.buffer ?? unused();
   return {
     bias: bias ?? unread,
     scale: scale ?? unread,
     factor: factor?.buffer ?? unread,
     side: side?.buffer ?? like,
-    preactivation: preactivation ?? unused(),
+    kept: kept ?? unused(),
   };
 }
 
@@ -49,7 +49,7 @@ const ACTIVATIONS: readonly Activation[] = ['none', 'relu', 'gelu'];
 export function epilogueUniforms({
   bias,
   activation = 'none',
-  preactivation,
+  kept,
   gain = 1,
   scale,
   factor,
@@ -61,7 +61,7 @@ export function epilogueUniforms({
     hasScale: scale ? 1 : 0,
     rowsPerFactor: factor?.rows ?? 0,
     side: side ? { add: 1, geluSlope: 2 }[side.how] : 0,
-    keeps: preactivation ? 1 : 0,
+    keeps: kept ? 1 : 0,
     gain,
   };
 }

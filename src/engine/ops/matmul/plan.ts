@@ -9,11 +9,9 @@ import {
 } from '../../gpu/kernel.ts';
 import { kernel } from '../../gpu/shaderKernel.ts';
 import { ceilDiv } from '../../tensor/shape.ts';
-import { elementwisePlan } from '../elementwise.ts';
 import { sumPair } from '../reduce/columnPairs.ts';
 import { planSum } from '../reduce/plan.ts';
 import { wholeRounds } from '../rounds.ts';
-import { UNARY_NAMES } from '../unary/attributes.ts';
 import { type Epilogue, epilogueBuffers, epilogueUniforms, isPlain } from './epilogue.ts';
 import { type Draft, scratchOf } from './draft.ts';
 import type { MatmulGeometry } from './geometry.ts';
@@ -21,22 +19,19 @@ import { type InnerScale, type PackedOperand, packOperand } from './pack.ts';
 import type { TiledKernel } from './tiles.ts';
 import { defaultVersion, MATMUL_VERSIONS, variantOf } from './versions.ts';
 
-/** The elementwise functions, for an operand that its product's kernel does not take through gelu. */
-export const activationKernel = kernel('unary/forward');
-
 /** A product to plan: its operands, where it goes and what it ends in. */
 export interface Product {
   readonly geometry: MatmulGeometry;
   readonly a: BufferReference;
   readonly b: BufferReference;
   readonly out: BufferReference;
-  /** Element format of a, b, preactivation and side, and of out. */
+  /** Element format of a, b, kept and side, and of out. */
   readonly storage?: StorageFormat;
   readonly result?: StorageFormat;
   readonly epilogue?: Epilogue;
   /** Multiplies b's rows, that is the terms of the sum; `epilogue.gain` can undo its gain. */
   readonly inner?: InnerScale | undefined;
-  /** The operand that stands for gelu of itself. */
+  /** The operand that stands for gelu of itself, where `bringsGelu`. */
   readonly gelu?: 'a' | 'b' | undefined;
   /** Takes the sums over k of an `a` stored [k, m] alone, [m]: of a weight gradient, the bias's. Not of batches. */
   readonly sums?: BufferReference | undefined;
@@ -55,20 +50,6 @@ function appliesGelu(
   return transposed ? gelu === 'b' && !transposeB && n % 4 === 0 && !inner : gelu === 'a' && !transposeA && k % 4 === 0;
 }
 
-/** The product of what gelu gives, in scratch, for kernels that do not apply it. */
-function withGelu<P extends Operands>(product: P, target: PlanTarget, draft: Draft): P {
-  const { gelu, storage, geometry } = product;
-  if (!gelu) return product;
-  const { batch, m, n, k, aBatched, bBatched } = geometry;
-  const size = gelu === 'a' ? (aBatched ? batch : 1) * m * k : (bBatched ? batch : 1) * k * n;
-  const out = scratchOf(draft, size * (storage === 'f16' ? 2 : 4));
-  const settings = { uniforms: { scale: 1, shift: 0 }, storage, overrides: { FUNCTION: UNARY_NAMES.indexOf('gelu') } };
-  draft.dispatches.push(
-    ...elementwisePlan(activationKernel, { x: product[gelu], out }, size, target, settings).dispatches,
-  );
-  return { ...product, [gelu]: out, gelu: undefined };
-}
-
 const geluOverride = ({ gelu }: Operands): Record<string, number> | undefined => (gelu ? { GELU: 1 } : undefined);
 
 /** The sums of a's columns as dispatches of their own. */
@@ -78,8 +59,7 @@ function sumRows({ geometry: { k, m }, a, sums, storage }: Product, target: Plan
   draft.dispatches.push(...planSum(a, sums, stages, 1, target, undefined, draft.scratch, { storage }));
 }
 
-function simpleProduct(wanted: Product, target: PlanTarget, draft: Draft): void {
-  const product = withGelu(wanted, target, draft);
+function simpleProduct(product: Product, target: PlanTarget, draft: Draft): void {
   const { geometry, a, out, inner, epilogue = {} } = product;
   const { batch, m, n, k, aBatched, bBatched, transposeA, transposeB } = geometry;
   const size = batch * m * n;
@@ -188,8 +168,7 @@ function packedB(product: Operands, needsWholeK: boolean, draft: Draft): PackedO
  * otherwise is packed first (of a linear layer that is the weight, the small one). A long k axis with few outputs is cut into
  * chunks, whose sums are added in a second pass in a fixed order.
  */
-function straightProduct(wanted: Product, tiled: TiledKernel, target: PlanTarget, draft: Draft): void {
-  const product = appliesGelu(wanted, tiled, false) ? wanted : withGelu(wanted, target, draft);
+function straightProduct(product: Product, tiled: TiledKernel, target: PlanTarget, draft: Draft): void {
   const { geometry, out, storage, result, epilogue = {} } = product;
   const { batch, m, n, k, aBatched, transposeA } = geometry;
   const a: PackedOperand =
@@ -245,12 +224,11 @@ export interface Parts {
  * if there are such.
  */
 function transposedParts(
-  wanted: Operands & { readonly out?: BufferReference },
+  product: Operands & { readonly out?: BufferReference },
   tiled: TiledKernel,
   target: PlanTarget,
   draft: Draft,
 ): Parts {
-  const product = appliesGelu(wanted, tiled, true) ? wanted : withGelu(wanted, target, draft);
   const { geometry, a, out, sums, storage, result } = product;
   const { m, n, k, aBatched } = geometry;
   const b = packedB(product, false, draft);

@@ -10,7 +10,7 @@ import { sumKernels } from '../reduce/plan.ts';
 import type { MatmulAttributes } from './attributes.ts';
 import { matmulGeometry, requireBias } from './geometry.ts';
 import type { Draft } from './draft.ts';
-import { activationKernel, planProduct, type Product } from './plan.ts';
+import { planProduct, type Product } from './plan.ts';
 import { referenceGradWeight, referenceMatmul } from './reference.ts';
 import { tileKernel, tileTransposedKernel } from './tiles.ts';
 import { MATMUL_VERSIONS } from './versions.ts';
@@ -30,13 +30,12 @@ export const productKernels = [
   kernel('matmul/subgroupMatrixTransposed'),
   kernel('matmul/packBlock'),
   kernel('matmul/pack'),
-  activationKernel,
   ...sumPairKernels,
   ...sumKernels,
 ];
 
 /** The plan of one product; null where the target cannot run the version. */
-export function productPlan(product: Product, target: PlanTarget, version: string | undefined): Plan | null {
+function productPlan(product: Product, target: PlanTarget, version: string | undefined): Plan | null {
   const draft: Draft = { dispatches: [], scratch: [] };
   return planProduct(product, target, version, draft) ? draft : null;
 }
@@ -87,7 +86,7 @@ function program(name: string, keeps: boolean) {
           epilogue: {
             bias: bias && 'in2',
             activation: attributes.activation ?? 'none',
-            preactivation: keepsSums(attributes) ? 'out1' : undefined,
+            kept: keepsSums(attributes) ? 'out1' : undefined,
           },
         },
         target,

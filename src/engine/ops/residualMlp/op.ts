@@ -3,7 +3,7 @@ import { defineOp, type NoAttributes } from '../definition.ts';
 import { sampleScaleProgram } from '../layerScale/program.ts';
 import { gradWeightProgram, matmulProgram } from '../matmul/program.ts';
 import { residualMlpCases } from './cases.ts';
-import { gradHiddenProgram, gradProjectionProgram } from './gradient.ts';
+import { residualMlpBackwardProgram } from './gradient.ts';
 import { residualMlpInferenceProgram, residualMlpProgram } from './program.ts';
 
 /**
@@ -18,7 +18,7 @@ export const residualMlp = defineOp<NoAttributes>({
   name: 'residualMlp',
   forward: residualMlpProgram,
   inference: residualMlpInferenceProgram,
-  programs: [sampleScaleProgram, gradHiddenProgram, gradProjectionProgram],
+  programs: [sampleScaleProgram, residualMlpBackwardProgram],
   gradient: {
     saves: { inputs: [1, 2, 4, 5, 6, 7], outputs: [1] },
     backward(context) {
@@ -28,12 +28,11 @@ export const residualMlp = defineOp<NoAttributes>({
       const gradient =
         inputSpecs.length > 7 ? context.run(sampleScaleProgram, [gradOutput, context.input(7)], {})[0] : gradOutput;
       const [weight2, bias2, gamma] = [4, 5, 6].map((index) => context.input(index));
-      const [gradWeight2, gradBias2, gradGamma] = context.run(
-        gradProjectionProgram,
+      const [gradSums, gradWeight2, gradBias2, gradGamma] = context.run(
+        residualMlpBackwardProgram,
         [gradient, context.output(1), weight2, bias2, gamma],
         {},
       );
-      const [gradSums] = context.run(gradHiddenProgram, [gradient, weight2, gamma, context.output(1)], {});
       const rows = xSpec.shape.slice(0, -1).reduce((product, extent) => product * extent, 1);
       const [gradWeight1, gradBias1] = context.run(
         gradWeightProgram,

@@ -64,7 +64,7 @@ function program(name: string, keeps: boolean) {
       // Where the second product can apply gelu itself, only what goes into it is ever stored.
       const [between, epilogue, gelu] = bringsGelu({ ...second, a: 'in1', gelu: 'a' }, target, version)
         ? [kept ?? widened(), { bias: 'in3' } as const, 'a' as const]
-        : [widened(), { bias: 'in3', activation: 'gelu', preactivation: kept } as const, undefined];
+        : [widened(), { bias: 'in3', activation: 'gelu', kept } as const, undefined];
       const planned =
         planProduct({ ...first, out: between, epilogue }, target, version, draft) &&
         planProduct({ ...second, a: between, gelu }, target, version, draft);

@@ -32,16 +32,11 @@ export function referenceMlp([
   return [output, sums];
 }
 
-/** (gradient, weight2, gamma, s) → (gradient · gamma ⊙ weight2) ⊙ gelu'(s). */
-export function referenceGradHidden([gradient, weight, gamma, sums]: readonly NdArray[]): Float64Array {
-  const scaled = gradient.data.map((value, i) => value * gamma.data[i % gamma.data.length]);
-  const [product] = referenceMatmul([rows({ shape: gradient.shape, data: scaled }), weight], {});
-  return product.map((value, i) => value * unaryDerivative('gelu', sums.data[i], {}));
-}
-
-/** (gradient, s, weight2, bias2, gamma) → the gradients of weight2, bias2 and gamma, the last from the branch itself. */
-export function referenceGradProjection([gradient, sums, weight, bias, gamma]: readonly NdArray[]): Float64Array[] {
+/** (gradient, s, weight2, bias2, gamma) → the gradients of s, weight2, bias2 and gamma, the last from the branch itself. */
+export function referenceMlpBackward([gradient, sums, weight, bias, gamma]: readonly NdArray[]): Float64Array[] {
   const hidden = { shape: sums.shape, data: sums.data.map((value) => unaryFunction('gelu', value, {})) };
+  const scaled = gradient.data.map((value, i) => value * gamma.data[i % gamma.data.length]);
+  const [gradHidden] = referenceMatmul([rows({ shape: gradient.shape, data: scaled }), weight], {});
   const [product, gradientSums] = referenceGradWeight(rows(gradient), rows(hidden));
   const [branch] = referenceMatmul([rows(hidden), weight, bias], { transposeB: true });
   const [channels, width] = weight.shape;
@@ -50,6 +45,7 @@ export function referenceGradProjection([gradient, sums, weight, bias, gamma]: r
     gradGamma[i % channels] += value * gradient.data[i];
   });
   return [
+    gradHidden.map((value, i) => value * unaryDerivative('gelu', sums.data[i], {})),
     product.map((value, i) => value * gamma.data[Math.floor(i / width)]),
     gradientSums.map((value, i) => value * gamma.data[i]),
     gradGamma,
