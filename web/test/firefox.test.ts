@@ -1,6 +1,7 @@
 /**
- * Tier: headless browser. Kernels and a training step in Firefox, whose shader compiler and WebGPU are not Dawn's (naga and wgpu). The installed Firefox, or
- * $GMTL_FIREFOX, is started without a driver: the page sends what it found to the test. Skipped, and counted, where there is none or it finds no adapter.
+ * Tier: headless browser. Kernels and a training step in Firefox, whose shader compiler and WebGPU are not Dawn's (naga and wgpu). The installed
+ * Firefox, or $GMTL_FIREFOX, is started without a driver: the page sends what it found to the test. Skipped, and counted, where there is none or it
+ * finds no adapter.
  */
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -86,12 +87,13 @@ describe.skipIf(firefox === undefined)('Firefox', () => {
     const here = await stepNumbers(device);
     device.destroy();
     expect(Object.keys(numbers?.gradients ?? {})).toEqual(Object.keys(here.gradients));
-    // Not the weights after it: AdamW divides gradients that are all rounding by their own size.
+    // Some gradients are zero but for rounding (a bias before a normalization). Not the weights after the step: AdamW divides those by their
+    // own size.
     for (const [name, values] of Object.entries(here.gradients)) {
       const there = numbers?.gradients[name] ?? [];
       const most = Math.max(...values.map(Math.abs));
       const off = Math.max(...values.map((value, at) => Math.abs(value - there[at])));
-      expect(off, name).toBeLessThanOrEqual(1e-5 * most);
+      expect(off, name).toBeLessThanOrEqual(1e-5 * most + 1e-7);
     }
     for (const [at, { loss }] of here.steps.entries()) {
       expect(Math.abs((numbers?.steps[at].loss ?? Number.NaN) - loss) / loss).toBeLessThan(1e-5);

@@ -20,7 +20,7 @@ export interface FirefoxReport {
   readonly numbers: StepNumbers | null;
 }
 
-/** Every version of an op on the adapter at hand, then what is planned where it is taken for a GPU's: the cases that reach most, and how each is checked. */
+/** The cases that reach every version of an op on the adapter at hand, then what is planned where it is taken for a GPU's, and how each is checked. */
 function* checksOf(device: GpuDevice, op: Op): Generator<[Case, () => Promise<readonly string[]>]> {
   const { target } = device;
   const gpu: PlanTarget = { ...target, deviceClass: 'gpu' };

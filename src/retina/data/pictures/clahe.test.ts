@@ -54,10 +54,14 @@ describe('equalizeLightness', () => {
   it('takes 512x512 in a fraction of a second', async () => {
     const large = new Uint8Array(3 * 512 * 512).map((_, index) => (index * 7 + (index >> 9)) & 255);
     await equalizeLightness(large, 512, DEFAULT_CLAHE);
-    const started = performance.now();
-    await equalizeLightness(large, 512, DEFAULT_CLAHE);
-    // 8 ms on an idle machine.
-    expect(performance.now() - started).toBeLessThan(250);
+    const times: number[] = [];
+    for (let turn = 0; turn < 5; turn++) {
+      const started = performance.now();
+      await equalizeLightness(large, 512, DEFAULT_CLAHE);
+      times.push(performance.now() - started);
+    }
+    // 8 ms on an idle machine; other work takes the cores for a while.
+    expect(Math.min(...times)).toBeLessThan(250);
   });
 });
 
