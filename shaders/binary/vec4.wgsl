@@ -43,7 +43,7 @@ fn atOf(walk: u32, group: u32, divisor: u32, period: u32, tail: u32) -> At {
   return at;
 }
 
-// `at` a turn of the workgroup further on, without a division: `step` is the place of group 64.
+// `at` a turn of the workgroup further on, without a division: `step` is the place of group THREADS.
 fn atAfter(walk: u32, at: At, step: At, divisor: u32, period: u32, tail: u32) -> At {
   var next = At(at.column + step.column, at.within + step.within, at.row + step.row);
   if (walk != 1u) { next.column -= select(0u, tail, next.column >= tail); }

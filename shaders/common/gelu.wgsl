@@ -15,3 +15,8 @@ fn geluWithSlope(x: vec4f) -> ValueAndSlope {
   let distribution = select(tail, 1.0 - tail, x >= vec4f(0.0));
   return ValueAndSlope(x * distribution, distribution + x * 0.3989422804014327 * bell);
 }
+
+// What goes into gelu where it is stored in float16: no less than its least number, where gelu and its slope are 0. For -infinity they would be NaN.
+fn aboveLeast(x: vec4f) -> vec4f {
+  return select(x, vec4f(-65504.0), vec4<bool>(HALF) & (x < vec4f(-65504.0)));
+}

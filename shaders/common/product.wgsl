@@ -59,9 +59,9 @@ fn activated(at: u32, left: u32, sum: vec4f, beside: vec4f) -> vec4f {
   var keeping = sum;
   // Of both uses of gelu there is one at most: its code stands here once.
   if (backward || u.activation == 2u) {
-    let gelu = geluWithSlope(select(sum, beside, backward));
+    let gelu = geluWithSlope(select(sum, aboveLeast(beside), backward));
     value = select(gelu.value, sum * gelu.slope, backward);
-    keeping = select(sum, gelu.value, backward);
+    keeping = select(aboveLeast(sum), gelu.value, backward);
   }
   if (u.keeps != 0u) { storeKept(at, left, keeping); }
   return value;

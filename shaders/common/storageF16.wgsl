@@ -7,7 +7,8 @@ alias Bits = f16;
 alias Bits4 = vec2<u32>;
 const HALF = true;
 
-// The element whose bit pattern is `word`, or half of it. By way of float32, which holds every one: Firefox does not know bitcast<vec2<f16>>(u32).
+// The element whose bit pattern is `word`, or half of it. By way of float32, which holds every one (a device may make 0 of those below 2^-14):
+// Firefox does not know bitcast<vec2<f16>>(u32).
 fn bitsOf(word: u32) -> Bits {
   return f16(unpack2x16float(word).x);
 }

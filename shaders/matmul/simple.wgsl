@@ -50,9 +50,12 @@ fn main(
   if (u.hasBias != 0u) { value += bias[column]; }
   var keeping = value;
   if (u.activation == 1u) { value = relu(value); }
-  if (u.activation == 2u) { value = geluWithSlope(vec4f(value)).value.x; }
+  if (u.activation == 2u) {
+    keeping = aboveLeast(vec4f(value)).x;
+    value = geluWithSlope(vec4f(value)).value.x;
+  }
   if (u.side == 2u) {
-    let gelu = geluWithSlope(vec4f(f32(side[i])));
+    let gelu = geluWithSlope(aboveLeast(vec4f(f32(side[i]))));
     value *= gelu.slope.x;
     keeping = gelu.value.x;
   }

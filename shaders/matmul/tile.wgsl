@@ -104,7 +104,7 @@ fn main(
       let at = load * THREADS + thread;
       if (IN_A % THREADS == 0 || at < IN_A) {
         var value = vec4f(loads.a[load]);
-        if (GELU) { value = geluWithSlope(value).value; }
+        if (GELU) { value = geluWithSlope(aboveLeast(value)).value; }
         tileA[at] = select(vec4f(0.0), value, loads.okA);
       }
     }

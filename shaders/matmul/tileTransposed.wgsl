@@ -118,7 +118,7 @@ fn main(
       let at = load * THREADS + thread;
       if (IN_B % THREADS == 0 || at < IN_B) {
         var value = vec4f(loads.b[load]);
-        if (GELU) { value = geluWithSlope(value).value; }
+        if (GELU) { value = geluWithSlope(aboveLeast(value)).value; }
         tileB[at] = select(vec4f(0.0), value, loads.okB[load]);
       }
     }

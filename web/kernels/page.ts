@@ -148,7 +148,7 @@ function showAdapter(found: ShownAdapter, ops: readonly string[]): void {
   adapter = found;
   const mebibytes = (bytes: number): string => `${Math.round(bytes / 2 ** 20)} MiB`;
   const facts = {
-    Adapter: [found.name, found.info.vendor, found.info.architecture].filter(Boolean).join(' · ') || 'not named',
+    Adapter: [found.name, found.info.vendor, found.info.architecture].filter(Boolean).join(' · '),
     Kind: found.deviceClass === 'gpu' ? 'a GPU' : 'software (the processor computes)',
     'Largest binding': mebibytes(found.limits.maxStorageBufferBindingSize),
     Features:

@@ -41,7 +41,7 @@ function referralFact(referral: Referral | undefined, { referralNote }: OpenedMo
 }
 
 export const adapterText = ({ adapter }: OpenedModel): string =>
-  `${adapter.name || 'not named'} (${adapter.deviceClass === 'gpu' ? 'GPU' : 'software'})`;
+  `${adapter.name} (${adapter.deviceClass === 'gpu' ? 'GPU' : 'software'})`;
 
 function gradeFact(task: GradedTask, { grade, name, probabilities }: Grade, calibrated: boolean): HTMLElement {
   const { title, shortGrades } = GRADINGS[task];

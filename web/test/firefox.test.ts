@@ -64,11 +64,21 @@ async function reportOf(executable: string): Promise<FirefoxReport> {
   const words = ['--headless', '--no-remote', '--profile', profile, `http://127.0.0.1:${port}/`];
   // A group of its own, so that all of its processes end with it.
   const browser = spawn(executable, words, { detached: true, stdio: 'ignore' });
+  const ended = new Promise<Error>((resolve) => {
+    browser.once('error', resolve);
+    browser.once('close', (code) => resolve(new Error(`${executable} ended with ${code} before it sent anything`)));
+  });
   try {
-    return await found;
+    const first = await Promise.race([found, ended]);
+    if (first instanceof Error) throw first;
+    return first;
   } finally {
-    if (browser.pid !== undefined) process.kill(-browser.pid, 'SIGKILL');
-    await new Promise((closed) => browser.once('close', closed));
+    try {
+      if (browser.pid !== undefined) process.kill(-browser.pid, 'SIGKILL');
+    } catch {
+      // It has ended by itself.
+    }
+    await ended;
     server.closeAllConnections();
     server.close();
     rmSync(profile, { recursive: true, maxRetries: 5, retryDelay: 200 });

@@ -127,7 +127,7 @@ export class GpuDevice {
   /** `llvmpipe (LLVM 19.1.7, 256 bits)`, as shown to people. */
   get name(): string {
     const { description, device, vendor, architecture } = this.info;
-    return description || device || [vendor, architecture].filter(Boolean).join(' ');
+    return description || device || [vendor, architecture].filter(Boolean).join(' ') || 'an adapter without a name';
   }
 
   /** Whether it has float16 and numbers that overflow do not become infinite there, as the scaling of losses needs. */

@@ -16,14 +16,16 @@ export interface Walk {
 const BUSY = 32;
 
 /**
- * A walk over `count` items (elements, or groups of four), several for each thread. Software adapters pay for every invocation (lavapipe divides 24 times
- * before eight of them begin) and run a workgroup's subgroups one after the other: there a workgroup is one subgroup or two and has much to do, `fewest` turns
- * or more.
+ * A walk over `count` items (elements, groups of four, rows), several for each thread. Software adapters pay for every invocation (lavapipe
+ * divides 24 times before eight of them begin) and run a workgroup's subgroups one after the other: there a workgroup is one subgroup or two
+ * and has much to do, `fewest` turns or more. On GPUs a thread has two turns, or one where `fewest` is 1.
  */
 export function walkOver(count: number, target: PlanTarget, fewest = 16): Walk {
   const isSoftware = target.deviceClass === 'software';
   const THREADS = isSoftware ? 8 : 64;
-  const turns = isSoftware ? Math.min(1024, Math.max(fewest, Math.ceil(count / (THREADS * BUSY)))) : 2;
+  const turns = isSoftware
+    ? Math.min(1024, Math.max(fewest, Math.ceil(count / (THREADS * BUSY))))
+    : Math.min(2, fewest);
   const share = THREADS * turns;
   return { workgroups: foldGrid(Math.ceil(count / share)), share, overrides: { THREADS } };
 }

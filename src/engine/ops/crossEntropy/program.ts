@@ -49,8 +49,9 @@ function rowsOver(rows: number, columns: number, target: PlanTarget) {
 
 /** What the backward pass of the 'rows' version is dispatched with. */
 function rowsBackwardOver(rows: number, columns: number, target: PlanTarget) {
-  const { workgroups, share, overrides } = walkOver(rows, target);
-  return { uniforms: { rows, columns, share }, overrides: { ...overrides, ...shortRow(columns) }, workgroups };
+  const short = shortRow(columns);
+  const { workgroups, share, overrides } = walkOver(rows, target, short.SHORT > 0 ? undefined : 1);
+  return { uniforms: { rows, columns, share }, overrides: { ...overrides, ...short }, workgroups };
 }
 
 function check(logits: TensorSpec, labels: TensorSpec, classWeights: TensorSpec | undefined, smoothing: number): void {

@@ -20,6 +20,8 @@ export const maxPoolCases: readonly Case<MaxPoolAttributes>[] = [
   poolCase('gaps between windows', [1, 7, 7, 2], { kernel: 2, stride: 3 }, ['test']),
   poolCase('dilation', [1, 7, 8, 2], { kernel: [2, 3], stride: [1, 2], padding: 1, dilation: 2 }),
   poolCase('channels in fours', [2, 9, 8, 12], { kernel: 3, stride: 2, padding: 1 }, ['test']),
+  poolCase('many pixels of nine channels', [3, 28, 32, 9], { kernel: 2 }, ['test']),
+  poolCase('many pixels of channels in fours', [2, 38, 24, 12], { kernel: 2 }, ['test']),
   poolCase('ties: the first wins', [1, 4, 4, 4], { kernel: 2, stride: 1 }, ['test'], { integersBelow: 2 }),
   poolCase('all negative with padding', [1, 3, 3, 1], { kernel: 3, padding: 1 }, ['test'], {
     values: [-9, -8, -7, -6, -5, -4, -3, -2, -1],
@@ -31,6 +33,8 @@ export const maxPoolCases: readonly Case<MaxPoolAttributes>[] = [
 export const avgPoolCases: readonly Case<AvgPoolAttributes>[] = [
   poolCase('2x2', [1, 4, 4, 3], { kernel: 2 }),
   poolCase('padding counts', [2, 5, 7, 3], { kernel: 3, stride: 2, padding: 1 }),
+  poolCase('many pixels of nine channels', [3, 28, 32, 9], { kernel: 2 }, ['test']),
+  poolCase('many pixels of channels in fours', [2, 38, 24, 12], { kernel: 2 }, ['test']),
   poolCase('padding does not count', [1, 5, 4, 2], {
     kernel: [3, 2],
     stride: [2, 1],

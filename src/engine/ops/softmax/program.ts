@@ -22,14 +22,16 @@ function rowPlan(
 ): Plan {
   const columns = shape[shape.length - 1];
   const rows = sizeOf(shape) / columns;
-  const { workgroups, share, overrides } = walkOver(rows, target);
+  // A long row is work enough for a turn.
+  const short = shortRow(columns);
+  const { workgroups, share, overrides } = walkOver(rows, target, short.SHORT > 0 ? undefined : 1);
   return {
     dispatches: [
       {
         kernel,
         buffers,
         uniforms: { rows, columns, share },
-        overrides: { ...overrides, ...shortRow(columns), LOG: name === 'logSoftmax' ? 1 : 0 },
+        overrides: { ...overrides, ...short, LOG: name === 'logSoftmax' ? 1 : 0 },
         workgroups,
       },
     ],

@@ -32,6 +32,8 @@ export function resizeCases(kind: Resampling): Case<ResizeAttributes>[] {
       scales: [Math.SQRT2, Math.SQRT2],
     }),
     make('channels in fours, double', [2, 5, 4, 12], [10, 8]),
+    make('many pixels of nine channels', [1, 40, 40, 9], [60, 50]),
+    make('many pixels of channels in fours', [1, 40, 40, 16], [60, 50]),
     make('channels in fours, odd ratios', [1, 5, 6, 8], [13, 7]),
     make('channels in fours, smaller', [1, 9, 11, 4], [4, 5]),
     make('U-Net 28 to 56, N4', [4, 28, 28, 64], [56, 56], ['bench']),
