@@ -1,7 +1,12 @@
 /** The device that the tests of one process share. */
-import { afterAll } from 'vitest';
-import type { GpuDevice } from '../src/engine/gpu/device.ts';
+import { afterAll, beforeAll } from 'vitest';
+import { Engine } from '../src/engine/autograd/engine.ts';
+import { GpuDevice } from '../src/engine/gpu/device.ts';
+import type { DeviceClass } from '../src/engine/gpu/kernel.ts';
 import { createNodeDevice } from '../src/engine/node/createDevice.ts';
+import { openAdapter } from '../src/engine/node/open.ts';
+import { sleepingWait } from '../src/engine/node/sleepingWait.ts';
+import { GpuBackend } from '../src/engine/ops/gpuBackend.ts';
 
 let shared: Promise<GpuDevice> | null = null;
 
@@ -23,4 +28,16 @@ export function closeDeviceAfterwards(): void {
     (await shared)?.destroy();
     shared = null;
   });
+}
+
+/** To be called once per group of tests: a device of its own that plans as for `deviceClass`, and its engine, both there once the tests begin. */
+export function usePlansFor(deviceClass: DeviceClass): { readonly device: GpuDevice; readonly engine: Engine } {
+  const used = {} as { device: GpuDevice; engine: Engine };
+  beforeAll(async () => {
+    const { adapter, release } = await openAdapter();
+    used.device = await GpuDevice.open(adapter, { deviceClass, wait: sleepingWait, onDestroy: release });
+    used.engine = new Engine(new GpuBackend(used.device));
+  });
+  afterAll(() => used.device.destroy());
+  return used;
 }

@@ -2,40 +2,29 @@
  * Tier: any adapter. BatchNorm, residual and relu in one op give the bits that the three ops give one after another, gradients too. (A
  * float16 residual is left out: the sum is rounded once instead of twice.)
  */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Engine } from '../src/engine/autograd/engine.ts';
+import { describe, expect, it } from 'vitest';
 import type { Tensor } from '../src/engine/autograd/tensor.ts';
-import { GpuDevice } from '../src/engine/gpu/device.ts';
 import type { DeviceClass } from '../src/engine/gpu/kernel.ts';
 import * as F from '../src/engine/nn/functional.ts';
-import { openAdapter } from '../src/engine/node/open.ts';
-import { sleepingWait } from '../src/engine/node/sleepingWait.ts';
-import { GpuBackend } from '../src/engine/ops/gpuBackend.ts';
 import { fillInput } from '../src/engine/ops/caseInputs.ts';
+import { usePlansFor } from './device.ts';
 
 const SHAPE = [2, 9, 7, 8];
 
 describe.each(['software', 'gpu'] as const satisfies DeviceClass[])('in plans for class %s', (deviceClass) => {
-  let device: GpuDevice;
-  let engine: Engine;
-  beforeAll(async () => {
-    const { adapter, release } = await openAdapter();
-    device = await GpuDevice.open(adapter, { deviceClass, wait: sleepingWait, onDestroy: release });
-    engine = new Engine(new GpuBackend(device));
-  });
-  afterAll(() => device.destroy());
+  const used = usePlansFor(deviceClass);
 
   /** The bits of result, gradients and statistics of relu(batchNorm(x) + residual) in training, fused or in three ops. */
   async function run(fused: boolean, dtype: 'f32' | 'f16', added: boolean): Promise<Record<string, Uint8Array>> {
     const filled = (name: string, shape: readonly number[], type: 'f32' | 'f16' = 'f32'): Tensor =>
-      engine.tensor(fillInput({ shape }, name), shape, { dtype: type, requiresGrad: true });
+      used.engine.tensor(fillInput({ shape }, name), shape, { dtype: type, requiresGrad: true });
     const x = filled('x', SHAPE, dtype);
     const residual = added ? filled('residual', SHAPE, dtype) : null;
     const [weight, bias] = [filled('weight', [8]), filled('bias', [8])];
     const running = {
-      mean: engine.tensor(new Float32Array(8)),
-      variance: engine.tensor(new Float32Array(8).fill(1)),
-      batches: engine.tensor([3], []),
+      mean: used.engine.tensor(new Float32Array(8)),
+      variance: used.engine.tensor(new Float32Array(8).fill(1)),
+      batches: used.engine.tensor([3], []),
     };
     let y: Tensor;
     if (fused) y = F.batchNorm(x, weight, bias, running, { training: true, activation: 'relu' }, residual);
@@ -58,7 +47,8 @@ describe.each(['software', 'gpu'] as const satisfies DeviceClass[])('in plans fo
   for (const dtype of ['f32', 'f16'] as const)
     for (const added of dtype === 'f32' ? [false, true] : [false])
       it(`${dtype}${added ? ', with a residual' : ''}`, async ({ skip }) => {
-        if (dtype === 'f16' && !device.target.features.has('shader-f16')) skip(`${device.name} has no shader-f16`);
+        if (dtype === 'f16' && !used.device.target.features.has('shader-f16'))
+          skip(`${used.device.name} has no shader-f16`);
         const fused = await run(true, dtype, added);
         expect(Object.keys(fused)).toHaveLength(added ? 8 : 7);
         const composed = await run(false, dtype, added);

@@ -1,7 +1,8 @@
 // out[i] = a[i] (+ - * /) b[i], NumPy broadcasting, any rank up to 6.
 //
 // Layout: row-major. The output's extents are padded at the front with 1 to six axes; a stretched axis has stride 0.
-// A thread owns several output elements of its workgroup's span, and steps from one to the next without dividing. Simple on purpose: this is the version that serves every shape.
+// A thread owns several output elements of its workgroup's span, and steps from one to the next without dividing. Simple on purpose: this is
+// the version that serves every shape.
 
 // #include "common/grid.wgsl"
 // #include "common/walk.wgsl"

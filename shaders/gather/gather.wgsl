@@ -1,8 +1,8 @@
 // out[o, k, i] = x[o, index(o, k, i), i]: elements of x picked along one axis, the others before it (o) and behind it (i) taken together.
 //
 // index(o, k, i) = index[o * indexOuter + k * indexAlong + i * indexInner]: with strides of 0 one list serves all o and i. An index that is none
-// of the axis gives `missing`. A thread owns elements of its workgroup's span of the result, a grid of the axes o, k and i, and steps from one to the next without
-// dividing. Values are moved as bit patterns, so any type passes through.
+// of the axis gives `missing`. A thread owns elements of its workgroup's span of the result, a grid of the axes o, k and i, and steps from one
+// to the next without dividing. Values are moved as bit patterns, so any type passes through.
 
 // #include "common/grid.wgsl"
 // #include "common/walk.wgsl"
@@ -10,7 +10,7 @@
 // #include "common/storage.wgsl"
 
 struct Uniforms {
-  size: u32, share: u32, count: u32, extent: u32, inner: u32,
+  size: u32, share: u32, extent: u32, inner: u32,
   extent1: u32, extent2: u32, extent3: u32, extent4: u32, extent5: u32,
   step0: u32, step1: u32, step2: u32, step3: u32, step4: u32, step5: u32,
   indexOuter: u32, indexAlong: u32, indexInner: u32,

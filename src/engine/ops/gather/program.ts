@@ -45,14 +45,15 @@ export const gatherProgram = defineProgram<GatherAttributes>({
   plan([x, index], [out], { axis }, target) {
     const size = sizeOf(out.shape);
     const layout = gatherLayout(x.shape, index.shape, axis);
-    const { uniforms, ...walk } = walkOf(size, layout.count, layout.inner, target);
+    const { count, ...numbers } = uniformsOf(layout, size);
+    const { uniforms, ...walk } = walkOf(size, count, layout.inner, target);
     return {
       dispatches: [
         {
           kernel: forwardKernel,
           storage: storageOf(x),
           buffers: { x: 'in0', index: 'in1', out: 'out0' },
-          uniforms: { ...uniformsOf(layout, size), ...uniforms, missing: bitsOf(MISSING[x.dtype], x.dtype) },
+          uniforms: { ...numbers, ...uniforms, missing: bitsOf(MISSING[x.dtype], x.dtype) },
           ...walk,
         },
       ],

@@ -278,6 +278,14 @@ function transposedProduct(product: Product, tiled: TiledKernel, target: PlanTar
   );
 }
 
+/** The tiled kernel of `version` for the product's operands; null for the simple version, and where the target cannot run it. */
+function tiledKernel(product: Operands, target: PlanTarget, version: string): TiledKernel | null {
+  const known = MATMUL_VERSIONS.find((name) => name === version);
+  if (known === undefined || known === 'simple') return null;
+  const variant = variantOf(known, target, product.storage, product.geometry);
+  return variant && (isTransposed(product) ? variant.transposed : variant.straight);
+}
+
 /** The parts of aᵀ · b and of a's sums, a [k, m]: for those who add them up themselves. Null where the target cannot run the version. */
 export function planParts(
   operands: Omit<Operands, 'sums' | 'epilogue'>,
@@ -286,11 +294,10 @@ export function planParts(
   draft: Draft,
 ): Parts | null {
   const { m, n } = operands.geometry;
-  const known = MATMUL_VERSIONS.find((name) => name === version);
-  const variant = known && known !== 'simple' ? variantOf(known, target, operands.storage, operands.geometry) : null;
-  if (variant && isTransposed(operands)) {
+  const tiled = tiledKernel(operands, target, version);
+  if (tiled && isTransposed(operands)) {
     // Any buffer: it only says that sums are wanted.
-    return transposedParts({ ...operands, sums: operands.a }, variant.transposed, target, draft);
+    return transposedParts({ ...operands, sums: operands.a }, tiled, target, draft);
   }
   const partial = scratchOf(draft, m * n * 4);
   const partialSums = scratchOf(draft, m * 4);
@@ -304,11 +311,8 @@ export function bringsGelu(
   target: PlanTarget,
   version: string = defaultVersion(target, product.geometry),
 ): boolean {
-  const known = MATMUL_VERSIONS.find((name) => name === version);
-  const variant = known && known !== 'simple' ? variantOf(known, target, product.storage, product.geometry) : null;
-  if (!variant) return false;
-  const transposed = isTransposed(product);
-  return appliesGelu(product, transposed ? variant.transposed : variant.straight, transposed);
+  const tiled = tiledKernel(product, target, version);
+  return tiled !== null && appliesGelu(product, tiled, isTransposed(product));
 }
 
 /** Adds the dispatches of a product in `version`, by default the fastest; false where the target cannot run that version. */
@@ -318,15 +322,13 @@ export function planProduct(
   version: string = defaultVersion(target, product.geometry),
   draft: Draft,
 ): boolean {
-  const known = MATMUL_VERSIONS.find((name) => name === version);
-  if (known === undefined) return false;
-  if (known === 'simple') {
+  if (version === 'simple') {
     simpleProduct(product, target, draft);
     return true;
   }
-  const variant = variantOf(known, target, product.storage, product.geometry);
-  if (!variant) return false;
-  if (isTransposed(product)) transposedProduct(product, variant.transposed, target, draft);
-  else straightProduct(product, variant.straight, target, draft);
+  const tiled = tiledKernel(product, target, version);
+  if (!tiled) return false;
+  if (isTransposed(product)) transposedProduct(product, tiled, target, draft);
+  else straightProduct(product, tiled, target, draft);
   return true;
 }
